@@ -1,0 +1,58 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UV := $(shell command -v uv 2>/dev/null)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "reelq needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 setup"; exit 2; }
+ifneq ($(UV),)
+	@$(UV) venv -q --allow-existing --python $(PYTHON) $(VENV)
+	@$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --editable .
+else
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --editable .
+endif
+	@touch $(STAMP)
+
+.PHONY: setup
+setup: $(STAMP) ## make .venv and install everything, exact versions with hashes
+
+.PHONY: demo
+demo: $(STAMP) ## run a campaign of 12 jobs through the whole system (KEEP=1 leaves it running)
+	@$(BIN)/reelq demo $(if $(KEEP),--keep)
+
+.PHONY: lint
+lint: $(STAMP) ## formatting, lint and types
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/ruff check -q .
+	@$(BIN)/mypy --no-error-summary
+
+.PHONY: test
+test: lint ## lint, types and every test, against real servers
+	@$(BIN)/pytest
+
+.PHONY: check
+check: test ## the same as test: what CI runs
+
+.PHONY: check-fast
+check-fast: lint ## lint, types and the tests that need no whole stack
+	@$(BIN)/pytest -m "not slow"
+
+.PHONY: format
+format: $(STAMP) ## rewrite the code in the project's format
+	@$(BIN)/ruff format -q .
+	@$(BIN)/ruff check -q --fix .
+
+.PHONY: lock
+lock: $(STAMP) ## write requirements.lock anew from the ranges in pyproject.toml (needs uv)
+	@uv pip compile -q pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock

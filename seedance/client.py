@@ -1,0 +1,145 @@
+"""The only HTTP between us and the gateways' APIs: sends what a dialect says and translates failures once.
+
+httpx runs on the httpx-aiohttp transport, which reports a POST that was received and then cut off as
+`ConnectTimeout`. So httpx's own exception classes do not tell "never sent" from "sent": only the cause does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Self
+
+import aiohttp
+import httpx
+import orjson
+from httpx_aiohttp import AiohttpTransport
+
+from seedance.account import Account
+from seedance.errors import BadAnswer, GatewayError, NotSent, Operation, OutcomeUnknown, Unavailable, redact
+from seedance.gateways.base import Attempt, Dialect, Submitted, TaskReport, WireAnswer, WireCall
+from seedance.request import GenerationRequest
+
+MAX_ANSWER_BYTES = 4 * 2**20
+CONNECT_TIMEOUT_S = 10.0
+
+# Raised before the first byte of a request is written; everything else may come after it.
+_BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+class AnswerTooLarge(Exception):
+    """The gateway's answer is larger than any answer we know of."""
+
+
+def translate_failure(exc: BaseException, gateway: str, operation: Operation) -> GatewayError:
+    """A failure that is not an answer, as an error of the tree.
+
+    `NotSent` only where the cause proves that no byte of the request was written. For a submit everything else is
+    `OutcomeUnknown`; a query or download can be repeated, so there it is `Unavailable`.
+    """
+    cause = exc.__cause__ if isinstance(exc, httpx.HTTPError) and exc.__cause__ is not None else exc
+    text = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+    if isinstance(cause, _BEFORE_SENDING):
+        return NotSent(text, gateway=gateway, operation=operation)
+    if operation == "submit":
+        return OutcomeUnknown(text, gateway=gateway, operation=operation)
+    return Unavailable(text, gateway=gateway, operation=operation)
+
+
+class GatewayClient:
+    """One account's connection to its gateway; lives on one event loop, for the life of the process."""
+
+    def __init__(
+        self,
+        account: Account,
+        dialect: Dialect,
+        *,
+        submit_timeout_s: float,
+        query_timeout_s: float,
+        max_connections: int = 200,
+    ) -> None:
+        self.account = account
+        self.dialect = dialect
+        self._key = account.key()
+        self._base_url = account.base_url or dialect.default_base_url
+        self._timeouts: Mapping[Operation, float] = {"submit": submit_timeout_s, "query": query_timeout_s}
+        self._http = httpx.AsyncClient(
+            transport=AiohttpTransport(
+                limits=httpx.Limits(max_connections=max_connections, keepalive_expiry=30.0),
+            ),
+            headers={
+                "Authorization": f"Bearer {self._key}",
+                "User-Agent": "reelq",
+                "Accept": "application/json",
+            },
+            follow_redirects=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def submit(self, request: GenerationRequest, attempt: Attempt) -> Submitted:
+        """POST a generation. Every media reference must be a URL, a data URI or an asset.
+
+        Raises:
+            GatewayError: of the branch that says whether the POST may be repeated.
+        """
+        answer = await self._exchange("submit", self.dialect.submit_call(request, attempt))
+        return self.dialect.read_submitted(answer)
+
+    async def query(self, task_id: str) -> TaskReport:
+        """Ask about a task.
+
+        Raises:
+            GatewayError: the question was not answered; the task itself is untouched.
+        """
+        answer = await self._exchange("query", self.dialect.query_call(task_id))
+        return self.dialect.read_report(answer)
+
+    async def _exchange(self, operation: Operation, call: WireCall) -> WireAnswer:
+        limit_s = self._timeouts[operation]
+        try:
+            async with asyncio.timeout(limit_s):
+                answer = await self._send(call, limit_s)
+        except (httpx.HTTPError, aiohttp.ClientError, OSError, TimeoutError, AnswerTooLarge) as exc:
+            raise translate_failure(exc, self.dialect.name, operation) from exc
+        except ValueError as exc:  # aiohttp and httpx raise it for headers and URLs they cannot take apart
+            raise self._unreadable(operation, exc) from exc
+        if 200 <= answer.status < 300:
+            return answer
+        error = self.dialect.read_error(operation, answer)
+        error.message = redact(error.message, self._key)
+        raise error
+
+    async def _send(self, call: WireCall, limit_s: float) -> WireAnswer:
+        connect_s = min(CONNECT_TIMEOUT_S, limit_s / 2)  # before the whole call's limit, which proves nothing
+        content = orjson.dumps(call.json) if call.json is not None else None
+        request = self._http.build_request(
+            call.method,
+            self._base_url + call.path,
+            params=dict(call.params) or None,
+            content=content,
+            headers={"Content-Type": "application/json"} if content is not None else None,
+            timeout=httpx.Timeout(limit_s, connect=connect_s, pool=connect_s),
+        )
+        response = await self._http.send(request, stream=True)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise AnswerTooLarge(f"more than {MAX_ANSWER_BYTES} bytes")
+        finally:
+            await response.aclose()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return WireAnswer(response.status_code, headers, bytes(body))
+
+    def _unreadable(self, operation: Operation, exc: ValueError) -> GatewayError:
+        kind = OutcomeUnknown if operation == "submit" else BadAnswer
+        return kind(f"{type(exc).__name__}: {exc}", gateway=self.dialect.name, operation=operation)

@@ -1,0 +1,58 @@
+"""References to pictures, clips and sounds that a request builds on."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+MEDIA_TYPES = {
+    "image": frozenset({"jpg", "jpeg", "png", "gif", "webp", "bmp", "tif", "tiff", "heic", "heif"}),
+    "video": frozenset({"mp4", "mov"}),
+    "audio": frozenset({"mp3", "wav"}),
+}
+
+
+class MediaKind(StrEnum):
+    """Where a reference points."""
+
+    URL = "url"  # http(s), fetched by the gateway
+    DATA = "data"  # a data URI, carried in the request
+    ASSET = "asset"  # asset://ID, known to the gateway
+    UPLOAD = "upload"  # upload://<sha256>.<ext>, in our own bucket
+    PATH = "path"  # a file of the producer's machine, uploaded before the job is stored
+
+
+_DATA_URI = re.compile(r"data:(image|video|audio)/[\w.+-]+;base64,[A-Za-z0-9+/=\s]+\Z")
+_ASSET = re.compile(r"asset://[\w.-]{1,128}\Z", re.ASCII)
+_UPLOAD = re.compile(r"upload://[0-9a-f]{64}\.[a-z0-9]{2,5}\Z")
+_URL = re.compile(r"https?://[^\s/?#]+\S*\Z", re.IGNORECASE)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+
+
+def media_kind(reference: str) -> MediaKind:
+    """Tell what a reference is, by its form alone; nothing is opened or fetched.
+
+    Raises:
+        ValueError: not a form we take; the message says which are.
+    """
+    if reference.startswith("data:"):
+        if _DATA_URI.match(reference):
+            return MediaKind.DATA
+        raise ValueError("a data URI must be data:image|video|audio/<subtype>;base64,<data>")
+    if reference.startswith("asset://"):
+        if _ASSET.match(reference):
+            return MediaKind.ASSET
+        raise ValueError("an asset is asset://ID, where ID is letters, digits, '-', '_' and '.'")
+    if reference.startswith("upload://"):
+        if _UPLOAD.match(reference):
+            return MediaKind.UPLOAD
+        raise ValueError("an upload is upload://<sha256>.<extension>")
+    if reference.lower().startswith(("http://", "https://")):
+        if _URL.match(reference) and len(reference) <= 8192:
+            return MediaKind.URL
+        raise ValueError("not a usable http(s) URL")
+    if scheme := _SCHEME.match(reference):
+        raise ValueError(f"{scheme[1]}: is not taken; give an http(s) URL, a data URI, asset://ID or a local path")
+    if not reference.strip() or "\0" in reference or "\n" in reference:
+        raise ValueError("is empty or not a path; give an http(s) URL, a data URI, asset://ID or a local path")
+    return MediaKind.PATH

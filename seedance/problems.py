@@ -1,0 +1,43 @@
+"""What is wrong with a request, field by field: the one form in which bad input is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with one field.
+
+    `field` is the name as the caller wrote it (`reference_images[3]`), or "" when the whole input is meant.
+    `message` says what is allowed and what was given.
+    """
+
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
+
+
+class InvalidInput(ValueError):
+    """The input breaks a rule; nothing was sent, stored or paid for.
+
+    `where` names the place ("jobs.jsonl line 3"), "" when there is only one.
+    """
+
+    def __init__(self, problems: Sequence[Problem], where: str = "") -> None:
+        self.problems = tuple(problems)
+        self.where = where
+        super().__init__(self.problems, where)
+
+    def __str__(self) -> str:
+        text = "; ".join(str(problem) for problem in self.problems)
+        return f"{self.where}: {text}" if self.where else text
+
+
+def shorten(value: object, limit: int = 80) -> str:
+    """A value as it may stand in a message: quoted, and cut so that a data URI does not fill the screen."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

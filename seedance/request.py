@@ -1,0 +1,230 @@
+"""The neutral request: what a caller may ask of Seedance, whatever gateway serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from seedance.media import MEDIA_TYPES, MediaKind, media_kind
+from seedance.problems import InvalidInput, Problem, shorten
+
+Tier = Literal["standard", "fast", "mini"]
+Resolution = Literal["480p", "720p", "1080p", "4k"]
+Ratio = Literal["16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "adaptive"]
+Operation = Literal["edit", "extend"]
+Modality = Literal["image", "video", "audio"]
+Mode = Literal["text", "first_frame", "first_last_frame", "reference"]
+
+MAX_PROMPT_CHARS = 20_000  # far above any gateway's own limit, which its dialect enforces
+MAX_REFERENCES: Mapping[str, int] = {"reference_images": 9, "reference_videos": 3, "reference_audios": 3}
+AUTO_DURATION = -1
+MIN_DURATION_S, MAX_DURATION_S = 4, 15
+MAX_SEED = 2**32 - 1
+_SECRET_FIELDS = frozenset({"api_key", "s3_secret_access_key", "database_url", "broker_url"})
+
+
+def _refuse(message: str) -> PydanticCustomError:
+    return PydanticCustomError("reelq", "{message}", {"message": message})
+
+
+def _check_prompt(value: str) -> str:
+    if not value.strip():
+        raise _refuse("is blank; say what the video shows")
+    if "\0" in value:
+        raise _refuse("holds a NUL character")
+    return value
+
+
+def _whole_number(value: object) -> object:
+    if isinstance(value, bool):  # pydantic would take true for 1
+        raise _refuse(f"must be a whole number, not {shorten(value)}")
+    return value
+
+
+def _check_duration(value: int) -> int:
+    if value != AUTO_DURATION and not MIN_DURATION_S <= value <= MAX_DURATION_S:
+        raise _refuse(f"must be {MIN_DURATION_S} to {MAX_DURATION_S} seconds, or -1 for automatic, not {value}")
+    return value
+
+
+def _check_media(modality: Modality) -> AfterValidator:
+    def check(value: str) -> str:
+        try:
+            kind = media_kind(value)
+        except ValueError as exc:
+            raise _refuse(f"{exc} (got {shorten(value)})") from exc
+        if kind is MediaKind.DATA and not value.startswith(f"data:{modality}/"):
+            raise _refuse(f"must be data:{modality}/…, not {shorten(value, 40)}")
+        if kind in (MediaKind.PATH, MediaKind.UPLOAD):
+            suffix = value.rpartition(".")[2].lower()
+            if suffix not in MEDIA_TYPES[modality]:
+                allowed = ", ".join(sorted(MEDIA_TYPES[modality]))
+                raise _refuse(f"a local {modality} must be one of {allowed}, not {shorten(value)}")
+        return value
+
+    return AfterValidator(check)
+
+
+ImageRef = Annotated[str, _check_media("image")]
+VideoRef = Annotated[str, _check_media("video")]
+AudioRef = Annotated[str, _check_media("audio")]
+
+
+class GenerationRequest(BaseModel):
+    """What a caller wants generated.
+
+    `None` always means "the gateway's own default": the field is then left out of the wire call.
+    Rules that hold on every gateway are checked here; each dialect adds its own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: Annotated[str, Field(max_length=MAX_PROMPT_CHARS), AfterValidator(_check_prompt)]
+    tier: Tier = "standard"
+    resolution: Resolution | None = None
+    ratio: Ratio | None = None
+    duration: Annotated[int, BeforeValidator(_whole_number), AfterValidator(_check_duration)] | None = None
+    """Seconds, 4 to 15; -1 lets the model choose."""
+    audio: bool | None = None
+    first_frame: ImageRef | None = None
+    last_frame: ImageRef | None = None
+    reference_images: tuple[ImageRef, ...] = ()
+    reference_videos: tuple[VideoRef, ...] = ()
+    reference_audios: tuple[AudioRef, ...] = ()
+    operation: Operation | None = None
+    web_search: bool | None = None
+    seed: Annotated[int, BeforeValidator(_whole_number), Field(ge=-1, le=MAX_SEED)] | None = None
+    watermark: bool | None = None
+    camera_fixed: bool | None = None
+    return_last_frame: bool | None = None
+    gateway_options: dict[str, JsonValue] = Field(default_factory=dict)
+    """Options only some gateways know, by name; under a gateway's name, options for that one alone."""
+
+    @model_validator(mode="after")
+    def _check_combination(self) -> Self:
+        for problem in self._combination_problems():
+            raise PydanticCustomError("reelq_field", "{message}", {"field": problem.field, "message": problem.message})
+        return self
+
+    def _combination_problems(self) -> Iterator[Problem]:
+        for name, limit in MAX_REFERENCES.items():
+            if len(getattr(self, name)) > limit:
+                yield Problem(name, f"at most {limit}, not {len(getattr(self, name))}")
+        frames = self.first_frame is not None or self.last_frame is not None
+        references = self.reference_images or self.reference_videos or self.reference_audios
+        if self.last_frame is not None and self.first_frame is None:
+            yield Problem("last_frame", "needs first_frame as well")
+        if frames and references:
+            given = next(name for name in MAX_REFERENCES if getattr(self, name))
+            frame = "first_frame" if self.first_frame is not None else "last_frame"
+            yield Problem(frame, f"cannot be combined with {given}; use frames or references")
+        if self.reference_audios and not (self.reference_images or self.reference_videos):
+            yield Problem("reference_audios", "audio cannot stand alone; add reference_images or reference_videos")
+        if self.web_search and (frames or references):
+            yield Problem("web_search", "works for text only, without frames or references")
+        if self.operation is not None and not self.reference_videos:
+            yield Problem("operation", f"{self.operation} needs the video in reference_videos")
+
+    @property
+    def mode(self) -> Mode:
+        """Which of the exclusive ways of generating this is."""
+        if self.last_frame is not None:
+            return "first_last_frame"
+        if self.first_frame is not None:
+            return "first_frame"
+        if self.reference_images or self.reference_videos or self.reference_audios:
+            return "reference"
+        return "text"
+
+    def media(self) -> Iterator[tuple[str, Modality, str]]:
+        """Every reference as (field, modality, value), in the order gateways want: images, videos, audios."""
+        for name in ("first_frame", "last_frame"):
+            if (value := getattr(self, name)) is not None:
+                yield name, "image", value
+        for name, modality in zip(MAX_REFERENCES, get_args(Modality), strict=True):
+            for index, value in enumerate(getattr(self, name)):
+                yield f"{name}[{index}]", modality, value
+
+    def with_media(self, replaced: Mapping[str, str]) -> Self:
+        """The same request with some references replaced, by the names that `media` gives."""
+        if not replaced:
+            return self
+        update: dict[str, object] = {name: replaced[name] for name in ("first_frame", "last_frame") if name in replaced}
+        for name in MAX_REFERENCES:
+            values = getattr(self, name)
+            update[name] = tuple(replaced.get(f"{name}[{i}]", value) for i, value in enumerate(values))
+        return self.model_copy(update=update)
+
+    def options_for(self, gateway: str, gateways: frozenset[str]) -> dict[str, JsonValue]:
+        """The options meant for one gateway: the plain ones and those under its own name."""
+        plain = {name: value for name, value in self.gateway_options.items() if name not in gateways}
+        own = self.gateway_options.get(gateway)
+        return plain | own if isinstance(own, dict) else plain
+
+    def canonical(self) -> dict[str, Any]:
+        """The request as JSON without what was not asked for: stored, hashed, shown."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def problems_of(error: ValidationError) -> tuple[Problem, ...]:
+    """Pydantic's findings in our words: the field as the caller wrote it, what is allowed, what was given."""
+    return tuple(_problem_of(dict(item)) for item in error.errors(include_url=False))
+
+
+def _problem_of(item: dict[str, Any]) -> Problem:
+    context = item.get("ctx", {})
+    if item["type"] == "reelq_field":
+        return Problem(context["field"], context["message"])
+    field = ""
+    for part in item["loc"]:
+        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
+    secret = any(part in _SECRET_FIELDS for part in item["loc"])
+    given = "what was given" if secret else shorten(item["input"])
+    match item["type"]:
+        case "reelq":
+            message = str(context["message"])
+        case "value_error":
+            message = str(context["error"])
+        case "missing":
+            message = "is required"
+        case "extra_forbidden":
+            message = "is not a field we know"
+        case "literal_error":
+            message = f"must be {context['expected']}, not {given}"
+        case "int_parsing" | "int_type" | "int_from_float":
+            message = f"must be a whole number, not {given}"
+        case "bool_parsing" | "bool_type":
+            message = f"must be true or false, not {given}"
+        case "string_type":
+            message = f"must be text, not {given}"
+        case "string_too_long":
+            message = f"at most {context['max_length']} characters"
+        case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":
+            message = f"{str(item['msg']).removeprefix('Input ')}, not {given}"
+        case _:
+            message = f"{item['msg']} (got {given})"
+    return Problem(field, message)
+
+
+def parse_request(fields: Mapping[str, object]) -> GenerationRequest:
+    """Build a request from plain fields.
+
+    Raises:
+        InvalidInput: with every field that breaks a rule.
+    """
+    try:
+        return GenerationRequest.model_validate(dict(fields))
+    except ValidationError as exc:
+        raise InvalidInput(problems_of(exc)) from exc

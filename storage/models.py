@@ -1,0 +1,212 @@
+"""The tables, and the rules the database keeps by itself.
+
+These classes are the schema: migrations are compared with them, and `storage.jobs` reads and writes the same columns in
+plain SQL.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    desc,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from storage.states import TERMINAL, JobState
+
+NOW = text("now()")
+
+
+def _in(column: str, values: list[str]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+_STATES = [state.value for state in JobState]
+_TERMINAL = [state.value for state in JobState if state in TERMINAL]
+IN_FLIGHT = ("submitting", "unconfirmed", "generating")
+
+
+class Campaign(SQLModel, table=True):
+    """A named set of jobs."""
+
+    __tablename__ = "campaigns"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("tenant", "name", name="campaigns_tenant_name_key"),
+        CheckConstraint("name <> ''", name="campaigns_name_check"),
+    )
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    tenant: str = Field(sa_column=Column(Text, nullable=False, server_default="default"))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+
+
+class Job(SQLModel, table=True):
+    """One generation that somebody wants, from enqueue to its terminal state."""
+
+    __tablename__ = "jobs"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint(_in("state", _STATES), name="jobs_state_check"),
+        CheckConstraint(f"({_in('state', _TERMINAL)}) = (finished_at IS NOT NULL)", name="jobs_finished_at_check"),
+        CheckConstraint(f"({_in('state', _TERMINAL)}) = (due_at IS NULL)", name="jobs_due_at_check"),
+        CheckConstraint("priority BETWEEN 0 AND 9", name="jobs_priority_check"),
+        CheckConstraint("state <> 'generating' OR gateway_task_id IS NOT NULL", name="jobs_task_id_check"),
+        CheckConstraint("state <> 'transferring' OR video_url IS NOT NULL", name="jobs_video_url_check"),
+        CheckConstraint(
+            "state <> 'succeeded' OR (object_key IS NOT NULL AND sha256 IS NOT NULL AND size_bytes > 0)",
+            name="jobs_object_check",
+        ),
+        CheckConstraint("state <> 'failed' OR error IS NOT NULL", name="jobs_error_check"),
+        CheckConstraint(
+            f"state NOT IN {IN_FLIGHT} OR (account IS NOT NULL AND attempt > 0)", name="jobs_account_check"
+        ),
+        UniqueConstraint("tenant", "idempotency_key", name="jobs_tenant_idempotency_key_key"),
+        Index("jobs_queued_idx", desc("priority"), "due_at", "id", postgresql_where=text("state = 'queued'")),
+        Index(
+            "jobs_due_idx",
+            "state",
+            "due_at",
+            postgresql_where=text("state IN ('submitting', 'unconfirmed', 'generating')"),
+        ),
+        Index(
+            "jobs_transferring_idx",
+            "video_expires_at",
+            "due_at",
+            postgresql_where=text("state = 'transferring'"),
+        ),
+        Index("jobs_in_flight_idx", "account", "state", postgresql_where=text(f"state IN {IN_FLIGHT}")),
+        Index(
+            "jobs_deadline_idx", "deadline_at", postgresql_where=text("deadline_at IS NOT NULL AND due_at IS NOT NULL")
+        ),
+        Index("jobs_campaign_idx", "campaign_id", "state"),
+        Index("jobs_state_idx", "state", "id"),
+    )
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    tenant: str = Field(sa_column=Column(Text, nullable=False, server_default="default"))
+    campaign_id: UUID | None = Field(default=None, sa_column=Column(Uuid, ForeignKey("campaigns.id")))
+    idempotency_key: str | None = Field(default=None, sa_column=Column(Text))
+    # What is asked.
+    request: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    request_hash: str = Field(sa_column=Column(Text, nullable=False))
+    gateways: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    account_pin: str | None = Field(default=None, sa_column=Column(Text))
+    priority: int = Field(default=5, sa_column=Column(SmallInteger, nullable=False, server_default="5"))
+    deadline_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    webhook_url: str | None = Field(default=None, sa_column=Column(Text))
+    # "metadata" is taken on SQLModel classes.
+    job_metadata: dict[str, Any] = Field(
+        sa_column=Column("metadata", JSONB, nullable=False, server_default=text("'{}'::jsonb"))
+    )
+    tags: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")))
+    # Where it stands.
+    state: str = Field(sa_column=Column(Text, nullable=False, server_default="queued"))
+    due_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True), server_default=NOW))
+    claim: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    attempt: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    refusals: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    setbacks: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    polls: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    reason: str | None = Field(default=None, sa_column=Column(Text))
+    cancel_requested_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # Where it was submitted.
+    account: str | None = Field(default=None, sa_column=Column(Text))
+    gateway: str | None = Field(default=None, sa_column=Column(Text))
+    model: str | None = Field(default=None, sa_column=Column(Text))
+    gateway_task_id: str | None = Field(default=None, sa_column=Column(Text))
+    submitted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    generated_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # What came of it.
+    video_url: str | None = Field(default=None, sa_column=Column(Text))
+    video_expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    last_frame_url: str | None = Field(default=None, sa_column=Column(Text))
+    usage: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    seed: int | None = Field(default=None, sa_column=Column(BigInteger))
+    object_key: str | None = Field(default=None, sa_column=Column(Text))
+    size_bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
+    sha256: str | None = Field(default=None, sa_column=Column(Text))
+    error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
+class Attempt(SQLModel, table=True):
+    """One POST that may have been charged: committed before the POST, completed after it."""
+
+    __tablename__ = "attempts"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", name="attempts_finished_at_check"),
+        CheckConstraint(
+            "outcome IS DISTINCT FROM 'accepted' OR gateway_task_id IS NOT NULL", name="attempts_task_id_check"
+        ),
+        Index("attempts_account_started_idx", "account", "started_at"),
+        Index("attempts_task_idx", "account", "gateway_task_id"),
+    )
+
+    job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True))
+    number: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    account: str = Field(sa_column=Column(Text, nullable=False))
+    model: str = Field(sa_column=Column(Text, nullable=False))
+    started_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    outcome: str | None = Field(default=None, sa_column=Column(Text))
+    http_status: int | None = Field(default=None, sa_column=Column(SmallInteger))
+    gateway_task_id: str | None = Field(default=None, sa_column=Column(Text))
+    error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+
+
+class JobEvent(SQLModel, table=True):
+    """One move of a job, in the transaction that made it."""
+
+    __tablename__ = "job_events"
+    __table_args__: ClassVar[Any] = (Index("job_events_job_idx", "job_id", "id"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False))
+    at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()"))
+    )
+    source: str | None = Field(default=None, sa_column=Column(Text))
+    target: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    detail: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+
+
+class AccountState(SQLModel, table=True):
+    """What was learnt about an account: whether it is suspended, and why."""
+
+    __tablename__ = "account_states"
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    suspended_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    throttled_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+
+
+class Heartbeat(SQLModel, table=True):
+    """When a part of the system was last seen working; `/readyz` and `doctor` read it."""
+
+    __tablename__ = "heartbeats"
+
+    component: str = Field(sa_column=Column(Text, primary_key=True))
+    instance: str = Field(sa_column=Column(Text, primary_key=True))
+    seen_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))

@@ -1,0 +1,233 @@
+"""The configuration: read once, checked whole, passed down.
+
+Environment variables `REELQ_…` win over `reelq.toml` (or the file `REELQ_CONFIG` names), and that over what a running
+`reelq up` wrote into its data directory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from seedance.account import Account
+from seedance.problems import InvalidInput, Problem
+from seedance.request import problems_of
+
+DEFAULT_DATA_DIR = ".reelq"
+STACK_FILE = "stack.json"
+_PREFIX = "REELQ_"
+_NOT_SETTINGS = frozenset({"REELQ_CONFIG", "REELQ_DATA_DIR"})
+
+Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """Every setting. Times are in seconds; `None` means "not configured"."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: str | None = None
+    broker_url: str | None = None
+    s3_endpoint_url: str | None = None
+    """None: AWS's own."""
+    s3_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "reelq"
+    s3_region: str = "us-east-1"
+    s3_access_key_id: str | None = None
+    """None: boto3's usual places (environment, profile, instance role)."""
+    s3_secret_access_key: SecretStr | None = None
+
+    accounts: tuple[Account, ...] = ()
+    """In the order in which they are tried."""
+
+    public_url: str | None = None
+    """Where gateways reach our callbacks."""
+    allow_private_networks: bool = False
+
+    unconfirmed_policy: Literal["hold", "resubmit"] = "hold"
+    unconfirmed_grace_seconds: Seconds = 3600.0
+    lease_seconds: Annotated[float, Field(ge=1, le=86400)] = 90.0
+    submit_timeout_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 60.0
+    poll_min_seconds: Annotated[float, Field(ge=0.05, le=3600)] = 2.0
+    poll_max_seconds: Annotated[float, Field(ge=0.05, le=86400)] = 60.0
+    query_timeout_seconds: Annotated[float, Field(ge=0.1, le=600)] = 20.0
+    generation_timeout_seconds: Seconds = 172800.0
+    """A task that is not terminal after this long is given up, also without a deadline. Ark's own limit is 48 h."""
+    tick_seconds: Annotated[float, Field(ge=0.05, le=10)] = 0.25
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.lease_seconds <= self.submit_timeout_seconds:
+            raise ValueError(
+                f"lease_seconds ({self.lease_seconds:g}) must exceed submit_timeout_seconds "
+                f"({self.submit_timeout_seconds:g}), or a slow submit would be taken for a lost one"
+            )
+        if self.lease_seconds <= self.query_timeout_seconds:
+            raise ValueError(
+                f"lease_seconds ({self.lease_seconds:g}) must exceed query_timeout_seconds "
+                f"({self.query_timeout_seconds:g})"
+            )
+        if self.poll_max_seconds < self.poll_min_seconds:
+            raise ValueError(
+                f"poll_max_seconds ({self.poll_max_seconds:g}) must not be below poll_min_seconds "
+                f"({self.poll_min_seconds:g})"
+            )
+        names = [account.name for account in self.accounts]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"accounts: the name {twice[0]!r} is used twice")
+        return self
+
+    def account(self, name: str) -> Account | None:
+        """The account of that name, None when the configuration has none."""
+        return next((account for account in self.accounts if account.name == name), None)
+
+    def require_database_url(self) -> str:
+        """The database to use.
+
+        Raises:
+            InvalidInput: none is configured and no stack is running here.
+        """
+        return _required(self.database_url, "database_url")
+
+    def require_broker_url(self) -> str:
+        """The broker to use.
+
+        Raises:
+            InvalidInput: as `require_database_url`.
+        """
+        return _required(self.broker_url, "broker_url")
+
+
+def _required(value: str | None, key: str) -> str:
+    if not value:
+        raise InvalidInput(
+            [Problem(key, f"is not set; start `reelq up`, or set it in reelq.toml or as {_PREFIX}{key.upper()}")]
+        )
+    return value
+
+
+def data_dir(given: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the local stack lives: what was given, `REELQ_DATA_DIR`, or `./.reelq`."""
+    return given or Path(environ.get("REELQ_DATA_DIR") or DEFAULT_DATA_DIR)
+
+
+def read_stack(directory: Path) -> dict[str, Any]:
+    """What a running `reelq up` says of itself; empty when there is none.
+
+    Raises:
+        InvalidInput: the file is there but cannot be read.
+    """
+    path = directory / STACK_FILE
+    try:
+        stack = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as exc:
+        raise InvalidInput([Problem("", f"cannot be read: {exc}")], where=str(path)) from exc
+    if not isinstance(stack, dict):
+        raise InvalidInput([Problem("", "is not a JSON object")], where=str(path))
+    return stack
+
+
+def load_settings(directory: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the configuration from the environment, the file and the local stack, the first one that names a key.
+
+    Raises:
+        InvalidInput: a key is unknown or its value is not allowed; the message names it and where it stands.
+    """
+    stack = read_stack(data_dir(directory, environ))
+    path = config_path(environ, stack)
+    from_file = _read_file(path) if path is not None else {}
+    from_environ = _read_environ(environ)
+    try:
+        return Settings.model_validate(_from_stack(stack, from_file) | from_file | from_environ)
+    except ValidationError as exc:
+        problems = problems_of(exc)
+        where = ""
+        if path is not None and not any(_root(problem) in from_environ for problem in problems):
+            where = str(path)
+        raise InvalidInput([_named(problem, from_environ) for problem in problems], where) from exc
+
+
+def config_path(environ: Mapping[str, str] = os.environ, stack: Mapping[str, Any] | None = None) -> Path | None:
+    """The configuration file in force: `REELQ_CONFIG`, `./reelq.toml`, or the one the local stack was started with."""
+    if named := environ.get("REELQ_CONFIG"):
+        return Path(named)
+    if (here := Path("reelq.toml")).is_file():
+        return here
+    if stack and isinstance(stack.get("config"), str) and Path(stack["config"]).is_file():
+        return Path(stack["config"])
+    return None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as exc:
+        raise InvalidInput([Problem("REELQ_CONFIG", "the file does not exist")], where=str(path)) from exc
+    except (OSError, ValueError) as exc:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        raise InvalidInput([Problem("", f"cannot be read: {exc}")], where=str(path)) from exc
+
+
+def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in environ.items():
+        if not name.startswith(_PREFIX) or name in _NOT_SETTINGS:
+            continue
+        key = name.removeprefix(_PREFIX).lower()
+        if key not in Settings.model_fields:
+            continue  # other programs may keep variables of that prefix, such as an account's api_key_env
+        if key == "accounts":
+            try:
+                found[key] = json.loads(value)
+            except ValueError as exc:
+                raise InvalidInput([Problem(name, f"is not JSON: {exc}")]) from exc
+        else:
+            found[key] = value
+    return found
+
+
+def _from_stack(stack: Mapping[str, Any], from_file: Mapping[str, Any]) -> dict[str, Any]:
+    if not stack:
+        return {}
+    found = {key: stack[key] for key in ("database_url", "broker_url") if stack.get(key)}
+    for key, value in (stack.get("s3") or {}).items():
+        found[f"s3_{key}"] = value
+    if stack.get("simulator") and not from_file.get("accounts"):
+        found |= simulator_settings(stack["simulator"], from_file)
+    return found
+
+
+def simulator_settings(url: str, configured: Mapping[str, Any]) -> dict[str, Any]:
+    """The account that stands in until one is configured, and the faster polling that suits its short generations."""
+    account = {
+        "name": "simulator",
+        "gateway": "anyfast",
+        "base_url": f"{url.rstrip('/')}/anyfast",
+        "api_key": "sk-simulator",
+        "max_in_flight": 50,
+        "requests_per_minute": 6000,
+    }
+    paced: dict[str, Any] = {"accounts": [account], "allow_private_networks": True}
+    if "poll_min_seconds" not in configured:
+        paced["poll_min_seconds"] = 0.5
+    if "poll_max_seconds" not in configured:
+        paced["poll_max_seconds"] = max(5.0, float(configured.get("poll_min_seconds", 0.5)))
+    return paced
+
+
+def _root(problem: Problem) -> str:
+    return problem.field.split("[")[0].split(".")[0]
+
+
+def _named(problem: Problem, from_environ: Mapping[str, Any]) -> Problem:
+    """The problem with the name under which the caller set the value."""
+    root = _root(problem)
+    if root in from_environ:
+        return Problem(_PREFIX + root.upper() + problem.field.removeprefix(root), problem.message)
+    return problem

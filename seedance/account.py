@@ -34,8 +34,8 @@ class Account(BaseModel):
     api_key_env: str | None = None
     max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 10
     """Generations at once."""
-    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 60
-    """POSTs that start a generation, in any 60 s."""
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """POSTs that start a generation, in any 60 s. None: no limit of ours; the gateway's 429 slows us down."""
     callbacks: bool = False
 
     @model_validator(mode="after")

@@ -41,6 +41,8 @@ def _in(column: str, values: list[str]) -> str:
 _STATES = [state.value for state in JobState]
 _TERMINAL = [state.value for state in JobState if state in TERMINAL]
 IN_FLIGHT = ("submitting", "unconfirmed", "generating")
+# Jobs that take one of their account's slots, or are about to.
+ASSIGNED = "account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'"
 
 
 class Campaign(SQLModel, table=True):
@@ -91,7 +93,7 @@ class Job(SQLModel, table=True):
             "due_at",
             postgresql_where=text("state = 'transferring'"),
         ),
-        Index("jobs_in_flight_idx", "account", "state", postgresql_where=text(f"state IN {IN_FLIGHT}")),
+        Index("jobs_assigned_idx", "account", "state", postgresql_where=text(ASSIGNED)),
         Index(
             "jobs_deadline_idx", "deadline_at", postgresql_where=text("deadline_at IS NOT NULL AND due_at IS NOT NULL")
         ),
@@ -125,7 +127,6 @@ class Job(SQLModel, table=True):
     setbacks: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     polls: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     reason: str | None = Field(default=None, sa_column=Column(Text))
-    cancel_requested_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     # Where it was submitted.
     account: str | None = Field(default=None, sa_column=Column(Text))
     gateway: str | None = Field(default=None, sa_column=Column(Text))

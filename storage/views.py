@@ -1,0 +1,85 @@
+"""What people and programs ask about jobs: reading only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from storage.database import Connection
+from storage.records import JobView
+from storage.states import JobState
+
+_VIEW: LiteralString = """
+SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priority, j.tags, j.metadata, j.webhook_url,
+       j.account, j.account_pin, j.gateway, j.model, j.gateway_task_id, j.attempt, j.polls, j.reason, j.error, j.usage,
+       j.seed, j.object_key, j.size_bytes, j.sha256, j.due_at, j.deadline_at, j.created_at, j.updated_at,
+       j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at
+FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
+"""
+_LIST: LiteralString = """
+WHERE (%(state)s::text IS NULL OR j.state = %(state)s) AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s)
+ORDER BY j.id DESC LIMIT %(limit)s
+"""
+_BY_IDS: LiteralString = "WHERE j.id = ANY(%(ids)s)"
+
+
+def _view(row: dict[str, Any]) -> JobView:
+    return JobView(**row | {"state": JobState(row["state"])})
+
+
+def list_jobs(
+    conn: Connection, *, state: JobState | None = None, campaign: str | None = None, limit: int = 50
+) -> list[JobView]:
+    """Jobs, the newest first."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_VIEW + _LIST, {"state": state, "campaign": campaign, "limit": limit})
+        return [_view(row) for row in cursor]
+
+
+def get_jobs(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, JobView]:
+    """The jobs of these ids; unknown ids are missing."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_VIEW + _BY_IDS, {"ids": list(ids)})
+        return {row["id"]: _view(row) for row in cursor}
+
+
+def find_by_prefix(conn: Connection, prefix: str, limit: int = 3) -> list[UUID]:
+    """Ids that begin with what a person typed."""
+    pattern = prefix.lower().replace("%", "").replace("_", "") + "%"
+    rows = conn.execute(
+        "SELECT id FROM jobs WHERE id::text LIKE %(pattern)s ORDER BY id DESC LIMIT %(limit)s",
+        {"pattern": pattern, "limit": limit},
+    )
+    return [row[0] for row in rows]
+
+
+def counts(conn: Connection, *, campaign: str | None = None) -> dict[JobState, int]:
+    """How many jobs stand in each state; states without jobs are missing."""
+    rows = conn.execute(
+        """SELECT j.state, count(*) FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
+           WHERE %(campaign)s::text IS NULL OR c.name = %(campaign)s GROUP BY j.state""",
+        {"campaign": campaign},
+    )
+    return {JobState(row[0]): row[1] for row in rows}
+
+
+def attempts_of(conn: Connection, job_id: UUID) -> list[dict[str, Any]]:
+    """Every POST made for a job, in order."""
+    return _dicts(conn, "SELECT * FROM attempts WHERE job_id = %(id)s ORDER BY number", job_id)
+
+
+def events_of(conn: Connection, job_id: UUID) -> list[dict[str, Any]]:
+    """A job's timeline, in order."""
+    return _dicts(
+        conn,
+        "SELECT id, at, source, target, reason, detail FROM job_events WHERE job_id = %(id)s ORDER BY id",
+        job_id,
+    )
+
+
+def _dicts(conn: Connection, sql: LiteralString, job_id: UUID) -> list[dict[str, Any]]:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql, {"id": job_id}).fetchall()

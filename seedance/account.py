@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from seedance.problems import InvalidInput, Problem
-
-GatewayName = Literal["anyfast", "uniall", "12ai", "evolink", "ark"]
+from seedance.gateways.registry import GATEWAY_NAMES
+from seedance.problems import InvalidInput, Problem, shorten
 
 
 def _check_base_url(value: str) -> str:
     if not value.startswith(("http://", "https://")) or any(c.isspace() for c in value):
         raise ValueError("must be an http(s) URL")
     return value.rstrip("/")
+
+
+def _check_gateway(value: str) -> str:
+    if value not in GATEWAY_NAMES:
+        raise ValueError(f"must be one of {', '.join(sorted(GATEWAY_NAMES))}, not {shorten(value)}")
+    return value
 
 
 class Account(BaseModel):
@@ -27,7 +32,7 @@ class Account(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
-    gateway: GatewayName
+    gateway: Annotated[str, AfterValidator(_check_gateway)]
     base_url: Annotated[str, AfterValidator(_check_base_url)] | None = None
     """None: the gateway's own."""
     api_key: SecretStr | None = None

@@ -18,6 +18,7 @@ from httpx_aiohttp import AiohttpTransport
 from seedance.account import Account
 from seedance.errors import BadAnswer, GatewayError, NotSent, Operation, OutcomeUnknown, Unavailable, redact
 from seedance.gateways.base import Attempt, Dialect, Submitted, TaskReport, WireAnswer, WireCall
+from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 
 MAX_ANSWER_BYTES = 4 * 2**20
@@ -46,6 +47,18 @@ def translate_failure(exc: BaseException, gateway: str, operation: Operation) ->
     return Unavailable(text, gateway=gateway, operation=operation)
 
 
+def base_url_of(account: Account, dialect: Dialect) -> str:
+    """Where an account's gateway is.
+
+    Raises:
+        InvalidInput: the account names no place, and the gateway publishes none.
+    """
+    if base_url := account.base_url or dialect.default_base_url:
+        return base_url
+    problem = Problem(f"accounts.{account.name}.base_url", f"is required: {dialect.name} publishes no address")
+    raise InvalidInput([problem])
+
+
 class GatewayClient:
     """One account's connection to its gateway; lives on one event loop, for the life of the process."""
 
@@ -61,7 +74,7 @@ class GatewayClient:
         self.account = account
         self.dialect = dialect
         self._key = account.key()
-        self._base_url = account.base_url or dialect.default_base_url
+        self._base_url = base_url_of(account, dialect)
         self._timeouts: Mapping[Operation, float] = {"submit": submit_timeout_s, "query": query_timeout_s}
         self._http = httpx.AsyncClient(
             transport=AiohttpTransport(

@@ -17,21 +17,26 @@ from __future__ import annotations
 import re
 from typing import Any, Literal, Self
 
-Operation = Literal["submit", "query", "download"]
+Operation = Literal["submit", "query", "download", "cancel", "list"]
 
 KEPT_BODY_CHARS = 2048
+_READ_BODY_CHARS = 16_384  # far more than is kept, so that no secret is cut in two before it is found
 _SECRETS = re.compile(
     r"(?i)(bearer\s+)[\w.~+/=-]{6,}"
     r"|\b((?:sk|ak|rq)-)[\w-]{6,}"
     r"|((?:signature|credential|token|api[_-]?key|secret)[\"']?\s*[=:]\s*[\"']?)[^&\s\"',}]{6,}"
 )
 
+_DATA_URI = re.compile(r"(data:[\w/.+-]{1,80};base64,)[\w+/=\s-]{32,}")
+
 
 def redact(text: str, *secrets: str) -> str:
-    """Text that may be stored and shown: known secrets, bearer tokens and signatures are replaced, and it is cut."""
+    """Text that may be stored and shown: without known secrets, bearer tokens, signatures and NULs, and cut."""
+    text = text[:_READ_BODY_CHARS].replace("\0", "")
     for secret in secrets:
         if len(secret) >= 4:
             text = text.replace(secret, "***")
+    text = _DATA_URI.sub(r"\1…", text)
     text = _SECRETS.sub(lambda found: next(filter(None, found.groups()), "") + "***", text)
     return text if len(text) <= KEPT_BODY_CHARS else text[: KEPT_BODY_CHARS - 1] + "…"
 
@@ -66,8 +71,12 @@ class GatewayError(Exception):
             setattr(self, name, value)
         super().__init__(self.message)
 
+    def __str__(self) -> str:
+        return self.message  # not args: the message may be redacted further on its way
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), dict(vars(self)))
+        # Not the notes that others may add to an exception.
+        return _rebuild, (type(self), {name: value for name, value in vars(self).items() if name[:2] != "__"})
 
     @classmethod
     def _from_state(cls, state: dict[str, Any]) -> Self:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from seedance.errors import redact
 from seedance.gateways.base import TaskFailure
 from seedance.gateways.http_errors import ErrorClass
 
 _MODERATION = re.compile(r"(Input|Output)(Text|Image|Video|Audio)(?:SensitiveContentDetected|RiskDetection)")
 _PLAIN_MODERATION = re.compile(r"SensitiveContentDetected|RiskDetection")
+_BLAMED = re.compile(r"content\[\d+\](?:\.\w+)*")
+_FREE_QUOTA = re.compile(r"free|trial|exhausted|activate|免费|试用|开通", re.IGNORECASE)
 
 _EXACT: dict[str, ErrorClass] = {
     "AuthenticationError": "auth",
@@ -22,7 +25,6 @@ _EXACT: dict[str, ErrorClass] = {
     "ModelNotOpen": "permission",
     "RequestBurstTooFast": "throttled",
     "ServerOverloaded": "throttled",
-    "QuotaExceeded": "throttled",
     "SetLimitExceeded": "billing",
     "InflightBatchsizeExceeded": "throttled",
     "InternalServiceError": "unknown",
@@ -51,22 +53,33 @@ def moderation(code: str) -> dict[str, Any] | None:
     return None
 
 
+def blamed(param: str, message: str) -> str | None:
+    """The content item that Ark names as offending (`content[2].image_url`), None when it names none."""
+    found = _BLAMED.search(param) or _BLAMED.search(message)
+    return found[0] if found else None
+
+
 def ark_class(code: str, message: str) -> ErrorClass | None:
     """What an Ark code means on create, None when it is not one of Ark's."""
     if moderation(code) is not None:
         return "moderated"
     if code.startswith("InvalidParameter") and "timeout while fetching resource" in message.lower():
         return "unavailable"  # a reference's host was slow: nothing started, trying again can help
+    if code == "QuotaExceeded":
+        # One code for two things: the free trial is used up, or too many tasks are queued.
+        return "billing" if _FREE_QUOTA.search(message) else "throttled"
     if code in _EXACT:
         return _EXACT[code]
     return next((kind for prefix, kind in _PREFIX.items() if code.startswith(prefix)), None)
 
 
-def ark_failure(code: str, message: str) -> TaskFailure:
+def ark_failure(code: str, message: str, param: str = "") -> TaskFailure:
     """Why a task failed, from Ark's code. Output moderation is not deterministic: another seed can pass."""
+    text = redact(message or code or "the gateway gave no reason")
     if (found := moderation(code)) is not None:
         output = found["stage"] == "output"
-        return TaskFailure("moderation_blocked", message, code, retryable=output, **found)
+        offending = None if output else blamed(param, message)
+        return TaskFailure("moderation_blocked", text, code, retryable=output, offending=offending, **found)
     if ark_class(code, message) == "rejected":
-        return TaskFailure("invalid_request", message, code)
-    return TaskFailure("generation_failed", message, code, retryable=True)
+        return TaskFailure("invalid_request", text, code)
+    return TaskFailure("generation_failed", text, code, retryable=True)

@@ -7,24 +7,30 @@ the tree in `seedance.errors`. `seedance.client` sends for all of them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from seedance.errors import GatewayError, Operation
-from seedance.problems import Problem
-from seedance.request import GenerationRequest
+from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
+from seedance.gateways.answers import excerpt, read_json, task_id_of
+from seedance.gateways.capabilities import Capabilities
+from seedance.gateways.checks import refusals_of, warnings_of
+from seedance.problems import InvalidInput, Problem
+from seedance.request import GenerationRequest, Tier
 
 
 @dataclass(frozen=True, slots=True)
 class WireCall:
-    """One HTTP request: `path` starts with "/" and is added to the account's base URL; `json` None means no body."""
+    """One HTTP request: `path` starts with "/" and is added to the account's base URL; `json` None means no body.
+
+    A parameter with several values is sent once for each.
+    """
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
     json: Mapping[str, Any] | None = None
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,35 +101,86 @@ class TaskReport:
     failure: TaskFailure | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ListedTask:
+    """One task of a gateway's list: `created_at` in Unix seconds, None when not given."""
+
+    task_id: str
+    created_at: int | None
+    model: str
+    report: TaskReport
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    """One page of a gateway's list of tasks: `total` counts all pages, None when not given."""
+
+    total: int | None
+    tasks: tuple[ListedTask, ...]
+
+
 class Dialect(ABC):
     """One gateway. Every method is pure; a new gateway is one subclass and one line in the registry."""
 
     name: ClassVar[str]
-    default_base_url: ClassVar[str]
-    video_life_s: ClassVar[float]
+    default_base_url: ClassVar[str | None]
+    """None: the gateway's pages name no host, so each account must."""
+    video_life_s: ClassVar[float] = 24 * 3600.0
     """How long a video's URL lives when the URL itself does not say."""
     refresh_s: ClassVar[float] = 0.0
     """How often the gateway itself learns something new; polling faster is useless."""
 
     @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What the gateway supports: the data that `refusals` and `warnings` use."""
+
+    @abstractmethod
     def model_for(self, request: GenerationRequest) -> str:
         """The gateway's own model name for a request that `refusals` lets through."""
 
-    @abstractmethod
+    def with_models(self, models: Mapping[Tier, str]) -> Self:
+        """The same dialect with other model names, for gateways where each account has its own.
+
+        Raises:
+            InvalidInput: this gateway's model names are fixed.
+        """
+        if models:
+            raise InvalidInput([Problem("models", f"the model names of {self.name} are fixed")])
+        return self
+
+    def options(self, request: GenerationRequest) -> dict[str, Any]:
+        """The gateway options of a request that are meant for this gateway."""
+        from seedance.gateways.registry import GATEWAY_NAMES  # the registry itself imports every dialect
+
+        return dict(request.options_for(self.name, GATEWAY_NAMES))
+
     def refusals(self, request: GenerationRequest) -> list[Problem]:
         """What this gateway cannot do of what is asked; empty when it can serve the request."""
+        return list(refusals_of(self.capabilities(), request, self.options(request)))
+
+    def warnings(self, request: GenerationRequest) -> list[Problem]:
+        """What this gateway would leave out or not quite do, of a request that `refusals` lets through."""
+        return list(warnings_of(self.capabilities(), request))
+
+    def callback_problem(self, url: str) -> str | None:
+        """Why the gateway would not call that URL, None when it would; such a URL is left out of the wire call."""
+        return None if self.capabilities().callbacks else f"{self.name} calls nobody back"
 
     @abstractmethod
     def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
         """The POST that starts the generation. Every media reference is a URL, a data URI or an asset by now."""
 
-    @abstractmethod
     def read_submitted(self, answer: WireAnswer) -> Submitted:
         """Read a 2xx answer to the POST.
 
         Raises:
             OutcomeUnknown: it names no task, so the generation may run without our knowing its id.
         """
+        if task_id := task_id_of(read_json(answer.body)):
+            return Submitted(task_id)
+        raise OutcomeUnknown(
+            f"accepted without a task id: {excerpt(answer.body)}", gateway=self.name, status=answer.status
+        )
 
     @abstractmethod
     def query_call(self, task_id: str) -> WireCall:
@@ -140,3 +197,32 @@ class Dialect(ABC):
     @abstractmethod
     def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
         """Read any answer that is not 2xx. Never raises."""
+
+    def read_callback(self, body: bytes) -> str:
+        """The id of the task that a callback is about, "" when it names none.
+
+        No gateway signs its callbacks, so nothing else in it is believed: the task is queried.
+        """
+        return task_id_of(read_json(body))
+
+    def cancel_call(self, task_id: str) -> WireCall | None:
+        """The call that cancels a task which has not begun, None when the gateway has none. Any 2xx means it did."""
+        return None
+
+    def list_call(
+        self, *, page: int = 1, page_size: int = 100, status: TaskStatus | None = None, task_ids: Sequence[str] = ()
+    ) -> WireCall | None:
+        """The GET that lists tasks, pages counted from 1, None when the gateway has none."""
+        return None
+
+    def read_list(self, answer: WireAnswer) -> TaskPage:
+        """Read a 2xx answer to the list.
+
+        Raises:
+            BadAnswer: it cannot be read.
+        """
+        raise self.bad_answer(answer, "not a list of tasks")
+
+    def bad_answer(self, answer: WireAnswer, what: str = "not a task") -> BadAnswer:
+        """The error for a 2xx answer to a query that makes no sense."""
+        return BadAnswer(f"{what}: {excerpt(answer.body)}", gateway=self.name, operation="query", status=answer.status)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import email.utils
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
-
-import orjson
 
 from seedance.errors import (
     AccountProblem,
@@ -22,6 +21,7 @@ from seedance.errors import (
     Throttled,
     Unavailable,
 )
+from seedance.gateways.answers import excerpt
 from seedance.gateways.base import WireAnswer
 
 ErrorClass = Literal[
@@ -42,25 +42,16 @@ MAX_RETRY_AFTER_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """A gateway's error as far as it could be read: `code` and `message` are "" when it had none."""
+    """A gateway's error as far as it could be read: each text is "" when it had none.
+
+    `param` is the part of the request that the gateway blames (`content[2].image_url`).
+    """
 
     code: str = ""
     message: str = ""
+    param: str = ""
     readable: bool = False
     """True when the body was the gateway's own JSON error, not a proxy's page."""
-
-
-def read_json(body: bytes) -> Any:
-    """The body as JSON, None when it is not."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def text_of(value: object) -> str:
-    """A JSON scalar as text: gateways send codes as strings and as integers. "" for everything else."""
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -73,16 +64,14 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         try:
             at = email.utils.parsedate_to_datetime(value)
-        except ValueError:
+            seconds = (at.astimezone(UTC) - datetime.now(UTC)).total_seconds()
+        except (ValueError, OverflowError):
             return None
-        seconds = (at.astimezone(UTC) - datetime.now(UTC)).total_seconds()
-    if seconds != seconds:
-        return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
 
 
-def status_class(operation: Operation, status: int, readable: bool, has_retry_after: bool) -> ErrorClass:
-    """What an HTTP status means when the gateway's code says nothing more."""
+def status_class(status: int, readable: bool, has_retry_after: bool) -> ErrorClass:
+    """What an HTTP status means for a submit when the gateway's code says nothing more."""
     if 300 <= status < 400:
         return "configuration"  # we are sent elsewhere, so nothing was taken here: base_url is wrong
     if status == 401:
@@ -93,8 +82,6 @@ def status_class(operation: Operation, status: int, readable: bool, has_retry_af
         return "permission"
     if status == 429:
         return "throttled"
-    if status == 404 and operation == "query":
-        return "task_unknown"
     if status in (400, 404, 405, 406, 409, 410, 411, 413, 414, 415, 422, 431):
         return "rejected"
     if status == 503 and has_retry_after:
@@ -102,6 +89,21 @@ def status_class(operation: Operation, status: int, readable: bool, has_retry_af
     if status in (500, 503) and readable:
         return "unavailable"
     return "unknown"
+
+
+def _class_of_question(operation: Operation, status: int, readable: bool, kind: ErrorClass) -> ErrorClass:
+    """The same for a call that starts nothing: it may be repeated, and says little about the task or the account."""
+    if status in (404, 410) and operation in ("query", "cancel") and readable and kind in ("rejected", "unknown"):
+        return "task_unknown"
+    if operation == "cancel" and readable and kind in ("rejected", "permission"):
+        return "rejected"  # it is too late to cancel
+    if kind in ("rejected", "moderated"):
+        return "unknown"
+    if kind in ("auth", "billing", "permission") and not readable:
+        return "unknown"  # some proxy's page, not the gateway's verdict on our account
+    if kind == "unknown" and (status >= 500 or status == 408):
+        return "unavailable"
+    return kind
 
 
 def build_error(
@@ -114,11 +116,13 @@ def build_error(
 ) -> GatewayError:
     """One error of the tree. `error_class` is what the dialect made of the code, None to judge by the status.
 
-    An unclear answer to a submit is an unknown outcome; to a query it is only a bad answer.
+    An unclear answer to a submit is an unknown outcome; to any other call it is only a bad answer.
     """
     wait_s = retry_after_s(answer.headers)
-    kind = error_class or status_class(operation, answer.status, body.readable, wait_s is not None)
-    message = body.message or answer.body[:300].decode("utf-8", "replace") or f"HTTP {answer.status}"
+    kind = error_class or status_class(answer.status, body.readable, wait_s is not None)
+    if operation != "submit":
+        kind = _class_of_question(operation, answer.status, body.readable, kind)
+    message = body.message or excerpt(answer.body, 300) or f"HTTP {answer.status}"
     common: dict[str, Any] = {
         "gateway": gateway,
         "operation": operation,

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from seedance.gateways.anyfast import AnyFast
+from seedance.gateways.ark import Ark
 from seedance.gateways.base import Dialect
+from seedance.gateways.evolink import EvoLink
+from seedance.gateways.twelveai import TwelveAI
+from seedance.gateways.uniall import UniAll
 
-DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in (AnyFast(),)}
+DIALECTS: Mapping[str, Dialect] = {
+    dialect.name: dialect for dialect in (AnyFast(), UniAll(), TwelveAI(), EvoLink(), Ark())
+}
 GATEWAY_NAMES = frozenset(DIALECTS)

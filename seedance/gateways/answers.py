@@ -1,0 +1,109 @@
+"""Reading gateways' JSON leniently: any field may be missing, of another type or absurd.
+
+What comes out of here can be stored: no NUL characters, no endless strings, no numbers a database cannot hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from seedance.request import MAX_SEED
+
+MAX_WORD_CHARS = 200  # codes, statuses
+MAX_ID_CHARS = 512
+MAX_URL_CHARS = 8192
+_MAX_USAGE_DEPTH = 3
+
+
+def read_json(body: bytes | str) -> Any:
+    """The body as JSON; None when it is not, or when it holds a NUL, which no database takes."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    escape = "\\u0000" if isinstance(body, str) else b"\\u0000"
+    return None if escape in body else data  # type: ignore[operator]
+
+
+def object_of(value: object) -> Mapping[str, Any]:
+    """A JSON object as it is, anything else as an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def text_of(value: object) -> str:
+    """A JSON scalar as text: gateways send codes as strings and as integers. "" for everything else."""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def word_of(value: object) -> str:
+    """A code or a status: `text_of`, trimmed and cut."""
+    return text_of(value).strip()[:MAX_WORD_CHARS]
+
+
+def url_of(value: object) -> str | None:
+    """An http(s) URL, None for everything else."""
+    if not isinstance(value, str) or len(value) > MAX_URL_CHARS:
+        return None
+    usable = value.startswith(("http://", "https://")) and value.isprintable() and " " not in value
+    return value if usable else None
+
+
+def first_url(*values: object) -> str | None:
+    """The first of several that is a URL."""
+    return next((url for value in values if (url := url_of(value)) is not None), None)
+
+
+def percent_of(value: object) -> int | None:
+    """Progress as 0 to 100, from 30, 30.0, "30" or "30%"; None when it is none of these."""
+    if isinstance(value, float):
+        value = int(value)
+    text = text_of(value).removesuffix("%").strip()[:4]
+    return min(int(text), 100) if text.isascii() and text.isdigit() else None
+
+
+def seed_of(value: object) -> int | None:
+    """A seed in the range that requests use, None for everything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SEED else None
+
+
+def unix_time_of(value: object) -> int | None:
+    """Seconds since 1970, None for everything that is not a plausible time."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**11 else None
+
+
+def usage_of(value: object) -> Mapping[str, Any] | None:
+    """What the gateway counted, without what is neither number, short text nor flag; None when nothing is left."""
+    return _plain(value, _MAX_USAGE_DEPTH) or None if isinstance(value, dict) else None
+
+
+def _plain(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, item in value.items():
+        if isinstance(item, dict):
+            if depth > 1:
+                kept[name] = _plain(item, depth - 1)
+        elif isinstance(item, int | float) or (isinstance(item, str) and len(item) <= MAX_WORD_CHARS):
+            kept[name] = item
+    return kept
+
+
+def task_id_of(data: object) -> str:
+    """The task an answer or a callback names: `task_id` or `id`, at the top or under `data`; "" when it names none.
+
+    The form of an id is never checked: gateways change it without notice.
+    """
+    top = object_of(data)
+    for holder in (top, object_of(top.get("data"))):
+        for name in ("task_id", "id"):
+            found = text_of(holder.get(name))
+            if found.strip() and found.isprintable() and len(found) <= MAX_ID_CHARS:
+                return found.strip()
+    return ""
+
+
+def excerpt(body: bytes, limit: int = 500) -> str:
+    """The start of an answer, for a message."""
+    return body[:limit].decode("utf-8", "replace")

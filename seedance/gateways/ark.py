@@ -1,0 +1,191 @@
+"""Ark, ByteDance's own API (Volcengine Ark in China, BytePlus ModelArk elsewhere), which the gateways wrap.
+
+Keys and model names belong to one region; the defaults here are China's. It lists tasks and cancels queued ones.
+
+Source: byteplus-python-sdk-v2, resources/content_generation/tasks.py; https://www.volcengine.com/docs/82379/1520757
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+from urllib.parse import quote
+
+from seedance.errors import GatewayError, Operation
+from seedance.gateways import ark_task
+from seedance.gateways.answers import object_of, read_json, task_id_of, unix_time_of, word_of
+from seedance.gateways.ark_codes import ark_class, blamed, moderation
+from seedance.gateways.base import (
+    Attempt,
+    Dialect,
+    ListedTask,
+    TaskPage,
+    TaskReport,
+    TaskStatus,
+    WireAnswer,
+    WireCall,
+)
+from seedance.gateways.capabilities import ANY_RATIO, MB, Capabilities, MediaLimits, Option, TierLimits
+from seedance.gateways.http_errors import build_error
+from seedance.gateways.new_api import read_body
+from seedance.media import MediaKind
+from seedance.problems import InvalidInput, Problem
+from seedance.request import GenerationRequest, Modality, Resolution, Tier
+
+PATH = "/contents/generations/tasks"
+MODELS: Mapping[Tier, str] = {
+    "standard": "doubao-seedance-2-0-260128",
+    "fast": "doubao-seedance-2-0-fast-260128",
+    "mini": "doubao-seedance-2-0-mini-260615",
+}
+"""China's. Elsewhere they begin with dreamina-; an endpoint id (ep-…) stands for a model too."""
+
+_MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
+_RESOLUTIONS: Mapping[Tier, tuple[Resolution, ...]] = {
+    "standard": ("480p", "720p", "1080p", "4k"),
+    "fast": ("480p", "720p"),
+    "mini": ("480p", "720p"),
+}
+_MEDIA: Mapping[Modality, MediaLimits] = {
+    "image": MediaLimits(
+        count=9,
+        kinds=frozenset({MediaKind.URL, MediaKind.DATA, MediaKind.ASSET}),
+        formats=frozenset({"jpg", "png", "webp", "bmp", "tiff", "gif", "heic", "heif"}),
+        max_bytes=30 * MB,
+        side_px=(300, 6000),
+        aspect=(0.4, 2.5),
+    ),
+    "video": MediaLimits(
+        count=3,
+        kinds=frozenset({MediaKind.URL, MediaKind.ASSET}),
+        formats=frozenset({"mp4", "mov"}),
+        max_bytes=50 * MB,
+        side_px=(300, 6000),
+        area_px=(409_600, 2_086_876),
+        aspect=(0.4, 2.5),
+        seconds=(2, 15),
+        total_seconds=15,
+        fps=(24, 60),
+    ),
+    "audio": MediaLimits(
+        count=3,
+        kinds=frozenset({MediaKind.URL, MediaKind.DATA, MediaKind.ASSET}),
+        formats=frozenset({"wav", "mp3"}),
+        max_bytes=15 * MB,
+        seconds=(2, 15),
+        total_seconds=15,
+    ),
+}
+_OPTIONS = {
+    "model": Option(kind="text", pattern=_MODEL_NAME),
+    "safety_identifier": Option(kind="text", pattern=r"\S{1,256}"),
+    # Seedance 2.0 knows no flex tier, no drafts and no frame counts, so these are not offered.
+    "service_tier": Option(kind="text", values=("default",)),
+    "execution_expires_after": Option(kind="integer", minimum=3600, maximum=259_200),
+    "priority": Option(kind="integer", minimum=0, maximum=9),
+}
+
+
+def _capabilities(models: Mapping[Tier, str]) -> Capabilities:
+    return Capabilities(
+        gateway="ark",
+        tiers={
+            tier: TierLimits(
+                models=(models[tier],),
+                resolutions=_RESOLUTIONS[tier],
+                default_resolution="720p",
+                media=_MEDIA,
+                web_search=True,
+            )
+            for tier in models
+        },
+        ratios=ANY_RATIO,
+        default_ratio="adaptive",
+        auto_duration=True,
+        advised_prompt=(500, 1000),
+        max_body_bytes=64 * MB,
+        flags=frozenset({"seed", "watermark", "return_last_frame"}),
+        options=_OPTIONS,
+        callbacks=True,
+        cancel=True,
+        list=True,
+    )
+
+
+class Ark(Dialect):
+    """Ark's `/contents/generations/tasks`: create, query, list, cancel."""
+
+    name = "ark"
+    default_base_url = "https://ark.cn-beijing.volces.com/api/v3"
+
+    def __init__(self, models: Mapping[Tier, str] = MODELS) -> None:
+        self._capabilities = _capabilities(models)
+
+    def with_models(self, models: Mapping[Tier, str]) -> Self:
+        wrong = [tier for tier, model in models.items() if Option(kind="text", pattern=_MODEL_NAME).problem(model)]
+        if wrong or not models.keys() <= MODELS.keys():
+            names = ", ".join(MODELS)
+            raise InvalidInput([Problem("models", f"must map {names} to names of models or endpoints")])
+        return type(self)(dict(MODELS) | dict(models))
+
+    def capabilities(self) -> Capabilities:
+        return self._capabilities
+
+    def model_for(self, request: GenerationRequest) -> str:
+        named = self.options(request).get("model")
+        return named if isinstance(named, str) else self._capabilities.tiers[request.tier].models[0]
+
+    def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
+        body = ark_task.create_body(self.model_for(request), request, attempt)
+        body |= {name: value for name, value in self.options(request).items() if name != "model"}
+        if attempt.callback_url is not None and self.callback_problem(attempt.callback_url) is None:
+            body["callback_url"] = attempt.callback_url
+        return WireCall("POST", PATH, body)
+
+    def query_call(self, task_id: str) -> WireCall:
+        return WireCall("GET", f"{PATH}/{quote(task_id, safe='')}")
+
+    def read_report(self, answer: WireAnswer) -> TaskReport:
+        report = ark_task.report_of(object_of(read_json(answer.body)))
+        if report is None:
+            raise self.bad_answer(answer)
+        return report
+
+    def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
+        body = read_body(answer.body)
+        kind = ark_class(body.code, body.message)
+        details: dict[str, Any] = {}
+        if kind == "moderated":
+            details = (moderation(body.code) or {}) | {"offending": blamed(body.param, body.message)}
+        return build_error(self.name, operation, answer, body, kind, **details)
+
+    def cancel_call(self, task_id: str) -> WireCall:
+        """Deleting a queued task cancels it; a running one is refused, and of an ended one the record is removed."""
+        return WireCall("DELETE", f"{PATH}/{quote(task_id, safe='')}")
+
+    def list_call(
+        self, *, page: int = 1, page_size: int = 100, status: TaskStatus | None = None, task_ids: Sequence[str] = ()
+    ) -> WireCall:
+        """Tasks of the last seven days, newest first."""
+        params: dict[str, str | Sequence[str]] = {"page_num": str(page), "page_size": str(page_size)}
+        if status is not None:
+            params["filter.status"] = status.value
+        if task_ids:
+            params["filter.task_ids"] = list(task_ids)
+        return WireCall("GET", PATH, params=params)
+
+    def read_list(self, answer: WireAnswer) -> TaskPage:
+        page = object_of(read_json(answer.body))
+        items = page.get("items")
+        if not isinstance(items, list):
+            raise self.bad_answer(answer, "not a list of tasks")
+        total = page.get("total")
+        tasks = tuple(task for item in items if (task := _listed(object_of(item))) is not None)
+        return TaskPage(total if isinstance(total, int) and not isinstance(total, bool) else None, tasks)
+
+
+def _listed(item: Mapping[str, Any]) -> ListedTask | None:
+    task_id, report = task_id_of(item), ark_task.report_of(item)
+    if not task_id or report is None:
+        return None
+    return ListedTask(task_id, unix_time_of(item.get("created_at")), word_of(item.get("model")), report)

@@ -1,0 +1,105 @@
+"""Ark's own task: the content array it is created from and the object it is read from.
+
+AnyFast hands the array through and wraps the object; the native API has both bare.
+
+Source: byteplus-python-sdk-v2, resources/content_generation/tasks.py and types/content_generation/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seedance.gateways.answers import object_of, seed_of, text_of, url_of, usage_of, word_of
+from seedance.gateways.ark_codes import ark_failure
+from seedance.gateways.base import Attempt, TaskFailure, TaskReport, TaskStatus
+from seedance.request import GenerationRequest
+
+STATUSES = {
+    "queued": TaskStatus.QUEUED,
+    "running": TaskStatus.RUNNING,
+    "processing": TaskStatus.RUNNING,
+    "succeeded": TaskStatus.SUCCEEDED,
+    "failed": TaskStatus.FAILED,
+    "cancelled": TaskStatus.CANCELLED,
+    "expired": TaskStatus.EXPIRED,
+}
+
+
+def create_body(model: str, request: GenerationRequest, attempt: Attempt) -> dict[str, Any]:
+    """The body that creates a task: text first, then images, videos and audios; without what was not asked for."""
+    body: dict[str, Any] = {"model": model, "content": _content(request)}
+    optional = {
+        "generate_audio": request.audio,
+        "resolution": request.resolution,
+        "ratio": request.ratio,
+        "duration": request.duration,
+        "seed": request.seed if request.seed is not None else attempt.seed,
+        "watermark": request.watermark,
+        "return_last_frame": request.return_last_frame,
+    }
+    body |= {name: value for name, value in optional.items() if value is not None}
+    if request.web_search:
+        body["tools"] = [{"type": "web_search"}]
+    return body
+
+
+def _content(request: GenerationRequest) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = [{"type": "text", "text": request.prompt}]
+    for name, modality, value in request.media():
+        role = name if name in ("first_frame", "last_frame") else f"reference_{modality}"
+        kind = f"{modality}_url"
+        items.append({"type": kind, kind: {"url": value}, "role": role})
+    return items
+
+
+def status_of(task: Mapping[str, Any]) -> TaskStatus | None:
+    """A task's status, None when it has none."""
+    word = word_of(task.get("status")).lower()
+    return STATUSES.get(word, TaskStatus.UNKNOWN) if word else None
+
+
+def video_url_of(task: Mapping[str, Any]) -> str | None:
+    """Where the video is, None when the task names no place."""
+    return url_of(object_of(task.get("content")).get("video_url"))
+
+
+def last_frame_url_of(task: Mapping[str, Any]) -> str | None:
+    """Where the last frame is, None when it was not asked for."""
+    return url_of(object_of(task.get("content")).get("last_frame_url"))
+
+
+def failure_of(task: Mapping[str, Any]) -> TaskFailure | None:
+    """Why the task failed, None when it does not say."""
+    error = object_of(task.get("error"))
+    code, message = word_of(error.get("code")), text_of(error.get("message"))
+    return ark_failure(code, message, text_of(error.get("param"))) if code or message else None
+
+
+def ended_early(status: TaskStatus) -> TaskFailure | None:
+    """The failure of a task that was cancelled or expired, None for every other status."""
+    if status is TaskStatus.CANCELLED:
+        return TaskFailure("cancelled_upstream", "the task was cancelled at the gateway")
+    if status is TaskStatus.EXPIRED:
+        return TaskFailure("expired_upstream", "the task expired before it was generated", retryable=True)
+    return None
+
+
+def report_of(task: Mapping[str, Any]) -> TaskReport | None:
+    """A bare task as a report, None when it has no status."""
+    status = status_of(task)
+    if status is None:
+        return None
+    failure = ended_early(status)
+    if status is TaskStatus.FAILED:
+        failure = failure_of(task) or ark_failure("", "")
+    succeeded = status is TaskStatus.SUCCEEDED
+    return TaskReport(
+        status=status,
+        raw_status=word_of(task["status"]),
+        video_url=video_url_of(task) if succeeded else None,
+        last_frame_url=last_frame_url_of(task) if succeeded else None,
+        usage=usage_of(task.get("usage")),
+        seed=seed_of(task.get("seed")),
+        failure=failure,
+    )

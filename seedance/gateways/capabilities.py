@@ -1,0 +1,122 @@
+"""What a gateway can do, as data: the one place its documented limits stand.
+
+`checks.py` enforces these, `explain` and the API show them, `pricing` reads the defaults. None always means "the
+gateway's page does not say".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from seedance.media import MediaKind
+from seedance.problems import shorten
+from seedance.request import Modality, Operation, Ratio, Resolution, Tier
+
+MB = 1_000_000  # the pages say "MB"; the smaller reading is safe with either
+ANY_RATIO: tuple[Ratio, ...] = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "adaptive")
+
+Flag = Literal["seed", "watermark", "camera_fixed", "return_last_frame"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaLimits:
+    """One kind of reference: how many, in which forms, and what each file must be like. Ranges are inclusive."""
+
+    count: int
+    kinds: frozenset[MediaKind] = frozenset({MediaKind.URL})
+    formats: frozenset[str] = frozenset()
+    """File extensions; empty: not documented."""
+    max_bytes: int | None = None
+    side_px: tuple[int, int] | None = None
+    area_px: tuple[int, int] | None = None
+    aspect: tuple[float, float] | None = None
+    """Width divided by height."""
+    seconds: tuple[float, float] | None = None
+    total_seconds: float | None = None
+    fps: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierLimits:
+    """One tier: its models, what it renders and what it builds on."""
+
+    models: tuple[str, ...]
+    resolutions: tuple[Resolution, ...]
+    default_resolution: Resolution
+    media: Mapping[Modality, MediaLimits]
+    web_search: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One name under `gateway_options`: its type, and what it may be."""
+
+    kind: Literal["boolean", "integer", "text"]
+    minimum: int = 0
+    maximum: int = 0
+    values: tuple[str, ...] = ()
+    pattern: str = ""
+
+    def problem(self, value: object) -> str | None:
+        """What is wrong with a value, None when it is allowed."""
+        match self.kind:
+            case "boolean":
+                allowed, fits = "true or false", isinstance(value, bool)
+            case "integer":
+                allowed = f"a whole number from {self.minimum} to {self.maximum}"
+                fits = isinstance(value, int) and not isinstance(value, bool) and self.minimum <= value <= self.maximum
+            case "text" if self.values:
+                allowed, fits = " or ".join(self.values), value in self.values
+            case "text":
+                allowed = f"text of the form {self.pattern}"
+                fits = isinstance(value, str) and re.fullmatch(self.pattern, value) is not None
+        return None if fits else f"must be {allowed}, not {shorten(value)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """All of one gateway."""
+
+    gateway: str
+    tiers: Mapping[Tier, TierLimits]
+    ratios: tuple[Ratio, ...]
+    default_ratio: Ratio | None
+    seconds: tuple[int, int] = (4, 15)
+    auto_duration: bool = False
+    """True when -1 lets the model choose."""
+    default_seconds: int | None = 5
+    max_prompt_chars: int | None = None
+    max_prompt_tokens: int | None = None
+    advised_prompt: tuple[int, int] | None = None
+    """Chinese characters and words above which the gateway advises against a prompt."""
+    max_body_bytes: int | None = None
+    operations: tuple[Operation, ...] = ("edit", "extend")
+    operation_is_sent: bool = False
+    """False: the gateway has no field for it; edit and extend are what the prompt says they are."""
+    flags: frozenset[Flag] = frozenset()
+    options: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
+    callbacks: bool = False
+    cancel: bool = False
+    list: bool = False
+    assets: bool = False
+    """True when we can upload assets through its API."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return _json_of(self)  # type: ignore[no-any-return]
+
+
+def _json_of(value: Any) -> Any:
+    if isinstance(value, MediaLimits | TierLimits | Option | Capabilities):
+        return {name: _json_of(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return {str(name): _json_of(item) for name, item in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(str(item) for item in value)
+    if isinstance(value, tuple):
+        return [_json_of(item) for item in value]
+    return value

@@ -1,0 +1,164 @@
+"""Holding a request against a gateway's capabilities: what it refuses, and what it would not do quite as asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from seedance.gateways.capabilities import MB, Capabilities, Flag, MediaLimits, TierLimits
+from seedance.media import MediaKind, media_kind
+from seedance.problems import Problem
+from seedance.request import AUTO_DURATION, GenerationRequest, Modality
+
+_DATA_URI_TYPE = re.compile(r"data:\w+/([\w.+-]+);")
+_SAME_FORMAT = {
+    "jpeg": "jpg",
+    "tif": "tiff",
+    "quicktime": "mov",
+    "mpeg": "mp3",
+    "x-wav": "wav",
+    "wave": "wav",
+    "vnd.wave": "wav",
+}
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
+_WORD = re.compile(r"[A-Za-z0-9]+(?:['’-][A-Za-z0-9]+)*")
+_FORMS = {MediaKind.URL: "an http(s) URL", MediaKind.DATA: "a data URI", MediaKind.ASSET: "asset://ID"}
+
+
+def refusals_of(
+    capabilities: Capabilities, request: GenerationRequest, options: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """Everything of a request that the gateway cannot do, by field; nothing when it can serve all of it."""
+    gateway = capabilities.gateway
+    tier = capabilities.tiers.get(request.tier)
+    if tier is None:
+        yield Problem("tier", f"{gateway} has {_either(capabilities.tiers)}, not {request.tier}")
+    else:
+        yield from _tier_refusals(gateway, tier, request)
+    if request.ratio is not None and request.ratio not in capabilities.ratios:
+        yield Problem("ratio", f"{gateway} has {_either(capabilities.ratios)}, not {request.ratio}")
+    yield from _duration_refusals(capabilities, request)
+    yield from _prompt_refusals(capabilities, request)
+    if request.operation is not None and request.operation not in capabilities.operations:
+        yield Problem(
+            "operation",
+            f"{gateway} documents no {request.operation}; leave it out to send the video as a reference",
+        )
+    for name in get_args(Flag):
+        # Asked for what happens anyway (no watermark, a random seed) costs nothing and may pass.
+        if name not in capabilities.flags and getattr(request, name) not in (None, False, -1):
+            yield Problem(name, f"{gateway} has no such setting; leave it out")
+    for name, value in options.items():
+        if name not in capabilities.options:
+            allowed = _either(capabilities.options) if capabilities.options else "none"
+            yield Problem(f"gateway_options.{name}", f"{gateway} knows {allowed}")
+        elif wrong := capabilities.options[name].problem(value):
+            yield Problem(f"gateway_options.{name}", wrong)
+    if capabilities.max_body_bytes is not None:
+        carried = sum(len(value) for _, _, value in request.media()) + len(request.prompt.encode())
+        if carried > capabilities.max_body_bytes:
+            limit = capabilities.max_body_bytes // MB
+            yield Problem("", f"{gateway} takes requests of up to {limit} MB with everything in them")
+
+
+def warnings_of(capabilities: Capabilities, request: GenerationRequest) -> Iterator[Problem]:
+    """What the gateway would leave out or not quite do, of a request that it does not refuse."""
+    gateway = capabilities.gateway
+    if request.operation is not None and not capabilities.operation_is_sent:
+        yield Problem(
+            "operation", f"{gateway} has no field for it: the prompt must say what to {request.operation}, and how"
+        )
+    for name in get_args(Flag):
+        if name not in capabilities.flags and getattr(request, name) is False:
+            yield Problem(name, f"{gateway} has no such setting; false is left out")
+    if capabilities.advised_prompt is not None:
+        chinese, words = capabilities.advised_prompt
+        if len(_CHINESE.findall(request.prompt)) > chinese or len(_WORD.findall(request.prompt)) > words:
+            yield Problem(
+                "prompt",
+                f"{gateway} advises at most {chinese} Chinese characters or {words} words; details may be lost",
+            )
+
+
+def _tier_refusals(gateway: str, tier: TierLimits, request: GenerationRequest) -> Iterator[Problem]:
+    if request.resolution is not None and request.resolution not in tier.resolutions:
+        yield Problem(
+            "resolution",
+            f"{gateway} has {_either(tier.resolutions)} in tier {request.tier}, not {request.resolution}",
+        )
+    if request.web_search and not tier.web_search:
+        yield Problem("web_search", f"{gateway} cannot search the web in tier {request.tier}")
+    counts: dict[Modality, int] = {}
+    for field, modality, value in request.media():
+        limits = tier.media[modality]
+        counts[modality] = counts.get(modality, 0) + 1
+        if limits.count == 0:
+            if counts[modality] == 1:
+                name = field.partition("[")[0]
+                yield Problem(name, f"{gateway} takes no {modality} references in tier {request.tier}")
+        elif counts[modality] > limits.count:
+            yield Problem(field, f"{gateway} takes at most {limits.count} {modality} references")
+        else:
+            yield from _media_refusals(gateway, request.tier, limits, field, value)
+
+
+def _media_refusals(gateway: str, tier: str, limits: MediaLimits, field: str, value: str) -> Iterator[Problem]:
+    kind = media_kind(value)
+    if kind in (MediaKind.PATH, MediaKind.UPLOAD):
+        return  # becomes one of the other forms before it is sent
+    if kind not in limits.kinds:
+        allowed = " or ".join(text for form, text in _FORMS.items() if form in limits.kinds)
+        yield Problem(field, f"{gateway} takes {allowed} in tier {tier}, not {_FORMS[kind]}")
+    elif kind is MediaKind.DATA:
+        found = _DATA_URI_TYPE.match(value)
+        form = canonical_format(found[1]) if found else ""
+        if limits.formats and form not in limits.formats:
+            yield Problem(field, f"{gateway} takes {_either(sorted(limits.formats))}, not {form}")
+        size = (len(value) - value.index(",") - 1) * 3 // 4
+        if limits.max_bytes is not None and size >= limits.max_bytes:
+            yield Problem(field, f"{gateway} takes less than {limits.max_bytes // MB} MB, not {size / MB:.1f} MB")
+
+
+def _duration_refusals(capabilities: Capabilities, request: GenerationRequest) -> Iterator[Problem]:
+    shortest, longest = capabilities.seconds
+    if request.duration == AUTO_DURATION:
+        if not capabilities.auto_duration:
+            yield Problem(
+                "duration", f"{capabilities.gateway} takes {shortest} to {longest} seconds and has no automatic length"
+            )
+    elif request.duration is not None and not shortest <= request.duration <= longest:
+        yield Problem(
+            "duration", f"{capabilities.gateway} takes {shortest} to {longest} seconds, not {request.duration}"
+        )
+
+
+def _prompt_refusals(capabilities: Capabilities, request: GenerationRequest) -> Iterator[Problem]:
+    length = len(request.prompt)
+    if capabilities.max_prompt_chars is not None and length > capabilities.max_prompt_chars:
+        yield Problem(
+            "prompt", f"{capabilities.gateway} takes at most {capabilities.max_prompt_chars} characters, not {length}"
+        )
+    if capabilities.max_prompt_tokens is not None:
+        tokens = estimated_tokens(request.prompt)
+        if tokens > capabilities.max_prompt_tokens:
+            yield Problem(
+                "prompt",
+                f"{capabilities.gateway} takes at most {capabilities.max_prompt_tokens} tokens, not about {tokens}",
+            )
+
+
+def canonical_format(name: str) -> str:
+    """One name per file format, from an extension or a MIME subtype: `MediaLimits.formats` uses these."""
+    return _SAME_FORMAT.get(name.lower(), name.lower())
+
+
+def estimated_tokens(text: str) -> int:
+    """How many tokens a text is, roughly: one for each character beyond ASCII, one for every four within."""
+    ascii_chars = sum(character.isascii() for character in text)
+    return len(text) - ascii_chars + -(-ascii_chars // 4)
+
+
+def _either(names: Any) -> str:
+    *first, last = list(names)
+    return f"{', '.join(first)} or {last}" if first else str(last)

@@ -1,0 +1,223 @@
+"""EvoLink: one flat body, nine models (three tiers by three modes), credits per second.
+
+Sources: https://docs.evolink.ai/cn/api-manual/video-series/seedance2.0/seedance-2.0-overview,
+https://docs.evolink.ai/en/api-manual/task-management/get-task-detail and …/error-codes
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from seedance.errors import GatewayError, Operation, redact
+from seedance.gateways.answers import first_url, object_of, percent_of, read_json, text_of, usage_of, word_of
+from seedance.gateways.ark_codes import ark_class, ark_failure, blamed, moderation
+from seedance.gateways.ark_task import ended_early
+from seedance.gateways.base import Attempt, Dialect, TaskFailure, TaskReport, TaskStatus, WireAnswer, WireCall
+from seedance.gateways.capabilities import ANY_RATIO, MB, Capabilities, MediaLimits, Option, TierLimits
+from seedance.gateways.http_errors import ErrorBody, ErrorClass, build_error
+from seedance.gateways.new_api import read_body
+from seedance.request import GenerationRequest, Modality, Mode, Resolution, Tier
+
+MAX_CALLBACK_CHARS = 2048
+MODES: Mapping[Mode, str] = {
+    "text": "text-to-video",
+    "first_frame": "image-to-video",
+    "first_last_frame": "image-to-video",
+    "reference": "reference-to-video",
+}
+_MEDIA: Mapping[Modality, MediaLimits] = {
+    "image": MediaLimits(
+        count=9, formats=frozenset({"jpg", "png", "webp"}), max_bytes=30 * MB, side_px=(300, 6000), aspect=(0.4, 2.5)
+    ),
+    "video": MediaLimits(
+        count=3,
+        formats=frozenset({"mp4", "mov"}),
+        max_bytes=50 * MB,
+        side_px=(300, 6000),
+        area_px=(409_600, 2_086_876),
+        aspect=(0.4, 2.5),
+        seconds=(2, 15),
+        total_seconds=15,
+        fps=(24, 60),
+    ),
+    "audio": MediaLimits(
+        count=3, formats=frozenset({"wav", "mp3"}), max_bytes=15 * MB, seconds=(2, 15), total_seconds=15
+    ),
+}
+
+
+def _model(tier: Tier, mode: Mode) -> str:
+    return f"seedance-2.0-{MODES[mode]}" if tier == "standard" else f"seedance-2.0-{tier}-{MODES[mode]}"
+
+
+def _tier(tier: Tier, *resolutions: Resolution, web_search: bool) -> TierLimits:
+    models = tuple(dict.fromkeys(_model(tier, mode) for mode in MODES))
+    return TierLimits(
+        models=models, resolutions=resolutions, default_resolution="720p", media=_MEDIA, web_search=web_search
+    )
+
+
+CAPABILITIES = Capabilities(
+    gateway="evolink",
+    tiers={
+        "standard": _tier("standard", "480p", "720p", "1080p", web_search=True),
+        "fast": _tier("fast", "480p", "720p", web_search=True),
+        "mini": _tier("mini", "480p", "720p", web_search=False),
+    },
+    ratios=ANY_RATIO,
+    default_ratio="16:9",
+    max_prompt_tokens=10_000,
+    advised_prompt=(500, 1000),
+    max_body_bytes=64 * MB,
+    options={"content_filter": Option(kind="boolean")},
+    callbacks=True,
+)
+
+STATUSES = {
+    "pending": TaskStatus.QUEUED,
+    "queued": TaskStatus.QUEUED,
+    "processing": TaskStatus.RUNNING,
+    "completed": TaskStatus.SUCCEEDED,
+    "failed": TaskStatus.FAILED,
+    "cancelled": TaskStatus.CANCELLED,
+}
+# What a code means in an HTTP error. Numbers, which some versions send as codes, are judged by the HTTP status.
+CODES: dict[str, ErrorClass] = {
+    "invalid_request": "rejected",
+    "invalid_parameters": "rejected",
+    "image_processing_error": "rejected",
+    "image_dimension_mismatch": "rejected",
+    "content_policy_violation": "moderated",
+    "unauthorized": "auth",
+    "insufficient_quota": "billing",
+    "model_access_denied": "permission",
+    "rate_limit_exceeded": "throttled",
+    "resource_exhausted": "throttled",
+    "quota_exceeded": "throttled",
+    "service_unavailable": "unavailable",
+    "invalid_task_id": "task_unknown",
+}
+# What a code means in a failed task: ours, and whether a new attempt can help.
+FAILURES = {
+    "content_policy_violation": ("moderation_blocked", False),
+    "invalid_parameters": ("invalid_request", False),
+    "image_processing_error": ("invalid_request", False),
+    "image_dimension_mismatch": ("invalid_request", False),
+    "resource_not_found": ("invalid_request", False),
+    "request_cancelled": ("cancelled_upstream", False),
+    "service_error": ("generation_failed", True),
+    "generation_timeout": ("generation_failed", True),
+    "resource_exhausted": ("generation_failed", True),
+    "quota_exceeded": ("generation_failed", True),
+    "service_unavailable": ("generation_failed", True),
+    "generation_failed_no_content": ("generation_failed", True),
+    "unknown_error": ("generation_failed", True),
+}
+
+
+class EvoLink(Dialect):
+    """EvoLink's `/v1/videos/generations`, read back from `/v1/tasks/{id}`."""
+
+    name = "evolink"
+    default_base_url = "https://api.evolink.ai"
+
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
+
+    def model_for(self, request: GenerationRequest) -> str:
+        return _model(request.tier, request.mode)
+
+    def callback_problem(self, url: str) -> str | None:
+        if not url.startswith("https://"):
+            return "evolink calls back over HTTPS only"
+        if len(url) > MAX_CALLBACK_CHARS:
+            return f"evolink calls back URLs of at most {MAX_CALLBACK_CHARS} characters"
+        if not _is_public(url):
+            return "evolink does not call back into private networks"
+        return None
+
+    def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
+        frames = [frame for frame in (request.first_frame, request.last_frame) if frame is not None]
+        callback = attempt.callback_url
+        # Text models other than these take no model_params at all, not even an empty search.
+        searches = CAPABILITIES.tiers[request.tier].web_search and request.mode == "text"
+        optional = {
+            "image_urls": [*frames, *request.reference_images] or None,
+            "video_urls": list(request.reference_videos) or None,
+            "audio_urls": list(request.reference_audios) or None,
+            "duration": request.duration,
+            "quality": request.resolution,
+            "aspect_ratio": request.ratio,
+            "generate_audio": request.audio,
+            "model_params": {"web_search": request.web_search} if searches and request.web_search is not None else None,
+            "callback_url": callback if callback is not None and self.callback_problem(callback) is None else None,
+        }
+        body: dict[str, Any] = {"model": self.model_for(request), "prompt": request.prompt}
+        body |= {name: value for name, value in optional.items() if value is not None}
+        return WireCall("POST", "/v1/videos/generations", body | self.options(request))
+
+    def query_call(self, task_id: str) -> WireCall:
+        return WireCall("GET", f"/v1/tasks/{quote(task_id, safe='')}")
+
+    def read_report(self, answer: WireAnswer) -> TaskReport:
+        task = object_of(read_json(answer.body))
+        if not isinstance(task.get("status"), str) or not task["status"].strip():
+            raise self.bad_answer(answer)
+        status = STATUSES.get(word_of(task["status"]).lower(), TaskStatus.UNKNOWN)
+        failure = ended_early(status)
+        if status is TaskStatus.FAILED:
+            failure = _failure(task)
+            if failure.code == "cancelled_upstream":
+                status = TaskStatus.CANCELLED
+        results = task.get("results")
+        return TaskReport(
+            status=status,
+            raw_status=word_of(task["status"]),
+            progress=percent_of(task.get("progress")),
+            video_url=first_url(*results) if status is TaskStatus.SUCCEEDED and isinstance(results, list) else None,
+            usage=usage_of(task.get("usage")),
+            failure=failure,
+        )
+
+    def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
+        body = read_body(answer.body)
+        kind = CODES.get(body.code) or ark_class(body.code, body.message)
+        if kind == "task_unknown" and operation == "submit":
+            kind = None
+        details = {}
+        if kind == "moderated":
+            details = (moderation(body.code) or {}) | {"offending": blamed(body.param, body.message)}
+        return build_error(self.name, operation, answer, _with_advice(body, answer.body), kind, **details)
+
+
+def _with_advice(body: ErrorBody, raw: bytes) -> ErrorBody:
+    """The error with EvoLink's own suggestion of what to do, where it makes one."""
+    advice = text_of(object_of(object_of(read_json(raw)).get("error")).get("fallback_suggestion"))
+    if not advice:
+        return body
+    return ErrorBody(body.code, f"{body.message} ({advice})", body.param, body.readable)
+
+
+def _failure(task: Mapping[str, Any]) -> TaskFailure:
+    error = object_of(task.get("error"))
+    code, message = word_of(error.get("code")), text_of(error.get("message"))
+    if code in FAILURES:
+        ours, retryable = FAILURES[code]
+        return TaskFailure(ours, redact(message or code), code, retryable=retryable)
+    if code.startswith("invalid_"):
+        return TaskFailure("invalid_request", redact(message or code), code)
+    return ark_failure(code, message)
+
+
+def _is_public(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:  # a name, which only EvoLink's own resolver can judge
+        return "." in host and not host.endswith((".local", ".internal", ".localhost"))

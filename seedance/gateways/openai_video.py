@@ -1,0 +1,96 @@
+"""The `/v1/videos` object, as new-api and its relatives shape it after OpenAI's: read by several dialects.
+
+Gateways put the video's URL in different places; all places that were seen are read, in one order.
+
+Source: QuantumNous/new-api, dto/openai_video.go
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seedance.gateways import new_api
+from seedance.gateways.answers import (
+    first_url,
+    object_of,
+    percent_of,
+    read_json,
+    seed_of,
+    text_of,
+    usage_of,
+    word_of,
+)
+from seedance.gateways.ark_task import ended_early
+from seedance.gateways.base import TaskFailure, TaskReport, TaskStatus
+
+STATUSES = {
+    "": TaskStatus.QUEUED,
+    "unknown": TaskStatus.QUEUED,  # new-api's word for a task it has not handed on yet
+    "not_start": TaskStatus.QUEUED,
+    "submitted": TaskStatus.QUEUED,
+    "pending": TaskStatus.QUEUED,
+    "queued": TaskStatus.QUEUED,
+    "preprocessing": TaskStatus.RUNNING,
+    "in_progress": TaskStatus.RUNNING,
+    "processing": TaskStatus.RUNNING,
+    "running": TaskStatus.RUNNING,
+    "completed": TaskStatus.SUCCEEDED,
+    "succeeded": TaskStatus.SUCCEEDED,
+    "success": TaskStatus.SUCCEEDED,
+    "failed": TaskStatus.FAILED,
+    "failure": TaskStatus.FAILED,
+    "cancelled": TaskStatus.CANCELLED,
+    "canceled": TaskStatus.CANCELLED,
+    "expired": TaskStatus.EXPIRED,
+}
+
+
+def report_of(body: bytes) -> TaskReport | None:
+    """An answer to the query as a report, None when it is not such an object."""
+    top = object_of(read_json(body))
+    task = top if "status" in top else object_of(top.get("data"))
+    if not isinstance(task.get("status"), str):
+        return None
+    status = STATUSES.get(word_of(task["status"]).lower(), TaskStatus.UNKNOWN)
+    failure = ended_early(status)
+    if status is TaskStatus.FAILED:
+        failure = _failure(task)
+        if failure.code == "gateway_lost":
+            status = TaskStatus.LOST
+    succeeded = status is TaskStatus.SUCCEEDED
+    metadata = object_of(task.get("metadata"))
+    return TaskReport(
+        status=status,
+        raw_status=word_of(task["status"]),
+        progress=percent_of(task.get("progress")),
+        video_url=_video_url(task, metadata) if succeeded else None,
+        last_frame_url=first_url(task.get("last_frame_url"), metadata.get("last_frame_url")) if succeeded else None,
+        usage=usage_of(task.get("usage")),
+        seed=seed_of(task.get("seed")),
+        failure=failure,
+    )
+
+
+def _video_url(task: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | None:
+    return first_url(
+        task.get("video_url"),
+        metadata.get("url"),
+        task.get("url"),
+        task.get("result_url"),
+        _first_of(task.get("generations")).get("url"),
+        _first_of(task.get("data")).get("url"),
+    )
+
+
+def _first_of(items: object) -> Mapping[str, Any]:
+    return object_of(items[0]) if isinstance(items, list) and items else {}
+
+
+def _failure(task: Mapping[str, Any]) -> TaskFailure:
+    error = object_of(task.get("error"))
+    reason = text_of(error.get("message")) or next(
+        (text for name in ("error", "failure_reason", "fail_reason", "message") if (text := text_of(task.get(name)))),
+        "",
+    )
+    return new_api.failure_of(reason, word_of(error.get("code")))

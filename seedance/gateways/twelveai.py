@@ -1,0 +1,122 @@
+"""12AI: new-api's `/v1/videos`, with what is particular to Seedance under `metadata`.
+
+The number of images decides the mode there, so references that could be taken for frames name their mode.
+
+Source: https://doc.12ai.org/api/seedance/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from seedance.errors import GatewayError, Operation
+from seedance.gateways import new_api, openai_video
+from seedance.gateways.base import Attempt, Dialect, TaskReport, WireAnswer, WireCall
+from seedance.gateways.capabilities import Capabilities, MediaLimits, TierLimits
+from seedance.media import MediaKind
+from seedance.problems import Problem
+from seedance.request import GenerationRequest
+
+MIN_IMAGES_READ_AS_REFERENCES = 3
+
+_URL = frozenset({MediaKind.URL})
+_URL_OR_ASSET = frozenset({MediaKind.URL, MediaKind.ASSET})
+
+
+def _tier(model: str, resolution: Any, kinds: frozenset[MediaKind]) -> TierLimits:
+    return TierLimits(
+        models=(model,),
+        resolutions=("480p", "720p"),
+        default_resolution=resolution,
+        media={
+            "image": MediaLimits(count=9, kinds=kinds),
+            "video": MediaLimits(count=3, kinds=kinds, seconds=(1.8, 15), total_seconds=15),
+            "audio": MediaLimits(count=3, kinds=kinds),
+        },
+        web_search=True,
+    )
+
+
+CAPABILITIES = Capabilities(
+    gateway="12ai",
+    tiers={
+        "standard": _tier("seedance-2-official", "480p", _URL),
+        "fast": _tier("seedance-2-official2-fast", "720p", _URL_OR_ASSET),
+    },
+    ratios=("21:9", "16:9", "4:3", "1:1", "3:4", "9:16"),
+    default_ratio=None,
+    max_prompt_chars=2500,
+    operations=(),
+    flags=frozenset({"watermark"}),
+    callbacks=True,
+)
+_MARKS = {
+    "reference_images": re.compile(r"@image_file_\d"),
+    "reference_videos": re.compile(r"@video_file_\d"),
+    "reference_audios": re.compile(r"@audio_file_\d"),
+}
+
+
+class TwelveAI(Dialect):
+    """12AI's `/v1/videos`. The video is copied to 12AI's own store, or stays at Ark for 24 hours."""
+
+    name = "12ai"
+    default_base_url = "https://cdn.12ai.org"
+
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
+
+    def model_for(self, request: GenerationRequest) -> str:
+        return CAPABILITIES.tiers[request.tier].models[0]
+
+    def warnings(self, request: GenerationRequest) -> list[Problem]:
+        return super().warnings(request) + list(_unmarked(request))
+
+    def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
+        frames = [frame for frame in (request.first_frame, request.last_frame) if frame is not None]
+        optional = {
+            "duration": request.duration,
+            "size": request.resolution,
+            "images": [*frames, *request.reference_images] or None,
+            "metadata": self._metadata(request, attempt) or None,
+        }
+        body: dict[str, Any] = {"model": self.model_for(request), "prompt": request.prompt}
+        body |= {name: value for name, value in optional.items() if value is not None}
+        return WireCall("POST", "/v1/videos", body)
+
+    def _metadata(self, request: GenerationRequest, attempt: Attempt) -> dict[str, Any]:
+        few = len(request.reference_images) < MIN_IMAGES_READ_AS_REFERENCES
+        callback = attempt.callback_url
+        metadata = {
+            "ratio": request.ratio,
+            "generate_audio": request.audio,
+            "web_search": request.web_search if request.mode == "text" else None,
+            "watermark": request.watermark,
+            "webhook_url": callback if callback is not None and self.callback_problem(callback) is None else None,
+            "video_urls": list(request.reference_videos) or None,
+            "audio_urls": list(request.reference_audios) or None,
+            "action": "multi_ref" if request.mode == "reference" and few else None,
+        }
+        return {name: value for name, value in metadata.items() if value is not None}
+
+    def query_call(self, task_id: str) -> WireCall:
+        return WireCall("GET", f"/v1/videos/{quote(task_id, safe='')}")
+
+    def read_report(self, answer: WireAnswer) -> TaskReport:
+        report = openai_video.report_of(answer.body)
+        if report is None:
+            raise self.bad_answer(answer)
+        return report
+
+    def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
+        return new_api.read_error(self.name, operation, answer)
+
+
+def _unmarked(request: GenerationRequest) -> Iterator[Problem]:
+    for field, mark in _MARKS.items():
+        if getattr(request, field) and not mark.search(request.prompt):
+            word = mark.pattern.removesuffix(r"\d") + "1"
+            yield Problem("prompt", f"12ai refers to {field} by marks such as {word}, and the prompt has none")

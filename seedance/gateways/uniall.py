@@ -1,0 +1,120 @@
+"""uniAll: one flat body, the resolution in the model's name, what is particular to Seedance under `extra_body`.
+
+What it answers to a create and as errors is not published; it is read as new-api's.
+
+Source: https://docs.uniall.ai/models/video/seedance-2-0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from seedance.errors import GatewayError, Operation
+from seedance.gateways import new_api, openai_video
+from seedance.gateways.base import Attempt, Dialect, TaskReport, WireAnswer, WireCall
+from seedance.gateways.capabilities import Capabilities, MediaLimits, TierLimits
+from seedance.problems import Problem
+from seedance.request import GenerationRequest, Modality, Resolution, Tier
+
+OPERATIONS = {"edit": "edit_video", "extend": "extend_video"}
+
+_MEDIA: Mapping[Modality, MediaLimits] = {
+    "image": MediaLimits(count=9),
+    "video": MediaLimits(count=3, seconds=(2, 15), total_seconds=15),
+    "audio": MediaLimits(count=3),
+}
+
+
+def _model(tier: Tier, resolution: Resolution) -> str:
+    return f"seedance2.0-{resolution}" if tier == "standard" else f"seedance2.0-{tier}-{resolution}"
+
+
+def _tier(tier: Tier, *resolutions: Resolution) -> TierLimits:
+    models = tuple(_model(tier, resolution) for resolution in resolutions)
+    return TierLimits(models=models, resolutions=resolutions, default_resolution="720p", media=_MEDIA)
+
+
+CAPABILITIES = Capabilities(
+    gateway="uniall",
+    tiers={
+        "standard": _tier("standard", "480p", "720p", "1080p", "4k"),
+        "fast": _tier("fast", "480p", "720p"),
+        "mini": _tier("mini", "480p", "720p"),
+    },
+    ratios=("9:16", "1:1", "16:9"),
+    default_ratio=None,
+    seconds=(5, 15),
+    default_seconds=None,
+    operation_is_sent=True,
+    flags=frozenset({"seed", "watermark", "camera_fixed", "return_last_frame"}),
+)
+
+
+class UniAll(Dialect):
+    """uniAll's `/v1/video/generations`, read back from `/v1/videos/{id}`."""
+
+    name = "uniall"
+    default_base_url = None
+
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
+
+    def model_for(self, request: GenerationRequest) -> str:
+        tier = CAPABILITIES.tiers[request.tier]
+        return _model(request.tier, request.resolution or tier.default_resolution)
+
+    def warnings(self, request: GenerationRequest) -> list[Problem]:
+        return super().warnings(request) + list(_own_warnings(request))
+
+    def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
+        body: dict[str, Any] = {"model": self.model_for(request), "prompt": request.prompt}
+        body |= {name: value for name, value in _top_level(request).items() if value}
+        if extra := {name: value for name, value in _extra_body(request, attempt).items() if value is not None}:
+            body["extra_body"] = extra
+        return WireCall("POST", "/v1/video/generations", body)
+
+    def query_call(self, task_id: str) -> WireCall:
+        return WireCall("GET", f"/v1/videos/{quote(task_id, safe='')}")
+
+    def read_report(self, answer: WireAnswer) -> TaskReport:
+        report = openai_video.report_of(answer.body)
+        if report is None:
+            raise self.bad_answer(answer)
+        return report
+
+    def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
+        return new_api.read_error(self.name, operation, answer)
+
+
+def _top_level(request: GenerationRequest) -> dict[str, Any]:
+    return {
+        "duration": request.duration,
+        "aspect_ratio": request.ratio,
+        "image": request.first_frame,
+        "last_image": request.last_frame,
+        "images": list(request.reference_images),
+        "videos": list(request.reference_videos),
+        "audios": list(request.reference_audios),
+    }
+
+
+def _extra_body(request: GenerationRequest, attempt: Attempt) -> dict[str, Any]:
+    seed = request.seed if request.seed is not None else attempt.seed
+    return {
+        "generate_audio": request.audio,
+        "seed": None if seed == -1 else seed,  # -1 is Ark's word for a random one, which is what happens without
+        "watermark": request.watermark,
+        "camera_fixed": request.camera_fixed,
+        "return_last_frame": request.return_last_frame,
+        # The page warns against naming an operation where the fields already say it.
+        "operation": OPERATIONS[request.operation] if request.operation is not None else None,
+    }
+
+
+def _own_warnings(request: GenerationRequest) -> Iterator[Problem]:
+    if request.camera_fixed:
+        yield Problem("camera_fixed", "uniall takes it, but Seedance 2.0 behind it does not fix the camera")
+    if request.resolution == "4k":
+        yield Problem("resolution", "uniall sells 4k only to accounts that it has enabled for it")

@@ -40,7 +40,20 @@ def new_job_id() -> UUID:
 
 
 def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
+    text = orjson.dumps(value).decode()
+    if r"\u0000" in text:  # jsonb and text cannot hold NUL, and a gateway may send one
+        text = orjson.dumps(_without_nul(orjson.loads(text))).decode()
+    return text
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, list):
+        return [_without_nul(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
+    return value
 
 
 def _rows(kind: type[T], conn: Connection, sql: LiteralString, parameters: Mapping[str, Any]) -> list[T]:
@@ -373,8 +386,8 @@ WHERE state = 'unconfirmed' AND updated_at <= now() - make_interval(secs => %(gr
 ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 _PAST_DEADLINE: LiteralString = """
-SELECT id, claim, state FROM jobs
-WHERE deadline_at <= now() AND due_at IS NOT NULL AND state IN ('queued', 'generating')
+SELECT id, claim FROM jobs
+WHERE deadline_at <= now() AND due_at IS NOT NULL AND state = 'queued'
 ORDER BY deadline_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
@@ -390,6 +403,6 @@ def resubmittable(conn: Connection, grace_s: float, limit: int) -> list[tuple[UU
     return cast(list[tuple[UUID, int]], conn.execute(_RESUBMITTABLE, parameters).fetchall())
 
 
-def past_deadline(conn: Connection, limit: int) -> list[tuple[UUID, int, JobState]]:
-    """Jobs (id, claim, state) whose deadline has passed; locked until the transaction ends."""
-    return [(row[0], row[1], JobState(row[2])) for row in conn.execute(_PAST_DEADLINE, {"limit": limit})]
+def past_deadline(conn: Connection, limit: int) -> list[tuple[UUID, int]]:
+    """Queued jobs (id, claim) whose deadline has passed; locked until the transaction ends."""
+    return cast(list[tuple[UUID, int]], conn.execute(_PAST_DEADLINE, {"limit": limit}).fetchall())

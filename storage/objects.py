@@ -1,0 +1,298 @@
+"""All S3: the bucket, files in and out, links, and signed requests for whoever sends the bytes himself.
+
+boto3 does what is rare (buckets, multipart bookkeeping, links). Videos go from the gateway to the store through the
+worker's own async client, signed here: a signed PUT costs a fifth of boto3's CPU.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from storage.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PART_BYTES = 8 * 2**20
+MAX_LINK_S = 7 * 86400  # SigV4's own limit for presigned URLs
+UNSIGNED = "UNSIGNED-PAYLOAD"
+_ABSENT = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUpload"})
+
+
+class StoreUnavailable(Exception):
+    """The object store does not answer, or refuses us. The text is one line, without keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What the store says of an object."""
+
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """A request ready to be sent as it is, within 15 minutes."""
+
+    method: Literal["GET", "PUT"]
+    url: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One stored part of a multipart upload; numbers begin at 1."""
+
+    number: int
+    etag: str
+    crc32: str
+
+
+def video_key(job_id: UUID, created_at: datetime) -> str:
+    """Where a job's video goes: always the same place, so that a repeat overwrites itself."""
+    return f"videos/{created_at:%Y/%m/%d}/{job_id}.mp4"
+
+
+def input_key(upload: str) -> str:
+    """Where the file behind `upload://<sha256>.<ext>` is."""
+    return f"inputs/{upload.removeprefix('upload://')}"
+
+
+def crc32(data: bytes | bytearray | memoryview) -> str:
+    """A checksum in the form of `x-amz-checksum-crc32`."""
+    return base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
+
+
+class Objects:
+    """The bucket that the settings name. Threads may share it; nothing is imported or opened before it is needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.bucket = settings.s3_bucket
+        self._settings = settings
+        self._lock = threading.Lock()
+        self.bucket_known = False
+        """True once `ensure_bucket` has succeeded in this process."""
+
+    @cached_property
+    def _session(self) -> Any:
+        import boto3
+
+        secret = self._settings.s3_secret_access_key
+        return boto3.session.Session(
+            aws_access_key_id=self._settings.s3_access_key_id,
+            aws_secret_access_key=secret.get_secret_value() if secret is not None else None,
+            region_name=self._settings.s3_region,
+        )
+
+    @cached_property
+    def _client(self) -> S3Client:
+        from botocore.config import Config
+
+        endpoint = self._settings.s3_endpoint_url
+        client: S3Client = self._session.client(
+            "s3",
+            endpoint_url=endpoint,
+            config=Config(
+                # boto3 would presign with SigV2 at a custom endpoint, which other stores refuse.
+                signature_version="s3v4",
+                s3={"addressing_style": "path" if endpoint else "auto"},
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"max_attempts": 3, "mode": "standard"},
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+        return client
+
+    @property
+    def _s3(self) -> S3Client:
+        with self._lock:  # neither boto3's session nor cached_property is safe to build from two threads
+            return self._client
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except ClientError as exc:
+            error = exc.response.get("Error", {})
+            raise StoreUnavailable(
+                f"bucket {self.bucket} at {self._where()}: {error.get('Code')}: {error.get('Message')}"
+            ) from exc
+        except BotoCoreError as exc:
+            raise StoreUnavailable(f"bucket {self.bucket} at {self._where()}: {str(exc).splitlines()[0]}") from exc
+
+    def _where(self) -> str:
+        return self._settings.s3_endpoint_url or "AWS"
+
+    def ensure_bucket(self) -> None:
+        """Make the bucket if it is not there and we may.
+
+        Raises:
+            StoreUnavailable: the store does not answer, or neither lets us use nor make the bucket.
+        """
+        if self.bucket_known:
+            return
+        from botocore.exceptions import ClientError
+
+        with self._translated():
+            try:
+                self._s3.head_bucket(Bucket=self.bucket)
+            except ClientError as exc:
+                if exc.response.get("Error", {}).get("Code") not in _ABSENT:
+                    raise
+                self._create_bucket()
+        self.bucket_known = True
+
+    def _create_bucket(self) -> None:
+        region = self._settings.s3_region
+        try:
+            if region == "us-east-1" or self._settings.s3_endpoint_url is not None:
+                self._s3.create_bucket(Bucket=self.bucket)
+            else:
+                self._s3.create_bucket(
+                    Bucket=self.bucket,
+                    CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item] # any region
+                )
+        except (self._s3.exceptions.BucketAlreadyOwnedByYou, self._s3.exceptions.BucketAlreadyExists):
+            self._s3.head_bucket(Bucket=self.bucket)  # somebody was faster; may we use it?
+
+    def put_file(self, path: Path, key: str, content_type: str | None = None) -> None:
+        """Upload a local file, in parts when it is large.
+
+        Raises:
+            StoreUnavailable: it could not be stored; nothing is left behind.
+            OSError: the file cannot be read.
+        """
+        from boto3.s3.transfer import TransferConfig
+
+        self.ensure_bucket()
+        extra = {"ContentType": content_type} if content_type else None
+        config = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, use_threads=False)
+        with self._translated(), path.open("rb") as file:
+            self._s3.upload_fileobj(file, self.bucket, key, ExtraArgs=extra, Config=config)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """What is stored under a key, None when nothing is.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        from botocore.exceptions import ClientError
+
+        with self._translated():
+            try:
+                answer = self._s3.head_object(Bucket=self.bucket, Key=key)
+            except ClientError as exc:
+                if exc.response.get("Error", {}).get("Code") in _ABSENT:
+                    return None
+                raise
+        return ObjectInfo(answer["ContentLength"], answer["ETag"].strip('"'), answer["LastModified"])
+
+    def chunks(self, key: str, size: int = 2**20) -> Iterator[bytes]:
+        """An object's bytes, piece by piece.
+
+        Raises:
+            StoreUnavailable: it is not there or cannot be read.
+        """
+        with self._translated():
+            yield from self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(size)
+
+    def link(self, key: str, seconds: float) -> str:
+        """A URL that anybody can GET the object from for so long, at most 7 days."""
+        return self._s3.generate_presigned_url(
+            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=int(min(seconds, MAX_LINK_S))
+        )
+
+    def begin_parts(self, key: str, content_type: str) -> str:
+        """Start a multipart upload and give its id.
+
+        Raises:
+            StoreUnavailable: the store refuses or does not answer.
+        """
+        with self._translated():
+            return self._s3.create_multipart_upload(
+                Bucket=self.bucket, Key=key, ContentType=content_type, ChecksumAlgorithm="CRC32"
+            )["UploadId"]
+
+    def complete_parts(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        """Make one object of the parts.
+
+        Raises:
+            StoreUnavailable: the store refuses or does not answer.
+        """
+        listed = [{"PartNumber": part.number, "ETag": part.etag, "ChecksumCRC32": part.crc32} for part in parts]
+        with self._translated():
+            self._s3.complete_multipart_upload(
+                Bucket=self.bucket,
+                Key=key,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": listed},  # type: ignore[typeddict-item] # plain dicts are what boto3 takes
+            )
+
+    def abort_parts(self, key: str, upload_id: str) -> None:
+        """Give up a multipart upload and what was stored of it; one that is gone already is fine.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        from botocore.exceptions import ClientError
+
+        with self._translated():
+            try:
+                self._s3.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
+            except ClientError as exc:
+                if exc.response.get("Error", {}).get("Code") not in _ABSENT:
+                    raise
+
+    def open_parts(self) -> list[tuple[str, str, datetime]]:
+        """Multipart uploads that were begun and neither completed nor aborted: (key, upload id, begun at).
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        with self._translated():
+            pages = self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket)
+            return [
+                (item["Key"], item["UploadId"], item["Initiated"]) for page in pages for item in page.get("Uploads", [])
+            ]
+
+    def sign_put(
+        self,
+        key: str,
+        *,
+        size_bytes: int,
+        checksum: str,
+        sha256: str = UNSIGNED,
+        content_type: str | None = None,
+        part: tuple[str, int] | None = None,
+    ) -> SignedRequest:
+        """A signed PUT of a whole object, or of one `part` (upload id, number); the store verifies the checksum."""
+        from storage.signing import sign
+
+        url = f"{self._s3.meta.endpoint_url.rstrip('/')}/{self.bucket}/{quote(key)}"
+        if part is not None:
+            url += "?" + urlencode({"partNumber": part[1], "uploadId": part[0]})
+        headers = {
+            "Content-Length": str(size_bytes),
+            "x-amz-checksum-crc32": checksum,
+        }
+        if content_type is not None:
+            headers["Content-Type"] = content_type
+        credentials = self._session.get_credentials().get_frozen_credentials()
+        return SignedRequest("PUT", url, sign(credentials, self._settings.s3_region, "PUT", url, headers, sha256))

@@ -1,0 +1,10 @@
+"""The Celery app. Its configuration is `worker.config`, its tasks are in `worker.tasks`."""
+
+from __future__ import annotations
+
+from celery import Celery
+
+QUEUES = ("submit", "poll", "transfer")
+
+app = Celery("worker", include=["worker.tasks", "worker.logs", "worker.lifecycle"])
+app.config_from_object("worker.config")

@@ -1,0 +1,49 @@
+"""Celery's configuration; read when the app is first used, so that importing tasks needs no broker."""
+
+from storage.settings import load_settings
+
+_settings = load_settings()
+
+broker_url = _settings.require_broker_url()
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None
+broker_pool_limit = 4
+broker_transport_options = {
+    # No acknowledgement is ever late, so this only bounds how long a message lost by a dying worker lingers.
+    "visibility_timeout": 3600,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 30,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+}
+
+# The row is the truth: no results, no late acknowledgement, no second recovery beside the lease.
+task_ignore_result = True
+result_backend = None
+result_expires = None
+task_acks_late = False
+worker_prefetch_multiplier = 1
+task_serializer = "json"
+accept_content = ["json"]
+result_accept_content = ["json"]
+
+# Tasks are routed by the default exchange, straight to the queue of that name: it needs no binding in the broker, so
+# emptying the broker cannot make messages vanish.
+task_default_queue = "submit"
+task_default_exchange = ""
+task_default_routing_key = "submit"
+task_create_missing_queues = True
+
+worker_send_task_events = True
+task_send_sent_event = False
+worker_cancel_long_running_tasks_on_connection_loss = False
+worker_redirect_stdouts = False
+worker_enable_remote_control = True
+event_queue_expires = 60
+event_queue_ttl = 10
+
+beat_max_loop_interval = max(_settings.tick_seconds, 0.05)
+beat_scheduler = "worker.scheduler:DueScheduler"
+timezone = "UTC"

@@ -1,0 +1,150 @@
+"""From due rows to messages: claim what the queues can take, then publish it."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+
+from storage import jobs
+from storage.database import Connection, Database, DatabaseUnavailable
+from storage.records import Claimed
+from storage.settings import Settings
+from worker.admission import SUBMIT_BATCH, grants
+
+log = logging.getLogger("reelq.dispatch")
+
+POLL_BATCH, TRANSFER_BATCH = 100, 20
+# Batches that may wait in the broker per queue; the rest waits in the table, where it can still be reordered.
+MAX_WAITING = {"submit": 8, "poll": 16, "transfer": 8}
+MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK = 800, 160
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One message to be."""
+
+    queue: str
+    account: str
+    claimed: Sequence[Claimed]
+
+
+class Dispatcher:
+    """Sends what is due. Makes its broker connection when it is first needed and anew after a failure."""
+
+    def __init__(self, app: Celery, settings: Settings, database: Database) -> None:
+        self._app = app
+        self._settings = settings
+        self._database = database
+        self._connection: Any = None
+        self._producer: Any = None
+
+    def run(self) -> int:
+        """Claim and publish once; gives the number of jobs sent.
+
+        Raises:
+            DatabaseUnavailable: nothing was claimed.
+            BrokerError: the broker does not answer; what was claimed has been given back.
+        """
+        room = self._room()
+        with self._database.begin() as conn:
+            batches = list(self._claim(conn, room))
+        sent = 0
+        for index, batch in enumerate(batches):
+            try:
+                self._publish(batch)
+            except (BrokerError, RedisError, OSError) as exc:
+                self.close()
+                self._give_back(batches[index:])
+                raise BrokerError(str(exc)) from exc
+            sent += len(batch.claimed)
+        return sent
+
+    def _room(self) -> dict[str, int]:
+        """How many more batches each queue can take."""
+        try:
+            pipe = self._channel().client.pipeline(transaction=False)
+            for queue in MAX_WAITING:
+                pipe.llen(queue)
+            lengths = pipe.execute()
+        except (RedisError, OSError) as exc:
+            self.close()
+            raise BrokerError(str(exc)) from exc
+        return {
+            queue: max(0, most - int(length))
+            for (queue, most), length in zip(MAX_WAITING.items(), lengths, strict=True)
+        }
+
+    def _claim(self, conn: Connection, room: dict[str, int]) -> Iterator[Batch]:
+        lease_s = self._settings.lease_seconds
+        if room["transfer"]:
+            limit = min(room["transfer"] * TRANSFER_BATCH, MAX_TRANSFERS_A_TICK)
+            yield from _batches("transfer", jobs.claim_transfers(conn, limit, lease_s), TRANSFER_BATCH)
+        if room["poll"]:
+            limit = min(room["poll"] * POLL_BATCH, MAX_POLLS_A_TICK)
+            yield from _batches("poll", jobs.claim_polls(conn, limit, lease_s), POLL_BATCH)
+        left = room["submit"]
+        for grant in grants(conn, self._settings) if left else ():
+            limit = min(grant.slots, left * SUBMIT_BATCH)
+            if limit <= 0:
+                break
+            claimed = jobs.claim_submits(conn, grant.account.name, grant.account.gateway, limit, lease_s)
+            batches = list(_batches("submit", claimed, SUBMIT_BATCH))
+            left -= len(batches)
+            yield from batches
+
+    def _publish(self, batch: Batch) -> None:
+        self._app.send_task(
+            f"worker.{batch.queue}",
+            args=[batch.account, [[str(item.id), item.claim] for item in batch.claimed]],
+            producer=self._open_producer(),
+            # The default exchange puts a message straight into the queue of that name, with no binding to be lost.
+            exchange="",
+            routing_key=batch.queue,
+            expires=self._settings.lease_seconds,
+            retry=False,
+        )
+
+    def _give_back(self, batches: Sequence[Batch]) -> None:
+        claimed = [(item.id, item.claim) for batch in batches for item in batch.claimed]
+        try:
+            with self._database.begin() as conn:
+                jobs.release(conn, claimed)
+        except DatabaseUnavailable as exc:
+            log.warning("dispatch.not_released jobs=%d error=%s: they wait for their lease to end", len(claimed), exc)
+
+    def _channel(self) -> Any:
+        return self._open_producer().channel
+
+    def _open_producer(self) -> Any:
+        if self._producer is None:
+            connection = self._app.connection_for_write()
+            connection.ensure_connection(max_retries=1, timeout=5.0)
+            self._connection = connection
+            self._producer = self._app.amqp.Producer(connection, auto_declare=False)
+        return self._producer
+
+    def close(self) -> None:
+        """Drop the broker connection."""
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            try:
+                connection.release()
+            except (RedisError, OSError) as exc:
+                log.debug("dispatch.release_failed error=%s", exc)
+
+
+def _batches(queue: str, claimed: Sequence[Claimed], size: int) -> Iterator[Batch]:
+    """Cut what was claimed into messages of one account each, in the order of the claim."""
+    by_account: dict[str, list[Claimed]] = defaultdict(list)
+    for item in claimed:
+        by_account[item.account].append(item)
+    for account, items in by_account.items():
+        for start in range(0, len(items), size):
+            yield Batch(queue, account, items[start : start + size])

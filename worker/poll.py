@@ -1,0 +1,93 @@
+"""Poll: ask about every task of a batch and write what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from seedance.client import GatewayClient
+from seedance.errors import GatewayError, Unavailable
+from seedance.gateways.base import TaskReport
+from storage import jobs
+from storage.database import Connection
+from storage.records import Move, Work
+from storage.states import JobState
+from worker.batch import run_batch
+from worker.decisions import decide_poll
+from worker.runtime import Runtime
+
+log = logging.getLogger("reelq.poll")
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What the gateway said about one task."""
+
+    work: Work
+    result: TaskReport | GatewayError
+
+
+def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
+    """Poll what is still ours of a claimed batch."""
+    client = runtime.client(account)
+    with runtime.database.begin() as conn:
+        held = jobs.load(conn, JobState.GENERATING, claimed)
+        if client is None:
+            _without_account(runtime, conn, held)
+            return
+    if held:
+        run_batch(runtime, held, lambda work: _query(client, work), lambda batch: _write(runtime, client, batch))
+
+
+def _without_account(runtime: Runtime, conn: Connection, held: Sequence[Work]) -> None:
+    for work in held:
+        log.error(
+            "poll.account_missing job_id=%s account=%s: put it back into the configuration", work.id, work.account
+        )
+    wait_s = runtime.settings.poll_max_seconds
+    jobs.postpone(conn, [(work.id, work.claim, wait_s, "account_missing", 0, 0) for work in held])
+
+
+async def _query(client: GatewayClient, work: Work) -> Polled:
+    result: TaskReport | GatewayError
+    try:
+        result = await client.query(work.gateway_task_id or "")
+    except GatewayError as exc:
+        result = exc
+    except Exception as exc:  # a query can always be repeated
+        log.exception("poll.failed job_id=%s", work.id)
+        result = Unavailable(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name, operation="query")
+    return Polled(work, result)
+
+
+def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) -> None:
+    moves: list[Move] = []
+    later: list[tuple[UUID, int, float, str, int, int]] = []
+    for item in polled:
+        work = item.work
+        decision = decide_poll(
+            item.result, work, client.dialect, runtime.pacing, runtime.settings.generation_timeout_seconds
+        )
+        if isinstance(item.result, GatewayError):
+            log.warning("poll.setback job_id=%s code=%s %s", work.id, item.result.code, item.result.message)
+        if decision.target is JobState.GENERATING:
+            setbacks = int(decision.patch["setbacks"])
+            later.append((work.id, work.claim, decision.due_in_s, decision.reason, setbacks, 1))
+            continue
+        moves.append(
+            Move(
+                work.id,
+                (JobState.GENERATING,),
+                decision.target,
+                decision.reason,
+                work.claim,
+                due_in_s=decision.due_in_s,
+                expires_in_s=decision.expires_in_s,
+                patch=decision.patch,
+            )
+        )
+    with runtime.database.begin() as conn:
+        jobs.move(conn, moves)
+        jobs.postpone(conn, later)

@@ -1,0 +1,128 @@
+"""What a worker process keeps for its life: one event loop, connections to gateways, database and object store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import aiohttp
+
+from seedance.client import GatewayClient
+from seedance.gateways.registry import DIALECTS
+from storage.database import Database
+from storage.objects import Objects
+from storage.settings import Settings
+from worker.budget import ByteBudget
+from worker.pacing import PollPacing
+
+log = logging.getLogger("reelq.worker")
+T = TypeVar("T")
+
+DATABASE_CONNECTIONS = 8
+TRANSFER_CONNECTIONS = 64
+TRANSFER_BYTES = 64 * 2**20
+TRANSFERS_AT_ONCE = 16
+
+
+def boottime_s() -> float:
+    """Seconds on a clock that also runs while the process or the machine is stopped."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Runtime:
+    """Made once per process. Clients live on the loop's thread; tasks hand coroutines over and wait."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.database = Database(settings.require_database_url(), name="reelq worker", size=DATABASE_CONNECTIONS)
+        self.objects = Objects(settings)
+        self.pacing = PollPacing(settings.poll_min_seconds, settings.poll_max_seconds)
+        self.stopping = threading.Event()
+        self._clients: dict[str, GatewayClient] = {}
+        self._clients_lock = threading.Lock()
+        self._session: aiohttp.ClientSession | None = None
+        self.transfer_bytes = ByteBudget(TRANSFER_BYTES)
+        self.transfer_slots = asyncio.Semaphore(TRANSFERS_AT_ONCE)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="reelq-loop", daemon=True)
+        self._thread.start()
+
+    def start(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine on the loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def client(self, account_name: str) -> GatewayClient | None:
+        """The account's client; None when the configuration has no such account any more."""
+        account = self.settings.account(account_name)
+        if account is None:
+            return None
+        with self._clients_lock:
+            if account_name not in self._clients:
+                self._clients[account_name] = GatewayClient(
+                    account,
+                    DIALECTS[account.gateway],
+                    submit_timeout_s=self.settings.submit_timeout_seconds,
+                    query_timeout_s=self.settings.query_timeout_seconds,
+                )
+            return self._clients[account_name]
+
+    def session(self) -> aiohttp.ClientSession:
+        """The session that videos pass through, from the gateway and to the store. Only to be called on the loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=TRANSFER_CONNECTIONS, keepalive_timeout=30.0),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=60.0),
+                auto_decompress=False,  # a video's bytes are stored as they come
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},
+            )
+        return self._session
+
+    def close(self) -> None:
+        """Close connections and stop the loop; what is still running there is cancelled."""
+        self.stopping.set()
+        try:
+            self.start(self._close_clients()).result(timeout=5.0)
+        except TimeoutError:
+            log.warning("runtime.close_timeout")
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5.0)
+        if not self._thread.is_alive():
+            self._loop.close()
+        self.database.close()
+
+    async def _close_clients(self) -> None:
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for client in self._clients.values():
+            await client.aclose()
+        if self._session is not None:
+            await self._session.close()
+        await asyncio.sleep(0.05)  # lets aiohttp's transports close; they do so in the next turns of the loop
+
+
+_current: Runtime | None = None
+
+
+def install(runtime: Runtime | None) -> None:
+    """Make this the process's runtime; None takes it away."""
+    global _current
+    _current = runtime
+
+
+def current() -> Runtime:
+    """The process's runtime.
+
+    Raises:
+        RuntimeError: the worker has not started.
+    """
+    if _current is None:
+        raise RuntimeError("the worker's runtime has not been started (worker_init has not run)")
+    return _current

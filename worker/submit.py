@@ -1,0 +1,174 @@
+"""Submit: begin the attempts of a batch, POST each, and write what became of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from seedance.client import GatewayClient
+from seedance.errors import GatewayError, NotSent, OutcomeUnknown
+from seedance.gateways.base import Attempt, Submitted
+from seedance.media import MediaKind, media_kind
+from seedance.problems import InvalidInput, Problem
+from seedance.request import GenerationRequest, parse_request
+from storage import accounts, jobs
+from storage.objects import MAX_LINK_S, Objects, input_key
+from storage.records import AttemptOutcome, Move, Work
+from storage.states import JobState
+from worker.batch import run_batch
+from worker.decisions import Decision, decide_submit, fail
+from worker.runtime import Runtime, boottime_s
+
+log = logging.getLogger("reelq.submit")
+
+ACCOUNT_MISSING_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A job whose attempt is committed: the POST may be made."""
+
+    work: Work
+    request: GenerationRequest
+    attempt: int
+    post_before: float
+    """On the boot clock; after it the lease may be over and somebody else may have decided about the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What came of one POST."""
+
+    ready: Ready
+    result: Submitted | GatewayError
+
+
+def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
+    """Submit what is still ours of a claimed batch."""
+    client = runtime.client(account)
+    with runtime.database.begin() as conn:
+        held = jobs.load(conn, JobState.QUEUED, claimed)
+        if client is None:
+            jobs.move(conn, [_give_back(work) for work in held])
+            return
+    ready = begin(runtime, client, held)
+    if ready:
+        run_batch(runtime, ready, lambda item: _post(client, item), lambda batch: _write(runtime, account, batch))
+
+
+def begin(runtime: Runtime, client: GatewayClient, held: Sequence[Work]) -> list[Ready]:
+    """Commit an attempt for every job that may be sent; those that may not end here."""
+    begun_at = boottime_s()
+    lease_s = runtime.settings.lease_seconds
+    requests: dict[UUID, GenerationRequest] = {}
+    ended: list[Move] = []
+    begins: list[Move] = []
+    for work in held:
+        prepared = _prepare(client, work, runtime.objects)
+        if isinstance(prepared, Decision):
+            ended.append(_move(work, prepared))
+            continue
+        requests[work.id] = prepared
+        patch = {"gateway": client.dialect.name, "model": client.dialect.model_for(prepared)}
+        begins.append(
+            Move(work.id, (JobState.QUEUED,), JobState.SUBMITTING, "submit", work.claim, due_in_s=lease_s, patch=patch)
+        )
+    with runtime.database.begin() as conn:
+        jobs.move(conn, ended)
+        begun = {item.id: item.attempt for item in jobs.begin_attempts(conn, begins)}
+    post_before = begun_at + lease_s - runtime.settings.submit_timeout_seconds
+    return [Ready(work, requests[work.id], begun[work.id], post_before) for work in held if work.id in begun]
+
+
+def _prepare(client: GatewayClient, work: Work, objects: Objects) -> GenerationRequest | Decision:
+    if work.deadline_in_s is not None and work.deadline_in_s <= 0:
+        return fail("deadline_exceeded", "the deadline passed before a slot was free; nothing was submitted or billed")
+    try:
+        request = parse_request(work.request)
+        if refusals := client.dialect.refusals(request):
+            raise InvalidInput(refusals)
+    except InvalidInput as exc:
+        return fail("invalid_request", str(exc))
+    return request.with_media(_links(request, objects))
+
+
+def _links(request: GenerationRequest, objects: Objects) -> Mapping[str, str]:
+    """Uploaded files as URLs that the gateway can fetch."""
+    return {
+        name: objects.link(input_key(value), MAX_LINK_S)
+        for name, _, value in request.media()
+        if media_kind(value) is MediaKind.UPLOAD
+    }
+
+
+async def _post(client: GatewayClient, ready: Ready) -> Posted:
+    if boottime_s() > ready.post_before:
+        return Posted(ready, NotSent("the lease was over before the request was made", gateway=client.dialect.name))
+    result: Submitted | GatewayError
+    try:
+        result = await client.submit(ready.request, Attempt())
+    except GatewayError as exc:
+        result = exc
+    except Exception as exc:  # whatever it is, the request may have been sent
+        log.exception("submit.failed job_id=%s", ready.work.id)
+        result = OutcomeUnknown(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name)
+    return Posted(ready, result)
+
+
+def _write(runtime: Runtime, account: str, posted: Sequence[Posted]) -> None:
+    decisions = [decide_submit(item.result, item.ready.work.refusals, runtime.pacing) for item in posted]
+    moves = [_outcome_move(item, decision) for item, decision in zip(posted, decisions, strict=True)]
+    throttle_s = max((d.throttle_s for d in decisions if d.throttle_s is not None), default=None)
+    suspended = next(((d, d.suspend_s) for d in decisions if d.suspend_s is not None), None)
+    with runtime.database.begin() as conn:
+        jobs.finish_attempts(conn, [_attempt_outcome(item) for item in posted], moves)
+        if throttle_s is not None:
+            accounts.throttle(conn, account, throttle_s)
+        if suspended is not None:
+            decision, seconds = suspended
+            log.error("account.suspended account=%s seconds=%g error=%s", account, seconds, decision.detail)
+            accounts.suspend(conn, account, seconds, decision.detail or {})
+
+
+def _attempt_outcome(posted: Posted) -> AttemptOutcome:
+    work, number, result = posted.ready.work, posted.ready.attempt, posted.result
+    if isinstance(result, Submitted):
+        return AttemptOutcome(work.id, number, "accepted", gateway_task_id=result.task_id)
+    return AttemptOutcome(work.id, number, result.code, result.status, error=result.as_dict())
+
+
+def _outcome_move(posted: Posted, decision: Decision) -> Move:
+    """The outcome counts for as long as this is the job's latest attempt, also when the lease ran out meanwhile and the
+    job was taken for unconfirmed: knowledge that comes late is still knowledge."""
+    unknown = decision.target is JobState.UNCONFIRMED
+    sources = (JobState.SUBMITTING,) if unknown else (JobState.SUBMITTING, JobState.UNCONFIRMED)
+    return Move(
+        posted.ready.work.id,
+        sources,
+        decision.target,
+        decision.reason,
+        attempt=posted.ready.attempt,
+        due_in_s=decision.due_in_s,
+        patch=decision.patch,
+        detail=decision.detail,
+    )
+
+
+def _move(work: Work, decision: Decision) -> Move:
+    return Move(work.id, (work.state,), decision.target, decision.reason, work.claim, patch=decision.patch)
+
+
+def _give_back(work: Work) -> Move:
+    error = Problem("account", f"{work.account} is not in this worker's configuration")
+    log.error("submit.account_missing job_id=%s %s", work.id, error)
+    return Move(
+        work.id,
+        (JobState.QUEUED,),
+        JobState.QUEUED,
+        "account_missing",
+        work.claim,
+        due_in_s=ACCOUNT_MISSING_S,
+        patch={"account": None},
+    )

@@ -1,0 +1,36 @@
+"""The Celery tasks: a message carries an account and leases on jobs, nothing else; the rows decide."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+
+from worker.poll import poll_batch
+from worker.runtime import current
+from worker.submit import submit_batch
+from worker.transfer import transfer_batch
+
+Items = list[tuple[str, int]]
+
+
+def _claimed(items: Items) -> list[tuple[UUID, int]]:
+    return [(UUID(job_id), claim) for job_id, claim in items]
+
+
+@shared_task(name="worker.submit")
+def submit(account: str, items: Items) -> None:
+    """Submit queued jobs to an account."""
+    submit_batch(current(), account, _claimed(items))
+
+
+@shared_task(name="worker.poll")
+def poll(account: str, items: Items) -> None:
+    """Ask an account about its tasks."""
+    poll_batch(current(), account, _claimed(items))
+
+
+@shared_task(name="worker.transfer")
+def transfer(account: str, items: Items) -> None:
+    """Copy videos into the bucket. `account` is only for people who watch; a batch may come from several."""
+    transfer_batch(current(), _claimed(items))

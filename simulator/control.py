@@ -1,0 +1,142 @@
+"""What a rehearsal sees and steers: `/_sim/…`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+import orjson
+
+from simulator.answers import Answer, Call, json_answer
+from simulator.downloads import Downloads
+from simulator.engine import Engine
+from simulator.fault_files import rule_list
+from simulator.fault_kinds import KINDS
+from simulator.faults import BadRule, FaultBook
+from simulator.gateway import account_of
+from simulator.journal import Journal
+from simulator.ledger import Ledger
+from simulator.limits import AccountLimits, Limiter
+from simulator.timing import Timing
+
+
+class Control:
+    """Ledger, faults, times, limits, reset."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        faults: FaultBook,
+        limiter: Limiter,
+        downloads: Downloads,
+        journal: Journal,
+        rules: Sequence[Mapping[str, Any]],
+        timing: Timing,
+    ) -> None:
+        self._engine = engine
+        self._ledger = ledger
+        self._faults = faults
+        self._limiter = limiter
+        self._downloads = downloads
+        self._journal = journal
+        self._rules = rules
+        self._timing = timing
+        self._limits = limiter.default
+
+    def arm(self) -> None:
+        """Arm the rules the simulator was started with."""
+        self._faults.add(self._rules, self._engine.clock())
+
+    async def serve(self, call: Call, body: bytes) -> Answer:
+        try:
+            match call.method, call.path.removeprefix("/_sim/"):
+                case "GET", "health":
+                    return json_answer(200, {"ok": True})
+                case "GET", "ledger":
+                    return await self._show_ledger(call)
+                case "POST", "reset":
+                    self._reset()
+                    return json_answer(200, {"ok": True})
+                case "GET", "faults":
+                    return self._show_faults()
+                case "POST", "faults":
+                    self._faults.add(rule_list(orjson.loads(body)), self._engine.clock())
+                    return self._show_faults()
+                case "DELETE", "faults":
+                    self._faults.clear()
+                    return self._show_faults()
+                case "GET", "kinds":
+                    return json_answer(200, {name: kind.about for name, kind in KINDS.items()})
+                case "GET", "timing":
+                    return json_answer(200, asdict(self._engine.timing))
+                case "PUT", "timing":
+                    self._engine.timing = _timing(self._engine.timing, orjson.loads(body))
+                    return json_answer(200, asdict(self._engine.timing))
+                case "GET", "limits":
+                    return self._show_limits()
+                case "PUT", "limits":
+                    self._set_limits(orjson.loads(body))
+                    return self._show_limits()
+        except (BadRule, ValueError, TypeError) as exc:
+            return json_answer(422, {"error": str(exc)})
+        return json_answer(404, {"error": f"no {call.method} {call.path}"})
+
+    async def _show_ledger(self, call: Call) -> Answer:
+        if call.query.get("summary", "0") not in ("", "0"):
+            return json_answer(200, self._ledger.summary())
+        if call.query.get("sha256", "1") != "0":
+            await self._downloads.fill_hashes([task for task in self._engine.tasks.values() if task.fetches])
+        return json_answer(200, self._ledger.whole())
+
+    def _show_faults(self) -> Answer:
+        return json_answer(200, {"rules": [rule.shown() for rule in self._faults.rules]})
+
+    def _show_limits(self) -> Answer:
+        accounts = {account: asdict(limits) for account, limits in self._limiter.by_account.items()}
+        return json_answer(200, {**asdict(self._limiter.default), "accounts": accounts})
+
+    def _set_limits(self, given: Any) -> None:
+        """Limits for all, or under `accounts` for one key (or its hash, as the ledger shows it)."""
+        accounts = given.pop("accounts", {})
+        default = _limits(given)
+        named = {
+            name if name in self._known_accounts() else account_of(name): _limits(limits)
+            for name, limits in accounts.items()
+        }
+        self._limiter.default, self._limiter.by_account = default, named
+
+    def _known_accounts(self) -> set[str]:
+        return {task.account for task in self._engine.tasks.values()}
+
+    def _reset(self) -> None:
+        """As just started: nothing created, the rules of the start, the times and limits of the start."""
+        self._engine.clear()
+        self._engine.timing = self._timing
+        self._ledger.clear()
+        self._limiter.clear()
+        self._limiter.default, self._limiter.by_account = self._limits, {}
+        self._journal.clear()
+        self._faults.clear()
+        self.arm()
+
+
+def _limits(given: Any) -> AccountLimits:
+    for name, value in given.items():
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise ValueError(f"{name}: must be a whole number from 1, or null, not {value!r}")
+    return AccountLimits(**given)
+
+
+def _timing(old: Timing, given: Any) -> Timing:
+    known = {field.name for field in fields(Timing)}
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(f"{name}: not known here; there is {', '.join(sorted(known))}")
+        if name == "kind":
+            if value not in ("lognormal", "fixed", "bimodal"):
+                raise ValueError(f"kind: must be lognormal, fixed or bimodal, not {value!r}")
+        elif not isinstance(value, (int, float)) or isinstance(value, bool) or value < 0:
+            raise ValueError(f"{name}: must be a number from 0, not {value!r}")
+    return Timing(**{**asdict(old), **given})

@@ -1,0 +1,1 @@
+"""One file per dialect: what its gateway accepts, and the words and shapes it answers in."""

@@ -1,0 +1,110 @@
+"""AnyFast: new-api in front of Ark; Ark's content array in, new-api's task object out.
+
+Sources: AnyFast's Seedance 2.0 manual; https://docs.anyfast.ai/guides/model-api/bytedance/seedance-task-query;
+QuantumNous/new-api router/video-router.go, relay/relay_task.go, relay/channel/task/doubao/adaptor.go, dto/task.go
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulator.answers import Answer, Call, json_answer
+from simulator.dialects.ark_error import ArkError
+from simulator.dialects.ark_rules import ModelRules, read_order
+from simulator.dialects.ark_view import ark_task
+from simulator.dialects.base import Dialect, Route, View, json_object, random_id, refuse
+from simulator.dialects.new_api import NewApiAnswers, middleware_body, request_id, upstream_body
+from simulator.tasks import Order, Phase, Task
+
+PATH = "/v1/video/generations"
+_SIZES = ("480p", "720p")
+MODELS = {
+    "seedance": ModelRules("doubao-seedance-2-0-260128", _SIZES, roles_needed=True),
+    "seedance-fast": ModelRules("doubao-seedance-2-0-fast-260128", _SIZES, video_audio_search=False, roles_needed=True),
+}
+VIDEO_INPUT_RATIO = 0.6086
+_WORDS = {
+    Phase.NOT_STARTED: ("NOT_START", "0%"),
+    Phase.SUBMITTED: ("SUBMITTED", "0%"),
+    Phase.QUEUED: ("QUEUED", "10%"),
+    Phase.RUNNING: ("IN_PROGRESS", "50%"),
+    Phase.SUCCEEDED: ("SUCCESS", "100%"),
+    Phase.FAILED: ("FAILURE", "100%"),
+    # new-api's poller does not know these words of Ark's and goes on waiting.
+    Phase.CANCELLED: ("IN_PROGRESS", "30%"),
+    Phase.EXPIRED: ("IN_PROGRESS", "30%"),
+}
+LOST = "upstream returned error"
+
+
+class AnyFast(NewApiAnswers, Dialect):
+    """Models `seedance` and `seedance-fast` at `/v1/video/generations`."""
+
+    name = "anyfast"
+
+    def route(self, method: str, path: str) -> Route | None:
+        if method == "POST" and path == PATH:
+            return Route("create")
+        if method == "GET" and path.startswith(f"{PATH}/") and "/" not in path[len(PATH) + 1 :]:
+            return Route("query", path[len(PATH) + 1 :])
+        return None
+
+    def read_order(self, call: Call) -> Order:
+        body = json_object(call.body)
+        if body is None:
+            raise refuse(
+                400, {"code": "invalid_request", "message": "invalid JSON body", "data": None}, "invalid_request: JSON"
+            )
+        model = body.get("model")
+        if not isinstance(model, str) or not model:
+            raise refuse(400, middleware_body("未指定模型名称，模型名称不能为空"), "model: missing")
+        rules = MODELS.get(model)
+        if rules is None:
+            message = f"分组 default 下模型 {model} 无可用渠道（distributor）"
+            raise refuse(503, middleware_body(message, "model_not_found"), f"model_not_found: {model}")
+        try:
+            return read_order(body, rules)
+        except ArkError as exc:
+            raise refuse(exc.status, upstream_body(exc), str(exc)) from exc
+
+    def new_id(self) -> str:
+        return f"asyntask_{random_id(32)}"
+
+    def created(self, task: Task) -> Answer:
+        shown = {
+            "id": task.id,
+            "task_id": task.id,
+            "object": "video",
+            "model": task.order.model,
+            "status": "",
+            "progress": 0,
+            "created_at": int(task.created_at),
+        }
+        if task.order.input_video_s:
+            return json_answer(200, shown, X_New_Api_Other_Ratios=f'{{"video_input":{VIDEO_INPUT_RATIO}}}')
+        return json_answer(200, shown)
+
+    def shown(self, task: Task, view: View) -> Answer:
+        word, progress = _WORDS[view.phase]
+        reason = ""
+        if view.lost:
+            word, progress, reason = "FAILURE", "100%", LOST
+        elif view.phase is Phase.FAILED:
+            reason = task.fate.message
+        url = view.links.video if view.links is not None else ""
+        started = view.phase not in (Phase.NOT_STARTED, Phase.SUBMITTED, Phase.QUEUED)
+        finished = word in ("SUCCESS", "FAILURE")
+        shown: dict[str, Any] = {
+            "task_id": task.id,
+            "action": "omniGenerate",
+            "status": view.word or word,
+            "result_url": url,
+            "fail_reason": reason or url,  # clients from before `result_url` look for the URL here
+            "submit_time": int(task.created_at),
+            "start_time": int(task.started_at) if started else 0,
+            "finish_time": int(task.ends_at) if finished else 0,
+            "progress": progress,
+            "request_id": request_id(),
+            "data": None if view.phase is Phase.NOT_STARTED else ark_task(task, view, task.upstream_id),
+        }
+        return json_answer(200, {"code": "success", "message": "", "data": shown})

@@ -1,0 +1,130 @@
+"""Ark's content array: text, then pictures, then videos, then audios, in one of three exclusive modes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from simulator.dialects.ark_error import ArkError, invalid, missing
+from simulator.dialects.media_refs import BadMedia, check_media
+
+Mode = Literal["text", "first_frame", "first_last_frame", "reference"]
+MAX_IMAGES, MAX_VIDEOS, MAX_AUDIOS = 9, 3, 3
+_ORDER = ("text", "image_url", "video_url", "audio_url")
+_ROLES = {
+    "image_url": ("first_frame", "last_frame", "reference_image"),
+    "video_url": ("reference_video",),
+    "audio_url": ("reference_audio",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A content array that keeps all the rules."""
+
+    text: str
+    mode: Mode
+    images: tuple[str, ...]
+    videos: tuple[str, ...]
+    audios: tuple[str, ...]
+    assets: tuple[str, ...]
+    """Ids of the referenced assets."""
+
+
+def read_content(items: Any, *, roles_needed: bool) -> Content:
+    """
+    Raises:
+        ArkError: for the first rule that is broken.
+    """
+    if not isinstance(items, list) or not items:
+        raise invalid("content", "must be a list of at least one item")
+    text = ""
+    media: dict[str, list[str]] = {"image_url": [], "video_url": [], "audio_url": []}
+    roles: list[str] = []
+    assets: list[str] = []
+    rank = 0
+    for index, item in enumerate(items):
+        at = f"content[{index}]"
+        kind = item.get("type") if isinstance(item, dict) else None
+        if kind not in _ORDER:
+            raise invalid(f"{at}.type", f"must be one of {', '.join(_ORDER)}")
+        if _ORDER.index(kind) < rank:
+            raise invalid("content", "the order is text, images, videos, audios")
+        rank = _ORDER.index(kind)
+        if kind == "text":
+            if index:
+                raise invalid(at, "one text item only")
+            text = _text(item, at)
+            continue
+        url, role = _media(item, kind, at, assets)
+        media[kind].append(url)
+        if kind == "image_url":
+            roles.append(role)
+    mode = _mode(roles, media, roles_needed=roles_needed)
+    if mode == "text" and not text:
+        raise missing("content.text")
+    images, videos, audios = (tuple(media[kind]) for kind in _ORDER[1:])
+    return Content(text, mode, images, videos, audios, tuple(assets))
+
+
+def _text(item: dict[str, Any], at: str) -> str:
+    _only(item, {"type", "text"}, at)
+    text = item.get("text")
+    if not isinstance(text, str) or not text.strip():
+        raise invalid(f"{at}.text", "must be a text that is not empty")
+    return text
+
+
+def _media(item: dict[str, Any], kind: str, at: str, assets: list[str]) -> tuple[str, str]:
+    _only(item, {"type", kind, "role"}, at)
+    holder = item.get(kind)
+    url = holder.get("url") if isinstance(holder, dict) else None
+    if not isinstance(holder, dict) or not isinstance(url, str) or not url:
+        raise missing(f"{at}.{kind}.url")
+    _only(holder, {"url"}, f"{at}.{kind}")
+    role = item.get("role", "")
+    if role and role not in _ROLES[kind]:
+        raise invalid(f"{at}.role", f"must be one of {', '.join(_ROLES[kind])}")
+    if not role and kind != "image_url":
+        raise missing(f"{at}.role")
+    try:
+        asset = check_media(kind.removesuffix("_url"), url)
+    except BadMedia as exc:
+        code = "InvalidImageURL.InvalidFormat" if kind == "image_url" else "InvalidParameter"
+        raise ArkError(code, f"The parameter `{at}.{kind}` is not valid: {exc}.", f"{at}.{kind}") from exc
+    if asset:
+        assets.append(asset)
+    return url, role
+
+
+def _mode(roles: list[str], media: dict[str, list[str]], *, roles_needed: bool) -> Mode:
+    if "" in roles:
+        if roles_needed or len(roles) > 1:
+            raise missing("content.role")
+        roles = ["first_frame"]
+    frames = [role for role in roles if role != "reference_image"]
+    references = len(roles) > len(frames) or media["video_url"] or media["audio_url"]
+    if frames and references:
+        raise invalid("content", "first frame, first and last frame, and references cannot be mixed")
+    for role in ("first_frame", "last_frame"):
+        if roles.count(role) > 1:
+            raise invalid("content", f"more than one {role}")
+    if "last_frame" in roles and "first_frame" not in roles:
+        raise invalid("content", "a last_frame needs a first_frame")
+    limits = (("image_url", MAX_IMAGES), ("video_url", MAX_VIDEOS), ("audio_url", MAX_AUDIOS))
+    for kind, limit in limits:
+        if len(media[kind]) > limit:
+            raise invalid(f"content.{kind}", f"at most {limit}")
+    if media["audio_url"] and not (media["image_url"] or media["video_url"]):
+        raise invalid("content.audio_url", "audio needs a picture or a video beside it")
+    if "last_frame" in roles:
+        return "first_last_frame"
+    if frames:
+        return "first_frame"
+    return "reference" if references else "text"
+
+
+def _only(holder: dict[str, Any], known: set[str], at: str) -> None:
+    for name in holder:
+        if name not in known:
+            raise invalid(f"{at}.{name}", "no such parameter")

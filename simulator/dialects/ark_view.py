@@ -1,0 +1,59 @@
+"""A task as Ark shows it; gateways in front of Ark pass this on.
+
+Sources: `byteplussdkarkruntime/types/content_generation/`, AnyFast's manual (query examples).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulator.dialects.base import View
+from simulator.pixels import FPS
+from simulator.tasks import Phase, Task
+
+WORDS = {
+    Phase.NOT_STARTED: "queued",
+    Phase.SUBMITTED: "queued",
+    Phase.QUEUED: "queued",
+    Phase.RUNNING: "running",
+    Phase.SUCCEEDED: "succeeded",
+    Phase.FAILED: "failed",
+    Phase.CANCELLED: "cancelled",
+    Phase.EXPIRED: "expired",
+}
+
+
+def ark_task(task: Task, view: View, task_id: str) -> dict[str, Any]:
+    order = task.order
+    shown: dict[str, Any] = {
+        "id": task_id,
+        "model": order.upstream_model,
+        "status": WORDS[view.phase],
+        "created_at": int(task.created_at),
+        "updated_at": int(task.updated_at(view.now)),
+        "service_tier": "default",
+        "execution_expires_after": order.extra.get("execution_expires_after", 172_800),
+        "generate_audio": order.audio,
+        "draft": False,
+    }
+    if view.phase is Phase.FAILED:
+        shown["error"] = {"code": task.fate.code, "message": task.fate.message}
+    if view.phase is Phase.SUCCEEDED:
+        content: dict[str, Any] = {}
+        if view.links is not None:
+            content["video_url"] = view.links.video
+            if view.links.last_frame:
+                content["last_frame_url"] = view.links.last_frame
+        usage: dict[str, Any] = {"completion_tokens": task.tokens, "total_tokens": task.tokens}
+        if order.extra.get("web_search"):
+            usage["tool_usage"] = {"web_search": 1}
+        shown |= {
+            "content": content,
+            "usage": usage,
+            "seed": task.seed,
+            "resolution": order.resolution,
+            "ratio": order.ratio,
+            "duration": task.duration,
+            "framespersecond": FPS,
+        }
+    return shown

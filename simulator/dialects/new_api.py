@@ -1,0 +1,85 @@
+"""QuantumNous/new-api's two families of errors: several gateways are deployments of it.
+
+Source: QuantumNous/new-api service/error.go, dto/task.go, middleware/utils.go, middleware/rate-limit.go
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+import orjson
+
+from simulator.answers import Answer, Call, json_answer
+from simulator.dialects.ark_error import ArkError, error_body, moderation_message
+
+SATURATED = "当前分组上游负载已饱和，请稍后再试"
+
+
+def task_error(status: int, code: str, message: str) -> Answer:
+    """Family A: flat."""
+    return json_answer(status, {"code": code, "message": message, "data": None})
+
+
+def middleware_error(status: int, message: str, code: str = "") -> Answer:
+    """Family B: like OpenAI's."""
+    return json_answer(status, middleware_body(message, code))
+
+
+def middleware_body(message: str, code: str = "") -> dict[str, Any]:
+    text = f"{message} (request id: {request_id()})"
+    return {"error": {"message": text, "type": "new_api_error", "code": code}}
+
+
+def upstream_body(error: ArkError) -> dict[str, Any]:
+    """Ark's refusal, passed on as a text inside family A."""
+    return {"code": "fail_to_fetch_task", "message": orjson.dumps(error.body()).decode(), "data": None}
+
+
+def request_id() -> str:
+    return f"{time.strftime('%Y%m%d%H%M%S', time.gmtime())}{secrets.randbelow(10**9):09d}{secrets.token_hex(4)}"
+
+
+class NewApiAnswers:
+    """The answers that every deployment of new-api shares."""
+
+    def not_found(self, call: Call) -> Answer:
+        message = f"Invalid URL ({call.method} {call.path})"
+        error = {"message": message, "type": "invalid_request_error", "param": "", "code": ""}
+        return json_answer(404, {"error": error})
+
+    def unauthorized(self) -> Answer:
+        return middleware_error(401, "无效的令牌")
+
+    def no_money(self) -> Answer:
+        return task_error(403, "insufficient_user_quota", "用户额度不足, 剩余额度: ＄0.000000")
+
+    def rate_limited(self, per_minute: int) -> Answer:
+        return middleware_error(429, f"您已达到请求数限制：1分钟内最多请求{per_minute}次")
+
+    def busy(self) -> Answer:
+        return task_error(429, "fail_to_fetch_task", SATURATED)
+
+    def too_big(self) -> Answer:
+        return task_error(413, "read_request_body_failed", "http: request body too large")
+
+    def unknown_task(self, task_id: str) -> Answer:
+        return task_error(400, "task_not_exist", "task_not_exist")
+
+    def moderated(self, code: str, message: str) -> Answer:
+        return json_answer(400, upstream_body(ArkError(code, message or moderation_message(code))))
+
+    def failure(self, status: int, code: str, message: str) -> Answer:
+        if not code and status == 429:
+            return self.busy()
+        if not code and status == 401:
+            return self.unauthorized()
+        if not code and status == 403:
+            return self.no_money()
+        if not code and status < 500:
+            return task_error(status, "invalid_request", message or "invalid request")
+        if not code:
+            body = error_body(status, "InternalServiceError", message or "The service encountered an unexpected error.")
+            return task_error(status, "fail_to_fetch_task", orjson.dumps(body).decode())
+        return task_error(status, code, message or code)

@@ -1,0 +1,176 @@
+"""The files: signed links, ranges, and everything that can go wrong on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from email.utils import formatdate
+
+from simulator import fault_actions
+from simulator.answers import HTML_TYPE, XML_TYPE, Answer, Call, Cut
+from simulator.engine import Engine
+from simulator.faults import FaultBook, Rule
+from simulator.media.content import Content
+from simulator.media.renderer import Renderer
+from simulator.ranges import wanted_range
+from simulator.signing import LinkSigner, issued_at
+from simulator.store import Store
+from simulator.tasks import Task
+
+STORE = Store()
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file, or a part of it, about to be sent."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: Content
+    start: int
+    end: int
+    declared: int
+    """Content-Length, which a fault may make larger than what is sent."""
+    task: Task
+    is_video: bool = True
+    reset: bool = False
+    """End with a reset after the last byte."""
+    bytes_per_s: float | None = None
+
+    def count(self, sent: int, *, complete: bool = False) -> None:
+        """Note what was sent, for the ledger; a fetch that reached the end of the file is complete."""
+        if self.is_video:
+            self.task.bytes_served += sent
+            self.task.complete_fetches += complete and self.end == self.content.size
+
+    def pieces(self) -> Iterator[bytes | memoryview]:
+        return self.content.read(self.start, self.end)
+
+
+class Downloads:
+    """Answers requests under `/files/`."""
+
+    def __init__(self, engine: Engine, faults: FaultBook, signer: LinkSigner, renderer: Renderer) -> None:
+        self._engine = engine
+        self._faults = faults
+        self._signer = signer
+        self._renderer = renderer
+        # One thread: encoding must not take the processor from what is rehearsed.
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    async def serve(self, call: Call) -> Answer | Download:
+        """
+        Raises:
+            Cut: the connection is to be closed without an answer.
+        """
+        name, _, suffix = call.path.rpartition("/")[2].rpartition(".")
+        task = self._engine.tasks.get(name)
+        if task is None or suffix not in ("mp4", "jpg"):
+            return STORE.failure(404, "NoSuchKey", "The specified key does not exist.")
+        now = self._engine.clock()
+        refusal = self._signer.refusal(call.path, call.query, now) or self._dead(task, call.query, now)
+        if refusal is not None:
+            return STORE.failure(403, *refusal)
+        if call.method == "GET" and suffix == "mp4":
+            task.fetches += 1
+            link = call.query.get("X-Tos-Signature", "")
+            task.fetches_by_link[link] = task.fetches_by_link.get(link, 0) + 1
+        rule = None
+        if self._faults.rules and call.method == "GET":
+            # The rules may look at whose file it is, so even what acts at entry is known only here.
+            facts = {
+                "gateway": task.gateway,
+                "account": task.account,
+                "task": task.id,
+                "model": task.order.model,
+                "prompt": task.order.prompt,
+            }
+            if self._faults.strike("entry", "download", now, facts) is not None:
+                raise Cut("close")
+            if (struck := self._faults.strike("answer", "download", now, facts)) is not None:
+                early = await fault_actions.before(struck, STORE)
+                if early is not None:
+                    return early
+                await fault_actions.after(struck, STORE, Answer(200))
+            rule = self._faults.strike("download", "download", now, facts)
+        content = await self._content(task, suffix)
+        return _plan(call, task, content, suffix, rule)
+
+    async def video(self, task: Task) -> Content:
+        """The task's video, encoded in the background where needed."""
+        ready = self._renderer.ready(task)
+        if ready is None:
+            ready = await asyncio.get_running_loop().run_in_executor(self._pool, self._renderer.video, task)
+        return ready
+
+    async def fill_hashes(self, tasks: list[Task]) -> None:
+        """Compute what the ledger shows of videos that were fetched."""
+        loop = asyncio.get_running_loop()
+        for task in tasks:
+            if task.sha256 is None:
+                content = await self.video(task)
+                task.size, task.sha256 = content.size, await loop.run_in_executor(self._pool, content.sha256)
+
+    async def _content(self, task: Task, suffix: str) -> Content:
+        if suffix == "mp4":
+            content = await self.video(task)
+            task.size = content.size
+            return content
+        picture = await asyncio.get_running_loop().run_in_executor(self._pool, self._renderer.last_frame, task)
+        return Content((picture,), len(picture))
+
+    def _dead(self, task: Task, query: Mapping[str, str], now: float) -> tuple[str, str] | None:
+        fate = task.fate
+        dead = False
+        if fate.url_dies_after_s is not None:
+            # A link's own date has whole seconds only: it never dies early, up to a second late.
+            born = task.ends_at if fate.url_dies_for_good else issued_at(query) + 1
+            dead = now >= born + fate.url_dies_after_s
+        if fate.url_dies_after_fetches is not None:
+            counted = task.fetches if fate.url_dies_for_good else task.fetches_by_link.get(query["X-Tos-Signature"], 0)
+            dead = dead or counted >= fate.url_dies_after_fetches
+        return ("AccessDenied", "Request has expired") if dead else None
+
+
+def _plan(call: Call, task: Task, content: Content, suffix: str, rule: Rule | None) -> Answer | Download:
+    etag = f'"{hashlib.md5(f"{task.id}.{suffix}".encode(), usedforsecurity=False).hexdigest()}"'
+    modified = formatdate(task.ends_at, usegmt=True)
+    headers = {
+        "ETag": etag,
+        "Last-Modified": modified,
+        "Accept-Ranges": "bytes",
+        "Content-Type": "video/mp4" if suffix == "mp4" else "image/jpeg",
+    }
+    wanted = wanted_range(call.headers, content.size, etag, modified)
+    if wanted == "unsatisfiable":
+        return Answer(416, headers={"Content-Range": f"bytes */{content.size}"}, content_type=XML_TYPE)
+    status, (start, end) = (200, (0, content.size)) if wanted is None else (206, wanted)
+    if wanted is not None:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{content.size}"
+    plan = Download(status, headers, content, start, end, end - start, task, suffix == "mp4")
+    return plan if rule is None else _spoilt(plan, rule)
+
+
+def _spoilt(plan: Download, rule: Rule) -> Answer | Download:
+    given = rule.parameters
+    match rule.kind.name:
+        case "wrong_content" if given["body"] == "html":
+            return Answer(200, fault_actions.html_page(200, "Login"), HTML_TYPE)
+        case "wrong_content" if given["body"] == "empty":
+            return Answer(200, b"", "video/mp4")
+        case "wrong_content":
+            zeros = Content((bytes(min(plan.declared, 16 * 1024 * 1024)),), plan.declared)
+            return replace(plan, content=zeros, start=0, end=zeros.size)
+        case "slow_download":
+            return replace(plan, bytes_per_s=given["bytes_per_s"])
+    kept = given["bytes"] if given["bytes"] is not None else int(plan.declared * given["fraction"])
+    kept = min(kept, plan.declared)
+    if rule.kind.name == "cut":
+        return replace(plan, end=plan.start + kept, reset=given["reset"])
+    return replace(plan, end=plan.start + kept, declared=kept if given["honest"] else plan.declared)

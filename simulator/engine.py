@@ -1,0 +1,85 @@
+"""The tasks of all gateways: created, found, cancelled, counted. It knows no dialect and no HTTP."""
+
+from __future__ import annotations
+
+import heapq
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator
+
+from simulator.tasks import TERMINAL, Fate, Order, Phase, Task
+from simulator.timing import Timing
+
+
+class Engine:
+    """Holds the tasks in the order of their creation; what a task looks like follows from the clock alone."""
+
+    def __init__(self, seed: int, timing: Timing, clock: Callable[[], float] = time.time) -> None:
+        self.seed = seed
+        self.timing = timing
+        self.clock = clock
+        self.tasks: dict[str, Task] = {}
+        self._created = 0
+        self._unfinished: dict[tuple[str, str], list[tuple[float, str]]] = {}
+
+    def create(self, gateway: str, account: str, order: Order, task_id: str, fate: Fate) -> Task:
+        """The n-th task has the same generation time, seed and length at every start with the same seed."""
+        self._created += 1
+        rng = random.Random(f"{self.seed}/{self._created}")  # noqa: S311 - a rehearsal, not a secret
+        total_s = self.timing.draw(rng)
+        chosen_s, chosen_seed = rng.randint(4, 15), rng.randint(1, 2**31 - 1)
+        now = self.clock()
+        stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(now))
+        task = Task(
+            id=task_id,
+            upstream_id=f"cgt-{stamp}-{secrets.token_hex(3)}",
+            number=self._created,
+            gateway=gateway,
+            account=account,
+            order=order,
+            created_at=now,
+            total_s=total_s,
+            duration=order.duration or chosen_s,
+            seed=order.seed if order.seed is not None and order.seed >= 0 else chosen_seed,
+            fate=fate,
+        )
+        self.restore(task)
+        return task
+
+    def restore(self, task: Task) -> None:
+        self._created = max(self._created, task.number)
+        self.tasks[task.id] = task
+        heapq.heappush(self._unfinished.setdefault((task.gateway, task.account), []), (task.ends_at, task.id))
+
+    def find(self, gateway: str, account: str, task_id: str) -> Task | None:
+        """A task of this account, None for everybody else's and for deleted ones."""
+        task = self.tasks.get(task_id)
+        if task is None or task.deleted or (task.gateway, task.account) != (gateway, account):
+            return None
+        return task
+
+    def of_account(self, gateway: str, account: str) -> Iterator[Task]:
+        for task in self.tasks.values():
+            if not task.deleted and (task.gateway, task.account) == (gateway, account):
+                yield task
+
+    def in_flight(self, gateway: str, account: str) -> int:
+        heap = self._unfinished.get((gateway, account), [])
+        now = self.clock()
+        while heap and heap[0][0] <= now:
+            heapq.heappop(heap)
+        return sum(1 for _, task_id in heap if self.tasks[task_id].cancelled_at is None)
+
+    def cancel(self, task: Task) -> bool:
+        """Cancel a task that still waits; False when it runs or is terminal."""
+        now = self.clock()
+        if task.phase(now) in TERMINAL or task.phase(now) is Phase.RUNNING:
+            return False
+        task.cancelled_at = now
+        return True
+
+    def clear(self) -> None:
+        self.tasks.clear()
+        self._unfinished.clear()
+        self._created = 0

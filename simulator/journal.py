@@ -1,0 +1,68 @@
+"""Created tasks in a file, one line each, so that a simulator that is killed and started again still knows them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from simulator.tasks import Fate, Order, Task
+
+
+class Journal:
+    """Appends without buffering: what was written survives a SIGKILL. Without a path it does nothing."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def load(self) -> list[Task]:
+        """The tasks of earlier runs, then open for more. A last line that was cut off is dropped."""
+        if self._path is None:
+            return []
+        tasks: dict[str, Task] = {}
+        whole = 0
+        if self._path.exists():
+            data = self._path.read_bytes()
+            whole = data.rfind(b"\n") + 1
+            for line in data[:whole].splitlines():
+                _apply(orjson.loads(line), tasks)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("ab", buffering=0)
+        self._file.truncate(whole)
+        return list(tasks.values())
+
+    def created(self, task: Task) -> None:
+        if self._file is not None:
+            kept = ("id", "upstream_id", "number", "gateway", "account", "created_at", "total_s", "duration", "seed")
+            record = {name: getattr(task, name) for name in kept}
+            self._write(record | {"order": asdict(task.order), "fate": asdict(task.fate)})
+
+    def changed(self, task: Task) -> None:
+        """The task was cancelled or deleted."""
+        if self._file is not None:
+            self._write({"id": task.id, "cancelled_at": task.cancelled_at, "deleted": task.deleted})
+
+    def clear(self) -> None:
+        if self._file is not None:
+            self._file.truncate(0)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, record: dict[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(orjson.dumps(record) + b"\n")
+
+
+def _apply(record: dict[str, Any], tasks: dict[str, Task]) -> None:
+    if "order" not in record:
+        task = tasks[record["id"]]
+        task.cancelled_at, task.deleted = record["cancelled_at"], record["deleted"]
+        return
+    order, fate = Order(**record.pop("order")), Fate(**record.pop("fate"))
+    tasks[record["id"]] = Task(order=order, fate=fate, **record)

@@ -1,0 +1,136 @@
+"""Start a simulator: from the command line, from another command, or in a thread of a test."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from simulator.options import SimulatorOptions
+
+__all__ = ["SimulatorOptions", "main", "run", "running"]
+
+
+def run(options: SimulatorOptions) -> None:
+    """Serve until SIGTERM or Ctrl-C; prints one line with the URL when ready.
+
+    Raises:
+        OSError: the port is taken, or a file cannot be read or written.
+        ValueError: a fault rule that cannot be armed.
+    """
+    asyncio.run(_serve(options))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command `python -m simulator`; 2 when it cannot start."""
+    parser = _parser()
+    given: dict[str, Any] = {
+        name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None
+    }
+    for name in {"api_keys", "callback_hosts"} & given.keys():
+        given[name] = frozenset(given[name])
+    try:
+        run(SimulatorOptions(**given))
+    except (OSError, ValueError) as exc:
+        sys.stderr.write(f"simulator: {exc}\n")
+        return 2
+    return 0
+
+
+@contextlib.contextmanager
+def running(options: SimulatorOptions) -> Iterator[str]:
+    """A simulator in a thread of this process; gives its URL."""
+    ready: list[str | BaseException] = []
+    started = threading.Event()
+    stops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        stops.append((asyncio.get_running_loop(), stop))
+        await _serve(options, stop, ready, started)
+
+    def work() -> None:
+        try:
+            asyncio.run(serve())
+        except Exception as exc:  # noqa: BLE001 - raised again in the caller's thread
+            ready.append(exc)
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=work, name="simulator", daemon=True)
+    thread.start()
+    started.wait()
+    if isinstance(ready[0], BaseException):
+        raise ready[0]
+    try:
+        yield ready[0]
+    finally:
+        loop, stop = stops[0]
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+async def _serve(
+    options: SimulatorOptions,
+    stop: asyncio.Event | None = None,
+    ready: list[str | BaseException] | None = None,
+    started: threading.Event | None = None,
+) -> None:
+    from simulator.server import Simulator  # here, so that asking for the options costs nothing
+
+    simulator = Simulator(options)
+    try:
+        await simulator.start()
+        if stop is None:
+            stop = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, stop.set)
+            sys.stdout.write(f"simulator ready at {simulator.url}\n")
+            sys.stdout.flush()
+        if options.port_file is not None:
+            _write_port(options.port_file, simulator.url)
+        if ready is not None and started is not None:
+            ready.append(simulator.url)
+            started.set()
+        await stop.wait()
+    finally:
+        await simulator.stop()
+
+
+def _write_port(path: Path, url: str) -> None:
+    """Whole or not at all: whoever waits for the file never reads half a number."""
+    waiting = path.with_name(f".{path.name}.{os.getpid()}")
+    waiting.write_text(url.rpartition(":")[2] + "\n")
+    waiting.replace(path)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m simulator", description="A gateway to practise against.")
+    parser.add_argument("--host")
+    parser.add_argument("--port", type=int, help="0 (the default): any free port")
+    parser.add_argument("--port-file", type=Path, help="write the port here when ready")
+    parser.add_argument("--public-url", help="where clients reach the files, if not as they reached us")
+    parser.add_argument("--seed", type=int, help="same seed, same generation times and faults")
+    parser.add_argument("--time", choices=("lognormal", "fixed", "bimodal"))
+    parser.add_argument("--median-seconds", type=float, help="of a generation (default 3)")
+    parser.add_argument("--sigma", type=float, help="of its logarithm (default 0.35)")
+    parser.add_argument("--slow-seconds", type=float, help="bimodal: median of the slow ones (default 20)")
+    parser.add_argument("--slow-share", type=float, help="bimodal: their share (default 0.1)")
+    parser.add_argument("--faults", type=Path, help="JSON or TOML file of fault rules")
+    parser.add_argument("--journal", type=Path, help="keep created tasks here across restarts")
+    parser.add_argument("--url-seconds", type=int, help="life of a video URL (default 86400)")
+    parser.add_argument("--video-bytes", type=int, help="exact size of every video")
+    parser.add_argument("--requests-per-minute", type=int, help="creates per account")
+    parser.add_argument("--max-in-flight", type=int, help="unfinished tasks per account")
+    parser.add_argument("--api-key", dest="api_keys", action="append", help="accept this key only (repeatable)")
+    parser.add_argument("--strict-assets", action="store_true", default=None, help="refuse unknown asset:// references")
+    parser.add_argument("--callback-host", dest="callback_hosts", action="append", help="allow callbacks to this host")
+    return parser

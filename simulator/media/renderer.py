@@ -1,0 +1,129 @@
+"""A task's files. They follow from the task alone, so they are the same however often they are made."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import chain
+
+import av
+
+from simulator.media.boxes import FPS, FTYP, AudioTrack, VideoTrack, box, free_header, movie
+from simulator.media.content import Content
+from simulator.media.encoder import Encoder
+from simulator.media.frames import HUES
+from simulator.pixels import PIXELS
+from simulator.tasks import Task
+
+MAX_CACHED_BYTES = 128 * 1024 * 1024
+_LABEL_BYTES = 72  # in the box that makes every file's bytes its own
+_LABELLED = len(FTYP) + 8 + _LABEL_BYTES  # where the movie begins
+
+BaseKey = tuple[int, int, int, int]  # width, height, seconds, hue
+
+
+class Renderer:
+    """Makes videos and last frames; safe to use from several threads."""
+
+    def __init__(self, video_bytes: int | None = None) -> None:
+        self._video_bytes = video_bytes
+        self._encoder = Encoder()
+        self._bases: dict[BaseKey, bytes] = {}
+        self._lock = threading.Lock()
+        self._cache: OrderedDict[str, Content] = OrderedDict()
+        self._cached_bytes = 0
+
+    def ready(self, task: Task) -> Content | None:
+        """The video if no encoding is needed for it, else None."""
+        if self._video_bytes is not None:
+            return self._padded(task, self._video_bytes) if _base_key(task) in self._bases else None
+        with self._lock:
+            if (found := self._cache.get(task.id)) is not None:
+                self._cache.move_to_end(task.id)
+            return found
+
+    def video(self, task: Task) -> Content:
+        """The video, encoded now where that has not been done yet."""
+        if (found := self.ready(task)) is not None:
+            return found
+        if self._video_bytes is not None:
+            return self._padded(task, self._video_bytes)
+        made = self._titled(task)
+        with self._lock:
+            self._cache[task.id] = made
+            self._cached_bytes += made.size
+            while self._cached_bytes > MAX_CACHED_BYTES and len(self._cache) > 1:
+                self._cached_bytes -= self._cache.popitem(last=False)[1].size
+        return made
+
+    def last_frame(self, task: Task) -> bytes:
+        """The video's last picture as a JPEG."""
+        whole = b"".join(self.video(task).read())
+        with av.open(io.BytesIO(whole), "r") as container:
+            stream = container.streams.video[0]
+            container.seek((task.duration - 1) * av.time_base, backward=True)
+            last = None
+            for last in container.decode(stream):  # noqa: B007 - the last one is wanted
+                pass
+            if last is None:
+                raise ValueError(f"the video of {task.id} has no pictures")
+            out = io.BytesIO()
+            last.to_image().save(out, "JPEG", quality=85)  # type: ignore[no-untyped-call]
+        return out.getvalue()
+
+    def _titled(self, task: Task) -> Content:
+        width, height = size_of(task)
+        order = task.order
+        details = f"{order.model}  {order.resolution}  {order.ratio}  {task.duration} s"
+        encoder = self._encoder
+        seconds = [encoder.title(width, height, task.id, details, order.prompt)]
+        digest = _digest(task)
+        seconds += [encoder.moving(width, height, digest[n] % HUES) for n in range(task.duration - 1)]
+        audio = encoder.audio(task.duration) if order.audio else None
+        parts = (FTYP, _label(task), self._movie(width, height, seconds, audio, _LABELLED))
+        return Content(parts, sum(map(len, parts)))
+
+    def _padded(self, task: Task, size: int) -> Content:
+        label, base = _label(task), self._base(_base_key(task))
+        if _LABELLED + len(base) + 8 > size:
+            base = self._base(_base_key(task, "480p"))  # a smaller picture, so that the size is what was asked
+        length = _LABELLED + len(base)
+        parts = (FTYP, label, base, free_header(size - length))
+        return Content(parts, size, int.from_bytes(_digest(task)[:4], "big"))
+
+    def _base(self, key: BaseKey) -> bytes:
+        """A small silent clip that many tasks share, before it is filled up to a fixed size."""
+        if (found := self._bases.get(key)) is None:
+            width, height, duration, hue = key
+            second = (self._encoder.flat(width, height, hue), *self._encoder.pieces(width, height).still)
+            found = self._bases[key] = self._movie(width, height, [second] * duration, None, _LABELLED)
+        return found
+
+    def _movie(
+        self, width: int, height: int, seconds: Sequence[tuple[bytes, ...]], audio: AudioTrack | None, offset: int
+    ) -> bytes:
+        samples = list(chain.from_iterable(seconds))
+        keyframes = range(1, len(samples) + 1, FPS)
+        track = VideoTrack(width, height, self._encoder.pieces(width, height).avcc, samples, keyframes)
+        return movie(track, audio, offset)
+
+
+def size_of(task: Task) -> tuple[int, int]:
+    return PIXELS[task.order.resolution][task.order.ratio]
+
+
+def _base_key(task: Task, resolution: str | None = None) -> BaseKey:
+    width, height = PIXELS[resolution or task.order.resolution][task.order.ratio]
+    return width, height, task.duration, _digest(task)[0] % HUES
+
+
+def _digest(task: Task) -> bytes:
+    return hashlib.sha256(task.id.encode()).digest()
+
+
+def _label(task: Task) -> bytes:
+    """A box that players skip, with the task's own name in it."""
+    return box(b"free", f"task {task.id}".encode()[:_LABEL_BYTES].ljust(_LABEL_BYTES))

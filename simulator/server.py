@@ -1,0 +1,171 @@
+"""The HTTP server: reads requests into calls, writes answers and files, cuts connections where a fault says so."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import struct
+from typing import Any
+
+from aiohttp import web
+
+from simulator.answers import Answer, Call, Cut
+from simulator.control import Control
+from simulator.dialects.registry import all_dialects
+from simulator.downloads import Download, Downloads
+from simulator.engine import Engine
+from simulator.fault_files import read_rules
+from simulator.faults import FaultBook
+from simulator.gateway import Gateway, account_of
+from simulator.journal import Journal
+from simulator.ledger import Ledger
+from simulator.limits import AccountLimits, Limiter
+from simulator.media.renderer import Renderer
+from simulator.options import SimulatorOptions
+from simulator.signing import LinkSigner
+from simulator.timing import timing_of
+
+WHOLE = 1024 * 1024  # answers up to this size are written at once
+_KEPT_ALIVE_S = 75.0
+
+
+class Simulator:
+    """One running simulator. `start` and `stop` belong to one event loop."""
+
+    def __init__(self, options: SimulatorOptions) -> None:
+        seed = options.seed if options.seed is not None else secrets.randbits(32)
+        self._options = options
+        self._dialects = all_dialects()
+        self._journal = Journal(options.journal)
+        self._engine = Engine(seed, timing_of(options))
+        self._faults = FaultBook(seed)
+        self._ledger = Ledger(self._engine)
+        limiter = Limiter(AccountLimits(options.requests_per_minute, options.max_in_flight))
+        signer = LinkSigner(seed)
+        self._gateway = Gateway(options, self._engine, self._ledger, self._faults, limiter, signer, self._journal)
+        self._downloads = Downloads(self._engine, self._faults, signer, Renderer(options.video_bytes))
+        rules = read_rules(options.faults) if options.faults is not None else []
+        self._control = Control(
+            self._engine, self._ledger, self._faults, limiter, self._downloads, self._journal, rules, timing_of(options)
+        )
+        self._runner: web.ServerRunner | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the port is taken.
+            BadRule: the fault file holds a rule that cannot be armed.
+        """
+        for task in self._journal.load():
+            self._engine.restore(task)
+        self._control.arm()
+        server = web.Server(self._handle, access_log=None, keepalive_timeout=_KEPT_ALIVE_S)
+        self._runner = web.ServerRunner(server)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._options.host, self._options.port, shutdown_timeout=0.5, backlog=1024)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._downloads.close()
+        self._journal.close()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            answer = await self._answer(request)
+            if isinstance(answer, Download):
+                return await _send_file(request, answer)
+            return _response(answer)
+        except Cut as cut:
+            return _cut(request, cut.how)
+
+    async def _answer(self, request: web.BaseRequest) -> Answer | Download:
+        head, _, rest = request.path[1:].partition("/")
+        dialect = self._dialects.get(head)
+        if dialect is not None:
+            key = _bearer(request)
+            call = self._call(request, f"/{rest}", head, account_of(key))
+            return await self._gateway.serve(dialect, call, key, lambda limit: _read(request, limit))
+        call = self._call(request, request.path, "", "")
+        if head == "files" and request.method in ("GET", "HEAD"):
+            return await self._downloads.serve(call)
+        if head == "_sim":
+            return await self._control.serve(call, await _read(request, 16 * WHOLE) or b"")
+        return Answer(404, b'{"error":"no such path; gateways are at /anyfast and so on"}')
+
+    def _call(self, request: web.BaseRequest, path: str, gateway: str, account: str) -> Call:
+        base_url = self._options.public_url or f"http://{request.host}"
+        return Call(request.method, path, request.query, request.headers, gateway, account, base_url)
+
+
+def _bearer(request: web.BaseRequest) -> str:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+async def _read(request: web.BaseRequest, limit: int) -> bytes | None:
+    """The whole body, None when it is larger than `limit`."""
+    if not request.can_read_body:
+        return b""
+    parts, size = [], 0
+    async for part in request.content.iter_any():
+        size += len(part)
+        if size > limit:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _response(answer: Answer) -> web.Response:
+    response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+    response.headers["Content-Type"] = answer.content_type
+    return response
+
+
+async def _send_file(request: web.BaseRequest, plan: Download) -> web.StreamResponse:
+    sent = plan.end - plan.start
+    plain = not plan.reset and plan.bytes_per_s is None and sent == plan.declared
+    if request.method == "GET" and plain and sent <= WHOLE:
+        plan.count(sent, complete=True)
+        return web.Response(status=plan.status, body=b"".join(plan.pieces()), headers=plan.headers)
+    response = web.StreamResponse(status=plan.status, headers=plan.headers)
+    response.content_length = plan.declared
+    await response.prepare(request)
+    if request.method == "HEAD":
+        return response
+    for piece in plan.pieces():
+        step = len(piece) if plan.bytes_per_s is None else max(1, int(plan.bytes_per_s / 10))
+        for start in range(0, len(piece), step):
+            part = bytes(piece[start : start + step])
+            await response.write(part)
+            plan.count(len(part))
+            if plan.bytes_per_s is not None:
+                await asyncio.sleep(len(part) / plan.bytes_per_s)
+    if plan.reset:
+        await asyncio.sleep(0.05)  # let what was written reach the client before the reset overtakes it
+        raise Cut("reset")
+    if sent < plan.declared:
+        raise Cut("close")
+    plan.count(0, complete=True)
+    return response
+
+
+def _cut(request: web.BaseRequest, how: str) -> web.Response:
+    """End the connection; the response that is returned goes nowhere."""
+    transport = request.transport
+    if transport is not None:
+        if how == "reset":
+            connection: Any = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            transport.abort()
+        else:
+            transport.close()
+    response = web.Response(status=500)
+    response.force_close()
+    return response

@@ -1,0 +1,131 @@
+"""One generation: what was ordered, what will become of it, and what it looks like at a given moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from simulator.pixels import tokens
+from simulator.timing import QUEUE_SHARE
+
+
+class Phase(StrEnum):
+    """Where a task stands; each dialect has its own words for these."""
+
+    NOT_STARTED = "not_started"
+    SUBMITTED = "submitted"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+TERMINAL = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.EXPIRED})
+Ending = Literal["succeeded", "failed", "lost", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one create asked for, in no gateway's words."""
+
+    model: str
+    upstream_model: str
+    prompt: str
+    body: Mapping[str, Any]
+    resolution: str
+    ratio: str
+    """Never `adaptive`: what it became."""
+    duration: int | None
+    """Seconds, None: the model chooses."""
+    audio: bool = True
+    return_last_frame: bool = False
+    seed: int | None = None
+    input_video_s: float = 0.0
+    callback_url: str | None = None
+    uses_assets: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """What a dialect wants to see again when it shows the task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What a fault has in store for a task."""
+
+    ending: Ending = "succeeded"
+    code: str = ""
+    message: str = ""
+    url_dies_after_s: float | None = None
+    url_dies_after_fetches: int | None = None
+    url_dies_for_good: bool = False
+    """The fresh URLs of later queries are dead as well."""
+
+
+@dataclass(slots=True)
+class Task:
+    """A task that was created, and so is paid for unless it fails."""
+
+    id: str
+    upstream_id: str
+    number: int
+    gateway: str
+    account: str
+    order: Order
+    created_at: float
+    total_s: float
+    duration: int
+    seed: int
+    fate: Fate = field(default_factory=Fate)
+    cancelled_at: float | None = None
+    deleted: bool = False
+    polls: int = 0
+    fetches: int = 0
+    complete_fetches: int = 0
+    bytes_served: int = 0
+    fetches_by_link: dict[str, int] = field(default_factory=dict)
+    sha256: str | None = None
+    size: int | None = None
+
+    @property
+    def started_at(self) -> float:
+        return self.created_at + QUEUE_SHARE * self.total_s
+
+    @property
+    def ends_at(self) -> float:
+        return self.created_at + self.total_s
+
+    @property
+    def tokens(self) -> int:
+        order = self.order
+        return tokens(order.resolution, order.ratio, self.duration, order.input_video_s)
+
+    def phase(self, now: float) -> Phase:
+        if self.cancelled_at is not None and now >= self.cancelled_at:
+            return Phase.CANCELLED
+        if now >= self.ends_at:
+            match self.fate.ending:
+                case "succeeded":
+                    return Phase.SUCCEEDED
+                case "failed":
+                    return Phase.FAILED
+                case "expired":
+                    return Phase.EXPIRED
+                case "lost":
+                    return Phase.RUNNING
+        if now >= self.started_at:
+            return Phase.RUNNING
+        waited = (now - self.created_at) / (QUEUE_SHARE * self.total_s) if self.total_s > 0 else 1.0
+        if waited < 0.2:
+            return Phase.NOT_STARTED
+        return Phase.SUBMITTED if waited < 0.4 else Phase.QUEUED
+
+    def lost(self, now: float) -> bool:
+        """The gateway has given up on a generation that still runs at its upstream."""
+        return self.fate.ending == "lost" and self.cancelled_at is None and now >= self.ends_at
+
+    def updated_at(self, now: float) -> float:
+        moments = (self.created_at, self.started_at, self.cancelled_at or self.ends_at)
+        return max(moment for moment in moments if moment <= max(now, self.created_at))

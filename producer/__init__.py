@@ -1,0 +1,43 @@
+"""The ways in: Python (`from producer import Producer`), the commands, the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from producer.client import Job, Producer
+    from producer.errors import InvalidRows, JobNotFound, NotPossible
+    from seedance.problems import InvalidInput
+    from storage.database import DatabaseUnavailable
+    from storage.records import IdempotencyConflict
+
+__all__ = [
+    "DatabaseUnavailable",
+    "IdempotencyConflict",
+    "InvalidInput",
+    "InvalidRows",
+    "Job",
+    "JobNotFound",
+    "NotPossible",
+    "Producer",
+]
+
+_HOMES = {
+    "Job": "producer.client",
+    "Producer": "producer.client",
+    "InvalidRows": "producer.errors",
+    "JobNotFound": "producer.errors",
+    "NotPossible": "producer.errors",
+    "InvalidInput": "seedance.problems",
+    "DatabaseUnavailable": "storage.database",
+    "IdempotencyConflict": "storage.records",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for and no more: `reelq jobs list` needs none of it."""
+    from importlib import import_module
+
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -209,6 +209,14 @@ def _problem_of(item: dict[str, Any]) -> Problem:
             message = f"must be true or false, not {given}"
         case "string_type":
             message = f"must be text, not {given}"
+        case "string_unicode":
+            message = "holds half of a surrogate pair"
+        case "tuple_type" | "list_type":
+            message = f"must be a list, not {given}"
+        case "dict_type":
+            message = f"must be an object, not {given}"
+        case "too_long":
+            message = f"at most {context['max_length']}, not {context['actual_length']}"
         case "string_too_long":
             message = f"at most {context['max_length']} characters"
         case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":

@@ -66,6 +66,21 @@ def counts(conn: Connection, *, campaign: str | None = None) -> dict[JobState, i
     return {JobState(row[0]): row[1] for row in rows}
 
 
+def counts_of(conn: Connection, ids: Sequence[UUID]) -> dict[JobState, int]:
+    """How many of these jobs stand in each state; states without jobs are missing."""
+    rows = conn.execute("SELECT state, count(*) FROM jobs WHERE id = ANY(%(ids)s) GROUP BY state", {"ids": list(ids)})
+    return {JobState(row[0]): row[1] for row in rows}
+
+
+def holder_of_task(conn: Connection, account: str, task_id: str) -> UUID | None:
+    """The job that a gateway's task belongs to, None when no attempt of ours is known to have started it."""
+    row = conn.execute(
+        "SELECT job_id FROM attempts WHERE account = %(account)s AND gateway_task_id = %(task_id)s LIMIT 1",
+        {"account": account, "task_id": task_id},
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def attempts_of(conn: Connection, job_id: UUID) -> list[dict[str, Any]]:
     """Every POST made for a job, in order."""
     return _dicts(conn, "SELECT * FROM attempts WHERE job_id = %(id)s ORDER BY number", job_id)

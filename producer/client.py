@@ -1,0 +1,261 @@
+"""The Python way in: `from producer import Producer`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
+from uuid import UUID
+
+from psycopg_pool import PoolTimeout
+
+from producer import decisions
+from producer.campaigns import check_name
+from producer.errors import InvalidRows, JobNotFound, RowConflict
+from producer.intake import Batch, Row, as_new_job, prepare, with_derived_keys
+from producer.uploads import Progress, store
+from storage import jobs, views
+from storage.database import Connection, Database, DatabaseUnavailable, connect
+from storage.records import DEFAULT_TENANT, Enqueued, IdempotencyConflict, JobView, NewJob
+from storage.settings import Settings, load_settings
+from storage.states import TERMINAL, JobState
+
+Job = JobView
+Ids = list[UUID] | list[str] | tuple[UUID | str, ...]
+T = TypeVar("T")
+
+_CONNECT_WAIT_S = 5.0
+_STORE_TRIES = 4
+_POLL_FIRST_S, _POLL_CAP_S = 0.1, 1.0
+_OUTAGE_S = 60.0
+"""How long `wait` puts up with a database that does not answer."""
+
+
+class Producer:
+    """Enqueues jobs and watches them. Threads may share one; close it, or use it as a context manager.
+
+    `settings`: None reads the configuration as every command does. `local_files`: whether requests may name files of
+    this machine; turn it off where requests come from elsewhere.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, local_files: bool = True) -> None:
+        self.settings = load_settings() if settings is None else settings
+        self._database = Database(
+            self.settings.require_database_url(), name="reelq-producer", size=8, wait_s=_CONNECT_WAIT_S
+        )
+        self._local_files = local_files
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back; the jobs go on."""
+        self._database.close()
+
+    # --- enqueue ---
+
+    def enqueue(self, prompt: str, **fields: Any) -> Job:
+        """Store one job; once this returns, it will reach a terminal state. The fields are those of docs/jobs.md.
+
+        With an `idempotency_key` that is known, the earlier job is given back.
+
+        Raises:
+            InvalidInput: a field breaks a rule, or no configured account can serve the request.
+            IdempotencyConflict: the key is known with another request.
+            DatabaseUnavailable: the database does not answer.
+            StoreUnavailable: a local file could not be put into the bucket.
+        """
+        try:
+            batch = prepare([Row("", {"prompt": prompt, **fields})], self.settings, self._base())
+        except InvalidRows as exc:
+            raise exc.rows[0] from None
+        [enqueued] = self.store(batch)
+        return self.get(enqueued.id)
+
+    def enqueue_many(self, rows: Iterable[Mapping[str, Any]], campaign: str | None = None) -> list[Job]:
+        """Store many jobs, all of them or none, in the order of the rows.
+
+        Within a `campaign`, rows without an `idempotency_key` get one of their own, so that the same rows again are the
+        same jobs, and only what is new is added.
+
+        Raises:
+            InvalidRows: an InvalidInput that names each row that breaks a rule, counted from 1.
+            IdempotencyConflict: a key is known with another request; the text names the row.
+            DatabaseUnavailable, StoreUnavailable: as `enqueue`.
+        """
+        numbered = (Row(f"row {number}", row) for number, row in enumerate(rows, 1))
+        batch = prepare(numbered, self.settings, self._base())
+        ids = [enqueued.id for enqueued in self.store(batch, campaign=campaign)]
+        found = self._reading(lambda conn: views.get_jobs(conn, ids))
+        return [found[job_id] for job_id in ids]
+
+    def _base(self) -> Path | None:
+        return Path() if self._local_files else None
+
+    def store(self, batch: Batch, *, campaign: str | None = None, progress: Progress | None = None) -> list[Enqueued]:
+        """Upload what a checked batch needs and store its jobs, all of them or none.
+
+        Raises:
+            IdempotencyConflict: a key is known with another request; the text names the row.
+            DatabaseUnavailable, StoreUnavailable: as `enqueue`.
+        """
+        prepared = with_derived_keys(batch.jobs, check_name(campaign)) if campaign is not None else list(batch.jobs)
+        if not prepared:
+            return []
+        store(batch.files, self.settings, progress)
+        new: list[NewJob] = []
+
+        def write(conn: Connection) -> list[Enqueued]:
+            if new and (stored := views.get_jobs(conn, [job.id for job in new])):  # an earlier try was committed
+                rest = iter(jobs.enqueue(conn, [job for job in new if job.id not in stored]))
+                return [Enqueued(job.id, created=True) if job.id in stored else next(rest) for job in new]
+            campaign_id = jobs.ensure_campaign(conn, DEFAULT_TENANT, campaign) if campaign is not None else None
+            new[:] = [as_new_job(job, campaign_id) for job in prepared]
+            return jobs.enqueue(conn, new)
+
+        try:
+            return self._surely(write)
+        except IdempotencyConflict as exc:
+            if where := prepared[exc.index].where:
+                raise RowConflict(where, exc) from exc
+            raise
+
+    # --- look ---
+
+    def get(self, job_id: UUID | str) -> Job:
+        """The job as it stands now.
+
+        Raises:
+            JobNotFound: there is none of that id.
+            DatabaseUnavailable: the database does not answer.
+        """
+        wanted = _as_id(job_id)
+        return self._reading(lambda conn: decisions.get_job(conn, wanted))
+
+    @overload
+    def wait(self, job_id: UUID | str, timeout: float | None = None) -> Job: ...
+
+    @overload
+    def wait(self, job_id: Ids, timeout: float | None = None) -> list[Job]: ...
+
+    def wait(self, job_id: UUID | str | Ids, timeout: float | None = None) -> Job | list[Job]:
+        """Wait until the job, or every one of several, is terminal or held as unconfirmed, and give it as it is then.
+
+        `timeout` in seconds, None: for as long as it takes. A short outage of the database is waited out.
+
+        Raises:
+            TimeoutError: not all were done in time.
+            JobNotFound: there is none of an id.
+            DatabaseUnavailable: the database has not answered for a minute.
+        """
+        if isinstance(job_id, UUID | str):
+            return self.wait((job_id,), timeout)[0]
+        ids = [_as_id(item) for item in job_id]
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = _POLL_FIRST_S
+        while True:
+            counts = self.counts(ids)
+            if sum(counts.values()) < len(set(ids)):
+                found = self._reading(lambda conn: views.get_jobs(conn, ids))
+                raise JobNotFound(next(item for item in ids if item not in found))
+            waiting = sum(number for state, number in counts.items() if not self.is_done(state))
+            if not waiting:
+                found = self._reading(lambda conn: views.get_jobs(conn, ids))
+                return [found[item] for item in ids]
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"{waiting} of {len(ids)} jobs were not done after {timeout:g} s; they go on")
+            left = pause if deadline is None else min(pause, max(deadline - time.monotonic(), 0.0))
+            time.sleep(left)
+            pause = min(pause * 1.3, _POLL_CAP_S)
+
+    def counts(self, ids: Sequence[UUID]) -> dict[JobState, int]:
+        """How many of these jobs stand in each state; a short outage of the database is waited out.
+
+        Raises:
+            DatabaseUnavailable: the database has not answered for a minute.
+        """
+        give_up = time.monotonic() + _OUTAGE_S
+        while True:
+            try:
+                return self._reading(lambda conn: views.counts_of(conn, ids))
+            except DatabaseUnavailable:
+                if time.monotonic() >= give_up:
+                    raise
+                time.sleep(_POLL_CAP_S)
+
+    def is_done(self, state: JobState) -> bool:
+        """Whether nothing more happens to a job by itself: it is terminal, or held for a person to resolve."""
+        return state in TERMINAL or (state is JobState.UNCONFIRMED and self.settings.unconfirmed_policy == "hold")
+
+    # --- decide ---
+
+    def cancel(self, job_id: UUID | str, *, discard: bool = False) -> Job:
+        """Give a job up: free while it is queued. `discard` also gives up one that was submitted and will be billed.
+
+        Raises:
+            JobNotFound: there is none of that id.
+            NotPossible: the text says why.
+            DatabaseUnavailable: the database does not answer.
+        """
+        return decisions.cancel(self._database, _as_id(job_id), discard=discard)
+
+    def retry(self, job_id: UUID | str) -> Job:
+        """A new job that asks for the same as a failed or cancelled one; see `decisions.retry`.
+
+        Raises:
+            JobNotFound, NotPossible, InvalidInput, DatabaseUnavailable: as there.
+        """
+        return decisions.retry(self._database, self.settings, _as_id(job_id))[0]
+
+    @property
+    def database(self) -> Database:
+        """The connections, for `producer.decisions`."""
+        return self._database
+
+    # --- the database ---
+
+    def _reading(self, question: Callable[[Connection], T]) -> T:
+        try:
+            with self._database.begin() as conn:
+                return question(conn)
+        except DatabaseUnavailable as exc:
+            raise self._explained(exc) from exc
+
+    def _surely(self, write: Callable[[Connection], T]) -> T:
+        """Run a transaction, again if the connection was lost in it: `write` finds out whether it was committed."""
+        for attempt in range(1, _STORE_TRIES + 1):
+            try:
+                with self._database.begin() as conn:
+                    return write(conn)
+            except DatabaseUnavailable as exc:
+                if attempt == 1 and isinstance(exc.__cause__, PoolTimeout):
+                    raise self._explained(exc) from exc
+                if attempt == _STORE_TRIES:
+                    doubt = "whether the jobs were stored is not known; the same idempotency_key or campaign is safe"
+                    raise DatabaseUnavailable(f"{self._explained(exc)}; {doubt}") from exc
+                time.sleep(0.2 * attempt)
+        raise AssertionError("the last try returns or raises")
+
+    def _explained(self, error: DatabaseUnavailable) -> DatabaseUnavailable:
+        """The pool only says that it waited; a connection of its own says why."""
+        if isinstance(error.__cause__, PoolTimeout):
+            try:
+                with connect(self._database.url):
+                    pass
+            except DatabaseUnavailable as exc:
+                return exc
+        return error
+
+
+def _as_id(job_id: UUID | str) -> UUID:
+    try:
+        return job_id if isinstance(job_id, UUID) else UUID(job_id)
+    except ValueError:
+        raise JobNotFound(job_id) from None

@@ -1,0 +1,167 @@
+"""What a person decides about a job: to cancel it, to try it again, or what became of an unconfirmed one."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from producer.errors import JobNotFound, NotPossible
+from producer.intake import Prepared, as_new_job
+from producer.job_spec import parse_job
+from producer.routing import gateways_for
+from storage import jobs, views
+from storage.database import Connection, Database
+from storage.records import DEFAULT_TENANT, AttemptOutcome, JobView, Move
+from storage.settings import Settings
+from storage.states import JobState
+
+_RACES = 5  # how often a job may change under our hands before we say so
+_SUBMITTED = (JobState.UNCONFIRMED, JobState.GENERATING, JobState.TRANSFERRING)
+_NO_ACCOUNT: dict[str, Any] = {"account": None, "gateway": None, "model": None}
+
+
+def get_job(conn: Connection, job_id: UUID) -> JobView:
+    """The job as it stands.
+
+    Raises:
+        JobNotFound: there is none of that id.
+    """
+    found = views.get_jobs(conn, [job_id]).get(job_id)
+    if found is None:
+        raise JobNotFound(job_id)
+    return found
+
+
+def cancel(database: Database, job_id: UUID, *, discard: bool = False) -> JobView:
+    """Give a job up. A queued one costs nothing; `discard` also gives up one that was submitted, which is billed all
+    the same. A job that is cancelled already stays so.
+
+    Raises:
+        JobNotFound: there is none of that id.
+        NotPossible: it was submitted and `discard` is not set, it is being submitted, or it has ended.
+    """
+    for _ in range(_RACES):
+        with database.begin() as conn:
+            job = get_job(conn, job_id)
+            if job.state is JobState.CANCELLED:
+                return job
+            _check_cancellable(job, discard)
+            reason = "cancelled" if job.state is JobState.QUEUED else "discarded"
+            if jobs.move(conn, [Move(job_id, (job.state,), JobState.CANCELLED, reason)]):
+                return get_job(conn, job_id)
+    raise NotPossible(job_id, "is changing right now; try again in a moment")
+
+
+def _check_cancellable(job: JobView, discard: bool) -> None:
+    if job.terminal:
+        raise NotPossible(job.id, f"has already {job.state}")
+    if job.state is JobState.SUBMITTING:
+        raise NotPossible(job.id, "is being submitted at this moment; try again in a few seconds")
+    if job.state in _SUBMITTED and not discard:
+        doubt = "may have been" if job.state is JobState.UNCONFIRMED else "was already"
+        bill = "may" if job.state is JobState.UNCONFIRMED else "will"
+        raise NotPossible(
+            job.id,
+            f"{doubt} submitted to {job.account} and {bill} be billed; discard it if its video is not wanted",
+        )
+
+
+def retry(database: Database, settings: Settings, job_id: UUID) -> tuple[JobView, bool]:
+    """A new job that asks for the same as a failed or cancelled one, and whether it was made just now.
+
+    The new job's metadata names the old one as `retry_of`. One job is retried once: asked again, the same retry is
+    given back, unless that has failed as well; then that one is retried.
+
+    Raises:
+        JobNotFound: there is none of that id.
+        NotPossible: the job has not failed.
+        InvalidInput: no configured account can serve it any more.
+    """
+    while True:
+        with database.begin() as conn:
+            old = get_job(conn, job_id)
+            if old.state not in (JobState.FAILED, JobState.CANCELLED):
+                raise NotPossible(job_id, f"is {old.state}; only a failed or cancelled job can be retried")
+            campaign_id = jobs.ensure_campaign(conn, DEFAULT_TENANT, old.campaign) if old.campaign else None
+            new = as_new_job(_again(old, settings), campaign_id)
+            [stored] = jobs.enqueue(conn, [new])
+            job = get_job(conn, stored.id)
+        if stored.created or job.state not in (JobState.FAILED, JobState.CANCELLED):
+            return job, stored.created
+        job_id = job.id
+
+
+def _again(old: JobView, settings: Settings) -> Prepared:
+    """The same job once more, without its deadline, which was counted from the first time."""
+    spec = parse_job(
+        old.request
+        | {
+            "idempotency_key": f"retry:{old.id}",
+            "account": old.account_pin,
+            "priority": old.priority,
+            "webhook_url": old.webhook_url,
+            "metadata": old.metadata | {"retry_of": str(old.id)},
+            "tags": old.tags,
+        }
+    )
+    gateways = gateways_for(spec.request(), settings.accounts, spec.account)
+    return Prepared("", spec, spec.request_hash(), gateways)
+
+
+def adopt(database: Database, job_id: UUID, task_id: str) -> JobView:
+    """Say that the gateway's task is this unconfirmed job's: it is polled from now on.
+
+    Raises:
+        JobNotFound: there is none of that id.
+        NotPossible: the job is not unconfirmed, or the task belongs to another job.
+    """
+    if not task_id.strip() or not task_id.isprintable():
+        raise NotPossible(job_id, "cannot take a blank task id")
+    with database.begin() as conn:
+        job = _unconfirmed(conn, job_id)
+        holder = views.holder_of_task(conn, job.account or "", task_id)
+        if holder is not None and holder != job_id:
+            raise NotPossible(job_id, f"cannot take task {task_id}: it belongs to job {holder}")
+        patch = {"gateway_task_id": task_id, "setbacks": 0, "refusals": 0}
+        _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.GENERATING, "adopted", patch=patch))
+        jobs.finish_attempts(conn, [AttemptOutcome(job_id, job.attempt, "accepted", gateway_task_id=task_id)], [])
+        return get_job(conn, job_id)
+
+
+def resubmit(database: Database, job_id: UUID) -> JobView:
+    """Queue an unconfirmed job again; if the gateway did take it, it is generated and paid for twice.
+
+    Raises:
+        JobNotFound: there is none of that id.
+        NotPossible: the job is not unconfirmed.
+    """
+    with database.begin() as conn:
+        _unconfirmed(conn, job_id)
+        _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.QUEUED, "resubmitted", patch=_NO_ACCOUNT))
+        return get_job(conn, job_id)
+
+
+def abandon(database: Database, job_id: UUID) -> JobView:
+    """End an unconfirmed job as failed, with the code `abandoned`.
+
+    Raises:
+        JobNotFound: there is none of that id.
+        NotPossible: the job is not unconfirmed.
+    """
+    error = {"code": "abandoned", "message": "given up by hand; the gateway may have generated and billed it"}
+    with database.begin() as conn:
+        _unconfirmed(conn, job_id)
+        _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.FAILED, "abandoned", patch={"error": error}))
+        return get_job(conn, job_id)
+
+
+def _unconfirmed(conn: Connection, job_id: UUID) -> JobView:
+    job = get_job(conn, job_id)
+    if job.state is not JobState.UNCONFIRMED:
+        raise NotPossible(job_id, f"is {job.state}, not unconfirmed; there is nothing to resolve")
+    return job
+
+
+def _move(conn: Connection, move: Move) -> None:
+    if not jobs.move(conn, [move]):
+        raise NotPossible(move.id, "has just changed; look at it again")

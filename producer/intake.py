@@ -1,0 +1,129 @@
+"""From rows to jobs that may be stored: everything is checked before anything is uploaded or written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from producer.errors import InvalidRows
+from producer.job_spec import JobSpec, parse_job
+from producer.routing import gateways_for, require_accounts
+from producer.uploads import LocalFiles
+from seedance.problems import InvalidInput
+from storage.jobs import new_job_id
+from storage.records import NewJob
+from storage.settings import Settings
+
+MAX_BAD_ROWS = 20
+"""After so many rows with problems the rest is not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One job as it was written, and the place it was written at ("jobs.jsonl line 3", "" for a single one)."""
+
+    where: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job that every rule lets through; its local files are named by content."""
+
+    where: str
+    spec: JobSpec
+    request_hash: str
+    gateways: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Jobs to be stored together, and the local files they need."""
+
+    jobs: Sequence[Prepared]
+    files: LocalFiles
+
+
+def prepare(rows: Iterable[Row | InvalidInput], settings: Settings, base: Path | None) -> Batch:
+    """Check rows; an `InvalidInput` among them is a row that could not even be read.
+
+    `base` is the directory that relative paths start from; None: local paths are refused.
+
+    Raises:
+        InvalidInput: no account is configured.
+        InvalidRows: some rows break rules, or what no configured account can do is asked of them.
+    """
+    require_accounts(settings.accounts)
+    files = LocalFiles(base)
+    good: list[Prepared] = []
+    bad: list[InvalidInput] = []
+    more = False
+    for row in _all(rows):
+        if len(bad) >= MAX_BAD_ROWS:
+            more = True
+            break
+        if isinstance(row, InvalidInput):
+            bad.append(row)
+            continue
+        try:
+            good.append(_prepare_one(row, settings, files))
+        except InvalidInput as exc:
+            bad.append(InvalidInput(exc.problems, row.where))
+    if bad:
+        raise InvalidRows(bad, more)
+    return Batch(good, files)
+
+
+def _all(rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
+    """The rows, and last what broke the reading off, so that it is reported with the bad rows before it."""
+    try:
+        yield from rows
+    except InvalidInput as exc:
+        yield exc
+
+
+def _prepare_one(row: Row, settings: Settings, files: LocalFiles) -> Prepared:
+    spec = files.replace(parse_job(row.fields))
+    gateways = gateways_for(spec.request(), settings.accounts, spec.account)
+    return Prepared(row.where, spec, spec.request_hash(), gateways)
+
+
+def with_derived_keys(jobs: Iterable[Prepared], campaign: str) -> list[Prepared]:
+    """Give rows without an idempotency key one of their own, so that the same rows again are the same jobs.
+
+    The key is the campaign, the request, and how many times the file asked for just this before.
+    """
+    seen: dict[str, int] = {}
+    keyed = []
+    for job in jobs:
+        if job.spec.idempotency_key is None:
+            nth = seen[job.request_hash] = seen.get(job.request_hash, 0) + 1
+            key = f"campaign:{campaign}:{job.request_hash[:32]}:{nth}"
+            spec = job.spec.model_copy(update={"idempotency_key": key})
+            job = Prepared(job.where, spec, job.request_hash, job.gateways)
+        keyed.append(job)
+    return keyed
+
+
+def as_new_job(job: Prepared, campaign_id: UUID | None) -> NewJob:
+    """The row to store."""
+    spec = job.spec
+    return NewJob(
+        id=new_job_id(),
+        request=spec.request().canonical(),
+        request_hash=job.request_hash,
+        gateways=job.gateways,
+        campaign_id=campaign_id,
+        idempotency_key=spec.idempotency_key,
+        account_pin=spec.account,
+        priority=spec.priority,
+        deadline_at=spec.deadline if isinstance(spec.deadline, datetime) else None,
+        deadline_s=spec.deadline if isinstance(spec.deadline, float) else None,
+        webhook_url=spec.webhook_url,
+        metadata=spec.metadata,
+        tags=spec.tags,
+    )

@@ -1,0 +1,32 @@
+"""Files that hold secrets: for their owner's eyes, and never seen half written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file of mode 0600; readers see the old one or the new one."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.unlink(missing_ok=True)  # a process of the same number may have died here: O_EXCL sets our mode
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def write_private_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write an object as JSON, as `write_private` does."""
+    write_private(path, json.dumps(value, indent=2) + "\n")
+
+
+def private_directory(path: Path) -> Path:
+    """Make a directory of mode 0700 where there is none, and its parents."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path

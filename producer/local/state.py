@@ -1,0 +1,66 @@
+"""What a data directory remembers from one `up` to the next: ports, passwords, and the processes of the last one."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from producer.local.errors import StackError
+from producer.local.ports import free_port
+from producer.local.private_file import write_private_json
+
+FILE = "local.json"
+
+
+@dataclass(slots=True)
+class LocalState:
+    """The content of `local.json`."""
+
+    path: Path
+    ports: dict[str, int] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    children: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Process id and start time (seconds since the epoch) by name."""
+
+    def secret(self, name: str, size: int = 24) -> str:
+        """The secret of that name, letters and digits only; made when first asked for."""
+        if name not in self.secrets:
+            self.secrets[name] = secrets.token_hex(size)
+        return self.secrets[name]
+
+    def port(self, name: str, *usual: int) -> int:
+        """A free port: the one it had before, a usual one, or any."""
+        before = [self.ports[name]] if name in self.ports else []
+        others = [port for other, port in self.ports.items() if other != name]
+        self.ports[name] = free_port([*before, *usual], others)
+        return self.ports[name]
+
+    def save(self) -> None:
+        """Write the file."""
+        content = asdict(self)
+        del content["path"]
+        write_private_json(self.path, content)
+
+
+def load_state(directory: Path) -> LocalState:
+    """Read what the directory remembers; empty for a new one.
+
+    Raises:
+        StackError: the file is there but cannot be read.
+    """
+    path = directory / FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        children = {name: (int(pid), float(at)) for name, (pid, at) in content["children"].items()}
+        ports = {name: int(port) for name, port in content["ports"].items()}
+        kept = {name: str(secret) for name, secret in content["secrets"].items()}
+    except FileNotFoundError:
+        return LocalState(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise StackError(
+            f"{path} cannot be read ({exc}); it holds the passwords of the local servers: restore it, "
+            "or use another --data-dir"
+        ) from exc
+    return LocalState(path, ports, kept, children)

@@ -1,0 +1,65 @@
+"""Fixtures with the real servers: one set of them for the whole run, a database and a bucket for each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from storage.settings import Settings
+from tests.servers import Bucket, TestServers, run_servers, settings_for
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _scrubbed_environment() -> Iterator[None]:
+    """No test sees the configuration of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("REELQ_", "AWS_", "PG", "CELERY_", "FLOWER_")) or name.lower().endswith("_proxy"):
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
+    """PostgreSQL, Valkey and S3, and a migrated database to copy."""
+    with run_servers(tmp_path_factory.mktemp("servers")) as started:
+        started.make_template()
+        yield started
+
+
+@pytest.fixture
+def postgres_url(servers: TestServers) -> Iterator[str]:
+    """A fresh, migrated database."""
+    with servers.database() as url:
+        yield url
+
+
+@pytest.fixture
+def empty_postgres_url(servers: TestServers) -> Iterator[str]:
+    """A fresh database without any table."""
+    with servers.database(migrated=False) as url:
+        yield url
+
+
+@pytest.fixture
+def broker_url(servers: TestServers) -> str:
+    """The broker, emptied."""
+    with redis.Redis.from_url(servers.valkey.url) as client:
+        client.flushall()
+    return servers.valkey.url
+
+
+@pytest.fixture
+def s3(servers: TestServers) -> Iterator[Bucket]:
+    """A fresh bucket, its endpoint and its keys."""
+    with servers.bucket() as bucket:
+        yield bucket
+
+
+@pytest.fixture
+def settings(postgres_url: str, broker_url: str, s3: Bucket) -> Settings:
+    """Settings with all three; `settings.model_copy(update=…)` for more."""
+    return settings_for(postgres_url, broker_url, s3)

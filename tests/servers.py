@@ -1,0 +1,125 @@
+"""The real servers that the tests use: those of the `local` extra, started as `reelq up` starts them."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import LiteralString
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from producer.local.postgres import Postgres
+from producer.local.s3 import S3
+from producer.local.servers import local_servers, running
+from producer.local.state import load_state
+from producer.local.valkey import Valkey
+from storage.database import upgrade
+from storage.settings import Settings
+
+TEMPLATE = "template_reelq"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """An empty bucket, and how to get at it."""
+
+    endpoint_url: str
+    bucket: str
+    access_key_id: str
+    secret_access_key: str
+    directory: Path
+    """Where its objects are, a file each."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestServers:
+    """PostgreSQL, Valkey and S3, running."""
+
+    __test__ = False
+
+    postgres: Postgres
+    valkey: Valkey
+    s3: S3
+    pids: dict[str, int]
+
+    def database_url(self, name: str) -> str:
+        """The URL of a database of this server."""
+        return urlunsplit(urlsplit(self.postgres.url)._replace(path=f"/{name}"))
+
+    def _execute(self, statement: LiteralString, *names: str) -> None:
+        with psycopg.connect(self.postgres.url, autocommit=True) as conn:
+            conn.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+    def make_template(self) -> None:
+        """Migrate one database, of which the tests get copies."""
+        self._execute("CREATE DATABASE {}", TEMPLATE)
+        upgrade(self.database_url(TEMPLATE))
+
+    @contextmanager
+    def database(self, *, migrated: bool = True) -> Iterator[str]:
+        """A database of its own: its URL. Dropped at the end, whoever is still connected."""
+        name = f"test_{secrets.token_hex(6)}"
+        template = TEMPLATE if migrated else "template0"
+        self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
+        try:
+            yield self.database_url(name)
+        finally:
+            self._execute("DROP DATABASE {} WITH (FORCE)", name)
+
+    @contextmanager
+    def bucket(self) -> Iterator[Bucket]:
+        """A bucket of its own, removed with all that is in it at the end."""
+        name = f"test-{secrets.token_hex(6)}"
+        directory = self.s3.buckets / name
+        directory.mkdir()
+        try:
+            yield Bucket(self.s3.url, name, self.s3.access_key_id, self.s3.secret_access_key, directory)
+        finally:
+            shutil.rmtree(directory)
+
+
+@contextmanager
+def run_servers(directory: Path, *, durable: bool = False) -> Iterator[TestServers]:
+    """Run the servers in a directory; they end with the context, or with this process."""
+    servers = local_servers(directory, load_state(directory), durable=durable)
+    assert servers.postgres is not None
+    assert servers.valkey is not None
+    assert servers.s3 is not None
+    servers.prepare("reelq")
+    with running(servers.specs()) as processes:
+        pids = {name: process.pid for name, process in processes.items()}
+        yield TestServers(servers.postgres, servers.valkey, servers.s3, pids)
+
+
+def settings_for(database_url: str, broker_url: str, bucket: Bucket) -> Settings:
+    """Settings that use these servers, with the times of a test."""
+    return Settings.model_validate(
+        {
+            "database_url": database_url,
+            "broker_url": broker_url,
+            "s3_endpoint_url": bucket.endpoint_url,
+            "s3_bucket": bucket.bucket,
+            "s3_access_key_id": bucket.access_key_id,
+            "s3_secret_access_key": bucket.secret_access_key,
+        }
+    )
+
+
+def environ_for(settings: Settings) -> dict[str, str]:
+    """The `REELQ_…` variables by which another process gets the settings of the servers."""
+    secret = settings.s3_secret_access_key
+    found = {
+        "REELQ_DATABASE_URL": settings.database_url,
+        "REELQ_BROKER_URL": settings.broker_url,
+        "REELQ_S3_ENDPOINT_URL": settings.s3_endpoint_url,
+        "REELQ_S3_BUCKET": settings.s3_bucket,
+        "REELQ_S3_ACCESS_KEY_ID": settings.s3_access_key_id,
+        "REELQ_S3_SECRET_ACCESS_KEY": secret.get_secret_value() if secret else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}

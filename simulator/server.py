@@ -142,7 +142,7 @@ async def _send_file(request: web.BaseRequest, plan: Download) -> web.StreamResp
     for piece in plan.pieces():
         step = len(piece) if plan.bytes_per_s is None else max(1, int(plan.bytes_per_s / 10))
         for start in range(0, len(piece), step):
-            part = bytes(piece[start : start + step])
+            part = piece[start : start + step]
             await response.write(part)
             plan.count(len(part))
             if plan.bytes_per_s is not None:

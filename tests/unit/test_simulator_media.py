@@ -1,0 +1,114 @@
+"""The videos: playable, of the size and length asked for, each different, the same every time."""
+
+from __future__ import annotations
+
+import io
+
+import av
+import pytest
+from PIL import Image
+
+from simulator.media.renderer import Renderer
+from simulator.pixels import PIXELS, tokens
+from simulator.tasks import Order, Task
+
+
+def task(name: str, resolution: str = "480p", ratio: str = "16:9", seconds: int = 4, audio: bool = True) -> Task:
+    order = Order("seedance", "upstream", f"prompt of {name}", {}, resolution, ratio, seconds, audio)
+    return Task(name, "cgt-1", 1, "anyfast", "account", order, 0.0, 1.0, seconds, 5)
+
+
+def bytes_of(renderer: Renderer, made: Task) -> bytes:
+    return b"".join(renderer.video(made).read())
+
+
+def pictures(data: bytes) -> list[av.VideoFrame]:
+    with av.open(io.BytesIO(data), "r") as container:
+        return list(container.decode(video=0))
+
+
+@pytest.mark.parametrize("ratio", PIXELS["720p"])
+@pytest.mark.parametrize("resolution", ["480p", "720p"])
+def test_size_length_and_rate_are_those_asked_for(resolution: str, ratio: str) -> None:
+    data = bytes_of(Renderer(), task("t", resolution, ratio, 5))
+    with av.open(io.BytesIO(data), "r") as container:
+        (stream,) = container.streams.video
+        assert (stream.width, stream.height) == PIXELS[resolution][ratio]
+        assert stream.codec_context.name == "h264" and stream.average_rate == 24
+        assert container.duration == 5 * av.time_base
+        assert len(container.streams.audio) == 1
+    assert len(pictures(data)) == 5 * 24
+
+
+def test_silent_when_no_audio_is_asked_for() -> None:
+    with av.open(io.BytesIO(bytes_of(Renderer(), task("t", audio=False))), "r") as container:
+        assert not container.streams.audio
+
+
+def test_the_sound_can_be_decoded_and_is_no_longer_than_the_pictures() -> None:
+    with av.open(io.BytesIO(bytes_of(Renderer(), task("t", seconds=15))), "r") as container:
+        samples = sum(frame.samples for frame in container.decode(audio=0))
+    assert 14.9 * 48_000 < samples <= 15 * 48_000
+
+
+def test_two_tasks_differ_in_bytes_and_to_the_eye() -> None:
+    renderer = Renderer()
+    one, other = bytes_of(renderer, task("one")), bytes_of(renderer, task("other"))
+    assert one != other
+    first, second = (bytes(pictures(data)[0].planes[0]) for data in (one, other))
+    assert sum(a != b for a, b in zip(first, second, strict=True)) > len(first) // 50
+
+
+def test_the_pictures_move() -> None:
+    shown = pictures(bytes_of(Renderer(), task("t")))
+    assert bytes(shown[30].planes[0]) != bytes(shown[40].planes[0])
+
+
+def test_a_task_has_the_same_bytes_in_another_process_or_after_its_cache_is_gone() -> None:
+    assert bytes_of(Renderer(), task("t")) == bytes_of(Renderer(), task("t"))
+
+
+@pytest.mark.parametrize("size", [65_536, 262_144, 3 * 1024 * 1024 + 1])
+def test_an_exact_size_still_plays(size: int) -> None:
+    renderer = Renderer(video_bytes=size)
+    one, other = bytes_of(renderer, task("one", "720p")), bytes_of(renderer, task("other", "720p"))
+    assert len(one) == len(other) == size and one != other
+    shown = pictures(one)
+    assert len(shown) == 4 * 24 and (shown[0].width, shown[0].height) == (1280, 720)
+
+
+def test_a_picture_too_large_for_the_exact_size_becomes_smaller() -> None:
+    data = bytes_of(Renderer(video_bytes=65_536), task("t", "4k", "21:9", 15))
+    assert len(data) == 65_536 and pictures(data)[0].width == PIXELS["480p"]["21:9"][0]
+
+
+def test_two_gibibytes_are_never_held_in_memory() -> None:
+    size = 2 * 1024**3
+    content = Renderer(video_bytes=size).video(task("t"))
+    assert content.size == size and sum(map(len, content.parts)) < 100_000
+    tail = b"".join(content.read(size - 1000))
+    assert len(tail) == 1000 and tail == b"".join(content.read(size - 1000, size))
+
+
+def test_any_range_equals_that_slice_of_the_whole() -> None:
+    content = Renderer(video_bytes=2_500_000).video(task("t"))
+    whole = b"".join(content.read())
+    for start, end in [(0, 1), (20, 200), (100, 70_000), (1_048_000, 2_400_001), (2_499_999, 2_500_000)]:
+        assert b"".join(content.read(start, end)) == whole[start:end]
+
+
+def test_the_last_frame_is_the_last_picture() -> None:
+    renderer = Renderer()
+    made = task("t", ratio="9:16")
+    with Image.open(io.BytesIO(renderer.last_frame(made))) as picture:
+        assert picture.format == "JPEG" and picture.size == PIXELS["480p"]["9:16"]
+        left = picture.convert("L").getpixel((200, 10))
+    last = pictures(bytes_of(renderer, made))[-1]
+    brightness = last.to_image().convert("L").getpixel((200, 10))  # type: ignore[no-untyped-call]
+    assert isinstance(left, int) and abs(left - brightness) < 12
+
+
+def test_tokens_reproduce_the_published_usages() -> None:
+    assert tokens("720p", "16:9", 5, 0) == 108_900
+    assert tokens("720p", "16:9", 8, 5) == 281_700
+    assert tokens("1080p", "16:9", 5, 0) == 245_025

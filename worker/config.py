@@ -29,11 +29,7 @@ task_serializer = "json"
 accept_content = ["json"]
 result_accept_content = ["json"]
 
-# Tasks are routed by the default exchange, straight to the queue of that name: it needs no binding in the broker, so
-# emptying the broker cannot make messages vanish.
 task_default_queue = "submit"
-task_default_exchange = ""
-task_default_routing_key = "submit"
 task_create_missing_queues = True
 
 worker_send_task_events = True

@@ -104,9 +104,10 @@ class Dispatcher:
             f"worker.{batch.queue}",
             args=[batch.account, [[str(item.id), item.claim] for item in batch.claimed]],
             producer=self._open_producer(),
-            # The default exchange puts a message straight into the queue of that name, with no binding to be lost.
-            exchange="",
-            routing_key=batch.queue,
+            # Celery sends to a queue of a direct exchange through the broker's default exchange: straight into the
+            # list of that name, with no binding that an emptied broker would have lost.
+            queue=batch.queue,
+            declare=[],
             expires=self._settings.lease_seconds,
             retry=False,
         )

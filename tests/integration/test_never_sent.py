@@ -1,0 +1,307 @@
+"""The table that decides whether a POST may be repeated, proven against a server that misbehaves at every byte.
+
+A POST that the server may have read must never be taken for one that was not sent: it would be paid for twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import orjson
+import pytest
+
+from seedance.account import Account
+from seedance.client import GatewayClient
+from seedance.errors import BadAnswer, GatewayError, NotSent, OutcomeUnknown, Rejected, Unavailable
+from seedance.gateways.base import Attempt, Submitted
+from seedance.gateways.registry import DIALECTS
+from seedance.request import GenerationRequest
+
+REQUEST = GenerationRequest(prompt="a cat on a piano")
+BODY = orjson.dumps({"id": "asyntask_1", "task_id": "asyntask_1", "status": ""})
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+
+Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def client_for(port: int, *, timeout_s: float = 2.0, scheme: str = "http", host: str = "127.0.0.1") -> GatewayClient:
+    account = Account.model_validate(
+        {"name": "a", "gateway": "anyfast", "base_url": f"{scheme}://{host}:{port}", "api_key": "sk-test-key"}
+    )
+    return GatewayClient(
+        account, DIALECTS["anyfast"], submit_timeout_s=timeout_s, query_timeout_s=timeout_s, max_connections=1
+    )
+
+
+@contextlib.asynccontextmanager
+async def serve(behaviour: Behaviour) -> AsyncIterator[int]:
+    handling: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        handling.add(task)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            await behaviour(reader, writer)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        handling.discard(task)
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in handling:
+            task.cancel()
+        await asyncio.gather(*handling)
+
+
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+    )
+    return head + await reader.readexactly(length)
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    sock: socket.socket = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def submit_to(behaviour: Behaviour, *, timeout_s: float = 2.0) -> Submitted | GatewayError:
+    async with serve(behaviour) as port, client_for(port, timeout_s=timeout_s) as client:
+        try:
+            return await client.submit(REQUEST, Attempt())
+        except GatewayError as exc:
+            return exc
+
+
+async def the_request_length() -> int:
+    seen: list[int] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(len(await read_request(reader)))
+        writer.write(ANSWER)
+        await writer.drain()
+
+    assert isinstance(await submit_to(answer), Submitted)
+    return seen[0]
+
+
+def test_a_request_cut_at_any_byte_is_of_unknown_outcome() -> None:
+    async def run() -> None:
+        length = await the_request_length()
+        for offset in [0, 1, 2, *range(10, length, 23), length - 1, length]:
+            for ending in ("close", "reset"):
+
+                async def cut(
+                    reader: asyncio.StreamReader,
+                    writer: asyncio.StreamWriter,
+                    offset: int = offset,
+                    ending: str = ending,
+                ) -> None:
+                    await reader.readexactly(offset)
+                    if ending == "reset":
+                        reset(writer)
+
+                assert isinstance(await submit_to(cut), OutcomeUnknown), (offset, ending)
+
+    asyncio.run(run())
+
+
+def test_an_answer_cut_at_any_byte_is_of_unknown_outcome() -> None:
+    async def run() -> None:
+        for offset in range(len(ANSWER)):
+
+            async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, offset: int = offset) -> None:
+                await read_request(reader)
+                writer.write(ANSWER[:offset])
+                await writer.drain()
+
+            assert isinstance(await submit_to(cut), OutcomeUnknown), ANSWER[:offset]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status": "ok"}'[:-1] + b" ",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+        b"HTTP/1.1 500 X\r\nContent-Length: 13\r\n\r\n<html></html>",
+        b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 524 Unknown\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"x" * 100_000 + b"\r\n\r\n",
+    ],
+)
+def test_an_answer_that_proves_nothing_is_of_unknown_outcome(answer: bytes) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(answer)
+        await writer.drain()
+
+    assert isinstance(asyncio.run(submit_to(behave)), OutcomeUnknown)
+
+
+def test_silence_is_of_unknown_outcome() -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        await asyncio.sleep(5)
+
+    assert isinstance(asyncio.run(submit_to(behave, timeout_s=0.3)), OutcomeUnknown)
+
+
+def test_a_kept_connection_closed_under_the_second_post_is_of_unknown_outcome_and_posted_once() -> None:
+    received = 0
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal received
+        await read_request(reader)
+        received += 1
+        writer.write(ANSWER)
+        await writer.drain()
+        await read_request(reader)
+        received += 1
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port) as client:
+            assert await client.submit(REQUEST, Attempt()) == Submitted("asyntask_1")
+            with pytest.raises(OutcomeUnknown):
+                await client.submit(REQUEST, Attempt())
+
+    asyncio.run(run())
+    assert received == 2
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@pytest.mark.parametrize(("host", "scheme"), [("127.0.0.1", "http"), ("no-such-host.invalid", "http")])
+def test_no_connection_means_never_sent(host: str, scheme: str) -> None:
+    async def run() -> None:
+        async with client_for(free_port(), host=host, scheme=scheme, timeout_s=20.0) as client:
+            with pytest.raises(NotSent):
+                await client.submit(REQUEST, Attempt())
+
+    asyncio.run(run())
+
+
+def test_a_failed_tls_handshake_means_never_sent() -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"this is not TLS\r\n")
+        await writer.drain()
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port, scheme="https") as client:
+            with pytest.raises(NotSent):
+                await client.submit(REQUEST, Attempt())
+
+    asyncio.run(run())
+
+
+def test_a_connection_that_is_never_made_means_never_sent() -> None:
+    async def run() -> None:
+        with socket.socket() as listener, contextlib.ExitStack() as stack:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)
+            port = listener.getsockname()[1]
+            for _ in range(4):  # fills the backlog, so that the kernel leaves further connections unanswered
+                filler = stack.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(("127.0.0.1", port))
+            await asyncio.sleep(0.05)
+            async with client_for(port, timeout_s=1.0) as client:
+                with pytest.raises(NotSent):
+                    await client.submit(REQUEST, Attempt())
+
+    asyncio.run(run())
+
+
+def test_waiting_for_a_free_connection_in_vain_means_never_sent() -> None:
+    received = 0
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal received
+        await read_request(reader)
+        received += 1
+        await asyncio.sleep(5)
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port, timeout_s=1.0) as client:
+            first = asyncio.create_task(client.submit(REQUEST, Attempt()))
+            while not received:  # noqa: ASYNC110 - bounded by the test's own time limit
+                await asyncio.sleep(0.01)
+            with pytest.raises(NotSent):
+                await client.submit(REQUEST, Attempt())
+            with pytest.raises(OutcomeUnknown):
+                await first
+
+    asyncio.run(run())
+    assert received == 1
+
+
+def test_a_refusal_in_the_gateways_own_words_is_a_refusal() -> None:
+    body = b'{"code":"invalid_request","message":"duration must be 4-15","data":null}'
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+
+    result = asyncio.run(submit_to(behave))
+    assert isinstance(result, Rejected)
+    assert result.message == "duration must be 4-15"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"", Unavailable),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", BadAnswer),
+        (b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n", Unavailable),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{", Unavailable),
+    ],
+)
+def test_a_query_can_always_be_repeated(answer: bytes, expected: type[GatewayError]) -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port) as client:
+            with pytest.raises(expected):
+                await client.query("asyntask_1")
+
+    asyncio.run(run())
+
+
+def test_the_key_is_in_no_message() -> None:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        body = b'{"error":{"message":"the key sk-test-key is bad","type":"x","code":""}}'
+        writer.write(b"HTTP/1.1 401 X\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+
+    result = asyncio.run(submit_to(behave))
+    assert isinstance(result, GatewayError)
+    assert "sk-test-key" not in result.message + str(result.as_dict()) + repr(result)

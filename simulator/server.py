@@ -63,9 +63,9 @@ class Simulator:
             self._engine.restore(task)
         self._control.arm()
         server = web.Server(self._handle, access_log=None, keepalive_timeout=_KEPT_ALIVE_S)
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._options.host, self._options.port, shutdown_timeout=0.5, backlog=1024)
+        site = web.TCPSite(self._runner, self._options.host, self._options.port, backlog=1024)
         await site.start()
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

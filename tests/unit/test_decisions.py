@@ -1,0 +1,233 @@
+"""What each outcome of a POST, a query and a copy means for a job, as tables of cases."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from seedance.errors import (
+    AccountProblem,
+    BadAnswer,
+    GatewayError,
+    Moderated,
+    NotSent,
+    OutcomeUnknown,
+    Rejected,
+    TaskUnknown,
+    Throttled,
+    Unavailable,
+)
+from seedance.gateways.base import Submitted, TaskFailure, TaskReport, TaskStatus
+from seedance.gateways.registry import DIALECTS
+from storage.jobs import new_job_id
+from storage.objects import StoreUnavailable
+from storage.records import Work
+from storage.states import JobState
+from worker import decisions
+from worker.decisions import decide_poll, decide_submit
+from worker.download import DownloadFailed, UrlRefused
+from worker.mp4 import NotAVideo
+from worker.pacing import PollPacing
+from worker.transfer import WRONG_CONTENT_LIMIT, decide_transfer
+from worker.upload import Stored
+
+PACING = PollPacing(2.0, 60.0)
+DIALECT = DIALECTS["anyfast"]
+LIFE_S = DIALECT.video_life_s
+S = JobState
+
+
+def a_job(**changes: Any) -> Work:
+    fields: dict[str, Any] = {
+        "id": new_job_id(),
+        "claim": 3,
+        "state": S.GENERATING,
+        "attempt": 1,
+        "refusals": 0,
+        "setbacks": 0,
+        "polls": 2,
+        "reason": "generating",
+        "account": "a",
+        "request": {"prompt": "x"},
+        "gateway_task_id": "t",
+        "video_url": None,
+        "last_frame_url": None,
+        "created_at": datetime.now(UTC),
+        "submitted_age_s": 30.0,
+        "generated_age_s": None,
+        "deadline_in_s": None,
+        "expires_in_s": None,
+    }
+    return Work(**fields | changes)
+
+
+@pytest.mark.parametrize(
+    ("result", "target"),
+    [
+        (Submitted("t1"), S.GENERATING),
+        (NotSent("refused"), S.QUEUED),
+        (Throttled("429"), S.QUEUED),
+        (Unavailable("500 in its own words"), S.QUEUED),
+        (AccountProblem("401"), S.QUEUED),
+        (Rejected("400"), S.FAILED),
+        (Moderated("no"), S.FAILED),
+        (OutcomeUnknown("read timeout"), S.UNCONFIRMED),
+        (BadAnswer("an answer to a POST that cannot be read"), S.UNCONFIRMED),
+        (TaskUnknown("out of place"), S.UNCONFIRMED),
+        (GatewayError("anything new"), S.UNCONFIRMED),
+    ],
+)
+def test_what_a_posts_outcome_means(result: Submitted | GatewayError, target: JobState) -> None:
+    assert decide_submit(result, 0, PACING).target is target
+
+
+def test_only_proof_that_nothing_was_taken_puts_a_job_back() -> None:
+    """The paid-once rule over the whole tree: a new branch is unconfirmed until somebody decides otherwise."""
+
+    def tree(kind: type[GatewayError]) -> list[type[GatewayError]]:
+        return [kind, *(below for sub in kind.__subclasses__() for below in tree(sub))]
+
+    requeued = {kind for kind in tree(GatewayError) if decide_submit(kind("x"), 0, PACING).target is S.QUEUED}
+    assert requeued == {NotSent, Throttled, Unavailable, AccountProblem}
+
+
+def test_a_throttle_slows_the_whole_account_for_as_long_as_the_gateway_asks() -> None:
+    decision = decide_submit(Throttled("429", retry_after_s=7.0), 3, PACING)
+    assert decision.throttle_s == decision.due_in_s == 7.0
+    silent = decide_submit(Throttled("429"), 3, PACING)
+    assert silent.throttle_s is not None
+    assert 0 < silent.throttle_s <= decisions.THROTTLE_CAP_S
+
+
+def test_a_key_that_does_not_work_suspends_the_account_and_frees_the_job_for_another() -> None:
+    decision = decide_submit(AccountProblem("bad key", kind="auth"), 0, PACING)
+    assert decision.suspend_s == decisions.SUSPEND_S
+    assert decision.patch["account"] is None
+
+
+def test_a_gateways_own_failure_is_tried_a_few_times_and_no_more() -> None:
+    last = decisions.MAX_UNAVAILABLE - 1
+    assert decide_submit(Unavailable("x"), last - 1, PACING).target is S.QUEUED
+    assert decide_submit(Unavailable("x"), last, PACING).target is S.FAILED
+    assert decide_submit(NotSent("x"), 5000, PACING).target is S.QUEUED
+
+
+def poll(result: TaskReport | GatewayError, work: Work) -> decisions.Decision:
+    return decide_poll(result, work, DIALECT, PACING, 172800.0, random.Random(1))
+
+
+SUCCEEDED = TaskReport(TaskStatus.SUCCEEDED, "SUCCESS", video_url="https://x/v.mp4", usage={"total_tokens": 5}, seed=7)
+
+
+def test_a_finished_generation_is_transferred_and_keeps_its_usage() -> None:
+    decision = poll(SUCCEEDED, a_job())
+    assert decision.target is S.TRANSFERRING
+    assert decision.patch["usage"] == {"total_tokens": 5}
+    assert decision.expires_in_s == LIFE_S
+
+
+def test_a_finished_generation_counts_even_past_the_deadline() -> None:
+    assert poll(SUCCEEDED, a_job(deadline_in_s=-5.0)).target is S.TRANSFERRING
+
+
+@pytest.mark.parametrize("status", [TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.UNKNOWN])
+def test_a_task_under_way_is_polled_again(status: TaskStatus) -> None:
+    decision = poll(TaskReport(status, "x"), a_job())
+    assert decision.target is S.GENERATING
+    assert PACING.min_s * 0.9 <= decision.due_in_s <= PACING.max_s * 1.1
+
+
+@pytest.mark.parametrize("error", [Throttled("x"), Unavailable("x"), BadAnswer("x"), AccountProblem("x"), NotSent("x")])
+def test_trouble_with_asking_never_fails_a_job(error: GatewayError) -> None:
+    decision = poll(error, a_job(setbacks=10_000, reason=error.code))
+    assert decision.target is S.GENERATING
+    assert decision.due_in_s <= PACING.max_s * 1.1
+
+
+@pytest.mark.parametrize(
+    ("result", "reason", "code"),
+    [
+        (TaskUnknown("no such task"), "task_unknown", "task_lost"),
+        (TaskReport(TaskStatus.SUCCEEDED, "SUCCESS"), "result_missing", "result_missing"),
+    ],
+)
+def test_a_task_that_stays_unknown_or_without_a_result_fails_in_the_end(
+    result: TaskReport | GatewayError, reason: str, code: str
+) -> None:
+    assert poll(result, a_job(setbacks=2, reason=reason)).target is S.GENERATING
+    assert poll(result, a_job(setbacks=50, reason="bad_answer")).target is S.GENERATING, "counts only its own kind"
+    ended = poll(result, a_job(setbacks=5, reason=reason))
+    assert ended.target is S.FAILED
+    assert ended.patch["error"]["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (TaskStatus.FAILED, "generation_failed"),
+        (TaskStatus.CANCELLED, "cancelled_upstream"),
+        (TaskStatus.EXPIRED, "expired_upstream"),
+        (TaskStatus.LOST, "gateway_lost"),
+    ],
+)
+def test_the_tasks_own_end_fails_the_job(status: TaskStatus, code: str) -> None:
+    assert poll(TaskReport(status, "x"), a_job()).patch["error"]["code"] == code
+
+
+def test_a_failure_keeps_what_people_need_to_act() -> None:
+    failure = TaskFailure("moderation_blocked", "a face", "OutputVideo…", "output", "video", retryable=True)
+    error = poll(TaskReport(TaskStatus.FAILED, "x", failure=failure), a_job()).patch["error"]
+    assert error == {
+        "code": "moderation_blocked",
+        "message": "a face",
+        "gateway_code": "OutputVideo…",
+        "stage": "output",
+        "modality": "video",
+        "retryable": True,
+    }
+
+
+def test_a_generation_that_outlives_its_deadline_fails() -> None:
+    running = TaskReport(TaskStatus.RUNNING, "x")
+    assert poll(running, a_job(deadline_in_s=-1.0)).patch["error"]["code"] == "deadline_exceeded"
+    assert poll(Unavailable("x"), a_job(deadline_in_s=-1.0)).patch["error"]["code"] == "deadline_exceeded"
+    assert poll(running, a_job(submitted_age_s=172801.0)).patch["error"]["code"] == "generation_timeout"
+
+
+def copied(outcome: Any, **changes: Any) -> decisions.Decision:
+    return decide_transfer(outcome, a_job(**{"state": S.TRANSFERRING, "generated_age_s": 10.0} | changes), LIFE_S)
+
+
+def test_a_copy_that_is_stored_ends_the_job() -> None:
+    decision = copied(Stored("videos/k.mp4", 5, "ab"))
+    assert decision.target is S.SUCCEEDED
+    assert decision.patch["object_key"] == "videos/k.mp4"
+
+
+def test_a_refused_url_is_asked_for_again() -> None:
+    assert copied(UrlRefused("HTTP 403")).target is S.GENERATING
+
+
+@pytest.mark.parametrize("outcome", [DownloadFailed("cut"), NotAVideo("html"), StoreUnavailable("500")])
+def test_a_failed_copy_is_tried_again(outcome: Exception) -> None:
+    assert copied(outcome).target is S.TRANSFERRING
+
+
+def test_a_url_that_keeps_giving_something_else_is_doubted() -> None:
+    decision = copied(NotAVideo("html"), reason="wrong_content", setbacks=WRONG_CONTENT_LIMIT - 1)
+    assert decision.target is S.GENERATING
+
+
+@pytest.mark.parametrize("outcome", [UrlRefused("HTTP 403"), DownloadFailed("cut"), NotAVideo("html")])
+def test_a_video_lost_for_good_is_a_failure_of_its_own(outcome: Exception) -> None:
+    decision = copied(outcome, generated_age_s=LIFE_S + 1)
+    assert decision.target is S.FAILED
+    assert decision.patch["error"]["code"] == "video_expired"
+
+
+def test_trouble_with_our_own_store_never_ends_a_job() -> None:
+    decision = copied(StoreUnavailable("500"), generated_age_s=LIFE_S * 3, setbacks=500, reason="store_unavailable")
+    assert decision.target is S.TRANSFERRING

@@ -1,0 +1,88 @@
+"""The configuration: where it comes from, and that a wrong value is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seedance.problems import InvalidInput
+from storage.settings import load_settings
+
+ACCOUNT = '[[accounts]]\nname = "main"\ngateway = "anyfast"\napi_key = "sk-secret-value"\n'
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text: str) -> None:
+    Path("reelq.toml").write_text(text, encoding="utf-8")
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_stack(tmp_path: Path) -> None:
+    stack = {"database_url": "postgresql://stack", "broker_url": "redis://stack", "s3": {"bucket": "from-stack"}}
+    (tmp_path / "stack.json").write_text(json.dumps(stack))
+    write('database_url = "postgresql://file"\nbroker_url = "redis://file"\n')
+    settings = load_settings(tmp_path, {"REELQ_BROKER_URL": "redis://environment", "REELQ_LEASE_SECONDS": "120"})
+    assert settings.database_url == "postgresql://file"
+    assert settings.broker_url == "redis://environment"
+    assert settings.s3_bucket == "from-stack"
+    assert settings.lease_seconds == 120.0
+
+
+def test_the_simulator_stands_in_until_an_account_is_configured(tmp_path: Path) -> None:
+    (tmp_path / "stack.json").write_text(json.dumps({"simulator": "http://127.0.0.1:9"}))
+    assert [account.base_url for account in load_settings(tmp_path, {}).accounts] == ["http://127.0.0.1:9/anyfast"]
+    write(ACCOUNT)
+    assert [account.name for account in load_settings(tmp_path, {}).accounts] == ["main"]
+
+
+def test_a_key_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    write('[[accounts]]\nname = "main"\ngateway = "anyfast"\napi_key_env = "MY_KEY"\n')
+    (account,) = load_settings(environ={}).accounts
+    with pytest.raises(InvalidInput, match="MY_KEY is not set"):
+        account.key()
+    monkeypatch.setenv("MY_KEY", "sk-1234")
+    assert account.key() == "sk-1234"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("lease_seconds = 'long'", "lease_seconds"),
+        ("lease_seconds = 5\nsubmit_timeout_seconds = 10", "lease_seconds (5) must exceed submit_timeout_seconds (10)"),
+        ("poll_min_seconds = 9\npoll_max_seconds = 3", "poll_max_seconds (3) must not be below poll_min_seconds (9)"),
+        ("poll_min_second = 9", "poll_min_second: is not a field we know"),
+        ("unconfirmed_policy = 'ask'", "unconfirmed_policy: must be 'hold' or 'resubmit', not 'ask'"),
+        (ACCOUNT.replace("anyfast", "slowfast"), "accounts[0].gateway"),
+        (ACCOUNT + ACCOUNT, "the name 'main' is used twice"),
+        (ACCOUNT.replace("api_key", "#"), "give exactly one of api_key and api_key_env"),
+        (ACCOUNT + "base_url = 'ftp://x'", "accounts[0].base_url: must be an http(s) URL"),
+        (ACCOUNT + "max_in_flight = 0", "accounts[0].max_in_flight"),
+        ("this is not TOML", "cannot be read"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_file(text: str, says: str) -> None:
+    write(text)
+    with pytest.raises(InvalidInput) as caught:
+        load_settings(environ={})
+    assert "reelq.toml" in str(caught.value)
+    assert says in str(caught.value)
+    assert "sk-secret-value" not in str(caught.value)
+
+
+def test_a_wrong_value_in_the_environment_is_named_as_it_stands_there() -> None:
+    with pytest.raises(InvalidInput, match="REELQ_POLL_MIN_SECONDS"):
+        load_settings(environ={"REELQ_POLL_MIN_SECONDS": "often"})
+    with pytest.raises(InvalidInput, match="REELQ_ACCOUNTS: is not JSON"):
+        load_settings(environ={"REELQ_ACCOUNTS": "["})
+
+
+def test_a_missing_value_says_what_to_do() -> None:
+    with pytest.raises(InvalidInput, match="database_url: is not set; start `reelq up`"):
+        load_settings(environ={}).require_database_url()
+    with pytest.raises(InvalidInput, match="REELQ_CONFIG: the file does not exist"):
+        load_settings(environ={"REELQ_CONFIG": "nowhere.toml"})

@@ -46,8 +46,9 @@ def refusals_of(
             f"{gateway} documents no {request.operation}; leave it out to send the video as a reference",
         )
     for name in get_args(Flag):
-        # Asked for what happens anyway (no watermark, a random seed) costs nothing and may pass.
-        if name not in capabilities.flags and getattr(request, name) not in (None, False, -1):
+        value = getattr(request, name)
+        # What happens anyway (no watermark, a random seed) may be asked for. A seed of 0 is not False.
+        if name not in capabilities.flags and not (value is None or value is False or value == -1):
             yield Problem(name, f"{gateway} has no such setting; leave it out")
     for name, value in options.items():
         if name not in capabilities.options:

@@ -99,8 +99,9 @@ def failure_of(reason: str, code: str = "") -> TaskFailure:
     if inner.readable and inner.code:
         return ark_failure(inner.code, inner.message, inner.param)
     head = reason.partition(":")[0].strip()
-    if not code and head.isascii() and head.isprintable() and " " not in head and len(head) <= 120:
-        code = head
+    if head.isascii() and head.isprintable() and " " not in head and len(head) <= 120:
+        # Ark's own word says more than the gateway's.
+        code = head if not code or ark_class(head, reason) is not None else code
     if CODES.get(code) == "moderated":
         return TaskFailure("moderation_blocked", redact(reason or code), code)
     return ark_failure(code, reason)

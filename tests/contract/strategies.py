@@ -1,0 +1,120 @@
+"""Valid neutral requests of every mode, drawn at random."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from hypothesis import strategies as st
+
+from seedance.problems import InvalidInput
+from seedance.request import (
+    MAX_SEED,
+    GenerationRequest,
+    Operation,
+    Ratio,
+    Resolution,
+    Tier,
+    parse_request,
+)
+
+_PROMPTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=60).filter(
+    str.strip
+)
+_IMAGES = st.sampled_from(
+    ["https://example.com/a.png", "http://example.com/b.jpg?x=1&y=%20", "asset://asset-1", "data:image/png;base64,AAAA"]
+)
+_VIDEOS = st.sampled_from(["https://example.com/a.mp4", "asset://asset-2", "data:video/mp4;base64,AAAA"])
+_AUDIOS = st.sampled_from(["https://example.com/a.mp3", "asset://asset-3", "data:audio/wav;base64,AAAA"])
+_FLAG = st.none() | st.booleans()
+_OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "content_filter": st.booleans() | st.just("no"),
+        "priority": st.integers(-1, 10),
+        "ark": st.fixed_dictionaries({}, optional={"execution_expires_after": st.integers(3000, 300_000)}),
+        "evolink": st.fixed_dictionaries({}, optional={"content_filter": st.booleans()}),
+        "nobody": st.just({"x": 1}),
+    },
+)
+
+
+def _optional(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
+
+
+@st.composite
+def _media(draw: st.DrawFn) -> dict[str, Any]:
+    mode = draw(st.sampled_from(["text", "first_frame", "first_last_frame", "reference"]))
+    match mode:
+        case "first_frame":
+            return {"first_frame": draw(_IMAGES)}
+        case "first_last_frame":
+            return {"first_frame": draw(_IMAGES), "last_frame": draw(_IMAGES)}
+        case "reference":
+            return {
+                "reference_images": draw(st.lists(_IMAGES, max_size=9)),
+                "reference_videos": draw(st.lists(_VIDEOS, max_size=3)),
+                "reference_audios": draw(st.lists(_AUDIOS, max_size=3)),
+                "operation": draw(_optional(st.sampled_from(get_args(Operation)))),
+            }
+        case _:
+            return {"web_search": draw(_FLAG)}
+
+
+@st.composite
+def _fields(draw: st.DrawFn) -> dict[str, Any]:
+    fields = {
+        "prompt": draw(_PROMPTS),
+        "tier": draw(st.sampled_from(get_args(Tier))),
+        "resolution": draw(_optional(st.sampled_from(get_args(Resolution)))),
+        "ratio": draw(_optional(st.sampled_from(get_args(Ratio)))),
+        "duration": draw(_optional(st.integers(4, 15) | st.just(-1))),
+        "audio": draw(_FLAG),
+        "seed": draw(_optional(st.integers(-1, MAX_SEED))),
+        "watermark": draw(_FLAG),
+        "camera_fixed": draw(_FLAG),
+        "return_last_frame": draw(_FLAG),
+        "gateway_options": draw(_OPTIONS),
+    }
+    return fields | draw(_media())
+
+
+def _parsed(fields: dict[str, Any]) -> GenerationRequest | None:
+    try:
+        return parse_request(fields)
+    except InvalidInput:  # such as audio alone, or an operation without a video
+        return None
+
+
+@st.composite
+def _requests(draw: st.DrawFn) -> GenerationRequest:
+    request = draw(_fields().map(_parsed).filter(lambda parsed: parsed is not None))
+    assert request is not None
+    return request
+
+
+REQUESTS = _requests()
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+"""Any JSON, also what no gateway would send."""
+
+_ANY_NAME = """
+id task_id status data error code message type param content video_url last_frame_url url metadata results usage seed
+progress fail_reason result_url generations items total created_at failure_reason fallback_suggestion
+"""
+_ANY_WORD = """
+SUCCESS FAILURE succeeded completed failed running cancelled expired https://e.com/a.mp4 fail_to_fetch_task { 30%
+任务超时 {"error":{"code":"X","message":"{}"}} InputTextSensitiveContentDetected QuotaExceeded content_policy_violation
+"""
+_NAMES = st.sampled_from(_ANY_NAME.split())
+_WORDS = st.sampled_from(_ANY_WORD.split())
+LIKELY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | _WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=6),
+    max_leaves=25,
+)
+"""JSON made of the names and words that gateways use, in any arrangement."""

@@ -1,0 +1,246 @@
+"""What every dialect promises, over every dialect of the registry, from recorded examples and drawn requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, get_args
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
+from seedance.gateways.base import Attempt, Dialect, TaskReport, TaskStatus, WireAnswer, WireCall
+from seedance.gateways.registry import DIALECTS
+from seedance.request import GenerationRequest, parse_request
+from tests.contract.recorded import REQUIRED, Example, examples, load
+from tests.contract.strategies import JSON, LIKELY_JSON, REQUESTS
+
+EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CALLBACK = "https://reelq.example.com/callbacks/x/token"
+
+ANY_BODY = (
+    st.binary(max_size=200)
+    | JSON.map(lambda value: json.dumps(value).encode())
+    | LIKELY_JSON.map(lambda value: json.dumps(value).encode())
+)
+
+
+def public_attributes(error: GatewayError) -> dict[str, Any]:
+    return {name: getattr(error, name) for name in dir(error) if not name.startswith("_")}
+
+
+def readers(dialect: Dialect) -> list[Callable[[WireAnswer], object]]:
+    return [dialect.read_submitted, dialect.read_report, dialect.read_list]
+
+
+@EVERY_DIALECT
+@pytest.mark.parametrize("kind", REQUIRED)
+def test_has_recorded_examples(dialect: Dialect, kind: str) -> None:
+    assert load(dialect.name, kind), f"tests/contract/{dialect.name}/{kind}.json holds no example"
+
+
+@pytest.mark.parametrize("example", examples("requests"))
+def test_request_becomes_exactly_this_call(example: Example) -> None:
+    request = parse_request(example.data["request"])
+    assert example.dialect.refusals(request) == []
+    call = example.dialect.submit_call(request, Attempt(**example.data.get("attempt", {})))
+    assert call == WireCall(**example.data["call"])
+    assert json.loads(orjson.dumps(call.json)) == example.data["call"]["json"]
+
+
+@pytest.mark.parametrize("example", examples("refusals"))
+def test_refuses_naming_the_field_and_what_is_allowed(example: Example) -> None:
+    problems = example.dialect.refusals(parse_request(example.data["request"]))
+    assert [problem.field for problem in problems] == [example.data["field"]]
+    assert example.data["says"] in problems[0].message
+
+
+@pytest.mark.parametrize("example", examples("submitted"))
+def test_reads_an_accepted_submit(example: Example) -> None:
+    if "error" in example.expect:
+        with pytest.raises(OutcomeUnknown) as caught:
+            example.dialect.read_submitted(example.answer)
+        assert (caught.value.gateway, caught.value.operation) == (example.dialect.name, "submit")
+    else:
+        assert example.dialect.read_submitted(example.answer).task_id == example.expect["task_id"]
+
+
+@pytest.mark.parametrize("example", examples("reports"))
+def test_reads_a_report(example: Example) -> None:
+    if "error" in example.expect:
+        with pytest.raises(BadAnswer) as caught:
+            example.dialect.read_report(example.answer)
+        assert (caught.value.gateway, caught.value.operation) == (example.dialect.name, "query")
+        return
+    report = example.dialect.read_report(example.answer)
+    assert_consistent(report)
+    for name, value in example.expect.items():
+        if name == "failure" and value is not None:
+            assert report.failure is not None
+            assert {key: getattr(report.failure, key) for key in value} == value
+        else:
+            assert getattr(report, name) == value, name
+
+
+@pytest.mark.parametrize("example", examples("errors"))
+def test_reads_an_error(example: Example) -> None:
+    error = example.dialect.read_error(example.data["operation"], example.answer)
+    expected = {**example.expect}
+    assert type(error).__name__ == expected.pop("error")
+    attributes = public_attributes(error)
+    assert {name: attributes[name] for name in expected} == expected
+    assert (error.status, error.gateway) == (example.data["status"], example.dialect.name)
+    assert error.message
+
+
+@pytest.mark.parametrize("example", examples("callbacks"))
+def test_reads_a_callback(example: Example) -> None:
+    assert example.dialect.read_callback(example.answer.body) == example.expect["task_id"]
+
+
+@pytest.mark.parametrize("example", examples("lists"))
+def test_reads_a_list(example: Example) -> None:
+    if "error" in example.expect:
+        with pytest.raises(BadAnswer):
+            example.dialect.read_list(example.answer)
+        return
+    page = example.dialect.read_list(example.answer)
+    assert page.total == example.expect["total"]
+    found = [
+        {
+            "task_id": task.task_id,
+            "created_at": task.created_at,
+            "seed": task.report.seed,
+            "status": task.report.status,
+            "model": task.model,
+        }
+        for task in page.tasks
+    ]
+    assert found == example.expect["tasks"]
+
+
+@EVERY_DIALECT
+@given(request=REQUESTS, seed=st.none() | st.integers(0, 2**32 - 1), callback=st.sampled_from([None, CALLBACK]))
+@QUICK
+def test_any_valid_request_is_refused_by_field_or_becomes_a_call(
+    dialect: Dialect, request: GenerationRequest, seed: int | None, callback: str | None
+) -> None:
+    problems = dialect.refusals(request)
+    known = set(GenerationRequest.model_fields)
+    for problem in problems:
+        assert problem.field.partition("[")[0].partition(".")[0] in known
+        assert problem.message
+    if problems:
+        return
+    assert dialect.model_for(request)
+    assert all(problem.message for problem in dialect.warnings(request))
+    call = dialect.submit_call(request, Attempt(seed, callback))
+    text = orjson.dumps(call.json).decode()
+    assert call.method == "POST" and call.path.startswith("/")
+    assert json.dumps(request.prompt, ensure_ascii=False)[1:-1] in json.dumps(call.json, ensure_ascii=False)
+    for _, _, reference in request.media():
+        assert reference in text
+    assert (callback is not None and callback in text) == (callback is not None and dialect.capabilities().callbacks)
+
+
+@EVERY_DIALECT
+@given(request=REQUESTS)
+@QUICK
+def test_nothing_asked_for_is_dropped(dialect: Dialect, request: GenerationRequest) -> None:
+    """A setting that changes the video and is not refused changes the call, whatever the gateway's word for it."""
+    if dialect.refusals(request):
+        return
+    call = dialect.submit_call(request, Attempt())
+    for name in ("resolution", "ratio", "duration", "audio", "web_search", "watermark", "return_last_frame", "seed"):
+        value = getattr(request, name)
+        if value is None or value is False or (name == "seed" and value == -1):
+            continue
+        without = request.model_copy(update={name: None})
+        changed = dialect.submit_call(without, Attempt())
+        same_as_default = name == "resolution" and dialect.model_for(request) == dialect.model_for(without)
+        assert changed != call or same_as_default, name
+
+
+@EVERY_DIALECT
+@given(status=st.integers(100, 599), body=ANY_BODY, headers=st.dictionaries(st.just("retry-after"), st.text()))
+@QUICK
+def test_reads_any_bytes_into_nothing_but_the_error_tree(
+    dialect: Dialect, status: int, body: bytes, headers: dict[str, str]
+) -> None:
+    answer = WireAnswer(status, headers, body)
+    for read in readers(dialect):
+        try:
+            result = read(answer)
+        except GatewayError as raised:
+            assert_storable(raised.as_dict())
+        else:
+            if isinstance(result, TaskReport):
+                assert_consistent(result)
+    for operation in OPERATIONS:
+        error = dialect.read_error(operation, answer)
+        assert isinstance(error, GatewayError)
+        assert operation != "submit" or not isinstance(error, BadAnswer)
+        assert_storable(error.as_dict())
+    assert "\0" not in dialect.read_callback(body)
+
+
+@EVERY_DIALECT
+@given(body=LIKELY_JSON)
+@QUICK
+def test_any_arrangement_of_a_gateways_words_is_read(dialect: Dialect, body: object) -> None:
+    answer = WireAnswer(200, {}, json.dumps(body).encode())
+    try:
+        report = dialect.read_report(answer)
+    except BadAnswer:
+        return
+    assert_consistent(report)
+
+
+@EVERY_DIALECT
+def test_capabilities_are_json_and_of_one_piece(dialect: Dialect) -> None:
+    capabilities = dialect.capabilities()
+    assert capabilities.gateway == dialect.name
+    assert json.loads(json.dumps(capabilities.as_dict()))["tiers"].keys() == capabilities.tiers.keys()
+    assert capabilities.cancel == (dialect.cancel_call("x") is not None)
+    assert capabilities.list == (dialect.list_call() is not None)
+    assert capabilities.callbacks == (dialect.callback_problem(CALLBACK) is None)
+    for name, tier in capabilities.tiers.items():
+        assert tier.default_resolution in tier.resolutions
+        for resolution in tier.resolutions:
+            request = parse_request({"prompt": "a fox", "tier": name, "resolution": resolution})
+            assert dialect.refusals(request) == []
+            assert dialect.model_for(request) in tier.models
+
+
+@EVERY_DIALECT
+@pytest.mark.parametrize("task_id", ["../x", "a/b?c#d", "é", " "])
+def test_a_task_id_stays_one_part_of_the_path(dialect: Dialect, task_id: str) -> None:
+    for call in (dialect.query_call(task_id), dialect.cancel_call(task_id)):
+        if call is not None:
+            last = call.path.rpartition("/")[2]
+            assert last.isascii() and not set(last) & set("?# ")
+            assert call.path.count("/") == dialect.query_call("x").path.count("/")
+
+
+def assert_consistent(report: TaskReport) -> None:
+    ended_badly = report.status in (TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED, TaskStatus.LOST)
+    assert (report.failure is not None) == ended_badly
+    assert report.video_url is None or report.status is TaskStatus.SUCCEEDED
+    assert report.progress is None or 0 <= report.progress <= 100
+    assert report.seed is None or 0 <= report.seed < 2**32
+    assert_storable([report.raw_status, report.usage, report.video_url, report.last_frame_url, report.seed])
+    if report.failure is not None:
+        assert report.failure.code and report.failure.message
+        assert_storable([report.failure.message, report.failure.gateway_code])
+
+
+def assert_storable(value: object) -> None:
+    """As PostgreSQL's JSONB takes it: standard JSON without NULs, of a bounded size."""
+    text = json.dumps(value, allow_nan=False)
+    assert "\\u0000" not in text.replace("\\\\", "")
+    assert len(text) < 100_000

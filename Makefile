@@ -16,11 +16,11 @@ $(STAMP): requirements.lock pyproject.toml
 ifneq ($(UV),)
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(VENV)
 	@$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements.lock
-	@$(UV) pip install -q --python $(BIN)/python --no-deps --editable .
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 else
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endif
 	@touch $(STAMP)
 

@@ -47,11 +47,8 @@ def test_a_move_outside_the_table_is_refused(source: JobState, target: JobState)
 
 
 def test_the_database_knows_the_same_states() -> None:
-    checks = {
-        item.name: str(item.sqltext)
-        for item in SQLModel.metadata.tables["jobs"].constraints
-        if isinstance(item, CheckConstraint)
-    }
+    constraints = SQLModel.metadata.tables["jobs"].constraints
+    checks = {item.name: str(item.sqltext) for item in constraints if isinstance(item, CheckConstraint)}
     assert set(re.findall(r"'(\w+)'", checks["jobs_state_check"])) == set(JobState)
     for name in ("jobs_finished_at_check", "jobs_due_at_check"):
         assert set(re.findall(r"'(\w+)'", checks[name])) == TERMINAL

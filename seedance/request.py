@@ -31,7 +31,7 @@ MAX_PROMPT_CHARS = 20_000  # far above any gateway's own limit, which its dialec
 MAX_REFERENCES: Mapping[str, int] = {"reference_images": 9, "reference_videos": 3, "reference_audios": 3}
 AUTO_DURATION = -1
 MIN_DURATION_S, MAX_DURATION_S = 4, 15
-MAX_SEED = 2**32 - 1
+RANDOM_SEED, MAX_SEED = -1, 2**32 - 1
 _SECRET_FIELDS = frozenset({"api_key", "s3_secret_access_key", "database_url", "broker_url"})
 
 
@@ -55,7 +55,15 @@ def _whole_number(value: object) -> object:
 
 def _check_duration(value: int) -> int:
     if value != AUTO_DURATION and not MIN_DURATION_S <= value <= MAX_DURATION_S:
-        raise _refuse(f"must be {MIN_DURATION_S} to {MAX_DURATION_S} seconds, or -1 for automatic, not {value}")
+        raise _refuse(
+            f"must be {MIN_DURATION_S} to {MAX_DURATION_S} seconds, or -1 for automatic, not {shorten(value)}"
+        )
+    return value
+
+
+def _check_seed(value: int) -> int:
+    if not RANDOM_SEED <= value <= MAX_SEED:
+        raise _refuse(f"must be 0 to {MAX_SEED}, or -1 for a random one, not {shorten(value)}")
     return value
 
 
@@ -105,7 +113,7 @@ class GenerationRequest(BaseModel):
     reference_audios: tuple[AudioRef, ...] = ()
     operation: Operation | None = None
     web_search: bool | None = None
-    seed: Annotated[int, BeforeValidator(_whole_number), Field(ge=-1, le=MAX_SEED)] | None = None
+    seed: Annotated[int, BeforeValidator(_whole_number), AfterValidator(_check_seed)] | None = None
     watermark: bool | None = None
     camera_fixed: bool | None = None
     return_last_frame: bool | None = None
@@ -203,7 +211,7 @@ def _problem_of(item: dict[str, Any]) -> Problem:
             message = "is not a field we know"
         case "literal_error":
             message = f"must be {context['expected']}, not {given}"
-        case "int_parsing" | "int_type" | "int_from_float":
+        case "int_parsing" | "int_type" | "int_from_float" | "finite_number" | "int_parsing_size":
             message = f"must be a whole number, not {given}"
         case "bool_parsing" | "bool_type":
             message = f"must be true or false, not {given}"

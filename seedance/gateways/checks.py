@@ -9,7 +9,7 @@ from typing import Any, get_args
 from seedance.gateways.capabilities import MB, Capabilities, Flag, MediaLimits, TierLimits
 from seedance.media import MediaKind, media_kind
 from seedance.problems import Problem
-from seedance.request import AUTO_DURATION, GenerationRequest, Modality
+from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest, Modality
 
 _DATA_URI_TYPE = re.compile(r"data:\w+/([\w.+-]+);")
 _SAME_FORMAT = {
@@ -48,7 +48,7 @@ def refusals_of(
     for name in get_args(Flag):
         value = getattr(request, name)
         # What happens anyway (no watermark, a random seed) may be asked for. A seed of 0 is not False.
-        if name not in capabilities.flags and not (value is None or value is False or value == -1):
+        if name not in capabilities.flags and not (value is None or value is False or value == RANDOM_SEED):
             yield Problem(name, f"{gateway} has no such setting; leave it out")
     for name, value in options.items():
         if name not in capabilities.options:

@@ -16,7 +16,7 @@ from seedance.gateways import new_api, openai_video
 from seedance.gateways.base import Attempt, Dialect, TaskReport, WireAnswer, WireCall
 from seedance.gateways.capabilities import Capabilities, MediaLimits, TierLimits
 from seedance.problems import Problem
-from seedance.request import GenerationRequest, Modality, Resolution, Tier
+from seedance.request import RANDOM_SEED, GenerationRequest, Modality, Resolution, Tier
 
 OPERATIONS = {"edit": "edit_video", "extend": "extend_video"}
 
@@ -104,7 +104,7 @@ def _extra_body(request: GenerationRequest, attempt: Attempt) -> dict[str, Any]:
     seed = request.seed if request.seed is not None else attempt.seed
     return {
         "generate_audio": request.audio,
-        "seed": None if seed == -1 else seed,  # -1 is Ark's word for a random one, which is what happens without
+        "seed": None if seed == RANDOM_SEED else seed,  # not documented here; without one it is random anyway
         "watermark": request.watermark,
         "camera_fixed": request.camera_fixed,
         "return_last_frame": request.return_last_frame,

@@ -1,0 +1,97 @@
+"""The error tree: it survives the way between processes, and shows no secret."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seedance import errors
+from seedance.errors import KEPT_BODY_CHARS, AccountProblem, GatewayError, Moderated, Throttled, redact
+
+
+def every_class(kind: type[GatewayError] = GatewayError) -> list[type[GatewayError]]:
+    return [kind, *(found for child in kind.__subclasses__() for found in every_class(child))]
+
+
+MORE: dict[type[GatewayError], dict[str, Any]] = {
+    Throttled: {"retry_after_s": 2.5},
+    Moderated: {"stage": "output", "modality": "video", "offending": "content[1].video_url"},
+    AccountProblem: {"kind": "billing"},
+}
+
+
+@pytest.mark.parametrize("kind", every_class(), ids=lambda kind: kind.__name__)
+def test_survives_pickling(kind: type[GatewayError]) -> None:
+    more = MORE.get(kind, {})
+    error = kind("no", gateway="ark", operation="query", status=429, gateway_code="X", **more)
+    error.add_note("seen on the way")
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is kind
+    assert copy.as_dict() == error.as_dict()
+    assert (copy.gateway, copy.operation, str(copy)) == ("ark", "query", "no")
+    assert {name: getattr(copy, name) for name in more} == more
+
+
+def test_every_class_has_a_code_of_its_own() -> None:
+    codes = [kind.code for kind in every_class()]
+    assert len(codes) == len(set(codes))
+
+
+def test_an_attribute_no_class_has_is_a_mistake() -> None:
+    with pytest.raises(TypeError, match="Throttled has no attribute 'wait'"):
+        Throttled("no", wait=3)
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    assert errors.__doc__ is not None
+    for kind in every_class():
+        assert f"{kind.__name__} " in f"{errors.__doc__} " or f"{kind.__name__}\n" in errors.__doc__
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Authorization: Bearer abc.DEF-123_456", "Authorization: Bearer ***"),
+        ("key sk-abcdefgh12345678 is wrong", "key sk-*** is wrong"),
+        ("https://e.com/a.mp4?X-Tos-Signature=0a1b2c3d4e&X-Tos-Expires=1", None),
+        ("https://e.com/a?X-Amz-Credential=AKIAIOSFODNN7&x=1", None),
+        ('{"api_key": "abcdefgh-1234"}', None),
+        ("token=abcdef123456", "token=***"),
+        ("the key is my-own-secret here", "the key is *** here"),
+        ("nothing to hide", "nothing to hide"),
+    ],
+)
+def test_redact_takes_secrets_out(text: str, kept: str | None) -> None:
+    cleaned = redact(text, "my-own-secret")
+    assert kept is None or cleaned == kept
+    for secret in ("abc.DEF-123_456", "abcdefgh12345678", "0a1b2c3d4e", "AKIAIOSFODNN7", "abcdefgh-1234", "my-own"):
+        assert secret not in cleaned
+
+
+def test_redact_keeps_a_data_uri_short() -> None:
+    cleaned = redact(f'bad image "data:image/png;base64,{"A" * 3000}" in content[1]')
+    assert cleaned == 'bad image "data:image/png;base64,…" in content[1]'
+
+
+def test_redact_finds_a_secret_that_crosses_the_end_of_what_is_kept() -> None:
+    text = "x" * (KEPT_BODY_CHARS - 10) + " Bearer " + "s3cret" * 50
+    assert "s3cret" not in redact(text)
+
+
+@given(st.text() | st.text(alphabet="\0ab=: ", min_size=3000, max_size=20_000))
+def test_redact_bounds_any_text_and_takes_out_nul(text: str) -> None:
+    cleaned = redact(text)
+    assert len(cleaned) <= KEPT_BODY_CHARS
+    assert "\0" not in cleaned
+    assert redact(cleaned) == cleaned
+
+
+def test_a_message_redacted_later_is_the_one_shown() -> None:
+    error = GatewayError("the key k-123456 is wrong")
+    error.message = redact(error.message, "k-123456")
+    assert str(error) == "the key *** is wrong"
+    assert "k-123456" not in str(pickle.loads(pickle.dumps(error)))

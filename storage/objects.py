@@ -266,11 +266,21 @@ class Objects:
         Raises:
             StoreUnavailable: the store does not answer.
         """
+        from botocore.exceptions import ClientError
+
         with self._translated():
             pages = self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket)
-            return [
-                (item["Key"], item["UploadId"], item["Initiated"]) for page in pages for item in page.get("Uploads", [])
-            ]
+            try:
+                return [
+                    (item["Key"], item["UploadId"], item["Initiated"])
+                    for page in pages
+                    for item in page.get("Uploads", [])
+                ]
+            except ClientError as exc:
+                # rclone says so of a bucket that never had one.
+                if exc.response.get("Error", {}).get("Code") == "NoSuchUpload":
+                    return []
+                raise
 
     def sign_put(
         self,

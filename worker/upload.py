@@ -17,6 +17,7 @@ from worker.mp4 import Mp4Check
 log = logging.getLogger("reelq.upload")
 
 VIDEO_TYPE = "video/mp4"
+PIECE_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +115,19 @@ class _Parts:
 
 async def _put(session: aiohttp.ClientSession, request: SignedRequest, data: bytearray) -> str:
     """Send a signed PUT and give the ETag."""
+    body = data if len(data) <= PIECE_BYTES else _pieces(data)
     try:
-        async with session.put(URL(request.url, encoded=True), data=data, headers=request.headers) as response:
-            body = await response.content.read(500)
+        async with session.put(URL(request.url, encoded=True), data=body, headers=request.headers) as response:
+            answer = await response.content.read(500)
             if response.status != 200:
-                raise StoreUnavailable(f"PUT: HTTP {response.status}: {body.decode('utf-8', 'replace')}")
+                raise StoreUnavailable(f"PUT: HTTP {response.status}: {answer.decode('utf-8', 'replace')}")
             return response.headers.get("ETag", "")
     except (aiohttp.ClientError, OSError, TimeoutError) as exc:
         raise StoreUnavailable(f"PUT: {type(exc).__name__}: {exc}") from exc
+
+
+async def _pieces(data: bytearray) -> AsyncIterator[memoryview]:
+    """A large body bit by bit, so that writing it does not hold up everybody else on the loop."""
+    view = memoryview(data)
+    for start in range(0, len(view), PIECE_BYTES):
+        yield view[start : start + PIECE_BYTES]

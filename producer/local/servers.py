@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from producer.local.errors import StackError
 from producer.local.postgres import Postgres
@@ -108,19 +109,23 @@ def wait_ready(spec: ChildSpec, process: subprocess.Popen[bytes], timeout_s: flo
         time.sleep(POLL_S)
 
 
+def spawn_options(spec: ChildSpec, log: BinaryIO) -> dict[str, Any]:
+    """How a child is started, besides its command: the options of `subprocess.Popen`."""
+    return {
+        "cwd": spec.cwd,
+        "env": dict(spec.env),
+        "stdin": subprocess.DEVNULL,
+        "stdout": log,
+        "stderr": subprocess.STDOUT,
+        # Ctrl-C in the terminal is for the parent, which stops its children in order.
+        "start_new_session": True,
+    }
+
+
 def spawn(spec: ChildSpec) -> subprocess.Popen[bytes]:
     """Start a child that cannot outlive the calling thread."""
     with spec.log.open("ab") as log:
-        return subprocess.Popen(
-            spec.launch_command(),
-            cwd=spec.cwd,
-            env=dict(spec.env),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            # Ctrl-C in the terminal is for the parent, which stops its children in order.
-            start_new_session=True,
-        )
+        return subprocess.Popen(spec.launch_command(), **spawn_options(spec, log))
 
 
 def stop(spec: ChildSpec, process: subprocess.Popen[bytes]) -> None:

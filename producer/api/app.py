@@ -1,0 +1,44 @@
+"""The HTTP API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+from producer.api.readiness import Readiness
+from storage.settings import Settings, load_settings
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application.
+
+    `settings`: None reads the configuration.
+
+    Raises:
+        seedance.problems.InvalidInput: the configuration is wrong.
+    """
+    readiness = Readiness(settings or load_settings())
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await readiness.close()
+
+    app = FastAPI(title="reelq", version=version("reelq"), lifespan=lifespan)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """The process is alive; nothing else is asked."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        """200 once jobs can run, else 503 and what is missing."""
+        missing = await readiness.missing()
+        return JSONResponse({"ready": not missing, "missing": missing}, 503 if missing else 200)
+
+    return app

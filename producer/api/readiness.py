@@ -1,0 +1,106 @@
+"""Whether jobs can run now: asked often, so it must be cheap, and never wait for a server that is down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from storage.accounts import fresh_components
+from storage.database import Database, DatabaseUnavailable, current_revision, newest_revision
+from storage.objects import Objects, StoreUnavailable
+from storage.settings import Settings
+
+CHECK_TIMEOUT_S = 3.0
+FRESH_S = 15.0
+"""A part of the system that was not seen for this long, by the database's clock, does not count as running."""
+MOVERS = ("scheduler", "submit", "poll", "transfer")
+
+Missing = dict[str, str]
+
+
+class Readiness:
+    """The checks, with their connections."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._database = Database(
+            settings.require_database_url(), name="reelq readiness", size=2, wait_s=CHECK_TIMEOUT_S
+        )
+        self._objects = Objects(settings)
+        self._broker_url = settings.require_broker_url()
+        self._broker = redis.asyncio.Redis.from_url(
+            self._broker_url, socket_connect_timeout=CHECK_TIMEOUT_S, socket_timeout=CHECK_TIMEOUT_S
+        )
+        self._checks: Mapping[str, _Check] = {
+            "database": _Check("database", lambda: asyncio.to_thread(self._check_database)),
+            "broker": _Check("broker", self._check_broker),
+            # Asking the bucket takes a request; what was there a moment ago is still there.
+            "bucket": _Check("bucket", lambda: asyncio.to_thread(self._check_bucket), good_for_s=10.0),
+        }
+
+    async def missing(self) -> Missing:
+        """What is missing before jobs can run, by part; empty when they can. Answers within a few seconds."""
+        found = await asyncio.gather(*(check.missing() for check in self._checks.values()))
+        return {part: text for one in found for part, text in one.items()}
+
+    def _check_database(self) -> Missing:
+        try:
+            with self._database.begin() as conn:
+                revision = current_revision(conn)
+                if revision != newest_revision():
+                    return {"database": f"its schema is {revision or 'empty'}, not {newest_revision()}"}
+                fresh = fresh_components(conn, FRESH_S)
+        except DatabaseUnavailable as exc:
+            return {"database": str(exc)}
+        return {name: f"was not seen in the last {FRESH_S:g} s" for name in MOVERS if name not in fresh}
+
+    async def _check_broker(self) -> Missing:
+        try:
+            await self._broker.ping()
+        except (RedisError, OSError) as exc:
+            where = urlsplit(self._broker_url)
+            said = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
+            return {"broker": f"broker at {where.hostname}:{where.port or 6379}: {said}"}
+        return {}
+
+    def _check_bucket(self) -> Missing:
+        try:
+            self._objects.ensure_bucket()
+        except StoreUnavailable as exc:
+            return {"bucket": str(exc)}
+        return {}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._broker.aclose()
+        await asyncio.to_thread(self._database.close)
+
+
+class _Check:
+    """One check. It runs once however many ask, and goes on by itself when they have stopped waiting."""
+
+    def __init__(self, part: str, run: Callable[[], Awaitable[Missing]], *, good_for_s: float = 0.0) -> None:
+        self._part = part
+        self._run = run
+        self._good_for_s = good_for_s
+        self._good_until = 0.0
+        self._task: asyncio.Future[Missing] | None = None
+
+    async def missing(self) -> Missing:
+        if time.monotonic() < self._good_until:
+            return {}
+        if self._task is None or self._task.done():
+            self._task = asyncio.ensure_future(self._run())
+        task: asyncio.Future[Any] = self._task
+        done, _ = await asyncio.wait({task}, timeout=CHECK_TIMEOUT_S)
+        if not done:
+            return {self._part: f"did not answer within {CHECK_TIMEOUT_S:g} s"}
+        found: Missing = task.result()
+        if not found:
+            self._good_until = time.monotonic() + self._good_for_s
+        return found

@@ -1,0 +1,28 @@
+"""Bring the database up to date, in a process of its own: what that needs in memory is gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from storage.database import DatabaseUnavailable, connect, upgrade
+
+FORGET = "--forget-heartbeats"
+
+
+def main(arguments: list[str]) -> int:
+    url = os.environ["REELQ_DATABASE_URL"]
+    try:
+        upgrade(url)
+        if FORGET in arguments:
+            # Nobody else uses this database, so whoever was seen in it belongs to a stack that is gone.
+            with connect(url) as conn:
+                conn.execute("DELETE FROM heartbeats")
+    except DatabaseUnavailable as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,126 @@
+"""Which processes of reelq's own a stack has, and the environment they get."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from producer.local import processes
+from producer.local.http import get
+from producer.local.ports import HOST
+from producer.local.private_file import private_directory
+from producer.local.spec import ChildSpec
+from storage.settings import Settings, simulator_settings
+
+STOP_ORDER = (
+    ("scheduler",),  # first nothing new is handed out,
+    ("worker-submit-poll", "worker-transfer"),  # then what was handed out is finished,
+    ("api", "flower"),
+    ("simulator",),
+    ("s3",),
+    ("valkey",),
+    ("postgres",),
+)
+_TRANSFER_STOP_S = 20.0
+
+
+def with_simulator(settings: Settings, url: str) -> Settings:
+    """The settings with the simulator as the only account."""
+    configured = {name: getattr(settings, name) for name in settings.model_fields_set}
+    return Settings.model_validate(configured | simulator_settings(url, configured))
+
+
+def environment(
+    base: Mapping[str, str], directory: Path, settings: Settings, simulator: str | None, config: Path | None
+) -> dict[str, str]:
+    """The environment of every process of the stack: what was given, and where the servers are."""
+    secret = settings.s3_secret_access_key
+    own: dict[str, str | None] = {
+        "REELQ_DATA_DIR": str(directory),
+        "REELQ_CONFIG": str(config) if config is not None else None,
+        "REELQ_DATABASE_URL": settings.database_url,
+        "REELQ_BROKER_URL": settings.broker_url,
+        "REELQ_S3_ENDPOINT_URL": settings.s3_endpoint_url,
+        "REELQ_S3_BUCKET": settings.s3_bucket,
+        "REELQ_S3_ACCESS_KEY_ID": settings.s3_access_key_id,
+        "REELQ_S3_SECRET_ACCESS_KEY": secret.get_secret_value() if secret is not None else None,
+    }
+    if simulator is not None:
+        configured = {name: getattr(settings, name) for name in settings.model_fields_set - {"accounts"}}
+        for name, value in simulator_settings(simulator, configured).items():
+            own[f"REELQ_{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
+    return dict(base) | {name: value for name, value in own.items() if value is not None}
+
+
+def _answers(url: str) -> bool:
+    return get(url, timeout_s=0.5)[0] == 200
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The processes beside the servers."""
+
+    directory: Path
+    environ: Mapping[str, str]
+    settings: Settings
+    api_port: int
+    flower_port: int | None
+    """None: without Flower."""
+    simulator_port: int | None
+    """None: an account is configured."""
+    simulator_options: tuple[str, ...] = ()
+
+    @property
+    def api(self) -> str:
+        """The URL of the API."""
+        return f"http://{HOST}:{self.api_port}"
+
+    @property
+    def flower(self) -> str | None:
+        """The URL of Flower."""
+        return None if self.flower_port is None else f"http://{HOST}:{self.flower_port}"
+
+    @property
+    def simulator(self) -> str | None:
+        """The URL of the simulator."""
+        return None if self.simulator_port is None else f"http://{HOST}:{self.simulator_port}"
+
+    def _spec(self, name: str, command: tuple[str, ...], *, stop_timeout_s: float = 5.0, url: str = "") -> ChildSpec:
+        return ChildSpec(
+            name,
+            (sys.executable, *command[1:]),
+            # An empty directory: `python -m` looks for modules there first, and so does Celery.
+            cwd=private_directory(self.directory / "run"),
+            log=private_directory(self.directory / "logs") / f"{name}.log",
+            env=self.environ,
+            ready=(lambda _pid: _answers(url)) if url else (lambda _pid: True),
+            stop_timeout_s=stop_timeout_s,
+        )
+
+    def doors(self) -> list[ChildSpec]:
+        """What needs no up-to-date database to start: simulator, API and Flower."""
+        specs = [self._spec("api", processes.api(HOST, self.api_port), url=f"{self.api}/healthz")]
+        if self.simulator_port is not None:
+            journal = private_directory(self.directory / "simulator") / "journal"
+            options = ("--journal", str(journal), *self.simulator_options)
+            command = processes.simulator(HOST, self.simulator_port, *options)
+            specs.insert(0, self._spec("simulator", command, url=f"{self.simulator}/_sim/health"))
+        if self.flower_port is not None:
+            flower = self._spec("flower", processes.flower(HOST, self.flower_port))
+            # It has nothing to lose, and its own way to stop waits for an event that does not come.
+            specs.append(replace(flower, stop_signal=signal.SIGKILL))
+        return specs
+
+    def movers(self) -> list[ChildSpec]:
+        """What moves jobs: scheduler and workers."""
+        # A submit that is killed leaves a job of which nobody knows whether it was taken: it may finish.
+        submit_stop_s = self.settings.submit_timeout_seconds + 5.0
+        return [
+            self._spec("scheduler", processes.SCHEDULER),
+            self._spec("worker-submit-poll", processes.WORKER_SUBMIT_POLL, stop_timeout_s=submit_stop_s),
+            self._spec("worker-transfer", processes.WORKER_TRANSFER, stop_timeout_s=_TRANSFER_STOP_S),
+        ]

@@ -1,0 +1,40 @@
+"""The commands of reelq's own processes: `reelq up` runs them, and so does docker-compose.yml."""
+
+from __future__ import annotations
+
+_WORKER_FLAGS = ("-E", "--without-gossip", "--without-mingle", "--loglevel", "INFO")
+
+SCHEDULER = ("python", "-m", "celery", "-A", "worker", "beat", "--loglevel", "INFO")
+WORKER_SUBMIT_POLL = (
+    *("python", "-m", "celery", "-A", "worker", "worker"),
+    *("-Q", "submit,poll", "-P", "threads", "-c", "16", "-n", "submit-poll@%h"),
+    *_WORKER_FLAGS,
+)
+WORKER_TRANSFER = (
+    *("python", "-m", "celery", "-A", "worker", "worker"),
+    *("-Q", "transfer", "-P", "threads", "-c", "4", "-n", "transfer@%h"),
+    *_WORKER_FLAGS,
+)
+
+
+def api(host: str, port: int) -> tuple[str, ...]:
+    """The HTTP API."""
+    return (
+        *("python", "-m", "uvicorn", "--factory", "producer.api.app:create_app"),
+        *("--host", host, "--port", str(port)),
+        # Streams of events have no end of their own; without a limit they would hold up every stop.
+        *("--timeout-graceful-shutdown", "3", "--no-access-log"),
+    )
+
+
+def flower(address: str, port: int) -> tuple[str, ...]:
+    """Flower, Celery's own monitor: to look at, not to touch. It has no password, so it belongs on loopback."""
+    return (
+        *("python", "-m", "celery", "-A", "worker", "flower"),
+        *(f"--address={address}", f"--port={port}", "--read-only"),
+    )
+
+
+def simulator(host: str, port: int, *options: str) -> tuple[str, ...]:
+    """The gateway to practise against."""
+    return ("python", "-m", "simulator", "--host", host, "--port", str(port), *options)

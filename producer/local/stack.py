@@ -1,0 +1,234 @@
+"""One stack in one data directory: servers, migrations, and the processes that move jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from producer.local import leftovers, migrate, preflight
+from producer.local.children import Children
+from producer.local.errors import StackError
+from producer.local.events import EventKind, StackEvent
+from producer.local.http import get
+from producer.local.lock import locked
+from producer.local.plan import STOP_ORDER, Plan, environment
+from producer.local.ports import is_free
+from producer.local.private_file import private_directory
+from producer.local.servers import Servers, last_words, local_servers, spawn_options
+from producer.local.spec import ChildSpec
+from producer.local.stack_file import StackFile
+from producer.local.state import LocalState, load_state
+from storage.settings import STACK_FILE, Settings, config_path, load_settings
+
+SERVERS_TIMEOUT_S = 30.0
+MIGRATION_TIMEOUT_S = 300.0
+READY_POLL_S = 0.1
+API_PORTS = range(8080, 8100)
+FLOWER_PORTS = range(5555, 5575)
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """How a stack is started."""
+
+    data_dir: Path
+    api_port: int | None = None
+    """None: 8080, or the next free one. A port that is given must be free."""
+    flower_port: int | None = None
+    """None: 5555, or the next free one."""
+    flower: bool = True
+    simulator_options: tuple[str, ...] = ()
+    """More arguments for `python -m simulator`."""
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+class Stack:
+    """A stack that is kept running from `start` to `stop`.
+
+    Both must be called on the event loop of the main thread: the children die with the thread that started them.
+    """
+
+    def __init__(self, options: UpOptions, on_event: Callable[[StackEvent], None] = lambda _event: None) -> None:
+        self.options = options
+        self.directory = options.data_dir.absolute()
+        self._on_event = on_event
+        self._children = Children(on_event, self._write_files)
+        self._held = ExitStack()
+        self._state: LocalState | None = None
+        self._file: StackFile | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL of the API."""
+        if self._file is None:
+            raise StackError("the stack has not been started")
+        return self._file.api
+
+    async def start(self) -> None:
+        """Start everything, in order; jobs can be enqueued when this returns, and run soon after.
+
+        Raises:
+            StackError: it cannot be started; `stop` must be called all the same.
+            seedance.problems.InvalidInput: the configuration is wrong.
+        """
+        self._held.enter_context(locked(self.directory))
+        try:
+            await self._start()
+        except OSError as exc:
+            where = f" {exc.filename}" if exc.filename else ""
+            reason = exc.strerror or str(exc)
+            raise StackError(f"the data directory {self.directory} cannot be used ({reason}{where})") from exc
+
+    async def _start(self) -> None:
+        self._state = state = load_state(self.directory)
+        # What a killed `up` left here is no configuration.
+        (self.directory / STACK_FILE).unlink(missing_ok=True)
+        settings = load_settings(self.directory, self.options.environ)
+        config = config_path(self.options.environ)
+        await asyncio.to_thread(preflight.check, settings)
+        await asyncio.to_thread(leftovers.end, state.children)
+
+        servers = self._servers(settings, state)
+        plan = self._plan(settings, servers, state, config)
+        state.save()
+        await asyncio.to_thread(servers.prepare, plan.settings.s3_bucket)
+        specs = servers.specs()
+        await self._children.start(*specs)
+        await self._ready_servers([spec.name for spec in specs])
+        await self._children.start(*plan.doors())
+        await self._migrate(plan, ours=servers.postgres is not None)
+        self._file = StackFile(
+            self.directory,
+            plan.settings,
+            plan.api,
+            plan.flower,
+            plan.simulator,
+            config.absolute() if config is not None else None,
+            os.getpid(),
+        )
+        await self._children.start(*plan.movers())
+        self._write_files()
+
+    def _servers(self, settings: Settings, state: LocalState) -> Servers:
+        # Keys without an endpoint are keys of AWS's own S3.
+        configured_s3 = settings.s3_endpoint_url or settings.s3_access_key_id
+        return local_servers(
+            self.directory,
+            state,
+            postgres=settings.database_url is None,
+            valkey=settings.broker_url is None,
+            s3=configured_s3 is None,
+        )
+
+    def _plan(self, settings: Settings, servers: Servers, state: LocalState, config: Path | None) -> Plan:
+        local: dict[str, object] = {}
+        if servers.postgres is not None:
+            local["database_url"] = servers.postgres.url
+        if servers.valkey is not None:
+            local["broker_url"] = servers.valkey.url
+        if servers.s3 is not None:
+            local["s3_endpoint_url"] = servers.s3.url
+            local["s3_access_key_id"] = servers.s3.access_key_id
+            local["s3_secret_access_key"] = SecretStr(servers.s3.secret_access_key)
+        complete = settings.model_copy(update=local)
+        options = self.options
+        api = _port(state, "api", options.api_port, API_PORTS, "--api-port")
+        flower = _port(state, "flower", options.flower_port, FLOWER_PORTS, "--flower-port") if options.flower else None
+        simulator = None if settings.accounts else state.port("simulator")
+        url = None if simulator is None else f"http://127.0.0.1:{simulator}"
+        environ = environment(options.environ, self.directory, complete, url, config and config.absolute())
+        seed = str(int(state.secret("simulator_seed", 3), 16))
+        return Plan(
+            self.directory,
+            environ,
+            complete,
+            api,
+            flower,
+            simulator,
+            # The same seed again: links that the simulator gave before it was restarted stay valid.
+            ("--seed", seed, *options.simulator_options),
+        )
+
+    async def _ready_servers(self, names: list[str]) -> None:
+        try:
+            await self._children.wait_ready(*names, timeout_s=SERVERS_TIMEOUT_S)
+        except* StackError as group:
+            raise group.exceptions[0] from None
+
+    async def _migrate(self, plan: Plan, *, ours: bool) -> None:
+        log = private_directory(self.directory / "logs") / "migrate.log"
+        log.unlink(missing_ok=True)
+        command = (sys.executable, "-m", migrate.__name__, *((migrate.FORGET,) if ours else ()))
+        spec = ChildSpec("migrate", command, self.directory / "run", log, env=plan.environ)
+        with log.open("ab") as output:
+            process = await asyncio.create_subprocess_exec(*spec.launch_command(), **spawn_options(spec, output))
+        try:
+            code = await asyncio.wait_for(process.wait(), MIGRATION_TIMEOUT_S)
+        except TimeoutError as exc:
+            raise StackError(f"database_url: the migrations did not end within {MIGRATION_TIMEOUT_S:g} s") from exc
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        if code != 0:
+            raise StackError(f"database_url: {last_words(log)}")
+        self._on_event(StackEvent(EventKind.MIGRATED))
+
+    def _write_files(self) -> None:
+        pids = self._children.pids()
+        if self._state is not None:
+            started = {name: (pid, leftovers.started_at(pid)) for name, pid in pids.items()}
+            self._state.children = {name: (pid, at) for name, (pid, at) in started.items() if at is not None}
+            self._state.save()
+        if self._file is not None:
+            self._file.processes = pids
+            self._file.write()
+
+    async def missing(self) -> dict[str, str]:
+        """What is missing before jobs can run, by part; empty when they can."""
+        status, body = await asyncio.to_thread(get, f"{self.url}/readyz", 5.0)
+        if status == 200:
+            return {}
+        with suppress(ValueError, AttributeError):
+            return dict(json.loads(body)["missing"])
+        return {"api": "does not answer" if status == 0 else f"answers {status}"}
+
+    async def wait_ready(self, timeout_s: float) -> dict[str, str]:
+        """Wait until jobs can run; what is still missing when the time is over, empty when they can."""
+        until = time.monotonic() + timeout_s
+        while missing := await self.missing():
+            if time.monotonic() > until:
+                return missing
+            await asyncio.sleep(READY_POLL_S)
+        return {}
+
+    async def stop(self, hurry: asyncio.Event | None = None) -> None:
+        """Stop everything, in order; `hurry` kills what has not stopped yet."""
+        try:
+            await self._children.stop(STOP_ORDER, hurry)
+            if self._file is not None:
+                self._file.remove()
+            if self._state is not None:
+                self._state.children = {}
+                self._state.save()
+        finally:
+            self._held.close()
+
+
+def _port(state: LocalState, name: str, wanted: int | None, usual: range, option: str) -> int:
+    if wanted is None:
+        return state.port(name, *usual)
+    if not is_free(wanted):
+        raise StackError(f"port {wanted} is taken; stop what uses it, or give another {option}")
+    state.ports[name] = wanted
+    return wanted

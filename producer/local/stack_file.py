@@ -1,0 +1,57 @@
+"""`stack.json`: what a running stack tells other programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from producer.local.private_file import write_private_json
+from storage.settings import STACK_FILE, Settings
+
+
+@dataclass(slots=True)
+class StackFile:
+    """The content of `stack.json`; see the design for its keys."""
+
+    directory: Path
+    settings: Settings
+    """With the local servers filled in."""
+    api: str
+    flower: str | None
+    simulator: str | None
+    config: Path | None
+    supervisor: int
+    processes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        return self.directory / STACK_FILE
+
+    def content(self) -> dict[str, Any]:
+        """The object as it is written."""
+        secret = self.settings.s3_secret_access_key
+        return {
+            "api": self.api,
+            "flower": self.flower,
+            "database_url": self.settings.database_url,
+            "broker_url": self.settings.broker_url,
+            "s3": {
+                "endpoint_url": self.settings.s3_endpoint_url,
+                "bucket": self.settings.s3_bucket,
+                "access_key_id": self.settings.s3_access_key_id,
+                "secret_access_key": secret.get_secret_value() if secret is not None else None,
+            },
+            "simulator": self.simulator,
+            "config": str(self.config) if self.config is not None else None,
+            "supervisor": self.supervisor,
+            "processes": self.processes,
+        }
+
+    def write(self) -> None:
+        """Write the file; readers never see half of it."""
+        write_private_json(self.path, self.content())
+
+    def remove(self) -> None:
+        """Nothing runs any more."""
+        self.path.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOCK := --universal --generate-hashes --no-emit-index-url --no-header
 UV := $(shell command -v uv 2>/dev/null)
 
 .PHONY: help
@@ -55,4 +56,5 @@ format: $(STAMP) ## rewrite the code in the project's format
 
 .PHONY: lock
 lock: $(STAMP) ## write requirements.lock anew from the ranges in pyproject.toml (needs uv)
-	@uv pip compile -q pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	@uv pip compile -q pyproject.toml --all-extras $(LOCK) -o requirements.lock
+	@uv pip compile -q pyproject.toml $(LOCK) -c requirements.lock -o deploy/docker/requirements.lock

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 MEDIA_TYPES = {
     "image": frozenset({"jpg", "jpeg", "png", "gif", "webp", "bmp", "tif", "tiff", "heic", "heif"}),
@@ -22,11 +23,19 @@ class MediaKind(StrEnum):
     PATH = "path"  # a file of the producer's machine, uploaded before the job is stored
 
 
-_DATA_URI = re.compile(r"data:(image|video|audio)/[\w.+-]+;base64,[A-Za-z0-9+/=\s]+\Z")
+_DATA_URI = re.compile(r"data:(?:image|video|audio)/[\w.+-]+;base64,([A-Za-z0-9+/]+={0,2})\Z", re.ASCII)
 _ASSET = re.compile(r"asset://[\w.-]{1,128}\Z", re.ASCII)
 _UPLOAD = re.compile(r"upload://[0-9a-f]{64}\.[a-z0-9]{2,5}\Z")
 _URL = re.compile(r"https?://[^\s/?#]+\S*\Z", re.IGNORECASE)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is no number
+        return False
 
 
 def media_kind(reference: str) -> MediaKind:
@@ -36,7 +45,7 @@ def media_kind(reference: str) -> MediaKind:
         ValueError: not a form we take; the message says which are.
     """
     if reference.startswith("data:"):
-        if _DATA_URI.match(reference):
+        if (found := _DATA_URI.match(reference)) and (found.end() - found.start(1)) % 4 == 0:
             return MediaKind.DATA
         raise ValueError("a data URI must be data:image|video|audio/<subtype>;base64,<data>")
     if reference.startswith("asset://"):
@@ -48,7 +57,7 @@ def media_kind(reference: str) -> MediaKind:
             return MediaKind.UPLOAD
         raise ValueError("an upload is upload://<sha256>.<extension>")
     if reference.lower().startswith(("http://", "https://")):
-        if _URL.match(reference) and len(reference) <= 8192:
+        if _URL.match(reference) and len(reference) <= 8192 and _has_host(reference):
             return MediaKind.URL
         raise ValueError("not a usable http(s) URL")
     if scheme := _SCHEME.match(reference):

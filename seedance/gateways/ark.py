@@ -42,7 +42,7 @@ MODELS: Mapping[Tier, str] = {
 
 _MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _RESOLUTIONS: Mapping[Tier, tuple[Resolution, ...]] = {
-    "standard": ("480p", "720p", "1080p", "4k"),
+    "standard": ("480p", "720p", "1080p"),
     "fast": ("480p", "720p"),
     "mini": ("480p", "720p"),
 }
@@ -138,7 +138,7 @@ class Ark(Dialect):
     def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
         body = ark_task.create_body(self.model_for(request), request, attempt)
         body |= {name: value for name, value in self.options(request).items() if name != "model"}
-        if attempt.callback_url is not None and self.callback_problem(attempt.callback_url) is None:
+        if attempt.callback_url is not None:
             body["callback_url"] = attempt.callback_url
         return WireCall("POST", PATH, body)
 

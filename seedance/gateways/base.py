@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Self
 from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
 from seedance.gateways.answers import excerpt, read_json, task_id_of
 from seedance.gateways.capabilities import Capabilities
-from seedance.gateways.checks import refusals_of, warnings_of
+from seedance.gateways.checks import callback_problem_of, refusals_of, warnings_of
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, Tier
 
@@ -44,7 +44,11 @@ class WireAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What belongs to one POST and not to the request: the seed and the callback URL of this attempt, if any."""
+    """What belongs to one POST and not to the request: the seed and the callback URL of this attempt, if any.
+
+    The URL must be one that the dialect's `callback_problem` has nothing against. Either is left out where the gateway
+    has no field for it.
+    """
 
     seed: int | None = None
     callback_url: str | None = None
@@ -162,9 +166,12 @@ class Dialect(ABC):
         """What this gateway would leave out or not quite do, of a request that `refusals` lets through."""
         return list(warnings_of(self.capabilities(), request))
 
-    def callback_problem(self, url: str) -> str | None:
-        """Why the gateway would not call that URL, None when it would; such a URL is left out of the wire call."""
-        return None if self.capabilities().callbacks else f"{self.name} calls nobody back"
+    def callback_problem(self, url: str, *, allow_private: bool = False) -> str | None:
+        """Why the gateway would not call that URL back, None when it would.
+
+        `allow_private` is for rehearsals, where the gateway runs on the same machine or network.
+        """
+        return callback_problem_of(self.capabilities(), url, allow_private)
 
     @abstractmethod
     def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:

@@ -100,6 +100,7 @@ class Capabilities:
     flags: frozenset[Flag] = frozenset()
     options: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
     callbacks: bool = False
+    callbacks_https_only: bool = False
     cancel: bool = False
     list: bool = False
     assets: bool = False

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 from seedance.gateways.capabilities import MB, Capabilities, Flag, MediaLimits, TierLimits
 from seedance.media import MediaKind, media_kind
 from seedance.problems import Problem
 from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest, Modality
 
+MAX_CALLBACK_CHARS = 2048
 _DATA_URI_TYPE = re.compile(r"data:\w+/([\w.+-]+);")
 _SAME_FORMAT = {
     "jpeg": "jpg",
@@ -147,6 +150,34 @@ def _prompt_refusals(capabilities: Capabilities, request: GenerationRequest) -> 
                 "prompt",
                 f"{capabilities.gateway} takes at most {capabilities.max_prompt_tokens} tokens, not about {tokens}",
             )
+
+
+def callback_problem_of(capabilities: Capabilities, url: str, allow_private: bool) -> str | None:
+    """Why the gateway would not call a URL back, None when it would. A private one can be right in a rehearsal only."""
+    gateway = capabilities.gateway
+    if not capabilities.callbacks:
+        return f"{gateway} calls nobody back"
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        host = ""
+    if not host or parts.scheme not in ("http", "https") or len(url) > MAX_CALLBACK_CHARS:
+        return f"must be an http(s) URL of at most {MAX_CALLBACK_CHARS} characters"
+    if allow_private and not _is_public(host):
+        return None
+    if not _is_public(host):
+        return f"{gateway} cannot reach {host}, which is not public"
+    if capabilities.callbacks_https_only and parts.scheme != "https":
+        return f"{gateway} calls back over https only"
+    return None
+
+
+def _is_public(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:  # a name, which only the gateway's own resolver can judge
+        return "." in host and not host.endswith((".local", ".internal", ".localhost"))
 
 
 def canonical_format(name: str) -> str:

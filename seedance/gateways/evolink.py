@@ -6,10 +6,9 @@ https://docs.evolink.ai/en/api-manual/task-management/get-task-detail and …/er
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from seedance.errors import GatewayError, Operation, redact
 from seedance.gateways.answers import first_url, object_of, percent_of, read_json, text_of, usage_of, word_of
@@ -21,7 +20,6 @@ from seedance.gateways.http_errors import ErrorBody, ErrorClass, build_error
 from seedance.gateways.new_api import read_body
 from seedance.request import GenerationRequest, Modality, Mode, Resolution, Tier
 
-MAX_CALLBACK_CHARS = 2048
 MODES: Mapping[Mode, str] = {
     "text": "text-to-video",
     "first_frame": "image-to-video",
@@ -74,6 +72,7 @@ CAPABILITIES = Capabilities(
     max_body_bytes=64 * MB,
     options={"content_filter": Option(kind="boolean")},
     callbacks=True,
+    callbacks_https_only=True,
 )
 
 STATUSES = {
@@ -130,18 +129,8 @@ class EvoLink(Dialect):
     def model_for(self, request: GenerationRequest) -> str:
         return _model(request.tier, request.mode)
 
-    def callback_problem(self, url: str) -> str | None:
-        if not url.startswith("https://"):
-            return "evolink calls back over HTTPS only"
-        if len(url) > MAX_CALLBACK_CHARS:
-            return f"evolink calls back URLs of at most {MAX_CALLBACK_CHARS} characters"
-        if not _is_public(url):
-            return "evolink does not call back into private networks"
-        return None
-
     def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
         frames = [frame for frame in (request.first_frame, request.last_frame) if frame is not None]
-        callback = attempt.callback_url
         # Text models other than these take no model_params at all, not even an empty search.
         searches = CAPABILITIES.tiers[request.tier].web_search and request.mode == "text"
         optional = {
@@ -153,7 +142,7 @@ class EvoLink(Dialect):
             "aspect_ratio": request.ratio,
             "generate_audio": request.audio,
             "model_params": {"web_search": request.web_search} if searches and request.web_search is not None else None,
-            "callback_url": callback if callback is not None and self.callback_problem(callback) is None else None,
+            "callback_url": attempt.callback_url,
         }
         body: dict[str, Any] = {"model": self.model_for(request), "prompt": request.prompt}
         body |= {name: value for name, value in optional.items() if value is not None}
@@ -210,14 +199,3 @@ def _failure(task: Mapping[str, Any]) -> TaskFailure:
     if code.startswith("invalid_"):
         return TaskFailure("invalid_request", redact(message or code), code)
     return ark_failure(code, message)
-
-
-def _is_public(url: str) -> bool:
-    try:
-        host = urlsplit(url).hostname or ""
-    except ValueError:
-        return False
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:  # a name, which only EvoLink's own resolver can judge
-        return "." in host and not host.endswith((".local", ".internal", ".localhost"))

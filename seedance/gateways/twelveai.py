@@ -53,11 +53,7 @@ CAPABILITIES = Capabilities(
     flags=frozenset({"watermark"}),
     callbacks=True,
 )
-_MARKS = {
-    "reference_images": re.compile(r"@image_file_\d"),
-    "reference_videos": re.compile(r"@video_file_\d"),
-    "reference_audios": re.compile(r"@audio_file_\d"),
-}
+_MARKS = {"reference_images": "@image_file_", "reference_videos": "@video_file_", "reference_audios": "@audio_file_"}
 
 
 class TwelveAI(Dialect):
@@ -71,6 +67,9 @@ class TwelveAI(Dialect):
 
     def model_for(self, request: GenerationRequest) -> str:
         return CAPABILITIES.tiers[request.tier].models[0]
+
+    def refusals(self, request: GenerationRequest) -> list[Problem]:
+        return super().refusals(request) + list(_dangling_marks(request))
 
     def warnings(self, request: GenerationRequest) -> list[Problem]:
         return super().warnings(request) + list(_unmarked(request))
@@ -89,13 +88,12 @@ class TwelveAI(Dialect):
 
     def _metadata(self, request: GenerationRequest, attempt: Attempt) -> dict[str, Any]:
         few = len(request.reference_images) < MIN_IMAGES_READ_AS_REFERENCES
-        callback = attempt.callback_url
         metadata = {
             "ratio": request.ratio,
             "generate_audio": request.audio,
             "web_search": request.web_search if request.mode == "text" else None,
             "watermark": request.watermark,
-            "webhook_url": callback if callback is not None and self.callback_problem(callback) is None else None,
+            "webhook_url": attempt.callback_url,
             "video_urls": list(request.reference_videos) or None,
             "audio_urls": list(request.reference_audios) or None,
             "action": "multi_ref" if request.mode == "reference" and few else None,
@@ -115,8 +113,17 @@ class TwelveAI(Dialect):
         return new_api.read_error(self.name, operation, answer)
 
 
+def _dangling_marks(request: GenerationRequest) -> Iterator[Problem]:
+    if request.mode != "reference":
+        return
+    for field, mark in _MARKS.items():
+        count = len(getattr(request, field))
+        for number in re.findall(rf"{mark}(\d{{1,9}})", request.prompt):
+            if not 1 <= int(number) <= count:
+                yield Problem("prompt", f"{mark}{number} refers to nothing: {field} holds {count}")
+
+
 def _unmarked(request: GenerationRequest) -> Iterator[Problem]:
     for field, mark in _MARKS.items():
-        if getattr(request, field) and not mark.search(request.prompt):
-            word = mark.pattern.removesuffix(r"\d") + "1"
-            yield Problem("prompt", f"12ai refers to {field} by marks such as {word}, and the prompt has none")
+        if getattr(request, field) and mark not in request.prompt:
+            yield Problem("prompt", f"12ai refers to {field} by marks such as {mark}1, and the prompt has none")

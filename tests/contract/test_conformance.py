@@ -218,6 +218,21 @@ def test_capabilities_are_json_and_of_one_piece(dialect: Dialect) -> None:
 
 
 @EVERY_DIALECT
+def test_callback_urls(dialect: Dialect) -> None:
+    if not dialect.capabilities().callbacks:
+        assert dialect.callback_problem(CALLBACK) == f"{dialect.name} calls nobody back"
+        return
+    assert dialect.callback_problem(f"{CALLBACK}/{'x' * 2048}") is not None
+    for url in ("ftp://example.com/x", "/callbacks/x", "https://", "http://[::1", ""):
+        assert dialect.callback_problem(url, allow_private=True) is not None
+    for url in ("http://127.0.0.1:8080/x", "https://10.0.0.1/x", "https://localhost/x", "http://[::1]:80/x"):
+        assert "not public" in (dialect.callback_problem(url) or "")
+        assert dialect.callback_problem(url, allow_private=True) is None
+    plain = dialect.callback_problem("http://reelq.example.com/x")
+    assert (plain is not None) == dialect.capabilities().callbacks_https_only
+
+
+@EVERY_DIALECT
 @pytest.mark.parametrize("task_id", ["../x", "a/b?c#d", "é", " "])
 def test_a_task_id_stays_one_part_of_the_path(dialect: Dialect, task_id: str) -> None:
     for call in (dialect.query_call(task_id), dialect.cancel_call(task_id)):

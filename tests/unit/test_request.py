@@ -61,6 +61,17 @@ BAD = [
         "first_frame",
         "must be data:image/…, not 'data:video/mp4;base64,AAAA'",
     ),
+    (
+        {"first_frame": "data:image/png;base64,AAA"},
+        "first_frame",
+        "a data URI must be data:image|video|audio/<subtype>;base64,<data> (got 'data:image/png;base64,AAA')",
+    ),
+    ({"first_frame": "http://[::1/a.png"}, "first_frame", "not a usable http(s) URL (got 'http://[::1/a.png')"),
+    (
+        {"first_frame": "https://e.com:https/a.png"},
+        "first_frame",
+        "not a usable http(s) URL (got 'https://e.com:https/a.png')",
+    ),
     ({"web_search": True, "first_frame": IMAGES[0]}, "web_search", "works for text only, without frames or references"),
     ({"operation": "edit"}, "operation", "edit needs the video in reference_videos"),
     ({"operation": "cut"}, "operation", "must be 'edit' or 'extend', not 'cut'"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
+from multidict import MultiMapping
 
 JSON_TYPE = "application/json; charset=utf-8"
 HTML_TYPE = "text/html; charset=utf-8"
@@ -20,7 +21,7 @@ class Call:
     method: str
     path: str
     """Without the dialect's own prefix."""
-    query: Mapping[str, str]
+    query: MultiMapping[str]
     headers: Mapping[str, str]
     gateway: str
     account: str

@@ -10,44 +10,27 @@ import orjson
 
 from simulator.answers import Answer, Call, json_answer
 from simulator.downloads import Downloads
-from simulator.engine import Engine
 from simulator.fault_files import rule_list
 from simulator.fault_kinds import KINDS
-from simulator.faults import BadRule, FaultBook
+from simulator.faults import BadRule
 from simulator.gateway import account_of
-from simulator.journal import Journal
-from simulator.ledger import Ledger
-from simulator.limits import AccountLimits, Limiter
-from simulator.timing import Timing
+from simulator.limits import AccountLimits
+from simulator.timing import Timing, timing_of
+from simulator.world import World
 
 
 class Control:
     """Ledger, faults, times, limits, reset."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        ledger: Ledger,
-        faults: FaultBook,
-        limiter: Limiter,
-        downloads: Downloads,
-        journal: Journal,
-        rules: Sequence[Mapping[str, Any]],
-        timing: Timing,
-    ) -> None:
-        self._engine = engine
-        self._ledger = ledger
-        self._faults = faults
-        self._limiter = limiter
+    def __init__(self, world: World, downloads: Downloads, rules: Sequence[Mapping[str, Any]]) -> None:
+        self._world = world
         self._downloads = downloads
-        self._journal = journal
         self._rules = rules
-        self._timing = timing
-        self._limits = limiter.default
+        self._limits = world.limiter.default
 
     def arm(self) -> None:
         """Arm the rules the simulator was started with."""
-        self._faults.add(self._rules, self._engine.clock())
+        self._world.faults.add(self._rules, self._world.engine.clock())
 
     async def serve(self, call: Call, body: bytes) -> Answer:
         try:
@@ -62,18 +45,18 @@ class Control:
                 case "GET", "faults":
                     return self._show_faults()
                 case "POST", "faults":
-                    self._faults.add(rule_list(orjson.loads(body)), self._engine.clock())
+                    self._world.faults.add(rule_list(orjson.loads(body)), self._world.engine.clock())
                     return self._show_faults()
                 case "DELETE", "faults":
-                    self._faults.clear()
+                    self._world.faults.clear()
                     return self._show_faults()
                 case "GET", "kinds":
                     return json_answer(200, {name: kind.about for name, kind in KINDS.items()})
                 case "GET", "timing":
-                    return json_answer(200, asdict(self._engine.timing))
+                    return json_answer(200, asdict(self._world.engine.timing))
                 case "PUT", "timing":
-                    self._engine.timing = _timing(self._engine.timing, orjson.loads(body))
-                    return json_answer(200, asdict(self._engine.timing))
+                    self._world.engine.timing = _timing(self._world.engine.timing, orjson.loads(body))
+                    return json_answer(200, asdict(self._world.engine.timing))
                 case "GET", "limits":
                     return self._show_limits()
                 case "PUT", "limits":
@@ -85,17 +68,17 @@ class Control:
 
     async def _show_ledger(self, call: Call) -> Answer:
         if call.query.get("summary", "0") not in ("", "0"):
-            return json_answer(200, self._ledger.summary())
+            return json_answer(200, self._world.ledger.summary())
         if call.query.get("sha256", "1") != "0":
-            await self._downloads.fill_hashes([task for task in self._engine.tasks.values() if task.fetches])
-        return json_answer(200, self._ledger.whole())
+            await self._downloads.fill_hashes([task for task in self._world.engine.tasks.values() if task.fetches])
+        return json_answer(200, self._world.ledger.whole())
 
     def _show_faults(self) -> Answer:
-        return json_answer(200, {"rules": [rule.shown() for rule in self._faults.rules]})
+        return json_answer(200, {"rules": [rule.shown() for rule in self._world.faults.rules]})
 
     def _show_limits(self) -> Answer:
-        accounts = {account: asdict(limits) for account, limits in self._limiter.by_account.items()}
-        return json_answer(200, {**asdict(self._limiter.default), "accounts": accounts})
+        accounts = {account: asdict(limits) for account, limits in self._world.limiter.by_account.items()}
+        return json_answer(200, {**asdict(self._world.limiter.default), "accounts": accounts})
 
     def _set_limits(self, given: Any) -> None:
         """Limits for all, or under `accounts` for one key (or its hash, as the ledger shows it)."""
@@ -105,20 +88,22 @@ class Control:
             name if name in self._known_accounts() else account_of(name): _limits(limits)
             for name, limits in accounts.items()
         }
-        self._limiter.default, self._limiter.by_account = default, named
+        self._world.limiter.default, self._world.limiter.by_account = default, named
 
     def _known_accounts(self) -> set[str]:
-        return {task.account for task in self._engine.tasks.values()}
+        return {task.account for task in self._world.engine.tasks.values()}
 
     def _reset(self) -> None:
         """As just started: nothing created, the rules of the start, the times and limits of the start."""
-        self._engine.clear()
-        self._engine.timing = self._timing
-        self._ledger.clear()
-        self._limiter.clear()
-        self._limiter.default, self._limiter.by_account = self._limits, {}
-        self._journal.clear()
-        self._faults.clear()
+        self._world.callbacks.clear()
+        self._world.engine.clear()
+        self._world.engine.timing = timing_of(self._world.options)
+        self._world.assets.clear()
+        self._world.ledger.clear()
+        self._world.limiter.clear()
+        self._world.limiter.default, self._world.limiter.by_account = self._limits, {}
+        self._world.journal.clear()
+        self._world.faults.clear()
         self.arm()
 
 

@@ -11,14 +11,14 @@ from email.utils import formatdate
 
 from simulator import fault_actions
 from simulator.answers import HTML_TYPE, XML_TYPE, Answer, Call, Cut
-from simulator.engine import Engine
-from simulator.faults import FaultBook, Rule
+from simulator.faults import Rule
 from simulator.media.content import Content
 from simulator.media.renderer import Renderer
 from simulator.ranges import wanted_range
-from simulator.signing import LinkSigner, issued_at
+from simulator.signing import issued_at
 from simulator.store import Store
-from simulator.tasks import Task
+from simulator.tasks import Phase, Task
+from simulator.world import World
 
 STORE = Store()
 
@@ -53,11 +53,9 @@ class Download:
 class Downloads:
     """Answers requests under `/files/`."""
 
-    def __init__(self, engine: Engine, faults: FaultBook, signer: LinkSigner, renderer: Renderer) -> None:
-        self._engine = engine
-        self._faults = faults
-        self._signer = signer
-        self._renderer = renderer
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._renderer = Renderer(world.options.video_bytes)
         # One thread: encoding must not take the processor from what is rehearsed.
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
 
@@ -69,20 +67,26 @@ class Downloads:
         Raises:
             Cut: the connection is to be closed without an answer.
         """
+        world = self._world
         name, _, suffix = call.path.rpartition("/")[2].rpartition(".")
-        task = self._engine.tasks.get(name)
+        task = world.engine.tasks.get(name)
         if task is None or suffix not in ("mp4", "jpg"):
             return STORE.failure(404, "NoSuchKey", "The specified key does not exist.")
-        now = self._engine.clock()
-        refusal = self._signer.refusal(call.path, call.query, now) or self._dead(task, call.query, now)
+        now = world.engine.clock()
+        signed = world.dialects[task.gateway].signed_links
+        if not signed and task.phase(now) is not Phase.SUCCEEDED:
+            return STORE.failure(404, "NoSuchKey", "The specified key does not exist.")
+        refusal = world.signer.refusal(call.path, call.query, now) if signed else None
         if refusal is not None:
             return STORE.failure(403, *refusal)
+        if _dead(task, call.query, now):
+            return STORE.failure(403, "AccessDenied", "Request has expired")
         if call.method == "GET" and suffix == "mp4":
             task.fetches += 1
             link = call.query.get("X-Tos-Signature", "")
             task.fetches_by_link[link] = task.fetches_by_link.get(link, 0) + 1
         rule = None
-        if self._faults.rules and call.method == "GET":
+        if world.faults.rules and call.method == "GET":
             # The rules may look at whose file it is, so even what acts at entry is known only here.
             facts = {
                 "gateway": task.gateway,
@@ -91,14 +95,14 @@ class Downloads:
                 "model": task.order.model,
                 "prompt": task.order.prompt,
             }
-            if self._faults.strike("entry", "download", now, facts) is not None:
+            if world.faults.strike("entry", "download", now, facts) is not None:
                 raise Cut("close")
-            if (struck := self._faults.strike("answer", "download", now, facts)) is not None:
+            if (struck := world.faults.strike("answer", "download", now, facts)) is not None:
                 early = await fault_actions.before(struck, STORE)
                 if early is not None:
                     return early
                 await fault_actions.after(struck, STORE, Answer(200))
-            rule = self._faults.strike("download", "download", now, facts)
+            rule = world.faults.strike("download", "download", now, facts)
         content = await self._content(task, suffix)
         return _plan(call, task, content, suffix, rule)
 
@@ -125,17 +129,19 @@ class Downloads:
         picture = await asyncio.get_running_loop().run_in_executor(self._pool, self._renderer.last_frame, task)
         return Content((picture,), len(picture))
 
-    def _dead(self, task: Task, query: Mapping[str, str], now: float) -> tuple[str, str] | None:
-        fate = task.fate
-        dead = False
-        if fate.url_dies_after_s is not None:
-            # A link's own date has whole seconds only: it never dies early, up to a second late.
-            born = task.ends_at if fate.url_dies_for_good else issued_at(query) + 1
-            dead = now >= born + fate.url_dies_after_s
-        if fate.url_dies_after_fetches is not None:
-            counted = task.fetches if fate.url_dies_for_good else task.fetches_by_link.get(query["X-Tos-Signature"], 0)
-            dead = dead or counted >= fate.url_dies_after_fetches
-        return ("AccessDenied", "Request has expired") if dead else None
+
+def _dead(task: Task, query: Mapping[str, str], now: float) -> bool:
+    """Whether a fault has ended this link before its time."""
+    fate = task.fate
+    if fate.url_dies_after_s is not None:
+        # A link's own date has whole seconds only: it never dies early, up to a second late.
+        own = "X-Tos-Date" in query and not fate.url_dies_for_good
+        if now >= (issued_at(query) + 1 if own else task.ends_at) + fate.url_dies_after_s:
+            return True
+    if fate.url_dies_after_fetches is None:
+        return False
+    of_link = task.fetches_by_link.get(query.get("X-Tos-Signature", ""), 0)
+    return (task.fetches if fate.url_dies_for_good else of_link) >= fate.url_dies_after_fetches
 
 
 def _plan(call: Call, task: Task, content: Content, suffix: str, rule: Rule | None) -> Answer | Download:

@@ -168,6 +168,7 @@ _ALL = (
         "200 with an HTML page, no bytes, or zero bytes of the right length",
     ),
     Kind("slow_download", "download", ("download",), {"bytes_per_s": _number(65536, 1)}, "bytes arrive this slowly"),
+    Kind("asset_fails", "fate", ("asset",), {}, "what is uploaded ends as Failed instead of Active"),
     Kind("no_callback", "view", ("callback",), {}, "the callback is not sent"),
     Kind("callback_twice", "view", ("callback",), {}, "the callback is sent twice"),
 )

@@ -10,18 +10,16 @@ from typing import Any
 
 from simulator import fault_actions
 from simulator.answers import Answer, Call, Cut, Refused
-from simulator.dialects.base import Dialect, Links, Route, View
-from simulator.engine import Engine
-from simulator.faults import FaultBook, Rule
-from simulator.journal import Journal
-from simulator.ledger import Ledger, shortened
-from simulator.limits import Limiter
-from simulator.options import SimulatorOptions
-from simulator.signing import LinkSigner
-from simulator.tasks import Phase, Task
+from simulator.dialects.anyfast_assets import answer_assets
+from simulator.dialects.ark_error import invalid
+from simulator.dialects.base import Dialect, Route
+from simulator.faults import Rule
+from simulator.ledger import shortened
+from simulator.tasks import TERMINAL, Phase, Task
+from simulator.views import view_of
+from simulator.world import World
 
 MAX_BODY = 64 * 1024 * 1024
-ASSET_LINK_S = 12 * 3600  # links of tasks that use assets live for 12 h on AnyFast
 ReadBody = Callable[[int], Awaitable[bytes | None]]
 
 
@@ -34,23 +32,8 @@ def account_of(key: str) -> str:
 class Gateway:
     """Serves the calls of all dialects."""
 
-    def __init__(
-        self,
-        options: SimulatorOptions,
-        engine: Engine,
-        ledger: Ledger,
-        faults: FaultBook,
-        limiter: Limiter,
-        signer: LinkSigner,
-        journal: Journal,
-    ) -> None:
-        self._options = options
-        self._engine = engine
-        self._ledger = ledger
-        self._faults = faults
-        self._limiter = limiter
-        self._signer = signer
-        self._journal = journal
+    def __init__(self, world: World) -> None:
+        self._world = world
 
     async def serve(self, dialect: Dialect, call: Call, key: str, read_body: ReadBody) -> Answer:
         """Answer one call; `read_body` gives None for a body larger than its limit.
@@ -58,10 +41,11 @@ class Gateway:
         Raises:
             Cut: the connection is to be closed without an answer.
         """
+        world = self._world
         route = dialect.route(call.method, call.path)
         if route is None:
             return dialect.not_found(call)
-        self._ledger.counts[f"{dialect.name}.{route.operation}"] += 1
+        world.ledger.counts[f"{dialect.name}.{route.operation}"] += 1
         facts = {"gateway": dialect.name, "account": call.account, "key": key, "task": route.task_id}
         if self._strike("entry", route, facts):
             self._refused(call, route, 0, "fault: close_before_read")
@@ -71,25 +55,36 @@ class Gateway:
             answer = dialect.too_big()
             self._refused(call, route, answer.status, "body: too big")
             return answer
-        if not key or (self._options.api_keys and key not in self._options.api_keys):
+        if not key or (world.options.api_keys and key not in world.options.api_keys):
             answer = dialect.unauthorized()
             self._refused(call, route, answer.status, "key: missing or wrong")
             return answer
         call = replace(call, body=body) if body else call
-        if route.operation == "create":
-            return await self._create(dialect, call, route, facts)
-        return await self._query(dialect, call, route, facts)
+        match route.operation:
+            case "create":
+                return await self._create(dialect, call, route, facts)
+            case "asset":
+                fails = self._strike("fate", route, facts) is not None
+                return await self._carry_out(
+                    dialect, route, facts, lambda: answer_assets(route.action, call, world.assets, fails=fails)
+                )
+            case "list":
+                return await self._carry_out(dialect, route, facts, lambda: self._list(dialect, call))
+            case _:
+                return await self._about_one_task(dialect, call, route, facts)
 
     async def _create(self, dialect: Dialect, call: Call, route: Route, facts: dict[str, str]) -> Answer:
+        world = self._world
         try:
             order = dialect.read_order(call)
+            self._check_assets(dialect, call, order.extra.get("assets", ()))
         except Refused as refused:
             self._refused(call, route, refused.answer.status, refused.reason)
             return refused.answer
         if (answer := self._over_limit(dialect, call)) is not None:
             return answer
         rule = fate_rule = None
-        if self._faults.rules:
+        if world.faults.rules:
             facts |= {"model": order.model, "prompt": order.prompt}
             if (rule := self._strike("answer", route, facts)) is not None:
                 early = await fault_actions.before(rule, dialect)
@@ -99,68 +94,85 @@ class Gateway:
             fate_rule = self._strike("fate", route, facts)
         order = replace(order, body=shortened(order.body))
         fate = fault_actions.fate_of(fate_rule)
-        task = self._engine.create(dialect.name, call.account, order, dialect.new_id(), fate)
-        self._journal.created(task)
+        task = world.engine.create(dialect.name, call.account, order, dialect.new_id(), fate)
+        world.journal.created(task)
+        self.watch(task, call.base_url)
         answer = dialect.created(task)
         return answer if rule is None else await fault_actions.after(rule, dialect, answer)
 
+    def watch(self, task: Task, base_url: str) -> None:
+        """Call back about a task, if it asked for that."""
+        if task.order.callback_url is not None:
+            dialect = self._world.dialects[task.gateway]
+            self._world.callbacks.watch(task, dialect, base_url, lambda shown, url: view_of(self._world, shown, url))
+
+    def _check_assets(self, dialect: Dialect, call: Call, used: Any) -> None:
+        """Only AnyFast has assets that were created here; elsewhere any id passes."""
+        if dialect.name != "anyfast":
+            return
+        for kind, asset_id in used:
+            why = self._world.assets.why_not(call.account, asset_id, kind, strict=self._world.options.strict_assets)
+            if why is not None:
+                error = invalid(f"content.{kind}_url", why)
+                raise Refused(dialect.rejected(error), str(error))
+
     def _over_limit(self, dialect: Dialect, call: Call) -> Answer | None:
-        limits = self._limiter.of(call.account)
-        in_flight = self._engine.in_flight(dialect.name, call.account) if limits.max_in_flight is not None else 0
-        limit = self._limiter.admit(dialect.name, call.account, self._engine.clock(), in_flight)
+        world = self._world
+        limits = world.limiter.of(call.account)
+        in_flight = world.engine.in_flight(dialect.name, call.account) if limits.max_in_flight is not None else 0
+        limit = world.limiter.admit(dialect.name, call.account, world.engine.clock(), in_flight)
         if limit is None:
             return None
-        answer = (
-            dialect.rate_limited(limits.requests_per_minute or 0) if limit == "requests_per_minute" else dialect.busy()
-        )
-        self._ledger.refuse(dialect.name, call.account, answer.status, f"limit: {limit}")
+        by_rate = limit == "requests_per_minute"
+        answer = dialect.rate_limited(limits.requests_per_minute or 0) if by_rate else dialect.busy()
+        world.ledger.refuse(dialect.name, call.account, answer.status, f"limit: {limit}")
         return answer
 
-    async def _query(self, dialect: Dialect, call: Call, route: Route, facts: dict[str, str]) -> Answer:
-        task = self._engine.find(dialect.name, call.account, route.task_id)
-        if task is not None:
-            task.polls += 1
-        rule = view_rule = None
-        if self._faults.rules:
-            if task is not None:
-                facts |= {"model": task.order.model, "prompt": task.order.prompt}
-            if (rule := self._strike("answer", route, facts)) is not None:
-                early = await fault_actions.before(rule, dialect)
-                if early is not None:
-                    return early
-            view_rule = self._strike("view", route, facts) if task is not None else None
+    async def _about_one_task(self, dialect: Dialect, call: Call, route: Route, facts: dict[str, str]) -> Answer:
+        task = self._world.engine.find(dialect.name, call.account, route.task_id)
         if task is None:
-            answer = dialect.unknown_task(route.task_id)
-        else:
-            answer = dialect.shown(task, self.view(task, call.base_url, view_rule))
-        return answer if rule is None else await fault_actions.after(rule, dialect, answer)
+            return await self._carry_out(dialect, route, facts, lambda: dialect.unknown_task(route.task_id))
+        facts |= {"model": task.order.model, "prompt": task.order.prompt}
+        if route.operation == "delete":
+            return await self._carry_out(dialect, route, facts, lambda: self._delete(dialect, task))
+        task.polls += 1
+        return await self._carry_out(dialect, route, facts, lambda: self._show(dialect, call, route, task, facts))
 
-    def view(self, task: Task, base_url: str, rule: Rule | None = None) -> View:
-        """The task now, with fresh links where it succeeded."""
-        now = self._engine.clock()
-        given: Any = rule.parameters if rule is not None else {}
-        name = rule.kind.name if rule is not None else ""
-        moment = max(task.created_at, now - given["seconds"]) if name == "stale_status" else now
-        phase = task.phase(moment)
-        links = None
-        if phase is Phase.SUCCEEDED and name != "missing_url":
-            links = self.links(task, base_url, now)
-        return View(phase, moment, links, task.lost(moment), given["status"] if name == "unknown_status" else None)
+    async def _carry_out(
+        self, dialect: Dialect, route: Route, facts: dict[str, str], act: Callable[[], Answer]
+    ) -> Answer:
+        """Do what was asked, with the faults that come before and after it."""
+        rule = self._strike("answer", route, facts)
+        if rule is None:
+            return act()
+        early = await fault_actions.before(rule, dialect)
+        return early if early is not None else await fault_actions.after(rule, dialect, act())
 
-    def links(self, task: Task, base_url: str, now: float) -> Links:
-        life_s = self._options.url_seconds
-        if task.order.uses_assets:
-            life_s = min(life_s, ASSET_LINK_S)
-        video = self._signer.link(base_url, f"/files/{task.id}.mp4", now, life_s)
-        if not task.order.return_last_frame:
-            return Links(video)
-        return Links(video, self._signer.link(base_url, f"/files/{task.id}.jpg", now, life_s))
+    def _show(self, dialect: Dialect, call: Call, route: Route, task: Task, facts: dict[str, str]) -> Answer:
+        rule = self._strike("view", route, facts)
+        return dialect.shown(task, view_of(self._world, task, call.base_url, rule))
+
+    def _list(self, dialect: Dialect, call: Call) -> Answer:
+        engine = self._world.engine
+        tasks = list(engine.of_account(dialect.name, call.account))
+        return dialect.listed(call, tasks, engine.clock(), lambda task: view_of(self._world, task, call.base_url))
+
+    def _delete(self, dialect: Dialect, task: Task) -> Answer:
+        """Cancel what waits, remove the record of what is over, leave alone what runs."""
+        engine = self._world.engine
+        phase = task.phase(engine.clock())
+        if phase in TERMINAL:
+            task.deleted = True
+        elif phase is not Phase.RUNNING:
+            engine.cancel(task)
+        self._world.journal.changed(task)
+        return dialect.deletion(task, phase)
 
     def _strike(self, group: Any, route: Route, facts: dict[str, str]) -> Rule | None:
-        if not self._faults.rules:
+        if not self._world.faults.rules:
             return None
-        return self._faults.strike(group, route.operation, self._engine.clock(), facts)
+        return self._world.faults.strike(group, route.operation, self._world.engine.clock(), facts)
 
     def _refused(self, call: Call, route: Route, status: int, reason: str) -> None:
         if route.operation == "create":
-            self._ledger.refuse(call.gateway, call.account, status, reason)
+            self._world.ledger.refuse(call.gateway, call.account, status, reason)

@@ -6,10 +6,12 @@ import hashlib
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import orjson
 
+from simulator.assets import AssetStore
 from simulator.engine import Engine
 from simulator.tasks import Phase, Task
 
@@ -22,8 +24,9 @@ _NOT_IDENTITY = frozenset({"seed", "callback_url", "webhook_url"})
 class Ledger:
     """Refusals and totals; the tasks themselves are the engine's."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, assets: AssetStore) -> None:
         self._engine = engine
+        self._assets = assets
         self._refusals: deque[dict[str, Any]] = deque(maxlen=MAX_REFUSALS)
         self._refused: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
@@ -60,6 +63,8 @@ class Ledger:
             "refused": sum(self._refused.values()),
             "refused_by_reason": dict(self._refused),
             "requests": dict(self.counts),
+            "assets": len(self._assets.assets),
+            "asset_calls_billed": dict(self._assets.billed),
         }
 
     def whole(self) -> dict[str, Any]:
@@ -77,6 +82,7 @@ class Ledger:
             "totals": self.summary(),
             "tasks": [_entry(task, key, same[key], now) for task, key in zip(tasks, hashes, strict=True)],
             "duplicates": [{"request_hash": key, "count": same[key], "ids": ids} for key, ids in members.items()],
+            "assets": [asdict(asset) | {"status": asset.status(now)} for asset in self._assets.assets.values()],
             "refused": list(self._refusals),
         }
 
@@ -126,6 +132,8 @@ def _entry(task: Task, key: str, submissions: int, now: float) -> dict[str, Any]
         "fetches": task.fetches,
         "complete_fetches": task.complete_fetches,
         "bytes_served": task.bytes_served,
+        "callbacks": task.callbacks,
+        "callbacks_taken": task.callbacks_taken,
         "seed": task.seed,
         "tokens": task.tokens,
         "sha256": task.sha256,

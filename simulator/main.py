@@ -131,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--requests-per-minute", type=int, help="creates per account")
     parser.add_argument("--max-in-flight", type=int, help="unfinished tasks per account")
     parser.add_argument("--api-key", dest="api_keys", action="append", help="accept this key only (repeatable)")
+    parser.add_argument("--asset-seconds", type=float, help="from an asset's upload to Active (default 1)")
     parser.add_argument("--strict-assets", action="store_true", default=None, help="refuse unknown asset:// references")
     parser.add_argument("--callback-host", dest="callback_hosts", action="append", help="allow callbacks to this host")
     return parser

@@ -46,6 +46,8 @@ class SimulatorOptions:
     """Unfinished tasks per account, None: no limit."""
     api_keys: frozenset[str] = field(default_factory=frozenset)
     """The keys that are accepted, empty: any."""
+    asset_seconds: float = 1.0
+    """From the upload of an asset to Active."""
     strict_assets: bool = False
     """Refuse `asset://` references that were never created here."""
     callback_hosts: frozenset[str] = field(default_factory=frozenset)
@@ -57,6 +59,7 @@ class SimulatorOptions:
         _within("slow_seconds", self.slow_seconds, 0, DAY_S)
         _within("sigma", self.sigma, 0, 5)
         _within("slow_share", self.slow_share, 0, 1)
+        _within("asset_seconds", self.asset_seconds, 0, DAY_S)
         _within("url_seconds", self.url_seconds, 1, 7 * DAY_S)
         for name in ("requests_per_minute", "max_in_flight"):
             value = getattr(self, name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import socket
 import struct
 from typing import Any
@@ -12,19 +11,12 @@ from aiohttp import web
 
 from simulator.answers import Answer, Call, Cut
 from simulator.control import Control
-from simulator.dialects.registry import all_dialects
 from simulator.downloads import Download, Downloads
-from simulator.engine import Engine
 from simulator.fault_files import read_rules
-from simulator.faults import FaultBook
 from simulator.gateway import Gateway, account_of
-from simulator.journal import Journal
-from simulator.ledger import Ledger
-from simulator.limits import AccountLimits, Limiter
-from simulator.media.renderer import Renderer
 from simulator.options import SimulatorOptions
-from simulator.signing import LinkSigner
-from simulator.timing import timing_of
+from simulator.tasks import TERMINAL
+from simulator.world import make_world
 
 WHOLE = 1024 * 1024  # answers up to this size are written at once
 _KEPT_ALIVE_S = 75.0
@@ -34,21 +26,12 @@ class Simulator:
     """One running simulator. `start` and `stop` belong to one event loop."""
 
     def __init__(self, options: SimulatorOptions) -> None:
-        seed = options.seed if options.seed is not None else secrets.randbits(32)
         self._options = options
-        self._dialects = all_dialects()
-        self._journal = Journal(options.journal)
-        self._engine = Engine(seed, timing_of(options))
-        self._faults = FaultBook(seed)
-        self._ledger = Ledger(self._engine)
-        limiter = Limiter(AccountLimits(options.requests_per_minute, options.max_in_flight))
-        signer = LinkSigner(seed)
-        self._gateway = Gateway(options, self._engine, self._ledger, self._faults, limiter, signer, self._journal)
-        self._downloads = Downloads(self._engine, self._faults, signer, Renderer(options.video_bytes))
+        self._world = make_world(options)
+        self._gateway = Gateway(self._world)
+        self._downloads = Downloads(self._world)
         rules = read_rules(options.faults) if options.faults is not None else []
-        self._control = Control(
-            self._engine, self._ledger, self._faults, limiter, self._downloads, self._journal, rules, timing_of(options)
-        )
+        self._control = Control(self._world, self._downloads, rules)
         self._runner: web.ServerRunner | None = None
         self.url = ""
 
@@ -59,8 +42,9 @@ class Simulator:
             OSError: the port is taken.
             BadRule: the fault file holds a rule that cannot be armed.
         """
-        for task in self._journal.load():
-            self._engine.restore(task)
+        restored = self._world.journal.load()
+        for task in restored:
+            self._world.engine.restore(task)
         self._control.arm()
         server = web.Server(self._handle, access_log=None, keepalive_timeout=_KEPT_ALIVE_S)
         self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
@@ -69,12 +53,16 @@ class Simulator:
         await site.start()
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        for task in restored:
+            if task.phase(self._world.engine.clock()) not in TERMINAL:
+                self._gateway.watch(task, self._options.public_url or self.url)
 
     async def stop(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+        await self._world.callbacks.close()
         self._downloads.close()
-        self._journal.close()
+        self._world.journal.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -87,7 +75,7 @@ class Simulator:
 
     async def _answer(self, request: web.BaseRequest) -> Answer | Download:
         head, _, rest = request.path[1:].partition("/")
-        dialect = self._dialects.get(head)
+        dialect = self._world.dialects.get(head)
         if dialect is not None:
             key = _bearer(request)
             call = self._call(request, f"/{rest}", head, account_of(key))

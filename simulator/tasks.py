@@ -86,6 +86,9 @@ class Task:
     complete_fetches: int = 0
     bytes_served: int = 0
     fetches_by_link: dict[str, int] = field(default_factory=dict)
+    callbacks: int = 0
+    callbacks_taken: int = 0
+    """Those that were answered with 2xx."""
     sha256: str | None = None
     size: int | None = None
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.answers import Answer, Call, json_answer
+from simulator.answers import Answer, Call, Refused, json_answer
+from simulator.dialects.anyfast_assets import ACTIONS, PREFIX
 from simulator.dialects.ark_error import ArkError
 from simulator.dialects.ark_rules import ModelRules, read_order
 from simulator.dialects.ark_view import ark_task
@@ -38,7 +39,7 @@ LOST = "upstream returned error"
 
 
 class AnyFast(NewApiAnswers, Dialect):
-    """Models `seedance` and `seedance-fast` at `/v1/video/generations`."""
+    """Models `seedance` and `seedance-fast` at `/v1/video/generations`, assets at `/volc/asset/`."""
 
     name = "anyfast"
 
@@ -47,6 +48,9 @@ class AnyFast(NewApiAnswers, Dialect):
             return Route("create")
         if method == "GET" and path.startswith(f"{PATH}/") and "/" not in path[len(PATH) + 1 :]:
             return Route("query", path[len(PATH) + 1 :])
+        action = path.removeprefix(PREFIX)
+        if method == "POST" and action != path and action in ACTIONS:
+            return Route("asset", action=action)
         return None
 
     def read_order(self, call: Call) -> Order:
@@ -65,7 +69,10 @@ class AnyFast(NewApiAnswers, Dialect):
         try:
             return read_order(body, rules)
         except ArkError as exc:
-            raise refuse(exc.status, upstream_body(exc), str(exc)) from exc
+            raise Refused(self.rejected(exc), str(exc)) from exc
+
+    def rejected(self, error: ArkError) -> Answer:
+        return json_answer(error.status, upstream_body(error))
 
     def new_id(self) -> str:
         return f"asyntask_{random_id(32)}"

@@ -27,8 +27,8 @@ class Content:
     images: tuple[str, ...]
     videos: tuple[str, ...]
     audios: tuple[str, ...]
-    assets: tuple[str, ...]
-    """Ids of the referenced assets."""
+    assets: tuple[tuple[str, str], ...]
+    """Kind and id of each referenced asset."""
 
 
 def read_content(items: Any, *, roles_needed: bool) -> Content:
@@ -41,7 +41,7 @@ def read_content(items: Any, *, roles_needed: bool) -> Content:
     text = ""
     media: dict[str, list[str]] = {"image_url": [], "video_url": [], "audio_url": []}
     roles: list[str] = []
-    assets: list[str] = []
+    assets: list[tuple[str, str]] = []
     rank = 0
     for index, item in enumerate(items):
         at = f"content[{index}]"
@@ -75,7 +75,7 @@ def _text(item: dict[str, Any], at: str) -> str:
     return text
 
 
-def _media(item: dict[str, Any], kind: str, at: str, assets: list[str]) -> tuple[str, str]:
+def _media(item: dict[str, Any], kind: str, at: str, assets: list[tuple[str, str]]) -> tuple[str, str]:
     _only(item, {"type", kind, "role"}, at)
     holder = item.get(kind)
     url = holder.get("url") if isinstance(holder, dict) else None
@@ -93,7 +93,7 @@ def _media(item: dict[str, Any], kind: str, at: str, assets: list[str]) -> tuple
         code = "InvalidImageURL.InvalidFormat" if kind == "image_url" else "InvalidParameter"
         raise ArkError(code, f"The parameter `{at}.{kind}` is not valid: {exc}.", f"{at}.{kind}") from exc
     if asset:
-        assets.append(asset)
+        assets.append((kind.removesuffix("_url"), asset))
     return url, role
 
 

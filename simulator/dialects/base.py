@@ -5,13 +5,15 @@ from __future__ import annotations
 import secrets
 import string
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from simulator.answers import Answer, Call, Refused, json_answer
+from simulator.dialects.ark_error import ArkError
+from simulator.dialects.callback_urls import CallbackRules
 from simulator.fault_kinds import Where
 from simulator.tasks import Order, Phase, Task
 
@@ -53,6 +55,10 @@ class Dialect(ABC):
     """One gateway."""
 
     name: str
+    signed_links = True
+    """Whether video URLs carry a signature and an end."""
+    callbacks: CallbackRules | None = None
+    """None: the gateway does not call back."""
 
     @abstractmethod
     def route(self, method: str, path: str) -> Route | None:
@@ -78,9 +84,22 @@ class Dialect(ABC):
     def shown(self, task: Task, view: View) -> Answer:
         """The answer to a query."""
 
+    def rejected(self, error: ArkError) -> Answer:
+        """The answer to a create that breaks one of Ark's rules."""
+        return json_answer(error.status, error.body())
+
     @abstractmethod
     def unknown_task(self, task_id: str) -> Answer:
         """The answer to a query for a task that is not this account's."""
+
+    def listed(self, call: Call, tasks: Sequence[Task], now: float, view: Callable[[Task], View]) -> Answer:
+        """The answer to a list of the account's tasks, given in the order of their creation."""
+        return self.not_found(call)
+
+    def deletion(self, task: Task, phase: Phase) -> Answer:
+        """The answer to a delete, given the phase the task was in: waiting tasks are cancelled, running ones are not
+        touched, records of others are removed."""
+        return self.unknown_task(task.id)
 
     @abstractmethod
     def not_found(self, call: Call) -> Answer:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from simulator.dialects.anyfast import AnyFast
+from simulator.dialects.ark import Ark
 from simulator.dialects.base import Dialect
+from simulator.dialects.evolink import EvoLink
+from simulator.dialects.twelveai import TwelveAi
+from simulator.dialects.uniall import UniAll
 
 
 def all_dialects() -> dict[str, Dialect]:
-    return {dialect.name: dialect for dialect in (AnyFast(),)}
+    return {dialect.name: dialect for dialect in (AnyFast(), UniAll(), TwelveAi(), EvoLink(), Ark())}

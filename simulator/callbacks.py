@@ -1,0 +1,108 @@
+"""Calls back as the gateways do: when, how patiently, how often again. Only to loopback and to allowed hosts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from simulator.dialects.base import Dialect, View
+from simulator.dialects.callback_urls import CallbackRules, is_loopback
+from simulator.engine import Engine
+from simulator.faults import FaultBook
+from simulator.ledger import Ledger
+from simulator.tasks import TERMINAL, Phase, Task
+
+_AFTER_S = 0.01  # the loop's clock and the engine's are not one: wake when the state has surely begun
+
+Show = Callable[[Task, str], View]
+
+
+class Callbacks:
+    """One waiting coroutine per task that asked for callbacks."""
+
+    def __init__(self, engine: Engine, ledger: Ledger, faults: FaultBook, allowed_hosts: frozenset[str]) -> None:
+        self._engine = engine
+        self._ledger = ledger
+        self._faults = faults
+        self._allowed_hosts = allowed_hosts
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._session: aiohttp.ClientSession | None = None
+
+    def watch(self, task: Task, dialect: Dialect, base_url: str, show: Show) -> None:
+        """Tell the task's address of each state that the gateway tells, from now on."""
+        url, rules = task.order.callback_url, dialect.callbacks
+        if url is None or rules is None:
+            return
+        host = urlsplit(url).hostname or ""
+        if not is_loopback(host) and host not in self._allowed_hosts:
+            self._ledger.counts["callbacks.host_not_allowed"] += 1
+            return
+        waiting = asyncio.create_task(self._follow(task, dialect, rules, url, base_url, show))
+        self._waiting.add(waiting)
+        waiting.add_done_callback(self._waiting.discard)
+
+    async def close(self) -> None:
+        self.clear()
+        if self._session is not None:
+            await self._session.close()
+
+    def clear(self) -> None:
+        for waiting in list(self._waiting):
+            waiting.cancel()
+
+    async def _follow(
+        self, task: Task, dialect: Dialect, rules: CallbackRules, url: str, base_url: str, show: Show
+    ) -> None:
+        told: Phase | None = None
+        for moment in (task.created_at, task.started_at, task.ends_at):
+            await asyncio.sleep(max(0.0, moment - self._engine.clock()) + _AFTER_S)
+            view = show(task, base_url)
+            phase = _coarse(view)
+            if task.deleted or phase is told or phase not in rules.phases:
+                continue
+            told = phase
+            body = dialect.shown(task, view).body
+            for _ in range(self._times(task)):
+                await self._tell(task, url, body, rules, persistent=phase in TERMINAL)
+
+    async def _tell(self, task: Task, url: str, body: bytes, rules: CallbackRules, *, persistent: bool) -> None:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(auto_decompress=False)
+        for pause in (0.0, *(rules.retries_s if persistent else ())):
+            await asyncio.sleep(pause)
+            task.callbacks += 1
+            with suppress(aiohttp.ClientError, TimeoutError):
+                async with self._session.post(
+                    url,
+                    data=body,
+                    headers={"Content-Type": "application/json"},
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=rules.timeout_s),
+                ) as answer:
+                    if answer.status // 100 == 2:
+                        task.callbacks_taken += 1
+                        return
+
+    def _times(self, task: Task) -> int:
+        facts = {
+            "gateway": task.gateway,
+            "account": task.account,
+            "task": task.id,
+            "model": task.order.model,
+            "prompt": task.order.prompt,
+        }
+        rule = self._faults.strike("view", "callback", self._engine.clock(), facts)
+        if rule is None:
+            return 1
+        return 0 if rule.kind.name == "no_callback" else 2
+
+
+def _coarse(view: View) -> Phase:
+    """The state in the words that callbacks use: all that waits is queued, what was lost is failed."""
+    if view.lost:
+        return Phase.FAILED
+    return Phase.QUEUED if view.phase in (Phase.NOT_STARTED, Phase.SUBMITTED) else view.phase

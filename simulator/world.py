@@ -1,0 +1,54 @@
+"""Everything one simulator holds, so that its parts can be handed round together."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from simulator.assets import AssetStore
+from simulator.callbacks import Callbacks
+from simulator.dialects.base import Dialect
+from simulator.dialects.registry import all_dialects
+from simulator.engine import Engine
+from simulator.faults import FaultBook
+from simulator.journal import Journal
+from simulator.ledger import Ledger
+from simulator.limits import AccountLimits, Limiter
+from simulator.options import SimulatorOptions
+from simulator.signing import LinkSigner
+from simulator.timing import timing_of
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    options: SimulatorOptions
+    dialects: Mapping[str, Dialect]
+    engine: Engine
+    assets: AssetStore
+    ledger: Ledger
+    faults: FaultBook
+    limiter: Limiter
+    signer: LinkSigner
+    journal: Journal
+    callbacks: Callbacks
+
+
+def make_world(options: SimulatorOptions) -> World:
+    seed = options.seed if options.seed is not None else secrets.randbits(32)
+    engine = Engine(seed, timing_of(options))
+    assets = AssetStore(engine.clock, options.asset_seconds)
+    ledger = Ledger(engine, assets)
+    faults = FaultBook(seed)
+    return World(
+        options=options,
+        dialects=all_dialects(),
+        engine=engine,
+        assets=assets,
+        ledger=ledger,
+        faults=faults,
+        limiter=Limiter(AccountLimits(options.requests_per_minute, options.max_in_flight)),
+        signer=LinkSigner(seed),
+        journal=Journal(options.journal),
+        callbacks=Callbacks(engine, ledger, faults, options.callback_hosts),
+    )

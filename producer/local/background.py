@@ -96,7 +96,8 @@ def start(
     directory = directory.absolute()
     try:
         logs = private_directory(directory / "logs")
-        command = (sys.executable, "-m", "producer.local", f"--data-dir={directory}", *arguments)
+        # -P: a package of the same name in the current directory is not ours.
+        command = (sys.executable, "-P", "-m", "producer.local", f"--data-dir={directory}", *arguments)
         spec = ChildSpec(
             "up",
             command,

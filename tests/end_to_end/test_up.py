@@ -1,0 +1,241 @@
+"""`reelq up`, whole: real servers, real workers, and real kills."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from producer.local.background import BackgroundStack, running_stack, start
+from producer.local.errors import StackError
+from producer.local.http import get
+from producer.local.ports import free_port
+from storage.settings import Settings, load_settings
+from tests.servers import environ_for
+
+READY_S = 15.0
+EVERYBODY = {
+    *("postgres", "valkey", "s3", "simulator", "api", "flower"),
+    *("scheduler", "worker-submit-poll", "worker-transfer"),
+}
+
+
+def _until(condition: Callable[[], object], timeout_s: float = 30.0) -> None:
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def _processes(stack: BackgroundStack) -> list[psutil.Process]:
+    return [psutil.Process(pid) for pid in stack.content()["processes"].values()]
+
+
+def _gone(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    return [process for process in psutil.wait_procs(processes, timeout=timeout_s)[1] if process.is_running()]
+
+
+def _beats(database_url: str, pid: int) -> bool:
+    with psycopg.connect(database_url) as conn:
+        return conn.execute("SELECT 1 FROM heartbeats WHERE instance LIKE %s", [f"%:{pid}"]).fetchone() is not None
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackgroundStack]:
+    directory = tmp_path_factory.mktemp("stack")
+    with running_stack(directory / "data", cwd=directory) as started:
+        yield started
+
+
+@pytest.mark.slow
+def test_a_stack_is_described_and_ready(tmp_path: Path) -> None:
+    since = time.monotonic()
+    with running_stack(tmp_path / "data", cwd=tmp_path, timeout_s=READY_S) as stack:
+        assert time.monotonic() - since < READY_S
+        content = stack.content()
+        assert (stack.directory / "stack.json").stat().st_mode & 0o777 == 0o600
+        assert set(content["processes"]) == EVERYBODY
+        assert {key: type(content["s3"][key]) for key in content["s3"]} == dict.fromkeys(
+            ("endpoint_url", "bucket", "access_key_id", "secret_access_key"), str
+        )
+        assert get(content["flower"])[0] == 200
+        assert get(f"{content['simulator']}/_sim/health")[0] == 200
+        for name, pid in content["processes"].items():
+            command = " ".join(psutil.Process(pid).cmdline())
+            assert content["s3"]["secret_access_key"] not in command, name
+            assert content["database_url"] not in command, name
+        assert load_settings(stack.directory, {}).accounts[0].name == "simulator"
+        processes = _processes(stack)
+        assert stack.stop() == 0
+        assert _gone(processes, 0) == []
+        assert stack.content() == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(EVERYBODY))
+def test_a_killed_child_is_started_again(stack: BackgroundStack, name: str) -> None:
+    before = stack.content()
+    os.kill(before["processes"][name], signal.SIGKILL)
+
+    def back() -> bool:
+        pid = stack.content()["processes"].get(name)
+        return pid is not None and pid != before["processes"][name] and psutil.pid_exists(pid)
+
+    _until(back)
+    _until(stack.is_ready)
+    after = stack.content()
+    others = EVERYBODY - {name}
+    assert {other: after["processes"][other] for other in others} == {
+        other: before["processes"][other] for other in others
+    }
+    assert {key: value for key, value in after.items() if key != "processes"} == {
+        key: value for key, value in before.items() if key != "processes"
+    }
+    if name == "flower":
+        _until(lambda: get(after["flower"])[0] == 200)
+    if name in ("scheduler", "worker-submit-poll", "worker-transfer"):
+        # The heartbeat of the killed one stays fresh for a while: wait for the new one's own.
+        _until(lambda: _beats(after["database_url"], after["processes"][name]))
+
+
+@pytest.mark.slow
+def test_a_directory_in_use_is_refused_and_another_is_not(stack: BackgroundStack, tmp_path: Path) -> None:
+    before = stack.content()
+    second = start(stack.directory, cwd=tmp_path)
+    assert second.supervisor.wait(20) == 2
+    said = second.log.read_text().strip()
+    assert said.startswith(f"the data directory {stack.directory} is in use by another `reelq up` (process ")
+    assert "\n" not in said
+    with running_stack(tmp_path / "other", cwd=tmp_path) as other:
+        content = other.content()
+        assert content["api"] != before["api"]
+        assert content["database_url"] != before["database_url"]
+        assert stack.is_ready()
+    assert stack.content() == before
+    assert stack.is_ready()
+
+
+@pytest.mark.slow
+def test_a_killed_supervisor_leaves_nothing_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    first = start(tmp_path, cwd=tmp_path)
+    first.wait_ready()
+    before = first.content()
+    with psycopg.connect(before["database_url"]) as conn:
+        conn.execute("CREATE TABLE kept AS SELECT 1 AS one")
+    processes = _processes(first)
+    first.supervisor.kill()
+    first.supervisor.wait(10)
+    with running_stack(tmp_path, cwd=tmp_path) as second:
+        assert _gone(processes, 0) == []
+        after = second.content()
+        for key in ("database_url", "broker_url", "s3", "simulator", "api", "flower"):
+            assert after[key] == before[key], key
+        with psycopg.connect(after["database_url"]) as conn:
+            assert conn.execute("SELECT one FROM kept").fetchone() == (1,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_s", [0.3, 1.0, 1.8, 2.5])
+def test_a_stop_while_it_starts_leaves_nothing(tmp_path: Path, after_s: float) -> None:
+    stack = start(tmp_path, cwd=tmp_path)
+    time.sleep(after_s)  # the moment is what is tested
+    # The first moments belong to Python itself, whose answer to SIGTERM is to end.
+    assert stack.stop(20) in (0, -signal.SIGTERM)
+    assert [process for process in psutil.process_iter() if _is_of(process, tmp_path)] == []
+    assert stack.content() == {}
+
+
+@pytest.mark.slow
+def test_what_is_configured_is_used(tmp_path: Path, settings: Settings) -> None:
+    account = '[[accounts]]\nname = "main"\ngateway = "anyfast"\nbase_url = "http://127.0.0.1:9"\napi_key = "sk-1"\n'
+    (tmp_path / "reelq.toml").write_text(account)
+    environ = dict(os.environ) | environ_for(settings)
+    with running_stack(tmp_path / "data", environ=environ, cwd=tmp_path) as stack:
+        content = stack.content()
+        assert set(content["processes"]) == EVERYBODY - {"postgres", "valkey", "s3", "simulator"}
+        assert content["database_url"] == settings.database_url
+        assert content["s3"]["bucket"] == settings.s3_bucket
+        assert content["simulator"] is None
+        assert content["config"] == str(tmp_path / "reelq.toml")
+
+
+def _refusal(directory: Path, *arguments: str, data_dir: str = "data", **environ: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "producer.local", f"--data-dir={directory / data_dir}", *arguments],
+        cwd=directory,
+        env=dict(os.environ) | environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_a_database_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    url = f"postgresql://reelq:hidden@127.0.0.1:{free_port()}/reelq"
+    said = _refusal(tmp_path, REELQ_DATABASE_URL=url)
+    assert said.startswith("database_url: nothing answers at 127.0.0.1:")
+    assert "hidden" not in said
+
+
+def test_a_database_that_refuses_us_is_one_line_and_leaves_nothing(tmp_path: Path, postgres_url: str) -> None:
+    before = {process.pid for process in psutil.process_iter()}
+    said = _refusal(tmp_path, REELQ_DATABASE_URL=postgres_url.replace("reelq:", "reelq:wrong", 1))
+    assert said.startswith("database_url: database at 127.0.0.1:")
+    assert "password authentication failed" in said
+    ours = [process for process in psutil.process_iter() if process.pid not in before and _is_of(process, tmp_path)]
+    assert ours == []
+
+
+def _is_of(process: psutil.Process, directory: Path) -> bool:
+    try:
+        return str(directory) in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_one_line(tmp_path: Path, postgres_url: str) -> None:
+    port = psycopg.conninfo.conninfo_to_dict(postgres_url)["port"]
+    said = _refusal(tmp_path, f"--api-port={port}")
+    assert said == f"port {port} is taken; stop what uses it, or give another --api-port"
+
+
+def test_a_directory_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    said = _refusal(tmp_path, data_dir="file/data")
+    assert said.endswith("/file/data cannot be written (Not a directory); use another --data-dir")
+    with pytest.raises(StackError, match="cannot be written"):
+        start(tmp_path / "file" / "data")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "postgres").write_text("")
+    assert "cannot be used (File exists" in _refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"REELQ_LEASE_SECONDS": "soon"}, "REELQ_LEASE_SECONDS: "),
+        ({"REELQ_CONFIG": "missing.toml"}, "missing.toml: REELQ_CONFIG: the file does not exist"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, environ: dict[str, str], said: str) -> None:
+    assert _refusal(tmp_path, **environ).startswith(said)
+
+
+def test_a_stack_that_failed_says_why(tmp_path: Path) -> None:
+    environ = dict(os.environ) | {"REELQ_POLL_MIN_SECONDS": "never"}
+    with pytest.raises(StackError, match="REELQ_POLL_MIN_SECONDS"), running_stack(tmp_path, environ=environ):
+        pass
+    assert not (tmp_path / "stack.json").exists()

@@ -24,6 +24,9 @@ WHERE (%(state)s::text IS NULL OR j.state = %(state)s) AND (%(campaign)s::text I
 ORDER BY j.id DESC LIMIT %(limit)s
 """
 _BY_IDS: LiteralString = "WHERE j.id = ANY(%(ids)s)"
+_UNSUCCESSFUL: LiteralString = """
+WHERE j.id = ANY(%(ids)s) AND j.state IN ('unconfirmed', 'failed', 'cancelled') ORDER BY j.id LIMIT %(limit)s
+"""
 
 
 def _view(row: dict[str, Any]) -> JobView:
@@ -44,6 +47,13 @@ def get_jobs(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, JobView]:
     with conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute(_VIEW + _BY_IDS, {"ids": list(ids)})
         return {row["id"]: _view(row) for row in cursor}
+
+
+def unsuccessful_of(conn: Connection, ids: Sequence[UUID], limit: int) -> list[JobView]:
+    """Those of these jobs that failed, were cancelled or are unconfirmed, the oldest first."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_VIEW + _UNSUCCESSFUL, {"ids": list(ids), "limit": limit})
+        return [_view(row) for row in cursor]
 
 
 def find_by_prefix(conn: Connection, prefix: str, limit: int = 3) -> list[UUID]:

@@ -1,0 +1,90 @@
+"""`reelq accounts`: the configured gateway accounts and what was learnt about them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from producer.cli.options import AsJson, DataDir, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from storage.settings import Settings
+
+app = typer.Typer(help="Gateway accounts.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Every account in the order in which they are tried, its limits, and whether it is suspended."""
+    from producer.cli.output import print_json, print_table
+    from storage import accounts, jobs
+    from storage.database import connect
+
+    settings = settings_of(ctx, data_dir)
+    with connect(settings.require_database_url()) as conn:
+        known = accounts.states(conn)
+        used = jobs.in_flight(conn, settings.unconfirmed_grace_seconds)
+    rows = _rows(settings, known, used)
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ["NAME", "GATEWAY", "IN FLIGHT", "PER MINUTE", "STATE", "WHERE"],
+        [
+            [
+                row["name"],
+                row["gateway"],
+                f"{row['in_flight']}/{row['max_in_flight']}",
+                row["requests_per_minute"] or "-",
+                row["state"] + (f" ({row['error']})" if row["error"] else ""),
+                row["base_url"],
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _rows(settings: Settings, known: Mapping[str, Mapping[str, Any]], used: Mapping[str, int]) -> list[dict[str, Any]]:
+    from producer.cli.output import error_line
+    from seedance.gateways.registry import DIALECTS
+
+    rows = []
+    for account in settings.accounts:
+        learnt = known.get(account.name, {})
+        state = "suspended" if learnt.get("suspended") else "throttled" if learnt.get("throttled") else "ok"
+        rows.append(
+            {
+                "name": account.name,
+                "gateway": account.gateway,
+                "base_url": account.base_url or DIALECTS[account.gateway].default_base_url,
+                "max_in_flight": account.max_in_flight,
+                "requests_per_minute": account.requests_per_minute,
+                "in_flight": used.get(account.name, 0),
+                "state": state,
+                "suspended_until": learnt.get("suspended_until") if state == "suspended" else None,
+                "throttled_until": learnt.get("throttled_until") if learnt.get("throttled") else None,
+                "error": error_line(learnt.get("error")) if state == "suspended" else None,
+            }
+        )
+    return rows
+
+
+@app.command()
+def resume(
+    ctx: typer.Context, name: Annotated[str, typer.Argument(help="The account's name.")], data_dir: DataDir = None
+) -> None:
+    """Use a suspended account again at once, after its key or its credit was put right."""
+    from seedance.problems import InvalidInput, Problem
+    from storage import accounts
+    from storage.database import connect
+
+    settings = settings_of(ctx, data_dir)
+    if settings.account(name) is None:
+        there = ", ".join(account.name for account in settings.accounts) or "none"
+        raise InvalidInput([Problem("account", f"{name!r} is not configured; there is {there}")])
+    with connect(settings.require_database_url()) as conn:
+        accounts.resume(conn, name)
+    typer.echo(f"{name} is used again")

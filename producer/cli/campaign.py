@@ -1,0 +1,119 @@
+"""`reelq campaign`: many jobs from one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from producer.cli.options import AsJson, DataDir, Wait, open_producer, settings_of
+from storage.states import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from producer.client import Producer
+    from storage.database import Connection
+    from storage.records import Enqueued, JobView
+
+app = typer.Typer(help="Campaigns: many jobs from one file.", no_args_is_help=True)
+
+_SHOWN_FAILURES = 5
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="jobs.jsonl or jobs.csv; see docs/jobs.md.")],
+    name: Annotated[str, typer.Option(help="The campaign. The same name again adds only what is new.")],
+    wait: Wait = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Enqueue every row of a file, all or none; with --wait, see them through."""
+    from producer.campaigns import check_name, read_campaign
+    from producer.cli.output import print_json, say
+    from producer.intake import prepare
+
+    check_name(name)
+    settings = settings_of(ctx, data_dir)
+    batch = prepare(read_campaign(file), settings, file.parent)
+    with open_producer(ctx, data_dir) as producer:
+        stored = producer.store(batch, campaign=name, progress=lambda done, total: _uploading(done, total))
+        created = sum(item.created for item in stored)
+        known = f", {len(stored) - created} known" if created < len(stored) else ""
+        say(f"{name}: {len(stored)} rows, {created} new{known}")
+        result: dict[str, Any] = {"campaign": name, "rows": len(stored), "created": created}
+        counts = _see_through(producer, stored, name) if wait else producer.counts([item.id for item in stored])
+        if wait:
+            _say_failures(producer, stored)
+    if as_json:
+        print_json(result | {"counts": counts, "ids": [item.id for item in stored]})
+    if wait and counts.get(JobState.SUCCEEDED, 0) < len({item.id for item in stored}):
+        raise typer.Exit(1)
+
+
+def _uploading(done: int, total: int) -> None:
+    from producer.cli.output import say
+
+    if done == total or done % 50 == 0:
+        say(f"{done}/{total} local files stored")
+
+
+def _see_through(producer: Producer, stored: Sequence[Enqueued], name: str) -> Mapping[JobState, int]:
+    from producer.cli.output import say
+    from producer.cli.progress import watch
+
+    try:
+        return watch(producer, list({item.id for item in stored}), name)
+    except KeyboardInterrupt:
+        say(f"stopped waiting; the jobs go on (`reelq campaign status {name}`)")
+        raise
+
+
+def _say_failures(producer: Producer, stored: Sequence[Enqueued]) -> None:
+    from producer.cli.output import error_line, say
+    from storage import views
+
+    with producer.database.begin() as conn:
+        found = views.unsuccessful_of(conn, [item.id for item in stored], _SHOWN_FAILURES)
+    for job in found:
+        say(f"  {job.id} {job.state}: {error_line(job.error) or job.reason}")
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The campaign.")],
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """How far a campaign is, and what failed last."""
+    from producer.cli.output import counts_line, error_line, print_json
+    from seedance.problems import InvalidInput, Problem
+    from storage import views
+    from storage.database import connect
+
+    settings = settings_of(ctx, data_dir)
+    with connect(settings.require_database_url()) as conn:
+        counts = views.counts(conn, campaign=name)
+        bad = _unsuccessful(conn, name)
+    if not counts:
+        raise InvalidInput([Problem("", f"there is no campaign {name!r}")])
+    total = sum(counts.values())
+    if as_json:
+        print_json({"campaign": name, "total": total, "counts": counts})
+        return
+    typer.echo(f"{name}: {total} jobs: {counts_line(counts)}")
+    for job in bad:
+        typer.echo(f"  {job.id} {job.state}: {error_line(job.error) or job.reason}")
+
+
+def _unsuccessful(conn: Connection, name: str) -> list[JobView]:
+    from storage import views
+
+    found: list[JobView] = []
+    for state in (JobState.UNCONFIRMED, JobState.FAILED):
+        found += views.list_jobs(conn, state=state, campaign=name, limit=_SHOWN_FAILURES)
+    return found

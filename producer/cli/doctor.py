@@ -1,0 +1,147 @@
+"""`reelq doctor`: one line a part, and what to do about those that do not work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from producer.cli.options import AsJson, DataDir, directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from storage.settings import Settings
+
+FRESH_S = 60.0
+PARTS = {
+    "scheduler": "celery -A worker beat",
+    "submit": "celery -A worker worker -Q submit,poll",
+    "poll": "celery -A worker worker -Q submit,poll",
+    "transfer": "celery -A worker worker -Q transfer",
+}
+Finding = tuple[str, bool, str]
+"""A part, whether it works, and what is the case or what to do."""
+
+
+def doctor(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Check configuration, database, broker, bucket and the running parts."""
+    from producer.cli.output import console, print_json
+
+    findings = list(examine(directory(ctx, data_dir)))
+    if as_json:
+        print_json([{"part": part, "ok": ok, "message": message} for part, ok, message in findings])
+    else:
+        from rich.text import Text
+
+        out = console()
+        width = max(len(part) for part, _, _ in findings) + 2
+        for part, ok, message in findings:
+            mark = ("ok  ", "green") if ok else ("BAD ", "bold red")
+            out.print(Text.assemble(mark, (f"{part:<{width}}", "bold"), message), soft_wrap=True)
+    if not all(ok for _, ok, _ in findings):
+        raise typer.Exit(2)
+
+
+def examine(data_dir: Path | None) -> Iterator[Finding]:
+    """Every part in the order in which they are needed."""
+    from producer.cli.failures import explain
+    from storage.settings import load_settings
+
+    try:
+        settings = load_settings(data_dir)
+    except Exception as exc:  # noqa: BLE001 - a finding, whatever it is
+        yield "configuration", False, explain(exc, data_dir)[0]
+        return
+    yield "configuration", True, _source(data_dir)
+    yield from _accounts(settings)
+    checks: dict[str, Callable[[Settings], str]] = {"database": _database, "broker": _broker, "bucket": _bucket}
+    works = {}
+    for part, check in checks.items():
+        try:
+            message = check(settings)
+        except Exception as exc:  # noqa: BLE001 - as above
+            works[part] = False
+            yield part, False, explain(exc, data_dir)[0]
+        else:
+            works[part] = True
+            yield part, True, message
+    if works["database"]:
+        yield from _heartbeats(settings)
+
+
+def _source(data_dir: Path | None) -> str:
+    from storage.settings import STACK_FILE, config_path, read_stack
+    from storage.settings import data_dir as default_dir
+
+    place = default_dir(data_dir)
+    stack = read_stack(place)
+    path = config_path(stack=stack)
+    found = [str(path)] if path else []
+    if stack:
+        found.append(str(place / STACK_FILE))
+    return f"from {' and '.join([*found, 'the environment'])}"
+
+
+def _accounts(settings: Settings) -> Iterator[Finding]:
+    from producer.routing import require_accounts
+    from seedance.problems import InvalidInput
+
+    try:
+        require_accounts(settings.accounts)
+    except InvalidInput as exc:
+        yield "accounts", False, str(exc)
+    for account in settings.accounts:
+        try:
+            account.key()
+        except InvalidInput as exc:
+            yield f"account {account.name}", False, str(exc)
+        else:
+            where = f" at {account.base_url}" if account.base_url else ""
+            yield f"account {account.name}", True, f"{account.gateway}{where}, {account.max_in_flight} at once"
+
+
+def _database(settings: Settings) -> str:
+    from storage.database import DatabaseUnavailable, connect, current_revision, newest_revision
+
+    with connect(settings.require_database_url()) as conn:
+        found, newest = current_revision(conn), newest_revision()
+    if found != newest:
+        raise DatabaseUnavailable(f"is at {found or 'nothing'}, not at {newest}; run `reelq db upgrade`")
+    return f"answers, schema {found}"
+
+
+def _broker(settings: Settings) -> str:
+    import redis
+
+    client: Any = redis.Redis.from_url(
+        settings.require_broker_url(), socket_connect_timeout=3, socket_timeout=3, retry=None
+    )
+    try:
+        client.ping()
+    except redis.RedisError as exc:
+        raise OSError(0, f"{exc}; start `reelq up`, or check REELQ_BROKER_URL or broker_url in reelq.toml") from exc
+    finally:
+        client.close()
+    return "answers"
+
+
+def _bucket(settings: Settings) -> str:
+    from storage.objects import Objects
+
+    objects = Objects(settings)
+    objects.ensure_bucket()
+    return f"{objects.bucket} can be used"
+
+
+def _heartbeats(settings: Settings) -> Iterator[Finding]:
+    from storage import accounts
+    from storage.database import connect
+
+    with connect(settings.require_database_url()) as conn:
+        fresh = accounts.fresh_components(conn, FRESH_S)
+    for part, command in PARTS.items():
+        seen = part in fresh
+        hint = f"not seen for {FRESH_S:.0f} s; start `reelq up`, or `{command}`"
+        yield part, seen, "works" if seen else hint

@@ -1,0 +1,115 @@
+"""`reelq jobs cancel`, `retry` and `resolve`: what only a person decides."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from producer.cli.options import AsJson, DataDir, Yes, job_ids_of, open_producer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from producer.client import Producer
+    from storage.records import JobView
+
+Ids = Annotated[list[str], typer.Argument(metavar="ID…", help="Job ids, or their beginnings.")]
+
+
+def _confirm(question: str, yes: bool) -> None:
+    """Go on only if a person says so.
+
+    Raises:
+        InvalidInput: nobody is there to ask.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        from seedance.problems import InvalidInput, Problem
+
+        raise InvalidInput([Problem("--yes", f"is needed where nobody can be asked: {question}")])
+    if not typer.confirm(question, err=True):
+        raise typer.Abort
+
+
+def _each(producer: Producer, ids: list[str], decide: Callable[[UUID], JobView], said: str, as_json: bool) -> None:
+    """Decide about every job; what cannot be done to one does not keep the others from it."""
+    from producer.cli.output import print_json, say
+    from producer.errors import NotPossible
+
+    done = []
+    refused = 0
+    for job_id in job_ids_of(producer.settings.require_database_url(), ids):
+        try:
+            done.append(decide(job_id))
+        except NotPossible as exc:
+            refused += 1
+            say(str(exc))
+    if as_json:
+        print_json(done)
+    else:
+        for job in done:
+            typer.echo(f"{job.id} {said.format(job=job)}")
+    if refused:
+        raise typer.Exit(1)
+
+
+def cancel(
+    ctx: typer.Context,
+    ids: Ids,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Also give up jobs that were submitted; they are billed all the same.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Cancel jobs. A queued one costs nothing."""
+    if discard:
+        _confirm("Discard videos that are billed all the same?", yes)
+    with open_producer(ctx, data_dir) as producer:
+        _each(producer, ids, lambda job_id: producer.cancel(job_id, discard=discard), "cancelled", as_json)
+
+
+def retry(ctx: typer.Context, ids: Ids, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Enqueue failed or cancelled jobs again, each as a new job that names the old one."""
+    with open_producer(ctx, data_dir) as producer:
+        _each(producer, ids, producer.retry, "{job.state}, retries {job.metadata[retry_of]}", as_json)
+
+
+def resolve(
+    ctx: typer.Context,
+    ids: Ids,
+    adopt: Annotated[
+        str | None,
+        typer.Option(metavar="TASK_ID", help="The gateway did take it: this is its task.", show_default=False),
+    ] = None,
+    resubmit: Annotated[bool, typer.Option("--resubmit", help="Send it again; it may be paid for twice.")] = False,
+    abandon: Annotated[bool, typer.Option("--abandon", help="Give it up as failed.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Say what became of unconfirmed jobs, after a look at the gateway."""
+    from producer import decisions
+    from seedance.problems import InvalidInput, Problem
+
+    if sum((adopt is not None, resubmit, abandon)) != 1:
+        raise InvalidInput([Problem("", "give exactly one of --adopt TASK_ID, --resubmit and --abandon")])
+    if adopt is not None and len(ids) > 1:
+        raise InvalidInput([Problem("--adopt", "one task belongs to one job; give one id")])
+    if resubmit:
+        _confirm("Send again what may have been accepted, and pay twice if it was?", yes)
+    with open_producer(ctx, data_dir) as producer:
+
+        def decide(job_id: UUID) -> JobView:
+            if adopt is not None:
+                return decisions.adopt(producer.database, job_id, adopt)
+            if resubmit:
+                return decisions.resubmit(producer.database, job_id)
+            return decisions.abandon(producer.database, job_id)
+
+        _each(producer, ids, decide, "{job.state}", as_json)

@@ -1,0 +1,150 @@
+"""`reelq jobs show`: everything about one job, for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from producer.cli.output import ago, console, duration, error_line, one_line, plural, size, state_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from storage.records import JobView
+    from storage.settings import Settings
+
+_LINK_S = 3600.0
+_WIDTH = 10
+
+
+def print_detail(
+    settings: Settings,
+    job: JobView,
+    attempts: Sequence[Mapping[str, Any]],
+    events: Sequence[Mapping[str, Any]],
+    waiting: Sequence[str],
+) -> None:
+    """Print a job: what it asks for, where it stands and why, every POST, and its timeline."""
+    from rich.text import Text
+
+    out = console()
+    out.print(Text.assemble(("Job ", "bold"), (str(job.id), "bold"), "  ", state_text(job.state)))
+    for name, value in [*_facts(job), *_video(settings, job), *(("waits", line) for line in waiting)]:
+        out.print(Text.assemble((f"  {name:<{_WIDTH}}", "bright_black"), one_line(value, 1000)), soft_wrap=True)
+    if attempts:
+        _print_attempts(out, attempts)
+    if events:
+        _print_timeline(out, events)
+
+
+def _facts(job: JobView) -> Iterator[tuple[str, str]]:
+    request = dict(job.request)
+    yield "prompt", request.pop("prompt", "")
+    if request:
+        yield "asks", " · ".join(f"{name} {_short(value)}" for name, value in request.items())
+    if job.campaign:
+        yield "campaign", job.campaign
+    if job.idempotency_key:
+        yield "key", job.idempotency_key
+    extra = [f"priority {job.priority}"]
+    if job.tags:
+        extra.append(f"tags {', '.join(job.tags)}")
+    if job.account_pin:
+        extra.append(f"only by {job.account_pin}")
+    if job.deadline_at:
+        extra.append(f"deadline {_clock(job.deadline_at)}")
+    yield "job", " · ".join(extra)
+    if job.metadata:
+        yield "metadata", _short(job.metadata, 300)
+    if job.account:
+        model = f" ({job.gateway}, {job.model})" if job.model else ""
+        task = f" · task {job.gateway_task_id}" if job.gateway_task_id else ""
+        made = f"{plural(job.attempt, 'attempt')}, {plural(job.polls, 'poll')}"
+        yield "account", f"{job.account}{model}{task} · {made}"
+    yield "created", f"{_clock(job.created_at)} ({ago(job.created_at)})"
+    if job.finished_at:
+        took = (job.finished_at - job.created_at).total_seconds()
+        yield "finished", f"{_clock(job.finished_at)}, {duration(took)} after it was created"
+    if job.error:
+        yield "error", error_line(job.error)
+
+
+def _short(value: object, limit: int = 80) -> str:
+    if isinstance(value, list):
+        return ", ".join(_short(item) for item in value)
+    return one_line(value, limit)
+
+
+def _video(settings: Settings, job: JobView) -> Iterator[tuple[str, str]]:
+    if job.object_key is None or job.size_bytes is None:
+        return
+    from storage.objects import Objects
+
+    yield "video", f"s3://{settings.s3_bucket}/{job.object_key} · {size(job.size_bytes)} · sha256 {job.sha256}"
+    yield "open", f"{Objects(settings).link(job.object_key, _LINK_S)}"
+
+
+def _clock(instant: datetime) -> str:
+    return f"{instant.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _print_attempts(out: Console, attempts: Sequence[Mapping[str, Any]]) -> None:
+    out.print("Attempts", style="bold")
+    for attempt in attempts:
+        started, finished = attempt["started_at"], attempt["finished_at"]
+        took = f" in {duration((finished - started).total_seconds())}" if finished else ""
+        outcome = attempt["outcome"] or "no outcome yet"
+        status = f" (HTTP {attempt['http_status']})" if attempt["http_status"] else ""
+        error = f" · {error_line(attempt['error'])}" if attempt["error"] else ""
+        line = f"{attempt['number']} · {_clock(started)} · {attempt['account']} · {outcome}{status}{took}{error}"
+        out.print(f"  {one_line(line, 500)}", soft_wrap=True)
+
+
+def _print_timeline(out: Console, events: Sequence[Mapping[str, Any]]) -> None:
+    from rich.text import Text
+
+    out.print("Timeline", style="bold")
+    start = events[0]["at"]
+    for event in events:
+        after = f"+{(event['at'] - start).total_seconds():.1f} s"
+        message = (event["detail"] or {}).get("message")
+        tail = f"  {one_line(message, 200)}" if message else ""
+        state = state_text(event["target"])
+        state.pad_right(max(14 - len(state), 0))
+        line = Text.assemble(
+            f"  {event['at'].astimezone():%H:%M:%S}  ", (f"{after:>10}  ", "bright_black"), state, event["reason"], tail
+        )
+        out.print(line, soft_wrap=True)
+
+
+def why_it_waits(job: JobView, account: Mapping[str, Any], slots: str | None, silent: Sequence[str]) -> Iterator[str]:
+    """Why a live job is not moving at this moment, in sentences.
+
+    `account` is what was learnt about its account, `slots` says that every slot is taken, `silent` names the parts of
+    the system that were not seen lately.
+    """
+    due_s = (job.due_at - datetime.now(UTC)).total_seconds() if job.due_at else 0.0
+    match job.state:
+        case "queued":
+            if due_s > 0 and job.account is None:
+                yield f"is tried again in {duration(due_s)}: {job.reason}"
+            if account.get("suspended"):
+                until = _clock(account["suspended_until"])
+                yield f"{account['name']} is suspended until {until}: {error_line(account.get('error'))}"
+            elif account.get("throttled"):
+                until = _clock(account["throttled_until"])
+                yield f"{account['name']} said too many requests; it is left alone until {until}"
+            if slots:
+                yield slots
+        case "unconfirmed":
+            yield (
+                "the gateway may have taken it, and nobody knows. Look there, then: "
+                f"`reelq jobs resolve {job.id}` with --adopt TASK_ID, --resubmit (may pay twice) or --abandon"
+            )
+        case "generating":
+            yield f"asks the gateway again in {duration(max(due_s, 0.0))}" + (f" ({job.reason})" if job.reason else "")
+        case "transferring" if due_s > 0 and job.reason != "generated":
+            yield f"copying goes on within {duration(due_s)}: {job.reason}"
+    if silent:
+        yield f"not seen for a minute: {', '.join(silent)}; is `reelq up` running? (`reelq doctor`)"

@@ -1,0 +1,111 @@
+"""`reelq jobs`: look at jobs, cancel them, try them again, resolve unconfirmed ones."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from producer.cli import job_decisions
+from producer.cli.options import AsJson, DataDir, job_id_of, settings_of
+from storage.states import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from storage.database import Connection
+    from storage.records import JobView
+    from storage.settings import Settings
+
+app = typer.Typer(help="Jobs.", no_args_is_help=True)
+app.command("cancel")(job_decisions.cancel)
+app.command("retry")(job_decisions.retry)
+app.command("resolve")(job_decisions.resolve)
+
+_FRESH_S = 60.0
+_PARTS = ("scheduler", "submit", "poll", "transfer")
+
+
+@app.command("list")
+def list_jobs(
+    ctx: typer.Context,
+    state: Annotated[JobState | None, typer.Option(help="Only jobs of this state.", show_default=False)] = None,
+    campaign: Annotated[str | None, typer.Option(help="Only jobs of this campaign.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, the newest first.")] = 50,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List jobs, the newest first."""
+    from producer.cli.output import ago, error_line, print_json, print_table
+    from storage import views
+    from storage.database import connect
+
+    settings = settings_of(ctx, data_dir)
+    with connect(settings.require_database_url()) as conn:
+        found = views.list_jobs(conn, state=state, campaign=campaign, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        typer.echo("no jobs", err=True)
+        return
+    print_table(
+        ["ID", "STATE", "AGE", "CAMPAIGN", "PROMPT"],
+        [
+            [
+                job.id,
+                job.state,
+                ago(job.created_at).removesuffix(" ago"),
+                job.campaign or "-",
+                error_line(job.error) or job.request.get("prompt", ""),
+            ]
+            for job in found
+        ],
+        states=1,
+    )
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    job: Annotated[str, typer.Argument(metavar="ID", help="The job's id, or the beginning of it.")],
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show one job: what it asks for, where it stands and why, its attempts, its timeline."""
+    from producer.cli.job_detail import print_detail
+    from producer.cli.output import print_json
+    from producer.decisions import get_job
+    from storage import views
+    from storage.database import connect
+
+    settings = settings_of(ctx, data_dir)
+    with connect(settings.require_database_url()) as conn:
+        job_id = job_id_of(conn, job)
+        view = get_job(conn, job_id)
+        attempts = views.attempts_of(conn, job_id)
+        events = views.events_of(conn, job_id)
+        waiting = [] if view.terminal else list(_waiting(conn, settings, view))
+    if as_json:
+        print_json(asdict(view) | {"attempts": attempts, "events": events, "waits": waiting})
+    else:
+        print_detail(settings, view, attempts, events, waiting)
+
+
+def _waiting(conn: Connection, settings: Settings, job: JobView) -> Iterator[str]:
+    from producer.cli.job_detail import why_it_waits
+    from storage import accounts, jobs
+
+    silent = [part for part in _PARTS if part not in accounts.fresh_components(conn, _FRESH_S)]
+    able = [account.name for account in settings.accounts if account.name == (job.account_pin or account.name)]
+    states = accounts.states(conn)
+    stopped = next((states[name] for name in able if name in states and states[name]["suspended"]), None)
+    slots = None
+    if job.state is JobState.QUEUED:
+        used = jobs.in_flight(conn, settings.unconfirmed_grace_seconds)
+        full = [a for a in settings.accounts if a.name in able and used.get(a.name, 0) >= a.max_in_flight]
+        if full and len(full) == len(able):
+            taken = ", ".join(f"{a.name} {used.get(a.name, 0)}/{a.max_in_flight}" for a in full)
+            slots = f"every slot is taken ({taken})"
+    yield from why_it_waits(job, stopped or {}, slots, silent)

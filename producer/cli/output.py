@@ -1,0 +1,139 @@
+"""How commands print: JSON for programs, tables for people, plain columns for pipes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from storage.states import JobState
+
+STATE_STYLES: Mapping[str, str] = {
+    "queued": "bright_black",
+    "submitting": "cyan",
+    "unconfirmed": "bold yellow",
+    "generating": "blue",
+    "transferring": "magenta",
+    "succeeded": "green",
+    "failed": "bold red",
+    "cancelled": "bright_black",
+}
+_WIDEST = 10_000  # a pipe gets whole values, never cut to a screen
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output, in UTF-8 whatever the locale."""
+    import orjson
+
+    sys.stdout.flush()
+    sys.stdout.buffer.write(
+        orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS, default=str)
+    )
+    sys.stdout.buffer.flush()
+
+
+def say(line: str) -> None:
+    """A line for people on standard error, so that standard output stays for results."""
+    sys.stderr.write(clean(line) + "\n")
+    sys.stderr.flush()
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that takes no markup from the texts it prints."""
+    from rich.console import Console
+
+    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return (
+        made
+        if made.is_terminal
+        else Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=_WIDEST, color_system=None)
+    )
+
+
+def clean(text: str) -> str:
+    """Text from a prompt or a gateway without control characters, which could steer the terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def one_line(value: object, limit: int = 200) -> str:
+    """A value on one line, cut to a limit."""
+    text = " ".join(clean(str(value)).split())
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def state_text(state: str) -> Text:
+    """A state in its colour."""
+    from rich.text import Text
+
+    return Text(str(state), STATE_STYLES.get(str(state), ""))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, states: int | None = None) -> None:
+    """A table: drawn on a terminal, aligned columns without a frame elsewhere. Column `states` holds job states.
+
+    The last column takes what room is left; on a terminal it is cut, the others never are.
+    """
+    out = console()
+    if not out.is_terminal:
+        cells = [[one_line(cell, _WIDEST) for cell in row] for row in [columns, *rows]]
+        widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
+        for line in cells:
+            out.print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        return
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns[:-1]:
+        table.add_column(column, no_wrap=True)
+    table.add_column(columns[-1], no_wrap=True, overflow="ellipsis", ratio=1)
+    for row in rows:
+        table.add_row(*(state_text(str(cell)) if index == states else one_line(cell) for index, cell in enumerate(row)))
+    out.print(table)
+
+
+def counts_line(counts: Mapping[JobState, int]) -> str:
+    """`3 queued · 5 generating · 2 succeeded`, in the order of a job's life."""
+    from storage.states import JobState
+
+    return " · ".join(f"{counts[state]} {state}" for state in JobState if counts.get(state)) or "no jobs"
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people read it."""
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"
+
+
+def plural(number: int, word: str) -> str:
+    """`1 poll`, `2 polls`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def ago(instant: datetime) -> str:
+    """How long ago, by this machine's clock."""
+    return f"{duration(max((datetime.now(UTC) - instant).total_seconds(), 0.0))} ago"
+
+
+def size(number: int) -> str:
+    """Bytes as people read them."""
+    return f"{number / 2**20:.1f} MiB" if number >= 2**20 else f"{number / 2**10:.0f} KiB"
+
+
+def error_line(error: Mapping[str, Any] | None) -> str:
+    """An error as one line: its code, then what a person should read."""
+    if not error:
+        return ""
+    return one_line(": ".join(str(error[key]) for key in ("code", "message") if error.get(key)))

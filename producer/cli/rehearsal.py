@@ -1,0 +1,31 @@
+"""`reelq demo` and `reelq simulator`: to see it work, and to practise against."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from producer.cli.options import DataDir, directory
+
+
+def demo(
+    ctx: typer.Context,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running and print the links.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Run a campaign of 12 jobs through the whole system, check every video, and write a contact sheet."""
+    from producer.demo import run_demo
+
+    raise typer.Exit(run_demo(directory(ctx, data_dir), keep=keep))
+
+
+def simulator(ctx: typer.Context) -> None:
+    """Run a gateway to practise against; `reelq simulator --help` lists its own options."""
+    from simulator.main import main
+
+    try:
+        code = main(ctx.args)
+    except SystemExit as exc:  # argparse's own way out
+        code = exc.code if isinstance(exc.code, int) else 2
+    raise typer.Exit(code)

@@ -14,7 +14,6 @@ from seedance.problems import Problem
 from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest, Modality
 
 MAX_CALLBACK_CHARS = 2048
-_DATA_URI_TYPE = re.compile(r"data:\w+/([\w.+-]+);")
 _SAME_FORMAT = {
     "jpeg": "jpg",
     "tif": "tiff",
@@ -60,10 +59,11 @@ def refusals_of(
         elif wrong := capabilities.options[name].problem(value):
             yield Problem(f"gateway_options.{name}", wrong)
     if capabilities.max_body_bytes is not None:
-        carried = sum(len(value) for _, _, value in request.media()) + len(request.prompt.encode())
-        if carried > capabilities.max_body_bytes:
+        sizes = {name: len(value) for name, _, value in request.media()}
+        if sum(sizes.values()) + len(request.prompt.encode()) > capabilities.max_body_bytes:
             limit = capabilities.max_body_bytes // MB
-            yield Problem("", f"{gateway} takes requests of up to {limit} MB with everything in them")
+            largest = max(sizes, key=sizes.__getitem__)
+            yield Problem(largest, f"{gateway} takes requests of up to {limit} MB with everything in them; give URLs")
 
 
 def warnings_of(capabilities: Capabilities, request: GenerationRequest) -> Iterator[Problem]:
@@ -109,19 +109,19 @@ def _tier_refusals(gateway: str, tier: TierLimits, request: GenerationRequest) -
 
 def _media_refusals(gateway: str, tier: str, limits: MediaLimits, field: str, value: str) -> Iterator[Problem]:
     kind = media_kind(value)
+    form = None
     if kind in (MediaKind.PATH, MediaKind.UPLOAD):
-        return  # becomes one of the other forms before it is sent
-    if kind not in limits.kinds:
+        form = canonical_format(value.rpartition(".")[2])  # the file becomes one of the other forms before it is sent
+    elif kind not in limits.kinds:
         allowed = " or ".join(text for form, text in _FORMS.items() if form in limits.kinds)
         yield Problem(field, f"{gateway} takes {allowed} in tier {tier}, not {_FORMS[kind]}")
     elif kind is MediaKind.DATA:
-        found = _DATA_URI_TYPE.match(value)
-        form = canonical_format(found[1]) if found else ""
-        if limits.formats and form not in limits.formats:
-            yield Problem(field, f"{gateway} takes {_either(sorted(limits.formats))}, not {form}")
+        form = canonical_format(value[value.index("/") + 1 : value.index(";")])
         size = (len(value) - value.index(",") - 1) * 3 // 4
         if limits.max_bytes is not None and size >= limits.max_bytes:
             yield Problem(field, f"{gateway} takes less than {limits.max_bytes // MB} MB, not {size / MB:.1f} MB")
+    if form is not None and limits.formats and form not in limits.formats:
+        yield Problem(field, f"{gateway} takes {_either(sorted(limits.formats))}, not {form}")
 
 
 def _duration_refusals(capabilities: Capabilities, request: GenerationRequest) -> Iterator[Problem]:

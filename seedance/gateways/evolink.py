@@ -83,7 +83,7 @@ STATUSES = {
     "failed": TaskStatus.FAILED,
     "cancelled": TaskStatus.CANCELLED,
 }
-# What a code means in an HTTP error. Numbers, which some versions send as codes, are judged by the HTTP status.
+# What a code means in an HTTP error. Other numbers, which some versions send as codes, are judged by the HTTP status.
 CODES: dict[str, ErrorClass] = {
     "invalid_request": "rejected",
     "invalid_parameters": "rejected",
@@ -98,6 +98,9 @@ CODES: dict[str, ErrorClass] = {
     "quota_exceeded": "throttled",
     "service_unavailable": "unavailable",
     "invalid_task_id": "task_unknown",
+    # These do not say whether the task was taken before something broke.
+    "internal_error": "unknown",
+    "500": "unknown",
 }
 # What a code means in a failed task: ours, and whether a new attempt can help.
 FAILURES = {

@@ -43,6 +43,8 @@ CODES: dict[str, ErrorClass] = {
     "empty_response": "unknown",
     "insert_task_failed": "unknown",
     "channel:response_time_exceeded": "unknown",
+    # It broke somewhere, perhaps there.
+    "new_api_panic": "unknown",
 }
 # What the gateway's own poller writes when it lost sight of its upstream, where the generation may still run.
 LOST_REASONS = ("upstream returned error", "upstream returned unrecognized message", "任务超时")

@@ -1,0 +1,108 @@
+"""Limits that need large or many values: sizes of data URIs, whole requests, prompts, warnings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from seedance.gateways.capabilities import MB
+from seedance.gateways.checks import canonical_format, estimated_tokens
+from seedance.gateways.registry import DIALECTS
+from seedance.problems import InvalidInput, Problem
+from seedance.request import GenerationRequest, parse_request
+
+
+def request(**fields: Any) -> GenerationRequest:
+    return parse_request({"prompt": "a fox", **fields})
+
+
+def data_uri(kind: str, size: int) -> str:
+    """A data URI that carries so many bytes, a multiple of three."""
+    return f"data:{kind};base64,{'A' * (size // 3 * 4)}"
+
+
+def test_an_image_just_below_the_limit_is_taken_and_one_at_it_is_not() -> None:
+    anyfast = DIALECTS["anyfast"]
+    assert anyfast.refusals(request(first_frame=data_uri("image/jpeg", 30 * MB - 3))) == []
+    assert anyfast.refusals(request(first_frame=data_uri("image/jpeg", 30 * MB))) == [
+        Problem("first_frame", "anyfast takes less than 30 MB, not 30.0 MB")
+    ]
+
+
+def test_a_sound_has_a_limit_of_its_own() -> None:
+    audio = request(reference_images=["https://example.com/a.png"], reference_audios=[data_uri("audio/wav", 15 * MB)])
+    for name in ("anyfast", "ark"):
+        (problem,) = DIALECTS[name].refusals(audio)
+        assert problem.field == "reference_audios[0]"
+
+
+def test_a_request_as_a_whole_has_a_limit_where_it_is_documented() -> None:
+    large = request(reference_images=[data_uri("image/png", 18 * MB)] * 2 + [data_uri("image/png", 21 * MB)])
+    (problem,) = DIALECTS["ark"].refusals(large)
+    assert problem.field == "reference_images[2]"
+    assert "64 MB" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("name", "canonical"), [("JPEG", "jpg"), ("tif", "tiff"), ("quicktime", "mov"), ("x-wav", "wav"), ("png", "png")]
+)
+def test_one_name_per_format(name: str, canonical: str) -> None:
+    assert canonical_format(name) == canonical
+
+
+@pytest.mark.parametrize(("text", "tokens"), [("", 0), ("abcd", 1), ("abcde", 2), ("狐狸", 2), ("狐狸 fox", 3)])
+def test_tokens_are_estimated(text: str, tokens: int) -> None:
+    assert estimated_tokens(text) == tokens
+
+
+@pytest.mark.parametrize("prompt", ["狐" * 501, "fox " * 1001])
+def test_a_long_prompt_is_a_warning_where_it_is_advised_against(prompt: str) -> None:
+    for name in ("anyfast", "evolink", "ark"):
+        long = request(prompt=prompt)
+        assert DIALECTS[name].refusals(long) == []
+        assert [warning.field for warning in DIALECTS[name].warnings(long)] == ["prompt"]
+
+
+@pytest.mark.parametrize(
+    ("gateway", "fields", "field"),
+    [
+        ("anyfast", {"operation": "edit", "reference_videos": ["https://example.com/a.mp4"]}, "operation"),
+        ("anyfast", {"camera_fixed": False}, "camera_fixed"),
+        ("evolink", {"watermark": False}, "watermark"),
+        ("uniall", {"camera_fixed": True}, "camera_fixed"),
+        ("uniall", {"resolution": "4k"}, "resolution"),
+        ("12ai", {"reference_images": ["https://example.com/a.png"]}, "prompt"),
+    ],
+)
+def test_what_is_not_quite_done_is_a_warning(gateway: str, fields: dict[str, Any], field: str) -> None:
+    asked = request(**fields)
+    assert DIALECTS[gateway].refusals(asked) == []
+    assert [warning.field for warning in DIALECTS[gateway].warnings(asked)] == [field]
+
+
+def test_nothing_is_warned_of_where_all_is_said() -> None:
+    for dialect in DIALECTS.values():
+        assert dialect.warnings(request(duration=5, ratio="16:9", audio=True)) == []
+
+
+def test_ark_takes_an_accounts_own_models() -> None:
+    ark = DIALECTS["ark"].with_models({"standard": "ep-20260101-abcde"})
+    assert ark.model_for(request()) == "ep-20260101-abcde"
+    assert ark.model_for(request(tier="fast")) == "doubao-seedance-2-0-fast-260128"
+    assert DIALECTS["ark"].model_for(request()) == "doubao-seedance-2-0-260128"
+    named = request(gateway_options={"ark": {"model": "ep-other"}})
+    assert ark.model_for(named) == "ep-other"
+
+
+@pytest.mark.parametrize("models", [{"standard": "a b"}, {"huge": "x"}, {"fast": ""}])
+def test_models_that_make_no_sense_are_refused(models: dict[Any, str]) -> None:
+    with pytest.raises(InvalidInput):
+        DIALECTS["ark"].with_models(models)
+
+
+def test_other_gateways_model_names_are_fixed() -> None:
+    for name in DIALECTS.keys() - {"ark"}:
+        assert DIALECTS[name].with_models({}) is DIALECTS[name]
+        with pytest.raises(InvalidInput, match="fixed"):
+            DIALECTS[name].with_models({"standard": "x"})

@@ -138,7 +138,7 @@ def _list(
     shown: Callable[[Item], dict[str, Any]],
 ) -> Answer:
     _only(fields, ("model", "Filter", "PageNumber", "PageSize"))
-    wanted = fields.get("Filter") or {}
+    wanted = fields.get("Filter", {})
     if not isinstance(wanted, dict):
         raise _bad("Filter must be an object")
     _only(wanted, ("Name", "GroupIds", "GroupType"))

@@ -1,0 +1,175 @@
+"""Ark as the simulator plays it: create, get, list, cancel and delete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.simulator_client import Client, client_at, simulator, wait_until
+
+PATH = "/contents/generations/tasks"
+MODEL = "doubao-seedance-2-0-260128"
+FAST = "dreamina-seedance-2-0-fast-260128"
+
+
+def body(model: str = MODEL, **fields: Any) -> dict[str, Any]:
+    return {"model": model, "content": [{"type": "text", "text": "a red fox"}], **fields}
+
+
+@pytest.fixture
+def ark() -> Iterator[Client]:
+    with simulator("/ark/api/v3", time="fixed", median_seconds=3) as client:
+        yield client
+
+
+def create(client: Client, **fields: Any) -> str:
+    answer = client.post(PATH, body(**fields))
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["id"])
+
+
+def finish(client: Client) -> None:
+    """Make new tasks end at once."""
+    client.http.put("/_sim/timing", json={"kind": "fixed", "median_s": 0.01})
+
+
+def error_of(answer: httpx.Response) -> tuple[int, str, str]:
+    error = answer.json()["error"]
+    return answer.status_code, error["code"], error["param"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"model": "ep-20260101-abcde", "resolution": "1080p"},
+        {"model": FAST, "resolution": "480p", "ratio": "adaptive", "duration": -1},
+        {"service_tier": "default", "camera_fixed": False, "draft": False, "priority": 3, "seed": 2**32 - 1},
+        {"execution_expires_after": 3600, "safety_identifier": "user-1", "return_last_frame": True},
+        {"callback_url": "https://example.com/hook", "tools": [{"type": "web_search"}]},
+        {"content": [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]},
+    ],
+)
+def test_what_is_documented_is_accepted(ark: Client, fields: dict[str, Any]) -> None:
+    assert create(ark, **fields).startswith("cgt-")
+
+
+@pytest.mark.parametrize(
+    ("fields", "refusal"),
+    [
+        ({"model": "sora-2"}, (404, "InvalidEndpointOrModel.NotFound", "")),
+        ({"model": ""}, (400, "MissingParameter", "model")),
+        ({"resolution": "4k"}, (400, "InvalidParameter", "resolution")),
+        ({"model": FAST, "resolution": "1080p"}, (400, "InvalidParameter", "resolution")),
+        ({"service_tier": "flex"}, (400, "InvalidParameter", "service_tier")),
+        ({"camera_fixed": True}, (400, "InvalidParameter", "camera_fixed")),
+        ({"draft": True}, (400, "InvalidParameter", "draft")),
+        ({"frames": 57}, (400, "InvalidParameter", "frames")),
+        ({"execution_expires_after": 60}, (400, "InvalidParameter", "execution_expires_after")),
+        ({"priority": True}, (400, "InvalidParameter", "priority")),
+        ({"callback_url": "http://10.1.1.1/"}, (400, "InvalidParameter", "callback_url")),
+        ({"colour": "red"}, (400, "InvalidParameter", "colour")),
+    ],
+)
+def test_what_is_not_documented_is_refused(ark: Client, fields: dict[str, Any], refusal: tuple[int, str, str]) -> None:
+    assert error_of(ark.post(PATH, body(**fields))) == refusal
+
+
+def test_keys_and_unknown_tasks(ark: Client) -> None:
+    with client_at(str(ark.http.base_url), "/ark/api/v3", key="") as nobody:
+        assert error_of(nobody.get(f"{PATH}/x")) == (401, "AuthenticationError", "")
+    assert error_of(ark.get(f"{PATH}/cgt-nothing"))[:2] == (404, "NotFound.Task")
+    assert error_of(ark.http.put(f"/ark/api/v3{PATH}"))[0] == 404
+
+
+def test_a_whole_task(ark: Client) -> None:
+    finish(ark)
+    created = ark.post(PATH, body(seed=11, safety_identifier="user-1", priority=2, return_last_frame=True)).json()
+    assert created["safety_identifier"] == "user-1"
+    task = wait_until(lambda: (t := ark.get(f"{PATH}/{created['id']}").json())["status"] == "succeeded" and t)
+    assert task["id"] == created["id"] and task["model"] == MODEL and task["error"] is None
+    shown = [task[name] for name in ("seed", "priority", "ratio", "resolution", "duration", "framespersecond")]
+    assert shown == [11, 2, "16:9", "720p", 5, 24]
+    assert task["usage"] == {"completion_tokens": 108_900, "total_tokens": 108_900}
+    for url in (task["content"]["video_url"], task["content"]["last_frame_url"]):
+        assert ark.http.get(url).status_code == 200
+    assert task["created_at"] <= task["updated_at"] <= time.time()
+
+
+def test_status_words(ark: Client) -> None:
+    ark.arm({"kind": "fail", "code": "Boom", "times": 1}, {"kind": "inner_expired", "times": 1})
+    waiting = create(ark, seed=1)
+    assert ark.get(f"{PATH}/{waiting}").json()["status"] == "queued"
+    wait_until(lambda: ark.get(f"{PATH}/{waiting}").json()["status"] == "running")
+    failed = wait_until(lambda: (t := ark.get(f"{PATH}/{waiting}").json())["status"] == "failed" and t)
+    assert failed["error"]["code"] == "Boom" and "content" not in failed
+    finish(ark)
+    expired = create(ark)
+    wait_until(lambda: ark.get(f"{PATH}/{expired}").json()["status"] == "expired")
+
+
+def test_the_list_filters_and_pages(ark: Client) -> None:
+    running = [create(ark, seed=n) for n in range(3)]
+    finish(ark)
+    fast = [create(ark, model=FAST) for _ in range(4)]
+    wait_until(lambda: ark.get(f"{PATH}?filter.status=succeeded").json()["total"] == 4)
+    with client_at(str(ark.http.base_url), "/ark/api/v3", key="sk-other") as other:
+        create(other)
+        assert other.get(PATH).json()["total"] == 1
+
+    def ids(query: str) -> list[str]:
+        return [item["id"] for item in ark.get(f"{PATH}?{query}").json()["items"]]
+
+    assert ids("") == [*reversed(fast), *reversed(running)]
+    assert ids("page_num=2&page_size=3") == [fast[0], running[2], running[1]]
+    assert ids("page_num=9&page_size=3") == []
+    assert ids(f"filter.model={FAST}") == [*reversed(fast)]
+    assert ids(f"filter.task_ids={fast[0]}&filter.task_ids={running[0]}") == [fast[0], running[0]]
+    assert ids("filter.service_tier=flex") == []
+    assert ark.get(f"{PATH}?page_size=1").json()["total"] == 7
+    seeds = {item["id"]: item["created_at"] for item in ark.get(PATH).json()["items"]}
+    assert set(seeds) == {*fast, *running}
+    for wrong in ("page_size=0", "page_num=x", "filter.status=done", "order=asc", "page_size=501"):
+        assert ark.get(f"{PATH}?{wrong}").status_code == 400
+
+
+def test_waiting_tasks_are_cancelled_running_ones_are_not_and_others_are_forgotten(ark: Client) -> None:
+    def delete(task_id: str) -> httpx.Response:
+        return ark.http.delete(f"/ark/api/v3{PATH}/{task_id}")
+
+    waiting, running = create(ark), create(ark)
+    assert (delete(waiting).status_code, delete(waiting).json()) == (200, {})
+    assert ark.get(f"{PATH}/{waiting}").status_code == 404, "the second delete removed the cancelled record"
+    wait_until(lambda: ark.get(f"{PATH}/{running}").json()["status"] == "running")
+    assert error_of(delete(running))[0] == 409
+    finish(ark)
+    done = create(ark)
+    wait_until(lambda: ark.get(f"{PATH}/{done}").json()["status"] == "succeeded")
+    assert delete(done).status_code == 200
+    assert ark.get(f"{PATH}/{done}").status_code == 404 and delete(done).status_code == 404
+    assert len(ark.ledger()["tasks"]) == 3, "the ledger forgets nothing"
+
+
+def test_a_cancelled_task_stays_cancelled(ark: Client) -> None:
+    waiting = create(ark)
+    ark.http.delete(f"/ark/api/v3{PATH}/{waiting}")
+    assert ark.get(f"{PATH}/{waiting}").json()["status"] == "cancelled"
+
+
+def test_faults_on_lists_and_deletes(ark: Client) -> None:
+    ark.arm({"kind": "status", "where": "list", "status": 500}, {"kind": "garbage", "where": "delete"})
+    assert error_of(ark.get(PATH))[:2] == (500, "InternalServiceError")
+    assert ark.http.delete(f"/ark/api/v3{PATH}/{create(ark)}").content[:1] != b"{"
+
+
+def test_limits_in_arks_words() -> None:
+    with simulator("/ark/api/v3", requests_per_minute=1) as ark:
+        create(ark)
+        assert error_of(ark.post(PATH, body()))[:2] == (429, "APIAccountRpmRateLimitExceeded")
+    with simulator("/ark/api/v3", max_in_flight=1) as ark:
+        create(ark)
+        assert error_of(ark.post(PATH, body()))[:2] == (429, "ServerOverloaded")

@@ -1,0 +1,133 @@
+"""Callbacks: when, what, how often again, and to whom never."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from tests.simulator_client import Client, simulator, wait_until
+
+ARK = "/api/v3/contents/generations/tasks"
+
+
+class Listener:
+    """A small server that writes down what it is told; it answers with the given statuses, then with 200."""
+
+    def __init__(self, *statuses: int) -> None:
+        heard: list[tuple[float, str, dict[str, Any]]] = []
+        answers = list(statuses)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                length = int(self.headers["Content-Length"])
+                heard.append((time.monotonic(), self.path, json.loads(self.rfile.read(length))))
+                self.send_response(answers.pop(0) if answers else 200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        self.heard = heard
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+
+
+@contextmanager
+def listening(*statuses: int) -> Iterator[Listener]:
+    listener = Listener(*statuses)
+    thread = threading.Thread(target=listener.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield listener
+    finally:
+        listener.server.shutdown()
+        thread.join()
+        listener.server.server_close()
+
+
+def evolink(client: Client, url: str) -> str:
+    body = {"model": "seedance-2.0-text-to-video", "prompt": "a red fox", "callback_url": url}
+    return str(client.post("/evolink/v1/videos/generations", body).json()["id"])
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with simulator("", time="fixed", median_seconds=0.3) as made:
+        yield made
+
+
+def test_evolink_tells_the_end_once_with_the_body_of_a_query(client: Client) -> None:
+    with listening() as listener:
+        task_id = evolink(client, f"{listener.url}/token-1")
+        wait_until(lambda: listener.heard)
+        _, path, told = listener.heard[0]
+        shown = client.get(f"/evolink/v1/tasks/{task_id}").json()
+        assert path == "/hook/token-1" and told["status"] == "completed"
+        assert {**told, "results": []} == {**shown, "results": []}
+        assert client.http.get(told["results"][0]).status_code == 200
+        time.sleep(0.2)
+        assert len(listener.heard) == 1
+
+
+def test_12ai_tells_the_end(client: Client) -> None:
+    with listening() as listener:
+        body = {"model": "seedance-2-official", "prompt": "a fox", "metadata": {"webhook_url": listener.url}}
+        task_id = client.post("/12ai/v1/videos", body).json()["id"]
+        wait_until(lambda: listener.heard)
+        assert listener.heard[0][2]["id"] == task_id and listener.heard[0][2]["metadata"]["url"]
+
+
+def test_ark_tells_every_state(client: Client) -> None:
+    with listening() as listener:
+        content = [{"type": "text", "text": "a red fox"}]
+        body = {"model": "doubao-seedance-2-0-260128", "content": content, "callback_url": listener.url}
+        task_id = client.post(f"/ark{ARK}", body).json()["id"]
+        wait_until(lambda: len(listener.heard) == 3)
+        assert [told["status"] for _, _, told in listener.heard] == ["queued", "running", "succeeded"]
+        assert {told["id"] for _, _, told in listener.heard} == {task_id}
+
+
+def test_a_refused_callback_is_tried_again_after_1_and_2_seconds(client: Client) -> None:
+    with listening(500, 302) as listener:
+        task_id = evolink(client, listener.url)
+        wait_until(lambda: len(listener.heard) == 3)
+        moments = [moment for moment, _, _ in listener.heard]
+        assert 0.9 < moments[1] - moments[0] < 1.9 and 1.9 < moments[2] - moments[1] < 3
+        entry = next(task for task in client.ledger()["tasks"] if task["id"] == task_id)
+        assert (entry["callbacks"], entry["callbacks_taken"]) == (3, 1)
+
+
+def test_failures_and_lost_tasks_are_told(client: Client) -> None:
+    with listening() as listener:
+        client.arm({"kind": "fail", "times": 1}, {"kind": "lost", "times": 1})
+        evolink(client, listener.url)
+        evolink(client, listener.url)
+        wait_until(lambda: len(listener.heard) == 2)
+        assert {told["status"] for _, _, told in listener.heard} == {"failed"}
+
+
+def test_callbacks_go_missing_or_come_twice_on_demand(client: Client) -> None:
+    with listening() as listener:
+        client.arm({"kind": "no_callback", "times": 1}, {"kind": "callback_twice", "times": 1})
+        silent = evolink(client, f"{listener.url}/silent")
+        wait_until(lambda: client.get(f"/evolink/v1/tasks/{silent}").json()["status"] == "completed")
+        time.sleep(0.1)
+        evolink(client, f"{listener.url}/twice")
+        wait_until(lambda: len(listener.heard) == 2)
+        assert {path for _, path, _ in listener.heard} == {"/hook/twice"}
+
+
+def test_other_hosts_are_never_called(client: Client) -> None:
+    task_id = evolink(client, "https://callbacks.example.com/hook")
+    wait_until(lambda: client.get(f"/evolink/v1/tasks/{task_id}").json()["status"] == "completed")
+    ledger = client.ledger()
+    assert ledger["totals"]["requests"]["callbacks.host_not_allowed"] == 1
+    assert next(task for task in ledger["tasks"] if task["id"] == task_id)["callbacks"] == 0

@@ -127,6 +127,9 @@ class Job(SQLModel, table=True):
     setbacks: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     polls: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     reason: str | None = Field(default=None, sa_column=Column(Text))
+    cancel_requested_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # The share of the video's life, in percent, at which its last alarm was raised.
+    expiry_alarm: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     # Where it was submitted.
     account: str | None = Field(default=None, sa_column=Column(Text))
     gateway: str | None = Field(default=None, sa_column=Column(Text))
@@ -143,6 +146,10 @@ class Job(SQLModel, table=True):
     object_key: str | None = Field(default=None, sa_column=Column(Text))
     size_bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
     sha256: str | None = Field(default=None, sa_column=Column(Text))
+    last_frame_key: str | None = Field(default=None, sa_column=Column(Text))
+    poster_key: str | None = Field(default=None, sa_column=Column(Text))
+    estimate: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    cost: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
@@ -160,6 +167,9 @@ class Attempt(SQLModel, table=True):
         ),
         Index("attempts_account_started_idx", "account", "started_at"),
         Index("attempts_task_idx", "account", "gateway_task_id"),
+        Index(
+            "attempts_callback_idx", "callback_token", unique=True, postgresql_where=text("callback_token IS NOT NULL")
+        ),
     )
 
     job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True))
@@ -169,6 +179,8 @@ class Attempt(SQLModel, table=True):
     started_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     outcome: str | None = Field(default=None, sa_column=Column(Text))
+    seed: int | None = Field(default=None, sa_column=Column(BigInteger))
+    callback_token: str | None = Field(default=None, sa_column=Column(Text))
     http_status: int | None = Field(default=None, sa_column=Column(SmallInteger))
     gateway_task_id: str | None = Field(default=None, sa_column=Column(Text))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
@@ -189,6 +201,27 @@ class JobEvent(SQLModel, table=True):
     target: str = Field(sa_column=Column(Text, nullable=False))
     reason: str = Field(sa_column=Column(Text, nullable=False))
     detail: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+
+
+class Asset(SQLModel, table=True):
+    """A file that an account's gateway keeps: uploaded, and billed, once per account and content."""
+
+    __tablename__ = "assets"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("status IN ('uploading', 'processing', 'active', 'failed')", name="assets_status_check"),
+        CheckConstraint("status = 'uploading' OR asset_id IS NOT NULL", name="assets_asset_id_check"),
+    )
+
+    account: str = Field(sa_column=Column(Text, primary_key=True))
+    sha256: str = Field(sa_column=Column(Text, primary_key=True))
+    modality: str = Field(sa_column=Column(Text, nullable=False))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    group_id: str | None = Field(default=None, sa_column=Column(Text))
+    asset_id: str | None = Field(default=None, sa_column=Column(Text))
+    status: str = Field(sa_column=Column(Text, nullable=False, server_default="uploading"))
+    error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 
 
 class AccountState(SQLModel, table=True):

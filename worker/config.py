@@ -7,7 +7,6 @@ _settings = load_settings()
 broker_url = _settings.require_broker_url()
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
-broker_pool_limit = 4
 broker_transport_options = {
     # No acknowledgement is ever late, so this only bounds how long a message lost by a dying worker lingers.
     "visibility_timeout": 3600,

@@ -23,6 +23,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "assets",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("modality", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("group_id", sa.Text(), nullable=True),
+        sa.Column("asset_id", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), server_default="uploading", nullable=False),
+        sa.Column("error", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("status = 'uploading' OR asset_id IS NOT NULL", name="assets_asset_id_check"),
+        sa.CheckConstraint("status IN ('uploading', 'processing', 'active', 'failed')", name="assets_status_check"),
+        sa.PrimaryKeyConstraint("account", "sha256"),
+    )
+    op.create_table(
         "campaigns",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("tenant", sa.Text(), server_default="default", nullable=False),
@@ -64,6 +80,8 @@ def upgrade() -> None:
         sa.Column("setbacks", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("polls", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("cancel_requested_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("expiry_alarm", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("account", sa.Text(), nullable=True),
         sa.Column("gateway", sa.Text(), nullable=True),
         sa.Column("model", sa.Text(), nullable=True),
@@ -78,6 +96,10 @@ def upgrade() -> None:
         sa.Column("object_key", sa.Text(), nullable=True),
         sa.Column("size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("sha256", sa.Text(), nullable=True),
+        sa.Column("last_frame_key", sa.Text(), nullable=True),
+        sa.Column("poster_key", sa.Text(), nullable=True),
+        sa.Column("estimate", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("cost", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("error", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -157,6 +179,8 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("seed", sa.BigInteger(), nullable=True),
+        sa.Column("callback_token", sa.Text(), nullable=True),
         sa.Column("http_status", sa.SmallInteger(), nullable=True),
         sa.Column("gateway_task_id", sa.Text(), nullable=True),
         sa.Column("error", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
@@ -168,6 +192,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", "number"),
     )
     op.create_index("attempts_account_started_idx", "attempts", ["account", "started_at"], unique=False)
+    op.create_index(
+        "attempts_callback_idx",
+        "attempts",
+        ["callback_token"],
+        unique=True,
+        postgresql_where=sa.text("callback_token IS NOT NULL"),
+    )
     op.create_index("attempts_task_idx", "attempts", ["account", "gateway_task_id"], unique=False)
     op.create_table(
         "job_events",
@@ -188,6 +219,9 @@ def downgrade() -> None:
     op.drop_index("job_events_job_idx", table_name="job_events")
     op.drop_table("job_events")
     op.drop_index("attempts_task_idx", table_name="attempts")
+    op.drop_index(
+        "attempts_callback_idx", table_name="attempts", postgresql_where=sa.text("callback_token IS NOT NULL")
+    )
     op.drop_index("attempts_account_started_idx", table_name="attempts")
     op.drop_table("attempts")
     op.drop_index("jobs_transferring_idx", table_name="jobs", postgresql_where=sa.text("state = 'transferring'"))
@@ -212,4 +246,5 @@ def downgrade() -> None:
     op.drop_table("jobs")
     op.drop_table("heartbeats")
     op.drop_table("campaigns")
+    op.drop_table("assets")
     op.drop_table("account_states")

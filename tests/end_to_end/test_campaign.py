@@ -1,0 +1,64 @@
+"""A campaign through the whole system, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.stack import running_stack, wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def test_fifty_jobs_succeed_each_generated_once_and_stored_byte_for_byte(tmp_path: Path) -> None:
+    with running_stack(tmp_path) as stack:
+        rows = [
+            {"prompt": f"video {i} 猫", "duration": 4 + i % 3, "resolution": ("480p", "720p")[i % 2], "seed": i}
+            for i in range(50)
+        ]
+        path = tmp_path / "fifty.jsonl"
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        done = stack.reelq("campaign", "run", str(path), "--name", "fifty", "--wait")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+        jobs = stack.jobs()
+        assert len(jobs) == 50
+        assert {job["state"] for job in jobs} == {"succeeded"}
+        assert {"id", "idempotency_key", "campaign", "account", "gateway_task_id", "object_key", "error"} <= set(
+            jobs[0]
+        )
+        ledger = stack.ledger()
+        assert ledger["totals"]["tasks"] == 50
+        assert sorted(task["prompt"] for task in ledger["tasks"]) == sorted(str(row["prompt"]) for row in rows)
+        stack.assert_promises(jobs)
+
+        again = stack.reelq("campaign", "run", str(path), "--name", "fifty", "--wait")
+        assert again.returncode == 0, again.stderr
+        assert stack.ledger()["totals"]["tasks"] == 50, "the same campaign again pays for nothing"
+
+        workers = f"{stack.info()['flower']}/workers?json=1"
+        wait_for("Flower sees the worker", lambda: "submit-poll@" in httpx.get(workers, timeout=10).text, 30)
+
+
+def test_a_broken_file_enqueues_nothing_and_a_refused_job_fails_alone(tmp_path: Path) -> None:
+    with running_stack(tmp_path) as stack:
+        path = tmp_path / "broken.jsonl"
+        path.write_text('{"prompt": "good"}\n{"prompt": "bad", "duration": 3}\n')
+        done = stack.reelq("campaign", "run", str(path), "--name", "broken")
+        assert done.returncode == 2
+        assert "line 2" in done.stderr
+        assert "duration" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert stack.jobs() == []
+
+        stack.add_faults({"kind": "moderate_input", "prompt_contains": "forbidden"})
+        path.write_text('{"prompt": "a garden"}\n{"prompt": "something forbidden"}\n')
+        done = stack.reelq("campaign", "run", str(path), "--name", "mixed", "--wait")
+        assert done.returncode == 1
+        by_prompt = {job["request"]["prompt"]: job for job in stack.jobs()}
+        assert by_prompt["a garden"]["state"] == "succeeded"
+        assert by_prompt["something forbidden"]["state"] == "failed"
+        assert by_prompt["something forbidden"]["error"]["code"] == "moderation_blocked"

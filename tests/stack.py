@@ -1,0 +1,171 @@
+"""A whole system as a user starts it: `reelq up` in a directory of its own, with the simulator as its gateway."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from storage.objects import Objects
+from storage.settings import load_settings
+
+REELQ = [sys.executable, "-m", "producer.cli.main"]
+FINAL = {"succeeded", "failed", "cancelled", "unconfirmed"}
+
+# Short enough that a test sees several leases end, long enough that a busy machine does not lose them.
+QUICK = {
+    "REELQ_LEASE_SECONDS": "8",
+    "REELQ_SUBMIT_TIMEOUT_SECONDS": "4",
+    "REELQ_QUERY_TIMEOUT_SECONDS": "4",
+    "REELQ_POLL_MIN_SECONDS": "0.3",
+    "REELQ_POLL_MAX_SECONDS": "2",
+}
+
+
+def wait_for(what: str, condition: Callable[[], bool], timeout_s: float) -> None:
+    """Come back as soon as the condition holds; fail, naming it, when it does not in time."""
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}"
+        time.sleep(0.1)
+
+
+@dataclass
+class Stack:
+    """A running `reelq up`."""
+
+    directory: Path
+    environ: Mapping[str, str]
+    supervisor: subprocess.Popen[bytes]
+
+    def info(self) -> dict[str, Any]:
+        """What `stack.json` says now."""
+        loaded: dict[str, Any] = json.loads((self.directory / "stack.json").read_text())
+        return loaded
+
+    def pid(self, name: str) -> int:
+        return int(self.info()["processes"][name])
+
+    def kill(self, *names: str, how: int = signal.SIGKILL) -> None:
+        """Kill processes of the stack, all at the same moment."""
+        for pid in [self.pid(name) for name in names]:
+            os.kill(pid, how)
+
+    def reelq(self, *arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a command as a user would."""
+        return subprocess.run(
+            [*REELQ, *arguments, "--data-dir", str(self.directory)],
+            env=dict(self.environ),
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def start_campaign(self, count: int, name: str = "test") -> None:
+        """Enqueue jobs with a prompt of their own each."""
+        path = self.directory / f"{name}.jsonl"
+        rows = ({"prompt": f"{name} {i}", "duration": 4, "resolution": "480p"} for i in range(count))
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        done = self.reelq("campaign", "run", str(path), "--name", name)
+        assert done.returncode == 0, done.stderr
+
+    def jobs(self) -> list[dict[str, Any]]:
+        listed = self.reelq("jobs", "list", "--limit", "10000", "--json")
+        assert listed.returncode == 0, listed.stderr
+        rows: list[dict[str, Any]] = json.loads(listed.stdout)
+        return rows
+
+    def states(self) -> Counter[str]:
+        return Counter(job["state"] for job in self.jobs())
+
+    def wait_final(self, timeout_s: float) -> Counter[str]:
+        """Wait until every job has ended or is held for a person."""
+        wait_for("every job ended or held", lambda: set(self.states()) <= FINAL, timeout_s)
+        return self.states()
+
+    def ledger(self) -> dict[str, Any]:
+        """What the gateway did."""
+        found: dict[str, Any] = self._simulator("GET", "ledger")
+        return found
+
+    def add_faults(self, *rules: Mapping[str, Any]) -> None:
+        self._simulator("POST", "faults", list(rules))
+
+    def clear_faults(self) -> None:
+        self._simulator("DELETE", "faults")
+
+    def _simulator(self, method: str, path: str, body: Any = None) -> Any:
+        answer = httpx.request(method, f"{self.info()['simulator']}/_sim/{path}", json=body, timeout=60)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    def objects(self) -> Objects:
+        return Objects(load_settings(self.directory, {}))
+
+    def assert_promises(self, jobs: Sequence[Mapping[str, Any]]) -> None:
+        """Nothing lost, nothing paid twice, every generated video in the bucket byte for byte."""
+        ledger = self.ledger()
+        assert ledger["duplicates"] == [], "the gateway made something twice"
+        by_task = {task["id"]: task for task in ledger["tasks"]}
+        objects = self.objects()
+        for job in jobs:
+            if job["state"] != "succeeded":
+                continue
+            digest = hashlib.sha256()
+            for chunk in objects.chunks(job["object_key"]):
+                digest.update(chunk)
+            assert digest.hexdigest() == by_task[job["gateway_task_id"]]["sha256"], job["id"]
+        known = {job["gateway_task_id"] for job in jobs}
+        held = sum(job["state"] == "unconfirmed" for job in jobs)
+        orphans = [task for task in by_task if task not in known]
+        assert len(orphans) <= held, f"{len(orphans)} generations nobody waits for, {held} jobs held"
+        assert objects.open_parts() == []
+
+
+@contextmanager
+def running_stack(directory: Path, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """Start `reelq up`, wait until jobs can run, and stop it at the end."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
+    environ = kept | QUICK | dict(settings or {})
+    log = directory / "up.log"
+    with log.open("wb") as output:
+        supervisor = subprocess.Popen(
+            [*REELQ, "up", "--data-dir", str(directory)],
+            env=environ,
+            cwd=directory,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    stack = Stack(directory, environ, supervisor)
+    try:
+        wait_for(f"ready ({log.read_text()})", lambda: _ready(stack), 60)
+        yield stack
+    finally:
+        supervisor.terminate()
+        try:
+            supervisor.wait(60)
+        except subprocess.TimeoutExpired:
+            supervisor.kill()
+            raise
+
+
+def _ready(stack: Stack) -> bool:
+    assert stack.supervisor.poll() is None, (stack.directory / "up.log").read_text()
+    try:
+        return httpx.get(f"{stack.info()['api']}/readyz", timeout=2).status_code == 200
+    except (httpx.HTTPError, OSError, ValueError):
+        return False

@@ -1,0 +1,279 @@
+"""Every dialect over HTTP against the simulator, which reads the same documents independently of it."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seedance.account import Account
+from seedance.client import GatewayClient
+from seedance.errors import (
+    AccountProblem,
+    GatewayError,
+    Moderated,
+    OutcomeUnknown,
+    Rejected,
+    TaskUnknown,
+    Throttled,
+)
+from seedance.gateways.base import Attempt, Dialect, TaskReport, TaskStatus, WireAnswer, WireCall
+from seedance.gateways.registry import DIALECTS
+from seedance.request import GenerationRequest, parse_request
+from simulator.main import SimulatorOptions, running
+from tests.contract.recorded import load
+from tests.contract.strategies import REQUESTS
+
+T = TypeVar("T")
+KEY = "sk-contract-tests"
+EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+UNKNOWN_IDS = {"evolink": "task-unified-1-unknown"}
+TERMINAL = (TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED, TaskStatus.LOST)
+FOX = parse_request({"prompt": "a fox in the snow", "duration": 5})
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with running(SimulatorOptions(seed=7, time="fixed", median_seconds=0.1, api_keys=frozenset({KEY}))) as base_url:
+        yield base_url
+
+
+@pytest.fixture
+def faults(url: str) -> Iterator[Callable[..., None]]:
+    def arm(**rule: Any) -> None:
+        httpx.post(f"{url}/_sim/faults", json=[rule], trust_env=False).raise_for_status()
+
+    yield arm
+    httpx.delete(f"{url}/_sim/faults", trust_env=False).raise_for_status()
+
+
+def account_url(url: str, dialect: Dialect) -> str:
+    return f"{url}/{dialect.name}" + ("/api/v3" if dialect.name == "ark" else "")
+
+
+def with_client(url: str, dialect: Dialect, work: Callable[[GatewayClient], Awaitable[T]], key: str = KEY) -> T:
+    account = Account.model_validate(
+        {"name": "a", "gateway": dialect.name, "base_url": account_url(url, dialect), "api_key": key}
+    )
+
+    async def run() -> T:
+        async with GatewayClient(account, dialect, submit_timeout_s=10, query_timeout_s=10) as client:
+            return await work(client)
+
+    return asyncio.run(run())
+
+
+async def generate(client: GatewayClient, request: GenerationRequest, attempt: Attempt) -> TaskReport:
+    """Submit and poll to the end."""
+    task_id = (await client.submit(request, attempt)).task_id
+    async with asyncio.timeout(20):
+        while (report := await client.query(task_id)).status not in TERMINAL:
+            assert report.status is not TaskStatus.UNKNOWN, report.raw_status
+            await asyncio.sleep(0.05)
+    return report
+
+
+@EVERY_DIALECT
+def test_every_recorded_request_is_accepted_and_its_video_is_found(url: str, dialect: Dialect) -> None:
+    recorded = load(dialect.name, "requests")
+
+    async def work(client: GatewayClient) -> list[TaskReport]:
+        return await asyncio.gather(
+            *(
+                generate(client, parse_request(row["request"]), Attempt(seed=row.get("attempt", {}).get("seed")))
+                for row in recorded
+            )
+        )
+
+    for row, report in zip(recorded, with_client(url, dialect, work), strict=True):
+        assert report.status is TaskStatus.SUCCEEDED, row["name"]
+        assert report.video_url is not None
+        if row["request"].get("return_last_frame"):
+            assert report.last_frame_url is not None
+
+
+@EVERY_DIALECT
+@given(request=REQUESTS, seed=st.none() | st.integers(0, 2**32 - 1))
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+def test_what_the_dialect_does_not_refuse_is_accepted(
+    url: str, dialect: Dialect, request: GenerationRequest, seed: int | None
+) -> None:
+    if not dialect.refusals(request):
+        with_client(url, dialect, lambda client: client.submit(request, Attempt(seed)))
+
+
+@EVERY_DIALECT
+def test_an_unknown_task(url: str, dialect: Dialect) -> None:
+    with pytest.raises(TaskUnknown):
+        with_client(url, dialect, lambda client: client.query(UNKNOWN_IDS.get(dialect.name, "cgt-unknown")))
+
+
+@EVERY_DIALECT
+def test_a_wrong_key(url: str, dialect: Dialect) -> None:
+    with pytest.raises(AccountProblem) as caught:
+        with_client(url, dialect, lambda client: client.submit(FOX, Attempt()), key="sk-wrong-key")
+    assert caught.value.kind == "auth"
+    assert "sk-wrong-key" not in str(caught.value)
+
+
+ON_CREATE: list[tuple[dict[str, Any], type[GatewayError], dict[str, Any]]] = [
+    ({"kind": "rate_limit"}, Throttled, {"retry_after_s": None}),
+    ({"kind": "rate_limit", "retry_after": 7}, Throttled, {"retry_after_s": 7.0}),
+    ({"kind": "no_money"}, AccountProblem, {"kind": "billing"}),
+    ({"kind": "moderate_input"}, Moderated, {"stage": "input"}),
+    ({"kind": "accept_then_500"}, OutcomeUnknown, {"status": 500}),
+    ({"kind": "accept_then_500", "body": "html"}, OutcomeUnknown, {"status": 500}),
+    ({"kind": "status", "status": 502, "body": "html"}, OutcomeUnknown, {"status": 502}),
+    ({"kind": "status", "status": 400}, Rejected, {"status": 400}),
+    ({"kind": "garbage"}, OutcomeUnknown, {"status": 200}),
+    ({"kind": "html_200"}, OutcomeUnknown, {"status": 200}),
+    ({"kind": "empty_200"}, OutcomeUnknown, {"status": 200}),
+    ({"kind": "close_after_accept"}, OutcomeUnknown, {"status": None}),
+]
+
+
+@EVERY_DIALECT
+@pytest.mark.parametrize(("rule", "kind", "attributes"), ON_CREATE, ids=[str(case[0]) for case in ON_CREATE])
+def test_what_a_failed_create_means(
+    url: str,
+    faults: Callable[..., None],
+    dialect: Dialect,
+    rule: dict[str, Any],
+    kind: type[GatewayError],
+    attributes: dict[str, Any],
+) -> None:
+    faults(where="create", gateway=dialect.name, **rule)
+    with pytest.raises(GatewayError) as caught:
+        with_client(url, dialect, lambda client: client.submit(FOX, Attempt()))
+    assert type(caught.value) is kind
+    assert {name: getattr(caught.value, name) for name in attributes} == attributes
+
+
+FATES: list[tuple[dict[str, Any], TaskStatus, str]] = [
+    ({"kind": "fail"}, TaskStatus.FAILED, "generation_failed"),
+    ({"kind": "moderate_output"}, TaskStatus.FAILED, "moderation_blocked"),
+]
+
+
+@EVERY_DIALECT
+@pytest.mark.parametrize(("rule", "status", "code"), FATES, ids=[case[2] for case in FATES])
+def test_how_a_task_ends_badly(
+    url: str, faults: Callable[..., None], dialect: Dialect, rule: dict[str, Any], status: TaskStatus, code: str
+) -> None:
+    faults(where="create", gateway=dialect.name, **rule)
+    report = with_client(url, dialect, lambda client: generate(client, FOX, Attempt()))
+    assert report.status is status
+    assert report.failure is not None and report.failure.code == code
+
+
+@pytest.mark.parametrize("name", ["anyfast", "uniall", "12ai"])
+def test_a_task_that_new_api_lost(url: str, faults: Callable[..., None], name: str) -> None:
+    faults(where="create", gateway=name, kind="lost")
+    report = with_client(url, DIALECTS[name], lambda client: generate(client, FOX, Attempt()))
+    assert report.status is TaskStatus.LOST
+
+
+def test_what_expired_inside_is_seen_through_the_outer_status(url: str, faults: Callable[..., None]) -> None:
+    faults(where="create", gateway="anyfast", kind="inner_expired")
+    report = with_client(url, DIALECTS["anyfast"], lambda client: generate(client, FOX, Attempt()))
+    assert report.status is TaskStatus.EXPIRED
+
+
+@EVERY_DIALECT
+def test_an_unknown_word_keeps_the_task_alive(url: str, faults: Callable[..., None], dialect: Dialect) -> None:
+    faults(where="query", gateway=dialect.name, kind="unknown_status", status="ARCHIVED")
+
+    async def work(client: GatewayClient) -> TaskReport:
+        return await client.query((await client.submit(FOX, Attempt())).task_id)
+
+    report = with_client(url, dialect, work)
+    assert report.status is TaskStatus.UNKNOWN
+    assert "ARCHIVED" in report.raw_status
+
+
+def send(http: httpx.Client, call: WireCall) -> WireAnswer:
+    answer = http.request(call.method, call.path, params=dict(call.params), json=call.json)
+    return WireAnswer(
+        answer.status_code, {name.lower(): value for name, value in answer.headers.items()}, answer.content
+    )
+
+
+@pytest.mark.parametrize("name", [name for name, found in DIALECTS.items() if found.capabilities().callbacks])
+def test_a_callback_names_the_task(url: str, name: str) -> None:
+    dialect = DIALECTS[name]
+    bodies: queue.Queue[bytes] = queue.Queue()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.put(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        callback_url = f"http://127.0.0.1:{server.server_address[1]}/callbacks/{name}/token"
+        assert dialect.callback_problem(callback_url, allow_private=True) is None
+        attempt = Attempt(callback_url=callback_url)
+        submitted = with_client(url, dialect, lambda client: client.submit(FOX, attempt))
+        assert dialect.read_callback(bodies.get(timeout=20)) == submitted.task_id
+        server.shutdown()
+
+
+def sent(http: httpx.Client, call: WireCall | None) -> WireAnswer:
+    assert call is not None
+    return send(http, call)
+
+
+def test_ark_lists_tasks_with_the_seeds_of_their_attempts(url: str) -> None:
+    ark = DIALECTS["ark"]
+    with_client(url, ark, lambda client: generate(client, FOX, Attempt(seed=11)))
+    with ark_over(url) as http:
+        newest = ark.read_list(sent(http, ark.list_call(page_size=1, status=TaskStatus.SUCCEEDED)))
+        (task,) = newest.tasks
+        assert newest.total is not None and newest.total >= 1
+        assert (task.report.seed, task.model, task.report.status) == (11, ark.model_for(FOX), TaskStatus.SUCCEEDED)
+        assert task.created_at is not None and abs(task.created_at - time.time()) < 60
+        by_id = ark.read_list(sent(http, ark.list_call(task_ids=[task.task_id, "cgt-unknown"])))
+        assert [found.task_id for found in by_id.tasks] == [task.task_id]
+        assert ark.read_list(sent(http, ark.list_call(status=TaskStatus.EXPIRED))).tasks == ()
+
+
+def test_ark_cancels_what_is_queued_and_refuses_what_runs() -> None:
+    ark = DIALECTS["ark"]
+    with running(SimulatorOptions(seed=7, time="fixed", median_seconds=60)) as base_url, ark_over(base_url) as http:
+        task_id = ark.read_submitted(send(http, ark.submit_call(FOX, Attempt()))).task_id
+        assert sent(http, ark.cancel_call(task_id)).status == 200
+        assert ark.read_report(send(http, ark.query_call(task_id))).status is TaskStatus.CANCELLED
+        assert type(ark.read_error("cancel", sent(http, ark.cancel_call("cgt-unknown")))) is TaskUnknown
+    with running(SimulatorOptions(seed=7, time="fixed", median_seconds=8)) as base_url, ark_over(base_url) as http:
+        task_id = ark.read_submitted(send(http, ark.submit_call(FOX, Attempt()))).task_id
+        end = time.monotonic() + 8
+        while ark.read_report(send(http, ark.query_call(task_id))).status is TaskStatus.QUEUED:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert type(ark.read_error("cancel", sent(http, ark.cancel_call(task_id)))) is Rejected
+
+
+@contextmanager
+def ark_over(url: str) -> Iterator[httpx.Client]:
+    base_url = account_url(url, DIALECTS["ark"])
+    with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {KEY}"}, trust_env=False) as http:
+        yield http

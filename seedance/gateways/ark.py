@@ -126,7 +126,8 @@ class Ark(Dialect):
         if wrong or not models.keys() <= MODELS.keys():
             names = ", ".join(MODELS)
             raise InvalidInput([Problem("models", f"must map {names} to names of models or endpoints")])
-        return type(self)(dict(MODELS) | dict(models))
+        # A tier that is not named is not there: mixed with the defaults, it would be another region's model.
+        return type(self)(models) if models else self
 
     def capabilities(self) -> Capabilities:
         return self._capabilities

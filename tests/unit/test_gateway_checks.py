@@ -89,7 +89,8 @@ def test_nothing_is_warned_of_where_all_is_said() -> None:
 def test_ark_takes_an_accounts_own_models() -> None:
     ark = DIALECTS["ark"].with_models({"standard": "ep-20260101-abcde"})
     assert ark.model_for(request()) == "ep-20260101-abcde"
-    assert ark.model_for(request(tier="fast")) == "doubao-seedance-2-0-fast-260128"
+    assert [str(problem) for problem in ark.refusals(request(tier="fast"))] == ["tier: ark has standard, not fast"]
+    assert DIALECTS["ark"].with_models({}) is DIALECTS["ark"]
     assert DIALECTS["ark"].model_for(request()) == "doubao-seedance-2-0-260128"
     named = request(gateway_options={"ark": {"model": "ep-other"}})
     assert ark.model_for(named) == "ep-other"

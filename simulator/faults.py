@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.accounts import account_of
 from simulator.fault_kinds import KINDS, RULE_FIELDS, Group, Kind, Where, check_parameters
 
 
@@ -64,7 +65,7 @@ class Rule:
                 if wanted not in facts.get("prompt", ""):
                     return False
             elif name == "account":
-                if not given or (given != wanted and facts.get("key") != wanted):
+                if given not in (wanted, account_of(wanted)):
                     return False
             elif given != wanted:
                 return False

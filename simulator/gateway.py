@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 from simulator import fault_actions
@@ -21,12 +19,6 @@ from simulator.world import World
 
 MAX_BODY = 64 * 1024 * 1024
 ReadBody = Callable[[int], Awaitable[bytes | None]]
-
-
-@lru_cache(maxsize=10_000)
-def account_of(key: str) -> str:
-    """The name under which a key appears in the ledger: keys themselves are kept nowhere."""
-    return hashlib.sha256(key.encode()).hexdigest()[:12] if key else ""
 
 
 class Gateway:
@@ -46,7 +38,7 @@ class Gateway:
         if route is None:
             return dialect.not_found(call)
         world.ledger.counts[f"{dialect.name}.{route.operation}"] += 1
-        facts = {"gateway": dialect.name, "account": call.account, "key": key, "task": route.task_id}
+        facts = {"gateway": dialect.name, "account": call.account, "task": route.task_id}
         if self._strike("entry", route, facts):
             self._refused(call, route, 0, "fault: close_before_read")
             raise Cut("close")

@@ -17,8 +17,17 @@ class Journal:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._file: BinaryIO | None = None
+        self._header: dict[str, Any] = {}
 
-    def load(self) -> list[Task]:
+    def kept_seed(self) -> int | None:
+        """The seed of the run that began the file, None without one."""
+        if self._path is None or not self._path.exists():
+            return None
+        with self._path.open("rb") as file:
+            first = file.readline()
+        return int(orjson.loads(first)["seed"]) if first.endswith(b"\n") else None
+
+    def load(self, seed: int) -> list[Task]:
         """The tasks of earlier runs, then open for more. A last line that was cut off is dropped."""
         if self._path is None:
             return []
@@ -32,6 +41,9 @@ class Journal:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._path.open("ab", buffering=0)
         self._file.truncate(whole)
+        self._header = {"seed": seed}
+        if not whole:
+            self._write(self._header)
         return list(tasks.values())
 
     def created(self, task: Task) -> None:
@@ -48,6 +60,7 @@ class Journal:
     def clear(self) -> None:
         if self._file is not None:
             self._file.truncate(0)
+            self._write(self._header)
 
     def close(self) -> None:
         if self._file is not None:
@@ -60,6 +73,8 @@ class Journal:
 
 
 def _apply(record: dict[str, Any], tasks: dict[str, Task]) -> None:
+    if "seed" in record and len(record) == 1:
+        return
     if "order" not in record:
         task = tasks[record["id"]]
         task.cancelled_at, task.deleted = record["cancelled_at"], record["deleted"]

@@ -23,7 +23,7 @@ class SimulatorOptions:
     public_url: str | None = None
     """Where clients reach the files, None: the host and port the client itself used."""
     seed: int | None = None
-    """Same seed, same draws of generation times and faults. None: drawn anew at each start."""
+    """Same seed, same draws of generation times and faults. None: the journal's, else drawn anew at each start."""
     time: TimeKind = "lognormal"
     median_seconds: float = 3.0
     sigma: float = 0.35

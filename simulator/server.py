@@ -9,11 +9,12 @@ from typing import Any
 
 from aiohttp import web
 
+from simulator.accounts import account_of
 from simulator.answers import Answer, Call, Cut
 from simulator.control import Control
 from simulator.downloads import Download, Downloads
 from simulator.fault_files import read_rules
-from simulator.gateway import Gateway, account_of
+from simulator.gateway import Gateway
 from simulator.options import SimulatorOptions
 from simulator.tasks import TERMINAL
 from simulator.world import make_world
@@ -42,7 +43,7 @@ class Simulator:
             OSError: the port is taken.
             BadRule: the fault file holds a rule that cannot be armed.
         """
-        restored = self._world.journal.load()
+        restored = self._world.journal.load(self._world.engine.seed)
         for task in restored:
             self._world.engine.restore(task)
         self._control.arm()

@@ -35,7 +35,11 @@ class World:
 
 
 def make_world(options: SimulatorOptions) -> World:
-    seed = options.seed if options.seed is not None else secrets.randbits(32)
+    journal = Journal(options.journal)
+    seed = options.seed
+    if seed is None:  # the one of before, so that times and links go on as they were
+        kept = journal.kept_seed()
+        seed = kept if kept is not None else secrets.randbits(32)
     engine = Engine(seed, timing_of(options))
     assets = AssetStore(engine.clock, options.asset_seconds)
     ledger = Ledger(engine, assets)
@@ -49,6 +53,6 @@ def make_world(options: SimulatorOptions) -> World:
         faults=faults,
         limiter=Limiter(AccountLimits(options.requests_per_minute, options.max_in_flight)),
         signer=LinkSigner(seed),
-        journal=Journal(options.journal),
+        journal=journal,
         callbacks=Callbacks(engine, ledger, faults, options.callback_hosts),
     )

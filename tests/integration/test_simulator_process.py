@@ -58,7 +58,7 @@ def test_it_stops_while_a_request_hangs(tmp_path: Path) -> None:
 
 
 def test_tasks_and_links_outlive_a_kill(tmp_path: Path) -> None:
-    arguments = ("--seed", "3", "--time", "fixed", "--median-seconds", "0.2", "--journal", str(tmp_path / "journal"))
+    arguments = ("--time", "fixed", "--median-seconds", "0.2", "--journal", str(tmp_path / "journal"))
     with process(tmp_path, *arguments) as (client, started):
         task_id = client.post(PATH, BODY).json()["id"]
         url = wait_until(lambda: client.get(f"{PATH}/{task_id}").json()["data"]["result_url"])

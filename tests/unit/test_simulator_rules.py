@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from simulator.accounts import account_of
 from simulator.fault_files import read_rules
 from simulator.fault_kinds import KINDS
 from simulator.faults import BadRule, FaultBook
 
-FACTS = {"gateway": "anyfast", "account": "abc", "key": "sk", "model": "seedance", "prompt": "a red fox", "task": "t1"}
+FACTS = {"gateway": "anyfast", "account": account_of("sk"), "model": "seedance", "prompt": "a red fox", "task": "t1"}
 
 
 def hits(rule: dict[str, Any], count: int, facts: dict[str, str] = FACTS, start: float = 0.0) -> list[int]:
@@ -91,7 +92,7 @@ def test_counting_per_task() -> None:
     [
         ({"gateway": "anyfast"}, True),
         ({"gateway": "ark"}, False),
-        ({"account": "abc"}, True),
+        ({"account": account_of("sk")}, True),
         ({"account": "sk"}, True),
         ({"account": "other"}, False),
         ({"model": "seedance-fast"}, False),

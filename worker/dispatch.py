@@ -17,6 +17,7 @@ from storage.database import Connection, Database, DatabaseUnavailable
 from storage.records import Claimed
 from storage.settings import Settings
 from worker.admission import SUBMIT_BATCH, grants
+from worker.failpoints import failpoint
 
 log = logging.getLogger("reelq.dispatch")
 
@@ -55,6 +56,8 @@ class Dispatcher:
         room = self._room()
         with self._database.begin() as conn:
             batches = list(self._claim(conn, room))
+        if batches:
+            failpoint("scheduler.after_claim")
         sent = 0
         for index, batch in enumerate(batches):
             try:
@@ -63,6 +66,7 @@ class Dispatcher:
                 self.close()
                 self._give_back(batches[index:])
                 raise BrokerError(str(exc)) from exc
+            failpoint("scheduler.after_publish")
             sent += len(batch.claimed)
         return sent
 

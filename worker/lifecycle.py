@@ -16,6 +16,7 @@ from storage import accounts
 from storage.database import DatabaseUnavailable
 from storage.settings import load_settings
 from worker import runtime
+from worker.failpoints import failpoint
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.lifecycle")
@@ -33,6 +34,7 @@ def start(**_: Any) -> None:
         runtime.install(Runtime(settings))
     except InvalidInput as exc:
         sys.exit(f"reelq: {exc}")
+    failpoint("lifecycle.after_start")
 
 
 @signals.worker_ready.connect
@@ -58,5 +60,6 @@ def _beat(running: Runtime, queues: list[str]) -> None:
 @signals.worker_shutdown.connect
 def stop(**_: Any) -> None:
     """Tasks are done by now: close connections and stop the loop."""
+    failpoint("lifecycle.before_close")
     runtime.current().close()
     runtime.install(None)

@@ -16,6 +16,7 @@ from storage.records import Move, Work
 from storage.states import JobState
 from worker.batch import run_batch
 from worker.decisions import decide_poll
+from worker.failpoints import failpoint
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.poll")
@@ -38,6 +39,7 @@ def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int
             _without_account(runtime, conn, held)
             return
     if held:
+        failpoint("poll.after_load")
         run_batch(runtime, held, lambda work: _query(client, work), lambda batch: _write(runtime, client, batch))
 
 
@@ -59,6 +61,7 @@ async def _query(client: GatewayClient, work: Work) -> Polled:
     except Exception as exc:  # a query can always be repeated
         log.exception("poll.failed job_id=%s", work.id)
         result = Unavailable(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name, operation="query")
+    failpoint("poll.after_query")
     return Polled(work, result)
 
 
@@ -91,3 +94,4 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
     with runtime.database.begin() as conn:
         jobs.move(conn, moves)
         jobs.postpone(conn, later)
+    failpoint("poll.after_write")

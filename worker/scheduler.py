@@ -18,6 +18,7 @@ from storage.database import Database, DatabaseUnavailable
 from storage.settings import Settings, load_settings
 from worker.dispatch import Dispatcher
 from worker.duties import DUTIES
+from worker.failpoints import failpoint
 
 log = logging.getLogger("reelq.scheduler")
 
@@ -65,6 +66,7 @@ class DueScheduler(Scheduler):
         for duty in DUTIES:
             with self.database.begin() as conn:
                 duty(conn, self.settings)
+        failpoint("scheduler.after_duties")
         if time.monotonic() - self._beaten_at > HEARTBEAT_S:
             with self.database.begin() as conn:
                 accounts.beat(conn, "scheduler", self._instance)

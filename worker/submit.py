@@ -19,6 +19,7 @@ from storage.records import AttemptOutcome, Move, Work
 from storage.states import JobState
 from worker.batch import run_batch
 from worker.decisions import Decision, decide_submit, fail
+from worker.failpoints import failpoint
 from worker.runtime import Runtime, boottime_s
 
 log = logging.getLogger("reelq.submit")
@@ -53,7 +54,9 @@ def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, i
         if client is None:
             jobs.move(conn, [_give_back(work) for work in held])
             return
+    failpoint("submit.after_load")
     ready = begin(runtime, client, held)
+    failpoint("submit.after_begin")
     if ready:
         run_batch(runtime, ready, lambda item: _post(client, item), lambda batch: _write(runtime, account, batch))
 
@@ -106,6 +109,7 @@ def _links(request: GenerationRequest, objects: Objects) -> Mapping[str, str]:
 async def _post(client: GatewayClient, ready: Ready) -> Posted:
     if boottime_s() > ready.post_before:
         return Posted(ready, NotSent("the lease was over before the request was made", gateway=client.dialect.name))
+    failpoint("submit.before_post")
     result: Submitted | GatewayError
     try:
         result = await client.submit(ready.request, Attempt())
@@ -114,6 +118,7 @@ async def _post(client: GatewayClient, ready: Ready) -> Posted:
     except Exception as exc:  # whatever it is, the request may have been sent
         log.exception("submit.failed job_id=%s", ready.work.id)
         result = OutcomeUnknown(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name)
+    failpoint("submit.after_post")
     return Posted(ready, result)
 
 
@@ -130,6 +135,7 @@ def _write(runtime: Runtime, account: str, posted: Sequence[Posted]) -> None:
             decision, seconds = suspended
             log.error("account.suspended account=%s seconds=%g error=%s", account, seconds, decision.detail)
             accounts.suspend(conn, account, seconds, decision.detail or {})
+    failpoint("submit.after_outcome")
 
 
 def _attempt_outcome(posted: Posted) -> AttemptOutcome:

@@ -20,6 +20,7 @@ from storage.states import JobState
 from worker.batch import run_batch
 from worker.decisions import MAX_COUNT, Decision, fail
 from worker.download import DownloadFailed, UrlRefused, VideoSource
+from worker.failpoints import failpoint
 from worker.mp4 import NotAVideo
 from worker.pacing import backoff_s
 from worker.runtime import Runtime
@@ -50,6 +51,7 @@ def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> Non
         held = jobs.load(conn, JobState.TRANSFERRING, claimed)
     if not held:
         return
+    failpoint("transfer.after_load")
     leases = _Leases(runtime, held)
     renewal = runtime.start(leases.keep())
     try:
@@ -118,6 +120,7 @@ async def _stream(runtime: Runtime, work: Work) -> Stored:
     source = VideoSource(session, work.video_url or "")
     try:
         await source.open()
+        failpoint("transfer.after_open")
         held = min(source.length or PART_BYTES, PART_BYTES)
         async with runtime.transfer_bytes.hold(held), aclosing(source.chunks()) as chunks:
             return await store_video(session, runtime.objects, video_key(work.id, work.created_at), chunks)
@@ -182,3 +185,4 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
     with runtime.database.begin() as conn:
         jobs.move(conn, moves)
         jobs.postpone(conn, later)
+    failpoint("transfer.after_row")

@@ -12,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from storage.objects import PART_BYTES, UNSIGNED, Objects, Part, SignedRequest, StoreUnavailable, crc32
+from worker.failpoints import failpoint
 from worker.mp4 import Mp4Check
 
 log = logging.getLogger("reelq.upload")
@@ -54,6 +55,7 @@ async def store_video(
                 size += len(buffer)
                 parts = parts or await _Parts.begin(session, objects, key)
                 await parts.add(buffer)
+                failpoint("transfer.after_first_part")
                 buffer = bytearray()
         check.finish()
         digest.update(buffer)
@@ -65,10 +67,12 @@ async def store_video(
                 objects.sign_put(key, size_bytes=size, checksum=crc32(buffer), sha256=sha256, content_type=VIDEO_TYPE),
                 buffer,
             )
+            failpoint("transfer.after_put")
         else:
             if buffer:
                 await parts.add(buffer)
             await parts.complete()
+            failpoint("transfer.after_complete")
     except BaseException:
         if parts is not None:
             await parts.abort()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString
+from typing import TYPE_CHECKING, LiteralString
 from urllib.parse import urlsplit, urlunsplit
 
+import boto3
 import psycopg
+from botocore.config import Config
 from psycopg import sql
 
 from producer.local.postgres import Postgres
@@ -21,6 +23,9 @@ from producer.local.state import load_state
 from producer.local.valkey import Valkey
 from storage.database import upgrade
 from storage.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 TEMPLATE = "template_reelq"
 
@@ -46,6 +51,7 @@ class TestServers:
     postgres: Postgres
     valkey: Valkey
     s3: S3
+    s3_client: S3Client
     pids: dict[str, int]
 
     def database_url(self, name: str) -> str:
@@ -76,8 +82,9 @@ class TestServers:
     def bucket(self) -> Iterator[Bucket]:
         """A bucket of its own, removed with all that is in it at the end."""
         name = f"test-{secrets.token_hex(6)}"
+        # Through the server, which reads its directory only now and then.
+        self.s3_client.create_bucket(Bucket=name)
         directory = self.s3.buckets / name
-        directory.mkdir()
         try:
             yield Bucket(self.s3.url, name, self.s3.access_key_id, self.s3.secret_access_key, directory)
         finally:
@@ -94,7 +101,20 @@ def run_servers(directory: Path, *, durable: bool = False) -> Iterator[TestServe
     servers.prepare("reelq")
     with running(servers.specs()) as processes:
         pids = {name: process.pid for name, process in processes.items()}
-        yield TestServers(servers.postgres, servers.valkey, servers.s3, pids)
+        with closing(_s3_client(servers.s3)) as client:
+            yield TestServers(servers.postgres, servers.valkey, servers.s3, client, pids)
+
+
+def _s3_client(server: S3) -> S3Client:
+    client: S3Client = boto3.client(
+        "s3",
+        endpoint_url=server.url,
+        aws_access_key_id=server.access_key_id,
+        aws_secret_access_key=server.secret_access_key,
+        region_name="us-east-1",
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+    return client
 
 
 def settings_for(database_url: str, broker_url: str, bucket: Bucket) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -15,6 +16,8 @@ from producer.local.spec import ChildSpec
 RESTART_DELAYS_S = (0.0, 0.25, 0.5, 1.0, 2.0, 5.0)
 """Before the first, second, … start in a row after one that did not live long; the last one repeats."""
 LONG_LIFE_S = 10.0
+BEGUN_S = 1.0
+_KILLED = (-signal.SIGKILL, -signal.SIGTERM)
 READY_POLL_S = 0.05
 
 
@@ -26,6 +29,11 @@ def restart_delay_s(lives_s: list[float]) -> float:
             break
         short += 1
     return RESTART_DELAYS_S[min(max(short - 1, 0), len(RESTART_DELAYS_S) - 1)]
+
+
+def _counted_life_s(life_s: float, code: int) -> float:
+    """A life that somebody else ended, once it had begun, says nothing against the next one."""
+    return max(life_s, LONG_LIFE_S) if code in _KILLED and life_s >= BEGUN_S else life_s
 
 
 class Child:
@@ -90,8 +98,9 @@ class Child:
         if not await _within(process.wait(), None, self._stopping):
             return False
         self._process = None
-        self._lives_s = [*self._lives_s[-9:], time.monotonic() - since]
-        self._on_exit(self, process.returncode or 0)
+        code = process.returncode or 0
+        self._lives_s = [*self._lives_s[-9:], _counted_life_s(time.monotonic() - since, code)]
+        self._on_exit(self, code)
         return True
 
     async def wait_ready(self, timeout_s: float) -> None:

@@ -53,7 +53,11 @@ def environment(
         configured = {name: getattr(settings, name) for name in settings.model_fields_set - {"accounts"}}
         for name, value in simulator_settings(simulator, configured).items():
             own[f"REELQ_{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
-    return dict(base) | {name: value for name, value in own.items() if value is not None}
+    found = dict(base) | {name: value for name, value in own.items() if value is not None}
+    for name in ("no_proxy", "NO_PROXY"):
+        # A proxy is for gateways; the servers here are not reached through it.
+        found[name] = ",".join(part for part in (base.get(name, ""), HOST, "localhost") if part)
+    return found
 
 
 def _answers(url: str) -> bool:

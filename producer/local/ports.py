@@ -25,6 +25,35 @@ def is_free(port: int) -> bool:
         return True
 
 
+class Reservations:
+    """Ports that no other stack takes while this one starts, and while a child of it is down.
+
+    A TCP port cannot be held for another process without being in its way, so what is held is the UDP port of the same
+    number, which nothing here uses. The kernel lets go of it when this process ends.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, socket.socket] = {}
+
+    def take(self, port: int) -> bool:
+        """Reserve a port; False when another stack has it."""
+        if port in self._held:
+            return True
+        holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            holder.bind((HOST, port))
+        except OSError:
+            holder.close()
+            return False
+        self._held[port] = holder
+        return True
+
+    def close(self) -> None:
+        """Let go of all."""
+        while self._held:
+            self._held.popitem()[1].close()
+
+
 def _last() -> int:
     """The last port below those that the kernel gives to outgoing connections.
 
@@ -38,8 +67,10 @@ def _last() -> int:
     return lowest - 1 if lowest > _FIRST + 1000 else 65_535
 
 
-def free_port(preferred: Iterable[int] = (), taken: Iterable[int] = ()) -> int:
-    """The first preferred port that is free, else a random one; never one of `taken`.
+def free_port(
+    preferred: Iterable[int] = (), taken: Iterable[int] = (), reservations: Reservations | None = None
+) -> int:
+    """The first preferred port that is free, else a random one; never one of `taken`. It is reserved where asked.
 
     Raises:
         StackError: none is free.
@@ -47,6 +78,6 @@ def free_port(preferred: Iterable[int] = (), taken: Iterable[int] = ()) -> int:
     avoid = set(taken)
     drawn = random.sample(range(_FIRST, _last() + 1), 200)
     for port in [*preferred, *drawn]:
-        if port not in avoid and is_free(port):
+        if port not in avoid and is_free(port) and (reservations is None or reservations.take(port)):
             return port
     raise StackError(f"no free port was found on {HOST}")

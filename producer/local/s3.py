@@ -52,8 +52,8 @@ class S3:
         options = (
             f"--addr={HOST}:{self.port}",
             "--vfs-cache-mode=off",
-            # Somebody who looks into the directory, or puts a file there, sees and gets the same at once.
-            "--dir-cache-time=1s",
+            # How long it overlooks what others change in the directory. Each reading of it costs time when it is large.
+            "--dir-cache-time=10s",
             "--buffer-size=1Mi",
             "--log-level=NOTICE",
             "--server-read-timeout=1h",

@@ -21,7 +21,7 @@ from producer.local.events import EventKind, StackEvent
 from producer.local.http import get
 from producer.local.lock import locked
 from producer.local.plan import STOP_ORDER, Plan, environment
-from producer.local.ports import is_free
+from producer.local.ports import HOST, Reservations, is_free
 from producer.local.private_file import private_directory
 from producer.local.servers import Servers, last_words, local_servers, spawn_options
 from producer.local.spec import ChildSpec
@@ -90,6 +90,8 @@ class Stack:
 
     async def _start(self) -> None:
         self._state = state = load_state(self.directory)
+        state.reservations = Reservations()
+        self._held.callback(state.reservations.close)
         # What a killed `up` left here is no configuration.
         (self.directory / STACK_FILE).unlink(missing_ok=True)
         settings = load_settings(self.directory, self.options.environ)
@@ -144,7 +146,7 @@ class Stack:
         api = _port(state, "api", options.api_port, API_PORTS, "--api-port")
         flower = _port(state, "flower", options.flower_port, FLOWER_PORTS, "--flower-port") if options.flower else None
         simulator = None if settings.accounts else state.port("simulator")
-        url = None if simulator is None else f"http://127.0.0.1:{simulator}"
+        url = None if simulator is None else f"http://{HOST}:{simulator}"
         environ = environment(options.environ, self.directory, complete, url, config and config.absolute())
         seed = str(int(state.secret("simulator_seed", 3), 16))
         return Plan(
@@ -228,7 +230,7 @@ class Stack:
 def _port(state: LocalState, name: str, wanted: int | None, usual: range, option: str) -> int:
     if wanted is None:
         return state.port(name, *usual)
-    if not is_free(wanted):
+    if not is_free(wanted) or (state.reservations is not None and not state.reservations.take(wanted)):
         raise StackError(f"port {wanted} is taken; stop what uses it, or give another {option}")
     state.ports[name] = wanted
     return wanted

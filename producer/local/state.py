@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from producer.local.errors import StackError
-from producer.local.ports import free_port
+from producer.local.ports import Reservations, free_port
 from producer.local.private_file import write_private_json
 
 FILE = "local.json"
@@ -23,6 +23,8 @@ class LocalState:
     secrets: dict[str, str] = field(default_factory=dict)
     children: dict[str, tuple[int, float]] = field(default_factory=dict)
     """Process id and start time (seconds since the epoch) by name."""
+    reservations: Reservations | None = None
+    """Where the ports are reserved, if they are; not part of the file."""
 
     def secret(self, name: str, size: int = 24) -> str:
         """The secret of that name, letters and digits only; made when first asked for."""
@@ -34,14 +36,12 @@ class LocalState:
         """A free port: the one it had before, a usual one, or any."""
         before = [self.ports[name]] if name in self.ports else []
         others = [port for other, port in self.ports.items() if other != name]
-        self.ports[name] = free_port([*before, *usual], others)
+        self.ports[name] = free_port([*before, *usual], others, self.reservations)
         return self.ports[name]
 
     def save(self) -> None:
         """Write the file."""
-        content = asdict(self)
-        del content["path"]
-        write_private_json(self.path, content)
+        write_private_json(self.path, {"ports": self.ports, "secrets": self.secrets, "children": self.children})
 
 
 def load_state(directory: Path) -> LocalState:

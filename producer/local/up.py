@@ -29,7 +29,11 @@ async def run_stack(options: UpOptions, on_event: Callable[[StackEvent], None] =
     def on_signal() -> None:
         (hurry if asked.is_set() else asked).set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # Under nohup a terminal that closes is to be ignored, else it is a wish to stop.
+    heard = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        heard.append(signal.SIGHUP)
+    for number in heard:
         loop.add_signal_handler(number, on_signal)
     stack = Stack(options, on_event)
     running = asyncio.create_task(_run(stack, on_event))
@@ -45,7 +49,7 @@ async def run_stack(options: UpOptions, on_event: Callable[[StackEvent], None] =
             with suppress(BaseException):
                 await task
         await stack.stop(hurry)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in heard:
             loop.remove_signal_handler(number)
     on_event(StackEvent(EventKind.STOPPED))
     return 0

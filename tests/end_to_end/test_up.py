@@ -124,6 +124,20 @@ def test_a_directory_in_use_is_refused_and_another_is_not(stack: BackgroundStack
 
 
 @pytest.mark.slow
+def test_two_stacks_that_start_at_the_same_time_share_no_port(tmp_path: Path) -> None:
+    stacks = [start(tmp_path / name, cwd=tmp_path) for name in ("ä b", "c:d")]
+    try:
+        for stack in stacks:
+            stack.wait_ready()
+        first, second = (stack.content() for stack in stacks)
+        for key in ("api", "flower", "simulator", "database_url", "broker_url"):
+            assert first[key] != second[key], key
+    finally:
+        for stack in stacks:
+            stack.stop()
+
+
+@pytest.mark.slow
 def test_a_killed_supervisor_leaves_nothing_and_the_next_one_goes_on(tmp_path: Path) -> None:
     first = start(tmp_path, cwd=tmp_path)
     first.wait_ready()

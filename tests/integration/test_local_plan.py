@@ -33,9 +33,10 @@ def test_children_read_back_the_settings_they_were_given(tmp_path: Path, monkeyp
         s3_secret_access_key="secret",
         poll_max_seconds=7.5,
     )
-    environ = environment({"PATH": "/bin"}, tmp_path, settings, "http://127.0.0.1:9", None)
+    environ = environment({"PATH": "/bin", "NO_PROXY": "example.com"}, tmp_path, settings, "http://127.0.0.1:9", None)
     read = load_settings(tmp_path / "elsewhere", environ)
     assert environ["PATH"] == "/bin"
+    assert environ["NO_PROXY"] == "example.com,127.0.0.1,localhost"
     assert (read.database_url, read.broker_url) == (settings.database_url, settings.broker_url)
     assert read.s3_secret_access_key == settings.s3_secret_access_key
     assert [account.base_url for account in read.accounts] == ["http://127.0.0.1:9/anyfast"]

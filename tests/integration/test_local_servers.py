@@ -11,16 +11,14 @@ import tempfile
 import time
 from pathlib import Path
 
-import boto3
 import psutil
 import psycopg
 import pytest
 import redis
-from botocore.config import Config
 
 from producer.local import identity, wheels
 from producer.local.errors import StackError
-from producer.local.ports import HOST, free_port, is_free
+from producer.local.ports import Reservations, free_port, is_free
 from producer.local.postgres import Postgres
 from producer.local.servers import local_servers, running, spawn, stop, wait_ready
 from producer.local.spec import ChildSpec
@@ -40,17 +38,8 @@ def test_fixtures_give_each_test_its_own_database_and_bucket(
     with redis.Redis.from_url(broker_url) as client:
         assert client.dbsize() == 0
         assert client.config_get("save") == {"save": ""}
-    client_s3 = boto3.client(
-        "s3",
-        endpoint_url=s3.endpoint_url,
-        aws_access_key_id=s3.access_key_id,
-        aws_secret_access_key=s3.secret_access_key,
-        region_name="us-east-1",
-        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
-    )
-    client_s3.put_object(Bucket=s3.bucket, Key="a/b.mp4", Body=b"video")
+    servers.s3_client.put_object(Bucket=s3.bucket, Key="a/b.mp4", Body=b"video")
     assert (s3.directory / "a" / "b.mp4").read_bytes() == b"video"
-    client_s3.close()
 
 
 def test_servers_ask_for_a_password(servers: TestServers, broker_url: str, s3: Bucket) -> None:
@@ -234,7 +223,21 @@ def test_a_port_that_is_taken_is_not_chosen(servers: TestServers) -> None:
     free = free_port()
     assert free_port([free]) == free
     assert free_port([free], taken=[free]) != free
-    assert HOST == "127.0.0.1"
+
+
+def test_a_reserved_port_is_not_given_to_another_stack() -> None:
+    port = free_port()
+    first, second = Reservations(), Reservations()
+    try:
+        assert free_port([port], reservations=first) == port
+        assert free_port([port], reservations=first) == port
+        assert free_port([port], reservations=second) != port
+        assert is_free(port)  # for the server it was reserved for
+        first.close()
+        assert free_port([port], reservations=second) == port
+    finally:
+        first.close()
+        second.close()
 
 
 @pytest.mark.parametrize(

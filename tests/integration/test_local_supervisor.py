@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from producer.local import leftovers, logs
-from producer.local.child import LONG_LIFE_S, RESTART_DELAYS_S, Child, restart_delay_s
+from producer.local.child import LONG_LIFE_S, RESTART_DELAYS_S, Child, _counted_life_s, restart_delay_s
 from producer.local.children import Children
 from producer.local.errors import StackError
 from producer.local.events import EventKind, StackEvent
@@ -50,6 +50,14 @@ async def _until(condition: Callable[[], object], timeout_s: float = 10.0) -> No
 )
 def test_restarts_are_first_at_once_then_slower(lives_s: list[float], delay_s: float) -> None:
     assert restart_delay_s(lives_s) == delay_s
+
+
+@pytest.mark.parametrize(
+    ("life_s", "code", "counts_as_long"),
+    [(2.0, -signal.SIGKILL, True), (0.1, -signal.SIGKILL, False), (2.0, 1, False), (2.0, -signal.SIGSEGV, False)],
+)
+def test_a_life_that_was_ended_from_outside_is_no_failure(life_s: float, code: int, counts_as_long: bool) -> None:
+    assert (_counted_life_s(life_s, code) >= LONG_LIFE_S) is counts_as_long
 
 
 def test_a_killed_child_is_started_again_at_once(tmp_path: Path) -> None:

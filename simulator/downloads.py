@@ -63,7 +63,8 @@ class Downloads:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     async def serve(self, call: Call) -> Answer | Download:
-        """
+        """Answer one GET or HEAD.
+
         Raises:
             Cut: the connection is to be closed without an answer.
         """

@@ -151,7 +151,7 @@ _ALL = (
         "download",
         ("download",),
         {"bytes": _whole(None), "fraction": _number(0.5, 0, 1), "reset": _flag(True)},
-        "the connection is cut after so many bytes, or that share of the answer",
+        "the connection is cut after so many bytes, or that share; a reset loses what is still on its way",
     ),
     Kind(
         "short",

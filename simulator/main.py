@@ -28,9 +28,9 @@ def run(options: SimulatorOptions) -> None:
     asyncio.run(_serve(options))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command `python -m simulator`; 2 when it cannot start."""
-    parser = _parser()
+def main(arguments: Sequence[str] | None = None, *, prog: str = "python -m simulator") -> int:
+    """The command `python -m simulator`, or whatever `prog` calls it; 2 when it cannot start."""
+    parser = _parser(prog)
     given: dict[str, Any] = {
         name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None
     }
@@ -112,8 +112,8 @@ def _write_port(path: Path, url: str) -> None:
     waiting.replace(path)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m simulator", description="A gateway to practise against.")
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description="A gateway to practise against.")
     parser.add_argument("--host")
     parser.add_argument("--port", type=int, help="0 (the default): any free port")
     parser.add_argument("--port-file", type=Path, help="write the port here when ready")

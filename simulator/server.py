@@ -102,6 +102,9 @@ async def _read(request: web.BaseRequest, limit: int) -> bytes | None:
     """The whole body, None when it is larger than `limit`."""
     if not request.can_read_body:
         return b""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # it counts the answer, and this is not the answer
     parts, size = [], 0
     async for part in request.content.iter_any():
         size += len(part)

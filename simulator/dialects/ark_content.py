@@ -32,7 +32,10 @@ class Content:
 
 
 def read_content(items: Any, *, roles_needed: bool) -> Content:
-    """
+    """Check a content array.
+
+    `roles_needed`: every picture must say its role; without it a single one is taken for the first frame.
+
     Raises:
         ArkError: for the first rule that is broken.
     """

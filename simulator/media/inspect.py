@@ -27,7 +27,8 @@ class BadFile(ValueError):
 
 
 def check_file(kind: str, data: bytes) -> None:
-    """
+    """Check one file; `kind` is image, video or audio.
+
     Raises:
         BadFile: naming the limit.
     """

@@ -103,3 +103,14 @@ def test_a_taken_port_or_a_bad_file_is_one_line(tmp_path: Path) -> None:
         fails("--video-bytes", "12"),
     ):
         assert message.startswith("simulator: ") and message.count("\n") == 1
+
+
+def test_a_client_that_waits_to_be_told_to_go_on_is_told(tmp_path: Path) -> None:
+    with process(tmp_path) as (client, _):
+        port = client.http.base_url.port or 0
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            head = f"POST /anyfast{PATH} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer k\r\nContent-Length: 2\r\n"
+            connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+            assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(b"{}")
+            assert connection.recv(100).startswith(b"HTTP/1.1 400 ")

@@ -1,0 +1,112 @@
+"""Whatever is sent, a simulated gateway accepts it or refuses it in its own words; nothing else comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from multidict import CIMultiDict, MultiDict
+
+from simulator.answers import Call, Refused
+from simulator.assets import AssetStore
+from simulator.dialects import anyfast, ark, evolink, twelveai, uniall
+from simulator.dialects.anyfast_assets import ACTIONS, BILLING, answer_assets
+from simulator.dialects.base import Dialect
+from simulator.dialects.registry import all_dialects
+from simulator.pixels import PIXELS
+from simulator.tasks import Order
+
+DIALECTS = all_dialects()
+MODELS = {
+    "anyfast": [*anyfast.MODELS],
+    "uniall": [*uniall.MODELS],
+    "12ai": [*twelveai.DEFAULT_SIZE],
+    "evolink": [*evolink.MODELS],
+    "ark": [*ark.MODELS, "ep-1"],
+}
+NAMES = sorted(
+    {"generate_audio", "ratio", "tools", "resolution", "seed", "watermark", "return_last_frame", "priority"}
+    | {*uniall.FIELDS, *uniall.EXTRA, *twelveai.FIELDS, *twelveai.METADATA, *evolink.FIELDS, *ark.EXTRA_FIELDS}
+    - {"model", "prompt", "content"}
+)
+WORDS = ["text", "image_url", "first_frame", "reference_video", "16:9", "720p", "adaptive", "true", "multi_ref", "5"]
+URLS = [
+    "https://example.com/a.png",
+    "asset://asset-1",
+    "data:image/png;base64,AAAA",
+    "http://[",
+    "https://",
+    "file:///x",
+]
+SCALARS = st.none() | st.booleans() | st.integers(-2, 20) | st.floats(allow_nan=False) | st.sampled_from(WORDS + URLS)
+KEYS = st.sampled_from([*NAMES, "type", "text", "url", "role", "web_search"]) | st.text(max_size=3)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
+)
+ITEMS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["text", "image_url", "video_url", "audio_url"])},
+    optional={
+        "text": VALUES,
+        "role": VALUES,
+        **{f"{kind}_url": st.fixed_dictionaries({"url": VALUES}) | VALUES for kind in ("image", "video", "audio")},
+    },
+)
+BODIES = st.fixed_dictionaries(
+    {"prompt": st.just("a fox") | VALUES},
+    optional={**dict.fromkeys(NAMES, VALUES), "content": st.lists(ITEMS, max_size=5) | VALUES},
+)
+
+
+def call(body: bytes) -> Call:
+    return Call("POST", "/", MultiDict(), CIMultiDict(), "g", "account", "http://h", body)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+@given(body=BODIES | VALUES, number=st.integers(0, 8))
+@settings(deadline=None, max_examples=200)
+def test_any_json_is_an_order_or_is_refused(dialect: Dialect, body: Any, number: int) -> None:
+    models = MODELS[dialect.name]
+    if isinstance(body, dict) and "prompt" in body:
+        body = {**body, "model": models[number % len(models)]}
+        if dialect.name in ("anyfast", "ark"):  # theirs is inside the content
+            del body["prompt"]
+    outcome: Order | Refused
+    try:
+        outcome = dialect.read_order(call(orjson.dumps(body)))
+    except Refused as refused:
+        outcome = refused
+    if isinstance(outcome, Refused):
+        assert 400 <= outcome.answer.status < 600 and outcome.reason
+        assert orjson.loads(outcome.answer.body)
+    else:
+        assert outcome.ratio in PIXELS[outcome.resolution]
+        assert outcome.duration is None or 4 <= outcome.duration <= 15
+
+
+@pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
+@given(body=st.binary(max_size=64))
+@settings(deadline=None, max_examples=60)
+def test_any_bytes_are_refused(dialect: Dialect, body: bytes) -> None:
+    with pytest.raises(Refused):
+        dialect.read_order(call(body))
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@given(
+    body=st.fixed_dictionaries(
+        {},
+        optional={
+            "model": st.sampled_from(list(BILLING)) | VALUES,
+            "AssetType": st.sampled_from(["Image", "Video", "Audio"]) | VALUES,
+            **dict.fromkeys(("Name", "GroupId", "URL", "Filter", "PageNumber", "PageSize"), VALUES),
+        },
+    )
+    | VALUES
+)
+@settings(deadline=None, max_examples=100)
+def test_any_call_about_assets_is_answered(action: str, body: Any) -> None:
+    answer = answer_assets(action, call(orjson.dumps(body)), AssetStore(), fails=False)
+    assert answer.status in (200, 400, 503) and isinstance(orjson.loads(answer.body), dict)

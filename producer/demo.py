@@ -46,7 +46,10 @@ def run_demo(data_dir: Path | None, *, keep: bool) -> int:
     try:
         with _telling("starting the stack") as tell:
             found = stack.wait_ready(tell)
-        _done("stack", f"ready in {duration(time.monotonic() - began)}: {', '.join(found['processes'])}")
+        _done(
+            "stack",
+            f"ready in {duration(time.monotonic() - began)}: {len(found['processes'])} processes in {_short(directory)}",
+        )
         good = _run_campaign(directory)
         stay = keep
     finally:

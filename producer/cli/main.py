@@ -66,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
         with contextlib.suppress(AttributeError, OSError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a prompt in a C locale
     try:
-        code = app(list(arguments), standalone_mode=False)
+        code = app(list(arguments), prog_name="reelq", standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as exc:
         return _usage_error(exc)

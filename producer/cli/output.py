@@ -62,7 +62,7 @@ def clean(text: str) -> str:
 
 def one_line(value: object, limit: int = 200) -> str:
     """A value on one line, cut to a limit."""
-    text = " ".join(clean(str(value)).split())
+    text = clean(" ".join(str(value).split()))
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 

@@ -120,14 +120,15 @@ class _Bar(_Lines):
         super().__init__(title, total)
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+        screen = console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(finished_text="✔"),
             TextColumn("{task.description}", markup=False, style="bold"),
-            BarColumn(bar_width=28),
+            BarColumn(bar_width=max(8, min(28, screen.width - 82))),
             MofNCompleteColumn(),
             TextColumn("{task.fields[pace]}", markup=False, style="cyan"),
             TextColumn("{task.fields[states]}", markup=False, style="bright_black"),
-            console=console(stderr=True),
+            console=screen,
         )
         self._task = self._progress.add_task(title, total=total, states="", pace="")
 

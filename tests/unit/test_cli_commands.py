@@ -1,0 +1,215 @@
+"""The command line without any server: exit codes, one line for every mistake, nothing but JSON where JSON is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from producer.cli import main as cli
+from producer.cli.failures import explain
+from storage.database import DatabaseUnavailable
+
+ACCOUNTS = json.dumps([{"name": "main", "gateway": "anyfast", "api_key": "sk-secret-key"}])
+NOWHERE = "postgresql://reelq:hunter2@127.0.0.1:1/reelq"
+
+
+@pytest.fixture(autouse=True)
+def _configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REELQ_ACCOUNTS", ACCOUNTS)
+    monkeypatch.setenv("REELQ_DATABASE_URL", NOWHERE)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = cli.run(arguments)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+# What is typed, and how the one line on standard error begins.
+BAD_INPUT: list[tuple[list[str], str]] = [
+    (["campaign", "run", "none.jsonl", "--name", "a"], "none.jsonl: does not exist"),
+    (["campaign", "run", ".", "--name", "a"], ".: is a directory"),
+    (["campaign", "run", "jobs.txt", "--name", "a"], "jobs.txt: must end in .jsonl"),
+    (["campaign", "run", "bad.jsonl", "--name", "a"], "bad.jsonl line 1: duration: must be 4 to 15 seconds, or -1"),
+    (["campaign", "run", "bad.jsonl", "--name", "a", "--wait", "--json"], "bad.jsonl line 1: duration: must be"),
+    (["campaign", "run", "bad.csv", "--name", "a"], "bad.csv line 2: priority: must be 0 to 9"),
+    (["campaign", "run", "bad.jsonl", "--name", " "], "name: must be 1 to 100 printable characters"),
+    (["campaign", "run", "bad.jsonl"], "Missing option '--name'"),
+    (["submit"], "Missing argument 'prompt'"),
+    (["submit", "a cat", "--metadata", "{"], "metadata: is not JSON"),
+    (["jobs", "list", "--state", "done"], "Invalid value for '--state'"),
+    (["jobs", "list", "--limit", "0"], "Invalid value for '--limit'"),
+    (["jobs", "list", "--nonsense"], "No such option: --nonsense"),
+    (["jobs", "resolve", "0123"], "give exactly one of --adopt TASK_ID, --resubmit and --abandon"),
+    (["jobs", "resolve", "0123", "--abandon", "--resubmit"], "give exactly one of"),
+    (["jobs", "resolve", "01", "02", "--adopt", "t"], "--adopt: one task belongs to one job"),
+    (["jobs", "resolve", "0123", "--resubmit"], "--yes: is needed where nobody can be asked"),
+    (["jobs", "cancel", "0123", "--discard"], "--yes: is needed where nobody can be asked"),
+    (["accounts", "resume", "mian"], "account: 'mian' is not configured; there is main"),
+    (["nonsense"], "No such command 'nonsense'"),
+    (["up", "--port", "0"], "Invalid value for '--port'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), BAD_INPUT, ids=[" ".join(a) for a, _ in BAD_INPUT])
+def test_bad_input_is_one_line_and_exit_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    Path("bad.jsonl").write_text('{"prompt": "a cat", "duration": 3}\n')
+    Path("bad.csv").write_text("prompt,priority\na cat,99\n")
+    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: SIM115 - closed with the test
+    code, out, err = run(capsys, *arguments)
+    sys.stdin.close()
+    assert (code, out) == (2, "")
+    assert err.startswith(said), err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["jobs", "list"],
+        ["jobs", "show", "0123"],
+        ["jobs", "cancel", "0123"],
+        ["submit", "a cat"],
+        ["campaign", "status", "a"],
+        ["accounts", "list"],
+        ["db", "upgrade"],
+    ],
+)
+def test_a_database_that_does_not_answer_is_one_line_that_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert "127.0.0.1:1/reelq" in err
+    assert "check REELQ_DATABASE_URL or database_url in reelq.toml, or start `reelq up`" in err
+    assert "hunter2" not in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lease_secs = 5\n", "reelq.toml: lease_secs: is not a field we know"),
+        ('poll_min_seconds = "fast"\n', "reelq.toml: poll_min_seconds:"),
+        ("[[accounts]]\n", "reelq.toml: accounts"),
+        ("= 1\n", "reelq.toml: cannot be read"),
+    ],
+)
+def test_a_wrong_configuration_names_the_key(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    monkeypatch.delenv("REELQ_ACCOUNTS")
+    Path("reelq.toml").write_text(text)
+    code, out, err = run(capsys, "jobs", "list")
+    assert (code, out) == (2, "")
+    assert err.startswith(said)
+    assert len(err.splitlines()) == 1
+
+
+def test_without_configuration_the_line_says_how_to_begin(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REELQ_DATABASE_URL")
+    monkeypatch.delenv("REELQ_ACCOUNTS")
+    assert run(capsys, "jobs", "list")[2].startswith("database_url: is not set; start `reelq up`")
+    Path("a.jsonl").write_text('{"prompt": "a cat"}')
+    code, _, err = run(capsys, "campaign", "run", "a.jsonl", "--name", "a")
+    assert code == 2
+    assert err.startswith("accounts: none is configured; add [[accounts]] to reelq.toml, or start `reelq up`")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--data-dir", "there", "jobs", "list"], ["jobs", "list", "--data-dir", "there"]]
+)
+def test_the_data_directory_may_stand_before_or_after_the_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.delenv("REELQ_DATABASE_URL")
+    Path("there").mkdir()
+    Path("there/stack.json").write_text(json.dumps({"database_url": "postgresql://127.0.0.1:2/there"}))
+    code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert "127.0.0.1:2/there" in err
+    assert err.endswith("is `reelq up` running for there?\n")
+
+
+def test_doctor_reports_every_part_and_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELQ_BROKER_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.setenv("REELQ_S3_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("REELQ_S3_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("REELQ_S3_SECRET_ACCESS_KEY", "s3cret")
+    code, out, _ = run(capsys, "doctor", "--json")
+    found = {item["part"]: item for item in json.loads(out)}
+    assert code == 2
+    assert [part for part, item in found.items() if item["ok"]] == ["configuration", "account main"]
+    assert "REELQ_DATABASE_URL" in found["database"]["message"]
+    assert "REELQ_BROKER_URL" in found["broker"]["message"]
+    assert "REELQ_S3_ENDPOINT_URL" in found["bucket"]["message"]
+    assert "s3cret" not in out
+    assert "sk-secret-key" not in out
+    code, out, _ = run(capsys, "doctor")
+    assert code == 2
+    assert [line.split()[0] for line in out.splitlines()] == ["ok", "ok", "BAD", "BAD", "BAD"]
+
+
+def test_an_unexpected_error_is_one_line_and_its_trace_is_kept(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".reelq" / "logs").mkdir(parents=True)
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("one\ntwo")
+
+    monkeypatch.setattr("storage.settings.load_settings", broken)
+    code, out, err = run(capsys, "jobs", "list")
+    assert (code, out) == (2, "")
+    [trace] = (tmp_path / ".reelq" / "logs").iterdir()
+    assert err == f"unexpected ZeroDivisionError: one (trace in {trace})\n"
+    assert "Traceback" in trace.read_text()
+
+
+def test_ctrl_c_and_a_closed_pipe_end_quietly(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("storage.settings.load_settings", interrupted)
+    assert run(capsys, "jobs", "list") == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["jobs"], ["campaign"], ["--help"], ["submit", "--help"], ["simulator", "-h"]]
+)
+def test_help_is_printed(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert code == (0 if arguments and arguments[-1].startswith("-") else 2)
+    assert "usage:" in (out + err).lower()
+
+
+def test_hints_are_not_added_twice(tmp_path: Path) -> None:
+    message = "database at localhost is not up to date; run `reelq db upgrade`"
+    assert explain(DatabaseUnavailable(message), tmp_path) == (message, 2)
+
+
+HEAVY = ("sqlalchemy", "sqlmodel", "celery", "boto3", "botocore", "httpx", "aiohttp", "fastapi", "PIL", "av", "rich")
+
+
+def test_importing_is_cheap() -> None:
+    """`reelq jobs list` must answer at once, and a program that imports Producer pays for no command."""
+    code = (
+        "import sys; from producer import Producer; from producer.cli import main;"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout == "[]\n"

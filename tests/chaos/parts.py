@@ -1,0 +1,247 @@
+"""Scheduler, workers and simulators as processes of a test, which kills them one by one and starts them again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from producer.client import Producer
+from producer.local import processes
+from producer.local.http import get
+from producer.local.ports import HOST, free_port
+from producer.local.servers import spawn, stop, wait_ready
+from producer.local.spec import ChildSpec
+from storage.database import connect
+from storage.objects import Objects
+from storage.records import JobView
+from storage.settings import Settings
+from storage.states import TERMINAL, JobState
+from tests.chaos.promises import Verdict, judge
+from tests.servers import TestServers, environ_for, settings_for
+from worker import failpoints
+
+SUBMIT_POLL, TRANSFER, SCHEDULER = "worker-submit-poll", "worker-transfer", "scheduler"
+COMMANDS = {
+    SCHEDULER: processes.SCHEDULER,
+    SUBMIT_POLL: processes.WORKER_SUBMIT_POLL,
+    TRANSFER: processes.WORKER_TRANSFER,
+}
+LEASE_S = 3.0
+LARGE_BYTES = 9 * 2**20
+"""More than one part of an upload."""
+
+
+@dataclass
+class Parts:
+    """What runs. `wait_for` starts what has died again, as a supervisor would, unless it was laid off."""
+
+    directory: Path
+    settings: Settings
+    simulators: Mapping[str, str]
+    """URL by account."""
+    deaths: Counter[str] = field(default_factory=Counter)
+    _specs: dict[str, ChildSpec] = field(default_factory=dict)
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def turns(self) -> Path:
+        """A file for every fail point that has had its turn; see `worker.failpoints`."""
+        return self.directory / "turns"
+
+    def start(self, name: str, kind: str | None = None, *, points: str = "") -> None:
+        """Start a process of a kind (its name, where none is given), with these fail points armed."""
+        arguments = tuple(part.replace("@%h", f"-{name}@%h") for part in COMMANDS[kind or name][1:])
+        armed = {failpoints.ARM: points, failpoints.ALLOW: failpoints.ALLOWED, failpoints.ONCE: str(self.turns)}
+        run = self.directory / "run"
+        run.mkdir(exist_ok=True)
+        self._specs[name] = ChildSpec(
+            name,
+            (sys.executable, *arguments),
+            cwd=run,
+            log=self.directory / f"{name}.log",
+            env=clean_environ() | environ_of(self.settings) | armed,
+            stop_timeout_s=20.0,
+        )
+        self._running[name] = spawn(self._specs[name])
+
+    def signal(self, name: str, number: int) -> None:
+        self._running[name].send_signal(number)
+
+    def pid(self, name: str) -> int:
+        return self._running[name].pid
+
+    def lay_off(self, *names: str) -> None:
+        """Stop processes for good; all where none is named."""
+        for name in names or tuple(self._running):
+            process = self._running.pop(name)
+            process.send_signal(signal.SIGCONT)
+            stop(self._specs.pop(name), process)
+
+    def is_stopped(self, name: str) -> bool:
+        """Whether it was sent SIGSTOP and has not been continued."""
+        fields = Path(f"/proc/{self.pid(name)}/stat").read_text().rpartition(")")[2].split()
+        return fields[0] == "T"
+
+    def tend(self) -> None:
+        """Start again what has died."""
+        for name, process in list(self._running.items()):
+            if process.poll() is not None:
+                self.deaths[name] += 1
+                self._running[name] = spawn(self._specs[name])
+
+    def wait_for(self, what: str, condition: Callable[[], bool], timeout_s: float) -> None:
+        """Come back as soon as the condition holds; fail, naming it, when it does not in time."""
+        until = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}"
+            self.tend()
+            time.sleep(0.05)
+
+    def ready(self) -> None:
+        """Wait until every queue is served."""
+
+        def served() -> bool:
+            with connect(self.settings.require_database_url()) as conn:
+                beats = {row[0] for row in conn.execute("SELECT DISTINCT component FROM heartbeats")}
+            return {"scheduler", "submit", "poll", "transfer"} <= beats
+
+        self.wait_for("all parts have started", served, 60)
+
+    def arm(self, point: str) -> None:
+        (self.turns / point).unlink(missing_ok=True)
+
+    def has_fired(self, point: str) -> bool:
+        return (self.turns / point).exists()
+
+    def enqueue(self, count: int, prompt: str, **fields: Any) -> list[UUID]:
+        """Store jobs with a prompt of their own each."""
+        rows = [{"prompt": f"{prompt} {i}", "duration": 4, "resolution": "480p", **fields} for i in range(count)]
+        with Producer(self.settings) as producer:
+            return [job.id for job in producer.enqueue_many(rows)]
+
+    def jobs(self, ids: Sequence[UUID]) -> list[JobView]:
+        from storage.views import get_jobs
+
+        with connect(self.settings.require_database_url()) as conn:
+            found = get_jobs(conn, ids)
+        return [found[job_id] for job_id in ids]
+
+    def states(self, ids: Sequence[UUID]) -> Counter[JobState]:
+        return Counter(job.state for job in self.jobs(ids))
+
+    def wait_final(self, ids: Sequence[UUID], timeout_s: float = 40) -> Counter[JobState]:
+        """Wait until all of these have ended or are held for a person."""
+        done = TERMINAL | {JobState.UNCONFIRMED}
+        self.wait_for("every job ended or held", lambda: set(self.states(ids)) <= done, timeout_s)
+        return self.states(ids)
+
+    def ledger(self, account: str = "small") -> dict[str, Any]:
+        """What the gateway did."""
+        return dict(httpx.get(f"{self.simulators[account]}/_sim/ledger", timeout=30).json())
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """What all gateways made."""
+        return [task for account in self.simulators for task in self.ledger(account)["tasks"]]
+
+    def add_faults(self, *rules: Mapping[str, Any], account: str = "small") -> None:
+        answer = httpx.post(f"{self.simulators[account]}/_sim/faults", json=list(rules), timeout=30)
+        assert answer.is_success, answer.text
+
+    def clear_faults(self) -> None:
+        for url in self.simulators.values():
+            httpx.delete(f"{url}/_sim/faults", timeout=30)
+
+    def judge(self, ids: Sequence[UUID]) -> Verdict:
+        with connect(self.settings.require_database_url()) as conn:
+            return judge(conn, Objects(self.settings), ids, self.tasks())
+
+
+def clean_environ() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
+
+
+def environ_of(settings: Settings) -> dict[str, str]:
+    """All settings that are not the defaults, as another process reads them."""
+    own = settings.model_dump(mode="json", include=settings.model_fields_set - {"accounts", "s3_secret_access_key"})
+    accounts = [
+        account.model_dump(mode="json", exclude_none=True, exclude={"api_key"}) | {"api_key": account.key()}
+        for account in settings.accounts
+    ]
+    named = {f"REELQ_{name.upper()}": str(value) for name, value in own.items() if value is not None}
+    return named | environ_for(settings) | {"REELQ_ACCOUNTS": json.dumps(accounts)}
+
+
+def simulator_spec(name: str, directory: Path, port: int, *options: str) -> ChildSpec:
+    """A simulated gateway that keeps its tasks when it is killed."""
+    arguments = processes.simulator(HOST, port, "--journal", str(directory / f"{name}.journal"), *options)
+    return ChildSpec(
+        name,
+        (sys.executable, *arguments[1:]),
+        cwd=directory,
+        log=directory / f"{name}.log",
+        env=clean_environ(),
+        ready=lambda _pid: get(f"http://{HOST}:{port}/_sim/health", timeout_s=0.5)[0] == 200,
+    )
+
+
+def account_at(name: str, url: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "gateway": "anyfast",
+        "base_url": f"{url}/anyfast",
+        "api_key": f"sk-chaos-{name}-0123456789abcdef",
+        "max_in_flight": 50,
+    } | fields
+
+
+@contextmanager
+def running_parts(servers: TestServers, directory: Path, **changes: Any) -> Iterator[Parts]:
+    """Two simulated gateways, accounts `small` and `large` by the size of their videos, and nothing else yet."""
+    sizes = {"small": 70_000, "large": LARGE_BYTES}
+    with servers.database() as database_url, servers.bucket() as bucket:
+        started: list[tuple[ChildSpec, subprocess.Popen[bytes]]] = []
+        try:
+            urls = {}
+            for name, size in sizes.items():
+                port = free_port()
+                options = ("--video-bytes", str(size), "--median-seconds", "0.5", "--seed", "7")
+                spec = simulator_spec(f"simulator-{name}", directory, port, *options)
+                started.append((spec, spawn(spec)))
+                urls[name] = f"http://{HOST}:{port}"
+            for spec, process in started:
+                wait_ready(spec, process)
+            times = {
+                "lease_seconds": LEASE_S,
+                "submit_timeout_seconds": 1.5,
+                "query_timeout_seconds": 1.5,
+                "poll_min_seconds": 0.2,
+                "poll_max_seconds": 1.0,
+                "tick_seconds": 0.1,
+                "allow_private_networks": True,
+            }
+            settings = settings_for(database_url, servers.valkey.url, bucket)
+            accounts = [account_at(name, url) for name, url in urls.items()]
+            given = {name: getattr(settings, name) for name in settings.model_fields_set}
+            settings = Settings.model_validate(given | times | {"accounts": accounts} | changes)
+            parts = Parts(directory, settings, urls)
+            parts.turns.mkdir()
+            try:
+                yield parts
+            finally:
+                parts.lay_off()
+        finally:
+            for spec, process in reversed(started):
+                stop(spec, process)

@@ -1,0 +1,93 @@
+"""A process that kills itself at any step between two commits or side effects loses no job and pays for none twice."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import timeit
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import worker
+from storage.states import JobState
+from tests.chaos.parts import SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, running_parts
+from tests.servers import TestServers
+from worker import failpoints
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+JOBS = 3
+# A POST may have been made before the process died: whether it was, only the gateway knows.
+MAY_HOLD = {"submit.after_begin", "submit.before_post", "submit.after_post"}
+LARGE = {"transfer.after_first_part", "transfer.after_complete"}
+UNARMED = "import worker.failpoints as f; f.failpoint('submit.after_begin'); print(f._armed)"
+
+
+def process_of(point: str) -> str:
+    area = point.partition(".")[0]
+    return {"scheduler": SCHEDULER, "transfer": TRANSFER}.get(area, SUBMIT_POLL)
+
+
+@pytest.fixture(scope="module")
+def parts(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
+    armed = " ".join(f"{point}=kill" for point in failpoints.POINTS)
+    with running_parts(servers, tmp_path_factory.mktemp("parts")) as running:
+        for point in failpoints.POINTS:
+            (running.turns / point).touch()
+        for name in (SCHEDULER, SUBMIT_POLL, TRANSFER):
+            running.start(name, points=armed)
+        running.ready()
+        yield running
+
+
+@pytest.mark.parametrize("point", failpoints.POINTS)
+def test_killed_there_every_job_ends_once_and_is_paid_for_once(parts: Parts, point: str) -> None:
+    name = process_of(point)
+    deaths = parts.deaths[name]
+    parts.arm(point)
+    ids = parts.enqueue(JOBS, point, account="large" if point in LARGE else "small")
+    if point == "lifecycle.after_start":
+        parts.signal(name, signal.SIGKILL)
+    if point == "lifecycle.before_close":
+        parts.signal(name, signal.SIGTERM)
+    parts.wait_for(f"the {name} dies", lambda: parts.has_fired(point) and parts.deaths[name] > deaths, 30)
+
+    states = parts.wait_final(ids)
+    if point in MAY_HOLD:
+        assert states[JobState.UNCONFIRMED] >= 1, "the kill did not hit a submit"
+        assert states[JobState.UNCONFIRMED] + states[JobState.SUCCEEDED] == JOBS, states
+    else:
+        assert states == {JobState.SUCCEEDED: JOBS}
+    parts.judge(ids).check()
+
+
+def test_every_place_is_passed_somewhere_and_none_is_unknown() -> None:
+    sources = Path(worker.__file__).parent.glob("*.py")
+    called = [name for path in sources for name in re.findall(r'failpoint\("([a-z_.]+)"\)', path.read_text())]
+    assert sorted(set(called)) == sorted(failpoints.POINTS)
+
+
+def test_an_armed_place_needs_a_second_variable() -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
+    environ[failpoints.ARM] = "submit.after_begin=kill"
+    done = subprocess.run([sys.executable, "-c", UNARMED], env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "{}")
+    assert failpoints.ALLOW in done.stderr
+    environ[failpoints.ALLOW] = failpoints.ALLOWED
+    done = subprocess.run([sys.executable, "-c", UNARMED], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_an_unknown_place_is_refused() -> None:
+    with pytest.raises(ValueError, match="nowhere"):
+        failpoints.read_points({failpoints.ARM: "nowhere=kill", failpoints.ALLOW: failpoints.ALLOWED})
+
+
+def test_an_unarmed_place_costs_next_to_nothing() -> None:
+    seconds = min(timeit.repeat(lambda: failpoints.failpoint("submit.after_begin"), number=10_000, repeat=5))
+    assert seconds / 10_000 < 2e-6

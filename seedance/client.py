@@ -16,8 +16,18 @@ import orjson
 from httpx_aiohttp import AiohttpTransport
 
 from seedance.account import Account
-from seedance.errors import BadAnswer, GatewayError, NotSent, Operation, OutcomeUnknown, Unavailable, redact
-from seedance.gateways.base import Attempt, Dialect, Submitted, TaskReport, WireAnswer, WireCall
+from seedance.errors import (
+    BadAnswer,
+    GatewayError,
+    NotSent,
+    Operation,
+    OutcomeUnknown,
+    Rejected,
+    TaskUnknown,
+    Unavailable,
+    redact,
+)
+from seedance.gateways.base import Attempt, Dialect, Submitted, TaskPage, TaskReport, WireAnswer, WireCall
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 
@@ -75,7 +85,12 @@ class GatewayClient:
         self.dialect = dialect
         self._key = account.key()
         self._base_url = base_url_of(account, dialect)
-        self._timeouts: Mapping[Operation, float] = {"submit": submit_timeout_s, "query": query_timeout_s}
+        self._timeouts: Mapping[Operation, float] = {
+            "submit": submit_timeout_s,
+            "query": query_timeout_s,
+            "cancel": query_timeout_s,
+            "list": query_timeout_s,
+        }
         self._http = httpx.AsyncClient(
             transport=AiohttpTransport(
                 limits=httpx.Limits(max_connections=max_connections, keepalive_expiry=30.0),
@@ -114,6 +129,32 @@ class GatewayClient:
         """
         answer = await self._exchange("query", self.dialect.query_call(task_id))
         return self.dialect.read_report(answer)
+
+    async def cancel(self, task_id: str) -> bool:
+        """Cancel a task that has not begun. False: the gateway has no such call, or it is too late.
+
+        Raises:
+            GatewayError: the question was not answered; asking again is harmless.
+        """
+        call = self.dialect.cancel_call(task_id)
+        if call is None:
+            return False
+        try:
+            await self._exchange("cancel", call)
+        except (Rejected, TaskUnknown):
+            return False
+        return True
+
+    async def list_tasks(self, page: int) -> TaskPage:
+        """One page of the account's tasks, the newest first, pages counted from 1.
+
+        Raises:
+            GatewayError: the list could not be had, or the gateway has none.
+        """
+        call = self.dialect.list_call(page=page)
+        if call is None:
+            raise BadAnswer("the gateway lists no tasks", gateway=self.dialect.name, operation="list")
+        return self.dialect.read_list(await self._exchange("list", call))
 
     async def _exchange(self, operation: Operation, call: WireCall) -> WireAnswer:
         limit_s = self._timeouts[operation]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, LiteralString, TypeVar, cast
+from typing import Any, Literal, LiteralString, TypeVar, cast
 from uuid import UUID
 
 import orjson
@@ -17,6 +17,7 @@ from psycopg.rows import class_row, dict_row
 
 from storage.database import Connection
 from storage.records import (
+    AttemptMarks,
     AttemptOutcome,
     Claimed,
     Enqueued,
@@ -167,10 +168,11 @@ WITH input AS (
         submitted_at = CASE WHEN i.target = 'submitting' THEN now() ELSE j.submitted_at END,
         generated_at = CASE WHEN i.target = 'transferring' THEN coalesce(j.generated_at, now()) ELSE j.generated_at END,
         (account, gateway, model, gateway_task_id, refusals, setbacks, polls, video_url, last_frame_url, usage, seed,
-         object_key, size_bytes, sha256, last_frame_key, poster_key, cost, error, video_expires_at) = (
+         object_key, size_bytes, sha256, last_frame_key, poster_key, cost, error, cancel_request,
+         video_expires_at) = (
             SELECT p.account, p.gateway, p.model, p.gateway_task_id, p.refusals, p.setbacks, p.polls, p.video_url,
                    p.last_frame_url, p.usage, p.seed, p.object_key, p.size_bytes, p.sha256, p.last_frame_key,
-                   p.poster_key, p.cost, p.error,
+                   p.poster_key, p.cost, p.error, p.cancel_request,
                    coalesce(now() + make_interval(secs => i.expires_in), p.video_expires_at)
             FROM jsonb_populate_record(j, i.patch) p)
     FROM locked l JOIN input i ON i.id = l.id
@@ -178,7 +180,7 @@ WITH input AS (
     RETURNING j.id, l.source, i.target, j.claim, j.attempt, i.reason, i.detail
 ), logged AS (
     INSERT INTO job_events (job_id, source, target, reason, detail)
-    SELECT id, source, target, reason, detail FROM moved WHERE source <> target
+    SELECT id, source, target, reason, detail FROM moved WHERE source <> target OR detail IS NOT NULL
 )
 SELECT id, source, target, claim, attempt, reason FROM moved
 """
@@ -267,6 +269,15 @@ UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(
 FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
 """
 
+_CLAIM_UNCONFIRMED: LiteralString = """
+WITH due AS (
+    SELECT id FROM jobs WHERE state = 'unconfirmed' AND due_at <= now()
+    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
+FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
+"""
+
 _CLAIM_TRANSFERS: LiteralString = """
 WITH due AS (
     SELECT id FROM jobs WHERE state = 'transferring' AND due_at <= now()
@@ -280,7 +291,7 @@ _CLAIM_SUBMITS: LiteralString = """
 WITH due AS (
     SELECT id FROM jobs
     WHERE state = 'queued' AND due_at <= now() AND %(gateway)s = ANY(gateways)
-      AND (account_pin IS NULL OR account_pin = %(account)s)
+      AND (account_pin IS NULL OR account_pin = %(account)s) AND cancel_request IS NULL
     ORDER BY priority DESC, due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs j SET claim = j.claim + 1, account = %(account)s, due_at = now() + make_interval(secs => %(lease_s)s)
@@ -291,6 +302,11 @@ FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
 def claim_polls(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:
     """Lease generating jobs whose next poll is due, the longest overdue first."""
     return _rows(Claimed, conn, _CLAIM_POLLS, {"limit": limit, "lease_s": lease_s})
+
+
+def claim_unconfirmed(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:
+    """Lease jobs whose POST may have been accepted, to look for their tasks."""
+    return _rows(Claimed, conn, _CLAIM_UNCONFIRMED, {"limit": limit, "lease_s": lease_s})
 
 
 def claim_transfers(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:
@@ -334,7 +350,7 @@ SELECT j.id, j.claim, j.attempt, j.refusals, j.setbacks, j.polls, j.reason, j.ac
        extract(epoch FROM now() - j.submitted_at)::float8 AS submitted_age_s,
        extract(epoch FROM now() - j.generated_at)::float8 AS generated_age_s,
        extract(epoch FROM j.deadline_at - now())::float8 AS deadline_in_s,
-       extract(epoch FROM j.video_expires_at - now())::float8 AS expires_in_s
+       extract(epoch FROM j.video_expires_at - now())::float8 AS expires_in_s, j.cancel_request
 FROM jobs j JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
 WHERE j.state = %(state)s AND j.account IS NOT NULL AND j.due_at > now()
 """
@@ -348,16 +364,17 @@ def load(conn: Connection, state: JobState, claimed: Sequence[tuple[UUID, int]])
 
 
 _BEGIN: LiteralString = """
-INSERT INTO attempts (job_id, number, account, model)
-SELECT id, attempt, account, model FROM jobs WHERE id = ANY(%(ids)s)
+INSERT INTO attempts (job_id, number, account, model, seed, callback_hash)
+SELECT j.id, j.attempt, j.account, j.model, i.seed, i.callback_hash
+FROM jobs j JOIN jsonb_to_recordset(%(marks)s::jsonb) AS i(id uuid, seed bigint, callback_hash text) ON j.id = i.id
 """
 
 
-def begin_attempts(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
+def begin_attempts(conn: Connection, moves: Sequence[Move], marks: Mapping[UUID, AttemptMarks]) -> list[Moved]:
     """Move queued jobs to submitting and store the attempt of each, to be committed before any POST."""
     begun = move(conn, moves)
     if begun:
-        conn.execute(_BEGIN, {"ids": [item.id for item in begun]})
+        conn.execute(_BEGIN, {"marks": _json([{"id": item.id, **asdict(marks[item.id])} for item in begun])})
     return begun
 
 
@@ -381,10 +398,9 @@ _DUE: LiteralString = """
 SELECT id, claim FROM jobs WHERE state = %(state)s AND due_at <= now() ORDER BY due_at LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED
 """
-_RESUBMITTABLE: LiteralString = """
-SELECT id, claim FROM jobs
-WHERE state = 'unconfirmed' AND updated_at <= now() - make_interval(secs => %(grace_s)s) AND due_at <= now()
-ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+_CANCEL_WANTED: LiteralString = """
+SELECT id, claim FROM jobs WHERE state = 'queued' AND cancel_request IS NOT NULL AND due_at IS NOT NULL
+LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 _PAST_DEADLINE: LiteralString = """
 SELECT id, claim FROM jobs
@@ -398,12 +414,25 @@ def due(conn: Connection, state: JobState, limit: int) -> list[tuple[UUID, int]]
     return cast(list[tuple[UUID, int]], conn.execute(_DUE, {"state": state, "limit": limit}).fetchall())
 
 
-def resubmittable(conn: Connection, grace_s: float, limit: int) -> list[tuple[UUID, int]]:
-    """Unconfirmed jobs (id, claim) older than the grace; locked until the transaction ends."""
-    parameters = {"grace_s": grace_s, "limit": limit}
-    return cast(list[tuple[UUID, int]], conn.execute(_RESUBMITTABLE, parameters).fetchall())
+def cancel_wanted(conn: Connection, limit: int) -> list[tuple[UUID, int]]:
+    """Queued jobs (id, claim) that somebody wanted cancelled while they were being submitted; locked as `due`."""
+    return cast(list[tuple[UUID, int]], conn.execute(_CANCEL_WANTED, {"limit": limit}).fetchall())
 
 
 def past_deadline(conn: Connection, limit: int) -> list[tuple[UUID, int]]:
     """Queued jobs (id, claim) whose deadline has passed; locked until the transaction ends."""
     return cast(list[tuple[UUID, int]], conn.execute(_PAST_DEADLINE, {"limit": limit}).fetchall())
+
+
+_REQUEST_CANCEL: LiteralString = """
+UPDATE jobs SET cancel_request = %(how)s,
+                -- While it is being submitted, due_at is the lease that tells a lost POST.
+                due_at = CASE WHEN state = 'submitting' THEN due_at ELSE now() END
+WHERE id = %(id)s AND state IN ('submitting', 'unconfirmed', 'generating')
+RETURNING id
+"""
+
+
+def request_cancel(conn: Connection, job_id: UUID, how: Literal["keep", "discard"]) -> bool:
+    """Note that somebody wants a submitted job cancelled; a worker does it. False: it is not at a gateway."""
+    return conn.execute(_REQUEST_CANCEL, {"id": job_id, "how": how}).fetchone() is not None

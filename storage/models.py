@@ -69,6 +69,7 @@ class Job(SQLModel, table=True):
         CheckConstraint(f"({_in('state', _TERMINAL)}) = (finished_at IS NOT NULL)", name="jobs_finished_at_check"),
         CheckConstraint(f"({_in('state', _TERMINAL)}) = (due_at IS NULL)", name="jobs_due_at_check"),
         CheckConstraint("priority BETWEEN 0 AND 9", name="jobs_priority_check"),
+        CheckConstraint("cancel_request IN ('keep', 'discard')", name="jobs_cancel_request_check"),
         CheckConstraint("state <> 'generating' OR gateway_task_id IS NOT NULL", name="jobs_task_id_check"),
         CheckConstraint("state <> 'transferring' OR video_url IS NOT NULL", name="jobs_video_url_check"),
         CheckConstraint(
@@ -96,6 +97,11 @@ class Job(SQLModel, table=True):
         Index("jobs_assigned_idx", "account", "state", postgresql_where=text(ASSIGNED)),
         Index(
             "jobs_deadline_idx", "deadline_at", postgresql_where=text("deadline_at IS NOT NULL AND due_at IS NOT NULL")
+        ),
+        Index(
+            "jobs_cancel_request_idx",
+            "state",
+            postgresql_where=text("cancel_request IS NOT NULL AND due_at IS NOT NULL"),
         ),
         Index("jobs_campaign_idx", "campaign_id", "state"),
         Index("jobs_state_idx", "state", "id"),
@@ -127,7 +133,8 @@ class Job(SQLModel, table=True):
     setbacks: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     polls: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     reason: str | None = Field(default=None, sa_column=Column(Text))
-    cancel_requested_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # Somebody wants a submitted job cancelled: "keep" if that is free at the gateway, "discard" in any case.
+    cancel_request: str | None = Field(default=None, sa_column=Column(Text))
     # The share of the video's life, in percent, at which its last alarm was raised.
     expiry_alarm: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     # Where it was submitted.
@@ -168,7 +175,7 @@ class Attempt(SQLModel, table=True):
         Index("attempts_account_started_idx", "account", "started_at"),
         Index("attempts_task_idx", "account", "gateway_task_id"),
         Index(
-            "attempts_callback_idx", "callback_token", unique=True, postgresql_where=text("callback_token IS NOT NULL")
+            "attempts_callback_idx", "callback_hash", unique=True, postgresql_where=text("callback_hash IS NOT NULL")
         ),
     )
 
@@ -180,7 +187,9 @@ class Attempt(SQLModel, table=True):
     finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     outcome: str | None = Field(default=None, sa_column=Column(Text))
     seed: int | None = Field(default=None, sa_column=Column(BigInteger))
-    callback_token: str | None = Field(default=None, sa_column=Column(Text))
+    # SHA-256 of the token in the attempt's own callback URL, and the task id that a callback named.
+    callback_hash: str | None = Field(default=None, sa_column=Column(Text))
+    reported_task_id: str | None = Field(default=None, sa_column=Column(Text))
     http_status: int | None = Field(default=None, sa_column=Column(SmallInteger))
     gateway_task_id: str | None = Field(default=None, sa_column=Column(Text))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))

@@ -87,6 +87,7 @@ class Work:
     generated_age_s: float | None
     deadline_in_s: float | None
     expires_in_s: float | None
+    cancel_request: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,33 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptMarks:
+    """By what an attempt can be recognised at the gateway later: its seed, and the hash of its callback token."""
+
+    seed: int | None = None
+    callback_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """An unconfirmed job, and what is known of the attempt that may have been accepted.
+
+    `seed_is_own` is false where the job itself asked for the seed, so that other jobs may have the same one.
+    """
+
+    id: UUID
+    claim: int
+    attempt: int
+    model: str
+    started_at: datetime
+    seed: int | None
+    seed_is_own: bool
+    reported_task_id: str | None
+    unconfirmed_s: float
+    cancel_request: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptOutcome:
     """What became of one POST. `outcome` is accepted, an error's code, or superseded by later knowledge."""
 
@@ -190,6 +218,7 @@ class JobView:
     generated_at: datetime | None
     video_expires_at: datetime | None
     finished_at: datetime | None
+    cancel_request: str | None
 
     @property
     def terminal(self) -> bool:

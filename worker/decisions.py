@@ -33,7 +33,7 @@ MAX_RESULT_MISSING = 6
 RETRY_FIRST_S, RETRY_CAP_S = 1.0, 60.0
 THROTTLE_FIRST_S, THROTTLE_CAP_S = 2.0, 60.0
 SUSPEND_S = 60.0
-UNCONFIRMED_CHECK_S = 60.0
+UNCONFIRMED_CHECK_S = 1.0  # a callback may already have named the task; the next looks are farther apart
 MAX_COUNT = 30_000  # the counters are smallint
 
 _ENDED = {
@@ -122,6 +122,19 @@ def decide_poll(
         word = "generating" if result.status is not TaskStatus.UNKNOWN else "status_unknown"
         return Decision(JobState.GENERATING, word, next_s, {"setbacks": 0})
     return _setback(result, work, pacing, next_s, rng)
+
+
+def decide_cancel(result: TaskReport | GatewayError, cancelled: bool, wanted: str, otherwise: Decision) -> Decision:
+    """What a wish to cancel makes of a poll's decision. `wanted` is keep (cancel only if that is free) or discard."""
+    if cancelled:
+        return Decision(JobState.CANCELLED, "cancelled_upstream", detail={"message": "cancelled before it began"})
+    if wanted == "discard":
+        return Decision(JobState.CANCELLED, "discarded", detail={"message": "it had been submitted and may be billed"})
+    if isinstance(result, GatewayError) or otherwise.target is not JobState.GENERATING:
+        return otherwise
+    message = "the gateway cannot cancel it any more; it will be billed, and its video is kept"
+    patch = dict(otherwise.patch) | {"cancel_request": None}
+    return Decision(JobState.GENERATING, "cancel_too_late", otherwise.due_in_s, patch, {"message": message})
 
 
 def _setback(

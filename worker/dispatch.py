@@ -24,13 +24,14 @@ log = logging.getLogger("reelq.dispatch")
 POLL_BATCH, TRANSFER_BATCH = 100, 20
 # Batches that may wait in the broker per queue; the rest waits in the table, where it can still be reordered.
 MAX_WAITING = {"submit": 8, "poll": 16, "transfer": 8}
-MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK = 800, 160
+MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_UNCONFIRMED_A_TICK = 800, 160, 100
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """One message to be."""
 
+    task: str
     queue: str
     account: str
     claimed: Sequence[Claimed]
@@ -58,17 +59,19 @@ class Dispatcher:
             batches = list(self._claim(conn, room))
         if batches:
             failpoint("scheduler.after_claim")
-        sent = 0
-        for index, batch in enumerate(batches):
-            try:
-                self._publish(batch)
-            except (BrokerError, RedisError, OSError) as exc:
-                self.close()
-                self._give_back(batches[index:])
-                raise BrokerError(str(exc)) from exc
-            failpoint("scheduler.after_publish")
-            sent += len(batch.claimed)
-        return sent
+        waiting = list(batches)
+        try:
+            while waiting:
+                self._publish(waiting[0])
+                waiting.pop(0)
+                failpoint("scheduler.after_publish")
+        except (BrokerError, RedisError, OSError) as exc:
+            self.close()
+            raise BrokerError(str(exc)) from exc
+        finally:  # also when we are told to stop in the middle
+            if waiting:
+                self._give_back(waiting)
+        return sum(len(batch.claimed) for batch in batches)
 
     def _room(self) -> dict[str, int]:
         """How many more batches each queue can take."""
@@ -89,23 +92,25 @@ class Dispatcher:
         lease_s = self._settings.lease_seconds
         if room["transfer"]:
             limit = min(room["transfer"] * TRANSFER_BATCH, MAX_TRANSFERS_A_TICK)
-            yield from _batches("transfer", jobs.claim_transfers(conn, limit, lease_s), TRANSFER_BATCH)
+            yield from _batches("transfer", "transfer", jobs.claim_transfers(conn, limit, lease_s), TRANSFER_BATCH)
         if room["poll"]:
             limit = min(room["poll"] * POLL_BATCH, MAX_POLLS_A_TICK)
-            yield from _batches("poll", jobs.claim_polls(conn, limit, lease_s), POLL_BATCH)
+            yield from _batches("poll", "poll", jobs.claim_polls(conn, limit, lease_s), POLL_BATCH)
+            doubts = jobs.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
+            yield from _batches("reconcile", "poll", doubts, POLL_BATCH)
         left = room["submit"]
         for grant in grants(conn, self._settings) if left else ():
             limit = min(grant.slots, left * SUBMIT_BATCH)
             if limit <= 0:
                 break
             claimed = jobs.claim_submits(conn, grant.account.name, grant.account.gateway, limit, lease_s)
-            batches = list(_batches("submit", claimed, SUBMIT_BATCH))
+            batches = list(_batches("submit", "submit", claimed, SUBMIT_BATCH))
             left -= len(batches)
             yield from batches
 
     def _publish(self, batch: Batch) -> None:
         self._app.send_task(
-            f"worker.{batch.queue}",
+            f"worker.{batch.task}",
             args=[batch.account, [[str(item.id), item.claim] for item in batch.claimed]],
             producer=self._open_producer(),
             # Celery sends to a queue of a direct exchange through the broker's default exchange: straight into the
@@ -145,11 +150,11 @@ class Dispatcher:
                 log.debug("dispatch.release_failed error=%s", exc)
 
 
-def _batches(queue: str, claimed: Sequence[Claimed], size: int) -> Iterator[Batch]:
+def _batches(task: str, queue: str, claimed: Sequence[Claimed], size: int) -> Iterator[Batch]:
     """Cut what was claimed into messages of one account each, in the order of the claim."""
     by_account: dict[str, list[Claimed]] = defaultdict(list)
     for item in claimed:
         by_account[item.account].append(item)
     for account, items in by_account.items():
         for start in range(0, len(items), size):
-            yield Batch(queue, account, items[start : start + size])
+            yield Batch(task, queue, account, items[start : start + size])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from storage import jobs
 from storage.database import Connection
@@ -32,22 +31,13 @@ def lost_submits(conn: Connection, settings: Settings) -> int:
     return len(jobs.move(conn, moves))
 
 
-def unconfirmed(conn: Connection, settings: Settings) -> int:
-    """Jobs that may have been accepted: held for a person, or, if the policy says so, sent again after the grace."""
-    moved = 0
-    if settings.unconfirmed_policy == "resubmit":
-        patch: dict[str, Any] = {"account": None, "gateway": None, "model": None}
-        moves = [
-            Move(job_id, (JobState.UNCONFIRMED,), JobState.QUEUED, "resubmitted_by_policy", claim, patch=patch)
-            for job_id, claim in jobs.resubmittable(conn, settings.unconfirmed_grace_seconds, BATCH)
-        ]
-        moved = len(jobs.move(conn, moves))
-        wait_s = min(UNCONFIRMED_CHECK_S, settings.unconfirmed_grace_seconds / 4)
-    else:
-        wait_s = UNCONFIRMED_CHECK_S
-    held = jobs.due(conn, JobState.UNCONFIRMED, BATCH)
-    jobs.postpone(conn, [(job_id, claim, wait_s, "held", 0, 0) for job_id, claim in held])
-    return moved
+def cancelled_in_queue(conn: Connection, settings: Settings) -> int:
+    """Jobs that somebody wanted cancelled while they were being submitted, and that came back to the queue: free."""
+    moves = [
+        Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, "cancelled", claim)
+        for job_id, claim in jobs.cancel_wanted(conn, BATCH)
+    ]
+    return len(jobs.move(conn, moves))
 
 
 def deadlines(conn: Connection, settings: Settings) -> int:
@@ -60,4 +50,4 @@ def deadlines(conn: Connection, settings: Settings) -> int:
     return len(jobs.move(conn, moves))
 
 
-DUTIES: tuple[Callable[[Connection, Settings], int], ...] = (lost_submits, unconfirmed, deadlines)
+DUTIES: tuple[Callable[[Connection, Settings], int], ...] = (lost_submits, cancelled_in_queue, deadlines)

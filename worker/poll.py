@@ -9,13 +9,13 @@ from uuid import UUID
 
 from seedance.client import GatewayClient
 from seedance.errors import GatewayError, Unavailable
-from seedance.gateways.base import TaskReport
+from seedance.gateways.base import TaskReport, TaskStatus
 from storage import jobs
 from storage.database import Connection
 from storage.records import Move, Work
 from storage.states import JobState
 from worker.batch import run_batch
-from worker.decisions import decide_poll
+from worker.decisions import decide_cancel, decide_poll
 from worker.failpoints import failpoint
 from worker.runtime import Runtime
 
@@ -28,6 +28,8 @@ class Polled:
 
     work: Work
     result: TaskReport | GatewayError
+    cancelled: bool = False
+    """The gateway has just cancelled it, as somebody wanted."""
 
 
 def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
@@ -62,20 +64,32 @@ async def _query(client: GatewayClient, work: Work) -> Polled:
         log.exception("poll.failed job_id=%s", work.id)
         result = Unavailable(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name, operation="query")
     failpoint("poll.after_query")
-    return Polled(work, result)
+    return Polled(work, result, await _cancel(client, work, result))
+
+
+async def _cancel(client: GatewayClient, work: Work, result: TaskReport | GatewayError) -> bool:
+    """Cancel a task that nobody wants and that has not begun; of one that has ended the call deletes the record."""
+    if work.cancel_request is None or not isinstance(result, TaskReport) or result.status is not TaskStatus.QUEUED:
+        return False
+    try:
+        return await client.cancel(work.gateway_task_id or "")
+    except GatewayError as exc:
+        log.warning("poll.not_cancelled job_id=%s code=%s %s", work.id, exc.code, exc.message)
+        return False
 
 
 def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) -> None:
+    pacing = runtime.pacing_for(client)
     moves: list[Move] = []
     later: list[tuple[UUID, int, float, str, int, int]] = []
     for item in polled:
         work = item.work
-        decision = decide_poll(
-            item.result, work, client.dialect, runtime.pacing, runtime.settings.generation_timeout_seconds
-        )
+        decision = decide_poll(item.result, work, client.dialect, pacing, runtime.settings.generation_timeout_seconds)
+        if work.cancel_request is not None:
+            decision = decide_cancel(item.result, item.cancelled, work.cancel_request, decision)
         if isinstance(item.result, GatewayError):
             log.warning("poll.setback job_id=%s code=%s %s", work.id, item.result.code, item.result.message)
-        if decision.target is JobState.GENERATING:
+        if decision.target is JobState.GENERATING and decision.detail is None:
             setbacks = int(decision.patch["setbacks"])
             later.append((work.id, work.claim, decision.due_in_s, decision.reason, setbacks, 1))
             continue
@@ -89,6 +103,7 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
                 due_in_s=decision.due_in_s,
                 expires_in_s=decision.expires_in_s,
                 patch=decision.patch,
+                detail=decision.detail,
             )
         )
     with runtime.database.begin() as conn:

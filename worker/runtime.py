@@ -71,6 +71,13 @@ class Runtime:
                 )
             return self._clients[account_name]
 
+    def pacing_for(self, client: GatewayClient) -> PollPacing:
+        """How an account's tasks are polled: rarely where the gateway calls back, for that is only the fallback."""
+        calls_back = client.account.callbacks and client.dialect.capabilities().callbacks
+        if calls_back and self.settings.public_url:
+            return PollPacing(self.pacing.max_s, self.pacing.max_s)
+        return self.pacing
+
     def session(self) -> aiohttp.ClientSession:
         """The session that videos pass through, from the gateway and to the store. Only to be called on the loop."""
         if self._session is None:

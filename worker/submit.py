@@ -15,11 +15,12 @@ from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, parse_request
 from storage import accounts, jobs
 from storage.objects import MAX_LINK_S, Objects, input_key
-from storage.records import AttemptOutcome, Move, Work
+from storage.records import AttemptMarks, AttemptOutcome, Move, Work
 from storage.states import JobState
 from worker.batch import run_batch
 from worker.decisions import Decision, decide_submit, fail
 from worker.failpoints import failpoint
+from worker.marks import RANDOM_SEED, mark
 from worker.runtime import Runtime, boottime_s
 
 log = logging.getLogger("reelq.submit")
@@ -34,6 +35,7 @@ class Ready:
     work: Work
     request: GenerationRequest
     attempt: int
+    sent_with: Attempt
     post_before: float
     """On the boot clock; after it the lease may be over and somebody else may have decided about the job."""
 
@@ -58,7 +60,7 @@ def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, i
     ready = begin(runtime, client, held)
     failpoint("submit.after_begin")
     if ready:
-        run_batch(runtime, ready, lambda item: _post(client, item), lambda batch: _write(runtime, account, batch))
+        run_batch(runtime, ready, lambda item: _post(client, item), lambda batch: _write(runtime, client, batch))
 
 
 def begin(runtime: Runtime, client: GatewayClient, held: Sequence[Work]) -> list[Ready]:
@@ -66,6 +68,8 @@ def begin(runtime: Runtime, client: GatewayClient, held: Sequence[Work]) -> list
     begun_at = boottime_s()
     lease_s = runtime.settings.lease_seconds
     requests: dict[UUID, GenerationRequest] = {}
+    sent_with: dict[UUID, Attempt] = {}
+    marks: dict[UUID, AttemptMarks] = {}
     ended: list[Move] = []
     begins: list[Move] = []
     for work in held:
@@ -74,15 +78,20 @@ def begin(runtime: Runtime, client: GatewayClient, held: Sequence[Work]) -> list
             ended.append(_move(work, prepared))
             continue
         requests[work.id] = prepared
+        sent_with[work.id], marks[work.id] = mark(client, prepared, runtime.settings)
         patch = {"gateway": client.dialect.name, "model": client.dialect.model_for(prepared)}
         begins.append(
             Move(work.id, (JobState.QUEUED,), JobState.SUBMITTING, "submit", work.claim, due_in_s=lease_s, patch=patch)
         )
     with runtime.database.begin() as conn:
         jobs.move(conn, ended)
-        begun = {item.id: item.attempt for item in jobs.begin_attempts(conn, begins)}
+        begun = {item.id: item.attempt for item in jobs.begin_attempts(conn, begins, marks)}
     post_before = begun_at + lease_s - runtime.settings.submit_timeout_seconds
-    return [Ready(work, requests[work.id], begun[work.id], post_before) for work in held if work.id in begun]
+    return [
+        Ready(work, requests[work.id], begun[work.id], sent_with[work.id], post_before)
+        for work in held
+        if work.id in begun
+    ]
 
 
 def _prepare(client: GatewayClient, work: Work, objects: Objects) -> GenerationRequest | Decision:
@@ -94,6 +103,8 @@ def _prepare(client: GatewayClient, work: Work, objects: Objects) -> GenerationR
             raise InvalidInput(refusals)
     except InvalidInput as exc:
         return fail("invalid_request", str(exc))
+    if request.seed == RANDOM_SEED:  # the same as none, and an attempt may bring one of its own
+        request = request.model_copy(update={"seed": None})
     return request.with_media(_links(request, objects))
 
 
@@ -112,7 +123,7 @@ async def _post(client: GatewayClient, ready: Ready) -> Posted:
     failpoint("submit.before_post")
     result: Submitted | GatewayError
     try:
-        result = await client.submit(ready.request, Attempt())
+        result = await client.submit(ready.request, ready.sent_with)
     except GatewayError as exc:
         result = exc
     except Exception as exc:  # whatever it is, the request may have been sent
@@ -122,8 +133,9 @@ async def _post(client: GatewayClient, ready: Ready) -> Posted:
     return Posted(ready, result)
 
 
-def _write(runtime: Runtime, account: str, posted: Sequence[Posted]) -> None:
-    decisions = [decide_submit(item.result, item.ready.work.refusals, runtime.pacing) for item in posted]
+def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) -> None:
+    account, pacing = client.account.name, runtime.pacing_for(client)
+    decisions = [decide_submit(item.result, item.ready.work.refusals, pacing) for item in posted]
     moves = [_outcome_move(item, decision) for item, decision in zip(posted, decisions, strict=True)]
     throttle_s = max((d.throttle_s for d in decisions if d.throttle_s is not None), default=None)
     suspended = next(((d, d.suspend_s) for d in decisions if d.suspend_s is not None), None)

@@ -7,6 +7,7 @@ from uuid import UUID
 from celery import shared_task
 
 from worker.poll import poll_batch
+from worker.reconcile import reconcile_batch
 from worker.runtime import current
 from worker.submit import submit_batch
 from worker.transfer import transfer_batch
@@ -34,3 +35,9 @@ def poll(account: str, items: Items) -> None:
 def transfer(account: str, items: Items) -> None:
     """Copy videos into the bucket. `account` is only for people who watch; a batch may come from several."""
     transfer_batch(current(), _claimed(items))
+
+
+@shared_task(name="worker.reconcile")
+def reconcile(account: str, items: Items) -> None:
+    """Look for the tasks of jobs whose POST may have been accepted."""
+    reconcile_batch(current(), account, _claimed(items))

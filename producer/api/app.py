@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -9,7 +10,9 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
+from producer.api.callbacks import callback_routes
 from producer.api.readiness import Readiness
+from storage.database import Database
 from storage.settings import Settings, load_settings
 
 
@@ -21,14 +24,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Raises:
         seedance.problems.InvalidInput: the configuration is wrong.
     """
-    readiness = Readiness(settings or load_settings())
+    settings = settings or load_settings()
+    readiness = Readiness(settings)
+    database = Database(settings.require_database_url(), name="reelq api", size=4, wait_s=5.0)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         await readiness.close()
+        await asyncio.to_thread(database.close)
 
     app = FastAPI(title="reelq", version=version("reelq"), lifespan=lifespan)
+    app.include_router(callback_routes(database))
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:

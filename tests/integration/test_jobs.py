@@ -10,7 +10,7 @@ import pytest
 
 from storage import jobs, views
 from storage.database import Connection, Database, connect
-from storage.records import AttemptOutcome, Claimed, IdempotencyConflict, Move, Moved, NewJob
+from storage.records import AttemptMarks, AttemptOutcome, Claimed, IdempotencyConflict, Move, Moved, NewJob
 from storage.states import JobState
 
 S = JobState
@@ -45,6 +45,7 @@ def begin(conn: Connection, claimed: list[Claimed]) -> list[Moved]:
             Move(item.id, (S.QUEUED,), S.SUBMITTING, "submit", item.claim, due_in_s=LEASE_S, patch=patch)
             for item in claimed
         ],
+        {item.id: AttemptMarks(seed=7) for item in claimed},
     )
 
 

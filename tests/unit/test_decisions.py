@@ -60,6 +60,7 @@ def a_job(**changes: Any) -> Work:
         "generated_age_s": None,
         "deadline_in_s": None,
         "expires_in_s": None,
+        "cancel_request": None,
     }
     return Work(**fields | changes)
 

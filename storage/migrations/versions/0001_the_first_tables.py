@@ -80,7 +80,7 @@ def upgrade() -> None:
         sa.Column("setbacks", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("polls", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
-        sa.Column("cancel_requested_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("cancel_request", sa.Text(), nullable=True),
         sa.Column("expiry_alarm", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("account", sa.Text(), nullable=True),
         sa.Column("gateway", sa.Text(), nullable=True),
@@ -110,6 +110,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(state IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="jobs_finished_at_check"
         ),
+        sa.CheckConstraint("cancel_request IN ('keep', 'discard')", name="jobs_cancel_request_check"),
         sa.CheckConstraint("state <> 'failed' OR error IS NOT NULL", name="jobs_error_check"),
         sa.CheckConstraint("state <> 'generating' OR gateway_task_id IS NOT NULL", name="jobs_task_id_check"),
         sa.CheckConstraint(
@@ -141,6 +142,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'"),
     )
     op.create_index("jobs_campaign_idx", "jobs", ["campaign_id", "state"], unique=False)
+    op.create_index(
+        "jobs_cancel_request_idx",
+        "jobs",
+        ["state"],
+        unique=False,
+        postgresql_where=sa.text("cancel_request IS NOT NULL AND due_at IS NOT NULL"),
+    )
     op.create_index(
         "jobs_deadline_idx",
         "jobs",
@@ -180,7 +188,8 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("seed", sa.BigInteger(), nullable=True),
-        sa.Column("callback_token", sa.Text(), nullable=True),
+        sa.Column("callback_hash", sa.Text(), nullable=True),
+        sa.Column("reported_task_id", sa.Text(), nullable=True),
         sa.Column("http_status", sa.SmallInteger(), nullable=True),
         sa.Column("gateway_task_id", sa.Text(), nullable=True),
         sa.Column("error", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
@@ -195,9 +204,9 @@ def upgrade() -> None:
     op.create_index(
         "attempts_callback_idx",
         "attempts",
-        ["callback_token"],
+        ["callback_hash"],
         unique=True,
-        postgresql_where=sa.text("callback_token IS NOT NULL"),
+        postgresql_where=sa.text("callback_hash IS NOT NULL"),
     )
     op.create_index("attempts_task_idx", "attempts", ["account", "gateway_task_id"], unique=False)
     op.create_table(
@@ -219,9 +228,7 @@ def downgrade() -> None:
     op.drop_index("job_events_job_idx", table_name="job_events")
     op.drop_table("job_events")
     op.drop_index("attempts_task_idx", table_name="attempts")
-    op.drop_index(
-        "attempts_callback_idx", table_name="attempts", postgresql_where=sa.text("callback_token IS NOT NULL")
-    )
+    op.drop_index("attempts_callback_idx", table_name="attempts", postgresql_where=sa.text("callback_hash IS NOT NULL"))
     op.drop_index("attempts_account_started_idx", table_name="attempts")
     op.drop_table("attempts")
     op.drop_index("jobs_transferring_idx", table_name="jobs", postgresql_where=sa.text("state = 'transferring'"))
@@ -236,6 +243,11 @@ def downgrade() -> None:
         "jobs_deadline_idx",
         table_name="jobs",
         postgresql_where=sa.text("deadline_at IS NOT NULL AND due_at IS NOT NULL"),
+    )
+    op.drop_index(
+        "jobs_cancel_request_idx",
+        table_name="jobs",
+        postgresql_where=sa.text("cancel_request IS NOT NULL AND due_at IS NOT NULL"),
     )
     op.drop_index("jobs_campaign_idx", table_name="jobs")
     op.drop_index(

@@ -1,0 +1,68 @@
+"""SQL about attempts in doubt: what callbacks say of them, and what is known for finding their tasks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from storage.database import Connection
+from storage.records import Doubt
+
+
+def hash_token(token: str) -> str:
+    """What is stored of a callback token: who reads the table cannot call back."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+_HINT: LiteralString = """
+WITH named AS (
+    UPDATE attempts a SET reported_task_id = coalesce(a.reported_task_id, %(task_id)s)
+    FROM jobs j
+    WHERE a.callback_hash = %(hash)s AND j.id = a.job_id AND j.gateway = %(gateway)s
+    RETURNING a.job_id, a.number
+), hurried AS (
+    UPDATE jobs j SET due_at = now()
+    FROM named n
+    WHERE j.id = n.job_id AND j.attempt = n.number AND j.state IN ('generating', 'unconfirmed') AND j.due_at > now()
+)
+SELECT job_id FROM named
+"""
+
+
+def hint(conn: Connection, gateway: str, token: str, task_id: str | None) -> UUID | None:
+    """A gateway called back: its job is looked at now. None: no attempt has that token.
+
+    `task_id` is what the body claims; it is noted once and believed only after the gateway was asked.
+    """
+    row = conn.execute(_HINT, {"hash": hash_token(token), "gateway": gateway, "task_id": task_id}).fetchone()
+    return None if row is None else row[0]
+
+
+_DOUBTS: LiteralString = """
+SELECT j.id, j.claim, j.attempt, a.model, a.started_at, a.seed, NOT (j.request ? 'seed') AS seed_is_own,
+       a.reported_task_id, extract(epoch FROM now() - j.updated_at)::float8 AS unconfirmed_s, j.cancel_request
+FROM jobs j JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
+JOIN attempts a ON a.job_id = j.id AND a.number = j.attempt
+WHERE j.state = 'unconfirmed' AND j.due_at > now()
+"""
+
+
+def doubts(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> list[Doubt]:
+    """The unconfirmed jobs of a batch that are still ours."""
+    parameters = {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed]}
+    with conn.cursor(row_factory=class_row(Doubt)) as cursor:
+        return cursor.execute(_DOUBTS, parameters).fetchall()
+
+
+_KNOWN: LiteralString = """
+SELECT gateway_task_id FROM attempts WHERE account = %(account)s AND gateway_task_id = ANY(%(ids)s)
+"""
+
+
+def known_tasks(conn: Connection, account: str, task_ids: Sequence[str]) -> set[str]:
+    """Those of the task ids that an attempt of this account already has."""
+    return {row[0] for row in conn.execute(_KNOWN, {"account": account, "ids": list(task_ids)})}

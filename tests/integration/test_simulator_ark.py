@@ -141,6 +141,7 @@ def test_waiting_tasks_are_cancelled_running_ones_are_not_and_others_are_forgott
     def delete(task_id: str) -> httpx.Response:
         return ark.http.delete(f"/ark/api/v3{PATH}/{task_id}")
 
+    ark.http.put("/_sim/timing", json={"median_s": 10})
     waiting, running = create(ark), create(ark)
     assert (delete(waiting).status_code, delete(waiting).json()) == (200, {})
     assert ark.get(f"{PATH}/{waiting}").status_code == 404, "the second delete removed the cancelled record"

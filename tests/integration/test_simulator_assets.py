@@ -33,7 +33,7 @@ def clip(seconds: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with simulator(asset_seconds=0.2, time="fixed", median_seconds=0.1) as made:
+    with simulator(asset_seconds=1, time="fixed", median_seconds=0.1) as made:
         yield made
 
 

@@ -60,7 +60,7 @@ def evolink(client: Client, url: str) -> str:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with simulator("", time="fixed", median_seconds=0.3) as made:
+    with simulator("", time="fixed", median_seconds=1) as made:
         yield made
 
 

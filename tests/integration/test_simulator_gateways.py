@@ -179,7 +179,7 @@ def walk(client: Client, gateway: str, body: dict[str, Any]) -> list[dict[str, A
 def test_a_task_at_uniall(clients: Clients) -> None:
     client = clients("uniall")
     shown = walk(client, "uniall", uniall(aspect_ratio="1:1", extra_body={"return_last_frame": "true"}))
-    assert [task["status"] for task in shown] == ["queued", "processing", "completed"]
+    assert [task["status"] for task in shown][-2:] == ["processing", "completed"]
     done = shown[-1]
     assert done["id"] == done["task_id"] and done["object"] == "video.generation.job" and done["progress"] == 100
     assert client.http.get(done["video_url"]).status_code == 200
@@ -190,12 +190,9 @@ def test_a_task_at_uniall(clients: Clients) -> None:
 def test_a_task_at_12ai(clients: Clients) -> None:
     client = clients("12ai")
     shown = walk(client, "12ai", twelve({"ratio": "9:16"}))
-    assert [(task["status"], task["object"]) for task in shown] == [
-        ("queued", "video"),
-        ("in_progress", "video"),
-        ("completed", "video"),
-    ]
-    assert shown[1]["progress"] == 30 and "metadata" not in shown[1]
+    assert [task["status"] for task in shown][-2:] == ["in_progress", "completed"]
+    assert {task["object"] for task in shown} == {"video"}
+    assert shown[-2]["progress"] == 30 and "metadata" not in shown[-2]
     url = shown[-1]["metadata"]["url"]
     assert "?" not in url and url.endswith(f"/{shown[-1]['id']}.mp4"), "the platform's own store signs nothing"
     assert client.http.get(url).headers["Content-Type"] == "video/mp4"
@@ -210,7 +207,7 @@ def test_a_task_at_evolink(clients: Clients) -> None:
     assert created["task_info"] == {"can_cancel": True, "estimated_time": 165, "video_duration": 8}
     assert created["usage"] == {"billing_rule": "per_second", "credits_reserved": 50.0, "user_group": "default"}
     shown = walk(client, "evolink", evolink())
-    assert [task["status"] for task in shown] == ["pending", "processing", "completed"]
+    assert [task["status"] for task in shown][-2:] == ["processing", "completed"]
     assert client.http.get(shown[-1]["results"][0]).status_code == 200 and len(shown[-1]["results"]) == 1
     assert "results" not in shown[0] and "error" not in shown[-1]
 

@@ -9,6 +9,7 @@ from producer.errors import JobNotFound, NotPossible
 from producer.intake import Prepared, as_new_job
 from producer.job_spec import parse_job
 from producer.routing import gateways_for
+from seedance.gateways.registry import DIALECTS
 from storage import jobs, views
 from storage.database import Connection, Database
 from storage.records import DEFAULT_TENANT, AttemptOutcome, JobView, Move
@@ -33,12 +34,13 @@ def get_job(conn: Connection, job_id: UUID) -> JobView:
 
 
 def cancel(database: Database, job_id: UUID, *, discard: bool = False) -> JobView:
-    """Give a job up. A queued one costs nothing; `discard` also gives up one that was submitted, which is billed all
-    the same. A job that is cancelled already stays so.
+    """Give a job up. A queued one costs nothing. One that is at a gateway which can cancel is cancelled there by a worker,
+    if it has not begun; the job's `cancel_request` says that this is wanted. `discard` gives up one that was submitted
+    in any case, though it is billed all the same. A job that is cancelled already stays so.
 
     Raises:
         JobNotFound: there is none of that id.
-        NotPossible: it was submitted and `discard` is not set, it is being submitted, or it has ended.
+        NotPossible: it was submitted, its gateway cannot cancel and `discard` is not set; or it has ended.
     """
     for _ in range(_RACES):
         with database.begin() as conn:
@@ -46,18 +48,26 @@ def cancel(database: Database, job_id: UUID, *, discard: bool = False) -> JobVie
             if job.state is JobState.CANCELLED:
                 return job
             _check_cancellable(job, discard)
+            if job.state is JobState.SUBMITTING or _can_cancel(job):
+                if jobs.request_cancel(conn, job_id, "discard" if discard else "keep"):
+                    return get_job(conn, job_id)
+                continue
             reason = "cancelled" if job.state is JobState.QUEUED else "discarded"
             if jobs.move(conn, [Move(job_id, (job.state,), JobState.CANCELLED, reason)]):
                 return get_job(conn, job_id)
     raise NotPossible(job_id, "is changing right now; try again in a moment")
 
 
+def _can_cancel(job: JobView) -> bool:
+    """Whether a worker may still get it cancelled at its gateway for nothing."""
+    able = job.gateway in DIALECTS and DIALECTS[job.gateway].capabilities().cancel
+    return able and job.state in (JobState.GENERATING, JobState.UNCONFIRMED)
+
+
 def _check_cancellable(job: JobView, discard: bool) -> None:
     if job.terminal:
         raise NotPossible(job.id, f"has already {job.state}")
-    if job.state is JobState.SUBMITTING:
-        raise NotPossible(job.id, "is being submitted at this moment; try again in a few seconds")
-    if job.state in _SUBMITTED and not discard:
+    if job.state in _SUBMITTED and not discard and not _can_cancel(job):
         doubt = "may have been" if job.state is JobState.UNCONFIRMED else "was already"
         bill = "may" if job.state is JobState.UNCONFIRMED else "will"
         raise NotPossible(

@@ -49,6 +49,8 @@ class Stack:
     directory: Path
     environ: Mapping[str, str]
     supervisor: subprocess.Popen[bytes]
+    simulator: str | None = None
+    """A simulator of the test's own; None: the stack's."""
 
     def info(self) -> dict[str, Any]:
         """What `stack.json` says now."""
@@ -89,6 +91,16 @@ class Stack:
         rows: list[dict[str, Any]] = json.loads(listed.stdout)
         return rows
 
+    def show(self, job_id: str) -> dict[str, Any]:
+        """A job with its attempts and its timeline."""
+        shown = self.reelq("jobs", "show", job_id, "--json")
+        assert shown.returncode == 0, shown.stderr
+        job: dict[str, Any] = json.loads(shown.stdout)
+        return job
+
+    def set_timing(self, **timing: object) -> None:
+        self._simulator("PUT", "timing", timing)
+
     def states(self) -> Counter[str]:
         return Counter(job["state"] for job in self.jobs())
 
@@ -109,7 +121,9 @@ class Stack:
         self._simulator("DELETE", "faults")
 
     def _simulator(self, method: str, path: str, body: Any = None) -> Any:
-        answer = httpx.request(method, f"{self.info()['simulator']}/_sim/{path}", json=body, timeout=60)
+        answer = httpx.request(
+            method, f"{self.simulator or self.info()['simulator']}/_sim/{path}", json=body, timeout=60
+        )
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 
@@ -137,7 +151,9 @@ class Stack:
 
 
 @contextmanager
-def running_stack(directory: Path, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
+def running_stack(
+    directory: Path, settings: Mapping[str, str] | None = None, simulator: str | None = None
+) -> Iterator[Stack]:
     """Start `reelq up`, wait until jobs can run, and stop it at the end."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
     environ = kept | QUICK | dict(settings or {})
@@ -150,7 +166,7 @@ def running_stack(directory: Path, settings: Mapping[str, str] | None = None) ->
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    stack = Stack(directory, environ, supervisor)
+    stack = Stack(directory, environ, supervisor, simulator)
     try:
         wait_for(f"ready ({log.read_text()})", lambda: _ready(stack), 60)
         yield stack

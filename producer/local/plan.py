@@ -93,6 +93,12 @@ class Plan:
         """The URL of the simulator."""
         return None if self.simulator_port is None else f"http://{HOST}:{self.simulator_port}"
 
+    def _environ(self) -> dict[str, str]:
+        """Gateways on this machine reach our callbacks at the API, unless the configuration names another place."""
+        if self.settings.allow_private_networks and self.settings.public_url is None:
+            return {**self.environ, "REELQ_PUBLIC_URL": self.api}
+        return dict(self.environ)
+
     def _spec(self, name: str, command: tuple[str, ...], *, stop_timeout_s: float = 5.0, url: str = "") -> ChildSpec:
         return ChildSpec(
             name,
@@ -100,7 +106,7 @@ class Plan:
             # An empty directory: `python -m` looks for modules there first, and so does Celery.
             cwd=private_directory(self.directory / "run"),
             log=private_directory(self.directory / "logs") / f"{name}.log",
-            env=self.environ,
+            env=self._environ(),
             ready=(lambda _pid: _answers(url)) if url else (lambda _pid: True),
             stop_timeout_s=stop_timeout_s,
         )

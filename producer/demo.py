@@ -46,10 +46,8 @@ def run_demo(data_dir: Path | None, *, keep: bool) -> int:
     try:
         with _telling("starting the stack") as tell:
             found = stack.wait_ready(tell)
-        _done(
-            "stack",
-            f"ready in {duration(time.monotonic() - began)}: {len(found['processes'])} processes in {_short(directory)}",
-        )
+        parts = len(found["processes"])
+        _done("stack", f"{parts} processes ready in {duration(time.monotonic() - began)}, in {_short(directory)}")
         good = _run_campaign(directory)
         stay = keep
     finally:

@@ -62,7 +62,8 @@ def list_jobs(
             ]
             for job in found
         ],
-        states=1,
+        states="STATE",
+        optional="CAMPAIGN",
     )
 
 

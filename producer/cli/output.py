@@ -23,6 +23,7 @@ STATE_STYLES: Mapping[str, str] = {
     "failed": "bold red",
     "cancelled": "bright_black",
 }
+_LAST_AT_LEAST = 30
 _WIDEST = 10_000  # a pipe gets whole values, never cut to a screen
 
 
@@ -73,27 +74,33 @@ def state_text(state: str) -> Text:
     return Text(str(state), STATE_STYLES.get(str(state), ""))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, states: int | None = None) -> None:
-    """A table: drawn on a terminal, aligned columns without a frame elsewhere. Column `states` holds job states.
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], *, states: str = "", optional: str = ""
+) -> None:
+    """A table: drawn on a terminal, aligned columns without a frame elsewhere.
 
-    The last column takes what room is left; on a terminal it is cut, the others never are.
+    The last column takes what room is left; on a terminal it is cut, the others never are. Column `states` holds job
+    states; column `optional` is left out where a terminal has no room for it.
     """
     out = console()
+    cells = [[one_line(cell, _WIDEST) for cell in row] for row in [columns, *rows]]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
     if not out.is_terminal:
-        cells = [[one_line(cell, _WIDEST) for cell in row] for row in [columns, *rows]]
-        widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
         for line in cells:
             out.print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
         return
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns[:-1]:
-        table.add_column(column, no_wrap=True)
+    shown = list(range(len(columns)))
+    if optional and sum(width + 2 for width in widths[:-1]) + _LAST_AT_LEAST > out.width:
+        shown.remove(columns.index(optional))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", expand=True)
+    for index in shown[:-1]:
+        table.add_column(columns[index], no_wrap=True, min_width=widths[index])
     table.add_column(columns[-1], no_wrap=True, overflow="ellipsis", ratio=1)
-    for row in rows:
-        table.add_row(*(state_text(str(cell)) if index == states else one_line(cell) for index, cell in enumerate(row)))
+    for line in cells[1:]:
+        table.add_row(*(state_text(line[index]) if columns[index] == states else line[index] for index in shown))
     out.print(table)
 
 

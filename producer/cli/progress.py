@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -114,23 +114,31 @@ class _Lines:
 
 
 class _Bar(_Lines):
-    """Progress on a terminal."""
+    """Progress on a terminal: a bar, and below it how many jobs stand in each state."""
 
     def __init__(self, title: str, total: int) -> None:
         super().__init__(title, total)
+        from rich.console import RenderableType
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+        from rich.text import Text
 
-        screen = console(stderr=True)
-        self._progress = Progress(
+        below = Text(style="bright_black", overflow="ellipsis", no_wrap=True)
+
+        class TwoLines(Progress):
+            def get_renderables(self) -> Iterable[RenderableType]:
+                yield from super().get_renderables()
+                yield below
+
+        self._below = below
+        self._progress = TwoLines(
             SpinnerColumn(finished_text="✔"),
             TextColumn("{task.description}", markup=False, style="bold"),
-            BarColumn(bar_width=max(8, min(28, screen.width - 82))),
+            BarColumn(bar_width=28),
             MofNCompleteColumn(),
             TextColumn("{task.fields[pace]}", markup=False, style="cyan"),
-            TextColumn("{task.fields[states]}", markup=False, style="bright_black"),
-            console=screen,
+            console=console(stderr=True),
         )
-        self._task = self._progress.add_task(title, total=total, states="", pace="")
+        self._task = self._progress.add_task(title, total=total, pace="")
 
     def __enter__(self) -> _Bar:
         self._progress.start()
@@ -140,4 +148,5 @@ class _Bar(_Lines):
         self._progress.stop()
 
     def update(self, counts: Mapping[JobState, int], done: int, pace: Pace, *, last: bool) -> None:
-        self._progress.update(self._task, completed=done, states=counts_line(counts), pace=pace.line(last))
+        self._below.plain = f"  {counts_line(counts)}"
+        self._progress.update(self._task, completed=done, pace=pace.line(last))

@@ -41,7 +41,7 @@ def test_small_words() -> None:
 
 
 def test_a_piped_table_is_plain_aligned_and_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(["ID", "STATE", "PROMPT"], [["1", "queued", "x" * 500], ["22", "failed", "[bold]y"]], states=1)
+    print_table(["ID", "STATE", "PROMPT"], [["1", "queued", "x" * 500], ["22", "failed", "[bold]y"]], states="STATE")
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["ID  STATE   PROMPT", f"1   queued  {'x' * 500}", "22  failed  [bold]y"]
 

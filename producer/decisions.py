@@ -34,9 +34,9 @@ def get_job(conn: Connection, job_id: UUID) -> JobView:
 
 
 def cancel(database: Database, job_id: UUID, *, discard: bool = False) -> JobView:
-    """Give a job up. A queued one costs nothing. One that is at a gateway which can cancel is cancelled there by a worker,
-    if it has not begun; the job's `cancel_request` says that this is wanted. `discard` gives up one that was submitted
-    in any case, though it is billed all the same. A job that is cancelled already stays so.
+    """Give a job up. A queued one costs nothing. One that is at a gateway which can cancel is cancelled there by a
+    worker, if it has not begun; the job's `cancel_request` says that this is wanted. `discard` gives up one that was
+    submitted in any case, though it is billed all the same. A job that is cancelled already stays so.
 
     Raises:
         JobNotFound: there is none of that id.
@@ -60,8 +60,12 @@ def cancel(database: Database, job_id: UUID, *, discard: bool = False) -> JobVie
 
 def _can_cancel(job: JobView) -> bool:
     """Whether a worker may still get it cancelled at its gateway for nothing."""
-    able = job.gateway in DIALECTS and DIALECTS[job.gateway].capabilities().cancel
-    return able and job.state in (JobState.GENERATING, JobState.UNCONFIRMED)
+    dialect = DIALECTS.get(job.gateway or "")
+    return (
+        dialect is not None
+        and dialect.capabilities().cancel
+        and job.state in (JobState.GENERATING, JobState.UNCONFIRMED)
+    )
 
 
 def _check_cancellable(job: JobView, discard: bool) -> None:

@@ -44,7 +44,7 @@ def hint(conn: Connection, gateway: str, token: str, task_id: str | None) -> UUI
 
 _DOUBTS: LiteralString = """
 SELECT j.id, j.claim, j.attempt, a.model, a.started_at, a.seed, NOT (j.request ? 'seed') AS seed_is_own,
-       a.reported_task_id, extract(epoch FROM now() - j.updated_at)::float8 AS unconfirmed_s, j.cancel_request
+       a.reported_task_id, extract(epoch FROM now() - a.started_at)::float8 AS age_s, j.cancel_request
 FROM jobs j JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
 JOIN attempts a ON a.job_id = j.id AND a.number = j.attempt
 WHERE j.state = 'unconfirmed' AND j.due_at > now()

@@ -35,6 +35,8 @@ class NewJob:
     webhook_url: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     tags: Sequence[str] = ()
+    estimate: Mapping[str, Any] | None = None
+    """What it will cost, None when no price is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,8 @@ class AttemptMarks:
 class Doubt:
     """An unconfirmed job, and what is known of the attempt that may have been accepted.
 
-    `seed_is_own` is false where the job itself asked for the seed, so that other jobs may have the same one.
+    `age_s` counts from the begin of that attempt. `seed_is_own` is false where the job itself asked for the seed, so
+    that other jobs may have the same one.
     """
 
     id: UUID
@@ -167,7 +170,7 @@ class Doubt:
     seed: int | None
     seed_is_own: bool
     reported_task_id: str | None
-    unconfirmed_s: float
+    age_s: float
     cancel_request: str | None
 
 
@@ -206,6 +209,8 @@ class JobView:
     reason: str | None
     error: dict[str, Any] | None
     usage: dict[str, Any] | None
+    estimate: dict[str, Any] | None
+    cost: dict[str, Any] | None
     seed: int | None
     object_key: str | None
     size_bytes: int | None

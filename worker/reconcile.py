@@ -47,6 +47,14 @@ class Found:
 Evidence = Found | Unproven
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Look again later."""
+
+    reason: str
+    seconds: float
+
+
 def reconcile_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
     """Look into what is still ours of a claimed batch."""
     with runtime.database.begin() as conn:
@@ -61,25 +69,30 @@ def reconcile_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID
     with runtime.database.begin() as conn:
         outcomes: list[AttemptOutcome] = []
         moves: list[Move] = []
+        later: list[tuple[UUID, int, float, str, int, int]] = []
         for doubt in held:
             evidence = found.get(doubt.id, Unproven.NO_MEANS)
             move = decide(doubt, evidence, runtime.settings)
+            if isinstance(move, Wait):
+                later.append((doubt.id, doubt.claim, move.seconds, move.reason, 0, 0))
+                continue
             moves.append(move)
             if isinstance(evidence, Found):
                 outcomes.append(AttemptOutcome(doubt.id, doubt.attempt, "accepted", gateway_task_id=evidence.task_id))
             elif move.reason == "proven_not_submitted":
                 outcomes.append(AttemptOutcome(doubt.id, doubt.attempt, "not_submitted"))
         jobs.finish_attempts(conn, outcomes, moves)
+        jobs.postpone(conn, later)
 
 
-def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move:
+def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move | Wait:
     """Where an unconfirmed job goes. It is sent again only where that cannot pay twice, or where the policy says so."""
     source = (JobState.UNCONFIRMED,)
     if isinstance(evidence, Found):
         patch = {"gateway_task_id": evidence.task_id, "setbacks": 0, "refusals": 0}
         return Move(doubt.id, source, JobState.GENERATING, "adopted", doubt.claim, doubt.attempt, patch=patch)
     grace_s = settings.unconfirmed_grace_seconds
-    over = doubt.unconfirmed_s >= grace_s
+    over = doubt.age_s >= grace_s
     again = None
     if over and evidence is Unproven.NOT_TAKEN:
         again = "proven_not_submitted"
@@ -90,10 +103,9 @@ def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move:
         patch = {"account": None, "gateway": None, "model": None}
         detail = {"message": evidence.value}
         return Move(doubt.id, source, target, again, doubt.claim, doubt.attempt, patch=patch, detail=detail)
-    left_s = max(grace_s - doubt.unconfirmed_s, 0.0)
+    left_s = max(grace_s - doubt.age_s, 0.0)
     wait_s = min(CHECK_S, left_s + 0.1, max(grace_s / 4, 0.5)) if left_s else CHECK_S
-    reason = "held" if evidence is Unproven.NO_MEANS else "looking"
-    return Move(doubt.id, source, JobState.UNCONFIRMED, reason, doubt.claim, doubt.attempt, due_in_s=wait_s)
+    return Wait("held" if evidence is Unproven.NO_MEANS else "looking", wait_s)
 
 
 async def _look(runtime: Runtime, client: GatewayClient, held: Sequence[Doubt]) -> dict[UUID, Evidence]:

@@ -197,7 +197,8 @@ class Producer:
     # --- decide ---
 
     def cancel(self, job_id: UUID | str, *, discard: bool = False) -> Job:
-        """Give a job up: free while it is queued. `discard` also gives up one that was submitted and will be billed.
+        """Give a job up: free while it is queued, and while its gateway has not begun it and can cancel, which a worker
+        does soon (`cancel_request` says so). `discard` also gives up one that was submitted and will be billed.
 
         Raises:
             JobNotFound: there is none of that id.

@@ -35,7 +35,9 @@ def _confirm(question: str, yes: bool) -> None:
         raise typer.Abort
 
 
-def _each(producer: Producer, ids: list[str], decide: Callable[[UUID], JobView], said: str, as_json: bool) -> None:
+def _each(
+    producer: Producer, ids: list[str], decide: Callable[[UUID], JobView], said: Callable[[JobView], str], as_json: bool
+) -> None:
     """Decide about every job; what cannot be done to one does not keep the others from it."""
     from producer.cli.output import print_json, say
     from producer.errors import NotPossible
@@ -52,7 +54,7 @@ def _each(producer: Producer, ids: list[str], decide: Callable[[UUID], JobView],
         print_json(done)
     else:
         for job in done:
-            typer.echo(f"{job.id} {said.format(job=job)}")
+            typer.echo(f"{job.id} {said(job)}")
     if refused:
         raise typer.Exit(1)
 
@@ -67,17 +69,25 @@ def cancel(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Cancel jobs. A queued one costs nothing."""
+    """Cancel jobs. A queued one costs nothing, nor does one that its gateway has not begun and can cancel."""
     if discard:
         _confirm("Discard videos that are billed all the same?", yes)
     with open_producer(ctx, data_dir) as producer:
-        _each(producer, ids, lambda job_id: producer.cancel(job_id, discard=discard), "cancelled", as_json)
+        _each(producer, ids, lambda job_id: producer.cancel(job_id, discard=discard), _cancelled, as_json)
+
+
+def _cancelled(job: JobView) -> str:
+    if job.terminal:
+        return str(job.state)
+    return f"{job.state}; its gateway is asked to cancel it" + (
+        "" if job.cancel_request == "discard" else ", if that is free"
+    )
 
 
 def retry(ctx: typer.Context, ids: Ids, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Enqueue failed or cancelled jobs again, each as a new job that names the old one."""
     with open_producer(ctx, data_dir) as producer:
-        _each(producer, ids, producer.retry, "{job.state}, retries {job.metadata[retry_of]}", as_json)
+        _each(producer, ids, producer.retry, lambda job: f"{job.state}, retries {job.metadata['retry_of']}", as_json)
 
 
 def resolve(
@@ -112,4 +122,4 @@ def resolve(
                 return decisions.resubmit(producer.database, job_id)
             return decisions.abandon(producer.database, job_id)
 
-        _each(producer, ids, decide, "{job.state}", as_json)
+        _each(producer, ids, decide, lambda job: str(job.state), as_json)

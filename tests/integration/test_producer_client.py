@@ -306,7 +306,6 @@ def test_cancelling_a_queued_job_is_free_and_may_be_repeated(producer: Producer)
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (S.SUBMITTING, "is being submitted at this moment; try again"),
         (S.GENERATING, "was already submitted to main and will be billed"),
         (S.TRANSFERRING, "was already submitted to main and will be billed"),
         (S.UNCONFIRMED, "may have been submitted to main and may be billed"),
@@ -326,6 +325,14 @@ def test_cancelling_says_the_truth_about_money(producer: Producer, state: JobSta
     else:
         with pytest.raises(NotPossible, match=said):
             producer.cancel(job.id, discard=True)
+
+
+@pytest.mark.parametrize(("discard", "how"), [(False, "keep"), (True, "discard")])
+def test_a_job_that_is_being_submitted_keeps_the_wish_for_later(producer: Producer, discard: bool, how: str) -> None:
+    job = bring(producer, producer.enqueue("a cat"), S.SUBMITTING)
+    wished = producer.cancel(job.id, discard=discard)
+    assert (wished.state, wished.cancel_request) == (S.SUBMITTING, how)
+    assert wished.due_at == job.due_at, "the lease tells a lost POST; it must not move"
 
 
 def test_a_retry_is_a_new_job_and_there_is_one(producer: Producer) -> None:

@@ -17,7 +17,7 @@ from producer.client import Producer
 from producer.contact_sheet import Card, Sheet, as_html
 from producer.contact_sheet_png import as_png
 from producer.demo_check import Checked, check_job
-from producer.demo_stack import DemoStack, choose_directory
+from producer.demo_stack import choose_directory, start_demo_stack
 from producer.intake import prepare
 from seedance.problems import InvalidInput, Problem
 from storage import views
@@ -41,11 +41,12 @@ def run_demo(data_dir: Path | None, *, keep: bool) -> int:
         raise InvalidInput([Problem("", "is missing; the demonstration runs from the repository")], str(CAMPAIGN_FILE))
     began = time.monotonic()
     directory = choose_directory(data_dir)
-    stack = DemoStack(directory, keep=keep)
+    stack = start_demo_stack(directory, keep=keep)
     stay = False
     try:
         with _telling("starting the stack") as tell:
-            found = stack.wait_ready(tell)
+            stack.wait_ready(tell=tell)
+        found = stack.content()
         parts = len(found["processes"])
         _done("stack", f"{parts} processes ready in {duration(time.monotonic() - began)}, in {_short(directory)}")
         good = _run_campaign(directory)
@@ -54,7 +55,7 @@ def run_demo(data_dir: Path | None, *, keep: bool) -> int:
         if not stay:
             stack.stop()
     if keep:
-        _say_links(found, directory, stack.pid)
+        _say_links(found, directory, stack.supervisor.pid)
     else:
         _done("stopped", f"after {duration(time.monotonic() - began)} in all")
     return 0 if good else 1

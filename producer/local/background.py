@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 from producer.local.errors import StackError
 from producer.local.http import get
 from producer.local.private_file import private_directory
-from producer.local.servers import spawn_options
+from producer.local.servers import last_words, spawn_options
 from producer.local.spec import ChildSpec
 from storage.settings import STACK_FILE
 
@@ -51,8 +51,8 @@ class BackgroundStack:
         content = self.content()
         return content.get("supervisor") == self.supervisor.pid and get(f"{content['api']}/readyz", 5.0)[0] == 200
 
-    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Wait until jobs can run.
+    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S, tell: Callable[[str], None] = lambda _line: None) -> None:
+        """Wait until jobs can run; `tell` hears the newest line of what is going on.
 
         Raises:
             StackError: it did not start; the text is what it said.
@@ -60,8 +60,8 @@ class BackgroundStack:
         until = time.monotonic() + timeout_s
         while not self.is_ready():
             if self.supervisor.poll() is not None:
-                said = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-                raise StackError(said[-1] if said else f"the stack ended with {self.supervisor.returncode}")
+                raise StackError(last_words(self.log))
+            tell(last_words(self.log))
             if time.monotonic() > until:
                 raise StackError(f"the stack was not ready within {timeout_s:g} s (see {self.log.parent})")
             time.sleep(_POLL_S)

@@ -6,9 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from producer.errors import JobNotFound, NotPossible
-from producer.intake import Prepared, as_new_job
+from producer.intake import Prepared, as_new_job, as_prepared
 from producer.job_spec import parse_job
-from producer.routing import gateways_for
 from seedance.gateways.registry import DIALECTS
 from storage import jobs, views
 from storage.database import Connection, Database
@@ -118,8 +117,7 @@ def _again(old: JobView, settings: Settings) -> Prepared:
             "tags": old.tags,
         }
     )
-    gateways = gateways_for(spec.request(), settings.accounts, spec.account)
-    return Prepared("", spec, spec.request_hash(), gateways)
+    return as_prepared(spec, settings)
 
 
 def adopt(database: Database, job_id: UUID, task_id: str) -> JobView:

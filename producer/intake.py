@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from producer.errors import InvalidRows
+from producer.estimates import estimate_of
 from producer.job_spec import JobSpec, parse_job
-from producer.routing import gateways_for, require_accounts
+from producer.media_check import MediaFacts
+from producer.routing import able, fits, require_accounts
 from producer.uploads import LocalFiles
 from seedance.problems import InvalidInput
 from storage.jobs import new_job_id
@@ -38,6 +41,8 @@ class Prepared:
     spec: JobSpec
     request_hash: str
     gateways: Sequence[str]
+    estimate: Mapping[str, Any] | None
+    """What it will cost at the account that comes first for it, None when no price is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +67,18 @@ def prepare(rows: Iterable[Row | InvalidInput], settings: Settings, base: Path |
     good: list[Prepared] = []
     bad: list[InvalidInput] = []
     more = False
-    for row in _all(rows):
-        if len(bad) >= MAX_BAD_ROWS:
-            more = True
-            break
-        if isinstance(row, InvalidInput):
-            bad.append(row)
-            continue
-        try:
-            good.append(_prepare_one(row, settings, files))
-        except InvalidInput as exc:
-            bad.append(InvalidInput(exc.problems, row.where))
+    with closing(files):
+        for row in _all(rows):
+            if len(bad) >= MAX_BAD_ROWS:
+                more = True
+                break
+            if isinstance(row, InvalidInput):
+                bad.append(row)
+                continue
+            try:
+                good.append(_prepare_one(row, settings, files))
+            except InvalidInput as exc:
+                bad.append(InvalidInput(exc.problems, row.where))
     if bad:
         raise InvalidRows(bad, more)
     return Batch(good, files)
@@ -87,9 +93,21 @@ def _all(rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
 
 
 def _prepare_one(row: Row, settings: Settings, files: LocalFiles) -> Prepared:
-    spec = files.replace(parse_job(row.fields))
-    gateways = gateways_for(spec.request(), settings.accounts, spec.account)
-    return Prepared(row.where, spec, spec.request_hash(), gateways)
+    return as_prepared(files.replace(parse_job(row.fields)), settings, row.where, files.facts)
+
+
+def as_prepared(
+    spec: JobSpec, settings: Settings, where: str = "", facts: Mapping[str, MediaFacts] | None = None
+) -> Prepared:
+    """Hold a job against the configured accounts; `facts` is what is known of its local files, by reference.
+
+    Raises:
+        InvalidInput: none of them can serve it.
+    """
+    request = spec.request()
+    accounts = able(fits(request, settings, spec.account, facts))
+    gateways = tuple(dict.fromkeys(account.gateway for account in accounts))
+    return Prepared(where, spec, spec.request_hash(), gateways, estimate_of(accounts[0], request, facts or {}))
 
 
 def with_derived_keys(jobs: Iterable[Prepared], campaign: str) -> list[Prepared]:
@@ -104,7 +122,7 @@ def with_derived_keys(jobs: Iterable[Prepared], campaign: str) -> list[Prepared]
             nth = seen[job.request_hash] = seen.get(job.request_hash, 0) + 1
             key = f"campaign:{campaign}:{job.request_hash[:32]}:{nth}"
             spec = job.spec.model_copy(update={"idempotency_key": key})
-            job = Prepared(job.where, spec, job.request_hash, job.gateways)
+            job = replace(job, spec=spec)
         keyed.append(job)
     return keyed
 
@@ -117,6 +135,7 @@ def as_new_job(job: Prepared, campaign_id: UUID | None) -> NewJob:
         request=spec.request().canonical(),
         request_hash=job.request_hash,
         gateways=job.gateways,
+        estimate=job.estimate,
         campaign_id=campaign_id,
         idempotency_key=spec.idempotency_key,
         account_pin=spec.account,

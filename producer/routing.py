@@ -2,30 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from producer.media_check import MediaFacts, media_problems
 from seedance.account import Account
-from seedance.gateways.registry import DIALECTS
+from seedance.delivery import Delivery, delivery_of
+from seedance.gateways.capabilities import MB
+from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
+from storage.settings import Settings
+
+_IN_BASE64 = 4 / 3
 
 
-def gateways_for(request: GenerationRequest, accounts: Sequence[Account], pin: str | None = None) -> tuple[str, ...]:
-    """The gateways that can serve the request, in the order of the configured accounts.
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One account held against one request: it can serve it when there are no problems."""
+
+    account: Account
+    problems: Sequence[Problem]
+
+
+def fits(
+    request: GenerationRequest,
+    settings: Settings,
+    pin: str | None = None,
+    facts: Mapping[str, MediaFacts] | None = None,
+) -> list[Fit]:
+    """Every configured account, or the pinned one alone, in their order, with what it cannot do of the request.
+
+    `facts`: what is known of local files, by reference.
 
     Raises:
-        InvalidInput: no account is configured, the pinned one is not, or none can serve it; the problems name the
-            field and what each gateway allows.
+        InvalidInput: no account is configured, or the pinned one is not.
     """
+    accounts: Sequence[Account] = settings.accounts
     require_accounts(accounts)
     if pin is not None:
         accounts = [account for account in accounts if account.name == pin] or _unknown(pin, accounts)
-    asked = tuple(dict.fromkeys(account.gateway for account in accounts))
-    refused: dict[str, list[Problem]] = {gateway: DIALECTS[gateway].refusals(request) for gateway in asked}
-    able = tuple(gateway for gateway in asked if not refused[gateway])
-    if not able:
-        raise InvalidInput(_merged(refused))
-    return able
+    return [Fit(account, list(problems_at(account, request, settings, facts or {}))) for account in accounts]
+
+
+def problems_at(
+    account: Account, request: GenerationRequest, settings: Settings, facts: Mapping[str, MediaFacts]
+) -> Iterator[Problem]:
+    """What one account cannot do of a request, by field."""
+    yield from account.dialect.refusals(request)
+    if request.tier in account.tiers:
+        yield from media_problems(account.dialect.capabilities(), request, facts)
+        yield from _delivery_problems(account, request, settings, facts)
+
+
+def able(found: Sequence[Fit]) -> list[Account]:
+    """The accounts that can serve the request.
+
+    Raises:
+        InvalidInput: none can; the problems name the field and what each account allows.
+    """
+    accounts = [fit.account for fit in found if not fit.problems]
+    if not accounts:
+        raise InvalidInput(_merged(found))
+    return accounts
 
 
 def require_accounts(accounts: Sequence[Account]) -> None:
@@ -44,12 +84,53 @@ def _unknown(pin: str, accounts: Sequence[Account]) -> list[Account]:
     raise InvalidInput([Problem("account", f"{pin!r} is not configured; there is {names}")])
 
 
-def _merged(refused: dict[str, list[Problem]]) -> list[Problem]:
-    """One problem a field, with the words of every gateway that minds it."""
-    by_field: dict[str, list[str]] = {}
-    for problems in refused.values():
-        for problem in problems:
-            messages = by_field.setdefault(problem.field, [])
-            if problem.message not in messages:
-                messages.append(problem.message)
-    return [Problem(field, "; ".join(messages)) for field, messages in by_field.items()]
+def _delivery_problems(
+    account: Account, request: GenerationRequest, settings: Settings, facts: Mapping[str, MediaFacts]
+) -> Iterator[Problem]:
+    """Files of ours that have no way to the gateway, or not all of them."""
+    capabilities = account.dialect.capabilities()
+    reachable = settings.bucket_reachable_by(account)
+    body_bytes = 0.0
+    for field, modality, value in request.media():
+        if media_kind(value) is not MediaKind.UPLOAD:
+            body_bytes += len(value)
+            continue
+        if capabilities.tiers[request.tier].media[modality].count == 0:
+            continue
+        match delivery_of(account, request.tier, modality, reachable=reachable):
+            case None:
+                host = urlsplit(settings.s3_endpoint_url or "").hostname
+                yield Problem(
+                    field,
+                    f"{account.gateway} fetches {modality} files by URL, and cannot reach our bucket at {host}; "
+                    "set s3_endpoint_url to a public store, or give an http(s) URL",
+                )
+            case Delivery.INLINE if value in facts:
+                body_bytes += facts[value].size_bytes * _IN_BASE64
+                if capabilities.max_body_bytes is not None and body_bytes > capabilities.max_body_bytes:
+                    limit = capabilities.max_body_bytes // MB
+                    yield Problem(
+                        field,
+                        f"{account.gateway} takes requests of up to {limit} MB with everything in them, and cannot "
+                        f"reach our bucket; {facts[value]}",
+                    )
+            case _:
+                pass
+
+
+def _merged(found: Sequence[Fit]) -> list[Problem]:
+    """One problem a field, with the words of every account that minds it."""
+    by_field: dict[str, dict[str, list[str]]] = {}
+    for fit in found:
+        for problem in fit.problems:
+            minding = by_field.setdefault(problem.field, {}).setdefault(problem.message, [])
+            if fit.account.name not in minding:
+                minding.append(fit.account.name)
+    several = len(found) > 1
+    return [
+        Problem(
+            field,
+            "; ".join(f"{message} ({', '.join(names)})" if several else message for message, names in said.items()),
+        )
+        for field, said in by_field.items()
+    ]

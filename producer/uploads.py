@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producer.job_spec import JobSpec
+from producer.media_check import MediaFacts, Probe
+from seedance.gateways.checks import canonical_format
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
+from seedance.request import Modality
 from storage.settings import Settings
 
 MAX_INPUT_BYTES = 512 * 1024 * 1024  # above what any gateway takes; keeps a mistaken path from filling the bucket
@@ -38,9 +41,16 @@ class LocalFiles:
     def __init__(self, base: Path | None) -> None:
         """`base`: what relative paths start from; None: local paths are refused."""
         self._base = base
-        self._seen: dict[Path, Upload] = {}
+        self._seen: dict[tuple[Path, Modality], Upload] = {}
+        self._probe = Probe()
+        self.facts: dict[str, MediaFacts] = {}
+        """What each file is, by its reference."""
         self.given: dict[str, str] = {}
         """upload:// references that rows brought themselves, and the field that did."""
+
+    def close(self) -> None:
+        """Looking is over; what was found stays."""
+        self._probe.close()
 
     @property
     def uploads(self) -> list[Upload]:
@@ -50,15 +60,15 @@ class LocalFiles:
         """The same job with every local path replaced by the reference of its content.
 
         Raises:
-            InvalidInput: a file is missing, empty, not a regular file or cannot be read.
+            InvalidInput: a file is missing, empty, not a regular file, cannot be read, or is not what its name says.
         """
         replaced: dict[str, str] = {}
         problems = []
-        for name, _, value in spec.media():
+        for name, modality, value in spec.media():
             match media_kind(value):
                 case MediaKind.PATH:
                     try:
-                        replaced[name] = self._upload(value).reference
+                        replaced[name] = self._upload(value, modality).reference
                     except ValueError as exc:
                         problems.append(Problem(name, str(exc)))
                 case MediaKind.UPLOAD:
@@ -67,16 +77,23 @@ class LocalFiles:
             raise InvalidInput(problems)
         return spec.with_media(replaced)
 
-    def _upload(self, value: str) -> Upload:
+    def _upload(self, value: str, modality: Modality) -> Upload:
         if self._base is None:
             raise ValueError("a local path is not taken here; give an http(s) URL, a data URI or asset://ID")
         path = self._base / Path(value).expanduser()
-        if path not in self._seen:
-            self._seen[path] = _inspect(path)
-        return self._seen[path]
+        if (path, modality) not in self._seen:
+            upload, facts = inspect(path, modality, self._probe)
+            self._seen[path, modality] = upload
+            self.facts[upload.reference] = facts
+        return self._seen[path, modality]
 
 
-def _inspect(path: Path) -> Upload:
+def inspect(path: Path, modality: Modality, probe: Probe) -> tuple[Upload, MediaFacts]:
+    """Hash a file and look into it.
+
+    Raises:
+        ValueError: it is missing, empty, not a regular file, cannot be read, or is not what its name says.
+    """
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
@@ -93,8 +110,11 @@ def _inspect(path: Path) -> Upload:
         raise ValueError(f"{path} does not exist") from None
     except OSError as exc:
         raise ValueError(f"{path} cannot be read: {exc.strerror or exc}") from exc
+    facts = probe.look(path, modality, found.st_size)
     extension = path.suffix.lower().removeprefix(".")
-    return Upload(path, f"upload://{digest}.{extension}", found.st_size, found.st_mtime_ns)
+    if canonical_format(extension) != facts.format:  # stores and gateways judge by the name
+        extension = facts.format
+    return Upload(path, f"upload://{digest}.{extension}", found.st_size, found.st_mtime_ns), facts
 
 
 def store(files: LocalFiles, settings: Settings, progress: Progress | None = None) -> None:

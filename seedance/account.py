@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Self
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
 
-from seedance.gateways.registry import GATEWAY_NAMES
+from seedance.gateways.base import Dialect
+from seedance.gateways.registry import DIALECTS, GATEWAY_NAMES
+from seedance.pricing import Rate
 from seedance.problems import InvalidInput, Problem, shorten
+from seedance.request import Tier
 
 
 def _check_base_url(value: str) -> str:
@@ -42,12 +48,59 @@ class Account(BaseModel):
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """POSTs that start a generation, in any 60 s. None: no limit of ours; the gateway's 429 slows us down."""
     callbacks: bool = False
+    models: dict[Tier, str] = Field(default_factory=dict)
+    """The gateway's model name for each tier, where each account has its own (ark). Tiers left out are not there;
+    empty: the gateway's own."""
+    rates: tuple[Rate, ...] = ()
+    """What this account pays; these come before the published prices. `gateway` may be left out."""
+    assets: bool | None = None
+    """Whether local files become assets of the gateway, which bills each upload. None: where it has them, and links to
+    our bucket where the key may not make them; True: never links; False: never assets."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_gateway_in_rates(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict) or not isinstance(fields.get("rates"), list | tuple):
+            return fields
+        own = {"gateway": fields.get("gateway")}
+        return fields | {"rates": [own | rate if isinstance(rate, dict) else rate for rate in fields["rates"]]}
+
+    @model_validator(mode="after")
+    def _check_against_gateway(self) -> Self:
+        for problem in self._gateway_problems():
+            raise PydanticCustomError("reelq_field", "{message}", {"field": problem.field, "message": problem.message})
+        return self
+
+    def _gateway_problems(self) -> Iterator[Problem]:
+        where = f"accounts.{self.name}"
+        dialect = DIALECTS[self.gateway]
+        if self.base_url is None and dialect.default_base_url is None:
+            yield Problem(f"{where}.base_url", f"is required: {self.gateway} publishes no address")
+        try:
+            dialect.with_models(self.models)
+        except InvalidInput as exc:
+            yield Problem(f"{where}.models", exc.problems[0].message)
+        if self.assets and not dialect.capabilities().assets:
+            yield Problem(f"{where}.assets", f"{self.gateway} takes no assets through its API")
+        for index, rate in enumerate(self.rates):
+            if rate.gateway != self.gateway:
+                yield Problem(f"{where}.rates[{index}].gateway", f"must be {self.gateway}, or left out")
 
     @model_validator(mode="after")
     def _check_key(self) -> Self:
         if (self.api_key is None) == (self.api_key_env is None):
             raise ValueError("give exactly one of api_key and api_key_env")
         return self
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """How its gateway is spoken to, with this account's model names."""
+        return DIALECTS[self.gateway].with_models(self.models)
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """The tiers this account can serve."""
+        return tuple(self.dialect.capabilities().tiers)
 
     def key(self) -> str:
         """The secret itself; for the Authorization header only.

@@ -96,6 +96,21 @@ class Estimate:
     as_of: date
     tokens: tuple[float, float] | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON, with plain numbers."""
+        tokens = None if self.tokens is None else [round(number, 1) for number in self.tokens]
+        return {
+            "low": _plain(self.low),
+            "high": _plain(self.high),
+            "currency": self.currency,
+            "as_of": self.as_of.isoformat(),
+            "tokens": tokens,
+        }
+
+
+def _plain(money: Decimal) -> float:
+    return float(round(money, 6))
+
 
 @cache
 def published_rates() -> tuple[Rate, ...]:

@@ -69,12 +69,13 @@ WITH input AS (
     SELECT * FROM jsonb_to_recordset(%(jobs)s::jsonb) AS r(
         id uuid, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text, gateways text[],
         account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8, webhook_url text,
-        metadata jsonb, tags text[])
+        metadata jsonb, tags text[], estimate jsonb)
 ), stored AS (
     INSERT INTO jobs (id, tenant, campaign_id, idempotency_key, request, request_hash, gateways, account_pin, priority,
-                      deadline_at, webhook_url, metadata, tags)
+                      deadline_at, webhook_url, metadata, tags, estimate)
     SELECT id, tenant, campaign_id, idempotency_key, request, request_hash, gateways, account_pin, priority,
-           coalesce(deadline_at, now() + make_interval(secs => deadline_s)), webhook_url, metadata, tags
+           coalesce(deadline_at, now() + make_interval(secs => deadline_s)), webhook_url, metadata, tags,
+           estimate
     FROM input
     ON CONFLICT (tenant, idempotency_key) DO NOTHING
     RETURNING id
@@ -292,6 +293,7 @@ WITH due AS (
     SELECT id FROM jobs
     WHERE state = 'queued' AND due_at <= now() AND %(gateway)s = ANY(gateways)
       AND (account_pin IS NULL OR account_pin = %(account)s) AND cancel_request IS NULL
+      AND (%(tiers)s::text[] IS NULL OR coalesce(request ->> 'tier', 'standard') = ANY(%(tiers)s::text[]))
     ORDER BY priority DESC, due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs j SET claim = j.claim + 1, account = %(account)s, due_at = now() + make_interval(secs => %(lease_s)s)
@@ -314,9 +316,14 @@ def claim_transfers(conn: Connection, limit: int, lease_s: float) -> list[Claime
     return _rows(Claimed, conn, _CLAIM_TRANSFERS, {"limit": limit, "lease_s": lease_s})
 
 
-def claim_submits(conn: Connection, account: str, gateway: str, limit: int, lease_s: float) -> list[Claimed]:
-    """Lease queued jobs that this account can serve, by priority, then oldest first, and note the account."""
-    parameters = {"account": account, "gateway": gateway, "limit": limit, "lease_s": lease_s}
+def claim_submits(
+    conn: Connection, account: str, gateway: str, limit: int, lease_s: float, tiers: Sequence[str] | None = None
+) -> list[Claimed]:
+    """Lease queued jobs that this account can serve, by priority, then oldest first, and note the account.
+
+    `tiers`: the only ones the account has; None: all that its gateway has.
+    """
+    parameters = {"account": account, "gateway": gateway, "limit": limit, "lease_s": lease_s, "tiers": tiers}
     return _rows(Claimed, conn, _CLAIM_SUBMITS, parameters)
 
 

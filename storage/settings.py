@@ -12,10 +12,12 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from seedance.account import Account
+from seedance.gateways.checks import is_public
 from seedance.problems import InvalidInput, Problem
 from seedance.request import problems_of
 
@@ -85,6 +87,15 @@ class Settings(BaseModel):
     def account(self, name: str) -> Account | None:
         """The account of that name, None when the configuration has none."""
         return next((account for account in self.accounts if account.name == name), None)
+
+    def bucket_reachable_by(self, account: Account) -> bool:
+        """Whether the gateway of an account can fetch links to our bucket: the bucket is public, or the gateway is on
+        our own machine or network, as in a rehearsal."""
+        if self.s3_endpoint_url is None or self.allow_private_networks:
+            return True
+        if account.base_url is not None and not is_public(urlsplit(account.base_url).hostname or ""):
+            return True
+        return is_public(urlsplit(self.s3_endpoint_url).hostname or "")
 
     def require_database_url(self) -> str:
         """The database to use.

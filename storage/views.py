@@ -15,8 +15,8 @@ from storage.states import JobState
 _VIEW: LiteralString = """
 SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priority, j.tags, j.metadata, j.webhook_url,
        j.account, j.account_pin, j.gateway, j.model, j.gateway_task_id, j.attempt, j.polls, j.reason, j.error, j.usage,
-       j.seed, j.object_key, j.size_bytes, j.sha256, j.due_at, j.deadline_at, j.created_at, j.updated_at,
-       j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at, j.cancel_request
+       j.estimate, j.cost, j.seed, j.object_key, j.size_bytes, j.sha256, j.due_at, j.deadline_at, j.created_at,
+       j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at, j.cancel_request
 FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
 """
 _LIST: LiteralString = """

@@ -103,7 +103,9 @@ class Dispatcher:
             limit = min(grant.slots, left * SUBMIT_BATCH)
             if limit <= 0:
                 break
-            claimed = jobs.claim_submits(conn, grant.account.name, grant.account.gateway, limit, lease_s)
+            account = grant.account
+            tiers = account.tiers if account.models else None
+            claimed = jobs.claim_submits(conn, account.name, account.gateway, limit, lease_s, tiers)
             batches = list(_batches("submit", "submit", claimed, SUBMIT_BATCH))
             left -= len(batches)
             yield from batches

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import aiohttp
 
 from seedance.client import GatewayClient
-from seedance.gateways.registry import DIALECTS
 from storage.database import Database
 from storage.objects import Objects
 from storage.settings import Settings
@@ -65,7 +64,7 @@ class Runtime:
             if account_name not in self._clients:
                 self._clients[account_name] = GatewayClient(
                     account,
-                    DIALECTS[account.gateway],
+                    account.dialect,
                     submit_timeout_s=self.settings.submit_timeout_seconds,
                     query_timeout_s=self.settings.query_timeout_seconds,
                 )

@@ -49,7 +49,6 @@ def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson 
 
 def _rows(settings: Settings, known: Mapping[str, Mapping[str, Any]], used: Mapping[str, int]) -> list[dict[str, Any]]:
     from producer.cli.output import error_line
-    from seedance.gateways.registry import DIALECTS
 
     rows = []
     for account in settings.accounts:
@@ -59,7 +58,7 @@ def _rows(settings: Settings, known: Mapping[str, Mapping[str, Any]], used: Mapp
             {
                 "name": account.name,
                 "gateway": account.gateway,
-                "base_url": account.base_url or DIALECTS[account.gateway].default_base_url,
+                "base_url": account.base_url or account.dialect.default_base_url,
                 "max_in_flight": account.max_in_flight,
                 "requests_per_minute": account.requests_per_minute,
                 "in_flight": used.get(account.name, 0),

@@ -164,16 +164,17 @@ def callback_problem_of(capabilities: Capabilities, url: str, allow_private: boo
         host = ""
     if not host or parts.scheme not in ("http", "https") or len(url) > MAX_CALLBACK_CHARS:
         return f"must be an http(s) URL of at most {MAX_CALLBACK_CHARS} characters"
-    if allow_private and not _is_public(host):
+    if allow_private and not is_public(host):
         return None
-    if not _is_public(host):
+    if not is_public(host):
         return f"{gateway} cannot reach {host}, which is not public"
     if capabilities.callbacks_https_only and parts.scheme != "https":
         return f"{gateway} calls back over https only"
     return None
 
 
-def _is_public(host: str) -> bool:
+def is_public(host: str) -> bool:
+    """Whether gateways out there can reach a host, by its name alone."""
     try:
         return ipaddress.ip_address(host).is_global
     except ValueError:  # a name, which only the gateway's own resolver can judge

@@ -21,6 +21,7 @@ from storage.database import connect
 from storage.records import Move
 from storage.settings import Settings
 from storage.states import JobState
+from tests.media_files import picture
 from tests.servers import environ_for
 
 S = JobState
@@ -152,7 +153,7 @@ def test_waiting_ends_when_every_job_is_done_or_held_and_tells_the_failures(run:
 
 
 def test_submit_takes_every_field_and_prints_the_id(run: Run, tmp_path: Path, producer: Producer) -> None:
-    (tmp_path / "frame.png").write_bytes(b"picture")
+    (tmp_path / "frame.png").write_bytes(picture())
     code, out, _ = run(
         *("submit", "a cat", "--tier", "fast", "--resolution", "480p", "--ratio", "9:16", "--duration", "-1"),
         *("--no-audio", "--first-frame", "frame.png", "--seed", "7", "--watermark", "--return-last-frame"),

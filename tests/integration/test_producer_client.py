@@ -28,6 +28,7 @@ from storage.objects import StoreUnavailable
 from storage.records import AttemptOutcome, Move
 from storage.settings import Settings
 from storage.states import JobState
+from tests.media_files import picture
 from tests.servers import Bucket
 
 S = JobState
@@ -171,14 +172,14 @@ def test_threads_share_a_producer(producer: Producer) -> None:
 
 
 def test_local_files_are_stored_once_per_content(producer: Producer, s3: Bucket, tmp_path: Path) -> None:
-    picture = b"\x89PNG" + b"x" * 1000
+    content = picture()
     for name in ("a.png", "b.png"):
-        (tmp_path / name).write_bytes(picture)
-    key = f"inputs/{hashlib.sha256(picture).hexdigest()}.png"
+        (tmp_path / name).write_bytes(content)
+    key = f"inputs/{hashlib.sha256(content).hexdigest()}.png"
     first = producer.enqueue("a cat", first_frame=str(tmp_path / "a.png"))
     assert first.request["first_frame"] == f"upload://{key.removeprefix('inputs/')}"
     stored = s3.directory / key
-    assert stored.read_bytes() == picture
+    assert stored.read_bytes() == content
     before = stored.stat()
     again = producer.enqueue("a cat", reference_images=[str(tmp_path / "a.png"), str(tmp_path / "b.png")])
     assert set(again.request["reference_images"]) == {first.request["first_frame"]}
@@ -194,7 +195,7 @@ def test_an_upload_that_is_not_there_is_refused(producer: Producer) -> None:
 
 
 def test_nothing_is_stored_when_the_bucket_does_not_answer(configured: Settings, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"x")
+    (tmp_path / "a.png").write_bytes(picture())
     broken = configured.model_copy(update={"s3_endpoint_url": "http://127.0.0.1:1"})
     with Producer(broken) as producer:
         with pytest.raises(StoreUnavailable):

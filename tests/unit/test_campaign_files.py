@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from producer.errors import InvalidRows
 from producer.intake import MAX_BAD_ROWS, Batch, Row, prepare, with_derived_keys
 from seedance.problems import InvalidInput
 from storage.settings import Settings
+from tests.media_files import picture
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SETTINGS = Settings.model_validate({"accounts": [{"name": "main", "gateway": "anyfast", "api_key": "k"}]})
@@ -135,15 +137,16 @@ def test_a_local_file_that_cannot_be_used_is_refused(tmp_path: Path, make: Calla
 
 def test_local_paths_count_from_the_file_and_become_their_content(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures" / "one.PNG").write_bytes(b"same")
-    (tmp_path / "two.png").write_bytes(b"same")
+    same = picture()
+    (tmp_path / "pictures" / "one.PNG").write_bytes(same)
+    (tmp_path / "two.png").write_bytes(same)
     (tmp_path / "a.jsonl").write_text(job(reference_images=["pictures/one.PNG", "two.png", str(tmp_path / "two.png")]))
     batch = load(tmp_path / "a.jsonl")
     [prepared] = batch.jobs
     assert len(set(prepared.spec.reference_images)) == 1
-    assert prepared.spec.reference_images[0].startswith("upload://0967115f2813a3541eaef77de9d9d577")
+    assert prepared.spec.reference_images[0].startswith(f"upload://{hashlib.sha256(same).hexdigest()}")
     assert prepared.spec.reference_images[0].endswith(".png")
-    assert [upload.size_bytes for upload in batch.files.uploads] == [4]
+    assert [upload.size_bytes for upload in batch.files.uploads] == [len(same)]
 
 
 def test_local_paths_are_refused_where_requests_come_from_elsewhere(tmp_path: Path) -> None:

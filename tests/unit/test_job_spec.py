@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from producer.job_spec import MAX_METADATA_BYTES, JobSpec, parse_job
-from producer.routing import gateways_for
+from producer.routing import able, fits
 from seedance.account import Account
 from seedance.problems import InvalidInput
 from seedance.request import GenerationRequest
+from storage.settings import Settings
 
 NAN, INFINITY = float("nan"), float("inf")
 DEEP: dict[str, Any] = {}
@@ -143,6 +144,11 @@ def test_the_request_of_a_job_is_a_request_and_no_more() -> None:
 MAIN = Account.model_validate({"name": "main", "gateway": "anyfast", "api_key": "k"})
 SPARE = Account.model_validate({"name": "spare", "gateway": "anyfast", "api_key": "k"})
 ARK = Account.model_validate({"name": "ark", "gateway": "ark", "api_key": "k"})
+
+
+def gateways_for(request: GenerationRequest, accounts: list[Account], pin: str | None = None) -> tuple[str, ...]:
+    found = able(fits(request, Settings(accounts=tuple(accounts)), pin))
+    return tuple(dict.fromkeys(account.gateway for account in found))
 
 
 def test_the_router_gives_each_able_gateway_once_in_the_order_of_the_accounts() -> None:

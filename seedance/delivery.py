@@ -1,0 +1,41 @@
+"""How a file of ours reaches a gateway: as an asset it keeps, as a link it fetches, or inside the request."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from seedance.account import Account
+from seedance.media import MediaKind
+from seedance.request import Modality, Tier
+
+
+class Delivery(StrEnum):
+    """One way for a stored file to become what the wire call names."""
+
+    ASSET = "asset"  # uploaded once per account, then asset://ID
+    LINK = "link"  # a presigned URL of our bucket
+    INLINE = "inline"  # a data URI
+
+
+def delivery_of(account: Account, tier: Tier, modality: Modality, *, reachable: bool) -> Delivery | None:
+    """How a file goes to an account's gateway, None when there is no way.
+
+    `reachable`: whether the gateway can fetch links to our bucket.
+    """
+    kinds = account.dialect.capabilities().tiers[tier].media[modality].kinds
+    if uses_assets(account) and MediaKind.ASSET in kinds:
+        return Delivery.ASSET
+    return delivery_without_asset(account, tier, modality, reachable=reachable)
+
+
+def delivery_without_asset(account: Account, tier: Tier, modality: Modality, *, reachable: bool) -> Delivery | None:
+    """The same where the account's key may make no assets."""
+    kinds = account.dialect.capabilities().tiers[tier].media[modality].kinds
+    if reachable and MediaKind.URL in kinds:
+        return Delivery.LINK
+    return Delivery.INLINE if MediaKind.DATA in kinds else None
+
+
+def uses_assets(account: Account) -> bool:
+    """Whether an account's files become assets, as far as the configuration tells."""
+    return account.assets is not False and account.dialect.capabilities().assets

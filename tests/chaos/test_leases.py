@@ -1,0 +1,162 @@
+"""Whoever works on a job holds a lease: late, paused, doubled and stale ones submit nothing twice, overwrite nothing."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+import redis
+
+from storage.database import connect
+from storage.states import JobState
+from storage.views import attempts_of
+from tests.chaos.parts import LEASE_S, SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, running_parts
+from tests.servers import TestServers
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+
+@pytest.fixture(scope="module")
+def system(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
+    with running_parts(servers, tmp_path_factory.mktemp("leases")) as running:
+        yield running
+
+
+@pytest.fixture
+def parts(system: Parts, broker_url: str) -> Iterator[Parts]:
+    """The gateways and servers, an empty broker, and no process of ours."""
+    for turn in system.turns.iterdir():
+        turn.unlink()
+    yield system
+    system.kill()
+
+
+def broker(parts: Parts) -> redis.Redis:
+    return redis.Redis.from_url(parts.settings.require_broker_url())
+
+
+def outcomes(parts: Parts, job_id: UUID) -> list[str | None]:
+    with connect(parts.settings.require_database_url()) as conn:
+        return [attempt["outcome"] for attempt in attempts_of(conn, job_id)]
+
+
+def all_in(parts: Parts, ids: list[UUID], state: JobState, timeout_s: float = 30) -> None:
+    parts.wait_for(f"all are {state}", lambda: parts.states(ids) == {state: len(ids)}, timeout_s)
+
+
+def test_two_schedulers_and_four_workers_do_everything_once(parts: Parts) -> None:
+    for number in (1, 2):
+        for kind in (SCHEDULER, SUBMIT_POLL, TRANSFER):
+            parts.start(f"{kind}-{number}", kind)
+    ids = parts.enqueue(60, "doubled", account="small")
+    assert parts.wait_final(ids) == {JobState.SUCCEEDED: 60}
+    assert all(outcomes(parts, job_id) == ["accepted"] for job_id in ids)
+    parts.judge(ids).check()
+
+
+def test_paused_before_its_post_past_its_lease_it_does_not_post(parts: Parts) -> None:
+    parts.start(SCHEDULER)
+    parts.start(SUBMIT_POLL, points="submit.after_begin=stop")
+    parts.start(TRANSFER)
+    ids = parts.enqueue(2, "paused before", account="small")
+    parts.wait_for("it has stopped itself", lambda: parts.is_stopped(SUBMIT_POLL), 20)
+    all_in(parts, ids, JobState.UNCONFIRMED)
+    parts.signal(SUBMIT_POLL, signal.SIGCONT)
+    all_in(parts, ids, JobState.SUCCEEDED)
+    assert [outcomes(parts, job_id) for job_id in ids] == [["not_sent", "accepted"]] * 2
+    parts.judge(ids).check()
+
+
+@pytest.mark.parametrize("point", ["submit.before_post", "submit.after_post"])
+def test_paused_around_its_post_its_late_word_is_taken(parts: Parts, point: str) -> None:
+    parts.start(SCHEDULER)
+    parts.start(SUBMIT_POLL, points=f"{point}=stop")
+    parts.start(TRANSFER)
+    ids = parts.enqueue(1, point, account="small")
+    parts.wait_for("it has stopped itself", lambda: parts.is_stopped(SUBMIT_POLL), 20)
+    all_in(parts, ids, JobState.UNCONFIRMED)
+    parts.signal(SUBMIT_POLL, signal.SIGCONT)
+    all_in(parts, ids, JobState.SUCCEEDED)
+    assert outcomes(parts, ids[0]) == ["accepted"], "it was sent again"
+    parts.judge(ids).check()
+
+
+@pytest.mark.parametrize(
+    ("point", "kind"),
+    [("poll.after_query", SUBMIT_POLL), ("transfer.after_put", TRANSFER)],
+)
+def test_a_late_finisher_overwrites_nothing(parts: Parts, point: str, kind: str) -> None:
+    parts.start(SCHEDULER)
+    other = TRANSFER if kind == SUBMIT_POLL else SUBMIT_POLL
+    parts.start(other)
+    parts.start("slow", kind, points=f"{point}=stop")
+    ids = parts.enqueue(2, f"late {point}", account="small")
+    parts.wait_for("it has stopped itself", lambda: parts.is_stopped("slow"), 20)
+    parts.start("quick", kind)
+    all_in(parts, ids, JobState.SUCCEEDED)
+    before = parts.jobs(ids)
+    parts.signal("slow", signal.SIGCONT)
+    more = parts.enqueue(2, f"after {point}", account="small")
+    all_in(parts, more, JobState.SUCCEEDED)
+    parts.lay_off("slow")  # it finishes what it has in hand
+    assert parts.jobs(ids) == before
+    parts.judge([*ids, *more]).check()
+
+
+def test_a_scheduler_paused_with_its_claims_sends_stale_messages_that_do_nothing(parts: Parts) -> None:
+    parts.start("slow", SCHEDULER, points="scheduler.after_claim=stop")
+    parts.start(SUBMIT_POLL)
+    parts.start(TRANSFER)
+    ids = parts.enqueue(3, "stale", account="small")
+    parts.wait_for("it has stopped itself", lambda: parts.is_stopped("slow"), 20)
+    parts.start("quick", SCHEDULER)
+    all_in(parts, ids, JobState.SUCCEEDED)
+    before = parts.jobs(ids)
+    parts.signal("slow", signal.SIGCONT)
+    more = parts.enqueue(3, "after stale", account="small")
+    all_in(parts, more, JobState.SUCCEEDED)
+    assert parts.jobs(ids) == before
+    assert all(outcomes(parts, job_id) == ["accepted"] for job_id in [*ids, *more])
+
+
+def test_messages_whose_leases_are_over_are_left_in_the_broker_and_do_nothing(parts: Parts) -> None:
+    parts.start(SCHEDULER)
+    ids = parts.enqueue(3, "expired", account="small")
+    with broker(parts) as connection:
+        parts.wait_for("the leases ended twice", lambda: connection.llen("submit") >= 3, LEASE_S * 2 + 20)
+    parts.start(SUBMIT_POLL)
+    parts.start(TRANSFER)
+    all_in(parts, ids, JobState.SUCCEEDED)
+    assert all(outcomes(parts, job_id) == ["accepted"] for job_id in ids)
+    parts.judge(ids).check()
+
+
+def test_a_message_that_is_delivered_three_times_submits_once(parts: Parts) -> None:
+    parts.start(SCHEDULER)
+    ids = parts.enqueue(3, "thrice", account="small")
+    with broker(parts) as connection:
+        parts.wait_for("the message is there", lambda: connection.llen("submit") >= 1, 20)
+        parts.lay_off(SCHEDULER)
+        [message] = connection.lrange("submit", 0, 0)
+        connection.lpush("submit", message, message)
+    parts.start(SUBMIT_POLL)
+    parts.start(TRANSFER)
+    parts.start(SCHEDULER)
+    all_in(parts, ids, JobState.SUCCEEDED)
+    assert all(outcomes(parts, job_id) == ["accepted"] for job_id in ids)
+    parts.judge(ids).check()
+
+
+def test_a_message_carries_no_time_so_that_a_wrong_clock_cannot_discard_it(parts: Parts) -> None:
+    parts.start(SCHEDULER)
+    ids = parts.enqueue(1, "timeless", account="small")
+    with broker(parts) as connection:
+        parts.wait_for("the message is there", lambda: connection.llen("submit") >= 1, 20)
+        headers = json.loads(connection.lrange("submit", 0, 0)[0])["headers"]
+    assert (headers["expires"], headers["eta"]) == (None, None)
+    parts.start(SUBMIT_POLL)
+    parts.start(TRANSFER)
+    all_in(parts, ids, JobState.SUCCEEDED)

@@ -119,7 +119,7 @@ class Dispatcher:
             # list of that name, with no binding that an emptied broker would have lost.
             queue=batch.queue,
             declare=[],
-            expires=self._settings.lease_seconds,
+            # No expiry: Celery would judge it by the worker's clock. The row knows whether the lease is over.
             retry=False,
         )
 

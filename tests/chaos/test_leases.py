@@ -1,4 +1,4 @@
-"""Whoever works on a job holds a lease: late, paused, doubled and stale ones submit nothing twice, overwrite nothing."""
+"""Whoever works on a job holds a lease: late, paused, doubled and stale ones submit nothing twice, nor overwrite it."""
 
 from __future__ import annotations
 

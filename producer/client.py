@@ -20,7 +20,7 @@ from storage import jobs, views
 from storage.database import Connection, Database, DatabaseUnavailable, connect
 from storage.records import DEFAULT_TENANT, Enqueued, IdempotencyConflict, JobView, NewJob
 from storage.settings import Settings, load_settings
-from storage.states import TERMINAL, JobState
+from storage.states import JobState
 
 Job = JobView
 Ids = list[UUID] | list[str] | tuple[UUID | str, ...]
@@ -161,11 +161,10 @@ class Producer:
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = _POLL_FIRST_S
         while True:
-            counts = self.counts(ids)
-            if sum(counts.values()) < len(set(ids)):
+            waiting = self.unfinished(ids)
+            if sum(self.counts(ids).values()) < len(set(ids)):
                 found = self._reading(lambda conn: views.get_jobs(conn, ids))
                 raise JobNotFound(next(item for item in ids if item not in found))
-            waiting = sum(number for state, number in counts.items() if not self.is_done(state))
             if not waiting:
                 found = self._reading(lambda conn: views.get_jobs(conn, ids))
                 return [found[item] for item in ids]
@@ -181,18 +180,26 @@ class Producer:
         Raises:
             DatabaseUnavailable: the database has not answered for a minute.
         """
+        return self._through_outage(lambda conn: views.counts_of(conn, ids))
+
+    def unfinished(self, ids: Sequence[UUID]) -> int:
+        """How many of these jobs still move by themselves: neither terminal nor held for a person to resolve.
+
+        Raises:
+            DatabaseUnavailable: as `counts`.
+        """
+        held_is_finished = self.settings.unconfirmed_policy == "hold"
+        return self._through_outage(lambda conn: views.unfinished_of(conn, ids, held_is_finished=held_is_finished))
+
+    def _through_outage(self, read: Callable[[Connection], T]) -> T:
         give_up = time.monotonic() + _OUTAGE_S
         while True:
             try:
-                return self._reading(lambda conn: views.counts_of(conn, ids))
+                return self._reading(read)
             except DatabaseUnavailable:
                 if time.monotonic() >= give_up:
                     raise
                 time.sleep(_POLL_CAP_S)
-
-    def is_done(self, state: JobState) -> bool:
-        """Whether nothing more happens to a job by itself: it is terminal, or held for a person to resolve."""
-        return state in TERMINAL or (state is JobState.UNCONFIRMED and self.settings.unconfirmed_policy == "hold")
 
     # --- decide ---
 

@@ -108,3 +108,18 @@ def events_of(conn: Connection, job_id: UUID) -> list[dict[str, Any]]:
 def _dicts(conn: Connection, sql: LiteralString, job_id: UUID) -> list[dict[str, Any]]:
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sql, {"id": job_id}).fetchall()
+
+
+_UNFINISHED: LiteralString = """
+SELECT count(*) FROM jobs
+WHERE id = ANY(%(ids)s) AND due_at IS NOT NULL
+  AND NOT (%(held_is_finished)s AND state = 'unconfirmed' AND reason = 'held')
+"""
+
+
+def unfinished_of(conn: Connection, ids: Sequence[UUID], *, held_is_finished: bool) -> int:
+    """How many of these jobs still move by themselves. A job held for a person counts as finished if so wanted; one
+    whose task is still being looked for does not."""
+    parameters = {"ids": list(ids), "held_is_finished": held_is_finished}
+    row = conn.execute(_UNFINISHED, parameters).fetchone()
+    return 0 if row is None else int(row[0])

@@ -79,8 +79,8 @@ def watch(
     show = _Bar(title, len(ids)) if sys.stderr.isatty() else _Lines(title, len(ids))
     with show:
         while True:
-            counts = producer.counts(ids)
-            done = sum(number for state, number in counts.items() if producer.is_done(state))
+            done = len(ids) - producer.unfinished(ids)
+            counts = producer.counts(ids)  # asked second, so that the last ones shown are final
             pace.note(done)
             finished = done >= len(ids)
             show.update(counts, done, pace, last=finished)

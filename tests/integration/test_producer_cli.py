@@ -68,7 +68,7 @@ def move(producer: Producer, job_id: Any, *steps: tuple[JobState, dict[str, Any]
     source = S.QUEUED
     for target, patch in steps:
         with producer.database.begin() as conn:
-            assert jobs.move(conn, [Move(job_id, (source,), target, "test", due_in_s=60.0, patch=patch)])
+            assert jobs.move(conn, [Move(job_id, (source,), target, "held", due_in_s=60.0, patch=patch)])
         source = target
 
 

@@ -68,7 +68,8 @@ def bring(producer: Producer, job: Job, state: JobState, account: str = "main") 
     at = S.QUEUED
     for target, columns in road[state]:
         with producer.database.begin() as conn:
-            move = Move(job.id, (at,), target, "test", due_in_s=60.0, patch=columns)
+            reason = "held" if target is S.UNCONFIRMED else "test"
+            move = Move(job.id, (at,), target, reason, due_in_s=60.0, patch=columns)
             assert len(jobs.move(conn, [move])) == 1
             if target is S.SUBMITTING:
                 conn.execute(

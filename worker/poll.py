@@ -15,6 +15,7 @@ from storage.database import Connection
 from storage.records import Move, Work
 from storage.states import JobState
 from worker.batch import run_batch
+from worker.costs import reported_cost
 from worker.decisions import decide_cancel, decide_poll
 from worker.failpoints import failpoint
 from worker.runtime import Runtime
@@ -93,6 +94,9 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
             setbacks = int(decision.patch["setbacks"])
             later.append((work.id, work.claim, decision.due_in_s, decision.reason, setbacks, 1))
             continue
+        patch = dict(decision.patch)
+        if decision.target is JobState.TRANSFERRING:
+            patch["cost"] = reported_cost(client.account, work.request, patch.get("usage"))
         moves.append(
             Move(
                 work.id,
@@ -102,7 +106,7 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
                 work.claim,
                 due_in_s=decision.due_in_s,
                 expires_in_s=decision.expires_in_s,
-                patch=decision.patch,
+                patch=patch,
                 detail=decision.detail,
             )
         )

@@ -90,22 +90,26 @@ def status(
     data_dir: DataDir = None,
 ) -> None:
     """How far a campaign is, and what failed last."""
+    from producer.cli.money import sum_line
     from producer.cli.output import counts_line, error_line, print_json
     from seedance.problems import InvalidInput, Problem
-    from storage import views
+    from storage import costs, views
     from storage.database import connect
 
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
         counts = views.counts(conn, campaign=name)
         bad = _unsuccessful(conn, name)
+        sums = costs.campaign_costs(conn, name)
     if not counts:
         raise InvalidInput([Problem("", f"there is no campaign {name!r}")])
     total = sum(counts.values())
     if as_json:
-        print_json({"campaign": name, "total": total, "counts": counts})
+        print_json({"campaign": name, "total": total, "counts": counts, "costs": [item.as_dict() for item in sums]})
         return
     typer.echo(f"{name}: {total} jobs: {counts_line(counts)}")
+    for item in sums:
+        typer.echo(f"  {sum_line(item)}")
     for job in bad:
         typer.echo(f"  {job.id} {job.state}: {error_line(job.error) or job.reason}")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from producer.cli.money import cost_line, estimate_line
 from producer.cli.output import ago, console, duration, error_line, one_line, plural, size, state_text
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ def _facts(job: JobView) -> Iterator[tuple[str, str]]:
     if job.finished_at:
         took = (job.finished_at - job.created_at).total_seconds()
         yield "finished", f"{_clock(job.finished_at)}, {duration(took)} after it was created"
+    if job.estimate:
+        yield "estimate", estimate_line(job.estimate)
+    if job.cost:
+        yield "cost", cost_line(job.cost, job.estimate)
     if job.error:
         yield "error", error_line(job.error)
 

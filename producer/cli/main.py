@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from producer.cli import accounts, campaign, database, doctor, jobs, rehearsal, submit, up
+from producer.cli import accounts, campaign, database, doctor, explain, jobs, rehearsal, submit, up
 from producer.cli.options import DataDir
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("demo")(rehearsal.demo)
 app.command("submit")(submit.submit)
+app.command("explain")(explain.explain)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(campaign.app, name="campaign")
 app.add_typer(accounts.app, name="accounts")

@@ -1,0 +1,68 @@
+"""What campaigns are estimated to cost and what their gateways reported: sums by currency."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any, LiteralString
+
+from psycopg.rows import class_row
+
+from storage.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class CostSum:
+    """One currency of a campaign.
+
+    `estimated_low` and `estimated_high` sum `estimated_jobs`, `reported` sums `reported_jobs`. Of the jobs that have
+    both, `compared` is what was reported, `compared_low` and `compared_high` what was estimated.
+    """
+
+    currency: str
+    estimated_jobs: int
+    estimated_low: Decimal
+    estimated_high: Decimal
+    reported_jobs: int
+    reported: Decimal
+    compared: Decimal
+    compared_low: Decimal
+    compared_high: Decimal
+
+    @property
+    def drift(self) -> Decimal:
+        """By how much the reports lie above the estimates (below them: negative); 0 within their range."""
+        return self.compared - min(max(self.compared, self.compared_low), self.compared_high)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON, with plain numbers."""
+        values = {name: float(value) if isinstance(value, Decimal) else value for name, value in asdict(self).items()}
+        return values | {"drift": float(self.drift)}
+
+
+_SUMS: LiteralString = """
+WITH priced AS (
+    SELECT j.estimate, j.cost, coalesce(j.cost ->> 'currency' = j.estimate ->> 'currency', false) AS both_known
+    FROM jobs j JOIN campaigns c ON c.id = j.campaign_id
+    WHERE c.name = %(campaign)s AND (j.estimate IS NOT NULL OR j.cost IS NOT NULL)
+), parts AS (
+    SELECT estimate ->> 'currency' AS currency, (estimate ->> 'low')::numeric AS low,
+           (estimate ->> 'high')::numeric AS high, NULL::numeric AS amount, both_known
+    FROM priced WHERE estimate IS NOT NULL
+    UNION ALL
+    SELECT cost ->> 'currency', NULL, NULL, (cost ->> 'amount')::numeric, both_known FROM priced WHERE cost IS NOT NULL
+)
+SELECT currency,
+       count(low) AS estimated_jobs, coalesce(sum(low), 0) AS estimated_low, coalesce(sum(high), 0) AS estimated_high,
+       count(amount) AS reported_jobs, coalesce(sum(amount), 0) AS reported,
+       coalesce(sum(amount) FILTER (WHERE both_known), 0) AS compared,
+       coalesce(sum(low) FILTER (WHERE both_known), 0) AS compared_low,
+       coalesce(sum(high) FILTER (WHERE both_known), 0) AS compared_high
+FROM parts GROUP BY currency ORDER BY currency
+"""
+
+
+def campaign_costs(conn: Connection, campaign: str) -> list[CostSum]:
+    """The sums of a campaign, one a currency; none where no price is known."""
+    with conn.cursor(row_factory=class_row(CostSum)) as cursor:
+        return cursor.execute(_SUMS, {"campaign": campaign}).fetchall()

@@ -1,0 +1,66 @@
+"""Which IP addresses are out on the Internet, and so may be fetched for somebody else.
+
+A URL that a gateway or a caller hands us must not lead into our own network: to a database, a metadata service, a
+neighbour. Names are judged by the addresses that they resolve to, when the connection is made.
+
+Source: IANA's special-purpose address registries (RFC 6890 and its updates), as lists of our own, since what Python's
+`ipaddress` calls global differs between its versions.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Address = IPv4Address | IPv6Address
+
+_NOT_PUBLIC_4 = tuple(
+    IPv4Network(network)
+    for network in (
+        "0.0.0.0/8",  # this network; Linux takes 0.0.0.0 for itself
+        "10.0.0.0/8",
+        "100.64.0.0/10",  # carrier-grade NAT; Alibaba Cloud's metadata
+        "127.0.0.0/8",
+        "168.63.129.16/32",  # Azure's metadata, in the middle of public space
+        "169.254.0.0/16",  # link-local; most clouds' metadata
+        "172.16.0.0/12",
+        "192.0.0.0/24",  # protocol assignments; Oracle Cloud's metadata
+        "192.0.2.0/24",
+        "192.88.99.0/24",  # relays of 6to4
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, broadcast
+    )
+)
+_GLOBAL_6 = IPv6Network("2000::/3")
+_NOT_PUBLIC_6 = tuple(
+    IPv6Network(network)
+    for network in (
+        "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarks
+        "2001:db8::/32",
+        "2002::/16",  # 6to4: leads to whatever IPv4 address is in it
+        "3fff::/20",
+    )
+)
+# Both hold an IPv4 address in their last 32 bits, and a connection goes there.
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+def is_public(address: Address | str) -> bool:
+    """Whether an address belongs to no private, local, shared, reserved or multicast network and to no metadata
+    service, in whatever IPv6 form it comes. Text that is no address (with or without a zone) is not public."""
+    if isinstance(address, str):
+        try:
+            address = ip_address(address)
+        except ValueError:
+            return False
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in _NOT_PUBLIC_4)
+    if address.scope_id is not None:
+        return False
+    if address in _MAPPED or address in _NAT64:
+        return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
+    return address in _GLOBAL_6 and not any(address in network for network in _NOT_PUBLIC_6)

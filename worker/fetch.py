@@ -1,0 +1,142 @@
+"""GET a URL that somebody else gave us: only from public hosts, following redirects with the same care."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from yarl import URL
+
+from seedance.public_addresses import is_public
+from worker.public_hosts import AddressNotPublic, Judge, public_connector
+
+CONNECTIONS = 64
+MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=60.0)
+
+
+class UrlRefused(Exception):
+    """The URL is not valid (any more): ask the gateway for a fresh one."""
+
+
+class UrlNotPublic(UrlRefused):
+    """The URL leads, at once or by a redirect, to an address that is not public."""
+
+
+class DownloadFailed(Exception):
+    """It could not be read this time; trying again later can help."""
+
+
+class Fetcher:
+    """Two sessions, one of them without the check, for hosts that the operator named. To be used on one event loop."""
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        resolver: AbstractResolver | None = None,
+        judge: Judge = is_public,
+    ) -> None:
+        self._allow_private = allow_private
+        self._resolver = resolver
+        self._judge = judge
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+
+    async def get(
+        self, url: str, headers: Mapping[str, str] | None = None, trusted_host: str | None = None
+    ) -> aiohttp.ClientResponse:
+        """The head of the answer to a GET, whatever its status, its body unread; the caller closes it.
+
+        A signed URL goes out exactly as it came. `trusted_host` may be reached at any address and port, because the
+        operator configured it; what it redirects to may not.
+
+        Raises:
+            UrlNotPublic: an address on the way is not public.
+            UrlRefused: not an http(s) URL, or a redirect to another scheme or from https to http.
+            DownloadFailed: no answer, or too many redirects.
+        """
+        there = _parsed(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._get(there, headers, trusted_host)
+            location = response.headers.get("Location")
+            if response.status not in _REDIRECTS or location is None:
+                return response
+            response.close()
+            there = next_hop(there, location)
+        raise DownloadFailed(f"more than {MAX_REDIRECTS} redirects")
+
+    async def _get(
+        self, url: URL, headers: Mapping[str, str] | None, trusted_host: str | None
+    ) -> aiohttp.ClientResponse:
+        checked = not self._allow_private and not _same_host(url.host, trusted_host)
+        try:
+            return await self._session(checked).get(url, headers=headers, allow_redirects=False)
+        except AddressNotPublic as exc:
+            raise UrlNotPublic(str(exc)) from exc
+        except aiohttp.InvalidURL as exc:
+            # Among these: 127.1, 2130706433 and other spellings of an address that are not to be guessed at.
+            raise (UrlNotPublic if checked else UrlRefused)(f"cannot be fetched: {exc}") from exc
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as exc:
+            raise DownloadFailed(f"{type(exc).__name__}: {exc}") from exc
+
+    def _session(self, checked: bool) -> aiohttp.ClientSession:
+        if checked not in self._sessions:
+            judge = self._judge if checked else _anywhere
+            self._sessions[checked] = aiohttp.ClientSession(
+                connector=public_connector(
+                    resolver=self._resolver, judge=judge, limit=CONNECTIONS, keepalive_timeout=30.0
+                ),
+                timeout=_TIMEOUT,
+                auto_decompress=False,  # bytes are stored as they come
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},
+            )
+        return self._sessions[checked]
+
+    async def close(self) -> None:
+        """Close all connections."""
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
+            await session.close()
+
+
+def _anywhere(_address: str) -> bool:
+    return True
+
+
+def host_of(url: str | None) -> str | None:
+    """The host of a configured address, None when there is none."""
+    return URL(url).host if url else None
+
+
+def _parsed(text: str) -> URL:
+    try:
+        url = URL(text, encoded=True)
+        if url.scheme in ("http", "https") and url.host:
+            return url
+    except ValueError as exc:
+        raise UrlRefused("is not a URL") from exc
+    raise UrlRefused("is not an http(s) URL")
+
+
+def next_hop(there: URL, location: str) -> URL:
+    """Where an answer from `there` redirects to.
+
+    Raises:
+        UrlRefused: nowhere that may be gone to.
+    """
+    try:
+        target = there.join(URL(location, encoded=True))
+    except ValueError as exc:
+        raise UrlRefused("redirects to what is not a URL") from exc
+    if target.scheme not in ("http", "https") or not target.host:
+        raise UrlRefused(f"redirects to {target.scheme or 'no'} instead of http(s)")
+    if there.scheme == "https" and target.scheme == "http":
+        raise UrlRefused("redirects from https to http")
+    return target
+
+
+def _same_host(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and one.rstrip(".").lower() == other.rstrip(".").lower()

@@ -10,11 +10,13 @@ import typer
 from producer.cli.options import AsJson, DataDir, Yes, job_ids_of, open_producer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from uuid import UUID
 
     from producer.client import Producer
     from storage.records import JobView
+
+_MOST_AT_ONCE = 100_000
 
 Ids = Annotated[list[str], typer.Argument(metavar="ID…", help="Job ids, or their beginnings.")]
 
@@ -36,7 +38,7 @@ def _confirm(question: str, yes: bool) -> None:
 
 
 def _each(
-    producer: Producer, ids: list[str], decide: Callable[[UUID], JobView], said: Callable[[JobView], str], as_json: bool
+    ids: Iterable[UUID], decide: Callable[[UUID], JobView], said: Callable[[JobView], str], as_json: bool
 ) -> None:
     """Decide about every job; what cannot be done to one does not keep the others from it."""
     from producer.cli.output import print_json, say
@@ -44,7 +46,7 @@ def _each(
 
     done = []
     refused = 0
-    for job_id in job_ids_of(producer.settings.require_database_url(), ids):
+    for job_id in ids:
         try:
             done.append(decide(job_id))
         except NotPossible as exc:
@@ -73,7 +75,8 @@ def cancel(
     if discard:
         _confirm("Discard videos that are billed all the same?", yes)
     with open_producer(ctx, data_dir) as producer:
-        _each(producer, ids, lambda job_id: producer.cancel(job_id, discard=discard), _cancelled, as_json)
+        found = job_ids_of(producer.settings.require_database_url(), ids)
+        _each(found, lambda job_id: producer.cancel(job_id, discard=discard), _cancelled, as_json)
 
 
 def _cancelled(job: JobView) -> str:
@@ -87,18 +90,28 @@ def _cancelled(job: JobView) -> str:
 def retry(ctx: typer.Context, ids: Ids, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Enqueue failed or cancelled jobs again, each as a new job that names the old one."""
     with open_producer(ctx, data_dir) as producer:
-        _each(producer, ids, producer.retry, lambda job: f"{job.state}, retries {job.metadata['retry_of']}", as_json)
+        found = job_ids_of(producer.settings.require_database_url(), ids)
+        _each(found, producer.retry, lambda job: f"{job.state}, retries {job.metadata['retry_of']}", as_json)
 
 
 def resolve(
     ctx: typer.Context,
-    ids: Ids,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID…]", help="Job ids, or their beginnings.", show_default=False)
+    ] = None,
     adopt: Annotated[
         str | None,
         typer.Option(metavar="TASK_ID", help="The gateway did take it: this is its task.", show_default=False),
     ] = None,
     resubmit: Annotated[bool, typer.Option("--resubmit", help="Send it again; it may be paid for twice.")] = False,
     abandon: Annotated[bool, typer.Option("--abandon", help="Give it up as failed.")] = False,
+    campaign: Annotated[
+        str | None, typer.Option(help="Every unconfirmed job of this campaign.", show_default=False)
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option(help="Every unconfirmed job sent to this account.", show_default=False)
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every unconfirmed job.")] = False,
     yes: Yes = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -109,11 +122,20 @@ def resolve(
 
     if sum((adopt is not None, resubmit, abandon)) != 1:
         raise InvalidInput([Problem("", "give exactly one of --adopt TASK_ID, --resubmit and --abandon")])
-    if adopt is not None and len(ids) > 1:
+    by_filter = everyone or campaign is not None or account is not None
+    if bool(ids) == by_filter:
+        raise InvalidInput([Problem("", "give job ids, or --campaign, --account or --all, and not both")])
+    if adopt is not None and (by_filter or len(ids or ()) > 1):
         raise InvalidInput([Problem("--adopt", "one task belongs to one job; give one id")])
-    if resubmit:
-        _confirm("Send again what may have been accepted, and pay twice if it was?", yes)
     with open_producer(ctx, data_dir) as producer:
+        if by_filter:
+            found = _unconfirmed(producer, campaign, account)
+        else:
+            found = list(job_ids_of(producer.settings.require_database_url(), ids or []))
+        if found and resubmit:
+            _confirm(f"Send {len(found)} again that may have been accepted, and pay twice for those that were?", yes)
+        elif found and abandon and by_filter:
+            _confirm(f"Give up {len(found)} that may have been generated and billed?", yes)
 
         def decide(job_id: UUID) -> JobView:
             if adopt is not None:
@@ -122,4 +144,13 @@ def resolve(
                 return decisions.resubmit(producer.database, job_id)
             return decisions.abandon(producer.database, job_id)
 
-        _each(producer, ids, decide, lambda job: str(job.state), as_json)
+        _each(found, decide, lambda job: str(job.state), as_json)
+
+
+def _unconfirmed(producer: Producer, campaign: str | None, account: str | None) -> list[UUID]:
+    from storage import views
+    from storage.states import JobState
+
+    with producer.database.begin() as conn:
+        held = views.list_jobs(conn, state=JobState.UNCONFIRMED, campaign=campaign, limit=_MOST_AT_ONCE)
+    return [job.id for job in held if account is None or job.account == account]

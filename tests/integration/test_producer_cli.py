@@ -243,6 +243,22 @@ def test_an_id_may_be_shortened_while_it_is_unambiguous(run: Run, producer: Prod
     assert run("jobs", "show", "%")[2] == "there is no job '%'\n"
 
 
+def test_unconfirmed_jobs_are_resolved_by_filter(run: Run, producer: Producer) -> None:
+    for name, account in (("a", "main"), ("b", "main"), ("b", "other")):
+        job = producer.enqueue_many([{"prompt": f"{name} {account}"}], campaign=name)[0]
+        submitted = (S.SUBMITTING, SUBMITTED[1] | {"account": account})
+        move(producer, job.id, submitted, (S.UNCONFIRMED, {}))
+    code, _, err = run("jobs", "resolve", "--campaign", "b", "--account", "other", "--resubmit")
+    assert code == 2
+    assert "Send 1 again" in err
+    assert run("jobs", "resolve", "--campaign", "b", "--account", "other", "--resubmit", "--yes")[0] == 0
+    assert len(run("jobs", "resolve", "--all", "--abandon", "--yes")[1].splitlines()) == 2
+    states = [job["state"] for job in json.loads(run("jobs", "list", "--json")[1])]
+    assert sorted(states) == ["failed", "failed", "queued"]
+    for wrong in ((), ("--all", "--adopt", "t"), ("abc", "--all", "--abandon"), ("--all",)):
+        assert run("jobs", "resolve", *wrong)[0] == 2
+
+
 def test_cancel_retry_and_resolve(run: Run, producer: Producer) -> None:
     one, two, three = (producer.enqueue(name) for name in "abc")
     move(producer, two.id, SUBMITTED, (S.UNCONFIRMED, {}))

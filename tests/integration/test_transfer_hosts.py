@@ -93,8 +93,23 @@ async def fetch(url: str, trusted_host: str | None = None, **options: Any) -> st
 
 @pytest.mark.parametrize(
     "host",
-    "127.0.0.1 [::1] localhost 0x7f.1 0x7f000001 2130706433 0177.0.0.1 127.1 127.0.1 0 [::ffff:127.0.0.1] [::] 0.0.0.0"
-    " ①②⑦.⓪.⓪.① LOCALHOST".split(),
+    [
+        "127.0.0.1",
+        "[::1]",
+        "localhost",
+        "0x7f.1",
+        "0x7f000001",
+        "2130706433",
+        "0177.0.0.1",
+        "127.1",
+        "127.0.1",
+        "0",
+        "[::ffff:127.0.0.1]",
+        "[::]",
+        "0.0.0.0",
+        "①②⑦.⓪.⓪.①",
+        "LOCALHOST",
+    ],
 )
 def test_no_spelling_of_this_machine_is_fetched(host: str) -> None:
     async def run() -> None:

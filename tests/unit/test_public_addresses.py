@@ -74,8 +74,23 @@ def test_addresses_of_the_ipv6_internet_are_public(address: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ":: ::1 fe80::1 fe80::1%lo fec0::1 fc00::1 fd00:ec2::254 ff02::1 100::1 5f00::1"
-    " 2001::1 2001:db8::1 2001:10::1 2002:808:808::1 3fff::1".split(),
+    [
+        "::",
+        "::1",
+        "fe80::1",
+        "fe80::1%lo",
+        "fec0::1",
+        "fc00::1",
+        "fd00:ec2::254",
+        "ff02::1",
+        "100::1",
+        "5f00::1",
+        "2001::1",
+        "2001:db8::1",
+        "2001:10::1",
+        "2002:808:808::1",
+        "3fff::1",
+    ],
 )
 def test_local_and_special_ipv6_addresses_are_not(address: str) -> None:
     assert not is_public(address)

@@ -50,6 +50,11 @@ class Settings(BaseModel):
     public_url: str | None = None
     """Where gateways reach our callbacks."""
     allow_private_networks: bool = False
+    """Fetch videos and call webhooks at addresses that are not public as well: for work on one machine or network. The
+    host of an account's own `base_url` may be anywhere in any case."""
+
+    poster: bool = True
+    """Store the first frame of each video as a JPEG beside it. Decoding it takes 1 to 10 ms of CPU, by its size."""
 
     unconfirmed_policy: Literal["hold", "resubmit"] = "hold"
     unconfirmed_grace_seconds: Seconds = 3600.0
@@ -61,6 +66,25 @@ class Settings(BaseModel):
     generation_timeout_seconds: Seconds = 172800.0
     """A task that is not terminal after this long is given up, also without a deadline. Ark's own limit is 48 h."""
     tick_seconds: Annotated[float, Field(ge=0.05, le=10)] = 0.25
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fit_what_is_not_set(cls, given: Any) -> Any:
+        """Defaults that give way to what is set: a short lease needs shorter time limits, and the two poll bounds go
+        together. What is set stays as it is, and is checked below."""
+        if not isinstance(given, Mapping):
+            return given
+        fitted = dict(given)
+        lease_s = _number(given.get("lease_seconds"))
+        for key, share in (("submit_timeout_seconds", 2 / 3), ("query_timeout_seconds", 1 / 2)):
+            if lease_s is not None and key not in given and lease_s * share < cls.model_fields[key].default:
+                fitted[key] = lease_s * share
+        low, high = _number(given.get("poll_min_seconds")), _number(given.get("poll_max_seconds"))
+        if low is not None and high is None and low > cls.model_fields["poll_max_seconds"].default:
+            fitted["poll_max_seconds"] = low
+        if high is not None and low is None and high < cls.model_fields["poll_min_seconds"].default:
+            fitted["poll_min_seconds"] = high
+        return fitted
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -112,6 +136,14 @@ class Settings(BaseModel):
             InvalidInput: as `require_database_url`.
         """
         return _required(self.broker_url, "broker_url")
+
+
+def _number(value: object) -> float | None:
+    """A number as a file or the environment gives it, None for anything else."""
+    try:
+        return float(value) if isinstance(value, str | int | float) else None
+    except ValueError:
+        return None
 
 
 def _required(value: str | None, key: str) -> str:

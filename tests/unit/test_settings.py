@@ -74,6 +74,17 @@ def test_a_wrong_value_is_named_with_its_file(text: str, says: str) -> None:
     assert "sk-secret-value" not in str(caught.value)
 
 
+def test_defaults_give_way_to_what_is_set() -> None:
+    write("lease_seconds = 12\npoll_max_seconds = 1\n")
+    settings = load_settings(environ={})
+    assert (settings.submit_timeout_seconds, settings.query_timeout_seconds) == (8.0, 6.0)
+    assert settings.poll_min_seconds == 1.0
+    assert load_settings(environ={"REELQ_LEASE_SECONDS": "600"}).submit_timeout_seconds == 60.0
+    assert (
+        load_settings(environ={"REELQ_POLL_MIN_SECONDS": "90", "REELQ_POLL_MAX_SECONDS": "90"}).poll_max_seconds == 90
+    )
+
+
 def test_a_wrong_value_in_the_environment_is_named_as_it_stands_there() -> None:
     with pytest.raises(InvalidInput, match="REELQ_POLL_MIN_SECONDS"):
         load_settings(environ={"REELQ_POLL_MIN_SECONDS": "often"})

@@ -24,6 +24,7 @@ from storage.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+VIDEOS = "videos/"
 PART_BYTES = 8 * 2**20
 MAX_LINK_S = 7 * 86400  # SigV4's own limit for presigned URLs
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -63,7 +64,20 @@ class Part:
 
 def video_key(job_id: UUID, created_at: datetime) -> str:
     """Where a job's video goes: always the same place, so that a repeat overwrites itself."""
-    return f"videos/{created_at:%Y/%m/%d}/{job_id}.mp4"
+    return f"{VIDEOS}{created_at:%Y/%m/%d}/{job_id}.mp4"
+
+
+def key_beside(video: str, suffix: str) -> str:
+    """Where something that belongs to a stored video goes: the same name with another suffix, such as `jpg`."""
+    return f"{video.removesuffix('.mp4')}.{suffix}"
+
+
+def job_of(video: str) -> UUID | None:
+    """The job whose video goes to this key, None for any other key."""
+    try:
+        return UUID(video.rpartition("/")[2].removesuffix(".mp4")) if video.startswith(VIDEOS) else None
+    except ValueError:
+        return None
 
 
 def input_key(upload: str) -> str:
@@ -213,6 +227,16 @@ class Objects:
         with self._translated():
             yield from self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(size)
 
+    def read_range(self, key: str, offset: int, size: int) -> bytes:
+        """So many bytes of an object from an offset on, fewer at its end; at least one byte must be there.
+
+        Raises:
+            StoreUnavailable: it is not there or cannot be read.
+        """
+        with self._translated():
+            found = self._s3.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={offset}-{offset + size - 1}")
+            return found["Body"].read()
+
     def link(self, key: str, seconds: float) -> str:
         """A URL that anybody can GET the object from for so long, at most 7 days."""
         return self._s3.generate_presigned_url(
@@ -260,8 +284,9 @@ class Objects:
                 if exc.response.get("Error", {}).get("Code") not in _ABSENT:
                     raise
 
-    def open_parts(self) -> list[tuple[str, str, datetime]]:
-        """Multipart uploads that were begun and neither completed nor aborted: (key, upload id, begun at).
+    def open_parts(self, prefix: str = "") -> list[tuple[str, str, datetime]]:
+        """Multipart uploads that were begun and neither completed nor aborted: (key, upload id, begun at by the
+        store's clock).
 
         Raises:
             StoreUnavailable: the store does not answer.
@@ -269,7 +294,7 @@ class Objects:
         from botocore.exceptions import ClientError
 
         with self._translated():
-            pages = self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket)
+            pages = self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
             try:
                 return [
                     (item["Key"], item["UploadId"], item["Initiated"])

@@ -6,26 +6,18 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
+
+from worker.fetch import DownloadFailed, Fetcher, UrlRefused
 
 log = logging.getLogger("reelq.download")
 
 CHUNK_BYTES = 256 * 1024
 MAX_VIDEO_BYTES = 16 * 2**30
 MAX_RESUMES = 5
-MAX_REDIRECTS = 5
 _GONE = frozenset({401, 403, 404, 410})
-
-
-class UrlRefused(Exception):
-    """The URL is not valid (any more): ask the gateway for a fresh one."""
-
-
-class DownloadFailed(Exception):
-    """The video could not be read this time; trying again later can help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +38,10 @@ class _Validator:
 class VideoSource:
     """One download. `length` is the whole file's, None while unknown; `chunks` gives each byte once, in order."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise UrlRefused("is not an http(s) URL")
-        self._session = session
-        # The URL is signed: it must go out exactly as it came, not normalised.
-        self._url = URL(url, encoded=True)
+    def __init__(self, fetcher: Fetcher, url: str, trusted_host: str | None = None) -> None:
+        self._fetcher = fetcher
+        self._url = url
+        self._trusted_host = trusted_host
         self.length: int | None = None
         self._offset = 0
         self._validator: _Validator | None = None
@@ -61,16 +51,13 @@ class VideoSource:
         """Send the request and read the head of the answer.
 
         Raises:
-            UrlRefused: 401, 403, 404 or 410.
+            UrlRefused: 401, 403, 404 or 410, or what `Fetcher.get` refuses to fetch.
             DownloadFailed: no answer, or any other that is not the file.
         """
         headers = {}
         if self._offset and self._validator is not None:
             headers = {"Range": f"bytes={self._offset}-", "If-Range": self._validator.value}
-        try:
-            response = await self._session.get(self._url, headers=headers, max_redirects=MAX_REDIRECTS)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as exc:
-            raise DownloadFailed(f"{type(exc).__name__}: {exc}") from exc
+        response = await self._fetcher.get(self._url, headers, self._trusted_host)
         try:
             self._accept(response)
         except BaseException:
@@ -110,7 +97,7 @@ class VideoSource:
                 resumes += 1
                 if self._validator is None or not self._offset or resumes > MAX_RESUMES:
                     raise DownloadFailed(f"cut after {self._offset} bytes: {type(exc).__name__}: {exc}") from exc
-                log.info("download.resumed host=%s offset=%d", self._url.host, self._offset)
+                log.info("download.resumed host=%s offset=%d", URL(self._url, encoded=True).host, self._offset)
                 await asyncio.sleep(0.2 * 2**resumes)
                 await self.open()
 
@@ -124,6 +111,23 @@ class VideoSource:
             yield chunk
         if self.length is not None and self._offset < self.length:
             raise aiohttp.ClientPayloadError(f"{self._offset} of {self.length} bytes")
+
+    async def read(self, limit: int, within_s: float) -> bytes:
+        """The whole of a small file.
+
+        Raises:
+            UrlRefused, DownloadFailed: as `chunks`, or it is larger than `limit` bytes, or takes longer.
+        """
+        found = bytearray()
+        try:
+            async with asyncio.timeout(within_s):
+                async for chunk in self.chunks():
+                    found += chunk
+                    if len(found) > limit:
+                        raise DownloadFailed(f"is larger than the {limit} bytes allowed")
+        except TimeoutError as exc:
+            raise DownloadFailed(f"not read within {within_s:g} s") from exc
+        return bytes(found)
 
     def close(self) -> None:
         """Drop the connection unless the body was read to its end, in which case it is kept for the next download."""

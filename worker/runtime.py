@@ -16,16 +16,16 @@ from seedance.client import GatewayClient
 from storage.database import Database
 from storage.objects import Objects
 from storage.settings import Settings
-from worker.budget import ByteBudget
+from worker.budget import Capacity
+from worker.fetch import Fetcher
 from worker.pacing import PollPacing
+from worker.poster import Posters
 
 log = logging.getLogger("reelq.worker")
 T = TypeVar("T")
 
 DATABASE_CONNECTIONS = 8
 TRANSFER_CONNECTIONS = 64
-TRANSFER_BYTES = 64 * 2**20
-TRANSFERS_AT_ONCE = 16
 
 
 def boottime_s() -> float:
@@ -45,8 +45,9 @@ class Runtime:
         self._clients: dict[str, GatewayClient] = {}
         self._clients_lock = threading.Lock()
         self._session: aiohttp.ClientSession | None = None
-        self.transfer_bytes = ByteBudget(TRANSFER_BYTES)
-        self.transfer_slots = asyncio.Semaphore(TRANSFERS_AT_ONCE)
+        self.fetcher = Fetcher(allow_private=settings.allow_private_networks)
+        self.posters = Posters(settings.poster)
+        self.capacity = Capacity()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="reelq-loop", daemon=True)
         self._thread.start()
@@ -78,12 +79,12 @@ class Runtime:
         return self.pacing
 
     def session(self) -> aiohttp.ClientSession:
-        """The session that videos pass through, from the gateway and to the store. Only to be called on the loop."""
+        """The session to the object store. Only to be called on the loop. What comes from elsewhere: `fetcher`."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=TRANSFER_CONNECTIONS, keepalive_timeout=30.0),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=60.0),
-                auto_decompress=False,  # a video's bytes are stored as they come
+                auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},
             )
@@ -100,6 +101,7 @@ class Runtime:
         self._thread.join(timeout=5.0)
         if not self._thread.is_alive():
             self._loop.close()
+        self.posters.close()
         self.database.close()
 
     async def _close_clients(self) -> None:
@@ -109,6 +111,7 @@ class Runtime:
         await asyncio.gather(*others, return_exceptions=True)
         for client in self._clients.values():
             await client.aclose()
+        await self.fetcher.close()
         if self._session is not None:
             await self._session.close()
         await asyncio.sleep(0.05)  # lets aiohttp's transports close; they do so in the next turns of the loop

@@ -5,43 +5,35 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from seedance.errors import redact
-from seedance.gateways.registry import DIALECTS
 from storage import jobs
 from storage.database import DatabaseUnavailable
-from storage.objects import PART_BYTES, StoreUnavailable, video_key
-from storage.records import Move, Work
+from storage.provenance import provenance_of
+from storage.records import Move
 from storage.states import JobState
 from worker.batch import run_batch
-from worker.decisions import MAX_COUNT, Decision, fail
-from worker.download import DownloadFailed, UrlRefused, VideoSource
+from worker.copying import Outcome, copy_video
+from worker.extras import Complete
 from worker.failpoints import failpoint
-from worker.mp4 import NotAVideo
-from worker.pacing import backoff_s
+from worker.fetch import host_of
 from worker.runtime import Runtime
-from worker.upload import Stored, store_video
+from worker.transfer_decisions import decide_transfer
+from worker.video import Video
 
 log = logging.getLogger("reelq.transfer")
 
-RETRY_FIRST_S, RETRY_CAP_S = 0.5, 60.0
-RETRY_AGE_SHARE = 0.1
-WRONG_CONTENT_LIMIT = 3  # then the URL itself is doubted and a fresh one asked for
-COPY_LIMIT_S = 3600.0
-
-_REASONS = {NotAVideo: "wrong_content", StoreUnavailable: "store_unavailable"}
-Outcome = Stored | UrlRefused | DownloadFailed | NotAVideo | StoreUnavailable
+FALLBACK_LIFE_S = 86400.0  # of a video whose account is not configured any more
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
     """What came of one copy."""
 
-    work: Work
+    video: Video
     outcome: Outcome
 
 
@@ -49,35 +41,63 @@ def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> Non
     """Copy what is still ours of a claimed batch; its leases are renewed for as long as it takes."""
     with runtime.database.begin() as conn:
         held = jobs.load(conn, JobState.TRANSFERRING, claimed)
+        facts = provenance_of(conn, [work.id for work in held])
     if not held:
         return
     failpoint("transfer.after_load")
-    leases = _Leases(runtime, held)
+    videos = [Video(work, facts[work.id], _trusted_host(runtime, work.account)) for work in held]
+    leases = _Leases(runtime, videos)
     renewal = runtime.start(leases.keep())
     try:
         run_batch(
-            runtime, held, lambda work: leases.guard(work, _copy(runtime, work)), lambda batch: _write(runtime, batch)
+            runtime,
+            videos,
+            lambda video: leases.guard(video, _copy(runtime, video)),
+            lambda batch: _write(runtime, batch),
         )
     finally:
         renewal.cancel()
 
 
+def _trusted_host(runtime: Runtime, account_name: str) -> str | None:
+    """The host that the operator wrote into the account: it may be anywhere."""
+    account = runtime.settings.account(account_name)
+    return host_of(account.base_url) if account is not None else None
+
+
+async def _copy(runtime: Runtime, video: Video) -> Copied:
+    return Copied(video, await copy_video(runtime, video))
+
+
 class _Leases:
     """The leases of a batch: renewed while copies run; a copy whose lease was lost is stopped."""
 
-    def __init__(self, runtime: Runtime, held: Sequence[Work]) -> None:
+    def __init__(self, runtime: Runtime, videos: Sequence[Video]) -> None:
         self._runtime = runtime
-        self._open = {work.id: work.claim for work in held}
+        self._open = {video.work.id: video.work.claim for video in videos}
         self._running: dict[UUID, asyncio.Task[Copied]] = {}
 
-    async def guard(self, work: Work, copy: Coroutine[Any, Any, Copied]) -> Copied:
+    async def guard(self, video: Video, copy: Coroutine[Any, Any, Copied]) -> Copied:
         task = asyncio.create_task(copy)
-        self._running[work.id] = task
+        self._running[video.work.id] = task
+        self._runtime.copies.add(task)
         try:
             return await task
+        except asyncio.CancelledError:
+            if self._runtime.stopping.is_set():  # somebody else may begin at once instead of after the lease
+                await asyncio.to_thread(self._release, (video.work.id, video.work.claim))
+            raise
         finally:
-            self._running.pop(work.id, None)
-            self._open.pop(work.id, None)
+            self._runtime.copies.discard(task)
+            self._running.pop(video.work.id, None)
+            self._open.pop(video.work.id, None)
+
+    def _release(self, lease: tuple[UUID, int]) -> None:
+        try:
+            with self._runtime.database.begin() as conn:
+                jobs.release(conn, [lease])
+        except DatabaseUnavailable as exc:
+            log.warning("transfer.not_released job_id=%s error=%s", lease[0], exc)
 
     async def keep(self) -> None:
         """Renew every third of a lease, until cancelled."""
@@ -100,73 +120,17 @@ class _Leases:
             return jobs.renew(conn, leases, lease_s)
 
 
-async def _copy(runtime: Runtime, work: Work) -> Copied:
-    outcome: Outcome
-    try:
-        async with runtime.transfer_slots, asyncio.timeout(COPY_LIMIT_S):
-            outcome = await _stream(runtime, work)
-    except (UrlRefused, DownloadFailed, NotAVideo, StoreUnavailable) as exc:
-        outcome = exc
-    except TimeoutError:
-        outcome = DownloadFailed(f"not copied within {COPY_LIMIT_S:g} s")
-    except Exception as exc:  # the copy can always be repeated
-        log.exception("transfer.failed job_id=%s", work.id)
-        outcome = DownloadFailed(f"{type(exc).__name__}: {exc}")
-    return Copied(work, outcome)
-
-
-async def _stream(runtime: Runtime, work: Work) -> Stored:
-    session = runtime.session()
-    source = VideoSource(session, work.video_url or "")
-    try:
-        await source.open()
-        failpoint("transfer.after_open")
-        held = min(source.length or PART_BYTES, PART_BYTES)
-        async with runtime.transfer_bytes.hold(held), aclosing(source.chunks()) as chunks:
-            return await store_video(session, runtime.objects, video_key(work.id, work.created_at), chunks)
-    finally:
-        source.close()
-
-
-def decide_transfer(outcome: Outcome, work: Work, video_life_s: float) -> Decision:
-    """What one copy's outcome means.
-
-    Only a source that still does not give the video when its life is over ends the job; trouble with our own store
-    never does.
-    """
-    if isinstance(outcome, Stored):
-        patch = {
-            "object_key": outcome.key,
-            "size_bytes": outcome.size_bytes,
-            "sha256": outcome.sha256,
-            "video_url": None,
-            "setbacks": 0,
-        }
-        return Decision(JobState.SUCCEEDED, "stored", patch=patch)
-    message = redact(str(outcome))
-    age_s = work.generated_age_s or 0.0
-    if age_s > video_life_s and not isinstance(outcome, StoreUnavailable):
-        return fail("video_expired", f"the video was generated but not copied within the life of its URL: {message}")
-    reason = _REASONS.get(type(outcome), "download_failed")
-    setbacks = min(work.setbacks + 1, MAX_COUNT) if work.reason == reason else 1
-    slow_s = min(age_s * RETRY_AGE_SHARE, RETRY_CAP_S)  # what has failed for an hour need not be tried every second
-    if isinstance(outcome, UrlRefused) or (isinstance(outcome, NotAVideo) and setbacks >= WRONG_CONTENT_LIMIT):
-        return Decision(JobState.GENERATING, "url_refused", slow_s, {"setbacks": 0}, {"message": message})
-    wait_s = max(slow_s, backoff_s(setbacks, RETRY_FIRST_S, RETRY_CAP_S))
-    return Decision(JobState.TRANSFERRING, reason, wait_s, {"setbacks": setbacks}, {"message": message})
-
-
 def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
     moves: list[Move] = []
     later: list[tuple[UUID, int, float, str, int, int]] = []
     for item in copied:
-        work = item.work
+        work = item.video.work
         account = runtime.settings.account(work.account)
-        life_s = DIALECTS[account.gateway].video_life_s if account is not None else 86400.0
+        life_s = account.dialect.video_life_s if account is not None else FALLBACK_LIFE_S
         decision = decide_transfer(item.outcome, work, life_s)
-        if not isinstance(item.outcome, Stored):
+        if not isinstance(item.outcome, Complete):
             log.warning("transfer.setback job_id=%s reason=%s %s", work.id, decision.reason, redact(str(item.outcome)))
-        if decision.target is JobState.TRANSFERRING:
+        if decision.target is JobState.TRANSFERRING and "object_key" not in decision.patch:
             setbacks = int(decision.patch["setbacks"])
             later.append((work.id, work.claim, decision.due_in_s, decision.reason, setbacks, 0))
             continue

@@ -1,4 +1,4 @@
-"""What each outcome of a POST, a query and a copy means for a job, as tables of cases."""
+"""What each outcome of a POST and a query means for a job, as tables of cases."""
 
 from __future__ import annotations
 
@@ -23,16 +23,11 @@ from seedance.errors import (
 from seedance.gateways.base import Submitted, TaskFailure, TaskReport, TaskStatus
 from seedance.gateways.registry import DIALECTS
 from storage.jobs import new_job_id
-from storage.objects import StoreUnavailable
 from storage.records import Work
 from storage.states import JobState
 from worker import decisions
 from worker.decisions import decide_poll, decide_submit
-from worker.download import DownloadFailed, UrlRefused
-from worker.mp4 import NotAVideo
 from worker.pacing import PollPacing
-from worker.transfer import WRONG_CONTENT_LIMIT, decide_transfer
-from worker.upload import Stored
 
 PACING = PollPacing(2.0, 60.0)
 DIALECT = DIALECTS["anyfast"]
@@ -196,39 +191,3 @@ def test_a_generation_that_outlives_its_deadline_fails() -> None:
     assert poll(running, a_job(deadline_in_s=-1.0)).patch["error"]["code"] == "deadline_exceeded"
     assert poll(Unavailable("x"), a_job(deadline_in_s=-1.0)).patch["error"]["code"] == "deadline_exceeded"
     assert poll(running, a_job(submitted_age_s=172801.0)).patch["error"]["code"] == "generation_timeout"
-
-
-def copied(outcome: Any, **changes: Any) -> decisions.Decision:
-    return decide_transfer(outcome, a_job(**{"state": S.TRANSFERRING, "generated_age_s": 10.0} | changes), LIFE_S)
-
-
-def test_a_copy_that_is_stored_ends_the_job() -> None:
-    decision = copied(Stored("videos/k.mp4", 5, "ab"))
-    assert decision.target is S.SUCCEEDED
-    assert decision.patch["object_key"] == "videos/k.mp4"
-
-
-def test_a_refused_url_is_asked_for_again() -> None:
-    assert copied(UrlRefused("HTTP 403")).target is S.GENERATING
-
-
-@pytest.mark.parametrize("outcome", [DownloadFailed("cut"), NotAVideo("html"), StoreUnavailable("500")])
-def test_a_failed_copy_is_tried_again(outcome: Exception) -> None:
-    assert copied(outcome).target is S.TRANSFERRING
-
-
-def test_a_url_that_keeps_giving_something_else_is_doubted() -> None:
-    decision = copied(NotAVideo("html"), reason="wrong_content", setbacks=WRONG_CONTENT_LIMIT - 1)
-    assert decision.target is S.GENERATING
-
-
-@pytest.mark.parametrize("outcome", [UrlRefused("HTTP 403"), DownloadFailed("cut"), NotAVideo("html")])
-def test_a_video_lost_for_good_is_a_failure_of_its_own(outcome: Exception) -> None:
-    decision = copied(outcome, generated_age_s=LIFE_S + 1)
-    assert decision.target is S.FAILED
-    assert decision.patch["error"]["code"] == "video_expired"
-
-
-def test_trouble_with_our_own_store_never_ends_a_job() -> None:
-    decision = copied(StoreUnavailable("500"), generated_age_s=LIFE_S * 3, setbacks=500, reason="store_unavailable")
-    assert decision.target is S.TRANSFERRING

@@ -1,0 +1,170 @@
+"""Real servers, a simulated gateway and a worker process of its own, to measure what transfers cost.
+
+The measured process runs `worker.transfer` as a Celery worker would, four batches at once, without the broker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from producer.local.servers import local_servers, running
+from producer.local.state import load_state
+from storage import jobs
+from storage.database import connect, upgrade
+from storage.settings import Settings, load_settings
+from storage.states import JobState
+from worker.dispatch import TRANSFER_BATCH
+from worker.runtime import Runtime, install
+from worker.transfer import transfer_batch
+
+BUCKET = "reelq"
+BATCHES_AT_ONCE = 4
+START_S, RUN_S = 30.0, 1800.0
+
+_INSERT = """
+INSERT INTO jobs (id, request, request_hash, gateways, state, account, gateway, model, gateway_task_id, attempt,
+                  submitted_at, generated_at, video_url, video_expires_at)
+SELECT %(id)s, '{"prompt": "a lighthouse at dusk", "duration": 5}', 'x', '{anyfast}', 'transferring', 'sim', 'anyfast',
+       'seedance', %(id)s, 1, now(), now(), %(url)s, now() + interval '1 day'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """Servers that are up, and the environment that leads to them."""
+
+    environ: dict[str, str]
+    settings: Settings
+    directory: Path
+
+    @contextmanager
+    def gateway(self, video_bytes: int) -> Iterator[str]:
+        """A simulator whose videos are exactly so large: its address."""
+        port_file = self.directory / "port"
+        command = [sys.executable, "-m", "simulator", "--port-file", str(port_file)]
+        command += ["--video-bytes", str(video_bytes), "--time", "fixed", "--median-seconds", "0"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            until = time.monotonic() + START_S
+            while not (port_file.exists() and port_file.read_text().strip()):
+                if process.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError("the simulator has not started")
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port_file.read_text().strip()}"
+        finally:
+            process.terminate()
+            process.wait(10)
+            port_file.unlink(missing_ok=True)
+
+    def enqueue(self, gateway: str, count: int) -> None:
+        """Jobs whose video, the same for all, is ready to be copied."""
+        url = _video_url(gateway)
+        with connect(self.settings.require_database_url()) as conn:
+            conn.cursor().executemany(_INSERT, [{"id": jobs.new_job_id(), "url": url} for _ in range(count)])
+
+    def clear(self) -> None:
+        """Forget all jobs."""
+        with connect(self.settings.require_database_url()) as conn:
+            conn.execute("DELETE FROM jobs")
+
+    def run_worker(self, gateway: str, **settings: str) -> dict[str, Any]:
+        """Let a fresh process copy all that is there; what it says of itself."""
+        account = {"name": "sim", "gateway": "anyfast", "base_url": f"{gateway}/anyfast", "api_key": "sk-bench"}
+        environ = self.environ | {"REELQ_ACCOUNTS": json.dumps([account])} | settings
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.transfer_rig"],
+            env=environ,
+            stdout=subprocess.PIPE,
+            timeout=RUN_S,
+            check=True,
+        )
+        said: dict[str, Any] = json.loads(done.stdout)
+        return said
+
+
+def _video_url(gateway: str) -> str:
+    headers = {"Authorization": "Bearer sk-bench"}
+    body = {"model": "seedance", "content": [{"type": "text", "text": "a lighthouse at dusk"}], "resolution": "480p"}
+    base = f"{gateway}/anyfast/v1/video/generations"
+    with httpx.Client(headers=headers, timeout=60.0) as client:
+        task = client.post(base, json=body).raise_for_status().json()["task_id"]
+        shown = client.get(f"{base}/{task}").raise_for_status().json()
+        url: str = shown["data"]["result_url"]
+        client.get(url, headers={"Range": "bytes=0-1"}).raise_for_status()  # encodes it, once for all
+    return url
+
+
+@contextmanager
+def rig() -> Iterator[Rig]:
+    """PostgreSQL and S3 in a directory that is removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="reelq-bench-") as name:
+        directory = Path(name)
+        servers = local_servers(directory, load_state(directory), valkey=False)
+        servers.prepare(BUCKET)
+        assert servers.postgres is not None
+        assert servers.s3 is not None
+        with running(servers.specs()):
+            url = servers.postgres.url
+            upgrade(url)
+            own = {
+                "REELQ_DATABASE_URL": url,
+                "REELQ_BROKER_URL": "redis://127.0.0.1:1/0",
+                "REELQ_S3_ENDPOINT_URL": servers.s3.url,
+                "REELQ_S3_BUCKET": BUCKET,
+                "REELQ_S3_ACCESS_KEY_ID": servers.s3.access_key_id,
+                "REELQ_S3_SECRET_ACCESS_KEY": servers.s3.secret_access_key,
+            }
+            kept = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
+            yield Rig(kept | own, load_settings(directory, own), directory)
+
+
+def _work() -> dict[str, Any]:
+    """Copy all there is and say what it took; seconds, bytes, milliseconds a job."""
+    runtime = Runtime(load_settings())
+    install(runtime)
+    runtime.objects.ensure_bucket()
+    began_s, cpu_s = time.monotonic(), time.process_time()
+    done = 0
+    with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:
+        while True:
+            with runtime.database.begin() as conn:
+                claimed = jobs.claim_transfers(conn, TRANSFER_BATCH * BATCHES_AT_ONCE, 3600.0)
+            if not claimed:
+                break
+            items = [(item.id, item.claim) for item in claimed]
+            batches = [items[start : start + TRANSFER_BATCH] for start in range(0, len(items), TRANSFER_BATCH)]
+            list(pool.map(lambda batch: transfer_batch(runtime, batch), batches))
+            done += len(items)
+    took_s, cpu_s = time.monotonic() - began_s, time.process_time() - cpu_s
+    with runtime.database.begin() as conn:
+        row = conn.execute(
+            "SELECT count(*), coalesce(sum(size_bytes), 0)::bigint FROM jobs WHERE state = %s", [JobState.SUCCEEDED]
+        ).fetchone()
+    assert row is not None
+    runtime.close()
+    return {
+        "claimed": done,
+        "succeeded": row[0],
+        "bytes": row[1],
+        "took_s": took_s,
+        "cpu_s": cpu_s,
+        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(_work()))

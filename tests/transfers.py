@@ -1,0 +1,170 @@
+"""For tests of transfers: a file server that does as it is told, generated jobs, a worker's runtime to copy them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import random
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import av
+from aiohttp import web
+from PIL import Image
+
+from storage import jobs
+from storage.database import connect
+from storage.settings import Settings
+from worker.runtime import Runtime
+from worker.transfer import transfer_batch
+
+_INSERT = """
+INSERT INTO jobs (id, request, request_hash, gateways, state, account, gateway, model, gateway_task_id, attempt,
+                  submitted_at, generated_at, video_url, last_frame_url, video_expires_at, seed, usage)
+VALUES (%(id)s, %(request)s, 'x', '{anyfast}', 'transferring', 'main', 'anyfast', 'seedance', 'task-1', 1,
+        now(), now() - make_interval(secs => %(age_s)s), %(video_url)s, %(last_frame_url)s,
+        now() + make_interval(secs => %(left_s)s), 7, '{"total_tokens": 100}')
+"""
+
+
+@dataclass
+class Files:
+    """A file server on 127.0.0.1: `bodies` by path; a path that is not there answers 404. `asked` are its GETs."""
+
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    bytes_per_s: float | None = None
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request.path)
+        body = self.bodies.get(request.path)
+        if body is None:
+            return web.Response(status=404)
+        if self.bytes_per_s is None:
+            return web.Response(body=body, headers={"ETag": '"one"'})
+        response = web.StreamResponse(headers={"ETag": '"one"'})
+        response.content_length = len(body)
+        await response.prepare(request)
+        step = max(1, int(self.bytes_per_s / 20))
+        for start in range(0, len(body), step):
+            await response.write(body[start : start + step])
+            await asyncio.sleep(0.05)
+        return response
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """Serve from a thread of its own; gives the base URL."""
+        loop = asyncio.new_event_loop()
+        started: Future[tuple[web.AppRunner, int]] = Future()
+
+        async def start() -> None:
+            app = web.Application()
+            app.router.add_get("/{path:.*}", self.serve)
+            runner = web.AppRunner(app, shutdown_timeout=0.1)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            started.set_result((runner, runner.addresses[0][1]))
+
+        thread = threading.Thread(target=lambda: (loop.run_until_complete(start()), loop.run_forever()))
+        thread.start()
+        runner, port = started.result(10)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(10)
+            loop.close()
+
+
+@contextmanager
+def running_runtime(settings: Settings, base_url: str | None, **more: Any) -> Iterator[Runtime]:
+    """A worker's runtime with one account, `main`, at that address."""
+    account = {"name": "main", "gateway": "anyfast", "base_url": base_url, "api_key": "sk-test"}
+    runtime = Runtime(Settings.model_validate({**settings.model_dump(), "accounts": [account], **more}))
+    try:
+        yield runtime
+    finally:
+        runtime.close()
+
+
+def generated(
+    settings: Settings,
+    video_url: str,
+    last_frame_url: str | None = None,
+    request: dict[str, Any] | None = None,
+    *,
+    age_s: float = 1.0,
+    left_s: float = 86400.0,
+) -> UUID:
+    """A job whose video was generated `age_s` ago and whose URL lives for `left_s` more."""
+    job_id = jobs.new_job_id()
+    with connect(settings.require_database_url()) as conn:
+        conn.execute(
+            _INSERT,
+            {
+                "id": job_id,
+                "request": jobs._json(request or {"prompt": "a fox"}),
+                "video_url": video_url,
+                "last_frame_url": last_frame_url,
+                "age_s": age_s,
+                "left_s": left_s,
+            },
+        )
+    return job_id
+
+
+def transfer(runtime: Runtime, job_id: UUID) -> dict[str, Any]:
+    """Make a job due and copy it once, whatever it waits for; its row afterwards."""
+    with runtime.database.begin() as conn:
+        conn.execute("UPDATE jobs SET due_at = now() WHERE id = %s AND due_at IS NOT NULL", [job_id])
+        claimed = jobs.claim_transfers(conn, 20, runtime.settings.lease_seconds)
+    transfer_batch(runtime, [(item.id, item.claim) for item in claimed])
+    return row_of(runtime, job_id)
+
+
+def row_of(runtime: Runtime, job_id: UUID) -> dict[str, Any]:
+    """All columns of a job, and the details of its last event as `last_event`."""
+    from psycopg.rows import dict_row
+
+    with runtime.database.begin() as conn, conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute("SELECT * FROM jobs WHERE id = %s", [job_id]).fetchone()
+        assert row is not None
+        events = "SELECT detail FROM job_events WHERE job_id = %s ORDER BY id DESC LIMIT 1"
+        last = cursor.execute(events, [job_id]).fetchone()
+        return row | {"last_event": last["detail"] if last else None}
+
+
+def a_video(*, frames: int = 3, size: tuple[int, int] = (64, 48), faststart: bool = True, noise: bool = False) -> bytes:
+    """A real MP4 whose first frame is red and whose others are blue, or of noise, which makes it large."""
+    options = {"movflags": "faststart"} if faststart else {}
+    source = random.Random(1)
+    # A file with a name: libav opens it a second time to move the index to the front.
+    with tempfile.NamedTemporaryFile(suffix=".mp4") as out, av.open(out.name, "w", options=options) as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"preset": "ultrafast", "crf": "1"}
+        for number in range(frames):
+            picture = Image.new("RGB", size, (0, 0, 255) if number else (255, 0, 0))
+            if noise and number:
+                picture = Image.frombytes("RGB", size, source.randbytes(size[0] * size[1] * 3))
+            frame = av.VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        container.close()
+        return Path(out.name).read_bytes()
+
+
+def a_picture(kind: str) -> bytes:
+    """A small PNG or JPEG."""
+    out = io.BytesIO()
+    Image.new("RGB", (32, 24), (0, 255, 0)).save(out, kind)
+    return out.getvalue()

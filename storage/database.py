@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 5
+RECONNECT_S = 3.0
 _MIGRATION_LOCK = 0x7265656C71  # any number, the same in every process
 
 Connection = psycopg.Connection[TupleRow]
@@ -87,6 +88,9 @@ class Database:
             max_size=size,
             timeout=wait_s,
             max_idle=60.0,
+            # The pool doubles its pauses for as long as it tries; a short try begins anew with a short pause, so that
+            # work goes on soon after a long outage.
+            reconnect_timeout=RECONNECT_S,
             check=ConnectionPool.check_connection,
             open=False,
         )

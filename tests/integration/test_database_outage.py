@@ -1,0 +1,70 @@
+"""Work goes on soon after the database is back, however long it was away."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+from storage.database import Database, DatabaseUnavailable
+
+AWAY_S = 9.0
+
+
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    with contextlib.suppress(OSError):
+        sink.shutdown(socket.SHUT_RDWR)
+
+
+def connect_through(client: socket.socket, target: tuple[str, int]) -> None:
+    with client, socket.create_connection(target) as server:
+        there = threading.Thread(target=pump, args=(client, server))
+        there.start()
+        pump(server, client)
+        there.join()
+
+
+def forward(listener: socket.socket, target: tuple[str, int], through: list[threading.Thread]) -> None:
+    """Connect everybody who comes to the target, until the listener is shut down."""
+    with contextlib.suppress(OSError):
+        while True:
+            client, _ = listener.accept()
+            through.append(threading.Thread(target=connect_through, args=(client, target)))
+            through[-1].start()
+
+
+def test_the_pool_finds_a_database_that_was_away(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "psycopg.pool")
+    parts = urlsplit(postgres_url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        database = Database(postgres_url.replace(f":{parts.port}/", f":{port}/"), name="test", size=2, wait_s=1.0)
+        away_until = time.monotonic() + AWAY_S
+        while time.monotonic() < away_until:
+            with pytest.raises(DatabaseUnavailable), database.begin():
+                pass
+        listener.listen(16)
+        through: list[threading.Thread] = []
+        forwarding = threading.Thread(target=forward, args=(listener, (parts.hostname, parts.port), through))
+        forwarding.start()
+        back_at = time.monotonic()
+        while True:
+            with contextlib.suppress(DatabaseUnavailable), database.begin() as conn:
+                assert conn.execute("SELECT 1").fetchone() == (1,)
+                break
+        assert time.monotonic() - back_at < 4.0
+        database.close()
+        listener.shutdown(socket.SHUT_RDWR)
+        for thread in (forwarding, *through):
+            thread.join()

@@ -22,6 +22,7 @@ from worker.runtime import Runtime
 log = logging.getLogger("reelq.lifecycle")
 
 HEARTBEAT_S = 3.0
+DRAIN_COPIES_S = 10.0
 
 
 @signals.worker_init.connect
@@ -55,6 +56,12 @@ def _beat(running: Runtime, queues: list[str]) -> None:
             log.warning("heartbeat.missed error=%s", exc)
         if running.stopping.wait(HEARTBEAT_S):
             return
+
+
+@signals.worker_shutting_down.connect
+def drain(**_: Any) -> None:
+    """Told to stop: no new message is taken, and what is in hand is finished or given back within a bound."""
+    runtime.current().drain(DRAIN_COPIES_S)
 
 
 @signals.worker_shutdown.connect

@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 DATABASE_CONNECTIONS = 8
 TRANSFER_CONNECTIONS = 64
+INLINE_AT_ONCE = 2
 
 
 def boottime_s() -> float:
@@ -41,7 +42,12 @@ class Runtime:
         self.database = Database(settings.require_database_url(), name="reelq worker", size=DATABASE_CONNECTIONS)
         self.objects = Objects(settings)
         self.pacing = PollPacing(settings.poll_min_seconds, settings.poll_max_seconds)
+        self.inline_slots = asyncio.Semaphore(INLINE_AT_ONCE)
+        """For whoever holds a whole file in memory to send it."""
         self.stopping = threading.Event()
+        """Set when the process has been told to stop."""
+        self.copies: set[asyncio.Task[Any]] = set()
+        """Copies under way; to be touched only on the loop."""
         self._clients: dict[str, GatewayClient] = {}
         self._clients_lock = threading.Lock()
         self._session: aiohttp.ClientSession | None = None
@@ -89,6 +95,19 @@ class Runtime:
                 headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},
             )
         return self._session
+
+    def drain(self, within_s: float) -> None:
+        """The process must end: copies that are not done within so long are given up and their leases released.
+
+        POSTs and queries are not cut short: they have their own, shorter limits, and a POST's outcome is worth waiting
+        for.
+        """
+        self.stopping.set()
+        self._loop.call_soon_threadsafe(self._loop.call_later, within_s, self._give_up_copies)
+
+    def _give_up_copies(self) -> None:
+        for copy in self.copies:
+            copy.cancel()
 
     def close(self) -> None:
         """Close connections and stop the loop; what is still running there is cancelled."""

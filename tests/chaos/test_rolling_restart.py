@@ -1,0 +1,40 @@
+"""A rolling restart under load loses nothing, repeats nothing, and delays no job by a lease."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.stack import running_stack, wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+JOBS = 60
+LEASE_S = 100
+
+
+def test_every_part_is_told_to_stop_while_jobs_run(tmp_path: Path) -> None:
+    settings = {"REELQ_LEASE_SECONDS": str(LEASE_S), "REELQ_SUBMIT_TIMEOUT_SECONDS": "20"}
+    with running_stack(tmp_path, settings) as stack:
+        stack.add_faults(
+            {"kind": "slow", "where": "create", "seconds": 1},
+            {"kind": "slow_download", "bytes_per_s": 60_000, "every": 3},
+        )
+        stack.start_campaign(JOBS)
+        began = time.monotonic()
+        for round_ in range(2):
+            for name in ("worker-submit-poll", "worker-transfer", "scheduler"):
+                before = stack.pid(name)
+                stack.kill(name, how=signal.SIGTERM)
+                wait_for(f"{name} is back ({round_})", lambda n=name, b=before: _restarted(stack.info(), n, b), 60)  # type: ignore[misc] # mypy cannot type the defaults
+        wait_for("every job succeeded", lambda: stack.states() == {"succeeded": JOBS}, LEASE_S * 0.9)
+        assert time.monotonic() - began < LEASE_S * 0.9, "somebody waited for a lease to end"
+        stack.assert_promises(stack.jobs())
+        assert stack.ledger()["totals"]["tasks"] == JOBS
+
+
+def _restarted(info: dict[str, dict[str, int]], name: str, before: int) -> bool:
+    return info["processes"].get(name, before) != before

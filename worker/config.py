@@ -41,4 +41,11 @@ event_queue_ttl = 10
 
 beat_max_loop_interval = max(_settings.tick_seconds, 0.05)
 beat_scheduler = "worker.scheduler:DueScheduler"
+beat_schedule = {
+    "sweep": {
+        "task": "worker.sweep",
+        "schedule": 120.0,
+        "options": {"queue": "transfer", "expires": 120.0, "retry": False},
+    }
+}
 timezone = "UTC"

@@ -114,7 +114,7 @@ class Dispatcher:
         self._app.send_task(
             f"worker.{batch.task}",
             args=[batch.account, [[str(item.id), item.claim] for item in batch.claimed]],
-            producer=self._open_producer(),
+            producer=self.open_producer(),
             # Celery sends to a queue of a direct exchange through the broker's default exchange: straight into the
             # list of that name, with no binding that an emptied broker would have lost.
             queue=batch.queue,
@@ -132,9 +132,14 @@ class Dispatcher:
             log.warning("dispatch.not_released jobs=%d error=%s: they wait for their lease to end", len(claimed), exc)
 
     def _channel(self) -> Any:
-        return self._open_producer().channel
+        return self.open_producer().channel
 
-    def _open_producer(self) -> Any:
+    def open_producer(self) -> Any:
+        """The producer of this process's one connection for sending.
+
+        Raises:
+            BrokerError, RedisError, OSError: the broker does not answer.
+        """
         if self._producer is None:
             connection = self._app.connection_for_write()
             connection.ensure_connection(max_retries=1, timeout=5.0)

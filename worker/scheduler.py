@@ -9,8 +9,9 @@ import sys
 import time
 from typing import Any
 
-from celery.beat import Scheduler
+from celery.beat import ScheduleEntry, Scheduler
 from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
 
 from seedance.problems import InvalidInput
 from storage import accounts
@@ -50,16 +51,27 @@ class DueScheduler(Scheduler):
         tick_s = self.settings.tick_seconds
         try:
             self._round()
+            # beat runs one entry a call and answers 0 for "again", so its wait only ever shortens ours.
+            return min(float(super().tick(*args, **kwargs)), tick_s)
         except DatabaseUnavailable as exc:
             log.warning("tick.no_database error=%s", exc)
         except BrokerError as exc:
             log.warning("tick.no_broker error=%s", exc)
         except Exception:
             log.exception("tick.failed")
-        if not self.app.conf.beat_schedule:
-            return tick_s
-        # beat runs one entry a call and answers 0 for "again", so its wait only ever shortens ours.
-        return min(float(super().tick(*args, **kwargs)), tick_s)
+        return tick_s
+
+    # beat's own connection waits for its broker for ever, and no duty would be done meanwhile.
+    producer = None
+
+    def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
+        """Send a periodic task; one that cannot be sent is left out until its next time."""
+        try:
+            producer = self.dispatcher.open_producer()
+        except (BrokerError, RedisError, OSError) as exc:
+            log.warning("tick.not_sent entry=%s error=%s", entry.name, exc)
+            return
+        super().apply_entry(entry, producer=producer)
 
     def _round(self) -> None:
         # The duties come first and need no broker, so that a broker that is down does not hold them up.

@@ -10,6 +10,7 @@ from worker.poll import poll_batch
 from worker.reconcile import reconcile_batch
 from worker.runtime import current
 from worker.submit import submit_batch
+from worker.sweep import sweep_uploads
 from worker.transfer import transfer_batch
 
 Items = list[tuple[str, int]]
@@ -35,6 +36,13 @@ def poll(account: str, items: Items) -> None:
 def transfer(account: str, items: Items) -> None:
     """Copy videos into the bucket. `account` is only for people who watch; a batch may come from several."""
     transfer_batch(current(), _claimed(items))
+
+
+@shared_task(name="worker.sweep")
+def sweep() -> None:
+    """Give up uploads that nobody goes on with."""
+    runtime = current()
+    sweep_uploads(runtime.database.begin, runtime.objects)
 
 
 @shared_task(name="worker.reconcile")

@@ -281,11 +281,15 @@ FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
 
 _CLAIM_TRANSFERS: LiteralString = """
 WITH due AS (
-    SELECT id FROM jobs WHERE state = 'transferring' AND due_at <= now()
+    SELECT id FROM jobs
+    WHERE state = 'transferring' AND due_at <= now()
+      AND (%(share)s::float8 IS NULL OR video_expires_at - now() < (video_expires_at - generated_at) * %(share)s)
     ORDER BY video_expires_at, due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), leased AS (
+    UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
+    FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account, j.video_expires_at
 )
-UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
-FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
+SELECT id, claim, account FROM leased ORDER BY video_expires_at
 """
 
 _CLAIM_SUBMITS: LiteralString = """
@@ -311,9 +315,12 @@ def claim_unconfirmed(conn: Connection, limit: int, lease_s: float) -> list[Clai
     return _rows(Claimed, conn, _CLAIM_UNCONFIRMED, {"limit": limit, "lease_s": lease_s})
 
 
-def claim_transfers(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:
-    """Lease videos to copy, the one whose URL dies first in front."""
-    return _rows(Claimed, conn, _CLAIM_TRANSFERS, {"limit": limit, "lease_s": lease_s})
+def claim_transfers(conn: Connection, limit: int, lease_s: float, share: float | None = None) -> list[Claimed]:
+    """Lease videos to copy, the one whose URL dies first in front.
+
+    `share`: only those that have less than this share of their URL's life left; None: all.
+    """
+    return _rows(Claimed, conn, _CLAIM_TRANSFERS, {"limit": limit, "lease_s": lease_s, "share": share})
 
 
 def claim_submits(

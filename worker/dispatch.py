@@ -17,6 +17,7 @@ from storage.database import Connection, Database, DatabaseUnavailable
 from storage.records import Claimed
 from storage.settings import Settings
 from worker.admission import SUBMIT_BATCH, grants
+from worker.expiry import URGENT_SHARE
 from worker.failpoints import failpoint
 
 log = logging.getLogger("reelq.dispatch")
@@ -91,8 +92,12 @@ class Dispatcher:
     def _claim(self, conn: Connection, room: dict[str, int]) -> Iterator[Batch]:
         lease_s = self._settings.lease_seconds
         if room["transfer"]:
-            limit = min(room["transfer"] * TRANSFER_BATCH, MAX_TRANSFERS_A_TICK)
-            yield from _batches("transfer", "transfer", jobs.claim_transfers(conn, limit, lease_s), TRANSFER_BATCH)
+            # The last place in the queue is for videos whose URL dies soon, however long the others have waited.
+            urgent = jobs.claim_transfers(conn, TRANSFER_BATCH, lease_s, URGENT_SHARE)
+            limit = min((room["transfer"] - 1) * TRANSFER_BATCH, MAX_TRANSFERS_A_TICK)
+            others = jobs.claim_transfers(conn, limit, lease_s) if limit else []
+            yield from _batches("transfer", "transfer", urgent, TRANSFER_BATCH)
+            yield from _batches("transfer", "transfer", others, TRANSFER_BATCH)
         if room["poll"]:
             limit = min(room["poll"] * POLL_BATCH, MAX_POLLS_A_TICK)
             yield from _batches("poll", "poll", jobs.claim_polls(conn, limit, lease_s), POLL_BATCH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from storage import jobs
@@ -9,9 +10,11 @@ from storage.database import Connection
 from storage.records import Move
 from storage.settings import Settings
 from storage.states import JobState
+from worker import alarms
 from worker.decisions import UNCONFIRMED_CHECK_S, fail
 
 BATCH = 500
+Duty = Callable[[Connection, Settings], int]
 
 
 def lost_submits(conn: Connection, settings: Settings) -> int:
@@ -50,4 +53,19 @@ def deadlines(conn: Connection, settings: Settings) -> int:
     return len(jobs.move(conn, moves))
 
 
-DUTIES: tuple[Callable[[Connection, Settings], int], ...] = (lost_submits, cancelled_in_queue, deadlines)
+def every(seconds: float, duty: Duty) -> Duty:
+    """A duty that is not worth doing at each tick: done the first time, and then so long after it was done last."""
+    next_at = 0.0
+
+    def sometimes(conn: Connection, settings: Settings) -> int:
+        nonlocal next_at
+        if time.monotonic() < next_at:
+            return 0
+        done = duty(conn, settings)
+        next_at = time.monotonic() + seconds
+        return done
+
+    return sometimes
+
+
+DUTIES: tuple[Duty, ...] = (lost_submits, cancelled_in_queue, deadlines, every(alarms.EVERY_S, alarms.expiring_videos))

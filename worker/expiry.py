@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
+URGENT_SHARE = 0.25
+"""Of a URL's life: when no more is left of it, its video goes before all others."""
+
 _SIGNED_AT = ("x-tos-date", "x-amz-date", "x-goog-date")
 _LIVES_FOR = ("x-tos-expires", "x-amz-expires", "x-goog-expires")
 _DIES_AT = ("expires",)

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from storage.provenance import Provenance
 from storage.records import Work
+from worker.expiry import URGENT_SHARE
 from worker.upload import Stored
-
-URGENT_SHARE = 0.25
-"""Of a URL's life: when no more is left of it, the video goes before all others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,61 @@
+"""Videos that were generated, are not in the bucket yet, and whose URL dies soon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from storage.database import Connection
+
+EXPIRING = "video_expiring"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryAlarm:
+    """A level that was reached: `percent` of the URL's life are used, `left_s` seconds are left (below 0: too late)."""
+
+    id: UUID
+    state: str
+    reason: str | None
+    account: str | None
+    percent: int
+    left_s: float
+
+
+# The life is counted from the end of the generation to the present URL's end, so a fresh URL with a later end calms it.
+_RAISE: LiteralString = """
+WITH late AS (
+    SELECT j.id, l.percent
+    FROM jobs j CROSS JOIN LATERAL (
+        SELECT max(level) AS percent FROM unnest(%(levels)s::smallint[]) AS level
+        WHERE now() >= j.generated_at + (j.video_expires_at - j.generated_at) * (level / 100.0)
+    ) l
+    WHERE j.state IN ('transferring', 'generating') AND j.generated_at IS NOT NULL AND j.object_key IS NULL
+      AND j.expiry_alarm < l.percent
+    ORDER BY j.video_expires_at LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED
+), raised AS (
+    UPDATE jobs j SET expiry_alarm = late.percent FROM late WHERE j.id = late.id
+    RETURNING j.id, j.state, j.reason, j.account, late.percent,
+              extract(epoch FROM j.video_expires_at - now())::float8 AS left_s
+), logged AS (
+    INSERT INTO job_events (job_id, source, target, reason, detail)
+    SELECT id, state, state, %(reason)s,
+           jsonb_build_object('percent', percent, 'left_s', round(left_s::numeric), 'because', reason)
+    FROM raised
+)
+SELECT id, state, reason, account, percent, left_s FROM raised
+"""
+
+
+def raise_expiry_alarms(conn: Connection, levels: Sequence[int], limit: int) -> list[ExpiryAlarm]:
+    """Note, as an event each, the jobs whose video has newly reached one of these percentages of its URL's life.
+
+    Each level is raised once a job; one that was passed unseen is left out in favour of the highest.
+    """
+    with conn.cursor(row_factory=class_row(ExpiryAlarm)) as cursor:
+        parameters = {"levels": list(levels), "limit": limit, "reason": EXPIRING}
+        return cursor.execute(_RAISE, parameters).fetchall()

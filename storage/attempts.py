@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
 
@@ -11,6 +12,17 @@ from psycopg.rows import class_row
 
 from storage.database import Connection
 from storage.records import Doubt
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An attempt that the gateway took."""
+
+    job_id: UUID
+    number: int
+    account: str
+    model: str
+    gateway_task_id: str
 
 
 def hash_token(token: str) -> str:
@@ -66,3 +78,15 @@ SELECT gateway_task_id FROM attempts WHERE account = %(account)s AND gateway_tas
 def known_tasks(conn: Connection, account: str, task_ids: Sequence[str]) -> set[str]:
     """Those of the task ids that an attempt of this account already has."""
     return {row[0] for row in conn.execute(_KNOWN, {"account": account, "ids": list(task_ids)})}
+
+
+_ACCEPTED: LiteralString = """
+SELECT DISTINCT ON (job_id) job_id, number, account, model, gateway_task_id FROM attempts
+WHERE job_id = ANY(%(ids)s) AND outcome = 'accepted' ORDER BY job_id, number DESC
+"""
+
+
+def accepted(conn: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Accepted]:
+    """The newest accepted attempt of each job that has one."""
+    with conn.cursor(row_factory=class_row(Accepted)) as cursor:
+        return {found.job_id: found for found in cursor.execute(_ACCEPTED, {"ids": list(job_ids)})}

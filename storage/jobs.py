@@ -398,6 +398,8 @@ UPDATE attempts a SET outcome = i.outcome, http_status = i.http_status, gateway_
 FROM jsonb_to_recordset(%(outcomes)s::jsonb) AS i(job_id uuid, number smallint, outcome text, http_status smallint,
                                                   gateway_task_id text, error jsonb)
 WHERE a.job_id = i.job_id AND a.number = i.number
+  -- Who comes later and knows less must not take the task id away again.
+  AND (a.outcome IS DISTINCT FROM 'accepted' OR i.outcome = 'accepted')
 """
 
 

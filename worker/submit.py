@@ -20,6 +20,7 @@ from storage.states import JobState
 from worker.batch import run_batch
 from worker.decisions import Decision, decide_submit, fail
 from worker.failpoints import failpoint
+from worker.late_word import adopt_accepted
 from worker.marks import RANDOM_SEED, mark
 from worker.runtime import Runtime, boottime_s
 
@@ -57,6 +58,7 @@ def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, i
             jobs.move(conn, [_give_back(work) for work in held])
             return
     failpoint("submit.after_load")
+    held = adopt_accepted(runtime, held)
     ready = begin(runtime, client, held)
     failpoint("submit.after_begin")
     if ready:

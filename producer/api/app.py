@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from producer.api.callbacks import callback_routes
+from producer.api.metrics import metrics_routes
 from producer.api.readiness import Readiness
 from storage.database import Database
 from storage.settings import Settings, load_settings
@@ -36,6 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(title="reelq", version=version("reelq"), lifespan=lifespan)
     app.include_router(callback_routes(database))
+    app.include_router(metrics_routes(database))
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:

@@ -1,0 +1,119 @@
+"""`/metrics` for Prometheus. Every number is read from the database, so that any API process tells the whole truth."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterable, Iterator
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from storage.database import Database, DatabaseUnavailable
+from storage.gauges import Gauges, read_gauges
+
+FRESH_S = 5.0
+"""Counting a million rows takes a moment; within this time the same reading serves everybody who asks."""
+
+
+class _Families(Collector):
+    """One reading as Prometheus's families."""
+
+    def __init__(self, gauges: Gauges) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterable[Metric]:
+        yield from self._job_families()
+        yield from self._account_families()
+        seen = GaugeMetricFamily(
+            "reelq_component_unseen_seconds", "Since a part last said it works.", labels=["component"]
+        )
+        for component, seconds in self._gauges.unseen_s.items():
+            seen.add_metric([component], seconds)
+        yield seen
+
+    def _job_families(self) -> Iterator[Metric]:
+        gauges = self._gauges
+        jobs = GaugeMetricFamily("reelq_jobs", "Jobs by state.", labels=["state"])
+        for state, number in gauges.jobs.items():
+            jobs.add_metric([state], number)
+        yield jobs
+        waiting = GaugeMetricFamily(
+            "reelq_jobs_waiting", "Live jobs by state and why they wait.", labels=["state", "reason"]
+        )
+        for (state, reason), number in gauges.waiting.items():
+            waiting.add_metric([state, reason], number)
+        yield waiting
+        late = GaugeMetricFamily(
+            "reelq_job_lateness_seconds", "How long the longest overdue job is due.", labels=["state"]
+        )
+        for state, seconds in gauges.late_s.items():
+            late.add_metric([state], seconds)
+        yield late
+        expiring = GaugeMetricFamily(
+            "reelq_videos_expiring", "Videos not yet copied, by the percent of life last alarmed.", labels=["percent"]
+        )
+        for level, number in gauges.expiring.items():
+            expiring.add_metric([str(level)], number)
+        yield expiring
+        if gauges.least_life_s is not None:
+            yield GaugeMetricFamily(
+                "reelq_video_life_left_seconds", "Of the video whose URL dies first.", value=gauges.least_life_s
+            )
+
+    def _account_families(self) -> Iterator[Metric]:
+        slots = GaugeMetricFamily("reelq_account_in_flight", "Slots in use.", labels=["account"])
+        for account, number in self._gauges.in_flight.items():
+            slots.add_metric([account], number)
+        yield slots
+        paused = GaugeMetricFamily("reelq_account_paused", "1 while it takes no jobs.", labels=["account", "why"])
+        for account, (suspended, throttled) in self._gauges.paused.items():
+            paused.add_metric([account, "suspended"], suspended)
+            paused.add_metric([account, "throttled"], throttled)
+        yield paused
+
+
+class Metrics:
+    """Reads at most every few seconds, however many ask."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._read_at = float("-inf")
+        self._text = b""
+
+    def text(self) -> bytes:
+        """The exposition.
+
+        Raises:
+            DatabaseUnavailable: nothing can be said.
+        """
+        with self._lock:
+            if time.monotonic() - self._read_at > FRESH_S:
+                with self._database.begin() as conn:
+                    gauges = read_gauges(conn)
+                registry = CollectorRegistry()
+                registry.register(_Families(gauges))
+                self._text = generate_latest(registry)
+                self._read_at = time.monotonic()
+            return self._text
+
+
+def metrics_routes(database: Database) -> APIRouter:
+    """The route `GET /metrics`; 503 while the database does not answer."""
+    router = APIRouter()
+    metrics = Metrics(database)
+
+    @router.get("/metrics", include_in_schema=False)
+    async def read() -> Response:
+        try:
+            text = await asyncio.to_thread(metrics.text)
+        except DatabaseUnavailable as exc:
+            return PlainTextResponse(f"{exc}\n", 503)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    return router

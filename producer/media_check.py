@@ -130,7 +130,7 @@ def media_problems(
         known = facts.get(value)
         if known is None or limits.count == 0:
             continue
-        for wanted in _broken(limits, known):
+        for wanted in broken_limits(limits, known):
             yield Problem(field, f"{capabilities.gateway} takes {wanted}; {known}")
         total_s[modality] += known.seconds or 0.0
         together = total_s[modality] > (known.seconds or 0.0)
@@ -139,7 +139,7 @@ def media_problems(
             yield Problem(field, f"{capabilities.gateway} takes at most {longest}; {known}")
 
 
-def _broken(limits: MediaLimits, known: MediaFacts) -> Iterator[str]:
+def broken_limits(limits: MediaLimits, known: MediaFacts) -> Iterator[str]:
     """The limits that one file breaks, each as what the gateway takes."""
     if limits.formats and canonical_format(known.format) not in limits.formats:
         yield f"{', '.join(sorted(limits.formats))}, not {known.format}"

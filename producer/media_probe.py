@@ -77,7 +77,7 @@ def _clip(path: Path, modality: str, head: bytes) -> dict[str, Any]:
             streams = container.streams.video if modality == "video" else container.streams.audio
             if not streams:
                 raise Unreadable(f"holds no {modality}")
-            stream = streams[0]
+            stream: Any = streams[0]
             seconds = _seconds(stream.duration, stream.time_base) or _seconds(container.duration, 1 / av.time_base)
             found: dict[str, Any] = {"format": form, "seconds": seconds}
             if modality == "video":

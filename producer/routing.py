@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from producer.media_check import MediaFacts, media_problems
+from producer.media_check import MediaFacts, broken_limits, media_problems
+from seedance import assets
 from seedance.account import Account
 from seedance.delivery import Delivery, delivery_of
 from seedance.gateways.capabilities import MB
@@ -52,8 +53,8 @@ def problems_at(
     """What one account cannot do of a request, by field."""
     yield from account.dialect.refusals(request)
     if request.tier in account.tiers:
-        yield from media_problems(account.dialect.capabilities(), request, facts)
-        yield from _delivery_problems(account, request, settings, facts)
+        broken = list(media_problems(account.dialect.capabilities(), request, facts))
+        yield from broken or _delivery_problems(account, request, settings, facts)
 
 
 def able(found: Sequence[Fit]) -> list[Account]:
@@ -114,6 +115,9 @@ def _delivery_problems(
                         f"{account.gateway} takes requests of up to {limit} MB with everything in them, and cannot "
                         f"reach our bucket; {facts[value]}",
                     )
+            case Delivery.ASSET if value in facts:
+                for wanted in broken_limits(assets.LIMITS[modality], facts[value]):
+                    yield Problem(field, f"{account.gateway} takes as an asset {wanted}; {facts[value]}")
             case _:
                 pass
 

@@ -156,6 +156,14 @@ class GatewayClient:
             raise BadAnswer("the gateway lists no tasks", gateway=self.dialect.name, operation="list")
         return self.dialect.read_list(await self._exchange("list", call))
 
+    async def call(self, operation: Operation, call: WireCall) -> WireAnswer:
+        """Send any other call of this gateway; as a `submit` where it must not be repeated when its outcome is unknown.
+
+        Raises:
+            GatewayError: no 2xx answer came.
+        """
+        return await self._exchange(operation, call)
+
     async def _exchange(self, operation: Operation, call: WireCall) -> WireAnswer:
         limit_s = self._timeouts[operation]
         try:
@@ -173,13 +181,13 @@ class GatewayClient:
 
     async def _send(self, call: WireCall, limit_s: float) -> WireAnswer:
         connect_s = min(CONNECT_TIMEOUT_S, limit_s / 2)  # before the whole call's limit, which proves nothing
-        content = orjson.dumps(call.json) if call.json is not None else None
+        content = orjson.dumps(call.json) if call.json is not None else call.content
         request = self._http.build_request(
             call.method,
             self._base_url + call.path,
             params=dict(call.params) or None,
             content=content,
-            headers={"Content-Type": "application/json"} if content is not None else None,
+            headers={"Content-Type": call.content_type} if content is not None else None,
             timeout=httpx.Timeout(limit_s, connect=connect_s, pool=connect_s),
         )
         response = await self._http.send(request, stream=True)

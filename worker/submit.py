@@ -10,16 +10,16 @@ from uuid import UUID
 from seedance.client import GatewayClient
 from seedance.errors import GatewayError, NotSent, OutcomeUnknown
 from seedance.gateways.base import Attempt, Submitted
-from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, parse_request
 from storage import accounts, jobs
-from storage.objects import MAX_LINK_S, Objects, input_key
 from storage.records import AttemptMarks, AttemptOutcome, Move, Work
 from storage.states import JobState
+from worker.assets import bring_assets, sort_by_assets
 from worker.batch import run_batch
 from worker.decisions import Decision, decide_submit, fail
 from worker.failpoints import failpoint
+from worker.inputs import inlined, with_inputs
 from worker.late_word import adopt_accepted
 from worker.marks import RANDOM_SEED, mark
 from worker.runtime import Runtime, boottime_s
@@ -59,14 +59,23 @@ def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, i
             return
     failpoint("submit.after_load")
     held = adopt_accepted(runtime, held)
-    ready = begin(runtime, client, held)
+    found = sort_by_assets(runtime, client, held)
+    ready = begin(runtime, client, found.ready, found.usable)
     failpoint("submit.after_begin")
     if ready:
-        run_batch(runtime, ready, lambda item: _post(client, item), lambda batch: _write(runtime, client, batch))
+        run_batch(
+            runtime, ready, lambda item: _post(runtime, client, item), lambda batch: _write(runtime, client, batch)
+        )
+    bring_assets(runtime, client, found.waiting)
 
 
-def begin(runtime: Runtime, client: GatewayClient, held: Sequence[Work]) -> list[Ready]:
-    """Commit an attempt for every job that may be sent; those that may not end here."""
+def begin(
+    runtime: Runtime, client: GatewayClient, held: Sequence[Work], assets: Mapping[str, str] | None = None
+) -> list[Ready]:
+    """Commit an attempt for every job that may be sent; those that may not end here.
+
+    `assets`: `asset://ID` by reference, for the files that the account has.
+    """
     begun_at = boottime_s()
     lease_s = runtime.settings.lease_seconds
     requests: dict[UUID, GenerationRequest] = {}
@@ -75,7 +84,7 @@ def begin(runtime: Runtime, client: GatewayClient, held: Sequence[Work]) -> list
     ended: list[Move] = []
     begins: list[Move] = []
     for work in held:
-        prepared = _prepare(client, work, runtime.objects)
+        prepared = _prepare(runtime, client, work, assets or {})
         if isinstance(prepared, Decision):
             ended.append(_move(work, prepared))
             continue
@@ -96,36 +105,31 @@ def begin(runtime: Runtime, client: GatewayClient, held: Sequence[Work]) -> list
     ]
 
 
-def _prepare(client: GatewayClient, work: Work, objects: Objects) -> GenerationRequest | Decision:
+def _prepare(
+    runtime: Runtime, client: GatewayClient, work: Work, assets: Mapping[str, str]
+) -> GenerationRequest | Decision:
     if work.deadline_in_s is not None and work.deadline_in_s <= 0:
         return fail("deadline_exceeded", "the deadline passed before a slot was free; nothing was submitted or billed")
     try:
         request = parse_request(work.request)
         if refusals := client.dialect.refusals(request):
             raise InvalidInput(refusals)
+        request = with_inputs(runtime, client, request, assets)
     except InvalidInput as exc:
         return fail("invalid_request", str(exc))
     if request.seed == RANDOM_SEED:  # the same as none, and an attempt may bring one of its own
         request = request.model_copy(update={"seed": None})
-    return request.with_media(_links(request, objects))
+    return request
 
 
-def _links(request: GenerationRequest, objects: Objects) -> Mapping[str, str]:
-    """Uploaded files as URLs that the gateway can fetch."""
-    return {
-        name: objects.link(input_key(value), MAX_LINK_S)
-        for name, _, value in request.media()
-        if media_kind(value) is MediaKind.UPLOAD
-    }
-
-
-async def _post(client: GatewayClient, ready: Ready) -> Posted:
-    if boottime_s() > ready.post_before:
-        return Posted(ready, NotSent("the lease was over before the request was made", gateway=client.dialect.name))
-    failpoint("submit.before_post")
+async def _post(runtime: Runtime, client: GatewayClient, ready: Ready) -> Posted:
     result: Submitted | GatewayError
     try:
-        result = await client.submit(ready.request, ready.sent_with)
+        async with inlined(runtime, client, ready.request) as request:
+            if boottime_s() > ready.post_before:
+                raise NotSent("the lease was over before the request was made", gateway=client.dialect.name)
+            failpoint("submit.before_post")
+            result = await client.submit(request, ready.sent_with)
     except GatewayError as exc:
         result = exc
     except Exception as exc:  # whatever it is, the request may have been sent

@@ -22,15 +22,18 @@ from seedance.request import GenerationRequest, Tier
 
 @dataclass(frozen=True, slots=True)
 class WireCall:
-    """One HTTP request: `path` starts with "/" and is added to the account's base URL; `json` None means no body.
+    """One HTTP request: `path` starts with "/" and is added to the account's base URL.
 
-    A parameter with several values is sent once for each.
+    A parameter with several values is sent once for each. A body that is not `json` is `content`, of `content_type`;
+    neither of them: no body.
     """
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
     json: Mapping[str, Any] | None = None
     params: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    content: bytes | None = None
+    content_type: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True)

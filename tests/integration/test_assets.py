@@ -1,0 +1,228 @@
+"""Files of jobs as assets: a real table, a real bucket, and the simulator as the gateway that bills each upload."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from producer import Job, Producer
+from simulator.main import SimulatorOptions, running
+from storage import assets, jobs
+from storage.database import connect
+from storage.settings import Settings
+from storage.states import JobState
+from tests.media_files import clip, picture
+from worker.runtime import Runtime
+from worker.submit import submit_batch
+
+S = JobState
+QUICK = {"lease_seconds": 4.0, "submit_timeout_seconds": 2.0, "query_timeout_seconds": 2.0}
+
+
+class World:
+    """One account at one simulator, a producer and a worker."""
+
+    def __init__(self, settings: Settings, url: str, **account: Any) -> None:
+        main = {"name": "main", "gateway": "anyfast", "api_key": "sk-test", "base_url": f"{url}/anyfast"} | account
+        self.settings = Settings.model_validate(settings.model_dump() | QUICK | {"accounts": [main]})
+        self.url = url
+        self.producer = Producer(self.settings)
+        self.runtime = Runtime(self.settings)
+
+    def close(self) -> None:
+        self.producer.close()
+        self.runtime.close()
+
+    def submit(self) -> int:
+        """One round of what scheduler and worker do with queued jobs."""
+        with connect(self.settings.require_database_url()) as conn:
+            claimed = jobs.claim_submits(conn, "main", "anyfast", 50, 60.0)
+        if claimed:
+            submit_batch(self.runtime, "main", [(item.id, item.claim) for item in claimed])
+        return len(claimed)
+
+    def submit_until(self, job: Job, state: JobState = S.GENERATING, seconds: float = 20) -> Job:
+        end = time.monotonic() + seconds
+        while (found := self.producer.get(job.id)).state is not state:
+            assert time.monotonic() < end, f"{found.state} {found.reason} {found.error}"
+            if not self.submit():
+                time.sleep(0.05)
+        return found
+
+    def ledger(self) -> dict[str, Any]:
+        found: dict[str, Any] = httpx.get(f"{self.url}/_sim/ledger").json()
+        return found
+
+    def arm(self, *rules: dict[str, Any]) -> None:
+        assert httpx.post(f"{self.url}/_sim/faults", json=list(rules)).status_code == 200
+
+    def rows(self) -> list[assets.AssetRow]:
+        with connect(self.settings.require_database_url()) as conn:
+            return list(assets.list_assets(conn))
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with running(SimulatorOptions(seed=7, asset_seconds=1, strict_assets=True, median_seconds=60)) as url:
+        yield url
+
+
+@pytest.fixture
+def make(settings: Settings, url: str) -> Iterator[Callable[..., World]]:
+    made: list[World] = []
+
+    def build(**account: Any) -> World:
+        made.append(World(settings, url, **account))
+        return made[-1]
+
+    yield build
+    for world in made:
+        world.close()
+
+
+def image(tmp_path: Path, colour: int = 0) -> str:
+    path = tmp_path / f"hero-{colour}.png"
+    path.write_bytes(picture(colour=colour))
+    return str(path)
+
+
+def test_a_file_becomes_an_asset_once_for_every_job_that_names_it(make: Callable[..., World], tmp_path: Path) -> None:
+    world = make()
+    files = {"reference_images": [image(tmp_path)], "reference_videos": [str(clip(tmp_path / "walk.mp4", 3))]}
+    first = world.producer.enqueue("one", **files)
+    assert world.submit() == 1
+    waiting = world.producer.get(first.id)
+    assert (waiting.state, waiting.reason, waiting.account) == (S.QUEUED, "asset_processing", None)
+    assert waiting.due_at is not None
+    assert world.ledger()["totals"]["tasks"] == 0
+    second = world.producer.enqueue("two", **files)
+    for job in (first, second):
+        world.submit_until(job)
+    ledger = world.ledger()
+    assert ledger["totals"]["asset_calls_billed"] == {"volc-asset": 2, "volc-asset-video": 1}, "a group and two files"
+    ids = {asset["kind"]: asset["id"] for asset in ledger["assets"]}
+    for task in ledger["tasks"]:
+        named = [part[part["type"]]["url"] for part in task["body"]["content"] if part["type"] != "text"]
+        assert named == [f"asset://{ids['image']}", f"asset://{ids['video']}"]
+    assert {asset["url"].split("?")[0].rpartition("/")[0] for asset in ledger["assets"]} == {
+        f"{world.settings.s3_endpoint_url}/{world.settings.s3_bucket}/inputs"
+    }, "the gateway was given links: no bytes passed through the worker"
+    assert {(row.status, row.modality) for row in world.rows()} == {("active", "image"), ("active", "video")}
+
+
+def test_two_workers_upload_a_file_once(make: Callable[..., World], tmp_path: Path) -> None:
+    one, two = make(), make()
+    found = [one.producer.enqueue(f"shot {number}", first_frame=image(tmp_path)) for number in range(20)]
+    with connect(one.settings.require_database_url()) as conn:
+        claimed = jobs.claim_submits(conn, "main", "anyfast", 50, 60.0)
+    halves = [[(item.id, item.claim) for item in claimed[start::2]] for start in (0, 1)]
+    with ThreadPoolExecutor(2) as pool:
+        for world, half in zip((one, two), halves, strict=True):
+            pool.submit(submit_batch, world.runtime, "main", half)
+    for job in found:
+        one.submit_until(job)
+    ledger = one.ledger()
+    assert ledger["totals"]["asset_calls_billed"] == {"volc-asset": 2}
+    assert ledger["totals"]["tasks"] == 20
+
+
+def test_an_upload_whose_answer_was_lost_is_found_again_and_not_repeated(
+    make: Callable[..., World], tmp_path: Path
+) -> None:
+    world = make()
+    world.submit_until(world.producer.enqueue("warm up", first_frame=image(tmp_path, 1)))
+    before = world.ledger()["totals"]["asset_calls_billed"]["volc-asset"]
+    job = world.producer.enqueue("lost", first_frame=image(tmp_path, 2))
+    # The first call is the free look, the second the upload: made, and its answer lost.
+    world.arm({"kind": "close_after_accept", "where": "asset", "after": 1, "times": 1})
+    started = time.monotonic()
+    world.submit_until(job)
+    assert time.monotonic() - started >= QUICK["lease_seconds"], "nobody takes it over before the claim is over"
+    assert world.ledger()["totals"]["asset_calls_billed"]["volc-asset"] == before + 1
+
+
+def test_an_asset_that_fails_fails_its_jobs_with_the_reason(make: Callable[..., World], tmp_path: Path) -> None:
+    world = make()
+    world.arm({"kind": "asset_fails", "where": "asset"})
+    job = world.producer.enqueue("refused", first_frame=image(tmp_path))
+    failed = world.submit_until(job, S.FAILED)
+    assert failed.error is not None
+    assert failed.error["code"] == "asset_failed"
+    assert "The asset did not pass the review" in failed.error["message"]
+    again = world.submit_until(world.producer.enqueue("again", first_frame=image(tmp_path)), S.FAILED)
+    assert again.error == failed.error
+    assert world.ledger()["totals"]["asset_calls_billed"] == {"volc-asset": 2}, "what failed is not uploaded again"
+    assert world.ledger()["totals"]["tasks"] == 0
+
+
+def test_a_key_that_may_make_no_assets_gets_links(make: Callable[..., World], tmp_path: Path) -> None:
+    world = make()
+    body = {"code": "model_not_found", "message": "no channel for volc-asset"}
+    world.arm({"kind": "status", "where": "asset", "status": 503, **body})
+    job = world.submit_until(world.producer.enqueue("linked", first_frame=image(tmp_path)))
+    [task] = world.ledger()["tasks"]
+    assert task["body"]["content"][1]["image_url"]["url"].startswith(f"{world.settings.s3_endpoint_url}/")
+    assert job.attempt == 1
+
+
+def test_an_account_that_insists_on_assets_gets_no_links(make: Callable[..., World], tmp_path: Path) -> None:
+    world = make(assets=True)
+    body = {"code": "model_not_found", "message": "no channel for volc-asset"}
+    world.arm({"kind": "status", "where": "asset", "status": 503, **body})
+    failed = world.submit_until(world.producer.enqueue("x", first_frame=image(tmp_path)), S.FAILED)
+    assert failed.error is not None
+    assert "no channel for volc-asset" in failed.error["message"]
+
+
+def test_an_account_without_assets_gets_links_at_no_cost(make: Callable[..., World], tmp_path: Path) -> None:
+    world = make(assets=False)
+    world.producer.enqueue("linked", first_frame=image(tmp_path))
+    world.submit()
+    ledger = world.ledger()
+    assert ledger["totals"]["asset_calls_billed"] == {}
+    assert ledger["tasks"][0]["body"]["content"][1]["image_url"]["url"].startswith("http://127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ({"kind": "rate_limit", "retry_after": 1, "first": 1}, "throttled"),
+        (
+            {"kind": "status", "status": 500, "code": "get_channel_failed", "message": "x", "first": 1},
+            "gateway_unavailable",
+        ),
+        ({"kind": "garbage", "first": 1}, "gateway_unavailable"),
+    ],
+)
+def test_trouble_with_the_asset_calls_puts_the_job_back(
+    make: Callable[..., World], tmp_path: Path, rule: dict[str, Any], reason: str
+) -> None:
+    world = make()
+    world.arm(rule | {"where": "asset"})
+    job = world.producer.enqueue("x", first_frame=image(tmp_path))
+    world.submit()
+    put_back = world.producer.get(job.id)
+    assert (put_back.state, put_back.reason, put_back.attempt) == (S.QUEUED, reason, 0)
+    world.submit_until(job)
+    assert world.ledger()["totals"]["asset_calls_billed"] == {"volc-asset": 2}
+
+
+def test_a_bucket_the_gateway_cannot_reach_is_sent_as_bytes(
+    make: Callable[..., World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Settings, "bucket_reachable_by", lambda self, account: False)
+    world = make()
+    world.submit_until(world.producer.enqueue("form", first_frame=image(tmp_path)))
+    [asset] = world.ledger()["assets"]
+    assert (asset["url"], asset["size"]) == ("", len(picture()))
+    assert asset["sha256"] == world.rows()[0].sha256
+    other = make(assets=False)
+    other.submit_until(other.producer.enqueue("inline", first_frame=image(tmp_path, 5)))
+    sent = next(task for task in other.ledger()["tasks"] if task["prompt"] == "inline")
+    assert sent["body"]["content"][1]["image_url"]["url"].startswith("data:image/png;base64,")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -50,7 +51,7 @@ class Fetcher:
         """The head of the answer to a GET, whatever its status, its body unread; the caller closes it.
 
         A signed URL goes out exactly as it came. `trusted_host` may be reached at any address and port, because the
-        operator configured it; what it redirects to may not.
+        operator configured it; another host that it redirects to may not.
 
         Raises:
             UrlNotPublic: an address on the way is not public.
@@ -139,4 +140,13 @@ def next_hop(there: URL, location: str) -> URL:
 
 
 def _same_host(one: str | None, other: str | None) -> bool:
-    return one is not None and other is not None and one.rstrip(".").lower() == other.rstrip(".").lower()
+    return one is not None and other is not None and _canonical(one) == _canonical(other)
+
+
+def _canonical(host: str) -> str:
+    """One spelling for a host; `localhost` and the addresses of loopback are one machine."""
+    name = host.rstrip(".").lower()
+    try:
+        return "localhost" if ip_address(name).is_loopback else name
+    except ValueError:
+        return name

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("reelq.poster")
 
 POSTER_TYPE = "image/jpeg"
-MAX_WIDTH = 640
+MAX_WIDTH = 480
 MAX_PIXELS = 4096 * 4096
 MAX_PACKETS = 64
 LIMIT_S = 20.0
@@ -87,7 +87,7 @@ def blocks(fetch: ReadAt, size: int) -> ReadAt:
 
 
 def first_frame(read_at: ReadAt, size: int, scaler: VideoReformatter | None = None) -> bytes:
-    """The first frame as a JPEG, at most 640 pixels wide. A `scaler` that is kept saves a third of the work.
+    """The first frame as a JPEG, at most 480 pixels wide. A `scaler` that is kept saves a third of the work.
 
     Raises:
         NoPoster: it cannot be decoded, or not within the limits.

@@ -234,19 +234,39 @@ def test_https_does_not_become_http() -> None:
         next_hop(there, "http://cdn.example/a/b")
 
 
-def test_the_accounts_own_host_is_trusted_at_any_port_but_not_what_it_redirects_to() -> None:
+def test_the_accounts_own_host_is_trusted_at_any_port_but_no_other_that_it_redirects_to() -> None:
     async def run() -> None:
-        gateway, other = Server("127.0.0.1"), Server("127.0.0.3")
-        async with gateway.running() as trusted, other.running() as untrusted:
-            gateway.redirects |= {"/away": f"{untrusted}/secret", "/near": f"{trusted}/v.mp4"}
-            host = host_of("http://127.0.0.1:9/anyfast")
-            assert await fetch(f"{trusted}/v.mp4", host) == "127.0.0.1"
-            assert await fetch(f"{trusted}/near", host) == "127.0.0.1"
-            for url in (f"{trusted}/away", f"{untrusted}/v.mp4"):
-                with pytest.raises(UrlNotPublic):
-                    await fetch(url, host)
-            assert other.asked == []
-            assert await fetch(f"{trusted}/away", allow_private=True) == "127.0.0.3"
+        gateway = Server("127.0.0.1")
+        names = Names({"gateway.lan": [["127.0.0.1"]], "other.lan": [["127.0.0.1"]]})
+        async with gateway.running():
+            port = gateway.port
+            gateway.redirects |= {"/away": f"http://other.lan:{port}/secret", "/near": f"http://gateway.lan:{port}/v"}
+            host = host_of("http://Gateway.lan:9/anyfast")
+            for path in ("/v.mp4", "/near"):
+                assert await fetch(f"http://gateway.lan:{port}{path}", host, resolver=names) == "127.0.0.1"
+            gateway.asked.clear()
+            for url in (f"http://gateway.lan:{port}/away", f"http://other.lan:{port}/v.mp4"):
+                with pytest.raises(UrlNotPublic, match=r"other\.lan leads to 127\.0\.0\.1"):
+                    await fetch(url, host, resolver=names)
+            with pytest.raises(UrlNotPublic):
+                await fetch(f"http://127.0.0.1:{port}/v.mp4", host, resolver=names)
+            assert gateway.asked == ["/away"]
+            away = f"http://gateway.lan:{port}/away"
+            assert await fetch(away, host, resolver=names, allow_private=True) == "127.0.0.1"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:9", "http://localhost:9/anyfast", "http://[::1]:9"])
+def test_this_machine_is_one_host_however_the_account_spells_it(base_url: str) -> None:
+    async def run() -> None:
+        gateway = Server("127.0.0.1")
+        async with gateway.running() as url:
+            assert await fetch(f"{url}/v.mp4", host_of(base_url)) == "127.0.0.1"
+            with pytest.raises(UrlNotPublic):
+                await fetch("http://10.0.0.1/v.mp4", host_of(base_url))
+            with pytest.raises(UrlNotPublic):
+                await fetch(f"{url}/v.mp4", host_of("https://api.example"))
 
     asyncio.run(run())
 

@@ -57,27 +57,25 @@ class AssetClient:
         answer = await self._client.call("submit", assets.create_group_call(name))
         return assets.read_id(answer, self._gateway)
 
-    async def find(self, name: str, group_id: str) -> list[ListedAsset]:
-        """The assets of just that name in a group, in the gateway's order.
+    async def find(self, name: str) -> list[ListedAsset]:
+        """The assets of just that name in any group, in the gateway's order.
 
         Raises:
             GatewayError: the gateway did not say.
         """
         return await self._pages(
-            lambda page: assets.list_assets_call(
-                name=name, group_ids=[group_id], page=page, page_size=assets.MAX_PAGE_SIZE
-            ),
+            lambda page: assets.list_assets_call(name=name, page=page, page_size=assets.MAX_PAGE_SIZE),
             lambda answer: assets.read_assets(answer, self._gateway),
             lambda asset: asset.name == name,
         )
 
-    async def usable(self, name: str, group_id: str) -> ListedAsset | None:
+    async def usable(self, name: str) -> ListedAsset | None:
         """An asset of just that name that is or becomes usable, None when there is none.
 
         Raises:
             GatewayError: the gateway did not say.
         """
-        found = [asset for asset in await self.find(name, group_id) if asset.status is not AssetStatus.FAILED]
+        found = [asset for asset in await self.find(name) if asset.status is not AssetStatus.FAILED]
         return min(found, key=lambda asset: asset.status is not AssetStatus.ACTIVE, default=None)
 
     async def create(self, group_id: str, name: str, modality: Modality, source: Source) -> str:
@@ -120,7 +118,7 @@ class AssetClient:
             OutcomeUnknown: it may have been made.
             GatewayError: it was not made.
         """
-        found = await self._if_listed(self.usable(name, group_id))
+        found = await self._if_listed(self.usable(name))
         if found is not None:
             return found
         content = await source()
@@ -134,7 +132,7 @@ class AssetClient:
         Raises:
             GatewayError: the gateway did not say.
         """
-        listed = await self._if_listed(self.find(name, group_id))
+        listed = await self._if_listed(self.find(name))
         if listed is None:
             return ListedAsset(asset_id, name, group_id, AssetStatus.ACTIVE)
         unseen = ListedAsset(asset_id, name, group_id, AssetStatus.PROCESSING)

@@ -22,6 +22,7 @@ from seedance.gateways.capabilities import MB, MediaLimits
 from seedance.request import Modality
 
 PATH = "/volc/asset/"
+DEFAULT_GROUP = "reelq"
 MAX_PAGE_SIZE = 100
 BILLING_MODELS: Mapping[Modality, str] = {
     "image": "volc-asset",
@@ -87,6 +88,12 @@ class ListedAsset:
     group_id: str
     status: AssetStatus
     error: str = ""
+
+
+def asset_name(sha256: str) -> str:
+    """The name we give an asset: unique for the content, so that it can be found again when the answer to its making
+    was lost."""
+    return f"reelq-{sha256[:40]}"
 
 
 # --- calls -----------------------------------------------------------------------------------------------------------

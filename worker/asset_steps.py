@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seedance.asset_client import AssetClient, Source, not_offered
-from seedance.assets import AssetStatus, ListedAsset
+from seedance.assets import DEFAULT_GROUP, AssetStatus, ListedAsset, asset_name
 from seedance.client import GatewayClient
 from seedance.errors import AccountProblem, GatewayError, NotSent, OutcomeUnknown, Rejected, Throttled, Unavailable
 from seedance.request import Modality
@@ -25,7 +25,7 @@ from worker.runtime import Runtime, boottime_s
 
 log = logging.getLogger("reelq.assets")
 
-GROUP = "reelq"
+GROUP = DEFAULT_GROUP
 GIVE_UP_S = 1800.0
 """An asset that is not usable after so long never will be."""
 NOT_OFFERED = {"not_offered": True}
@@ -98,8 +98,8 @@ def take_steps(runtime: Runtime, client: GatewayClient, group_id: str, files: Se
     account, lease_s = client.account.name, runtime.settings.lease_seconds
     with runtime.database.begin() as conn:
         claims = {
-            file.sha256: assets.claim(conn, account, file.sha256, file.modality, asset_name(file), lease_s=lease_s)
-            for file in sorted(files, key=lambda file: file.sha256)  # two batches must not wait for each other
+            key: assets.claim(conn, account, key, modality, asset_name(key), lease_s=lease_s)
+            for key, modality in sorted((file.sha256, file.modality) for file in files)  # so that no two deadlock
         }
         steps: dict[str, Step] = {key: _wait_s(row) for key, row in assets.get(conn, account, claims).items()}
     ours = [(file, row) for file in files if (row := claims[file.sha256]) is not None]
@@ -112,11 +112,6 @@ def take_steps(runtime: Runtime, client: GatewayClient, group_id: str, files: Se
     for (file, row), result in zip(ours, runtime.start(all_of_them()).result(), strict=True):
         steps[file.sha256] = _write(runtime, row, result)
     return steps
-
-
-def asset_name(file: AssetFile) -> str:
-    """Unique for the content, so that the asset can be found again when the answer to its making was lost."""
-    return f"reelq-{file.sha256[:40]}"
 
 
 async def _step(

@@ -17,6 +17,7 @@ def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
     # Imported here: a command that works needs none of it.
     from producer.errors import JobNotFound, NotPossible
     from producer.local.errors import StackError
+    from seedance.errors import GatewayError
     from seedance.problems import InvalidInput
     from storage.database import DatabaseUnavailable
     from storage.objects import StoreUnavailable
@@ -31,6 +32,8 @@ def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
             return str(error), BAD_INPUT
         case NotPossible() | TimeoutError():
             return str(error), SOME_FAILED
+        case GatewayError():
+            return f"{error.gateway}: {error}", SOME_FAILED
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or error}", BAD_INPUT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,15 +13,18 @@ import httpx
 import pytest
 
 from producer import Job, Producer
+from producer.cli import main as cli
 from simulator.main import SimulatorOptions, running
 from storage import assets, jobs
 from storage.database import connect
 from storage.settings import Settings
 from storage.states import JobState
-from tests.media_files import clip, picture
+from tests.media_files import clip, picture, sound
+from tests.servers import environ_for
 from worker.runtime import Runtime
 from worker.submit import submit_batch
 
+Run = Callable[..., tuple[int, str, str]]
 S = JobState
 QUICK = {"lease_seconds": 4.0, "submit_timeout_seconds": 2.0, "query_timeout_seconds": 2.0}
 
@@ -226,3 +230,104 @@ def test_a_bucket_the_gateway_cannot_reach_is_sent_as_bytes(
     other.submit_until(other.producer.enqueue("inline", first_frame=image(tmp_path, 5)))
     sent = next(task for task in other.ledger()["tasks"] if task["prompt"] == "inline")
     assert sent["body"]["content"][1]["image_url"]["url"].startswith("data:image/png;base64,")
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(
+    settings: Settings,
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> Run:
+    accounts = [
+        {"name": "main", "gateway": "anyfast", "api_key": "sk-test", "base_url": f"{url}/anyfast"},
+        {"name": "evo", "gateway": "evolink", "api_key": "sk-evo"},
+    ]
+    monkeypatch.chdir(tmp_path)
+    for name, value in (environ_for(settings) | {"REELQ_ACCOUNTS": json.dumps(accounts)}).items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = cli.run(["assets", *arguments])
+        captured = capsysbinary.readouterr()
+        return code, captured.out.decode(), captured.err.decode()
+
+    return run
+
+
+def test_the_command_uploads_a_file_once_and_jobs_use_it(run: Run, make: Callable[..., World], tmp_path: Path) -> None:
+    hero, walk, beat = image(tmp_path), clip(tmp_path / "walk.mp4", 3), sound(tmp_path / "beat.wav", 3)
+    code, out, err = run("upload", hero, str(walk), str(beat), "--group", "spring", "--json")
+    assert code == 0, err
+    uploaded = json.loads(out)
+    assert [(item["status"], item["is_new"]) for item in uploaded] == [("active", True)] * 3
+    world = make()
+    billed = world.ledger()["totals"]["asset_calls_billed"]
+    assert billed == {"volc-asset": 2, "volc-asset-video": 1, "volc-asset-audio": 1}
+    assert {asset["size"] for asset in world.ledger()["assets"]} == {
+        path.stat().st_size for path in (Path(hero), walk, beat)
+    }
+    code, out, _ = run("upload", hero, "--account", "main")
+    assert (code, out) == (0, f"{uploaded[0]['asset']}  {hero}  (known)\n")
+    world.submit_until(world.producer.enqueue("by path", first_frame=hero))
+    world.submit_until(world.producer.enqueue("by name", first_frame=uploaded[0]["asset"]))
+    ledger = world.ledger()
+    assert ledger["totals"]["asset_calls_billed"] == billed, "neither the group nor the file is made again"
+    assert {task["body"]["content"][1]["image_url"]["url"] for task in ledger["tasks"]} == {uploaded[0]["asset"]}
+
+    listed = json.loads(run("list", "--json")[1])
+    assert [(row["account"], row["modality"], row["status"]) for row in listed] == [
+        ("main", "image", "active"),
+        ("main", "video", "active"),
+        ("main", "audio", "active"),
+    ]
+    assert json.loads(run("list", "--account", "evo", "--json")[1]) == []
+    remote = json.loads(run("list", "--remote", "--json")[1])
+    assert {row["asset"] for row in remote} == {row["asset"] for row in listed}
+    assert "ACCOUNT  STATUS  ASSET" in run("list")[1]
+
+
+def test_the_command_tells_what_cannot_be_uploaded(run: Run, make: Callable[..., World], tmp_path: Path) -> None:
+    (tmp_path / "small.png").write_bytes(picture(100, 100))
+    (tmp_path / "notes.txt").write_text("x")
+    code, _, err = run("upload", "small.png", "notes.txt", "missing.png")
+    assert code == 2
+    assert "small.png: an asset must have sides of 300 to 6000 pixels, not 100x100" in err
+    assert "notes.txt is neither a picture, a video nor a sound" in err
+    assert "missing.png does not exist" in err
+    code, _, err = run("upload", image(tmp_path), "--account", "evo")
+    assert (code, err) == (2, "account: evolink takes no assets through its API; accounts that do: main\n")
+    world = make()
+    world.arm({"kind": "asset_fails", "where": "asset"})
+    code, out, _ = run("upload", image(tmp_path))
+    assert code == 1
+    assert out.startswith("failed: ")
+    assert "The asset did not pass the review" in out
+    httpx.delete(f"{world.url}/_sim/faults")
+    code, out, _ = run("upload", image(tmp_path))
+    assert code == 0, "asked for again, it is tried again"
+    assert out.startswith("asset://")
+
+
+def test_an_upload_by_command_whose_answer_was_lost_is_not_repeated(
+    run: Run,
+    make: Callable[..., World],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in QUICK.items():
+        monkeypatch.setenv(f"REELQ_{name.upper()}", str(value))
+    assert run("upload", image(tmp_path, 1))[0] == 0
+    world = make()
+    world.arm({"kind": "close_after_accept", "where": "asset", "after": 1, "times": 1})
+    code, out, _ = run("upload", image(tmp_path, 2))
+    assert code == 1
+    assert out.startswith("unknown: ")
+    billed = world.ledger()["totals"]["asset_calls_billed"]
+    code, out, _ = run("upload", image(tmp_path, 2))
+    assert (code, out.startswith("asset://")) == (0, True)
+    assert world.ledger()["totals"]["asset_calls_billed"] == billed

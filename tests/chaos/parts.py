@@ -24,11 +24,12 @@ from producer.local.http import get
 from producer.local.ports import HOST, free_port
 from producer.local.servers import spawn, stop, wait_ready
 from producer.local.spec import ChildSpec
-from storage.database import connect
+from storage.database import DatabaseUnavailable, connect
 from storage.objects import Objects
 from storage.records import JobView
 from storage.settings import Settings
 from storage.states import TERMINAL, JobState
+from storage.views import get_jobs
 from tests.chaos.promises import Verdict, judge
 from tests.servers import TestServers, environ_for, settings_for
 from worker import failpoints
@@ -40,6 +41,7 @@ COMMANDS = {
     TRANSFER: processes.WORKER_TRANSFER,
 }
 LEASE_S = 3.0
+RESTART_S = 0.5
 LARGE_BYTES = 9 * 2**20
 """More than one part of an upload."""
 
@@ -53,8 +55,12 @@ class Parts:
     simulators: Mapping[str, str]
     """URL by account."""
     deaths: Counter[str] = field(default_factory=Counter)
+    host_b: Sequence[str] = ()
+    """What goes before the commands of processes on another host."""
     _specs: dict[str, ChildSpec] = field(default_factory=dict)
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _down: set[str] = field(default_factory=set)
+    _started_at: dict[str, float] = field(default_factory=dict)
 
     @property
     def turns(self) -> Path:
@@ -67,15 +73,48 @@ class Parts:
         armed = {failpoints.ARM: points, failpoints.ALLOW: failpoints.ALLOWED, failpoints.ONCE: str(self.turns)}
         run = self.directory / "run"
         run.mkdir(exist_ok=True)
-        self._specs[name] = ChildSpec(
-            name,
-            (sys.executable, *arguments),
-            cwd=run,
-            log=self.directory / f"{name}.log",
-            env=clean_environ() | environ_of(self.settings) | armed,
-            stop_timeout_s=20.0,
+        self.run(
+            ChildSpec(
+                name,
+                (*self.host_b, sys.executable, *arguments),
+                cwd=run,
+                log=self.directory / f"{name}.log",
+                env=clean_environ() | environ_of(self.settings) | armed,
+                stop_timeout_s=20.0,
+            )
         )
-        self._running[name] = spawn(self._specs[name])
+
+    def run(self, spec: ChildSpec) -> None:
+        """Start any process, and start it again whenever it dies."""
+        self._specs[spec.name] = spec
+        self._spawn(spec)
+
+    def _spawn(self, spec: ChildSpec) -> None:
+        self._started_at[spec.name] = time.monotonic()
+        self._running[spec.name] = spawn(spec)
+
+    def crash(self, *names: str, down: bool = False) -> None:
+        """Kill processes; `down`: they are not started again before `bring_back`."""
+        self._down |= set(names) if down else set()
+        for name in names:
+            self._running[name].kill()
+
+    def bring_back(self) -> None:
+        """Start what is down, and continue what was stopped."""
+        self._down.clear()
+        self.tend()
+        for process in self._running.values():
+            process.send_signal(signal.SIGCONT)
+
+    def process(self, name: str) -> subprocess.Popen[bytes]:
+        return self._running[name]
+
+    def spec(self, name: str) -> ChildSpec:
+        return self._specs[name]
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._running)
 
     def signal(self, name: str, number: int) -> None:
         self._running[name].send_signal(number)
@@ -85,7 +124,7 @@ class Parts:
 
     def lay_off(self, *names: str) -> None:
         """Stop processes for good; all where none is named."""
-        for name in names or tuple(self._running):
+        for name in names or tuple(reversed(self._running)):
             process = self._running.pop(name)
             process.send_signal(signal.SIGCONT)
             stop(self._specs.pop(name), process)
@@ -105,14 +144,17 @@ class Parts:
     def tend(self) -> None:
         """Start again what has died."""
         for name, process in list(self._running.items()):
-            if process.poll() is not None:
+            if name in self._down or process.poll() is None:
+                continue
+            # A server may need a moment before what it held is free again.
+            if time.monotonic() - self._started_at[name] > RESTART_S:
                 self.deaths[name] += 1
-                self._running[name] = spawn(self._specs[name])
+                self._spawn(self._specs[name])
 
     def wait_for(self, what: str, condition: Callable[[], bool], timeout_s: float) -> None:
         """Come back as soon as the condition holds; fail, naming it, when it does not in time."""
         until = time.monotonic() + timeout_s
-        while not condition():
+        while not _holds(condition):
             assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}"
             self.tend()
             time.sleep(0.05)
@@ -133,6 +175,13 @@ class Parts:
     def has_fired(self, point: str) -> bool:
         return (self.turns / point).exists()
 
+    def pass_time(self, seconds: float) -> None:
+        """Let that much time go by, starting again what dies."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self.tend()
+            time.sleep(0.05)
+
     def enqueue(self, count: int, prompt: str, **fields: Any) -> list[UUID]:
         """Store jobs with a prompt of their own each."""
         rows = [{"prompt": f"{prompt} {i}", "duration": 4, "resolution": "480p", **fields} for i in range(count)]
@@ -140,8 +189,6 @@ class Parts:
             return [job.id for job in producer.enqueue_many(rows)]
 
     def jobs(self, ids: Sequence[UUID]) -> list[JobView]:
-        from storage.views import get_jobs
-
         with connect(self.settings.require_database_url()) as conn:
             found = get_jobs(conn, ids)
         return [found[job_id] for job_id in ids]
@@ -176,6 +223,13 @@ class Parts:
             return judge(conn, Objects(self.settings), ids, self.tasks())
 
 
+def _holds(condition: Callable[[], bool]) -> bool:
+    try:
+        return condition()
+    except DatabaseUnavailable:  # it may be the one that was killed
+        return False
+
+
 def clean_environ() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
 
@@ -191,16 +245,16 @@ def environ_of(settings: Settings) -> dict[str, str]:
     return named | environ_for(settings) | {"REELQ_ACCOUNTS": json.dumps(accounts)}
 
 
-def simulator_spec(name: str, directory: Path, port: int, *options: str) -> ChildSpec:
+def simulator_spec(name: str, directory: Path, port: int, *options: str, host: str = HOST) -> ChildSpec:
     """A simulated gateway that keeps its tasks when it is killed."""
-    arguments = processes.simulator(HOST, port, "--journal", str(directory / f"{name}.journal"), *options)
+    arguments = processes.simulator(host, port, "--journal", str(directory / f"{name}.journal"), *options)
     return ChildSpec(
         name,
         (sys.executable, *arguments[1:]),
         cwd=directory,
         log=directory / f"{name}.log",
         env=clean_environ(),
-        ready=lambda _pid: get(f"http://{HOST}:{port}/_sim/health", timeout_s=0.5)[0] == 200,
+        ready=lambda _pid: get(f"http://{host}:{port}/_sim/health", timeout_s=0.5)[0] == 200,
     )
 
 

@@ -1,0 +1,228 @@
+"""A whole system to break: real servers, two simulated gateways, schedulers and workers, all killable."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import redis
+
+from producer.local.ports import HOST, free_port
+from producer.local.servers import Servers, local_servers, wait_ready
+from producer.local.spec import ChildSpec
+from producer.local.state import load_state
+from storage.database import Database, connect, upgrade
+from storage.objects import Objects
+from storage.settings import Settings
+from storage.states import JobState
+from tests.chaos.leaks import leaks_in_logs, leaks_in_rows, secrets_of
+from tests.chaos.partition import Partition
+from tests.chaos.parts import LARGE_BYTES, SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, account_at, simulator_spec
+from tests.chaos.promises import Verdict
+from worker.sweep import sweep_uploads
+
+SIZES = {"small": 70_000, "large": LARGE_BYTES}
+WORKERS = (f"{SUBMIT_POLL}-1", f"{SUBMIT_POLL}-2", f"{TRANSFER}-1", f"{TRANSFER}-2")
+SCHEDULERS = (f"{SCHEDULER}-1", f"{SCHEDULER}-2")
+LARGE_SHARE = 8
+"""Every so many jobs, one whose video goes up in parts."""
+AT_ONCE = 8
+"""Generations at once per account: enough jobs wait, so that a fault meets every state."""
+
+TIMES = {
+    "lease_seconds": 8.0,
+    "submit_timeout_seconds": 4.0,
+    "query_timeout_seconds": 4.0,
+    "poll_min_seconds": 0.3,
+    "poll_max_seconds": 2.0,
+    "allow_private_networks": True,
+}
+
+
+@dataclass
+class System:
+    """What is broken, and the dice. `scale` shortens the faults: 1 for `make chaos`, less for the tests."""
+
+    parts: Parts
+    servers: Servers
+    proxy_mode: Path
+    rng: random.Random
+    scale: float = 1.0
+    partition: Partition | None = None
+    trouble: dict[str, str] = field(default_factory=dict)
+    """Accounts for one kind of gateway fault each: the key by the name."""
+
+    def seconds(self, whole: float) -> float:
+        return whole * self.scale
+
+    def enqueue(self, count: int, name: str, **fields: Any) -> list[UUID]:
+        """Jobs of a round, some of them with large videos, pinned by turns so that every account is used."""
+        large = count // LARGE_SHARE
+        ids = self.parts.enqueue(count - large, name, account="small", **fields)
+        return ids + (self.parts.enqueue(large, f"{name} large", account="large", **fields) if large else [])
+
+    def under_way(self, ids: Sequence[UUID]) -> None:
+        """Wait until some jobs have gone some way."""
+        early = {JobState.QUEUED, JobState.SUBMITTING}
+        self.parts.wait_for("jobs under way", lambda: len(self.parts.states(ids).keys() - early) >= 1, 60)
+
+    def flush_broker(self) -> None:
+        try:
+            with redis.Redis.from_url(self.parts.settings.require_broker_url(), socket_timeout=5) as client:
+                client.flushall()
+        except redis.RedisError:
+            return  # it is down: emptier it cannot get
+
+    def break_store(self, kind: str, share: float, seconds: float = 1.0) -> None:
+        """Let the proxy before the object store misbehave; see `tests.chaos.proxy`."""
+        mode = {"kind": kind, "share": share, "seconds": seconds, "seed": self.rng.randrange(2**31)}
+        partial = self.proxy_mode.with_suffix(".new")
+        partial.write_text(json.dumps(mode))
+        partial.replace(self.proxy_mode)
+
+    def pause(self, *names: str) -> None:
+        for name in names:
+            self.parts.signal(name, signal.SIGSTOP)
+
+    def quietly(self, tell: Callable[[], object]) -> bool:
+        """Tell a gateway something, unless it does not answer just now."""
+        try:
+            tell()
+        except httpx.HTTPError:
+            return False
+        return True
+
+    def restore(self) -> None:
+        """End every fault."""
+        if self.partition is not None:
+            self.partition.heal()
+        self.proxy_mode.unlink(missing_ok=True)
+        self.parts.bring_back()
+        self.parts.wait_for("the gateways answer", lambda: self.quietly(self.parts.clear_faults), 60)
+
+    def judge(self, ids: Sequence[UUID]) -> Verdict:
+        """The promises, and that nothing was left behind or shown."""
+        verdict = self.parts.judge(ids)
+        verdict.broken += self.left_behind() + self.leaks()
+        return verdict
+
+    def left_behind(self) -> list[str]:
+        """Sweep as if enough time had passed, and see what is still there."""
+        objects = Objects(self.parts.settings)
+        database = Database(self.parts.settings.require_database_url(), name="chaos", size=1)
+        try:
+            sweep_uploads(database.begin, objects, every_s=0.0, older_than_s=0.0)
+        finally:
+            database.close()
+        return [f"an upload is left: {key}" for key, _, _ in objects.open_parts()]
+
+    def leaks(self) -> list[str]:
+        secrets = secrets_of(self.parts.settings, *self.trouble.values())
+        logs = [path for path in self.parts.directory.glob("**/*.log") if not path.name.startswith("simulator")]
+        with connect(self.parts.settings.require_database_url()) as conn:
+            rows = leaks_in_rows(conn, secrets)
+        return [f"a secret is shown: {leak}" for leak in [*leaks_in_logs(logs, secrets), *rows]]
+
+
+def _trouble_accounts(kinds: Sequence[str], url: str) -> list[dict[str, Any]]:
+    return [account_at(kind, url, max_in_flight=AT_ONCE) for kind in kinds]
+
+
+@contextmanager
+def running_system(
+    directory: Path,
+    seed: int,
+    *,
+    scale: float = 1.0,
+    trouble: Sequence[str] = (),
+    partition: Partition | None = None,
+    pairs: int = 2,
+) -> Iterator[System]:
+    """Start everything and wait until jobs can run. With a `partition`, the workers stand on its other host."""
+    servers = local_servers(directory, load_state(directory), durable=False)
+    assert servers.postgres is not None
+    assert servers.valkey is not None
+    assert servers.s3 is not None
+    servers.prepare("reelq")
+    ports = {name: free_port() for name in SIZES}
+    proxy_port = free_port()
+    mode = directory / "store.fault"
+    here = partition.here if partition is not None else HOST
+    gateways = partition.gateways if partition is not None else HOST
+    urls = {name: f"http://{gateways}:{port}" for name, port in ports.items()}
+    accounts = [account_at(name, url, max_in_flight=AT_ONCE) for name, url in urls.items()]
+    accounts += _trouble_accounts(trouble, urls["small"])
+    given = {
+        "database_url": servers.postgres.url,
+        "broker_url": servers.valkey.url,
+        "s3_endpoint_url": f"http://{HOST}:{proxy_port}",
+        "s3_bucket": "reelq",
+        "s3_access_key_id": servers.s3.access_key_id,
+        "s3_secret_access_key": servers.s3.secret_access_key,
+    }
+    settings = Settings.model_validate(given | TIMES | {"accounts": accounts})
+    parts = Parts(directory, settings, urls)
+    parts.turns.mkdir(exist_ok=True)
+    keys = {name: account.key() for account in settings.accounts if (name := account.name) in trouble}
+    system = System(parts, servers, mode, random.Random(seed), scale, partition, keys)
+    try:
+        for spec in servers.specs():
+            parts.run(spec)
+        for name, port in ports.items():
+            options = ("--video-bytes", str(SIZES[name]), "--median-seconds", "1.5", "--seed", str(seed))
+            parts.run(simulator_spec(f"simulator-{name}", directory, port, *options, host=gateways))
+        parts.run(proxy_spec(directory, "proxy", f"{HOST}:{proxy_port}", f"{HOST}:{servers.s3.port}", mode))
+        _wait_ready(parts, [*servers.specs()])
+        upgrade(servers.postgres.url)
+        if partition is not None:
+            parts.settings = _seen_from_there(system, here)
+            parts.host_b = partition.command
+        for number in range(1, pairs + 1):
+            parts.start(f"{SUBMIT_POLL}-{number}", SUBMIT_POLL)
+            parts.start(f"{TRANSFER}-{number}", TRANSFER)
+        parts.host_b, parts.settings = (), settings
+        for number in range(1, pairs + 1):
+            parts.start(f"{SCHEDULER}-{number}", SCHEDULER)
+        parts.ready()
+        yield system
+    finally:
+        parts.bring_back()
+        parts.lay_off()
+
+
+def _wait_ready(parts: Parts, specs: Sequence[ChildSpec]) -> None:
+    for spec in specs:
+        wait_ready(spec, parts.process(spec.name))
+    for account in parts.simulators:
+        spec_name = f"simulator-{account}"
+        wait_ready(parts.spec(spec_name), parts.process(spec_name))
+
+
+def proxy_spec(directory: Path, name: str, listen: str, to: str, mode: Path) -> ChildSpec:
+    """A proxy process; see `tests.chaos.proxy`."""
+    root = str(Path(__file__).parents[2])
+    command = (sys.executable, "-m", "tests.chaos.proxy", listen, to, str(mode))
+    return ChildSpec(name, command, cwd=Path(root), log=directory / f"{name}.log")
+
+
+def _seen_from_there(system: System, here: str) -> Settings:
+    """The settings of the other host: the same servers, each behind a forwarder at an address it can reach."""
+    parts, changes = system.parts, {}
+    for field_name in ("database_url", "broker_url", "s3_endpoint_url"):
+        url = str(getattr(parts.settings, field_name))
+        before, _, after = url.rpartition(f"{HOST}:")
+        target = after.partition("/")[0]
+        port = free_port()
+        changes[field_name] = f"{before}{here}:{port}" + after[len(target) :]
+        none = system.proxy_mode.with_name("never")
+        parts.run(proxy_spec(parts.directory, f"forward-{field_name}", f"{here}:{port}", f"{HOST}:{target}", none))
+    return parts.settings.model_copy(update=changes)

@@ -29,7 +29,9 @@ async def copy_video(runtime: Runtime, video: Video) -> Outcome:
         async with runtime.capacity.slot(urgent=video.urgent), asyncio.timeout(COPY_LIMIT_S):
             poster = PosterOf(runtime.posters)
             stored = video.stored or await _stream(runtime, video, poster)
-            return await store_extras(runtime, video, stored, poster)
+            complete = await store_extras(runtime, video, stored, poster)
+            failpoint("transfer.after_extras")
+            return complete
     except (LastFrameMissing, UrlRefused, DownloadFailed, NotAVideo, StoreUnavailable) as exc:
         return exc
     except TimeoutError:

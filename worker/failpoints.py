@@ -41,6 +41,7 @@ POINTS = (
     "transfer.after_first_part",  # an upload in parts is begun and has one
     "transfer.after_put",  # the object is there, by one PUT; the row does not know
     "transfer.after_complete",  # the object is there, made of its parts; the row does not know
+    "transfer.after_extras",  # what lies beside the video is there as well; the row does not know
     "transfer.after_row",
     "lifecycle.after_start",  # the process is about to take its first message
     "lifecycle.before_close",  # its tasks are done, its connections are open

@@ -15,7 +15,9 @@ RANDOM_SEED = -1
 _SEEDS = 2**31
 
 
-def mark(client: GatewayClient, request: GenerationRequest, settings: Settings) -> tuple[Attempt, AttemptMarks]:
+def mark(
+    client: GatewayClient, request: GenerationRequest, settings: Settings, deadline_in_s: float | None = None
+) -> tuple[Attempt, AttemptMarks]:
     """What this attempt is sent with, and what is stored of it before it is sent.
 
     The seed is chosen where the gateway lists its tasks with their seeds, unless the job asks for one. The callback URL
@@ -24,7 +26,7 @@ def mark(client: GatewayClient, request: GenerationRequest, settings: Settings) 
     seed = _seed(client, request)
     url, token = _callback(client, settings)
     marks = AttemptMarks(seed, hash_token(token) if url is not None else None)
-    return Attempt(seed=seed, callback_url=url), marks
+    return Attempt(seed, url, deadline_in_s), marks
 
 
 def _seed(client: GatewayClient, request: GenerationRequest) -> int | None:

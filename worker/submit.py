@@ -89,7 +89,7 @@ def begin(
             ended.append(_move(work, prepared))
             continue
         requests[work.id] = prepared
-        sent_with[work.id], marks[work.id] = mark(client, prepared, runtime.settings)
+        sent_with[work.id], marks[work.id] = mark(client, prepared, runtime.settings, work.deadline_in_s)
         patch = {"gateway": client.dialect.name, "model": client.dialect.model_for(prepared)}
         begins.append(
             Move(work.id, (JobState.QUEUED,), JobState.SUBMITTING, "submit", work.claim, due_in_s=lease_s, patch=patch)

@@ -7,6 +7,7 @@ Source: byteplus-python-sdk-v2, resources/content_generation/tasks.py; https://w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import quote
@@ -76,12 +77,13 @@ _MEDIA: Mapping[Modality, MediaLimits] = {
         total_seconds=15,
     ),
 }
+_EXPIRES = "execution_expires_after"
 _OPTIONS = {
     "model": Option(kind="text", pattern=_MODEL_NAME),
     "safety_identifier": Option(kind="text", pattern=r"\S{1,256}"),
     # Seedance 2.0 knows no flex tier, no drafts and no frame counts, so these are not offered.
     "service_tier": Option(kind="text", values=("default",)),
-    "execution_expires_after": Option(kind="integer", minimum=3600, maximum=259_200),
+    _EXPIRES: Option(kind="integer", minimum=3600, maximum=259_200),
     "priority": Option(kind="integer", minimum=0, maximum=9),
 }
 
@@ -138,6 +140,9 @@ class Ark(Dialect):
 
     def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
         body = ark_task.create_body(self.model_for(request), request, attempt)
+        if attempt.expires_after_s is not None:
+            low, high = _OPTIONS[_EXPIRES].minimum, _OPTIONS[_EXPIRES].maximum
+            body[_EXPIRES] = min(max(math.ceil(attempt.expires_after_s), low), high)
         body |= {name: value for name, value in self.options(request).items() if name != "model"}
         if attempt.callback_url is not None:
             body["callback_url"] = attempt.callback_url

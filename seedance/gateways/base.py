@@ -50,8 +50,8 @@ class Attempt:
     """What belongs to one POST and not to the request: the seed and the callback URL of this attempt, if any.
 
     The URL must be one that the dialect's `callback_problem` has nothing against. Either is left out where the gateway
-    has no field for it. In `expires_after_s` seconds nobody wants the video any more, None when there is no such time: a
-    gateway that can give up by itself is told.
+    has no field for it. In `expires_after_s` seconds nobody wants the video any more, None when there is no such time;
+    a gateway that can give up by itself is told.
     """
 
     seed: int | None = None

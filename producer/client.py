@@ -72,12 +72,20 @@ class Producer:
             DatabaseUnavailable: the database does not answer.
             StoreUnavailable: a local file could not be put into the bucket.
         """
+        return self.enqueue_row({"prompt": prompt, **fields})[0]
+
+    def enqueue_row(self, fields: Mapping[str, Any]) -> tuple[Job, bool]:
+        """As `enqueue`, with all fields in one mapping; also whether the job was stored just now.
+
+        Raises:
+            InvalidInput, IdempotencyConflict, DatabaseUnavailable, StoreUnavailable: as `enqueue`.
+        """
         try:
-            batch = prepare([Row("", {"prompt": prompt, **fields})], self.settings, self._base())
+            batch = prepare([Row("", fields)], self.settings, self._base())
         except InvalidRows as exc:
             raise exc.rows[0] from None
         [enqueued] = self.store(batch)
-        return self.get(enqueued.id)
+        return self.get(enqueued.id), enqueued.created
 
     def enqueue_many(self, rows: Iterable[Mapping[str, Any]], campaign: str | None = None) -> list[Job]:
         """Store many jobs, all of them or none, in the order of the rows.
@@ -136,7 +144,7 @@ class Producer:
             JobNotFound: there is none of that id.
             DatabaseUnavailable: the database does not answer.
         """
-        wanted = _as_id(job_id)
+        wanted = as_job_id(job_id)
         return self._reading(lambda conn: decisions.get_job(conn, wanted))
 
     @overload
@@ -157,7 +165,7 @@ class Producer:
         """
         if isinstance(job_id, UUID | str):
             return self.wait((job_id,), timeout)[0]
-        ids = [_as_id(item) for item in job_id]
+        ids = [as_job_id(item) for item in job_id]
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = _POLL_FIRST_S
         while True:
@@ -212,7 +220,7 @@ class Producer:
             NotPossible: the text says why.
             DatabaseUnavailable: the database does not answer.
         """
-        return decisions.cancel(self._database, _as_id(job_id), discard=discard)
+        return decisions.cancel(self._database, as_job_id(job_id), discard=discard)
 
     def retry(self, job_id: UUID | str) -> Job:
         """A new job that asks for the same as a failed or cancelled one; see `decisions.retry`.
@@ -220,7 +228,7 @@ class Producer:
         Raises:
             JobNotFound, NotPossible, InvalidInput, DatabaseUnavailable: as there.
         """
-        return decisions.retry(self._database, self.settings, _as_id(job_id))[0]
+        return decisions.retry(self._database, self.settings, as_job_id(job_id))[0]
 
     @property
     def database(self) -> Database:
@@ -262,7 +270,12 @@ class Producer:
         return error
 
 
-def _as_id(job_id: UUID | str) -> UUID:
+def as_job_id(job_id: UUID | str) -> UUID:
+    """An id as it was written.
+
+    Raises:
+        JobNotFound: no job can have it.
+    """
     try:
         return job_id if isinstance(job_id, UUID) else UUID(job_id)
     except ValueError:

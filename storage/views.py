@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -123,3 +125,120 @@ def unfinished_of(conn: Connection, ids: Sequence[UUID], *, held_is_finished: bo
     parameters = {"ids": list(ids), "held_is_finished": held_is_finished}
     row = conn.execute(_UNFINISHED, parameters).fetchone()
     return 0 if row is None else int(row[0])
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+_PAGE: LiteralString = """
+WHERE (%(states)s::text[] IS NULL OR j.state = ANY(%(states)s))
+  AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s)
+  AND (%(account)s::text IS NULL OR j.account = %(account)s) AND j.tags @> %(tags)s::text[]
+  AND (%(idempotency_key)s::text IS NULL OR j.idempotency_key = %(idempotency_key)s)
+  AND (%(created_after)s::timestamptz IS NULL OR j.created_at > %(created_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR j.created_at < %(created_before)s)
+"""
+_NEWEST: LiteralString = """
+  AND (%(before)s::uuid IS NULL OR j.id < %(before)s) ORDER BY j.id DESC LIMIT %(limit)s
+"""
+_OLDEST: LiteralString = """
+  AND (%(after)s::uuid IS NULL OR j.id > %(after)s) ORDER BY j.id LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs are meant; None and empty: whatever it is. A job must have every one of the tags."""
+
+    states: Sequence[JobState] | None = None
+    campaign: str | None = None
+    account: str | None = None
+    tags: Sequence[str] = ()
+    idempotency_key: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def as_parameters(self) -> dict[str, Any]:
+        return asdict(self) | {"tags": list(self.tags), "states": None if self.states is None else list(self.states)}
+
+
+def page_of_jobs(conn: Connection, wanted: JobFilter, *, before: UUID | None = None, limit: int = 50) -> list[JobView]:
+    """Jobs, the newest first; `before` is the last job of the page before."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_VIEW + _PAGE + _NEWEST, wanted.as_parameters() | {"before": before, "limit": limit})
+        return [_view(row) for row in cursor]
+
+
+def jobs_in_order(conn: Connection, wanted: JobFilter, *, after: UUID | None = None, limit: int = 500) -> list[JobView]:
+    """Jobs, the oldest first; `after` is the last job of the page before."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_VIEW + _PAGE + _OLDEST, wanted.as_parameters() | {"after": after, "limit": limit})
+        return [_view(row) for row in cursor]
+
+
+# --- what is in the bucket -------------------------------------------------------------------------------------------
+
+
+def keys_beside(conn: Connection, job_id: UUID) -> dict[str, str | None]:
+    """Where the poster and the last frame of a job are, by the names of the columns; None where there is none."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        sql: LiteralString = "SELECT poster_key, last_frame_key FROM jobs WHERE id = %(id)s"
+        return cursor.execute(sql, {"id": job_id}).fetchone() or {}
+
+
+# --- the log of all events -------------------------------------------------------------------------------------------
+
+_EVENTS_AFTER: LiteralString = """
+SELECT id, job_id, at, source, target, reason, detail,
+       pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running
+FROM job_events WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+"""
+
+
+def events_after(conn: Connection, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """Events of all jobs with higher numbers, in order, and the oldest transaction that was still running (0 when there
+    is no event): it may yet bring events with numbers that are missing here."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_EVENTS_AFTER, {"after": after, "limit": limit}).fetchall()
+    oldest = max((row.pop("oldest_running") for row in rows), default=0)
+    return rows, oldest
+
+
+def transaction_barrier(conn: Connection) -> int:
+    """A transaction number above that of everything that has written so far."""
+    row = conn.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def last_event(conn: Connection) -> int:
+    """The highest number of an event, 0 when there is none."""
+    row = conn.execute("SELECT coalesce(max(id), 0) FROM job_events").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def job_events_after(conn: Connection, job_id: UUID, after: int, limit: int) -> list[dict[str, Any]]:
+    """Events of one job with higher numbers, in order. Its row is locked while it moves, so none comes in between."""
+    sql: LiteralString = """SELECT id, job_id, at, source, target, reason, detail FROM job_events
+                            WHERE job_id = %(id)s AND id > %(after)s ORDER BY id LIMIT %(limit)s"""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql, {"id": job_id, "after": after, "limit": limit}).fetchall()
+
+
+# --- campaigns -------------------------------------------------------------------------------------------------------
+
+_CAMPAIGNS: LiteralString = """
+SELECT c.id, c.name, c.created_at,
+       coalesce((SELECT jsonb_object_agg(s.state, s.number)
+                 FROM (SELECT state, count(*) AS number FROM jobs WHERE campaign_id = c.id GROUP BY state) s),
+                '{}'::jsonb) AS counts
+FROM campaigns c
+WHERE (%(name)s::text IS NULL OR c.name = %(name)s) AND (%(before)s::uuid IS NULL OR c.id < %(before)s)
+ORDER BY c.id DESC LIMIT %(limit)s
+"""
+
+
+def campaigns(
+    conn: Connection, *, name: str | None = None, before: UUID | None = None, limit: int = 50
+) -> list[dict[str, Any]]:
+    """Campaigns (id, name, created_at, counts by state), the newest first; `before` is the last of the page before."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_CAMPAIGNS, {"name": name, "before": before, "limit": limit}).fetchall()

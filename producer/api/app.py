@@ -10,11 +10,20 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
+from producer.api import documents, problems
 from producer.api.callbacks import callback_routes
+from producer.api.guard import Guard
+from producer.api.jobs import job_routes
 from producer.api.metrics import metrics_routes
 from producer.api.readiness import Readiness
+from producer.api.service import Service
+from producer.api.streams import event_routes
 from storage.database import Database
 from storage.settings import Settings, load_settings
+
+DESCRIPTION = (
+    "A durable job queue for Seedance video generation. docs/api.md is the guide, docs/jobs.md has every field."
+)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -27,15 +36,29 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or load_settings()
     readiness = Readiness(settings)
+    service = Service(settings)
     database = Database(settings.require_database_url(), name="reelq api", size=4, wait_s=5.0)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        await service.close()
         await readiness.close()
         await asyncio.to_thread(database.close)
 
-    app = FastAPI(title="reelq", version=version("reelq"), lifespan=lifespan)
+    app = FastAPI(
+        title="reelq",
+        version=version("reelq"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # its pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.add_middleware(Guard, settings=settings)
+    problems.install(app)
+    documents.install(app)
+    app.include_router(job_routes(service))
+    app.include_router(event_routes(service))
     app.include_router(callback_routes(database))
     app.include_router(metrics_routes(database))
 

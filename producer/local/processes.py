@@ -19,12 +19,7 @@ WORKER_TRANSFER = (
 
 def api(host: str, port: int) -> tuple[str, ...]:
     """The HTTP API."""
-    return (
-        *("python", "-m", "uvicorn", "--factory", "producer.api.app:create_app"),
-        *("--host", host, "--port", str(port)),
-        # Streams of events have no end of their own; without a limit they would hold up every stop.
-        *("--timeout-graceful-shutdown", "3", "--no-access-log"),
-    )
+    return ("python", "-m", "producer.api", "--host", host, "--port", str(port))
 
 
 def flower(address: str, port: int) -> tuple[str, ...]:

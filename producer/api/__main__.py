@@ -1,0 +1,35 @@
+"""`python -m producer.api`: the server, which does not listen where strangers could reach it unless it is told to."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import uvicorn
+
+from producer.api.app import create_app
+from producer.api.guard import check_bind
+from seedance.problems import InvalidInput
+from storage.settings import load_settings
+
+
+def main() -> int:
+    """Serve until a signal; 2 when the configuration is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m producer.api")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8080)
+    arguments = parser.parse_args()
+    try:
+        settings = load_settings()
+        check_bind(arguments.host, settings)
+        app = create_app(settings)
+    except InvalidInput as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 2
+    # Streams of events have no end of their own; without a limit they would hold up every stop.
+    uvicorn.run(app, host=arguments.host, port=arguments.port, timeout_graceful_shutdown=3, access_log=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

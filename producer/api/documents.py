@@ -1,0 +1,235 @@
+"""What OpenAPI says of the routes: bodies, answers, examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from producer.api.resources import JobPage, JobResource
+from producer.job_spec import JobSpec
+
+_PREFIX = "#/components/schemas/"
+PROBLEM_EXAMPLE = {
+    "type": "urn:reelq:problem:invalid_request",
+    "title": "Unprocessable Content",
+    "status": 422,
+    "detail": "duration: must be 4 to 15 seconds, or -1 for auto, not 3",
+    "code": "invalid_request",
+    "instance": "/v1/jobs",
+    "advice": "Correct the fields named in `errors`; docs/jobs.md describes each of them. Nothing was stored.",
+    "errors": [{"field": "duration", "message": "must be 4 to 15 seconds, or -1 for auto, not 3"}],
+    "error": {
+        "message": "duration: must be 4 to 15 seconds, or -1 for auto, not 3",
+        "type": "invalid_request_error",
+        "code": "invalid_request",
+        "param": "duration",
+    },
+}
+PROBLEM_SCHEMA = {
+    "type": "object",
+    "description": "RFC 9457 problem details; `error` is the same as OpenAI's clients read it.",
+    "required": ["type", "title", "status", "detail", "code", "error"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "description": "Stable: for programs."},
+        "instance": {"type": "string"},
+        "advice": {"type": "string", "description": "What to do."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {
+                    "field": {"type": "string", "description": "As it was written, such as reference_images[3]."},
+                    "message": {"type": "string"},
+                    "where": {"type": "string", "description": "Which row, where there are many."},
+                },
+            },
+        },
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "code", "param"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "code": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+            },
+        },
+    },
+}
+JOB_EXAMPLES = {
+    "shortest": {"summary": "Only what is required", "value": {"prompt": "a red fox runs through fresh snow"}},
+    "product": {
+        "summary": "A product clip from a picture",
+        "value": {
+            "prompt": "the bottle turns slowly, soft morning light",
+            "tier": "fast",
+            "resolution": "720p",
+            "ratio": "9:16",
+            "duration": 5,
+            "audio": False,
+            "first_frame": "https://example.com/bottle.png",
+            "idempotency_key": "spring-bottle-1",
+            "tags": ["spring"],
+            "metadata": {"sku": "B-17"},
+        },
+    },
+}
+ROWS_EXAMPLE = (
+    '{"prompt": "a red fox in the snow", "duration": 5, "idempotency_key": "fox-1"}\n'
+    '{"prompt": "a lighthouse at dusk", "duration": 10, "idempotency_key": "lighthouse-1"}\n'
+)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Errors that a route may answer with."""
+    content = {"application/problem+json": {"schema": {"$ref": f"{_PREFIX}Problem"}, "example": PROBLEM_EXAMPLE}}
+    said = {
+        400: "not JSON",
+        404: "there is none of that id or name",
+        409: "not possible as it stands",
+        413: "the body is too large",
+        415: "the body is of another type",
+        422: "a field or parameter breaks a rule",
+        503: "the database or the object store does not answer; try again",
+    }
+    return {status: {"description": said[status], "content": content} for status in statuses}
+
+
+def job_answer(status: int, said: str) -> dict[int | str, dict[str, Any]]:
+    """An answer that is a job."""
+    return {status: {"description": said, "model": JobResource}}
+
+
+def json_body(schema: dict[str, Any], examples: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    """A JSON body."""
+    content = {"application/json": {"schema": schema, "examples": examples}}
+    return {"requestBody": {"required": required, "content": content}}
+
+
+def rows_body() -> dict[str, Any]:
+    """A body of many jobs."""
+    text = {"type": "string"}
+    content = {
+        "application/x-ndjson": {"schema": text, "example": ROWS_EXAMPLE},
+        "text/csv": {"schema": text, "example": 'prompt,duration\n"a red fox in the snow",5\n'},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 200},
+    "description": "The same as `idempotency_key` in the body: the same key and request again is the same job.",
+}
+_NONE_MATCH = {"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}}
+JOB_BODY = json_body({"$ref": f"{_PREFIX}JobSpec"}, JOB_EXAMPLES)
+
+ENQUEUE: dict[str, Any] = {
+    "responses": job_answer(202, "stored, or known by its key: then with `Idempotency-Replayed: true`")
+    | problems(400, 413, 415, 422, 503),
+    "openapi_extra": {"parameters": [_KEY]} | JOB_BODY,
+}
+LIST: dict[str, Any] = {"responses": {200: {"model": JobPage, "description": "a page"}} | problems(422, 503)}
+GET: dict[str, Any] = {
+    "responses": job_answer(200, "the job") | {304: {"description": "as it is known"}} | problems(404, 422, 503),
+    "openapi_extra": {"parameters": [_NONE_MATCH]},
+}
+CANCEL: dict[str, Any] = {
+    "responses": job_answer(200, "cancelled")
+    | job_answer(202, "a worker asks its gateway")
+    | problems(400, 404, 409, 415, 422, 503),
+    "openapi_extra": json_body(
+        {"type": "object", "properties": {"discard": {"type": "boolean"}}, "additionalProperties": False},
+        {"keep": {"value": {}}, "discard": {"value": {"discard": True}}},
+        required=False,
+    ),
+}
+RETRY: dict[str, Any] = {"responses": job_answer(202, "the new job") | problems(404, 409, 422, 503)}
+RESOLVE: dict[str, Any] = {
+    "responses": job_answer(200, "the job") | problems(400, 404, 409, 415, 422, 503),
+    "openapi_extra": json_body(
+        {
+            "type": "object",
+            "required": ["action"],
+            "properties": {
+                "action": {"enum": ["adopt", "resubmit", "abandon"]},
+                "task_id": {"type": "string", "description": "Of the gateway, to adopt.", "maxLength": 200},
+            },
+            "additionalProperties": False,
+        },
+        {
+            "adopt": {"summary": "The gateway has it", "value": {"action": "adopt", "task_id": "task_123"}},
+            "resubmit": {"summary": "Send it again; may be paid twice", "value": {"action": "resubmit"}},
+            "abandon": {"summary": "Give it up as failed", "value": {"action": "abandon"}},
+        },
+    ),
+}
+FILE: dict[str, Any] = {"responses": {302: {"description": "a link to the file"}} | problems(404, 409, 503)}
+_EVENT = {
+    "type": "object",
+    "required": ["id", "job_id", "at", "source", "target", "reason", "detail"],
+    "properties": {
+        "id": {"type": "integer"},
+        "job_id": {"type": "string", "format": "uuid"},
+        "at": {"type": "string", "format": "date-time"},
+        "source": {"type": ["string", "null"], "description": "The state before; null when the job was stored."},
+        "target": {"type": "string", "description": "The state after."},
+        "reason": {"type": "string"},
+        "detail": {"type": ["object", "null"]},
+    },
+}
+_SSE = {
+    "text/event-stream": {"schema": {"type": "string"}, "example": 'id: 7\ndata: {"id": 7, "target": "generating"}\n\n'}
+}
+_EVENT_LIST = {"type": "object", "required": ["data"], "properties": {"data": {"type": "array", "items": _EVENT}}}
+JOB_EVENTS: dict[str, Any] = {
+    "responses": {
+        200: {"description": "the timeline", "content": {"application/json": {"schema": _EVENT_LIST}} | _SSE},
+        204: {"description": "the job is terminal and there is nothing more"},
+    }
+    | problems(404, 422, 503)
+}
+EVENTS: dict[str, Any] = {
+    "responses": {200: {"description": "events without end", "content": _SSE}} | problems(422, 503)
+}
+
+
+def install(app: FastAPI) -> None:
+    """Let the application describe itself with the schemas that its bodies and errors refer to."""
+
+    def describe() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            found = get_openapi(
+                title=app.title,
+                version=app.version,
+                routes=app.routes,
+                description=app.description,
+                tags=app.openapi_tags,
+            )
+            schemas = found.setdefault("components", {}).setdefault("schemas", {})
+            spec = JobSpec.model_json_schema(ref_template=_PREFIX + "{model}")
+            schemas |= spec.pop("$defs", {}) | {"JobSpec": spec, "Problem": PROBLEM_SCHEMA}
+            for path in found["paths"].values():
+                for operation in path.values():
+                    _drop_fastapis_own(operation["responses"])
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            app.openapi_schema = found
+        return app.openapi_schema
+
+    app.openapi = describe  # type: ignore[method-assign]
+
+
+def _drop_fastapis_own(responses: dict[str, Any]) -> None:
+    """Where FastAPI checks a parameter it announces errors in its own form, which are never sent."""
+    if "422" in responses:
+        responses["422"] = problems(422)[422]

@@ -1,0 +1,85 @@
+"""What every route works with: the producer, the bucket, the event hub, and threads for all that blocks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from producer.api.events import EventHub
+from producer.api.problems import busy
+from producer.client import Producer
+from storage.database import Connection
+from storage.objects import Objects
+from storage.settings import Settings
+
+T = TypeVar("T")
+
+THREADS = 8
+MAX_WAITING = 256
+MAX_BATCHES = 2
+
+
+class Service:
+    """Made once per process. No request waits for a thread behind more than `MAX_WAITING` others."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.producer = Producer(settings, local_files=False)
+        self.objects = Objects(settings)
+        self.hub = EventHub(self.read)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
+        # Large inputs have threads of their own, so that they hold up nobody.
+        self._batch_threads = ThreadPoolExecutor(MAX_BATCHES, thread_name_prefix="api-batch")
+        self._waiting = 0
+        self._batches = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do something that blocks for a moment, in a thread.
+
+        Raises:
+            ApiProblem: too many are waiting already.
+        """
+        if self._waiting >= MAX_WAITING:
+            raise busy("too many requests at once")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1
+
+    async def run_batch(self, work: Callable[[], T]) -> T:
+        """Do something that may take many seconds, in a thread.
+
+        Raises:
+            ApiProblem: too many are waiting already.
+        """
+        if self._batches >= MAX_BATCHES * 4:
+            raise busy("too many large inputs at once", 10.0)
+        self._batches += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._batch_threads, work)
+        finally:
+            self._batches -= 1
+
+    async def read(self, question: Callable[[Connection], T]) -> T:
+        """Ask the database something.
+
+        Raises:
+            DatabaseUnavailable: it does not answer.
+            ApiProblem: as `run`.
+        """
+
+        def ask() -> T:
+            with self.producer.database.begin() as conn:
+                return question(conn)
+
+        return await self.run(ask)
+
+    async def close(self) -> None:
+        """Stop what runs in the background and give the connections back."""
+        await self.hub.close()
+        for threads in (self._threads, self._batch_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self.producer.close)

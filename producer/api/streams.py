@@ -1,0 +1,156 @@
+"""Events as JSON and as server-sent events: of one job, and of all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from producer import decisions
+from producer.api import documents as docs
+from producer.api.events import EventLog, rung
+from producer.api.problems import ApiProblem
+from producer.api.resources import answer
+from producer.api.service import Service
+from producer.client import as_job_id
+from storage import views
+from storage.database import Connection, DatabaseUnavailable
+from storage.states import TERMINAL, JobState
+
+HEARTBEAT_S = 15.0
+_LOOK_AGAIN_S = 1.0
+_RECONNECT_MS = 2_000
+_PAGE = 500
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+Event = dict[str, Any]
+LastEventId = Annotated[int | None, Header(ge=0, le=2**63 - 1, description="Go on after this event.")]
+After = Annotated[
+    int | None, Query(ge=0, le=2**63 - 1, description="The same, for clients that cannot set the header.")
+]
+
+
+def event_routes(service: Service) -> APIRouter:
+    """`/v1/jobs/{id}/events` and `/v1/events`."""
+    router = APIRouter(tags=["events"])
+
+    @router.get("/v1/jobs/{job_id}/events", **docs.JOB_EVENTS)
+    async def job_events(
+        request: Request, job_id: str, last_event_id: LastEventId = None, after: After = None
+    ) -> Response:
+        """A job's timeline: as JSON what there is, with `Accept: text/event-stream` also what comes, until the job is
+        terminal. Then 204 tells an EventSource to stop."""
+        wanted = as_job_id(job_id)
+        start = last_event_id if last_event_id is not None else after or 0
+        job = await service.read(lambda conn: decisions.get_job(conn, wanted))
+        if not _wants_stream(request):
+            return answer({"data": await service.read(lambda conn: _of_job(conn, wanted, start, 10_000))})
+        first = await service.read(lambda conn: _of_job(conn, wanted, start, _PAGE))
+        if job.terminal and not first:
+            return Response(status_code=204, headers=_HEADERS)
+        service.hub.require_room()
+        return _stream(_job_stream(service, wanted, start))
+
+    @router.get("/v1/events", **docs.EVENTS)
+    async def all_events(request: Request, last_event_id: LastEventId = None, after: After = None) -> Response:
+        """The events of all jobs as they happen, as server-sent events; with `Last-Event-ID` those missed meanwhile
+        come first, and none is left out."""
+        start = last_event_id if last_event_id is not None else after
+        if start is None:
+            start = await service.read(views.last_event)
+        service.hub.require_room()
+        return _stream(_whole_stream(service, start))
+
+    return router
+
+
+def _of_job(conn: Connection, job_id: UUID, after: int, limit: int) -> list[Event]:
+    return views.job_events_after(conn, job_id, after, limit)
+
+
+def _wants_stream(request: Request) -> bool:
+    return "text/event-stream" in request.headers.get("accept", "")
+
+
+def _stream(frames: AsyncIterator[bytes]) -> Response:
+    return StreamingResponse(frames, media_type="text/event-stream", headers=_HEADERS)
+
+
+async def _job_stream(service: Service, job_id: UUID, after: int) -> AsyncIterator[bytes]:
+    yield _opening()
+    beat = _Heartbeat()
+    with service.hub.watch(job_id) as bell:
+        while True:
+            events = await _read(service, partial(_of_job, job_id=job_id, after=after, limit=_PAGE))
+            if events:
+                after = events[-1]["id"]
+                yield _frames(events)
+                beat.sent()
+                if JobState(events[-1]["target"]) in TERMINAL:
+                    return
+                continue
+            await rung(bell, beat.left_s())
+            if beat.is_due():
+                yield beat.frame()
+
+
+async def _whole_stream(service: Service, after: int) -> AsyncIterator[bytes]:
+    yield _opening()
+    beat = _Heartbeat()
+    place = EventLog(after)
+    with service.hub.watch() as bell:
+        while True:
+            events = await _read(service, place.read)
+            if events:
+                yield _frames(events)
+                beat.sent()
+                continue
+            # The hub may have got past a gap that this place still waits at: so no longer than a second.
+            await rung(bell, min(beat.left_s(), _LOOK_AGAIN_S if place.waiting else HEARTBEAT_S))
+            if beat.is_due():
+                yield beat.frame()
+
+
+async def _read(service: Service, question: Any) -> Sequence[Event]:
+    """Events, or none while the database does not answer: the stream outlives an outage."""
+    try:
+        found: Sequence[Event] = await service.read(question)
+    except (DatabaseUnavailable, ApiProblem):
+        await asyncio.sleep(_LOOK_AGAIN_S)
+        return ()
+    return found
+
+
+def _opening() -> bytes:
+    """How long to wait before connecting again; it also gets the headers past proxies that wait for a body."""
+    return b"retry: %d\n\n" % _RECONNECT_MS
+
+
+def _frames(events: Sequence[Mapping[str, Any]]) -> bytes:
+    return b"".join(b"id: %d\ndata: %s\n\n" % (event["id"], orjson.dumps(event)) for event in events)
+
+
+class _Heartbeat:
+    """Says when a stream was silent for so long that a comment is due."""
+
+    def __init__(self) -> None:
+        self.sent()
+
+    def sent(self) -> None:
+        self._due = asyncio.get_running_loop().time() + HEARTBEAT_S
+
+    def left_s(self) -> float:
+        return self._due - asyncio.get_running_loop().time()
+
+    def is_due(self) -> bool:
+        return self.left_s() <= 0
+
+    def frame(self) -> bytes:
+        self.sent()
+        return b": heartbeat\n\n"

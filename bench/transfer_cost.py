@@ -25,7 +25,9 @@ def main() -> None:
             assert said["succeeded"] == with_jobs, said
             print(
                 f"{what:16} {said['succeeded']:5d} jobs {said['took_s']:7.2f} s "
-                f"{said['succeeded'] / said['took_s']:7.1f} jobs/s {said['cpu_s'] / with_jobs * 1000:6.2f} ms CPU a job"
+                f"{said['succeeded'] / said['took_s']:7.1f} jobs/s "
+                f"{said['cpu_s'] / with_jobs * 1000:6.2f} ms CPU a job "
+                f"and {said['decoder_cpu_s'] / with_jobs * 1000:5.2f} ms for its poster"
             )
 
 

@@ -150,19 +150,23 @@ def _work() -> dict[str, Any]:
             list(pool.map(lambda batch: transfer_batch(runtime, batch), batches))
             done += len(items)
     took_s, cpu_s = time.monotonic() - began_s, time.process_time() - cpu_s
+    peak_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     with runtime.database.begin() as conn:
         row = conn.execute(
             "SELECT count(*), coalesce(sum(size_bytes), 0)::bigint FROM jobs WHERE state = %s", [JobState.SUCCEEDED]
         ).fetchone()
     assert row is not None
     runtime.close()
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "claimed": done,
         "succeeded": row[0],
         "bytes": row[1],
         "took_s": took_s,
         "cpu_s": cpu_s,
-        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "decoder_cpu_s": children.ru_utime + children.ru_stime,
+        "peak_rss_bytes": peak_rss,
+        "decoder_peak_rss_bytes": children.ru_maxrss * 1024,
     }
 
 

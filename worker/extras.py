@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from storage.objects import PART_BYTES, Objects, StoreUnavailable, key_beside
 from worker.download import VideoSource
 from worker.fetch import DownloadFailed, UrlRefused
-from worker.poster import POSTER_TYPE, NoPoster, Posters, blocks
+from worker.poster import POSTER_TYPE, Posters, Unreadable
 from worker.runtime import Runtime
 from worker.sidecar import SIDECAR_TYPE, sidecar
 from worker.upload import Stored, put
@@ -72,9 +72,9 @@ class PosterOf:
                 try:
                     return objects.read_range(stored.key, offset, size)
                 except StoreUnavailable as exc:
-                    raise NoPoster(str(exc)) from exc
+                    raise Unreadable(str(exc)) from exc
 
-            self._made = await self._posters.make(blocks(fetch, stored.size_bytes), stored.size_bytes)
+            self._made = await self._posters.make(fetch, stored.size_bytes)
         return self._made
 
 

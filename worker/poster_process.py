@@ -1,0 +1,175 @@
+"""The process that decodes first frames: what a hostile video can do to a decoder, it does to this process alone.
+
+It knows no settings and no secrets, opens no files and may use little memory; the worker starts it anew when it dies.
+It talks over its own stdin and stdout: the worker sends the size of a file, it asks for ranges of that file, and
+answers with a JPEG or with why there is none. It imports nothing of ours and is started as a script.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import signal
+import struct
+from collections import OrderedDict
+from collections.abc import Callable
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:  # the worker reads the names above and below without loading libav
+    import av
+    from av.video.reformatter import VideoReformatter
+
+MAX_WIDTH = 480
+MAX_PIXELS = 4096 * 4096
+MAX_PACKETS = 64
+BLOCK_BYTES = 128 * 1024
+MAX_BLOCKS = 128
+MEMORY_BYTES = 2 * 2**30  # of address space; most of it is never touched
+_KEPT_BLOCKS = 16
+
+# From the worker: the size of a file; later what was asked for, after its length.
+SIZE, LENGTH = struct.Struct("<Q"), struct.Struct("<I")
+# To the worker: what it is, then where and how much (READ), or only how much follows.
+MESSAGE = struct.Struct("<cQI")
+READ, PICTURE, NOTHING = b"R", b"P", b"N"
+
+ReadAt = Callable[[int, int], bytes]
+"""The bytes of a file from an offset on, so many or fewer at its end."""
+
+
+class NoPoster(Exception):
+    """No picture can be made of this file; the text says why."""
+
+
+class File(io.RawIOBase):
+    """What libav reads: a file of which only the blocks that it asks for are fetched, and few of them kept."""
+
+    def __init__(self, fetch: ReadAt, size: int) -> None:
+        self._fetch = fetch
+        self._size = size
+        self._position = 0
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._fetched = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to so many bytes, of one block: libav asks again."""
+        start = self._position - self._position % BLOCK_BYTES
+        if self._position >= self._size:
+            return b""
+        if start not in self._kept:
+            self._fetched += 1
+            if self._fetched > MAX_BLOCKS:
+                raise NoPoster(f"more than {MAX_BLOCKS * BLOCK_BYTES // 2**20} MiB of it are needed")
+            self._kept[start] = self._fetch(start, min(BLOCK_BYTES, self._size - start))
+            if len(self._kept) > _KEPT_BLOCKS:
+                self._kept.popitem(last=False)
+        begin = self._position - start
+        found = self._kept[start][begin : None if size < 0 else begin + size]
+        self._position += len(found)
+        return found
+
+
+def first_frame(fetch: ReadAt, size: int, scaler: VideoReformatter | None = None) -> bytes:
+    """The first frame of an MP4 as a JPEG, at most 480 pixels wide. A `scaler` that is kept saves a third of the work.
+
+    Raises:
+        NoPoster: it cannot be decoded, or not within the limits.
+    """
+    import av
+    from av.video.reformatter import VideoReformatter
+
+    try:
+        # Only one demuxer is let near bytes from outside, and no file that they name is opened.
+        with av.open(File(fetch, size), "r", format="mp4", options={"enable_drefs": "0"}) as container:
+            if not container.streams.video:
+                raise NoPoster("it has no video stream")
+            stream = container.streams.video[0]
+            decoder = stream.codec_context
+            if not 0 < decoder.width * decoder.height <= MAX_PIXELS:
+                raise NoPoster(f"its frames are {decoder.width}×{decoder.height}")
+            decoder.thread_count = 1
+            decoder.flags |= av.codec.context.Flags.low_delay  # the first frame at once, not after others
+            for count, packet in enumerate(container.demux(stream)):
+                for frame in packet.decode():
+                    return _jpeg(frame, scaler or VideoReformatter())
+                if count >= MAX_PACKETS:
+                    break
+    except av.FFmpegError as exc:
+        raise NoPoster(f"{type(exc).__name__}: {exc.strerror}") from exc
+    raise NoPoster("it has no frame that can be decoded")
+
+
+def _jpeg(frame: av.VideoFrame, scaler: VideoReformatter) -> bytes:
+    import av
+
+    width = min(frame.width, MAX_WIDTH) // 2 * 2
+    height = max(2, round(frame.height * width / frame.width / 2) * 2)
+    picture = scaler.reformat(frame, width, height, "yuvj420p", interpolation="AREA")
+    picture.pts = 0
+    encoder: Any = av.CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
+    encoder.time_base = Fraction(1, 1)
+    encoder.thread_count = 1
+    return b"".join(bytes(packet) for packet in encoder.encode(picture))
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer for one file after the other, until the worker is gone."""
+    from av.video.reformatter import VideoReformatter
+
+    scaler = VideoReformatter()
+
+    def fetch(offset: int, size: int) -> bytes:
+        sink.write(MESSAGE.pack(READ, offset, size))
+        sink.flush()
+        (length,) = LENGTH.unpack(source.read(LENGTH.size))
+        return source.read(length)
+
+    while len(header := source.read(SIZE.size)) == SIZE.size:
+        (size,) = SIZE.unpack(header)
+        try:
+            kind, answer = PICTURE, first_frame(fetch, size, scaler)
+        except struct.error:
+            return  # the worker has gone in the middle of an answer
+        except Exception as exc:  # noqa: BLE001 - whatever a decoder makes of bytes from outside: it is no picture
+            text = str(exc) if isinstance(exc, NoPoster) else f"{type(exc).__name__}: {exc}"
+            kind, answer = NOTHING, text.encode()[:1000]
+        sink.write(MESSAGE.pack(kind, 0, len(answer)) + answer)
+        sink.flush()
+
+
+def main() -> None:
+    """Shut the process in and serve."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker is asked to stop, and it stops this
+    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):  # nothing that a library prints may be taken for an answer
+        os.dup2(null, standard)
+    for limit, most in (
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, 16),
+    ):
+        resource.setrlimit(limit, (most, most))
+    serve(source, sink)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, LiteralString
 
@@ -10,22 +11,57 @@ from psycopg.rows import dict_row
 
 from storage.database import Connection
 
+log = logging.getLogger("reelq.accounts")
+
+SUSPEND_CAP_S = 900.0
+SHRINK_APART_S = 5.0
+
+# While it is suspended, further failures are those of POSTs made before: only a probe's failure doubles the time.
 _SUSPEND: LiteralString = """
-INSERT INTO account_states (name, suspended_until, error) VALUES
-    (%(name)s, now() + make_interval(secs => %(seconds)s), %(error)s::jsonb)
-ON CONFLICT (name) DO UPDATE SET suspended_until = excluded.suspended_until, error = excluded.error, updated_at = now()
+INSERT INTO account_states AS s (name, suspended_until, suspensions, error) VALUES
+    (%(name)s, now() + make_interval(secs => %(seconds)s), 1, %(error)s::jsonb)
+ON CONFLICT (name) DO UPDATE SET
+    suspended_until = CASE WHEN s.suspended_until > now() THEN s.suspended_until
+        ELSE now() + make_interval(secs => least(%(cap_s)s, %(seconds)s * 2.0 ^ s.suspensions)) END,
+    suspensions = CASE WHEN s.suspended_until > now() THEN s.suspensions ELSE least(s.suspensions + 1, 30) END,
+    error = excluded.error, updated_at = now()
+RETURNING extract(epoch FROM s.suspended_until - now())::float8
 """
 _THROTTLE: LiteralString = """
-INSERT INTO account_states (name, throttled_until) VALUES (%(name)s, now() + make_interval(secs => %(seconds)s))
-ON CONFLICT (name) DO UPDATE SET
-    throttled_until = greatest(account_states.throttled_until, excluded.throttled_until), updated_at = now()
+WITH before AS (
+    SELECT name, coalesce(slot_limit, max_in_flight) AS most,
+           slot_limit_at IS NULL OR slot_limit_at < now() - make_interval(secs => %(apart_s)s) AS may_shrink
+    FROM account_states WHERE name = %(name)s FOR UPDATE
+), written AS (
+    INSERT INTO account_states AS s (name, throttled_until)
+    VALUES (%(name)s, now() + make_interval(secs => %(seconds)s))
+    ON CONFLICT (name) DO UPDATE SET
+        throttled_until = greatest(s.throttled_until, excluded.throttled_until), updated_at = now(),
+        slot_limit = CASE WHEN (SELECT may_shrink FROM before) THEN greatest(1, (SELECT most FROM before) / 2)
+                          ELSE s.slot_limit END,
+        slot_limit_at = CASE WHEN (SELECT may_shrink FROM before) THEN now() ELSE s.slot_limit_at END
+    RETURNING s.slot_limit, s.max_in_flight
+)
+SELECT b.most, w.slot_limit, w.max_in_flight FROM before b CROSS JOIN written w WHERE b.may_shrink
+"""
+_GROW: LiteralString = """
+UPDATE account_states SET
+    slot_limit = CASE WHEN slot_limit + %(step)s < max_in_flight THEN slot_limit + %(step)s END, slot_limit_at = now()
+WHERE name = %(name)s RETURNING slot_limit
+"""
+_RECOVERED: LiteralString = """
+UPDATE account_states s SET suspended_until = NULL, suspensions = 0, error = NULL, updated_at = now()
+WHERE s.name = %(name)s AND EXISTS (
+    SELECT FROM attempts a WHERE a.account = s.name AND a.started_at > s.suspended_until AND a.outcome = 'accepted')
+RETURNING s.name
 """
 _RESUME: LiteralString = """
-UPDATE account_states SET suspended_until = NULL, throttled_until = NULL, error = NULL, updated_at = now()
+UPDATE account_states SET suspended_until = NULL, throttled_until = NULL, suspensions = 0, error = NULL,
+                          slot_limit = NULL, slot_limit_at = now(), updated_at = now()
 WHERE name = %(name)s
 """
 _STATES: LiteralString = """
-SELECT name, suspended_until, throttled_until, error,
+SELECT name, suspended_until, throttled_until, error, slot_limit, slot_limit_at,
        coalesce(suspended_until > now(), false) AS suspended, coalesce(throttled_until > now(), false) AS throttled
 FROM account_states
 """
@@ -39,18 +75,40 @@ SELECT DISTINCT component FROM heartbeats WHERE seen_at > now() - make_interval(
 """
 
 
-def suspend(conn: Connection, name: str, seconds: float, error: Mapping[str, Any]) -> None:
-    """Submit nothing to this account for a while: its key, permission or credit failed."""
-    conn.execute(_SUSPEND, {"name": name, "seconds": seconds, "error": orjson.dumps(error).decode()})
+def suspend(conn: Connection, name: str, seconds: float, error: Mapping[str, Any]) -> float:
+    """Submit nothing to this account for a while: its key, permission or credit failed.
+
+    After that one job is tried; each time it fails in the same way the account rests twice as long. Gives the seconds.
+    """
+    parameters = {"name": name, "seconds": seconds, "cap_s": SUSPEND_CAP_S, "error": orjson.dumps(error).decode()}
+    row = conn.execute(_SUSPEND, parameters).fetchone()
+    assert row is not None  # noqa: S101 - DO UPDATE returns the row either way
+    return float(row[0])
 
 
 def throttle(conn: Connection, name: str, seconds: float) -> None:
-    """Submit nothing to this account for a while: it said "too many"."""
-    conn.execute(_THROTTLE, {"name": name, "seconds": seconds})
+    """Submit nothing to this account for a while, and less at once after that: it said "too many".
+
+    The limit is halved at most once in `SHRINK_APART_S`, for one burst brings many such answers.
+    """
+    row = conn.execute(_THROTTLE, {"name": name, "seconds": seconds, "apart_s": SHRINK_APART_S}).fetchone()
+    if row is not None and row[1] is not None:
+        log.warning("account.limit_lowered account=%s from=%d to=%d configured=%d", name, row[0], row[1], row[2])
+
+
+def grow_limit(conn: Connection, name: str, step: int) -> int | None:
+    """Give a lowered limit back by a step; None once it is as configured again."""
+    row = conn.execute(_GROW, {"name": name, "step": step}).fetchone()
+    return None if row is None else row[0]
+
+
+def end_suspension(conn: Connection, name: str) -> bool:
+    """Forget a suspension after which a job was accepted."""
+    return conn.execute(_RECOVERED, {"name": name}).fetchone() is not None
 
 
 def resume(conn: Connection, name: str) -> None:
-    """Use the account again at once."""
+    """Use the account again at once, as much as is configured."""
     conn.execute(_RESUME, {"name": name})
 
 

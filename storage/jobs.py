@@ -15,6 +15,7 @@ import orjson
 import uuid_utils.compat
 from psycopg.rows import class_row, dict_row
 
+from storage.admission import claim_submits as claim_submits
 from storage.database import Connection
 from storage.records import (
     AttemptMarks,
@@ -292,18 +293,6 @@ WITH due AS (
 SELECT id, claim, account FROM leased ORDER BY video_expires_at
 """
 
-_CLAIM_SUBMITS: LiteralString = """
-WITH due AS (
-    SELECT id FROM jobs
-    WHERE state = 'queued' AND due_at <= now() AND %(gateway)s = ANY(gateways)
-      AND (account_pin IS NULL OR account_pin = %(account)s) AND cancel_request IS NULL
-      AND (%(tiers)s::text[] IS NULL OR coalesce(request ->> 'tier', 'standard') = ANY(%(tiers)s::text[]))
-    ORDER BY priority DESC, due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-)
-UPDATE jobs j SET claim = j.claim + 1, account = %(account)s, due_at = now() + make_interval(secs => %(lease_s)s)
-FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
-"""
-
 
 def claim_polls(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:
     """Lease generating jobs whose next poll is due, the longest overdue first."""
@@ -321,17 +310,6 @@ def claim_transfers(conn: Connection, limit: int, lease_s: float, share: float |
     `share`: only those that have less than this share of their URL's life left; None: all.
     """
     return _rows(Claimed, conn, _CLAIM_TRANSFERS, {"limit": limit, "lease_s": lease_s, "share": share})
-
-
-def claim_submits(
-    conn: Connection, account: str, gateway: str, limit: int, lease_s: float, tiers: Sequence[str] | None = None
-) -> list[Claimed]:
-    """Lease queued jobs that this account can serve, by priority, then oldest first, and note the account.
-
-    `tiers`: the only ones the account has; None: all that its gateway has.
-    """
-    parameters = {"account": account, "gateway": gateway, "limit": limit, "lease_s": lease_s, "tiers": tiers}
-    return _rows(Claimed, conn, _CLAIM_SUBMITS, parameters)
 
 
 _IN_FLIGHT: LiteralString = """

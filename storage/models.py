@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    REAL,
     BigInteger,
     CheckConstraint,
     Column,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -81,7 +83,17 @@ class Job(SQLModel, table=True):
             f"state NOT IN {IN_FLIGHT} OR (account IS NOT NULL AND attempt > 0)", name="jobs_account_check"
         ),
         UniqueConstraint("tenant", "idempotency_key", name="jobs_tenant_idempotency_key_key"),
-        Index("jobs_queued_idx", desc("priority"), "due_at", "id", postgresql_where=text("state = 'queued'")),
+        # A share is a tenant's campaign, and what of it is pinned to an account: admission leaps from share to share.
+        Index(
+            "jobs_shares_idx",
+            desc("priority"),
+            "tenant",
+            text("coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"),
+            text("coalesce(account_pin, ''::text)"),
+            "due_at",
+            "id",
+            postgresql_where=text("state = 'queued'"),
+        ),
         Index(
             "jobs_due_idx",
             "state",
@@ -132,6 +144,8 @@ class Job(SQLModel, table=True):
     refusals: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     setbacks: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     polls: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    # The last poll that found it unfinished: it was finished after that.
+    polled_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     reason: str | None = Field(default=None, sa_column=Column(Text))
     # Somebody wants a submitted job cancelled: "keep" if that is free at the gateway, "discard" in any case.
     cancel_request: str | None = Field(default=None, sa_column=Column(Text))
@@ -234,14 +248,45 @@ class Asset(SQLModel, table=True):
 
 
 class AccountState(SQLModel, table=True):
-    """What was learnt about an account: whether it is suspended, and why."""
+    """What was learnt about an account: whether it is suspended, and why. Schedulers lock the row while they claim."""
 
     __tablename__ = "account_states"
 
     name: str = Field(sa_column=Column(Text, primary_key=True))
     suspended_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     throttled_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # Suspensions in a row without a job that was accepted between them: each is twice as long.
+    suspensions: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    # As configured, and what "too many" has made of it (NULL: the same), since when.
+    max_in_flight: int | None = Field(default=None, sa_column=Column(Integer))
+    slot_limit: int | None = Field(default=None, sa_column=Column(Integer))
+    slot_limit_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+
+
+class AccountTurn(SQLModel, table=True):
+    """The share of a tenant that an account served last; the next turn begins after it."""
+
+    __tablename__ = "account_turns"
+
+    account: str = Field(sa_column=Column(Text, primary_key=True))
+    tenant: str = Field(sa_column=Column(Text, primary_key=True))
+    campaign: UUID = Field(sa_column=Column(Uuid, nullable=False))
+    pin: str = Field(sa_column=Column(Text, nullable=False))
+    served_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+
+
+class Durations(SQLModel, table=True):
+    """Recent generation times in seconds of one kind of video at one account, the newest first."""
+
+    __tablename__ = "durations"
+
+    account: str = Field(sa_column=Column(Text, primary_key=True))
+    tier: str = Field(sa_column=Column(Text, primary_key=True))
+    resolution: str = Field(sa_column=Column(Text, primary_key=True))
+    duration: str = Field(sa_column=Column(Text, primary_key=True))
+    seconds: list[float] = Field(sa_column=Column(ARRAY(REAL), nullable=False))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 
 

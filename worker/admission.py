@@ -1,17 +1,25 @@
-"""How many jobs each account may be given now. The rows are the count: no locks and no counters elsewhere."""
+"""How many jobs each account may be given now. The rows are the count: no locks and no counters elsewhere.
+
+An account's row stays locked from the count to the end of the claim, so that two schedulers cannot both fill a slot.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
 from dataclasses import dataclass
-from typing import Any
 
 from seedance.account import Account
-from storage import accounts, jobs
+from storage import accounts, admission, jobs
+from storage.admission import LockedAccount, Usage
 from storage.database import Connection
 from storage.settings import Settings
 
+log = logging.getLogger("reelq.admission")
+
 SUBMIT_BATCH = 50
+# A limit that "too many" has halved grows back by a fiftieth of what is configured, at least one, for every so long
+# without a change.
+GROW_AFTER_S, GROW_SHARE = 15.0, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,28 +31,48 @@ class Grant:
 
 
 def grants(conn: Connection, settings: Settings) -> list[Grant]:
-    """The accounts that may submit now, in their configured order."""
-    states = accounts.states(conn)
-    in_flight = jobs.in_flight(conn, settings.unconfirmed_grace_seconds)
+    """The accounts that may submit now, in their configured order; they stay locked until the transaction ends."""
+    limits = {account.name: account.max_in_flight for account in settings.accounts}
+    locked = admission.lock_accounts(conn, limits, GROW_AFTER_S) if limits else {}
+    if not locked:
+        return []
+    used = admission.usage(conn, list(locked), settings.unconfirmed_grace_seconds)
     paced = any(account.requests_per_minute is not None for account in settings.accounts)
     started = jobs.started_last_minute(conn) if paced else {}
     found = []
     for account in settings.accounts:
-        slots = free_slots(account, states.get(account.name), in_flight, started)
-        if slots > 0:
-            found.append(Grant(account, slots))
+        if account.name in locked:
+            state = _learn(conn, account, locked[account.name])
+            usage = used.get(account.name, Usage(account.name))
+            slots = free_slots(account, state, usage, started.get(account.name, 0))
+            if slots > 0:
+                found.append(Grant(account, slots))
     return found
 
 
-def free_slots(
-    account: Account, state: Mapping[str, Any] | None, in_flight: Mapping[str, int], started: Mapping[str, int]
-) -> int:
-    """How many more jobs an account takes: none while it is suspended or throttled, one as a probe after that."""
-    if state is not None and (state["suspended"] or state["throttled"]):
-        return 0
-    slots = account.max_in_flight - in_flight.get(account.name, 0)
+def free_slots(account: Account, state: LockedAccount, used: Usage, started: int) -> int:
+    """How many more jobs an account takes. After a suspension that is one at a time, until one is accepted.
+
+    `started` counts the POSTs begun in the last minute; those that are claimed are about to begin.
+    """
+    limit = account.max_in_flight if state.slot_limit is None else min(state.slot_limit, account.max_in_flight)
+    slots = limit - used.in_flight
     if account.requests_per_minute is not None:
-        slots = min(slots, account.requests_per_minute - started.get(account.name, 0))
-    if state is not None and state["suspended_until"] is not None:
-        slots = min(slots, 1)
+        slots = min(slots, account.requests_per_minute - started - used.claimed)
+    if state.probing:
+        slots = min(slots, 1 - used.starting)
     return max(slots, 0)
+
+
+def _learn(conn: Connection, account: Account, state: LockedAccount) -> LockedAccount:
+    """What became of the account meanwhile: a probe that was accepted, a limit that may grow."""
+    probing, slot_limit = state.probing, state.slot_limit
+    if probing and accounts.end_suspension(conn, account.name):
+        log.info("account.returned account=%s", account.name)
+        probing = False
+    if slot_limit is not None and state.quiet:
+        step = max(1, account.max_in_flight // GROW_SHARE)
+        slot_limit = accounts.grow_limit(conn, account.name, step)
+        now = account.max_in_flight if slot_limit is None else slot_limit
+        log.info("account.limit_raised account=%s limit=%d configured=%d", account.name, now, account.max_in_flight)
+    return LockedAccount(account.name, probing, slot_limit, state.quiet)

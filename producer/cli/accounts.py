@@ -32,12 +32,13 @@ def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson 
         print_json(rows)
         return
     print_table(
-        ["NAME", "GATEWAY", "IN FLIGHT", "PER MINUTE", "STATE", "WHERE"],
+        ["NAME", "GATEWAY", "IN FLIGHT", "LIMIT", "PER MINUTE", "STATE", "WHERE"],
         [
             [
                 row["name"],
                 row["gateway"],
-                f"{row['in_flight']}/{row['max_in_flight']}",
+                row["in_flight"],
+                _limit(row),
                 row["requests_per_minute"] or "-",
                 row["state"] + (f" ({row['error']})" if row["error"] else ""),
                 row["base_url"],
@@ -45,6 +46,12 @@ def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson 
             for row in rows
         ],
     )
+
+
+def _limit(row: Mapping[str, Any]) -> str:
+    """What is allowed at once now / as configured, and since when it is less."""
+    since = f" since {row['limit_since'].astimezone():%H:%M:%S}" if row["limit_since"] else ""
+    return f"{row['limit_now']}/{row['max_in_flight']}{since}"
 
 
 def _rows(settings: Settings, known: Mapping[str, Mapping[str, Any]], used: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -61,6 +68,8 @@ def _rows(settings: Settings, known: Mapping[str, Mapping[str, Any]], used: Mapp
                 "base_url": account.base_url or account.dialect.default_base_url,
                 "max_in_flight": account.max_in_flight,
                 "requests_per_minute": account.requests_per_minute,
+                "limit_now": min(learnt.get("slot_limit") or account.max_in_flight, account.max_in_flight),
+                "limit_since": learnt.get("slot_limit_at") if learnt.get("slot_limit") else None,
                 "in_flight": used.get(account.name, 0),
                 "state": state,
                 "suspended_until": learnt.get("suspended_until") if state == "suspended" else None,

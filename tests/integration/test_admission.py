@@ -1,0 +1,239 @@
+"""Who is given a slot, against a real PostgreSQL: limits that hold, fair turns, accounts that rest and return."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+
+from seedance.account import Account
+from storage import accounts, admission, jobs
+from storage.database import Connection, Database, connect
+from storage.records import AttemptMarks, AttemptOutcome, Claimed, Move, NewJob
+from storage.settings import Settings
+from storage.states import JobState
+from worker.admission import grants
+
+LEASE_S = 60.0
+
+
+def an_account(name: str = "main", **fields: object) -> Account:
+    return Account.model_validate(
+        {"name": name, "gateway": "anyfast", "api_key": "sk-1", **fields} | {"base_url": "https://g.example"}
+    )
+
+
+def settings_of(*configured: Account) -> Settings:
+    return Settings(accounts=configured)
+
+
+def enqueue(
+    conn: Connection, count: int, campaign: str | None = None, tenant: str = "default", **fields: object
+) -> list[UUID]:
+    campaign_id = jobs.ensure_campaign(conn, tenant, campaign) if campaign else None
+    values: dict[str, object] = {"gateways": ["anyfast"], "tenant": tenant, "campaign_id": campaign_id, **fields}
+    request = {"prompt": "a cat"}
+    new = [NewJob(jobs.new_job_id(), request, "h", **values) for _ in range(count)]  # type: ignore[arg-type]
+    return [item.id for item in jobs.enqueue(conn, new)]
+
+
+def claim(conn: Connection, limit: int, account: str = "main", gateway: str = "anyfast") -> list[UUID]:
+    return [item.id for item in admission.claim_submits(conn, account, gateway, limit, LEASE_S)]
+
+
+def tick(conn: Connection, settings: Settings) -> list[Claimed]:
+    """What a scheduler does for submits."""
+    claimed = []
+    for grant in grants(conn, settings):
+        account = grant.account
+        claimed += admission.claim_submits(conn, account.name, account.gateway, grant.slots, LEASE_S)
+    return claimed
+
+
+def submit(conn: Connection, claimed: Sequence[Claimed], outcome: str = "accepted") -> None:
+    """Begin the attempts of claimed jobs, and let each end in the same way."""
+    patch = {"gateway": "anyfast", "model": "seedance"}
+    begun = jobs.begin_attempts(
+        conn,
+        [
+            Move(item.id, (JobState.QUEUED,), JobState.SUBMITTING, "submit", item.claim, due_in_s=60, patch=patch)
+            for item in claimed
+        ],
+        {item.id: AttemptMarks() for item in claimed},
+    )
+    accepted = outcome == "accepted"
+    moves = [
+        Move(
+            item.id,
+            (JobState.SUBMITTING,),
+            JobState.GENERATING if accepted else JobState.QUEUED,
+            outcome,
+            patch={"gateway_task_id": f"t-{item.id}"} if accepted else {"account": None},
+        )
+        for item in begun
+    ]
+    outcomes = [
+        AttemptOutcome(item.id, item.attempt, outcome, gateway_task_id=f"t-{item.id}" if accepted else None)
+        for item in begun
+    ]
+    jobs.finish_attempts(conn, outcomes, moves)
+
+
+def campaigns_of(conn: Connection, ids: Sequence[UUID]) -> Counter[str]:
+    rows = conn.execute(
+        "SELECT coalesce(c.name, '-') FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id WHERE j.id = ANY(%s)",
+        [list(ids)],
+    )
+    return Counter(row[0] for row in rows)
+
+
+def test_sixteen_schedulers_never_exceed_a_limit(postgres_url: str) -> None:
+    configured = settings_of(an_account("main", max_in_flight=7), an_account("paced", requests_per_minute=5))
+    with connect(postgres_url) as conn:
+        for name in "abcd":
+            enqueue(conn, 30, name)
+    database = Database(postgres_url, name="test", size=16)
+    start = threading.Barrier(16)
+    claimed: list[Claimed] = []
+    most: list[int] = []
+
+    def schedule() -> None:
+        start.wait()
+        for _ in range(4):
+            with database.begin() as conn:
+                taken = tick(conn, configured)
+                most.append(jobs.in_flight(conn, 60.0).get("main", 0))
+            claimed.extend(taken)
+            paced = [item for item in taken if item.account == "paced"]
+            with database.begin() as conn:
+                submit(conn, paced)
+
+    threads = [threading.Thread(target=schedule) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    database.close()
+    assert Counter(item.account for item in claimed) == {"main": 7, "paced": 5}
+    assert len({item.id for item in claimed}) == 12
+    assert max(most) == 7
+
+
+def test_a_small_campaign_does_not_wait_for_a_big_one(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        big = enqueue(conn, 500, "big")
+        assert len(claim(conn, 10)) == 10
+        small = set(enqueue(conn, 10, "small"))
+        turns = [claim(conn, 1)[0] in small for _ in range(20)]
+        assert sum(turns) == 10
+        assert all(first != second for first, second in pairwise(turns)), "they take turns"
+        assert claim(conn, 3) == big[20:23], "the oldest first, and all slots for who is left"
+
+
+def test_slots_are_shared_out_evenly_and_what_one_cannot_use_goes_to_the_others(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        for name, count in (("a", 100), ("b", 3), ("c", 100), (None, 100)):
+            enqueue(conn, count, name)
+        taken = claim(conn, 60)
+        assert campaigns_of(conn, taken) == {"a": 19, "b": 3, "c": 19, "-": 19}
+        assert campaigns_of(conn, claim(conn, 300)) == {"a": 81, "c": 81, "-": 81}
+
+
+def test_tenants_take_turns_however_many_campaigns_each_has(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        for number in range(10):
+            enqueue(conn, 5, f"many {number}", "many")
+        few = set(enqueue(conn, 50, None, "few"))
+        turns = [claim(conn, 1)[0] in few for _ in range(20)]
+        assert all(first != second for first, second in pairwise(turns))
+        assert len(few & set(claim(conn, 20))) == 10
+
+
+def test_a_higher_priority_goes_first_whatever_the_turns(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        enqueue(conn, 20, "normal")
+        low = enqueue(conn, 2, "low", priority=0)
+        urgent = enqueue(conn, 5, "normal", priority=9)
+        assert claim(conn, 5) == urgent
+        assert campaigns_of(conn, claim(conn, 20)) == {"normal": 20}
+        assert claim(conn, 5) == low
+
+
+def test_a_job_goes_only_where_it_can_be_served(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        pinned = enqueue(conn, 2, "a", account_pin="other")
+        free = enqueue(conn, 2, "a")
+        ark = enqueue(conn, 1, "a", gateways=["ark"])
+        assert claim(conn, 9) == free
+        assert claim(conn, 9, "other", "ark") == ark
+        assert claim(conn, 9, "other") == pinned
+
+
+def test_what_is_not_due_is_passed_over(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        later = enqueue(conn, 3, "a") + enqueue(conn, 3, "b")
+        conn.execute("UPDATE jobs SET due_at = now() + interval '1 h' WHERE id = ANY(%s)", [later[1:]])
+        assert claim(conn, 9) == later[:1]
+
+
+def test_too_many_halves_the_limit_once_and_it_grows_back(postgres_url: str) -> None:
+    configured = settings_of(an_account(max_in_flight=10))
+    with connect(postgres_url) as conn:
+        enqueue(conn, 30)
+        assert [grant.slots for grant in grants(conn, configured)] == [10]
+        for _ in range(5):
+            accounts.throttle(conn, "main", 30.0)
+        assert accounts.states(conn)["main"]["slot_limit"] == 5
+        assert grants(conn, configured) == []
+    limits = []
+    for _ in range(6):
+        with connect(postgres_url) as conn:
+            conn.execute("UPDATE account_states SET throttled_until = NULL, slot_limit_at = now() - interval '1 h'")
+            limits.append(grants(conn, configured)[0].slots)
+    assert limits == [6, 7, 8, 9, 10, 10]
+    with connect(postgres_url) as conn:
+        state = accounts.states(conn)["main"]
+        assert state["slot_limit"] is None
+
+
+def test_a_limit_never_falls_below_one(postgres_url: str) -> None:
+    configured = settings_of(an_account(max_in_flight=3))
+    for _ in range(4):
+        with connect(postgres_url) as conn:
+            grants(conn, configured)
+            accounts.throttle(conn, "main", 1.0)
+            conn.execute("UPDATE account_states SET slot_limit_at = now() - interval '6 s'")
+    with connect(postgres_url) as conn:
+        assert accounts.states(conn)["main"]["slot_limit"] == 1
+
+
+def test_a_suspended_account_is_probed_and_rests_longer_each_time(postgres_url: str) -> None:
+    configured = settings_of(an_account(max_in_flight=10))
+    rests = []
+    with connect(postgres_url) as conn:
+        enqueue(conn, 30)
+    for _ in range(6):
+        with connect(postgres_url) as conn:
+            rests.append(accounts.suspend(conn, "main", 60.0, {"code": "account_problem"}))
+            again = accounts.suspend(conn, "main", 60.0, {"code": "account_problem"})
+            assert again == pytest.approx(rests[-1], abs=1.0), "answers to POSTs of before add nothing"
+            assert grants(conn, configured) == []
+            conn.execute("UPDATE account_states SET suspended_until = now() - interval '1 s'")
+        with connect(postgres_url) as conn:
+            probe = tick(conn, configured)
+            assert len(probe) == 1
+            assert tick(conn, configured) == [], "one at a time"
+        with connect(postgres_url) as conn:
+            submit(conn, probe, "account_problem")
+    assert rests == pytest.approx([60.0, 120.0, 240.0, 480.0, 900.0, 900.0], abs=1.0)
+    with connect(postgres_url) as conn:
+        submit(conn, tick(conn, configured))
+    with connect(postgres_url) as conn:
+        assert grants(conn, configured)[0].slots == 9
+        assert accounts.suspend(conn, "main", 60.0, {}) == pytest.approx(60.0, abs=1.0)
+        accounts.resume(conn, "main")
+        assert grants(conn, configured)[0].slots == 9

@@ -163,7 +163,7 @@ def claim_submits(
     The highest priority first; within it tenants take turns, and within a tenant its campaigns; within a campaign the
     oldest first. `tiers`: the only ones the account has; None: all that its gateway has.
     """
-    fixed = {"account": account, "gateway": gateway, "lease_s": lease_s, "tiers": tiers}
+    fixed = {"account": account, "gateway": gateway, "lease_s": lease_s, "tiers": tiers and list(tiers)}
     claimed: list[Claimed] = []
     below = 10
     while len(claimed) < limit and (row := conn.execute(_NEXT_PRIORITY, {"below": below}).fetchone()):

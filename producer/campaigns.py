@@ -45,31 +45,39 @@ def read_campaign(path: Path) -> Iterator[RowOrProblem]:
         InvalidInput: the file as a whole is of no use (missing, empty, not text, of another kind). What is found while
             reading is raised while iterating.
     """
-    readers: Mapping[str, Callable[[str, BinaryIO], Iterator[RowOrProblem]]] = {
-        ".jsonl": _read_jsonl,
-        ".csv": _read_csv,
-    }
-    reader = readers.get(path.suffix.lower())
+    kind = path.suffix.lower().removeprefix(".")
     if path.is_dir():
         raise _file_problem(path, "is a directory; give a .jsonl or .csv file")
-    if reader is None:
+    if kind not in _READERS:
         raise _file_problem(path, "must end in .jsonl (one JSON object a line) or .csv")
     try:
         if path.exists() and not path.is_file():
             raise _file_problem(path, "is not a regular file")
         with path.open("rb") as file:
-            empty = True
-            for count, row in enumerate(reader(path.name, file), 1):
-                if count > MAX_ROWS:
-                    raise _file_problem(path, f"has more than {MAX_ROWS:,} rows; split it")
-                empty = False
-                yield row
+            yield from read_rows(path.name, file, kind, whole=str(path))
     except FileNotFoundError:
         raise _file_problem(path, "does not exist") from None
     except OSError as exc:
         raise _file_problem(path, f"cannot be read: {exc.strerror or exc}") from exc
+
+
+def read_rows(name: str, file: BinaryIO, kind: str, whole: str | None = None) -> Iterator[RowOrProblem]:
+    """The rows of an open `jsonl` or `csv` file, in order; a row that cannot be read comes as its `InvalidInput`.
+
+    `name` is how rows are named ("jobs.jsonl line 3"), `whole` how the file is (None: the same).
+
+    Raises:
+        InvalidInput: while iterating: it is empty, not text, or has too many rows.
+    """
+    place = name if whole is None else whole
+    empty = True
+    for count, row in enumerate(_READERS[kind](name, file), 1):
+        if count > MAX_ROWS:
+            raise _bad(place, f"has more than {MAX_ROWS:,} rows; split it")
+        empty = False
+        yield row
     if empty:
-        raise _file_problem(path, "holds no jobs")
+        raise _bad(place, "holds no jobs")
 
 
 def _file_problem(path: Path, message: str) -> InvalidInput:
@@ -234,3 +242,6 @@ def _list(text: str) -> list[Any]:
     except json.JSONDecodeError as exc:
         raise ValueError(f"is not a JSON list: {exc.msg} at column {exc.colno}") from exc
     return list(value)
+
+
+_READERS: Mapping[str, Callable[[str, BinaryIO], Iterator[RowOrProblem]]] = {"jsonl": _read_jsonl, "csv": _read_csv}

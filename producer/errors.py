@@ -52,6 +52,17 @@ class JobNotFound(LookupError):
         return f"there is no job {self.job_id}"
 
 
+class CampaignNotFound(LookupError):
+    """There is no campaign of that name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return f"there is no campaign {self.name!r}"
+
+
 class NotPossible(Exception):
     """What was asked cannot be done to the job as it stands; the text says why and what can."""
 

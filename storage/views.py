@@ -242,3 +242,13 @@ def campaigns(
     """Campaigns (id, name, created_at, counts by state), the newest first; `before` is the last of the page before."""
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_CAMPAIGNS, {"name": name, "before": before, "limit": limit}).fetchall()
+
+
+def live_ids(conn: Connection, campaign_id: UUID, *, after: UUID | None = None, limit: int = 500) -> list[UUID]:
+    """Jobs of a campaign that are not terminal, the oldest first; `after` is the last one of the page before."""
+    rows = conn.execute(
+        """SELECT id FROM jobs WHERE campaign_id = %(campaign)s AND due_at IS NOT NULL
+           AND (%(after)s::uuid IS NULL OR id > %(after)s) ORDER BY id LIMIT %(limit)s""",
+        {"campaign": campaign_id, "after": after, "limit": limit},
+    )
+    return [row[0] for row in rows]

@@ -11,7 +11,9 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from producer.api import documents, problems
+from producer.api.batch import batch_routes
 from producer.api.callbacks import callback_routes
+from producer.api.campaigns import campaign_routes
 from producer.api.guard import Guard
 from producer.api.jobs import job_routes
 from producer.api.metrics import metrics_routes
@@ -57,7 +59,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Guard, settings=settings)
     problems.install(app)
     documents.install(app)
+    app.include_router(batch_routes(service))
     app.include_router(job_routes(service))
+    app.include_router(campaign_routes(service))
     app.include_router(event_routes(service))
     app.include_router(callback_routes(database))
     app.include_router(metrics_routes(database))

@@ -201,6 +201,83 @@ JOB_EVENTS: dict[str, Any] = {
 EVENTS: dict[str, Any] = {
     "responses": {200: {"description": "events without end", "content": _SSE}} | problems(422, 503)
 }
+_COUNTS = {
+    "rows": {"type": "integer"},
+    "created": {"type": "integer", "description": "Stored now."},
+    "known": {"type": "integer", "description": "Stored before, under the same keys."},
+}
+_RESULT = {
+    "type": "object",
+    "required": ["line"],
+    "properties": {
+        "line": {"type": "integer"},
+        "id": {"type": "string", "format": "uuid"},
+        "created": {"type": "boolean"},
+        "error": PROBLEM_SCHEMA["properties"]["error"],  # type: ignore[index] # plain nested dicts
+        "errors": PROBLEM_SCHEMA["properties"]["errors"],  # type: ignore[index] # likewise
+    },
+}
+
+
+def _object(said: str, properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "required": list(properties), "properties": properties}
+    return {"description": said, "content": {"application/json": {"schema": schema}}}
+
+
+_RESULTS = _COUNTS | {"results": {"type": "array", "items": _RESULT}}
+_SOME_REFUSED = _object("some rows were refused", _RESULTS | {"refused": {"type": "integer"}})
+BATCH: dict[str, Any] = {
+    "responses": {202: _object("every row is stored", _RESULTS), 207: _SOME_REFUSED} | problems(413, 415, 422, 503),
+    "openapi_extra": rows_body(),
+}
+_ESTIMATES = {"estimates": {"type": "array", "items": {"type": "object"}}, "without_price": {"type": "integer"}}
+_CAMPAIGN = {
+    "name": {"type": "string"},
+    "created_at": {"type": "string", "format": "date-time"},
+    "counts": {"type": "object", "additionalProperties": {"type": "integer"}, "description": "Jobs by state."},
+    "total": {"type": "integer"},
+    "finished": {"type": "integer"},
+    "costs": {"type": "array", "items": {"type": "object"}, "description": "Estimated and reported, by currency."},
+    "links": {"type": "object", "additionalProperties": {"type": "string"}},
+}
+CREATE_CAMPAIGN: dict[str, Any] = {
+    "responses": {
+        200: _object("a dry run: nothing was stored", {"campaign": {"type": "string"}} | _ESTIMATES),
+        202: _object(
+            "every row is stored",
+            {"campaign": {"type": "string"}, "ids": {"type": "array", "items": {"type": "string"}}}
+            | _COUNTS
+            | _ESTIMATES,
+        ),
+    }
+    | problems(413, 415, 422, 503),
+    "openapi_extra": rows_body(),
+}
+CAMPAIGNS: dict[str, Any] = {
+    "responses": {
+        200: _object(
+            "a page",
+            {
+                "data": {"type": "array", "items": {"type": "object", "properties": _CAMPAIGN}},
+                "next_cursor": {"type": ["string", "null"]},
+            },
+        )
+    }
+    | problems(422, 503)
+}
+CAMPAIGN: dict[str, Any] = {"responses": {200: _object("the campaign", _CAMPAIGN)} | problems(404, 422, 503)}
+MANIFEST: dict[str, Any] = {
+    "responses": {
+        200: {"description": "one job a line", "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
+    }
+    | problems(404, 422, 503)
+}
+_HOW_MANY = {name: {"type": "integer"} for name in ("cancelled", "asked", "refused")}
+CANCEL_CAMPAIGN: dict[str, Any] = {
+    "responses": {200: _object("what came of it", _HOW_MANY | {"campaign": {"type": "object"}})}
+    | problems(400, 404, 415, 422, 503),
+    "openapi_extra": CANCEL["openapi_extra"],
+}
 
 
 def install(app: FastAPI) -> None:

@@ -100,7 +100,7 @@ def job_routes(service: Service) -> APIRouter:
         """Give a job up: free while it is queued, and where its gateway has not begun it and can cancel. `discard` also
         gives up one that was submitted and will be billed. 202: a worker asks the gateway now."""
         options = await json_object(request, known=("discard",), empty=True)
-        discard = _boolean(options, "discard")
+        discard = boolean(options, "discard")
         job = await service.run(lambda: producer.cancel(job_id, discard=discard))
         return answer(as_resource(job), 200 if job.terminal else 202, retry_after(job))
 
@@ -218,7 +218,12 @@ async def _wait(service: Service, job_id: UUID, known: str | None, wait_s: float
 # --- decide ----------------------------------------------------------------------------------------------------------
 
 
-def _boolean(options: dict[str, Any], name: str) -> bool:
+def boolean(options: dict[str, Any], name: str) -> bool:
+    """An option that is true or false, and false when it is left out.
+
+    Raises:
+        ApiProblem: it is something else.
+    """
     value = options.get(name, False)
     if not isinstance(value, bool):
         raise ApiProblem(422, "invalid_request", f"{name}: must be true or false", param=name)

@@ -19,7 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from producer.errors import InvalidRows, JobNotFound, NotPossible, RowConflict
+from producer.errors import CampaignNotFound, InvalidRows, JobNotFound, NotPossible, RowConflict
 from seedance.problems import InvalidInput, Problem
 from storage.database import DatabaseUnavailable
 from storage.objects import StoreUnavailable
@@ -71,6 +71,7 @@ _TRY_AGAIN = "Try again after `Retry-After`, with the same Idempotency-Key, so t
 KINDS: Sequence[tuple[type[Exception], Kind]] = (
     (InvalidInput, Kind(422, "invalid_request", _CHECK_FIELDS)),
     (JobNotFound, Kind(404, "job_not_found", "Look at `GET /v1/jobs` for the ids there are.")),
+    (CampaignNotFound, Kind(404, "campaign_not_found", "Look at `GET /v1/campaigns` for those there are.")),
     (NotPossible, Kind(409, "not_possible", "Look at the job again; `detail` says what can be done.")),
     # Not 409: clients repeat that by themselves, and this never gets better.
     (IdempotencyConflict, Kind(422, "idempotency_conflict", "Use a new key, or ask for the same as the first time.")),

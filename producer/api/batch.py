@@ -1,0 +1,141 @@
+"""`/v1/jobs/batch`: many jobs in one request, all of them or none, or as many as can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Annotated, Any, BinaryIO
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from producer.api import documents as docs
+from producer.api.bodies import RowFormat, row_format, spooled
+from producer.api.problems import ApiProblem, details_of
+from producer.api.resources import answer
+from producer.api.service import Service
+from producer.campaigns import read_rows
+from producer.client import Producer
+from producer.errors import InvalidRows, RowConflict
+from producer.intake import Batch, Prepared, Row, prepare
+from producer.routing import require_accounts
+from producer.uploads import LocalFiles
+from seedance.problems import InvalidInput
+from storage.records import Enqueued
+
+BODY = "body"
+"""How rows are named: "body line 3"."""
+_CHUNK = 500
+_MANY_CONFLICTS = 5
+
+
+def batch_routes(service: Service) -> APIRouter:
+    """The route for many jobs."""
+    router = APIRouter(tags=["jobs"])
+
+    @router.post("/v1/jobs/batch", status_code=202, **docs.BATCH)
+    async def enqueue_batch(
+        request: Request,
+        partial: Annotated[bool, Query(description="Store the good rows and report the bad ones.")] = False,
+    ) -> Response:
+        """Store one job for each row, all or none. With `partial`, rows that cannot be stored are reported, each with
+        its error, and the others are stored; 207 if there are any."""
+        if "idempotency-key" in request.headers:
+            detail = "an Idempotency-Key is for one job; give each row its idempotency_key, or make a campaign"
+            raise ApiProblem(422, "invalid_request", detail, param="Idempotency-Key")
+        kind = row_format(request)
+        async with spooled(request) as file:
+            if not partial:
+                return answer(await service.run_batch(lambda: _all_or_none(service.producer, file, kind)), 202)
+            report = await service.run_batch(lambda: _as_many_as_can_be(service.producer, file, kind))
+        return answer(report, 207 if report["refused"] else 202)
+
+    return router
+
+
+def line_of(where: str) -> int:
+    """The line that a row stands in, counted from 1."""
+    number = where.rpartition(" ")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def summary(stored: list[Enqueued]) -> dict[str, int]:
+    """How many rows there were, and how many of them were new."""
+    created = sum(item.created for item in stored)
+    return {"rows": len(stored), "created": created, "known": len(stored) - created}
+
+
+def _stored(job: Prepared, enqueued: Enqueued) -> dict[str, Any]:
+    return {"line": line_of(job.where), "id": enqueued.id, "created": enqueued.created}
+
+
+def _all_or_none(producer: Producer, file: BinaryIO, kind: RowFormat) -> Mapping[str, Any]:
+    batch = prepare(read_rows(BODY, file, kind), producer.settings, None)
+    stored = producer.store(batch)
+    return summary(stored) | {"results": [_stored(*pair) for pair in zip(batch.jobs, stored, strict=True)]}
+
+
+def _as_many_as_can_be(producer: Producer, file: BinaryIO, kind: RowFormat) -> dict[str, Any]:
+    require_accounts(producer.settings.accounts)
+    results: list[dict[str, Any]] = []
+    rows = iter(_outlasting(read_rows(BODY, file, kind)))
+    while chunk := list(islice(rows, _CHUNK)):
+        good: list[Batch] = []
+        for row in chunk:
+            try:
+                good.append(prepare([row], producer.settings, None))
+            except InvalidRows as exc:
+                results.append(_refused(exc.rows[0]))
+        # Rows that bring uploads are stored one by one: one whose file is missing must not keep the others out.
+        plain = [batch.jobs[0] for batch in good if not batch.files.given]
+        results += _store_rest(producer, LocalFiles(None), plain)
+        for batch in good:
+            if batch.files.given:
+                results += _store_one(producer, batch)
+    results.sort(key=lambda item: int(item["line"]))
+    refused = sum("error" in item for item in results)
+    created = sum(item.get("created", False) for item in results)
+    known = len(results) - created - refused
+    return {"rows": len(results), "created": created, "known": known, "refused": refused, "results": results}
+
+
+def _outlasting(rows: Iterator[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
+    """The rows, and last, as a row of its own, what broke the reading off."""
+    try:
+        yield from rows
+    except InvalidInput as exc:
+        yield exc
+
+
+def _store_rest(producer: Producer, files: LocalFiles, jobs: list[Prepared]) -> Iterator[dict[str, Any]]:
+    """Store jobs together; those whose keys are taken are left out."""
+    waiting, later, conflicts = jobs, list[Prepared](), 0
+    while waiting:
+        # Each conflict undoes all of a try; where there are many, one by one is quicker.
+        now = waiting if conflicts < _MANY_CONFLICTS else waiting[:1]
+        try:
+            stored = producer.store(Batch(now, files))
+        except RowConflict as exc:
+            conflicts += 1
+            if exc.job_id is None:  # another row has the key, which may itself not be stored
+                later += [job for job in waiting if job.where == exc.where]
+            else:
+                yield _refused(exc)
+            waiting = [job for job in waiting if job.where != exc.where]
+        else:
+            yield from (_stored(*pair) for pair in zip(now, stored, strict=True))
+            waiting = waiting[len(now) :]
+        if not waiting:
+            waiting, later = later, []
+
+
+def _store_one(producer: Producer, batch: Batch) -> Iterator[dict[str, Any]]:
+    try:
+        yield from _store_rest(producer, batch.files, list(batch.jobs))
+    except InvalidInput as exc:
+        yield _refused(InvalidInput(exc.problems, batch.jobs[0].where))
+
+
+def _refused(exc: InvalidInput | RowConflict) -> dict[str, Any]:
+    found = details_of(exc).as_dict()
+    return {"line": line_of(exc.where), "error": found["error"], "errors": found.get("errors", [])}

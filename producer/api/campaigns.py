@@ -1,0 +1,142 @@
+"""`/v1/campaigns`: named sets of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, BinaryIO
+from urllib.parse import quote
+
+import orjson
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response, StreamingResponse
+
+from producer.api import documents as docs
+from producer.api.batch import BODY, summary
+from producer.api.bodies import RowFormat, json_object, row_format, spooled
+from producer.api.jobs import Cursor, boolean, cursor_id
+from producer.api.resources import answer, as_resource, shortened
+from producer.api.service import Service
+from producer.campaign_status import CampaignStatus, campaign_page, campaign_status, cancel_campaign
+from producer.campaigns import check_name, read_rows
+from producer.intake import Batch, prepare
+from storage import views
+from storage.objects import MAX_LINK_S
+from storage.states import JobState
+
+_PAGE = 500
+
+Name = Annotated[str, Query(description="The campaign. The same name again adds only what is new.")]
+LinkSeconds = Annotated[int, Query(ge=60, le=MAX_LINK_S, description="How long the links to the videos work.")]
+
+
+def campaign_routes(service: Service) -> APIRouter:
+    """The routes of campaigns."""
+    router = APIRouter(tags=["campaigns"])
+
+    @router.post("/v1/campaigns", status_code=202, **docs.CREATE_CAMPAIGN)
+    async def create(
+        request: Request,
+        name: Name,
+        dry_run: Annotated[bool, Query(description="Check every row and estimate the cost; store nothing.")] = False,
+    ) -> Response:
+        """Store one job for each row under a name, all or none. Rows without an `idempotency_key` get one, so that the
+        same rows again are the same jobs."""
+        check_name(name)
+        kind = row_format(request)
+        async with spooled(request) as file:
+            made = await service.run_batch(lambda: _create(service, name, file, kind, dry_run=dry_run))
+        path = f"/v1/campaigns/{quote(name, safe='')}"
+        return answer(made, 200, {}) if dry_run else answer(made, 202, {"Location": path})
+
+    @router.get("/v1/campaigns", **docs.CAMPAIGNS)
+    async def list_campaigns(
+        limit: Annotated[int, Query(ge=1, le=100, description="Campaigns a page.")] = 20, cursor: Cursor = None
+    ) -> Response:
+        """Campaigns, the newest first, with counts and costs."""
+        before = cursor_id(cursor)
+        found = await service.read(lambda conn: campaign_page(conn, before, limit + 1))
+        page = found[:limit]
+        following = page[-1].id.hex if len(found) > limit else None
+        return answer({"data": [_shown(item) for item in page], "next_cursor": following})
+
+    @router.get("/v1/campaigns/{name:path}/manifest", **docs.MANIFEST)
+    async def manifest(name: str, link_seconds: LinkSeconds = 86400) -> Response:
+        """Every job of a campaign as JSONL, in the order of the rows; those that succeeded with a `video_url` that
+        works for `link_seconds`."""
+        await service.read(lambda conn: campaign_status(conn, name))
+        lines = _manifest(service, name, link_seconds)
+        return StreamingResponse(lines, media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})
+
+    @router.post("/v1/campaigns/{name:path}/cancel", **docs.CANCEL_CAMPAIGN)
+    async def cancel(request: Request, name: str) -> Response:
+        """Give up every job of a campaign that is not terminal, each as `/v1/jobs/{id}/cancel` does."""
+        options = await json_object(request, known=("discard",), empty=True)
+        discard = boolean(options, "discard")
+        done = await service.run_batch(lambda: cancel_campaign(service.producer.database, name, discard=discard))
+        status = await service.read(lambda conn: campaign_status(conn, name))
+        return answer(asdict(done) | {"campaign": _shown(status)})
+
+    # Last, because a name may hold slashes.
+    @router.get("/v1/campaigns/{name:path}", **docs.CAMPAIGN)
+    async def get_campaign(name: str) -> Response:
+        """How far a campaign is, and what it costs."""
+        return answer(_shown(await service.read(lambda conn: campaign_status(conn, name))))
+
+    return router
+
+
+def _shown(status: CampaignStatus) -> dict[str, Any]:
+    self = f"/v1/campaigns/{quote(status.name, safe='')}"
+    return status.as_dict() | {
+        "links": {
+            "self": self,
+            "manifest": f"{self}/manifest",
+            "cancel": f"{self}/cancel",
+            "jobs": f"/v1/jobs?campaign={quote(status.name, safe='')}",
+        }
+    }
+
+
+def _create(service: Service, name: str, file: BinaryIO, kind: RowFormat, *, dry_run: bool) -> Mapping[str, Any]:
+    batch = prepare(read_rows(BODY, file, kind), service.settings, None)
+    if dry_run:
+        return {"campaign": name, "rows": len(batch.jobs), "dry_run": True} | _estimated(batch)
+    stored = service.producer.store(batch, campaign=name)
+    return {"campaign": name, **summary(stored), "ids": [item.id for item in stored]} | _estimated(batch)
+
+
+def _estimated(batch: Batch) -> dict[str, Any]:
+    """What a batch will cost, by currency, and how many of its jobs have no known price."""
+    sums: dict[str, dict[str, Any]] = {}
+    unpriced = 0
+    for job in batch.jobs:
+        if job.estimate is None:
+            unpriced += 1
+            continue
+        of = sums.setdefault(job.estimate["currency"], {"jobs": 0, "low": 0.0, "high": 0.0})
+        of["jobs"] += 1
+        of["low"] += float(job.estimate["low"])
+        of["high"] += float(job.estimate["high"])
+    for of in sums.values():
+        of |= {"low": round(of["low"], 4), "high": round(of["high"], 4)}
+    return {"estimates": [{"currency": name} | of for name, of in sorted(sums.items())], "without_price": unpriced}
+
+
+def _manifest(service: Service, name: str, link_seconds: int) -> Iterator[bytes]:
+    """A line a job; Starlette asks for each piece in a thread."""
+    last = None
+    while True:
+        with service.producer.database.begin() as conn:
+            page = views.jobs_in_order(conn, views.JobFilter(campaign=name), after=last, limit=_PAGE)
+        if not page:
+            return
+        last = page[-1].id
+        lines = []
+        for job in page:
+            there = job.state is JobState.SUCCEEDED and job.object_key is not None
+            link = service.objects.link(job.object_key or "", link_seconds) if there else None
+            lines.append(
+                orjson.dumps(shortened(as_resource(job)))[:-1] + b',"video_url":' + orjson.dumps(link) + b"}\n"
+            )
+        yield b"".join(lines)

@@ -1,0 +1,102 @@
+"""How a campaign stands, and giving up all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from producer import decisions
+from producer.errors import CampaignNotFound, JobNotFound, NotPossible
+from storage import costs, jobs, views
+from storage.database import Connection, Database
+from storage.records import Move
+from storage.states import TERMINAL, JobState
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignStatus:
+    """A campaign; `counts` has how many jobs stand in each state, `costs` a sum for each currency."""
+
+    id: UUID
+    name: str
+    created_at: datetime
+    counts: Mapping[str, int]
+    costs: list[dict[str, Any]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON."""
+        total = sum(self.counts.values())
+        finished = sum(self.counts.get(state, 0) for state in TERMINAL)
+        return {name: value for name, value in asdict(self).items() if name != "id"} | {
+            "total": total,
+            "finished": finished,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What came of giving up a campaign: jobs cancelled now, asked of their gateways, and left as they are."""
+
+    cancelled: int = 0
+    asked: int = 0
+    refused: int = 0
+
+
+def campaign_status(conn: Connection, name: str) -> CampaignStatus:
+    """How the campaign of that name stands.
+
+    Raises:
+        CampaignNotFound: there is none.
+    """
+    found = views.campaigns(conn, name=name, limit=1)
+    if not found:
+        raise CampaignNotFound(name)
+    return _status(conn, found[0])
+
+
+def campaign_page(conn: Connection, before: UUID | None, limit: int) -> list[CampaignStatus]:
+    """Campaigns, the newest first; `before` is the last one of the page before."""
+    return [_status(conn, row) for row in views.campaigns(conn, before=before, limit=limit)]
+
+
+def _status(conn: Connection, row: Mapping[str, Any]) -> CampaignStatus:
+    return CampaignStatus(**row, costs=[item.as_dict() for item in costs.campaign_costs(conn, row["name"])])
+
+
+def cancel_campaign(database: Database, name: str, *, discard: bool = False) -> Cancelled:
+    """Give up every job of a campaign, as `decisions.cancel` does with one.
+
+    Raises:
+        CampaignNotFound: there is none of that name.
+    """
+    with database.begin() as conn:
+        campaign_id = campaign_status(conn, name).id
+    cancelled = asked = refused = 0
+    last: UUID | None = None
+    while True:
+        with database.begin() as conn:
+            page = views.live_ids(conn, campaign_id, after=last, limit=_PAGE)
+            # Nearly all of them are queued, as a rule: those go at once.
+            moves = [Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, "cancelled") for job_id in page]
+            done = {moved.id for moved in jobs.move(conn, moves)}
+        if not page:
+            return Cancelled(cancelled, asked, refused)
+        last = page[-1]
+        cancelled += len(done)
+        for job_id in page:
+            if job_id in done:
+                continue
+            try:
+                job = decisions.cancel(database, job_id, discard=discard)
+            except NotPossible:
+                refused += 1
+            except JobNotFound:
+                continue
+            else:
+                cancelled += job.terminal
+                asked += not job.terminal

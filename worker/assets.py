@@ -14,7 +14,7 @@ from seedance.client import GatewayClient
 from seedance.delivery import Delivery, delivery_of, uses_assets
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput
-from seedance.request import parse_request
+from seedance.request import MAX_REFERENCES, parse_request
 from storage import accounts, assets, jobs
 from storage.assets import AssetRow
 from storage.records import Move, Work
@@ -24,6 +24,8 @@ from worker.decisions import Decision, decide_submit, fail
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.assets")
+
+_MEDIA_FIELDS = ("first_frame", "last_frame", *MAX_REFERENCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,8 @@ def _goes_another_way(client: GatewayClient, row: AssetRow | None) -> bool:
 
 
 def _files_of(runtime: Runtime, client: GatewayClient, work: Work) -> list[AssetFile]:
+    if not any("upload://" in str(work.request.get(field, "")) for field in _MEDIA_FIELDS):
+        return []  # most jobs: they are not taken apart for nothing
     try:
         request = parse_request(work.request)
     except InvalidInput:  # the submit itself says so

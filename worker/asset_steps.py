@@ -81,6 +81,8 @@ def group_of(runtime: Runtime, client: GatewayClient) -> str | Step:
             failed_s=NOT_OFFERED_S,
         )
     if row is None:
+        if known is not None and known.status == "failed":
+            return Trouble(failed=str((known.error or {}).get("message") or "the gateway gave no reason"))
         return WAIT_FIRST_S  # somebody else is making it
     try:
         group_id = runtime.start(AssetClient(client).bring_group(GROUP, may_post)).result()

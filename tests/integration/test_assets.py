@@ -182,6 +182,8 @@ def test_an_account_that_insists_on_assets_gets_no_links(make: Callable[..., Wor
     failed = world.submit_until(world.producer.enqueue("x", first_frame=image(tmp_path)), S.FAILED)
     assert failed.error is not None
     assert "no channel for volc-asset" in failed.error["message"]
+    again = world.submit_until(world.producer.enqueue("y", first_frame=image(tmp_path, 1)), S.FAILED)
+    assert again.error == failed.error, "the gateway's word counts for the next file as well"
 
 
 def test_an_account_without_assets_gets_links_at_no_cost(make: Callable[..., World], tmp_path: Path) -> None:

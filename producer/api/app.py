@@ -15,6 +15,7 @@ from producer.api.batch import batch_routes
 from producer.api.callbacks import callback_routes
 from producer.api.campaigns import campaign_routes
 from producer.api.guard import Guard
+from producer.api.information import information_routes
 from producer.api.jobs import job_routes
 from producer.api.metrics import metrics_routes
 from producer.api.readiness import Readiness
@@ -63,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(job_routes(service))
     app.include_router(campaign_routes(service))
     app.include_router(event_routes(service))
+    app.include_router(information_routes(service))
     app.include_router(callback_routes(database))
     app.include_router(metrics_routes(database))
 

@@ -278,6 +278,23 @@ CANCEL_CAMPAIGN: dict[str, Any] = {
     | problems(400, 404, 415, 422, 503),
     "openapi_extra": CANCEL["openapi_extra"],
 }
+_ACCOUNT_LIST = {"accounts": {"type": "array", "items": {"type": "object"}}}
+ESTIMATE: dict[str, Any] = {
+    "responses": {
+        200: _object(
+            "the estimates",
+            {
+                "chosen": {"type": "string"},
+                "estimate": {"type": ["object", "null"], "description": "Null: no price known."},
+            }
+            | _ACCOUNT_LIST,
+        )
+    }
+    | problems(400, 413, 415, 422, 503),
+    "openapi_extra": JOB_BODY,
+}
+CAPABILITIES: dict[str, Any] = {"responses": {200: _object("by account", _ACCOUNT_LIST)}}
+ACCOUNTS: dict[str, Any] = {"responses": {200: _object("in the order they are tried", _ACCOUNT_LIST)} | problems(503)}
 
 
 def install(app: FastAPI) -> None:

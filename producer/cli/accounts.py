@@ -11,23 +11,19 @@ from producer.cli.options import AsJson, DataDir, settings_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from storage.settings import Settings
-
 app = typer.Typer(help="Gateway accounts.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Every account in the order in which they are tried, its limits, and whether it is suspended."""
-    from producer.cli.output import print_json, print_table
-    from storage import accounts, jobs
+    from producer.account_status import account_statuses
+    from producer.cli.output import error_line, print_json, print_table
     from storage.database import connect
 
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
-        known = accounts.states(conn)
-        used = jobs.in_flight(conn, settings.unconfirmed_grace_seconds)
-    rows = _rows(settings, known, used)
+        rows = [row | {"error": error_line(row["error"]) or None} for row in account_statuses(conn, settings)]
     if as_json:
         print_json(rows)
         return
@@ -52,32 +48,6 @@ def _limit(row: Mapping[str, Any]) -> str:
     """What is allowed at once now / as configured, and since when it is less."""
     since = f" since {row['limit_since'].astimezone():%H:%M:%S}" if row["limit_since"] else ""
     return f"{row['limit_now']}/{row['max_in_flight']}{since}"
-
-
-def _rows(settings: Settings, known: Mapping[str, Mapping[str, Any]], used: Mapping[str, int]) -> list[dict[str, Any]]:
-    from producer.cli.output import error_line
-
-    rows = []
-    for account in settings.accounts:
-        learnt = known.get(account.name, {})
-        state = "suspended" if learnt.get("suspended") else "throttled" if learnt.get("throttled") else "ok"
-        rows.append(
-            {
-                "name": account.name,
-                "gateway": account.gateway,
-                "base_url": account.base_url or account.dialect.default_base_url,
-                "max_in_flight": account.max_in_flight,
-                "requests_per_minute": account.requests_per_minute,
-                "limit_now": min(learnt.get("slot_limit") or account.max_in_flight, account.max_in_flight),
-                "limit_since": learnt.get("slot_limit_at") if learnt.get("slot_limit") else None,
-                "in_flight": used.get(account.name, 0),
-                "state": state,
-                "suspended_until": learnt.get("suspended_until") if state == "suspended" else None,
-                "throttled_until": learnt.get("throttled_until") if learnt.get("throttled") else None,
-                "error": error_line(learnt.get("error")) if state == "suspended" else None,
-            }
-        )
-    return rows
 
 
 @app.command()

@@ -19,7 +19,10 @@ from storage.settings import Settings
 from storage.states import JobState
 
 S = JobState
-ACCOUNTS = {"accounts": [{"name": "main", "gateway": "anyfast", "api_key": "sk-secret-of-main", "max_in_flight": 7}]}
+RATE = {"price": "0.5", "per": "second", "currency": "USD", "as_of": "2026-11-01"}
+ACCOUNTS = {
+    "accounts": [{"name": "main", "gateway": "anyfast", "api_key": "sk-secret-of-main", "rates": [RATE]}],
+}
 
 
 def with_account(settings: Settings) -> Settings:

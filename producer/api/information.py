@@ -1,0 +1,69 @@
+"""`/v1/estimate`, `/v1/capabilities`, `/v1/accounts`: what can be done, by whom, and what it would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from producer.account_status import account_statuses
+from producer.api import documents as docs
+from producer.api.bodies import json_object
+from producer.api.resources import answer
+from producer.api.service import Service
+from producer.estimates import estimate_of
+from producer.job_spec import parse_job
+from producer.routing import able, fits
+from producer.uploads import LocalFiles
+from storage.settings import Settings
+
+
+def information_routes(service: Service) -> APIRouter:
+    """The routes that store nothing."""
+    router = APIRouter(tags=["information"])
+
+    @router.post("/v1/estimate", **docs.ESTIMATE)
+    async def estimate(request: Request) -> Response:
+        """What a job would cost, account by account in the order in which they are tried; `chosen` comes first for it.
+        What could not be enqueued is refused in the same words. Nothing is stored."""
+        fields = await json_object(request)
+        return answer(await service.run(lambda: _estimate(fields, service.settings)))
+
+    @router.get("/v1/capabilities", **docs.CAPABILITIES)
+    async def capabilities() -> Response:
+        """What each account's gateway can do, as its pages document it; null: they do not say."""
+        found = [
+            {"name": account.name, "gateway": account.gateway, "capabilities": account.dialect.capabilities().as_dict()}
+            for account in service.settings.accounts
+        ]
+        return answer({"accounts": found})
+
+    @router.get("/v1/accounts", **docs.ACCOUNTS)
+    async def accounts() -> Response:
+        """The configured accounts, their limits, and whether one is suspended or throttled; no keys."""
+        found = await service.read(lambda conn: account_statuses(conn, service.settings))
+        return answer({"accounts": found})
+
+    return router
+
+
+def _estimate(fields: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    spec = LocalFiles(None).replace(parse_job(fields))
+    request = spec.request()
+    found = fits(request, settings, spec.account)
+    chosen = able(found)[0]
+    answers = []
+    for fit in found:
+        serves = not fit.problems
+        answers.append(
+            {
+                "account": fit.account.name,
+                "gateway": fit.account.gateway,
+                "can_serve": serves,
+                "problems": [{"field": item.field, "message": item.message} for item in fit.problems],
+                "estimate": estimate_of(fit.account, request, {}) if serves else None,
+            }
+        )
+    return {"chosen": chosen.name, "estimate": estimate_of(chosen, request, {}), "accounts": answers}

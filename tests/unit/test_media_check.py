@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from producer import media_check
 from producer.media_check import MediaFacts, Probe, media_problems
@@ -124,6 +126,36 @@ def test_the_child_does_not_import_from_where_it_is_started(tmp_path: Path) -> N
         [sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout) == (0, "png\n"), done.stderr
+
+
+STARTS = (
+    b"",
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff\xe0",
+    b"GIF89a",
+    b"RIFF\xff\xff\xff\x7fWAVEfmt ",
+    b"ID3\x04\0\0",
+    b"\xff\xfb",
+    b"\0\0\0\x18ftypisom\0\0\0\0",
+    b"\0\0\0\x18ftypheic\0\0\0\0ispe",
+)
+
+
+@hypothesis.settings(
+    max_examples=60, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+@hypothesis.given(st.sampled_from(STARTS), st.binary(max_size=400), st.sampled_from(("image", "video", "audio")))
+def test_any_bytes_are_described_or_refused(
+    probe: Probe, tmp_path: Path, start: bytes, rest: bytes, modality: Modality
+) -> None:
+    path = tmp_path / "any.bin"
+    path.write_bytes(start + rest)
+    said = ""
+    try:
+        assert look(probe, path, modality).format
+    except ValueError as exc:
+        said = str(exc)
+    assert "makes the program that reads it fail" not in said
 
 
 IMAGE = "upload://" + "0" * 64 + ".png"

@@ -17,9 +17,12 @@ from storage.settings import Settings
 log = logging.getLogger("reelq.admission")
 
 SUBMIT_BATCH = 50
-# A limit that "too many" has halved grows back by a fiftieth of what is configured, at least one, for every so long
-# without a change.
-GROW_AFTER_S, GROW_SHARE = 15.0, 50
+# A limit that "too many" has halved grows back by a tenth of what is configured, at least one, for every so long
+# without a change: another 429 costs nothing, an unused slot costs time.
+GROW_AFTER_S, GROW_SHARE = 4.0, 10
+# For so long an unconfirmed job counts as one that generates. Not for the whole grace: a burst of lost answers would
+# stop the account, and if their tasks do run, the gateway says "too many" by itself.
+UNCONFIRMED_SLOT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ def grants(conn: Connection, settings: Settings) -> list[Grant]:
     locked = admission.lock_accounts(conn, limits, GROW_AFTER_S) if limits else {}
     if not locked:
         return []
-    used = admission.usage(conn, list(locked), settings.unconfirmed_grace_seconds)
+    young_s = min(settings.unconfirmed_grace_seconds, UNCONFIRMED_SLOT_S)
+    used = admission.usage(conn, list(locked), young_s)
     paced = any(account.requests_per_minute is not None for account in settings.accounts)
     started = jobs.started_last_minute(conn) if paced else {}
     found = []

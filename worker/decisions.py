@@ -32,7 +32,7 @@ MAX_TASK_UNKNOWN = 6
 MAX_RESULT_MISSING = 6
 RETRY_FIRST_S, RETRY_CAP_S = 1.0, 60.0
 THROTTLE_FIRST_S, THROTTLE_CAP_S = 2.0, 60.0
-SUSPEND_S = 60.0
+SUSPEND_S = 10.0  # doubled for each probe that fails as well
 UNCONFIRMED_CHECK_S = 1.0  # a callback may already have named the task; the next looks are farther apart
 MAX_COUNT = 30_000  # the counters are smallint
 

@@ -215,7 +215,8 @@ def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
 
 _POSTPONE: LiteralString = """
 UPDATE jobs j SET due_at = now() + make_interval(secs => i.due_in), reason = i.reason, setbacks = i.setbacks,
-                  polls = j.polls + i.polls
+                  polls = j.polls + i.polls,
+                  polled_at = CASE WHEN i.reason = 'generating' THEN now() ELSE j.polled_at END
 FROM jsonb_to_recordset(%(items)s::jsonb) AS i(id uuid, claim bigint, due_in float8, reason text, setbacks smallint,
                                                polls int)
 WHERE j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL

@@ -10,7 +10,7 @@ from uuid import UUID
 from seedance.client import GatewayClient
 from seedance.errors import GatewayError, Unavailable
 from seedance.gateways.base import TaskReport, TaskStatus
-from storage import jobs
+from storage import durations, jobs
 from storage.database import Connection
 from storage.records import Move, Work
 from storage.states import JobState
@@ -80,11 +80,11 @@ async def _cancel(client: GatewayClient, work: Work, result: TaskReport | Gatewa
 
 
 def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) -> None:
-    pacing = runtime.pacing_for(client)
     moves: list[Move] = []
     later: list[tuple[UUID, int, float, str, int, int]] = []
     for item in polled:
         work = item.work
+        pacing = runtime.pacing_for(client, work.request)
         decision = decide_poll(item.result, work, client.dialect, pacing, runtime.settings.generation_timeout_seconds)
         if work.cancel_request is not None:
             decision = decide_cancel(item.result, item.cancelled, work.cancel_request, decision)
@@ -111,6 +111,7 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
             )
         )
     with runtime.database.begin() as conn:
-        jobs.move(conn, moves)
+        moved = jobs.move(conn, moves)
         jobs.postpone(conn, later)
+        durations.record(conn, [item.id for item in moved if item.target is JobState.TRANSFERRING])
     failpoint("poll.after_write")

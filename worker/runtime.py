@@ -6,18 +6,21 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import aiohttp
 
 from seedance.client import GatewayClient
 from storage.database import Database
+from storage.durations import kind_of
 from storage.objects import Objects
 from storage.settings import Settings
 from worker.budget import Capacity
 from worker.fetch import Fetcher
+from worker.forecasts import Forecasts
 from worker.pacing import PollPacing
 from worker.poster import Posters
 
@@ -42,6 +45,7 @@ class Runtime:
         self.database = Database(settings.require_database_url(), name="reelq worker", size=DATABASE_CONNECTIONS)
         self.objects = Objects(settings)
         self.pacing = PollPacing(settings.poll_min_seconds, settings.poll_max_seconds)
+        self.forecasts = Forecasts(self.database)
         self.inline_slots = asyncio.Semaphore(INLINE_AT_ONCE)
         """For whoever holds a whole file in memory to send it."""
         self.stopping = threading.Event()
@@ -77,12 +81,14 @@ class Runtime:
                 )
             return self._clients[account_name]
 
-    def pacing_for(self, client: GatewayClient) -> PollPacing:
-        """How an account's tasks are polled: rarely where the gateway calls back, for that is only the fallback."""
+    def pacing_for(self, client: GatewayClient, request: Mapping[str, Any]) -> PollPacing:
+        """How an account's task is polled: when others of its kind were finished, if that is known, and rarely where
+        the gateway calls back, for that is only the fallback."""
         calls_back = client.account.callbacks and client.dialect.capabilities().callbacks
         if calls_back and self.settings.public_url:
             return PollPacing(self.pacing.max_s, self.pacing.max_s)
-        return self.pacing
+        forecast = self.forecasts.get(kind_of(client.account.name, request))
+        return self.pacing if forecast is None else replace(self.pacing, forecast=forecast)
 
     def session(self) -> aiohttp.ClientSession:
         """The session to the object store. Only to be called on the loop. What comes from elsewhere: `fetcher`."""

@@ -140,8 +140,12 @@ async def _post(runtime: Runtime, client: GatewayClient, ready: Ready) -> Posted
 
 
 def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) -> None:
-    account, pacing = client.account.name, runtime.pacing_for(client)
-    decisions = [decide_submit(item.result, item.ready.work.refusals, pacing) for item in posted]
+    account = client.account.name
+    decisions = [
+        decide_submit(item.result, work.refusals, runtime.pacing_for(client, work.request))
+        for item in posted
+        for work in (item.ready.work,)
+    ]
     moves = [_outcome_move(item, decision) for item, decision in zip(posted, decisions, strict=True)]
     throttle_s = max((d.throttle_s for d in decisions if d.throttle_s is not None), default=None)
     suspended = next(((d, d.suspend_s) for d in decisions if d.suspend_s is not None), None)

@@ -1,0 +1,161 @@
+"""Polls a job against the time a finished video waits to be found, for several ways to choose when to ask.
+
+A simulation: no servers, no clock. Jobs of one kind end one after the other, ten at once under way; "learnt" knows what
+the earlier ones' polls have shown, as workers do.
+
+    python -m bench.pacing --jobs 4000 --json pacing.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from storage.durations import FIRST_LOOK, KEPT
+from worker.pacing import MIN_SAMPLE, Forecast, PollPacing
+
+MIN_S, MAX_S, UNDER_WAY = 0.5, 60.0, 10
+
+Times = Callable[[random.Random, float], float]
+"""A generation time, from a random source and how far the run is (0 to 1)."""
+Schedule = Iterator[float]
+"""The ages at which a task is asked about."""
+
+
+def _lognormal(rng: random.Random, middle_s: float, sigma: float) -> float:
+    return middle_s * math.exp(rng.gauss(0.0, sigma))
+
+
+def distributions(middle_s: float) -> dict[str, Times]:
+    """Generation times of several kinds around a median."""
+    return {
+        "stable": lambda rng, _: _lognormal(rng, middle_s, 0.15),
+        "bimodal": lambda rng, _: _lognormal(rng, middle_s * (3.0 if rng.random() < 0.3 else 1.0), 0.12),
+        "drifting": lambda rng, at: _lognormal(rng, middle_s * (1 + math.sin(2 * math.pi * at) / 2), 0.15),
+        "heavy tail": lambda rng, _: middle_s * 0.63 * rng.paretovariate(1.5),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one way cost on one distribution; latencies in seconds."""
+
+    times: str
+    median_s: float
+    way: str
+    polls: float
+    latency_p50_s: float
+    latency_p99_s: float
+
+
+class Fixed:
+    """The same wait every time."""
+
+    def ages(self, rng: random.Random) -> Schedule:
+        age_s = rng.uniform(0.0, 5.0)
+        while True:
+            yield age_s
+            age_s += 5.0
+
+    def learn(self, before_s: float | None, seen_s: float, rng: random.Random) -> None:
+        """Nothing."""
+
+
+class Exponential(Fixed):
+    """Half a second, and half as long again each time, up to the cap."""
+
+    def ages(self, rng: random.Random) -> Schedule:
+        wait_s, age_s = MIN_S, 0.0
+        while True:
+            age_s += wait_s * rng.uniform(0.9, 1.1)
+            yield age_s
+            wait_s = min(wait_s * 1.5, MAX_S)
+
+
+class Learnt(Fixed):
+    """As the workers do it."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[float] = deque(maxlen=KEPT)
+        self._coming: deque[float] = deque()
+        self._pacing = PollPacing(MIN_S, MAX_S)
+
+    def ages(self, rng: random.Random) -> Schedule:
+        age_s = 0.0
+        while True:
+            age_s += self._pacing.next_s(age_s, rng=rng)
+            yield age_s
+
+    def learn(self, before_s: float | None, seen_s: float, rng: random.Random) -> None:
+        """As `storage.durations` estimates it; known to the jobs that begin once those under way have ended."""
+        self._coming.append(seen_s * FIRST_LOOK if before_s is None else rng.uniform(before_s, seen_s))
+        if len(self._coming) >= UNDER_WAY:
+            self._seconds.extend(self._coming)
+            self._coming.clear()
+            if len(self._seconds) >= MIN_SAMPLE:
+                self._pacing = PollPacing(MIN_S, MAX_S, Forecast(self._seconds))
+
+
+WAYS: dict[str, Callable[[], Fixed]] = {"fixed 5 s": Fixed, "exponential": Exponential, "learnt": Learnt}
+
+
+def simulate(times: Times, way: Fixed, jobs: int, seed: int) -> tuple[float, list[float]]:
+    """Polls a job, and the latency of each job in seconds."""
+    rng, polls, latencies = random.Random(seed), 0, []
+    took = [times(rng, index / jobs) for index in range(jobs)]
+    for took_s in took:
+        before_s = None
+        for age_s in way.ages(rng):
+            polls += 1
+            if age_s >= took_s:
+                latencies.append(age_s - took_s)
+                way.learn(before_s, age_s, rng)
+                break
+            before_s = age_s
+    return polls / jobs, latencies
+
+
+def measure(jobs: int, seed: int) -> list[Row]:
+    """Every way on every distribution, at a short and a usual median."""
+    rows = []
+    for middle_s in (2.0, 20.0, 120.0):
+        for name, times in distributions(middle_s).items():
+            for way, make in WAYS.items():
+                polls, latencies = simulate(times, make(), jobs, seed)
+                late = sorted(latencies)[int(len(latencies) * 0.99)]
+                rows.append(Row(name, middle_s, way, polls, median(latencies), late))
+    return rows
+
+
+def main() -> None:
+    """Run and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=4000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    given = parser.parse_args()
+    rows = measure(given.jobs, given.seed)
+    print(f"{'times':12}{'median':>8}  {'way':12}{'polls/job':>10}{'p50 s':>8}{'p99 s':>8}   ratio to exponential")
+    for row in rows:
+        base = next(r for r in rows if (r.times, r.median_s, r.way) == (row.times, row.median_s, "exponential"))
+        ratios = (
+            f"polls {row.polls / base.polls:.2f}  p50 {row.latency_p50_s / base.latency_p50_s:.2f}  "
+            f"p99 {row.latency_p99_s / base.latency_p99_s:.2f}"
+        )
+        figures = f"{row.polls:10.2f}{row.latency_p50_s:8.2f}{row.latency_p99_s:8.2f}"
+        print(f"{row.times:12}{row.median_s:6.0f} s  {row.way:12}{figures}   {ratios}")
+    if given.json:
+        fields = ("times", "median_s", "way", "polls", "latency_p50_s", "latency_p99_s")
+        listed = [{field: getattr(row, field) for field in fields} for row in rows]
+        given.json.write_text(json.dumps({"jobs": given.jobs, "rows": listed}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Generation times learnt from polls: a small sample of the latest for each kind of video at each account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, LiteralString
+from uuid import UUID
+
+from storage.database import Connection
+
+KEPT = 48
+# A video that the first poll finds finished may have been so for long: taken as this share of its age, the first poll
+# moves to an earlier age for as long as it keeps finding them.
+FIRST_LOOK = 0.85
+
+Kind = tuple[str, str, str, str]
+"""Account, tier, resolution and duration, as the request has them; empty where it leaves them out."""
+
+# Finished between the last poll that found it unfinished and the one that found it done: any time between is as likely.
+_RECORD: LiteralString = """
+INSERT INTO durations AS d (account, tier, resolution, duration, seconds)
+SELECT account, coalesce(request ->> 'tier', ''), coalesce(request ->> 'resolution', ''),
+       coalesce(request ->> 'duration', ''),
+       (array_agg((CASE WHEN polled_at > submitted_at
+           THEN extract(epoch FROM polled_at - submitted_at) + random() * extract(epoch FROM generated_at - polled_at)
+           ELSE extract(epoch FROM generated_at - submitted_at) * %(first_look)s END)::real))[1:%(kept)s]
+FROM jobs WHERE id = ANY(%(ids)s) AND generated_at >= submitted_at
+GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+ON CONFLICT (account, tier, resolution, duration) DO UPDATE
+SET seconds = (excluded.seconds || d.seconds)[1:%(kept)s], updated_at = now()
+"""
+_SAMPLES: LiteralString = "SELECT account, tier, resolution, duration, seconds FROM durations"
+
+
+def kind_of(account: str, request: Mapping[str, Any]) -> Kind:
+    """The kind a job belongs to; the model follows from the account and the tier."""
+    tier, resolution, duration = (request.get(name) for name in ("tier", "resolution", "duration"))
+    return account, str(tier or ""), str(resolution or ""), "" if duration is None else str(duration)
+
+
+def record(conn: Connection, ids: Sequence[UUID]) -> None:
+    """Learn from jobs that have just been found finished, in the transaction that says so."""
+    if ids:
+        conn.execute(_RECORD, {"ids": list(ids), "kept": KEPT, "first_look": FIRST_LOOK})
+
+
+def samples(conn: Connection) -> dict[Kind, tuple[float, ...]]:
+    """The latest generation times in seconds, at most `KEPT` of each kind, the newest first."""
+    return {(row[0], row[1], row[2], row[3]): tuple(row[4]) for row in conn.execute(_SAMPLES)}

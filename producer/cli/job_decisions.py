@@ -127,15 +127,17 @@ def resolve(
         raise InvalidInput([Problem("", "give job ids, or --campaign, --account or --all, and not both")])
     if adopt is not None and (by_filter or len(ids or ()) > 1):
         raise InvalidInput([Problem("--adopt", "one task belongs to one job; give one id")])
+    if resubmit and ids:
+        _confirm(_again(len(ids)), yes)
     with open_producer(ctx, data_dir) as producer:
-        if by_filter:
-            found = _unconfirmed(producer, campaign, account)
+        if ids:
+            found = list(job_ids_of(producer.settings.require_database_url(), ids))
         else:
-            found = list(job_ids_of(producer.settings.require_database_url(), ids or []))
-        if found and resubmit:
-            _confirm(f"Send {len(found)} again that may have been accepted, and pay twice for those that were?", yes)
-        elif found and abandon and by_filter:
-            _confirm(f"Give up {len(found)} that may have been generated and billed?", yes)
+            found = _unconfirmed(producer, campaign, account)
+            if found and resubmit:
+                _confirm(_again(len(found)), yes)
+            elif found and abandon:
+                _confirm(f"Give up {len(found)} that may have been generated and billed?", yes)
 
         def decide(job_id: UUID) -> JobView:
             if adopt is not None:
@@ -145,6 +147,10 @@ def resolve(
             return decisions.abandon(producer.database, job_id)
 
         _each(found, decide, lambda job: str(job.state), as_json)
+
+
+def _again(number: int) -> str:
+    return f"Send {number} again that may have been accepted, and pay twice for those that were?"
 
 
 def _unconfirmed(producer: Producer, campaign: str | None, account: str | None) -> list[UUID]:

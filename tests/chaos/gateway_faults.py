@@ -8,7 +8,7 @@ from typing import Any
 # What each kind may lead to besides success: "failed" where the gateway says that the job is over, "held" where the
 # gateway does not say whether it took it.
 KINDS: Mapping[str, tuple[str, tuple[Mapping[str, Any], ...]]] = {
-    "status-503": ("", ({"kind": "status", "where": "create", "status": 503, "first": 2},)),
+    "status-503": ("held", ({"kind": "status", "where": "create", "status": 503, "first": 2},)),
     "status-502-html": ("held", ({"kind": "status", "where": "create", "status": 502, "body": "html", "every": 2},)),
     "rate-limit": ("", ({"kind": "rate_limit", "where": "create", "retry_after": 1, "first": 3},)),
     "no-money": ("", ({"kind": "no_money", "first": 1},)),
@@ -28,7 +28,8 @@ KINDS: Mapping[str, tuple[str, tuple[Mapping[str, Any], ...]]] = {
     "moderate-output": ("failed", ({"kind": "moderate_output", "every": 2},)),
     "lost": ("failed", ({"kind": "lost", "every": 2},)),
     "inner-expired": ("failed", ({"kind": "inner_expired", "every": 2},)),
-    "url-dies": ("", ({"kind": "url_dies", "after_fetches": 0},)),
+    # The first copy is cut, its URL is dead by then, and a fresh one works.
+    "url-dies": ("", ({"kind": "url_dies", "after_fetches": 1}, {"kind": "cut", "first": 1, "per": "task"})),
     "query-502": (
         "",
         ({"kind": "status", "where": "query", "status": 502, "body": "html", "first": 2, "per": "task"},),

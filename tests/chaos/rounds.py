@@ -74,9 +74,9 @@ def _gateway_breaks(*rules: Mapping[str, Any], for_s: float = 15.0) -> Fault:
 def _partitioned(system: System, ids: Sequence[UUID]) -> None:
     if system.partition is None:
         return
-    for _ in range(2):
+    for _ in range(max(1, round(2 * system.scale))):
         system.partition.cut()
-        system.parts.pass_time(system.parts.settings.lease_seconds + 4)
+        system.parts.pass_time(system.parts.settings.lease_seconds + 3)
         system.partition.heal()
         system.parts.pass_time(3)
 

@@ -6,7 +6,7 @@ import json
 import random
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +44,8 @@ TIMES = {
     "query_timeout_seconds": 4.0,
     "poll_min_seconds": 0.3,
     "poll_max_seconds": 2.0,
-    "allow_private_networks": True,
+    # For so long a held job keeps its slot; many rounds hold some.
+    "unconfirmed_grace_seconds": 20.0,
 }
 
 
@@ -146,6 +147,8 @@ def running_system(
     trouble: Sequence[str] = (),
     partition: Partition | None = None,
     pairs: int = 2,
+    times: Mapping[str, float] = TIMES,
+    median_s: float = 1.5,
 ) -> Iterator[System]:
     """Start everything and wait until jobs can run. With a `partition`, the workers stand on its other host."""
     servers = local_servers(directory, load_state(directory), durable=False)
@@ -169,7 +172,7 @@ def running_system(
         "s3_access_key_id": servers.s3.access_key_id,
         "s3_secret_access_key": servers.s3.secret_access_key,
     }
-    settings = Settings.model_validate(given | TIMES | {"accounts": accounts})
+    settings = Settings.model_validate({**given, **times, "accounts": accounts, "allow_private_networks": True})
     parts = Parts(directory, settings, urls)
     parts.turns.mkdir(exist_ok=True)
     keys = {name: account.key() for account in settings.accounts if (name := account.name) in trouble}
@@ -178,7 +181,7 @@ def running_system(
         for spec in servers.specs():
             parts.run(spec)
         for name, port in ports.items():
-            options = ("--video-bytes", str(SIZES[name]), "--median-seconds", "1.5", "--seed", str(seed))
+            options = ("--video-bytes", str(SIZES[name]), "--median-seconds", str(median_s), "--seed", str(seed))
             parts.run(simulator_spec(f"simulator-{name}", directory, port, *options, host=gateways))
         parts.run(proxy_spec(directory, "proxy", f"{HOST}:{proxy_port}", f"{HOST}:{servers.s3.port}", mode))
         _wait_ready(parts, [*servers.specs()])

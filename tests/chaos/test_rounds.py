@@ -1,0 +1,59 @@
+"""A small version of every round of `make chaos`: the same faults, fewer jobs, shorter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.partition import two_hosts
+from tests.chaos.play import play, play_gateway_faults
+from tests.chaos.rounds import EVERYTHING, PARTITION, ROUNDS, Round
+from tests.chaos.system import TIMES, System, running_system
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(170)]
+
+SEED = 20
+SCALE = 0.1
+JOBS = 12
+EVERYTHING_JOBS = 25
+SHORT = TIMES | {"lease_seconds": 4.0, "submit_timeout_seconds": 2.0, "query_timeout_seconds": 2.0}
+# One of each group; `make chaos` plays them all.
+KINDS = ("status-502-html", "rate-limit", "hang-accepted", "close-after-accept", "moderate-output", "url-dies", "cut")
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    directory = tmp_path_factory.mktemp("chaos")
+    with running_system(directory, SEED, scale=SCALE, trouble=KINDS, pairs=1, times=SHORT, median_s=0.7) as running:
+        yield running
+
+
+@pytest.mark.parametrize("item", ROUNDS, ids=lambda item: item.fault)
+def test_the_promises_hold_while_it_lasts_and_after(system: System, item: Round) -> None:
+    play(system, item, jobs=JOBS).verdict.check()
+
+
+def test_the_promises_hold_under_each_fault_of_a_gateway(system: System) -> None:
+    for row in play_gateway_faults(system, jobs=3):
+        row.verdict.check()
+
+
+def test_the_promises_hold_when_everything_happens_at_random(system: System) -> None:
+    row = play(system, EVERYTHING, jobs=EVERYTHING_JOBS)
+    row.verdict.check()
+    assert row.verdict.succeeded > 0
+
+
+def test_the_promises_hold_when_two_hosts_lose_each_other(tmp_path: Path) -> None:
+    try:
+        with (
+            two_hosts() as partition,
+            running_system(
+                tmp_path, SEED, scale=SCALE, partition=partition, pairs=1, times=SHORT, median_s=0.7
+            ) as system,
+        ):
+            play(system, PARTITION, jobs=JOBS).verdict.check()
+    except OSError as exc:
+        pytest.skip(f"not possible here: {exc}")

@@ -49,6 +49,10 @@ check: test ## the same as test: what CI runs
 check-fast: lint ## lint, types and the tests that need no whole stack
 	@$(BIN)/pytest -m "not slow"
 
+.PHONY: chaos
+chaos: $(STAMP) ## kill everything, for 15 minutes at the most, and print what became of the promises (SEED=n repeats a run)
+	@$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED))
+
 .PHONY: format
 format: $(STAMP) ## rewrite the code in the project's format
 	@$(BIN)/ruff format -q .

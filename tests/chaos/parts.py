@@ -26,7 +26,7 @@ from producer.local.ports import HOST, free_port
 from producer.local.servers import spawn, stop, wait_ready
 from producer.local.spec import ChildSpec
 from seedance.client import GatewayClient
-from storage.database import DatabaseUnavailable, connect
+from storage.database import Database, DatabaseUnavailable, connect
 from storage.objects import Objects
 from storage.records import JobView
 from storage.settings import Settings
@@ -35,6 +35,7 @@ from storage.views import get_jobs
 from tests.chaos.promises import Verdict, judge
 from tests.servers import TestServers, environ_for, settings_for
 from worker import failpoints
+from worker.sweep import sweep_uploads
 
 SUBMIT_POLL, TRANSFER, SCHEDULER = "worker-submit-poll", "worker-transfer", "scheduler"
 COMMANDS = {
@@ -229,6 +230,16 @@ class Parts:
             tasks = self.tasks()
         with connect(self.settings.require_database_url()) as conn:
             return judge(conn, Objects(self.settings), ids, tasks)
+
+    def left_behind(self) -> list[str]:
+        """Sweep the store as if enough time had passed, and see which uploads in parts are still there."""
+        objects = Objects(self.settings)
+        database = Database(self.settings.require_database_url(), name="test", size=1)
+        try:
+            sweep_uploads(database.begin, objects, every_s=0.0, older_than_s=0.0)
+        finally:
+            database.close()
+        return [f"an upload is left: {key}" for key, _, _ in objects.open_parts()]
 
     async def _fetch_again(self, jobs: Sequence[JobView]) -> None:
         """A gateway that was killed forgot what it had served: it counts a video's bytes only when it serves them."""

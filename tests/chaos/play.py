@@ -71,7 +71,7 @@ def play_gateway_faults(system: System, *, jobs: int = JOBS_PER_KIND) -> list[Ro
         verdict.broken += unexpected(name, system.parts.states(ids))
         took_s = max((ended[job_id] - begun[job_id]).total_seconds() for job_id in ids)
         rows.append(Row(f"gateway: {name}", 1, verdict, min(took_s, time.monotonic() - since)))
-    rows[-1].verdict.broken += system.left_behind() + system.leaks()
+    rows[-1].verdict.broken += system.parts.left_behind() + system.leaks()
     return rows
 
 

@@ -20,15 +20,13 @@ from producer.local.ports import HOST, free_port
 from producer.local.servers import Servers, local_servers, wait_ready
 from producer.local.spec import ChildSpec
 from producer.local.state import load_state
-from storage.database import Database, connect, upgrade
-from storage.objects import Objects
+from storage.database import connect, upgrade
 from storage.settings import Settings
 from storage.states import JobState
 from tests.chaos.leaks import leaks_in_logs, leaks_in_rows, secrets_of
 from tests.chaos.partition import Partition
 from tests.chaos.parts import LARGE_BYTES, SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, account_at, simulator_spec
 from tests.chaos.promises import Verdict
-from worker.sweep import sweep_uploads
 
 SIZES = {"small": 70_000, "large": LARGE_BYTES}
 WORKERS = (f"{SUBMIT_POLL}-1", f"{SUBMIT_POLL}-2", f"{TRANSFER}-1", f"{TRANSFER}-2")
@@ -113,18 +111,8 @@ class System:
     def judge(self, ids: Sequence[UUID]) -> Verdict:
         """The promises, and that nothing was left behind or shown."""
         verdict = self.parts.judge(ids)
-        verdict.broken += self.left_behind() + self.leaks()
+        verdict.broken += self.parts.left_behind() + self.leaks()
         return verdict
-
-    def left_behind(self) -> list[str]:
-        """Sweep as if enough time had passed, and see what is still there."""
-        objects = Objects(self.parts.settings)
-        database = Database(self.parts.settings.require_database_url(), name="chaos", size=1)
-        try:
-            sweep_uploads(database.begin, objects, every_s=0.0, older_than_s=0.0)
-        finally:
-            database.close()
-        return [f"an upload is left: {key}" for key, _, _ in objects.open_parts()]
 
     def leaks(self) -> list[str]:
         secrets = secrets_of(self.parts.settings, *self.trouble.values())

@@ -64,6 +64,7 @@ def test_killed_there_every_job_ends_once_and_is_paid_for_once(parts: Parts, poi
     else:
         assert states == {JobState.SUCCEEDED: JOBS}
     parts.judge(ids).check()
+    assert parts.left_behind() == []
 
 
 def test_every_place_is_passed_somewhere_and_none_is_unknown() -> None:

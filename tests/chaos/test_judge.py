@@ -1,0 +1,119 @@
+"""The judge of the chaos rounds sees what it is there to see."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from storage import jobs
+from storage.database import connect
+from storage.objects import Objects
+from storage.records import AttemptMarks, AttemptOutcome, Claimed, Move, NewJob
+from storage.settings import Settings
+from storage.states import JobState
+from tests.chaos.leaks import leaks_in_logs, leaks_in_rows
+from tests.chaos.promises import Verdict, judge
+
+S = JobState
+VIDEO = b"the bytes of a video"
+SHA256 = hashlib.sha256(VIDEO).hexdigest()
+SECRET = "sk-0123456789abcdef"
+
+
+def a_task(task_id: str = "task-1", status: str = "succeeded", sha256: str = SHA256) -> dict[str, Any]:
+    return {"id": task_id, "prompt": "a fox", "status": status, "sha256": sha256}
+
+
+@pytest.fixture
+def job_id(settings: Settings) -> UUID:
+    """A job that was submitted and accepted as task-1."""
+    new = NewJob(jobs.new_job_id(), {"prompt": "a fox"}, "hash", ["anyfast"])
+    with connect(settings.require_database_url()) as conn:
+        jobs.enqueue(conn, [new])
+        [claimed] = jobs.claim_submits(conn, "main", "anyfast", 1, 60.0)
+        jobs.begin_attempts(conn, [_begin(claimed)], {new.id: AttemptMarks()})
+        move = Move(
+            new.id,
+            (S.SUBMITTING,),
+            S.GENERATING,
+            "accepted",
+            attempt=1,
+            patch={"gateway_task_id": "task-1"},
+            due_in_s=60,
+        )
+        jobs.finish_attempts(conn, [AttemptOutcome(new.id, 1, "accepted", gateway_task_id="task-1")], [move])
+    return new.id
+
+
+def _begin(claimed: Claimed) -> Move:
+    patch = {"gateway": "anyfast", "model": "seedance"}
+    return Move(claimed.id, (S.QUEUED,), S.SUBMITTING, "submit", claimed.claim, due_in_s=60, patch=patch)
+
+
+def succeed(settings: Settings, job_id: UUID, tmp_path: Path) -> None:
+    (tmp_path / "video").write_bytes(VIDEO)
+    Objects(settings).put_file(tmp_path / "video", "v.mp4")
+    stored = {"object_key": "v.mp4", "sha256": SHA256, "size_bytes": len(VIDEO)}
+    with connect(settings.require_database_url()) as conn:
+        jobs.move(conn, [Move(job_id, (S.GENERATING,), S.TRANSFERRING, "generated", patch={"video_url": "http://v"})])
+        jobs.move(conn, [Move(job_id, (S.TRANSFERRING,), S.SUCCEEDED, "stored", patch=stored)])
+
+
+def verdict_of(settings: Settings, job_id: UUID, *tasks: dict[str, Any]) -> Verdict:
+    with connect(settings.require_database_url()) as conn:
+        return judge(conn, Objects(settings), [job_id], tasks)
+
+
+def test_what_is_well_is_well(settings: Settings, job_id: UUID, tmp_path: Path) -> None:
+    succeed(settings, job_id, tmp_path)
+    verdict = verdict_of(settings, job_id, a_task(), a_task("task-0", "failed"))
+    verdict.check()
+    assert (verdict.succeeded, verdict.lost, verdict.paid_twice) == (1, 0, 0)
+
+
+def test_a_job_that_has_not_ended_is_lost(settings: Settings, job_id: UUID) -> None:
+    assert verdict_of(settings, job_id, a_task()).lost == 1
+
+
+def test_two_generations_of_one_job_are_paid_twice(settings: Settings, job_id: UUID, tmp_path: Path) -> None:
+    succeed(settings, job_id, tmp_path)
+    verdict = verdict_of(settings, job_id, a_task(), a_task("task-2"))
+    assert verdict.paid_twice == 1
+    with pytest.raises(AssertionError, match="paid 2 times"):
+        verdict.check()
+
+
+@pytest.mark.parametrize("damage", ["other bytes", "no object", "another task"])
+def test_a_video_that_is_not_the_generated_one_is_seen(
+    settings: Settings, job_id: UUID, tmp_path: Path, damage: str
+) -> None:
+    succeed(settings, job_id, tmp_path)
+    task = a_task("task-2") if damage == "another task" else a_task()
+    if damage == "other bytes":
+        (tmp_path / "video").write_bytes(VIDEO + b"!")
+        Objects(settings).put_file(tmp_path / "video", "v.mp4")
+    if damage == "no object":
+        with connect(settings.require_database_url()) as conn:
+            conn.execute("UPDATE jobs SET object_key = 'nowhere.mp4'")
+    assert verdict_of(settings, job_id, task).broken
+
+
+def test_an_event_that_is_missing_is_seen(settings: Settings, job_id: UUID, tmp_path: Path) -> None:
+    succeed(settings, job_id, tmp_path)
+    with connect(settings.require_database_url()) as conn:
+        conn.execute("DELETE FROM job_events WHERE target = 'transferring'")
+    assert any("moved from transferring" in line for line in verdict_of(settings, job_id, a_task()).broken)
+
+
+def test_secrets_are_found_in_logs_and_rows(settings: Settings, job_id: UUID, tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    log.write_text(f"POST with Bearer {SECRET}\nGET https://v/?X-Tos-Signature=0123456789abcdef0123\n")
+    assert len(leaks_in_logs([log], [SECRET])) == 2
+    with connect(settings.require_database_url()) as conn:
+        assert leaks_in_rows(conn, [SECRET]) == []
+        conn.execute("UPDATE attempts SET error = jsonb_build_object('message', %s::text)", [SECRET])
+        assert leaks_in_rows(conn, [SECRET]) == ["attempts.error: sk-012…"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from producer.cli import campaign_ends
 from producer.cli.options import AsJson, DataDir, Wait, open_producer, settings_of
 from storage.states import JobState
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from storage.records import Enqueued, JobView
 
 app = typer.Typer(help="Campaigns: many jobs from one file.", no_args_is_help=True)
+
+app.command("cancel")(campaign_ends.cancel)
+app.command("export")(campaign_ends.export)
 
 _SHOWN_FAILURES = 5
 

@@ -15,7 +15,7 @@ INTERRUPTED = 130
 def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
     """What to print for an exception, and the exit code."""
     # Imported here: a command that works needs none of it.
-    from producer.errors import JobNotFound, NotPossible
+    from producer.errors import CampaignNotFound, JobNotFound, NotPossible
     from producer.local.errors import StackError
     from seedance.errors import GatewayError
     from seedance.problems import InvalidInput
@@ -28,7 +28,7 @@ def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
             return _with_hint(str(error), "REELQ_DATABASE_URL", "database_url", data_dir), BAD_INPUT
         case StoreUnavailable():
             return _with_hint(str(error), "REELQ_S3_ENDPOINT_URL", "s3_endpoint_url", data_dir), BAD_INPUT
-        case InvalidInput() | IdempotencyConflict() | JobNotFound() | StackError():
+        case InvalidInput() | IdempotencyConflict() | JobNotFound() | CampaignNotFound() | StackError():
             return str(error), BAD_INPUT
         case NotPossible() | TimeoutError():
             return str(error), SOME_FAILED

@@ -21,7 +21,7 @@ _MOST_AT_ONCE = 100_000
 Ids = Annotated[list[str], typer.Argument(metavar="ID…", help="Job ids, or their beginnings.")]
 
 
-def _confirm(question: str, yes: bool) -> None:
+def confirm(question: str, yes: bool) -> None:
     """Go on only if a person says so.
 
     Raises:
@@ -73,7 +73,7 @@ def cancel(
 ) -> None:
     """Cancel jobs. A queued one costs nothing, nor does one that its gateway has not begun and can cancel."""
     if discard:
-        _confirm("Discard videos that are billed all the same?", yes)
+        confirm("Discard videos that are billed all the same?", yes)
     with open_producer(ctx, data_dir) as producer:
         found = job_ids_of(producer.settings.require_database_url(), ids)
         _each(found, lambda job_id: producer.cancel(job_id, discard=discard), _cancelled, as_json)
@@ -128,16 +128,16 @@ def resolve(
     if adopt is not None and (by_filter or len(ids or ()) > 1):
         raise InvalidInput([Problem("--adopt", "one task belongs to one job; give one id")])
     if resubmit and ids:
-        _confirm(_again(len(ids)), yes)
+        confirm(_again(len(ids)), yes)
     with open_producer(ctx, data_dir) as producer:
         if ids:
             found = list(job_ids_of(producer.settings.require_database_url(), ids))
         else:
             found = _unconfirmed(producer, campaign, account)
             if found and resubmit:
-                _confirm(_again(len(found)), yes)
+                confirm(_again(len(found)), yes)
             elif found and abandon:
-                _confirm(f"Give up {len(found)} that may have been generated and billed?", yes)
+                confirm(f"Give up {len(found)} that may have been generated and billed?", yes)
 
         def decide(job_id: UUID) -> JobView:
             if adopt is not None:

@@ -243,6 +243,27 @@ def test_an_id_may_be_shortened_while_it_is_unambiguous(run: Run, producer: Prod
     assert run("jobs", "show", "%")[2] == "there is no job '%'\n"
 
 
+def test_a_campaign_is_given_up_and_taken_away(run: Run, producer: Producer) -> None:
+    first, second = producer.enqueue_many([{"prompt": "猫"}, {"prompt": "b"}], campaign="a")
+    move(producer, second.id, SUBMITTED, (S.GENERATING, {"gateway_task_id": "t"}))
+    assert run("campaign", "cancel", "a")[0] == 2, "nobody is there to ask"
+    code, out, _ = run("campaign", "cancel", "a", "--yes")
+    assert (code, out) == (
+        0,
+        "a: 1 cancelled, 0 asked of their gateways, 1 go on because they are billed all the same\n",
+    )
+    assert json.loads(run("campaign", "cancel", "a", "--discard", "--yes", "--json")[1])["cancelled"] == 1
+    lines = [json.loads(line) for line in run("campaign", "export", "a")[1].splitlines()]
+    assert [line["id"] for line in lines] == [str(first.id), str(second.id)]
+    assert lines[0]["request"]["prompt"] == "猫"
+    assert lines[0]["video_url"] is None
+    assert run("campaign", "export", "a", "--out", "a.out.jsonl")[2] == "2 jobs of a are in a.out.jsonl\n"
+    for command in (["export", "nothing"], ["cancel", "nothing", "--yes"]):
+        code, out, err = run("campaign", *command)
+        assert (code, out) == (2, "")
+        assert "nothing" in err
+
+
 def test_unconfirmed_jobs_are_resolved_by_filter(run: Run, producer: Producer) -> None:
     for name, account in (("a", "main"), ("b", "main"), ("b", "other")):
         job = producer.enqueue_many([{"prompt": f"{name} {account}"}], campaign=name)[0]

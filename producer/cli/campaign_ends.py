@@ -1,0 +1,93 @@
+"""`reelq campaign cancel` and `export`: give a campaign up, or take its results away."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from producer.cli.job_decisions import confirm
+from producer.cli.options import AsJson, DataDir, Yes, open_producer, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from storage.settings import Settings
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The campaign.", show_default=False)]
+
+
+def cancel(
+    ctx: typer.Context,
+    name: Name,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Also give up jobs that were submitted; they are billed all the same.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Cancel every job of a campaign that is free to cancel; with --discard, the others as well."""
+    from dataclasses import asdict
+
+    from producer.campaign_status import cancel_campaign
+    from producer.cli.output import print_json
+
+    confirm(f"Cancel what is left of {name}{', also what is billed all the same' if discard else ''}?", yes)
+    with open_producer(ctx, data_dir) as producer:
+        done = cancel_campaign(producer.database, name, discard=discard)
+    if as_json:
+        print_json({"campaign": name, **asdict(done)})
+    else:
+        typer.echo(
+            f"{name}: {done.cancelled} cancelled, {done.asked} asked of their gateways, "
+            f"{done.refused} go on because they are billed all the same"
+        )
+
+
+def export(
+    ctx: typer.Context,
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to; standard output if not given.", show_default=False)
+    ] = None,
+    link_hours: Annotated[float, typer.Option(min=0.1, max=168, help="How long the links to the videos work.")] = 24.0,
+    data_dir: DataDir = None,
+) -> None:
+    """Write a campaign's jobs as JSONL, one a line in the order they were enqueued, with links to the videos."""
+    from producer.cli.output import say
+    from storage.database import connect
+
+    settings = settings_of(ctx, data_dir)
+    with connect(settings.require_database_url()) as conn:
+        lines = _lines(conn, settings, name, link_hours * 3600)
+        if out is None:
+            for line in lines:
+                sys.stdout.buffer.write(line)
+            return
+        count = 0
+        with out.open("wb") as file:
+            for count, line in enumerate(lines, 1):  # noqa: B007 - the number of the last one is what is said
+                file.write(line)
+    say(f"{count} jobs of {name} are in {out}")
+
+
+def _lines(conn: Any, settings: Settings, name: str, link_s: float) -> Iterator[bytes]:
+    from dataclasses import asdict
+
+    import orjson
+
+    from producer.campaign_status import campaign_status
+    from storage import views
+    from storage.objects import Objects
+
+    campaign_status(conn, name)
+    objects = Objects(settings)
+    last = None
+    while page := views.jobs_in_order(conn, views.JobFilter(campaign=name), after=last):
+        last = page[-1].id
+        for job in page:
+            link = objects.link(job.object_key, link_s) if job.object_key is not None else None
+            yield orjson.dumps({**asdict(job), "video_url": link}, option=orjson.OPT_APPEND_NEWLINE, default=str)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ ALLOW = "REELQ_FAILPOINTS_ALLOWED"
 ALLOWED = "this-process-may-be-killed"
 ONCE = "REELQ_FAILPOINTS_ONCE"
 
+_SETTLE_S = 0.2
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 POINTS = (
@@ -86,3 +88,5 @@ def _act(name: str, number: signal.Signals) -> None:
         except FileExistsError:
             return
     os.kill(os.getpid(), number)
+    # Another thread may take the signal a moment later; until then this one must not go past the place.
+    time.sleep(_SETTLE_S)

@@ -274,17 +274,23 @@ class Jobs(RuleBasedStateMachine):
             for post in self.gateway.of(self.prompts[self._pick(which)]):
                 post.excused = True
 
-    @precondition(lambda self: any(post.accepted is None for post in self.gateway.posts))
-    @rule(which=ANY)
-    def lose_patience(self, which: int) -> None:
-        """A lease ends while its POST is in flight, and somebody sends the job again without waiting."""
-        prompts = [post.prompt for post in self.gateway.posts if post.accepted is None]
-        job_id = next(job_id for job_id, prompt in self.prompts.items() if prompt == prompts[which % len(prompts)])
+    @precondition(lambda self: self.deliveries)
+    @rule(which=ANY, late=st.sampled_from(("never", *ANSWERS)))
+    def lose_patience(self, which: int, late: str) -> None:
+        """A lease ends while a POST is in flight, somebody sends the job again, and then the first answer comes."""
+        delivery = self.deliveries[which % len(self.deliveries)]
+        post = delivery.calls[0].post
+        if post is None:
+            return
+        job_id = next(job_id for job_id, prompt in self.prompts.items() if prompt == post.prompt)
         with self.database.begin() as conn:
             self._due(conn, job_id)
         self.tick(3)
         self.resubmit(list(self.prompts).index(job_id))
         self.hurry(3, once=True)
+        if late != "never":
+            self._answer(delivery, [late] * 3)
+            self.hurry(3, once=True)
 
     @precondition(lambda self: self.gateway.tasks())
     @rule(which=ANY)

@@ -24,6 +24,19 @@ class Round:
     strike: Fault
 
 
+SLOW_POSTS = {"kind": "slow", "where": "create", "seconds": 1.0}
+"""So that what is struck often has a POST under way."""
+
+
+def _slow_posts(strike: Fault) -> Fault:
+    def slowly(system: System, ids: Sequence[UUID]) -> None:
+        for account in system.parts.simulators:
+            system.parts.add_faults(SLOW_POSTS, account=account)
+        strike(system, ids)
+
+    return slowly
+
+
 def _again_and_again(what: Callable[[System], None], times: int, every_s: float) -> Fault:
     def strike(system: System, ids: Sequence[UUID]) -> None:
         for _ in range(max(1, round(times * system.scale))):
@@ -138,12 +151,14 @@ def _everything(system: System, ids: Sequence[UUID]) -> None:
 
 
 ROUNDS = (
-    Round("workers killed", 60, _again_and_again(_workers, 6, 2.0)),
-    Round("workers paused past their leases", 40, _paused),
+    Round("workers killed", 60, _slow_posts(_again_and_again(_workers, 6, 2.0))),
+    Round("workers paused past their leases", 40, _slow_posts(_paused)),
     Round("schedulers killed", 40, _again_and_again(_schedulers, 5, 2.0)),
     Round("broker killed", 50, _again_and_again(lambda system: system.parts.crash("valkey"), 4, 3.0)),
     Round("broker emptied", 50, _again_and_again(lambda system: system.flush_broker(), 8, 1.0)),
-    Round("PostgreSQL killed", 50, _again_and_again(lambda system: system.parts.crash("postgres"), 3, 4.0)),
+    Round(
+        "PostgreSQL killed", 50, _slow_posts(_again_and_again(lambda system: system.parts.crash("postgres"), 3, 4.0))
+    ),
     Round("S3 down for a minute", 50, _store_is_down),
     Round("S3 answers 500", 50, _store_breaks("error", 0.4)),
     Round("S3 slow", 40, _store_breaks("slow", 0.5, 2.0)),
@@ -152,4 +167,4 @@ ROUNDS = (
     Round("gateway faults, mixed", 100, _gateway_breaks(*MIXED)),
 )
 EVERYTHING = Round("everything at random", 300, _everything)
-PARTITION = Round("network partition", 50, _partitioned)
+PARTITION = Round("network partition", 50, _slow_posts(_partitioned))

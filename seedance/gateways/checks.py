@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
+from seedance import public_addresses
 from seedance.gateways.capabilities import MB, Capabilities, Flag, MediaLimits, TierLimits
 from seedance.media import MediaKind, media_kind
 from seedance.problems import Problem
@@ -176,9 +177,10 @@ def callback_problem_of(capabilities: Capabilities, url: str, allow_private: boo
 def is_public(host: str) -> bool:
     """Whether gateways out there can reach a host, by its name alone."""
     try:
-        return ipaddress.ip_address(host).is_global
+        address = ip_address(host)
     except ValueError:  # a name, which only the gateway's own resolver can judge
         return "." in host and not host.endswith((".local", ".internal", ".localhost"))
+    return public_addresses.is_public(address)
 
 
 def canonical_format(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -11,7 +12,7 @@ from tests.stack import FINAL, Stack, running_stack, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(170)]
 
-JOBS = 40
+JOBS = 30
 WORKERS = ("worker-submit-poll", "worker-transfer")
 
 
@@ -39,30 +40,19 @@ def finish(stack: Stack, campaign: str) -> Counter[str]:
     return found
 
 
-def test_every_worker_is_killed_with_jobs_in_flight(stack: Stack) -> None:
-    start(stack, "workers")
+def test_workers_then_broker_scheduler_database_and_store_are_killed(stack: Stack) -> None:
+    start(stack, "killed")
     stack.kill(*WORKERS)
-    finish(stack, "workers")
-
-
-def test_broker_scheduler_database_and_store_are_killed(stack: Stack) -> None:
-    start(stack, "servers")
+    time.sleep(3)
     stack.kill("valkey", "scheduler", "postgres", "s3")
     wait_for("the database is back", lambda: stack.reelq("jobs", "list").returncode == 0, 60)
-    finish(stack, "servers")
+    finish(stack, "killed")
 
 
 def test_answers_lost_after_acceptance_are_held_and_never_repeated(stack: Stack) -> None:
     before = stack.ledger()["totals"]["tasks"]
-    stack.add_faults(
-        {"kind": "close_after_accept", "every": 5},
-        {"kind": "rst_after_accept", "every": 7},
-        {"kind": "rate_limit", "where": "create", "every": 6, "retry_after": 1},
-        {"kind": "status", "where": "query", "status": 502, "body": "html", "probability": 0.2},
-        {"kind": "garbage", "where": "query", "probability": 0.1},
-        {"kind": "cut", "where": "download", "first": 1, "per": "task", "fraction": 0.5},
-    )
+    stack.add_faults({"kind": "close_after_accept", "every": 5}, {"kind": "rst_after_accept", "every": 7})
     stack.start_campaign(JOBS, "answers")
     held = finish(stack, "answers")["unconfirmed"]
-    assert 5 <= held <= 16
+    assert 4 <= held <= 12
     assert stack.ledger()["totals"]["tasks"] - before == JOBS

@@ -17,6 +17,9 @@ from storage.settings import Settings
 from tests.integration.held_gateway import HeldRuntime
 from tests.integration.job_machine import GRACE_S, LEASE_S, Jobs
 
+# A busy machine takes several times the half minute that this takes alone.
+pytestmark = pytest.mark.timeout(900)
+
 
 def bounded(examples: int) -> settings:
     return settings(

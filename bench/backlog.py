@@ -88,7 +88,7 @@ def measure(db: Database, rounds: int, settings: Settings) -> tuple[list[float],
     claims: list[float] = []
     given: Counter[object] = Counter()
     for _ in range(rounds):
-        duties.append(sum(timed(db, lambda conn, d=duty: d(conn, settings))[0] for duty in DUTIES))  # type: ignore[misc]
+        duties.append(sum(timed(db, lambda conn, d=duty: d(conn, settings))[0] for duty in DUTIES))  # type: ignore[misc] # mypy cannot type the default
         took, found = timed(db, lambda conn: claim_round(conn, settings))
         claims.append(took)
         assert isinstance(found, list)

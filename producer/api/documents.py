@@ -247,7 +247,7 @@ def install(app: FastAPI) -> None:
             app.openapi_schema = found
         return app.openapi_schema
 
-    app.openapi = describe  # type: ignore[method-assign]
+    app.openapi = describe  # type: ignore[method-assign] # how FastAPI wants it replaced
 
 
 def _drop_fastapis_own(responses: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from producer.cli.money import cost_line, estimate_line
@@ -12,6 +12,7 @@ from producer.cli.output import ago, console, duration, error_line, one_line, pl
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from producer.waiting import Wait
     from storage.records import JobView
     from storage.settings import Settings
 
@@ -123,33 +124,32 @@ def _print_timeline(out: Console, events: Sequence[Mapping[str, Any]]) -> None:
         out.print(line, soft_wrap=True)
 
 
-def why_it_waits(job: JobView, account: Mapping[str, Any], slots: str | None, silent: Sequence[str]) -> Iterator[str]:
-    """Why a live job is not moving at this moment, in sentences.
-
-    `account` is what was learnt about its account, `slots` says that every slot is taken, `silent` names the parts of
-    the system that were not seen lately.
-    """
-    due_s = (job.due_at - datetime.now(UTC)).total_seconds() if job.due_at else 0.0
-    match job.state:
-        case "queued":
-            if due_s > 0 and job.account is None:
-                yield f"is tried again in {duration(due_s)}: {job.reason}"
-            if account.get("suspended"):
-                until = _clock(account["suspended_until"])
-                yield f"{account['name']} is suspended until {until}: {error_line(account.get('error'))}"
-            elif account.get("throttled"):
-                until = _clock(account["throttled_until"])
-                yield f"{account['name']} said too many requests; it is left alone until {until}"
-            if slots:
-                yield slots
-        case "unconfirmed":
-            yield (
-                "the gateway may have taken it, and nobody knows. Look there, then: "
-                f"`reelq jobs resolve {job.id}` with --adopt TASK_ID, --resubmit (may pay twice) or --abandon"
+def wait_line(job: JobView, wait: Wait) -> str:
+    """One reason why a job is not moving, as a sentence."""
+    found = wait.values
+    match wait.code:
+        case "tried_again":
+            return f"is tried again in {duration(found['seconds'])}: {found['reason']}"
+        case "suspended":
+            return f"{found['account']} is suspended until {_clock(found['until'])}: {error_line(found['error'])}"
+        case "throttled":
+            return f"{found['account']} said too many requests; it is left alone until {_clock(found['until'])}"
+        case "slots_taken":
+            taken = ", ".join(f"{name} {used}/{most}" for name, used, most in found["accounts"])
+            return f"every slot is taken ({taken})"
+        case "held" | "looked_for":
+            done = (
+                "and nobody knows. Look there, then" if wait.code == "held" else "its task is looked for. If you know"
             )
-        case "generating":
-            yield f"asks the gateway again in {duration(max(due_s, 0.0))}" + (f" ({job.reason})" if job.reason else "")
-        case "transferring" if due_s > 0 and job.reason != "generated":
-            yield f"copying goes on within {duration(due_s)}: {job.reason}"
-    if silent:
-        yield f"not seen for a minute: {', '.join(silent)}; is `reelq up` running? (`reelq doctor`)"
+            return (
+                f"the gateway may have taken it, {done}: `reelq jobs resolve {job.id}` with --adopt TASK_ID, "
+                "--resubmit (may pay twice) or --abandon"
+            )
+        case "polled":
+            return f"asks the gateway again in {duration(found['seconds'])}" + (
+                f" ({found['reason']})" if found["reason"] else ""
+            )
+        case "copied":
+            return f"copying goes on within {duration(found['seconds'])}: {found['reason']}"
+        case "parts_silent":
+            return f"not seen for a minute: {', '.join(found['parts'])}; is `reelq up` running? (`reelq doctor`)"

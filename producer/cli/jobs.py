@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,20 +11,10 @@ from producer.cli import job_decisions
 from producer.cli.options import AsJson, DataDir, job_id_of, settings_of
 from storage.states import JobState
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from storage.database import Connection
-    from storage.records import JobView
-    from storage.settings import Settings
-
 app = typer.Typer(help="Jobs.", no_args_is_help=True)
 app.command("cancel")(job_decisions.cancel)
 app.command("retry")(job_decisions.retry)
 app.command("resolve")(job_decisions.resolve)
-
-_FRESH_S = 60.0
-_PARTS = ("scheduler", "submit", "poll", "transfer")
 
 
 @app.command("list")
@@ -75,9 +65,10 @@ def show(
     data_dir: DataDir = None,
 ) -> None:
     """Show one job: what it asks for, where it stands and why, its attempts, its timeline."""
-    from producer.cli.job_detail import print_detail
+    from producer.cli.job_detail import print_detail, wait_line
     from producer.cli.output import print_json
     from producer.decisions import get_job
+    from producer.waiting import why_it_waits
     from storage import views
     from storage.database import connect
 
@@ -87,26 +78,8 @@ def show(
         view = get_job(conn, job_id)
         attempts = views.attempts_of(conn, job_id)
         events = views.events_of(conn, job_id)
-        waiting = [] if view.terminal else list(_waiting(conn, settings, view))
+        waiting = [wait_line(view, wait) for wait in why_it_waits(conn, settings, view)]
     if as_json:
         print_json(asdict(view) | {"attempts": attempts, "events": events, "waits": waiting})
     else:
         print_detail(settings, view, attempts, events, waiting)
-
-
-def _waiting(conn: Connection, settings: Settings, job: JobView) -> Iterator[str]:
-    from producer.cli.job_detail import why_it_waits
-    from storage import accounts, jobs
-
-    silent = [part for part in _PARTS if part not in accounts.fresh_components(conn, _FRESH_S)]
-    able = [account.name for account in settings.accounts if account.name == (job.account_pin or account.name)]
-    states = accounts.states(conn)
-    stopped = next((states[name] for name in able if name in states and states[name]["suspended"]), None)
-    slots = None
-    if job.state is JobState.QUEUED:
-        used = jobs.in_flight(conn, settings.unconfirmed_grace_seconds)
-        full = [a for a in settings.accounts if a.name in able and used.get(a.name, 0) >= a.max_in_flight]
-        if full and len(full) == len(able):
-            taken = ", ".join(f"{a.name} {used.get(a.name, 0)}/{a.max_in_flight}" for a in full)
-            slots = f"every slot is taken ({taken})"
-    yield from why_it_waits(job, stopped or {}, slots, silent)

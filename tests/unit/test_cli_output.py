@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from producer.cli.job_detail import why_it_waits
+from producer.cli.job_detail import wait_line
 from producer.cli.output import clean, counts_line, duration, error_line, one_line, plural, print_table, size
 from producer.cli.progress import Pace
+from producer.waiting import reasons
 from storage.records import JobView
 from storage.states import JobState
 
@@ -68,7 +69,7 @@ def a_job(state: JobState, **fields: Any) -> JobView:
 
 def test_why_a_job_waits_is_said_in_sentences() -> None:
     def why(job: JobView, account: dict[str, Any] | None = None, silent: tuple[str, ...] = ()) -> str:
-        return "\n".join(why_it_waits(job, account or {}, None, silent))
+        return "\n".join(wait_line(job, wait) for wait in reasons(job, account or {}, (), silent))
 
     assert why(a_job(JobState.QUEUED, reason="throttled")) == "is tried again in 30 s: throttled"
     suspended = {

@@ -1,0 +1,80 @@
+"""Why a live job is not moving at this moment: facts, which each way in puts into its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from storage import accounts, jobs
+from storage.database import Connection
+from storage.records import JobView
+from storage.settings import Settings
+from storage.states import JobState
+
+FRESH_S = 60.0
+"""A part of the system that was not seen for this long is named."""
+PARTS = ("scheduler", "submit", "poll", "transfer")
+
+Code = Literal[
+    "tried_again", "suspended", "throttled", "slots_taken", "held", "looked_for", "polled", "copied", "parts_silent"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One reason. `values` by code:
+
+    tried_again, polled, copied: `seconds` until then and `reason`; suspended: `account`, `until`, `error`; throttled:
+    `account`, `until`; slots_taken: `accounts` (name, used, most); held, looked_for: none; parts_silent: `parts`.
+    """
+
+    code: Code
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wait]:
+    """Every reason; none for a job that has ended."""
+    if job.terminal:
+        return []
+    seen = accounts.fresh_components(conn, FRESH_S)
+    able = [account for account in settings.accounts if account.name == (job.account_pin or account.name)]
+    states = accounts.states(conn)
+    known = [states[account.name] for account in able if account.name in states]
+    stopped = next((state for state in known if state["suspended"] or state["throttled"]), None)
+    slots: list[tuple[str, int, int]] = []
+    if job.state is JobState.QUEUED:
+        used = jobs.in_flight(conn, settings.unconfirmed_grace_seconds)
+        full = [a for a in able if used.get(a.name, 0) >= a.max_in_flight]
+        if len(full) == len(able):
+            slots = [(a.name, used.get(a.name, 0), a.max_in_flight) for a in full]
+    return list(reasons(job, stopped or {}, slots, [part for part in PARTS if part not in seen]))
+
+
+def reasons(
+    job: JobView, account: Mapping[str, Any], slots: Sequence[tuple[str, int, int]], silent: Sequence[str]
+) -> Iterator[Wait]:
+    """The same from what is known: `account` is what was learnt about the one that is stopped, if any; `slots` are the
+    accounts (name, used, most) if all of them are full; `silent` the parts of the system that were not seen lately."""
+    due_s = (job.due_at - datetime.now(UTC)).total_seconds() if job.due_at else 0.0
+    until = {"seconds": max(due_s, 0.0), "reason": job.reason}
+    match job.state:
+        case JobState.QUEUED:
+            if due_s > 0 and job.account is None:
+                yield Wait("tried_again", until)
+            if account.get("suspended"):
+                of = {"account": account["name"], "until": account["suspended_until"], "error": account.get("error")}
+                yield Wait("suspended", of)
+            elif account.get("throttled"):
+                yield Wait("throttled", {"account": account["name"], "until": account["throttled_until"]})
+            if slots:
+                yield Wait("slots_taken", {"accounts": list(slots)})
+        case JobState.UNCONFIRMED:
+            yield Wait("held" if job.reason == "held" else "looked_for")
+        case JobState.GENERATING:
+            yield Wait("polled", until)
+        case JobState.TRANSFERRING if due_s > 0 and job.reason != "generated":
+            yield Wait("copied", until)
+    if silent:
+        yield Wait("parts_silent", {"parts": list(silent)})

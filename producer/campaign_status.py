@@ -10,9 +10,9 @@ from uuid import UUID
 
 from producer import decisions
 from producer.errors import CampaignNotFound, JobNotFound, NotPossible
-from storage import costs, jobs, views
+from storage import campaigns, costs, jobs, views
 from storage.database import Connection, Database
-from storage.records import Move
+from storage.records import DEFAULT_TENANT, Move
 from storage.states import TERMINAL, JobState
 
 _PAGE = 500
@@ -25,6 +25,7 @@ class CampaignStatus:
     id: UUID
     name: str
     created_at: datetime
+    paused_at: datetime | None
     counts: Mapping[str, int]
     costs: list[dict[str, Any]]
 
@@ -66,6 +67,17 @@ def campaign_page(conn: Connection, before: UUID | None, limit: int) -> list[Cam
 
 def _status(conn: Connection, row: Mapping[str, Any]) -> CampaignStatus:
     return CampaignStatus(**row, costs=[item.as_dict() for item in costs.campaign_costs(conn, row["name"])])
+
+
+def pause_campaign(conn: Connection, name: str, *, paused: bool = True) -> CampaignStatus:
+    """Hold back what of a campaign has no slot yet, or with `paused=False` let it go on; gives how it stands.
+
+    Raises:
+        CampaignNotFound: there is none of that name.
+    """
+    if not campaigns.set_paused(conn, DEFAULT_TENANT, name, paused=paused):
+        raise CampaignNotFound(name)
+    return campaign_status(conn, name)
 
 
 def cancel_campaign(database: Database, name: str, *, discard: bool = False) -> Cancelled:

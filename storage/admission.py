@@ -122,7 +122,8 @@ _LEAPS: LiteralString = f"""
     UNION ALL
     SELECT n.* FROM walk w CROSS JOIN LATERAL ({_SHARE} > (w.campaign, w.pin) {_SHARE_ORDER}) n
 )
-SELECT campaign, pin FROM walk WHERE due_at <= now() AND pin IN ('', %(account)s) LIMIT %(limit)s
+SELECT w.campaign, w.pin FROM walk w LEFT JOIN campaigns c ON c.id = w.campaign
+WHERE w.due_at <= now() AND w.pin IN ('', %(account)s) AND c.paused_at IS NULL LIMIT %(limit)s
 """  # noqa: S608 - put together from constants
 # The outer LIMIT ends the recursion: the walk leaps no farther than it is read.
 _SHARES_AFTER: LiteralString = f"""

@@ -60,6 +60,8 @@ class Campaign(SQLModel, table=True):
     tenant: str = Field(sa_column=Column(Text, nullable=False, server_default="default"))
     name: str = Field(sa_column=Column(Text, nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    # Its queued jobs wait; those that were given a slot go on.
+    paused_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
 class Job(SQLModel, table=True):
@@ -117,6 +119,8 @@ class Job(SQLModel, table=True):
         ),
         Index("jobs_campaign_idx", "campaign_id", "state"),
         Index("jobs_state_idx", "state", "id"),
+        # Only of jobs that have some: most have none, and would only grow it.
+        Index("jobs_tags_idx", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'::text[]")),
     )
 
     id: UUID = Field(sa_column=Column(Uuid, primary_key=True))

@@ -132,7 +132,8 @@ def unfinished_of(conn: Connection, ids: Sequence[UUID], *, held_is_finished: bo
 _PAGE: LiteralString = """
 WHERE (%(states)s::text[] IS NULL OR j.state = ANY(%(states)s))
   AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s)
-  AND (%(account)s::text IS NULL OR j.account = %(account)s) AND j.tags @> %(tags)s::text[]
+  AND (%(account)s::text IS NULL OR j.account = %(account)s)
+  AND (%(tags)s::text[] = '{}'::text[] OR (j.tags @> %(tags)s::text[] AND j.tags <> '{}'::text[]))
   AND (%(idempotency_key)s::text IS NULL OR j.idempotency_key = %(idempotency_key)s)
   AND (%(created_after)s::timestamptz IS NULL OR j.created_at > %(created_after)s)
   AND (%(created_before)s::timestamptz IS NULL OR j.created_at < %(created_before)s)
@@ -226,7 +227,7 @@ def job_events_after(conn: Connection, job_id: UUID, after: int, limit: int) -> 
 # --- campaigns -------------------------------------------------------------------------------------------------------
 
 _CAMPAIGNS: LiteralString = """
-SELECT c.id, c.name, c.created_at,
+SELECT c.id, c.name, c.created_at, c.paused_at,
        coalesce((SELECT jsonb_object_agg(s.state, s.number)
                  FROM (SELECT state, count(*) AS number FROM jobs WHERE campaign_id = c.id GROUP BY state) s),
                 '{}'::jsonb) AS counts
@@ -239,7 +240,8 @@ ORDER BY c.id DESC LIMIT %(limit)s
 def campaigns(
     conn: Connection, *, name: str | None = None, before: UUID | None = None, limit: int = 50
 ) -> list[dict[str, Any]]:
-    """Campaigns (id, name, created_at, counts by state), the newest first; `before` is the last of the page before."""
+    """Campaigns (id, name, created_at, paused_at, counts by state), the newest first; `before` is the last one of the
+    page before."""
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_CAMPAIGNS, {"name": name, "before": before, "limit": limit}).fetchall()
 

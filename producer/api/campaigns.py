@@ -17,7 +17,7 @@ from producer.api.bodies import RowFormat, json_object, row_format, spooled
 from producer.api.jobs import Cursor, boolean, cursor_id
 from producer.api.resources import answer, as_resource, shortened
 from producer.api.service import Service
-from producer.campaign_status import CampaignStatus, campaign_page, campaign_status, cancel_campaign
+from producer.campaign_status import CampaignStatus, campaign_page, campaign_status, cancel_campaign, pause_campaign
 from producer.campaigns import check_name, read_rows
 from producer.intake import Batch, prepare
 from storage import views
@@ -77,6 +77,16 @@ def campaign_routes(service: Service) -> APIRouter:
         status = await service.read(lambda conn: campaign_status(conn, name))
         return answer(asdict(done) | {"campaign": _shown(status)})
 
+    @router.post("/v1/campaigns/{name:path}/pause", **docs.PAUSE_CAMPAIGN)
+    async def pause(name: str) -> Response:
+        """Submit no more of a campaign. What was submitted goes on: it is billed in any case."""
+        return answer(_shown(await service.read(lambda conn: pause_campaign(conn, name))))
+
+    @router.post("/v1/campaigns/{name:path}/resume", **docs.PAUSE_CAMPAIGN)
+    async def resume(name: str) -> Response:
+        """Let a paused campaign go on."""
+        return answer(_shown(await service.read(lambda conn: pause_campaign(conn, name, paused=False))))
+
     # Last, because a name may hold slashes.
     @router.get("/v1/campaigns/{name:path}", **docs.CAMPAIGN)
     async def get_campaign(name: str) -> Response:
@@ -93,6 +103,8 @@ def _shown(status: CampaignStatus) -> dict[str, Any]:
             "self": self,
             "manifest": f"{self}/manifest",
             "cancel": f"{self}/cancel",
+            "pause": f"{self}/pause",
+            "resume": f"{self}/resume",
             "jobs": f"/v1/jobs?campaign={quote(status.name, safe='')}",
         }
     }

@@ -205,6 +205,10 @@ CANCEL_CAMPAIGN: dict[str, Any] = {
     | problems(400, 404, 415, 422, 503),
     "openapi_extra": CANCEL["openapi_extra"],
 }
+PAUSE_CAMPAIGN: dict[str, Any] = {
+    "responses": {200: _object("the campaign", {"name": {"type": "string"}, "paused_at": {"type": ["string", "null"]}})}
+    | problems(404, 422, 503)
+}
 _ACCOUNT_LIST = {"accounts": {"type": "array", "items": {"type": "object"}}}
 ESTIMATE: dict[str, Any] = {
     "responses": {

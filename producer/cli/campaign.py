@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Campaigns: many jobs from one file.", no_args_is_help=True)
 
+app.command("pause")(campaign_ends.pause)
+app.command("resume")(campaign_ends.resume)
 app.command("cancel")(campaign_ends.cancel)
 app.command("export")(campaign_ends.export)
 
@@ -102,16 +104,18 @@ def status(
 
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
+        found = views.campaigns(conn, name=name, limit=1)
         counts = views.counts(conn, campaign=name)
         bad = _unsuccessful(conn, name)
         sums = costs.campaign_costs(conn, name)
-    if not counts:
+    if not found:
         raise InvalidInput([Problem("", f"there is no campaign {name!r}")])
-    total = sum(counts.values())
+    total, paused_at = sum(counts.values()), found[0]["paused_at"]
     if as_json:
-        print_json({"campaign": name, "total": total, "counts": counts, "costs": [item.as_dict() for item in sums]})
+        shown = {"campaign": name, "paused_at": paused_at, "total": total, "counts": counts}
+        print_json(shown | {"costs": [item.as_dict() for item in sums]})
         return
-    typer.echo(f"{name}: {total} jobs: {counts_line(counts)}")
+    typer.echo(f"{name}: {total} jobs: {counts_line(counts)}{', paused' if paused_at else ''}")
     for item in sums:
         typer.echo(f"  {sum_line(item)}")
     for job in bad:

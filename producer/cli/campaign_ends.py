@@ -1,4 +1,4 @@
-"""`reelq campaign cancel` and `export`: give a campaign up, or take its results away."""
+"""`reelq campaign pause`, `resume`, `cancel` and `export`: hold a campaign back, give it up, take its results away."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from producer.cli.job_decisions import confirm
 from producer.cli.options import AsJson, DataDir, Yes, open_producer, settings_of
+from storage.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,29 @@ def cancel(
             f"{name}: {done.cancelled} cancelled, {done.asked} asked of their gateways, "
             f"{done.refused} go on because they are billed all the same"
         )
+
+
+def pause(ctx: typer.Context, name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Submit no more of a campaign until it is resumed; what was submitted goes on."""
+    _hold(ctx, name, as_json, data_dir, paused=True)
+
+
+def resume(ctx: typer.Context, name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+    """Let a paused campaign go on."""
+    _hold(ctx, name, as_json, data_dir, paused=False)
+
+
+def _hold(ctx: typer.Context, name: str, as_json: bool, data_dir: Path | None, *, paused: bool) -> None:
+    from producer.campaign_status import pause_campaign
+    from producer.cli.output import counts_line, print_json
+
+    with open_producer(ctx, data_dir) as producer, producer.database.begin() as conn:
+        status = pause_campaign(conn, name, paused=paused)
+    if as_json:
+        print_json(status.as_dict())
+    else:
+        counts = {JobState(state): number for state, number in status.counts.items()}
+        typer.echo(f"{name} {'is paused' if paused else 'goes on'}: {counts_line(counts)}")
 
 
 def export(

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from seedance.account import Account
-from storage import accounts, admission, jobs
+from storage import accounts, admission, campaigns, jobs
 from storage.database import Connection, Database, connect
 from storage.records import AttemptMarks, AttemptOutcome, Claimed, Move, NewJob
 from storage.settings import Settings
@@ -171,6 +171,20 @@ def test_a_job_goes_only_where_it_can_be_served(postgres_url: str) -> None:
         assert claim(conn, 9) == free
         assert claim(conn, 9, "other", "ark") == ark
         assert claim(conn, 9, "other") == pinned
+
+
+def test_a_paused_campaign_gets_no_slots_until_it_is_resumed(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        held, others = enqueue(conn, 4, "held"), enqueue(conn, 2, "others")
+        begun = claim(conn, 2)
+        assert campaigns_of(conn, begun) == {"held": 1, "others": 1}
+        assert campaigns.set_paused(conn, "default", "held", paused=True)
+        assert not campaigns.set_paused(conn, "another tenant", "held", paused=True)
+        assert claim(conn, 9) == others[1:]
+        submit(conn, [Claimed(job_id, 1, "main") for job_id in begun])
+        assert conn.execute("SELECT count(*) FROM jobs WHERE state = 'generating'").fetchone() == (2,), "they go on"
+        assert campaigns.set_paused(conn, "default", "held", paused=False)
+        assert claim(conn, 9) == held[1:]
 
 
 def test_what_is_not_due_is_passed_over(postgres_url: str) -> None:

@@ -186,6 +186,18 @@ def test_a_manifest_has_every_job_and_links_to_the_videos(
     assert api.get("/v1/campaigns/c/manifest?link_seconds=9999999").status_code == 422
 
 
+def test_a_campaign_is_paused_and_resumed(api: httpx.Client) -> None:
+    assert api.post("/v1/campaigns?name=a/b", content=b'{"prompt": "a"}').status_code == 202
+    since = api.post("/v1/campaigns/a%2Fb/pause").json()["paused_at"]
+    assert since is not None
+    assert api.post("/v1/campaigns/a/b/pause").json()["paused_at"] == since, "twice is once"
+    assert api.get("/v1/campaigns").json()["data"][0]["paused_at"] == since
+    assert api.post("/v1/campaigns/a/b/resume").json()["paused_at"] is None
+    assert api.get("/v1/campaigns/a/b").json()["paused_at"] is None
+    for action in ("pause", "resume"):
+        assert api.post(f"/v1/campaigns/none/{action}").json()["code"] == "campaign_not_found"
+
+
 def test_a_campaign_is_given_up(api: httpx.Client, producer: Producer) -> None:
     rows = [{"prompt": str(number)} for number in range(6)]
     ids = api.post("/v1/campaigns?name=c", content=lines(*rows)).json()["ids"]

@@ -243,6 +243,18 @@ def test_an_id_may_be_shortened_while_it_is_unambiguous(run: Run, producer: Prod
     assert run("jobs", "show", "%")[2] == "there is no job '%'\n"
 
 
+def test_a_campaign_is_paused_and_resumed(run: Run, producer: Producer) -> None:
+    producer.enqueue_many([{"prompt": "a"}, {"prompt": "b"}], campaign="a")
+    assert run("campaign", "pause", "a")[:2] == (0, "a is paused: 2 queued\n")
+    assert run("campaign", "status", "a")[1].splitlines()[0] == "a: 2 jobs: 2 queued, paused"
+    assert json.loads(run("campaign", "status", "a", "--json")[1])["paused_at"] is not None
+    assert run("campaign", "resume", "a")[:2] == (0, "a goes on: 2 queued\n")
+    assert json.loads(run("campaign", "resume", "a", "--json")[1])["paused_at"] is None
+    code, out, err = run("campaign", "pause", "nothing")
+    assert (code, out) == (2, "")
+    assert "nothing" in err
+
+
 def test_a_campaign_is_given_up_and_taken_away(run: Run, producer: Producer) -> None:
     first, second = producer.enqueue_many([{"prompt": "猫"}, {"prompt": "b"}], campaign="a")
     move(producer, second.id, SUBMITTED, (S.GENERATING, {"gateway_task_id": "t"}))

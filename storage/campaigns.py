@@ -1,0 +1,15 @@
+"""Holding campaigns back: admission gives a paused campaign no slots."""
+
+from __future__ import annotations
+
+from storage.database import Connection
+
+
+def set_paused(conn: Connection, tenant: str, name: str, *, paused: bool) -> bool:
+    """Pause a campaign or let it go on; False if there is none of that name. A pause keeps its first time."""
+    done = conn.execute(
+        """UPDATE campaigns SET paused_at = CASE WHEN %(paused)s THEN coalesce(paused_at, now()) END
+           WHERE tenant = %(tenant)s AND name = %(name)s""",
+        {"tenant": tenant, "name": name, "paused": paused},
+    )
+    return done.rowcount == 1

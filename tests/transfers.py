@@ -84,6 +84,19 @@ class Files:
             loop.close()
 
 
+async def connections_closed() -> None:
+    """Wait until every closed connection of this loop has written what it still held, and is gone.
+
+    A PUT that is given up half way has bytes in its buffer that a busy store takes a moment to read; a loop that ended
+    before that would leave its socket open.
+    """
+    transports = asyncio.get_running_loop()._transports  # type: ignore[attr-defined]
+    for _ in range(1000):
+        if not any(item.is_closing() and item._sock is not None for item in list(transports.values())):
+            return
+        await asyncio.sleep(0.01)
+
+
 @contextmanager
 def running_runtime(settings: Settings, base_url: str | None, **more: Any) -> Iterator[Runtime]:
     """A worker's runtime with one account, `main`, at that address."""

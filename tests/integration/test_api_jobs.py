@@ -230,7 +230,7 @@ def test_a_long_poll_gives_up_in_time(api: httpx.Client) -> None:
     assert api.get(f"{path}?wait=61").status_code == 422
 
 
-@pytest.mark.parametrize("job_id", [str(uuid4()), "nonsense", "%F0%9F%A6%8A"])
+@pytest.mark.parametrize("job_id", ["01890a5d-ac96-774b-bcce-b302099a8057", "nonsense", "%F0%9F%A6%8A"])
 def test_what_is_not_there_is_not_found(api: httpx.Client, job_id: str) -> None:
     for method, path in [("GET", ""), ("GET", "/events"), ("GET", "/video"), ("POST", "/cancel"), ("POST", "/retry")]:
         answer = api.request(method, f"/v1/jobs/{job_id}{path}")

@@ -17,6 +17,7 @@ from aiohttp import web
 from storage.objects import PART_BYTES, Objects, StoreUnavailable
 from storage.settings import Settings
 from tests.servers import Bucket
+from tests.transfers import connections_closed
 from worker.download import VideoSource
 from worker.fetch import DownloadFailed, Fetcher, UrlRefused
 from worker.mp4 import NotAVideo
@@ -95,14 +96,17 @@ def objects(settings: Settings) -> Objects:
 def copy(files: FileServer, objects: Objects, path: str = "/v.mp4") -> Stored:
     async def run() -> Stored:
         fetcher = Fetcher(allow_private=True)
-        async with serving(files) as url, aiohttp.ClientSession() as session:
-            source = VideoSource(fetcher, url + path)
-            try:
-                await source.open()
-                return await store_video(session, objects, KEY, source.chunks())
-            finally:
-                source.close()
-                await fetcher.close()
+        try:
+            async with serving(files) as url, aiohttp.ClientSession() as session:
+                source = VideoSource(fetcher, url + path)
+                try:
+                    await source.open()
+                    return await store_video(session, objects, KEY, source.chunks())
+                finally:
+                    source.close()
+                    await fetcher.close()
+        finally:
+            await connections_closed()
 
     return asyncio.run(run())
 

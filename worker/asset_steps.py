@@ -20,7 +20,7 @@ from seedance.request import Modality
 from storage import assets
 from storage.assets import AssetRow
 from storage.objects import MAX_LINK_S, input_key
-from worker.inputs import read_object
+from worker.inputs import InputGone, read_object
 from worker.runtime import Runtime, boottime_s
 
 log = logging.getLogger("reelq.assets")
@@ -162,6 +162,9 @@ def _not_made(runtime: Runtime, row: AssetRow, error: GatewayError) -> Step:
         if isinstance(error, OutcomeUnknown) and row.age_s <= GIVE_UP_S:
             # The row stays: when its lease is over, the gateway is asked before anything is sent.
             return min(WAIT_CAP_S, runtime.settings.lease_seconds)
+        if isinstance(error, InputGone):  # whoever brings the file again may have it uploaded
+            assets.forget(conn, row)
+            return Trouble(failed=error.message)
         lasting: dict[str, Any] | None = None
         if not_offered(error):
             lasting = error.as_dict() | NOT_OFFERED

@@ -17,6 +17,10 @@ from storage.objects import MAX_LINK_S, StoreUnavailable, input_key
 from worker.runtime import Runtime
 
 
+class InputGone(Rejected):
+    """A file that was stored with a job is not in the bucket any more."""
+
+
 def with_inputs(
     runtime: Runtime, client: GatewayClient, request: GenerationRequest, assets: Mapping[str, str]
 ) -> GenerationRequest:
@@ -52,8 +56,8 @@ async def inlined(
     """The request with every file that is left as a data URI; few such requests are held at a time.
 
     Raises:
-        NotSent: the object store does not give a file.
-        Rejected: with the files in it, the gateway would refuse it.
+        NotSent: the object store does not give a file now.
+        Rejected: a file is gone, or with the files in it the gateway would refuse it.
     """
     files = {
         name: (modality, value) for name, modality, value in request.media() if media_kind(value) is MediaKind.UPLOAD
@@ -77,9 +81,23 @@ async def read_object(runtime: Runtime, client: GatewayClient, reference: str) -
     """A stored file, whole.
 
     Raises:
-        NotSent: the object store does not give it.
+        NotSent: the object store does not give it now.
+        InputGone: it is not there any more.
     """
+    key = input_key(reference)
+
+    def read() -> bytes | None:
+        try:
+            return b"".join(runtime.objects.chunks(key))
+        except StoreUnavailable:
+            if runtime.objects.head(key) is None:
+                return None
+            raise
+
     try:
-        return await asyncio.to_thread(lambda: b"".join(runtime.objects.chunks(input_key(reference))))
+        content = await asyncio.to_thread(read)
     except StoreUnavailable as exc:
         raise NotSent(str(exc), gateway=client.dialect.name) from exc
+    if content is None:
+        raise InputGone(f"{key} is not in the bucket any more; enqueue the job again", gateway=client.dialect.name)
+    return content

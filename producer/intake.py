@@ -12,7 +12,7 @@ from uuid import UUID
 
 from producer.errors import InvalidRows
 from producer.estimates import estimate_of
-from producer.job_spec import JobSpec, parse_job
+from producer.job_spec import JobSpec, hash_of, parse_job
 from producer.media_check import MediaFacts
 from producer.routing import able, fits, require_accounts
 from producer.uploads import LocalFiles
@@ -39,6 +39,9 @@ class Prepared:
 
     where: str
     spec: JobSpec
+    idempotency_key: str | None
+    request: dict[str, Any]
+    """Canonical."""
     request_hash: str
     gateways: Sequence[str]
     estimate: Mapping[str, Any] | None
@@ -104,10 +107,11 @@ def as_prepared(
     Raises:
         InvalidInput: none of them can serve it.
     """
-    request = spec.request()
-    accounts = able(fits(request, settings, spec.account, facts))
+    accounts = able(fits(spec, settings, spec.account, facts))
     gateways = tuple(dict.fromkeys(account.gateway for account in accounts))
-    return Prepared(where, spec, spec.request_hash(), gateways, estimate_of(accounts[0], request, facts or {}))
+    request = spec.canonical()
+    estimate = estimate_of(accounts[0], spec, facts or {})
+    return Prepared(where, spec, spec.idempotency_key, request, hash_of(request, spec.account), gateways, estimate)
 
 
 def with_derived_keys(jobs: Iterable[Prepared], campaign: str) -> list[Prepared]:
@@ -118,11 +122,9 @@ def with_derived_keys(jobs: Iterable[Prepared], campaign: str) -> list[Prepared]
     seen: dict[str, int] = {}
     keyed = []
     for job in jobs:
-        if job.spec.idempotency_key is None:
+        if job.idempotency_key is None:
             nth = seen[job.request_hash] = seen.get(job.request_hash, 0) + 1
-            key = f"campaign:{campaign}:{job.request_hash[:32]}:{nth}"
-            spec = job.spec.model_copy(update={"idempotency_key": key})
-            job = replace(job, spec=spec)
+            job = replace(job, idempotency_key=f"campaign:{campaign}:{job.request_hash[:32]}:{nth}")
         keyed.append(job)
     return keyed
 
@@ -132,12 +134,12 @@ def as_new_job(job: Prepared, campaign_id: UUID | None) -> NewJob:
     spec = job.spec
     return NewJob(
         id=new_job_id(),
-        request=spec.request().canonical(),
+        request=job.request,
         request_hash=job.request_hash,
         gateways=job.gateways,
         estimate=job.estimate,
         campaign_id=campaign_id,
-        idempotency_key=spec.idempotency_key,
+        idempotency_key=job.idempotency_key,
         account_pin=spec.account,
         priority=spec.priority,
         deadline_at=spec.deadline if isinstance(spec.deadline, datetime) else None,

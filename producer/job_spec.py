@@ -153,13 +153,23 @@ class JobSpec(GenerationRequest):
         """What is to be generated, without what belongs to the job."""
         return GenerationRequest.model_construct(**{name: getattr(self, name) for name in REQUEST_FIELDS})
 
+    def canonical(self) -> dict[str, Any]:
+        """The request alone as JSON, without what was not asked for: stored, hashed, shown."""
+        return self.model_dump(mode="json", exclude_defaults=True, include=_OF_THE_REQUEST)
+
     def request_hash(self) -> str:
         """SHA-256 of what decides what is generated and where: the canonical request and the account pin."""
-        content = {"request": self.request().canonical(), "account": self.account}
-        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return hash_of(self.canonical(), self.account)
+
+
+def hash_of(canonical: Mapping[str, Any], account: str | None) -> str:
+    """As `JobSpec.request_hash`, of what it is made from."""
+    content = {"request": canonical, "account": account}
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 REQUEST_FIELDS = tuple(GenerationRequest.model_fields)
+_OF_THE_REQUEST = set(REQUEST_FIELDS)
 JOB_FIELDS = tuple(JobSpec.model_fields)
 
 

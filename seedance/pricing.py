@@ -75,15 +75,17 @@ class Rate(BaseModel):
 
     def fits(self, dialect: Dialect, request: GenerationRequest) -> bool:
         """Whether this is the price of that request at that gateway."""
-        options = dialect.options(request)
         return (
             self.gateway == dialect.name
             and (not self.models or dialect.model_for(request) in self.models)
             and (not self.resolutions or _resolution(dialect, request) in self.resolutions)
             and self.video_input in (None, bool(request.reference_videos))
             and self.audio in (None, request.audio is not False)
-            and all(name in options and options[name] == value for name, value in self.options.items())
+            and (not self.options or self._names_options(dialect.options(request)))
         )
+
+    def _names_options(self, named: Mapping[str, Any]) -> bool:
+        return all(name in named and named[name] == value for name, value in self.options.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ Mode = Literal["text", "first_frame", "first_last_frame", "reference"]
 
 MAX_PROMPT_CHARS = 20_000  # far above any gateway's own limit, which its dialect enforces
 MAX_REFERENCES: Mapping[str, int] = {"reference_images": 9, "reference_videos": 3, "reference_audios": 3}
+_MODALITIES: tuple[tuple[str, Modality], ...] = tuple(zip(MAX_REFERENCES, get_args(Modality), strict=True))
 AUTO_DURATION = -1
 MIN_DURATION_S, MAX_DURATION_S = 4, 15
 RANDOM_SEED, MAX_SEED = -1, 2**32 - 1
@@ -158,10 +159,11 @@ class GenerationRequest(BaseModel):
 
     def media(self) -> Iterator[tuple[str, Modality, str]]:
         """Every reference as (field, modality, value), in the order gateways want: images, videos, audios."""
-        for name in ("first_frame", "last_frame"):
-            if (value := getattr(self, name)) is not None:
-                yield name, "image", value
-        for name, modality in zip(MAX_REFERENCES, get_args(Modality), strict=True):
+        if self.first_frame is not None:
+            yield "first_frame", "image", self.first_frame
+        if self.last_frame is not None:
+            yield "last_frame", "image", self.last_frame
+        for name, modality in _MODALITIES:
             for index, value in enumerate(getattr(self, name)):
                 yield f"{name}[{index}]", modality, value
 

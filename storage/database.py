@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 import psycopg
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -18,6 +20,7 @@ RECONNECT_S = 3.0
 _MIGRATION_LOCK = 0x7265656C71  # any number, the same in every process
 
 Connection = psycopg.Connection[TupleRow]
+set_json_loads(orjson.loads)  # what is stored was written by orjson
 
 
 class DatabaseUnavailable(Exception):

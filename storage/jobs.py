@@ -110,7 +110,7 @@ def enqueue(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
         fresh.append(job)
     stored: set[UUID] = set()
     for start in range(0, len(fresh), _ENQUEUE_CHUNK):
-        chunk = [asdict(job) for job in fresh[start : start + _ENQUEUE_CHUNK]]
+        chunk = fresh[start : start + _ENQUEUE_CHUNK]
         stored.update(row[0] for row in conn.execute(_ENQUEUE, {"jobs": _json(chunk)}))
     known = _known_keys(conn, [key for key, (_, job) in chosen.items() if job.id not in stored])
     for key, (index, job) in chosen.items():

@@ -245,13 +245,13 @@ def test_derived_keys_are_stable_and_count_identical_rows(tmp_path: Path) -> Non
     path = tmp_path / "a.jsonl"
     path.write_text(GOOD + job(duration=5) + GOOD + job(idempotency_key="mine"))
     first = with_derived_keys(load(path).jobs, "spring")
-    keys = [item.spec.idempotency_key for item in first]
+    keys = [item.idempotency_key for item in first]
     assert keys[3] == "mine"
     assert len(set(keys)) == 4
     path.write_text(job(duration=5, priority=9) + GOOD + GOOD)
-    again = [item.spec.idempotency_key for item in with_derived_keys(load(path).jobs, "spring")]
+    again = [item.idempotency_key for item in with_derived_keys(load(path).jobs, "spring")]
     assert again == [keys[1], keys[0], keys[2]]
-    assert with_derived_keys(load(path).jobs, "autumn")[0].spec.idempotency_key not in keys
+    assert with_derived_keys(load(path).jobs, "autumn")[0].idempotency_key not in keys
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 101])

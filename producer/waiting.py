@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from storage import accounts, jobs
+from storage import accounts, campaigns, jobs
 from storage.database import Connection
 from storage.records import JobView
 from storage.settings import Settings
@@ -18,7 +18,16 @@ FRESH_S = 60.0
 PARTS = ("scheduler", "submit", "poll", "transfer")
 
 Code = Literal[
-    "tried_again", "suspended", "throttled", "slots_taken", "held", "looked_for", "polled", "copied", "parts_silent"
+    "tried_again",
+    "paused",
+    "suspended",
+    "throttled",
+    "slots_taken",
+    "held",
+    "looked_for",
+    "polled",
+    "copied",
+    "parts_silent",
 ]
 
 
@@ -27,7 +36,7 @@ class Wait:
     """One reason. `values` by code:
 
     tried_again, polled, copied: `seconds` until then and `reason`; suspended: `account`, `until`, `error`; throttled:
-    `account`, `until`; slots_taken: `accounts` (name, used, most); held, looked_for: none; parts_silent: `parts`.
+    `account`, `until`; slots_taken: `accounts` (name, used, most); parts_silent: `parts`. The others have none.
     """
 
     code: Code
@@ -49,18 +58,28 @@ def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wai
         full = [a for a in able if used.get(a.name, 0) >= a.max_in_flight]
         if len(full) == len(able):
             slots = [(a.name, used.get(a.name, 0), a.max_in_flight) for a in full]
-    return list(reasons(job, stopped or {}, slots, [part for part in PARTS if part not in seen]))
+    paused = job.state is JobState.QUEUED and campaigns.is_paused(conn, job.id)
+    silent = [part for part in PARTS if part not in seen]
+    return list(reasons(job, stopped or {}, slots, silent, paused=paused))
 
 
 def reasons(
-    job: JobView, account: Mapping[str, Any], slots: Sequence[tuple[str, int, int]], silent: Sequence[str]
+    job: JobView,
+    account: Mapping[str, Any],
+    slots: Sequence[tuple[str, int, int]],
+    silent: Sequence[str],
+    *,
+    paused: bool = False,
 ) -> Iterator[Wait]:
     """The same from what is known: `account` is what was learnt about the one that is stopped, if any; `slots` are the
-    accounts (name, used, most) if all of them are full; `silent` the parts of the system that were not seen lately."""
+    accounts (name, used, most) if all of them are full; `silent` the parts of the system that were not seen lately;
+    `paused` whether its campaign is."""
     due_s = (job.due_at - datetime.now(UTC)).total_seconds() if job.due_at else 0.0
     until = {"seconds": max(due_s, 0.0), "reason": job.reason}
     match job.state:
         case JobState.QUEUED:
+            if paused:
+                yield Wait("paused")
             if due_s > 0 and job.account is None:
                 yield Wait("tried_again", until)
             if account.get("suspended"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from storage.database import Connection
 
 
@@ -13,3 +15,13 @@ def set_paused(conn: Connection, tenant: str, name: str, *, paused: bool) -> boo
         {"tenant": tenant, "name": name, "paused": paused},
     )
     return done.rowcount == 1
+
+
+def is_paused(conn: Connection, job_id: UUID) -> bool:
+    """Whether a job belongs to a paused campaign."""
+    row = conn.execute(
+        """SELECT c.paused_at IS NOT NULL FROM jobs j JOIN campaigns c ON c.id = j.campaign_id
+           WHERE j.id = %(job)s""",
+        {"job": job_id},
+    ).fetchone()
+    return row is not None and bool(row[0])

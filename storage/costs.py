@@ -1,7 +1,8 @@
-"""What campaigns are estimated to cost and what their gateways reported: sums by currency."""
+"""What jobs are estimated to cost and what their gateways reported: sums by currency."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, LiteralString
@@ -13,7 +14,7 @@ from storage.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class CostSum:
-    """One currency of a campaign.
+    """One currency of a campaign, or of other jobs together.
 
     `estimated_low` and `estimated_high` sum `estimated_jobs`, `reported` sums `reported_jobs`. Of the jobs that have
     both, `compared` is what was reported, `compared_low` and `compared_high` what was estimated.
@@ -40,11 +41,18 @@ class CostSum:
         return values | {"drift": float(self.drift)}
 
 
+_PRICED: LiteralString = """
+SELECT j.estimate, j.cost, coalesce(j.cost ->> 'currency' = j.estimate ->> 'currency', false) AS both_known FROM jobs j
+"""
+_OF_CAMPAIGN: LiteralString = """
+JOIN campaigns c ON c.id = j.campaign_id
+WHERE c.name = %(campaign)s AND (j.estimate IS NOT NULL OR j.cost IS NOT NULL)
+"""
+_FINISHED_LATELY: LiteralString = """
+WHERE j.tenant = %(tenant)s AND j.finished_at >= now() - make_interval(secs => %(seconds)s)
+  AND (j.estimate IS NOT NULL OR j.cost IS NOT NULL)
+"""
 _SUMS: LiteralString = """
-WITH priced AS (
-    SELECT j.estimate, j.cost, coalesce(j.cost ->> 'currency' = j.estimate ->> 'currency', false) AS both_known
-    FROM jobs j JOIN campaigns c ON c.id = j.campaign_id
-    WHERE c.name = %(campaign)s AND (j.estimate IS NOT NULL OR j.cost IS NOT NULL)
 ), parts AS (
     SELECT estimate ->> 'currency' AS currency, (estimate ->> 'low')::numeric AS low,
            (estimate ->> 'high')::numeric AS high, NULL::numeric AS amount, both_known
@@ -64,5 +72,14 @@ FROM parts GROUP BY currency ORDER BY currency
 
 def campaign_costs(conn: Connection, campaign: str) -> list[CostSum]:
     """The sums of a campaign, one a currency; none where no price is known."""
+    return _sums(conn, _OF_CAMPAIGN, {"campaign": campaign})
+
+
+def recent_costs(conn: Connection, tenant: str, seconds: float) -> list[CostSum]:
+    """The same of all jobs that ended within the last seconds."""
+    return _sums(conn, _FINISHED_LATELY, {"tenant": tenant, "seconds": seconds})
+
+
+def _sums(conn: Connection, which: LiteralString, parameters: Mapping[str, Any]) -> list[CostSum]:
     with conn.cursor(row_factory=class_row(CostSum)) as cursor:
-        return cursor.execute(_SUMS, {"campaign": campaign}).fetchall()
+        return cursor.execute("WITH priced AS (" + _PRICED + which + _SUMS, parameters).fetchall()

@@ -117,10 +117,18 @@ class Job(SQLModel, table=True):
             "state",
             postgresql_where=text("cancel_request IS NOT NULL AND due_at IS NOT NULL"),
         ),
-        Index("jobs_campaign_idx", "campaign_id", "state"),
-        Index("jobs_state_idx", "state", "id"),
         # Only of jobs that have some: most have none, and would only grow it.
         Index("jobs_tags_idx", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'::text[]")),
+        # Pages of a list, by state; a list of several states merges theirs. Counts need the index alone.
+        Index("jobs_campaign_idx", "campaign_id", "state", "id", postgresql_include=["finished_at"]),
+        Index("jobs_state_idx", "tenant", "state", "id"),
+        Index(
+            "jobs_finished_idx",
+            "tenant",
+            "finished_at",
+            postgresql_include=["state"],
+            postgresql_where=text("finished_at IS NOT NULL"),
+        ),
     )
 
     id: UUID = Field(sa_column=Column(Uuid, primary_key=True))

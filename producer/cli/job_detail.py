@@ -130,6 +130,8 @@ def wait_line(job: JobView, wait: Wait) -> str:
     match wait.code:
         case "tried_again":
             return f"is tried again in {duration(found['seconds'])}: {found['reason']}"
+        case "paused":
+            return f"its campaign is paused (`reelq campaign resume {job.campaign}`)"
         case "suspended":
             return f"{found['account']} is suspended until {_clock(found['until'])}: {error_line(found['error'])}"
         case "throttled":

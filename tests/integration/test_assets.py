@@ -20,7 +20,7 @@ from storage.database import connect
 from storage.settings import Settings
 from storage.states import JobState
 from tests.media_files import clip, picture, sound
-from tests.servers import Bucket, environ_for
+from tests.servers import TestServers, environ_for
 from worker.runtime import Runtime
 from worker.submit import submit_batch
 
@@ -236,13 +236,18 @@ def test_a_bucket_the_gateway_cannot_reach_is_sent_as_bytes(
 
 @pytest.mark.parametrize("account", [{"assets": False}, {}])
 def test_a_file_that_is_gone_from_the_bucket_fails_its_job_and_no_other(
-    make: Callable[..., World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: Bucket, account: dict[str, Any]
+    make: Callable[..., World],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    servers: TestServers,
+    account: dict[str, Any],
 ) -> None:
     monkeypatch.setattr(Settings, "bucket_reachable_by", lambda self, account: False)
     world = make(**account)
     job = world.producer.enqueue("gone", first_frame=image(tmp_path))
-    [stored] = (s3.directory / "inputs").iterdir()
-    stored.unlink()
+    bucket = world.settings.s3_bucket
+    [stored] = servers.s3_client.list_objects_v2(Bucket=bucket, Prefix="inputs/")["Contents"]
+    servers.s3_client.delete_object(Bucket=bucket, Key=stored["Key"])
     failed = world.submit_until(job, S.FAILED)
     assert failed.error is not None
     assert "not in the bucket any more" in failed.error["message"]

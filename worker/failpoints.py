@@ -38,6 +38,8 @@ POINTS = (
     "poll.after_load",
     "poll.after_query",  # the gateway has said what came of the task; nothing is written
     "poll.after_write",
+    "reconcile.after_look",  # the gateway has said which tasks it has; nothing is written
+    "reconcile.after_write",
     "transfer.after_load",
     "transfer.after_open",  # the download is open; nothing is stored
     "transfer.after_first_part",  # an upload in parts is begun and has one

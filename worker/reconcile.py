@@ -19,6 +19,7 @@ from storage import attempts, jobs
 from storage.records import AttemptOutcome, Doubt, Move
 from storage.settings import Settings
 from storage.states import JobState
+from worker.failpoints import failpoint
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.reconcile")
@@ -66,6 +67,7 @@ def reconcile_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID
     if client is not None:
         limit_s = runtime.settings.lease_seconds
         found = runtime.start(_look(runtime, client, held)).result(timeout=limit_s)
+    failpoint("reconcile.after_look")
     with runtime.database.begin() as conn:
         outcomes: list[AttemptOutcome] = []
         moves: list[Move] = []
@@ -83,6 +85,7 @@ def reconcile_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID
                 outcomes.append(AttemptOutcome(doubt.id, doubt.attempt, "not_submitted"))
         jobs.finish_attempts(conn, outcomes, moves)
         jobs.postpone(conn, later)
+    failpoint("reconcile.after_write")
 
 
 def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move | Wait:

@@ -300,7 +300,8 @@ def account_at(name: str, url: str, **fields: Any) -> dict[str, Any]:
 
 @contextmanager
 def running_parts(servers: TestServers, directory: Path, **changes: Any) -> Iterator[Parts]:
-    """Two simulated gateways, accounts `small` and `large` by the size of their videos, and nothing else yet."""
+    """Two simulated gateways, and nothing else yet. The accounts `small` and `large` are named after the size of their
+    videos; `listed` is at the first gateway as well, and speaks a dialect that lists tasks."""
     sizes = {"small": 70_000, "large": LARGE_BYTES}
     with servers.database() as database_url, servers.bucket() as bucket:
         started: list[tuple[ChildSpec, subprocess.Popen[bytes]]] = []
@@ -325,6 +326,7 @@ def running_parts(servers: TestServers, directory: Path, **changes: Any) -> Iter
             }
             settings = settings_for(database_url, servers.valkey.url, bucket)
             accounts = [account_at(name, url) for name, url in urls.items()]
+            accounts.append(account_at("listed", urls["small"], gateway="ark", base_url=f"{urls['small']}/ark/api/v3"))
             given = {name: getattr(settings, name) for name in settings.model_fields_set}
             settings = Settings.model_validate(given | times | {"accounts": accounts} | changes)
             parts = Parts(directory, settings, urls)

@@ -32,8 +32,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from storage.states import TERMINAL, JobState
-
-NOW = text("now()")
+from storage.tenant_models import MAX_WEIGHT, NOW
 
 
 def _in(column: str, values: list[str]) -> str:
@@ -54,11 +53,14 @@ class Campaign(SQLModel, table=True):
     __table_args__: ClassVar[Any] = (
         UniqueConstraint("tenant", "name", name="campaigns_tenant_name_key"),
         CheckConstraint("name <> ''", name="campaigns_name_check"),
+        CheckConstraint(f"weight BETWEEN 1 AND {MAX_WEIGHT}", name="campaigns_weight_check"),
     )
 
     id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     tenant: str = Field(sa_column=Column(Text, nullable=False, server_default="default"))
     name: str = Field(sa_column=Column(Text, nullable=False))
+    # Jobs it gets in a turn, where another campaign of weight 1 gets one.
+    weight: int = Field(default=1, sa_column=Column(SmallInteger, nullable=False, server_default="1"))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     # Its queued jobs wait; those that were given a slot go on.
     paused_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
@@ -278,7 +280,7 @@ class AccountState(SQLModel, table=True):
 
 
 class AccountTurn(SQLModel, table=True):
-    """The share of a tenant that an account served last; the next turn begins after it."""
+    """The share of a tenant that an account served last, and what it and the tenant have had of their turns."""
 
     __tablename__ = "account_turns"
 
@@ -286,6 +288,8 @@ class AccountTurn(SQLModel, table=True):
     tenant: str = Field(sa_column=Column(Text, primary_key=True))
     campaign: UUID = Field(sa_column=Column(Uuid, nullable=False))
     pin: str = Field(sa_column=Column(Text, nullable=False))
+    taken: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    share_taken: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     served_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 
 

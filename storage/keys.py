@@ -155,4 +155,3 @@ def jobs_per_minute(conn: Connection, tenant: str) -> int | None:
     """How many jobs a tenant may enqueue; None: as many as it likes."""
     row = conn.execute("SELECT jobs_per_minute FROM tenants WHERE name = %(name)s", {"name": tenant}).fetchone()
     return None if row is None else row[0]
-

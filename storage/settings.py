@@ -53,9 +53,11 @@ class Settings(BaseModel):
     """Fetch videos and call webhooks at addresses that are not public as well: for work on one machine or network. The
     host of an account's own `base_url` may be anywhere in any case."""
 
-    api_allow_public: bool = False
-    """Let the API answer others than programs on this machine. It has no keys, so whoever reaches it can spend money:
-    only where the network keeps strangers out."""
+    api_require_keys: bool = False
+    """Let programs on this machine use the API with a key only, as programs elsewhere do in any case."""
+    api_key: Annotated[SecretStr, Field(min_length=20)] | None = None
+    """A key of the operator's own beside those in the database: tenant `default`, every scope. For a first start in a
+    container, where nobody can run `reelq keys create` before."""
 
     poster: bool = True
     """Store the first frame of each video as a JPEG beside it. Decoding it takes 1 to 10 ms of CPU, by its size."""

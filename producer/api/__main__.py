@@ -1,4 +1,4 @@
-"""`python -m producer.api`: the server, which does not listen where strangers could reach it unless it is told to."""
+"""`python -m producer.api`: the server, which does not listen where others can reach it before there is a key."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import uvicorn
 from producer.api.app import create_app
 from producer.api.guard import check_bind
 from seedance.problems import InvalidInput
+from storage.database import DatabaseUnavailable
 from storage.settings import load_settings
 
 
@@ -23,7 +24,7 @@ def main() -> int:
         settings = load_settings()
         check_bind(arguments.host, settings)
         app = create_app(settings)
-    except InvalidInput as exc:
+    except (InvalidInput, DatabaseUnavailable) as exc:
         sys.stderr.write(f"{exc}\n")
         return 2
     # Streams of events have no end of their own; without a limit they would hold up every stop.

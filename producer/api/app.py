@@ -17,6 +17,7 @@ from producer.api.campaigns import campaign_routes
 from producer.api.guard import Guard
 from producer.api.information import information_routes
 from producer.api.jobs import job_routes
+from producer.api.keyring import KeyRing
 from producer.api.metrics import metrics_routes
 from producer.api.readiness import Readiness
 from producer.api.service import Service
@@ -40,7 +41,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or load_settings()
     readiness = Readiness(settings)
     service = Service(settings)
-    database = Database(settings.require_database_url(), name="reelq api", size=4, wait_s=5.0)
+    url = settings.require_database_url()
+    database = Database(url, name="reelq api", size=4, wait_s=5.0)
+    # Connections of its own: whoever tries keys that do not exist must not keep callbacks waiting.
+    key_database = Database(url, name="reelq keys", size=2, wait_s=5.0)
+    keyring = KeyRing(key_database, None if settings.api_key is None else settings.api_key.get_secret_value())
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -48,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await service.close()
         await readiness.close()
         await asyncio.to_thread(database.close)
+        await asyncio.to_thread(key_database.close)
 
     app = FastAPI(
         title="reelq",
@@ -57,7 +63,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,  # its pages load scripts from elsewhere
         redoc_url=None,
     )
-    app.add_middleware(Guard, settings=settings)
+    app.state.keyring = keyring
+    app.add_middleware(Guard, settings=settings, keyring=keyring)
     problems.install(app)
     documents.install(app)
     app.include_router(batch_routes(service))

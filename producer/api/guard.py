@@ -1,7 +1,8 @@
-"""Who may come in, as long as there are no keys: programs on this machine, unless the configuration opens the door.
+"""Who may come in: whoever shows a key, and programs on this machine.
 
 A server that listens on loopback can still be reached from outside: by a web page in a browser of this machine, by a
-name that an attacker lets point to 127.0.0.1, and through a proxy that somebody set up for callbacks. Each is refused.
+name that an attacker lets point to 127.0.0.1, and through a proxy on the same machine. None of these counts as a
+program on this machine; it needs a key as from anywhere else.
 """
 
 from __future__ import annotations
@@ -10,19 +11,23 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from producer.api import auth
+from producer.api.auth import Principal
+from producer.api.keyring import KeyRing
 from producer.api.problems import ApiProblem, problem_response
 from seedance.problems import InvalidInput, Problem
+from storage import keys
+from storage.database import DatabaseUnavailable, connect
 from storage.settings import Settings
 
-OPEN = ("/healthz", "/readyz", "/metrics")
-CALLBACKS = "/callbacks/"
+OPEN = ("/healthz", "/readyz", "/login", "/logout")
+OPEN_BELOW = ("/callbacks/", "/static/")
+METRICS = "/metrics"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_ADVICE = (
-    "The API has no keys: set api_allow_public = true (REELQ_API_ALLOW_PUBLIC=1) only where the network keeps "
-    "strangers out."
-)
 
 
 def is_loopback(host: str) -> bool:
@@ -42,40 +47,96 @@ def check_bind(host: str, settings: Settings) -> None:
     """Pass for an address that the API may listen at.
 
     Raises:
-        InvalidInput: it is reachable from elsewhere, and the settings do not allow that.
+        InvalidInput: it can be reached from elsewhere, and there is no key yet.
+        DatabaseUnavailable: it cannot be told whether there is one.
     """
-    if not (settings.api_allow_public or is_loopback(host)):
-        message = f"{host} can be reached from elsewhere, and the API has no keys; set it to true to allow that"
-        raise InvalidInput([Problem("api_allow_public", message)])
+    if is_loopback(host) or settings.api_key is not None:
+        return
+    with connect(settings.require_database_url()) as conn:
+        if keys.any_in_use(conn):
+            return
+    message = f"{host} can be reached from elsewhere, and there is no key; make one (`reelq keys create`) or set this"
+    raise InvalidInput([Problem("api_key", message)])
 
 
 class Guard:
-    """Refuses requests before any route sees them. Health, metrics and gateways' callbacks are open to all."""
+    """Finds out who asks before any route sees the request, and refuses who may not. Every path is guarded that is not
+    listed as open."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, keyring: KeyRing) -> None:
         self._app = app
-        self._public = settings.api_allow_public
+        self._keyring = keyring
+        self._everybody_needs_a_key = settings.api_require_keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (problem := self._problem(scope)) is not None:
-            await problem_response(problem, scope["path"])(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        try:
+            await self._check(connection)
+        except (ApiProblem, DatabaseUnavailable) as exc:
+            await _refusal(exc, connection)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _problem(self, scope: Scope) -> ApiProblem | None:
-        if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
-            return ApiProblem(400, "bad_request", "the URL holds a NUL character")
-        if scope["path"] in OPEN or scope["path"].startswith(CALLBACKS):
-            return None
-        headers = Headers(scope=scope)
-        if not self._public:
-            came_to = (scope.get("server") or ("",))[0]
-            asked_for = _host_of(headers.get("host", ""))
-            if not (is_loopback(came_to) and is_loopback(asked_for)):
-                return ApiProblem(403, "not_local", "only programs on this machine may use this API", advice=_ADVICE)
-        if scope["method"] not in _SAFE and _is_cross_site(headers):
-            return ApiProblem(403, "cross_site", "a web page of another site may not do this")
-        return None
+    async def _check(self, connection: HTTPConnection) -> None:
+        # Not `connection.url`: it is put together with the Host header, which may be anything.
+        path, method = connection.scope["path"], connection.scope["method"]
+        if "\0" in path or b"%00" in connection.scope.get("query_string", b""):
+            raise ApiProblem(400, "bad_request", "the URL holds a NUL character")
+        is_callback = path.startswith("/callbacks/")
+        if not is_callback and method not in _SAFE and _is_cross_site(connection.headers):
+            raise ApiProblem(403, "cross_site", "a web page of another site may not do this")
+        if path in OPEN or path.startswith(OPEN_BELOW):
+            return
+        principal = await self._principal(connection)
+        needed = keys.Scope.METRICS if path == METRICS else keys.Scope.READ if method in _SAFE else keys.Scope.ENQUEUE
+        if needed not in principal.scopes:
+            raise auth.missing_scope(needed)
+        connection.state.principal = principal
+
+    async def _principal(self, connection: HTTPConnection) -> Principal:
+        shown = auth.shown_key(connection.headers, connection.cookies, self._keyring.configured)
+        if shown is None:
+            if self._everybody_needs_a_key or not _is_local(connection):
+                raise auth.unauthorized("this needs a key")
+            return await self._keyring.local()
+        principal = await self._keyring.principal(shown.key)
+        if principal is None:
+            raise auth.unauthorized("the key is unknown or was revoked")
+        return principal
+
+
+def _refusal(exc: ApiProblem | DatabaseUnavailable, connection: HTTPConnection) -> Response:
+    """A problem; a person in a browser is sent to where a key can be shown."""
+    response = problem_response(exc, connection.scope["path"])
+    if isinstance(exc, ApiProblem) and exc.status == 401:
+        if _is_page(connection):
+            response = RedirectResponse(auth.login_url(_path_and_query(connection)), 303)
+        if auth.SESSION_COOKIE in connection.cookies:  # else a stale one would keep a local browser out for ever
+            auth.end_session(response)
+    return response
+
+
+def _is_page(connection: HTTPConnection) -> bool:
+    return (
+        connection.scope["method"] in ("GET", "HEAD")
+        and not connection.scope["path"].startswith("/v1/")
+        and "text/html" in connection.headers.get("accept", "")
+    )
+
+
+def _path_and_query(connection: HTTPConnection) -> str:
+    query = connection.scope.get("query_string", b"").decode("latin-1")
+    return f"{connection.scope['path']}?{query}" if query else str(connection.scope["path"])
+
+
+def _is_local(connection: HTTPConnection) -> bool:
+    """Whether a program on this machine asks."""
+    came_to = (connection.scope.get("server") or ("",))[0]
+    asked_for = _host_of(connection.headers.get("host", ""))
+    return is_loopback(came_to) and is_loopback(asked_for)
 
 
 def _host_of(host: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -12,9 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from producer.api.guard import check_bind, is_loopback
 from producer.local.ports import free_port
-from seedance.problems import InvalidInput
 from storage.settings import Settings
 from tests.integration.api_server import serving, with_account
 
@@ -122,29 +118,6 @@ def test_a_body_that_stops_coming_is_given_up(api: httpx.Client, monkeypatch: py
 )
 def test_only_programs_on_this_machine_may_come_in(api: httpx.Client, headers: dict[str, str]) -> None:
     answer = api.post("/v1/jobs", json={"prompt": "a"}, headers=headers)
-    assert answer.status_code in (400, 403)  # a Host that cannot be read may end at the server already
+    assert answer.status_code in (400, 401, 403)  # a Host that cannot be read may end at the server already
     assert api.get("/healthz", headers={"Host": "probe"}).status_code == 200
     assert api.get("/v1/jobs").json()["data"] == []
-
-
-def test_an_address_others_can_reach_is_used_only_when_that_is_allowed(configured: Settings) -> None:
-    opened = configured.model_copy(update={"api_allow_public": True})
-    for host in ("127.0.0.1", "::1", "localhost", "127.8.8.8"):
-        check_bind(host, configured)
-    for host in ("0.0.0.0", "::", "10.0.0.5", "example.com", ""):
-        with pytest.raises(InvalidInput, match="api_allow_public"):
-            check_bind(host, configured)
-        check_bind(host, opened)
-    assert is_loopback("::ffff:127.0.0.1") and not is_loopback("::ffff:10.0.0.5")
-    with serving(opened) as api:
-        assert api.get("/v1/jobs", headers={"Host": "reelq.internal"}).status_code == 200
-        cross = api.post("/v1/jobs", json={"prompt": "a"}, headers={"Origin": "https://attacker.example"})
-        assert (cross.status_code, cross.json()["code"]) == (403, "cross_site")
-
-
-def test_the_server_does_not_start_where_strangers_could_reach_it() -> None:
-    started = [sys.executable, "-m", "producer.api", "--host", "0.0.0.0", "--port", "0"]
-    done = subprocess.run(started, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith("api_allow_public: 0.0.0.0 can be reached from elsewhere")
-    assert len(done.stderr.splitlines()) == 1

@@ -431,3 +431,14 @@ RETURNING id
 def request_cancel(conn: Connection, job_id: UUID, how: Literal["keep", "discard"]) -> bool:
     """Note that somebody wants a submitted job cancelled; a worker does it. False: it is not at a gateway."""
     return conn.execute(_REQUEST_CANCEL, {"id": job_id, "how": how}).fetchone() is not None
+
+
+_MARK_DELETED: LiteralString = """
+UPDATE jobs SET deleted_at = now(), updated_at = now()
+WHERE id = %(id)s AND finished_at IS NOT NULL AND deleted_at IS NULL
+"""
+
+
+def mark_deleted(conn: Connection, job_id: UUID) -> None:
+    """Note that the files of a terminal job are gone from the bucket; one that is marked already stays as it is."""
+    conn.execute(_MARK_DELETED, {"id": job_id})

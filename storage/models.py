@@ -83,6 +83,7 @@ class Job(SQLModel, table=True):
             name="jobs_object_check",
         ),
         CheckConstraint("state <> 'failed' OR error IS NOT NULL", name="jobs_error_check"),
+        CheckConstraint("deleted_at IS NULL OR finished_at IS NOT NULL", name="jobs_deleted_at_check"),
         CheckConstraint(
             f"state NOT IN {IN_FLIGHT} OR (account IS NOT NULL AND attempt > 0)", name="jobs_account_check"
         ),
@@ -189,6 +190,8 @@ class Job(SQLModel, table=True):
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # Its files were removed from the bucket, because somebody wanted that; the row stays for the books.
+    deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
 class Attempt(SQLModel, table=True):
@@ -304,6 +307,24 @@ class Durations(SQLModel, table=True):
     duration: str = Field(sa_column=Column(Text, primary_key=True))
     seconds: list[float] = Field(sa_column=Column(ARRAY(REAL), nullable=False))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+
+
+class RequestKey(SQLModel, table=True):
+    """The idempotency key that a request without one was given, for as long as its client may repeat it."""
+
+    __tablename__ = "request_keys"
+    __table_args__: ClassVar[Any] = (
+        Index("request_keys_fingerprint_idx", "tenant", "fingerprint"),
+        Index("request_keys_at_idx", "at"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    tenant: str = Field(sa_column=Column(Text, nullable=False))
+    fingerprint: str = Field(sa_column=Column(Text, nullable=False))
+    # How often it was repeated, as its client counts.
+    repetition: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    key: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 
 
 class Heartbeat(SQLModel, table=True):

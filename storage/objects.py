@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import threading
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,6 +70,11 @@ def video_key(job_id: UUID, created_at: datetime) -> str:
 def key_beside(video: str, suffix: str) -> str:
     """Where something that belongs to a stored video goes: the same name with another suffix, such as `jpg`."""
     return f"{video.removesuffix('.mp4')}.{suffix}"
+
+
+def keys_of(video: str) -> tuple[str, ...]:
+    """Every key under which something of a job may be stored, by the key of its video."""
+    return (video, *(key_beside(video, suffix) for suffix in ("jpg", "json", "last.png", "last.jpg")))
 
 
 def job_of(video: str) -> UUID | None:
@@ -217,6 +222,31 @@ class Objects:
                     return None
                 raise
         return ObjectInfo(answer["ContentLength"], answer["ETag"].strip('"'), answer["LastModified"])
+
+    def copy(self, key: str, target: str) -> None:
+        """Store an object under a second key; its bytes do not leave the store.
+
+        Raises:
+            StoreUnavailable: it is not there, or the store does not answer.
+        """
+        with self._translated():
+            self._s3.copy_object(Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": key})
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove objects; those that are not there are fine.
+
+        Raises:
+            StoreUnavailable: the store does not answer, or refuses us; some may be gone.
+        """
+        from botocore.exceptions import ClientError
+
+        with self._translated():
+            for key in keys:
+                try:
+                    self._s3.delete_object(Bucket=self.bucket, Key=key)
+                except ClientError as exc:
+                    if exc.response.get("Error", {}).get("Code") not in _ABSENT:
+                        raise
 
     def chunks(self, key: str, size: int = 2**20) -> Iterator[bytes]:
         """An object's bytes, piece by piece.

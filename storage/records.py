@@ -224,6 +224,7 @@ class JobView:
     video_expires_at: datetime | None
     finished_at: datetime | None
     cancel_request: str | None
+    deleted_at: datetime | None
 
     @property
     def terminal(self) -> bool:

@@ -17,8 +17,10 @@ from storage.states import JobState
 _VIEW: LiteralString = """
 SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priority, j.tags, j.metadata, j.webhook_url,
        j.account, j.account_pin, j.gateway, j.model, j.gateway_task_id, j.attempt, j.polls, j.reason, j.error, j.usage,
-       j.estimate, j.cost, j.seed, j.object_key, j.size_bytes, j.sha256, j.due_at, j.deadline_at, j.created_at,
-       j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at, j.cancel_request
+       j.estimate, j.cost, j.seed, CASE WHEN j.deleted_at IS NULL THEN j.object_key END AS object_key, j.size_bytes,
+       j.sha256, j.due_at, j.deadline_at, j.created_at,
+       j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at, j.cancel_request,
+       j.deleted_at
 FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
 """
 _LIST: LiteralString = """
@@ -137,6 +139,7 @@ WHERE (%(states)s::text[] IS NULL OR j.state = ANY(%(states)s))
   AND (%(idempotency_key)s::text IS NULL OR j.idempotency_key = %(idempotency_key)s)
   AND (%(created_after)s::timestamptz IS NULL OR j.created_at > %(created_after)s)
   AND (%(created_before)s::timestamptz IS NULL OR j.created_at < %(created_before)s)
+  AND (%(deleted)s OR j.deleted_at IS NULL)
 """
 _NEWEST: LiteralString = """
   AND (%(before)s::uuid IS NULL OR j.id < %(before)s) ORDER BY j.id DESC LIMIT %(limit)s
@@ -157,6 +160,8 @@ class JobFilter:
     idempotency_key: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    deleted: bool = True
+    """Whether jobs whose files were deleted are among them."""
 
     def as_parameters(self) -> dict[str, Any]:
         return asdict(self) | {"tags": list(self.tags), "states": None if self.states is None else list(self.states)}
@@ -182,7 +187,7 @@ def jobs_in_order(conn: Connection, wanted: JobFilter, *, after: UUID | None = N
 def keys_beside(conn: Connection, job_id: UUID) -> dict[str, str | None]:
     """Where the poster and the last frame of a job are, by the names of the columns; None where there is none."""
     with conn.cursor(row_factory=dict_row) as cursor:
-        sql: LiteralString = "SELECT poster_key, last_frame_key FROM jobs WHERE id = %(id)s"
+        sql: LiteralString = "SELECT poster_key, last_frame_key FROM jobs WHERE id = %(id)s AND deleted_at IS NULL"
         return cursor.execute(sql, {"id": job_id}).fetchone() or {}
 
 

@@ -36,9 +36,10 @@ def as_resource(job: JobView) -> JobResource:
     self = f"/v1/jobs/{job.id}"
     links = {"self": self, "events": f"{self}/events"}
     if job.state is JobState.SUCCEEDED:
-        links |= {"video": f"{self}/video", "poster": f"{self}/poster"}
-        if job.request.get("return_last_frame"):
-            links["last_frame"] = f"{self}/last-frame"
+        if job.deleted_at is None:
+            links |= {"video": f"{self}/video", "poster": f"{self}/poster"}
+            if job.request.get("return_last_frame"):
+                links["last_frame"] = f"{self}/last-frame"
     elif job.terminal:
         links["retry"] = f"{self}/retry"
     else:

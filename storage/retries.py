@@ -1,0 +1,58 @@
+"""Requests that clients repeat by themselves without an idempotency key of their own.
+
+OpenAI's clients send a request again after a lost answer, say which repetition it is, and send no key. Each such
+request is noted here with a key that we make; a repetition finds the key of the request it repeats, so that both mean
+one job even while the first is still being stored.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import LiteralString
+
+from storage.database import Connection
+
+WINDOW_S = 900.0
+"""How long a repetition may come after the request: longer than those clients wait for an answer (600 s)."""
+_SWEPT = 20
+
+# The request that is furthest on, then the latest: a second repetition belongs to the first one. Each is found once per
+# repetition, so that several equal requests that were all lost are repeated one by one.
+_CLAIM: LiteralString = """
+WITH repeated AS (
+    SELECT id FROM request_keys
+    WHERE tenant = %(tenant)s AND fingerprint = %(fingerprint)s AND repetition < %(repetition)s
+      AND at > now() - make_interval(secs => %(window_s)s)
+    ORDER BY repetition DESC, id DESC LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+UPDATE request_keys k SET repetition = %(repetition)s FROM repeated WHERE k.id = repeated.id RETURNING k.key
+"""
+_NOTE: LiteralString = """
+WITH outdated AS (
+    SELECT id FROM request_keys WHERE at < now() - make_interval(secs => %(window_s)s)
+    ORDER BY at LIMIT %(swept)s FOR UPDATE SKIP LOCKED
+), swept AS (
+    DELETE FROM request_keys k USING outdated WHERE k.id = outdated.id
+)
+INSERT INTO request_keys (tenant, fingerprint, repetition, key)
+VALUES (%(tenant)s, %(fingerprint)s, %(repetition)s, %(key)s)
+"""
+
+
+def key_for(conn: Connection, tenant: str, fingerprint: str, repetition: int) -> str:
+    """The idempotency key of a request: a new one, or that of the request which it repeats.
+
+    `fingerprint` is the same for what asks for the same; `repetition` is 0 for a first try.
+    """
+    parameters = {
+        "tenant": tenant,
+        "fingerprint": fingerprint,
+        "repetition": min(repetition, 32_767),
+        "window_s": WINDOW_S,
+        "swept": _SWEPT,
+    }
+    if repetition > 0 and (found := conn.execute(_CLAIM, parameters).fetchone()):
+        return str(found[0])
+    key = f"request:{secrets.token_hex(16)}"
+    conn.execute(_NOTE, parameters | {"key": key})
+    return key

@@ -17,6 +17,7 @@ from psycopg.rows import class_row, dict_row
 
 from storage.admission import claim_submits as claim_submits
 from storage.database import Connection
+from storage.outbox import TELL_MOVED
 from storage.records import (
     AttemptMarks,
     AttemptOutcome,
@@ -136,7 +137,7 @@ def _known_keys(conn: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple
 
 _CAMPAIGN: LiteralString = """
 INSERT INTO campaigns (id, tenant, name) VALUES (%(id)s, %(tenant)s, %(name)s)
-ON CONFLICT (tenant, name) DO UPDATE SET name = excluded.name
+ON CONFLICT (tenant, name) DO UPDATE SET settled = false
 RETURNING id
 """
 
@@ -150,7 +151,7 @@ def ensure_campaign(conn: Connection, tenant: str, name: str) -> UUID:
 
 # --- move: the only writer of `state` --------------------------------------------------------------------------------
 
-_MOVE: LiteralString = """
+_MOVE: LiteralString = f"""
 WITH input AS (
     SELECT * FROM jsonb_to_recordset(%(moves)s::jsonb) AS r(
         id uuid, sources text[], target text, reason text, claim bigint, attempt smallint, due_in float8,
@@ -179,13 +180,13 @@ WITH input AS (
             FROM jsonb_populate_record(j, i.patch) p)
     FROM locked l JOIN input i ON i.id = l.id
     WHERE j.id = l.id
-    RETURNING j.id, l.source, i.target, j.claim, j.attempt, i.reason, i.detail
+    RETURNING j.id, l.source, i.target, j.claim, j.attempt, i.reason, i.detail, j.tenant, j.webhook_url
 ), logged AS (
     INSERT INTO job_events (job_id, source, target, reason, detail)
     SELECT id, source, target, reason, detail FROM moved WHERE source <> target OR detail IS NOT NULL
-)
+), told AS ({TELL_MOVED})
 SELECT id, source, target, claim, attempt, reason FROM moved
-"""
+"""  # noqa: S608 - put together from constants
 
 
 def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ARRAY,
     REAL,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -31,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+import storage.webhook_models  # noqa: F401 - registers its tables with these
 from storage.states import TERMINAL, JobState
 from storage.tenant_models import MAX_WEIGHT, NOW
 
@@ -54,6 +56,7 @@ class Campaign(SQLModel, table=True):
         UniqueConstraint("tenant", "name", name="campaigns_tenant_name_key"),
         CheckConstraint("name <> ''", name="campaigns_name_check"),
         CheckConstraint(f"weight BETWEEN 1 AND {MAX_WEIGHT}", name="campaigns_weight_check"),
+        Index("campaigns_unsettled_idx", "id", postgresql_where=text("NOT settled")),
     )
 
     id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
@@ -64,6 +67,9 @@ class Campaign(SQLModel, table=True):
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     # Its queued jobs wait; those that were given a slot go on.
     paused_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # All its jobs have ended (`settled_jobs` of them), and whoever wants to hear of it was told. An enqueue clears it.
+    settled: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    settled_jobs: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
 
 
 class Job(SQLModel, table=True):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import orjson
 from starlette.responses import Response
 
+from storage.job_document import cut_short, job_links
 from storage.records import JobView
-from storage.states import JobState
 
-_SHOWN_CHARS = 64
 _COLUMNS = tuple(item.name for item in fields(JobView))
 
 
@@ -33,36 +31,12 @@ class JobPage:
 
 def as_resource(job: JobView) -> JobResource:
     """The job with its links."""
-    self = f"/v1/jobs/{job.id}"
-    links = {"self": self, "events": f"{self}/events"}
-    if job.state is JobState.SUCCEEDED:
-        if job.deleted_at is None:
-            links |= {"video": f"{self}/video", "poster": f"{self}/poster"}
-            if job.request.get("return_last_frame"):
-                links["last_frame"] = f"{self}/last-frame"
-    elif job.terminal:
-        links["retry"] = f"{self}/retry"
-    else:
-        links["cancel"] = f"{self}/cancel"
-        if job.state is JobState.UNCONFIRMED:
-            links["resolve"] = f"{self}/resolve"
-    return JobResource(**{name: getattr(job, name) for name in _COLUMNS}, links=links)
+    return JobResource(**{name: getattr(job, name) for name in _COLUMNS}, links=job_links(job))
 
 
 def shortened(job: JobResource) -> JobResource:
     """The same with data URIs cut short, for lists: a page of whole ones could be gigabytes."""
-    return replace(job, request=_shortened(job.request))
-
-
-def _shortened(value: Any) -> Any:
-    match value:
-        case str() if value.startswith("data:") and len(value) > _SHOWN_CHARS:
-            return f"{value[:_SHOWN_CHARS]}… ({len(value):,} characters)"
-        case dict():
-            return {name: _shortened(item) for name, item in value.items()}
-        case list():
-            return [_shortened(item) for item in value]
-    return value
+    return replace(job, request=cut_short(job.request))
 
 
 def answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

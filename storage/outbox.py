@@ -1,0 +1,119 @@
+"""Writing webhook messages: each in the transaction in which the thing happened, so that none is lost or invented.
+
+A message is one event for one receiver. Its id is made of both, and is the `webhook-id` of every attempt to deliver it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, LiteralString
+from uuid import UUID
+
+import orjson
+import uuid_utils.compat
+
+from storage.database import Connection
+
+
+class EventType(StrEnum):
+    """What receivers are told of. Names of our own: OpenAI's `video.completed` promises another body."""
+
+    JOB_SUCCEEDED = "job.succeeded"  # its video is in the bucket
+    JOB_FAILED = "job.failed"
+    JOB_CANCELLED = "job.cancelled"
+    JOB_UNCONFIRMED = "job.unconfirmed"  # held: a person must say what became of it
+    CAMPAIGN_FINISHED = "campaign.finished"  # every job of it has ended
+    TEST = "webhook.test"  # somebody asked for it
+
+
+# Receivers of an event `m` (tenant, type, webhook_url): the job's own URL, and every endpoint that wants to hear it.
+_ENDPOINTS: LiteralString = """
+    SELECT e.id AS endpoint_id, NULL::text AS url, e.id::text AS target FROM webhook_endpoints e
+    WHERE e.tenant = m.tenant AND e.disabled_at IS NULL AND (e.events = '{}' OR m.type = ANY(e.events))
+"""
+_ORIGIN: LiteralString = r"coalesce(substring(lower(m.webhook_url) from '^https?://(?:[^/?#@]*@)?([^/?#]*)'), '')"
+_RECEIVERS: LiteralString = f"""
+    SELECT NULL::uuid AS endpoint_id, m.webhook_url AS url, {_ORIGIN} AS target WHERE m.webhook_url IS NOT NULL
+    UNION ALL {_ENDPOINTS}
+"""
+_ID: LiteralString = "md5(concat_ws(':', m.id, m.attempt, m.type, coalesce(r.endpoint_id::text, 'url')))::uuid"
+
+# A part of the statement that moves jobs: it costs nothing where a job has no receivers, and no round trip in any case.
+TELL_MOVED: LiteralString = f"""
+    INSERT INTO webhook_messages (id, tenant, type, job_id, endpoint_id, url, target)
+    SELECT {_ID}, m.tenant, m.type, m.id, r.endpoint_id, r.url, r.target
+    FROM (SELECT *, 'job.' || target AS type FROM moved WHERE target IN ('succeeded', 'failed', 'cancelled')) m
+    CROSS JOIN LATERAL ({_RECEIVERS}) r
+"""  # noqa: S608 - as above
+_NEWLY_HELD: LiteralString = """
+SELECT id FROM jobs
+WHERE id = ANY(%(ids)s) AND state = 'unconfirmed' AND reason IS DISTINCT FROM 'held' ORDER BY id FOR UPDATE
+"""
+_TELL_HELD: LiteralString = f"""
+INSERT INTO webhook_messages (id, tenant, type, job_id, endpoint_id, url, target, data)
+SELECT {_ID}, m.tenant, m.type, m.id, r.endpoint_id, r.url, r.target, m.data
+FROM (SELECT j.id, j.attempt, j.tenant, j.webhook_url, %(type)s AS type, i.data
+      FROM jobs j JOIN jsonb_to_recordset(%(items)s::jsonb) AS i(id uuid, data jsonb) ON i.id = j.id) m
+CROSS JOIN LATERAL ({_RECEIVERS}) r
+ON CONFLICT (id) DO NOTHING
+"""  # noqa: S608 - as above
+
+
+def newly_held(conn: Connection, job_ids: Sequence[UUID]) -> list[UUID]:
+    """Those of these jobs that are unconfirmed and were not held for a person before; locked until the end."""
+    return [row[0] for row in conn.execute(_NEWLY_HELD, {"ids": list(job_ids)})]
+
+
+def tell_held(conn: Connection, documents: Mapping[UUID, Mapping[str, Any]]) -> None:
+    """Tell of jobs that are held now, with each as it stands; a hold that was told of is not told again."""
+    items = [{"id": job_id, "data": data} for job_id, data in documents.items()]
+    if items:
+        text = orjson.dumps(items, default=str).decode()
+        conn.execute(_TELL_HELD, {"items": text, "type": EventType.JOB_UNCONFIRMED})
+
+
+_TELL_CAMPAIGN: LiteralString = f"""
+INSERT INTO webhook_messages (id, tenant, type, endpoint_id, target, data)
+SELECT md5(concat_ws(':', m.id, m.jobs, m.type, r.endpoint_id))::uuid, m.tenant, m.type, r.endpoint_id, r.target,
+       %(data)s::jsonb
+FROM (SELECT %(id)s::uuid AS id, %(tenant)s::text AS tenant, %(type)s::text AS type, %(jobs)s::int AS jobs) m
+CROSS JOIN LATERAL ({_ENDPOINTS}) r
+ON CONFLICT (id) DO NOTHING
+"""  # noqa: S608 - as above
+
+
+def tell_campaign(conn: Connection, campaign_id: UUID, tenant: str, jobs: int, data: Mapping[str, Any]) -> None:
+    """Tell the tenant's endpoints that the campaign has ended with so many jobs: once for each number of jobs."""
+    parameters = {
+        "id": campaign_id,
+        "tenant": tenant,
+        "type": EventType.CAMPAIGN_FINISHED,
+        "jobs": jobs,
+        "data": orjson.dumps(data, default=str).decode(),
+    }
+    conn.execute(_TELL_CAMPAIGN, parameters)
+
+
+# Not behind the others of its receiver: somebody waits for the answer.
+_TELL_TEST: LiteralString = """
+INSERT INTO webhook_messages (id, tenant, type, endpoint_id, url, target, data)
+VALUES (%(id)s, %(tenant)s, %(type)s, %(endpoint_id)s, %(url)s, 'test:' || %(id)s::uuid::text, %(data)s::jsonb)
+"""
+
+
+def tell_test(
+    conn: Connection, tenant: str, data: Mapping[str, Any], *, endpoint_id: UUID | None = None, url: str | None = None
+) -> UUID:
+    """Write a test message for an endpoint or a URL; gives its id."""
+    message_id = uuid_utils.compat.uuid7()
+    parameters = {
+        "id": message_id,
+        "tenant": tenant,
+        "type": EventType.TEST,
+        "endpoint_id": endpoint_id,
+        "url": url,
+        "data": orjson.dumps(data).decode(),
+    }
+    conn.execute(_TELL_TEST, parameters)
+    return message_id

@@ -1,0 +1,150 @@
+"""What people ask about webhook messages, and sending them again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from storage.database import Connection
+
+_PREFIX = "msg_"
+
+
+class MessageState(StrEnum):
+    """Where a message stands."""
+
+    PENDING = "pending"  # not sent yet
+    RETRYING = "retrying"  # sent in vain; it is sent again at `due_at`
+    DELIVERED = "delivered"  # the receiver said 2xx
+    DEAD = "dead"  # given up; `replay` sends it again
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """A message as people see it."""
+
+    id: UUID
+    tenant: str
+    type: str
+    state: str
+    job_id: UUID | None
+    endpoint_id: UUID | None
+    url: str | None
+    """None: its endpoint was removed."""
+    attempts: int
+    replays: int
+    last_status: int | None
+    last_error: str | None
+    last_answer: str | None
+    created_at: datetime
+    due_at: datetime | None
+    last_attempt_at: datetime | None
+    delivered_at: datetime | None
+    dead_at: datetime | None
+
+
+def webhook_id(message_id: UUID) -> str:
+    """A message's id as its receiver sees it."""
+    return f"{_PREFIX}{message_id.hex}"
+
+
+def parse_webhook_id(text: str) -> UUID:
+    """The id in a `webhook-id`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return UUID(text.removeprefix(_PREFIX))
+
+
+_STATE: LiteralString = """CASE WHEN m.delivered_at IS NOT NULL THEN 'delivered' WHEN m.dead_at IS NOT NULL THEN 'dead'
+                                WHEN m.attempts > 0 THEN 'retrying' ELSE 'pending' END"""
+_WHERE: LiteralString = f"""
+(%(tenant)s::text IS NULL OR m.tenant = %(tenant)s) AND (%(ids)s::uuid[] IS NULL OR m.id = ANY(%(ids)s))
+AND (%(states)s::text[] IS NULL OR {_STATE} = ANY(%(states)s))
+AND (%(endpoint_id)s::uuid IS NULL OR m.endpoint_id = %(endpoint_id)s)
+AND (%(job_id)s::uuid IS NULL OR m.job_id = %(job_id)s)
+AND (%(type)s::text IS NULL OR m.type = %(type)s)
+AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s)
+"""
+_LIST: LiteralString = f"""
+SELECT m.id, m.tenant, m.type, {_STATE} AS state, m.job_id, m.endpoint_id, coalesce(e.url, m.url) AS url, m.attempts,
+       m.replays, m.last_status, m.last_error, m.last_answer, m.created_at, m.due_at, m.last_attempt_at, m.delivered_at,
+       m.dead_at
+FROM webhook_messages m LEFT JOIN webhook_endpoints e ON e.id = m.endpoint_id
+WHERE {_WHERE} AND (%(before_at)s::timestamptz IS NULL OR (m.created_at, m.id) < (%(before_at)s, %(before)s::uuid))
+ORDER BY m.created_at DESC, m.id DESC LIMIT %(limit)s
+"""  # noqa: S608 - put together from constants
+# One that is being sent right now is left alone: its sender's word would be lost.
+_REPLAY: LiteralString = f"""
+UPDATE webhook_messages m SET due_at = now(), claim = m.claim + 1, leased = false, attempts = 0,
+    first_attempt_at = NULL, delivered_at = NULL, dead_at = NULL, replays = least(m.replays + 1, 32767)
+WHERE {_WHERE} AND NOT (m.leased AND m.due_at > now())
+  AND (m.endpoint_id IS NULL OR EXISTS (
+      SELECT FROM webhook_endpoints e WHERE e.id = m.endpoint_id AND e.disabled_at IS NULL))
+RETURNING m.id
+"""  # noqa: S608 - as above
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFilter:
+    """Which messages; None: whatever it is."""
+
+    tenant: str | None = None
+    ids: Sequence[UUID] | None = None
+    states: Sequence[MessageState] | None = None
+    endpoint_id: UUID | None = None
+    job_id: UUID | None = None
+    type: str | None = None
+    since: datetime | None = None
+    """Created then or later."""
+
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "tenant": self.tenant,
+            "ids": None if self.ids is None else list(self.ids),
+            "states": None if self.states is None else [str(state) for state in self.states],
+            "endpoint_id": self.endpoint_id,
+            "job_id": self.job_id,
+            "type": self.type,
+            "since": self.since,
+        }
+
+
+def list_messages(
+    conn: Connection,
+    wanted: MessageFilter,
+    *,
+    before: tuple[datetime, UUID] | None = None,
+    limit: int = 50,
+) -> list[MessageView]:
+    """Messages, the newest first; `before` is the last one (created_at, id) of the page before."""
+    at, last = before or (None, None)
+    parameters = wanted.parameters() | {"before_at": at, "before": last, "limit": limit}
+    with conn.cursor(row_factory=class_row(MessageView)) as cursor:
+        return cursor.execute(_LIST, parameters).fetchall()
+
+
+def replay_messages(conn: Connection, wanted: MessageFilter) -> list[UUID]:
+    """Send messages again, as from the beginning and under the same ids; those of endpoints that are removed or
+    disabled are left out, and so is what is being sent right now."""
+    return [row[0] for row in conn.execute(_REPLAY, wanted.parameters())]
+
+
+_COUNTS: LiteralString = f"SELECT {_STATE}, count(*) FROM webhook_messages m GROUP BY 1"  # noqa: S608 - as above
+_OLDEST: LiteralString = """
+SELECT extract(epoch FROM now() - min(created_at))::float8 FROM webhook_messages WHERE due_at IS NOT NULL
+"""
+
+
+def message_counts(conn: Connection) -> tuple[dict[str, int], float | None]:
+    """How many messages stand in each state, and the age in seconds of the oldest that is not delivered (and not given
+    up), None when there is none."""
+    row = conn.execute(_OLDEST).fetchone()
+    return dict(conn.execute(_COUNTS).fetchall()), None if row is None else row[0]

@@ -68,7 +68,7 @@ def test_killed_there_every_job_ends_once_and_is_paid_for_once(parts: Parts, poi
     parts.wait_for(f"the {name} dies", lambda: parts.has_fired(point) and parts.deaths[name] > deaths, 30)
 
     if point.startswith("reconcile."):
-        parts.wait_for("the lost task is adopted", lambda: JobState.UNCONFIRMED not in parts.states(ids), 40)
+        parts.wait_for("the lost task is adopted", lambda: parts.states(ids) == {JobState.SUCCEEDED: JOBS}, 40)
     states = parts.wait_final(ids)
     if point in MAY_HOLD:
         assert states[JobState.UNCONFIRMED] >= 1, "the kill did not hit a submit"

@@ -6,7 +6,8 @@ GatewayError
 ├── Unavailable      the gateway says in its own words that it failed: nothing was started, repeat a few times
 ├── OutcomeUnknown   bytes were sent and no clear answer came: it may run and be charged, never repeat on its own
 ├── Rejected         the same request will always be refused
-│   └── Moderated    refused for its content
+│   ├── Moderated    refused for its content
+│   └── InputGone    a file that belongs to it is not where it was stored
 ├── AccountProblem   our key, permission or credit: stop using the account, tell a person
 ├── TaskUnknown      a query named a task the gateway does not know
 └── BadAnswer        an answer to a query that cannot be read (to a submit: OutcomeUnknown)
@@ -141,6 +142,12 @@ class Moderated(Rejected):
             "modality": self.modality,
             "offending": self.offending,
         }
+
+
+class InputGone(Rejected):
+    """A file that was stored with the request is not in the bucket any more; nothing was sent."""
+
+    code = "input_gone"
 
 
 class AccountProblem(GatewayError):

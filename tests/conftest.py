@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import redis
 
 from storage.settings import Settings
 from tests.servers import Bucket, TestServers, run_servers, settings_for
+
+THOROUGH = "thorough"
+hypothesis.settings.register_profile(THOROUGH)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,12 +15,21 @@ from typing import Any
 from seedance.asset_client import AssetClient, Source, not_offered
 from seedance.assets import DEFAULT_GROUP, AssetStatus, ListedAsset, asset_name
 from seedance.client import GatewayClient
-from seedance.errors import AccountProblem, GatewayError, NotSent, OutcomeUnknown, Rejected, Throttled, Unavailable
+from seedance.errors import (
+    AccountProblem,
+    GatewayError,
+    InputGone,
+    NotSent,
+    OutcomeUnknown,
+    Rejected,
+    Throttled,
+    Unavailable,
+)
 from seedance.request import Modality
 from storage import assets
 from storage.assets import AssetRow
 from storage.objects import MAX_LINK_S, input_key
-from worker.inputs import InputGone, read_object
+from worker.inputs import read_object
 from worker.runtime import Runtime, boottime_s
 
 log = logging.getLogger("reelq.assets")

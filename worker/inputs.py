@@ -9,16 +9,12 @@ from contextlib import asynccontextmanager
 
 from seedance.client import GatewayClient
 from seedance.delivery import Delivery, delivery_without_asset
-from seedance.errors import NotSent, Rejected
+from seedance.errors import InputGone, NotSent, Rejected
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 from storage.objects import MAX_LINK_S, StoreUnavailable, input_key
 from worker.runtime import Runtime
-
-
-class InputGone(Rejected):
-    """A file that was stored with a job is not in the bucket any more."""
 
 
 def with_inputs(

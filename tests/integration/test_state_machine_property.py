@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from storage.settings import Settings
+from tests.conftest import THOROUGH
 from tests.integration.held_gateway import HeldRuntime
 from tests.integration.job_machine import GRACE_S, LEASE_S, Jobs
 
@@ -22,8 +23,9 @@ pytestmark = pytest.mark.timeout(900)
 
 
 def bounded(examples: int) -> settings:
+    thorough = settings.get_current_profile_name() == THOROUGH  # `make chaos`
     return settings(
-        max_examples=examples,
+        max_examples=examples * (6 if thorough else 1),
         stateful_step_count=35,
         deadline=None,
         suppress_health_check=list(HealthCheck),
@@ -33,7 +35,7 @@ def bounded(examples: int) -> settings:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("policy", "examples"), [("hold", 120), ("resubmit", 40)])
+@pytest.mark.parametrize(("policy", "examples"), [("hold", 40), ("resubmit", 20)])
 def test_the_promises_hold_in_any_order_of_events(postgres_url: str, policy: str, examples: int) -> None:
     own = {"gateway": "anyfast", "api_key": "sk-1", "base_url": "https://gateway.example", "max_in_flight": 4}
     ark = own | {"gateway": "ark", "name": "ark", "models": {"standard": "doubao-seedance-2-0"}}

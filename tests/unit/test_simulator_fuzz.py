@@ -66,7 +66,7 @@ def call(body: bytes) -> Call:
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 @given(body=BODIES | VALUES, number=st.integers(0, 8))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 def test_any_json_is_an_order_or_is_refused(dialect: Dialect, body: Any, number: int) -> None:
     models = MODELS[dialect.name]
     if isinstance(body, dict) and "prompt" in body:

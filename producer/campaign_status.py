@@ -12,7 +12,7 @@ from producer import decisions
 from producer.errors import CampaignNotFound, JobNotFound, NotPossible
 from storage import campaigns, costs, jobs, views
 from storage.database import Connection, Database
-from storage.records import DEFAULT_TENANT, Move
+from storage.records import Move
 from storage.states import TERMINAL, JobState
 
 _PAGE = 500
@@ -48,46 +48,46 @@ class Cancelled:
     refused: int = 0
 
 
-def campaign_status(conn: Connection, name: str) -> CampaignStatus:
-    """How the campaign of that name stands.
+def campaign_status(conn: Connection, tenant: str, name: str) -> CampaignStatus:
+    """How a tenant's campaign of that name stands.
 
     Raises:
-        CampaignNotFound: there is none.
+        CampaignNotFound: it has none.
     """
-    found = views.campaigns(conn, name=name, limit=1)
+    found = views.campaigns(conn, tenant, name=name, limit=1)
     if not found:
         raise CampaignNotFound(name)
-    return _status(conn, found[0])
+    return _status(conn, tenant, found[0])
 
 
-def campaign_page(conn: Connection, before: UUID | None, limit: int) -> list[CampaignStatus]:
+def campaign_page(conn: Connection, tenant: str, before: UUID | None, limit: int) -> list[CampaignStatus]:
     """Campaigns, the newest first; `before` is the last one of the page before."""
-    return [_status(conn, row) for row in views.campaigns(conn, before=before, limit=limit)]
+    return [_status(conn, tenant, row) for row in views.campaigns(conn, tenant, before=before, limit=limit)]
 
 
-def _status(conn: Connection, row: Mapping[str, Any]) -> CampaignStatus:
-    return CampaignStatus(**row, costs=[item.as_dict() for item in costs.campaign_costs(conn, row["name"])])
+def _status(conn: Connection, tenant: str, row: Mapping[str, Any]) -> CampaignStatus:
+    return CampaignStatus(**row, costs=[item.as_dict() for item in costs.campaign_costs(conn, tenant, row["name"])])
 
 
-def pause_campaign(conn: Connection, name: str, *, paused: bool = True) -> CampaignStatus:
+def pause_campaign(conn: Connection, tenant: str, name: str, *, paused: bool = True) -> CampaignStatus:
     """Hold back what of a campaign has no slot yet, or with `paused=False` let it go on; gives how it stands.
 
     Raises:
         CampaignNotFound: there is none of that name.
     """
-    if not campaigns.set_paused(conn, DEFAULT_TENANT, name, paused=paused):
+    if not campaigns.set_paused(conn, tenant, name, paused=paused):
         raise CampaignNotFound(name)
-    return campaign_status(conn, name)
+    return campaign_status(conn, tenant, name)
 
 
-def cancel_campaign(database: Database, name: str, *, discard: bool = False) -> Cancelled:
+def cancel_campaign(database: Database, tenant: str, name: str, *, discard: bool = False) -> Cancelled:
     """Give up every job of a campaign, as `decisions.cancel` does with one.
 
     Raises:
         CampaignNotFound: there is none of that name.
     """
     with database.begin() as conn:
-        campaign_id = campaign_status(conn, name).id
+        campaign_id = campaign_status(conn, tenant, name).id
     cancelled = asked = refused = 0
     last: UUID | None = None
     while True:
@@ -104,7 +104,7 @@ def cancel_campaign(database: Database, name: str, *, discard: bool = False) -> 
             if job_id in done:
                 continue
             try:
-                job = decisions.cancel(database, job_id, discard=discard)
+                job = decisions.cancel(database, tenant, job_id, discard=discard)
             except NotPossible:
                 refused += 1
             except JobNotFound:

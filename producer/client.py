@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -37,11 +38,14 @@ class Producer:
     """Enqueues jobs and watches them. Threads may share one; close it, or use it as a context manager.
 
     `settings`: None reads the configuration as every command does. `local_files`: whether requests may name files of
-    this machine; turn it off where requests come from elsewhere.
+    this machine; turn it off where requests come from elsewhere. `tenant`: whose jobs they are; no others are seen.
     """
 
-    def __init__(self, settings: Settings | None = None, *, local_files: bool = True) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, local_files: bool = True, tenant: str = DEFAULT_TENANT
+    ) -> None:
         self.settings = load_settings() if settings is None else settings
+        self.tenant = tenant
         self._database = Database(
             self.settings.require_database_url(), name="reelq-producer", size=8, wait_s=_CONNECT_WAIT_S
         )
@@ -58,6 +62,12 @@ class Producer:
     def close(self) -> None:
         """Give the connections back; the jobs go on."""
         self._database.close()
+
+    def as_tenant(self, tenant: str) -> Self:
+        """The same for another tenant, on the same connections."""
+        other = copy(self)
+        other.tenant = tenant
+        return other
 
     # --- enqueue ---
 
@@ -101,7 +111,7 @@ class Producer:
         numbered = (Row(f"row {number}", row) for number, row in enumerate(rows, 1))
         batch = prepare(numbered, self.settings, self._base())
         ids = [enqueued.id for enqueued in self.store(batch, campaign=campaign)]
-        found = self._reading(lambda conn: views.get_jobs(conn, ids))
+        found = self._reading(lambda conn: views.get_jobs(conn, self.tenant, ids))
         return [found[job_id] for job_id in ids]
 
     def _base(self) -> Path | None:
@@ -121,11 +131,13 @@ class Producer:
         new: list[NewJob] = []
 
         def write(conn: Connection) -> list[Enqueued]:
-            if new and (stored := views.get_jobs(conn, [job.id for job in new])):  # an earlier try was committed
+            if new and (
+                stored := views.get_jobs(conn, self.tenant, [job.id for job in new])
+            ):  # an earlier try was committed
                 rest = iter(jobs.enqueue(conn, [job for job in new if job.id not in stored]))
                 return [Enqueued(job.id, created=True) if job.id in stored else next(rest) for job in new]
-            campaign_id = jobs.ensure_campaign(conn, DEFAULT_TENANT, campaign) if campaign is not None else None
-            new[:] = [as_new_job(job, campaign_id) for job in prepared]
+            campaign_id = jobs.ensure_campaign(conn, self.tenant, campaign) if campaign is not None else None
+            new[:] = [as_new_job(job, self.tenant, campaign_id) for job in prepared]
             return jobs.enqueue(conn, new)
 
         try:
@@ -145,7 +157,7 @@ class Producer:
             DatabaseUnavailable: the database does not answer.
         """
         wanted = as_job_id(job_id)
-        return self._reading(lambda conn: decisions.get_job(conn, wanted))
+        return self._reading(lambda conn: decisions.get_job(conn, self.tenant, wanted))
 
     @overload
     def wait(self, job_id: UUID | str, timeout: float | None = None) -> Job: ...
@@ -171,10 +183,10 @@ class Producer:
         while True:
             waiting = self.unfinished(ids)
             if sum(self.counts(ids).values()) < len(set(ids)):
-                found = self._reading(lambda conn: views.get_jobs(conn, ids))
+                found = self._reading(lambda conn: views.get_jobs(conn, self.tenant, ids))
                 raise JobNotFound(next(item for item in ids if item not in found))
             if not waiting:
-                found = self._reading(lambda conn: views.get_jobs(conn, ids))
+                found = self._reading(lambda conn: views.get_jobs(conn, self.tenant, ids))
                 return [found[item] for item in ids]
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"{waiting} of {len(ids)} jobs were not done after {timeout:g} s; they go on")
@@ -188,7 +200,7 @@ class Producer:
         Raises:
             DatabaseUnavailable: the database has not answered for a minute.
         """
-        return self._through_outage(lambda conn: views.counts_of(conn, ids))
+        return self._through_outage(lambda conn: views.counts_of(conn, self.tenant, ids))
 
     def unfinished(self, ids: Sequence[UUID]) -> int:
         """How many of these jobs still move by themselves: neither terminal nor held for a person to resolve.
@@ -197,7 +209,9 @@ class Producer:
             DatabaseUnavailable: as `counts`.
         """
         held_is_finished = self.settings.unconfirmed_policy == "hold"
-        return self._through_outage(lambda conn: views.unfinished_of(conn, ids, held_is_finished=held_is_finished))
+        return self._through_outage(
+            lambda conn: views.unfinished_of(conn, self.tenant, ids, held_is_finished=held_is_finished)
+        )
 
     def _through_outage(self, read: Callable[[Connection], T]) -> T:
         give_up = time.monotonic() + _OUTAGE_S
@@ -220,7 +234,7 @@ class Producer:
             NotPossible: the text says why.
             DatabaseUnavailable: the database does not answer.
         """
-        return decisions.cancel(self._database, as_job_id(job_id), discard=discard)
+        return decisions.cancel(self._database, self.tenant, as_job_id(job_id), discard=discard)
 
     def retry(self, job_id: UUID | str) -> Job:
         """A new job that asks for the same as a failed or cancelled one; see `decisions.retry`.
@@ -228,7 +242,7 @@ class Producer:
         Raises:
             JobNotFound, NotPossible, InvalidInput, DatabaseUnavailable: as there.
         """
-        return decisions.retry(self._database, self.settings, as_job_id(job_id))[0]
+        return decisions.retry(self._database, self.settings, self.tenant, as_job_id(job_id))[0]
 
     @property
     def database(self) -> Database:

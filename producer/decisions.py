@@ -11,7 +11,7 @@ from producer.job_spec import parse_job
 from seedance.gateways.registry import DIALECTS
 from storage import jobs, views
 from storage.database import Connection, Database
-from storage.records import DEFAULT_TENANT, AttemptOutcome, JobView, Move
+from storage.records import AttemptOutcome, JobView, Move
 from storage.settings import Settings
 from storage.states import JobState
 
@@ -20,19 +20,19 @@ _SUBMITTED = (JobState.UNCONFIRMED, JobState.GENERATING, JobState.TRANSFERRING)
 _NO_ACCOUNT: dict[str, Any] = {"account": None, "gateway": None, "model": None}
 
 
-def get_job(conn: Connection, job_id: UUID) -> JobView:
+def get_job(conn: Connection, tenant: str, job_id: UUID) -> JobView:
     """The job as it stands.
 
     Raises:
-        JobNotFound: there is none of that id.
+        JobNotFound: the tenant has none of that id.
     """
-    found = views.get_jobs(conn, [job_id]).get(job_id)
+    found = views.get_jobs(conn, tenant, [job_id]).get(job_id)
     if found is None:
         raise JobNotFound(job_id)
     return found
 
 
-def cancel(database: Database, job_id: UUID, *, discard: bool = False) -> JobView:
+def cancel(database: Database, tenant: str, job_id: UUID, *, discard: bool = False) -> JobView:
     """Give a job up. A queued one costs nothing. One that is at a gateway which can cancel is cancelled there by a
     worker, if it has not begun; the job's `cancel_request` says that this is wanted. `discard` gives up one that was
     submitted in any case, though it is billed all the same. A job that is cancelled already stays so.
@@ -43,17 +43,17 @@ def cancel(database: Database, job_id: UUID, *, discard: bool = False) -> JobVie
     """
     for _ in range(_RACES):
         with database.begin() as conn:
-            job = get_job(conn, job_id)
+            job = get_job(conn, tenant, job_id)
             if job.state is JobState.CANCELLED:
                 return job
             _check_cancellable(job, discard)
             if job.state is JobState.SUBMITTING or _can_cancel(job):
                 if jobs.request_cancel(conn, job_id, "discard" if discard else "keep"):
-                    return get_job(conn, job_id)
+                    return get_job(conn, tenant, job_id)
                 continue
             reason = "cancelled" if job.state is JobState.QUEUED else "discarded"
             if jobs.move(conn, [Move(job_id, (job.state,), JobState.CANCELLED, reason)]):
-                return get_job(conn, job_id)
+                return get_job(conn, tenant, job_id)
     raise NotPossible(job_id, "is changing right now; try again in a moment")
 
 
@@ -79,7 +79,7 @@ def _check_cancellable(job: JobView, discard: bool) -> None:
         )
 
 
-def retry(database: Database, settings: Settings, job_id: UUID) -> tuple[JobView, bool]:
+def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> tuple[JobView, bool]:
     """A new job that asks for the same as a failed or cancelled one, and whether it was made just now.
 
     The new job's metadata names the old one as `retry_of`. One job is retried once: asked again, the same retry is
@@ -92,13 +92,13 @@ def retry(database: Database, settings: Settings, job_id: UUID) -> tuple[JobView
     """
     while True:
         with database.begin() as conn:
-            old = get_job(conn, job_id)
+            old = get_job(conn, tenant, job_id)
             if old.state not in (JobState.FAILED, JobState.CANCELLED):
                 raise NotPossible(job_id, f"is {old.state}; only a failed or cancelled job can be retried")
-            campaign_id = jobs.ensure_campaign(conn, DEFAULT_TENANT, old.campaign) if old.campaign else None
-            new = as_new_job(_again(old, settings), campaign_id)
+            campaign_id = jobs.ensure_campaign(conn, tenant, old.campaign) if old.campaign else None
+            new = as_new_job(_again(old, settings), tenant, campaign_id)
             [stored] = jobs.enqueue(conn, [new])
-            job = get_job(conn, stored.id)
+            job = get_job(conn, tenant, stored.id)
         if stored.created or job.state not in (JobState.FAILED, JobState.CANCELLED):
             return job, stored.created
         job_id = job.id
@@ -120,7 +120,7 @@ def _again(old: JobView, settings: Settings) -> Prepared:
     return as_prepared(spec, settings)
 
 
-def adopt(database: Database, job_id: UUID, task_id: str) -> JobView:
+def adopt(database: Database, tenant: str, job_id: UUID, task_id: str) -> JobView:
     """Say that the gateway's task is this unconfirmed job's: it is polled from now on.
 
     Raises:
@@ -130,17 +130,18 @@ def adopt(database: Database, job_id: UUID, task_id: str) -> JobView:
     if not task_id.strip() or not task_id.isprintable():
         raise NotPossible(job_id, "cannot take a blank task id")
     with database.begin() as conn:
-        job = _unconfirmed(conn, job_id)
+        job = _unconfirmed(conn, tenant, job_id)
         holder = views.holder_of_task(conn, job.account or "", task_id)
         if holder is not None and holder != job_id:
-            raise NotPossible(job_id, f"cannot take task {task_id}: it belongs to job {holder}")
+            whose = f"job {holder}" if views.get_jobs(conn, tenant, [holder]) else "another job"
+            raise NotPossible(job_id, f"cannot take task {task_id}: it belongs to {whose}")
         patch = {"gateway_task_id": task_id, "setbacks": 0, "refusals": 0}
         _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.GENERATING, "adopted", patch=patch))
         jobs.finish_attempts(conn, [AttemptOutcome(job_id, job.attempt, "accepted", gateway_task_id=task_id)], [])
-        return get_job(conn, job_id)
+        return get_job(conn, tenant, job_id)
 
 
-def resubmit(database: Database, job_id: UUID) -> JobView:
+def resubmit(database: Database, tenant: str, job_id: UUID) -> JobView:
     """Queue an unconfirmed job again; if the gateway did take it, it is generated and paid for twice.
 
     Raises:
@@ -148,12 +149,12 @@ def resubmit(database: Database, job_id: UUID) -> JobView:
         NotPossible: the job is not unconfirmed.
     """
     with database.begin() as conn:
-        _unconfirmed(conn, job_id)
+        _unconfirmed(conn, tenant, job_id)
         _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.QUEUED, "resubmitted", patch=_NO_ACCOUNT))
-        return get_job(conn, job_id)
+        return get_job(conn, tenant, job_id)
 
 
-def abandon(database: Database, job_id: UUID) -> JobView:
+def abandon(database: Database, tenant: str, job_id: UUID) -> JobView:
     """End an unconfirmed job as failed, with the code `abandoned`.
 
     Raises:
@@ -162,13 +163,13 @@ def abandon(database: Database, job_id: UUID) -> JobView:
     """
     error = {"code": "abandoned", "message": "given up by hand; the gateway may have generated and billed it"}
     with database.begin() as conn:
-        _unconfirmed(conn, job_id)
+        _unconfirmed(conn, tenant, job_id)
         _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.FAILED, "abandoned", patch={"error": error}))
-        return get_job(conn, job_id)
+        return get_job(conn, tenant, job_id)
 
 
-def _unconfirmed(conn: Connection, job_id: UUID) -> JobView:
-    job = get_job(conn, job_id)
+def _unconfirmed(conn: Connection, tenant: str, job_id: UUID) -> JobView:
+    job = get_job(conn, tenant, job_id)
     if job.state is not JobState.UNCONFIRMED:
         raise NotPossible(job_id, f"is {job.state}, not unconfirmed; there is nothing to resolve")
     return job

@@ -12,7 +12,7 @@ from storage.objects import Objects, keys_of, video_key
 from storage.records import JobView
 
 
-def delete(database: Database, objects: Objects, job_id: UUID, *, discard: bool = False) -> JobView:
+def delete(database: Database, objects: Objects, tenant: str, job_id: UUID, *, discard: bool = False) -> JobView:
     """Delete what is stored of a job. One that has not ended is cancelled first, as `decisions.cancel` does it. Asked
     again, nothing more happens.
 
@@ -24,11 +24,11 @@ def delete(database: Database, objects: Objects, job_id: UUID, *, discard: bool 
         StoreUnavailable: the object store does not answer; ask again, some files may be gone.
     """
     with database.begin() as conn:
-        job = decisions.get_job(conn, job_id)
+        job = decisions.get_job(conn, tenant, job_id)
     if job.deleted_at is not None:
         return job
     if not job.terminal:
-        job = decisions.cancel(database, job_id, discard=discard)
+        job = decisions.cancel(database, tenant, job_id, discard=discard)
         if not job.terminal:
             raise NotPossible(job_id, "is being cancelled by a worker now; delete it again once it has ended")
     # The files first: a row that says they are gone is not asked again.
@@ -36,4 +36,4 @@ def delete(database: Database, objects: Objects, job_id: UUID, *, discard: bool 
         objects.delete(keys_of(job.object_key or video_key(job.id, job.created_at)))
     with database.begin() as conn:
         jobs.mark_deleted(conn, job_id)
-        return decisions.get_job(conn, job_id)
+        return decisions.get_job(conn, tenant, job_id)

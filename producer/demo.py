@@ -76,7 +76,7 @@ def _run_campaign(directory: Path) -> bool:
         watch(producer, ids, "demo")
         took = time.monotonic() - began
         with producer.database.begin() as conn:
-            jobs = views.get_jobs(conn, ids)
+            jobs = views.get_jobs(conn, producer.tenant, ids)
     checked = _check([jobs[job_id] for job_id in ids], Objects(settings), results / "videos")
     bad = [item for item in checked if item.problems]
     _done(

@@ -129,7 +129,7 @@ def with_derived_keys(jobs: Iterable[Prepared], campaign: str) -> list[Prepared]
     return keyed
 
 
-def as_new_job(job: Prepared, campaign_id: UUID | None) -> NewJob:
+def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None) -> NewJob:
     """The row to store."""
     spec = job.spec
     return NewJob(
@@ -138,6 +138,7 @@ def as_new_job(job: Prepared, campaign_id: UUID | None) -> NewJob:
         request_hash=job.request_hash,
         gateways=job.gateways,
         estimate=job.estimate,
+        tenant=tenant,
         campaign_id=campaign_id,
         idempotency_key=job.idempotency_key,
         account_pin=spec.account,

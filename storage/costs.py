@@ -46,7 +46,7 @@ SELECT j.estimate, j.cost, coalesce(j.cost ->> 'currency' = j.estimate ->> 'curr
 """
 _OF_CAMPAIGN: LiteralString = """
 JOIN campaigns c ON c.id = j.campaign_id
-WHERE c.name = %(campaign)s AND (j.estimate IS NOT NULL OR j.cost IS NOT NULL)
+WHERE c.tenant = %(tenant)s AND c.name = %(campaign)s AND (j.estimate IS NOT NULL OR j.cost IS NOT NULL)
 """
 _FINISHED_LATELY: LiteralString = """
 WHERE j.tenant = %(tenant)s AND j.finished_at >= now() - make_interval(secs => %(seconds)s)
@@ -70,9 +70,9 @@ FROM parts GROUP BY currency ORDER BY currency
 """
 
 
-def campaign_costs(conn: Connection, campaign: str) -> list[CostSum]:
+def campaign_costs(conn: Connection, tenant: str, campaign: str) -> list[CostSum]:
     """The sums of a campaign, one a currency; none where no price is known."""
-    return _sums(conn, _OF_CAMPAIGN, {"campaign": campaign})
+    return _sums(conn, _OF_CAMPAIGN, {"tenant": tenant, "campaign": campaign})
 
 
 def recent_costs(conn: Connection, tenant: str, seconds: float) -> list[CostSum]:

@@ -89,17 +89,17 @@ def campaign_counts(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[Jo
 
 def held(conn: Connection, tenant: str, limit: int) -> list[JobView]:
     """Unconfirmed jobs, the oldest first."""
-    return _views(conn, _HELD, {"tenant": tenant, "limit": limit})
+    return _views(conn, tenant, _HELD, {"tenant": tenant, "limit": limit})
 
 
 def expiring(conn: Connection, tenant: str, limit: int) -> list[JobView]:
     """Videos that are not copied yet and raised an alarm or expire soon, the most urgent first."""
-    return _views(conn, _EXPIRING, {"tenant": tenant, "soon_s": SOON_S, "limit": limit})
+    return _views(conn, tenant, _EXPIRING, {"tenant": tenant, "soon_s": SOON_S, "limit": limit})
 
 
-def _views(conn: Connection, sql: LiteralString, parameters: Mapping[str, object]) -> list[JobView]:
+def _views(conn: Connection, tenant: str, sql: LiteralString, parameters: Mapping[str, object]) -> list[JobView]:
     ids = [row[0] for row in conn.execute(sql, parameters)]
-    found = views.get_jobs(conn, ids)
+    found = views.get_jobs(conn, tenant, ids)
     return [found[job_id] for job_id in ids if job_id in found]
 
 

@@ -24,12 +24,14 @@ SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priori
 FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
 """
 _LIST: LiteralString = """
-WHERE (%(state)s::text IS NULL OR j.state = %(state)s) AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s)
+WHERE j.tenant = %(tenant)s AND (%(state)s::text IS NULL OR j.state = %(state)s)
+  AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s)
 ORDER BY j.id DESC LIMIT %(limit)s
 """
-_BY_IDS: LiteralString = "WHERE j.id = ANY(%(ids)s)"
+_BY_IDS: LiteralString = "WHERE j.id = ANY(%(ids)s) AND j.tenant = %(tenant)s"
 _UNSUCCESSFUL: LiteralString = """
-WHERE j.id = ANY(%(ids)s) AND j.state IN ('unconfirmed', 'failed', 'cancelled') ORDER BY j.id LIMIT %(limit)s
+WHERE j.id = ANY(%(ids)s) AND j.tenant = %(tenant)s AND j.state IN ('unconfirmed', 'failed', 'cancelled')
+ORDER BY j.id LIMIT %(limit)s
 """
 
 
@@ -38,51 +40,53 @@ def _view(row: dict[str, Any]) -> JobView:
 
 
 def list_jobs(
-    conn: Connection, *, state: JobState | None = None, campaign: str | None = None, limit: int = 50
+    conn: Connection, tenant: str, *, state: JobState | None = None, campaign: str | None = None, limit: int = 50
 ) -> list[JobView]:
-    """Jobs, the newest first."""
+    """Jobs of a tenant, the newest first."""
     with conn.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(_VIEW + _LIST, {"state": state, "campaign": campaign, "limit": limit})
+        cursor.execute(_VIEW + _LIST, {"tenant": tenant, "state": state, "campaign": campaign, "limit": limit})
         return [_view(row) for row in cursor]
 
 
-def get_jobs(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, JobView]:
-    """The jobs of these ids; unknown ids are missing."""
+def get_jobs(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, JobView]:
+    """A tenant's jobs of these ids; unknown ids and those of others are missing."""
     with conn.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(_VIEW + _BY_IDS, {"ids": list(ids)})
+        cursor.execute(_VIEW + _BY_IDS, {"ids": list(ids), "tenant": tenant})
         return {row["id"]: _view(row) for row in cursor}
 
 
-def unsuccessful_of(conn: Connection, ids: Sequence[UUID], limit: int) -> list[JobView]:
+def unsuccessful_of(conn: Connection, tenant: str, ids: Sequence[UUID], limit: int) -> list[JobView]:
     """Those of these jobs that failed, were cancelled or are unconfirmed, the oldest first."""
     with conn.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(_VIEW + _UNSUCCESSFUL, {"ids": list(ids), "limit": limit})
+        cursor.execute(_VIEW + _UNSUCCESSFUL, {"ids": list(ids), "tenant": tenant, "limit": limit})
         return [_view(row) for row in cursor]
 
 
-def find_by_prefix(conn: Connection, prefix: str, limit: int = 3) -> list[UUID]:
+def find_by_prefix(conn: Connection, tenant: str, prefix: str, limit: int = 3) -> list[UUID]:
     """Ids that begin with what a person typed."""
     pattern = prefix.lower().replace("%", "").replace("_", "") + "%"
     rows = conn.execute(
-        "SELECT id FROM jobs WHERE id::text LIKE %(pattern)s ORDER BY id DESC LIMIT %(limit)s",
-        {"pattern": pattern, "limit": limit},
+        "SELECT id FROM jobs WHERE tenant = %(tenant)s AND id::text LIKE %(pattern)s ORDER BY id DESC LIMIT %(limit)s",
+        {"tenant": tenant, "pattern": pattern, "limit": limit},
     )
     return [row[0] for row in rows]
 
 
-def counts(conn: Connection, *, campaign: str | None = None) -> dict[JobState, int]:
-    """How many jobs stand in each state; states without jobs are missing."""
+def counts(conn: Connection, tenant: str, *, campaign: str | None = None) -> dict[JobState, int]:
+    """How many jobs of a tenant stand in each state; states without jobs are missing."""
     rows = conn.execute(
         """SELECT j.state, count(*) FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
-           WHERE %(campaign)s::text IS NULL OR c.name = %(campaign)s GROUP BY j.state""",
-        {"campaign": campaign},
+           WHERE j.tenant = %(tenant)s AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s) GROUP BY j.state""",
+        {"tenant": tenant, "campaign": campaign},
     )
     return {JobState(row[0]): row[1] for row in rows}
 
 
-def counts_of(conn: Connection, ids: Sequence[UUID]) -> dict[JobState, int]:
+def counts_of(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[JobState, int]:
     """How many of these jobs stand in each state; states without jobs are missing."""
-    rows = conn.execute("SELECT state, count(*) FROM jobs WHERE id = ANY(%(ids)s) GROUP BY state", {"ids": list(ids)})
+    sql: LiteralString = """SELECT state, count(*) FROM jobs WHERE id = ANY(%(ids)s) AND tenant = %(tenant)s
+                            GROUP BY state"""
+    rows = conn.execute(sql, {"ids": list(ids), "tenant": tenant})
     return {JobState(row[0]): row[1] for row in rows}
 
 
@@ -116,15 +120,15 @@ def _dicts(conn: Connection, sql: LiteralString, job_id: UUID) -> list[dict[str,
 
 _UNFINISHED: LiteralString = """
 SELECT count(*) FROM jobs
-WHERE id = ANY(%(ids)s) AND due_at IS NOT NULL
+WHERE id = ANY(%(ids)s) AND tenant = %(tenant)s AND due_at IS NOT NULL
   AND NOT (%(held_is_finished)s AND state = 'unconfirmed' AND reason = 'held')
 """
 
 
-def unfinished_of(conn: Connection, ids: Sequence[UUID], *, held_is_finished: bool) -> int:
+def unfinished_of(conn: Connection, tenant: str, ids: Sequence[UUID], *, held_is_finished: bool) -> int:
     """How many of these jobs still move by themselves. A job held for a person counts as finished if so wanted; one
     whose task is still being looked for does not."""
-    parameters = {"ids": list(ids), "held_is_finished": held_is_finished}
+    parameters = {"ids": list(ids), "tenant": tenant, "held_is_finished": held_is_finished}
     row = conn.execute(_UNFINISHED, parameters).fetchone()
     return 0 if row is None else int(row[0])
 
@@ -132,7 +136,8 @@ def unfinished_of(conn: Connection, ids: Sequence[UUID], *, held_is_finished: bo
 # --- pages -----------------------------------------------------------------------------------------------------------
 
 _PAGE: LiteralString = """
-WHERE (%(states)s::text[] IS NULL OR j.state = ANY(%(states)s))
+WHERE j.tenant = %(tenant)s
+  AND (%(states)s::text[] IS NULL OR j.state = ANY(%(states)s))
   AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s)
   AND (%(account)s::text IS NULL OR j.account = %(account)s)
   AND (%(tags)s::text[] = '{}'::text[] OR (j.tags @> %(tags)s::text[] AND j.tags <> '{}'::text[]))
@@ -151,8 +156,9 @@ _OLDEST: LiteralString = """
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs are meant; None and empty: whatever it is. A job must have every one of the tags."""
+    """Which jobs of a tenant are meant; None and empty: whatever it is. A job must have every one of the tags."""
 
+    tenant: str
     states: Sequence[JobState] | None = None
     campaign: str | None = None
     account: str | None = None
@@ -194,15 +200,16 @@ def keys_beside(conn: Connection, job_id: UUID) -> dict[str, str | None]:
 # --- the log of all events -------------------------------------------------------------------------------------------
 
 _EVENTS_AFTER: LiteralString = """
-SELECT id, job_id, at, source, target, reason, detail,
+SELECT e.id, e.job_id, e.at, e.source, e.target, e.reason, e.detail,
+       (SELECT j.tenant FROM jobs j WHERE j.id = e.job_id) AS tenant,
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running
-FROM job_events WHERE id > %(after)s ORDER BY id LIMIT %(limit)s
+FROM job_events e WHERE e.id > %(after)s ORDER BY e.id LIMIT %(limit)s
 """
 
 
 def events_after(conn: Connection, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
-    """Events of all jobs with higher numbers, in order, and the oldest transaction that was still running (0 when there
-    is no event): it may yet bring events with numbers that are missing here."""
+    """Events of all jobs of all tenants with higher numbers, in order, and the oldest transaction that was still
+    running (0 when there is no event): it may yet bring events with numbers that are missing here."""
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_EVENTS_AFTER, {"after": after, "limit": limit}).fetchall()
     oldest = max((row.pop("oldest_running") for row in rows), default=0)
@@ -237,18 +244,19 @@ SELECT c.id, c.name, c.created_at, c.paused_at,
                  FROM (SELECT state, count(*) AS number FROM jobs WHERE campaign_id = c.id GROUP BY state) s),
                 '{}'::jsonb) AS counts
 FROM campaigns c
-WHERE (%(name)s::text IS NULL OR c.name = %(name)s) AND (%(before)s::uuid IS NULL OR c.id < %(before)s)
+WHERE c.tenant = %(tenant)s AND (%(name)s::text IS NULL OR c.name = %(name)s)
+  AND (%(before)s::uuid IS NULL OR c.id < %(before)s)
 ORDER BY c.id DESC LIMIT %(limit)s
 """
 
 
 def campaigns(
-    conn: Connection, *, name: str | None = None, before: UUID | None = None, limit: int = 50
+    conn: Connection, tenant: str, *, name: str | None = None, before: UUID | None = None, limit: int = 50
 ) -> list[dict[str, Any]]:
-    """Campaigns (id, name, created_at, paused_at, counts by state), the newest first; `before` is the last one of the
-    page before."""
+    """A tenant's campaigns (id, name, created_at, paused_at, counts by state), the newest first; `before` is the last
+    one of the page before."""
     with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_CAMPAIGNS, {"name": name, "before": before, "limit": limit}).fetchall()
+        return cursor.execute(_CAMPAIGNS, {"tenant": tenant, "name": name, "before": before, "limit": limit}).fetchall()
 
 
 def live_ids(conn: Connection, campaign_id: UUID, *, after: UUID | None = None, limit: int = 500) -> list[UUID]:

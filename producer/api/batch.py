@@ -44,10 +44,11 @@ def batch_routes(service: Service) -> APIRouter:
             detail = "an Idempotency-Key is for one job; give each row its idempotency_key, or make a campaign"
             raise ApiProblem(422, "invalid_request", detail, param="Idempotency-Key")
         kind = row_format(request)
+        producer = service.producer_for(request)
         async with spooled(request) as file:
             if not partial:
-                return answer(await service.run_batch(lambda: _all_or_none(service.producer, file, kind)), 202)
-            report = await service.run_batch(lambda: _as_many_as_can_be(service.producer, file, kind))
+                return answer(await service.run_batch(lambda: _all_or_none(producer, file, kind)), 202)
+            report = await service.run_batch(lambda: _as_many_as_can_be(producer, file, kind))
         return answer(report, 207 if report["refused"] else 202)
 
     return router

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from producer.api import documents as docs
+from producer.api.auth import principal_of
 from producer.api.batch import BODY, summary
 from producer.api.bodies import RowFormat, json_object, row_format, spooled
 from producer.api.jobs import Cursor, boolean, cursor_id
@@ -19,6 +20,7 @@ from producer.api.resources import answer, as_resource, shortened
 from producer.api.service import Service
 from producer.campaign_status import CampaignStatus, campaign_page, campaign_status, cancel_campaign, pause_campaign
 from producer.campaigns import check_name, read_rows
+from producer.client import Producer
 from producer.intake import Batch, prepare
 from storage import views
 from storage.objects import MAX_LINK_S
@@ -44,28 +46,32 @@ def campaign_routes(service: Service) -> APIRouter:
         same rows again are the same jobs."""
         check_name(name)
         kind = row_format(request)
+        producer = service.producer_for(request)
         async with spooled(request) as file:
-            made = await service.run_batch(lambda: _create(service, name, file, kind, dry_run=dry_run))
+            made = await service.run_batch(lambda: _create(producer, name, file, kind, dry_run=dry_run))
         path = f"/v1/campaigns/{quote(name, safe='')}"
         return answer(made, 200, {}) if dry_run else answer(made, 202, {"Location": path})
 
     @router.get("/v1/campaigns", **docs.CAMPAIGNS)
     async def list_campaigns(
-        limit: Annotated[int, Query(ge=1, le=100, description="Campaigns a page.")] = 20, cursor: Cursor = None
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=100, description="Campaigns a page.")] = 20,
+        cursor: Cursor = None,
     ) -> Response:
         """Campaigns, the newest first, with counts and costs."""
-        before = cursor_id(cursor)
-        found = await service.read(lambda conn: campaign_page(conn, before, limit + 1))
+        before, tenant = cursor_id(cursor), principal_of(request).tenant
+        found = await service.read(lambda conn: campaign_page(conn, tenant, before, limit + 1))
         page = found[:limit]
         following = page[-1].id.hex if len(found) > limit else None
         return answer({"data": [_shown(item) for item in page], "next_cursor": following})
 
     @router.get("/v1/campaigns/{name:path}/manifest", **docs.MANIFEST)
-    async def manifest(name: str, link_seconds: LinkSeconds = 86400) -> Response:
+    async def manifest(request: Request, name: str, link_seconds: LinkSeconds = 86400) -> Response:
         """Every job of a campaign as JSONL, in the order of the rows; those that succeeded with a `video_url` that
         works for `link_seconds`."""
-        await service.read(lambda conn: campaign_status(conn, name))
-        lines = _manifest(service, name, link_seconds)
+        tenant = principal_of(request).tenant
+        await service.read(lambda conn: campaign_status(conn, tenant, name))
+        lines = _manifest(service, tenant, name, link_seconds)
         return StreamingResponse(lines, media_type="application/x-ndjson", headers={"Cache-Control": "no-store"})
 
     @router.post("/v1/campaigns/{name:path}/cancel", **docs.CANCEL_CAMPAIGN)
@@ -73,25 +79,29 @@ def campaign_routes(service: Service) -> APIRouter:
         """Give up every job of a campaign that is not terminal, each as `/v1/jobs/{id}/cancel` does."""
         options = await json_object(request, known=("discard",), empty=True)
         discard = boolean(options, "discard")
-        done = await service.run_batch(lambda: cancel_campaign(service.producer.database, name, discard=discard))
-        status = await service.read(lambda conn: campaign_status(conn, name))
+        tenant, database = principal_of(request).tenant, service.producer.database
+        done = await service.run_batch(lambda: cancel_campaign(database, tenant, name, discard=discard))
+        status = await service.read(lambda conn: campaign_status(conn, tenant, name))
         return answer(asdict(done) | {"campaign": _shown(status)})
 
     @router.post("/v1/campaigns/{name:path}/pause", **docs.PAUSE_CAMPAIGN)
-    async def pause(name: str) -> Response:
+    async def pause(request: Request, name: str) -> Response:
         """Submit no more of a campaign. What was submitted goes on: it is billed in any case."""
-        return answer(_shown(await service.read(lambda conn: pause_campaign(conn, name))))
+        tenant = principal_of(request).tenant
+        return answer(_shown(await service.read(lambda conn: pause_campaign(conn, tenant, name))))
 
     @router.post("/v1/campaigns/{name:path}/resume", **docs.PAUSE_CAMPAIGN)
-    async def resume(name: str) -> Response:
+    async def resume(request: Request, name: str) -> Response:
         """Let a paused campaign go on."""
-        return answer(_shown(await service.read(lambda conn: pause_campaign(conn, name, paused=False))))
+        tenant = principal_of(request).tenant
+        return answer(_shown(await service.read(lambda conn: pause_campaign(conn, tenant, name, paused=False))))
 
     # Last, because a name may hold slashes.
     @router.get("/v1/campaigns/{name:path}", **docs.CAMPAIGN)
-    async def get_campaign(name: str) -> Response:
+    async def get_campaign(request: Request, name: str) -> Response:
         """How far a campaign is, and what it costs."""
-        return answer(_shown(await service.read(lambda conn: campaign_status(conn, name))))
+        tenant = principal_of(request).tenant
+        return answer(_shown(await service.read(lambda conn: campaign_status(conn, tenant, name))))
 
     return router
 
@@ -110,11 +120,11 @@ def _shown(status: CampaignStatus) -> dict[str, Any]:
     }
 
 
-def _create(service: Service, name: str, file: BinaryIO, kind: RowFormat, *, dry_run: bool) -> Mapping[str, Any]:
-    batch = prepare(read_rows(BODY, file, kind), service.settings, None)
+def _create(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, *, dry_run: bool) -> Mapping[str, Any]:
+    batch = prepare(read_rows(BODY, file, kind), producer.settings, None)
     if dry_run:
         return {"campaign": name, "rows": len(batch.jobs), "dry_run": True} | _estimated(batch)
-    stored = service.producer.store(batch, campaign=name)
+    stored = producer.store(batch, campaign=name)
     return {"campaign": name, **summary(stored), "ids": [item.id for item in stored]} | _estimated(batch)
 
 
@@ -135,12 +145,12 @@ def _estimated(batch: Batch) -> dict[str, Any]:
     return {"estimates": [{"currency": name} | of for name, of in sorted(sums.items())], "without_price": unpriced}
 
 
-def _manifest(service: Service, name: str, link_seconds: int) -> Iterator[bytes]:
+def _manifest(service: Service, tenant: str, name: str, link_seconds: int) -> Iterator[bytes]:
     """A line a job; Starlette asks for each piece in a thread."""
     last = None
     while True:
         with service.producer.database.begin() as conn:
-            page = views.jobs_in_order(conn, views.JobFilter(campaign=name), after=last, limit=_PAGE)
+            page = views.jobs_in_order(conn, views.JobFilter(tenant, campaign=name), after=last, limit=_PAGE)
         if not page:
             return
         last = page[-1].id

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from producer.account_status import account_statuses
 from producer.api import documents as docs
+from producer.api.auth import require_operator
 from producer.api.bodies import json_object
 from producer.api.resources import answer
 from producer.api.service import Service
@@ -41,8 +42,10 @@ def information_routes(service: Service) -> APIRouter:
         return answer({"accounts": found})
 
     @router.get("/v1/accounts", **docs.ACCOUNTS)
-    async def accounts() -> Response:
-        """The configured accounts, their limits, and whether one is suspended or throttled; no keys."""
+    async def accounts(request: Request) -> Response:
+        """The configured accounts, their limits, and whether one is suspended or throttled; no keys. Needs an admin
+        key of the default tenant: they serve everybody."""
+        require_operator(request)
         found = await service.read(lambda conn: account_statuses(conn, service.settings))
         return answer({"accounts": found})
 

@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from producer import decisions
 from producer.api import documents as docs
+from producer.api.auth import principal_of, require_scope
 from producer.api.bodies import json_object
 from producer.api.events import rung
 from producer.api.problems import ApiProblem
@@ -25,6 +26,8 @@ from producer.api.service import Service
 from producer.client import as_job_id
 from producer.errors import NotPossible
 from storage import views
+from storage.database import Database
+from storage.keys import Scope
 from storage.records import JobView
 from storage.states import JobState
 
@@ -44,12 +47,12 @@ Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Jobs a page.")]
 def job_routes(service: Service) -> APIRouter:
     """The routes of single jobs and the list."""
     router = APIRouter(tags=["jobs"])
-    producer = service.producer
 
     @router.post("/v1/jobs", status_code=202, **docs.ENQUEUE)
     async def enqueue(request: Request) -> Response:
         """Store one job. Once this is answered, the job reaches a terminal state without anybody's help."""
         fields = _with_key(await json_object(request), request.headers.get("idempotency-key"))
+        producer = service.producer_for(request)
         job, created = await service.run(lambda: producer.enqueue_row(fields))
         return _accepted(job, created)
 
@@ -68,7 +71,14 @@ def job_routes(service: Service) -> APIRouter:
     ) -> Response:
         """Jobs, the newest first. Data URIs in their requests are cut short here; a job by itself has them whole."""
         wanted = views.JobFilter(
-            state, campaign, account, tuple(tag or ()), idempotency_key, created_after, created_before
+            principal_of(request).tenant,
+            state,
+            campaign,
+            account,
+            tuple(tag or ()),
+            idempotency_key,
+            created_after,
+            created_before,
         )
         before = cursor_id(cursor)
         found = await service.read(lambda conn: views.page_of_jobs(conn, wanted, before=before, limit=limit + 1))
@@ -87,9 +97,10 @@ def job_routes(service: Service) -> APIRouter:
         `If-None-Match`, once it is another than the one known; at the latest after so many seconds."""
         wanted = as_job_id(job_id)
         known = request.headers.get("if-none-match")
-        job, etag, body = await _current(service, wanted)
+        tenant = principal_of(request).tenant
+        job, etag, body = await _current(service, tenant, wanted)
         if wait > 0 and not _is_news(job, etag, known):
-            job, etag, body = await _wait(service, wanted, known, wait)
+            job, etag, body = await _wait(service, tenant, wanted, known, wait)
         headers = {"ETag": etag, "Cache-Control": "no-cache"} | retry_after(job)
         if matches(known, etag):
             return Response(status_code=304, headers=headers)
@@ -101,40 +112,43 @@ def job_routes(service: Service) -> APIRouter:
         gives up one that was submitted and will be billed. 202: a worker asks the gateway now."""
         options = await json_object(request, known=("discard",), empty=True)
         discard = boolean(options, "discard")
+        producer = service.producer_for(request)
         job = await service.run(lambda: producer.cancel(job_id, discard=discard))
         return answer(as_resource(job), 200 if job.terminal else 202, retry_after(job))
 
     @router.post("/v1/jobs/{job_id}/retry", status_code=202, **docs.RETRY)
-    async def retry(job_id: str) -> Response:
+    async def retry(request: Request, job_id: str) -> Response:
         """Enqueue a failed or cancelled job again, as a new one whose metadata names the old one as `retry_of`. Asked
         again, the same retry is given back."""
-        wanted = as_job_id(job_id)
-        job, created = await service.run(lambda: decisions.retry(producer.database, service.settings, wanted))
+        wanted, tenant = as_job_id(job_id), principal_of(request).tenant
+        database = service.producer.database
+        job, created = await service.run(lambda: decisions.retry(database, service.settings, tenant, wanted))
         return _accepted(job, created)
 
     @router.post("/v1/jobs/{job_id}/resolve", **docs.RESOLVE)
     async def resolve(request: Request, job_id: str) -> Response:
         """Say what became of an unconfirmed job, after a look at the gateway."""
+        tenant = require_scope(request, Scope.ADMIN).tenant
         wanted = as_job_id(job_id)
         options = await json_object(request, known=("action", "task_id"))
         decide = _resolution(options)
-        job = await service.run(lambda: decide(service, wanted))
+        job = await service.run(lambda: decide(service.producer.database, tenant, wanted))
         return answer(as_resource(job), headers=retry_after(job))
 
     @router.get("/v1/jobs/{job_id}/video", status_code=302, **docs.FILE)
-    async def video(job_id: str) -> Response:
+    async def video(request: Request, job_id: str) -> Response:
         """The video: a redirect to a link that works for an hour."""
-        return await _redirect(service, as_job_id(job_id), "video")
+        return await _redirect(service, principal_of(request).tenant, as_job_id(job_id), "video")
 
     @router.get("/v1/jobs/{job_id}/poster", status_code=302, **docs.FILE)
-    async def poster(job_id: str) -> Response:
+    async def poster(request: Request, job_id: str) -> Response:
         """The first frame as a JPEG: a redirect as for the video."""
-        return await _redirect(service, as_job_id(job_id), "poster")
+        return await _redirect(service, principal_of(request).tenant, as_job_id(job_id), "poster")
 
     @router.get("/v1/jobs/{job_id}/last-frame", status_code=302, **docs.FILE)
-    async def last_frame(job_id: str) -> Response:
+    async def last_frame(request: Request, job_id: str) -> Response:
         """The last frame, if the job asked for it: a redirect as for the video."""
-        return await _redirect(service, as_job_id(job_id), "last-frame")
+        return await _redirect(service, principal_of(request).tenant, as_job_id(job_id), "last-frame")
 
     return router
 
@@ -191,8 +205,8 @@ def matches(known: str | None, etag: str) -> bool:
     return "*" in tags or etag in tags
 
 
-async def _current(service: Service, job_id: UUID) -> tuple[JobView, str, bytes]:
-    job = await service.read(lambda conn: decisions.get_job(conn, job_id))
+async def _current(service: Service, tenant: str, job_id: UUID) -> tuple[JobView, str, bytes]:
+    job = await service.read(lambda conn: decisions.get_job(conn, tenant, job_id))
     body = orjson.dumps(as_resource(job))
     return job, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"', body
 
@@ -203,12 +217,14 @@ def _is_news(job: JobView, etag: str, known: str | None) -> bool:
     return job.terminal or (job.state is JobState.UNCONFIRMED and job.reason == "held")
 
 
-async def _wait(service: Service, job_id: UUID, known: str | None, wait_s: float) -> tuple[JobView, str, bytes]:
+async def _wait(
+    service: Service, tenant: str, job_id: UUID, known: str | None, wait_s: float
+) -> tuple[JobView, str, bytes]:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     with service.hub.watch(job_id) as bell:
         while True:
-            found = await _current(service, job_id)
+            found = await _current(service, tenant, job_id)
             left = deadline - loop.time()
             if left <= 0 or _is_news(found[0], found[1], known):
                 return found
@@ -230,29 +246,29 @@ def boolean(options: dict[str, Any], name: str) -> bool:
     return value
 
 
-def _resolution(options: dict[str, Any]) -> Callable[[Service, UUID], JobView]:
+def _resolution(options: dict[str, Any]) -> Callable[[Database, str, UUID], JobView]:
     action, task_id = options.get("action"), options.get("task_id")
     if (action == "adopt") != (task_id is not None):
         raise ApiProblem(422, "invalid_request", "task_id: is needed to adopt, and only then", param="task_id")
     match action:
         case "adopt" if isinstance(task_id, str) and 0 < len(task_id) <= 200:
-            return lambda service, job_id: decisions.adopt(service.producer.database, job_id, task_id)
+            return lambda database, tenant, job_id: decisions.adopt(database, tenant, job_id, task_id)
         case "adopt":
             raise ApiProblem(422, "invalid_request", "task_id: must be 1 to 200 characters", param="task_id")
         case "resubmit":
-            return lambda service, job_id: decisions.resubmit(service.producer.database, job_id)
+            return decisions.resubmit
         case "abandon":
-            return lambda service, job_id: decisions.abandon(service.producer.database, job_id)
+            return decisions.abandon
     raise ApiProblem(422, "invalid_request", "action: must be adopt, resubmit or abandon", param="action")
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-async def _redirect(service: Service, job_id: UUID, what: str) -> Response:
+async def _redirect(service: Service, tenant: str, job_id: UUID, what: str) -> Response:
     def link() -> str:
         with service.producer.database.begin() as conn:
-            job = decisions.get_job(conn, job_id)
+            job = decisions.get_job(conn, tenant, job_id)
             beside = views.keys_beside(conn, job_id)
         keys = {"video": job.object_key, "poster": beside["poster_key"], "last-frame": beside["last_frame_key"]}
         key = keys[what] if job.state is JobState.SUCCEEDED else None

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from starlette.requests import HTTPConnection
+
+from producer.api.auth import principal_of
 from producer.api.events import EventHub
 from producer.api.problems import busy
 from producer.client import Producer
@@ -34,6 +37,10 @@ class Service:
         self._batch_threads = ThreadPoolExecutor(MAX_BATCHES, thread_name_prefix="api-batch")
         self._waiting = 0
         self._batches = 0
+
+    def producer_for(self, connection: HTTPConnection) -> Producer:
+        """The producer of whoever asks."""
+        return self.producer.as_tenant(principal_of(connection).tenant)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do something that blocks for a moment, in a thread.

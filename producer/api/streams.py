@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from producer import decisions
 from producer.api import documents as docs
+from producer.api.auth import principal_of
 from producer.api.events import EventLog, rung
 from producer.api.problems import ApiProblem
 from producer.api.resources import answer
@@ -48,7 +49,8 @@ def event_routes(service: Service) -> APIRouter:
         terminal. Then 204 tells an EventSource to stop."""
         wanted = as_job_id(job_id)
         start = last_event_id if last_event_id is not None else after or 0
-        job = await service.read(lambda conn: decisions.get_job(conn, wanted))
+        tenant = principal_of(request).tenant
+        job = await service.read(lambda conn: decisions.get_job(conn, tenant, wanted))
         if not _wants_stream(request):
             return answer({"data": await service.read(lambda conn: _of_job(conn, wanted, start, 10_000))})
         first = await service.read(lambda conn: _of_job(conn, wanted, start, _PAGE))
@@ -65,7 +67,7 @@ def event_routes(service: Service) -> APIRouter:
         if start is None:
             start = await service.read(views.last_event)
         service.hub.require_room()
-        return _stream(_whole_stream(service, start))
+        return _stream(_whole_stream(service, principal_of(request).tenant, start))
 
     return router
 
@@ -100,7 +102,7 @@ async def _job_stream(service: Service, job_id: UUID, after: int) -> AsyncIterat
                 yield beat.frame()
 
 
-async def _whole_stream(service: Service, after: int) -> AsyncIterator[bytes]:
+async def _whole_stream(service: Service, tenant: str, after: int) -> AsyncIterator[bytes]:
     yield _opening()
     beat = _Heartbeat()
     place = EventLog(after)
@@ -108,8 +110,12 @@ async def _whole_stream(service: Service, after: int) -> AsyncIterator[bytes]:
         while True:
             events = await _read(service, place.read)
             if events:
-                yield _frames(events)
-                beat.sent()
+                own = [event for event in events if event.pop("tenant") == tenant]
+                if own:
+                    yield _frames(own)
+                    beat.sent()
+                elif beat.is_due():
+                    yield beat.frame()
                 continue
             # The hub may have got past a gap that this place still waits at: so no longer than a second.
             await rung(bell, min(beat.left_s(), _LOOK_AGAIN_S if place.waiting else HEARTBEAT_S))

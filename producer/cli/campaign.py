@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from producer.cli import campaign_ends
-from producer.cli.options import AsJson, DataDir, Wait, open_producer, settings_of
+from producer.cli.options import AsJson, DataDir, OfTenant, Wait, open_producer, settings_of
+from storage.records import DEFAULT_TENANT
 from storage.states import JobState
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def run(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="jobs.jsonl or jobs.csv; see docs/jobs.md.")],
     name: Annotated[str, typer.Option(help="The campaign. The same name again adds only what is new.")],
     wait: Wait = False,
+    tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -45,7 +47,7 @@ def run(
     check_name(name)
     settings = settings_of(ctx, data_dir)
     batch = prepare(read_campaign(file), settings, file.parent)
-    with open_producer(ctx, data_dir) as producer:
+    with open_producer(ctx, data_dir, tenant) as producer:
         stored = producer.store(batch, campaign=name, progress=lambda done, total: _uploading(done, total))
         created = sum(item.created for item in stored)
         known = f", {len(stored) - created} known" if created < len(stored) else ""
@@ -83,7 +85,7 @@ def _say_failures(producer: Producer, stored: Sequence[Enqueued]) -> None:
     from storage import views
 
     with producer.database.begin() as conn:
-        found = views.unsuccessful_of(conn, [item.id for item in stored], _SHOWN_FAILURES)
+        found = views.unsuccessful_of(conn, producer.tenant, [item.id for item in stored], _SHOWN_FAILURES)
     for job in found:
         say(f"  {job.id} {job.state}: {error_line(job.error) or job.reason}")
 
@@ -92,6 +94,7 @@ def _say_failures(producer: Producer, stored: Sequence[Enqueued]) -> None:
 def status(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="The campaign.")],
+    tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -104,10 +107,10 @@ def status(
 
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
-        found = views.campaigns(conn, name=name, limit=1)
-        counts = views.counts(conn, campaign=name)
-        bad = _unsuccessful(conn, name)
-        sums = costs.campaign_costs(conn, name)
+        found = views.campaigns(conn, tenant, name=name, limit=1)
+        counts = views.counts(conn, tenant, campaign=name)
+        bad = _unsuccessful(conn, tenant, name)
+        sums = costs.campaign_costs(conn, tenant, name)
     if not found:
         raise InvalidInput([Problem("", f"there is no campaign {name!r}")])
     total, paused_at = sum(counts.values()), found[0]["paused_at"]
@@ -122,10 +125,10 @@ def status(
         typer.echo(f"  {job.id} {job.state}: {error_line(job.error) or job.reason}")
 
 
-def _unsuccessful(conn: Connection, name: str) -> list[JobView]:
+def _unsuccessful(conn: Connection, tenant: str, name: str) -> list[JobView]:
     from storage import views
 
     found: list[JobView] = []
     for state in (JobState.UNCONFIRMED, JobState.FAILED):
-        found += views.list_jobs(conn, state=state, campaign=name, limit=_SHOWN_FAILURES)
+        found += views.list_jobs(conn, tenant, state=state, campaign=name, limit=_SHOWN_FAILURES)
     return found

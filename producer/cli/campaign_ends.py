@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from producer.cli.job_decisions import confirm
-from producer.cli.options import AsJson, DataDir, Yes, open_producer, settings_of
+from producer.cli.options import AsJson, DataDir, OfTenant, Yes, open_producer, settings_of
+from storage.records import DEFAULT_TENANT
 from storage.states import JobState
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def cancel(
         bool, typer.Option("--discard", help="Also give up jobs that were submitted; they are billed all the same.")
     ] = False,
     yes: Yes = False,
+    tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -37,8 +39,8 @@ def cancel(
     from producer.cli.output import print_json
 
     confirm(f"Cancel what is left of {name}{', also what is billed all the same' if discard else ''}?", yes)
-    with open_producer(ctx, data_dir) as producer:
-        done = cancel_campaign(producer.database, name, discard=discard)
+    with open_producer(ctx, data_dir, tenant) as producer:
+        done = cancel_campaign(producer.database, tenant, name, discard=discard)
     if as_json:
         print_json({"campaign": name, **asdict(done)})
     else:
@@ -48,22 +50,34 @@ def cancel(
         )
 
 
-def pause(ctx: typer.Context, name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def pause(
+    ctx: typer.Context,
+    name: Name,
+    tenant: OfTenant = DEFAULT_TENANT,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
     """Submit no more of a campaign until it is resumed; what was submitted goes on."""
-    _hold(ctx, name, as_json, data_dir, paused=True)
+    _hold(ctx, name, tenant, as_json, data_dir, paused=True)
 
 
-def resume(ctx: typer.Context, name: Name, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def resume(
+    ctx: typer.Context,
+    name: Name,
+    tenant: OfTenant = DEFAULT_TENANT,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
     """Let a paused campaign go on."""
-    _hold(ctx, name, as_json, data_dir, paused=False)
+    _hold(ctx, name, tenant, as_json, data_dir, paused=False)
 
 
-def _hold(ctx: typer.Context, name: str, as_json: bool, data_dir: Path | None, *, paused: bool) -> None:
+def _hold(ctx: typer.Context, name: str, tenant: str, as_json: bool, data_dir: Path | None, *, paused: bool) -> None:
     from producer.campaign_status import pause_campaign
     from producer.cli.output import counts_line, print_json
 
-    with open_producer(ctx, data_dir) as producer, producer.database.begin() as conn:
-        status = pause_campaign(conn, name, paused=paused)
+    with open_producer(ctx, data_dir, tenant) as producer, producer.database.begin() as conn:
+        status = pause_campaign(conn, tenant, name, paused=paused)
     if as_json:
         print_json(status.as_dict())
     else:
@@ -78,6 +92,7 @@ def export(
         Path | None, typer.Option(metavar="FILE", help="Where to; standard output if not given.", show_default=False)
     ] = None,
     link_hours: Annotated[float, typer.Option(min=0.1, max=168, help="How long the links to the videos work.")] = 24.0,
+    tenant: OfTenant = DEFAULT_TENANT,
     data_dir: DataDir = None,
 ) -> None:
     """Write a campaign's jobs as JSONL, one a line in the order they were enqueued, with links to the videos."""
@@ -86,7 +101,7 @@ def export(
 
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
-        lines = _lines(conn, settings, name, link_hours * 3600)
+        lines = _lines(conn, settings, tenant, name, link_hours * 3600)
         if out is None:
             for line in lines:
                 sys.stdout.buffer.write(line)
@@ -98,7 +113,7 @@ def export(
     say(f"{count} jobs of {name} are in {out}")
 
 
-def _lines(conn: Any, settings: Settings, name: str, link_s: float) -> Iterator[bytes]:
+def _lines(conn: Any, settings: Settings, tenant: str, name: str, link_s: float) -> Iterator[bytes]:
     from dataclasses import asdict
 
     import orjson
@@ -107,10 +122,10 @@ def _lines(conn: Any, settings: Settings, name: str, link_s: float) -> Iterator[
     from storage import views
     from storage.objects import Objects
 
-    campaign_status(conn, name)
+    campaign_status(conn, tenant, name)
     objects = Objects(settings)
     last = None
-    while page := views.jobs_in_order(conn, views.JobFilter(campaign=name), after=last):
+    while page := views.jobs_in_order(conn, views.JobFilter(tenant, campaign=name), after=last):
         last = page[-1].id
         for job in page:
             link = objects.link(job.object_key, link_s) if job.object_key is not None else None

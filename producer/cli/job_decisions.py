@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from producer.cli.options import AsJson, DataDir, Yes, job_ids_of, open_producer
+from producer.cli.options import AsJson, DataDir, OfTenant, Yes, job_ids_of, open_producer
+from storage.records import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,14 +69,15 @@ def cancel(
         bool, typer.Option("--discard", help="Also give up jobs that were submitted; they are billed all the same.")
     ] = False,
     yes: Yes = False,
+    tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Cancel jobs. A queued one costs nothing, nor does one that its gateway has not begun and can cancel."""
     if discard:
         confirm("Discard videos that are billed all the same?", yes)
-    with open_producer(ctx, data_dir) as producer:
-        found = job_ids_of(producer.settings.require_database_url(), ids)
+    with open_producer(ctx, data_dir, tenant) as producer:
+        found = job_ids_of(producer, ids)
         _each(found, lambda job_id: producer.cancel(job_id, discard=discard), _cancelled, as_json)
 
 
@@ -87,10 +89,16 @@ def _cancelled(job: JobView) -> str:
     )
 
 
-def retry(ctx: typer.Context, ids: Ids, as_json: AsJson = False, data_dir: DataDir = None) -> None:
+def retry(
+    ctx: typer.Context,
+    ids: Ids,
+    tenant: OfTenant = DEFAULT_TENANT,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
     """Enqueue failed or cancelled jobs again, each as a new job that names the old one."""
-    with open_producer(ctx, data_dir) as producer:
-        found = job_ids_of(producer.settings.require_database_url(), ids)
+    with open_producer(ctx, data_dir, tenant) as producer:
+        found = job_ids_of(producer, ids)
         _each(found, producer.retry, lambda job: f"{job.state}, retries {job.metadata['retry_of']}", as_json)
 
 
@@ -113,6 +121,7 @@ def resolve(
     ] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every unconfirmed job.")] = False,
     yes: Yes = False,
+    tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -129,9 +138,9 @@ def resolve(
         raise InvalidInput([Problem("--adopt", "one task belongs to one job; give one id")])
     if resubmit and ids:
         confirm(_again(len(ids)), yes)
-    with open_producer(ctx, data_dir) as producer:
+    with open_producer(ctx, data_dir, tenant) as producer:
         if ids:
-            found = list(job_ids_of(producer.settings.require_database_url(), ids))
+            found = list(job_ids_of(producer, ids))
         else:
             found = _unconfirmed(producer, campaign, account)
             if found and resubmit:
@@ -141,10 +150,10 @@ def resolve(
 
         def decide(job_id: UUID) -> JobView:
             if adopt is not None:
-                return decisions.adopt(producer.database, job_id, adopt)
+                return decisions.adopt(producer.database, tenant, job_id, adopt)
             if resubmit:
-                return decisions.resubmit(producer.database, job_id)
-            return decisions.abandon(producer.database, job_id)
+                return decisions.resubmit(producer.database, tenant, job_id)
+            return decisions.abandon(producer.database, tenant, job_id)
 
         _each(found, decide, lambda job: str(job.state), as_json)
 
@@ -158,5 +167,7 @@ def _unconfirmed(producer: Producer, campaign: str | None, account: str | None) 
     from storage.states import JobState
 
     with producer.database.begin() as conn:
-        held = views.list_jobs(conn, state=JobState.UNCONFIRMED, campaign=campaign, limit=_MOST_AT_ONCE)
+        held = views.list_jobs(
+            conn, producer.tenant, state=JobState.UNCONFIRMED, campaign=campaign, limit=_MOST_AT_ONCE
+        )
     return [job.id for job in held if account is None or job.account == account]

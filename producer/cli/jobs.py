@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from producer.cli import job_decisions
-from producer.cli.options import AsJson, DataDir, job_id_of, settings_of
+from producer.cli.options import AsJson, DataDir, OfTenant, job_id_of, settings_of
+from storage.records import DEFAULT_TENANT
 from storage.states import JobState
 
 app = typer.Typer(help="Jobs.", no_args_is_help=True)
@@ -23,6 +24,7 @@ def list_jobs(
     state: Annotated[JobState | None, typer.Option(help="Only jobs of this state.", show_default=False)] = None,
     campaign: Annotated[str | None, typer.Option(help="Only jobs of this campaign.", show_default=False)] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many, the newest first.")] = 50,
+    tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -33,7 +35,7 @@ def list_jobs(
 
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
-        found = views.list_jobs(conn, state=state, campaign=campaign, limit=limit)
+        found = views.list_jobs(conn, tenant, state=state, campaign=campaign, limit=limit)
     if as_json:
         print_json(found)
         return
@@ -61,6 +63,7 @@ def list_jobs(
 def show(
     ctx: typer.Context,
     job: Annotated[str, typer.Argument(metavar="ID", help="The job's id, or the beginning of it.")],
+    tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -74,8 +77,8 @@ def show(
 
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
-        job_id = job_id_of(conn, job)
-        view = get_job(conn, job_id)
+        job_id = job_id_of(conn, tenant, job)
+        view = get_job(conn, tenant, job_id)
         attempts = views.attempts_of(conn, job_id)
         events = views.events_of(conn, job_id)
         waiting = [wait_line(view, wait) for wait in why_it_waits(conn, settings, view)]

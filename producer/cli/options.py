@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from storage.records import DEFAULT_TENANT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
@@ -21,6 +23,7 @@ DataDir = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+OfTenant = Annotated[str, typer.Option("--tenant", help="Whose; see `reelq tenants list`.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until nothing more happens by itself.")]
 
 
@@ -41,7 +44,7 @@ def settings_of(ctx: typer.Context, given: Path | None) -> Settings:
     return load_settings(directory(ctx, given))
 
 
-def open_producer(ctx: typer.Context, given: Path | None) -> Producer:
+def open_producer(ctx: typer.Context, given: Path | None, tenant: str = DEFAULT_TENANT) -> Producer:
     """A producer whose database is known to answer and to be up to date.
 
     Raises:
@@ -56,10 +59,10 @@ def open_producer(ctx: typer.Context, given: Path | None) -> Producer:
         if (found := current_revision(conn)) != newest_revision():
             stands = f"at {found}" if found else "empty"
             raise DatabaseUnavailable(f"the database is {stands}, not at {newest_revision()}; run `reelq db upgrade`")
-    return Producer(settings)
+    return Producer(settings, tenant=tenant)
 
 
-def job_id_of(conn: Connection, text: str) -> UUID:
+def job_id_of(conn: Connection, tenant: str, text: str) -> UUID:
     """The job a person means by an id or by its beginning.
 
     Raises:
@@ -78,7 +81,7 @@ def job_id_of(conn: Connection, text: str) -> UUID:
         pass
     if not text or not set(text.lower()) <= set("0123456789abcdef-"):
         raise JobNotFound(repr(text))
-    found = views.find_by_prefix(conn, text)
+    found = views.find_by_prefix(conn, tenant, text)
     if not found:
         raise JobNotFound(text)
     if len(found) > 1:
@@ -87,9 +90,7 @@ def job_id_of(conn: Connection, text: str) -> UUID:
     return found[0]
 
 
-def job_ids_of(url: str, texts: list[str]) -> Iterator[UUID]:
+def job_ids_of(producer: Producer, texts: list[str]) -> Iterator[UUID]:
     """`job_id_of` for several, each one once."""
-    from storage.database import connect
-
-    with connect(url) as conn:
-        return iter(dict.fromkeys([job_id_of(conn, text) for text in texts]))
+    with producer.database.begin() as conn:
+        return iter(dict.fromkeys([job_id_of(conn, producer.tenant, text) for text in texts]))

@@ -28,7 +28,7 @@ from producer.local.spec import ChildSpec
 from seedance.client import GatewayClient
 from storage.database import Database, DatabaseUnavailable, connect
 from storage.objects import Objects
-from storage.records import JobView
+from storage.records import DEFAULT_TENANT, JobView
 from storage.settings import Settings
 from storage.states import TERMINAL, JobState
 from storage.views import get_jobs
@@ -193,7 +193,7 @@ class Parts:
 
     def jobs(self, ids: Sequence[UUID]) -> list[JobView]:
         with connect(self.settings.require_database_url()) as conn:
-            found = get_jobs(conn, ids)
+            found = get_jobs(conn, DEFAULT_TENANT, ids)
         return [found[job_id] for job_id in ids]
 
     def states(self, ids: Sequence[UUID]) -> Counter[JobState]:

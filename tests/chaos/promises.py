@@ -11,7 +11,7 @@ from uuid import UUID
 
 from storage.database import Connection
 from storage.objects import Objects, StoreUnavailable
-from storage.records import JobView
+from storage.records import DEFAULT_TENANT, JobView
 from storage.states import TERMINAL, JobState
 from storage.views import attempts_of, events_of, get_jobs
 
@@ -41,7 +41,7 @@ def judge(conn: Connection, objects: Objects, ids: Sequence[UUID], tasks: Sequen
     `tasks` is what the gateways made, from their own ledgers.
     """
     verdict = Verdict(jobs=len(ids))
-    found = get_jobs(conn, ids)
+    found = get_jobs(conn, DEFAULT_TENANT, ids)
     by_prompt: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for task in tasks:
         by_prompt[task["prompt"]].append(task)

@@ -24,7 +24,7 @@ from producer import decisions
 from producer.errors import NotPossible
 from seedance.gateways.base import TaskStatus
 from storage import accounts, jobs
-from storage.records import Claimed, Move, NewJob, Work
+from storage.records import DEFAULT_TENANT, Claimed, Move, NewJob, Work
 from storage.states import TERMINAL, JobState
 from tests.integration.held_gateway import ANSWERS, Call, HeldGateway, HeldRuntime, Post
 from tests.integration.job_story import Story, read_story
@@ -253,15 +253,15 @@ class Jobs(RuleBasedStateMachine):
     @precondition(lambda self: self.gateway.posts)  # what was never sent is of little interest
     @rule(which=ANY, discard=st.booleans())
     def cancel(self, which: int, discard: bool) -> None:
-        self._decide(lambda job_id: decisions.cancel(self.database, job_id, discard=discard), which)
+        self._decide(lambda job_id: decisions.cancel(self.database, DEFAULT_TENANT, job_id, discard=discard), which)
 
     @rule(which=ANY)
     def abandon(self, which: int) -> None:
-        self._decide(lambda job_id: decisions.abandon(self.database, job_id), which)
+        self._decide(lambda job_id: decisions.abandon(self.database, DEFAULT_TENANT, job_id), which)
 
     @rule(which=ANY)
     def resubmit(self, which: int) -> None:
-        if self._decide(lambda job_id: decisions.resubmit(self.database, job_id), which):
+        if self._decide(lambda job_id: decisions.resubmit(self.database, DEFAULT_TENANT, job_id), which):
             for post in self.gateway.of(self.prompts[self._pick(which)]):
                 post.excused = True
 
@@ -291,7 +291,7 @@ class Jobs(RuleBasedStateMachine):
         post = tasks[which % len(tasks)]
         job_id = next(job_id for job_id, prompt in self.prompts.items() if prompt == post.prompt)
         try:
-            if decisions.adopt(self.database, job_id, post.task_id).state is S.GENERATING:
+            if decisions.adopt(self.database, DEFAULT_TENANT, job_id, post.task_id).state is S.GENERATING:
                 post.told = True
         except NotPossible:
             pass

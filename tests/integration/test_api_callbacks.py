@@ -14,7 +14,7 @@ from producer.api.callbacks import MAX_BODY_BYTES
 from storage import attempts, jobs, views
 from storage.attempts import hash_token
 from storage.database import connect
-from storage.records import AttemptMarks, Move, NewJob
+from storage.records import DEFAULT_TENANT, AttemptMarks, Move, NewJob
 from storage.settings import Settings
 from storage.states import JobState
 
@@ -70,7 +70,9 @@ def test_a_callback_hurries_its_job_and_notes_the_task(settings: Settings, url: 
         [doubt] = attempts.doubts(conn, [(held.id, held.claim)])
     assert doubt.reported_task_id == "cgt-1"
     with connect(url) as conn:
-        assert views.get_jobs(conn, [job_id])[job_id].state is S.UNCONFIRMED, "nothing is believed before it is asked"
+        assert views.get_jobs(conn, DEFAULT_TENANT, [job_id])[job_id].state is S.UNCONFIRMED, (
+            "nothing is believed before it is asked"
+        )
 
 
 @pytest.mark.parametrize("path", ["ark/{other}", "anyfast/{token}", "nobody/{token}", "ark/x", "ark/{token}x"])

@@ -13,7 +13,7 @@ from producer import Job, Producer
 from producer.cli import main as cli
 from seedance.account import Account
 from storage import costs, jobs
-from storage.records import Move
+from storage.records import DEFAULT_TENANT, Move
 from storage.settings import Settings
 from storage.states import JobState
 from tests.servers import environ_for
@@ -102,7 +102,7 @@ def test_a_campaign_sums_what_was_estimated_and_reported(producer: Producer, run
     finish(producer, found[0], 108_900)
     finish(producer, found[1], 108_900)
     with producer.database.begin() as conn:
-        yuan, dollars = costs.campaign_costs(conn, "spring")
+        yuan, dollars = costs.campaign_costs(conn, DEFAULT_TENANT, "spring")
     assert (yuan.currency, yuan.estimated_jobs, yuan.reported_jobs) == ("CNY", 3, 2)
     assert (float(yuan.estimated_low), float(yuan.reported), float(yuan.drift)) == (15.0282, 10.0188, 0.0)
     assert (dollars.currency, float(dollars.estimated_high), dollars.reported_jobs) == ("USD", 2.0, 0)

@@ -10,7 +10,16 @@ import pytest
 
 from storage import jobs, views
 from storage.database import Connection, Database, connect
-from storage.records import AttemptMarks, AttemptOutcome, Claimed, IdempotencyConflict, Move, Moved, NewJob
+from storage.records import (
+    DEFAULT_TENANT,
+    AttemptMarks,
+    AttemptOutcome,
+    Claimed,
+    IdempotencyConflict,
+    Move,
+    Moved,
+    NewJob,
+)
 from storage.states import JobState
 
 S = JobState
@@ -77,7 +86,7 @@ def generating(url: str, *new: NewJob) -> list[Claimed]:
 
 def state_of(url: str, job_id: UUID) -> S:
     with connect(url) as conn:
-        return views.get_jobs(conn, [job_id])[job_id].state
+        return views.get_jobs(conn, DEFAULT_TENANT, [job_id])[job_id].state
 
 
 # --- enqueue -----------------------------------------------------------------
@@ -89,7 +98,7 @@ def test_a_known_key_gives_the_earlier_job(postgres_url: str) -> None:
         again = jobs.enqueue(conn, [a_job(key="k"), a_job("another", key="m"), a_job(key="k")])
     assert [(item.id == first, item.created) for item in again] == [(True, False), (False, True), (True, False)]
     with connect(postgres_url) as conn:
-        assert views.counts(conn) == {S.QUEUED: 2}
+        assert views.counts(conn, DEFAULT_TENANT) == {S.QUEUED: 2}
 
 
 def test_a_known_key_with_another_request_is_refused_and_stores_nothing(postgres_url: str) -> None:
@@ -100,7 +109,7 @@ def test_a_known_key_with_another_request_is_refused_and_stores_nothing(postgres
     with pytest.raises(IdempotencyConflict), connect(postgres_url) as conn:
         jobs.enqueue(conn, [a_job("x", key="same"), a_job("y", key="same")])
     with connect(postgres_url) as conn:
-        assert views.counts(conn) == {S.QUEUED: 1}
+        assert views.counts(conn, DEFAULT_TENANT) == {S.QUEUED: 1}
 
 
 def test_many_enqueue_the_same_key_at_once_and_one_job_comes_of_it(postgres_url: str) -> None:
@@ -118,7 +127,7 @@ def test_a_batch_keeps_its_order_and_every_character(postgres_url: str) -> None:
     prompts = [f"{i} 猫 🎹 \\u0000 \\ ' \" %s {{}}" for i in range(4100)]
     ids = enqueue(postgres_url, *(a_job(prompt) for prompt in prompts))
     with connect(postgres_url) as conn:
-        found = views.get_jobs(conn, ids)
+        found = views.get_jobs(conn, DEFAULT_TENANT, ids)
     assert [found[job_id].request["prompt"] for job_id in ids] == prompts
 
 
@@ -127,7 +136,10 @@ def test_a_nul_from_a_gateway_does_not_lose_an_outcome(postgres_url: str) -> Non
     with connect(postgres_url) as conn:
         error = {"code": "x", "message": "a\0b"}
         assert jobs.move(conn, [Move(polled.id, (S.GENERATING,), S.FAILED, "x", polled.claim, patch={"error": error})])
-        assert views.get_jobs(conn, [polled.id])[polled.id].error == {"code": "x", "message": "a\ufffdb"}
+        assert views.get_jobs(conn, DEFAULT_TENANT, [polled.id])[polled.id].error == {
+            "code": "x",
+            "message": "a\ufffdb",
+        }
 
 
 # --- claims ------------------------------------------------------------------
@@ -241,7 +253,7 @@ def test_two_holders_of_one_job_cannot_both_win(postgres_url: str) -> None:
         thread.join()
     assert len(won) == 1
     with connect(postgres_url) as conn:
-        assert views.get_jobs(conn, [polled.id])[polled.id].error == {"code": won[0]}
+        assert views.get_jobs(conn, DEFAULT_TENANT, [polled.id])[polled.id].error == {"code": won[0]}
         assert [event["target"] for event in views.events_of(conn, polled.id)].count("failed") == 1
 
 
@@ -296,7 +308,7 @@ def test_the_timeline_tells_the_whole_life(postgres_url: str) -> None:
             ("generating", "transferring"),
             ("transferring", "succeeded"),
         ]
-        job = views.get_jobs(conn, [held.id])[held.id]
+        job = views.get_jobs(conn, DEFAULT_TENANT, [held.id])[held.id]
     assert job.due_at is None
     assert job.finished_at is not None
 

@@ -18,7 +18,7 @@ from producer import Producer
 from producer.cli import main as cli
 from storage import accounts, jobs, views
 from storage.database import connect
-from storage.records import Move
+from storage.records import DEFAULT_TENANT, Move
 from storage.settings import Settings
 from storage.states import JobState
 from tests.media_files import picture
@@ -203,7 +203,7 @@ def test_submit_and_wait(run: Run, producer: Producer) -> None:
 
 def _only(producer: Producer) -> Any:
     with connect(producer.settings.require_database_url()) as conn:
-        [job] = views.list_jobs(conn)
+        [job] = views.list_jobs(conn, DEFAULT_TENANT)
     return job.id
 
 

@@ -25,7 +25,7 @@ from producer import (
 from storage import jobs, views
 from storage.database import Database, connect
 from storage.objects import StoreUnavailable
-from storage.records import AttemptOutcome, Move
+from storage.records import DEFAULT_TENANT, AttemptOutcome, Move
 from storage.settings import Settings
 from storage.states import JobState
 from tests.media_files import picture
@@ -48,7 +48,7 @@ def producer(configured: Settings) -> Iterator[Producer]:
 
 def count(producer: Producer) -> int:
     with connect(producer.settings.require_database_url()) as conn:
-        return sum(views.counts(conn).values())
+        return sum(views.counts(conn, DEFAULT_TENANT).values())
 
 
 def bring(producer: Producer, job: Job, state: JobState, account: str = "main") -> Job:
@@ -361,18 +361,18 @@ def test_an_unconfirmed_job_is_adopted_sent_again_or_abandoned(producer: Produce
     one, two, three = (bring(producer, producer.enqueue(name), S.UNCONFIRMED) for name in "abc")
 
     with pytest.raises(NotPossible, match=f"it belongs to job {other.id}"):
-        decisions.adopt(database, one.id, f"task-{other.id}")
-    adopted = decisions.adopt(database, one.id, "cgt-1")
+        decisions.adopt(database, DEFAULT_TENANT, one.id, f"task-{other.id}")
+    adopted = decisions.adopt(database, DEFAULT_TENANT, one.id, "cgt-1")
     assert (adopted.state, adopted.gateway_task_id, adopted.account) == (S.GENERATING, "cgt-1", "main")
     with connect(producer.settings.require_database_url()) as conn:
         [attempt] = views.attempts_of(conn, one.id)
     assert (attempt["outcome"], attempt["gateway_task_id"]) == ("accepted", "cgt-1")
 
-    again = decisions.resubmit(database, two.id)
+    again = decisions.resubmit(database, DEFAULT_TENANT, two.id)
     assert (again.state, again.account, again.gateway, again.model) == (S.QUEUED, None, None, None)
 
-    gone = decisions.abandon(database, three.id)
+    gone = decisions.abandon(database, DEFAULT_TENANT, three.id)
     assert (gone.state, (gone.error or {})["code"]) == (S.FAILED, "abandoned")
     for decide in (decisions.resubmit, decisions.abandon):
         with pytest.raises(NotPossible, match="is generating, not unconfirmed"):
-            decide(database, one.id)
+            decide(database, DEFAULT_TENANT, one.id)

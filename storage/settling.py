@@ -66,5 +66,5 @@ def _document(conn: Connection, row: Mapping[str, Any], jobs: int) -> dict[str, 
         "counts": row["counts"],
         "total": jobs,
         "finished": jobs,
-        "costs": [item.as_dict() for item in campaign_costs(conn, row["name"])],
+        "costs": [item.as_dict() for item in campaign_costs(conn, row["tenant"], row["name"])],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from producer.errors import JobNotFound, NotPossible
@@ -47,7 +47,7 @@ def cancel(database: Database, tenant: str, job_id: UUID, *, discard: bool = Fal
             if job.state is JobState.CANCELLED:
                 return job
             _check_cancellable(job, discard)
-            if job.state is JobState.SUBMITTING or _can_cancel(job):
+            if what_cancelling_does(job) == "asks":
                 if jobs.request_cancel(conn, job_id, "discard" if discard else "keep"):
                     return get_job(conn, tenant, job_id)
                 continue
@@ -55,6 +55,16 @@ def cancel(database: Database, tenant: str, job_id: UUID, *, discard: bool = Fal
             if jobs.move(conn, [Move(job_id, (job.state,), JobState.CANCELLED, reason)]):
                 return get_job(conn, tenant, job_id)
     raise NotPossible(job_id, "is changing right now; try again in a moment")
+
+
+def what_cancelling_does(job: JobView) -> Literal["free", "asks", "billed", "nothing"]:
+    """What comes of cancelling a job as it stands: it ends for nothing; its gateway is asked, which may be too late; it
+    is billed in any case and can only be discarded; nothing, for it has ended."""
+    if job.terminal:
+        return "nothing"
+    if job.state is JobState.QUEUED:
+        return "free"
+    return "asks" if job.state is JobState.SUBMITTING or _can_cancel(job) else "billed"
 
 
 def _can_cancel(job: JobView) -> bool:

@@ -22,6 +22,7 @@ from seedance.gateways.base import Attempt
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest, Modality
+from storage.records import JobView
 from storage.settings import Settings
 
 CAMPAIGN_SUFFIXES = (".jsonl", ".csv")
@@ -89,6 +90,21 @@ def explain(texts: Sequence[str], settings: Settings, only: str | None = None) -
             yield from _explain_rows([_row(text)], settings, Path(), only)
 
 
+def request_of(job: JobView, settings: Settings, seed: int | None = None) -> AccountAnswer | None:
+    """What the account of a stored job was sent; before it has one, what the first that can serve it would be sent.
+
+    `seed`: the one that the attempt was given for itself, if it was. None: its account is not configured any more, or
+    would refuse it now.
+    """
+    try:
+        spec = parse_job(job.request)
+        found = fits(spec.request(), settings, job.account or job.account_pin)
+    except InvalidInput:
+        return None
+    fit = next((fit for fit in found if not fit.problems), None)
+    return None if fit is None else _answer(fit.account, (), spec, settings, {}, seed)
+
+
 def _row(text: str) -> Row | InvalidInput:
     if not text.lstrip().startswith("{"):
         return Row("", {"prompt": text})
@@ -122,6 +138,7 @@ def _answer(
     spec: JobSpec,
     settings: Settings,
     facts: Mapping[str, MediaFacts],
+    seed: int | None = None,
 ) -> AccountAnswer:
     if spec.account is not None and spec.account != account.name:
         errors = [Problem("account", f"the job is only for {spec.account}"), *errors]
@@ -130,7 +147,10 @@ def _answer(
     request = spec.request()
     dialect = account.dialect
     sent = request.with_media(dict(_stand_ins(account, request, settings, facts)))
-    call = dialect.submit_call(sent, Attempt(_seed_of_attempt(account, request), _callback_url(account, settings)))
+    own_seed = _seed_of_attempt(account, request)
+    if own_seed is not None and seed is not None:
+        own_seed = seed
+    call = dialect.submit_call(sent, Attempt(own_seed, _callback_url(account, settings)))
     return AccountAnswer(
         account.name,
         account.gateway,

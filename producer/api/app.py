@@ -22,6 +22,8 @@ from producer.api.metrics import metrics_routes
 from producer.api.readiness import Readiness
 from producer.api.service import Service
 from producer.api.streams import event_routes
+from producer.web.routes import page_routes
+from producer.web.site import Site
 from storage.database import Database
 from storage.settings import Settings, load_settings
 
@@ -45,11 +47,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     database = Database(url, name="reelq api", size=4, wait_s=5.0)
     # Connections of its own: whoever tries keys that do not exist must not keep callbacks waiting.
     key_database = Database(url, name="reelq keys", size=2, wait_s=5.0)
+    site = Site(service)
     keyring = KeyRing(key_database, None if settings.api_key is None else settings.api_key.get_secret_value())
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        await site.close()
         await service.close()
         await readiness.close()
         await asyncio.to_thread(database.close)
@@ -74,6 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(information_routes(service))
     app.include_router(callback_routes(database))
     app.include_router(metrics_routes(database))
+    app.include_router(page_routes(site, keyring))
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:

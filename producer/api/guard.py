@@ -24,7 +24,7 @@ from storage import keys
 from storage.database import DatabaseUnavailable, connect
 from storage.settings import Settings
 
-OPEN = ("/healthz", "/readyz", "/login", "/logout")
+OPEN = ("/healthz", "/readyz", "/login", "/logout", "/preferences")
 OPEN_BELOW = ("/callbacks/", "/static/")
 METRICS = "/metrics"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -30,7 +30,7 @@ def information_routes(service: Service) -> APIRouter:
         """What a job would cost, account by account in the order in which they are tried; `chosen` comes first for it.
         What could not be enqueued is refused in the same words. Nothing is stored."""
         fields = await json_object(request)
-        return answer(await service.run(lambda: _estimate(fields, service.settings)))
+        return answer(await service.run(lambda: estimates(fields, service.settings)))
 
     @router.get("/v1/capabilities", **docs.CAPABILITIES)
     async def capabilities() -> Response:
@@ -52,7 +52,12 @@ def information_routes(service: Service) -> APIRouter:
     return router
 
 
-def _estimate(fields: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+def estimates(fields: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """What a job would cost at each account, and which comes first for it.
+
+    Raises:
+        InvalidInput: it could not be enqueued.
+    """
     spec = LocalFiles(None).replace(parse_job(fields))
     request = spec.request()
     found = fits(request, settings, spec.account)

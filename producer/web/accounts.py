@@ -1,0 +1,38 @@
+"""`/accounts`: their limits, configured and learnt, and using one again at once."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from producer.account_status import account_statuses
+from producer.api.auth import require_operator
+from producer.api.problems import ApiProblem
+from producer.web.forms import read_form
+from producer.web.site import Site, go
+from storage import accounts, views
+
+
+def account_routes(site: Site) -> APIRouter:
+    """The routes of the accounts."""
+    router = APIRouter(include_in_schema=False, route_class=site.route_class())
+    service = site.service
+
+    @router.get("/accounts")
+    async def accounts_page(request: Request) -> Response:
+        require_operator(request)
+        after, found = await service.read(
+            lambda conn: (views.last_event(conn), account_statuses(conn, service.settings))
+        )
+        return site.page(request, "accounts.html", {"accounts": found, "stream": "/v1/events", "after": after})
+
+    @router.post("/accounts/{name}/resume")
+    async def resume(request: Request, name: str) -> Response:
+        require_operator(request)
+        await read_form(request)
+        if service.settings.account(name) is None:
+            raise ApiProblem(404, "account_not_found", f"account {name!r} is not configured")
+        await service.read(lambda conn: accounts.resume(conn, name))
+        return go("/accounts")
+
+    return router

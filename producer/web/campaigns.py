@@ -1,0 +1,125 @@
+"""`/campaigns`: the list, and one of them with its progress, its cost and its jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from producer.api.jobs import cursor_id
+from producer.api.problems import ApiProblem
+from producer.campaign_status import cancel_campaign, pause_campaign
+from producer.errors import CampaignNotFound
+from producer.web.charts import chart_of
+from producer.web.forms import read_form
+from producer.web.site import Site, go
+from producer.web.viewer import viewer_of
+from storage import overview, search, views
+from storage.costs import campaign_costs
+from storage.database import Connection
+from storage.states import TERMINAL, JobState
+
+PAGE, _SHOWN_JOBS = 30, 25
+STEPS_S = (2, 5, 10, 30, 60, 300, 900, 3600, 3 * 3600, 12 * 3600, 86_400)
+_COLUMNS = 60
+
+CursorText = Annotated[str, Query(max_length=64)]
+
+
+def campaign_routes(site: Site) -> APIRouter:
+    """The routes of campaigns."""
+    router = APIRouter(include_in_schema=False, route_class=site.route_class())
+    service = site.service
+
+    @router.get("/campaigns")
+    async def campaigns_page(request: Request, cursor: CursorText = "") -> Response:
+        tenant, before = viewer_of(request).tenant, cursor_id(cursor or None)
+        after, found = await service.read(
+            lambda conn: (views.last_event(conn), overview.campaigns(conn, tenant, before=before, limit=PAGE + 1))
+        )
+        rows = found[:PAGE]
+        ids = tuple(row.id for row in rows)
+        counts = await site.kept.get(("campaigns", ids), lambda conn: overview.campaign_counts(conn, ids))
+        values = {
+            "stream": "/v1/events",
+            "after": after,
+            "campaigns": rows,
+            "counts": counts,
+            "later": before is not None,
+            "following": rows[-1].id if len(found) > PAGE else None,
+        }
+        return site.page(request, "campaigns.html", values)
+
+    @router.post("/campaigns/{name:path}/pause")
+    async def pause(request: Request, name: str) -> Response:
+        return await _pause(site, request, name, paused=True)
+
+    @router.post("/campaigns/{name:path}/resume")
+    async def resume(request: Request, name: str) -> Response:
+        return await _pause(site, request, name, paused=False)
+
+    @router.post("/campaigns/{name:path}/cancel")
+    async def cancel(request: Request, name: str) -> Response:
+        form, tenant = await read_form(request), viewer_of(request).tenant
+        if form.get("confirm") != "yes":
+            raise ApiProblem(422, "invalid_request", "confirm: tick that the whole campaign is to be given up")
+        discard = form.get("discard") == "yes"
+        await service.run_batch(lambda: cancel_campaign(service.producer.database, tenant, name, discard=discard))
+        return go(_path(name))
+
+    # Last, because a name may hold slashes.
+    @router.get("/campaigns/{name:path}")
+    async def campaign_page(request: Request, name: str) -> Response:
+        tenant = viewer_of(request).tenant
+        now = await service.read(lambda conn: _now(conn, tenant, name))
+        campaign_id = now["campaign"].id
+        counts, rate, sums = await asyncio.gather(
+            site.kept.get(("campaigns", (campaign_id,)), lambda conn: overview.campaign_counts(conn, [campaign_id])),
+            site.kept.get(
+                ("campaign rate", campaign_id),
+                lambda conn: overview.finished_in_campaign(conn, campaign_id, STEPS_S, _COLUMNS),
+            ),
+            site.kept.get(("campaign costs", campaign_id), lambda conn: campaign_costs(conn, tenant, name)),
+        )
+        of = None if counts is None else counts.get(campaign_id, {})
+        values = now | {
+            "stream": "/v1/events",
+            "counts": of,
+            "total": sum((of or {}).values()),
+            "ended": sum((of or {}).get(state, 0) for state in TERMINAL),
+            "live": of is None or any(of.get(state) for state in JobState if state not in TERMINAL),
+            "rate": None if rate is None else chart_of(rate),
+            "sums": sums,
+        }
+        return site.page(request, "campaign.html", values)
+
+    return router
+
+
+async def _pause(site: Site, request: Request, name: str, *, paused: bool) -> Response:
+    await read_form(request)
+    tenant = viewer_of(request).tenant
+    await site.service.read(lambda conn: pause_campaign(conn, tenant, name, paused=paused))
+    return go(_path(name))
+
+
+def _path(name: str) -> str:
+    return f"/campaigns/{quote(name, safe='')}"
+
+
+def _now(conn: Connection, tenant: str, name: str) -> dict[str, Any]:
+    after = views.last_event(conn)
+    found = overview.campaign(conn, tenant, name)
+    if found is None:
+        raise CampaignNotFound(name)
+    page = search.find(conn, search.Search(tenant, campaign=found.id), limit=_SHOWN_JOBS)
+    known = views.get_jobs(conn, tenant, page.ids)
+    return {
+        "after": after,
+        "campaign": found,
+        "jobs": [known[job_id] for job_id in page.ids if job_id in known],
+        "following": page.next_before,
+    }

@@ -1,0 +1,151 @@
+"""`/jobs/{id}`: one job, whole, and what a person may decide about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from producer import decisions
+from producer.api.auth import require_scope
+from producer.api.problems import ApiProblem
+from producer.client import as_job_id
+from producer.explanation import AccountAnswer, request_of
+from producer.waiting import why_it_waits
+from producer.web.forms import Form, read_form
+from producer.web.language import catalogue, choose
+from producer.web.site import LANGUAGE_COOKIE, Site, go
+from producer.web.viewer import viewer_of
+from storage import views
+from storage.database import Connection
+from storage.keys import Scope
+from storage.records import JobView
+from storage.settings import Settings
+from storage.states import JobState
+
+S = JobState
+_WAY = (S.QUEUED, S.SUBMITTING, S.GENERATING, S.TRANSFERRING, S.SUCCEEDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a job's way: behind it, where it is, or before it."""
+
+    state: JobState
+    how: Literal["done", "now", "ahead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What a job's account gets, or would get."""
+
+    answer: AccountAnswer
+    was_sent: bool
+
+
+def job_routes(site: Site) -> APIRouter:
+    """The routes of one job."""
+    router = APIRouter(include_in_schema=False, route_class=site.route_class())
+    service = site.service
+
+    @router.get("/jobs/{job_id}")
+    async def job_page(request: Request, job_id: str) -> Response:
+        wanted, tenant = as_job_id(job_id), viewer_of(request).tenant
+        values = await service.read(lambda conn: _whole(conn, service.settings, tenant, wanted))
+        job: JobView = values["job"]
+        words = catalogue(choose(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", "")))
+        values["says"] = words.text("job.says", state=words.text(f"state.{job.state}"))
+        values["stream"] = None if job.terminal else f"/v1/jobs/{job.id}/events"
+        return site.page(request, "job.html", values)
+
+    @router.post("/jobs/{job_id}/cancel")
+    async def cancel(request: Request, job_id: str) -> Response:
+        wanted, tenant = as_job_id(job_id), viewer_of(request).tenant
+        form = await read_form(request)
+        discard = form.get("how") == "discard"
+        await service.run(lambda: decisions.cancel(service.producer.database, tenant, wanted, discard=discard))
+        return go(f"/jobs/{wanted}")
+
+    @router.post("/jobs/{job_id}/retry")
+    async def retry(request: Request, job_id: str) -> Response:
+        wanted, tenant = as_job_id(job_id), viewer_of(request).tenant
+        await read_form(request)
+        job, _ = await service.run(lambda: decisions.retry(service.producer.database, service.settings, tenant, wanted))
+        return go(f"/jobs/{job.id}")
+
+    @router.post("/jobs/{job_id}/resolve")
+    async def resolve(request: Request, job_id: str) -> Response:
+        wanted, tenant = as_job_id(job_id), require_scope(request, Scope.ADMIN).tenant
+        decide = _resolution(site, tenant, wanted, await read_form(request))
+        await service.run(decide)
+        return go(f"/jobs/{wanted}")
+
+    return router
+
+
+def _resolution(site: Site, tenant: str, job_id: UUID, form: Form) -> Callable[[], JobView]:
+    database = site.service.producer.database
+    match form.get("action"):
+        case "adopt":
+            task_id = form.get("task_id", "").strip()
+            if not 0 < len(task_id) <= 200:
+                raise ApiProblem(422, "invalid_request", "task_id: write the id that the gateway gave the task")
+            return lambda: decisions.adopt(database, tenant, job_id, task_id)
+        case "resubmit":
+            if form.get("confirm") != "yes":
+                raise ApiProblem(422, "invalid_request", "confirm: sending it again may pay twice; tick that you know")
+            return lambda: decisions.resubmit(database, tenant, job_id)
+        case "abandon":
+            return lambda: decisions.abandon(database, tenant, job_id)
+    raise ApiProblem(422, "invalid_request", "action: choose one of the three")
+
+
+def _whole(conn: Connection, settings: Settings, tenant: str, job_id: UUID) -> dict[str, Any]:
+    after = views.last_event(conn)
+    job = decisions.get_job(conn, tenant, job_id)
+    attempts = views.attempts_of(conn, job_id)
+    request = {name: _readable(value) for name, value in job.request.items() if name != "prompt"}
+    return {
+        "after": after,
+        "job": job,
+        "request": request,
+        "attempts": attempts,
+        "events": views.events_of(conn, job_id),
+        "waits": why_it_waits(conn, settings, job),
+        "steps": steps(job),
+        "sent": _sent(settings, job, attempts),
+        "cancelling": decisions.what_cancelling_does(job),
+    }
+
+
+def steps(job: JobView) -> list[Step]:
+    """The way of a job. One that ended badly shows how far it came by the states it cannot have skipped."""
+    way: list[JobState] = list(_WAY)
+    if job.state is S.UNCONFIRMED:
+        way[1] = S.UNCONFIRMED
+    if job.state in (S.FAILED, S.CANCELLED):
+        reached = 3 if job.generated_at else 2 if job.gateway_task_id else 1 if job.submitted_at else 0
+        way = [*way[: reached + 1], job.state]
+    at = way.index(job.state)
+    return [
+        Step(state, "done" if place < at or (job.terminal and place == at) else "now" if place == at else "ahead")
+        for place, state in enumerate(way)
+    ]
+
+
+def _sent(settings: Settings, job: JobView, attempts: Sequence[Mapping[str, Any]]) -> Sent | None:
+    seed = attempts[-1]["seed"] if attempts else None
+    answer = request_of(job, settings, seed)
+    return None if answer is None else Sent(answer, was_sent=bool(attempts))
+
+
+def _readable(value: object) -> str:
+    """A field of a request on one line; media as data are cut short."""
+    if isinstance(value, list):
+        return ", ".join(_readable(item) for item in value)
+    text = str(value)
+    return text if len(text) <= 300 else f"{text[:80]}… ({len(text):,})"

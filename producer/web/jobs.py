@@ -1,0 +1,180 @@
+"""`/jobs`: the list with its search, and the form for a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from producer.account_status import account_statuses
+from producer.api.information import estimates
+from producer.api.jobs import cursor_id
+from producer.web.forms import Form, read_form
+from producer.web.job_form import CHOICES, JobForm, fields_of, refused, with_own_key
+from producer.web.site import Site, go
+from producer.web.viewer import Viewer, viewer_of
+from seedance.problems import InvalidInput
+from storage import overview, search, views
+from storage.database import Connection
+from storage.records import IdempotencyConflict, JobView
+from storage.states import JobState
+
+PAGE = 50
+_FOUND_BY_ID = 20
+
+Text = Annotated[str, Query(max_length=200)]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the list was asked for; "" means anything."""
+
+    q: str = ""
+    state: str = ""
+    campaign: str = ""
+    account: str = ""
+    tag: str = ""
+    cursor: str = ""
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the numbers of all jobs would mislead."""
+        return bool(self.q or self.campaign or self.account or self.tag)
+
+    @property
+    def any(self) -> bool:
+        return self.narrow or bool(self.state)
+
+    def link(self, **changed: str) -> str:
+        """The same list with something else; from its beginning, unless a cursor is given."""
+        asked = {name: getattr(self, name) for name in self.__dataclass_fields__} | {"cursor": ""} | changed
+        query = urlencode({name: value for name, value in asked.items() if value})
+        return f"/jobs?{query}" if query else "/jobs"
+
+
+def job_list_routes(site: Site) -> APIRouter:
+    """The routes of the list and of new jobs."""
+    router = APIRouter(include_in_schema=False, route_class=site.route_class())
+    service = site.service
+
+    @router.get("/jobs")
+    async def jobs_page(
+        request: Request,
+        q: Text = "",
+        state: Text = "",
+        campaign: Text = "",
+        account: Text = "",
+        tag: Text = "",
+        cursor: Text = "",
+    ) -> Response:
+        wanted = state if state in list(JobState) else ""
+        asked = Asked(*(text.strip().replace("\0", "") for text in (q, wanted, campaign, account, tag, cursor)))
+        tenant = viewer_of(request).tenant
+        before = cursor_id(asked.cursor or None)
+        found = await service.read(lambda conn: _found(conn, tenant, asked, before))
+        counts = await site.kept.get(("counts", tenant), lambda conn: overview.counts(conn, tenant))
+        # Older pages stay as they are; only the newest one is live.
+        stream = None if asked.cursor else "/v1/events"
+        return site.page(request, "jobs.html", found | {"asked": asked, "counts": counts, "stream": stream})
+
+    @router.get("/jobs/new")
+    async def new_page(request: Request) -> Response:
+        return await _form_page(site, request, JobForm())
+
+    @router.post("/jobs/new")
+    async def estimate_page(request: Request) -> Response:
+        """The estimate for browsers without scripts: the form again, with what it would cost."""
+        form = await read_form(request)
+        shown = JobForm(form, once=form.get("once", ""))
+        try:
+            found = await service.run(lambda: estimates(fields_of(form), service.settings))
+        except InvalidInput as exc:
+            return await _form_page(site, request, refused(form, exc), status=422)
+        return await _form_page(site, request, shown, estimate=found)
+
+    @router.post("/jobs/estimate")
+    async def estimate(request: Request) -> Response:
+        """The estimate alone. While the prompt is not written yet, any will do."""
+        form = await read_form(request)
+        fields = {"prompt": "…"} | fields_of(form)
+        try:
+            found = await service.run(lambda: estimates(fields, service.settings))
+        except InvalidInput as exc:
+            return site.page(request, "estimate.html", {"estimate": None, "wrong": exc.problems})
+        return site.page(request, "estimate.html", {"estimate": found, "wrong": None})
+
+    @router.post("/jobs")
+    async def enqueue(request: Request) -> Response:
+        form = await read_form(request)
+        viewer = viewer_of(request)
+        try:
+            job = await service.run(partial(_enqueue, site, viewer, form))
+        except InvalidInput as exc:
+            return await _form_page(site, request, refused(form, exc), status=422)
+        except IdempotencyConflict as exc:
+            told = JobForm(form, {"idempotency_key": [str(exc)]}, once=form.get("once", ""))
+            return await _form_page(site, request, told, status=422)
+        return go(f"/jobs/{job.id}")
+
+    return router
+
+
+def _enqueue(site: Site, viewer: Viewer, form: Form) -> JobView:
+    fields = with_own_key(fields_of(form), form.get("once", ""))
+    job, _ = site.service.producer.as_tenant(viewer.tenant).enqueue_row(fields)
+    return job
+
+
+async def _form_page(
+    site: Site, request: Request, form: JobForm, *, status: int = 200, estimate: Any = None
+) -> Response:
+    accounts = []
+    if viewer_of(request).may_operate:
+        accounts = await site.service.read(lambda conn: account_statuses(conn, site.service.settings))
+    values = {"form": form, "choices": CHOICES, "accounts": accounts, "estimate": estimate, "wrong": None}
+    return site.page(request, "new.html", values, status=status)
+
+
+def _found(conn: Connection, tenant: str, asked: Asked, before: UUID | None) -> dict[str, Any]:
+    after = views.last_event(conn)
+    ids, following, looked_at = _ids(conn, tenant, asked, before)
+    known = views.get_jobs(conn, tenant, ids)
+    return {
+        "after": after,
+        "jobs": [known[job_id] for job_id in ids if job_id in known],
+        "following": following,
+        "looked_at": looked_at,
+    }
+
+
+def _ids(
+    conn: Connection, tenant: str, asked: Asked, before: UUID | None
+) -> tuple[list[UUID], UUID | None, int | None]:
+    """What fits, where the next page begins, and how many were looked at if that was not all."""
+    if asked.q:
+        by_name = search.by_id(conn, tenant, asked.q, _FOUND_BY_ID)
+        if not by_name and (of_key := search.by_key(conn, tenant, asked.q)) is not None:
+            by_name = [of_key]
+        if by_name:
+            return by_name, None, None
+    campaign_id = None
+    if asked.campaign:
+        found = overview.campaign(conn, tenant, asked.campaign)
+        if found is None:
+            return [], None, None
+        campaign_id = found.id
+    wanted = search.Search(
+        tenant,
+        [JobState(asked.state)] if asked.state else None,
+        campaign_id,
+        asked.account or None,
+        asked.tag or None,
+        asked.q or None,
+    )
+    page = search.find(conn, wanted, before=before, limit=PAGE)
+    return list(page.ids), page.next_before, page.looked_at

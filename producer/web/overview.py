@@ -1,0 +1,75 @@
+"""`/`: what needs a person, then how all of it stands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from producer.account_status import account_statuses
+from producer.web.charts import chart_of
+from producer.web.job_form import CHOICES, JobForm
+from producer.web.site import FRAGMENT_HEADER, Site
+from producer.web.viewer import Viewer, viewer_of
+from storage import overview, search, views
+from storage.costs import recent_costs
+from storage.database import Connection
+from storage.settings import Settings
+
+WINDOWS: Mapping[str, tuple[int, int]] = {"hour": (60, 60), "day": (1800, 48), "week": (10_800, 56)}
+"""By name: how many seconds a column is, and how many there are."""
+_SHOWN_NEEDY, _SHOWN_JOBS, _SHOWN_CAMPAIGNS = 8, 12, 6
+
+
+def overview_routes(site: Site) -> APIRouter:
+    """The route of the first page."""
+    router = APIRouter(include_in_schema=False, route_class=site.route_class())
+
+    @router.get("/")
+    async def first_page(request: Request, window: str = "hour") -> Response:
+        viewer = viewer_of(request)
+        window = window if window in WINDOWS else "hour"
+        tenant, (step_s, pieces) = viewer.tenant, WINDOWS[window]
+        now, counts, rate, sums = await asyncio.gather(
+            site.service.read(lambda conn: _now(conn, site.service.settings, viewer)),
+            site.kept.get(("counts", tenant), lambda conn: overview.counts(conn, tenant)),
+            site.kept.get(
+                ("rate", tenant, window), lambda conn: overview.finished_lately(conn, tenant, step_s, pieces)
+            ),
+            site.kept.get(("costs", tenant, window), lambda conn: recent_costs(conn, tenant, step_s * pieces)),
+        )
+        ids = tuple(row.id for row in now["campaigns"])
+        campaign_counts = await site.kept.get(("campaigns", ids), lambda conn: overview.campaign_counts(conn, ids))
+        values = now | {
+            "stream": "/v1/events",
+            "window": window,
+            "windows": WINDOWS,
+            "counts": counts,
+            "rate": None if rate is None else chart_of(rate),
+            "sums": sums,
+            "campaign_counts": campaign_counts,
+        }
+        if FRAGMENT_HEADER not in request.headers:
+            values |= {"form": JobForm(), "choices": CHOICES, "estimate": None, "wrong": None}
+        return site.page(request, "overview.html", values)
+
+    return router
+
+
+def _now(conn: Connection, settings: Settings, viewer: Viewer) -> dict[str, Any]:
+    """What costs little enough to be asked each time."""
+    after = views.last_event(conn)  # first, so that nothing is missed that happens meanwhile
+    accounts = account_statuses(conn, settings) if viewer.may_operate else []
+    recent = views.get_jobs(conn, viewer.tenant, search.find(conn, search.Search(viewer.tenant), limit=_SHOWN_JOBS).ids)
+    return {
+        "after": after,
+        "held": overview.held(conn, viewer.tenant, _SHOWN_NEEDY),
+        "expiring": overview.expiring(conn, viewer.tenant, _SHOWN_NEEDY),
+        "accounts": accounts,
+        "stopped": [account for account in accounts if account["state"] == "suspended"],
+        "campaigns": overview.campaigns(conn, viewer.tenant, limit=_SHOWN_CAMPAIGNS),
+        "recent": sorted(recent.values(), key=lambda job: job.id, reverse=True),
+    }

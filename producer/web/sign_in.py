@@ -1,0 +1,49 @@
+"""`/login` and `/logout`: a browser keeps a key; `/preferences`: and its language and colours."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from producer.api.auth import end_session, start_session
+from producer.api.keyring import KeyRing
+from producer.web.forms import back_to, read_form
+from producer.web.language import LANGUAGES
+from producer.web.site import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, Site, go, set_cookie
+
+
+def sign_in_routes(site: Site, keyring: KeyRing) -> APIRouter:
+    """The routes that need no key."""
+    router = APIRouter(include_in_schema=False, route_class=site.route_class())
+
+    @router.get("/login")
+    async def login_page(request: Request, next: str = "/") -> Response:
+        return site.page(request, "login.html", {"next": back_to(next), "refused": False})
+
+    @router.post("/login")
+    async def login(request: Request) -> Response:
+        form = await read_form(request)
+        key, wanted = form.get("key", "").strip(), back_to(form.get("next", "/"))
+        if not key or await keyring.principal(key) is None:
+            return site.page(request, "login.html", {"next": wanted, "refused": True}, status=401)
+        response = go(wanted)
+        start_session(response, request, key)
+        return response
+
+    @router.post("/logout")
+    async def logout(request: Request) -> Response:
+        await read_form(request)
+        response = go("/login")
+        end_session(response)
+        return response
+
+    @router.post("/preferences")
+    async def preferences(request: Request) -> Response:
+        form = await read_form(request)
+        response = go(back_to(form.get("next", "/")))
+        for name, cookie, known in (("language", LANGUAGE_COOKIE, LANGUAGES), ("theme", THEME_COOKIE, THEMES)):
+            if form.get(name) in known:
+                set_cookie(request, response, cookie, form[name])
+        return response
+
+    return router

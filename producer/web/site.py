@@ -1,0 +1,175 @@
+"""Making a page of a template: language, theme, zone, security headers, and errors that look like pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import jinja2
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.responses import RedirectResponse, Response
+
+from producer.api.problems import KINDS, ApiProblem, details_of
+from producer.api.service import Service
+from producer.web import charts, static_files
+from producer.web.forms import TOKEN_COOKIE, token_of
+from producer.web.kept import Kept
+from producer.web.language import LANGUAGES, catalogue, choose
+from producer.web.viewer import Viewer, viewer_of
+from producer.web.words import Words, zone_of
+from storage.job_document import cut_short
+from storage.states import JobState
+
+LANGUAGE_COOKIE, THEME_COOKIE, ZONE_COOKIE = "reelq_language", "reelq_theme", "reelq_zone"
+THEMES = ("auto", "light", "dark")
+YEAR_S = 365 * 86_400
+FRAGMENT_HEADER = "x-reelq-fragment"
+_NOBODY = Viewer("", may_enqueue=False, may_operate=False, has_key=False)
+
+_SHOWN: tuple[type[Exception], ...] = (ApiProblem, RequestValidationError, *(kind for kind, _ in KINDS))
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Site:
+    """What every page is made with. One per process."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.kept = Kept(service.read)
+        self.files = static_files.load()
+        self._templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("producer.web"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals.update(
+            static={name: item.url for name, item in self.files.items()},
+            states=list(JobState),
+            bar=charts.bar,
+            languages=LANGUAGES,
+            themes=THEMES,
+        )
+        self._templates.filters.update(segment=lambda text: quote(str(text), safe=""), as_json=_as_json)
+
+    def page(
+        self,
+        request: Request,
+        template: str,
+        values: Mapping[str, Any] | None = None,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """A template filled in for whoever asks; with `X-Reelq-Fragment` without the frame around it."""
+        language = choose(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
+        theme = request.cookies.get(THEME_COOKIE, "")
+        zone = request.cookies.get(ZONE_COOKIE, "")
+        words = catalogue(language)
+        token = token_of(request)
+        known = "principal" in request.scope.get("state", {})
+        text = self._templates.get_template(template).render(
+            t=words.text,
+            word=words.word,
+            w=Words(words, zone_of(zone), datetime.now(UTC)),
+            language=language,
+            theme=theme if theme in THEMES else THEMES[0],
+            zone=zone,
+            viewer=viewer_of(request) if known else _NOBODY,
+            token=token,
+            here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            path=request.url.path,
+            fragment=FRAGMENT_HEADER in request.headers,
+            **{"stream": None, "after": 0, "says": ""} | dict(values or {}),
+        )
+        response = Response(text, status, {**self._headers, **(headers or {})}, "text/html; charset=utf-8")
+        if request.cookies.get(TOKEN_COOKIE) != token:
+            set_cookie(request, response, TOKEN_COOKIE, token)
+        return response
+
+    @cached_property
+    def _headers(self) -> Mapping[str, str]:
+        store = _origin(self.service)
+        policy = {
+            "default-src": "'none'",
+            "script-src": "'self'",
+            "style-src": "'self'",
+            "img-src": f"'self' {store}",
+            "media-src": f"'self' {store}",
+            "connect-src": "'self'",
+            "form-action": "'self'",
+            "base-uri": "'none'",
+            "frame-ancestors": "'none'",
+        }
+        return {
+            "Content-Security-Policy": "; ".join(f"{name} {value.strip()}" for name, value in policy.items()),
+            "X-Content-Type-Options": "nosniff",
+            # Other sites learn nothing. With "no-referrer" browsers send forms with "Origin: null", and the guard would
+            # not know our own from theirs.
+            "Referrer-Policy": "same-origin",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+            "Cache-Control": "private, no-cache",
+            "Vary": "Cookie, Accept-Language, X-Reelq-Fragment",
+        }
+
+    def route_class(self) -> type[APIRoute]:
+        """Routes whose errors are pages."""
+        site = self
+
+        class PageRoute(APIRoute):
+            def get_route_handler(self) -> Handler:
+                handle = super().get_route_handler()
+
+                async def answer(request: Request) -> Response:
+                    try:
+                        return await handle(request)
+                    except _SHOWN as exc:
+                        return site.problem(request, exc)
+
+                return answer
+
+        return PageRoute
+
+    def problem(self, request: Request, exc: Exception) -> Response:
+        """An error as a page."""
+        found = details_of(exc)
+        return self.page(request, "problem.html", {"found": found}, status=found.status, headers=found.headers)
+
+    async def close(self) -> None:
+        """Stop what runs in the background."""
+        await self.kept.close()
+
+
+def go(path: str) -> Response:
+    """Go and look there now."""
+    return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
+
+
+def set_cookie(request: Request, response: Response, name: str, value: str) -> None:
+    """Keep a small thing in the browser for a year, where no script reads it."""
+    secure = request.url.scheme == "https"
+    response.set_cookie(name, value, max_age=YEAR_S, httponly=True, samesite="lax", secure=secure)
+
+
+def _origin(service: Service) -> str:
+    """Where the bucket is for browsers, as a content security policy names it; "" when it cannot be told."""
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        parts = urlsplit(service.objects.link("videos/", 60))
+    except BotoCoreError:  # no keys are configured: there are no links either
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(cut_short(value), ensure_ascii=False, indent=2, default=str)

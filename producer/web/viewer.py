@@ -1,0 +1,27 @@
+"""Who looks at the page, and what the page offers him."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from producer.api.auth import principal_of
+from storage.keys import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """`may_enqueue`: and decide about jobs; `may_operate`: see the accounts and resume them. `has_key` when he came
+    with one, and so can sign out."""
+
+    tenant: str
+    may_enqueue: bool
+    may_operate: bool
+    has_key: bool
+
+
+def viewer_of(request: Request) -> Viewer:
+    """The viewer of a request that came past the guard."""
+    principal = principal_of(request)
+    return Viewer(principal.tenant, Scope.ENQUEUE in principal.scopes, principal.operator, principal.key_id is not None)

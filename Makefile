@@ -54,6 +54,14 @@ chaos: $(STAMP) ## kill everything, for 15 minutes at the most, and print what b
 	@$(BIN)/pytest -q -n 0 --hypothesis-profile=thorough tests/integration/test_state_machine_property.py
 	@$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED))
 
+.PHONY: bench
+bench: $(STAMP) ## measure beside Celery, DBOS and others, in 15 minutes (PART=lifecycle: one part; QUICK=1: small runs)
+	@$(BIN)/python -m bench $(PART) $(if $(QUICK),--quick)
+
+.PHONY: bench-lock
+bench-lock: ## write the contenders' requirements anew (needs uv)
+	@uv pip compile -q bench/contenders/requirements.in --python-version 3.11 $(LOCK) -o bench/contenders/requirements.lock
+
 .PHONY: format
 format: $(STAMP) ## rewrite the code in the project's format
 	@$(BIN)/ruff format -q .

@@ -142,6 +142,9 @@ class Gateway:
 
     def _show(self, dialect: Dialect, call: Call, route: Route, task: Task, facts: dict[str, str]) -> Answer:
         rule = self._strike("view", route, facts)
+        now = self._world.engine.clock()
+        if task.told_at is None and rule is None and task.phase(now) in TERMINAL:
+            task.told_at = now
         return dialect.shown(task, view_of(self._world, task, call.base_url, rule))
 
     def _list(self, dialect: Dialect, call: Call) -> Answer:

@@ -129,6 +129,8 @@ def _entry(task: Task, key: str, submissions: int, now: float) -> dict[str, Any]
         "fate": task.fate.ending,
         "deleted": task.deleted,
         "polls": task.polls,
+        "ends_at": task.ends_at,
+        "told_at": task.told_at,
         "fetches": task.fetches,
         "complete_fetches": task.complete_fetches,
         "bytes_served": task.bytes_served,

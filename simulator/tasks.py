@@ -82,6 +82,8 @@ class Task:
     cancelled_at: float | None = None
     deleted: bool = False
     polls: int = 0
+    told_at: float | None = None
+    """When a query was first answered with how it ended."""
     fetches: int = 0
     complete_fetches: int = 0
     bytes_served: int = 0

@@ -34,11 +34,10 @@ app.add_typer(assets.app, name="assets")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(database.app, name="db")
 app.command("doctor")(doctor.doctor)
-app.command(
-    "simulator",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-    add_help_option=False,
-)(rehearsal.simulator)
+# These two have options of their own.
+_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+app.command("simulator", context_settings=_PASSED_ON, add_help_option=False)(rehearsal.simulator)
+app.command("bench", context_settings=_PASSED_ON, add_help_option=False)(rehearsal.bench)
 
 
 def _print_version(wanted: bool) -> None:

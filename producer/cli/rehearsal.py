@@ -1,4 +1,4 @@
-"""`reelq demo` and `reelq simulator`: to see it work, and to practise against."""
+"""`reelq demo`, `reelq simulator` and `reelq bench`: to see it work, to practise against, and to measure it."""
 
 from __future__ import annotations
 
@@ -29,3 +29,12 @@ def simulator(ctx: typer.Context) -> None:
     except SystemExit as exc:  # argparse's own way out
         code = exc.code if isinstance(exc.code, int) else 2
     raise typer.Exit(code)
+
+
+def bench(ctx: typer.Context) -> None:
+    """Measure reelq beside its alternatives, as docs/benchmarks.md says; `reelq bench --help` lists the options."""
+    import subprocess
+    import sys
+
+    # Not imported: what it measures must not know it.
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "bench", *ctx.args]))

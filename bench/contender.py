@@ -1,0 +1,208 @@
+"""A contender under measurement: its processes, its enqueueing, and what it says of its jobs; reelq is one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from bench.metering import Ran, run
+from bench.peers import Peer
+from bench.site import API_KEY, Gateway, Site, clean_environ, end_group
+from bench.waiting import wait_for
+from producer.local.plan import Plan
+from producer.local.servers import spawn, wait_ready
+from producer.local.spec import ChildSpec
+from storage import database
+from storage.settings import load_settings
+
+ENQUEUE_S = 120.0
+START_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run of a contender happens."""
+
+    site: Site
+    gateway: Gateway
+    name: str
+    """Of its database, its bucket and its directory."""
+    broker: int = 0
+
+    @property
+    def directory(self) -> Path:
+        """For its files and logs."""
+        path = self.site.directory / self.name
+        path.mkdir(exist_ok=True)
+        return path
+
+    def videos(self) -> list[Path]:
+        """The videos that are whole in its bucket; what is still being written has another ending."""
+        top = self.site.s3.buckets / self.name / "videos"
+        return [Path(at, name) for at, _, names in os.walk(top) for name in names if name.endswith(".mp4")]
+
+
+class Contender(ABC):
+    """Prepared when made; `start`, `enqueue`, and at the end `close`."""
+
+    name: str
+    """The first word of each of its prompts."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.processes: list[subprocess.Popen[bytes]] = []
+        place.site.bucket(place.name)
+        self.database_url = place.site.database(place.name)
+        self.broker_url = place.site.broker(place.broker)
+
+    @abstractmethod
+    def specs(self) -> list[ChildSpec]:
+        """Its long-lived processes."""
+
+    @abstractmethod
+    def enqueue(self, count: int) -> Ran:
+        """Hand it so many jobs, in a process of its own, and say what that took."""
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self.processes]
+
+    def launch(self) -> list[ChildSpec]:
+        """Start its processes."""
+        specs = self.specs()
+        self.processes = [spawn(spec) for spec in specs]
+        return specs
+
+    def start(self) -> None:
+        """Start its processes and wait until they work."""
+        for spec, process in zip(self.launch(), self.processes, strict=True):
+            wait_ready(spec, process, START_S)
+
+    def kill(self) -> None:
+        """SIGKILL all of its processes at once."""
+        for process in self.processes:
+            end_group(process)
+        self.processes = []
+
+    def ended(self) -> bool:
+        """Whether it has nothing left to do by its own books; the videos are counted apart."""
+        return True
+
+    def held(self) -> int:
+        """Jobs that it keeps for a person to decide."""
+        return 0
+
+    def close(self) -> None:
+        """Stop everything and remove what it stored."""
+        self.kill()  # all is measured, and some take long to say goodbye
+        self.place.site.drop(self.place.name)
+        self.place.site.remove_bucket(self.place.name)
+
+
+class PeerContender(Contender):
+    """One of `bench.contenders`."""
+
+    def __init__(self, peer: Peer, place: Place, more: Mapping[str, str] | None = None) -> None:
+        super().__init__(place)
+        self.name = peer.name
+        self._peer = peer
+        own = {
+            "BENCH_NAME": peer.name,
+            "BENCH_GATEWAY": place.gateway.base_url,
+            "BENCH_API_KEY": API_KEY,
+            "BENCH_S3_ENDPOINT": place.site.s3.url,
+            "BENCH_BUCKET": place.name,
+            "BENCH_DATABASE_URL": self.database_url,
+            "BENCH_BROKER_URL": self.broker_url,
+        }
+        self._environ = clean_environ() | place.site.store_environ() | own | peer.environ | dict(more or {})
+        if peer.extension:
+            place.site.allow_extension(peer.extension)
+        if peer.prepare:
+            command = peer.step_command("prepare")
+            run(command, self._environ, place.directory / "prepare.log", ENQUEUE_S)
+
+    def specs(self) -> list[ChildSpec]:
+        if not self._peer.worker:
+            return []
+        log = self.place.directory / "worker.log"
+        log.unlink(missing_ok=True)
+
+        def works(_pid: int) -> bool:
+            return log.is_file() and self._peer.ready in log.read_text(errors="replace")
+
+        command = tuple(self._peer.worker_command())
+        return [ChildSpec(self._peer.name, command, self.place.directory, log, self._environ, works)]
+
+    def enqueue(self, count: int) -> Ran:
+        command = self._peer.step_command("enqueue", str(count))
+        return run(command, self._environ, self.place.directory / "enqueue.log", ENQUEUE_S)
+
+
+class Reelq(Contender):
+    """The product, with the processes that `reelq up` starts and the settings that it has by default."""
+
+    name = "reelq"
+
+    def __init__(self, place: Place, more: Mapping[str, str] | None = None, max_in_flight: int = 100_000) -> None:
+        super().__init__(place)
+        account = {
+            "name": "simulator",
+            "gateway": "anyfast",
+            "base_url": place.gateway.base_url,
+            "api_key": API_KEY,
+            "max_in_flight": max_in_flight,
+        }
+        own = {
+            "REELQ_DATA_DIR": str(place.directory),
+            "REELQ_DATABASE_URL": self.database_url,
+            "REELQ_BROKER_URL": self.broker_url,
+            "REELQ_S3_ENDPOINT_URL": place.site.s3.url,
+            "REELQ_S3_BUCKET": place.name,
+            "REELQ_S3_ACCESS_KEY_ID": place.site.s3.access_key_id,
+            "REELQ_S3_SECRET_ACCESS_KEY": place.site.s3.secret_access_key,
+            "REELQ_ACCOUNTS": json.dumps([account]),
+            # The others' first wait; the simulator's generations are that short.
+            "REELQ_POLL_MIN_SECONDS": "0.5",
+        }
+        self.environ = clean_environ() | own | dict(more or {})
+        database.upgrade(self.database_url)
+        self._settings = load_settings(place.directory, self.environ)
+
+    def specs(self) -> list[ChildSpec]:
+        plan = Plan(self.place.directory, self.environ, self._settings, 0, None, None)
+        return plan.movers()
+
+    def start(self) -> None:
+        super().start()
+        wait_for("the workers' first heartbeats", self._beats, START_S)
+
+    def _beats(self) -> bool:
+        wanted = {"scheduler", "submit", "poll", "transfer"}
+        return wanted <= {str(row[0]) for row in self.rows("SELECT DISTINCT component FROM heartbeats")}
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """Ask its database."""
+        with psycopg.connect(self.database_url) as conn:
+            return conn.execute(query.encode()).fetchall()
+
+    def enqueue(self, count: int) -> Ran:
+        file = self.place.directory / "jobs.jsonl"
+        rows = ({"prompt": f"reelq {number}", "duration": 4, "resolution": "480p"} for number in range(count))
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        command = [sys.executable, "-m", "producer.cli.main", "campaign", "run", str(file), "--name", "bench"]
+        return run(command, self.environ, self.place.directory / "enqueue.log", ENQUEUE_S)
+
+    def ended(self) -> bool:
+        return not self.rows("SELECT 1 FROM jobs WHERE due_at IS NOT NULL AND state <> 'unconfirmed' LIMIT 1")
+
+    def held(self) -> int:
+        return len(self.rows("SELECT 1 FROM jobs WHERE state = 'unconfirmed'"))

@@ -1,0 +1,52 @@
+"""Celery on Valkey: a task a step, and a countdown before every poll."""
+
+# mypy: ignore-errors
+# Its libraries are installed in the contenders' environment, not in ours.
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+from bench.contenders import settings, work
+
+app = Celery("videos", broker=settings.BROKER_URL)
+app.conf.update(
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    # How long after a crash a message comes back. It must exceed the longest countdown; Celery's own value is an hour.
+    broker_transport_options={"visibility_timeout": int(os.environ.get("BENCH_VISIBILITY_S", "3600"))},
+)
+RETRIES = {"autoretry_for": (OSError,), "retry_backoff": True, "max_retries": 5}
+
+
+@app.task(**RETRIES)
+def submit(number: int) -> None:
+    """Start a generation."""
+    task_id = work.submit(number)
+    poll.apply_async((number, task_id, 1), countdown=settings.wait_s(0))
+
+
+@app.task(**RETRIES)
+def poll(number: int, task_id: str, polls: int) -> None:
+    """Ask, and ask again later unless the video is ready."""
+    url = work.ask(task_id)
+    if url is None:
+        poll.apply_async((number, task_id, polls + 1), countdown=settings.wait_s(polls))
+    else:
+        transfer.delay(number, url)
+
+
+@app.task(**RETRIES)
+def transfer(number: int, url: str) -> None:
+    """Copy the video."""
+    work.copy(url, number)
+
+
+def enqueue(count: int) -> None:
+    """Hand in the jobs."""
+    with app.producer_pool.acquire(block=True) as producer:
+        for number in range(count):
+            submit.apply_async((number,), producer=producer)

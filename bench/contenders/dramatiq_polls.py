@@ -1,0 +1,47 @@
+"""dramatiq on Valkey: an actor a step, and a delayed message before every poll."""
+
+# mypy: ignore-errors
+# Its libraries are installed in the contenders' environment, not in ours.
+
+from __future__ import annotations
+
+import os
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+
+from bench.contenders import settings, work
+
+# How long a worker may be silent before its messages go to others; dramatiq's own value is a minute.
+dramatiq.set_broker(
+    RedisBroker(url=settings.BROKER_URL, heartbeat_timeout=int(os.environ.get("BENCH_HEARTBEAT_MS", "60000")))
+)
+
+
+@dramatiq.actor(max_retries=5)
+def submit(number: int) -> None:
+    """Start a generation."""
+    task_id = work.submit(number)
+    poll.send_with_options(args=(number, task_id, 1), delay=int(settings.wait_s(0) * 1000))
+
+
+@dramatiq.actor(max_retries=5)
+def poll(number: int, task_id: str, polls: int) -> None:
+    """Ask, and ask again later unless the video is ready."""
+    url = work.ask(task_id)
+    if url is None:
+        poll.send_with_options(args=(number, task_id, polls + 1), delay=int(settings.wait_s(polls) * 1000))
+    else:
+        transfer.send(number, url)
+
+
+@dramatiq.actor(max_retries=5)
+def transfer(number: int, url: str) -> None:
+    """Copy the video."""
+    work.copy(url, number)
+
+
+def enqueue(count: int) -> None:
+    """Hand in the jobs."""
+    for number in range(count):
+        submit.send(number)

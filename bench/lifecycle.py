@@ -1,0 +1,244 @@
+"""The same jobs through reelq and through what a user would otherwise write: speed, CPU, memory, polls, latency.
+
+Each contender submits to the same simulated gateway, polls until the video is there and copies it to the same S3
+server. They run one after the other, in turns; the figures are medians of the turns.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import count
+from statistics import median
+from typing import Any
+
+import psycopg
+from botocore.exceptions import BotoCoreError, ClientError
+
+from bench import crash, peers
+from bench.contender import Contender, PeerContender, Place, Reelq
+from bench.metering import CommandFailed, Meter
+from bench.peers import PEERS, NoContenders, Peer
+from bench.report import Report, Table, Target, Value, quantile, ratio
+from bench.site import Gateway, Site, gateway, site
+from bench.waiting import NotInTime, wait_for, wait_to_reach
+from producer.local.errors import StackError
+
+VIDEO_BYTES = 256 * 1024
+GATEWAY_OPTIONS = ("--video-bytes", str(VIDEO_BYTES), "--median-seconds", "2", "--sigma", "0.35")
+RUN_S, STALL_S = 120.0, 30.0
+KILLED_JOBS, KILLED_AT_ONCE = 200, 50
+_NUMBERS = count(1)  # the store goes on for a while knowing a bucket that was removed: every run has its own
+SETTLE_S = 1.0
+FAILURES = (CommandFailed, NotInTime, StackError, OSError, psycopg.Error, RuntimeError, BotoCoreError, ClientError)
+COLUMNS = (
+    *("contender", "jobs", "jobs/s", "CPU ms/job", "with DB+broker", "memory MiB"),
+    *("polls/job", "found p50 s", "found p99 s", "CPU ratio", "all ratio", "speed ratio"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row to be: what is measured under which name, and with how many jobs."""
+
+    name: str
+    label: str
+    jobs: int
+    make: Callable[[Place], Contender]
+    peer: Peer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run. CPU in milliseconds a job; latencies, from the end of a generation to its discovery, in seconds."""
+
+    jobs: int
+    seconds: float
+    cpu_ms: float
+    enqueue_cpu_ms: float
+    servers_cpu_ms: float
+    """Database and broker."""
+    store_cpu_ms: float
+    gateway_cpu_ms: float
+    peak_mib: float
+    polls: float
+    latency_p50_s: float | None
+    latency_p99_s: float | None
+    paid_twice: int
+
+    @property
+    def rate(self) -> float:
+        """Jobs a second."""
+        return self.jobs / self.seconds
+
+
+def entries(jobs: int) -> list[Entry]:
+    """All contenders, reelq first; the slow ones get fewer jobs."""
+    found = [
+        Entry("reelq", "reelq", jobs, Reelq),
+        Entry("reelq-np", "reelq, poster=false", jobs, lambda place: Reelq(place, {"REELQ_POSTER": "false"})),
+    ]
+    for peer in PEERS:
+        share = max(1, round(jobs * peer.jobs / 2000))
+        found.append(Entry(peer.name, peer.label, share, lambda place, p=peer: PeerContender(p, place), peer))  # type: ignore[misc] # mypy cannot type the default
+    return found
+
+
+def measure(where: Site, remote: Gateway, entry: Entry) -> Measured:
+    """One run of one contender, from nothing to its last video."""
+    remote.reset()
+    place = Place(where, remote, f"{entry.name}-{next(_NUMBERS)}")
+    contender = entry.make(place)
+    try:
+        contender.start()
+        servers = [where.pids["postgres"], where.pids["valkey"]]
+        groups = {"own": contender.pids, "servers": servers, "store": [where.pids["s3"]], "gateway": [remote.pid]}
+        with Meter(groups) as meter:
+            began = time.monotonic()
+            enqueued = contender.enqueue(entry.jobs)
+            wait_to_reach(entry.jobs, lambda: len(place.videos()), STALL_S, RUN_S)
+            seconds = time.monotonic() - began
+            wait_for("the end by its own books", contender.ended, RUN_S)
+            time.sleep(SETTLE_S)  # what it writes after the last video counts as well
+            used = {name: meter.cpu_s(name) * 1000 / entry.jobs for name in groups}
+        # The bare script has no workers: enqueueing is all of it.
+        peak = meter.peak_bytes["own"] if contender.pids else enqueued.peak_bytes
+        return _judged(entry, place, peak, seconds, enqueued.cpu_s * 1000 / entry.jobs, used)
+    finally:
+        contender.close()
+
+
+def _judged(
+    entry: Entry, place: Place, peak_bytes: int, seconds: float, enqueue_ms: float, used: Mapping[str, float]
+) -> Measured:
+    sizes = {path.stat().st_size for path in place.videos()}
+    if sizes != {VIDEO_BYTES}:
+        raise RuntimeError(f"videos of {sorted(sizes)[:3]} bytes are in the bucket, not of {VIDEO_BYTES}")
+    ledger = place.gateway.ledger()
+    late = [max(0.0, task["told_at"] - task["ends_at"]) for task in ledger if task["told_at"] is not None]
+    return Measured(
+        jobs=entry.jobs,
+        seconds=seconds,
+        cpu_ms=used["own"] + enqueue_ms,
+        enqueue_cpu_ms=enqueue_ms,
+        servers_cpu_ms=used["servers"],
+        store_cpu_ms=used["store"],
+        gateway_cpu_ms=used["gateway"],
+        peak_mib=peak_bytes / 2**20,
+        polls=sum(task["polls"] for task in ledger) / entry.jobs,
+        latency_p50_s=quantile(late, 0.5),
+        latency_p99_s=quantile(late, 0.99),
+        paid_twice=len(ledger) - entry.jobs,
+    )
+
+
+def run_rounds(
+    where: Site, remote: Gateway, rows: Sequence[Entry], rounds: int
+) -> tuple[dict[str, list[Measured]], list[str]]:
+    """Every contender once a round; one that fails is left out of the next rounds."""
+    runs: dict[str, list[Measured]] = {entry.name: [] for entry in rows}
+    failed: dict[str, str] = {}
+    for number in range(rounds):
+        for entry in rows:
+            if entry.name in failed:
+                continue
+            try:
+                one = measure(where, remote, entry)
+            except FAILURES as exc:
+                failed[entry.name] = f"{entry.label.strip()} failed: {str(exc)[:300]}"
+                continue
+            runs[entry.name].append(one)
+            said = f"{one.rate:6.1f} jobs/s {one.cpu_ms:6.2f} ms CPU a job"
+            print(f"  round {number + 1} {entry.label:32} {said}", file=sys.stderr, flush=True)
+    return runs, list(failed.values())
+
+
+def _medians(runs: Sequence[Measured]) -> Measured:
+    """The median of every figure by itself."""
+    whole = [asdict(one) for one in runs]
+    middle: dict[str, Any] = {}
+    for key in whole[0]:
+        known = [one[key] for one in whole if one[key] is not None]
+        middle[key] = median(known) if known else None
+    return Measured(**middle)
+
+
+def report_of(rows: Sequence[Entry], runs: Mapping[str, Sequence[Measured]], notes: Sequence[str]) -> Report:
+    """The table, each row's ratio to reelq, and the targets."""
+    medians = {name: _medians(found) for name, found in runs.items() if found}
+    own = medians.get("reelq")
+    table: list[dict[str, Value]] = []
+    for entry in rows:
+        one = medians.get(entry.name)
+        line: dict[str, Value] = {"contender": entry.label, "jobs": entry.jobs}
+        if one is not None:
+            line |= {
+                "jobs/s": one.rate,
+                "CPU ms/job": one.cpu_ms,
+                "with DB+broker": one.cpu_ms + one.servers_cpu_ms,
+                "memory MiB": one.peak_mib,
+                "polls/job": one.polls,
+                "found p50 s": one.latency_p50_s,
+                "found p99 s": one.latency_p99_s,
+            }
+            if own is not None:
+                line["CPU ratio"] = ratio(own.cpu_ms, one.cpu_ms)
+                line["all ratio"] = ratio(own.cpu_ms + own.servers_cpu_ms, one.cpu_ms + one.servers_cpu_ms)
+                line["speed ratio"] = ratio(own.rate, one.rate)
+        table.append(line)
+    compared = [medians[e.name] for e in rows if e.peer is not None and e.peer.counts and e.name in medians]
+    return Report(
+        "lifecycle",
+        [Table("Lifecycle: the same jobs, 256 KiB each, generations of 2 s (median)", COLUMNS, table)],
+        _targets(own, compared),
+        [*notes, "Ratios: reelq's figure over that row's. CPU: workers, scheduler and enqueueing."],
+        {"runs": {name: [asdict(one) for one in found] for name, found in runs.items()}},
+    )
+
+
+def _targets(own: Measured | None, others: Sequence[Measured]) -> list[Target]:
+    if own is None or not others:
+        return []
+    least = min(other.cpu_ms for other in others)
+    least_all = min(other.cpu_ms + other.servers_cpu_ms for other in others)
+    latest = [other.latency_p99_s for other in others if other.latency_p99_s is not None]
+    return [
+        Target("CPU a job against the best peer's", ratio(own.cpu_ms, least), "<=", 0.4),
+        Target("the same with database and broker", ratio(own.cpu_ms + own.servers_cpu_ms, least_all), "<=", 0.5),
+        Target("jobs/s against the fastest peer's", ratio(own.rate, max(other.rate for other in others)), ">=", 2.0),
+        Target("found p99 against the best peer's", ratio(own.latency_p99_s, min(latest, default=None)), "<=", 1.0),
+    ]
+
+
+def measure_part(quick: bool) -> Report:
+    """The whole part: rounds, then the run in which everything is killed."""
+    jobs, rounds = (100, 1) if quick else (2000, 2)
+    notes: list[str] = []
+    rows = entries(jobs)
+    try:
+        peers.ensure_environment()
+    except NoContenders as exc:
+        notes.append(f"No contenders: {exc}")
+        rows = [entry for entry in rows if entry.peer is None]
+    with site() as where, gateway(where.directory, *GATEWAY_OPTIONS) as remote:
+        runs, failed = run_rounds(where, remote, rows, rounds)
+        compared = report_of(rows, runs, [*notes, *failed])
+        if quick:
+            return compared
+        killed = crash.measure(where, _victims(rows), KILLED_JOBS)
+    tables = [*compared.tables, *killed.tables]
+    details = dict(compared.details) | dict(killed.details)
+    return Report("lifecycle", tables, [*compared.targets, *killed.targets], [*compared.notes, *killed.notes], details)
+
+
+def _victims(rows: Sequence[Entry]) -> list[tuple[str, str, Callable[[Place], Contender]]]:
+    """Who is killed: reelq, and the peers that keep their jobs; each told to take up soon what the dead have left."""
+    found: list[tuple[str, str, Callable[[Place], Contender]]] = [
+        ("reelq", "reelq", lambda place: Reelq(place, max_in_flight=KILLED_AT_ONCE))
+    ]
+    for entry in rows:
+        if (peer := entry.peer) is not None and peer.counts and peer.durable:
+            found.append((peer.name, peer.label, lambda place, p=peer: PeerContender(p, place, p.after_kill)))  # type: ignore[misc] # mypy cannot type the default
+    return found

@@ -1,0 +1,41 @@
+"""The parts of the measurement, what each may take, and the child process in which one runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from bench.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part: its module, whose `measure_part(quick)` gives a report, and its time limit in seconds."""
+
+    name: str
+    module: str
+    limit_s: float
+
+    def measure(self, quick: bool) -> Report:
+        """Run it here."""
+        measure: Callable[[bool], Report] = import_module(self.module).measure_part
+        return measure(quick)
+
+
+PARTS = (Part("lifecycle", "bench.lifecycle", 660.0),)
+
+
+def main(arguments: list[str]) -> None:
+    """`python -m bench.parts NAME FILE [quick]`: run a part and leave its report in a file."""
+    name, file, *rest = arguments
+    part = next(part for part in PARTS if part.name == name)
+    report = part.measure(rest == ["quick"])
+    Path(file).write_text(json.dumps({"json": report.to_json(), "lines": report.lines()}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

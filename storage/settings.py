@@ -23,6 +23,7 @@ from seedance.request import problems_of
 
 DEFAULT_DATA_DIR = ".reelq"
 STACK_FILE = "stack.json"
+API_KEY_FILE = "api_key"
 _PREFIX = "REELQ_"
 _NOT_SETTINGS = frozenset({"REELQ_CONFIG", "REELQ_DATA_DIR"})
 

@@ -70,7 +70,7 @@ def _teller(place: Path) -> Callable[[StackEvent], None]:
 
 def _print_links(place: Path) -> None:
     """Where everything is, once jobs can run."""
-    from storage.settings import read_stack
+    from storage.settings import API_KEY_FILE, read_stack
 
     stack = read_stack(place)
     lines = [("API", stack.get("api")), ("Flower", stack.get("flower")), ("simulator", stack.get("simulator"))]
@@ -81,5 +81,17 @@ def _print_links(place: Path) -> None:
     if stack.get("simulator"):
         sys.stdout.write("  no account is configured, so the simulator generates; add [[accounts]] to reelq.toml\n")
     suffix = "" if place == Path(".reelq") else f" --data-dir {place}"
+    sys.stdout.write(f"  {'key':<10}in {place / API_KEY_FILE}; programs on this machine need none\n")
+    sys.stdout.write(f"  {'curl':<10}{_curl(stack['api'], place)}\n")
     sys.stdout.write(f"  try       reelq submit 'A paper boat on a rainy street' --wait{suffix}\n")
     sys.stdout.flush()
+
+
+def _curl(api: str, place: Path) -> str:
+    """How any program enqueues a job, with the key read from its file: what is printed here may end in a log."""
+    import shlex
+
+    from storage.settings import API_KEY_FILE
+
+    key = shlex.quote(str(place / API_KEY_FILE))
+    return f"""curl {api}/v1/jobs -H "Authorization: Bearer $(cat {key})" --json '{{"prompt": "A paper boat"}}'"""

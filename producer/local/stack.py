@@ -27,7 +27,7 @@ from producer.local.servers import Servers, last_words, local_servers, spawn_opt
 from producer.local.spec import ChildSpec
 from producer.local.stack_file import StackFile
 from producer.local.state import LocalState, load_state
-from storage.settings import STACK_FILE, Settings, config_path, load_settings
+from storage.settings import API_KEY_FILE, STACK_FILE, Settings, config_path, load_settings
 
 SERVERS_TIMEOUT_S = 30.0
 MIGRATION_TIMEOUT_S = 300.0
@@ -116,6 +116,7 @@ class Stack:
             plan.simulator,
             config.absolute() if config is not None else None,
             os.getpid(),
+            (self.directory / API_KEY_FILE).read_text(encoding="utf-8").strip(),
         )
         await self._children.start(*plan.movers())
         self._write_files()

@@ -22,6 +22,7 @@ class StackFile:
     simulator: str | None
     config: Path | None
     supervisor: int
+    api_key: str
     processes: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -33,6 +34,7 @@ class StackFile:
         secret = self.settings.s3_secret_access_key
         return {
             "api": self.api,
+            "api_key": self.api_key,
             "flower": self.flower,
             "database_url": self.settings.database_url,
             "broker_url": self.settings.broker_url,

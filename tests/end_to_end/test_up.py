@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -66,6 +67,10 @@ def test_a_stack_is_described_and_ready(tmp_path: Path) -> None:
         assert {key: type(content["s3"][key]) for key in content["s3"]} == dict.fromkeys(
             ("endpoint_url", "bucket", "access_key_id", "secret_access_key"), str
         )
+        assert (stack.directory / "api_key").stat().st_mode & 0o777 == 0o600
+        assert (stack.directory / "api_key").read_text().strip() == content["api_key"]
+        shown = {"Host": "elsewhere.example", "X-API-Key": content["api_key"]}
+        assert httpx.get(f"{content['api']}/v1/accounts", headers=shown, timeout=10).status_code == 200
         assert get(content["flower"])[0] == 200
         assert get(f"{content['simulator']}/_sim/health")[0] == 200
         for name, pid in content["processes"].items():

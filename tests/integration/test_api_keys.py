@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from producer.api.guard import check_bind, is_loopback
+from producer.local import first_key
 from seedance.problems import InvalidInput
 from storage import keys
 from storage.database import DatabaseUnavailable, connect
@@ -124,6 +126,24 @@ def test_a_revoked_key_ends_within_seconds_and_a_used_one_says_so(api: httpx.Cli
         assert time.monotonic() < until, "still in use"
         time.sleep(0.1)
     assert api.get("/v1/jobs", headers=bearer(key)).status_code == 401
+
+
+def test_a_data_directory_keeps_its_key(configured: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "api_key"
+    made = []
+    for _ in range(2):
+        with connect(configured.require_database_url()) as conn:
+            first_key.keep(conn, tmp_path)
+        made.append(path.read_text().strip())
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert made[0] == made[1]
+    with connect(configured.require_database_url()) as conn:
+        [listed] = keys.list_keys(conn)
+        assert (listed.name, listed.scopes) == ("reelq up", ["admin"])
+        keys.revoke(conn, listed.id)
+    with connect(configured.require_database_url()) as conn:
+        first_key.keep(conn, tmp_path)
+    assert path.read_text().strip() != made[0]
 
 
 def test_only_the_hash_of_a_key_is_stored(configured: Settings) -> None:

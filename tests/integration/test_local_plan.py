@@ -43,7 +43,7 @@ def test_children_read_back_the_settings_they_were_given(tmp_path: Path, monkeyp
     assert read.allow_private_networks
     assert read.poll_max_seconds >= read.poll_min_seconds
     # And what a command reads from stack.json is the same.
-    StackFile(tmp_path, settings, "http://a", None, "http://127.0.0.1:9", None, 1).write()
+    StackFile(tmp_path, settings, "http://a", None, "http://127.0.0.1:9", None, 1, "rq_key").write()
     assert load_settings(tmp_path, {}).accounts == read.accounts
 
 
@@ -67,13 +67,16 @@ def test_every_process_has_its_place_in_the_order_of_stopping(tmp_path: Path) ->
 
 
 def test_stack_json_is_private_and_complete(tmp_path: Path) -> None:
-    file = StackFile(tmp_path, _settings(), "http://api", "http://flower", None, tmp_path / "reelq.toml", 7, {"api": 9})
+    file = StackFile(
+        tmp_path, _settings(), "http://api", "http://flower", None, tmp_path / "reelq.toml", 7, "rq_key", {"api": 9}
+    )
     file.write()
     file.write()
     assert (tmp_path / "stack.json").stat().st_mode & 0o777 == 0o600
     assert json.loads((tmp_path / "stack.json").read_text()) == {
         "api": "http://api",
         "flower": "http://flower",
+        "api_key": "rq_key",
         "database_url": "postgresql://u:p@127.0.0.1:1/d",
         "broker_url": None,
         "s3": {"endpoint_url": None, "bucket": "reelq", "access_key_id": None, "secret_access_key": None},

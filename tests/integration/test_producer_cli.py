@@ -339,6 +339,28 @@ def test_doctor_is_content_when_everything_works(run: Run, producer: Producer) -
     assert run("doctor")[0] == 0
 
 
+def test_keys_are_made_shown_once_and_revoked(run: Run, producer: Producer) -> None:
+    code, key, said = run("keys", "create", "--name", "backend", "--tenant", "acme", "--scope", "read")
+    assert code == 0 and key.startswith("rq_") and "acme" in said
+    listed = json.loads(run("keys", "list", "--json")[1])
+    assert [(item["tenant"], item["name"], item["scopes"]) for item in listed] == [("acme", "backend", ["read"])]
+    assert key.strip() not in json.dumps(listed)
+    assert "in use" in run("keys", "list", "--tenant", "acme")[1]
+    made = json.loads(run("keys", "create", "--name", "second", "--json")[1])
+    assert made["scopes"] == ["enqueue", "read"]
+    assert run("keys", "revoke", listed[0]["id"])[0] == 0
+    assert "revoked" in run("keys", "list", "--tenant", "acme")[1]
+    for arguments, wrong in (
+        (("keys", "revoke", listed[0]["id"]), "there is no key"),
+        (("keys", "create", "--name", "x", "--scope", "all"), "scope: must be one of"),
+        (("keys", "create", "--name", " "), "name: must be"),
+        (("keys", "create", "--name", "x", "--tenant", "No Way"), "tenant: must be"),
+        (("keys", "create", "--name", "x", "--tenant", "acme", "--scope", "metrics"), "scope: metrics count"),
+    ):
+        code, _, said = run(*arguments)
+        assert code == 2 and wrong in said, arguments
+
+
 HEAVY = ("sqlalchemy", "sqlmodel", "celery", "boto3", "botocore", "httpx", "aiohttp", "fastapi", "alembic")
 
 

@@ -52,6 +52,7 @@ BAD_INPUT: list[tuple[list[str], str]] = [
     (["jobs", "resolve", "0123", "--resubmit"], "--yes: is needed where nobody can be asked"),
     (["jobs", "cancel", "0123", "--discard"], "--yes: is needed where nobody can be asked"),
     (["accounts", "resume", "mian"], "account: 'mian' is not configured; there is main"),
+    (["keys", "create"], "Missing option '--name'"),
     (["nonsense"], "No such command 'nonsense'"),
     (["up", "--port", "0"], "Invalid value for '--port'"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +80,15 @@ def connect(url: str, name: str = "reelq") -> Iterator[Connection]:
         yield conn
 
 
+def _check(conn: Connection) -> None:
+    """Pass for a connection that the server has not closed. One that it has closed has something to read, so only that
+    one is worth a question over the network."""
+    poll = select.poll()
+    poll.register(conn.fileno(), select.POLLIN)
+    if poll.poll(0):
+        ConnectionPool.check_connection(conn)
+
+
 class Database:
     """A pool of connections for a long-lived process; opens them when they are first needed."""
 
@@ -94,7 +104,7 @@ class Database:
             # The pool doubles its pauses for as long as it tries; a short try begins anew with a short pause, so that
             # work goes on soon after a long outage.
             reconnect_timeout=RECONNECT_S,
-            check=ConnectionPool.check_connection,
+            check=_check,
             open=False,
         )
 

@@ -14,6 +14,7 @@ from celery import signals
 from seedance.problems import InvalidInput
 from storage import accounts
 from storage.database import DatabaseUnavailable
+from storage.objects import StoreUnavailable
 from storage.settings import load_settings
 from worker import runtime
 from worker.failpoints import failpoint
@@ -43,6 +44,16 @@ def announce(sender: Any, **_: Any) -> None:
     """Say from now on that the queues this worker consumes are served."""
     queues = sorted(sender.app.amqp.queues.consume_from)
     threading.Thread(target=_beat, args=(runtime.current(), queues), name="reelq-heartbeat", daemon=True).start()
+    if "transfer" in queues:
+        threading.Thread(target=_prepare, args=(runtime.current(),), name="reelq-prepare", daemon=True).start()
+
+
+def _prepare(running: Runtime) -> None:
+    """What the first copies would otherwise wait for: the store's client takes half a second to load."""
+    try:
+        running.objects.ensure_bucket()
+    except StoreUnavailable as exc:
+        log.warning("prepare.no_store error=%s", exc)
 
 
 def _beat(running: Runtime, queues: list[str]) -> None:

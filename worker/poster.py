@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, cast
 
-from worker.poster_process import LENGTH, MESSAGE, PICTURE, READ, SIZE, ReadAt
+from worker.poster_process import BLOCK_BYTES, LENGTH, MESSAGE, PICTURE, READ, SIZE, ReadAt
 
 log = logging.getLogger("reelq.poster")
 
@@ -89,7 +89,8 @@ class Posters:
 
 
 def _converse(sink: IO[bytes], source: IO[bytes], read_at: ReadAt, size: int) -> bytes | str:
-    sink.write(SIZE.pack(size))
+    head = read_at(0, min(size, BLOCK_BYTES))
+    sink.write(SIZE.pack(size, len(head)) + head)
     sink.flush()
     while True:
         kind, offset, length = MESSAGE.unpack(_exactly(source, MESSAGE.size))

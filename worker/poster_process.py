@@ -1,8 +1,9 @@
 """The process that decodes first frames: what a hostile video can do to a decoder, it does to this process alone.
 
 It knows no settings and no secrets, opens no files and may use little memory; the worker starts it anew when it dies.
-It talks over its own stdin and stdout: the worker sends the size of a file, it asks for ranges of that file, and
-answers with a JPEG or with why there is none. It imports nothing of ours and is started as a script.
+It talks over its own stdin and stdout: the worker sends the size of a file and its first block, it asks for more ranges
+of that file if it needs them, and answers with a JPEG or with why there is none. It imports nothing of ours and is
+started as a script.
 """
 
 from __future__ import annotations
@@ -24,13 +25,17 @@ if TYPE_CHECKING:  # the worker reads the names above and below without loading 
 MAX_WIDTH = 480
 MAX_PIXELS = 4096 * 4096
 MAX_PACKETS = 64
-BLOCK_BYTES = 128 * 1024
-MAX_BLOCKS = 128
+BLOCK_BYTES = 60 * 1024  # with what goes before it, a pipe takes it whole
+MAX_BLOCKS = 16 * 2**20 // BLOCK_BYTES + 1
 MEMORY_BYTES = 2 * 2**30  # of address space; most of it is never touched
-_KEPT_BLOCKS = 16
+_KEPT_BLOCKS = 32
 
-# From the worker: the size of a file; later what was asked for, after its length.
-SIZE, LENGTH = struct.Struct("<Q"), struct.Struct("<I")
+# Only one demuxer is let near bytes from outside, and no file that they name is opened. What libav would otherwise find
+# out by decoding frames before the first one is asked for, the file's index says.
+_OPTIONS = {"enable_drefs": "0", "analyzeduration": "0", "probesize": "32"}
+
+# From the worker: the size of a file, and its first block after its length; later what was asked for, after its length.
+SIZE, LENGTH = struct.Struct("<QI"), struct.Struct("<I")
 # To the worker: what it is, then where and how much (READ), or only how much follows.
 MESSAGE = struct.Struct("<cQI")
 READ, PICTURE, NOTHING = b"R", b"P", b"N"
@@ -46,11 +51,11 @@ class NoPoster(Exception):
 class File(io.RawIOBase):
     """What libav reads: a file of which only the blocks that it asks for are fetched, and few of them kept."""
 
-    def __init__(self, fetch: ReadAt, size: int) -> None:
+    def __init__(self, fetch: ReadAt, size: int, head: bytes = b"") -> None:
         self._fetch = fetch
         self._size = size
         self._position = 0
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._kept: OrderedDict[int, bytes] = OrderedDict({0: head} if head else {})
         self._fetched = 0
 
     def readable(self) -> bool:
@@ -85,8 +90,9 @@ class File(io.RawIOBase):
         return found
 
 
-def first_frame(fetch: ReadAt, size: int, scaler: VideoReformatter | None = None) -> bytes:
+def first_frame(fetch: ReadAt, size: int, scaler: VideoReformatter | None = None, head: bytes = b"") -> bytes:
     """The first frame of an MP4 as a JPEG, at most 480 pixels wide. A `scaler` that is kept saves a third of the work.
+    `head`: the first block of the file, if it is at hand.
 
     Raises:
         NoPoster: it cannot be decoded, or not within the limits.
@@ -95,8 +101,7 @@ def first_frame(fetch: ReadAt, size: int, scaler: VideoReformatter | None = None
     from av.video.reformatter import VideoReformatter
 
     try:
-        # Only one demuxer is let near bytes from outside, and no file that they name is opened.
-        with av.open(File(fetch, size), "r", format="mp4", options={"enable_drefs": "0"}) as container:
+        with av.open(File(fetch, size, head), "r", format="mp4", options=_OPTIONS) as container:
             if not container.streams.video:
                 raise NoPoster("it has no video stream")
             stream = container.streams.video[0]
@@ -142,9 +147,10 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         return source.read(length)
 
     while len(header := source.read(SIZE.size)) == SIZE.size:
-        (size,) = SIZE.unpack(header)
+        size, length = SIZE.unpack(header)
+        head = source.read(length)
         try:
-            kind, answer = PICTURE, first_frame(fetch, size, scaler)
+            kind, answer = PICTURE, first_frame(fetch, size, scaler, head)
         except struct.error:
             return  # the worker has gone in the middle of an answer
         except Exception as exc:  # noqa: BLE001 - whatever a decoder makes of bytes from outside: it is no picture

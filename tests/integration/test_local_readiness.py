@@ -129,7 +129,7 @@ def test_a_database_that_went_away_is_noticed_and_found_again(settings: Settings
             found = [(await client.get("/readyz")).status_code]
             with psycopg.connect(postgres_url, autocommit=True) as conn:
                 conn.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
             found.append((await client.get("/readyz")).status_code)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from seedance.account import Account
 from storage import accounts, campaigns, jobs
 from storage.database import Connection
 from storage.records import JobView
@@ -55,12 +56,18 @@ def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wai
     slots: list[tuple[str, int, int]] = []
     if job.state is JobState.QUEUED:
         used = jobs.in_flight(conn, settings.unconfirmed_grace_seconds)
-        full = [a for a in able if used.get(a.name, 0) >= a.max_in_flight]
+        most = {a.name: _limit_now(a, states.get(a.name, {})) for a in able}
+        full = [name for name, limit in most.items() if used.get(name, 0) >= limit]
         if len(full) == len(able):
-            slots = [(a.name, used.get(a.name, 0), a.max_in_flight) for a in full]
+            slots = [(name, used.get(name, 0), most[name]) for name in full]
     paused = job.state is JobState.QUEUED and campaigns.is_paused(conn, job.id)
     silent = [part for part in PARTS if part not in seen]
     return list(reasons(job, stopped or {}, slots, silent, paused=paused))
+
+
+def _limit_now(account: Account, learnt: Mapping[str, Any]) -> int:
+    """Slots of an account: as configured, or fewer where the gateway has said "too many"."""
+    return min(learnt.get("slot_limit") or account.max_in_flight, account.max_in_flight)
 
 
 def reasons(

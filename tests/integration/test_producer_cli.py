@@ -229,6 +229,9 @@ def test_show_tells_why_a_job_waits(run: Run, producer: Producer) -> None:
     for name in "bcd":
         move(producer, producer.enqueue(name).id, SUBMITTED)
     assert "every slot is taken (main 3/2)" in run("jobs", "show", job.id)[1]
+    with producer.database.begin() as conn:
+        conn.execute("UPDATE account_states SET max_in_flight = 2, slot_limit = 1 WHERE name = 'main'")
+    assert "every slot is taken (main 3/1)" in run("jobs", "show", job.id)[1], "fewer slots, as the gateway wants"
     shown = json.loads(run("jobs", "show", job.id, "--json")[1])
     assert (shown["id"], shown["attempts"], shown["events"][0]["reason"]) == (str(job.id), [], "enqueued")
 

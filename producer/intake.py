@@ -16,7 +16,8 @@ from producer.job_spec import JobSpec, hash_of, parse_job
 from producer.media_check import MediaFacts
 from producer.routing import able, fits, require_accounts
 from producer.uploads import LocalFiles
-from seedance.problems import InvalidInput
+from producer.webhook_urls import job_url_problem
+from seedance.problems import InvalidInput, Problem
 from storage.jobs import new_job_id
 from storage.records import NewJob
 from storage.settings import Settings
@@ -105,8 +106,10 @@ def as_prepared(
     """Hold a job against the configured accounts; `facts` is what is known of its local files, by reference.
 
     Raises:
-        InvalidInput: none of them can serve it.
+        InvalidInput: none of them can serve it, or its `webhook_url` can never be called.
     """
+    if spec.webhook_url is not None and (problem := job_url_problem(spec.webhook_url, settings)) is not None:
+        raise InvalidInput([Problem("webhook_url", problem)])
     accounts = able(fits(spec, settings, spec.account, facts))
     gateways = tuple(dict.fromkeys(account.gateway for account in accounts))
     request = spec.canonical()

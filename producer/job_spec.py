@@ -12,6 +12,7 @@ import orjson
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
+from producer.webhook_urls import form_problem
 from seedance.problems import InvalidInput, shorten
 from seedance.request import GenerationRequest, problems_of
 from storage.records import DEFAULT_PRIORITY
@@ -78,10 +79,8 @@ def _check_deadline(value: object) -> object:
 
 
 def _check_webhook(value: str) -> str:
-    if not value.lower().startswith(("http://", "https://")) or not value.isprintable() or " " in value:
-        raise _refuse(f"must be an http(s) URL, not {shorten(value)}")
-    if not value.partition("://")[2].split("/")[0] or len(value) > 2048:
-        raise _refuse(f"is not a usable URL: {shorten(value)}")
+    if (problem := form_problem(value)) is not None:
+        raise _refuse(problem)
     return value
 
 
@@ -140,6 +139,7 @@ class JobSpec(GenerationRequest):
     deadline: Annotated[float | datetime, BeforeValidator(_check_deadline)] | None = None
     """Seconds from now, or an instant; a job that has not succeeded by then fails."""
     webhook_url: Annotated[str, AfterValidator(_check_webhook)] | None = None
+    """Told when the job has ended, or needs a person; see docs/webhooks.md."""
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     """The caller's own; kept and given back, never interpreted."""
     tags: Annotated[tuple[Annotated[str, _short_text(MAX_TAG_CHARS)], ...], Field(max_length=MAX_TAGS)] = ()

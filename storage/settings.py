@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from seedance.account import Account
 from seedance.gateways.checks import is_public
 from seedance.problems import InvalidInput, Problem
 from seedance.request import problems_of
+from storage.webhook_signing import secret_bytes, tenant_secret
 
 DEFAULT_DATA_DIR = ".reelq"
 STACK_FILE = "stack.json"
@@ -60,6 +61,10 @@ class Settings(BaseModel):
     """A key of the operator's own beside those in the database: tenant `default`, every scope. For a first start in a
     container, where nobody can run `reelq keys create` before."""
 
+    webhook_secret: SecretStr | None = None
+    """What the tenants' own secrets are made of, by which deliveries to jobs' `webhook_url` are signed: `whsec_` and
+    base64. Two of them with a space between, the new one first, while receivers go over to the new one."""
+
     poster: bool = True
     """Store the first frame of each video as a JPEG beside it. Decoding it takes 1 to 10 ms of CPU, by its size."""
 
@@ -73,6 +78,17 @@ class Settings(BaseModel):
     generation_timeout_seconds: Seconds = 172800.0
     """A task that is not terminal after this long is given up, also without a deadline. Ark's own limit is 48 h."""
     tick_seconds: Annotated[float, Field(ge=0.05, le=10)] = 0.25
+
+    @field_validator("webhook_secret", mode="after")
+    @classmethod
+    def _check_webhook_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        secrets = [] if value is None else value.get_secret_value().split()
+        for secret in secrets:
+            try:
+                secret_bytes(secret)
+            except ValueError as exc:
+                raise ValueError(f"{exc}; `reelq webhooks secret --new` makes one") from None
+        return value if secrets else None
 
     @model_validator(mode="before")
     @classmethod
@@ -118,6 +134,12 @@ class Settings(BaseModel):
     def account(self, name: str) -> Account | None:
         """The account of that name, None when the configuration has none."""
         return next((account for account in self.accounts if account.name == name), None)
+
+    def webhook_secrets(self, tenant: str) -> list[str]:
+        """What deliveries to the `webhook_url` of a tenant's jobs are signed with, the newest first; empty when no
+        `webhook_secret` is set."""
+        found = "" if self.webhook_secret is None else self.webhook_secret.get_secret_value()
+        return [tenant_secret(secret, tenant) for secret in found.split()]
 
     def bucket_reachable_by(self, account: Account) -> bool:
         """Whether the gateway of an account can fetch links to our bucket: the bucket is public, or the gateway is on
@@ -245,7 +267,7 @@ def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
 def _from_stack(stack: Mapping[str, Any], from_file: Mapping[str, Any]) -> dict[str, Any]:
     if not stack:
         return {}
-    found = {key: stack[key] for key in ("database_url", "broker_url") if stack.get(key)}
+    found = {key: stack[key] for key in ("database_url", "broker_url", "webhook_secret") if stack.get(key)}
     for key, value in (stack.get("s3") or {}).items():
         found[f"s3_{key}"] = value
     if stack.get("simulator") and not from_file.get("accounts"):

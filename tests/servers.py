@@ -27,6 +27,7 @@ from storage.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+WEBHOOK_SECRET = "whsec_" + "QUJD" * 8
 TEMPLATE = "template_reelq"
 
 
@@ -127,13 +128,14 @@ def settings_for(database_url: str, broker_url: str, bucket: Bucket) -> Settings
             "s3_bucket": bucket.bucket,
             "s3_access_key_id": bucket.access_key_id,
             "s3_secret_access_key": bucket.secret_access_key,
+            "webhook_secret": WEBHOOK_SECRET,
         }
     )
 
 
 def environ_for(settings: Settings) -> dict[str, str]:
     """The `REELQ_…` variables by which another process gets the settings of the servers."""
-    secret = settings.s3_secret_access_key
+    secret, webhooks = settings.s3_secret_access_key, settings.webhook_secret
     found = {
         "REELQ_DATABASE_URL": settings.database_url,
         "REELQ_BROKER_URL": settings.broker_url,
@@ -141,5 +143,6 @@ def environ_for(settings: Settings) -> dict[str, str]:
         "REELQ_S3_BUCKET": settings.s3_bucket,
         "REELQ_S3_ACCESS_KEY_ID": settings.s3_access_key_id,
         "REELQ_S3_SECRET_ACCESS_KEY": secret.get_secret_value() if secret else None,
+        "REELQ_WEBHOOK_SECRET": webhooks.get_secret_value() if webhooks else None,
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -38,7 +38,7 @@ def environment(
     base: Mapping[str, str], directory: Path, settings: Settings, simulator: str | None, config: Path | None
 ) -> dict[str, str]:
     """The environment of every process of the stack: what was given, and where the servers are."""
-    secret = settings.s3_secret_access_key
+    secret, webhooks = settings.s3_secret_access_key, settings.webhook_secret
     own: dict[str, str | None] = {
         "REELQ_DATA_DIR": str(directory),
         "REELQ_CONFIG": str(config) if config is not None else None,
@@ -48,6 +48,7 @@ def environment(
         "REELQ_S3_BUCKET": settings.s3_bucket,
         "REELQ_S3_ACCESS_KEY_ID": settings.s3_access_key_id,
         "REELQ_S3_SECRET_ACCESS_KEY": secret.get_secret_value() if secret is not None else None,
+        "REELQ_WEBHOOK_SECRET": webhooks.get_secret_value() if webhooks is not None else None,
     }
     if simulator is not None:
         configured = {name: getattr(settings, name) for name in settings.model_fields_set - {"accounts"}}

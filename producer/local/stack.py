@@ -28,6 +28,7 @@ from producer.local.spec import ChildSpec
 from producer.local.stack_file import StackFile
 from producer.local.state import LocalState, load_state
 from storage.settings import API_KEY_FILE, STACK_FILE, Settings, config_path, load_settings
+from storage.webhook_signing import as_secret
 
 SERVERS_TIMEOUT_S = 30.0
 MIGRATION_TIMEOUT_S = 300.0
@@ -142,6 +143,8 @@ class Stack:
             local["s3_endpoint_url"] = servers.s3.url
             local["s3_access_key_id"] = servers.s3.access_key_id
             local["s3_secret_access_key"] = SecretStr(servers.s3.secret_access_key)
+        if settings.webhook_secret is None:
+            local["webhook_secret"] = SecretStr(as_secret(bytes.fromhex(state.secret("webhook", 32))))
         complete = settings.model_copy(update=local)
         options = self.options
         api = _port(state, "api", options.api_port, API_PORTS, "--api-port")

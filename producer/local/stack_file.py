@@ -31,7 +31,7 @@ class StackFile:
 
     def content(self) -> dict[str, Any]:
         """The object as it is written."""
-        secret = self.settings.s3_secret_access_key
+        secret, webhooks = self.settings.s3_secret_access_key, self.settings.webhook_secret
         return {
             "api": self.api,
             "api_key": self.api_key,
@@ -44,6 +44,7 @@ class StackFile:
                 "access_key_id": self.settings.s3_access_key_id,
                 "secret_access_key": secret.get_secret_value() if secret is not None else None,
             },
+            "webhook_secret": webhooks.get_secret_value() if webhooks is not None else None,
             "simulator": self.simulator,
             "config": str(self.config) if self.config is not None else None,
             "supervisor": self.supervisor,

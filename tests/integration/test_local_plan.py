@@ -17,6 +17,7 @@ from producer.local.stack_file import StackFile
 from seedance.problems import InvalidInput
 from storage.settings import Settings, load_settings
 
+SECRET = "whsec_" + "A" * 43 + "="
 ACCOUNT = {"name": "main", "gateway": "anyfast", "api_key": "sk-1"}
 
 
@@ -32,6 +33,7 @@ def test_children_read_back_the_settings_they_were_given(tmp_path: Path, monkeyp
         s3_access_key_id="id",
         s3_secret_access_key="secret",
         poll_max_seconds=7.5,
+        webhook_secret=SECRET,
     )
     environ = environment({"PATH": "/bin", "NO_PROXY": "example.com"}, tmp_path, settings, "http://127.0.0.1:9", None)
     read = load_settings(tmp_path / "elsewhere", environ)
@@ -39,12 +41,14 @@ def test_children_read_back_the_settings_they_were_given(tmp_path: Path, monkeyp
     assert environ["NO_PROXY"] == "example.com,127.0.0.1,localhost"
     assert (read.database_url, read.broker_url) == (settings.database_url, settings.broker_url)
     assert read.s3_secret_access_key == settings.s3_secret_access_key
+    assert read.webhook_secret == settings.webhook_secret
     assert [account.base_url for account in read.accounts] == ["http://127.0.0.1:9/anyfast"]
     assert read.allow_private_networks
     assert read.poll_max_seconds >= read.poll_min_seconds
     # And what a command reads from stack.json is the same.
     StackFile(tmp_path, settings, "http://a", None, "http://127.0.0.1:9", None, 1, "rq_key").write()
-    assert load_settings(tmp_path, {}).accounts == read.accounts
+    again = load_settings(tmp_path, {})
+    assert (again.accounts, again.webhook_secret) == (read.accounts, read.webhook_secret)
 
 
 def test_configured_accounts_need_no_simulator(tmp_path: Path) -> None:
@@ -80,6 +84,7 @@ def test_stack_json_is_private_and_complete(tmp_path: Path) -> None:
         "database_url": "postgresql://u:p@127.0.0.1:1/d",
         "broker_url": None,
         "s3": {"endpoint_url": None, "bucket": "reelq", "access_key_id": None, "secret_access_key": None},
+        "webhook_secret": None,
         "simulator": None,
         "config": str(tmp_path / "reelq.toml"),
         "supervisor": 7,

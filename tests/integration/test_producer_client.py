@@ -94,7 +94,7 @@ def test_a_job_is_stored_as_it_was_asked_for(producer: Producer) -> None:
         priority=9,
         account="main",
         deadline=60,
-        webhook_url="https://a/b",
+        webhook_url="https://a.example/b",
         metadata={"sku": 7, "deep": [None, {"a": "猫"}]},
         tags=["x", "y"],
         tier="standard",

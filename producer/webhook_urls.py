@@ -1,0 +1,49 @@
+"""Which URLs can be told at all: judged when they are given, and their addresses once more at each delivery."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from seedance.gateways.checks import is_public
+from seedance.problems import shorten
+from storage.settings import Settings
+
+MAX_URL_CHARS = 2048
+
+
+def form_problem(url: str) -> str | None:
+    """Why a text is no URL that can be called, None when it is one."""
+    if not url.lower().startswith(("http://", "https://")) or not url.isprintable() or " " in url:
+        return f"must be an http(s) URL, not {shorten(url)}"
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0 and len(url) <= MAX_URL_CHARS
+    except ValueError:
+        usable = False
+    return None if usable else f"is not a usable URL: {shorten(url)}"
+
+
+def address_problem(url: str, settings: Settings) -> str | None:
+    """Why nothing is ever delivered to a URL of the right form, None when it may be, as far as its text tells."""
+    host = urlsplit(url).hostname or ""
+    if settings.allow_private_networks or _may_be_public(host):
+        return None
+    return f"{host} is not a public address, so it is never called; set allow_private_networks where it is meant"
+
+
+def job_url_problem(url: str, settings: Settings) -> str | None:
+    """The same for the `webhook_url` of a job, for which the installation signs."""
+    if settings.webhook_secret is None:
+        return "deliveries are signed, and no webhook_secret is set; `reelq webhooks secret --new` makes one"
+    return address_problem(url, settings)
+
+
+def _may_be_public(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        # No name ends in a number: 127.1 and 0x7f.1 are addresses in disguise.
+        last = host.rstrip(".").rpartition(".")[2]
+        return is_public(host) and not (last.isdecimal() or last.startswith("0x"))
+    return is_public(host)

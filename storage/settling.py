@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString
+from urllib.parse import quote
 from uuid import UUID
 
 from psycopg.rows import dict_row
@@ -59,7 +60,8 @@ def settle(conn: Connection, limit: int) -> list[Settled]:
 
 
 def _document(conn: Connection, row: Mapping[str, Any], jobs: int) -> dict[str, Any]:
-    """The campaign as the API shows it, but for its links."""
+    """The campaign as the API shows it."""
+    self = f"/v1/campaigns/{quote(row['name'], safe='')}"
     return {
         "name": row["name"],
         "created_at": row["created_at"],
@@ -67,4 +69,5 @@ def _document(conn: Connection, row: Mapping[str, Any], jobs: int) -> dict[str, 
         "total": jobs,
         "finished": jobs,
         "costs": [item.as_dict() for item in campaign_costs(conn, row["tenant"], row["name"])],
+        "links": {"self": self, "manifest": f"{self}/manifest"},
     }

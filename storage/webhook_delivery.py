@@ -28,7 +28,7 @@ WITH RECURSIVE walk AS (
     SELECT w.target FROM walk w CROSS JOIN LATERAL (
         SELECT due_at FROM webhook_messages WHERE target = w.target AND due_at IS NOT NULL ORDER BY due_at LIMIT 1) m
     WHERE m.due_at <= now() AND NOT EXISTS (SELECT FROM busy WHERE busy.target = w.target)
-    ORDER BY random() LIMIT greatest(%(receivers)s - (SELECT count(*) FROM busy), 0)
+    ORDER BY random() LIMIT greatest(least(%(room)s, %(receivers)s - (SELECT count(*) FROM busy)), 0)
 ), due AS MATERIALIZED (
     SELECT m.id FROM free f CROSS JOIN LATERAL (
         SELECT id FROM webhook_messages WHERE target = f.target AND due_at <= now()
@@ -39,10 +39,10 @@ FROM due WHERE m.id = due.id RETURNING m.id, m.claim, m.target AS account
 """
 
 
-def claim_messages(conn: Connection, receivers: int, batch: int, lease_s: float) -> list[Claimed]:
-    """Lease messages that are due: up to `batch` of each receiver that nobody is sending to, and of so many receivers
-    that no more than `receivers` are being sent to. `account` is the receiver."""
-    parameters = {"receivers": receivers, "batch": batch, "lease_s": lease_s}
+def claim_messages(conn: Connection, room: int, receivers: int, batch: int, lease_s: float) -> list[Claimed]:
+    """Lease messages that are due: up to `batch` of each receiver that nobody is sending to, of `room` receivers, and
+    of so many that no more than `receivers` are being sent to. `account` is the receiver."""
+    parameters = {"room": room, "receivers": receivers, "batch": batch, "lease_s": lease_s}
     with conn.cursor(row_factory=class_row(Claimed)) as cursor:
         return cursor.execute(_CLAIM, parameters).fetchall()
 
@@ -111,7 +111,8 @@ class Sent:
     dead: bool = False
     due_in_s: float | None = None
     tried: bool = True
-    """Whether something was sent; if not, it does not count as an attempt."""
+    """Whether something was sent; if not, it does not count as an attempt. Its time to be delivered runs all the same
+    where `error` says why not."""
     status: int | None = None
     error: str | None = None
     answer: str | None = None
@@ -122,7 +123,8 @@ UPDATE webhook_messages m SET
     leased = false,
     due_at = now() + make_interval(secs => i.due_in_s),
     attempts = least(m.attempts + i.tried::int, 32767),
-    first_attempt_at = CASE WHEN i.tried THEN coalesce(m.first_attempt_at, now()) ELSE m.first_attempt_at END,
+    first_attempt_at = CASE WHEN i.tried OR i.error IS NOT NULL THEN coalesce(m.first_attempt_at, now())
+                            ELSE m.first_attempt_at END,
     last_attempt_at = CASE WHEN i.tried THEN now() ELSE m.last_attempt_at END,
     last_status = CASE WHEN i.tried THEN i.status ELSE m.last_status END,
     last_error = coalesce(i.error, CASE WHEN NOT i.tried THEN m.last_error END),

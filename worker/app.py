@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import Celery
 
-QUEUES = ("submit", "poll", "transfer")
+QUEUES = ("submit", "poll", "transfer", "notify")
 
 app = Celery("worker", include=["worker.tasks", "worker.logs", "worker.lifecycle"])
 app.config_from_object("worker.config")

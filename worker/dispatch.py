@@ -16,6 +16,8 @@ from storage import jobs
 from storage.database import Connection, Database, DatabaseUnavailable
 from storage.records import Claimed
 from storage.settings import Settings
+from storage.webhook_delivery import claim_messages, release_messages
+from worker import notify
 from worker.admission import SUBMIT_BATCH, grants
 from worker.expiry import URGENT_SHARE
 from worker.failpoints import failpoint
@@ -24,7 +26,7 @@ log = logging.getLogger("reelq.dispatch")
 
 POLL_BATCH, TRANSFER_BATCH = 100, 20
 # Batches that may wait in the broker per queue; the rest waits in the table, where it can still be reordered.
-MAX_WAITING = {"submit": 8, "poll": 16, "transfer": 8}
+MAX_WAITING = {"submit": 8, "poll": 16, "transfer": 8, "notify": 16}
 MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_UNCONFIRMED_A_TICK = 800, 160, 100
 
 
@@ -103,6 +105,9 @@ class Dispatcher:
             yield from _batches("poll", "poll", jobs.claim_polls(conn, limit, lease_s), POLL_BATCH)
             doubts = jobs.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
             yield from _batches("reconcile", "poll", doubts, POLL_BATCH)
+        if room["notify"]:
+            told = claim_messages(conn, room["notify"], notify.RECEIVERS, notify.BATCH, lease_s)
+            yield from _batches("notify", "notify", told, notify.BATCH)
         left = room["submit"]
         for grant in grants(conn, self._settings) if left else ():
             limit = min(grant.slots, left * SUBMIT_BATCH)
@@ -132,7 +137,9 @@ class Dispatcher:
         claimed = [(item.id, item.claim) for batch in batches for item in batch.claimed]
         try:
             with self._database.begin() as conn:
+                # Each takes what is its own: an id is of a job or of a message.
                 jobs.release(conn, claimed)
+                release_messages(conn, claimed)
         except DatabaseUnavailable as exc:
             log.warning("dispatch.not_released jobs=%d error=%s: they wait for their lease to end", len(claimed), exc)
 

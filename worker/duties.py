@@ -10,7 +10,7 @@ from storage.database import Connection
 from storage.records import Move
 from storage.settings import Settings
 from storage.states import JobState
-from worker import alarms
+from worker import alarms, webhook_duties
 from worker.decisions import UNCONFIRMED_CHECK_S, fail
 
 BATCH = 500
@@ -68,4 +68,11 @@ def every(seconds: float, duty: Duty) -> Duty:
     return sometimes
 
 
-DUTIES: tuple[Duty, ...] = (lost_submits, cancelled_in_queue, deadlines, every(alarms.EVERY_S, alarms.expiring_videos))
+DUTIES: tuple[Duty, ...] = (
+    lost_submits,
+    cancelled_in_queue,
+    deadlines,
+    every(alarms.EVERY_S, alarms.expiring_videos),
+    every(webhook_duties.CAMPAIGNS_EVERY_S, webhook_duties.finished_campaigns),
+    every(webhook_duties.SWEEP_EVERY_S, webhook_duties.old_messages),
+)

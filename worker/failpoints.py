@@ -47,6 +47,8 @@ POINTS = (
     "transfer.after_complete",  # the object is there, made of its parts; the row does not know
     "transfer.after_extras",  # what lies beside the video is there as well; the row does not know
     "transfer.after_row",
+    "notify.before_post",
+    "notify.after_post",  # the receiver may have taken the message; nothing is written
     "lifecycle.after_start",  # the process is about to take its first message
     "lifecycle.before_close",  # its tasks are done, its connections are open
 )

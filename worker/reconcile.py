@@ -15,7 +15,9 @@ from uuid import UUID
 from seedance.client import GatewayClient
 from seedance.errors import GatewayError
 from seedance.gateways.base import ListedTask, TaskStatus
-from storage import attempts, jobs
+from storage import attempts, jobs, outbox, views
+from storage.database import Connection
+from storage.job_document import job_document
 from storage.records import AttemptOutcome, Doubt, Move
 from storage.settings import Settings
 from storage.states import JobState
@@ -25,6 +27,7 @@ from worker.runtime import Runtime
 log = logging.getLogger("reelq.reconcile")
 
 CHECK_S = 60.0
+HELD = "held"
 CLOCK_SKEW_S = 300.0  # between the gateway's clock and the database's
 MAX_PAGES = 100
 _FREE_ENDS = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED})
@@ -84,8 +87,23 @@ def reconcile_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID
             elif move.reason == "proven_not_submitted":
                 outcomes.append(AttemptOutcome(doubt.id, doubt.attempt, "not_submitted"))
         jobs.finish_attempts(conn, outcomes, moves)
+        held_now = _newly_held(conn, runtime.settings, later)
         jobs.postpone(conn, later)
+        if held_now:
+            outbox.tell_held(
+                conn, {job.id: job_document(job) for job in views.jobs_of_everybody(conn, held_now).values()}
+            )
     failpoint("reconcile.after_write")
+
+
+def _newly_held(
+    conn: Connection, settings: Settings, later: Sequence[tuple[UUID, int, float, str, int, int]]
+) -> list[UUID]:
+    """Those that from now on wait for a person."""
+    if settings.unconfirmed_policy != "hold":
+        return []
+    held = [job_id for job_id, _, _, reason, _, _ in later if reason == HELD]
+    return outbox.newly_held(conn, held) if held else []
 
 
 def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move | Wait:
@@ -108,7 +126,7 @@ def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move | Wait:
         return Move(doubt.id, source, target, again, doubt.claim, doubt.attempt, patch=patch, detail=detail)
     left_s = max(grace_s - doubt.age_s, 0.0)
     wait_s = min(CHECK_S, left_s + 0.1, max(grace_s / 4, 0.5)) if left_s else CHECK_S
-    return Wait("held" if evidence is Unproven.NO_MEANS else "looking", wait_s)
+    return Wait(HELD if evidence is Unproven.NO_MEANS else "looking", wait_s)
 
 
 async def _look(runtime: Runtime, client: GatewayClient, held: Sequence[Doubt]) -> dict[UUID, Evidence]:

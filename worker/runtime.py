@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from worker.fetch import Fetcher
 from worker.forecasts import Forecasts
 from worker.pacing import PollPacing
 from worker.poster import Posters
+from worker.webhook_sender import WebhookSender
 
 log = logging.getLogger("reelq.worker")
 T = TypeVar("T")
@@ -30,6 +31,7 @@ T = TypeVar("T")
 DATABASE_CONNECTIONS = 8
 TRANSFER_CONNECTIONS = 64
 INLINE_AT_ONCE = 2
+WEBHOOK_TIMEOUT_S = 15.0
 
 
 def boottime_s() -> float:
@@ -56,8 +58,12 @@ class Runtime:
         self._clients_lock = threading.Lock()
         self._session: aiohttp.ClientSession | None = None
         self.fetcher = Fetcher(allow_private=settings.allow_private_networks)
+        self.webhooks = WebhookSender(
+            timeout_s=min(WEBHOOK_TIMEOUT_S, settings.lease_seconds / 3), allow_private=settings.allow_private_networks
+        )
         self.posters = Posters(settings.poster)
         self.capacity = Capacity()
+        self._background: set[threading.Thread] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="reelq-loop", daemon=True)
         self._thread.start()
@@ -65,6 +71,22 @@ class Runtime:
     def start(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def in_background(self, name: str, work: Callable[[], None]) -> None:
+        """Do something that may take long in a thread of its own, so that a task can end at once. What it does must
+        come to no harm when the process ends in the middle of it."""
+
+        def run() -> None:
+            try:
+                work()
+            except Exception:
+                log.exception("runtime.background_failed what=%s", name)
+            finally:
+                self._background.discard(threading.current_thread())
+
+        thread = threading.Thread(target=run, name=f"reelq-{name}", daemon=True)
+        self._background.add(thread)
+        thread.start()
 
     def client(self, account_name: str) -> GatewayClient | None:
         """The account's client; None when the configuration has no such account any more."""
@@ -118,6 +140,9 @@ class Runtime:
     def close(self) -> None:
         """Close connections and stop the loop; what is still running there is cancelled."""
         self.stopping.set()
+        give_up = time.monotonic() + self.webhooks.timeout_s + 1.0
+        for thread in list(self._background):
+            thread.join(max(0.0, give_up - time.monotonic()))
         try:
             self.start(self._close_clients()).result(timeout=5.0)
         except TimeoutError:
@@ -137,6 +162,7 @@ class Runtime:
         for client in self._clients.values():
             await client.aclose()
         await self.fetcher.close()
+        await self.webhooks.close()
         if self._session is not None:
             await self._session.close()
         await asyncio.sleep(0.05)  # lets aiohttp's transports close; they do so in the next turns of the loop

@@ -1,4 +1,5 @@
-"""The Celery tasks: a message carries an account and leases on jobs, nothing else; the rows decide."""
+"""The Celery tasks: a message carries an account and leases on jobs (or on webhook messages), nothing else; the rows
+decide."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from worker.notify import start_notify
 from worker.poll import poll_batch
 from worker.reconcile import reconcile_batch
 from worker.runtime import current
@@ -49,3 +51,9 @@ def sweep() -> None:
 def reconcile(account: str, items: Items) -> None:
     """Look for the tasks of jobs whose POST may have been accepted."""
     reconcile_batch(current(), account, _claimed(items))
+
+
+@shared_task(name="worker.notify")
+def notify(receiver: str, items: Items) -> None:
+    """Tell a receiver what has happened. `receiver` is only for people who watch."""
+    start_notify(current(), _claimed(items))

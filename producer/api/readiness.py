@@ -19,7 +19,7 @@ from storage.settings import Settings
 CHECK_TIMEOUT_S = 3.0
 FRESH_S = 15.0
 """A part of the system that was not seen for this long, by the database's clock, does not count as running."""
-MOVERS = ("scheduler", "submit", "poll", "transfer")
+MOVERS = ("scheduler", "submit", "poll", "transfer", "notify")
 
 Missing = dict[str, str]
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 FRESH_S = 60.0
 PARTS = {
     "scheduler": "celery -A worker beat",
-    "submit": "celery -A worker worker -Q submit,poll",
-    "poll": "celery -A worker worker -Q submit,poll",
+    "submit": "celery -A worker worker -Q submit,poll,notify",
+    "poll": "celery -A worker worker -Q submit,poll,notify",
     "transfer": "celery -A worker worker -Q transfer",
+    "notify": "celery -A worker worker -Q submit,poll,notify",
 }
 Finding = tuple[str, bool, str]
 """A part, whether it works, and what is the case or what to do."""

@@ -7,7 +7,7 @@ _WORKER_FLAGS = ("-E", "--without-gossip", "--without-mingle", "--loglevel", "IN
 SCHEDULER = ("python", "-m", "celery", "-A", "worker", "beat", "--loglevel", "INFO")
 WORKER_SUBMIT_POLL = (
     *("python", "-m", "celery", "-A", "worker", "worker"),
-    *("-Q", "submit,poll", "-P", "threads", "-c", "16", "-n", "submit-poll@%h"),
+    *("-Q", "submit,poll,notify", "-P", "threads", "-c", "16", "-n", "submit-poll@%h"),
     *_WORKER_FLAGS,
 )
 WORKER_TRANSFER = (

@@ -168,7 +168,7 @@ class Parts:
         def served() -> bool:
             with connect(self.settings.require_database_url()) as conn:
                 beats = {row[0] for row in conn.execute("SELECT DISTINCT component FROM heartbeats")}
-            return {"scheduler", "submit", "poll", "transfer"} <= beats
+            return {"scheduler", "submit", "poll", "transfer", "notify"} <= beats
 
         self.wait_for("all parts have started", served, 60)
 

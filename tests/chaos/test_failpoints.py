@@ -10,13 +10,17 @@ import sys
 import timeit
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 import worker
+from storage.database import connect
 from storage.states import JobState
 from tests.chaos.parts import SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, running_parts
+from tests.integration.test_outbox import cancel, enqueue
 from tests.servers import TestServers
+from tests.webhook_receiver import receiving
 from worker import failpoints
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -53,7 +57,7 @@ def parts(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield running
 
 
-@pytest.mark.parametrize("point", failpoints.POINTS)
+@pytest.mark.parametrize("point", [point for point in failpoints.POINTS if not point.startswith("notify.")])
 def test_killed_there_every_job_ends_once_and_is_paid_for_once(parts: Parts, point: str) -> None:
     name = process_of(point)
     deaths = parts.deaths[name]
@@ -77,6 +81,30 @@ def test_killed_there_every_job_ends_once_and_is_paid_for_once(parts: Parts, poi
         assert states == {JobState.SUCCEEDED: JOBS}
     parts.judge(ids).check()
     assert parts.left_behind() == []
+
+
+@pytest.mark.parametrize("point", ["notify.before_post", "notify.after_post"])
+def test_killed_while_it_tells_somebody_it_tells_it_again_under_the_same_id(parts: Parts, point: str) -> None:
+    deaths = parts.deaths[SUBMIT_POLL]
+    with receiving() as receiver:
+        parts.arm(point)
+        with connect(parts.settings.require_database_url()) as conn:  # ended at once: nothing goes to a gateway
+            ids = enqueue(conn, JOBS, webhook_url=receiver.url)
+            cancel(conn, ids)
+        parts.wait_for("the worker dies", lambda: parts.has_fired(point) and parts.deaths[SUBMIT_POLL] > deaths, 30)
+        parts.wait_for("everybody was told", lambda: _undelivered(parts, ids) == 0, 30)
+        [secret] = parts.settings.webhook_secrets("default")
+        told = {(item.id, item.verified(secret)["data"]["id"]) for item in receiver.deliveries}
+    assert sorted(job_id for _, job_id in told) == sorted(map(str, ids)), "each job under one id"
+    assert len(receiver.deliveries) > JOBS if point == "notify.after_post" else len(receiver.deliveries) >= JOBS
+
+
+def _undelivered(parts: Parts, ids: list[UUID]) -> int:
+    with connect(parts.settings.require_database_url()) as conn:
+        found = conn.execute(
+            "SELECT count(*) FROM webhook_messages WHERE job_id = ANY(%s) AND delivered_at IS NULL", [ids]
+        ).fetchone()
+    return 0 if found is None else int(found[0])
 
 
 def test_every_place_is_passed_somewhere_and_none_is_unknown() -> None:

@@ -20,7 +20,7 @@ from storage.settings import Settings
 from tests.servers import Bucket
 
 T = TypeVar("T")
-MOVERS = ("scheduler", "submit", "poll", "transfer")
+MOVERS = ("scheduler", "submit", "poll", "transfer", "notify")
 
 
 def _get(settings: Settings, path: str = "/readyz", times: int = 1) -> httpx.Response:

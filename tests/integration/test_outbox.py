@@ -55,7 +55,7 @@ def endpoint(conn: Connection, url: str = "https://a.example/", *events: str, te
 
 
 def claim(conn: Connection, receivers: int = 10, batch: int = 10, lease_s: float = 60.0) -> list[Claimed]:
-    return webhook_delivery.claim_messages(conn, receivers, batch, lease_s)
+    return webhook_delivery.claim_messages(conn, 100, receivers, batch, lease_s)
 
 
 def as_leases(claimed: Sequence[Claimed]) -> list[tuple[UUID, int]]:

@@ -158,7 +158,7 @@ def test_submit_takes_every_field_and_prints_the_id(run: Run, tmp_path: Path, pr
         *("submit", "a cat", "--tier", "fast", "--resolution", "480p", "--ratio", "9:16", "--duration", "-1"),
         *("--no-audio", "--first-frame", "frame.png", "--seed", "7", "--watermark", "--return-last-frame"),
         *("--account", "main", "--priority", "9", "--idempotency-key", "k", "--deadline", "60"),
-        *("--webhook-url", "https://a/b", "--metadata", '{"sku": "猫"}', "--tag", "x", "--tag", "y"),
+        *("--webhook-url", "https://a.example/b", "--metadata", '{"sku": "猫"}', "--tag", "x", "--tag", "y"),
     )
     assert code == 0
     job = producer.get(out.strip())
@@ -335,9 +335,10 @@ def test_doctor_is_content_when_everything_works(run: Run, producer: Producer) -
         "submit",
         "poll",
         "transfer",
+        "notify",
     ]
     with producer.database.begin() as conn:
-        for part in ("scheduler", "submit", "poll", "transfer"):
+        for part in ("scheduler", "submit", "poll", "transfer", "notify"):
             accounts.beat(conn, part, "test")
     assert run("doctor")[0] == 0
 

@@ -17,9 +17,9 @@ MAX_ROWS = 100_000
 MAX_NAME_CHARS = 100
 _BOM = b"\xef\xbb\xbf"
 
-_LISTS = frozenset({"reference_images", "reference_videos", "reference_audios", "tags"})
+LISTS = frozenset({"reference_images", "reference_videos", "reference_audios", "tags"})
 _BOOLEANS = frozenset({"audio", "web_search", "watermark", "camera_fixed", "return_last_frame"})
-_OBJECTS = frozenset({"metadata", "gateway_options"})
+OBJECTS = frozenset({"metadata", "gateway_options"})
 _NUMBERS = frozenset({"duration", "seed", "priority"})
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -206,7 +206,7 @@ def _fields(columns: list[str], cells: list[str]) -> dict[str, Any]:
         if not cell.strip():
             continue
         try:
-            fields[column] = _cell(column, cell)
+            fields[column] = value_of(column, cell)
         except ValueError as exc:
             problems.append(Problem(column, str(exc)))
     if problems:
@@ -214,8 +214,12 @@ def _fields(columns: list[str], cells: list[str]) -> dict[str, Any]:
     return fields
 
 
-def _cell(column: str, cell: str) -> Any:
-    """A cell's value by its column: text stays as it is written."""
+def value_of(column: str, cell: str) -> Any:
+    """What a text means in a field of that name: prompts, and what cannot be understood, stay as they are written.
+
+    Raises:
+        ValueError: it is no boolean, JSON object or JSON list, where one is wanted.
+    """
     text = cell.strip()
     if column == "prompt":
         return cell
@@ -223,9 +227,9 @@ def _cell(column: str, cell: str) -> Any:
         if text.lower() not in _WORDS:
             raise ValueError(f"must be true or false (yes or no, 1 or 0), not {shorten(text)}")
         return _WORDS[text.lower()]
-    if column in _OBJECTS:
+    if column in OBJECTS:
         return parse_object(text)
-    if column in _LISTS:
+    if column in LISTS:
         return _list(text)
     if column == "deadline" and text.replace(".", "", 1).isdecimal():
         return float(text)

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from producer.job_spec import JobSpec
@@ -71,11 +71,25 @@ class LocalFiles:
                         replaced[name] = self._upload(value, modality).reference
                     except ValueError as exc:
                         problems.append(Problem(name, str(exc)))
-                case MediaKind.UPLOAD:
+                case MediaKind.UPLOAD if value not in self.facts:
                     self.given.setdefault(value, name)
         if problems:
             raise InvalidInput(problems)
         return spec.with_media(replaced)
+
+    def add(self, path: Path, modality: Modality, name: str) -> str:
+        """Take a file that somebody sent us, which lies at `path` for now; give the reference of its content.
+
+        Raises:
+            ValueError: it is empty, too large, or cannot be read as that kind of file; the text calls it by `name`.
+        """
+        try:
+            upload, facts = inspect(path, modality, self._probe)
+        except ValueError as exc:
+            raise ValueError(str(exc).replace(str(path), name)) from exc
+        self._seen[path, modality] = upload
+        self.facts[upload.reference] = replace(facts, name=name)
+        return upload.reference
 
     def _upload(self, value: str, modality: Modality) -> Upload:
         if self._base is None:

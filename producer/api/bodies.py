@@ -54,7 +54,7 @@ async def chunks(request: Request, limit: int, whole_s: float) -> AsyncIterator[
             async with asyncio.timeout_at(min(loop.time() + PAUSE_S, give_up)):
                 chunk = await anext(stream, None)
         except TimeoutError:
-            raise ApiProblem(408, "body_too_slow", "the body did not arrive in time", headers=_CLOSE) from None
+            raise ApiProblem(408, "body_too_slow", "the body did not arrive in time", headers=CLOSE) from None
         if chunk is None:
             return
         total += len(chunk)
@@ -63,7 +63,7 @@ async def chunks(request: Request, limit: int, whole_s: float) -> AsyncIterator[
         yield chunk
 
 
-_CLOSE = {"Connection": "close"}
+CLOSE = {"Connection": "close"}
 
 
 def _too_large(limit: int) -> ApiProblem:
@@ -73,7 +73,7 @@ def _too_large(limit: int) -> ApiProblem:
         "body_too_large",
         f"the body is larger than {size}",
         advice="Give large media as URLs; split many jobs into several requests.",
-        headers=_CLOSE,
+        headers=CLOSE,
     )
 
 

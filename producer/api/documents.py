@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from producer.api.examples import JOB_EXAMPLES, PROBLEM_EXAMPLE, PROBLEM_SCHEMA, ROWS_EXAMPLE
 from producer.api.resources import JobPage, JobResource
+from producer.api.videos.shape import VIDEO_SCHEMA
 from producer.job_spec import JobSpec
 
 _PREFIX = "#/components/schemas/"
@@ -20,6 +21,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     said = {
         400: "not JSON",
         404: "there is none of that id or name",
+        408: "the body comes too slowly",
         409: "not possible as it stands",
         413: "the body is too large",
         415: "the body is of another type",
@@ -242,7 +244,7 @@ def install(app: FastAPI) -> None:
             )
             schemas = found.setdefault("components", {}).setdefault("schemas", {})
             spec = JobSpec.model_json_schema(ref_template=_PREFIX + "{model}")
-            schemas |= spec.pop("$defs", {}) | {"JobSpec": spec, "Problem": PROBLEM_SCHEMA}
+            schemas |= spec.pop("$defs", {}) | {"JobSpec": spec, "Problem": PROBLEM_SCHEMA, "Video": VIDEO_SCHEMA}
             for path in found["paths"].values():
                 for operation in path.values():
                     _drop_fastapis_own(operation["responses"])

@@ -51,7 +51,7 @@ def job_routes(service: Service) -> APIRouter:
     @router.post("/v1/jobs", status_code=202, **docs.ENQUEUE)
     async def enqueue(request: Request) -> Response:
         """Store one job. Once this is answered, the job reaches a terminal state without anybody's help."""
-        fields = _with_key(await json_object(request), request.headers.get("idempotency-key"))
+        fields = with_key(await json_object(request), request.headers.get("idempotency-key"))
         producer = service.producer_for(request)
         job, created = await service.run(lambda: producer.enqueue_row(fields))
         return _accepted(job, created)
@@ -138,17 +138,17 @@ def job_routes(service: Service) -> APIRouter:
     @router.get("/v1/jobs/{job_id}/video", status_code=302, **docs.FILE)
     async def video(request: Request, job_id: str) -> Response:
         """The video: a redirect to a link that works for an hour."""
-        return await _redirect(service, principal_of(request).tenant, as_job_id(job_id), "video")
+        return await redirect(service, principal_of(request).tenant, as_job_id(job_id), "video")
 
     @router.get("/v1/jobs/{job_id}/poster", status_code=302, **docs.FILE)
     async def poster(request: Request, job_id: str) -> Response:
         """The first frame as a JPEG: a redirect as for the video."""
-        return await _redirect(service, principal_of(request).tenant, as_job_id(job_id), "poster")
+        return await redirect(service, principal_of(request).tenant, as_job_id(job_id), "poster")
 
     @router.get("/v1/jobs/{job_id}/last-frame", status_code=302, **docs.FILE)
     async def last_frame(request: Request, job_id: str) -> Response:
         """The last frame, if the job asked for it: a redirect as for the video."""
-        return await _redirect(service, principal_of(request).tenant, as_job_id(job_id), "last-frame")
+        return await redirect(service, principal_of(request).tenant, as_job_id(job_id), "last-frame")
 
     return router
 
@@ -156,7 +156,12 @@ def job_routes(service: Service) -> APIRouter:
 # --- enqueue ---------------------------------------------------------------------------------------------------------
 
 
-def _with_key(fields: dict[str, Any], header: str | None) -> dict[str, Any]:
+def with_key(fields: dict[str, Any], header: str | None) -> dict[str, Any]:
+    """The fields with the key of an Idempotency-Key header, if there is one.
+
+    Raises:
+        ApiProblem: the body has another key.
+    """
     if header is None:
         return fields
     # The header's draft writes the key as a quoted string, most clients write it bare.
@@ -265,12 +270,19 @@ def _resolution(options: dict[str, Any]) -> Callable[[Database, str, UUID], JobV
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-async def _redirect(service: Service, tenant: str, job_id: UUID, what: str) -> Response:
+async def redirect(service: Service, tenant: str, job_id: UUID, what: str) -> Response:
+    """A redirect to a link to one of a job's files: its video, poster or last-frame.
+
+    Raises:
+        JobNotFound: the tenant has none of that id.
+        NotPossible: it has no such file, or not yet, or not any more.
+    """
+
     def link() -> str:
         with service.producer.database.begin() as conn:
             job = decisions.get_job(conn, tenant, job_id)
             beside = views.keys_beside(conn, job_id)
-        keys = {"video": job.object_key, "poster": beside["poster_key"], "last-frame": beside["last_frame_key"]}
+        keys = {"video": job.object_key, "poster": beside.get("poster_key"), "last-frame": beside.get("last_frame_key")}
         key = keys[what] if job.state is JobState.SUCCEEDED else None
         if key is None:
             raise NotPossible(job_id, _why_not(job, what))
@@ -280,6 +292,8 @@ async def _redirect(service: Service, tenant: str, job_id: UUID, what: str) -> R
 
 
 def _why_not(job: JobView, what: str) -> str:
+    if job.deleted_at is not None:
+        return f"was deleted, and its {what} with it"
     if job.state is JobState.SUCCEEDED:
         return f"has no {what}"
     return f"is {job.state}; it has no {what}" + ("" if job.terminal else " yet")

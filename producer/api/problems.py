@@ -136,6 +136,8 @@ def details_of(exc: Exception) -> Details:
         return Details(500, kind.code, "something went wrong here", kind.advice, more={"request_id": request_id})
     errors = list(_errors_of(exc))
     headers = {} if kind.retry_after_s is None else {"Retry-After": str(kind.retry_after_s)}
+    if isinstance(exc, NotPossible):
+        headers["x-should-retry"] = "false"  # OpenAI's clients would repeat a 409 by themselves
     param = next((item["field"] for item in errors if item["field"]), None)
     if isinstance(exc, IdempotencyConflict):
         param = "idempotency_key"

@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from producer.api.auth import principal_of
 from producer.api.events import EventHub
+from producer.api.forms import UploadRoom
 from producer.api.problems import busy
 from producer.client import Producer
 from storage.database import Connection
@@ -22,6 +23,7 @@ T = TypeVar("T")
 THREADS = 8
 MAX_WAITING = 256
 MAX_BATCHES = 2
+UPLOAD_THREADS = 4
 
 
 class Service:
@@ -32,9 +34,11 @@ class Service:
         self.producer = Producer(settings, local_files=False)
         self.objects = Objects(settings)
         self.hub = EventHub(self.read)
+        self.uploads = UploadRoom()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
         # Large inputs have threads of their own, so that they hold up nobody.
         self._batch_threads = ThreadPoolExecutor(MAX_BATCHES, thread_name_prefix="api-batch")
+        self._upload_threads = ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="api-upload")
         self._waiting = 0
         self._batches = 0
 
@@ -48,11 +52,22 @@ class Service:
         Raises:
             ApiProblem: too many are waiting already.
         """
+        return await self._run(self._threads, work)
+
+    async def run_upload(self, work: Callable[[], T]) -> T:
+        """Do something that looks into files and stores them, in a thread.
+
+        Raises:
+            ApiProblem: too many are waiting already.
+        """
+        return await self._run(self._upload_threads, work)
+
+    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         if self._waiting >= MAX_WAITING:
             raise busy("too many requests at once")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            return await asyncio.get_running_loop().run_in_executor(threads, work)
         finally:
             self._waiting -= 1
 
@@ -87,6 +102,6 @@ class Service:
     async def close(self) -> None:
         """Stop what runs in the background and give the connections back."""
         await self.hub.close()
-        for threads in (self._threads, self._batch_threads):
+        for threads in (self._threads, self._batch_threads, self._upload_threads):
             threads.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.producer.close)

@@ -1,0 +1,64 @@
+"""Sizes such as `1280x720`, which OpenAI's clients give where we have a resolution and a ratio."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from math import log
+from typing import Any
+
+from seedance.pricing import PIXELS
+from seedance.problems import InvalidInput, Problem, shorten
+from seedance.request import Ratio, Resolution
+
+UNKNOWN = "auto"
+"""The size of a video whose resolution or ratio its gateway chose."""
+_SIZE = re.compile(r"([1-9]\d{1,4})[x*×]([1-9]\d{1,4})")
+_OTHER_RATIO = log(1.04)
+_OTHER_AREA = log(1.4)
+
+
+def _twice(size: tuple[int, int]) -> tuple[int, int]:
+    return size[0] * 2, size[1] * 2
+
+
+# What 4k renders is not published: taken as twice 1080p, which is what the name says.
+_SIZES: Mapping[tuple[Resolution, Ratio], tuple[int, int]] = {
+    (resolution, ratio): size for resolution, ratios in PIXELS.items() for ratio, size in ratios.items()
+} | {("4k", ratio): _twice(size) for ratio, size in PIXELS["1080p"].items()}
+
+
+def size_of(request: Mapping[str, Any]) -> str:
+    """The size of the video that a stored request asks for, `auto` where it leaves it to the gateway."""
+    size = _SIZES.get((request.get("resolution"), request.get("ratio")))  # type: ignore[arg-type] # any key may be asked for
+    return UNKNOWN if size is None else f"{size[0]}x{size[1]}"
+
+
+def parse_size(text: str) -> tuple[Resolution, Ratio]:
+    """The resolution and the ratio that are nearest to a size.
+
+    1024x1792 is 1080p at 9:16: shapes within 4 % and areas within 40 % are taken for each other.
+
+    Raises:
+        InvalidInput: it is no size, or none that is near to it is rendered.
+    """
+    found = _SIZE.fullmatch(text.strip().lower())
+    if found is None:
+        raise _problem("must be WIDTHxHEIGHT in pixels, such as 1280x720", text)
+    width, height = int(found[1]), int(found[2])
+
+    def distance(size: tuple[int, int]) -> tuple[float, float]:
+        return abs(log(width / height * size[1] / size[0])), abs(log(width * height / size[0] / size[1]))
+
+    near = {
+        kind: distance(size)
+        for kind, size in _SIZES.items()
+        if distance(size)[0] < _OTHER_RATIO and distance(size)[1] < _OTHER_AREA
+    }
+    if not near:
+        raise _problem("must be near to a size that is rendered, such as 720x1280, 1280x720 or 960x960", text)
+    return min(near, key=lambda kind: sum(near[kind]))
+
+
+def _problem(wanted: str, text: str) -> InvalidInput:
+    return InvalidInput([Problem("size", f"{wanted}, not {shorten(text)}")])

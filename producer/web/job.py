@@ -67,6 +67,8 @@ def job_routes(site: Site) -> APIRouter:
         wanted, tenant = as_job_id(job_id), viewer_of(request).tenant
         form = await read_form(request)
         discard = form.get("how") == "discard"
+        if discard and form.get("confirm") != "yes":
+            raise ApiProblem(422, "invalid_request", "confirm: it is billed all the same; tick that you know")
         await service.run(lambda: decisions.cancel(service.producer.database, tenant, wanted, discard=discard))
         return go(f"/jobs/{wanted}")
 

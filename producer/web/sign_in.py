@@ -18,7 +18,11 @@ def sign_in_routes(site: Site, keyring: KeyRing) -> APIRouter:
 
     @router.get("/login")
     async def login_page(request: Request, next: str = "/") -> Response:
-        return site.page(request, "login.html", {"next": back_to(next), "refused": False})
+        wanted = back_to(next)
+        if request.headers.get("sec-fetch-site") == "cross-site":
+            # Who follows a link of another site brings no key along; a step within this one does.
+            return site.page(request, "go_on.html", {"next": wanted})
+        return site.page(request, "login.html", {"next": wanted, "refused": False})
 
     @router.post("/login")
     async def login(request: Request) -> Response:

@@ -30,7 +30,7 @@ LANGUAGE_COOKIE, THEME_COOKIE, ZONE_COOKIE = "reelq_language", "reelq_theme", "r
 THEMES = ("auto", "light", "dark")
 YEAR_S = 365 * 86_400
 FRAGMENT_HEADER = "x-reelq-fragment"
-_NOBODY = Viewer("", may_enqueue=False, may_operate=False, has_key=False)
+_NOBODY = Viewer("", may_enqueue=False, may_resolve=False, may_operate=False, has_key=False)
 
 _SHOWN: tuple[type[Exception], ...] = (ApiProblem, RequestValidationError, *(kind for kind, _ in KINDS))
 

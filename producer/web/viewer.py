@@ -12,11 +12,12 @@ from storage.keys import Scope
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """`may_enqueue`: and decide about jobs; `may_operate`: see the accounts and resume them. `has_key` when he came
-    with one, and so can sign out."""
+    """`may_enqueue`: and cancel and retry; `may_resolve`: decide about unconfirmed jobs; `may_operate`: see and resume
+    the accounts. `has_key` when he came with one, and so can sign out."""
 
     tenant: str
     may_enqueue: bool
+    may_resolve: bool
     may_operate: bool
     has_key: bool
 
@@ -24,4 +25,10 @@ class Viewer:
 def viewer_of(request: Request) -> Viewer:
     """The viewer of a request that came past the guard."""
     principal = principal_of(request)
-    return Viewer(principal.tenant, Scope.ENQUEUE in principal.scopes, principal.operator, principal.key_id is not None)
+    return Viewer(
+        principal.tenant,
+        may_enqueue=Scope.ENQUEUE in principal.scopes,
+        may_resolve=Scope.ADMIN in principal.scopes,
+        may_operate=principal.operator,
+        has_key=principal.key_id is not None,
+    )

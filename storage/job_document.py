@@ -16,10 +16,8 @@ def job_links(job: JobView) -> dict[str, str]:
     self = f"/v1/jobs/{job.id}"
     links = {"self": self, "events": f"{self}/events"}
     if job.state is JobState.SUCCEEDED:
-        if job.deleted_at is None:
-            links |= {"video": f"{self}/video", "poster": f"{self}/poster"}
-            if job.request.get("return_last_frame"):
-                links["last_frame"] = f"{self}/last-frame"
+        files = {"video": job.object_key, "poster": job.poster_key, "last_frame": job.last_frame_key}
+        links |= {name: f"{self}/{name.replace('_', '-')}" for name, key in files.items() if key is not None}
     elif job.terminal:
         links["retry"] = f"{self}/retry"
     else:

@@ -213,6 +213,8 @@ class JobView:
     cost: dict[str, Any] | None
     seed: int | None
     object_key: str | None
+    poster_key: str | None
+    last_frame_key: str | None
     size_bytes: int | None
     sha256: str | None
     due_at: datetime | None

@@ -17,10 +17,11 @@ from storage.states import JobState
 _VIEW: LiteralString = """
 SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priority, j.tags, j.metadata, j.webhook_url,
        j.account, j.account_pin, j.gateway, j.model, j.gateway_task_id, j.attempt, j.polls, j.reason, j.error, j.usage,
-       j.estimate, j.cost, j.seed, CASE WHEN j.deleted_at IS NULL THEN j.object_key END AS object_key, j.size_bytes,
-       j.sha256, j.due_at, j.deadline_at, j.created_at,
-       j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at, j.cancel_request,
-       j.deleted_at
+       j.estimate, j.cost, j.seed, CASE WHEN j.deleted_at IS NULL THEN j.object_key END AS object_key,
+       CASE WHEN j.deleted_at IS NULL THEN j.poster_key END AS poster_key,
+       CASE WHEN j.deleted_at IS NULL THEN j.last_frame_key END AS last_frame_key, j.size_bytes, j.sha256, j.due_at,
+       j.deadline_at, j.created_at, j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at,
+       j.cancel_request, j.deleted_at
 FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
 """
 _LIST: LiteralString = """
@@ -192,16 +193,6 @@ def jobs_in_order(conn: Connection, wanted: JobFilter, *, after: UUID | None = N
     with conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute(_VIEW + _PAGE + _OLDEST, wanted.as_parameters() | {"after": after, "limit": limit})
         return [_view(row) for row in cursor]
-
-
-# --- what is in the bucket -------------------------------------------------------------------------------------------
-
-
-def keys_beside(conn: Connection, job_id: UUID) -> dict[str, str | None]:
-    """Where the poster and the last frame of a job are, by the names of the columns; None where there is none."""
-    with conn.cursor(row_factory=dict_row) as cursor:
-        sql: LiteralString = "SELECT poster_key, last_frame_key FROM jobs WHERE id = %(id)s AND deleted_at IS NULL"
-        return cursor.execute(sql, {"id": job_id}).fetchone() or {}
 
 
 # --- the log of all events -------------------------------------------------------------------------------------------

@@ -281,8 +281,7 @@ async def redirect(service: Service, tenant: str, job_id: UUID, what: str) -> Re
     def link() -> str:
         with service.producer.database.begin() as conn:
             job = decisions.get_job(conn, tenant, job_id)
-            beside = views.keys_beside(conn, job_id)
-        keys = {"video": job.object_key, "poster": beside.get("poster_key"), "last-frame": beside.get("last_frame_key")}
+        keys = {"video": job.object_key, "poster": job.poster_key, "last-frame": job.last_frame_key}
         key = keys[what] if job.state is JobState.SUCCEEDED else None
         if key is None:
             raise NotPossible(job_id, _why_not(job, what))

@@ -307,6 +307,7 @@ def test_files_are_reached_by_redirect_once_they_are_there(
     assert httpx.get(found.headers["location"]).content == b"moving pictures"
     assert api.get(path).json()["links"]["video"] == f"{path}/video"
     assert api.get(f"{path}/poster").status_code == 409
+    assert set(api.get(path).json()["links"]) == {"self", "events", "video"}, "links lead only to what is there"
     assert "has no last-frame" in api.get(f"{path}/last-frame").json()["detail"]
 
 

@@ -18,7 +18,7 @@ from producer.errors import InvalidRows, JobNotFound, RowConflict
 from producer.intake import Batch, Row, as_new_job, prepare, with_derived_keys
 from producer.uploads import Progress, store
 from storage import jobs, views
-from storage.database import Connection, Database, DatabaseUnavailable, connect
+from storage.database import Connection, Database, DatabaseUnavailable, connect, wait_for_locks
 from storage.records import DEFAULT_TENANT, Enqueued, IdempotencyConflict, JobView, NewJob
 from storage.settings import Settings, load_settings
 from storage.states import JobState
@@ -90,12 +90,18 @@ class Producer:
         Raises:
             InvalidInput, IdempotencyConflict, DatabaseUnavailable, StoreUnavailable: as `enqueue`.
         """
+        return self.store_and_show(self.check_row(fields))[0]
+
+    def check_row(self, fields: Mapping[str, Any]) -> Batch:
+        """Hold one job against every rule; nothing is stored yet. Local files are read.
+
+        Raises:
+            InvalidInput: a field breaks a rule, or no configured account can serve the request.
+        """
         try:
-            batch = prepare([Row("", fields)], self.settings, self._base())
+            return prepare([Row("", fields)], self.settings, self._base())
         except InvalidRows as exc:
             raise exc.rows[0] from None
-        [enqueued] = self.store(batch)
-        return self.get(enqueued.id), enqueued.created
 
     def enqueue_many(self, rows: Iterable[Mapping[str, Any]], campaign: str | None = None) -> list[Job]:
         """Store many jobs, all of them or none, in the order of the rows.
@@ -110,9 +116,7 @@ class Producer:
         """
         numbered = (Row(f"row {number}", row) for number, row in enumerate(rows, 1))
         batch = prepare(numbered, self.settings, self._base())
-        ids = [enqueued.id for enqueued in self.store(batch, campaign=campaign)]
-        found = self._reading(lambda conn: views.get_jobs(conn, self.tenant, ids))
-        return [found[job_id] for job_id in ids]
+        return [job for job, _ in self.store_and_show(batch, campaign=campaign)]
 
     def _base(self) -> Path | None:
         return Path() if self._local_files else None
@@ -124,6 +128,34 @@ class Producer:
             IdempotencyConflict: a key is known with another request; the text names the row.
             DatabaseUnavailable, StoreUnavailable: as `enqueue`.
         """
+        return self._store(batch, campaign, lambda _, stored: stored, progress)
+
+    def store_and_show(
+        self, batch: Batch, *, campaign: str | None = None, lock_wait_s: float | None = None
+    ) -> list[tuple[Job, bool]]:
+        """As `store`; gives the jobs, and of each whether it was stored just now.
+
+        `lock_wait_s`: how long to wait for others who are storing the same keys, None: until they have done.
+
+        Raises:
+            LocksHeld: it would take longer; nothing was stored.
+            IdempotencyConflict, DatabaseUnavailable, StoreUnavailable: as `store`.
+        """
+
+        def show(conn: Connection, stored: list[Enqueued]) -> list[tuple[Job, bool]]:
+            found = views.get_jobs(conn, self.tenant, [item.id for item in stored])
+            return [(found[item.id], item.created) for item in stored]
+
+        return self._store(batch, campaign, show, lock_wait_s=lock_wait_s)
+
+    def _store(
+        self,
+        batch: Batch,
+        campaign: str | None,
+        show: Callable[[Connection, list[Enqueued]], list[T]],
+        progress: Progress | None = None,
+        lock_wait_s: float | None = None,
+    ) -> list[T]:
         prepared = with_derived_keys(batch.jobs, check_name(campaign)) if campaign is not None else list(batch.jobs)
         if not prepared:
             return []
@@ -140,8 +172,13 @@ class Producer:
             new[:] = [as_new_job(job, self.tenant, campaign_id) for job in prepared]
             return jobs.enqueue(conn, new)
 
+        def work(conn: Connection) -> list[T]:
+            if lock_wait_s is not None:
+                wait_for_locks(conn, lock_wait_s)
+            return show(conn, write(conn))
+
         try:
-            return self._surely(write)
+            return self._surely(work)
         except IdempotencyConflict as exc:
             if where := prepared[exc.index].where:
                 raise RowConflict(where, exc) from exc

@@ -28,6 +28,15 @@ class DatabaseUnavailable(Exception):
     """The database does not answer, or refuses us. The text is one line, without the password."""
 
 
+class LocksHeld(Exception):
+    """Somebody else holds what the statement needs, for longer than `wait_for_locks` allows."""
+
+
+def wait_for_locks(conn: Connection, at_most_s: float) -> None:
+    """For the rest of the transaction, give a statement up with `LocksHeld` when a lock is not free after so long."""
+    conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{max(1, round(at_most_s * 1000))}ms"])
+
+
 def _location(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
@@ -56,6 +65,8 @@ def _options(name: str) -> dict[str, Any]:
 def _translated(url: str) -> Iterator[None]:
     try:
         yield
+    except psycopg.errors.LockNotAvailable as exc:
+        raise LocksHeld(str(exc).splitlines()[0]) from exc
     except (psycopg.OperationalError, PoolTimeout) as exc:
         first = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
         raise DatabaseUnavailable(f"database at {_location(url)}: {first}") from exc

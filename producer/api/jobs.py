@@ -53,7 +53,7 @@ def job_routes(service: Service) -> APIRouter:
         """Store one job. Once this is answered, the job reaches a terminal state without anybody's help."""
         fields = with_key(await json_object(request), request.headers.get("idempotency-key"))
         producer = service.producer_for(request)
-        job, created = await service.run(lambda: producer.enqueue_row(fields))
+        job, created = await service.together.enqueue(producer, fields)
         return _accepted(job, created)
 
     @router.get("/v1/jobs", **docs.LIST)

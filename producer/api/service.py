@@ -13,6 +13,7 @@ from producer.api.auth import principal_of
 from producer.api.events import EventHub
 from producer.api.forms import UploadRoom
 from producer.api.problems import busy
+from producer.api.together import Together
 from producer.client import Producer
 from storage.database import Connection
 from storage.objects import Objects
@@ -41,6 +42,7 @@ class Service:
         self._upload_threads = ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="api-upload")
         self._waiting = 0
         self._batches = 0
+        self.together = Together(self.run)
 
     def producer_for(self, connection: HTTPConnection) -> Producer:
         """The producer of whoever asks."""
@@ -102,6 +104,7 @@ class Service:
     async def close(self) -> None:
         """Stop what runs in the background and give the connections back."""
         await self.hub.close()
+        self.together.close()
         for threads in (self._threads, self._batch_threads, self._upload_threads):
             threads.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.producer.close)

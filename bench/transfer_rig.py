@@ -53,22 +53,10 @@ class Rig:
 
     @contextmanager
     def gateway(self, video_bytes: int) -> Iterator[str]:
-        """A simulator whose videos are exactly so large: its address."""
-        port_file = self.directory / "port"
-        command = [sys.executable, "-m", "simulator", "--port-file", str(port_file)]
-        command += ["--video-bytes", str(video_bytes), "--time", "fixed", "--median-seconds", "0"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        try:
-            until = time.monotonic() + START_S
-            while not (port_file.exists() and port_file.read_text().strip()):
-                if process.poll() is not None or time.monotonic() > until:
-                    raise RuntimeError("the simulator has not started")
-                time.sleep(0.05)
-            yield f"http://127.0.0.1:{port_file.read_text().strip()}"
-        finally:
-            process.terminate()
-            process.wait(10)
-            port_file.unlink(missing_ok=True)
+        """A simulator whose videos are exactly so large, and ready at once: its address."""
+        options = ("--video-bytes", str(video_bytes), "--time", "fixed", "--median-seconds", "0")
+        with simulated_gateway(self.directory, *options) as url:
+            yield url
 
     def enqueue(self, gateway: str, count: int) -> None:
         """Jobs whose video, the same for all, is ready to be copied."""
@@ -94,6 +82,25 @@ class Rig:
         )
         said: dict[str, Any] = json.loads(done.stdout)
         return said
+
+
+@contextmanager
+def simulated_gateway(directory: Path, *options: str) -> Iterator[str]:
+    """A simulator in a process of its own: its address."""
+    port_file = directory / "port"
+    command = [sys.executable, "-m", "simulator", "--port-file", str(port_file), *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + START_S
+        while not (port_file.exists() and port_file.read_text().strip()):
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError("the simulator has not started")
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port_file.read_text().strip()}"
+    finally:
+        process.terminate()
+        process.wait(10)
+        port_file.unlink(missing_ok=True)
 
 
 def _video_url(gateway: str) -> str:

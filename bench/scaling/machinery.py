@@ -1,0 +1,76 @@
+"""Processors, pipes, and the processes that are spread over them."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How many of everything there are, and the settings in force. `accounts` are alike."""
+
+    accounts: int = 1
+    max_in_flight: int = 10
+    gateway_limit: int | None = None
+    """What the gateway really allows at once, None: what is configured."""
+    requests_per_minute: int | None = None
+    schedulers: int = 1
+    submit_poll: int = 1
+    transfer: int = 1
+    database_cores: float = 4
+    machine_cores: int | None = None
+    """Everything of ours shares so many cores; None: each process has a core of its own."""
+    connection_mib_s: float = 8.0
+    """What one download gets from a gateway's file server."""
+    network_mib_s: float = 1e9
+    """What all downloads together get; the uploads take as much again in the other direction."""
+    store_s: float = 0.1
+    """Waiting for the object store, a copy."""
+    poll_min_s: float = 2.0
+    poll_max_s: float = 60.0
+    lease_s: float = 90.0
+    tick_s: float = 0.25
+    poster: bool = True
+    samples: int = 20
+    """Kinds of videos whose generation times are learnt apart; accounts share them."""
+
+
+class Cores:
+    """So many cores, first come, first served; work is booked, and the answer says when it will be done."""
+
+    def __init__(self, count: float = 1) -> None:
+        self.busy_s = 0.0
+        # A share of a core is a slower core.
+        self._speed = count if count < 1 else 1.0
+        self._free = [0.0] * max(1, int(count))
+
+    def book(self, at_s: float, seconds: float) -> float:
+        """Work that can begin at `at_s`: the moment at which it is done."""
+        self.busy_s += seconds
+        done_s = max(at_s, self._free[0]) + seconds / self._speed
+        heapq.heapreplace(self._free, done_s)
+        return done_s
+
+    @property
+    def free_s(self) -> float:
+        return self._free[0]
+
+
+class Cpu:
+    """One Python process: one core at a time, and on a machine that others use as well, only when one is free."""
+
+    def __init__(self, machine: Cores | None = None) -> None:
+        self._own, self._machine = Cores(1), machine
+
+    def book(self, at_s: float, seconds: float) -> float:
+        """As `Cores.book`."""
+        if self._machine is None:
+            return self._own.book(at_s, seconds)
+        done_s = self._machine.book(max(at_s, self._own.free_s), seconds)
+        self._own.book(done_s - seconds, seconds)
+        return done_s
+
+    @property
+    def busy_s(self) -> float:
+        return self._own.busy_s

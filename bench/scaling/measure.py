@@ -1,0 +1,78 @@
+"""Measure every operation by itself and write `bench/costs.toml`."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from bench.scaling.costs import COSTS_FILE, Costs, OtherCosts, WorkerCosts, save_costs
+from bench.scaling.cpu import PaceWatch
+from bench.scaling.messages import measure_messages
+from bench.scaling.requests import SMALL, measure_copies, measure_requests
+from bench.scaling.statements import measure_accounts, measure_transactions
+from bench.transfer_rig import rig
+
+HOW = (
+    "each operation by itself: storage's functions against PostgreSQL for transactions, the workers' batch functions "
+    "against a simulated gateway and S3 for requests and copies, an idle stack and empty messages for the rest"
+)
+
+
+def measure(*, quick: bool = False) -> Costs:
+    """All costs, on this machine, as it is now."""
+    share = 4 if quick else 1
+    with PaceWatch() as pace:
+        with rig() as servers:
+            url, postgres = servers.settings.require_database_url(), _postgres_pid()
+            transactions, tables = measure_transactions(url, postgres, 4000 // share)
+            accounts = measure_accounts(url, postgres, 200, 100 // share)
+            with servers.gateway(SMALL) as gateway:
+                requests = measure_requests(servers, gateway, transactions, 200 // share)
+            copies = measure_copies(servers, transactions, 80 // share)
+        messages = measure_messages(600 // share, 8.0 / share)
+    worker = {**requests, **copies, "receive_ms": messages.pop("receive_ms")}
+    return Costs(
+        datetime.now(UTC).date().isoformat(),
+        f"{psutil.cpu_count()} cores of {_cpu_name()}, Python {platform.python_version()}",
+        HOW,
+        pace.ms,
+        transactions,
+        WorkerCosts(**worker),
+        OtherCosts(**messages, **accounts),
+        tables,
+    )
+
+
+def _postgres_pid() -> int:
+    """The server that `rig` has started: our child, under its launcher or in its place."""
+    for child in psutil.Process().children(recursive=True):
+        if child.name() == "postgres":
+            return child.pid
+    raise RuntimeError("PostgreSQL does not run below this process")
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def main(quick: bool) -> int:
+    """Measure, write the file, and show what went into it."""
+    costs = measure(quick=quick)
+    save_costs(costs)
+    print(f"{'transaction':18}{'client ms':>18}{'PostgreSQL ms':>18}{'WAL bytes':>20}   a call, each row in it")
+    for name, each in costs.transactions.items():
+        pairs = (each.client_ms, each.database_ms, each.wal_bytes)
+        print(f"{name:18}" + "".join(f"{p.call:10.3f}{p.row:9.3f}" for p in pairs))
+    for part in (costs.worker, costs.other, costs.tables):
+        for name, value in asdict(part).items():
+            print(f"{name:24}{value:12.4f}")
+    print(f"written to {COSTS_FILE}")
+    return 0

@@ -1,0 +1,127 @@
+"""What a message costs from the scheduler through the broker to a worker, and what processes cost that have no work.
+
+A whole stack runs as `reelq up` starts it, with a simulated gateway and nothing to do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from celery import Celery
+from redis import Redis
+
+from bench.scaling.cpu import tree_cpu_s
+from producer.local.background import BackgroundStack, running_stack
+
+TICK_S = 0.25
+ITEMS = 50
+_WAIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class StackCpu:
+    """CPU seconds so far of a stack's processes by name."""
+
+    seconds: Mapping[str, float]
+
+    def since(self, before: StackCpu) -> dict[str, float]:
+        return {name: value - before.seconds.get(name, 0.0) for name, value in self.seconds.items()}
+
+
+@contextmanager
+def small_stack(**settings: str) -> Iterator[BackgroundStack]:
+    """A stack of its own in a directory that is removed at the end; settings are environment variables."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
+    with tempfile.TemporaryDirectory(prefix="reelq-bench-") as name:
+        directory = Path(name)
+        (directory / "empty.toml").write_text("")
+        environ = kept | {"REELQ_CONFIG": str(directory / "empty.toml")} | settings
+        with running_stack(directory, arguments=("--no-flower",), environ=environ, cwd=directory) as stack:
+            yield stack
+
+
+def stack_cpu(stack: BackgroundStack) -> StackCpu:
+    """What each process of the stack has used."""
+    return StackCpu({name: tree_cpu_s(int(pid)) for name, pid in stack.content()["processes"].items()})
+
+
+def measure_messages(count: int, idle_s: float) -> dict[str, float]:
+    """The parts of `OtherCosts` that need a stack, and `receive_ms`."""
+    with small_stack() as stack:
+        time.sleep(3.0)  # everybody has said hello
+        before = stack_cpu(stack)
+        time.sleep(idle_s)
+        idle = {name: spent / idle_s for name, spent in stack_cpu(stack).since(before).items()}
+        broker = str(stack.content()["broker_url"])
+        before, send_s, began_s = stack_cpu(stack), _send(broker, "poll", count, 0), time.monotonic()
+        _wait_until_taken(broker, "poll")
+        time.sleep(1.0)
+        took_s = time.monotonic() - began_s
+        busy = stack_cpu(stack).since(before)
+        bytes_waiting = _message_bytes(broker)
+    each = {name: (busy[name] - idle[name] * took_s) / count * 1000 for name in ("worker-submit-poll", "valkey")}
+    return {
+        "receive_ms": each["worker-submit-poll"],
+        "message_broker_ms": each["valkey"],
+        "send_ms": send_s / count * 1000,
+        "message_bytes": bytes_waiting,
+        "tick_ms": idle["scheduler"] * TICK_S * 1000,
+        "tick_database_ms": idle["postgres"] * TICK_S * 1000,
+        "idle_worker_share": (idle["worker-submit-poll"] + idle["worker-transfer"]) / 2,
+        # What PostgreSQL does of itself cannot be told from the rounds; those are nearly all of it.
+        "idle_database_share": 0.0,
+        "idle_broker_share": idle["valkey"],
+    }
+
+
+def _send(broker: str, queue: str, count: int, items: int) -> float:
+    """Send messages as the scheduler does; the CPU seconds it took here."""
+    app: Any = Celery(broker=broker, set_as_current=False)
+    with app.connection_for_write() as connection:
+        producer = app.amqp.Producer(connection, auto_declare=False)
+        listed = [[str(uuid4()), 1] for _ in range(items)]
+        for warm in (True, False):
+            began_s = time.process_time()
+            for _ in range(1 if warm else count):
+                app.send_task(
+                    "worker.poll",
+                    args=["simulator", listed],
+                    producer=producer,
+                    queue=queue,
+                    declare=[],
+                    retry=False,
+                    ignore_result=True,
+                )
+        return time.process_time() - began_s
+
+
+def _wait_until_taken(broker: str, queue: str) -> None:
+    until = time.monotonic() + _WAIT_S
+    with Redis.from_url(broker) as redis:
+        while redis.llen(queue):
+            if time.monotonic() > until:
+                raise RuntimeError(f"the workers do not take the messages of {queue}")
+            time.sleep(0.05)
+
+
+def _message_bytes(broker: str, count: int = 100) -> float:
+    _send(broker, "bench", count, ITEMS)
+    with Redis.from_url(broker) as redis:
+        used = int(redis.memory_usage("bench", samples=0) or 0)
+        held = int(redis.llen("bench"))
+        redis.delete("bench")
+    return used / held
+
+
+def accounts_setting(*accounts: Mapping[str, Any]) -> dict[str, str]:
+    """Accounts as an environment variable."""
+    return {"REELQ_ACCOUNTS": json.dumps(accounts), "REELQ_ALLOW_PRIVATE_NETWORKS": "true"}

@@ -1,0 +1,241 @@
+"""What to run for so many videos a day, and what an hour without one of the parts does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import ceil, exp
+
+from bench.scaling.costs import Costs
+from bench.scaling.machinery import Layout
+from bench.scaling.run import Figures, simulate
+from bench.scaling.scheduling import THREADS
+from bench.scaling.workload import Outage, Part, Workload
+from storage.objects import PART_BYTES
+from worker.budget import BYTES_AT_ONCE, COPIES_AT_ONCE
+from worker.upload import HELD_BYTES
+
+DAY_S, HOUR_S = 86400.0, 3600.0
+MOST_BUSY = 0.6
+"""Of a process, a database or an account's slots in ordinary times: the rest is for peaks, and to catch up."""
+SLOTS_BUSY = 0.8
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A system for so many videos a day."""
+
+    name: str
+    per_day: int
+    slots: int
+    """Of each account."""
+    weight: int
+    """So many jobs go together in the runs of a day."""
+
+
+SIZES = (Size("10k", 10_000, 10, 1), Size("1M", 1_000_000, 100, 50), Size("10M", 10_000_000, 500, 500))
+LIVES = (43200.0, 86400.0)
+
+
+def workload(size: Size, seconds: float) -> Workload:
+    """Videos of 5 to 30 MiB that take a minute and a half, half of them from a gateway that keeps them for 12 h."""
+    rate = size.per_day / DAY_S
+    return Workload(int(rate * seconds), per_second=rate, campaigns=20, url_life_s=LIVES)
+
+
+def held_s(work: Workload) -> float:
+    """How long a job holds its slot: POST, generation, and until a poll finds it (about an eighth of the time)."""
+    mean_s = work.generation.median_s * exp(work.generation.sigma**2 / 2)
+    return mean_s * 1.12 + work.submit.median_s
+
+
+def copies_per_s(work: Workload, layout: Layout) -> float:
+    """Copies that one transfer process makes, by its byte budget and what one connection gives."""
+    mib = sum(work.video_mib) / 2
+    held = min(mib, HELD_BYTES / MIB) if mib > PART_BYTES / MIB else mib
+    at_once = min(COPIES_AT_ONCE, BYTES_AT_ONCE / MIB // held)
+    return at_once / (mib / layout.connection_mib_s + layout.store_s)
+
+
+def provision(size: Size, costs: Costs) -> Layout:
+    """Processes and accounts so that nothing is busier than it should be: from one run with more than enough of them,
+    and from the two rules that no processor decides."""
+    rate = size.per_day / DAY_S
+    work = workload(size, 60.0)
+    accounts = ceil(rate * held_s(work) / SLOTS_BUSY / size.slots)
+    plenty = Layout(
+        accounts=accounts, max_in_flight=size.slots, submit_poll=max(2, ceil(rate / 10)), transfer=1, database_cores=16
+    )
+    copiers = ceil(rate / copies_per_s(work, plenty) / MOST_BUSY)
+    plenty = replace(plenty, transfer=max(1, copiers))
+    seen = _steady(size, plenty, costs)
+    return replace(
+        plenty,
+        submit_poll=ceil(max(seen.submit_poll_share, seen.submit_poll_threads / THREADS["submit"]) / MOST_BUSY),
+        transfer=max(1, copiers, ceil(seen.transfer_share / MOST_BUSY)),
+        database_cores=max(2, ceil(seen.database_share / MOST_BUSY)),
+    )
+
+
+def _steady(size: Size, layout: Layout, costs: Costs, seconds: float = 240.0) -> Figures:
+    """Ordinary times, every job by itself, after it has settled: at least some hundred jobs."""
+    seconds = max(seconds, 600 / (size.per_day / DAY_S))
+    warm_s = 480.0
+    return simulate(workload(size, warm_s + seconds * 2), layout, costs, warm_s=warm_s, horizon_s=warm_s + seconds)
+
+
+def steady(costs: Costs, sizes: Sequence[Size] = SIZES) -> Iterator[tuple[Size, Layout, Figures]]:
+    """For each size what to run, and how that does."""
+    for size in sizes:
+        layout = provision(size, costs)
+        yield size, layout, _steady(size, layout, costs)
+
+
+def in_lots(size: Size, layout: Layout) -> Layout:
+    """The same for runs of many hours, in which lots of jobs go together: two accounts have all the slots, so that a
+    lot is a small part of them, and the scheduler looks once a second."""
+    accounts = min(2, layout.accounts)
+    slots = layout.accounts * layout.max_in_flight // accounts
+    return replace(layout, accounts=accounts, max_in_flight=slots, tick_s=layout.tick_s if size.weight == 1 else 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class AfterOutage:
+    """What an outage did. `caught_up_s` after its end the last job was done that had waited for long."""
+
+    figures: Figures
+    posts_in_vain: int
+    caught_up_s: float
+
+
+def outage(size: Size, layout: Layout, costs: Costs, part: Part, hours: float = 1.0) -> AfterOutage:
+    """Jobs come for an hour before, all the time, and for as long after it as catching up takes."""
+    begin_s, length_s = HOUR_S, hours * HOUR_S
+    work = workload(size, begin_s + length_s * (2 + SLOTS_BUSY / (1 - SLOTS_BUSY)))
+    gone = [Outage(part, begin_s, length_s)]
+    figures = simulate(work, in_lots(size, layout), costs, outages=gone, weight=size.weight)
+    return AfterOutage(figures, figures.posts - figures.jobs, figures.last_late_s - (begin_s + length_s))
+
+
+def transfers_behind(size: Size, layout: Layout, costs: Costs, busy: float, hours: float) -> tuple[int, Figures]:
+    """An object store that is away for hours, and transfer processes that are so busy in ordinary times."""
+    work = workload(size, HOUR_S * (hours + 14))
+    needed = work.per_second / copies_per_s(work, layout) if work.per_second else 0.0
+    layout = replace(in_lots(size, layout), transfer=max(1, ceil(needed / busy)))
+    outages = [Outage("store", HOUR_S, hours * HOUR_S)]
+    return layout.transfer, simulate(work, layout, costs, outages=outages, weight=size.weight)
+
+
+Row = Sequence[str]
+
+
+def _print(head: Row, rows: Iterator[Row]) -> None:
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(row) + " |", flush=True)
+    print()
+
+
+STEADY_HEAD = (
+    *("a day", "accounts x slots", "submit-poll", "transfer", "database cores", "jobs/s", "polls a job", "found p50"),
+    *(
+        "queue p99",
+        "scheduler",
+        "submit-poll",
+        "its threads",
+        "transfer",
+        "database",
+        "broker",
+        "messages/s",
+        "transactions a job",
+    ),
+)
+
+
+def show_steady(costs: Costs, sizes: Sequence[Size]) -> list[tuple[Size, Layout]]:
+    """Print what to run for each size, and how busy that is in cores."""
+    found: list[tuple[Size, Layout]] = []
+
+    def rows() -> Iterator[Row]:
+        for size, layout, f in steady(costs, sizes):
+            found.append((size, layout))
+            copying = f.transfer_share + f.decoder_share
+            shares = (f.scheduler_share, f.submit_poll_share, copying, f.database_share, f.broker_share)
+            yield (
+                size.name,
+                f"{layout.accounts} x {layout.max_in_flight}",
+                str(layout.submit_poll),
+                str(layout.transfer),
+                f"{layout.database_cores:g}",
+                f"{f.jobs_per_s:.2f}",
+                f"{f.polls_per_job:.2f}",
+                f"{f.detection_p50_s:.1f} s",
+                f"{f.queue_wait_p99_s:.1f} s",
+                *(f"{share:.2f}" for share in shares[:2]),
+                f"{f.submit_poll_threads:.0f}",
+                *(f"{share:.2f}" for share in shares[2:]),
+                f"{f.messages_per_s:.1f}",
+                f"{f.transactions_per_job:.1f}",
+            )
+
+    _print(STEADY_HEAD, rows())
+    return found
+
+
+OUTAGE_HEAD = (
+    *("a day", "an hour without", "most queued", "most to copy", "POSTs in vain", "WAL in all", "caught up after"),
+    *("most of a URL's life used", "failed or held"),
+)
+
+
+def show_outages(costs: Costs, planned: Sequence[tuple[Size, Layout]]) -> None:
+    """Print what an hour without each part does."""
+
+    def rows() -> Iterator[Row]:
+        parts: tuple[Part, ...] = ("gateway", "store", "broker", "database")
+        for size, layout in planned:
+            for part in parts:
+                seen = outage(size, layout, costs, part)
+                f = seen.figures
+                yield (
+                    size.name,
+                    part,
+                    f"{f.most_queued:,}",
+                    f"{f.most_copies_waiting:,}",
+                    f"{seen.posts_in_vain:,}",
+                    f"{f.wal_bytes_per_job * f.ended / 1e9:.1f} GB",
+                    f"{seen.caught_up_s / 60:.0f} min",
+                    f"{f.life_used_most:.1%}",
+                    f"{f.failed:,}",
+                )
+
+    _print(OUTAGE_HEAD, rows())
+
+
+BEHIND_HEAD = (
+    "store away",
+    "transfer processes busy",
+    "processes",
+    "most to copy",
+    "most of a URL's life used",
+    "lost",
+)
+
+
+def show_behind(costs: Costs, size: Size, layout: Layout) -> None:
+    """Print how near videos come to their expiry when the object store is away."""
+
+    def rows() -> Iterator[Row]:
+        for hours, busy in ((1.0, 0.9), (6.0, 0.6), (6.0, 0.9), (10.0, 0.9)):
+            count, f = transfers_behind(size, layout, costs, busy, hours)
+            yield (
+                f"{hours:g} h",
+                f"{busy:.0%}",
+                str(count),
+                f"{f.most_copies_waiting:,}",
+                f"{f.life_used_most:.0%}",
+                f"{f.failed:,}",
+            )
+
+    _print(BEHIND_HEAD, rows())

@@ -1,0 +1,227 @@
+"""What a worker spends on a message, a POST, a query and a copy, besides its SQL.
+
+The batch functions of the workers run in this process, against real servers and a simulated gateway, without Celery.
+Their transactions are counted, and their cost, measured by itself, is taken away.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psutil
+
+from bench.scaling.costs import Transaction
+from bench.scaling.cpu import tree_cpu_s
+from bench.scaling.statements import LEASE_S, REQUEST
+from bench.transfer_rig import Rig
+from seedance.account import Account
+from storage import jobs
+from storage.database import Connection, Database
+from storage.records import Claimed, NewJob
+from worker import runtime as runtimes
+from worker.poll import poll_batch
+from worker.runtime import Runtime
+from worker.submit import submit_batch
+from worker.transfer import transfer_batch
+
+DECODER = "poster_process.py"
+SMALL, LARGE = 256 * 1024, 8 * 2**20
+Leases = Sequence[tuple[UUID, int]]
+
+
+class CountingDatabase(Database):
+    """Counts its transactions."""
+
+    transactions = 0
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        self.transactions += 1
+        with super().begin() as conn:
+            yield conn
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Of one batch on average: milliseconds of CPU here and in the decoder, of waiting; transactions."""
+
+    cpu_ms: float
+    decoder_ms: float
+    wall_ms: float
+    transactions: float
+
+
+def measure_requests(
+    servers: Rig, gateway: str, transactions: Mapping[str, Transaction], repeats: int
+) -> dict[str, float]:
+    """The parts of `WorkerCosts` but for Celery's own and for copies."""
+    with _runtime(servers, gateway) as runtime:
+        # Nothing is found finished: that has a transaction of its own.
+        httpx.put(f"{gateway}/_sim/timing", json={"kind": "fixed", "median_s": 3600}).raise_for_status()
+        client_ms = {name: each.client_ms for name, each in transactions.items()}
+
+        def post(size: int, times: int) -> Spent:
+            with runtime.database.begin() as conn:
+                jobs.enqueue(conn, [NewJob(jobs.new_job_id(), REQUEST, "h", ["anyfast"]) for _ in range(size * times)])
+            return _each(runtime, times, _claim_submits(runtime, size), lambda x: submit_batch(runtime, "sim", x))
+
+        def ask(size: int, times: int) -> Spent:
+            with runtime.database.begin() as conn:
+                conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'generating'")
+            return _each(runtime, times, _claim_polls(runtime, size), lambda x: poll_batch(runtime, "sim", x))
+
+        post(50, 2)
+        one, many = post(1, repeats), post(50, repeats // 10)
+        ask(50, 2)
+        asked, asked_many = ask(1, repeats), ask(50, repeats // 10)
+    # A submit loads and begins in two transactions, and the rest of them write outcomes.
+    head = client_ms["load"].of(1) + client_ms["begin"].of(1)
+    head_many = client_ms["load"].of(50) + client_ms["begin"].of(50)
+    submit = _split(one, many, head, head_many, client_ms["accepted"].call, client_ms["accepted"].row, 2)
+    poll = _split(
+        asked,
+        asked_many,
+        client_ms["load"].of(1),
+        client_ms["load"].of(50),
+        client_ms["still"].call,
+        client_ms["still"].row,
+        1,
+    )
+    return {
+        "post_wall_s": _waited_s(one, transactions, "load", "begin", "accepted"),
+        "query_wall_s": _waited_s(asked, transactions, "load", "still"),
+        "submit_message_ms": submit[0],
+        "submit_ms": submit[1],
+        "poll_message_ms": poll[0],
+        "poll_ms": poll[1],
+    }
+
+
+def _waited_s(one: Spent, transactions: Mapping[str, Transaction], *names: str) -> float:
+    """Waiting in a batch of one that is not for our own CPU and not for the database."""
+    database_ms = sum(transactions[name].wall_ms.of(1) - transactions[name].client_ms.of(1) for name in names)
+    return max(0.5, one.wall_ms - one.cpu_ms - database_ms) / 1000
+
+
+def _split(
+    one: Spent, many: Spent, head: float, head_many: float, call_ms: float, row_ms: float, first: int
+) -> tuple[float, float]:
+    """CPU of a message and of an item in it, without SQL; `first` transactions come before the outcomes."""
+    single = one.cpu_ms - head - call_ms * (one.transactions - first) - row_ms
+    batch = many.cpu_ms - head_many - call_ms * (many.transactions - first) - row_ms * 50
+    item = max(0.0, (batch - single) / 49)
+    return max(0.0, single - item), item
+
+
+def measure_copies(servers: Rig, transactions: Mapping[str, Transaction], repeats: int) -> dict[str, float]:
+    """What copies cost, from videos of 256 KiB, alone and in twenties, and of 8 MiB."""
+    stored, loaded = transactions["stored"].client_ms, transactions["load_transfers"].client_ms
+    found: dict[str, Spent] = {}
+    for name, size, batch, times in (
+        ("warm", SMALL, 5, 2),
+        ("one", SMALL, 1, repeats),
+        ("many", SMALL, 20, max(3, repeats // 10)),
+        ("large", LARGE, 1, max(5, repeats // 4)),
+    ):
+        servers.clear()
+        with servers.gateway(size) as gateway:
+            servers.enqueue(gateway, batch * times)
+            with _runtime(servers, gateway) as runtime:
+                runtime.objects.ensure_bucket()
+                work = _claim_transfers(runtime, batch)
+                found[name] = _each(runtime, times, work, lambda x, r=runtime: transfer_batch(r, x))  # type: ignore[misc] # mypy cannot type the default
+    message, copy = _split_copies(found, loaded.of(1), loaded.of(20), stored.call, stored.row)
+    mib = (found["large"].cpu_ms - found["one"].cpu_ms) / ((LARGE - SMALL) / 2**20)
+    return {
+        "transfer_message_ms": message,
+        "copy_ms": copy - mib * SMALL / 2**20,
+        "mib_ms": mib,
+        "poster_ms": found["many"].decoder_ms / 20,
+        "copy_wall_s": found["one"].wall_ms / 1000,
+    }
+
+
+def _split_copies(
+    found: Mapping[str, Spent], load: float, load_many: float, call_ms: float, row_ms: float
+) -> tuple[float, float]:
+    one, many = found["one"], found["many"]
+    single = one.cpu_ms - load - call_ms * (one.transactions - 1) - row_ms
+    batch = many.cpu_ms - load_many - call_ms * (many.transactions - 1) - row_ms * 20
+    item = max(0.0, (batch - single) / 19)
+    return max(0.0, single - item), item
+
+
+@contextmanager
+def _runtime(servers: Rig, gateway: str) -> Iterator[Runtime]:
+    told = {
+        "name": "sim",
+        "gateway": "anyfast",
+        "base_url": f"{gateway}/anyfast",
+        "api_key": "sk-bench",
+        "max_in_flight": 100_000,
+    }
+    changes: dict[str, Any] = {"accounts": (Account.model_validate(told),), "lease_seconds": LEASE_S}
+    settings = servers.settings.model_copy(update=changes)
+    runtime = Runtime(settings)
+    runtime.database.close()
+    runtime.database = CountingDatabase(settings.require_database_url(), name="bench", size=4)
+    runtimes.install(runtime)
+    try:
+        yield runtime
+    finally:
+        runtime.close()
+        runtimes.install(None)
+
+
+def _each(runtime: Runtime, times: int, claim: Callable[[], Leases], work: Callable[[Leases], None]) -> Spent:
+    """Claim all, and only then let the workers' function do batch after batch."""
+    batches = [claim() for _ in range(times)]
+    assert isinstance(runtime.database, CountingDatabase)
+    runtime.database.transactions = 0
+    decoder_s, cpu_s, wall_s = _decoder_cpu_s(), time.process_time(), time.perf_counter()
+    for batch in batches:
+        work(batch)
+    wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+    spent = (cpu_s, _decoder_cpu_s() - decoder_s, wall_s)
+    cpu_ms, decoder_ms, wall_ms = (value * 1000 / times for value in spent)
+    return Spent(cpu_ms, decoder_ms, wall_ms, runtime.database.transactions / times)
+
+
+def _decoder_cpu_s() -> float:
+    """Of the process that decodes pictures for posters, if it runs."""
+    below = psutil.Process().children(recursive=True)
+    return sum(tree_cpu_s(child.pid) for child in below if DECODER in " ".join(child.cmdline()))
+
+
+def _leases(claimed: Sequence[Claimed]) -> Leases:
+    return [(item.id, item.claim) for item in claimed]
+
+
+def _claim_submits(runtime: Runtime, size: int) -> Callable[[], Leases]:
+    def claim() -> Leases:
+        with runtime.database.begin() as conn:
+            return _leases(jobs.claim_submits(conn, "sim", "anyfast", size, LEASE_S))
+
+    return claim
+
+
+def _claim_polls(runtime: Runtime, size: int) -> Callable[[], Leases]:
+    def claim() -> Leases:
+        with runtime.database.begin() as conn:
+            return _leases(jobs.claim_polls(conn, size, LEASE_S))
+
+    return claim
+
+
+def _claim_transfers(runtime: Runtime, size: int) -> Callable[[], Leases]:
+    def claim() -> Leases:
+        with runtime.database.begin() as conn:
+            return _leases(jobs.claim_transfers(conn, size, LEASE_S))
+
+    return claim

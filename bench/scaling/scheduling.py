@@ -1,0 +1,111 @@
+"""The simulated scheduler: a round every tick, with the limits and the order of the real one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from bench.scaling.book import Job
+from bench.scaling.machinery import Cpu
+from bench.scaling.system import Message, Steps, System
+from worker.admission import SUBMIT_BATCH
+from worker.dispatch import MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_WAITING, POLL_BATCH, TRANSFER_BATCH
+
+THREADS = {"submit": 16, "poll": 16, "transfer": 4}
+"""Of a worker process; it takes as many messages again out of the broker before it can begin them."""
+
+
+def scheduler(system: System, cpu: Cpu, begin_s: float) -> Steps:
+    """Rounds for ever."""
+    yield system.until(begin_s)
+    while True:
+        yield from _round(system, cpu)
+        yield system.env.timeout(system.layout.tick_s)
+
+
+def _round(system: System, cpu: Cpu) -> Steps:
+    other, now_s = system.costs.other, system.now_s
+    if system.outages.down("database", now_s):
+        return
+    more = len(system.quotas) - 1
+    database_s = (other.tick_database_ms + other.account_database_ms * more) / 1000
+    done_s = system.database.book(cpu.book(now_s, (other.tick_ms + other.account_ms * more) / 1000), database_s)
+    system.database_busy_s += database_s
+    if system.outages.down("broker", now_s):
+        yield system.until(done_s)
+        return
+    messages, claims = _claim(system)
+    for name, calls, rows in claims:
+        done_s = system.transact(name, rows, cpu, done_s, calls)
+    units = sum(message.units for message in messages)
+    done_s = cpu.book(done_s, units * other.send_ms / 1000)
+    system.broker_busy_s += units * other.message_broker_ms / 1000
+    system.tally.messages += units
+    yield system.until(done_s)
+    for message in messages:
+        system.waiting[message.kind] += message.units
+        system.queues["copies" if message.kind == "transfer" else "work"].put(message)
+
+
+def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]]]:
+    """What is sent in this round, and the claims it took: transaction, calls, rows. The calls that find nothing are
+    part of an idle round."""
+    book, layout, now_s, weight = system.book, system.layout, system.now_s, system.weight
+    room = {queue: _room(system, queue) for queue in MAX_WAITING}
+    messages: list[Message] = []
+    claims: list[tuple[str, float, float]] = []
+    if room["transfer"]:
+        urgent = book.claim_transfers(now_s, max(1, TRANSFER_BATCH // weight), layout.lease_s, urgent=True)
+        limit = min((room["transfer"] - 1) * TRANSFER_BATCH, MAX_TRANSFERS_A_TICK)
+        others = book.claim_transfers(now_s, _lots(limit, weight), layout.lease_s, urgent=False) if limit else []
+        messages += _messages(system, "transfer", urgent, TRANSFER_BATCH)
+        messages += _messages(system, "transfer", others, TRANSFER_BATCH)
+        claims.append(("claim_transfers", 0, len(urgent) + len(others)))
+    if room["poll"]:
+        limit = min(room["poll"] * POLL_BATCH, MAX_POLLS_A_TICK)
+        polls = book.claim_polls(now_s, _lots(limit, weight), layout.lease_s)
+        messages += _messages(system, "poll", polls, POLL_BATCH)
+        claims.append(("claim_polls", 0, len(polls)))
+    left = room["submit"]
+    system.tally.most_queued = max(system.tally.most_queued, book.queued * weight)
+    for number, quota in enumerate(system.quotas):
+        while book.lost:
+            system.quotas[book.lost[-1]].claim(-weight)
+            book.lost.pop()
+        free = quota.free(now_s)
+        if left <= 0:
+            break
+        if free < weight or not book.has_queued(now_s):
+            continue
+        claimed = book.claim_submits(
+            number, now_s, min(free // weight, _lots(left * SUBMIT_BATCH, weight)), layout.lease_s
+        )
+        quota.claim(len(claimed) * weight)
+        claims.append(("claim_submits", 1, len(claimed)))
+        batch = list(_messages(system, "submit", claimed, SUBMIT_BATCH))
+        left -= sum(message.units for message in batch)
+        messages += batch
+    return messages, claims
+
+
+def _room(system: System, queue: str) -> int:
+    """How many more messages a queue takes. What workers hold beside what they work on is not in the queue any more."""
+    processes = system.layout.transfer if queue == "transfer" else system.layout.submit_poll
+    held = THREADS[queue] * processes // (1 if queue == "transfer" else 2)
+    return max(0, MAX_WAITING[queue] - max(0, system.waiting[queue] - held))
+
+
+def _lots(jobs: int, weight: int) -> int:
+    return max(1, jobs // weight)
+
+
+def _messages(system: System, kind: str, jobs: Sequence[Job], size: int) -> Iterator[Message]:
+    """Messages of one account each."""
+    by_account: dict[int, list[Job]] = defaultdict(list)
+    for job in jobs:
+        by_account[job.account].append(job)
+    lots = max(1, size // system.weight)
+    for items in by_account.values():
+        for start in range(0, len(items), lots):
+            batch = items[start : start + lots]
+            yield Message(kind, [(job, job.due_s) for job in batch], system.batches(len(batch), size))

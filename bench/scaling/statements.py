@@ -1,0 +1,221 @@
+"""What each transaction of a job's life costs in the client and in PostgreSQL, alone and in large batches.
+
+Whole lives are written through the functions that the scheduler and the workers use, without anything between.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any, LiteralString, TypeVar
+from uuid import UUID
+
+import psycopg
+
+from bench.scaling.costs import TRANSACTIONS, Linear, TableCosts, Transaction
+from bench.scaling.cpu import tree_cpu_s
+from seedance.account import Account
+from storage import durations, jobs
+from storage.database import Connection, Database
+from storage.provenance import provenance_of
+from storage.records import AttemptMarks, AttemptOutcome, Claimed, Move, NewJob
+from storage.settings import Settings
+from storage.states import JobState
+from worker.admission import grants
+
+LEASE_S = 600.0
+REQUEST = {"prompt": "a lighthouse at dusk, the sea is calm, slow push in, warm light" * 3, "duration": 5}
+_URL = "https://files.example.com/videos/" + "x" * 480 + "?X-Tos-Expires=86400&X-Tos-Signature=" + "f" * 64
+_NOW: LiteralString = "UPDATE jobs SET due_at = now() WHERE state = %s"
+_SIZES: LiteralString = """
+SELECT pg_table_size('jobs'), pg_indexes_size('jobs'), pg_total_relation_size('attempts'),
+       pg_total_relation_size('job_events'), (SELECT count(*) FROM job_events)
+"""
+T = TypeVar("T")
+
+
+class Meter:
+    """Sums, by transaction, of what calls took: client CPU, PostgreSQL's CPU, waiting, WAL, rows, calls."""
+
+    def __init__(self, db: Database, postgres: int) -> None:
+        self._db, self._postgres = db, postgres
+        self._sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * 6)
+
+    def _wal(self) -> float:
+        with self._db.begin() as conn:
+            row = conn.execute("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn").fetchone()
+        assert row is not None
+        return float(row[0])
+
+    def run(self, name: str, batches: Sequence[Sequence[T]], work: Callable[[Connection, Sequence[T]], object]) -> None:
+        """One transaction for each batch."""
+        before = self._wal(), tree_cpu_s(self._postgres), time.process_time(), time.perf_counter()
+        for batch in batches:
+            with self._db.begin() as conn:
+                work(conn, batch)
+        wall_s, client_s = time.perf_counter() - before[3], time.process_time() - before[2]
+        database_s = tree_cpu_s(self._postgres) - before[1]
+        took = (client_s * 1000, database_s * 1000, wall_s * 1000, self._wal() - before[0])
+        for index, value in enumerate((*took, sum(map(len, batches)), len(batches))):
+            self._sums[name][index] += value
+
+    def wal_bytes(self) -> float:
+        """Of all that was run."""
+        return sum(sums[3] for sums in self._sums.values())
+
+    def per_call(self, name: str) -> tuple[list[float], float]:
+        """Client, database, wall in ms and WAL of a call, and its rows."""
+        sums = self._sums[name]
+        return [value / sums[5] for value in sums[:4]], sums[4] / sums[5]
+
+
+def measure_transactions(url: str, postgres: int, lives: int) -> tuple[dict[str, Transaction], TableCosts]:
+    """Costs by transaction from rows one by one and in fifties; what the lives leave behind in the tables."""
+    with closing(Database(url, name="bench", size=1)) as db:
+        live(Meter(db, postgres), db, 50, 50)
+        single, many = Meter(db, postgres), Meter(db, postgres)
+        for _ in range(2):
+            live(single, db, lives // 10, 1)
+        with db.begin() as conn:
+            conn.execute("TRUNCATE jobs, attempts, job_events, durations")
+        live(many, db, lives, 50)
+        with psycopg.connect(url, autocommit=True) as plain:
+            plain.execute("VACUUM (FULL, ANALYZE)")  # what is left once dead rows are given back
+            row = plain.execute(_SIZES).fetchone()
+    assert row is not None
+    tables = TableCosts(*(size / lives for size in (*row, many.wal_bytes())))
+    return {name: _linear(single.per_call(name), many.per_call(name)) for name in TRANSACTIONS}, tables
+
+
+def _linear(single: tuple[list[float], float], many: tuple[list[float], float]) -> Transaction:
+    lines = []
+    for one, more in zip(single[0], many[0], strict=True):
+        row = max(0.0, (more - one) / (many[1] - single[1]))
+        lines.append(Linear(max(0.0, one - row * single[1]), row))
+    return Transaction(*lines)
+
+
+def live(meter: Meter, db: Database, count: int, size: int) -> None:
+    """Let so many jobs go through their lives, each step in batches of that size."""
+
+    def cut(items: Sequence[T]) -> list[Sequence[T]]:
+        return [items[start : start + size] for start in range(0, len(items), size)]
+
+    def hurry(state: JobState) -> None:
+        with db.begin() as conn:
+            conn.execute(_NOW, [state])
+
+    def claim(name: str, take: Callable[[Connection, int], list[Claimed]]) -> list[tuple[UUID, int]]:
+        found: list[Claimed] = []
+        meter.run(name, [range(size)] * (count // size), lambda conn, batch: found.extend(take(conn, len(batch))))
+        return [(item.id, item.claim) for item in found]
+
+    new = [NewJob(jobs.new_job_id(), REQUEST, "h", ["anyfast"]) for _ in range(count)]
+    meter.run("enqueue", cut(new), jobs.enqueue)
+    held = claim("claim_submits", lambda conn, n: jobs.claim_submits(conn, "sim", "anyfast", n, LEASE_S))
+    meter.run("load", cut(held), lambda conn, batch: jobs.load(conn, JobState.QUEUED, batch))
+    meter.run("begin", cut(held), _begin)
+    meter.run("accepted", cut(held), _accepted)
+    for name, write in (("still", _still), ("found", _found)):
+        hurry(JobState.GENERATING)
+        held = claim("claim_polls", lambda conn, n: jobs.claim_polls(conn, n, LEASE_S))
+        meter.run("load", cut(held), lambda conn, batch: jobs.load(conn, JobState.GENERATING, batch))
+        meter.run(name, cut(held), write)
+    held = claim("claim_transfers", lambda conn, n: jobs.claim_transfers(conn, n, LEASE_S))
+    meter.run("load_transfers", cut(held), _load_transfers)
+    meter.run("stored", cut(held), _stored)
+
+
+Leases = Sequence[tuple[UUID, int]]
+
+
+def _begin(conn: Connection, batch: Leases) -> None:
+    patch = {"gateway": "anyfast", "model": "seedance"}
+    moves = [
+        Move(i, (JobState.QUEUED,), JobState.SUBMITTING, "submit", claim, due_in_s=LEASE_S, patch=patch)
+        for i, claim in batch
+    ]
+    jobs.begin_attempts(conn, moves, {i: AttemptMarks(7, i.hex * 2) for i, _ in batch})
+
+
+def _accepted(conn: Connection, batch: Leases) -> None:
+    outcomes = [AttemptOutcome(i, 1, "accepted", 200, f"cgt-{i}") for i, _ in batch]
+    moves = [
+        Move(i, (JobState.SUBMITTING,), JobState.GENERATING, "accepted", attempt=1, due_in_s=LEASE_S, patch=patch)
+        for i, _ in batch
+        for patch in ({"gateway_task_id": f"cgt-{i}", "setbacks": 0, "refusals": 0},)
+    ]
+    jobs.finish_attempts(conn, outcomes, moves)
+
+
+def _still(conn: Connection, batch: Leases) -> None:
+    jobs.postpone(conn, [(i, claim, LEASE_S, "generating", 0, 1) for i, claim in batch])
+
+
+def _found(conn: Connection, batch: Leases) -> None:
+    cost = {"amount": 0.7, "currency": "CNY", "as_of": "2026-01-01", "tokens": 108900}
+    patch: dict[str, Any] = {"video_url": _URL, "usage": {"total_tokens": 108900}, "seed": 7, "cost": cost, "polls": 3}
+    moves = [
+        Move(
+            i,
+            (JobState.GENERATING,),
+            JobState.TRANSFERRING,
+            "generated",
+            claim,
+            expires_in_s=86400.0,
+            patch=patch,
+        )
+        for i, claim in batch
+    ]
+    durations.record(conn, [item.id for item in jobs.move(conn, moves)])
+
+
+def _load_transfers(conn: Connection, batch: Leases) -> None:
+    jobs.load(conn, JobState.TRANSFERRING, batch)
+    provenance_of(conn, [i for i, _ in batch])
+
+
+def _stored(conn: Connection, batch: Leases) -> None:
+    patch = {
+        "size_bytes": 8_000_000,
+        "sha256": "0" * 64,
+        "video_url": None,
+        "last_frame_url": None,
+        "setbacks": 0,
+    }
+    moves = [
+        Move(
+            i,
+            (JobState.TRANSFERRING,),
+            JobState.SUCCEEDED,
+            "stored",
+            claim,
+            patch={**patch, "object_key": f"videos/2026/01/01/{i}.mp4", "poster_key": f"videos/2026/01/01/{i}.jpg"},
+        )
+        for i, claim in batch
+    ]
+    jobs.move(conn, moves)
+
+
+def measure_accounts(url: str, postgres: int, accounts: int, rounds: int) -> dict[str, float]:
+    """CPU for each further account in a scheduler's round: to lock it and to count what it has in use."""
+    found = {}
+    with closing(Database(url, name="bench", size=1)) as db:
+        for count in (1, accounts):
+            settings = Settings(accounts=tuple(_account(number) for number in range(count)))
+            for begin in (False, True):
+                before = tree_cpu_s(postgres), time.process_time()
+                for _ in range(rounds if begin else 1):
+                    with db.begin() as conn:
+                        grants(conn, settings)
+            cpu = (tree_cpu_s(postgres) - before[0], time.process_time() - before[1])
+            found[count] = [value / rounds * 1000 for value in cpu]
+    more = [max(0.0, (many - one) / (accounts - 1)) for one, many in zip(found[1], found[accounts], strict=True)]
+    return {"account_database_ms": more[0], "account_ms": more[1]}
+
+
+def _account(number: int) -> Account:
+    told = {"name": f"a{number}", "gateway": "anyfast", "base_url": "https://g", "api_key": "k", "max_in_flight": 9}
+    return Account.model_validate(told)

@@ -1,0 +1,209 @@
+"""The whole system as a discrete-event simulation: what a run is made of, and what it gives.
+
+Every simulated job stands for `weight` jobs: costs, slots and bytes count so many times, and batches are as many.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict, deque
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
+
+import simpy
+
+from bench.scaling.book import Book, Job
+from bench.scaling.costs import Costs
+from bench.scaling.machinery import Cores, Cpu, Layout
+from bench.scaling.quotas import Quota
+from bench.scaling.workload import Latency, Outages, Workload
+from storage.durations import FIRST_LOOK, KEPT
+from storage.states import JobState
+from worker.batch import GATHER_S, WRITE_FOR_S
+from worker.forecasts import REFRESH_S
+from worker.pacing import MIN_SAMPLE, Forecast, PollPacing
+
+Steps = Generator[simpy.Event, Any, None]
+LATE_S = 300.0
+LOAD_GIVEN_UP_S = 30.0  # a worker's wait for a connection to the database; its message is lost then
+
+
+@dataclass(slots=True)
+class Message:
+    """A batch on its way; `due_s` are the ends of the leases, by which a job that moved on is known. It stands for
+    `units` messages."""
+
+    kind: str
+    items: Sequence[tuple[Job, float]]
+    units: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is counted while a run goes on; times in seconds, one for each simulated job."""
+
+    queue_waits: list[float] = field(default_factory=list)
+    detections: list[float] = field(default_factory=list)
+    copy_waits: list[float] = field(default_factory=list)
+    lives_used: list[float] = field(default_factory=list)
+    """Shares of a URL's life that were over when the copy was done."""
+    polls: int = 0
+    posts: int = 0
+    refused: int = 0
+    transactions: int = 0
+    wal_bytes: float = 0.0
+    messages: int = 0
+    lost_outcomes: int = 0
+    last_s: float = 0.0
+    last_late_s: float = 0.0
+    """When the last job ended that had waited more than `LATE_S` for us."""
+    most_queued: int = 0
+    most_copies_waiting: int = 0
+
+
+class System:
+    """Shared by the scheduler's and the workers' processes: clock, machines, rows, costs."""
+
+    def __init__(
+        self, work: Workload, layout: Layout, costs: Costs, outages: Outages, *, seed: int, weight: int, warm_s: float
+    ) -> None:
+        self.env = simpy.Environment()
+        self.work, self.layout, self.costs, self.outages = work, layout, costs, outages
+        self.weight, self.warm_s = weight, warm_s
+        self.rng = random.Random(seed)
+        self.book, self.tally = Book(), Tally()
+        machine = Cores(layout.machine_cores) if layout.machine_cores else None
+        self.database = Cores(layout.database_cores) if machine is None else machine
+        self.database_busy_s = 0.0
+        self.broker_busy_s = self.decoder_busy_s = self.submit_poll_threads_s = 0.0
+        self.schedulers = [Cpu(machine) for _ in range(layout.schedulers)]
+        self.submit_poll = [Cpu(machine) for _ in range(layout.submit_poll)]
+        self.transfer = [Cpu(machine) for _ in range(layout.transfer)]
+        self.network = Cores(1)
+        self.quotas = [Quota(layout, weight) for _ in range(layout.accounts)]
+        self.queues: dict[str, simpy.Store] = {"work": simpy.Store(self.env), "copies": simpy.Store(self.env)}
+        self.waiting: dict[str, int] = defaultdict(int)
+        self.in_transfer = 0
+        self.done = simpy.Event(self.env)
+        self._samples: dict[int, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._forecasts: dict[int, tuple[float, PollPacing]] = {}
+        self._pacing = PollPacing(layout.poll_min_s, layout.poll_max_s)
+        self._writes: dict[tuple[int, float], int] = {}
+
+    @property
+    def now_s(self) -> float:
+        return float(self.env.now)
+
+    def until(self, at_s: float) -> simpy.Event:
+        """An event at that moment, or now if it is past."""
+        return self.env.timeout(max(0.0, at_s - self.now_s))
+
+    # --- costs ---
+
+    def transact(self, name: str, rows: float, cpu: Cpu, at_s: float, calls: float = 1.0) -> float:
+        """A transaction over so many simulated jobs, begun at `at_s`: the moment at which it is committed."""
+        cost, rows = self.costs.transactions[name], rows * self.weight
+        database_ms, client_ms = cost.database_ms.of(rows, calls), cost.client_ms.of(rows, calls)
+        waits_ms = max(0.0, cost.wall_ms.call - cost.client_ms.call - cost.database_ms.call)
+        self.tally.transactions += ceil(calls)
+        self.tally.wal_bytes += cost.wal_bytes.of(rows, calls)
+        self.database_busy_s += database_ms / 1000
+        sent_s = cpu.book(self.outages.up_at("database", at_s), client_ms / 1000)
+        return self.database.book(sent_s, database_ms / 1000) + waits_ms / 1000
+
+    def batches(self, jobs: int, size: int) -> int:
+        """So many messages carry so many simulated jobs."""
+        return ceil(jobs * self.weight / size)
+
+    def writes(self, group: int, latency: Latency, size: int) -> float:
+        """Transactions in which the outcomes of a group of simulated jobs are written: those of a real batch come one
+        after the other, and only what comes within the same few milliseconds is written together."""
+        if self.weight == 1:
+            return 1.0
+        jobs = group * self.weight
+        full = min(jobs, size)
+        key = (full, latency.median_s)
+        if key not in self._writes:
+            rng = random.Random(0)
+            answers = sorted(latency.draw(rng) for _ in range(full))
+            self._writes[key] = sum(1 for _ in gathered(answers))
+        return self._writes[key] * jobs / full
+
+    # --- what was learnt ---
+
+    def pacing(self, account: int) -> PollPacing:
+        """How an account's tasks are polled, by what is known of its generation times; read anew now and then."""
+        kind = account % self.layout.samples
+        read_s, pacing = self._forecasts.get(kind, (float("-inf"), self._pacing))
+        if self.now_s - read_s > REFRESH_S:
+            sample = self._samples[kind]
+            pacing = self._pacing
+            if len(sample) >= MIN_SAMPLE:
+                pacing = PollPacing(pacing.min_s, pacing.max_s, Forecast(sample))
+            self._forecasts[kind] = (self.now_s, pacing)
+        return pacing
+
+    def learn(self, job: Job) -> None:
+        """As `storage.durations` takes a generation time from the last two polls."""
+        if job.polled_s > job.submitted_s:
+            took_s = self.rng.uniform(job.polled_s, job.detected_s) - job.submitted_s
+        else:
+            took_s = (job.detected_s - job.submitted_s) * FIRST_LOOK
+        self._samples[job.account % self.layout.samples].append(took_s)
+
+    # --- outcomes ---
+
+    def write_out(
+        self,
+        outcomes: list[tuple[float, Job, Any]],
+        write: Callable[[list[tuple[float, Job, Any]]], float],
+        apply: Callable[[Job, Any], None],
+        lost: Callable[[Job], None],
+    ) -> Steps:
+        """Write outcomes as they come, those of the same few milliseconds together, as `worker.batch` does."""
+        outcomes.sort(key=lambda outcome: outcome[0])
+        at = 0
+        while at < len(outcomes):
+            first_s = max(self.now_s, outcomes[at][0])
+            upto = at + 1
+            while upto < len(outcomes) and outcomes[upto][0] <= first_s + GATHER_S:
+                upto += 1
+            group = outcomes[at:upto]
+            yield self.until(max(first_s, group[-1][0]) if upto == len(outcomes) else first_s + GATHER_S)
+            if self.outages.up_at("database", self.now_s) - self.now_s > WRITE_FOR_S:
+                yield self.env.timeout(WRITE_FOR_S)
+                self.tally.lost_outcomes += len(group)
+                for _, job, _ in group:
+                    lost(job)
+            else:
+                yield self.until(write(group))
+                for _, job, outcome in group:
+                    apply(job, outcome)
+            at = upto
+
+    def end(self, job: Job, state: JobState) -> None:
+        """A job is over."""
+        self.book.set(job, state, self.now_s)
+        job.finished_s = self.tally.last_s = self.now_s
+        if job.finished_s - job.created_s - (job.ends_s - job.submitted_s) > LATE_S:
+            self.tally.last_late_s = self.now_s
+        if job.created_s >= self.warm_s and state is JobState.SUCCEEDED:
+            self.tally.queue_waits.append(job.submitted_s - job.created_s)
+            self.tally.detections.append(job.detected_s - job.ends_s)
+            self.tally.copy_waits.append(job.finished_s - job.detected_s)
+            self.tally.lives_used.append((job.finished_s - job.ends_s) / job.life_s)
+        if sum(self.book.ended.values()) * self.weight >= self.work.jobs and not self.done.triggered:
+            self.done.succeed()
+
+
+def gathered(answers: Sequence[float]) -> Generator[int, None, None]:
+    """Sizes of the groups in which sorted moments fall together, each from its first for a few milliseconds on."""
+    at = 0
+    while at < len(answers):
+        upto = at
+        while upto < len(answers) and answers[upto] <= answers[at] + GATHER_S:
+            upto += 1
+        yield upto - at
+        at = upto

@@ -25,7 +25,7 @@ from worker.failpoints import failpoint
 log = logging.getLogger("reelq.dispatch")
 
 POLL_BATCH, TRANSFER_BATCH = 100, 20
-# Batches that may wait in the broker per queue; the rest waits in the table, where it can still be reordered.
+# Full batches that may wait in the broker per queue; the rest waits in the table, where it can still be reordered.
 MAX_WAITING = {"submit": 8, "poll": 16, "transfer": 8, "notify": 16}
 MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_UNCONFIRMED_A_TICK = 800, 160, 100
 
@@ -108,17 +108,18 @@ class Dispatcher:
         if room["notify"]:
             told = claim_messages(conn, room["notify"], notify.RECEIVERS, notify.BATCH, lease_s)
             yield from _batches("notify", "notify", told, notify.BATCH)
-        left = room["submit"]
+        # Counted in jobs: with many accounts, each with a slot or two free, messages are small, and those accounts that
+        # come first in the configuration must not use up what the others need.
+        left = room["submit"] * SUBMIT_BATCH
         for grant in grants(conn, self._settings) if left else ():
-            limit = min(grant.slots, left * SUBMIT_BATCH)
+            limit = min(grant.slots, left)
             if limit <= 0:
                 break
             account = grant.account
             tiers = account.tiers if account.models else None
             claimed = jobs.claim_submits(conn, account.name, account.gateway, limit, lease_s, tiers)
-            batches = list(_batches("submit", "submit", claimed, SUBMIT_BATCH))
-            left -= len(batches)
-            yield from batches
+            left -= len(claimed)
+            yield from _batches("submit", "submit", claimed, SUBMIT_BATCH)
 
     def _publish(self, batch: Batch) -> None:
         self._app.send_task(

@@ -51,7 +51,7 @@ def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]
     """What is sent in this round, and the claims it took: transaction, calls, rows. The calls that find nothing are
     part of an idle round."""
     book, layout, now_s, weight = system.book, system.layout, system.now_s, system.weight
-    room = {queue: _room(system, queue) for queue in MAX_WAITING}
+    room = {queue: _room(system, queue) for queue in THREADS}
     messages: list[Message] = []
     claims: list[tuple[str, float, float]] = []
     if room["transfer"]:
@@ -66,7 +66,7 @@ def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]
         polls = book.claim_polls(now_s, _lots(limit, weight), layout.lease_s)
         messages += _messages(system, "poll", polls, POLL_BATCH)
         claims.append(("claim_polls", 0, len(polls)))
-    left = room["submit"]
+    left = _lots(room["submit"] * SUBMIT_BATCH, weight) if room["submit"] else 0
     system.tally.most_queued = max(system.tally.most_queued, book.queued * weight)
     for number, quota in enumerate(system.quotas):
         while book.lost:
@@ -77,14 +77,11 @@ def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]
             break
         if free < weight or not book.has_queued(now_s):
             continue
-        claimed = book.claim_submits(
-            number, now_s, min(free // weight, _lots(left * SUBMIT_BATCH, weight)), layout.lease_s
-        )
+        claimed = book.claim_submits(number, now_s, min(free // weight, left), layout.lease_s)
         quota.claim(len(claimed) * weight)
         claims.append(("claim_submits", 1, len(claimed)))
-        batch = list(_messages(system, "submit", claimed, SUBMIT_BATCH))
-        left -= sum(message.units for message in batch)
-        messages += batch
+        left -= len(claimed)
+        messages += _messages(system, "submit", claimed, SUBMIT_BATCH)
     return messages, claims
 
 

@@ -20,8 +20,13 @@ from worker.fetch import UrlNotPublic, UrlRefused
 from worker.mp4 import NotAVideo
 from worker.pacing import backoff_s
 
-RETRY_FIRST_S, RETRY_CAP_S = 0.5, 60.0
+RETRY_FIRST_S, RETRY_EARLY_CAP_S, RETRY_CAP_S = 0.5, 20.0, 60.0
+"""A store or a host that was away for a minute or two is soon back at work; after `EARLY_S` they are asked less often."""
+EARLY_S = 600.0
 RETRY_AGE_SHARE = 0.1
+"""What has failed for an hour need not be tried every second."""
+REFUSED_CAP_S = 900.0
+"""A URL that is refused needs another one, so that its job goes to and fro, with two events each time."""
 DOUBT_AFTER = 3
 """So many copies that gave something else, or led where we do not go, and a fresh URL is asked for."""
 HARD_END = 2.0
@@ -44,14 +49,22 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float) -> Decisi
         return fail("video_expired", f"the video was generated but not copied within the life of its URL: {message}")
     reason = _REASONS.get(type(outcome), "download_failed")
     setbacks = min(work.setbacks + 1, MAX_COUNT) if work.reason == reason else 1
-    # What has failed for an hour need not be tried every second.
-    slow_s = min((work.generated_age_s or 0.0) * RETRY_AGE_SHARE, RETRY_CAP_S)
     doubted = isinstance(outcome, NotAVideo | UrlNotPublic) and setbacks >= DOUBT_AFTER
     if doubted or type(outcome) is UrlRefused:
         asked = reason if isinstance(outcome, UrlNotPublic) else "url_refused"
-        return Decision(JobState.GENERATING, asked, slow_s, {"setbacks": 0}, {"message": message})
-    wait_s = max(slow_s, backoff_s(setbacks, RETRY_FIRST_S, RETRY_CAP_S))
+        return Decision(JobState.GENERATING, asked, _refused_for_s(work), {"setbacks": 0}, {"message": message})
+    age_s = work.generated_age_s or 0.0
+    cap_s = RETRY_EARLY_CAP_S if age_s < EARLY_S else RETRY_CAP_S
+    wait_s = max(min(age_s * RETRY_AGE_SHARE, cap_s), backoff_s(setbacks, RETRY_FIRST_S, cap_s))
     return Decision(JobState.TRANSFERRING, reason, wait_s, {"setbacks": setbacks}, {"message": message})
+
+
+def _refused_for_s(work: Work) -> float:
+    """How long to leave a refused URL alone: longer and longer, but not for long while the present one is dying."""
+    cap_s = REFUSED_CAP_S
+    if work.expires_in_s is not None:
+        cap_s = min(cap_s, max(work.expires_in_s / 4, RETRY_CAP_S))
+    return min((work.generated_age_s or 0.0) * RETRY_AGE_SHARE, cap_s)
 
 
 def _lost(outcome: Outcome, work: Work, video_life_s: float) -> bool:

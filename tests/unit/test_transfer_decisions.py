@@ -174,3 +174,25 @@ def test_a_video_is_not_kept_back_for_its_last_frame_for_ever(changes: dict[str,
     assert decision.patch["object_key"] == "videos/k.mp4"
     assert decision.patch["last_frame_key"] is None
     assert decision.detail == {"last_frame": "not stored: HTTP 404"}
+
+
+def test_an_outage_of_minutes_is_over_soon_after_it_is_over() -> None:
+    away = StoreUnavailable("PUT: refused")
+    early = [copied(away, generated_age_s=age, setbacks=20, reason="store_unavailable").due_in_s for age in (60, 599)]
+    assert max(early) <= 20.0
+    assert 30.0 <= copied(away, generated_age_s=7200.0, setbacks=20, reason="store_unavailable").due_in_s <= 60.0
+
+
+def test_a_url_refused_for_a_day_is_asked_for_a_few_hundred_times() -> None:
+    age_s, times = 1.0, 0
+    while age_s < LIFE_S:
+        decision = copied(UrlRefused("HTTP 403"), generated_age_s=age_s, expires_in_s=LIFE_S)
+        assert decision.target is S.GENERATING
+        age_s, times = age_s + max(decision.due_in_s, 0.25), times + 1
+    assert times < 250
+
+
+def test_a_refused_url_that_dies_soon_is_not_left_alone_for_long() -> None:
+    refused = UrlRefused("HTTP 403")
+    assert copied(refused, generated_age_s=80_000.0, expires_in_s=600.0).due_in_s == 150.0
+    assert copied(refused, generated_age_s=80_000.0, expires_in_s=10.0).due_in_s == 60.0

@@ -7,7 +7,7 @@ httpx runs on the httpx-aiohttp transport, which reports a POST that was receive
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import aiohttp
@@ -155,6 +155,19 @@ class GatewayClient:
         if call is None:
             raise BadAnswer("the gateway lists no tasks", gateway=self.dialect.name, operation="list")
         return self.dialect.read_list(await self._exchange("list", call))
+
+    async def query_many(self, task_ids: Sequence[str]) -> dict[str, TaskReport]:
+        """Ask about several tasks with one call of the list, at most `list_ids` of the gateway's capabilities. Tasks
+        that it does not show are missing, which says nothing about them.
+
+        Raises:
+            GatewayError: the list could not be had, or the gateway has none.
+        """
+        call = self.dialect.list_call(page_size=len(task_ids), task_ids=task_ids)
+        if call is None or self.dialect.capabilities().list_ids < len(task_ids):
+            raise BadAnswer("the gateway does not list so many tasks", gateway=self.dialect.name, operation="list")
+        page = self.dialect.read_list(await self._exchange("list", call))
+        return {task.task_id: task.report for task in page.tasks if task.task_id in task_ids}
 
     async def call(self, operation: Operation, call: WireCall) -> WireAnswer:
         """Send any other call of this gateway; as a `submit` where it must not be repeated when its outcome is unknown.

@@ -39,18 +39,21 @@ WITH named AS (
 ), hurried AS (
     UPDATE jobs j SET due_at = now()
     FROM named n
-    WHERE j.id = n.job_id AND j.attempt = n.number AND j.state IN ('generating', 'unconfirmed') AND j.due_at > now()
+    WHERE j.id = n.job_id AND j.attempt = n.number AND j.due_at > now()
+      AND (j.state = 'unconfirmed' OR (j.state = 'generating' AND NOT %(unfinished)s))
 )
 SELECT job_id FROM named
 """
 
 
-def hint(conn: Connection, gateway: str, token: str, task_id: str | None) -> UUID | None:
-    """A gateway called back: its job is looked at now. None: no attempt has that token.
+def hint(conn: Connection, gateway: str, token: str, task_id: str | None, *, unfinished: bool = False) -> UUID | None:
+    """A gateway called back: its job is looked at now, unless the call only tells that a known task is `unfinished`.
+    None: no attempt has that token.
 
     `task_id` is what the body claims; it is noted once and believed only after the gateway was asked.
     """
-    row = conn.execute(_HINT, {"hash": hash_token(token), "gateway": gateway, "task_id": task_id}).fetchone()
+    told = {"hash": hash_token(token), "gateway": gateway, "task_id": task_id, "unfinished": unfinished}
+    row = conn.execute(_HINT, told).fetchone()
     return None if row is None else row[0]
 
 

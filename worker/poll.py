@@ -18,6 +18,7 @@ from worker.batch import run_batch
 from worker.costs import reported_cost
 from worker.decisions import decide_cancel, decide_poll
 from worker.failpoints import failpoint
+from worker.listing import Listing
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.poll")
@@ -43,7 +44,10 @@ def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int
             return
     if held:
         failpoint("poll.after_load")
-        run_batch(runtime, held, lambda work: _query(client, work), lambda batch: _write(runtime, client, batch))
+        listing = Listing(runtime, client, [work.gateway_task_id or "" for work in held])
+        run_batch(
+            runtime, held, lambda work: _query(client, work, listing), lambda batch: _write(runtime, client, batch)
+        )
 
 
 def _without_account(runtime: Runtime, conn: Connection, held: Sequence[Work]) -> None:
@@ -55,10 +59,11 @@ def _without_account(runtime: Runtime, conn: Connection, held: Sequence[Work]) -
     jobs.postpone(conn, [(work.id, work.claim, wait_s, "account_missing", 0, 0) for work in held])
 
 
-async def _query(client: GatewayClient, work: Work) -> Polled:
+async def _query(client: GatewayClient, work: Work, listing: Listing) -> Polled:
+    task_id = work.gateway_task_id or ""
     result: TaskReport | GatewayError
     try:
-        result = await client.query(work.gateway_task_id or "")
+        result = await listing.get(task_id) or await client.query(task_id)
     except GatewayError as exc:
         result = exc
     except Exception as exc:  # a query can always be repeated

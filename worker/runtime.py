@@ -54,6 +54,8 @@ class Runtime:
         """Set when the process has been told to stop."""
         self.copies: set[asyncio.Task[Any]] = set()
         """Copies under way; to be touched only on the loop."""
+        self.lists_again_at: dict[str, float] = {}
+        """By account, when to try its list of tasks again after it was refused; on the monotonic clock."""
         self._clients: dict[str, GatewayClient] = {}
         self._clients_lock = threading.Lock()
         self._session: aiohttp.ClientSession | None = None

@@ -21,7 +21,7 @@ from worker.mp4 import NotAVideo
 from worker.pacing import backoff_s
 
 RETRY_FIRST_S, RETRY_EARLY_CAP_S, RETRY_CAP_S = 0.5, 20.0, 60.0
-"""A store or a host that was away for a minute or two is soon back at work; after `EARLY_S` they are asked less often."""
+"""A store or a host that was away for a minute is used again soon; after `EARLY_S` it is tried less often."""
 EARLY_S = 600.0
 RETRY_AGE_SHARE = 0.1
 """What has failed for an hour need not be tried every second."""

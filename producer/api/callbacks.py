@@ -33,9 +33,10 @@ def callback_routes(database: Database) -> APIRouter:
         # An unknown gateway or token takes the same way as a known one, so that time tells nothing about tokens.
         known = gateway in DIALECTS and _TOKEN.fullmatch(token) is not None
         task_id = DIALECTS[gateway].read_callback(body) if known else ""
+        unfinished = known and DIALECTS[gateway].callback_is_unfinished(body)
         believable = task_id if 0 < len(task_id) <= MAX_TASK_ID_CHARS and task_id.isprintable() else None
         try:
-            job_id = await asyncio.to_thread(_hint, database, gateway, token, believable)
+            job_id = await asyncio.to_thread(_hint, database, gateway, token, believable, unfinished)
         except DatabaseUnavailable:
             return JSONResponse({"error": "try again later"}, 503, {"Retry-After": "5"})
         if job_id is None or not known:
@@ -45,9 +46,9 @@ def callback_routes(database: Database) -> APIRouter:
     return router
 
 
-def _hint(database: Database, gateway: str, token: str, task_id: str | None) -> object:
+def _hint(database: Database, gateway: str, token: str, task_id: str | None, unfinished: bool) -> object:
     with database.begin() as conn:
-        return attempts.hint(conn, gateway, token, task_id)
+        return attempts.hint(conn, gateway, token, task_id, unfinished=unfinished)
 
 
 async def _read(request: Request) -> bytes | None:

@@ -111,6 +111,7 @@ def _capabilities(models: Mapping[Tier, str]) -> Capabilities:
         callbacks=True,
         cancel=True,
         list=True,
+        list_ids=100,  # pages may have 500, but the ids stand in the URL
     )
 
 
@@ -164,6 +165,11 @@ class Ark(Dialect):
         if kind == "moderated":
             details = (moderation(body.code) or {}) | {"offending": blamed(body.param, body.message)}
         return build_error(self.name, operation, answer, body, kind, **details)
+
+    def callback_is_unfinished(self, body: bytes) -> bool:
+        """Ark calls at each change of a task's state, with what the query would answer."""
+        report = ark_task.report_of(object_of(read_json(body)))
+        return report is not None and report.status in (TaskStatus.QUEUED, TaskStatus.RUNNING)
 
     def cancel_call(self, task_id: str) -> WireCall:
         """Deleting a queued task cancels it; a running one is refused, and of an ended one the record is removed."""

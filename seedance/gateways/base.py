@@ -217,6 +217,11 @@ class Dialect(ABC):
         """
         return task_id_of(read_json(body))
 
+    def callback_is_unfinished(self, body: bytes) -> bool:
+        """Whether a callback only tells that its task goes on, which is no reason to ask. False where gateways do not
+        say what their callbacks hold."""
+        return False
+
     def cancel_call(self, task_id: str) -> WireCall | None:
         """The call that cancels a task which has not begun, None when the gateway has none. Any 2xx means it did."""
         return None

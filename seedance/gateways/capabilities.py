@@ -103,6 +103,8 @@ class Capabilities:
     callbacks_https_only: bool = False
     cancel: bool = False
     list: bool = False
+    list_ids: int = 0
+    """How many tasks one call of the list can be asked for by their ids; 0: the list knows no such filter."""
     assets: bool = False
     """True when we can upload assets through its API."""
 

@@ -253,6 +253,9 @@ def test_ark_lists_tasks_with_the_seeds_of_their_attempts(url: str) -> None:
         assert task.created_at is not None and abs(task.created_at - time.time()) < 60
         by_id = ark.read_list(sent(http, ark.list_call(task_ids=[task.task_id, "cgt-unknown"])))
         assert [found.task_id for found in by_id.tasks] == [task.task_id]
+    many = with_client(url, ark, lambda client: client.query_many([task.task_id, "cgt-unknown"]))
+    assert {task_id: report.seed for task_id, report in many.items()} == {task.task_id: 11}
+    with ark_over(url) as http:
         assert ark.read_list(sent(http, ark.list_call(status=TaskStatus.EXPIRED))).tasks == ()
 
 

@@ -187,6 +187,7 @@ def test_reads_any_bytes_into_nothing_but_the_error_tree(
         assert operation != "submit" or not isinstance(error, BadAnswer)
         assert_storable(error.as_dict())
     assert "\0" not in dialect.read_callback(body)
+    assert dialect.callback_is_unfinished(body) in (True, False)
 
 
 @EVERY_DIALECT
@@ -208,6 +209,7 @@ def test_capabilities_are_json_and_of_one_piece(dialect: Dialect) -> None:
     assert json.loads(json.dumps(capabilities.as_dict()))["tiers"].keys() == capabilities.tiers.keys()
     assert capabilities.cancel == (dialect.cancel_call("x") is not None)
     assert capabilities.list == (dialect.list_call() is not None)
+    assert capabilities.list or not capabilities.list_ids
     assert capabilities.callbacks == (dialect.callback_problem(CALLBACK) is None)
     for name, tier in capabilities.tiers.items():
         assert tier.default_resolution in tier.resolutions

@@ -52,17 +52,18 @@ def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wai
     able = [account for account in settings.accounts if account.name == (job.account_pin or account.name)]
     states = accounts.states(conn)
     known = [states[account.name] for account in able if account.name in states]
-    stopped = next((state for state in known if state["suspended"] or state["throttled"]), None)
+    resting = [state for state in known if state["suspended"] or state["throttled"]]
     slots: list[tuple[str, int, int]] = []
     if job.state is JobState.QUEUED:
         used = jobs.in_flight(conn, settings.unconfirmed_grace_seconds)
-        most = {a.name: _limit_now(a, states.get(a.name, {})) for a in able}
+        names = {state["name"] for state in resting}
+        most = {a.name: _limit_now(a, states.get(a.name, {})) for a in able if a.name not in names}
         full = [name for name, limit in most.items() if used.get(name, 0) >= limit]
-        if len(full) == len(able):
+        if full and len(full) == len(most):
             slots = [(name, used.get(name, 0), most[name]) for name in full]
     paused = job.state is JobState.QUEUED and campaigns.is_paused(conn, job.id)
     silent = [part for part in PARTS if part not in seen]
-    return list(reasons(job, stopped or {}, slots, silent, paused=paused))
+    return list(reasons(job, resting[0] if resting else {}, slots, silent, paused=paused))
 
 
 def _limit_now(account: Account, learnt: Mapping[str, Any]) -> int:
@@ -78,8 +79,8 @@ def reasons(
     *,
     paused: bool = False,
 ) -> Iterator[Wait]:
-    """The same from what is known: `account` is what was learnt about the one that is stopped, if any; `slots` are the
-    accounts (name, used, most) if all of them are full; `silent` the parts of the system that were not seen lately;
+    """The same from what is known: `account` is what was learnt about one that rests, if any; `slots` are the accounts
+    (name, used, most) if all that do not rest are full; `silent` the parts of the system that were not seen lately;
     `paused` whether its campaign is."""
     due_s = (job.due_at - datetime.now(UTC)).total_seconds() if job.due_at else 0.0
     until = {"seconds": max(due_s, 0.0), "reason": job.reason}

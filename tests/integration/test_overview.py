@@ -8,7 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from producer.client import Producer
+from producer.waiting import why_it_waits
 from storage import overview, search
+from storage.accounts import suspend
 from storage.campaigns import is_paused, set_paused
 from storage.costs import recent_costs
 from storage.database import Connection, connect
@@ -124,3 +126,19 @@ def test_a_job_of_a_paused_campaign_is_known_as_such(producer: Producer, conn: C
     assert set_paused(conn, DEFAULT_TENANT, "spring", paused=True)
     assert is_paused(conn, in_campaign)
     assert not is_paused(conn, alone)
+
+
+def test_a_job_waits_for_the_accounts_that_do_not_rest(producer: Producer, conn: Connection) -> None:
+    main = producer.settings.accounts[0]
+    accounts = (main.model_copy(update={"max_in_flight": 1}), main.model_copy(update={"name": "resting"}))
+    settings = producer.settings.model_copy(update={"accounts": accounts})
+    running, waiting = make(producer, 2)
+    suspend(conn, "resting", 60.0, {"code": "account_problem", "message": "no credit"})
+
+    def why() -> list[str]:
+        found = why_it_waits(conn, settings, producer.get(waiting))
+        return [wait.code for wait in found if wait.code != "parts_silent"]
+
+    assert why() == ["suspended"]
+    bring(producer, str(running), S.GENERATING)
+    assert why() == ["suspended", "slots_taken"]

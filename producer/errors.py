@@ -73,3 +73,27 @@ class NotPossible(Exception):
 
     def __str__(self) -> str:
         return f"job {self.job_id} {self.why}"
+
+
+class WebhookNotFound(LookupError):
+    """There is no webhook endpoint, or no message, of that id."""
+
+    def __init__(self, kind: str, wanted: object) -> None:
+        self.kind = kind
+        self.wanted = wanted
+        super().__init__(kind, wanted)
+
+    def __str__(self) -> str:
+        return f"there is no webhook {self.kind} {self.wanted}"
+
+
+class ReplayRefused(Exception):
+    """A webhook message cannot be sent again as things stand."""
+
+    def __init__(self, message: str, why: str) -> None:
+        self.message = message
+        self.why = why
+        super().__init__(message, why)
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.why}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import LiteralString
 
 from storage.database import Connection
+from storage.webhook_messages import message_counts
 
 _JOBS: LiteralString = "SELECT state, count(*) FROM jobs GROUP BY state"
 _WAITING: LiteralString = """
@@ -48,11 +49,16 @@ class Gauges:
     paused: dict[str, tuple[int, int]]
     """By account: suspended, throttled."""
     unseen_s: dict[str, float]
+    webhooks: dict[str, int]
+    """Messages by state, as far back as they are kept."""
+    webhook_age_s: float | None
+    """Of the oldest message that is neither delivered nor given up; None when there is none."""
 
 
 def read_gauges(conn: Connection) -> Gauges:
     """Read them all."""
     videos = conn.execute(_VIDEOS).fetchall()
+    webhooks, webhook_age_s = message_counts(conn)
     return Gauges(
         jobs=dict(conn.execute(_JOBS).fetchall()),
         waiting={(state, reason): number for state, reason, number in conn.execute(_WAITING)},
@@ -62,4 +68,6 @@ def read_gauges(conn: Connection) -> Gauges:
         in_flight=dict(conn.execute(_ACCOUNTS).fetchall()),
         paused={name: (suspended, throttled) for name, suspended, throttled in conn.execute(_PAUSED)},
         unseen_s=dict(conn.execute(_SEEN).fetchall()),
+        webhooks=webhooks,
+        webhook_age_s=webhook_age_s,
     )

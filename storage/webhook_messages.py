@@ -72,6 +72,7 @@ AND (%(endpoint_id)s::uuid IS NULL OR m.endpoint_id = %(endpoint_id)s)
 AND (%(job_id)s::uuid IS NULL OR m.job_id = %(job_id)s)
 AND (%(type)s::text IS NULL OR m.type = %(type)s)
 AND (%(since)s::timestamptz IS NULL OR m.created_at >= %(since)s)
+AND (%(tests)s OR m.type <> 'webhook.test')
 """
 _LIST: LiteralString = f"""
 SELECT m.id, m.tenant, m.type, {_STATE} AS state, m.job_id, m.endpoint_id, coalesce(e.url, m.url) AS url, m.attempts,
@@ -104,6 +105,8 @@ class MessageFilter:
     type: str | None = None
     since: datetime | None = None
     """Created then or later."""
+    tests: bool = True
+    """Whether tests are among them."""
 
     def parameters(self) -> dict[str, Any]:
         return {
@@ -114,6 +117,7 @@ class MessageFilter:
             "job_id": self.job_id,
             "type": self.type,
             "since": self.since,
+            "tests": self.tests,
         }
 
 

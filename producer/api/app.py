@@ -23,6 +23,7 @@ from producer.api.readiness import Readiness
 from producer.api.service import Service
 from producer.api.streams import event_routes
 from producer.api.videos.routes import video_routes
+from producer.api.webhooks import webhook_routes
 from producer.web.routes import page_routes
 from producer.web.site import Site
 from storage.database import Database
@@ -78,6 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(event_routes(service))
     app.include_router(information_routes(service))
     app.include_router(video_routes(service))
+    app.include_router(webhook_routes(service))
     app.include_router(callback_routes(database))
     app.include_router(metrics_routes(database))
     app.include_router(page_routes(site, keyring))

@@ -20,6 +20,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     content = {"application/problem+json": {"schema": {"$ref": f"{_PREFIX}Problem"}, "example": PROBLEM_EXAMPLE}}
     said = {
         400: "not JSON",
+        403: "the key does not have the scope",
         404: "there is none of that id or name",
         408: "the body comes too slowly",
         409: "not possible as it stands",

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from storage.database import Database, DatabaseUnavailable
 from storage.gauges import Gauges, read_gauges
+from storage.webhook_messages import MessageState
 
 FRESH_S = 5.0
 """Counting a million rows takes a moment; within this time the same reading serves everybody who asks."""
@@ -29,6 +30,7 @@ class _Families(Collector):
     def collect(self) -> Iterable[Metric]:
         yield from self._job_families()
         yield from self._account_families()
+        yield from self._webhook_families()
         seen = GaugeMetricFamily(
             "reelq_component_unseen_seconds", "Since a part last said it works.", labels=["component"]
         )
@@ -75,6 +77,19 @@ class _Families(Collector):
             paused.add_metric([account, "suspended"], suspended)
             paused.add_metric([account, "throttled"], throttled)
         yield paused
+
+    def _webhook_families(self) -> Iterator[Metric]:
+        messages = GaugeMetricFamily(
+            "reelq_webhook_messages", "Webhook messages by state, as far back as they are kept.", labels=["state"]
+        )
+        for state in MessageState:
+            messages.add_metric([state], self._gauges.webhooks.get(state, 0))
+        yield messages
+        yield GaugeMetricFamily(
+            "reelq_webhook_oldest_seconds",
+            "Age of the oldest message that is neither delivered nor given up; 0 when there is none.",
+            value=self._gauges.webhook_age_s or 0.0,
+        )
 
 
 class Metrics:

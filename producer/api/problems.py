@@ -19,7 +19,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from producer.errors import CampaignNotFound, InvalidRows, JobNotFound, NotPossible, RowConflict
+from producer.errors import (
+    CampaignNotFound,
+    InvalidRows,
+    JobNotFound,
+    NotPossible,
+    ReplayRefused,
+    RowConflict,
+    WebhookNotFound,
+)
 from seedance.problems import InvalidInput, Problem
 from storage.database import DatabaseUnavailable
 from storage.objects import StoreUnavailable
@@ -72,6 +80,11 @@ KINDS: Sequence[tuple[type[Exception], Kind]] = (
     (InvalidInput, Kind(422, "invalid_request", _CHECK_FIELDS)),
     (JobNotFound, Kind(404, "job_not_found", "Look at `GET /v1/jobs` for the ids there are.")),
     (CampaignNotFound, Kind(404, "campaign_not_found", "Look at `GET /v1/campaigns` for those there are.")),
+    (
+        WebhookNotFound,
+        Kind(404, "webhook_not_found", "Look at `GET /v1/webhooks/endpoints` and `/v1/webhooks/messages`."),
+    ),
+    (ReplayRefused, Kind(409, "not_possible", "Look at its endpoint; enable it, or try again in a moment.")),
     (NotPossible, Kind(409, "not_possible", "Look at the job again; `detail` says what can be done.")),
     # Not 409: clients repeat that by themselves, and this never gets better.
     (IdempotencyConflict, Kind(422, "idempotency_conflict", "Use a new key, or ask for the same as the first time.")),

@@ -15,7 +15,7 @@ INTERRUPTED = 130
 def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
     """What to print for an exception, and the exit code."""
     # Imported here: a command that works needs none of it.
-    from producer.errors import CampaignNotFound, JobNotFound, NotPossible
+    from producer.errors import CampaignNotFound, JobNotFound, NotPossible, ReplayRefused, WebhookNotFound
     from producer.local.errors import StackError
     from seedance.errors import GatewayError
     from seedance.problems import InvalidInput
@@ -28,9 +28,11 @@ def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
             return _with_hint(str(error), "REELQ_DATABASE_URL", "database_url", data_dir), BAD_INPUT
         case StoreUnavailable():
             return _with_hint(str(error), "REELQ_S3_ENDPOINT_URL", "s3_endpoint_url", data_dir), BAD_INPUT
-        case InvalidInput() | IdempotencyConflict() | JobNotFound() | CampaignNotFound() | StackError():
+        case InvalidInput() | IdempotencyConflict() | StackError():
             return str(error), BAD_INPUT
-        case NotPossible() | TimeoutError():
+        case JobNotFound() | CampaignNotFound() | WebhookNotFound():
+            return str(error), BAD_INPUT
+        case NotPossible() | ReplayRefused() | TimeoutError():
             return str(error), SOME_FAILED
         case GatewayError():
             return f"{error.gateway}: {error}", SOME_FAILED

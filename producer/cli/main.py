@@ -14,7 +14,20 @@ from typing import Annotated
 
 import typer
 
-from producer.cli import accounts, assets, campaign, database, doctor, explain, jobs, keys, rehearsal, submit, up
+from producer.cli import (
+    accounts,
+    assets,
+    campaign,
+    database,
+    doctor,
+    explain,
+    jobs,
+    keys,
+    rehearsal,
+    submit,
+    up,
+    webhooks,
+)
 from producer.cli.options import DataDir
 
 app = typer.Typer(
@@ -33,6 +46,7 @@ app.add_typer(campaign.app, name="campaign")
 app.add_typer(assets.app, name="assets")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(database.app, name="db")
 app.command("doctor")(doctor.doctor)
 # These two have options of their own.

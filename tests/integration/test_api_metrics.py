@@ -7,7 +7,7 @@ import asyncio
 import httpx
 
 from producer.api.app import create_app
-from storage import accounts, jobs
+from storage import accounts, jobs, outbox
 from storage.database import connect
 from storage.records import AttemptMarks, Move, NewJob
 from storage.settings import Settings
@@ -32,6 +32,7 @@ def test_the_numbers_of_the_rows(settings: Settings) -> None:
         jobs.enqueue(conn, new)
         accounts.suspend(conn, "main", 60.0, {"code": "account_problem"})
         accounts.beat(conn, "scheduler", "here")
+        outbox.tell_test(conn, "default", {}, url="https://a.example")
     with connect(settings.database_url) as conn:
         [taken, *_] = jobs.claim_submits(conn, "main", "anyfast", 1, 60.0)
         patch = {"gateway": "anyfast", "model": "seedance"}
@@ -45,6 +46,9 @@ def test_the_numbers_of_the_rows(settings: Settings) -> None:
     assert 'reelq_jobs_waiting{reason="held",state="unconfirmed"} 1.0' in lines
     assert 'reelq_account_in_flight{account="main"} 1.0' in lines
     assert 'reelq_account_paused{account="main",why="suspended"} 1.0' in lines
+    assert 'reelq_webhook_messages{state="pending"} 1.0' in lines
+    assert 'reelq_webhook_messages{state="dead"} 0.0' in lines
+    assert any(line.startswith("reelq_webhook_oldest_seconds 0.") for line in lines)
     assert any(line.startswith('reelq_component_unseen_seconds{component="scheduler"}') for line in lines)
     assert any(line.startswith('reelq_job_lateness_seconds{state="queued"}') for line in lines)
 

@@ -122,33 +122,33 @@ def test_an_endpoint_from_its_beginning_to_its_end(api: httpx.Client, configured
     assert (refused.status_code, "removed" in refused.json()["detail"]) == (409, True)
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("POST", "endpoints", {}),
-        ("POST", "endpoints", {"url": 7}),
-        ("POST", "endpoints", {"url": "ftp://a.example"}),
-        ("POST", "endpoints", {"url": HOOK, "events": ["video.completed"]}),
-        ("POST", "endpoints", {"url": HOOK, "events": ["webhook.test"]}),
-        ("POST", "endpoints", {"url": HOOK, "events": "job.failed"}),
-        ("POST", "endpoints", {"url": HOOK, "secret": "mine"}),
-        ("POST", "replay", {}),
-        ("POST", "replay", {"dead": "yes"}),
-        ("POST", "replay", {"since": "yesterday"}),
-        ("POST", "replay", {"since": "2030-01-31T18:00:00"}),
-        ("POST", "replay", {"dead": True, "endpoint_id": "x"}),
-        ("POST", "test", {}),
-        ("POST", "test", {"url": HOOK, "endpoint_id": str(uuid4())}),
-        ("GET", "messages?cursor=x", None),
-        ("GET", "messages?cursor=ffffffffffffffff-00000000000000000000000000000000", None),
-        ("GET", "messages?state=lost", None),
-        ("GET", "endpoints/x", None),
-    ],
-)
-def test_nonsense_is_refused_by_its_field(api: httpx.Client, method: str, path: str, body: Any) -> None:
-    found = api.request(method, f"/v1/webhooks/{path}", json=body)
-    assert found.status_code == 422, found.text
-    assert found.json()["detail"]
+NONSENSE: list[tuple[str, str, Any]] = [
+    ("POST", "endpoints", {}),
+    ("POST", "endpoints", {"url": 7}),
+    ("POST", "endpoints", {"url": "ftp://a.example"}),
+    ("POST", "endpoints", {"url": HOOK, "events": ["video.completed"]}),
+    ("POST", "endpoints", {"url": HOOK, "events": ["webhook.test"]}),
+    ("POST", "endpoints", {"url": HOOK, "events": "job.failed"}),
+    ("POST", "endpoints", {"url": HOOK, "secret": "mine"}),
+    ("POST", "replay", {}),
+    ("POST", "replay", {"dead": "yes"}),
+    ("POST", "replay", {"since": "yesterday"}),
+    ("POST", "replay", {"since": "2030-01-31T18:00:00"}),
+    ("POST", "replay", {"dead": True, "endpoint_id": "x"}),
+    ("POST", "test", {}),
+    ("POST", "test", {"url": HOOK, "endpoint_id": str(uuid4())}),
+    ("GET", "messages?cursor=x", None),
+    ("GET", "messages?cursor=ffffffffffffffff-00000000000000000000000000000000", None),
+    ("GET", "messages?state=lost", None),
+    ("GET", "endpoints/x", None),
+]
+
+
+def test_nonsense_is_refused_by_its_field(api: httpx.Client) -> None:
+    for method, path, body in NONSENSE:
+        found = api.request(method, f"/v1/webhooks/{path}", json=body)
+        assert found.status_code == 422, (path, body, found.text)
+        assert found.json()["detail"]
 
 
 def test_what_is_not_there_is_not_found(api: httpx.Client) -> None:
@@ -176,7 +176,7 @@ def test_pages_and_filters(api: httpx.Client, configured: Settings) -> None:
         if cursor is None:
             break
     assert (len(seen), len(set(seen))) == (5, 5)
-    for query, number in [
+    queries: list[tuple[dict[str, Any], int]] = [
         ({"job_id": first}, 1),
         ({"type": "job.cancelled"}, 5),
         ({"type": "job.failed"}, 0),
@@ -184,7 +184,8 @@ def test_pages_and_filters(api: httpx.Client, configured: Settings) -> None:
         ({"state": "delivered"}, 0),
         ({"since": "2999-01-01T00:00:00Z"}, 0),
         ({"endpoint_id": str(uuid4())}, 0),
-    ]:
+    ]
+    for query, number in queries:
         assert len(api.get("/v1/webhooks/messages", params=query).json()["data"]) == number, query
 
 

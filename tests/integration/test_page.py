@@ -199,6 +199,56 @@ def test_a_person_decides_about_campaigns_and_accounts(page: httpx.Client, produ
     assert send(page, "/accounts/other/resume").status_code == 404
 
 
+def test_whatever_state_a_job_is_in_it_has_its_page(page: httpx.Client, producer: Producer) -> None:
+    everything = {
+        "tags": ["a"],
+        "metadata": {"sku": 1},
+        "deadline": 9_000,
+        "account": "main",
+        "return_last_frame": True,
+    }
+    shown: dict[str, str] = {}
+    for state in S:
+        job = producer.enqueue(f"a fox that is {state}", **everything if state is not S.FAILED else {})
+        if state is S.CANCELLED:
+            producer.cancel(job.id)
+        elif state is not S.QUEUED:
+            bring(producer, str(job.id), state)
+        for language in ({}, ZH):
+            answer = page.get(f"/jobs/{job.id}", headers=language)
+            assert answer.status_code == 200, f"{state}: {answer.text}"
+        shown[state] = str(job.id)
+    assert "/last-frame" in page.get(f"/jobs/{shown['succeeded']}").text
+    with producer.database.begin() as conn:
+        conn.execute(
+            """UPDATE jobs SET video_expires_at = now() + interval '9 min', expiry_alarm = 90,
+                               reason = 'download_failed'
+               WHERE state = 'transferring'"""
+        )
+        conn.execute("UPDATE jobs SET cancel_request = 'keep' WHERE state = 'submitting'")
+        conn.execute(
+            """UPDATE jobs SET deleted_at = now(), cost = '{"amount": 2.5, "currency": "USD", "tokens": 100}'
+               WHERE state = 'succeeded'"""
+        )
+        conn.execute(
+            """UPDATE jobs SET error = '{"code": "generation_failed", "message": null}' WHERE state = 'failed'"""
+        )
+        conn.execute(
+            """INSERT INTO account_states (name, throttled_until, slot_limit, slot_limit_at)
+               VALUES ('main', now() + interval '1 h', 1, now())"""
+        )
+    assert "1 video is about to expire" in page.get("/").text
+    assert "download broke off" in page.get(f"/jobs/{shown['transferring']}").text
+    assert "asking the gateway to cancel" in page.get(f"/jobs/{shown['submitting']}").text
+    assert "main said too many requests" in page.get(f"/jobs/{shown['queued']}").text
+    deleted = page.get(f"/jobs/{shown['succeeded']}").text
+    assert "was deleted" in deleted and "<video" not in deleted and "USD 2.50" in deleted
+    assert "the generation failed" in page.get(f"/jobs/{shown['failed']}").text
+    assert "throttled" in page.get("/accounts").text
+    for window in ("hour", "day", "week", "nonsense"):
+        assert page.get("/", params={"window": window}, headers=ZH).status_code == 200
+
+
 def test_it_speaks_the_language_of_the_browser_or_of_the_switch(page: httpx.Client) -> None:
     assert '<html lang="en"' in page.get("/").text
     chinese = page.get("/", headers=ZH).text

@@ -19,7 +19,7 @@ from statistics import median
 from producer.local.servers import local_servers, running
 from producer.local.state import load_state
 from seedance.account import Account
-from storage import admission, database, jobs
+from storage import database, jobs
 from storage.database import Connection, Database
 from storage.records import Claimed, NewJob
 from storage.settings import Settings
@@ -70,7 +70,7 @@ def claim_round(conn: Connection, settings: Settings) -> list[Claimed]:
     """What a scheduler does for submits in a round."""
     found: list[Claimed] = []
     for grant in grants(conn, settings):
-        found += admission.claim_submits(conn, grant.account.name, grant.account.gateway, grant.slots, LEASE_S)
+        found += jobs.claim_submits(conn, grant.account.name, grant.account.gateway, grant.slots, LEASE_S)
     return found
 
 

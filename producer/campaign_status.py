@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,8 @@ from uuid import UUID
 
 from producer import decisions
 from producer.errors import CampaignNotFound, JobNotFound, NotPossible
-from storage import campaigns, costs, jobs, views
+from producer.terms import Terms, set_campaign_terms
+from storage import budgets, campaigns, costs, jobs, views
 from storage.database import Connection, Database
 from storage.records import Move
 from storage.states import TERMINAL, JobState
@@ -20,14 +21,17 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class CampaignStatus:
-    """A campaign; `counts` has how many jobs stand in each state, `costs` a sum for each currency."""
+    """A campaign; `counts` has how many jobs stand in each state, `costs` a sum for each currency, `budget`
+    what it may spend, if that is limited."""
 
     id: UUID
     name: str
     created_at: datetime
     paused_at: datetime | None
+    weight: int
     counts: Mapping[str, int]
     costs: list[dict[str, Any]]
+    budget: dict[str, Any] | None
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON."""
@@ -57,16 +61,35 @@ def campaign_status(conn: Connection, tenant: str, name: str) -> CampaignStatus:
     found = views.campaigns(conn, tenant, name=name, limit=1)
     if not found:
         raise CampaignNotFound(name)
-    return _status(conn, tenant, found[0])
+    return _statuses(conn, tenant, found)[0]
 
 
 def campaign_page(conn: Connection, tenant: str, before: UUID | None, limit: int) -> list[CampaignStatus]:
     """Campaigns, the newest first; `before` is the last one of the page before."""
-    return [_status(conn, tenant, row) for row in views.campaigns(conn, tenant, before=before, limit=limit)]
+    return _statuses(conn, tenant, views.campaigns(conn, tenant, before=before, limit=limit))
 
 
-def _status(conn: Connection, tenant: str, row: Mapping[str, Any]) -> CampaignStatus:
-    return CampaignStatus(**row, costs=[item.as_dict() for item in costs.campaign_costs(conn, tenant, row["name"])])
+def _statuses(conn: Connection, tenant: str, rows: Sequence[Mapping[str, Any]]) -> list[CampaignStatus]:
+    found = budgets.budgets_of(conn, tenant, [row["id"] for row in rows])
+    known = {item.campaign: item.as_dict() for item in found}
+    return [
+        CampaignStatus(
+            **row,
+            costs=[item.as_dict() for item in costs.campaign_costs(conn, tenant, row["name"])],
+            budget=known.get(row["name"]),
+        )
+        for row in rows
+    ]
+
+
+def change_campaign(conn: Connection, tenant: str, name: str, terms: Terms) -> CampaignStatus:
+    """Set the budget and the weight of a campaign; gives how it stands.
+
+    Raises:
+        CampaignNotFound: there is none of that name.
+    """
+    set_campaign_terms(conn, tenant, campaign_status(conn, tenant, name).id, terms)
+    return campaign_status(conn, tenant, name)
 
 
 def pause_campaign(conn: Connection, tenant: str, name: str, *, paused: bool = True) -> CampaignStatus:

@@ -16,7 +16,9 @@ from producer import decisions
 from producer.campaigns import check_name
 from producer.errors import InvalidRows, JobNotFound, RowConflict
 from producer.intake import Batch, Row, as_new_job, prepare, with_derived_keys
+from producer.terms import Terms, check_priced, read_terms, set_campaign_terms
 from producer.uploads import Progress, store
+from seedance.problems import InvalidInput, Problem
 from storage import jobs, views
 from storage.database import Connection, Database, DatabaseUnavailable, connect, wait_for_locks
 from storage.records import DEFAULT_TENANT, Enqueued, IdempotencyConflict, JobView, NewJob
@@ -27,6 +29,7 @@ Job = JobView
 Ids = list[UUID] | list[str] | tuple[UUID | str, ...]
 T = TypeVar("T")
 
+KEEP = Terms()
 _CONNECT_WAIT_S = 5.0
 _STORE_TRIES = 4
 _POLL_FIRST_S, _POLL_CAP_S = 0.1, 1.0
@@ -103,11 +106,19 @@ class Producer:
         except InvalidRows as exc:
             raise exc.rows[0] from None
 
-    def enqueue_many(self, rows: Iterable[Mapping[str, Any]], campaign: str | None = None) -> list[Job]:
+    def enqueue_many(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        campaign: str | None = None,
+        *,
+        budget: str | None = None,
+        weight: int | None = None,
+    ) -> list[Job]:
         """Store many jobs, all of them or none, in the order of the rows.
 
         Within a `campaign`, rows without an `idempotency_key` get one of their own, so that the same rows again are the
-        same jobs, and only what is new is added.
+        same jobs, and only what is new is added. `budget` ("100 CNY") and `weight` are the campaign's; see
+        docs/tenants.md.
 
         Raises:
             InvalidRows: an InvalidInput that names each row that breaks a rule, counted from 1.
@@ -116,22 +127,27 @@ class Producer:
         """
         numbered = (Row(f"row {number}", row) for number, row in enumerate(rows, 1))
         batch = prepare(numbered, self.settings, self._base())
-        return [job for job, _ in self.store_and_show(batch, campaign=campaign)]
+        terms = read_terms(budget, weight)
+        if terms and campaign is None:
+            raise InvalidInput([Problem("campaign", "is needed for a budget or a weight")])
+        return [job for job, _ in self.store_and_show(batch, campaign=campaign, terms=terms)]
 
     def _base(self) -> Path | None:
         return Path() if self._local_files else None
 
-    def store(self, batch: Batch, *, campaign: str | None = None, progress: Progress | None = None) -> list[Enqueued]:
-        """Upload what a checked batch needs and store its jobs, all of them or none.
+    def store(
+        self, batch: Batch, *, campaign: str | None = None, terms: Terms = KEEP, progress: Progress | None = None
+    ) -> list[Enqueued]:
+        """Upload what a checked batch needs and store its jobs, all of them or none. `terms` are the campaign's.
 
         Raises:
             IdempotencyConflict: a key is known with another request; the text names the row.
             DatabaseUnavailable, StoreUnavailable: as `enqueue`.
         """
-        return self._store(batch, campaign, lambda _, stored: stored, progress)
+        return self._store(batch, campaign, terms, lambda _, stored: stored, progress)
 
     def store_and_show(
-        self, batch: Batch, *, campaign: str | None = None, lock_wait_s: float | None = None
+        self, batch: Batch, *, campaign: str | None = None, terms: Terms = KEEP, lock_wait_s: float | None = None
     ) -> list[tuple[Job, bool]]:
         """As `store`; gives the jobs, and of each whether it was stored just now.
 
@@ -146,17 +162,20 @@ class Producer:
             found = views.get_jobs(conn, self.tenant, [item.id for item in stored])
             return [(found[item.id], item.created) for item in stored]
 
-        return self._store(batch, campaign, show, lock_wait_s=lock_wait_s)
+        return self._store(batch, campaign, terms, show, lock_wait_s=lock_wait_s)
 
     def _store(
         self,
         batch: Batch,
         campaign: str | None,
+        terms: Terms,
         show: Callable[[Connection, list[Enqueued]], list[T]],
         progress: Progress | None = None,
         lock_wait_s: float | None = None,
     ) -> list[T]:
         prepared = with_derived_keys(batch.jobs, check_name(campaign)) if campaign is not None else list(batch.jobs)
+        if terms.budget is not None:
+            check_priced(prepared, terms.budget)
         if not prepared:
             return []
         store(batch.files, self.settings, progress)
@@ -164,13 +183,16 @@ class Producer:
 
         def write(conn: Connection) -> list[Enqueued]:
             if new and (
-                stored := views.get_jobs(conn, self.tenant, [job.id for job in new])
+                earlier := views.get_jobs(conn, self.tenant, [job.id for job in new])
             ):  # an earlier try was committed
-                rest = iter(jobs.enqueue(conn, [job for job in new if job.id not in stored]))
-                return [Enqueued(job.id, created=True) if job.id in stored else next(rest) for job in new]
+                rest = iter(jobs.enqueue(conn, [job for job in new if job.id not in earlier]))
+                return [Enqueued(job.id, created=True) if job.id in earlier else next(rest) for job in new]
             campaign_id = jobs.ensure_campaign(conn, self.tenant, campaign) if campaign is not None else None
             new[:] = [as_new_job(job, self.tenant, campaign_id) for job in prepared]
-            return jobs.enqueue(conn, new)
+            stored = jobs.enqueue(conn, new)
+            if campaign_id is not None and terms:  # last, because schedulers wait for it
+                set_campaign_terms(conn, self.tenant, campaign_id, terms)
+            return stored
 
         def work(conn: Connection) -> list[T]:
             if lock_wait_s is not None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from producer.terms import Terms, set_budget
 from seedance.problems import InvalidInput, Problem, shorten
-from storage import keys
+from storage import keys, tenants
 from storage.database import Connection
 from storage.keys import MAX_NAME_CHARS, ApiKey, Scope
 from storage.records import DEFAULT_TENANT
+from storage.tenants import Tenant
 
 
 def check_tenant(name: str) -> str:
@@ -39,6 +41,18 @@ def create_key(conn: Connection, tenant: str, name: str, scopes: Sequence[str]) 
         message = f"metrics count the jobs of every tenant; only a key of tenant {DEFAULT_TENANT} may read them"
         raise InvalidInput([Problem("scope", message)])
     return keys.new_key(conn, tenant, name, scopes)
+
+
+def set_terms(conn: Connection, name: str, terms: Terms, jobs_per_minute: int | None) -> Tenant:
+    """Make a tenant or change it; `jobs_per_minute` None leaves its limit, 0 takes it away.
+
+    Raises:
+        InvalidInput: there can be no tenant of that name.
+    """
+    check_tenant(name)
+    tenants.set_tenant(conn, name, weight=terms.weight, jobs_per_minute=jobs_per_minute)
+    set_budget(conn, name, None, terms)
+    return tenants.list_tenants(conn, name)[0]
 
 
 def revoke_key(conn: Connection, text: str) -> str:

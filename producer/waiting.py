@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from seedance.account import Account
-from storage import accounts, campaigns, jobs
+from storage import accounts, budgets, campaigns, jobs
+from storage.budgets import Budget
 from storage.database import Connection
 from storage.records import JobView
 from storage.settings import Settings
@@ -21,6 +22,8 @@ PARTS = ("scheduler", "submit", "poll", "transfer")
 Code = Literal[
     "tried_again",
     "paused",
+    "over_budget",
+    "no_price",
     "suspended",
     "throttled",
     "slots_taken",
@@ -37,7 +40,8 @@ class Wait:
     """One reason. `values` by code:
 
     tried_again, polled, copied: `seconds` until then and `reason`; suspended: `account`, `until`, `error`; throttled:
-    `account`, `until`; slots_taken: `accounts` (name, used, most); parts_silent: `parts`. The others have none.
+    `account`, `until`; slots_taken: `accounts` (name, used, most); parts_silent: `parts`; over_budget and no_price:
+    `campaign` (None: the tenant's own budget), `amount`, `left`, `currency`. The others have none.
     """
 
     code: Code
@@ -63,7 +67,8 @@ def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wai
             slots = [(name, used.get(name, 0), most[name]) for name in full]
     paused = job.state is JobState.QUEUED and campaigns.is_paused(conn, job.id)
     silent = [part for part in PARTS if part not in seen]
-    return list(reasons(job, resting[0] if resting else {}, slots, silent, paused=paused))
+    spent = budgets.over_budget(conn, job.id) if job.state is JobState.QUEUED else []
+    return list(reasons(job, resting[0] if resting else {}, slots, silent, paused=paused, spent=spent))
 
 
 def _limit_now(account: Account, learnt: Mapping[str, Any]) -> int:
@@ -78,16 +83,21 @@ def reasons(
     silent: Sequence[str],
     *,
     paused: bool = False,
+    spent: Sequence[Budget] = (),
 ) -> Iterator[Wait]:
     """The same from what is known: `account` is what was learnt about one that rests, if any; `slots` are the accounts
     (name, used, most) if all that do not rest are full; `silent` the parts of the system that were not seen lately;
-    `paused` whether its campaign is."""
+    `paused` whether its campaign is; `spent` the budgets that hold it back."""
     due_s = (job.due_at - datetime.now(UTC)).total_seconds() if job.due_at else 0.0
     until = {"seconds": max(due_s, 0.0), "reason": job.reason}
     match job.state:
         case JobState.QUEUED:
             if paused:
                 yield Wait("paused")
+            code: Code = "no_price" if job.reason == budgets.NO_PRICE else "over_budget"
+            for budget in spent:
+                shown = {"campaign": budget.campaign, "amount": budget.amount, "left": budget.left}
+                yield Wait(code, shown | {"currency": budget.currency})
             if due_s > 0 and job.account is None:
                 yield Wait("tried_again", until)
             if account.get("suspended"):

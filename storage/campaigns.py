@@ -1,10 +1,13 @@
-"""Holding campaigns back: admission gives a paused campaign no slots."""
+"""How admission treats a campaign: a paused one gets no slots, a heavier one more of them."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from storage.database import Connection
+
+MAX_WEIGHT = 100
+"""Of campaigns and of tenants."""
 
 
 def set_paused(conn: Connection, tenant: str, name: str, *, paused: bool) -> bool:
@@ -15,6 +18,11 @@ def set_paused(conn: Connection, tenant: str, name: str, *, paused: bool) -> boo
         {"tenant": tenant, "name": name, "paused": paused},
     )
     return done.rowcount == 1
+
+
+def set_weight(conn: Connection, campaign_id: UUID, weight: int) -> None:
+    """Say how many jobs a campaign gets in its turn, where others of its tenant get one."""
+    conn.execute("UPDATE campaigns SET weight = %(weight)s WHERE id = %(id)s", {"id": campaign_id, "weight": weight})
 
 
 def is_paused(conn: Connection, job_id: UUID) -> bool:

@@ -15,7 +15,6 @@ import orjson
 import uuid_utils.compat
 from psycopg.rows import class_row, dict_row
 
-from storage.admission import claim_submits as claim_submits
 from storage.database import Connection
 from storage.outbox import TELL_MOVED
 from storage.records import (
@@ -30,6 +29,7 @@ from storage.records import (
     Work,
 )
 from storage.states import JobState
+from storage.turns import claim_submits as claim_submits
 
 log = logging.getLogger("reelq.jobs")
 T = TypeVar("T")

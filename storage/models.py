@@ -33,8 +33,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 import storage.webhook_models  # noqa: F401 - registers its tables with these
+from storage.campaigns import MAX_WEIGHT
 from storage.states import TERMINAL, JobState
-from storage.tenant_models import MAX_WEIGHT, NOW
+from storage.tenant_models import NOW
 
 
 def _in(column: str, values: list[str]) -> str:

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -24,8 +23,9 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from storage.campaigns import MAX_WEIGHT
+
 NOW = text("now()")
-MAX_WEIGHT = 100
 
 
 class Tenant(SQLModel, table=True):
@@ -81,10 +81,8 @@ class Budget(SQLModel, table=True):
     # By jobs that have ended, and by jobs that are at a gateway or on their way there.
     spent: Decimal = Field(sa_column=Column(Numeric, nullable=False, server_default=text("0")))
     reserved: Decimal = Field(sa_column=Column(Numeric, nullable=False, server_default=text("0")))
-    # The next job does not fit, since then: nothing of it is submitted.
-    held_since: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    # The job that did not fit has no estimate in this currency.
-    unpriced: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    # The next job did not fit: nothing more is submitted, and it is tried again then. NULL: the last one did fit.
+    held_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 
 

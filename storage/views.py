@@ -16,12 +16,17 @@ from storage.states import JobState
 
 _VIEW: LiteralString = """
 SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priority, j.tags, j.metadata, j.webhook_url,
-       j.account, j.account_pin, j.gateway, j.model, j.gateway_task_id, j.attempt, j.polls, j.reason, j.error, j.usage,
+       j.account, j.account_pin, j.gateway, j.model, j.gateway_task_id, j.attempt, j.polls, j.error, j.usage,
        j.estimate, j.cost, j.seed, CASE WHEN j.deleted_at IS NULL THEN j.object_key END AS object_key,
        CASE WHEN j.deleted_at IS NULL THEN j.poster_key END AS poster_key,
        CASE WHEN j.deleted_at IS NULL THEN j.last_frame_key END AS last_frame_key, j.size_bytes, j.sha256, j.due_at,
        j.deadline_at, j.created_at, j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at,
-       j.cancel_request, j.deleted_at
+       j.cancel_request, j.deleted_at,
+       -- A budget holds back very many jobs at once: it says so itself, not each of their rows.
+       CASE WHEN j.state = 'queued' AND j.account IS NULL AND EXISTS (
+           SELECT FROM budgets b WHERE b.tenant = j.tenant AND b.held_until IS NOT NULL
+             AND b.campaign_id IN ('00000000-0000-0000-0000-000000000000'::uuid, j.campaign_id))
+       THEN 'over_budget' ELSE j.reason END AS reason
 FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
 """
 _LIST: LiteralString = """
@@ -237,7 +242,7 @@ def job_events_after(conn: Connection, job_id: UUID, after: int, limit: int) -> 
 # --- campaigns -------------------------------------------------------------------------------------------------------
 
 _CAMPAIGNS: LiteralString = """
-SELECT c.id, c.name, c.created_at, c.paused_at,
+SELECT c.id, c.name, c.created_at, c.paused_at, c.weight,
        coalesce((SELECT jsonb_object_agg(s.state, s.number)
                  FROM (SELECT state, count(*) AS number FROM jobs WHERE campaign_id = c.id GROUP BY state) s),
                 '{}'::jsonb) AS counts
@@ -251,8 +256,8 @@ ORDER BY c.id DESC LIMIT %(limit)s
 def campaigns(
     conn: Connection, tenant: str, *, name: str | None = None, before: UUID | None = None, limit: int = 50
 ) -> list[dict[str, Any]]:
-    """A tenant's campaigns (id, name, created_at, paused_at, counts by state), the newest first; `before` is the last
-    one of the page before."""
+    """A tenant's campaigns (id, name, created_at, paused_at, weight, counts by state), the newest first; `before` is
+    the last one of the page before."""
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_CAMPAIGNS, {"tenant": tenant, "name": name, "before": before, "limit": limit}).fetchall()
 

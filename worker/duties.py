@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from storage import jobs
+from storage import budgets, jobs
 from storage.database import Connection
 from storage.records import Move
 from storage.settings import Settings
@@ -14,6 +14,7 @@ from worker import alarms, webhook_duties
 from worker.decisions import UNCONFIRMED_CHECK_S, fail
 
 BATCH = 500
+SETTLE_EVERY_S = 1.0
 Duty = Callable[[Connection, Settings], int]
 
 
@@ -53,6 +54,11 @@ def deadlines(conn: Connection, settings: Settings) -> int:
     return len(jobs.move(conn, moves))
 
 
+def settled_budgets(conn: Connection, settings: Settings) -> int:
+    """Jobs that have ended give back what they reserved and count with what they did cost."""
+    return budgets.settle(conn)
+
+
 def every(seconds: float, duty: Duty) -> Duty:
     """A duty that is not worth doing at each tick: done the first time, and then so long after it was done last."""
     next_at = 0.0
@@ -72,6 +78,7 @@ DUTIES: tuple[Duty, ...] = (
     lost_submits,
     cancelled_in_queue,
     deadlines,
+    every(SETTLE_EVERY_S, settled_budgets),
     every(alarms.EVERY_S, alarms.expiring_videos),
     every(webhook_duties.CAMPAIGNS_EVERY_S, webhook_duties.finished_campaigns),
     every(webhook_duties.SWEEP_EVERY_S, webhook_duties.old_messages),

@@ -16,19 +16,36 @@ from producer.api.auth import principal_of
 from producer.api.batch import BODY, summary
 from producer.api.bodies import RowFormat, json_object, row_format, spooled
 from producer.api.jobs import Cursor, boolean, cursor_id
+from producer.api.problems import ApiProblem
 from producer.api.resources import answer, as_resource, shortened
 from producer.api.service import Service
-from producer.campaign_status import CampaignStatus, campaign_page, campaign_status, cancel_campaign, pause_campaign
+from producer.campaign_status import (
+    CampaignStatus,
+    campaign_page,
+    campaign_status,
+    cancel_campaign,
+    change_campaign,
+    pause_campaign,
+)
 from producer.campaigns import check_name, read_rows
 from producer.client import Producer
 from producer.intake import Batch, prepare
+from producer.terms import Terms, check_priced, read_terms
 from storage import views
+from storage.campaigns import MAX_WEIGHT
 from storage.objects import MAX_LINK_S
 from storage.states import JobState
 
 _PAGE = 500
 
 Name = Annotated[str, Query(description="The campaign. The same name again adds only what is new.")]
+Budgeted = Annotated[
+    str | None,
+    Query(max_length=40, description='What the campaign may spend, as in "100 CNY"; "none": without limit.'),
+]
+Weight = Annotated[
+    int | None, Query(ge=1, le=MAX_WEIGHT, description="Jobs it gets in its turn, where others of its tenant get one.")
+]
 LinkSeconds = Annotated[int, Query(ge=60, le=MAX_LINK_S, description="How long the links to the videos work.")]
 
 
@@ -41,14 +58,17 @@ def campaign_routes(service: Service) -> APIRouter:
         request: Request,
         name: Name,
         dry_run: Annotated[bool, Query(description="Check every row and estimate the cost; store nothing.")] = False,
+        budget: Budgeted = None,
+        weight: Weight = None,
     ) -> Response:
         """Store one job for each row under a name, all or none. Rows without an `idempotency_key` get one, so that the
         same rows again are the same jobs."""
         check_name(name)
+        terms = read_terms(budget, weight)
         kind = row_format(request)
         producer = service.producer_for(request)
         async with spooled(request) as file:
-            made = await service.run_batch(lambda: _create(producer, name, file, kind, dry_run=dry_run))
+            made = await service.run_batch(lambda: _create(producer, name, file, kind, terms, dry_run=dry_run))
         path = f"/v1/campaigns/{quote(name, safe='')}"
         return answer(made, 200, {}) if dry_run else answer(made, 202, {"Location": path})
 
@@ -84,6 +104,14 @@ def campaign_routes(service: Service) -> APIRouter:
         status = await service.read(lambda conn: campaign_status(conn, tenant, name))
         return answer(asdict(done) | {"campaign": _shown(status)})
 
+    @router.patch("/v1/campaigns/{name:path}", **docs.CHANGE_CAMPAIGN)
+    async def change(request: Request, name: str) -> Response:
+        """Set what a campaign may spend (`"100 CNY"`; null: without limit), and its weight."""
+        options = await json_object(request, known=("budget", "weight"))
+        terms = _terms(options)
+        tenant = principal_of(request).tenant
+        return answer(_shown(await service.read(lambda conn: change_campaign(conn, tenant, name, terms))))
+
     @router.post("/v1/campaigns/{name:path}/pause", **docs.PAUSE_CAMPAIGN)
     async def pause(request: Request, name: str) -> Response:
         """Submit no more of a campaign. What was submitted goes on: it is billed in any case."""
@@ -106,6 +134,16 @@ def campaign_routes(service: Service) -> APIRouter:
     return router
 
 
+def _terms(options: Mapping[str, Any]) -> Terms:
+    budget = "none" if "budget" in options and options["budget"] is None else options.get("budget")
+    weight = options.get("weight")
+    if not isinstance(budget, str | None):
+        raise ApiProblem(422, "invalid_request", 'budget: must be text, as in "100 CNY", or null', param="budget")
+    if isinstance(weight, bool) or not isinstance(weight, int | None):
+        raise ApiProblem(422, "invalid_request", "weight: must be a whole number", param="weight")
+    return read_terms(budget, weight)
+
+
 def _shown(status: CampaignStatus) -> dict[str, Any]:
     self = f"/v1/campaigns/{quote(status.name, safe='')}"
     return status.as_dict() | {
@@ -120,11 +158,15 @@ def _shown(status: CampaignStatus) -> dict[str, Any]:
     }
 
 
-def _create(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, *, dry_run: bool) -> Mapping[str, Any]:
+def _create(
+    producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms, *, dry_run: bool
+) -> Mapping[str, Any]:
     batch = prepare(read_rows(BODY, file, kind), producer.settings, None)
+    if terms.budget is not None:
+        check_priced(batch.jobs, terms.budget)
     if dry_run:
         return {"campaign": name, "rows": len(batch.jobs), "dry_run": True} | _estimated(batch)
-    stored = producer.store(batch, campaign=name)
+    stored = producer.store(batch, campaign=name, terms=terms)
     return {"campaign": name, **summary(stored), "ids": [item.id for item in stored]} | _estimated(batch)
 
 

@@ -168,6 +168,11 @@ _CAMPAIGN = {
     "total": {"type": "integer"},
     "finished": {"type": "integer"},
     "costs": {"type": "array", "items": {"type": "object"}, "description": "Estimated and reported, by currency."},
+    "weight": {"type": "integer", "description": "Jobs it gets in its turn."},
+    "budget": {
+        "type": ["object", "null"],
+        "description": "`amount`, `spent` and `reserved` in `currency`; `held`: the next job does not fit.",
+    },
     "links": {"type": "object", "additionalProperties": {"type": "string"}},
 }
 CREATE_CAMPAIGN: dict[str, Any] = {
@@ -203,6 +208,20 @@ MANIFEST: dict[str, Any] = {
     | problems(404, 422, 503)
 }
 _HOW_MANY = {name: {"type": "integer"} for name in ("cancelled", "asked", "refused")}
+CHANGE_CAMPAIGN: dict[str, Any] = {
+    "responses": {200: _object("the campaign", _CAMPAIGN)} | problems(400, 404, 413, 415, 422, 503),
+    "openapi_extra": json_body(
+        {
+            "type": "object",
+            "properties": {
+                "budget": {"type": ["string", "null"], "maxLength": 40},
+                "weight": {"type": "integer", "minimum": 1, "maximum": 100},
+            },
+            "additionalProperties": False,
+        },
+        {"raise": {"value": {"budget": "100 CNY"}}, "no limit": {"value": {"budget": None}}},
+    ),
+}
 CANCEL_CAMPAIGN: dict[str, Any] = {
     "responses": {200: _object("what came of it", _HOW_MANY | {"campaign": {"type": "object"}})}
     | problems(400, 404, 415, 422, 503),
@@ -228,6 +247,21 @@ ESTIMATE: dict[str, Any] = {
     "openapi_extra": JOB_BODY,
 }
 CAPABILITIES: dict[str, Any] = {"responses": {200: _object("by account", _ACCOUNT_LIST)}}
+TENANT: dict[str, Any] = {
+    "responses": {
+        200: _object(
+            "whose key this is",
+            {
+                "name": {"type": "string"},
+                "scopes": {"type": "array", "items": {"type": "string"}},
+                "weight": {"type": "integer"},
+                "jobs_per_minute": {"type": ["integer", "null"]},
+                "budget": _CAMPAIGN["budget"],
+            },
+        )
+    }
+    | problems(503)
+}
 ACCOUNTS: dict[str, Any] = {"responses": {200: _object("in the order they are tried", _ACCOUNT_LIST)} | problems(503)}
 
 

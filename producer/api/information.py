@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from producer.account_status import account_statuses
 from producer.api import documents as docs
-from producer.api.auth import require_operator
+from producer.api.auth import principal_of, require_operator
 from producer.api.bodies import json_object
 from producer.api.resources import answer
 from producer.api.service import Service
@@ -18,6 +18,8 @@ from producer.estimates import estimate_of
 from producer.job_spec import parse_job
 from producer.routing import able, fits
 from producer.uploads import LocalFiles
+from storage import budgets, tenants
+from storage.database import Connection
 from storage.settings import Settings
 
 
@@ -40,6 +42,13 @@ def information_routes(service: Service) -> APIRouter:
             for account in service.settings.accounts
         ]
         return answer({"accounts": found})
+
+    @router.get("/v1/tenant", **docs.TENANT)
+    async def tenant(request: Request) -> Response:
+        """Whose jobs these are: what the key may do, and what the tenant may spend and enqueue."""
+        principal = principal_of(request)
+        found = await service.read(lambda conn: _tenant(conn, principal.tenant))
+        return answer({"name": principal.tenant, "scopes": sorted(principal.scopes)} | found)
 
     @router.get("/v1/accounts", **docs.ACCOUNTS)
     async def accounts(request: Request) -> Response:
@@ -75,3 +84,10 @@ def estimates(fields: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
             }
         )
     return {"chosen": chosen.name, "estimate": estimate_of(chosen, request, {}), "accounts": answers}
+
+
+def _tenant(conn: Connection, name: str) -> dict[str, Any]:
+    [found] = tenants.list_tenants(conn, name)
+    budget = next(iter(budgets.budgets_of(conn, name)), None)
+    shown = None if budget is None else budget.as_dict()
+    return {"weight": found.weight, "jobs_per_minute": found.jobs_per_minute, "budget": shown}

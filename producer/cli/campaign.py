@@ -9,6 +9,7 @@ import typer
 
 from producer.cli import campaign_ends
 from producer.cli.options import AsJson, DataDir, OfTenant, Wait, open_producer, settings_of
+from producer.cli.tenants import Budgeted, Weight
 from storage.records import DEFAULT_TENANT
 from storage.states import JobState
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Campaigns: many jobs from one file.", no_args_is_help=True)
 
+app.command("set")(campaign_ends.change)
 app.command("pause")(campaign_ends.pause)
 app.command("resume")(campaign_ends.resume)
 app.command("cancel")(campaign_ends.cancel)
@@ -34,6 +36,8 @@ def run(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="jobs.jsonl or jobs.csv; see docs/jobs.md.")],
     name: Annotated[str, typer.Option(help="The campaign. The same name again adds only what is new.")],
+    budget: Budgeted = None,
+    weight: Weight = None,
     wait: Wait = False,
     tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
@@ -43,12 +47,14 @@ def run(
     from producer.campaigns import check_name, read_campaign
     from producer.cli.output import print_json, say
     from producer.intake import prepare
+    from producer.terms import read_terms
 
     check_name(name)
+    terms = read_terms(budget, weight)
     settings = settings_of(ctx, data_dir)
     batch = prepare(read_campaign(file), settings, file.parent)
     with open_producer(ctx, data_dir, tenant) as producer:
-        stored = producer.store(batch, campaign=name, progress=lambda done, total: _uploading(done, total))
+        stored = producer.store(batch, campaign=name, terms=terms, progress=lambda done, total: _uploading(done, total))
         created = sum(item.created for item in stored)
         known = f", {len(stored) - created} known" if created < len(stored) else ""
         say(f"{name}: {len(stored)} rows, {created} new{known}")

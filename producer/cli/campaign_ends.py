@@ -10,6 +10,7 @@ import typer
 
 from producer.cli.job_decisions import confirm
 from producer.cli.options import AsJson, DataDir, OfTenant, Yes, open_producer, settings_of
+from producer.cli.tenants import Budgeted, Weight
 from storage.records import DEFAULT_TENANT
 from storage.states import JobState
 
@@ -48,6 +49,31 @@ def cancel(
             f"{name}: {done.cancelled} cancelled, {done.asked} asked of their gateways, "
             f"{done.refused} go on because they are billed all the same"
         )
+
+
+def change(
+    ctx: typer.Context,
+    name: Name,
+    budget: Budgeted = None,
+    weight: Weight = None,
+    tenant: OfTenant = DEFAULT_TENANT,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Say what a campaign may spend, and how much of its tenant's slots it gets."""
+    from producer.campaign_status import change_campaign
+    from producer.cli.money import amount
+    from producer.cli.output import print_json
+    from producer.terms import read_terms
+
+    terms = read_terms(budget, weight)
+    with open_producer(ctx, data_dir, tenant) as producer, producer.database.begin() as conn:
+        status = change_campaign(conn, tenant, name, terms)
+    if as_json:
+        print_json(status.as_dict())
+        return
+    limit = amount(status.budget["amount"], status.budget["currency"]) if status.budget else "none"
+    typer.echo(f"{name}: weight {status.weight}, budget {limit}")
 
 
 def pause(

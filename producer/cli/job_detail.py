@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from producer.cli.money import cost_line, estimate_line
+from producer.cli.money import amount, cost_line, estimate_line
 from producer.cli.output import ago, console, duration, error_line, one_line, plural, size, state_text
 
 if TYPE_CHECKING:
@@ -132,6 +132,13 @@ def wait_line(job: JobView, wait: Wait) -> str:
             return f"is tried again in {duration(found['seconds'])}: {found['reason']}"
         case "paused":
             return f"its campaign is paused (`reelq campaign resume {job.campaign}`)"
+        case "over_budget":
+            left = amount(max(found["left"], 0), found["currency"])
+            return f"{_whose(found)} is used up: of it {left} is left, the next job may cost more; {_raise(found)}"
+        case "no_price":
+            return (
+                f"{_whose(found)} is in {found['currency']}, and no price in that is known for the job; {_raise(found)}"
+            )
         case "suspended":
             return f"{found['account']} is suspended until {_clock(found['until'])}: {error_line(found['error'])}"
         case "throttled":
@@ -155,3 +162,12 @@ def wait_line(job: JobView, wait: Wait) -> str:
             return f"copying goes on within {duration(found['seconds'])}: {found['reason']}"
         case "parts_silent":
             return f"not seen for a minute: {', '.join(found['parts'])}; is `reelq up` running? (`reelq doctor`)"
+
+
+def _whose(found: Mapping[str, Any]) -> str:
+    return f"the budget of {found['campaign'] or 'the tenant'}, {amount(found['amount'], found['currency'])},"
+
+
+def _raise(found: Mapping[str, Any]) -> str:
+    what = f"campaign set {found['campaign']!r}" if found["campaign"] else "tenants set TENANT"
+    return f"`reelq {what} --budget …`"

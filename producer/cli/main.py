@@ -25,6 +25,7 @@ from producer.cli import (
     keys,
     rehearsal,
     submit,
+    tenants,
     up,
     webhooks,
 )
@@ -46,6 +47,7 @@ app.add_typer(campaign.app, name="campaign")
 app.add_typer(assets.app, name="assets")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
+app.add_typer(tenants.app, name="tenants")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(database.app, name="db")
 app.command("doctor")(doctor.doctor)

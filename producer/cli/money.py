@@ -10,6 +10,7 @@ from producer.cli.output import plural
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from storage.budgets import Budget
     from storage.costs import CostSum
 
 
@@ -50,6 +51,14 @@ def sum_line(found: CostSum) -> str:
     if not found.compared_high:
         return text
     return f"{text}, {_compared(found.compared, found.compared_low, found.compared_high)}"
+
+
+def budget_line(budget: Budget) -> str:
+    """A budget, what of it is gone, and whether it holds jobs back."""
+    text = f"{amount(budget.amount, budget.currency)} · spent {amount(budget.spent, budget.currency)}"
+    if budget.reserved:
+        text += f" · reserved {amount(budget.reserved, budget.currency)}"
+    return f"{text} · used up" if budget.held else text
 
 
 def _compared(cost: float | Decimal, low: float | Decimal, high: float | Decimal) -> str:

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from seedance.account import Account
-from storage import accounts, admission, campaigns, jobs
+from storage import accounts, campaigns, jobs
 from storage.database import Connection, Database, connect
 from storage.records import AttemptMarks, AttemptOutcome, Claimed, Move, NewJob
 from storage.settings import Settings
@@ -42,7 +42,7 @@ def enqueue(
 
 
 def claim(conn: Connection, limit: int, account: str = "main", gateway: str = "anyfast") -> list[UUID]:
-    return [item.id for item in admission.claim_submits(conn, account, gateway, limit, LEASE_S)]
+    return [item.id for item in jobs.claim_submits(conn, account, gateway, limit, LEASE_S)]
 
 
 def tick(conn: Connection, settings: Settings) -> list[Claimed]:
@@ -50,7 +50,7 @@ def tick(conn: Connection, settings: Settings) -> list[Claimed]:
     claimed = []
     for grant in grants(conn, settings):
         account = grant.account
-        claimed += admission.claim_submits(conn, account.name, account.gateway, grant.slots, LEASE_S)
+        claimed += jobs.claim_submits(conn, account.name, account.gateway, grant.slots, LEASE_S)
     return claimed
 
 

@@ -7,8 +7,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from itertools import count
 
-from storage.admission import share_out
 from storage.states import TERMINAL, JobState
+from storage.turns import deal
 from worker.expiry import URGENT_SHARE
 
 
@@ -126,7 +126,12 @@ class Book:
         served = self._served.get(account, -1)
         order = sorted(waiting, key=lambda key: (key <= served, key))[:limit]
         found: list[Job] = []
-        share_out(limit, [self._taker(key, found) for key in order])
+        ring, left = [self._taker(key, found) for key in order], limit
+        while left > 0 and ring:
+            dealt = deal(left, [1] * len(ring))
+            used = [taker(slots) for taker, slots in zip(ring, dealt.counts, strict=True)]
+            left -= sum(used)
+            ring = [ring[index] for index in dealt.order() if used[index] == dealt.counts[index]]
         self._served[account] = found[-1].campaign
         self.queued -= len(found)
         for job in found:

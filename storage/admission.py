@@ -24,13 +24,25 @@ FROM account_states
 WHERE name = ANY(%(names)s) AND coalesce(suspended_until <= now(), true) AND coalesce(throttled_until <= now(), true)
 ORDER BY name FOR UPDATE SKIP LOCKED
 """
+# Those that generate are by far the most, and an index alone tells their number: the account and the state, and nothing
+# else of the row. What must be looked at row by row is what has just been claimed, is being submitted or is in doubt.
 _USAGE: LiteralString = """
-SELECT account, count(*) AS in_flight, count(*) FILTER (WHERE state = 'queued') AS claimed,
-       count(*) FILTER (WHERE state IN ('queued', 'submitting')) AS starting
-FROM jobs
-WHERE account = ANY(%(names)s) AND account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
-  AND (state <> 'queued' OR due_at > now())
-  AND (state <> 'unconfirmed' OR updated_at > now() - make_interval(secs => %(grace_s)s))
+SELECT account, sum(in_flight)::bigint AS in_flight, sum(claimed)::bigint AS claimed, sum(starting)::bigint AS starting
+FROM (
+    SELECT account, count(*) AS in_flight, 0 AS claimed, 0 AS starting
+    FROM jobs
+    WHERE account = ANY(%(names)s) AND state = 'generating'
+      AND account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
+    GROUP BY account
+    UNION ALL
+    SELECT account, count(*), count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state <> 'unconfirmed')
+    FROM jobs
+    WHERE account = ANY(%(names)s) AND state IN ('queued', 'submitting', 'unconfirmed')
+      AND account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
+      AND (state <> 'queued' OR due_at > now())
+      AND (state <> 'unconfirmed' OR updated_at > now() - make_interval(secs => %(grace_s)s))
+    GROUP BY account
+) parts
 GROUP BY account
 """
 

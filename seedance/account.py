@@ -47,6 +47,8 @@ class Account(BaseModel):
     """Generations at once."""
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """POSTs that start a generation, in any 60 s. None: no limit of ours; the gateway's 429 slows us down."""
+    polls_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Requests that ask about tasks, in any 60 s; what is due beyond that waits. None: no limit of ours."""
     callbacks: bool = False
     models: dict[Tier, str] = Field(default_factory=dict)
     """The gateway's model name for each tier, where each account has its own (ark). Tiers left out are not there;

@@ -267,6 +267,7 @@ def release(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> None:
 _CLAIM_POLLS: LiteralString = """
 WITH due AS (
     SELECT id FROM jobs WHERE state = 'generating' AND due_at <= now()
+      AND (%(account)s::text IS NULL OR account = %(account)s) AND account <> ALL(%(besides)s::text[])
     ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
@@ -296,9 +297,13 @@ SELECT id, claim, account FROM leased ORDER BY video_expires_at
 """
 
 
-def claim_polls(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:
-    """Lease generating jobs whose next poll is due, the longest overdue first."""
-    return _rows(Claimed, conn, _CLAIM_POLLS, {"limit": limit, "lease_s": lease_s})
+def claim_polls(
+    conn: Connection, limit: int, lease_s: float, account: str | None = None, besides: Sequence[str] = ()
+) -> list[Claimed]:
+    """Lease generating jobs whose next poll is due, the longest overdue first; of one account, or of all `besides`
+    some."""
+    parameters = {"limit": limit, "lease_s": lease_s, "account": account, "besides": list(besides)}
+    return _rows(Claimed, conn, _CLAIM_POLLS, parameters)
 
 
 def claim_unconfirmed(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:

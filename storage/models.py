@@ -289,6 +289,18 @@ class AccountState(SQLModel, table=True):
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 
 
+class PollCount(SQLModel, table=True):
+    """Polls of an account that has a limit of them, claimed at one moment; kept for as long as they count."""
+
+    __tablename__ = "poll_counts"
+    __table_args__: ClassVar[Any] = (Index("poll_counts_account_idx", "account", "at"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    account: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    requests: int = Field(sa_column=Column(Integer, nullable=False))
+
+
 class AccountTurn(SQLModel, table=True):
     """The share of a tenant that an account served last, and what it and the tenant have had of their turns."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
-from storage import jobs
+from storage import jobs, polling
 from storage.database import Connection, Database, DatabaseUnavailable
 from storage.records import Claimed
 from storage.settings import Settings
@@ -102,7 +103,7 @@ class Dispatcher:
             yield from _batches("transfer", "transfer", others, TRANSFER_BATCH)
         if room["poll"]:
             limit = min(room["poll"] * POLL_BATCH, MAX_POLLS_A_TICK)
-            yield from _batches("poll", "poll", jobs.claim_polls(conn, limit, lease_s), POLL_BATCH)
+            yield from _batches("poll", "poll", self.claim_polls(conn, limit), POLL_BATCH)
             doubts = jobs.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
             yield from _batches("reconcile", "poll", doubts, POLL_BATCH)
         if room["notify"]:
@@ -120,6 +121,21 @@ class Dispatcher:
             claimed = jobs.claim_submits(conn, account.name, account.gateway, limit, lease_s, tiers)
             left -= len(claimed)
             yield from _batches("submit", "submit", claimed, SUBMIT_BATCH)
+
+    def claim_polls(self, conn: Connection, limit: int) -> list[Claimed]:
+        """Due polls, of each account no more than it may be asked: a budget of its own, apart from that of submits."""
+        lease_s = self._settings.lease_seconds
+        limited = {a.name: a for a in self._settings.accounts if a.polls_per_minute is not None}
+        claimed: list[Claimed] = []
+        if limited:
+            free = polling.free_polls(conn, {name: a.polls_per_minute or 0 for name, a in limited.items()})
+            for name, requests in free.items():
+                each = max(1, limited[name].dialect.capabilities().list_ids)  # tasks that one request asks about
+                found = jobs.claim_polls(conn, min(requests * each, limit - len(claimed)), lease_s, name)
+                if found:
+                    polling.count_polls(conn, name, math.ceil(len(found) / each))
+                claimed += found
+        return claimed + jobs.claim_polls(conn, limit - len(claimed), lease_s, besides=list(limited))
 
     def _publish(self, batch: Batch) -> None:
         self._app.send_task(

@@ -24,6 +24,7 @@ from producer import decisions
 from producer.errors import NotPossible
 from seedance.gateways.base import TaskStatus
 from storage import accounts, jobs
+from storage.database import Connection
 from storage.records import DEFAULT_TENANT, Claimed, Move, NewJob, Work
 from storage.states import TERMINAL, JobState
 from tests.integration.held_gateway import ANSWERS, Call, HeldGateway, HeldRuntime, Post
@@ -145,6 +146,7 @@ class Jobs(RuleBasedStateMachine):
                 found = jobs.claim_submits(conn, account.name, account.gateway, min(limit, grant.slots), LEASE_S)
                 yield account.name, found
             return
+        claims: dict[str, Callable[[Connection, int, float], list[Claimed]]]
         claims = {"poll": jobs.claim_polls, "transfer": jobs.claim_transfers, "reconcile": jobs.claim_unconfirmed}
         by_account: dict[str, list[Claimed]] = defaultdict(list)
         for item in claims[kind](conn, limit, LEASE_S):

@@ -13,11 +13,13 @@ import pytest
 
 from producer import Producer
 from simulator.main import SimulatorOptions, running
-from storage import jobs
-from storage.database import connect
+from storage import jobs, polling
+from storage.database import Database, connect
 from storage.records import Claimed
 from storage.settings import Settings
 from tests.integration.api_server import serving
+from worker.app import app
+from worker.dispatch import Dispatcher
 from worker.poll import poll_batch
 from worker.runtime import Runtime
 from worker.submit import submit_batch
@@ -126,3 +128,40 @@ def test_with_callbacks_a_job_is_polled_once(settings: Settings, gateways: str, 
             poll_to_the_end(runtime)
     totals = ledger(gateways)["totals"]
     assert JOBS <= totals["polls"] <= 1.1 * JOBS
+
+
+def test_polls_have_a_budget_of_their_own(settings: Settings, gateways: str) -> None:
+    account = {"name": "main", "gateway": "anyfast", "base_url": f"{gateways}/anyfast", "api_key": "k"}
+    limited = Settings.model_validate(
+        settings.model_dump() | {"accounts": [account | {"polls_per_minute": 30, "max_in_flight": 1000}]}
+    )
+    with submitted(limited), connect(limited.require_database_url()) as conn:
+        conn.execute("UPDATE jobs SET due_at = now()")
+        conn.execute("INSERT INTO account_states (name) VALUES ('main'), ('other')")
+        assert polling.free_polls(conn, {"main": 30, "other": 600}) == {"main": 30, "other": 100}
+    dispatcher = Dispatcher(app, limited, Database(limited.require_database_url(), name="test", size=2))
+    with connect(limited.require_database_url()) as conn:
+        claimed = dispatcher.claim_polls(conn, 100)
+        assert len(claimed) == 30, "the rest waits"
+        with connect(limited.require_database_url()) as other:
+            assert polling.free_polls(other, {"main": 30}) == {}, "another scheduler leaves the account alone meanwhile"
+    with connect(limited.require_database_url()) as conn:
+        assert dispatcher.claim_polls(conn, 100) == []
+        conn.execute("UPDATE poll_counts SET at = at - interval '61 s'")
+        assert len(dispatcher.claim_polls(conn, 100)) == JOBS - 30
+        row = conn.execute("SELECT sum(requests) FROM poll_counts WHERE account = 'main'").fetchone()
+        assert row == (JOBS - 30,), "what counts no more is forgotten"
+
+
+def test_one_list_is_one_request_of_the_budget(settings: Settings, gateways: str) -> None:
+    account = {"name": "main", "gateway": "ark", "base_url": f"{gateways}/ark/api/v3", "api_key": "k"}
+    limited = Settings.model_validate(
+        settings.model_dump() | {"accounts": [account | {"polls_per_minute": 1, "max_in_flight": 1000}]}
+    )
+    with submitted(limited), connect(limited.require_database_url()) as conn:
+        conn.execute("UPDATE jobs SET due_at = now()")
+        conn.execute("INSERT INTO account_states (name) VALUES ('main')")
+    dispatcher = Dispatcher(app, limited, Database(limited.require_database_url(), name="test", size=2))
+    with connect(limited.require_database_url()) as conn:
+        assert len(dispatcher.claim_polls(conn, 100)) == JOBS
+        assert polling.free_polls(conn, {"main": 1}) == {"main": 0}

@@ -1,0 +1,42 @@
+"""How many polls an account with a limit of them may still be asked: what was claimed lately is kept in rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import LiteralString
+
+from storage.database import Connection
+
+_LONG_S, _SHORT_S, _MANY = 60, 10, 60
+
+_FREE: LiteralString = """
+WITH locked AS (
+    -- Whoever claims for an account holds its row, so that two schedulers cannot both use what is left.
+    SELECT s.name, i.most, i.seconds FROM account_states s
+    JOIN unnest(%(names)s::text[], %(limits)s::int[], %(seconds)s::int[]) AS i(name, most, seconds) ON i.name = s.name
+    ORDER BY s.name FOR UPDATE OF s SKIP LOCKED
+), old AS (
+    DELETE FROM poll_counts p USING locked l
+    WHERE p.account = l.name AND p.at <= now() - make_interval(secs => l.seconds)
+)
+SELECT l.name, greatest(0, l.most - coalesce((
+    SELECT sum(p.requests) FROM poll_counts p
+    WHERE p.account = l.name AND p.at > now() - make_interval(secs => l.seconds)), 0))::int
+FROM locked l
+"""
+
+
+def free_polls(conn: Connection, per_minute: Mapping[str, int]) -> dict[str, int]:
+    """How many requests each account may be sent now. Those that another scheduler works on at this moment are missing.
+
+    `per_minute` is the limit by account. A large one is kept in every 10 s, so that it is not used up at once.
+    """
+    seconds = [_SHORT_S if limit >= _MANY else _LONG_S for limit in per_minute.values()]
+    limits = [limit * span // 60 for limit, span in zip(per_minute.values(), seconds, strict=True)]
+    rows = conn.execute(_FREE, {"names": list(per_minute), "limits": limits, "seconds": seconds})
+    return dict(rows.fetchall())
+
+
+def count_polls(conn: Connection, account: str, requests: int) -> None:
+    """Note requests that are about to be made."""
+    conn.execute("INSERT INTO poll_counts (account, requests) VALUES (%s, %s)", [account, requests])

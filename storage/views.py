@@ -75,16 +75,6 @@ def unsuccessful_of(conn: Connection, tenant: str, ids: Sequence[UUID], limit: i
         return [_view(row) for row in cursor]
 
 
-def find_by_prefix(conn: Connection, tenant: str, prefix: str, limit: int = 3) -> list[UUID]:
-    """Ids that begin with what a person typed."""
-    pattern = prefix.lower().replace("%", "").replace("_", "") + "%"
-    rows = conn.execute(
-        "SELECT id FROM jobs WHERE tenant = %(tenant)s AND id::text LIKE %(pattern)s ORDER BY id DESC LIMIT %(limit)s",
-        {"tenant": tenant, "pattern": pattern, "limit": limit},
-    )
-    return [row[0] for row in rows]
-
-
 def counts(conn: Connection, tenant: str, *, campaign: str | None = None) -> dict[JobState, int]:
     """How many jobs of a tenant stand in each state; states without jobs are missing."""
     rows = conn.execute(

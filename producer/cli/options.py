@@ -73,7 +73,7 @@ def job_id_of(conn: Connection, tenant: str, text: str) -> UUID:
 
     from producer.errors import JobNotFound
     from seedance.problems import InvalidInput, Problem
-    from storage import views
+    from storage import search
 
     try:
         return UUID(text)
@@ -81,7 +81,7 @@ def job_id_of(conn: Connection, tenant: str, text: str) -> UUID:
         pass
     if not text or not set(text.lower()) <= set("0123456789abcdef-"):
         raise JobNotFound(repr(text))
-    found = views.find_by_prefix(conn, tenant, text)
+    found = search.by_id(conn, tenant, text, 3)
     if not found:
         raise JobNotFound(text)
     if len(found) > 1:

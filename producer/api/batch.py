@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Annotated, Any, BinaryIO
 
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from producer.api import documents as docs
+from producer.api.auth import principal_of
 from producer.api.bodies import RowFormat, row_format, spooled
 from producer.api.problems import ApiProblem, details_of
 from producer.api.resources import answer
@@ -46,12 +48,30 @@ def batch_routes(service: Service) -> APIRouter:
         kind = row_format(request)
         producer = service.producer_for(request)
         async with spooled(request) as file:
+            await service.run_batch(lambda: count_rows(service, request, file, kind))
             if not partial:
                 return answer(await service.run_batch(lambda: _all_or_none(producer, file, kind)), 202)
             report = await service.run_batch(lambda: _as_many_as_can_be(producer, file, kind))
         return answer(report, 207 if report["refused"] else 202)
 
     return router
+
+
+def count_rows(service: Service, request: Request, file: BinaryIO, kind: RowFormat) -> None:
+    """Count the rows of a file, where the tenant may not enqueue as many as it likes.
+
+    Raises:
+        ApiProblem: they are too many.
+    """
+    if principal_of(request).jobs_per_minute is None:
+        return
+    rows = 0
+    with suppress(InvalidInput):  # what is wrong with the file is said when it is read for good
+        for _ in read_rows(BODY, file, kind):
+            rows += 1
+    file.seek(0)
+    if rows:
+        service.count_jobs(request, rows)
 
 
 def line_of(where: str) -> int:

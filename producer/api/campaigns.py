@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from producer.api import documents as docs
 from producer.api.auth import principal_of
-from producer.api.batch import BODY, summary
+from producer.api.batch import BODY, count_rows, summary
 from producer.api.bodies import RowFormat, json_object, row_format, spooled
 from producer.api.jobs import Cursor, boolean, cursor_id
 from producer.api.problems import ApiProblem
@@ -68,6 +68,8 @@ def campaign_routes(service: Service) -> APIRouter:
         kind = row_format(request)
         producer = service.producer_for(request)
         async with spooled(request) as file:
+            if not dry_run:
+                await service.run_batch(lambda: count_rows(service, request, file, kind))
             made = await service.run_batch(lambda: _create(producer, name, file, kind, terms, dry_run=dry_run))
         path = f"/v1/campaigns/{quote(name, safe='')}"
         return answer(made, 200, {}) if dry_run else answer(made, 202, {"Location": path})

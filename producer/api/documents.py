@@ -27,6 +27,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         413: "the body is too large",
         415: "the body is of another type",
         422: "a field or parameter breaks a rule",
+        429: "the tenant has enqueued too many jobs; come again after `Retry-After`",
         503: "the database or the object store does not answer; try again",
     }
     return {status: {"description": said[status], "content": content} for status in statuses}
@@ -65,7 +66,7 @@ JOB_BODY = json_body({"$ref": f"{_PREFIX}JobSpec"}, JOB_EXAMPLES)
 
 ENQUEUE: dict[str, Any] = {
     "responses": job_answer(202, "stored, or known by its key: then with `Idempotency-Replayed: true`")
-    | problems(400, 413, 415, 422, 503),
+    | problems(400, 413, 415, 422, 429, 503),
     "openapi_extra": {"parameters": [_KEY]} | JOB_BODY,
 }
 LIST: dict[str, Any] = {"responses": {200: {"model": JobPage, "description": "a page"}} | problems(422, 503)}
@@ -83,7 +84,7 @@ CANCEL: dict[str, Any] = {
         required=False,
     ),
 }
-RETRY: dict[str, Any] = {"responses": job_answer(202, "the new job") | problems(404, 409, 422, 503)}
+RETRY: dict[str, Any] = {"responses": job_answer(202, "the new job") | problems(404, 409, 422, 429, 503)}
 RESOLVE: dict[str, Any] = {
     "responses": job_answer(200, "the job") | problems(400, 404, 409, 415, 422, 503),
     "openapi_extra": json_body(
@@ -157,7 +158,8 @@ def _object(said: str, properties: dict[str, Any]) -> dict[str, Any]:
 _RESULTS = _COUNTS | {"results": {"type": "array", "items": _RESULT}}
 _SOME_REFUSED = _object("some rows were refused", _RESULTS | {"refused": {"type": "integer"}})
 BATCH: dict[str, Any] = {
-    "responses": {202: _object("every row is stored", _RESULTS), 207: _SOME_REFUSED} | problems(413, 415, 422, 503),
+    "responses": {202: _object("every row is stored", _RESULTS), 207: _SOME_REFUSED}
+    | problems(413, 415, 422, 429, 503),
     "openapi_extra": rows_body(),
 }
 _ESTIMATES = {"estimates": {"type": "array", "items": {"type": "object"}}, "without_price": {"type": "integer"}}
@@ -185,7 +187,7 @@ CREATE_CAMPAIGN: dict[str, Any] = {
             | _ESTIMATES,
         ),
     }
-    | problems(413, 415, 422, 503),
+    | problems(413, 415, 422, 429, 503),
     "openapi_extra": rows_body(),
 }
 CAMPAIGNS: dict[str, Any] = {

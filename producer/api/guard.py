@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producer.api import auth
 from producer.api.auth import Principal
@@ -78,7 +78,7 @@ class Guard:
         except (ApiProblem, DatabaseUnavailable) as exc:
             await _refusal(exc, connection)(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, _with_rate(connection, send))
 
     async def _check(self, connection: HTTPConnection) -> None:
         # Not `connection.url`: it is put together with the Host header, which may be anything.
@@ -106,6 +106,21 @@ class Guard:
         if principal is None:
             raise auth.unauthorized("the key is unknown or was revoked")
         return principal
+
+
+def _with_rate(connection: HTTPConnection, send: Send) -> Send:
+    """Tells a tenant that has a limit how much is left of it."""
+
+    async def send_with_rate(message: Message) -> None:
+        if message["type"] == "http.response.start" and (told := getattr(connection.state, "rate_headers", None)):
+            message["headers"] = [
+                *message.get("headers", ()),
+                *((name.lower().encode(), value.encode()) for name, value in told.items()),
+            ]
+        await send(message)
+
+    principal = getattr(connection.state, "principal", None)
+    return send if principal is None or principal.jobs_per_minute is None else send_with_rate
 
 
 def _refusal(exc: ApiProblem | DatabaseUnavailable, connection: HTTPConnection) -> Response:

@@ -53,6 +53,7 @@ def job_routes(service: Service) -> APIRouter:
         """Store one job. Once this is answered, the job reaches a terminal state without anybody's help."""
         fields = with_key(await json_object(request), request.headers.get("idempotency-key"))
         producer = service.producer_for(request)
+        await service.count_job(request)
         job, created = await service.together.enqueue(producer, fields)
         return _accepted(job, created)
 
@@ -122,6 +123,7 @@ def job_routes(service: Service) -> APIRouter:
         again, the same retry is given back."""
         wanted, tenant = as_job_id(job_id), principal_of(request).tenant
         database = service.producer.database
+        await service.count_job(request)
         job, created = await service.run(lambda: decisions.retry(database, service.settings, tenant, wanted))
         return _accepted(job, created)
 

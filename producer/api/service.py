@@ -13,6 +13,7 @@ from producer.api.auth import principal_of
 from producer.api.events import EventHub
 from producer.api.forms import UploadRoom
 from producer.api.problems import busy
+from producer.api.rate import Rates
 from producer.api.together import Together
 from producer.client import Producer
 from storage.database import Connection
@@ -35,6 +36,7 @@ class Service:
         self.producer = Producer(settings, local_files=False)
         self.objects = Objects(settings)
         self.hub = EventHub(self.read)
+        self.rates = Rates(settings.require_broker_url())
         self.uploads = UploadRoom()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
         # Large inputs have threads of their own, so that they hold up nobody.
@@ -47,6 +49,27 @@ class Service:
     def producer_for(self, connection: HTTPConnection) -> Producer:
         """The producer of whoever asks."""
         return self.producer.as_tenant(principal_of(connection).tenant)
+
+    def count_jobs(self, connection: HTTPConnection, count: int) -> None:
+        """Count jobs that somebody wants to enqueue, if his tenant may not enqueue as many as it likes. It asks the
+        broker, so it is to be called in a thread.
+
+        Raises:
+            ApiProblem: they are too many.
+        """
+        principal = principal_of(connection)
+        if principal.jobs_per_minute is not None:
+            admitted = self.rates.take(principal.tenant, principal.jobs_per_minute, count)
+            connection.state.rate_headers = admitted.headers()
+
+    async def count_job(self, connection: HTTPConnection) -> None:
+        """The same for one job, from the event loop.
+
+        Raises:
+            ApiProblem: it is one too many.
+        """
+        if principal_of(connection).jobs_per_minute is not None:
+            await self.run(lambda: self.count_jobs(connection, 1))
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do something that blocks for a moment, in a thread.
@@ -105,6 +128,7 @@ class Service:
         """Stop what runs in the background and give the connections back."""
         await self.hub.close()
         self.together.close()
+        self.rates.close()
         for threads in (self._threads, self._batch_threads, self._upload_threads):
             threads.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.producer.close)

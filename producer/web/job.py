@@ -76,6 +76,7 @@ def job_routes(site: Site) -> APIRouter:
     async def retry(request: Request, job_id: str) -> Response:
         wanted, tenant = as_job_id(job_id), viewer_of(request).tenant
         await read_form(request)
+        await service.count_job(request)
         job, _ = await service.run(lambda: decisions.retry(service.producer.database, service.settings, tenant, wanted))
         return go(f"/jobs/{job.id}")
 

@@ -113,6 +113,7 @@ def job_list_routes(site: Site) -> APIRouter:
         form = await read_form(request)
         viewer = viewer_of(request)
         try:
+            await service.count_job(request)
             job = await service.run(partial(_enqueue, site, viewer, form))
         except InvalidInput as exc:
             return await _form_page(site, request, refused(form, exc), status=422)

@@ -47,7 +47,7 @@ def _making(
     required: list[str], of_json: dict[str, Any], of_form: dict[str, Any], example: dict[str, Any], *more: int
 ) -> dict[str, Any]:
     return {
-        "responses": _VIDEO_ANSWER | problems(400, 408, 413, 415, 422, 503, *more),
+        "responses": _VIDEO_ANSWER | problems(400, 408, 413, 415, 422, 429, 503, *more),
         "openapi_extra": {"parameters": [_KEY]} | _body(required, of_json, of_form, example),
     }
 

@@ -41,6 +41,7 @@ def video_routes(service: Service) -> APIRouter:
         async with _body(request, service) as given:
             asked = Asked(kind, with_key(given, request.headers.get("idempotency-key")), _repetition(request), source)
             producer = service.producer_for(request)
+            await service.count_job(request)
             run = service.run_upload if _has_files(given) else service.run
             job, created = await run(lambda: make(service, producer, asked))
         headers = {"Location": f"/v1/videos/{job.id}"}

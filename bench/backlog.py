@@ -1,13 +1,10 @@
 """A long queue: how long a scheduler's round takes with a million jobs queued in a thousand campaigns.
 
 Against a real PostgreSQL of its own, started for it. Half of the jobs belong to the first campaign.
-
-    python -m bench.backlog --jobs 1000000 --campaigns 1000 --json backlog.json
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 import time
@@ -16,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+from bench.report import Report, Table, Target, Value, quantile
 from producer.local.servers import local_servers, running
 from producer.local.state import load_state
 from seedance.account import Account
@@ -26,7 +24,7 @@ from storage.settings import Settings
 from worker.admission import grants
 from worker.duties import DUTIES
 
-SLOTS, LEASE_S, CHUNK, FILL_S = 10, 90.0, 50_000, 60.0
+SLOTS, LEASE_S, CHUNK, FILL_S, ENQUEUED = 10, 90.0, 50_000, 60.0, 20_000
 REQUEST = '{"prompt": "a cat by the sea", "resolution": "720p", "duration": 5}'
 
 _FILL = """
@@ -97,54 +95,52 @@ def measure(db: Database, rounds: int, settings: Settings) -> tuple[list[float],
     return duties, claims, given
 
 
-def main() -> None:
-    """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=1_000_000)
-    parser.add_argument("--campaigns", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--slots", type=int, default=SLOTS, help="slots that are free in each round")
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
-    wanted = parser.parse_args()
+def figures_of(wanted: int, campaigns: int, rounds: int) -> dict[str, float]:
+    """Fill a table and measure rounds on it; milliseconds and jobs a second."""
     account = Account.model_validate(
-        {"name": "a", "gateway": "anyfast", "base_url": "https://g", "api_key": "k", "max_in_flight": wanted.slots}
+        {"name": "a", "gateway": "anyfast", "base_url": "https://g", "api_key": "k", "max_in_flight": SLOTS}
     )
-    settings = Settings(accounts=(account,))
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        servers = local_servers(directory, load_state(directory))
+        servers = local_servers(directory, load_state(directory), valkey=False, s3=False)
         servers.prepare("reelq")
         assert servers.postgres is not None
         with running(servers.specs()):
             database.upgrade(servers.postgres.url)
             db = Database(servers.postgres.url, name="bench", size=1)
             start = time.perf_counter()
-            queued = fill(db, wanted.jobs, wanted.campaigns)
+            queued = fill(db, wanted, campaigns)
             filled_s = time.perf_counter() - start
-            duties, claims, given = measure(db, wanted.rounds, settings)
-            rate = enqueue_rate(db, 20_000)
+            duties, claims, given = measure(db, rounds, Settings(accounts=(account,)))
+            rates = [enqueue_rate(db, ENQUEUED) for _ in range(3)]
             db.close()
-    shares = sorted(given.values())
-    figures = {
-        "queued": queued,
-        "campaigns": wanted.campaigns,
-        "rounds": wanted.rounds,
-        "slots_a_round": wanted.slots,
-        "fill_s": filled_s,
-        "claim_p50_ms": median(claims),
-        "claim_p99_ms": sorted(claims)[int(len(claims) * 0.99)],
-        "duties_p50_ms": median(duties),
-        "duties_p99_ms": sorted(duties)[int(len(duties) * 0.99)],
-        "enqueue_jobs_a_second": rate,
-        "campaigns_served": len(shares),
-        "least_served": shares[0],
-        "most_served": shares[-1],
-    }
-    for key, value in figures.items():
-        print(f"{key:24}{value:12.2f}" if isinstance(value, float) else f"{key:24}{value:12}")
-    if wanted.json:
-        wanted.json.write_text(json.dumps(figures, indent=2))
+    whole = [one + other for one, other in zip(duties, claims, strict=True)]
+    small = [count for campaign, count in given.items() if campaign != given.most_common(1)[0][0]]
+    found = {"queued": queued, "fill_s": filled_s, "enqueue_jobs_per_s": median(rates), "campaigns_served": len(given)}
+    for kind, values in (("round", whole), ("claims", claims), ("duties", duties)):
+        found |= {f"{kind}_p50_ms": median(values), f"{kind}_p99_ms": quantile(values, 0.99) or 0.0}
+    return found | {"least_served": min(given.values()), "most_served": max(given.values()), "others": median(small)}
 
 
-if __name__ == "__main__":
-    main()
+def measure_part(quick: bool) -> Report:
+    """The table and the targets."""
+    jobs_, campaigns, rounds = (20_000, 50, 20) if quick else (1_000_000, 1000, 200)
+    found = figures_of(jobs_, campaigns, rounds)
+    table: list[dict[str, Value]] = [
+        {"what": f"jobs queued, in {campaigns:,} campaigns, half of them in one", "p50": int(found["queued"])},
+        {"what": "a scheduler's round, ms", "p50": found["round_p50_ms"], "p99": found["round_p99_ms"]},
+        {"what": "  claims of ten submits, ms", "p50": found["claims_p50_ms"], "p99": found["claims_p99_ms"]},
+        {"what": "  the other duties, ms", "p50": found["duties_p50_ms"], "p99": found["duties_p99_ms"]},
+        {"what": f"jobs of the largest campaign served in {rounds} rounds", "p50": int(found["most_served"])},
+        {"what": "jobs of a campaign served, the median of the others", "p50": found["others"]},
+        {"what": f"jobs/s into the table, {ENQUEUED:,} at once", "p50": found["enqueue_jobs_per_s"]},
+    ]
+    targets = [
+        Target("a scheduler's round with that queue, median", found["round_p50_ms"], "<=", 20.0, " ms"),
+        Target("bulk enqueue into the table", found["enqueue_jobs_per_s"], ">=", 20_000.0, " jobs/s"),
+        Target(
+            "the largest campaign's share of jobs over another's", found["most_served"] / found["others"], "<=", 2.0
+        ),
+    ]
+    title = "Backlog: a long queue in a table of its own"
+    return Report("backlog", [Table(title, ("what", "p50", "p99"), table)], targets, details=found)

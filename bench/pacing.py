@@ -3,21 +3,19 @@
 A simulation: no servers, no clock. Jobs of one kind end one after the other, ten at once under way; "learnt" knows what
 the earlier ones' polls have shown, as workers do.
 
-    python -m bench.pacing --jobs 4000 --json pacing.json
+    reelq bench pacing
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
+from bench.report import Report, Table, Target, Value, ratio
 from storage.durations import FIRST_LOOK, KEPT
 from worker.pacing import MIN_SAMPLE, Forecast, PollPacing
 
@@ -134,28 +132,35 @@ def measure(jobs: int, seed: int) -> list[Row]:
     return rows
 
 
-def main() -> None:
-    """Run and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--jobs", type=int, default=4000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
-    given = parser.parse_args()
-    rows = measure(given.jobs, given.seed)
-    print(f"{'times':12}{'median':>8}  {'way':12}{'polls/job':>10}{'p50 s':>8}{'p99 s':>8}   ratio to exponential")
+def _base_of(row: Row, rows: list[Row]) -> Row:
+    return next(r for r in rows if (r.times, r.median_s, r.way) == (row.times, row.median_s, "exponential"))
+
+
+def measure_part(quick: bool) -> Report:
+    """The table, each way's ratio to exponential backoff, and the targets."""
+    rows = measure(400 if quick else 4000, seed=1)
+    table: list[dict[str, Value]] = []
     for row in rows:
-        base = next(r for r in rows if (r.times, r.median_s, r.way) == (row.times, row.median_s, "exponential"))
-        ratios = (
-            f"polls {row.polls / base.polls:.2f}  p50 {row.latency_p50_s / base.latency_p50_s:.2f}  "
-            f"p99 {row.latency_p99_s / base.latency_p99_s:.2f}"
+        base = _base_of(row, rows)
+        table.append(
+            {
+                "generation times": f"{row.times}, {row.median_s:.0f} s",
+                "way": row.way,
+                "polls/job": row.polls,
+                "found p50 s": row.latency_p50_s,
+                "found p99 s": row.latency_p99_s,
+                "polls ratio": ratio(row.polls, base.polls),
+                "p50 ratio": ratio(row.latency_p50_s, base.latency_p50_s),
+                "p99 ratio": ratio(row.latency_p99_s, base.latency_p99_s),
+            }
         )
-        figures = f"{row.polls:10.2f}{row.latency_p50_s:8.2f}{row.latency_p99_s:8.2f}"
-        print(f"{row.times:12}{row.median_s:6.0f} s  {row.way:12}{figures}   {ratios}")
-    if given.json:
-        fields = ("times", "median_s", "way", "polls", "latency_p50_s", "latency_p99_s")
-        listed = [{field: getattr(row, field) for field in fields} for row in rows]
-        given.json.write_text(json.dumps({"jobs": given.jobs, "rows": listed}, indent=2))
-
-
-if __name__ == "__main__":
-    main()
+    targets = []
+    for row in rows:
+        if row.way == "learnt" and row.times in ("stable", "bimodal"):
+            base, what = _base_of(row, rows), f"{row.times}, median {row.median_s:.0f} s"
+            targets.append(Target(f"polls against exponential, {what}", row.polls / base.polls, "<=", 0.5))
+            found = ratio(row.latency_p50_s, base.latency_p50_s)
+            targets.append(Target(f"found p50 against exponential, {what}", found, "<=", 1.0))
+    notes = ["A simulation. Ratios: that row's figure over exponential backoff's (0.5 s, half as long again, to 60 s)."]
+    title = "Pacing: polls a job against the time until a finished video is found"
+    return Report("pacing", [Table(title, tuple(table[0]), table)], targets, notes)

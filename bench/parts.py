@@ -26,7 +26,11 @@ class Part:
         return measure(quick)
 
 
-PARTS = (Part("lifecycle", "bench.lifecycle", 660.0),)
+PARTS = (
+    Part("lifecycle", "bench.lifecycle", 660.0),
+    Part("backlog", "bench.backlog", 150.0),
+    Part("pacing", "bench.pacing", 30.0),
+)
 
 
 def main(arguments: list[str]) -> None:

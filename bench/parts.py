@@ -30,6 +30,8 @@ PARTS = (
     Part("lifecycle", "bench.lifecycle", 660.0),
     Part("backlog", "bench.backlog", 150.0),
     Part("pacing", "bench.pacing", 30.0),
+    Part("transfer", "bench.transfer", 180.0),
+    Part("api", "bench.doors", 180.0),
 )
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx
 
+from bench.metering import CommandFailed
 from producer.local.servers import local_servers, running
 from producer.local.state import load_state
 from storage import jobs
@@ -33,7 +34,7 @@ from worker.transfer import transfer_batch
 
 BUCKET = "reelq"
 BATCHES_AT_ONCE = 4
-START_S, RUN_S = 30.0, 1800.0
+START_S, RUN_S = 30.0, 120.0
 
 _INSERT = """
 INSERT INTO jobs (id, request, request_hash, gateways, state, account, gateway, model, gateway_task_id, attempt,
@@ -58,9 +59,13 @@ class Rig:
         with simulated_gateway(self.directory, *options) as url:
             yield url
 
-    def enqueue(self, gateway: str, count: int) -> None:
+    @property
+    def bucket_directory(self) -> Path:
+        """Whose files are the objects."""
+        return self.directory / "s3" / "buckets" / BUCKET
+
+    def enqueue(self, url: str, count: int) -> None:
         """Jobs whose video, the same for all, is ready to be copied."""
-        url = _video_url(gateway)
         with connect(self.settings.require_database_url()) as conn:
             conn.cursor().executemany(_INSERT, [{"id": jobs.new_job_id(), "url": url} for _ in range(count)])
 
@@ -78,8 +83,10 @@ class Rig:
             env=environ,
             stdout=subprocess.PIPE,
             timeout=RUN_S,
-            check=True,
+            check=False,
         )
+        if done.returncode != 0:
+            raise CommandFailed(f"the transfer worker ended with {done.returncode}")
         said: dict[str, Any] = json.loads(done.stdout)
         return said
 
@@ -103,11 +110,12 @@ def simulated_gateway(directory: Path, *options: str) -> Iterator[str]:
         port_file.unlink(missing_ok=True)
 
 
-def _video_url(gateway: str) -> str:
+def video_url(gateway: str) -> str:
+    """The address of a video that is ready."""
     headers = {"Authorization": "Bearer sk-bench"}
     body = {"model": "seedance", "content": [{"type": "text", "text": "a lighthouse at dusk"}], "resolution": "480p"}
     base = f"{gateway}/anyfast/v1/video/generations"
-    with httpx.Client(headers=headers, timeout=60.0) as client:
+    with httpx.Client(headers=headers, timeout=300.0) as client:
         task = client.post(base, json=body).raise_for_status().json()["task_id"]
         shown = client.get(f"{base}/{task}").raise_for_status().json()
         url: str = shown["data"]["result_url"]

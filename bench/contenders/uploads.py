@@ -1,0 +1,36 @@
+"""The way every manual shows: `upload_fileobj` of what requests streams, in a few threads."""
+
+# mypy: ignore-errors
+# Its libraries are installed in the contenders' environment, not in ours.
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import requests
+
+from bench.contenders import settings
+
+THREADS = 8
+
+
+def copies(count: int) -> None:
+    """Copy the video at BENCH_URL so many times, and print the seconds and the CPU seconds that took."""
+    url, store = os.environ["BENCH_URL"], boto3.client("s3", endpoint_url=settings.S3_ENDPOINT)
+
+    def copy(number: int) -> None:
+        with requests.get(url, stream=True, timeout=600) as response:
+            response.raise_for_status()
+            store.upload_fileobj(response.raw, settings.BUCKET, settings.object_key(number))
+
+    began_s, cpu_s = time.monotonic(), time.process_time()
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(copy, range(count)))
+    took = {"took_s": time.monotonic() - began_s, "cpu_s": time.process_time() - cpu_s}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps(took | {"peak_rss_bytes": peak}))

@@ -1,0 +1,250 @@
+"""From the gateway to the store: reelq's transfer worker beside rclone, curl with aws, and boto3."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench import peers
+from bench.metering import CommandFailed, run
+from bench.peers import VENV, NoContenders
+from bench.report import Report, Table, Target, Value, ratio
+from bench.transfer_rig import BUCKET, Rig, rig, video_url
+from producer.local import wheels
+
+KIB, MIB = 2**10, 2**20
+RUN_S, SOFT_S = 60.0, 100.0
+COLUMNS = ("way", "size", "files", "MB/s", "CPU ms/file", "peak MiB", "MB/s ratio", "CPU ratio")
+MORE_MEMORY_MIB = 64.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A size of video, how many are copied in a run, and how often that is done."""
+
+    label: str
+    size_bytes: int
+    files: int
+    rounds: int
+
+
+SIZES = (
+    Size("256 KiB", 256 * KIB, 200, 3),
+    Size("8 MiB", 8 * MIB, 16, 3),
+    Size("256 MiB", 256 * MIB, 1, 3),
+    Size("2 GiB", 2048 * MIB, 1, 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What one run took."""
+
+    seconds: float
+    cpu_s: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Copy this video so many times."""
+
+    rig: Rig
+    gateway: str
+    url: str
+    files: int
+
+    def log(self, name: str) -> Path:
+        return self.rig.directory / f"{name}.log"
+
+    def environ(self) -> dict[str, str]:
+        """Where the store is, for programs that are not ours."""
+        keys = self.rig.settings
+        secret = keys.s3_secret_access_key.get_secret_value() if keys.s3_secret_access_key else ""
+        store = {
+            "AWS_ACCESS_KEY_ID": keys.s3_access_key_id or "",
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_DEFAULT_REGION": keys.s3_region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+        rclone = {"TYPE": "s3", "PROVIDER": "Other", "ENV_AUTH": "true", "NO_CHECK_BUCKET": "true"}
+        rclone["ENDPOINT"] = keys.s3_endpoint_url or ""
+        bench = {"NAME": "uploads", "GATEWAY": self.gateway, "API_KEY": "sk-bench", "BUCKET": BUCKET, "URL": self.url}
+        bench |= {"S3_ENDPOINT": keys.s3_endpoint_url or "", "DATABASE_URL": "", "BROKER_URL": ""}
+        own = {f"RCLONE_CONFIG_BENCH_{name}": value for name, value in rclone.items()}
+        return self.rig.environ | store | own | {f"BENCH_{name}": value for name, value in bench.items()}
+
+
+Way = Callable[[Task], Copied]
+
+
+def by_reelq(task: Task, **settings: str) -> Copied:
+    """The transfer worker's own code in a fresh process; what it reads and writes in the database is counted."""
+    task.rig.clear()
+    task.rig.enqueue(task.url, task.files)
+    said = task.rig.run_worker(task.gateway, **settings)
+    if said["succeeded"] != task.files:
+        raise CommandFailed(f"{said['succeeded']} of {task.files} videos were copied")
+    return Copied(said["took_s"], said["cpu_s"] + said["decoder_cpu_s"], said["peak_rss_bytes"])
+
+
+def by_rclone(task: Task) -> Copied:
+    """One rclone for all files, four at once as it does by itself."""
+    listed = task.rig.directory / "urls.csv"
+    listed.write_text("".join(f"{task.url},videos/{number}.mp4\n" for number in range(task.files)))
+    command = [str(wheels.rclone()), "copyurl", "--config", "", "--urls", str(listed), f"BENCH:{BUCKET}"]
+    ran = run(command, task.environ(), task.log("rclone"), RUN_S)
+    return Copied(ran.seconds, ran.cpu_s, ran.peak_bytes)
+
+
+def by_aws(task: Task) -> Copied:
+    """`curl | aws s3 cp -`, one after the other."""
+    target = f"s3://{BUCKET}/videos/$n.mp4"
+    line = f'curl -sSf "$BENCH_URL" | "{VENV}/bin/aws" --endpoint-url "$BENCH_S3_ENDPOINT" s3 cp - "{target}"'
+    script = f"set -euo pipefail; for n in $(seq {task.files}); do {line}; done"
+    ran = run(["bash", "-c", script], task.environ(), task.log("aws"), RUN_S)
+    return Copied(ran.seconds, ran.cpu_s, ran.peak_bytes)
+
+
+def by_boto3(task: Task) -> Copied:
+    """`upload_fileobj` of a streamed answer, eight threads."""
+    command = [str(VENV / "bin" / "python"), "-m", "bench.contenders", "uploads", "copies", str(task.files)]
+    said: dict[str, Any] = json.loads(run(command, task.environ(), task.log("boto3"), RUN_S).output)
+    return Copied(said["took_s"], said["cpu_s"], said["peak_rss_bytes"])
+
+
+def without_poster(task: Task) -> Copied:
+    """As `by_reelq`, the bytes and their record alone."""
+    return by_reelq(task, REELQ_POSTER="false")
+
+
+WAYS: dict[str, Way] = {
+    "reelq": by_reelq,
+    "reelq, poster=false": without_poster,
+    "rclone copyurl": by_rclone,
+    "boto3 upload_fileobj": by_boto3,
+    "curl | aws s3 cp -": by_aws,
+}
+AWS_FILES = 2
+"""It starts anew for every file, which takes a second; more of them would say nothing more."""
+
+
+def measure_size(
+    servers: Rig, size: Size, ways: dict[str, Way], notes: list[str], until: float
+) -> dict[str, tuple[int, Copied]]:
+    """Every way in turns: how many files, and the medians. What has not begun at `until` is left out."""
+    if size.size_bytes > 8 * MIB:
+        ways = {name: way for name, way in ways.items() if way is not without_poster}
+    runs: dict[str, list[Copied]] = {name: [] for name in ways}
+    files = {name: min(size.files, AWS_FILES) if way is by_aws else size.files for name, way in ways.items()}
+    bucket = servers.bucket_directory
+    with servers.gateway(size.size_bytes) as gateway:
+        url = video_url(gateway)
+        for _ in range(size.rounds):
+            for name, way in ways.items():
+                if time.monotonic() > until:
+                    notes.append(f"{name}, {size.label}: left out, or done fewer times, for want of time.")
+                    continue
+                try:
+                    runs[name].append(way(Task(servers, gateway, url, files[name])))
+                    _check(bucket, size.size_bytes, files[name])
+                except (CommandFailed, OSError) as exc:
+                    notes.append(f"{name}, {size.label}: {str(exc)[:300]}")
+                finally:
+                    _empty(bucket)
+                print(f"  {size.label} {name}", file=sys.stderr, flush=True)
+    return {name: (files[name], _medians(found)) for name, found in runs.items() if found}
+
+
+def _check(bucket: Path, size_bytes: int, files: int) -> None:
+    sizes = [path.stat().st_size for path in bucket.rglob("*.mp4")]
+    if sizes != [size_bytes] * files:
+        raise CommandFailed(f"{len(sizes)} videos are in the bucket, not {files} of {size_bytes} bytes")
+
+
+def _empty(bucket: Path) -> None:
+    for path in bucket.rglob("*"):
+        if path.is_file():
+            path.unlink()
+
+
+def _medians(runs: list[Copied]) -> Copied:
+    peak = max(one.peak_bytes for one in runs)
+    return Copied(median(one.seconds for one in runs), median(one.cpu_s for one in runs), peak)
+
+
+def rows_of(found: dict[str, dict[str, tuple[int, Copied]]]) -> list[dict[str, Value]]:
+    """By size, then by way; ratios are reelq's figure (without a poster, as the others have none) over that row's."""
+    rows: list[dict[str, Value]] = []
+    size_of = {size.label: size.size_bytes for size in SIZES}
+    for label, ways in found.items():
+        own = ways.get("reelq, poster=false") or ways.get("reelq")
+        own_row = own and _figures(size_of[label], *own)
+        for name, (files, one) in ways.items():
+            row = _figures(size_of[label], files, one)
+            line: dict[str, Value] = {"way": name, "size": label, "files": files, **row}
+            if own_row:
+                line["MB/s ratio"] = ratio(own_row["MB/s"], row["MB/s"])
+                line["CPU ratio"] = ratio(own_row["CPU ms/file"], row["CPU ms/file"])
+            rows.append(line)
+    return rows
+
+
+def _figures(size_bytes: int, files: int, one: Copied) -> dict[str, float]:
+    return {
+        "MB/s": size_bytes * files / 1e6 / one.seconds,
+        "CPU ms/file": one.cpu_s * 1000 / files,
+        "peak MiB": one.peak_bytes / MIB,
+    }
+
+
+def targets_of(rows: list[dict[str, Value]]) -> list[Target]:
+    """What the rows are to show."""
+
+    def value(way: str, size: str, column: str) -> float | None:
+        found = next((row.get(column) for row in rows if (row["way"], row["size"]) == (way, size)), None)
+        return float(found) if isinstance(found, int | float) else None
+
+    targets = [
+        Target("MB/s against rclone copyurl, 256 MiB", value("rclone copyurl", "256 MiB", "MB/s ratio"), ">=", 0.8)
+    ]
+    for size in ("256 KiB", "8 MiB"):
+        found = value("boto3 upload_fileobj", size, "CPU ratio")
+        targets.append(Target(f"CPU against upload_fileobj, {size}", found, "<=", 0.5))
+    large, small = (value("reelq", size, "peak MiB") for size in ("2 GiB", "256 KiB"))
+    if large is not None and small is not None:
+        targets.append(Target("more memory for 2 GiB than for 256 KiB", large - small, "<=", MORE_MEMORY_MIB, " MiB"))
+    return targets
+
+
+def measure_part(quick: bool) -> Report:
+    """The table and the targets."""
+    notes = ["reelq also checks that it is an MP4, takes its SHA-256, and keeps its books in PostgreSQL."]
+    ways = dict(WAYS)
+    try:
+        peers.ensure_environment()
+    except NoContenders as exc:
+        notes.append(f"No boto3 and no aws: {exc}")
+        del ways["boto3 upload_fileobj"], ways["curl | aws s3 cp -"]
+    if shutil.which("curl") is None and "curl | aws s3 cp -" in ways:
+        del ways["curl | aws s3 cp -"]
+        notes.append("curl is not installed here, so that row is missing.")
+    found = {}
+    until = time.monotonic() + SOFT_S
+    with rig() as servers:
+        free = shutil.disk_usage(servers.directory).free
+        for size in SIZES[:2] if quick else SIZES:
+            if free < 4 * size.size_bytes:
+                notes.append(f"{size.label}: left out, the disk has only {free / 2**30:.1f} GiB.")
+                continue
+            found[size.label] = measure_size(servers, size, ways, notes, until)
+    rows = rows_of(found)
+    title = "Transfer: copies from the gateway to the store"
+    return Report("transfer", [Table(title, COLUMNS, rows)], [] if quick else targets_of(rows), notes)

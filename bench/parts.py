@@ -28,6 +28,7 @@ class Part:
 
 PARTS = (
     Part("lifecycle", "bench.lifecycle", 660.0),
+    Part("inflight", "bench.inflight", 200.0),
     Part("backlog", "bench.backlog", 150.0),
     Part("pacing", "bench.pacing", 30.0),
     Part("transfer", "bench.transfer", 180.0),

@@ -18,6 +18,7 @@ from bench.peers import Peer
 from bench.site import API_KEY, Gateway, Site, clean_environ, end_group
 from bench.waiting import wait_for
 from producer.local.plan import Plan
+from producer.local.ports import free_port
 from producer.local.servers import spawn, wait_ready
 from producer.local.spec import ChildSpec
 from storage import database
@@ -152,14 +153,15 @@ class Reelq(Contender):
 
     name = "reelq"
 
-    def __init__(self, place: Place, more: Mapping[str, str] | None = None, max_in_flight: int = 100_000) -> None:
+    def __init__(self, place: Place, more: Mapping[str, str] | None = None, **account: object) -> None:
+        """`more`: settings as environment variables; `account`: what is to be different in the account."""
         super().__init__(place)
-        account = {
+        usual = {
             "name": "simulator",
             "gateway": "anyfast",
             "base_url": place.gateway.base_url,
             "api_key": API_KEY,
-            "max_in_flight": max_in_flight,
+            "max_in_flight": 100_000,
         }
         own = {
             "REELQ_DATA_DIR": str(place.directory),
@@ -169,7 +171,7 @@ class Reelq(Contender):
             "REELQ_S3_BUCKET": place.name,
             "REELQ_S3_ACCESS_KEY_ID": place.site.s3.access_key_id,
             "REELQ_S3_SECRET_ACCESS_KEY": place.site.s3.secret_access_key,
-            "REELQ_ACCOUNTS": json.dumps([account]),
+            "REELQ_ACCOUNTS": json.dumps([usual | account]),
             # The others' first wait; the simulator's generations are that short.
             "REELQ_POLL_MIN_SECONDS": "0.5",
         }
@@ -206,3 +208,16 @@ class Reelq(Contender):
 
     def held(self) -> int:
         return len(self.rows("SELECT 1 FROM jobs WHERE state = 'unconfirmed'"))
+
+
+class CalledBack(Reelq):
+    """The same at Ark, which calls back, with the API that hears it."""
+
+    def __init__(self, place: Place) -> None:
+        base_url = f"{place.gateway.url}/ark/api/v3"
+        more = {"REELQ_ALLOW_PRIVATE_NETWORKS": "true"}
+        super().__init__(place, more, gateway="ark", base_url=base_url, callbacks=True)
+
+    def specs(self) -> list[ChildSpec]:
+        plan = Plan(self.place.directory, self.environ, self._settings, free_port(), None, None)
+        return [spec for spec in plan.doors() if spec.name == "api"] + plan.movers()

@@ -145,7 +145,7 @@ def measure_part(quick: bool) -> Report:
                 doors, where, f"POST /v1/jobs, {OFFERED:.0f}/s offered", seconds, "--rate", str(OFFERED)
             )
             most, lost_most = under_load(
-                doors, where, "POST /v1/jobs, 16 connections", seconds / 4, "--connections", "16"
+                doors, where, "POST /v1/jobs, 16 connections", seconds / 6, "--connections", "16"
             )
             many, lost_many = batches(doors, where)
             python, lost_python = from_python(doors, quick)

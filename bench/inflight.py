@@ -202,7 +202,7 @@ def _number(value: Value) -> float:
 
 def measure_part(quick: bool) -> Report:
     """All sizes, one after the other."""
-    seconds = 6.0 if quick else 20.0
+    seconds = 6.0 if quick else 15.0
     rows = []
     with site() as where, endless(where) as remote:
         for load in loads(quick):

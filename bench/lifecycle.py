@@ -17,8 +17,8 @@ from typing import Any
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
-from bench import crash, peers
-from bench.contender import Contender, PeerContender, Place, Reelq
+from bench import peers
+from bench.contender import CalledBack, Contender, PeerContender, Place, Reelq
 from bench.metering import CommandFailed, Meter
 from bench.peers import PEERS, NoContenders, Peer
 from bench.report import Report, Table, Target, Value, quantile, ratio
@@ -29,12 +29,13 @@ from producer.local.errors import StackError
 VIDEO_BYTES = 256 * 1024
 GATEWAY_OPTIONS = ("--video-bytes", str(VIDEO_BYTES), "--median-seconds", "2", "--sigma", "0.35")
 RUN_S, STALL_S = 120.0, 30.0
-KILLED_JOBS, KILLED_AT_ONCE = 200, 50
+ROUNDS_S = 330.0
+"""After so long no further run begins; the first round is always finished."""
 _NUMBERS = count(1)  # the store goes on for a while knowing a bucket that was removed: every run has its own
 SETTLE_S = 1.0
 FAILURES = (CommandFailed, NotInTime, StackError, OSError, psycopg.Error, RuntimeError, BotoCoreError, ClientError)
 COLUMNS = (
-    *("contender", "jobs", "jobs/s", "CPU ms/job", "with DB+broker", "memory MiB"),
+    *("contender", "jobs", "runs", "jobs/s", "CPU ms/job", "with DB+broker", "memory MiB"),
     *("polls/job", "found p50 s", "found p99 s", "CPU ratio", "all ratio", "speed ratio"),
 )
 
@@ -79,6 +80,7 @@ def entries(jobs: int) -> list[Entry]:
     found = [
         Entry("reelq", "reelq", jobs, Reelq),
         Entry("reelq-np", "reelq, poster=false", jobs, lambda place: Reelq(place, {"REELQ_POSTER": "false"})),
+        Entry("reelq-called-back", "reelq, callbacks (Ark, with API)", max(1, jobs // 4), CalledBack),
     ]
     for peer in PEERS:
         share = max(1, round(jobs * peer.jobs / 2000))
@@ -140,9 +142,10 @@ def run_rounds(
     """Every contender once a round; one that fails is left out of the next rounds."""
     runs: dict[str, list[Measured]] = {entry.name: [] for entry in rows}
     failed: dict[str, str] = {}
+    until = time.monotonic() + ROUNDS_S
     for number in range(rounds):
         for entry in rows:
-            if entry.name in failed:
+            if entry.name in failed or (number > 0 and time.monotonic() > until):
                 continue
             try:
                 one = measure(where, remote, entry)
@@ -172,7 +175,7 @@ def report_of(rows: Sequence[Entry], runs: Mapping[str, Sequence[Measured]], not
     table: list[dict[str, Value]] = []
     for entry in rows:
         one = medians.get(entry.name)
-        line: dict[str, Value] = {"contender": entry.label, "jobs": entry.jobs}
+        line: dict[str, Value] = {"contender": entry.label, "jobs": entry.jobs, "runs": len(runs.get(entry.name, ()))}
         if one is not None:
             line |= {
                 "jobs/s": one.rate,
@@ -192,15 +195,16 @@ def report_of(rows: Sequence[Entry], runs: Mapping[str, Sequence[Measured]], not
     return Report(
         "lifecycle",
         [Table("Lifecycle: the same jobs, 256 KiB each, generations of 2 s (median)", COLUMNS, table)],
-        _targets(own, compared),
+        _targets(own, compared, medians.get("reelq-called-back")),
         [*notes, "Ratios: reelq's figure over that row's. CPU: workers, scheduler and enqueueing."],
         {"runs": {name: [asdict(one) for one in found] for name, found in runs.items()}},
     )
 
 
-def _targets(own: Measured | None, others: Sequence[Measured]) -> list[Target]:
+def _targets(own: Measured | None, others: Sequence[Measured], called_back: Measured | None) -> list[Target]:
+    asked = [Target("polls a job with callbacks", called_back.polls, "<=", 1.1)] if called_back is not None else []
     if own is None or not others:
-        return []
+        return asked
     least = min(other.cpu_ms for other in others)
     least_all = min(other.cpu_ms + other.servers_cpu_ms for other in others)
     latest = [other.latency_p99_s for other in others if other.latency_p99_s is not None]
@@ -209,11 +213,12 @@ def _targets(own: Measured | None, others: Sequence[Measured]) -> list[Target]:
         Target("the same with database and broker", ratio(own.cpu_ms + own.servers_cpu_ms, least_all), "<=", 0.5),
         Target("jobs/s against the fastest peer's", ratio(own.rate, max(other.rate for other in others)), ">=", 2.0),
         Target("found p99 against the best peer's", ratio(own.latency_p99_s, min(latest, default=None)), "<=", 1.0),
+        *asked,
     ]
 
 
 def measure_part(quick: bool) -> Report:
-    """The whole part: rounds, then the run in which everything is killed."""
+    """All contenders in turns."""
     jobs, rounds = (100, 1) if quick else (2000, 2)
     notes: list[str] = []
     rows = entries(jobs)
@@ -224,21 +229,4 @@ def measure_part(quick: bool) -> Report:
         rows = [entry for entry in rows if entry.peer is None]
     with site() as where, gateway(where.directory, *GATEWAY_OPTIONS) as remote:
         runs, failed = run_rounds(where, remote, rows, rounds)
-        compared = report_of(rows, runs, [*notes, *failed])
-        if quick:
-            return compared
-        killed = crash.measure(where, _victims(rows), KILLED_JOBS)
-    tables = [*compared.tables, *killed.tables]
-    details = dict(compared.details) | dict(killed.details)
-    return Report("lifecycle", tables, [*compared.targets, *killed.targets], [*compared.notes, *killed.notes], details)
-
-
-def _victims(rows: Sequence[Entry]) -> list[tuple[str, str, Callable[[Place], Contender]]]:
-    """Who is killed: reelq, and the peers that keep their jobs; each told to take up soon what the dead have left."""
-    found: list[tuple[str, str, Callable[[Place], Contender]]] = [
-        ("reelq", "reelq", lambda place: Reelq(place, max_in_flight=KILLED_AT_ONCE))
-    ]
-    for entry in rows:
-        if (peer := entry.peer) is not None and peer.counts and peer.durable:
-            found.append((peer.name, peer.label, lambda place, p=peer: PeerContender(p, place, p.after_kill)))  # type: ignore[misc] # mypy cannot type the default
-    return found
+        return report_of(rows, runs, [*notes, *failed])

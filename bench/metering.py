@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import threading
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-SAMPLE_S = 0.5
+SAMPLE_S, RUN_SAMPLE_S = 0.5, 0.1
 
 
 def tree(pids: Iterable[int]) -> list[psutil.Process]:
@@ -84,7 +85,7 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A command that has ended."""
+    """A command that has ended. `peak_bytes` is sampled: the kernel's own maximum begins with that of its parent."""
 
     seconds: float
     cpu_s: float
@@ -105,20 +106,30 @@ def run(command: Sequence[str], environ: Mapping[str, str], log: Path, timeout_s
     began = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=dict(environ), stdout=out, stderr=subprocess.STDOUT)
-    pid = 0
-    while pid == 0:
-        pid, status, used = os.wait4(process.pid, os.WNOHANG)
-        if pid == 0 and time.monotonic() - began > timeout_s:
-            process.kill()
-            os.wait4(process.pid, 0)
-            process.returncode = -9
-            raise CommandFailed(f"{command[0]} did not end within {timeout_s:g} s (see {log})")
-        time.sleep(0.005)
+    status, used, peak = _waited(process, began + timeout_s)
     process.returncode = os.waitstatus_to_exitcode(status)
     output = log.read_text(errors="replace")
+    if time.monotonic() - began > timeout_s:
+        raise CommandFailed(f"{command[0]} did not end within {timeout_s:g} s")
     if process.returncode != 0:
         raise CommandFailed(f"{' '.join(command[:4])} ended with {process.returncode}: {output.strip()[-500:]}")
-    return Ran(time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, output)
+    return Ran(time.monotonic() - began, used.ru_utime + used.ru_stime, peak, output)
+
+
+def _waited(process: subprocess.Popen[bytes], until: float) -> tuple[int, resource.struct_rusage, int]:
+    """Wait for the end of a process, which is killed with its children when it is late; also its peak memory."""
+    peak, sample_at = 0, time.monotonic() + RUN_SAMPLE_S
+    while True:
+        pid, status, used = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            return status, used, peak
+        if time.monotonic() > until:
+            for one in tree([process.pid]):
+                with suppress(psutil.Error):
+                    one.kill()
+        if time.monotonic() > sample_at:
+            peak, sample_at = max(peak, pss_bytes([process.pid])), time.monotonic() + RUN_SAMPLE_S
+        time.sleep(0.005)
 
 
 def host_cpu_s() -> tuple[float, float]:

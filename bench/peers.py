@@ -38,7 +38,6 @@ class Peer:
     environ: dict[str, str] = field(default_factory=dict)
     after_kill: dict[str, str] = field(default_factory=dict)
     """More environment for the run in which everything is killed: how soon it may take up what dead workers held."""
-    durable: bool = True
     counts: bool = True
     """Whether the targets compare with it; not so for the floor, and for what no manual shows."""
 
@@ -59,10 +58,11 @@ _CELERY = (
 )
 _TASKIQ = ("taskiq", "worker", "bench.contenders.taskiq_job:broker", "--max-async-tasks", "500", "--workers", "2")
 PEERS = (
-    Peer("bare", "bare asyncio (nothing kept)", "bare_asyncio", (), durable=False, counts=False),
+    Peer("bare", "bare asyncio (nothing kept)", "bare_asyncio", (), counts=False),
     Peer(
         *("celery", "Celery, countdown polls", "celery_polls", _CELERY),
         ready=" ready.",
+        jobs=1000,
         after_kill={"BENCH_VISIBILITY_S": "30"},
     ),
     Peer(
@@ -80,6 +80,7 @@ PEERS = (
         *("taskiq-tuned", "  the same, PUT by hand", "taskiq_job", _TASKIQ),
         ready="Listening started",
         environ={"BENCH_UPLOAD": "by-hand"},
+        jobs=1000,
         counts=False,
     ),
     Peer(
@@ -87,14 +88,14 @@ PEERS = (
         ("python", "-m", "bench.contenders", "procrastinate_polls", "work"),
         ready="working",
         prepare=True,
-        jobs=500,
+        jobs=300,
     ),
     Peer(
         *("dbos", "DBOS Transact", "dbos_workflow"),
         ("python", "-m", "bench.contenders", "dbos_workflow", "work"),
         ready="working",
         extension="uuid-ossp",  # not part of the wheel
-        jobs=250,
+        jobs=150,
     ),
 )
 

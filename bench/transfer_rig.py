@@ -21,7 +21,7 @@ from typing import Any
 
 import httpx
 
-from bench.metering import CommandFailed
+from bench.metering import run
 from producer.local.servers import local_servers, running
 from producer.local.state import load_state
 from storage import jobs
@@ -78,17 +78,9 @@ class Rig:
         """Let a fresh process copy all that is there; what it says of itself."""
         account = {"name": "sim", "gateway": "anyfast", "base_url": f"{gateway}/anyfast", "api_key": "sk-bench"}
         environ = self.environ | {"REELQ_ACCOUNTS": json.dumps([account])} | settings
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.transfer_rig"],
-            env=environ,
-            stdout=subprocess.PIPE,
-            timeout=RUN_S,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise CommandFailed(f"the transfer worker ended with {done.returncode}")
-        said: dict[str, Any] = json.loads(done.stdout)
-        return said
+        ran = run([sys.executable, "-m", "bench.transfer_rig"], environ, self.directory / "transfer.log", RUN_S)
+        said: dict[str, Any] = json.loads(ran.output.strip().splitlines()[-1])  # what it logs comes before
+        return said | {"peak_bytes": ran.peak_bytes}
 
 
 @contextmanager
@@ -165,7 +157,6 @@ def _work() -> dict[str, Any]:
             list(pool.map(lambda batch: transfer_batch(runtime, batch), batches))
             done += len(items)
     took_s, cpu_s = time.monotonic() - began_s, time.process_time() - cpu_s
-    peak_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     with runtime.database.begin() as conn:
         row = conn.execute(
             "SELECT count(*), coalesce(sum(size_bytes), 0)::bigint FROM jobs WHERE state = %s", [JobState.SUCCEEDED]
@@ -180,8 +171,6 @@ def _work() -> dict[str, Any]:
         "took_s": took_s,
         "cpu_s": cpu_s,
         "decoder_cpu_s": children.ru_utime + children.ru_stime,
-        "peak_rss_bytes": peak_rss,
-        "decoder_peak_rss_bytes": children.ru_maxrss * 1024,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,7 @@ def test_slow_contenders_get_fewer_jobs_and_names_are_unlike() -> None:
     jobs = {entry.name: entry.jobs for entry in lifecycle.entries(2000)}
     assert jobs["reelq"] == 2000
     assert jobs["dbos"] < 500
-    assert len(jobs) == len(PEERS) + 2
+    assert len(jobs) == len(PEERS) + 3
 
 
 def test_the_contenders_are_installed_by_exact_version_and_hash() -> None:
@@ -117,5 +118,6 @@ def test_a_part_that_hangs_or_fails_is_named_and_the_others_go_on(
     assert "1 of 1 targets reached" in capsys.readouterr().out
 
 
-def test_every_part_has_its_module_and_all_fit_into_the_time() -> None:
-    assert sum(part.limit_s for part in parts.PARTS) <= 30 * 60
+def test_every_part_can_be_imported() -> None:
+    for part in parts.PARTS:
+        assert callable(import_module(part.module).measure_part), part.name

@@ -105,10 +105,10 @@ def status(
     data_dir: DataDir = None,
 ) -> None:
     """How far a campaign is, and what failed last."""
-    from producer.cli.money import sum_line
+    from producer.cli.money import budget_line, sum_line
     from producer.cli.output import counts_line, error_line, print_json
     from seedance.problems import InvalidInput, Problem
-    from storage import costs, views
+    from storage import budgets, costs, views
     from storage.database import connect
 
     settings = settings_of(ctx, data_dir)
@@ -117,14 +117,19 @@ def status(
         counts = views.counts(conn, tenant, campaign=name)
         bad = _unsuccessful(conn, tenant, name)
         sums = costs.campaign_costs(conn, tenant, name)
+        limits = budgets.budgets_of(conn, tenant, [row["id"] for row in found])
     if not found:
         raise InvalidInput([Problem("", f"there is no campaign {name!r}")])
     total, paused_at = sum(counts.values()), found[0]["paused_at"]
+    budget = next(iter(limits), None)
     if as_json:
-        shown = {"campaign": name, "paused_at": paused_at, "total": total, "counts": counts}
+        limit = None if budget is None else budget.as_dict()
+        shown = {"campaign": name, "budget": limit, "paused_at": paused_at, "total": total, "counts": counts}
         print_json(shown | {"costs": [item.as_dict() for item in sums]})
         return
     typer.echo(f"{name}: {total} jobs: {counts_line(counts)}{', paused' if paused_at else ''}")
+    if budget is not None:
+        typer.echo(f"  budget {budget_line(budget)}")
     for item in sums:
         typer.echo(f"  {sum_line(item)}")
     for job in bad:

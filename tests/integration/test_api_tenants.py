@@ -141,7 +141,8 @@ def test_ids_and_names_of_another_tenant_are_not_found_like_unknown_ones(
             assert theirs.status_code == nobodys.status_code, (method, path, theirs.text)
             allowed = (403, 404, 422) if value == CAMPAIGN else (403, 404)  # 422: a name where an id must be
             assert theirs.status_code in allowed, (method, path, theirs.text)
-            assert theirs.text.replace(value, unknown) == nobodys.text, (method, path)
+            said = theirs.text.replace(value, unknown).replace(value.replace("-", ""), unknown.replace("-", ""))
+            assert said == nobodys.text, (method, path)
             probed += 1
     assert probed > 100
     assert beta.snapshot() == before

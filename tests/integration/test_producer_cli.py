@@ -343,6 +343,35 @@ def test_doctor_is_content_when_everything_works(run: Run, producer: Producer) -
     assert run("doctor")[0] == 0
 
 
+def test_budgets_and_weights_are_set_and_shown(run: Run, producer: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
+    rate = {"gateway": "anyfast", "price": "0.5", "per": "second", "currency": "CNY", "as_of": "2026-11-01"}
+    monkeypatch.setenv("REELQ_ACCOUNTS", json.dumps([ACCOUNTS[0] | {"rates": [rate]}]))
+    code, out, _ = run("tenants", "set", "acme", "--weight", 3, "--budget", "500 CNY", "--jobs-per-minute", 60)
+    assert code == 0 and "weight 3, may enqueue 60 jobs a minute, budget CNY 500.00" in out
+    listed = {item["name"]: item for item in json.loads(run("tenants", "list", "--json")[1])}
+    assert set(listed) == {"acme", "default"} and listed["default"]["budget"] is None
+    assert (listed["acme"]["budget"]["amount"], listed["acme"]["budget"]["held"]) == (500, False)
+    assert "spent CNY 0.00" in run("tenants", "list")[1]
+
+    file = write("jobs.jsonl", *({"prompt": f"shot {number}", "duration": 5, "ratio": "16:9"} for number in range(3)))
+    code, _, said = run("campaign", "run", file, "--name", "spring", "--budget", "9 credits")
+    assert code == 2 and "have no price in credits" in said
+    assert run("campaign", "run", file, "--name", "spring", "--budget", "CNY 4.9", "--weight", 2)[0] == 0
+    with producer.database.begin() as conn:
+        assert len(jobs.claim_submits(conn, "main", "anyfast", 3, 60.0)) == 1
+    last = json.loads(run("jobs", "list", "--json")[1])[0]
+    assert last["reason"] == "over_budget"
+    assert "campaign set 'spring' --budget" in run("jobs", "show", last["id"])[1]
+    assert "used up" in run("campaign", "status", "spring")[1]
+    code, out, _ = run("campaign", "set", "spring", "--budget", "none")
+    assert code == 0 and "weight 2, budget none" in out
+    with producer.database.begin() as conn:
+        assert len(jobs.claim_submits(conn, "main", "anyfast", 3, 60.0)) == 2
+    for budget in ("100", "CNY", "-1 CNY", "1e9 CNY", "100 CNY extra"):
+        code, _, said = run("tenants", "set", "acme", "--budget", budget)
+        assert code == 2 and "budget: must be an amount and its currency" in said, budget
+
+
 def test_keys_are_made_shown_once_and_revoked(run: Run, producer: Producer) -> None:
     code, key, said = run("keys", "create", "--name", "backend", "--tenant", "acme", "--scope", "read")
     assert code == 0 and key.startswith("rq_") and "acme" in said

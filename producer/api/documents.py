@@ -21,6 +21,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     said = {
         400: "not JSON",
         403: "the key does not have the scope",
+        401: "the key is unknown or revoked, or one is needed",
         404: "there is none of that id or name",
         408: "the body comes too slowly",
         409: "not possible as it stands",
@@ -267,6 +268,13 @@ TENANT: dict[str, Any] = {
 ACCOUNTS: dict[str, Any] = {"responses": {200: _object("in the order they are tried", _ACCOUNT_LIST)} | problems(503)}
 
 
+_KEYS = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key: rq_…"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+"""How a key is shown; a program on the server's own machine needs none."""
+
+
 def install(app: FastAPI) -> None:
     """Let the application describe itself with the schemas that its bodies and errors refer to."""
 
@@ -285,6 +293,9 @@ def install(app: FastAPI) -> None:
             for path in found["paths"].values():
                 for operation in path.values():
                     _drop_fastapis_own(operation["responses"])
+                    operation["responses"] |= {str(status): said for status, said in problems(401, 403).items()}
+            found["components"]["securitySchemes"] = _KEYS
+            found["security"] = [{"bearer": []}, {"header": []}, {}]
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)
             app.openapi_schema = found

@@ -9,16 +9,19 @@ import httpx
 import pytest
 
 from tests.stack import running_stack, wait_for
+from tests.webhook_receiver import receiving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def test_fifty_jobs_succeed_each_generated_once_and_stored_byte_for_byte(tmp_path: Path) -> None:
-    with running_stack(tmp_path) as stack:
+    with running_stack(tmp_path) as stack, receiving() as receiver:
         rows = [
             {"prompt": f"video {i} 猫", "duration": 4 + i % 3, "resolution": ("480p", "720p")[i % 2], "seed": i}
+            | {"webhook_url": f"{receiver.url}/job"}
             for i in range(50)
         ]
+        endpoint = stack.reelq("webhooks", "add", f"{receiver.url}/all", "--event", "campaign.finished").stdout.strip()
         path = tmp_path / "fifty.jsonl"
         path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
         done = stack.reelq("campaign", "run", str(path), "--name", "fifty", "--wait")
@@ -38,6 +41,17 @@ def test_fifty_jobs_succeed_each_generated_once_and_stored_byte_for_byte(tmp_pat
         again = stack.reelq("campaign", "run", str(path), "--name", "fifty", "--wait")
         assert again.returncode == 0, again.stderr
         assert stack.ledger()["totals"]["tasks"] == 50, "the same campaign again pays for nothing"
+
+        wait_for("the backend was told", lambda: len(receiver.at("/job")) >= 50 and bool(receiver.at("/all")), 30)
+        secret = stack.reelq("webhooks", "secret").stdout.strip()
+        told = {item.id: item.verified(secret) for item in receiver.at("/job")}
+        assert {event["type"] for event in told.values()} == {"job.succeeded"}
+        assert sorted(event["data"]["id"] for event in told.values()) == sorted(job["id"] for job in jobs)
+        video = next(iter(told.values()))["data"]["links"]["video"]
+        link = f"{stack.info()['api']}{video}"
+        assert httpx.get(link, follow_redirects=True, timeout=30).content[4:8] == b"ftyp"
+        [finished] = receiver.at("/all")
+        assert finished.verified(endpoint)["data"]["counts"] == {"succeeded": 50}
 
         workers = f"{stack.info()['flower']}/workers?json=1"
         wait_for("Flower sees the worker", lambda: "submit-poll@" in httpx.get(workers, timeout=10).text, 30)

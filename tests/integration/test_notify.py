@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import threading
 from collections import Counter
@@ -10,22 +12,30 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
 from openai import OpenAI
 from standardwebhooks import Webhook
 
-from storage import outbox, webhook_delivery, webhook_endpoints
+from storage import jobs, outbox, webhook_delivery, webhook_endpoints
 from storage.database import connect
 from storage.outbox import EventType
+from storage.records import AttemptMarks, Move
 from storage.settings import Settings
 from storage.settling import settle
+from storage.states import JobState
 from storage.webhook_messages import MessageFilter, MessageView, list_messages, replay_messages, webhook_id
 from storage.webhook_signing import new_secret
 from tests.integration.test_outbox import cancel, enqueue
 from tests.webhook_receiver import Delivery, Receiver, Reply, receiving
+from worker.dispatch import MAX_WAITING, Batch, Dispatcher
 from worker.notify import AT_ONCE, BATCH, UNANSWERED, notify_batch
 from worker.notify_decisions import RETRY_FOR_S
+from worker.reconcile import reconcile_batch
 from worker.runtime import Runtime
 
+S = JobState
 PUBLIC_URL = "https://reelq.example"
 
 
@@ -281,6 +291,74 @@ def test_a_finished_campaign_is_told_with_its_counts_and_links(runtime: Runtime,
     body = came.verified(secret)
     assert (body["type"], body["data"]["counts"]) == ("campaign.finished", {"cancelled": 2})
     assert body["data"]["links"]["self"] == f"{PUBLIC_URL}/v1/campaigns/spring%20sale"
+
+
+@pytest.mark.parametrize("policy", ["hold", "resubmit"])
+def test_a_job_that_waits_for_a_person_is_told_of_once(settings: Settings, receiver: Receiver, policy: str) -> None:
+    own = {"allow_private_networks": True, "unconfirmed_policy": policy}
+    runtime = Runtime(Settings.model_validate(settings.model_dump() | own))
+    try:
+        with runtime.database.begin() as conn:
+            [job_id] = enqueue(conn, webhook_url=receiver.url)
+            [taken] = jobs.claim_submits(conn, "main", "anyfast", 1, 60.0)
+            patch = {"gateway": "anyfast", "model": "m"}
+            submit = Move(job_id, (S.QUEUED,), S.SUBMITTING, "submit", taken.claim, due_in_s=60.0, patch=patch)
+            jobs.begin_attempts(conn, [submit], {job_id: AttemptMarks()})
+            jobs.move(conn, [Move(job_id, (S.SUBMITTING,), S.UNCONFIRMED, "lost")])
+        for _ in range(2):  # its account is not configured, so nothing can be looked up
+            with runtime.database.begin() as conn:
+                conn.execute("UPDATE jobs SET due_at = now()")
+                [doubt] = jobs.claim_unconfirmed(conn, 1, 60.0)
+            reconcile_batch(runtime, "main", [(doubt.id, doubt.claim)])
+        deliver(runtime)
+        if policy == "resubmit":
+            assert receiver.deliveries == []
+            return
+        with runtime.database.begin() as conn:
+            conn.execute("UPDATE webhook_messages SET due_at = now(), delivered_at = NULL")
+            jobs.move(conn, [Move(job_id, (S.UNCONFIRMED,), S.CANCELLED, "discarded")])
+        deliver(runtime)
+        [secret] = runtime.settings.webhook_secrets("default")
+        bodies = [item.verified(secret) for item in receiver.deliveries if b"unconfirmed" in item.body]
+        assert [body["type"] for body in bodies] == ["job.unconfirmed"] * 2
+        assert bodies[0] == bodies[1], "as it stood, whatever became of it"
+        assert (bodies[0]["data"]["state"], bodies[0]["data"]["reason"]) == ("unconfirmed", "held")
+        assert bodies[0]["data"]["links"]["resolve"] == f"/v1/jobs/{job_id}/resolve"
+        assert Counter(item.type for item in told(runtime)) == {"job.unconfirmed": 1, "job.cancelled": 1}
+    finally:
+        runtime.close()
+
+
+class _Unheard(Dispatcher):
+    """One whose broker goes away between the claim and the message."""
+
+    def _publish(self, batch: Batch) -> None:
+        raise OperationalError(batch.queue)
+
+
+def test_the_scheduler_sends_a_batch_for_each_receiver_and_gives_back_what_the_broker_does_not_take(
+    runtime: Runtime, broker_url: str
+) -> None:
+    ended(runtime, "https://a.example/x", 3)
+    ended(runtime, "https://b.example/y", 1)
+    app = Celery(broker=broker_url)
+    app.conf.task_create_missing_queues = True
+    dispatcher = Dispatcher(app, runtime.settings, runtime.database)
+    with redis.Redis.from_url(broker_url) as client:
+        try:
+            client.rpush("notify", *["waiting"] * MAX_WAITING["notify"])
+            assert dispatcher.run() == 0, "the queue is full"
+            client.delete("notify")
+            with pytest.raises(OperationalError):
+                _Unheard(app, runtime.settings, runtime.database).run()
+            assert dispatcher.run() == 4, "what was claimed in vain was given back"
+            sent = [json.loads(body) for body in client.lrange("notify", 0, -1)]
+            assert [body["headers"]["task"] for body in sent] == ["worker.notify"] * 2
+            batches = {args[0]: len(args[1]) for args, *_ in (json.loads(base64.b64decode(b["body"])) for b in sent)}
+            assert batches == {"a.example": 3, "b.example": 1}
+            assert dispatcher.run() == 0, "they are leased"
+        finally:
+            dispatcher.close()
 
 
 def test_nothing_of_secrets_or_bodies_is_logged(

@@ -134,11 +134,10 @@ def wait_line(job: JobView, wait: Wait) -> str:
             return f"its campaign is paused (`reelq campaign resume {job.campaign}`)"
         case "over_budget":
             left = amount(max(found["left"], 0), found["currency"])
-            return f"{_whose(found)} is used up: of it {left} is left, the next job may cost more; {_raise(found)}"
+            return f"{_whose(found)} is used up: {left} is left, and the next job may cost more; {_raise(found)}"
         case "no_price":
-            return (
-                f"{_whose(found)} is in {found['currency']}, and no price in that is known for the job; {_raise(found)}"
-            )
+            known = f"{_whose(found)} counts {found['currency']}, and no price in that is known for the job"
+            return f"{known}; give the account `rates` and enqueue it again, or {_raise(found, 'none')}"
         case "suspended":
             return f"{found['account']} is suspended until {_clock(found['until'])}: {error_line(found['error'])}"
         case "throttled":
@@ -168,6 +167,6 @@ def _whose(found: Mapping[str, Any]) -> str:
     return f"the budget of {found['campaign'] or 'the tenant'}, {amount(found['amount'], found['currency'])},"
 
 
-def _raise(found: Mapping[str, Any]) -> str:
+def _raise(found: Mapping[str, Any], to: str = "…") -> str:
     what = f"campaign set {found['campaign']!r}" if found["campaign"] else "tenants set TENANT"
-    return f"`reelq {what} --budget …`"
+    return f"`reelq {what} --budget {to}`"

@@ -137,6 +137,10 @@ def parse_object(text: str) -> dict[str, Any]:
         raise ValueError(f"is not JSON: {exc.msg} at column {exc.colno}") from exc
     except RecursionError as exc:
         raise ValueError("is not JSON we take: nested too deep") from exc
+    except ValueError as exc:
+        if str(exc).startswith("Exceeds the limit"):  # of Python, for the digits of a number
+            raise ValueError("is not JSON we take: a number has thousands of digits") from exc
+        raise
     if not isinstance(value, dict):
         raise ValueError(f"must be a JSON object, not {shorten(value, 40)}")
     return value

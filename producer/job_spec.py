@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -75,6 +75,8 @@ def _check_deadline(value: object) -> object:
         raise _refuse(f"needs its offset from UTC, as in {value}+00:00 or {value}Z")
     if instant <= datetime.now(UTC):
         raise _refuse(f"has passed: {value}")
+    if instant.year >= MAXYEAR:  # in another offset it may be beyond what can be written
+        raise _refuse(f"must be before the year {MAXYEAR}, not {value}")
     return instant
 
 

@@ -38,12 +38,21 @@ def _has_host(url: str) -> bool:
         return False
 
 
+def _is_unicode(text: str) -> bool:
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def media_kind(reference: str) -> MediaKind:
     """Tell what a reference is, by its form alone; nothing is opened or fetched.
 
     Raises:
         ValueError: not a form we take; the message says which are.
     """
+    if not _is_unicode(reference):
+        raise ValueError("holds half of a surrogate pair")
     if reference.startswith("data:"):
         if (found := _DATA_URI.match(reference)) and (found.end() - found.start(1)) % 4 == 0:
             return MediaKind.DATA

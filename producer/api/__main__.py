@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 
 import uvicorn
 
 from producer.api.app import create_app
 from producer.api.guard import check_bind
+from producer.api.server import allow_many_files, server_config
 from seedance.problems import InvalidInput
 from storage.database import DatabaseUnavailable
 from storage.settings import load_settings
@@ -27,9 +29,11 @@ def main() -> int:
     except (InvalidInput, DatabaseUnavailable) as exc:
         sys.stderr.write(f"{exc}\n")
         return 2
-    # Streams of events have no end of their own; without a limit they would hold up every stop.
-    uvicorn.run(app, host=arguments.host, port=arguments.port, timeout_graceful_shutdown=3, access_log=False)
-    return 0
+    allow_many_files()
+    server = uvicorn.Server(server_config(app, arguments.host, arguments.port))
+    with suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else 3
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         """The process is alive; nothing else is asked."""
         return {"status": "ok"}
 
-    @app.get("/readyz")
+    @app.get("/readyz", **documents.READY)
     async def readyz() -> JSONResponse:
         """200 once jobs can run, else 503 and what is missing."""
         missing = await readiness.missing()

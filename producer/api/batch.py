@@ -121,10 +121,16 @@ def _as_many_as_can_be(producer: Producer, file: BinaryIO, kind: RowFormat) -> d
 
 
 def _outlasting(rows: Iterator[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
-    """The rows, and last, as a row of its own, what broke the reading off."""
+    """The rows, and last, as a row of its own, what broke the reading off; what is wrong with the body as a whole is
+    raised if there was no row before."""
+    some = False
     try:
-        yield from rows
+        for row in rows:
+            some = True
+            yield row
     except InvalidInput as exc:
+        if not some and exc.where == BODY:
+            raise
         yield exc
 
 

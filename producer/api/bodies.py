@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, BinaryIO, Literal
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from producer.api.problems import ApiProblem
 from producer.campaigns import parse_object
@@ -53,6 +54,8 @@ async def chunks(request: Request, limit: int, whole_s: float) -> AsyncIterator[
         try:
             async with asyncio.timeout_at(min(loop.time() + PAUSE_S, give_up)):
                 chunk = await anext(stream, None)
+        except ClientDisconnect:
+            raise ApiProblem(400, "body_incomplete", "the client went away before its body had arrived") from None
         except TimeoutError:
             raise ApiProblem(408, "body_too_slow", "the body did not arrive in time", headers=CLOSE) from None
         if chunk is None:

@@ -8,6 +8,8 @@ import re
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from producer.api import documents as docs
+from producer.api.bodies import BODY_S, chunks
 from seedance.gateways.registry import DIALECTS
 from storage import attempts
 from storage.database import Database, DatabaseUnavailable
@@ -21,15 +23,13 @@ def callback_routes(database: Database) -> APIRouter:
     """The route `POST /callbacks/{gateway}/{token}`.
 
     200: thanks, the job is looked at now (of a job that has ended, nothing comes). 404: no attempt has that
-    token at that gateway. 413: more than any gateway sends. 503: come again.
+    token at that gateway. 413: more than any gateway sends. 408: it comes too slowly. 503: come again.
     """
     router = APIRouter()
 
-    @router.post("/callbacks/{gateway}/{token}")
+    @router.post("/callbacks/{gateway}/{token}", **docs.CALLBACK)
     async def receive(gateway: str, token: str, request: Request) -> JSONResponse:
-        body = await _read(request)
-        if body is None:
-            return JSONResponse({"error": f"more than {MAX_BODY_BYTES} bytes"}, 413)
+        body = b"".join([chunk async for chunk in chunks(request, MAX_BODY_BYTES, BODY_S)])
         # An unknown gateway or token takes the same way as a known one, so that time tells nothing about tokens.
         known = gateway in DIALECTS and _TOKEN.fullmatch(token) is not None
         task_id = DIALECTS[gateway].read_callback(body) if known else ""
@@ -49,13 +49,3 @@ def callback_routes(database: Database) -> APIRouter:
 def _hint(database: Database, gateway: str, token: str, task_id: str | None, unfinished: bool) -> object:
     with database.begin() as conn:
         return attempts.hint(conn, gateway, token, task_id, unfinished=unfinished)
-
-
-async def _read(request: Request) -> bytes | None:
-    """The body, None when it is too large."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            return None
-    return bytes(body)

@@ -27,7 +27,7 @@ from producer.campaign_status import (
     change_campaign,
     pause_campaign,
 )
-from producer.campaigns import check_name, read_rows
+from producer.campaigns import MAX_NAME_CHARS, check_name, read_rows
 from producer.client import Producer
 from producer.intake import Batch, prepare
 from producer.terms import Terms, check_priced, read_terms
@@ -38,7 +38,13 @@ from storage.states import JobState
 
 _PAGE = 500
 
-Name = Annotated[str, Query(description="The campaign. The same name again adds only what is new.")]
+Name = Annotated[
+    str,
+    Query(
+        description="The campaign. The same name again adds only what is new.",
+        json_schema_extra={"minLength": 1, "maxLength": MAX_NAME_CHARS},
+    ),
+]
 Budgeted = Annotated[
     str | None,
     Query(max_length=40, description='What the campaign may spend, as in "100 CNY"; "none": without limit.'),

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.responses import RedirectResponse
 
 from producer.api.examples import JOB_EXAMPLES, PROBLEM_EXAMPLE, PROBLEM_SCHEMA, ROWS_EXAMPLE
 from producer.api.resources import JobPage, JobResource
@@ -19,9 +20,9 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Errors that a route may answer with."""
     content = {"application/problem+json": {"schema": {"$ref": f"{_PREFIX}Problem"}, "example": PROBLEM_EXAMPLE}}
     said = {
-        400: "not JSON",
-        403: "the key does not have the scope",
+        400: "not JSON, or not HTTP as it should be",
         401: "the key is unknown or revoked, or one is needed",
+        403: "the key may not do this, or a page of another site asks",
         404: "there is none of that id or name",
         408: "the body comes too slowly",
         409: "not possible as it stands",
@@ -105,7 +106,10 @@ RESOLVE: dict[str, Any] = {
         },
     ),
 }
-FILE: dict[str, Any] = {"responses": {302: {"description": "a link to the file"}} | problems(404, 409, 503)}
+FILE: dict[str, Any] = {
+    "response_class": RedirectResponse,
+    "responses": {302: {"description": "a link to the file"}} | problems(404, 409, 503),
+}
 _EVENT = {
     "type": "object",
     "required": ["id", "job_id", "at", "source", "target", "reason", "detail"],
@@ -218,7 +222,7 @@ CHANGE_CAMPAIGN: dict[str, Any] = {
             "type": "object",
             "properties": {
                 "budget": {"type": ["string", "null"], "maxLength": 40},
-                "weight": {"type": "integer", "minimum": 1, "maximum": 100},
+                "weight": {"type": ["integer", "null"], "minimum": 1, "maximum": 100},
             },
             "additionalProperties": False,
         },
@@ -248,6 +252,19 @@ ESTIMATE: dict[str, Any] = {
     }
     | problems(400, 413, 415, 422, 503),
     "openapi_extra": JOB_BODY,
+}
+CALLBACK: dict[str, Any] = {
+    "responses": {
+        200: _object("thanks, the job is looked at", {"received": {"type": "boolean"}}),
+        404: _object("no attempt has that token there", {"error": {"type": "string"}}),
+        503: _object("come again", {"error": {"type": "string"}}),
+    }
+    | problems(400, 403, 408, 413),
+    "openapi_extra": json_body({}, {"any": {"value": {"id": "task_123"}}}, required=False),
+}
+_READY = {"ready": {"type": "boolean"}, "missing": {"type": "object", "description": "What is missing, and why."}}
+READY: dict[str, Any] = {
+    "responses": {200: _object("jobs can run", _READY), 503: _object("something is missing", _READY)}
 }
 CAPABILITIES: dict[str, Any] = {"responses": {200: _object("by account", _ACCOUNT_LIST)}}
 TENANT: dict[str, Any] = {
@@ -289,11 +306,13 @@ def install(app: FastAPI) -> None:
             )
             schemas = found.setdefault("components", {}).setdefault("schemas", {})
             spec = JobSpec.model_json_schema(ref_template=_PREFIX + "{model}")
+            spec["properties"] = {name: _or_null(schema) for name, schema in spec["properties"].items()}
             schemas |= spec.pop("$defs", {}) | {"JobSpec": spec, "Problem": PROBLEM_SCHEMA, "Video": VIDEO_SCHEMA}
-            for path in found["paths"].values():
-                for operation in path.values():
+            for path, methods in found["paths"].items():
+                for operation in methods.values():
                     _drop_fastapis_own(operation["responses"])
-                    operation["responses"] |= {str(status): said for status, said in problems(401, 403).items()}
+                    if path.startswith("/v1/"):
+                        _add_the_guards(operation)
             found["components"]["securitySchemes"] = _KEYS
             found["security"] = [{"bearer": []}, {"header": []}, {}]
             for name in ("HTTPValidationError", "ValidationError"):
@@ -308,3 +327,20 @@ def _drop_fastapis_own(responses: dict[str, Any]) -> None:
     """Where FastAPI checks a parameter it announces errors in its own form, which are never sent."""
     if "422" in responses:
         responses["422"] = problems(422)[422]
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Null is the same as leaving a field out, except for the prompt."""
+    if schema.get("title") == "Prompt" or {"type": "null"} in schema.get("anyOf", ()):
+        return schema
+    about = {name: schema[name] for name in ("title", "description", "default") if name in schema}
+    return about | {
+        "anyOf": [{name: item for name, item in schema.items() if name not in about}, {"type": "null"}],
+    }
+
+
+def _add_the_guards(operation: dict[str, Any]) -> None:
+    """What may be answered before any route sees a request."""
+    refusals = (400, 401, 403, 408) if "requestBody" in operation else (400, 401, 403)
+    for status, answer in problems(*refusals).items():
+        operation["responses"].setdefault(str(status), answer)

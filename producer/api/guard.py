@@ -27,6 +27,7 @@ from storage.settings import Settings
 OPEN = ("/healthz", "/readyz", "/login", "/logout", "/preferences")
 OPEN_BELOW = ("/callbacks/", "/static/")
 METRICS = "/metrics"
+MAX_HEADERS = 100
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -83,6 +84,7 @@ class Guard:
     async def _check(self, connection: HTTPConnection) -> None:
         # Not `connection.url`: it is put together with the Host header, which may be anything.
         path, method = connection.scope["path"], connection.scope["method"]
+        _check_head(connection)
         if "\0" in path or b"%00" in connection.scope.get("query_string", b""):
             raise ApiProblem(400, "bad_request", "the URL holds a NUL character")
         is_callback = path.startswith("/callbacks/")
@@ -121,6 +123,21 @@ def _with_rate(connection: HTTPConnection, send: Send) -> Send:
 
     principal = getattr(connection.state, "principal", None)
     return send if principal is None or principal.jobs_per_minute is None else send_with_rate
+
+
+def _check_head(connection: HTTPConnection) -> None:
+    """Pass for a head that a client with good intentions may send.
+
+    Raises:
+        ApiProblem: it has very many headers, or two lengths, of which a proxy before us may have believed the other.
+    """
+    headers = connection.headers
+    if len(headers) > MAX_HEADERS:
+        detail = f"the request has {len(headers)} headers; at most {MAX_HEADERS}"
+        raise ApiProblem(431, "too_many_headers", detail, headers={"Connection": "close"})
+    if "transfer-encoding" in headers and "content-length" in headers:
+        detail = "the request has both a Content-Length and a Transfer-Encoding"
+        raise ApiProblem(400, "bad_request", detail, headers={"Connection": "close"})
 
 
 def _refusal(exc: ApiProblem | DatabaseUnavailable, connection: HTTPConnection) -> Response:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 from starlette.responses import RedirectResponse, Response
 
 from producer import decisions
@@ -40,7 +40,21 @@ _FALLBACK_S = 5.0
 Wait = Annotated[
     float, Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="Answer after so many seconds at the latest.")
 ]
-Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.", max_length=64)]
+Cursor = Annotated[
+    str | None,
+    Query(
+        description="`next_cursor` of the page before.", max_length=64, json_schema_extra={"pattern": "^[0-9a-f]{32}$"}
+    ),
+]
+
+
+def _written_out(value: str) -> str:
+    if value.replace(".", "", 1).removeprefix("-").isdecimal():  # pydantic would take it for seconds since 1970
+        raise ValueError("must be an instant such as 2030-01-31T18:00:00+08:00")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Jobs a page.")]
 
 
@@ -65,8 +79,8 @@ def job_routes(service: Service) -> APIRouter:
         tag: Annotated[list[str] | None, Query(description="A job must have every one.", max_length=50)] = None,
         account: str | None = None,
         idempotency_key: str | None = None,
-        created_after: AwareDatetime | None = None,
-        created_before: AwareDatetime | None = None,
+        created_after: Instant | None = None,
+        created_before: Instant | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response:

@@ -5,8 +5,10 @@ One table says which exception is which status. Handlers raise what the core rai
 
 from __future__ import annotations
 
+import json
 import logging
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -199,20 +201,43 @@ def _invalid_parameters(exc: RequestValidationError) -> Details:
     return Details(422, "invalid_parameter", detail, advice, errors, errors[0]["field"] if errors else None)
 
 
+def as_json(body: object) -> bytes:
+    """JSON of what may quote a stranger: halves of surrogate pairs are written as they came."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return json.dumps(body, default=str).encode()
+
+
 def problem_response(exc: Exception, path: str | None = None) -> Response:
     """The answer to an exception."""
     found = details_of(exc)
-    return Response(orjson.dumps(found.as_dict(path)), found.status, dict(found.headers), MEDIA_TYPE)
+    return Response(as_json(found.as_dict(path)), found.status, dict(found.headers), MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
     """Answer every error of the application in this form."""
 
     async def answer(request: Request, exc: Exception) -> Response:
-        return problem_response(exc, request.url.path)
+        if (
+            isinstance(exc, HTTPException)
+            and exc.status_code == 405
+            and (known := _methods(app, request.scope["path"]))
+        ):
+            exc.headers = {"Allow": ", ".join(known)}
+        return problem_response(exc, request.scope["path"])
 
     for known in (ApiProblem, RequestValidationError, HTTPException, *(kind for kind, _ in KINDS), Exception):
         app.add_exception_handler(known, answer)
+
+
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """Every method of a path, as OpenAPI has it; the framework names those of its first route alone."""
+    for template in sorted(app.openapi()["paths"], key=lambda item: len(re.sub(r"{\w+}", "", item)), reverse=True):
+        pattern = re.sub(r"\\{(\w+)\\}", lambda found: ".+" if found[1] == "name" else "[^/]+", re.escape(template))
+        if re.fullmatch(pattern, path):
+            return sorted(method.upper() for method in app.openapi()["paths"][template])
+    return []
 
 
 def busy(what: str, after_s: float = 1.0) -> ApiProblem:

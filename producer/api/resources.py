@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
-import orjson
 from starlette.responses import Response
 
+from producer.api.problems import as_json
 from storage.job_document import cut_short, job_links
 from storage.records import JobView
 
@@ -41,4 +41,4 @@ def shortened(job: JobResource) -> JobResource:
 
 def answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer."""
-    return Response(orjson.dumps(body), status, dict(headers or {}), "application/json")
+    return Response(as_json(body), status, dict(headers or {}), "application/json")

@@ -79,7 +79,7 @@ ENDPOINT: dict[str, Any] = {"responses": _answer(200, "the endpoint", _schema(_E
 CHANGE_ENDPOINT: dict[str, Any] = {
     "responses": _answer(200, "as it is now", _schema(_ENDPOINT)) | problems(404, *_REFUSED),
     "openapi_extra": _body(
-        {"events": _EVENTS, "disabled": {"type": "boolean"}},
+        {"events": _EVENTS | {"type": ["array", "null"]}, "disabled": {"type": ["boolean", "null"]}},
         {"enable": {"disabled": False}, "events": {"events": ["campaign.finished"]}},
     ),
 }

@@ -10,13 +10,13 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from producer import webhooks
 from producer.api import webhook_documents as docs
 from producer.api.auth import principal_of, require_scope
 from producer.api.bodies import json_object
+from producer.api.jobs import Instant
 from producer.api.problems import ApiProblem
 from producer.api.resources import answer
 from producer.api.service import Service
@@ -115,7 +115,7 @@ def _message_routes(router: APIRouter, service: Service) -> None:
         endpoint_id: UUID | None = None,
         job_id: UUID | None = None,
         type: Annotated[str | None, Query(max_length=64)] = None,
-        since: Annotated[AwareDatetime | None, Query(description="Of what happened then or later.")] = None,
+        since: Annotated[Instant | None, Query(description="Of what happened then or later.")] = None,
         limit: Annotated[int, Query(ge=1, le=200, description="Messages a page.")] = 50,
         cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.", max_length=64)] = None,
     ) -> Response:
@@ -246,5 +246,7 @@ def _instant(options: dict[str, Any], name: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(_text(options, name))
     except ValueError:
-        raise _invalid(name, "must be an ISO 8601 instant with its offset (2030-01-31T18:00:00Z)") from None
+        found = None
+    if found is None or found.utcoffset() is None:
+        raise _invalid(name, "must be an ISO 8601 instant with its offset (2030-01-31T18:00:00Z)")
     return found

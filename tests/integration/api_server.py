@@ -12,6 +12,7 @@ import httpx
 import uvicorn
 
 from producer.api.app import create_app
+from producer.api.server import server_config
 from producer.client import Producer
 from storage import jobs
 from storage.records import AttemptOutcome, Move
@@ -32,9 +33,8 @@ def with_account(settings: Settings) -> Settings:
 @contextmanager
 def serving(settings: Settings) -> Iterator[httpx.Client]:
     """A client of a server of its own."""
-    config = uvicorn.Config(
-        create_app(settings), host="127.0.0.1", port=0, log_level="critical", timeout_graceful_shutdown=1, lifespan="on"
-    )
+    app = create_app(settings)
+    config = server_config(app, "127.0.0.1", 0, log_level="critical", timeout_graceful_shutdown=1, lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.responses import RedirectResponse
+
 from producer.api.documents import problems
 from producer.api.videos.shape import EXAMPLE_ID, TEXT, TEXT_OR_NULL, VIDEO_EXAMPLE
 
@@ -85,5 +87,6 @@ DELETE: dict[str, Any] = {
     | problems(404, 409, 422, 503)
 }
 CONTENT: dict[str, Any] = {
+    "response_class": RedirectResponse,
     "responses": {302: {"description": "a link to the file"}} | problems(404, 409, 422, 503),
 }

@@ -152,16 +152,12 @@ async def _body(request: Request, service: Service) -> AsyncIterator[dict[str, A
         yield from_form(nested(pairs))
 
 
-def _has_files(given: Any) -> bool:
-    match given:
-        case FormFile():
+def _has_files(given: Mapping[str, Any]) -> bool:
+    """Whether something is to be looked into: files stand in fields, in lists, and as the members of a reference."""
+    for value in given.values():
+        members = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+        if any(isinstance(item, FormFile) or (isinstance(item, str) and item[:5] == "data:") for item in members):
             return True
-        case str():
-            return given.startswith("data:")
-        case Mapping():
-            return any(_has_files(item) for item in given.values())
-        case list():
-            return any(_has_files(item) for item in given)
     return False
 
 

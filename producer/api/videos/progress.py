@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
+from producer.api.problems import ApiProblem
 from producer.api.service import Service
 from storage import durations
+from storage.database import DatabaseUnavailable
 from storage.durations import Kind, kind_of
 from storage.records import JobView
 from storage.states import JobState
@@ -31,10 +34,12 @@ class Progress:
         self._read_at = -math.inf
 
     async def refresh(self) -> None:
-        """Read the latest times, if it has been a while."""
+        """Read the latest times, if it has been a while. What is known is good enough where that fails: a job that was
+        stored must not be answered with an error."""
         if time.monotonic() - self._read_at > REFRESH_S:
             self._read_at = time.monotonic()
-            self._samples = await self._service.read(durations.samples)
+            with suppress(DatabaseUnavailable, ApiProblem):
+                self._samples = await self._service.read(durations.samples)
 
     def percent(self, job: JobView) -> int:
         """0 to 100. While a video is generated: the share of the time in which nine in ten like it were done; 0 where

@@ -135,6 +135,11 @@ class Gateway:
         tasks: list[dict[str, Any]] = httpx.get(f"{self.url}/_sim/ledger?sha256=0", timeout=60).json()["tasks"]
         return tasks
 
+    def queries(self) -> int:
+        """How often it was asked about tasks; a list of many of them counts once."""
+        summary = httpx.get(f"{self.url}/_sim/ledger?summary=1", timeout=60).json()
+        return sum(count for what, count in summary["requests"].items() if what.endswith((".query", ".list")))
+
     def reset(self) -> None:
         """As just started."""
         httpx.post(f"{self.url}/_sim/reset", timeout=60).raise_for_status()

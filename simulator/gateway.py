@@ -10,7 +10,7 @@ from simulator import fault_actions
 from simulator.answers import Answer, Call, Cut, Refused
 from simulator.dialects.anyfast_assets import answer_assets
 from simulator.dialects.ark_error import invalid
-from simulator.dialects.base import Dialect, Route
+from simulator.dialects.base import Dialect, Route, View
 from simulator.faults import Rule
 from simulator.ledger import shortened
 from simulator.tasks import TERMINAL, Phase, Task
@@ -141,16 +141,19 @@ class Gateway:
         return early if early is not None else await fault_actions.after(rule, dialect, act())
 
     def _show(self, dialect: Dialect, call: Call, route: Route, task: Task, facts: dict[str, str]) -> Answer:
-        rule = self._strike("view", route, facts)
-        now = self._world.engine.clock()
-        if task.told_at is None and rule is None and task.phase(now) in TERMINAL:
-            task.told_at = now
-        return dialect.shown(task, view_of(self._world, task, call.base_url, rule))
+        return dialect.shown(task, self._view(task, call, self._strike("view", route, facts)))
 
     def _list(self, dialect: Dialect, call: Call) -> Answer:
         engine = self._world.engine
         tasks = list(engine.of_account(dialect.name, call.account))
-        return dialect.listed(call, tasks, engine.clock(), lambda task: view_of(self._world, task, call.base_url))
+        return dialect.listed(call, tasks, engine.clock(), lambda task: self._view(task, call))
+
+    def _view(self, task: Task, call: Call, rule: Rule | None = None) -> View:
+        """What the answer shows of a task; the first time it shows the end is noted."""
+        now = self._world.engine.clock()
+        if task.told_at is None and rule is None and task.phase(now) in TERMINAL:
+            task.told_at = now
+        return view_of(self._world, task, call.base_url, rule)
 
     def _delete(self, dialect: Dialect, task: Task) -> Answer:
         """Cancel what waits, remove the record of what is over, leave alone what runs."""

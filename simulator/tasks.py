@@ -83,7 +83,7 @@ class Task:
     deleted: bool = False
     polls: int = 0
     told_at: float | None = None
-    """When a query was first answered with how it ended."""
+    """When an answer, to a query or a list, first told how it ended."""
     fetches: int = 0
     complete_fetches: int = 0
     bytes_served: int = 0

@@ -27,7 +27,7 @@ class Part:
 
 
 PARTS = (
-    Part("lifecycle", "bench.lifecycle", 480.0),
+    Part("lifecycle", "bench.lifecycle", 540.0),
     Part("crash", "bench.crash", 180.0),
     Part("inflight", "bench.inflight", 180.0),
     Part("backlog", "bench.backlog", 120.0),

@@ -36,8 +36,8 @@ class Peer:
     """Of PostgreSQL, that it wants to exist and uses nothing of."""
     jobs: int = 2000
     environ: dict[str, str] = field(default_factory=dict)
-    after_kill: dict[str, str] = field(default_factory=dict)
-    """More environment for the run in which everything is killed: how soon it may take up what dead workers held."""
+    after_kill: dict[str, int] = field(default_factory=dict)
+    """Its options in the run in which everything is killed: how soon it takes up what dead workers held."""
     counts: bool = True
     """Whether the targets compare with it; not so for the floor, and for what no manual shows."""
 
@@ -63,18 +63,18 @@ PEERS = (
         *("celery", "Celery, countdown polls", "celery_polls", _CELERY),
         ready=" ready.",
         jobs=1000,
-        after_kill={"BENCH_VISIBILITY_S": "30"},
+        after_kill={"visibility_timeout": 30, "unacked_restore_throttle": 1},
     ),
     Peer(
         *("dramatiq", "dramatiq, delayed polls", "dramatiq_polls"),
         ("dramatiq", "bench.contenders.dramatiq_polls", "-p", "2", "-t", "8"),
         ready="Worker process is ready",
-        after_kill={"BENCH_HEARTBEAT_MS": "15000"},
+        after_kill={"heartbeat_timeout": 15_000, "maintenance_chance": 100_000},
     ),
     Peer(
         *("taskiq", "taskiq, a task a job", "taskiq_job", _TASKIQ),
         ready="Listening started",
-        after_kill={"BENCH_IDLE_MS": "30000"},
+        after_kill={"idle_timeout": 30_000},
     ),
     Peer(
         *("taskiq-tuned", "  the same, PUT by hand", "taskiq_job", _TASKIQ),

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-
 from celery import Celery
 
 from bench.contenders import settings, work
@@ -16,8 +14,11 @@ app.conf.update(
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    # How long after a crash a message comes back. It must exceed the longest countdown; Celery's own value is an hour.
-    broker_transport_options={"visibility_timeout": int(os.environ.get("BENCH_VISIBILITY_S", "3600"))},
+    broker_transport_options=settings.tuning(
+        # How long after a crash a message comes back. It must exceed the longest countdown.
+        visibility_timeout=3600,
+        unacked_restore_throttle=10,
+    ),
 )
 RETRIES = {"autoretry_for": (OSError,), "retry_backoff": True, "max_retries": 5}
 

@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import os
-
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
 from bench.contenders import settings, work
 
-# How long a worker may be silent before its messages go to others; dramatiq's own value is a minute.
+# How long a worker may be silent before its messages go to others, and in how many of a million commands that is seen.
 dramatiq.set_broker(
-    RedisBroker(url=settings.BROKER_URL, heartbeat_timeout=int(os.environ.get("BENCH_HEARTBEAT_MS", "60000")))
+    RedisBroker(url=settings.BROKER_URL, **settings.tuning(heartbeat_timeout=60_000, maintenance_chance=1_000))
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 
@@ -19,6 +20,12 @@ BROKER_URL = os.environ["BENCH_BROKER_URL"]
 
 HEADERS = {"Authorization": f"Bearer {API_KEY}"}
 CREATE_URL = f"{GATEWAY}/v1/video/generations"
+
+
+def tuning(**usual: int) -> dict[str, int]:
+    """A library's own values of some options, unless BENCH_TUNING (JSON) has others."""
+    given = json.loads(os.environ.get("BENCH_TUNING", "{}"))
+    return {name: given.get(name, value) for name, value in usual.items()}
 
 
 def body(number: int) -> dict[str, object]:

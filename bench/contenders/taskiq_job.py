@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 from taskiq import TaskiqEvents, TaskiqState
 from taskiq_redis import RedisStreamBroker
 
 from bench.contenders import async_work, settings
 
-# How long a message may be held before others may take it; taskiq's own value is ten minutes. A job must fit in it.
-IDLE_MS = int(os.environ.get("BENCH_IDLE_MS", "600000"))
-# The lock under which they do so has no end by itself: whoever is killed with it in hand keeps it.
-broker = RedisStreamBroker(url=settings.BROKER_URL, idle_timeout=IDLE_MS, unacknowledged_lock_timeout=10)
+broker = RedisStreamBroker(
+    url=settings.BROKER_URL,
+    # The lock under which a worker takes what others have held too long has no end by itself: whoever is killed with
+    # it in hand keeps it.
+    unacknowledged_lock_timeout=10,
+    # How long that is; a job must fit in it.
+    **settings.tuning(idle_timeout=600_000),
+)
 
 
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)

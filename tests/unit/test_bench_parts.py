@@ -113,5 +113,5 @@ def test_a_victim_is_killed_once_started_again_and_judged_by_what_is_there() -> 
     victim.look(Counter({"a": 2, "b": 1, "c": 1}), 111.0)
     assert victim.finished
     row = victim.row()
-    assert (row["paid at the kill"], row["paid twice"], row["held"], row["lost"]) == (3, 1, 1, 0)
+    assert (row["paid at the kill"], row["paid twice"], row["held"], row["not back"]) == (3, 1, 1, 0)
     assert row["last video s"] == pytest.approx(10.0)

@@ -59,14 +59,16 @@ async def store_video(
         async for chunk in chunks:
             check.feed(chunk)
             buffer += chunk
-            if len(buffer) >= PART_BYTES:
+            while len(buffer) > PART_BYTES:
+                # Some stores, R2 among them, want every part but the last to be of one size.
+                part, buffer = buffer, buffer[PART_BYTES:]
+                del part[PART_BYTES:]
                 if parts is None:
                     parts = await _Parts.begin(session, objects, key)
-                    reading = asyncio.create_task(read_head(buffer)) if read_head is not None else None
+                    reading = asyncio.create_task(read_head(part)) if read_head is not None else None
                 elif reading is not None:
                     await reading  # it holds the first part
-                await parts.add(buffer)
-                buffer = bytearray()
+                await parts.add(part)
         check.finish()
         if parts is None:
             reading = asyncio.create_task(read_head(buffer)) if read_head is not None else None
@@ -74,8 +76,7 @@ async def store_video(
             stored = Stored(key, len(buffer), sha256)
             failpoint("transfer.after_put")
         else:
-            if buffer:
-                await parts.add(buffer)
+            await parts.add(buffer)
             stored = await parts.complete()
             failpoint("transfer.after_complete")
         if reading is not None:
@@ -97,12 +98,15 @@ async def put(
     Raises:
         StoreUnavailable: the store does not take it.
     """
-    sha256 = hashlib.sha256(data).hexdigest()
-    request = objects.sign_put(
-        key, size_bytes=len(data), checksum=crc32(data), sha256=sha256, content_type=content_type
-    )
+    # Milliseconds for several MiB, in which nobody else on the loop would get on.
+    sha256, checksum = _sums(data) if len(data) <= PIECE_BYTES else await asyncio.to_thread(_sums, data)
+    request = objects.sign_put(key, size_bytes=len(data), checksum=checksum, sha256=sha256, content_type=content_type)
     await _send(session, request, data)
     return sha256
+
+
+def _sums(data: bytes | bytearray) -> tuple[str, str]:
+    return hashlib.sha256(data).hexdigest(), crc32(data)
 
 
 class _Parts:
@@ -147,7 +151,6 @@ class _Parts:
         failpoint("transfer.after_first_part")
 
     def _digested(self, data: bytearray) -> str:
-        # Milliseconds for a whole part, in which nobody else on the loop would get on.
         self._digest.update(data)
         return crc32(data)
 

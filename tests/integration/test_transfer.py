@@ -9,12 +9,13 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from storage.objects import PART_BYTES, Objects, StoreUnavailable
+from storage.objects import PART_BYTES, Objects, SignedRequest, StoreUnavailable
 from storage.settings import Settings
 from tests.servers import Bucket
 from tests.transfers import connections_closed
@@ -122,6 +123,29 @@ def test_a_video_arrives_byte_for_byte(objects: Objects, size: int) -> None:
     assert stored == Stored(KEY, size, hashlib.sha256(video).hexdigest())
     assert stored_bytes(objects) == video
     assert objects.open_parts() == []
+
+
+class Watched(Objects):
+    """Notes the sizes of the parts that go up."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.parts: list[int] = []
+
+    def sign_put(self, key: str, *, size_bytes: int, **more: Any) -> SignedRequest:
+        if "part" in more:
+            self.parts.append(size_bytes)
+        return super().sign_put(key, size_bytes=size_bytes, **more)
+
+
+@pytest.mark.parametrize(
+    ("size", "parts"),
+    [(PART_BYTES, []), (PART_BYTES + 1, [PART_BYTES, 1]), (2 * PART_BYTES + 777, [PART_BYTES, PART_BYTES, 777])],
+)
+def test_every_part_but_the_last_is_of_one_size(settings: Settings, size: int, parts: list[int]) -> None:
+    objects = Watched(settings)
+    copy(FileServer(a_video(size)), objects)
+    assert objects.parts == parts
 
 
 def test_a_video_of_unknown_length_arrives_too(objects: Objects) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -78,6 +78,7 @@ class HeldGateway:
         self.posts: list[Post] = []
         self.calls: list[Call] = []
         self.hold_queries = False
+        self._listed: set[str] = set()
         self._on_post = on_post
 
     def of(self, prompt: str) -> list[Post]:
@@ -102,15 +103,30 @@ class HeldGateway:
             raise REFUSALS[answer]()
         return Submitted(post.task_id)
 
+    async def _held(self) -> None:
+        if not self.hold_queries:
+            return
+        call = Call(asyncio.get_running_loop().create_future())
+        self.calls.append(call)
+        answer = await call.answer
+        if answer == "died":
+            raise asyncio.CancelledError
+        if answer != "accepted":
+            raise Unavailable("try later")
+
+    async def query_many(self, account: str, task_ids: Sequence[str]) -> dict[str, TaskReport]:
+        """Those of the tasks that the account has. A question about one of them that follows is answered at once: the
+        batch has waited already."""
+        await self._held()
+        self._listed.update(task_ids)
+        found = (post for post in self.tasks() if post.account == account and post.task_id in task_ids)
+        return {post.task_id: _report(post) for post in found}
+
     async def query(self, task_id: str) -> TaskReport:
-        if self.hold_queries:
-            call = Call(asyncio.get_running_loop().create_future())
-            self.calls.append(call)
-            answer = await call.answer
-            if answer == "died":
-                raise asyncio.CancelledError
-            if answer != "accepted":
-                raise Unavailable("try later")
+        if task_id in self._listed:
+            self._listed.discard(task_id)
+        else:
+            await self._held()
         post = next((post for post in self.tasks() if post.task_id == task_id), None)
         if post is None:
             raise TaskUnknown("no such task")
@@ -156,6 +172,9 @@ class _Client:
 
     async def query(self, task_id: str) -> TaskReport:
         return await self.gateway.query(task_id)
+
+    async def query_many(self, task_ids: Sequence[str]) -> dict[str, TaskReport]:
+        return await self.gateway.query_many(self.account.name, task_ids)
 
     async def cancel(self, task_id: str) -> bool:
         return await self.gateway.cancel(task_id)

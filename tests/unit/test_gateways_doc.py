@@ -40,6 +40,7 @@ def overview() -> str:
         ("longest prompt", [_prompt(item) for item in able]),
         ("callbacks", [_yes(item.callbacks) + (" (https)" if item.callbacks_https_only else "") for item in able]),
         ("lists its tasks", [_yes(item.list) for item in able]),
+        ("polls many tasks with one call", [str(item.list_ids or "–") for item in able]),
         ("cancels a queued task", [_yes(item.cancel) for item in able]),
         ("assets by API", [_yes(item.assets) for item in able]),
     ]

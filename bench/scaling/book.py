@@ -108,7 +108,8 @@ class Book:
                 if urgent and job.expires_s - now_s >= job.life_s * URGENT_SHARE:
                     return
                 heapq.heappop(self._copies)
-                yield job
+                if job.state is JobState.TRANSFERRING and job.due_s <= now_s:
+                    yield job
 
         return self._lease(ready(), limit, now_s + lease_s)
 

@@ -9,7 +9,7 @@ from math import ceil, exp
 from bench.scaling.costs import Costs
 from bench.scaling.machinery import Layout
 from bench.scaling.run import Figures, simulate
-from bench.scaling.scheduling import THREADS
+from bench.scaling.working import THREADS
 from bench.scaling.workload import Outage, Part, Workload
 from storage.objects import PART_BYTES
 from worker.budget import BYTES_AT_ONCE, COPIES_AT_ONCE
@@ -34,7 +34,7 @@ class Size:
     """So many jobs go together in the runs of a day."""
 
 
-SIZES = (Size("10k", 10_000, 10, 1), Size("1M", 1_000_000, 100, 50), Size("10M", 10_000_000, 500, 500))
+SIZES = (Size("10k", 10_000, 10, 1), Size("1M", 1_000_000, 100, 10), Size("10M", 10_000_000, 500, 200))
 LIVES = (43200.0, 86400.0)
 
 
@@ -72,16 +72,16 @@ def provision(size: Size, costs: Costs) -> Layout:
     seen = _steady(size, plenty, costs)
     return replace(
         plenty,
-        submit_poll=ceil(max(seen.submit_poll_share, seen.submit_poll_threads / THREADS["submit"]) / MOST_BUSY),
+        submit_poll=ceil(max(seen.submit_poll_share, seen.submit_poll_threads / THREADS["work"]) / MOST_BUSY),
         transfer=max(1, copiers, ceil(seen.transfer_share / MOST_BUSY)),
         database_cores=max(2, ceil(seen.database_share / MOST_BUSY)),
     )
 
 
-def _steady(size: Size, layout: Layout, costs: Costs, seconds: float = 240.0) -> Figures:
+def _steady(size: Size, layout: Layout, costs: Costs, seconds: float = 120.0) -> Figures:
     """Ordinary times, every job by itself, after it has settled: at least some hundred jobs."""
     seconds = max(seconds, 600 / (size.per_day / DAY_S))
-    warm_s = 480.0
+    warm_s = 300.0
     return simulate(workload(size, warm_s + seconds * 2), layout, costs, warm_s=warm_s, horizon_s=warm_s + seconds)
 
 
@@ -92,12 +92,12 @@ def steady(costs: Costs, sizes: Sequence[Size] = SIZES) -> Iterator[tuple[Size, 
         yield size, layout, _steady(size, layout, costs)
 
 
-def in_lots(size: Size, layout: Layout) -> Layout:
+def in_lots(layout: Layout, tick_s: float) -> Layout:
     """The same for runs of many hours, in which lots of jobs go together: two accounts have all the slots, so that a
-    lot is a small part of them, and the scheduler looks once a second."""
+    lot is a small part of them."""
     accounts = min(2, layout.accounts)
     slots = layout.accounts * layout.max_in_flight // accounts
-    return replace(layout, accounts=accounts, max_in_flight=slots, tick_s=layout.tick_s if size.weight == 1 else 1.0)
+    return replace(layout, accounts=accounts, max_in_flight=slots, tick_s=tick_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def outage(size: Size, layout: Layout, costs: Costs, part: Part, hours: float = 
     begin_s, length_s = HOUR_S, hours * HOUR_S
     work = workload(size, begin_s + length_s * (2 + SLOTS_BUSY / (1 - SLOTS_BUSY)))
     gone = [Outage(part, begin_s, length_s)]
-    figures = simulate(work, in_lots(size, layout), costs, outages=gone, weight=size.weight)
+    figures = simulate(work, in_lots(layout, layout.tick_s), costs, outages=gone, weight=size.weight)
     return AfterOutage(figures, figures.posts - figures.jobs, figures.last_late_s - (begin_s + length_s))
 
 
@@ -122,9 +122,9 @@ def transfers_behind(size: Size, layout: Layout, costs: Costs, busy: float, hour
     """An object store that is away for hours, and transfer processes that are so busy in ordinary times."""
     work = workload(size, HOUR_S * (hours + 14))
     needed = work.per_second / copies_per_s(work, layout) if work.per_second else 0.0
-    layout = replace(in_lots(size, layout), transfer=max(1, ceil(needed / busy)))
+    layout = replace(in_lots(layout, 1.0), transfer=max(1, ceil(needed / busy)))
     outages = [Outage("store", HOUR_S, hours * HOUR_S)]
-    return layout.transfer, simulate(work, layout, costs, outages=outages, weight=size.weight)
+    return layout.transfer, simulate(work, layout, costs, outages=outages, weight=2 * size.weight)
 
 
 Row = Sequence[str]

@@ -100,7 +100,7 @@ def _arrivals(system: System) -> Steps:
     if not work.per_second:
         # Stored in one statement: the first round sees all of them.
         yield system.env.timeout(0.0)
-    for number in range(work.jobs // weight):
+    for number in range(system.lots):
         if work.per_second:
             yield system.env.timeout(system.rng.expovariate(work.per_second / weight))
         low, high = work.video_mib
@@ -142,7 +142,7 @@ def _figures(system: System, before: Spent | None) -> Figures:
     )
     per = max(1.0, ended)
     return Figures(
-        jobs=system.work.jobs,
+        jobs=system.lots * system.weight,
         ended=sum(system.book.ended.values()) * system.weight,
         succeeded=system.book.ended[JobState.SUCCEEDED] * system.weight,
         failed=system.book.ended[JobState.FAILED] * system.weight,

@@ -11,9 +11,6 @@ from bench.scaling.system import Message, Steps, System
 from worker.admission import SUBMIT_BATCH
 from worker.dispatch import MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_WAITING, POLL_BATCH, TRANSFER_BATCH
 
-THREADS = {"submit": 16, "poll": 16, "transfer": 4}
-"""Of a worker process; it takes as many messages again out of the broker before it can begin them."""
-
 
 def scheduler(system: System, cpu: Cpu, begin_s: float) -> Steps:
     """Rounds for ever."""
@@ -51,7 +48,7 @@ def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]
     """What is sent in this round, and the claims it took: transaction, calls, rows. The calls that find nothing are
     part of an idle round."""
     book, layout, now_s, weight = system.book, system.layout, system.now_s, system.weight
-    room = {queue: _room(system, queue) for queue in THREADS}
+    room = {queue: _room(system, queue) for queue in ("submit", "poll", "transfer")}
     messages: list[Message] = []
     claims: list[tuple[str, float, float]] = []
     if room["transfer"]:
@@ -86,10 +83,8 @@ def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]
 
 
 def _room(system: System, queue: str) -> int:
-    """How many more messages a queue takes. What workers hold beside what they work on is not in the queue any more."""
-    processes = system.layout.transfer if queue == "transfer" else system.layout.submit_poll
-    held = THREADS[queue] * processes // (1 if queue == "transfer" else 2)
-    return max(0, MAX_WAITING[queue] - max(0, system.waiting[queue] - held))
+    """How many more messages a queue takes."""
+    return max(0, MAX_WAITING[queue] - system.waiting[queue])
 
 
 def _lots(jobs: int, weight: int) -> int:

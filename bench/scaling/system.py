@@ -39,6 +39,10 @@ class Message:
     items: Sequence[tuple[Job, float]]
     units: int
 
+    def held(self, state: JobState, now_s: float) -> list[Job]:
+        """The jobs that are still ours."""
+        return [job for job, due_s in self.items if job.state is state and job.due_s == due_s > now_s]
+
 
 @dataclass(slots=True)
 class Tally:
@@ -71,7 +75,7 @@ class System:
     ) -> None:
         self.env = simpy.Environment()
         self.work, self.layout, self.costs, self.outages = work, layout, costs, outages
-        self.weight, self.warm_s = weight, warm_s
+        self.weight, self.warm_s, self.lots = weight, warm_s, work.jobs // weight
         self.rng = random.Random(seed)
         self.book, self.tally = Book(), Tally()
         machine = Cores(layout.machine_cores) if layout.machine_cores else None
@@ -194,7 +198,7 @@ class System:
             self.tally.detections.append(job.detected_s - job.ends_s)
             self.tally.copy_waits.append(job.finished_s - job.detected_s)
             self.tally.lives_used.append((job.finished_s - job.ends_s) / job.life_s)
-        if sum(self.book.ended.values()) * self.weight >= self.work.jobs and not self.done.triggered:
+        if sum(self.book.ended.values()) >= self.lots and not self.done.triggered:
             self.done.succeed()
 
 

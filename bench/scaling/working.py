@@ -8,7 +8,6 @@ import simpy
 
 from bench.scaling.book import Job
 from bench.scaling.machinery import Cpu
-from bench.scaling.scheduling import THREADS
 from bench.scaling.system import LOAD_GIVEN_UP_S, Message, Steps, System
 from storage.objects import PART_BYTES
 from storage.states import JobState
@@ -25,7 +24,23 @@ from worker.upload import HELD_BYTES
 
 Outcome = tuple[float, Job, Any]
 MIB = 2**20
+THREADS = {"work": 16, "copies": 4}
+"""Of a worker process, by what it consumes."""
 NOT_SENT, TOO_MANY = "not sent", "too many"
+
+
+def intake(system: System, queue: str, threads: int) -> simpy.Store:
+    """A process's own messages: as many as it has threads wait in it beside those it works on. Processes take turns."""
+    own = simpy.Store(system.env, threads)
+
+    def take() -> Steps:
+        while True:
+            message: Message = yield system.queues[queue].get()
+            system.waiting[message.kind] -= message.units
+            yield own.put(message)
+
+    system.env.process(take())
+    return own
 
 
 class SubmitPollWorker:
@@ -33,14 +48,14 @@ class SubmitPollWorker:
 
     def __init__(self, system: System, cpu: Cpu) -> None:
         self._system, self._cpu = system, cpu
-        for _ in range(THREADS["submit"]):
+        self._messages = intake(system, "work", THREADS["work"])
+        for _ in range(THREADS["work"]):
             system.env.process(self._thread())
 
     def _thread(self) -> Steps:
         system = self._system
         while True:
-            message: Message = yield system.queues["work"].get()
-            system.waiting[message.kind] -= message.units
+            message: Message = yield self._messages.get()
             begun_s = system.now_s
             yield from self._handle(message)
             system.submit_poll_threads_s += system.now_s - begun_s
@@ -54,7 +69,7 @@ class SubmitPollWorker:
             return
         state = JobState.QUEUED if message.kind == "submit" else JobState.GENERATING
         yield system.until(system.transact("load", len(message.items), self._cpu, system.now_s, message.units))
-        held = [job for job, due_s in message.items if job.state is state and job.due_s == due_s]
+        held = message.held(state, system.now_s)
         if held and message.kind == "submit":
             yield from self._submit(held)
         elif held:
@@ -165,14 +180,16 @@ class TransferWorker:
         self._slots = simpy.Resource(system.env, self._lots)
         self._urgent = simpy.Resource(system.env, max(1, URGENT_COPIES_AT_ONCE // system.weight))
         self._bytes = simpy.Container(system.env, init=BYTES_AT_ONCE / MIB)
-        for _ in range(THREADS["transfer"]):
+        # A lot of more than a batch is several messages, which as many threads would have.
+        threads = max(1, min(THREADS["copies"], THREADS["copies"] * TRANSFER_BATCH // system.weight))
+        self._messages = intake(system, "copies", threads)
+        for _ in range(threads):
             system.env.process(self._thread())
 
     def _thread(self) -> Steps:
         system = self._system
         while True:
-            message: Message = yield system.queues["copies"].get()
-            system.waiting["transfer"] -= message.units
+            message: Message = yield self._messages.get()
             worker = system.costs.worker
             own_ms = worker.receive_ms + worker.transfer_message_ms
             yield system.until(self._cpu.book(system.now_s, message.units * own_ms / 1000))
@@ -182,7 +199,7 @@ class TransferWorker:
             yield system.until(
                 system.transact("load_transfers", len(message.items), self._cpu, system.now_s, message.units)
             )
-            held = [job for job, due_s in message.items if job.state is JobState.TRANSFERRING and job.due_s == due_s]
+            held = message.held(JobState.TRANSFERRING, system.now_s)
             done = simpy.Store(system.env)
             for job in held:
                 job.due_s = float("inf")  # its lease is renewed for as long as the copy runs

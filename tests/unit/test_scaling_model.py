@@ -95,6 +95,11 @@ def test_lots_behave_as_single_jobs() -> None:
         assert getattr(many, name) == pytest.approx(getattr(one, name), rel=0.25), name
 
 
+def test_lots_that_do_not_come_out_even_end_as_well() -> None:
+    seen = run(weight=7)
+    assert (seen.jobs, seen.ended) == (294, 294)
+
+
 def test_work_waits_for_a_core_and_a_process_uses_one_at_a_time() -> None:
     cores = Cores(2)
     assert [cores.book(0.0, 1.0) for _ in range(3)] == [1.0, 1.0, 2.0]

@@ -79,6 +79,12 @@ class Settings(BaseModel):
     """A task that is not terminal after this long is given up, also without a deadline. Ark's own limit is 48 h."""
     tick_seconds: Annotated[float, Field(ge=0.05, le=10)] = 0.25
 
+    keep_jobs_days: Annotated[float, Field(ge=2, le=36500)] | None = None
+    """Jobs that ended longer ago are deleted, with their history; their videos stay. Their idempotency keys are free
+    again after that. None: they are kept for ever."""
+    keep_events_days: Annotated[float, Field(ge=2, le=36500)] | None = None
+    """The timelines of jobs that ended longer ago are deleted; the jobs stay. None: kept as long as the jobs."""
+
     @field_validator("webhook_secret", mode="after")
     @classmethod
     def _check_webhook_secret(cls, value: SecretStr | None) -> SecretStr | None:

@@ -10,7 +10,7 @@ from storage.database import Connection
 from storage.records import Move
 from storage.settings import Settings
 from storage.states import JobState
-from worker import alarms, webhook_duties
+from worker import alarms, retention, webhook_duties
 from worker.decisions import UNCONFIRMED_CHECK_S, fail
 
 BATCH = 500
@@ -82,4 +82,5 @@ DUTIES: tuple[Duty, ...] = (
     every(alarms.EVERY_S, alarms.expiring_videos),
     every(webhook_duties.CAMPAIGNS_EVERY_S, webhook_duties.finished_campaigns),
     every(webhook_duties.SWEEP_EVERY_S, webhook_duties.old_messages),
+    every(retention.EVERY_S, retention.what_is_long_over),
 )

@@ -1,0 +1,40 @@
+"""Forgetting what is long over: the events of old jobs, and old jobs whole."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+from storage.database import Connection
+
+# Ids begin with the time at which they were made (UUIDv7, RFC 9562), so the old ones lie together at the beginning of
+# both indexes, and nothing younger is read. A job that was stored long ago and has not ended is passed over.
+_BEFORE: LiteralString = """
+(lpad(to_hex((extract(epoch FROM now() - make_interval(secs => %(age_s)s)) * 1000)::bigint), 12, '0')
+ || repeat('0', 20))::uuid
+"""
+_EVENTS: LiteralString = f"""
+DELETE FROM job_events WHERE id = ANY(ARRAY(
+    SELECT e.id FROM job_events e JOIN jobs j ON j.id = e.job_id
+    WHERE e.job_id < {_BEFORE} AND j.finished_at < now() - make_interval(secs => %(age_s)s)
+    ORDER BY e.job_id, e.id LIMIT %(limit)s FOR UPDATE OF e SKIP LOCKED))
+"""  # noqa: S608 - put together from constants
+_JOBS: LiteralString = f"""
+DELETE FROM jobs WHERE id = ANY(ARRAY(
+    SELECT j.id FROM jobs j
+    WHERE j.id < {_BEFORE} AND j.finished_at < now() - make_interval(secs => %(age_s)s)
+      AND NOT EXISTS (SELECT FROM reservations r WHERE r.job_id = j.id)
+    ORDER BY j.id LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED))
+"""  # noqa: S608 - put together from constants
+
+
+def forget_events(conn: Connection, age_s: float, limit: int) -> int:
+    """Delete events of jobs that ended so long ago, the oldest jobs first; how many. The jobs stay as they are."""
+    return conn.execute(_EVENTS, {"age_s": age_s, "limit": limit}).rowcount
+
+
+def forget_jobs(conn: Connection, age_s: float, limit: int) -> int:
+    """Delete jobs that ended so long ago, with their attempts, events and messages; how many.
+
+    A job stays for as long as its cost has not been counted in a budget. Files in the bucket stay.
+    """
+    return conn.execute(_JOBS, {"age_s": age_s, "limit": limit}).rowcount

@@ -19,24 +19,27 @@ import httpx
 from bench.scaling.costs import Costs, load_costs
 from bench.scaling.cpu import PaceWatch
 from bench.scaling.machinery import Layout
-from bench.scaling.messages import accounts_setting, small_stack, stack_cpu
-from bench.scaling.run import Figures, simulate
+from bench.scaling.messages import TICK_S, accounts_setting, small_stack, stack_cpu
+from bench.scaling.run import simulate
 from bench.scaling.workload import Latency, Workload
 from bench.transfer_rig import simulated_gateway
 from producer.client import Producer
 from simulator.timing import Timing
 from storage.database import connect
 from storage.settings import Settings
+from worker.forecasts import REFRESH_S
 
 SEED, SIZE = 7, 256 * 1024
-SLOTS, MEDIAN_S, SIGMA = 48, 2.0, 0.35
+SLOTS, WARM, MEDIAN_S, SIGMA = 48, 48, 2.0, 0.35
 POLL_MIN_S, POLL_MAX_S = 0.5, 5.0
-WITHIN = 0.15
+WITHIN, RUNS = 0.15, 10
+IN_TICKS = ("detection_p50_s",)
+"""Jobs are handed out once a tick: half of one is as near as this can be told, besides the 15 %."""
 _WAIT_S = 240.0
 _JOBS = """
 SELECT extract(epoch FROM created_at)::float8, extract(epoch FROM submitted_at)::float8,
        extract(epoch FROM generated_at)::float8, extract(epoch FROM finished_at)::float8, polls, gateway_task_id
-FROM jobs ORDER BY submitted_at
+FROM jobs WHERE request ->> 'duration' = '5'
 """
 
 
@@ -53,12 +56,16 @@ class Measured:
     queue_wait_p99_s: float
     cpu_ms_per_job: float
     servers_ms_per_job: float
+    scheduler_ms: float
+    submit_poll_ms: float
+    transfer_ms: float
     pace_ms: float
 
 
 COMPARED = tuple(name for name in Measured.__slots__ if name != "pace_ms")
-LOOSE = ("detection_p99_s",)
-"""Shown, and not judged: in a few hundred jobs it is a matter of the three slowest."""
+LOOSE = ("detection_p99_s", "scheduler_ms", "submit_poll_ms", "transfer_ms")
+"""Shown, and not judged: in a few hundred jobs the first is a matter of the three slowest, and the others are the parts
+of the CPU a job."""
 
 
 def real_run(jobs: int) -> Measured:
@@ -81,11 +88,14 @@ def real_run(jobs: int) -> Measured:
         pacing = {"REELQ_POLL_MIN_SECONDS": str(POLL_MIN_S), "REELQ_POLL_MAX_SECONDS": str(POLL_MAX_S)}
         with small_stack(**setting, **pacing) as stack:
             url = str(stack.content()["database_url"])
-            time.sleep(2.0)
+            # Of another kind, so that nothing is learnt from them: processes and connections are there after that.
+            _enqueue(url, account, WARM, duration=4)
+            _wait_until_ended(url, WARM)
+            time.sleep(REFRESH_S + 1.0)  # what was learnt is read anew at the first poll, as in the model
             before = stack_cpu(stack)
             with PaceWatch() as pace:
-                _enqueue(url, account, jobs)
-                _wait_until_ended(url, jobs)
+                _enqueue(url, account, jobs, duration=5)
+                _wait_until_ended(url, WARM + jobs)
             spent = stack_cpu(stack).since(before)
             with connect(url) as conn:
                 rows = conn.execute(_JOBS).fetchall()
@@ -94,10 +104,10 @@ def real_run(jobs: int) -> Measured:
     return _measured(rows, ends, spent, pace.ms)
 
 
-def _enqueue(url: str, account: Mapping[str, object], jobs: int) -> None:
+def _enqueue(url: str, account: Mapping[str, object], jobs: int, duration: int) -> None:
     settings = Settings.model_validate({"database_url": url, "accounts": [account]})
     with Producer(settings) as producer:
-        producer.enqueue_many([{"prompt": f"wave {number}", "duration": 5} for number in range(jobs)])
+        producer.enqueue_many([{"prompt": f"wave {number}", "duration": duration} for number in range(jobs)])
 
 
 def _wait_until_ended(url: str, jobs: int) -> None:
@@ -110,7 +120,7 @@ def _wait_until_ended(url: str, jobs: int) -> None:
                 return
             if time.monotonic() > until:
                 raise RuntimeError(f"of {jobs} jobs {row and row[0]} have succeeded after {_WAIT_S:g} s")
-            time.sleep(0.5)
+            time.sleep(2.0)  # each look costs the database something
 
 
 def _measured(
@@ -135,15 +145,18 @@ def _measured(
         queue_wait_p99_s=waits[int(count * 0.99)],
         cpu_ms_per_job=ours / count * 1000,
         servers_ms_per_job=servers / count * 1000,
+        scheduler_ms=spent["scheduler"] / count * 1000,
+        submit_poll_ms=spent["worker-submit-poll"] / count * 1000,
+        transfer_ms=spent["worker-transfer"] / count * 1000,
         pace_ms=pace,
     )
 
 
-def predict(jobs: int, costs: Costs) -> Figures:
-    """The same run in the model."""
+def predict(jobs: int, costs: Costs) -> dict[str, float]:
+    """The same run in the model: the means of several, for polls are jittered and each run learns from its own."""
     timing = Timing(median_s=MEDIAN_S, sigma=SIGMA)
     # As the simulator draws them: the times are given, not part of what is predicted.
-    times = tuple(timing.draw(random.Random(f"{SEED}/{number}")) for number in range(1, jobs + 1))
+    times = tuple(timing.draw(random.Random(f"{SEED}/{number}")) for number in range(WARM + 1, WARM + jobs + 1))
     mib = SIZE / 2**20
     work = Workload(
         jobs,
@@ -162,7 +175,8 @@ def predict(jobs: int, costs: Costs) -> Figures:
         poll_min_s=POLL_MIN_S,
         poll_max_s=POLL_MAX_S,
     )
-    return simulate(work, layout, costs)
+    runs = [simulate(work, layout, costs, seed=seed) for seed in range(RUNS)]
+    return {name: sum(getattr(run, name) for run in runs) / RUNS for name in COMPARED}
 
 
 def main(jobs: int, costs: Costs | None = None) -> int:
@@ -177,9 +191,10 @@ def main(jobs: int, costs: Costs | None = None) -> int:
     print(f"{'':24}{'predicted':>12}{'measured':>12}{'off by':>10}")
     worst = 0.0
     for name in COMPARED:
-        model, real = getattr(predicted, name), getattr(measured, name)
+        model, real = predicted[name], float(getattr(measured, name))
         off = model / real - 1
-        worst = worst if name in LOOSE else max(worst, abs(off))
+        if name not in LOOSE and not (name in IN_TICKS and abs(model - real) <= TICK_S / 2):
+            worst = max(worst, abs(off))
         print(f"{name:24}{model:12.3f}{real:12.3f}{off:+10.1%}{'   (not judged)' if name in LOOSE else ''}")
     print(f"worst of those judged: {worst:.1%}, may be {WITHIN:.0%}")
     return 0 if worst <= WITHIN else 1

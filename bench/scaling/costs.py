@@ -107,6 +107,8 @@ class TableCosts:
     events_bytes: float
     events: float
     wal_bytes: float
+    vacuum_ms: float
+    """CPU of PostgreSQL to collect the dead rows that a job leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ class Costs:
             transactions={name: each.times(factor) for name, each in self.transactions.items()},
             worker=WorkerCosts(**worker),
             other=OtherCosts(**other),
+            tables=replace(self.tables, vacuum_ms=self.tables.vacuum_ms * factor),
         )
 
 

@@ -19,7 +19,7 @@ from uuid import uuid4
 from celery import Celery
 from redis import Redis
 
-from bench.scaling.cpu import tree_cpu_s
+from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from producer.local.background import BackgroundStack, running_stack
 
 TICK_S = 0.25
@@ -62,12 +62,13 @@ def measure_messages(count: int, idle_s: float) -> dict[str, float]:
         time.sleep(idle_s)
         idle = {name: spent / idle_s for name, spent in stack_cpu(stack).since(before).items()}
         broker = str(stack.content()["broker_url"])
-        before, send_s, began_s = stack_cpu(stack), _send(broker, "poll", count, 0), time.monotonic()
+        before, began_s = stack_cpu(stack), time.monotonic()
+        _send(broker, "poll", count, 0, PAUSE_S)
         _wait_until_taken(broker, "poll")
         time.sleep(1.0)
         took_s = time.monotonic() - began_s
         busy = stack_cpu(stack).since(before)
-        bytes_waiting = _message_bytes(broker)
+        bytes_waiting, send_s = _message_bytes(broker, count)
     each = {name: (busy[name] - idle[name] * took_s) / count * 1000 for name in ("worker-submit-poll", "valkey")}
     return {
         "receive_ms": each["worker-submit-poll"],
@@ -83,7 +84,7 @@ def measure_messages(count: int, idle_s: float) -> dict[str, float]:
     }
 
 
-def _send(broker: str, queue: str, count: int, items: int) -> float:
+def _send(broker: str, queue: str, count: int, items: int, pause_s: float = 0.0) -> float:
     """Send messages as the scheduler does; the CPU seconds it took here."""
     app: Any = Celery(broker=broker, set_as_current=False)
     with app.connection_for_write() as connection:
@@ -92,6 +93,7 @@ def _send(broker: str, queue: str, count: int, items: int) -> float:
         for warm in (True, False):
             began_s = time.process_time()
             for _ in range(1 if warm else count):
+                time.sleep(pause_s)
                 app.send_task(
                     "worker.poll",
                     args=["simulator", listed],
@@ -113,13 +115,14 @@ def _wait_until_taken(broker: str, queue: str) -> None:
             time.sleep(0.05)
 
 
-def _message_bytes(broker: str, count: int = 100) -> float:
-    _send(broker, "bench", count, ITEMS)
+def _message_bytes(broker: str, count: int) -> tuple[float, float]:
+    """Bytes that a message takes in the broker, and the CPU seconds of sending so many one after the other."""
+    send_s = _send(broker, "bench", count, ITEMS)
     with Redis.from_url(broker) as redis:
         used = int(redis.memory_usage("bench", samples=0) or 0)
         held = int(redis.llen("bench"))
         redis.delete("bench")
-    return used / held
+    return used / held, send_s
 
 
 def accounts_setting(*accounts: Mapping[str, Any]) -> dict[str, str]:

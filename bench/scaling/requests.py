@@ -17,9 +17,9 @@ import httpx
 import psutil
 
 from bench.scaling.costs import Transaction
-from bench.scaling.cpu import tree_cpu_s
+from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from bench.scaling.statements import LEASE_S, REQUEST
-from bench.transfer_rig import Rig
+from bench.transfer_rig import Rig, video_url
 from seedance.account import Account
 from storage import jobs
 from storage.database import Connection, Database
@@ -131,18 +131,22 @@ def measure_copies(servers: Rig, transactions: Mapping[str, Transaction], repeat
     ):
         servers.clear()
         with servers.gateway(size) as gateway:
-            servers.enqueue(gateway, batch * times)
+            servers.enqueue(video_url(gateway), batch * times)
             with _runtime(servers, gateway) as runtime:
                 runtime.objects.ensure_bucket()
                 work = _claim_transfers(runtime, batch)
                 found[name] = _each(runtime, times, work, lambda x, r=runtime: transfer_batch(r, x))  # type: ignore[misc] # mypy cannot type the default
+                with runtime.database.begin() as conn:
+                    left = conn.execute("SELECT reason FROM jobs WHERE state <> 'succeeded'").fetchall()
+                if left:
+                    raise RuntimeError(f"{len(left)} of {batch * times} copies were not made: {left[0][0]}")
     message, copy = _split_copies(found, loaded.of(1), loaded.of(20), stored.call, stored.row)
     mib = (found["large"].cpu_ms - found["one"].cpu_ms) / ((LARGE - SMALL) / 2**20)
     return {
         "transfer_message_ms": message,
         "copy_ms": copy - mib * SMALL / 2**20,
         "mib_ms": mib,
-        "poster_ms": found["many"].decoder_ms / 20,
+        "poster_ms": found["one"].decoder_ms,
         "copy_wall_s": found["one"].wall_ms / 1000,
     }
 
@@ -184,10 +188,13 @@ def _each(runtime: Runtime, times: int, claim: Callable[[], Leases], work: Calla
     batches = [claim() for _ in range(times)]
     assert isinstance(runtime.database, CountingDatabase)
     runtime.database.transactions = 0
-    decoder_s, cpu_s, wall_s = _decoder_cpu_s(), time.process_time(), time.perf_counter()
+    decoder_s, cpu_s, wall_s = _decoder_cpu_s(), time.process_time(), 0.0
     for batch in batches:
+        time.sleep(PAUSE_S)
+        begun_s = time.perf_counter()
         work(batch)
-    wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+        wall_s += time.perf_counter() - begun_s
+    cpu_s = time.process_time() - cpu_s
     spent = (cpu_s, _decoder_cpu_s() - decoder_s, wall_s)
     cpu_ms, decoder_ms, wall_ms = (value * 1000 / times for value in spent)
     return Spent(cpu_ms, decoder_ms, wall_ms, runtime.database.transactions / times)

@@ -47,6 +47,10 @@ class Figures:
     broker_share: float
     cpu_ms_per_job: float
     """Of scheduler and workers, decoders included."""
+    scheduler_ms: float
+    submit_poll_ms: float
+    transfer_ms: float
+    """These three are its parts."""
     servers_ms_per_job: float
     """Of PostgreSQL and the broker."""
     messages_per_s: float
@@ -136,6 +140,7 @@ def _figures(system: System, before: Spent | None) -> Figures:
     other, layout, tally = system.costs.other, system.layout, system.tally
     idle = other.idle_worker_share * seconds
     submit_s, transfer_s = submit_s + idle * layout.submit_poll, transfer_s + idle * layout.transfer
+    database_s += system.costs.tables.vacuum_ms * ended / 1000
     database_s, broker_s = (
         database_s + other.idle_database_share * seconds,
         broker_s + other.idle_broker_share * seconds,
@@ -165,6 +170,9 @@ def _figures(system: System, before: Spent | None) -> Figures:
         database_share=database_s / seconds,
         broker_share=broker_s / seconds,
         cpu_ms_per_job=(scheduler_s + submit_s + transfer_s + decoder_s) / per * 1000,
+        scheduler_ms=scheduler_s / per * 1000,
+        submit_poll_ms=submit_s / per * 1000,
+        transfer_ms=(transfer_s + decoder_s) / per * 1000,
         servers_ms_per_job=(database_s + broker_s) / per * 1000,
         messages_per_s=span[11] / seconds,
         transactions_per_job=span[9] / per,

@@ -15,7 +15,7 @@ from uuid import UUID
 import psycopg
 
 from bench.scaling.costs import TRANSACTIONS, Linear, TableCosts, Transaction
-from bench.scaling.cpu import tree_cpu_s
+from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from seedance.account import Account
 from storage import durations, jobs
 from storage.database import Connection, Database
@@ -51,11 +51,15 @@ class Meter:
 
     def run(self, name: str, batches: Sequence[Sequence[T]], work: Callable[[Connection, Sequence[T]], object]) -> None:
         """One transaction for each batch."""
-        before = self._wal(), tree_cpu_s(self._postgres), time.process_time(), time.perf_counter()
+        before = self._wal(), tree_cpu_s(self._postgres), time.process_time()
+        wall_s = 0.0
         for batch in batches:
+            time.sleep(PAUSE_S)
+            begun_s = time.perf_counter()
             with self._db.begin() as conn:
                 work(conn, batch)
-        wall_s, client_s = time.perf_counter() - before[3], time.process_time() - before[2]
+            wall_s += time.perf_counter() - begun_s
+        client_s = time.process_time() - before[2]
         database_s = tree_cpu_s(self._postgres) - before[1]
         took = (client_s * 1000, database_s * 1000, wall_s * 1000, self._wal() - before[0])
         for index, value in enumerate((*took, sum(map(len, batches)), len(batches))):
@@ -76,16 +80,18 @@ def measure_transactions(url: str, postgres: int, lives: int) -> tuple[dict[str,
     with closing(Database(url, name="bench", size=1)) as db:
         live(Meter(db, postgres), db, 50, 50)
         single, many = Meter(db, postgres), Meter(db, postgres)
-        for _ in range(2):
-            live(single, db, lives // 10, 1)
+        live(single, db, lives // 20, 1)
         with db.begin() as conn:
-            conn.execute("TRUNCATE jobs, attempts, job_events, durations")
+            conn.execute("TRUNCATE jobs, durations CASCADE")
         live(many, db, lives, 50)
         with psycopg.connect(url, autocommit=True) as plain:
+            before_s = tree_cpu_s(postgres)
+            plain.execute("VACUUM (ANALYZE) jobs, attempts, job_events")
+            vacuum_s = tree_cpu_s(postgres) - before_s
             plain.execute("VACUUM (FULL, ANALYZE)")  # what is left once dead rows are given back
             row = plain.execute(_SIZES).fetchone()
     assert row is not None
-    tables = TableCosts(*(size / lives for size in (*row, many.wal_bytes())))
+    tables = TableCosts(*(size / lives for size in (*row, many.wal_bytes(), vacuum_s * 1000)))
     return {name: _linear(single.per_call(name), many.per_call(name)) for name in TRANSACTIONS}, tables
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from producer.cli.job_decisions import confirm
-from producer.cli.options import AsJson, DataDir, OfTenant, Yes, open_producer, settings_of
+from producer.cli.options import AsJson, DataDir, Discard, OfTenant, Yes, open_producer, settings_of
 from producer.cli.tenants import Budgeted, Weight
 from storage.records import DEFAULT_TENANT
 from storage.states import JobState
@@ -25,9 +25,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The campaign.", show_
 def cancel(
     ctx: typer.Context,
     name: Name,
-    discard: Annotated[
-        bool, typer.Option("--discard", help="Also give up jobs that were submitted; they are billed all the same.")
-    ] = False,
+    discard: Discard = False,
     yes: Yes = False,
     tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,

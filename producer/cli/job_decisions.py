@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from producer.cli.options import AsJson, DataDir, OfTenant, Yes, job_ids_of, open_producer
+from producer.cli.options import AsJson, DataDir, Discard, OfTenant, Yes, job_ids_of, open_producer
 from storage.records import DEFAULT_TENANT
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ def _each(
 def cancel(
     ctx: typer.Context,
     ids: Ids,
-    discard: Annotated[
-        bool, typer.Option("--discard", help="Also give up jobs that were submitted; they are billed all the same.")
-    ] = False,
+    discard: Discard = False,
     yes: Yes = False,
     tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,

@@ -22,6 +22,9 @@ DataDir = Annotated[
     typer.Option("--data-dir", metavar="DIR", help="Where the local stack lives (REELQ_DATA_DIR, else ./.reelq)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Discard = Annotated[
+    bool, typer.Option("--discard", help="Also give up jobs that were submitted; they are billed all the same.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 OfTenant = Annotated[str, typer.Option("--tenant", help="Whose; see `reelq tenants list`.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until nothing more happens by itself.")]

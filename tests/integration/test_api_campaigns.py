@@ -14,28 +14,11 @@ from producer.client import Producer
 from storage.objects import Objects
 from storage.settings import Settings
 from storage.states import JobState
-from tests.integration.api_server import bring, serving, with_account
+from tests.integration.api_server import bring
 
 S = JobState
 NDJSON = {"Content-Type": "application/x-ndjson"}
 CSV = {"Content-Type": "text/csv; charset=utf-8"}
-
-
-@pytest.fixture
-def configured(settings: Settings) -> Settings:
-    return with_account(settings)
-
-
-@pytest.fixture
-def producer(configured: Settings) -> Iterator[Producer]:
-    with Producer(configured) as made:
-        yield made
-
-
-@pytest.fixture
-def api(configured: Settings) -> Iterator[httpx.Client]:
-    with serving(configured) as client:
-        yield client
 
 
 def lines(*rows: dict[str, Any] | str) -> bytes:

@@ -17,27 +17,10 @@ from storage.database import connect
 from storage.objects import Objects
 from storage.settings import Settings
 from storage.states import JobState
-from tests.integration.api_server import bring, serving, with_account
+from tests.integration.api_server import bring
 
 S = JobState
 FOX = {"prompt": "a red fox", "duration": 5, "resolution": "720p"}
-
-
-@pytest.fixture
-def configured(settings: Settings) -> Settings:
-    return with_account(settings)
-
-
-@pytest.fixture
-def producer(configured: Settings) -> Iterator[Producer]:
-    with Producer(configured) as made:
-        yield made
-
-
-@pytest.fixture
-def api(configured: Settings) -> Iterator[httpx.Client]:
-    with serving(configured) as client:
-        yield client
 
 
 def enqueue(api: httpx.Client, **fields: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from storage.database import connect
 from storage.objects import Objects
 from storage.settings import Settings
 from storage.states import JobState
-from tests.integration.api_server import bring, serving, with_account
+from tests.integration.api_server import bring, serving
 from tests.media_files import clip, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
@@ -33,23 +33,6 @@ S = JobState
 FOX = "a red fox runs through fresh snow"
 # The package says that videos may be named by their id, and refuses to send them so: `extra_body` does.
 OMIT: Any = omit
-
-
-@pytest.fixture
-def configured(settings: Settings) -> Settings:
-    return with_account(settings)
-
-
-@pytest.fixture
-def producer(configured: Settings) -> Iterator[Producer]:
-    with Producer(configured) as made:
-        yield made
-
-
-@pytest.fixture
-def api(configured: Settings) -> Iterator[httpx.Client]:
-    with serving(configured) as client:
-        yield client
 
 
 @pytest.fixture

@@ -14,23 +14,12 @@ from storage import keys
 from storage.database import connect
 from storage.settings import Settings
 from storage.states import JobState
-from tests.integration.api_server import bring, serving, with_account
+from tests.integration.api_server import bring, serving
 
 S = JobState
 ZH = {"Accept-Language": "zh-CN,zh;q=0.9"}
 HOSTILE = """</title><script>alert(1)</script><img src=x onerror='alert(2)'>"&amp;"""
 PAGES = ("/", "/jobs", "/jobs/new", "/campaigns", "/accounts", "/login", "/jobs/0198a000-0000-7000-8000-000000000000")
-
-
-@pytest.fixture
-def configured(settings: Settings) -> Settings:
-    return with_account(settings)
-
-
-@pytest.fixture
-def producer(configured: Settings) -> Iterator[Producer]:
-    with Producer(configured) as made:
-        yield made
 
 
 @pytest.fixture

@@ -1,0 +1,30 @@
+"""What the tests of the ways in share: an account, a producer that has it, and the API in front of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from producer import Producer
+from storage.settings import Settings
+from tests.integration.api_server import serving, with_account
+
+
+@pytest.fixture
+def configured(settings: Settings) -> Settings:
+    """Settings with an account."""
+    return with_account(settings)
+
+
+@pytest.fixture
+def producer(configured: Settings) -> Iterator[Producer]:
+    with Producer(configured) as made:
+        yield made
+
+
+@pytest.fixture
+def api(configured: Settings) -> Iterator[httpx.Client]:
+    with serving(configured) as client:
+        yield client

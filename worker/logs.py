@@ -8,7 +8,7 @@ from typing import Any
 from celery import signals
 
 # These say for every message what `job.moved` says for every job.
-_CHATTY = ("celery.worker.strategy", "celery.app.trace", "celery.beat", "httpx", "kombu", "aiohttp.access")
+_CHATTY = ("celery.worker.strategy", "celery.app.trace", "celery.beat", "kombu", "aiohttp.access")
 
 
 @signals.setup_logging.connect

@@ -17,7 +17,7 @@ import pytest
 from seedance.account import Account
 from seedance.client import GatewayClient
 from seedance.errors import BadAnswer, GatewayError, NotSent, OutcomeUnknown, Rejected, Unavailable
-from seedance.gateways.base import Attempt, Submitted
+from seedance.gateways.base import Attempt, Submitted, WireCall
 from seedance.gateways.registry import DIALECTS
 from seedance.request import GenerationRequest
 
@@ -186,6 +186,22 @@ def test_a_kept_connection_closed_under_the_second_post_is_of_unknown_outcome_an
 
     asyncio.run(run())
     assert received == 2
+
+
+def test_a_body_of_many_megabytes_arrives_whole_and_with_its_length() -> None:
+    bodies: list[bytes] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        bodies.append((await read_request(reader)).partition(b"\r\n\r\n")[2])
+        writer.write(ANSWER)
+        await writer.drain()
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port, timeout_s=20.0) as client:
+            await client.call("submit", WireCall("POST", "/v1/videos", json={"image": "x" * 5_000_000}))
+
+    asyncio.run(run())
+    assert [orjson.loads(body) for body in bodies] == [{"image": "x" * 5_000_000}]
 
 
 def free_port() -> int:

@@ -90,7 +90,6 @@ def _delivery_problems(
 ) -> Iterator[Problem]:
     """Files of ours that have no way to the gateway, or not all of them."""
     capabilities = account.dialect.capabilities()
-    reachable = settings.bucket_reachable_by(account)
     body_bytes = 0.0
     for field, modality, value in request.media():
         if media_kind(value) is not MediaKind.UPLOAD:
@@ -98,7 +97,7 @@ def _delivery_problems(
             continue
         if capabilities.tiers[request.tier].media[modality].count == 0:
             continue
-        match delivery_of(account, request.tier, modality, reachable=reachable):
+        match delivery_of(account, request.tier, modality, reachable=settings.bucket_reachable_by(account)):
             case None:
                 host = urlsplit(settings.s3_endpoint_url or "").hostname
                 yield Problem(

@@ -15,6 +15,7 @@ from seedance.problems import Problem
 from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest, Modality
 
 MAX_CALLBACK_CHARS = 2048
+_FLAGS = get_args(Flag)
 _SAME_FORMAT = {
     "jpeg": "jpg",
     "tif": "tiff",
@@ -48,7 +49,7 @@ def refusals_of(
             "operation",
             f"{gateway} documents no {request.operation}; leave it out to send the video as a reference",
         )
-    for name in get_args(Flag):
+    for name in _FLAGS:
         value = getattr(request, name)
         # What happens anyway (no watermark, a random seed) may be asked for. A seed of 0 is not False.
         if name not in capabilities.flags and not (value is None or value is False or value == RANDOM_SEED):
@@ -74,7 +75,7 @@ def warnings_of(capabilities: Capabilities, request: GenerationRequest) -> Itera
         yield Problem(
             "operation", f"{gateway} has no field for it: the prompt must say what to {request.operation}, and how"
         )
-    for name in get_args(Flag):
+    for name in _FLAGS:
         if name not in capabilities.flags and getattr(request, name) is False:
             yield Problem(name, f"{gateway} has no such setting; false is left out")
     if capabilities.advised_prompt is not None:

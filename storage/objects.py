@@ -1,7 +1,7 @@
 """All S3: the bucket, files in and out, links, and signed requests for whoever sends the bytes himself.
 
-boto3 does what is rare (buckets, multipart bookkeeping, links). Videos go from the gateway to the store through the
-worker's own async client, signed here: a signed PUT costs a fifth of boto3's CPU.
+boto3 does what is rare (buckets, lists, links). Videos go from the gateway to the store through the worker's own async
+client, signed here: a signed PUT costs a fifth of boto3's CPU.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,9 +48,11 @@ class ObjectInfo:
 class SignedRequest:
     """A request ready to be sent as it is, within 15 minutes."""
 
-    method: Literal["GET", "PUT"]
+    method: Literal["PUT", "POST", "DELETE"]
     url: str
     headers: Mapping[str, str]
+    body: bytes = b""
+    """Empty when whoever sends it has the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,32 +275,6 @@ class Objects:
             "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=int(min(seconds, MAX_LINK_S))
         )
 
-    def begin_parts(self, key: str, content_type: str) -> str:
-        """Start a multipart upload and give its id.
-
-        Raises:
-            StoreUnavailable: the store refuses or does not answer.
-        """
-        with self._translated():
-            return self._s3.create_multipart_upload(
-                Bucket=self.bucket, Key=key, ContentType=content_type, ChecksumAlgorithm="CRC32"
-            )["UploadId"]
-
-    def complete_parts(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
-        """Make one object of the parts.
-
-        Raises:
-            StoreUnavailable: the store refuses or does not answer.
-        """
-        listed = [{"PartNumber": part.number, "ETag": part.etag, "ChecksumCRC32": part.crc32} for part in parts]
-        with self._translated():
-            self._s3.complete_multipart_upload(
-                Bucket=self.bucket,
-                Key=key,
-                UploadId=upload_id,
-                MultipartUpload={"Parts": listed},  # type: ignore[typeddict-item] # plain dicts are what boto3 takes
-            )
-
     def abort_parts(self, key: str, upload_id: str) -> None:
         """Give up a multipart upload and what was stored of it; one that is gone already is fine.
 
@@ -348,16 +324,29 @@ class Objects:
         part: tuple[str, int] | None = None,
     ) -> SignedRequest:
         """A signed PUT of a whole object, or of one `part` (upload id, number); the store verifies the checksum."""
-        from storage.signing import sign
-
-        url = f"{self._s3.meta.endpoint_url.rstrip('/')}/{self.bucket}/{quote(key)}"
-        if part is not None:
-            url += "?" + urlencode({"partNumber": part[1], "uploadId": part[0]})
+        query = urlencode({"partNumber": part[1], "uploadId": part[0]}) if part is not None else ""
         headers = {
             "Content-Length": str(size_bytes),
             "x-amz-checksum-crc32": checksum,
         }
         if content_type is not None:
             headers["Content-Type"] = content_type
+        return self.sign("PUT", key, query, headers, sha256)
+
+    def sign(
+        self,
+        method: Literal["PUT", "POST", "DELETE"],
+        key: str,
+        query: str,
+        headers: Mapping[str, str],
+        sha256: str,
+        body: bytes = b"",
+    ) -> SignedRequest:
+        """A signed request about an object; `query` is percent-encoded, `sha256` that of what will be sent, in hex."""
+        from storage.signing import sign
+
+        url = f"{self._s3.meta.endpoint_url.rstrip('/')}/{self.bucket}/{quote(key)}" + (f"?{query}" if query else "")
         credentials = self._session.get_credentials().get_frozen_credentials()
-        return SignedRequest("PUT", url, sign(credentials, self._settings.s3_region, "PUT", url, headers, sha256))
+        return SignedRequest(
+            method, url, sign(credentials, self._settings.s3_region, method, url, headers, sha256), body
+        )

@@ -14,7 +14,6 @@ from worker.fetch import DownloadFailed, Fetcher, UrlRefused
 
 log = logging.getLogger("reelq.download")
 
-CHUNK_BYTES = 256 * 1024
 MAX_VIDEO_BYTES = 16 * 2**30
 MAX_RESUMES = 5
 _GONE = frozenset({401, 403, 404, 410})
@@ -104,7 +103,7 @@ class VideoSource:
     async def _body(self) -> AsyncIterator[bytes]:
         if self._response is None:
             raise DownloadFailed("is not open")
-        async for chunk in self._response.content.iter_chunked(CHUNK_BYTES):
+        async for chunk in self._response.content.iter_any():
             self._offset += len(chunk)
             if self._offset > (self.length if self.length is not None else MAX_VIDEO_BYTES):
                 raise DownloadFailed(f"gives more than the {self.length or MAX_VIDEO_BYTES} bytes it should")

@@ -16,7 +16,7 @@ import redis
 
 from storage.objects import PART_BYTES, VIDEOS, Objects
 from storage.settings import Settings
-from tests.servers import environ_for
+from tests.servers import TestServers, environ_for
 from tests.transfers import Files, a_video, generated, row_of, running_runtime, transfer
 from worker.runtime import Runtime
 from worker.sweep import Swept, sweep_uploads
@@ -113,10 +113,9 @@ def test_a_copy_that_is_being_made_is_left_alone(runtime: Runtime, files: Files,
     assert seen == 1, "a sweep was made while the upload was open"
 
 
-def test_other_peoples_uploads_are_none_of_ours(runtime: Runtime) -> None:
-    runtime.objects.ensure_bucket()
-    runtime.objects.begin_parts("inputs/x.mp4", "video/mp4")
-    runtime.objects.begin_parts("videos/2026/01/02/not-a-job.mp4", "video/mp4")
+def test_other_peoples_uploads_are_none_of_ours(runtime: Runtime, servers: TestServers) -> None:
+    for key in ("inputs/x.mp4", "videos/2026/01/02/not-a-job.mp4"):
+        servers.s3_client.create_multipart_upload(Bucket=runtime.objects.bucket, Key=key)
     assert swept(runtime) == Swept(1, 0), "under videos/ only jobs write"
     assert [key for key, _, _ in runtime.objects.open_parts()] == ["inputs/x.mp4"]
 

@@ -43,7 +43,8 @@ class Listing:
             return None
         if page[0] not in self._asked:
             self._asked[page[0]] = asyncio.create_task(self._list(page))
-        report = (await self._asked[page[0]]).get(task_id)
+        # Others wait for the same answer: one of them that is given up must not take it along.
+        report = (await asyncio.shield(self._asked[page[0]])).get(task_id)
         return report if report is not None and _says_enough(report) else None
 
     async def _list(self, task_ids: Sequence[str]) -> dict[str, TaskReport]:

@@ -41,8 +41,8 @@ def process_of(point: str) -> str:
 
 
 def account_for(point: str) -> str:
-    if point.startswith("reconcile."):
-        return "listed"  # its gateway can say which tasks it has
+    if point.startswith("reconcile.") or point == "poll.after_query":
+        return "listed"  # its gateway can say which tasks it has, and is asked about several at once
     return "large" if point in LARGE else "small"
 
 

@@ -11,13 +11,15 @@ from storage.settings import Settings
 
 
 def account_statuses(conn: Connection, settings: Settings) -> list[dict[str, Any]]:
-    """Every account in the order in which they are tried. `error` says why one is suspended, else it is None."""
+    """Every account in the order in which they are tried. `error` says why one is suspended or what its gateway said in
+    an outage, else it is None."""
     known = accounts.states(conn)
     used = jobs.in_flight(conn, settings.unconfirmed_grace_seconds)
     rows = []
     for account in settings.accounts:
         learnt = known.get(account.name, {})
-        state = "suspended" if learnt.get("suspended") else "throttled" if learnt.get("throttled") else "ok"
+        state = next((word for word in ("suspended", "outage", "throttled") if learnt.get(word)), "ok")
+        rests = state in ("suspended", "outage")
         rows.append(
             {
                 "name": account.name,
@@ -29,9 +31,10 @@ def account_statuses(conn: Connection, settings: Settings) -> list[dict[str, Any
                 "limit_since": learnt.get("slot_limit_at") if learnt.get("slot_limit") else None,
                 "in_flight": used.get(account.name, 0),
                 "state": state,
-                "suspended_until": learnt.get("suspended_until") if state == "suspended" else None,
+                "suspended_until": learnt.get("suspended_until") if rests else None,
+                "suspended_since": learnt.get("suspended_at") if rests else None,
                 "throttled_until": learnt.get("throttled_until") if learnt.get("throttled") else None,
-                "error": learnt.get("error") if state == "suspended" else None,
+                "error": learnt.get("error") if rests else None,
             }
         )
     return rows

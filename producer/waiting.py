@@ -25,6 +25,7 @@ Code = Literal[
     "over_budget",
     "no_price",
     "suspended",
+    "outage",
     "throttled",
     "slots_taken",
     "held",
@@ -39,9 +40,10 @@ Code = Literal[
 class Wait:
     """One reason. `values` by code:
 
-    tried_again, polled, copied: `seconds` until then and `reason`; suspended: `account`, `until`, `error`; throttled:
-    `account`, `until`; slots_taken: `accounts` (name, used, most); parts_silent: `parts`; over_budget and no_price:
-    `campaign` (None: the tenant's own budget), `amount`, `left`, `currency`. The others have none.
+    tried_again, polled, copied: `seconds` until then and `reason`; suspended: `account`, `until`, `error`; outage: the
+    same and `since`; throttled: `account`, `until`; slots_taken: `accounts` (name, used, most); parts_silent: `parts`;
+    over_budget and no_price: `campaign` (None: the tenant's own budget), `amount`, `left`, `currency`. The others have
+    none.
     """
 
     code: Code
@@ -56,7 +58,7 @@ def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wai
     able = [account for account in settings.accounts if account.name == (job.account_pin or account.name)]
     states = accounts.states(conn)
     known = [states[account.name] for account in able if account.name in states]
-    resting = [state for state in known if state["suspended"] or state["throttled"]]
+    resting = [state for state in known if state["suspended"] or state["outage"] or state["throttled"]]
     slots: list[tuple[str, int, int]] = []
     if job.state is JobState.QUEUED:
         used = jobs.in_flight(conn, settings.unconfirmed_grace_seconds)
@@ -103,6 +105,9 @@ def reasons(
             if account.get("suspended"):
                 of = {"account": account["name"], "until": account["suspended_until"], "error": account.get("error")}
                 yield Wait("suspended", of)
+            elif account.get("outage"):
+                of = {"account": account["name"], "until": account["suspended_until"], "error": account.get("error")}
+                yield Wait("outage", of | {"since": account["suspended_at"]})
             elif account.get("throttled"):
                 yield Wait("throttled", {"account": account["name"], "until": account["throttled_until"]})
             if slots:

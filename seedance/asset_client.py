@@ -9,7 +9,7 @@ from typing import TypeVar
 from seedance import assets
 from seedance.assets import AssetStatus, ListedAsset
 from seedance.client import GatewayClient
-from seedance.errors import AccountProblem, GatewayError, NotSent, Rejected
+from seedance.errors import AccountProblem, GatewayError, NotTried, Rejected
 from seedance.gateways.base import WireAnswer, WireCall
 from seedance.request import Modality
 
@@ -140,7 +140,7 @@ class AssetClient:
 
     def _check(self, may_post: Callable[[], bool]) -> None:
         if not may_post():
-            raise NotSent("the time for it was over before it was sent", gateway=self._gateway)
+            raise NotTried("the time for it was over before it was sent", gateway=self._gateway)
 
     async def _if_listed(self, question: Awaitable[Item]) -> Item | None:
         try:

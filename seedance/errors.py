@@ -2,6 +2,7 @@
 
 GatewayError
 ├── NotSent          no byte of the request left us: repeat freely
+│   └── NotTried     for a reason of our own, which says nothing about the gateway
 ├── Throttled        refused for now: repeat after `retry_after_s`
 ├── Unavailable      the gateway says in its own words that it failed: nothing was started, repeat a few times
 ├── OutcomeUnknown   bytes were sent and no clear answer came: it may run and be charged, never repeat on its own
@@ -101,6 +102,12 @@ class NotSent(GatewayError):
     """No byte of the request left us: refused connection, DNS, TLS, no free connection."""
 
     code = "not_sent"
+
+
+class NotTried(NotSent):
+    """We did not even try, for a reason of our own: the lease was over, or a file could not be read."""
+
+    code = "not_tried"
 
 
 class Throttled(GatewayError):

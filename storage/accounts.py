@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, LiteralString
 
 import orjson
@@ -14,18 +15,22 @@ from storage.database import Connection
 log = logging.getLogger("reelq.accounts")
 
 SUSPEND_CAP_S = 900.0
+OUTAGE_CAP_S = 120.0  # a gateway comes back by itself, and then nobody should wait long for the probe that finds it
 SHRINK_APART_S = 5.0
 
-# While it is suspended, further failures are those of POSTs made before: only a probe's failure doubles the time.
+# While it rests, further failures are those of POSTs made before: only a probe's failure doubles the time. What it
+# rested for another reason does not count.
 _SUSPEND: LiteralString = """
-INSERT INTO account_states AS s (name, suspended_until, suspensions, error) VALUES
-    (%(name)s, now() + make_interval(secs => %(seconds)s), 1, %(error)s::jsonb)
+INSERT INTO account_states AS s (name, suspended_until, suspensions, suspended_at, outage, error) VALUES
+    (%(name)s, now() + make_interval(secs => %(seconds)s), 1, now(), %(outage)s, %(error)s::jsonb)
 ON CONFLICT (name) DO UPDATE SET
-    suspended_until = CASE WHEN s.suspended_until > now() THEN s.suspended_until
-        ELSE now() + make_interval(secs => least(%(cap_s)s, %(seconds)s * 2.0 ^ s.suspensions)) END,
-    suspensions = CASE WHEN s.suspended_until > now() THEN s.suspensions ELSE least(s.suspensions + 1, 30) END,
-    error = excluded.error, updated_at = now()
-RETURNING extract(epoch FROM s.suspended_until - now())::float8
+    suspended_until = now() + make_interval(secs => least(
+        %(cap_s)s, %(seconds)s * 2.0 ^ CASE WHEN s.outage = excluded.outage THEN s.suspensions ELSE 0 END)),
+    suspensions = CASE WHEN s.outage = excluded.outage THEN least(s.suspensions + 1, 30) ELSE 1 END,
+    suspended_at = CASE WHEN s.outage = excluded.outage THEN coalesce(s.suspended_at, now()) ELSE now() END,
+    outage = excluded.outage, error = excluded.error, updated_at = now()
+WHERE s.suspended_until IS NULL OR s.suspended_until <= now()
+RETURNING extract(epoch FROM suspended_until - now())::float8, suspensions
 """
 _THROTTLE: LiteralString = """
 WITH before AS (
@@ -50,19 +55,21 @@ UPDATE account_states SET
 WHERE name = %(name)s RETURNING slot_limit
 """
 _RECOVERED: LiteralString = """
-UPDATE account_states s SET suspended_until = NULL, suspensions = 0, error = NULL, updated_at = now()
+UPDATE account_states s SET suspended_until = NULL, suspensions = 0, suspended_at = NULL, outage = false, error = NULL,
+                            updated_at = now()
 WHERE s.name = %(name)s AND EXISTS (
     SELECT FROM attempts a WHERE a.account = s.name AND a.started_at > s.suspended_until AND a.outcome = 'accepted')
 RETURNING s.name
 """
 _RESUME: LiteralString = """
-UPDATE account_states SET suspended_until = NULL, throttled_until = NULL, suspensions = 0, error = NULL,
-                          slot_limit = NULL, slot_limit_at = now(), updated_at = now()
+UPDATE account_states SET suspended_until = NULL, throttled_until = NULL, suspensions = 0, suspended_at = NULL,
+                          outage = false, error = NULL, slot_limit = NULL, slot_limit_at = now(), updated_at = now()
 WHERE name = %(name)s
 """
 _STATES: LiteralString = """
-SELECT name, suspended_until, throttled_until, error, slot_limit, slot_limit_at,
-       coalesce(suspended_until > now(), false) AS suspended, coalesce(throttled_until > now(), false) AS throttled
+SELECT name, suspended_until, suspended_at, throttled_until, error, slot_limit, slot_limit_at,
+       coalesce(suspended_until > now() AND NOT outage, false) AS suspended,
+       outage AND suspended_until IS NOT NULL AS outage, coalesce(throttled_until > now(), false) AS throttled
 FROM account_states
 """
 _BEAT: LiteralString = """
@@ -75,15 +82,30 @@ SELECT DISTINCT component FROM heartbeats WHERE seen_at > now() - make_interval(
 """
 
 
-def suspend(conn: Connection, name: str, seconds: float, error: Mapping[str, Any]) -> float:
-    """Submit nothing to this account for a while: its key, permission or credit failed.
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """An account submits nothing for so many seconds; `number` counts such rests without an acceptance in between."""
 
-    After that one job is tried; each time it fails in the same way the account rests twice as long. Gives the seconds.
+    seconds: float
+    number: int
+
+
+def suspend(
+    conn: Connection, name: str, seconds: float, error: Mapping[str, Any], *, outage: bool = False
+) -> Rest | None:
+    """Submit nothing to this account for a while: its key, permission or credit failed, or its gateway is away.
+
+    After that one job is tried; each time it fails in the same way the account rests twice as long. None: it rests
+    already.
     """
-    parameters = {"name": name, "seconds": seconds, "cap_s": SUSPEND_CAP_S, "error": orjson.dumps(error).decode()}
+    cap_s = OUTAGE_CAP_S if outage else SUSPEND_CAP_S
+    parameters = {"name": name, "seconds": seconds, "cap_s": cap_s, "error": _json(error), "outage": outage}
     row = conn.execute(_SUSPEND, parameters).fetchone()
-    assert row is not None  # noqa: S101 - DO UPDATE returns the row either way
-    return float(row[0])
+    return None if row is None else Rest(float(row[0]), row[1])
+
+
+def _json(error: Mapping[str, Any]) -> str:
+    return orjson.dumps(error).decode()
 
 
 def throttle(conn: Connection, name: str, seconds: float) -> None:
@@ -103,7 +125,7 @@ def grow_limit(conn: Connection, name: str, step: int) -> int | None:
 
 
 def end_suspension(conn: Connection, name: str) -> bool:
-    """Forget a suspension after which a job was accepted."""
+    """Forget a suspension or an outage, if a job was accepted whose POST was made after the rest."""
     return conn.execute(_RECOVERED, {"name": name}).fetchone() is not None
 
 

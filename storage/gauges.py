@@ -24,7 +24,8 @@ SELECT account, count(*) FROM jobs
 WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring' GROUP BY account
 """
 _PAUSED: LiteralString = """
-SELECT name, (coalesce(suspended_until > now(), false))::int, (coalesce(throttled_until > now(), false))::int
+SELECT name, (coalesce(suspended_until > now() AND NOT outage, false))::int,
+       (coalesce(throttled_until > now(), false))::int, (outage AND suspended_until IS NOT NULL)::int
 FROM account_states
 """
 _SEEN: LiteralString = """
@@ -46,8 +47,8 @@ class Gauges:
     least_life_s: float | None
     """How long the URL lives that dies first, None when no video waits to be copied."""
     in_flight: dict[str, int]
-    paused: dict[str, tuple[int, int]]
-    """By account: suspended, throttled."""
+    paused: dict[str, tuple[int, int, int]]
+    """By account: suspended, throttled, in an outage."""
     unseen_s: dict[str, float]
     webhooks: dict[str, int]
     """Messages by state, as far back as they are kept."""
@@ -66,7 +67,7 @@ def read_gauges(conn: Connection) -> Gauges:
         expiring={level: number for level, number, _ in videos},
         least_life_s=min((left for _, _, left in videos if left is not None), default=None),
         in_flight=dict(conn.execute(_ACCOUNTS).fetchall()),
-        paused={name: (suspended, throttled) for name, suspended, throttled in conn.execute(_PAUSED)},
+        paused={name: (suspended, throttled, outage) for name, suspended, throttled, outage in conn.execute(_PAUSED)},
         unseen_s=dict(conn.execute(_SEEN).fetchall()),
         webhooks=webhooks,
         webhook_age_s=webhook_age_s,

@@ -272,15 +272,18 @@ class Asset(SQLModel, table=True):
 
 
 class AccountState(SQLModel, table=True):
-    """What was learnt about an account: whether it is suspended, and why. Schedulers lock the row while they claim."""
+    """What was learnt about an account: whether it rests, and why. Schedulers lock the row while they claim."""
 
     __tablename__ = "account_states"
 
     name: str = Field(sa_column=Column(Text, primary_key=True))
     suspended_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     throttled_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    # Suspensions in a row without a job that was accepted between them: each is twice as long.
+    # Suspensions in a row without a job that was accepted between them, each twice as long; since when.
     suspensions: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    suspended_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # Why: its gateway is away; otherwise its key, permission or credit failed.
+    outage: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # As configured, and what "too many" has made of it (NULL: the same), since when.
     max_in_flight: int | None = Field(default=None, sa_column=Column(Integer))

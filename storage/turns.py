@@ -75,6 +75,7 @@ WITH shares AS (
           AND coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid) = s.campaign
           AND coalesce(account_pin, ''::text) = s.pin AND due_at <= now()
           AND %(gateway)s = ANY(gateways) AND cancel_request IS NULL
+          AND (reason IS NULL OR reason <> ALL(%(besides)s::text[]))
           AND (%(tiers)s::text[] IS NULL OR coalesce(request ->> 'tier', 'standard') = ANY(%(tiers)s::text[]))
         ORDER BY due_at, id LIMIT s.wanted FOR UPDATE SKIP LOCKED) d
 )
@@ -92,14 +93,27 @@ ON CONFLICT (account, tenant) DO UPDATE SET
 
 
 def claim_submits(
-    conn: Connection, account: str, gateway: str, limit: int, lease_s: float, tiers: Sequence[str] | None = None
+    conn: Connection,
+    account: str,
+    gateway: str,
+    limit: int,
+    lease_s: float,
+    tiers: Sequence[str] | None = None,
+    besides: Sequence[str] = (),
 ) -> list[Claimed]:
     """Lease queued jobs that this account can serve and the budgets allow, and note the account.
 
     The highest priority first; within it tenants take turns, and within a tenant its campaigns; within a campaign the
-    oldest first. `tiers`: the only ones the account has; None: all that its gateway has.
+    oldest first. `tiers`: the only ones the account has; None: all that its gateway has. `besides`: jobs that are in
+    the queue for these reasons stay there.
     """
-    fixed = {"account": account, "gateway": gateway, "lease_s": lease_s, "tiers": tiers and list(tiers)}
+    fixed = {
+        "account": account,
+        "gateway": gateway,
+        "lease_s": lease_s,
+        "tiers": tiers and list(tiers),
+        "besides": list(besides),
+    }
     ledger = Ledger(conn)
     claimed: list[Claimed] = []
     below = 10

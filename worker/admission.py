@@ -12,6 +12,7 @@ from seedance.account import Account
 from storage import accounts, admission, jobs
 from storage.admission import LockedAccount, Usage
 from storage.database import Connection
+from storage.records import Claimed
 from storage.settings import Settings
 
 log = logging.getLogger("reelq.admission")
@@ -23,6 +24,7 @@ GROW_AFTER_S, GROW_SHARE = 4.0, 10
 # For so long an unconfirmed job counts as one that generates. Not for the whole grace: a burst of lost answers would
 # stop the account, and if their tasks do run, the gateway says "too many" by itself.
 UNCONFIRMED_SLOT_S = 120.0
+FAILED_BEFORE = ("account_problem", "not_sent", "gateway_unavailable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Grant:
 
     account: Account
     slots: int
+    probing: bool = False
+    """It has rested, and no job has been accepted since."""
 
 
 def grants(conn: Connection, settings: Settings) -> list[Grant]:
@@ -50,8 +54,19 @@ def grants(conn: Connection, settings: Settings) -> list[Grant]:
             usage = used.get(account.name, Usage(account.name))
             slots = free_slots(account, state, usage, started.get(account.name, 0))
             if slots > 0:
-                found.append(Grant(account, slots))
+                found.append(Grant(account, slots, state.probing))
     return found
+
+
+def claim_for(conn: Connection, grant: Grant, limit: int, lease_s: float) -> list[Claimed]:
+    """Lease up to so many jobs for a grant. An account that rested is tried with a job that has not failed so far, if
+    there is one: one that fails by its own fault must not keep the account from the others."""
+    account = grant.account
+    limit, tiers = min(limit, grant.slots), account.tiers if account.models else None
+    claimed: list[Claimed] = []
+    if grant.probing:
+        claimed = jobs.claim_submits(conn, account.name, account.gateway, limit, lease_s, tiers, FAILED_BEFORE)
+    return claimed or jobs.claim_submits(conn, account.name, account.gateway, limit, lease_s, tiers)
 
 
 def free_slots(account: Account, state: LockedAccount, used: Usage, started: int) -> int:

@@ -20,7 +20,8 @@ from storage.assets import AssetRow
 from storage.records import Move, Work
 from storage.states import JobState
 from worker.asset_steps import GROUP, NOT_OFFERED, WAIT_FIRST_S, AssetFile, Step, Trouble, group_of, take_steps
-from worker.decisions import Decision, decide_submit, fail
+from worker.decisions import Decision, decide_submit, fail, refusals_of
+from worker.resting import account_is_to_blame, suspend
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.assets")
@@ -88,7 +89,14 @@ def bring_assets(runtime: Runtime, client: GatewayClient, waiting: Sequence[Wait
         steps = dict.fromkeys(files, group) if not isinstance(group, str) else {}
         if isinstance(group, str):
             steps = take_steps(runtime, client, group, list(files.values()))
-    decisions = [(item.work, _decision(runtime, client, item, steps)) for item in waiting]
+    troubles = [_trouble(item, steps) for item in waiting]
+    failed = [(i.work.id, None, t.error) for i, t in zip(waiting, troubles, strict=True) if t and t.error is not None]
+    with runtime.database.begin() as conn:
+        away = account_is_to_blame(conn, client.account.name, failed)
+    decisions = [
+        (item.work, _decision(runtime, client, item, steps, trouble, away=away))
+        for item, trouble in zip(waiting, troubles, strict=True)
+    ]
     moves = [
         Move(
             work.id,
@@ -103,25 +111,37 @@ def bring_assets(runtime: Runtime, client: GatewayClient, waiting: Sequence[Wait
         for work, decision in decisions
     ]
     throttle_s = max((d.throttle_s for _, d in decisions if d.throttle_s is not None), default=None)
-    suspended = next((d for _, d in decisions if d.suspend_s is not None), None)
     with runtime.database.begin() as conn:
-        jobs.move(conn, moves)
         if throttle_s is not None:
             accounts.throttle(conn, client.account.name, throttle_s)
-        if suspended is not None and suspended.suspend_s is not None:
-            log.error("account.suspended account=%s error=%s", client.account.name, suspended.detail)
-            accounts.suspend(conn, client.account.name, suspended.suspend_s, suspended.detail or {})
+        for _, decision in decisions:
+            if decision.suspend_s is not None:
+                suspend(conn, client.account.name, decision.suspend_s, decision.detail or {})
+        jobs.move(conn, moves)
 
 
-def _decision(runtime: Runtime, client: GatewayClient, item: Waiting, steps: Mapping[str, Step]) -> Decision:
+def _trouble(item: Waiting, steps: Mapping[str, Step]) -> Trouble | None:
     found = [item.step, *(steps[file.sha256] for file in item.files if file.sha256 in steps)]
-    trouble = next((step for step in found if isinstance(step, Trouble)), None)
+    return next((step for step in found if isinstance(step, Trouble)), None)
+
+
+def _decision(
+    runtime: Runtime,
+    client: GatewayClient,
+    item: Waiting,
+    steps: Mapping[str, Step],
+    trouble: Trouble | None,
+    *,
+    away: bool,
+) -> Decision:
     if trouble is None:
-        later = max((step for step in found[1:] if isinstance(step, float)), default=WAIT_FIRST_S)
+        found = [steps[file.sha256] for file in item.files if file.sha256 in steps]
+        later = max((step for step in found if isinstance(step, float)), default=WAIT_FIRST_S)
         patch = {"account": None, "gateway": None, "model": None}
         return Decision(JobState.QUEUED, "asset_processing", later, patch)
     if trouble.error is not None:
-        return decide_submit(trouble.error, item.work.refusals, runtime.pacing)
+        refusals, setbacks = refusals_of(item.work, trouble.error), item.work.setbacks
+        return decide_submit(trouble.error, refusals, runtime.pacing, away=setbacks if away else None)
     if _falls_back(runtime, client, item):
         return Decision(JobState.QUEUED, "asset_not_offered", 0.0, {"account": None, "gateway": None, "model": None})
     return fail("asset_failed", f"a file could not become an asset of {client.account.name}: {trouble.failed}")

@@ -15,6 +15,7 @@ from seedance.errors import (
     AccountProblem,
     GatewayError,
     NotSent,
+    NotTried,
     OutcomeUnknown,
     Rejected,
     TaskUnknown,
@@ -31,6 +32,7 @@ MAX_UNAVAILABLE = 8  # a gateway's own 500: worth a few more tries, then a perso
 MAX_TASK_UNKNOWN = 6
 MAX_RESULT_MISSING = 6
 RETRY_FIRST_S, RETRY_CAP_S = 1.0, 60.0
+OUTAGE_RETRY_CAP_S = 150.0  # longer than the account rests, so that another job is the next to be tried
 THROTTLE_FIRST_S, THROTTLE_CAP_S = 2.0, 60.0
 SUSPEND_S = 10.0  # doubled for each probe that fails as well
 UNCONFIRMED_CHECK_S = 1.0  # a callback may already have named the task; the next looks are farther apart
@@ -68,10 +70,19 @@ def fail(code: str, message: str, **more: Any) -> Decision:
 
 
 def decide_submit(
-    result: Submitted | GatewayError, refusals: int, pacing: PollPacing, rng: random.Random | None = None
+    result: Submitted | GatewayError,
+    refusals: int,
+    pacing: PollPacing,
+    rng: random.Random | None = None,
+    *,
+    away: int | None = None,
 ) -> Decision:
-    """What one POST's outcome means. `refusals` counts the earlier ones that left the job in the queue."""
+    """What one POST's outcome means. `refusals` counts the earlier ones that left the job in the queue. `away`: the
+    fault is the gateway's as a whole and will not fail the job, which was tried so often meanwhile; None: it is not.
+    """
     match result:
+        case NotSent() | Unavailable() if away is not None and is_trouble(result):
+            return _wait_out(result, away, rng)
         case Submitted():
             patch = {"gateway_task_id": result.task_id, "setbacks": 0, "refusals": 0}
             return Decision(JobState.GENERATING, "accepted", pacing.next_s(0.0, rng=rng), patch)
@@ -91,6 +102,22 @@ def decide_submit(
         case _:  # OutcomeUnknown, and whatever else is not proof that the gateway did not take it
             code = result.code if isinstance(result, OutcomeUnknown) else OutcomeUnknown.code
             return Decision(JobState.UNCONFIRMED, code, UNCONFIRMED_CHECK_S, detail=result.as_dict())
+
+
+def refusals_of(work: Work, result: Submitted | GatewayError) -> int:
+    """How often in a row a job has been refused as it was now: what failed for another reason proves nothing of it."""
+    return work.refusals if isinstance(result, GatewayError) and work.reason == result.code else 0
+
+
+def is_trouble(result: Submitted | GatewayError) -> bool:
+    """What a gateway that is away answers, and what its silence becomes."""
+    return isinstance(result, NotSent | Unavailable | OutcomeUnknown) and not isinstance(result, NotTried)
+
+
+def _wait_out(error: GatewayError, setbacks: int, rng: random.Random | None) -> Decision:
+    patch = {"account": None, "gateway": None, "model": None, "setbacks": min(setbacks + 1, MAX_COUNT)}
+    wait_s = backoff_s(setbacks + 1, RETRY_FIRST_S, OUTAGE_RETRY_CAP_S, rng)
+    return Decision(JobState.QUEUED, error.code, wait_s, patch, error.as_dict())
 
 
 def _requeue(error: GatewayError, refusals: int, wait_s: float, **account: float) -> Decision:

@@ -19,7 +19,7 @@ from storage.records import Claimed
 from storage.settings import Settings
 from storage.webhook_delivery import claim_messages, release_messages
 from worker import notify
-from worker.admission import SUBMIT_BATCH, grants
+from worker.admission import SUBMIT_BATCH, claim_for, grants
 from worker.expiry import URGENT_SHARE
 from worker.failpoints import failpoint
 
@@ -116,9 +116,7 @@ class Dispatcher:
             limit = min(grant.slots, left)
             if limit <= 0:
                 break
-            account = grant.account
-            tiers = account.tiers if account.models else None
-            claimed = jobs.claim_submits(conn, account.name, account.gateway, limit, lease_s, tiers)
+            claimed = claim_for(conn, grant, limit, lease_s)
             left -= len(claimed)
             yield from _batches("submit", "submit", claimed, SUBMIT_BATCH)
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from seedance.client import GatewayClient
 from seedance.delivery import Delivery, delivery_without_asset
-from seedance.errors import InputGone, NotSent, Rejected
+from seedance.errors import InputGone, NotTried, Rejected
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
@@ -52,7 +52,7 @@ async def inlined(
     """The request with every file that is left as a data URI; few such requests are held at a time.
 
     Raises:
-        NotSent: the object store does not give a file now.
+        NotTried: the object store does not give a file now.
         Rejected: a file is gone, or with the files in it the gateway would refuse it.
     """
     files = {
@@ -77,7 +77,7 @@ async def read_object(runtime: Runtime, client: GatewayClient, reference: str) -
     """A stored file, whole.
 
     Raises:
-        NotSent: the object store does not give it now.
+        NotTried: the object store does not give it now.
         InputGone: it is not there any more.
     """
     key = input_key(reference)
@@ -93,7 +93,7 @@ async def read_object(runtime: Runtime, client: GatewayClient, reference: str) -
     try:
         content = await asyncio.to_thread(read)
     except StoreUnavailable as exc:
-        raise NotSent(str(exc), gateway=client.dialect.name) from exc
+        raise NotTried(str(exc), gateway=client.dialect.name) from exc
     if content is None:
         raise InputGone(f"{key} is not in the bucket any more; enqueue the job again", gateway=client.dialect.name)
     return content

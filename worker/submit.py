@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from seedance.client import GatewayClient
-from seedance.errors import GatewayError, NotSent, OutcomeUnknown
+from seedance.errors import GatewayError, NotTried, OutcomeUnknown
 from seedance.gateways.base import Attempt, Submitted
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, parse_request
@@ -17,11 +17,13 @@ from storage.records import AttemptMarks, AttemptOutcome, Move, Work
 from storage.states import JobState
 from worker.assets import bring_assets, sort_by_assets
 from worker.batch import run_batch
-from worker.decisions import Decision, decide_submit, fail
+from worker.decisions import Decision, decide_submit, fail, refusals_of
 from worker.failpoints import failpoint
 from worker.inputs import inlined, with_inputs
 from worker.late_word import adopt_accepted
 from worker.marks import RANDOM_SEED, mark
+from worker.pacing import PollPacing
+from worker.resting import account_is_to_blame, suspend
 from worker.runtime import Runtime, boottime_s
 
 log = logging.getLogger("reelq.submit")
@@ -127,7 +129,7 @@ async def _post(runtime: Runtime, client: GatewayClient, ready: Ready) -> Posted
     try:
         async with inlined(runtime, client, ready.request) as request:
             if boottime_s() > ready.post_before:
-                raise NotSent("the lease was over before the request was made", gateway=client.dialect.name)
+                raise NotTried("the lease was over before the request was made", gateway=client.dialect.name)
             failpoint("submit.before_post")
             result = await client.submit(request, ready.sent_with)
     except GatewayError as exc:
@@ -141,23 +143,26 @@ async def _post(runtime: Runtime, client: GatewayClient, ready: Ready) -> Posted
 
 def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) -> None:
     account = client.account.name
-    decisions = [
-        decide_submit(item.result, work.refusals, runtime.pacing_for(client, work.request))
-        for item in posted
-        for work in (item.ready.work,)
-    ]
-    moves = [_outcome_move(item, decision) for item, decision in zip(posted, decisions, strict=True)]
-    throttle_s = max((d.throttle_s for d in decisions if d.throttle_s is not None), default=None)
-    suspended = next(((d, d.suspend_s) for d in decisions if d.suspend_s is not None), None)
+    pacings = [runtime.pacing_for(client, item.ready.work.request) for item in posted]
     with runtime.database.begin() as conn:
-        jobs.finish_attempts(conn, [_attempt_outcome(item) for item in posted], moves)
+        # What is said of the account comes before what is said of its jobs, as schedulers lock them.
+        away = account_is_to_blame(conn, account, [(p.ready.work.id, p.ready.attempt, p.result) for p in posted])
+        decisions = [_decide(item, pacing, away=away) for item, pacing in zip(posted, pacings, strict=True)]
+        throttle_s = max((d.throttle_s for d in decisions if d.throttle_s is not None), default=None)
         if throttle_s is not None:
             accounts.throttle(conn, account, throttle_s)
-        if suspended is not None:
-            decision, seconds = suspended
-            log.error("account.suspended account=%s seconds=%g error=%s", account, seconds, decision.detail)
-            accounts.suspend(conn, account, seconds, decision.detail or {})
+        for decision in decisions:
+            if decision.suspend_s is not None:
+                suspend(conn, account, decision.suspend_s, decision.detail or {})
+        moves = [_outcome_move(item, decision) for item, decision in zip(posted, decisions, strict=True)]
+        jobs.finish_attempts(conn, [_attempt_outcome(item) for item in posted], moves)
     failpoint("submit.after_outcome")
+
+
+def _decide(posted: Posted, pacing: PollPacing, *, away: bool) -> Decision:
+    """What a POST's outcome means. `away`: failures are the fault of the account's gateway as a whole."""
+    work, result = posted.ready.work, posted.result
+    return decide_submit(result, refusals_of(work, result), pacing, away=work.setbacks if away else None)
 
 
 def _attempt_outcome(posted: Posted) -> AttemptOutcome:

@@ -52,8 +52,8 @@ def information_routes(service: Service) -> APIRouter:
 
     @router.get("/v1/accounts", **docs.ACCOUNTS)
     async def accounts(request: Request) -> Response:
-        """The configured accounts, their limits, and whether one is suspended or throttled; no keys. Needs an admin
-        key of the default tenant: they serve everybody."""
+        """The configured accounts, their limits, and whether one is suspended, throttled or in an outage; no keys.
+        Needs an admin key of the default tenant: they serve everybody."""
         require_operator(request)
         found = await service.read(lambda conn: account_statuses(conn, service.settings))
         return answer({"accounts": found})

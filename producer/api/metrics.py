@@ -73,9 +73,10 @@ class _Families(Collector):
             slots.add_metric([account], number)
         yield slots
         paused = GaugeMetricFamily("reelq_account_paused", "1 while it takes no jobs.", labels=["account", "why"])
-        for account, (suspended, throttled) in self._gauges.paused.items():
+        for account, (suspended, throttled, outage) in self._gauges.paused.items():
             paused.add_metric([account, "suspended"], suspended)
             paused.add_metric([account, "throttled"], throttled)
+            paused.add_metric([account, "outage"], outage)
         yield paused
 
     def _webhook_families(self) -> Iterator[Metric]:

@@ -16,7 +16,7 @@ app = typer.Typer(help="Gateway accounts.", no_args_is_help=True)
 
 @app.command("list")
 def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Every account in the order in which they are tried, its limits, and whether it is suspended."""
+    """Every account in the order in which they are tried, its limits, whether it is suspended or its gateway away."""
     from producer.account_status import account_statuses
     from producer.cli.output import error_line, print_json, print_table
     from storage.database import connect
@@ -36,12 +36,18 @@ def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson 
                 row["in_flight"],
                 _limit(row),
                 row["requests_per_minute"] or "-",
-                row["state"] + (f" ({row['error']})" if row["error"] else ""),
+                _state(row),
                 row["base_url"],
             ]
             for row in rows
         ],
     )
+
+
+def _state(row: Mapping[str, Any]) -> str:
+    """With the gateway's words, where something is wrong, and since when."""
+    since = f" since {row['suspended_since'].astimezone():%H:%M:%S}" if row["suspended_since"] else ""
+    return f"{row['state']}{since}" + (f" ({row['error']})" if row["error"] else "")
 
 
 def _limit(row: Mapping[str, Any]) -> str:
@@ -54,7 +60,7 @@ def _limit(row: Mapping[str, Any]) -> str:
 def resume(
     ctx: typer.Context, name: Annotated[str, typer.Argument(help="The account's name.")], data_dir: DataDir = None
 ) -> None:
-    """Use a suspended account again at once, after its key or its credit was put right."""
+    """Use an account again at once: its key or its credit was put right, or its gateway is back."""
     from seedance.problems import InvalidInput, Problem
     from storage import accounts
     from storage.database import connect

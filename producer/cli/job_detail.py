@@ -140,6 +140,9 @@ def wait_line(job: JobView, wait: Wait) -> str:
             return f"{known}; give the account `rates` and enqueue it again, or {_raise(found, 'none')}"
         case "suspended":
             return f"{found['account']} is suspended until {_clock(found['until'])}: {error_line(found['error'])}"
+        case "outage":
+            told = f"the gateway of {found['account']} has been away since {_clock(found['since'])}"
+            return f"{told}; one job is tried at {_clock(found['until'])}: {error_line(found['error'])}"
         case "throttled":
             return f"{found['account']} said too many requests; it is left alone until {_clock(found['until'])}"
         case "slots_taken":

@@ -69,7 +69,7 @@ def _now(conn: Connection, settings: Settings, viewer: Viewer) -> dict[str, Any]
         "held": overview.held(conn, viewer.tenant, _SHOWN_NEEDY),
         "expiring": overview.expiring(conn, viewer.tenant, _SHOWN_NEEDY),
         "accounts": accounts,
-        "stopped": [account for account in accounts if account["state"] == "suspended"],
+        "stopped": [account for account in accounts if account["state"] in ("suspended", "outage")],
         "campaigns": overview.campaigns(conn, viewer.tenant, limit=_SHOWN_CAMPAIGNS),
         "recent": sorted(recent.values(), key=lambda job: job.id, reverse=True),
     }

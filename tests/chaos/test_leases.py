@@ -66,7 +66,7 @@ def test_paused_before_its_post_past_its_lease_it_does_not_post(parts: Parts) ->
     all_in(parts, ids, JobState.UNCONFIRMED)
     parts.signal(SUBMIT_POLL, signal.SIGCONT)
     all_in(parts, ids, JobState.SUCCEEDED)
-    assert [outcomes(parts, job_id) for job_id in ids] == [["not_sent", "accepted"]] * 2
+    assert [outcomes(parts, job_id) for job_id in ids] == [["not_tried", "accepted"]] * 2
     parts.judge(ids).check()
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from producer.client import Producer
-from storage import keys
+from storage import accounts, keys
 from storage.database import connect
 from storage.settings import Settings
 from storage.states import JobState
@@ -185,6 +185,14 @@ def test_a_person_decides_about_campaigns_and_accounts(page: httpx.Client, produ
         assert "no credit left" in page.get(path).text
     assert send(page, "/accounts/main/resume").status_code == 303
     assert "no credit left" not in page.get("/accounts").text
+    with producer.database.begin() as conn:
+        accounts.suspend(conn, "main", 60.0, {"code": "not_sent", "message": "no route"}, outage=True)
+    [waiting] = producer.enqueue_many([{"prompt": "a fox"}])
+    for path in ("/", "/accounts", f"/jobs/{waiting.id}"):
+        shown = page.get(path).text
+        assert "no route" in shown and "away" in shown, path
+        assert "no route" in page.get(path, headers=ZH).text
+    assert send(page, "/accounts/main/resume").status_code == 303
     assert send(page, "/accounts/other/resume").status_code == 404
 
 

@@ -226,6 +226,13 @@ def test_show_tells_why_a_job_waits(run: Run, producer: Producer) -> None:
     assert (row["state"], row["error"]) == ("suspended", "account_problem: no credit")
     assert run("accounts", "resume", "main")[0] == 0
     assert "suspended" not in run("jobs", "show", job.id)[1]
+    with producer.database.begin() as conn:
+        accounts.suspend(conn, "main", 60, {"code": "not_sent", "message": "no route"}, outage=True)
+    assert "outage since" in run("accounts", "list")[1]
+    [row] = json.loads(run("accounts", "list", "--json")[1])
+    assert (row["state"], row["error"], bool(row["suspended_since"])) == ("outage", "not_sent: no route", True)
+    assert "the gateway of main has been away" in run("jobs", "show", job.id)[1]
+    assert run("accounts", "resume", "main")[0] == 0
     for name in "bcd":
         move(producer, producer.enqueue(name).id, SUBMITTED)
     assert "every slot is taken (main 3/2)" in run("jobs", "show", job.id)[1]

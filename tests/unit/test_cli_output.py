@@ -81,6 +81,8 @@ def test_why_a_job_waits_is_said_in_sentences() -> None:
     ready = datetime.now(UTC) - timedelta(seconds=1)
     assert "main is suspended until" in why(a_job(JobState.QUEUED, due_at=ready), suspended)
     assert "no credit" in why(a_job(JobState.QUEUED, due_at=ready), suspended)
+    away = suspended | {"suspended": False, "outage": True, "suspended_at": datetime.now(UTC)}
+    assert "the gateway of main has been away since" in why(a_job(JobState.QUEUED, due_at=ready), away)
     assert "reelq jobs resolve" in why(a_job(JobState.UNCONFIRMED))
     assert why(a_job(JobState.GENERATING, reason="generating")) == "asks the gateway again in 30 s (generating)"
     assert why(a_job(JobState.TRANSFERRING, reason="download_failed")) == "copying goes on within 30 s: download_failed"

@@ -14,6 +14,7 @@ from seedance.errors import (
     GatewayError,
     Moderated,
     NotSent,
+    NotTried,
     OutcomeUnknown,
     Rejected,
     TaskUnknown,
@@ -26,7 +27,7 @@ from storage.jobs import new_job_id
 from storage.records import Work
 from storage.states import JobState
 from worker import decisions
-from worker.decisions import decide_poll, decide_submit
+from worker.decisions import decide_poll, decide_submit, is_trouble, refusals_of
 from worker.pacing import PollPacing
 
 PACING = PollPacing(2.0, 60.0)
@@ -87,7 +88,7 @@ def test_only_proof_that_nothing_was_taken_puts_a_job_back() -> None:
         return [kind, *(below for sub in kind.__subclasses__() for below in tree(sub))]
 
     requeued = {kind for kind in tree(GatewayError) if decide_submit(kind("x"), 0, PACING).target is S.QUEUED}
-    assert requeued == {NotSent, Throttled, Unavailable, AccountProblem}
+    assert requeued == {NotSent, NotTried, Throttled, Unavailable, AccountProblem}
 
 
 def test_a_throttle_slows_the_whole_account_for_as_long_as_the_gateway_asks() -> None:
@@ -109,6 +110,42 @@ def test_a_gateways_own_failure_is_tried_a_few_times_and_no_more() -> None:
     assert decide_submit(Unavailable("x"), last - 1, PACING).target is S.QUEUED
     assert decide_submit(Unavailable("x"), last, PACING).target is S.FAILED
     assert decide_submit(NotSent("x"), 5000, PACING).target is S.QUEUED
+
+
+def test_only_refusals_of_the_same_kind_in_a_row_count() -> None:
+    again = a_job(refusals=7, reason="gateway_unavailable")
+    assert refusals_of(again, Unavailable("x")) == 7
+    assert refusals_of(again, NotSent("x")) == refusals_of(a_job(refusals=7, reason="not_sent"), Unavailable("x")) == 0
+    assert refusals_of(again, Submitted("t")) == 0
+
+
+@pytest.mark.parametrize("error", [Unavailable("500"), NotSent("refused")])
+def test_while_its_gateway_is_away_a_job_waits_and_nothing_counts_against_it(error: GatewayError) -> None:
+    last = decisions.MAX_UNAVAILABLE - 1
+    waits = []
+    for tries in (0, 3, 5000):
+        decision = decide_submit(error, last, PACING, random.Random(1), away=tries)
+        assert (decision.target, decision.reason) == (S.QUEUED, error.code)
+        assert decision.patch["setbacks"] == min(tries + 1, decisions.MAX_COUNT)
+        assert "refusals" not in decision.patch
+        assert decision.patch["account"] is None
+        waits.append(decision.due_in_s)
+    assert waits == sorted(waits)
+    assert waits[0] <= decisions.RETRY_FIRST_S and waits[-1] <= decisions.OUTAGE_RETRY_CAP_S
+
+
+@pytest.mark.parametrize(
+    ("result", "target"),
+    [(Rejected("400"), S.FAILED), (OutcomeUnknown("lost"), S.UNCONFIRMED), (Submitted("t"), S.GENERATING)],
+)
+def test_an_outage_changes_no_other_outcome(result: Submitted | GatewayError, target: JobState) -> None:
+    assert decide_submit(result, 0, PACING, away=1).target is target
+
+
+def test_what_may_be_the_fault_of_the_whole_gateway() -> None:
+    assert all(is_trouble(kind("x")) for kind in (NotSent, Unavailable, OutcomeUnknown))
+    fine = (Submitted("t"), NotTried("the lease was over"), Throttled("429"), Rejected("400"), AccountProblem("401"))
+    assert not any(is_trouble(result) for result in fine)
 
 
 def poll(result: TaskReport | GatewayError, work: Work) -> decisions.Decision:

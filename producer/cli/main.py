@@ -14,47 +14,8 @@ from typing import Annotated
 
 import typer
 
-from producer.cli import (
-    accounts,
-    assets,
-    campaign,
-    database,
-    doctor,
-    explain,
-    jobs,
-    keys,
-    rehearsal,
-    submit,
-    tenants,
-    up,
-    webhooks,
-)
+from producer.cli.commands import add_commands
 from producer.cli.options import DataDir
-
-app = typer.Typer(
-    name="reelq",
-    help="A durable job queue for Seedance video generation.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("up")(up.up)
-app.command("demo")(rehearsal.demo)
-app.command("submit")(submit.submit)
-app.command("explain")(explain.explain)
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(campaign.app, name="campaign")
-app.add_typer(assets.app, name="assets")
-app.add_typer(accounts.app, name="accounts")
-app.add_typer(keys.app, name="keys")
-app.add_typer(tenants.app, name="tenants")
-app.add_typer(webhooks.app, name="webhooks")
-app.add_typer(database.app, name="db")
-app.command("doctor")(doctor.doctor)
-# These two have options of their own.
-_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-app.command("simulator", context_settings=_PASSED_ON, add_help_option=False)(rehearsal.simulator)
-app.command("bench", context_settings=_PASSED_ON, add_help_option=False)(rehearsal.bench)
 
 
 def _print_version(wanted: bool) -> None:
@@ -65,7 +26,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     ctx: typer.Context,
     data_dir: DataDir = None,
@@ -76,6 +36,20 @@ def _root(
     ctx.ensure_object(dict)["data_dir"] = data_dir
 
 
+def app_for(arguments: Sequence[str]) -> typer.Typer:
+    """The program, with those of its commands that this command line can need."""
+    app = typer.Typer(
+        name="reelq",
+        help="A durable job queue for Seedance video generation.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    add_commands(app, arguments[0] if arguments else None)
+    return app
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code: 0 all well, 1 some jobs failed, 2 bad input or configuration."""
     from producer.cli import failures
@@ -84,7 +58,7 @@ def run(arguments: Sequence[str]) -> int:
         with contextlib.suppress(AttributeError, OSError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a prompt in a C locale
     try:
-        code = app(list(arguments), prog_name="reelq", standalone_mode=False)
+        code = app_for(arguments)(list(arguments), prog_name="reelq", standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as exc:
         return _usage_error(exc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -56,6 +57,11 @@ def console(*, stderr: bool = False) -> Console:
     )
 
 
+def _may_be_terminal() -> bool:
+    """Whether rich is worth the loading: only it knows what stands for a terminal."""
+    return sys.stdout.isatty() or any(name in os.environ for name in ("FORCE_COLOR", "TTY_COMPATIBLE"))
+
+
 def clean(text: str) -> str:
     """Text from a prompt or a gateway without control characters, which could steer the terminal."""
     return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
@@ -82,12 +88,12 @@ def print_table(
     The last column takes what room is left; on a terminal it is cut, the others never are. Column `states` holds job
     states; column `optional` is left out where a terminal has no room for it.
     """
-    out = console()
     cells = [[one_line(cell, _WIDEST) for cell in row] for row in [columns, *rows]]
     widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
-    if not out.is_terminal:
+    if not _may_be_terminal() or not (out := console()).is_terminal:
         for line in cells:
-            out.print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+            text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            sys.stdout.write(f"{text}\n")
         return
     from rich import box
     from rich.table import Table

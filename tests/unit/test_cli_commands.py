@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from producer.cli import main as cli
+from producer.cli.commands import COMMANDS
 from producer.cli.failures import explain
 from storage.database import DatabaseUnavailable
 
@@ -214,3 +215,24 @@ def test_importing_is_cheap() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout == "[]\n"
+
+
+def test_a_command_loads_no_other() -> None:
+    code = (
+        "import sys; from producer.cli import main; main.run(['jobs', 'list', '--nonsense']);"
+        "print(sorted({'campaign', 'jobs', 'rehearsal', 'up', 'webhooks'} & "
+        "{name.rpartition('.')[2] for name in sys.modules if name.startswith('producer.cli.')}))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout == "['jobs']\n"
+
+
+@pytest.mark.parametrize("before", [[], ["--data-dir", "somewhere"]], ids=["first", "after an option"])
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_command_is_there(capsys: pytest.CaptureFixture[str], command: str, before: list[str]) -> None:
+    if command in ("simulator", "bench"):
+        assert command in run(capsys, "--help")[1]
+        return
+    code, out, _ = run(capsys, *before, command, "--help")
+    assert code == 0
+    assert f"reelq {command}" in " ".join(out.split()) or f"{command} [OPTIONS]" in out

@@ -51,8 +51,6 @@ async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
         held = source.length if small and source.length is not None else HELD_BYTES
         async with runtime.capacity.hold(held, urgent=video.urgent), aclosing(source.chunks()) as chunks:
             key = video_key(work.id, work.created_at)
-            return await store_video(
-                runtime.session(), runtime.objects, key, chunks, poster.read_head, length=source.length
-            )
+            return await store_video(runtime.session(), runtime.objects, key, chunks, poster.read_head)
     finally:
         source.close()

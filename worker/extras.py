@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from storage.objects import PART_BYTES, Objects, StoreUnavailable, key_beside
 from worker.download import VideoSource
 from worker.fetch import DownloadFailed, UrlRefused
+from worker.part_buffer import PartBuffer
 from worker.poster import POSTER_TYPE, Posters, Unreadable
 from worker.runtime import Runtime
 from worker.sidecar import SIDECAR_TYPE, sidecar
@@ -57,11 +58,10 @@ class PosterOf:
         self._posters = posters
         self._made: bytes | str | None = None
 
-    async def read_head(self, head: bytearray) -> None:
+    async def read_head(self, head: PartBuffer) -> None:
         """Try with the first part, or the whole, of the video."""
         if self._posters.enabled:
-            view = memoryview(head)
-            self._made = await self._posters.make(lambda offset, size: bytes(view[offset : offset + size]), len(head))
+            self._made = await self._posters.make(head.read, len(head))
 
     async def picture(self, objects: Objects, stored: Stored) -> bytes | str | None:
         """The JPEG, or why there is none; None if none is wanted."""

@@ -4,46 +4,49 @@ from __future__ import annotations
 
 import base64
 import zlib
+from bisect import bisect_right
 
 from storage.objects import PART_BYTES
 
-_UNKNOWN_BYTES = 2**20
-
 
 class PartBuffer:
-    """Up to a part's bytes and their CRC-32, which is taken of each chunk while the processor still has it at hand."""
+    """Up to a part's bytes, as the chunks in which they came, and their CRC-32. Whoever needs it whole reads it there:
+    putting chunks together would copy every byte once more."""
 
-    def __init__(self, expected: int | None) -> None:
-        # All at once: a bytearray that grows beside others is copied again and again.
-        self._data = bytearray(min(_UNKNOWN_BYTES if expected is None else expected, PART_BYTES))
-        self._filled = 0
+    def __init__(self) -> None:
+        self.chunks: list[memoryview] = []
+        self._starts: list[int] = []
+        self._size = 0
         self._crc = 0
 
     def __len__(self) -> int:
-        return self._filled
+        return self._size
 
     @property
     def is_full(self) -> bool:
         """Whether it has a part's bytes."""
-        return self._filled == PART_BYTES
+        return self._size == PART_BYTES
 
     def take(self, chunk: memoryview) -> int:
-        """Take as much of a chunk as there is room for: how many bytes."""
-        taken = chunk[: PART_BYTES - self._filled]
-        end = self._filled + len(taken)
-        if end > len(self._data):
-            room = min(max(2 * len(self._data), end), PART_BYTES)
-            self._data += bytes(room - len(self._data))
-        memoryview(self._data)[self._filled : end] = taken
-        self._crc = zlib.crc32(taken, self._crc)
-        self._filled = end
+        """Take as much of a chunk, which never changes, as there is room for: how many bytes."""
+        taken = chunk[: PART_BYTES - self._size]
+        self.chunks.append(taken)
+        self._starts.append(self._size)
+        self._crc = zlib.crc32(taken, self._crc)  # now, while the processor has it at hand
+        self._size += len(taken)
         return len(taken)
 
-    def finish(self) -> bytearray:
-        """The bytes; nothing more is taken."""
-        if self._filled < len(self._data):
-            del self._data[self._filled :]
-        return self._data
+    def read(self, offset: int, size: int) -> bytes:
+        """So many bytes from an offset on, fewer at its end."""
+        found: list[memoryview] = []
+        index = max(bisect_right(self._starts, offset) - 1, 0)
+        while size > 0 and index < len(self.chunks):
+            skip = offset - self._starts[index]
+            found.append(self.chunks[index][skip : skip + size])
+            size -= len(found[-1])
+            index += 1
+            offset += len(found[-1])
+        return b"".join(found)
 
     @property
     def crc32(self) -> str:

@@ -57,15 +57,14 @@ class Parts:
             await sending  # a copy that is cancelled here takes it along
 
     async def _send(self, number: int, part: PartBuffer) -> None:
-        data = part.finish()
         request = self._objects.sign_put(
             self._key,
-            size_bytes=len(data),
+            size_bytes=len(part),
             checksum=part.crc32,
             sha256=UNSIGNED,
             part=(self._upload_id, number),
         )
-        answer = await send(self._session, request, data)
+        answer = await send(self._session, request, part.chunks)
         if answer.status != 200:
             raise _refused(f"part {number}", answer)
         self._parts.append(Part(number, answer.etag, part.crc32))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -18,6 +18,7 @@ from storage.objects import SignedRequest, StoreUnavailable
 log = logging.getLogger("reelq.store")
 
 PIECE_BYTES = 512 * 1024
+SMALL_BYTES = 64 * 1024
 ANSWER_BYTES = 64 * 1024
 TRIES = 3
 WAIT_S = 1.0
@@ -47,15 +48,14 @@ class Answer:
         return f"HTTP {self.status}: {' '.join(text.split())}"
 
 
-async def send(
-    session: aiohttp.ClientSession, request: SignedRequest, data: bytes | bytearray | memoryview = b""
-) -> Answer:
-    """Send a signed request, with `data` for its body if it has none of its own, and read the answer.
+async def send(session: aiohttp.ClientSession, request: SignedRequest, chunks: Sequence[memoryview] = ()) -> Answer:
+    """Send a signed request, with `chunks` for its body if it has none of its own, and read the answer.
 
     Raises:
         StoreUnavailable: no answer.
     """
-    body = _Body(request.body or data) if request.body or data else None
+    parts = [memoryview(request.body)] if request.body else chunks
+    body = _Body(parts) if parts else None
     url = URL(request.url, encoded=True)
     try:
         async with session.request(request.method, url, data=body, headers=request.headers) as response:
@@ -102,20 +102,30 @@ async def _beginning(content: aiohttp.StreamReader) -> bytes:
 
 
 class _Body(aiohttp.Payload):
-    """Bytes that go out piece by piece, so that writing many does not hold up everybody else on the loop, and that
-    can go out again when a kept connection turns out to be closed."""
+    """Chunks that go out in pieces of a middle size, so that writing many bytes does not hold up everybody else on the
+    loop, and that can go out again when a kept connection turns out to be closed."""
 
-    def __init__(self, data: bytes | bytearray | memoryview) -> None:
-        super().__init__(data)
-        self._size = len(data)
+    def __init__(self, chunks: Sequence[memoryview]) -> None:
+        super().__init__(chunks)
+        self._size = sum(map(len, chunks))
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return bytes(self._value).decode(encoding, errors)
+        return b"".join(self._value).decode(encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        await self.write_with_length(writer, None)
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        view = memoryview(self._value)[:content_length]
-        for start in range(0, len(view), PIECE_BYTES):
-            await writer.write(view[start : start + PIECE_BYTES])
+        small: list[memoryview] = []
+        held = 0
+        for chunk in self._value:
+            if len(chunk) < SMALL_BYTES:
+                small.append(chunk)
+                held += len(chunk)
+                if held < PIECE_BYTES:
+                    continue
+            if small:
+                await writer.write(b"".join(small))
+                small, held = [], 0
+            if len(chunk) >= SMALL_BYTES:
+                for start in range(0, len(chunk), PIECE_BYTES):
+                    await writer.write(chunk[start : start + PIECE_BYTES])
+        if small:
+            await writer.write(b"".join(small))

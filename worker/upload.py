@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ VIDEO_TYPE = "video/mp4"
 HELD_BYTES = 2 * PART_BYTES
 """What a video of more than one part needs at once: a part is sent while the next one arrives."""
 
-HeadReader = Callable[[bytearray], Coroutine[Any, Any, None]]
+HeadReader = Callable[[PartBuffer], Coroutine[Any, Any, None]]
 """Looks at the whole of a small video or at the first part of a larger one, while it is being sent."""
 
 
@@ -40,12 +40,8 @@ async def store_video(
     key: str,
     chunks: AsyncIterator[bytes],
     read_head: HeadReader | None = None,
-    *,
-    length: int | None = None,
 ) -> Stored:
     """Copy a stream to `key`. At most two parts (16 MiB) are held; nothing is stored unless the whole is a valid MP4.
-
-    `length` is how many bytes will come, as far as that is known; it only saves memory and copying.
 
     Raises:
         NotAVideo: the bytes are not a complete MP4.
@@ -54,7 +50,7 @@ async def store_video(
     if not objects.bucket_known:
         await asyncio.to_thread(objects.ensure_bucket)
     check, digest, size = Mp4Check(), hashlib.sha256(), 0
-    part = PartBuffer(length)
+    part = PartBuffer()
     parts: Parts | None = None
     reading: asyncio.Task[None] | None = None
     try:
@@ -67,17 +63,17 @@ async def store_video(
                     # Some stores, R2 among them, want every part but the last to be of one size.
                     if parts is None:
                         parts = await Parts.begin(session, objects, key, VIDEO_TYPE)
-                        reading = asyncio.create_task(read_head(part.finish())) if read_head is not None else None
+                        reading = asyncio.create_task(read_head(part)) if read_head is not None else None
                     elif reading is not None:
                         await reading  # it holds the first part
                     await parts.add(part)
-                    part = PartBuffer(None if length is None else length - size)
+                    part = PartBuffer()
                 taken = part.take(rest)
                 rest, size = rest[taken:], size + taken
         check.finish()
         if parts is None:
-            reading = asyncio.create_task(read_head(part.finish())) if read_head is not None else None
-            await _put(session, objects, key, part.finish(), VIDEO_TYPE, digest.hexdigest(), part.crc32)
+            reading = asyncio.create_task(read_head(part)) if read_head is not None else None
+            await _put(session, objects, key, part.chunks, len(part), VIDEO_TYPE, digest.hexdigest(), part.crc32)
             failpoint("transfer.after_put")
         else:
             await parts.add(part)
@@ -102,7 +98,7 @@ async def put(session: aiohttp.ClientSession, objects: Objects, key: str, data: 
     """
     # Milliseconds for several MiB, in which nobody else on the loop would get on.
     sha256, checksum = _sums(data) if len(data) <= PIECE_BYTES else await asyncio.to_thread(_sums, data)
-    await _put(session, objects, key, data, content_type, sha256, checksum)
+    await _put(session, objects, key, [memoryview(data)], len(data), content_type, sha256, checksum)
     return sha256
 
 
@@ -114,12 +110,13 @@ async def _put(
     session: aiohttp.ClientSession,
     objects: Objects,
     key: str,
-    data: bytes | bytearray,
+    body: Sequence[memoryview],
+    size_bytes: int,
     content_type: str,
     sha256: str,
     checksum: str,
 ) -> None:
-    request = objects.sign_put(key, size_bytes=len(data), checksum=checksum, sha256=sha256, content_type=content_type)
-    answer = await send(session, request, data)
+    request = objects.sign_put(key, size_bytes=size_bytes, checksum=checksum, sha256=sha256, content_type=content_type)
+    answer = await send(session, request, body)
     if answer.status != 200:
         raise StoreUnavailable(f"PUT: {answer.describe()}")

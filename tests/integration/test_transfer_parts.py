@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 import aiohttp
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 from yarl import URL
 
 from storage.objects import PART_BYTES, Objects, StoreUnavailable
 from storage.settings import Settings
+from tests.servers import Bucket
 from tests.transfers import connections_closed
 from worker import store_requests
 from worker.upload import Stored, store_video
@@ -90,6 +92,17 @@ class Door:
 
 
 @pytest.fixture
+def settings(s3: Bucket) -> Settings:
+    """Only the store is needed here."""
+    return Settings(
+        s3_endpoint_url=s3.endpoint_url,
+        s3_bucket=s3.bucket,
+        s3_access_key_id=s3.access_key_id,
+        s3_secret_access_key=SecretStr(s3.secret_access_key),
+    )
+
+
+@pytest.fixture
 def objects(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Objects:
     """The store itself."""
     monkeypatch.setattr(store_requests, "WAIT_S", 0.01)
@@ -114,17 +127,17 @@ def a_video(size: int) -> bytes:
 VIDEO, SMALL = a_video(PART_BYTES), a_video(2 * 2**20)
 
 
-def copy(door: Door, settings: Settings, video: bytes = VIDEO) -> Stored:
+def copy(door: Door, settings: Settings, video: bytes = VIDEO, step: int = 300_000) -> Stored:
     async def chunks() -> AsyncIterator[bytes]:
-        for start in range(0, len(video), 300_000):
-            yield video[start : start + 300_000]
+        for start in range(0, len(video), step):
+            yield video[start : start + step]
 
     async def run() -> Stored:
         try:
             async with door.open() as url, aiohttp.ClientSession() as session:
                 behind = Objects(settings.model_copy(update={"s3_endpoint_url": url}))
                 behind.bucket_known = True
-                return await store_video(session, behind, KEY, chunks(), length=len(video))
+                return await store_video(session, behind, KEY, chunks())
         finally:
             await connections_closed()
 
@@ -139,6 +152,12 @@ def test_it_begins_sends_and_completes_once(door: Door, objects: Objects, settin
     assert is_whole(objects, copy(door, settings))
     assert door.seen == {"begin": 1, "part": 2, "complete": 1}
     assert objects.open_parts() == []
+
+
+@pytest.mark.parametrize("step", [1_400, 65_535, 100_000_000])
+@pytest.mark.parametrize("video", [VIDEO, SMALL], ids=["parts", "whole"])
+def test_chunks_of_any_size_arrive(door: Door, objects: Objects, settings: Settings, video: bytes, step: int) -> None:
+    assert is_whole(objects, copy(door, settings, video, step), video)
 
 
 @pytest.mark.parametrize("kind", ["begin", "complete"])

@@ -16,7 +16,6 @@ log = logging.getLogger("reelq.accounts")
 
 SUSPEND_CAP_S = 900.0
 OUTAGE_CAP_S = 120.0  # a gateway comes back by itself, and then nobody should wait long for the probe that finds it
-SHRINK_APART_S = 5.0
 
 # While it rests, further failures are those of POSTs made before: only a probe's failure doubles the time. What it
 # rested for another reason does not count.
@@ -32,28 +31,6 @@ ON CONFLICT (name) DO UPDATE SET
 WHERE s.suspended_until IS NULL OR s.suspended_until <= now()
 RETURNING extract(epoch FROM suspended_until - now())::float8, suspensions
 """
-_THROTTLE: LiteralString = """
-WITH before AS (
-    SELECT name, coalesce(slot_limit, max_in_flight) AS most,
-           slot_limit_at IS NULL OR slot_limit_at < now() - make_interval(secs => %(apart_s)s) AS may_shrink
-    FROM account_states WHERE name = %(name)s FOR UPDATE
-), written AS (
-    INSERT INTO account_states AS s (name, throttled_until)
-    VALUES (%(name)s, now() + make_interval(secs => %(seconds)s))
-    ON CONFLICT (name) DO UPDATE SET
-        throttled_until = greatest(s.throttled_until, excluded.throttled_until), updated_at = now(),
-        slot_limit = CASE WHEN (SELECT may_shrink FROM before) THEN greatest(1, (SELECT most FROM before) / 2)
-                          ELSE s.slot_limit END,
-        slot_limit_at = CASE WHEN (SELECT may_shrink FROM before) THEN now() ELSE s.slot_limit_at END
-    RETURNING s.slot_limit, s.max_in_flight
-)
-SELECT b.most, w.slot_limit, w.max_in_flight FROM before b CROSS JOIN written w WHERE b.may_shrink
-"""
-_GROW: LiteralString = """
-UPDATE account_states SET
-    slot_limit = CASE WHEN slot_limit + %(step)s < max_in_flight THEN slot_limit + %(step)s END, slot_limit_at = now()
-WHERE name = %(name)s RETURNING slot_limit
-"""
 _RECOVERED: LiteralString = """
 UPDATE account_states s SET suspended_until = NULL, suspensions = 0, suspended_at = NULL, outage = false, error = NULL,
                             updated_at = now()
@@ -63,7 +40,8 @@ RETURNING s.name
 """
 _RESUME: LiteralString = """
 UPDATE account_states SET suspended_until = NULL, throttled_until = NULL, suspensions = 0, suspended_at = NULL,
-                          outage = false, error = NULL, slot_limit = NULL, slot_limit_at = now(), updated_at = now()
+                          outage = false, error = NULL, throttles = 0, slot_limit = NULL, slot_step = DEFAULT,
+                          slot_wait_s = DEFAULT, slot_limit_at = now(), updated_at = now()
 WHERE name = %(name)s
 """
 _STATES: LiteralString = """
@@ -106,22 +84,6 @@ def suspend(
 
 def _json(error: Mapping[str, Any]) -> str:
     return orjson.dumps(error).decode()
-
-
-def throttle(conn: Connection, name: str, seconds: float) -> None:
-    """Submit nothing to this account for a while, and less at once after that: it said "too many".
-
-    The limit is halved at most once in `SHRINK_APART_S`, for one burst brings many such answers.
-    """
-    row = conn.execute(_THROTTLE, {"name": name, "seconds": seconds, "apart_s": SHRINK_APART_S}).fetchone()
-    if row is not None and row[1] is not None:
-        log.warning("account.limit_lowered account=%s from=%d to=%d configured=%d", name, row[0], row[1], row[2])
-
-
-def grow_limit(conn: Connection, name: str, step: int) -> int | None:
-    """Give a lowered limit back by a step; None once it is as configured again."""
-    row = conn.execute(_GROW, {"name": name, "step": step}).fetchone()
-    return None if row is None else row[0]
 
 
 def end_suspension(conn: Connection, name: str) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import LiteralString
 
 from psycopg.rows import class_row, dict_row
 
 from storage.database import Connection
+from storage.slot_limits import SlotLimit
 
 _ENSURE: LiteralString = """
 INSERT INTO account_states (name, max_in_flight)
@@ -18,8 +19,8 @@ ORDER BY i.name
 ON CONFLICT (name) DO UPDATE SET max_in_flight = excluded.max_in_flight
 """
 _LOCK: LiteralString = """
-SELECT name, suspended_until, slot_limit,
-       slot_limit_at < now() - make_interval(secs => %(quiet_s)s) AS quiet
+SELECT name, suspended_until IS NOT NULL AS suspended, throttles > 0 AS throttled, slot_limit, slot_step, slot_wait_s,
+       coalesce(extract(epoch FROM now() - slot_limit_at), 0)::float8 AS unchanged_s
 FROM account_states
 WHERE name = ANY(%(names)s) AND coalesce(suspended_until <= now(), true) AND coalesce(throttled_until <= now(), true)
 ORDER BY name FOR UPDATE SKIP LOCKED
@@ -27,15 +28,17 @@ ORDER BY name FOR UPDATE SKIP LOCKED
 # Those that generate are by far the most, and an index alone tells their number: the account and the state, and nothing
 # else of the row. What must be looked at row by row is what has just been claimed, is being submitted or is in doubt.
 _USAGE: LiteralString = """
-SELECT account, sum(in_flight)::bigint AS in_flight, sum(claimed)::bigint AS claimed, sum(starting)::bigint AS starting
+SELECT account, sum(in_flight)::bigint AS in_flight, sum(claimed)::bigint AS claimed, sum(starting)::bigint AS starting,
+       sum(generating)::bigint AS generating
 FROM (
-    SELECT account, count(*) AS in_flight, 0 AS claimed, 0 AS starting
+    SELECT account, count(*) AS in_flight, 0 AS claimed, 0 AS starting, count(*) AS generating
     FROM jobs
     WHERE account = ANY(%(names)s) AND state = 'generating'
       AND account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
     GROUP BY account
     UNION ALL
-    SELECT account, count(*), count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state <> 'unconfirmed')
+    SELECT account, count(*), count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state <> 'unconfirmed'),
+           0
     FROM jobs
     WHERE account = ANY(%(names)s) AND state IN ('queued', 'submitting', 'unconfirmed')
       AND account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'
@@ -52,25 +55,33 @@ class LockedAccount:
     """An account that may be given jobs; nobody else gives it any until the transaction ends."""
 
     name: str
-    probing: bool
-    """Its suspension is over, and no job has been accepted since."""
-    slot_limit: int | None
-    """What "too many" has made of its limit, None when it is as configured."""
-    quiet: bool
-    """The limit has not changed for a while."""
+    suspended: bool = False
+    """Its rest is over, and no job has been accepted since."""
+    throttled: bool = False
+    """The same after "too many"."""
+    limit: SlotLimit = field(default_factory=SlotLimit)
+    unchanged_s: float = 0.0
+    """How long the limit has been what it is."""
+
+    @property
+    def probing(self) -> bool:
+        """It gets one job at a time."""
+        return self.suspended or self.throttled
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Jobs that hold a slot; of these `starting` are not accepted yet, and `claimed` have not begun their POST."""
+    """Jobs that hold a slot; of these `starting` are not accepted yet, `claimed` have not begun their POST, and
+    `generating` are known to be accepted and not known to have ended."""
 
     account: str
     in_flight: int = 0
     claimed: int = 0
     starting: int = 0
+    generating: int = 0
 
 
-def lock_accounts(conn: Connection, limits: Mapping[str, int], quiet_s: float) -> dict[str, LockedAccount]:
+def lock_accounts(conn: Connection, limits: Mapping[str, int]) -> dict[str, LockedAccount]:
     """Lock the accounts that are neither suspended nor throttled, and that no other scheduler holds at this moment.
 
     `limits` are the configured `max_in_flight`. What is counted after this call stays true until the transaction ends.
@@ -78,10 +89,14 @@ def lock_accounts(conn: Connection, limits: Mapping[str, int], quiet_s: float) -
     names = list(limits)
     conn.execute(_ENSURE, {"names": names, "limits": list(limits.values())})
     with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_LOCK, {"names": names, "quiet_s": quiet_s}).fetchall()
+        rows = cursor.execute(_LOCK, {"names": names}).fetchall()
     return {
         row["name"]: LockedAccount(
-            row["name"], row["suspended_until"] is not None, row["slot_limit"], bool(row["quiet"])
+            row["name"],
+            row["suspended"],
+            row["throttled"],
+            SlotLimit(row["slot_limit"], row["slot_step"], row["slot_wait_s"]),
+            row["unchanged_s"],
         )
         for row in rows
     }

@@ -285,10 +285,15 @@ class AccountState(SQLModel, table=True):
     # Why: its gateway is away; otherwise its key, permission or credit failed.
     outage: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
-    # As configured, and what "too many" has made of it (NULL: the same), since when.
+    # Refusals ("too many") in a row without a job that was accepted between them.
+    throttles: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    # As configured, and what was learnt at refusals (NULL: the same), since when; how much more is tried next, and how
+    # many seconds after a refusal.
     max_in_flight: int | None = Field(default=None, sa_column=Column(Integer))
     slot_limit: int | None = Field(default=None, sa_column=Column(Integer))
     slot_limit_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    slot_step: int = Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
+    slot_wait_s: float = Field(default=10.0, sa_column=Column(REAL, nullable=False, server_default="10"))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 
 

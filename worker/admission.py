@@ -9,22 +9,20 @@ import logging
 from dataclasses import dataclass
 
 from seedance.account import Account
-from storage import accounts, admission, jobs
+from storage import accounts, admission, jobs, throttling
 from storage.admission import LockedAccount, Usage
 from storage.database import Connection
 from storage.records import Claimed
 from storage.settings import Settings
+from storage.slot_limits import SlotLimit
 
 log = logging.getLogger("reelq.admission")
 
 SUBMIT_BATCH = 50
-# A limit that "too many" has halved grows back by a tenth of what is configured, at least one, for every so long
-# without a change: another 429 costs nothing, an unused slot costs time.
-GROW_AFTER_S, GROW_SHARE = 4.0, 10
 # For so long an unconfirmed job counts as one that generates. Not for the whole grace: a burst of lost answers would
 # stop the account, and if their tasks do run, the gateway says "too many" by itself.
 UNCONFIRMED_SLOT_S = 120.0
-FAILED_BEFORE = ("account_problem", "not_sent", "gateway_unavailable")
+FAILED_BEFORE = ("account_problem", "not_sent", "gateway_unavailable", "throttled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +32,13 @@ class Grant:
     account: Account
     slots: int
     probing: bool = False
-    """It has rested, and no job has been accepted since."""
+    """It was left alone, and no job has been accepted since."""
 
 
 def grants(conn: Connection, settings: Settings) -> list[Grant]:
     """The accounts that may submit now, in their configured order; they stay locked until the transaction ends."""
     limits = {account.name: account.max_in_flight for account in settings.accounts}
-    locked = admission.lock_accounts(conn, limits, GROW_AFTER_S) if limits else {}
+    locked = admission.lock_accounts(conn, limits) if limits else {}
     if not locked:
         return []
     young_s = min(settings.unconfirmed_grace_seconds, UNCONFIRMED_SLOT_S)
@@ -50,8 +48,8 @@ def grants(conn: Connection, settings: Settings) -> list[Grant]:
     found = []
     for account in settings.accounts:
         if account.name in locked:
-            state = _learn(conn, account, locked[account.name])
             usage = used.get(account.name, Usage(account.name))
+            state = _learn(conn, account, locked[account.name], usage)
             slots = free_slots(account, state, usage, started.get(account.name, 0))
             if slots > 0:
                 found.append(Grant(account, slots, state.probing))
@@ -59,8 +57,8 @@ def grants(conn: Connection, settings: Settings) -> list[Grant]:
 
 
 def claim_for(conn: Connection, grant: Grant, limit: int, lease_s: float) -> list[Claimed]:
-    """Lease up to so many jobs for a grant. An account that rested is tried with a job that has not failed so far, if
-    there is one: one that fails by its own fault must not keep the account from the others."""
+    """Lease up to so many jobs for a grant. An account that was left alone is tried with a job that has not failed so
+    far, if there is one: one that fails by its own fault must not keep the account from the others."""
     account = grant.account
     limit, tiers = min(limit, grant.slots), account.tiers if account.models else None
     claimed: list[Claimed] = []
@@ -70,12 +68,11 @@ def claim_for(conn: Connection, grant: Grant, limit: int, lease_s: float) -> lis
 
 
 def free_slots(account: Account, state: LockedAccount, used: Usage, started: int) -> int:
-    """How many more jobs an account takes. After a suspension that is one at a time, until one is accepted.
+    """How many more jobs an account takes. After a rest or a refusal that is one at a time, until one is accepted.
 
     `started` counts the POSTs begun in the last minute; those that are claimed are about to begin.
     """
-    limit = account.max_in_flight if state.slot_limit is None else min(state.slot_limit, account.max_in_flight)
-    slots = limit - used.in_flight
+    slots = state.limit.allowed(account.max_in_flight) - used.in_flight
     if account.requests_per_minute is not None:
         slots = min(slots, account.requests_per_minute - started - used.claimed)
     if state.probing:
@@ -83,15 +80,26 @@ def free_slots(account: Account, state: LockedAccount, used: Usage, started: int
     return max(slots, 0)
 
 
-def _learn(conn: Connection, account: Account, state: LockedAccount) -> LockedAccount:
+def learnt(limit: SlotLimit, used: Usage, unchanged_s: float, configured: int) -> SlotLimit:
+    """What an account's use tells of its limit: it is no lower than what was accepted, and where all of it has been in
+    use for a while, some more is tried."""
+    if limit.slots is None:
+        return limit
+    limit = limit.at_least(used.generating, configured)
+    full = used.in_flight >= limit.allowed(configured)
+    return limit.raised(configured) if full and unchanged_s > limit.quiet_s else limit
+
+
+def _learn(conn: Connection, account: Account, state: LockedAccount, used: Usage) -> LockedAccount:
     """What became of the account meanwhile: a probe that was accepted, a limit that may grow."""
-    probing, slot_limit = state.probing, state.slot_limit
-    if probing and accounts.end_suspension(conn, account.name):
+    suspended, throttled, most = state.suspended, state.throttled, account.max_in_flight
+    if suspended and accounts.end_suspension(conn, account.name):
         log.info("account.returned account=%s", account.name)
-        probing = False
-    if slot_limit is not None and state.quiet:
-        step = max(1, account.max_in_flight // GROW_SHARE)
-        slot_limit = accounts.grow_limit(conn, account.name, step)
-        now = account.max_in_flight if slot_limit is None else slot_limit
-        log.info("account.limit_raised account=%s limit=%d configured=%d", account.name, now, account.max_in_flight)
-    return LockedAccount(account.name, probing, slot_limit, state.quiet)
+        suspended = False
+    if throttled and throttling.end(conn, account.name):
+        throttled = False
+    limit = learnt(state.limit, used, state.unchanged_s, most)
+    if limit != state.limit:
+        throttling.set_limit(conn, account.name, limit)
+        log.info("account.limit_raised account=%s limit=%d configured=%d", account.name, limit.allowed(most), most)
+    return LockedAccount(account.name, suspended, throttled, limit, state.unchanged_s)

@@ -15,12 +15,13 @@ from seedance.delivery import Delivery, delivery_of, uses_assets
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput
 from seedance.request import MAX_REFERENCES, parse_request
-from storage import accounts, assets, jobs
+from storage import assets, jobs
 from storage.assets import AssetRow
 from storage.records import Move, Work
 from storage.states import JobState
+from storage.throttling import throttle
 from worker.asset_steps import GROUP, NOT_OFFERED, WAIT_FIRST_S, AssetFile, Step, Trouble, group_of, take_steps
-from worker.decisions import Decision, decide_submit, fail, refusals_of
+from worker.decisions import Decision, decide_submit, fail, named_pause_s, refusals_of
 from worker.resting import account_is_to_blame, suspend
 from worker.runtime import Runtime
 
@@ -110,10 +111,10 @@ def bring_assets(runtime: Runtime, client: GatewayClient, waiting: Sequence[Wait
         )
         for work, decision in decisions
     ]
-    throttle_s = max((d.throttle_s for _, d in decisions if d.throttle_s is not None), default=None)
     with runtime.database.begin() as conn:
-        if throttle_s is not None:
-            accounts.throttle(conn, client.account.name, throttle_s)
+        if any(decision.throttled for _, decision in decisions):
+            pause_s = named_pause_s([decision for _, decision in decisions])
+            throttle(conn, client.account.name, pause_s, learn=False)
         for _, decision in decisions:
             if decision.suspend_s is not None:
                 suspend(conn, client.account.name, decision.suspend_s, decision.detail or {})

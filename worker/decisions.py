@@ -7,7 +7,7 @@ the queue, and an outcome that proves nothing makes it unconfirmed.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +50,8 @@ _ENDED = {
 class Decision:
     """Where a job goes next and when. `target` equal to the present state means: the same again later.
 
-    `throttle_s` and `suspend_s`: keep the whole account from submitting for so long, None to leave it alone.
+    `throttled`: the account had too many; `throttle_s` is how long it is to be left alone, None when the gateway named
+    no time. `suspend_s`: keep the whole account from submitting for so long, None to leave it alone.
     """
 
     target: JobState
@@ -59,6 +60,7 @@ class Decision:
     patch: Mapping[str, Any] = field(default_factory=dict)
     detail: Mapping[str, Any] | None = None
     expires_in_s: float | None = None
+    throttled: bool = False
     throttle_s: float | None = None
     suspend_s: float | None = None
 
@@ -90,7 +92,7 @@ def decide_submit(
             wait_s = result.retry_after_s
             if wait_s is None:
                 wait_s = backoff_s(refusals + 1, THROTTLE_FIRST_S, THROTTLE_CAP_S, rng)
-            return _requeue(result, refusals, wait_s, throttle_s=wait_s)
+            return _requeue(result, refusals, wait_s, throttled=True, throttle_s=result.retry_after_s)
         case NotSent():
             return _requeue(result, refusals, backoff_s(refusals + 1, RETRY_FIRST_S, RETRY_CAP_S, rng))
         case Unavailable() if refusals + 1 < MAX_UNAVAILABLE:
@@ -102,6 +104,11 @@ def decide_submit(
         case _:  # OutcomeUnknown, and whatever else is not proof that the gateway did not take it
             code = result.code if isinstance(result, OutcomeUnknown) else OutcomeUnknown.code
             return Decision(JobState.UNCONFIRMED, code, UNCONFIRMED_CHECK_S, detail=result.as_dict())
+
+
+def named_pause_s(decisions: Sequence[Decision]) -> float | None:
+    """The longest time for which a gateway wants to be left alone; None when it named none."""
+    return max((d.throttle_s for d in decisions if d.throttle_s is not None), default=None)
 
 
 def refusals_of(work: Work, result: Submitted | GatewayError) -> int:
@@ -120,7 +127,7 @@ def _wait_out(error: GatewayError, setbacks: int, rng: random.Random | None) -> 
     return Decision(JobState.QUEUED, error.code, wait_s, patch, error.as_dict())
 
 
-def _requeue(error: GatewayError, refusals: int, wait_s: float, **account: float) -> Decision:
+def _requeue(error: GatewayError, refusals: int, wait_s: float, **account: Any) -> Decision:
     patch = {"account": None, "gateway": None, "model": None, "refusals": min(refusals + 1, MAX_COUNT)}
     return Decision(JobState.QUEUED, error.code, wait_s, patch, error.as_dict(), **account)
 

@@ -12,12 +12,13 @@ from seedance.errors import GatewayError, NotTried, OutcomeUnknown
 from seedance.gateways.base import Attempt, Submitted
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, parse_request
-from storage import accounts, jobs
+from storage import jobs
 from storage.records import AttemptMarks, AttemptOutcome, Move, Work
 from storage.states import JobState
+from storage.throttling import throttle
 from worker.assets import bring_assets, sort_by_assets
 from worker.batch import run_batch
-from worker.decisions import Decision, decide_submit, fail, refusals_of
+from worker.decisions import Decision, decide_submit, fail, named_pause_s, refusals_of
 from worker.failpoints import failpoint
 from worker.inputs import inlined, with_inputs
 from worker.late_word import adopt_accepted
@@ -148,9 +149,9 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
         # What is said of the account comes before what is said of its jobs, as schedulers lock them.
         away = account_is_to_blame(conn, account, [(p.ready.work.id, p.ready.attempt, p.result) for p in posted])
         decisions = [_decide(item, pacing, away=away) for item, pacing in zip(posted, pacings, strict=True)]
-        throttle_s = max((d.throttle_s for d in decisions if d.throttle_s is not None), default=None)
-        if throttle_s is not None:
-            accounts.throttle(conn, account, throttle_s)
+        if any(decision.throttled for decision in decisions):
+            accepted = sum(decision.target is JobState.GENERATING for decision in decisions)
+            throttle(conn, account, named_pause_s(decisions), accepted=accepted)
         for decision in decisions:
             if decision.suspend_s is not None:
                 suspend(conn, account, decision.suspend_s, decision.detail or {})

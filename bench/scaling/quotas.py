@@ -7,9 +7,11 @@ from collections import deque
 
 from bench.scaling.machinery import Layout
 from seedance.account import Account
-from storage.accounts import SHRINK_APART_S
+from storage.accounts import OUTAGE_CAP_S
 from storage.admission import LockedAccount, Usage
-from worker.admission import GROW_AFTER_S, GROW_SHARE, free_slots
+from storage.outages import FIRST_S, IN_A_ROW
+from storage.slot_limits import SlotLimit, pause_s
+from worker.admission import free_slots, learnt
 
 WINDOW_S = 60.0
 
@@ -26,9 +28,12 @@ class Quota:
         self.in_flight = 0
         """Our count: claimed, being submitted, generating until a poll finds it finished."""
         self.claimed = 0
-        self.slot_limit: int | None = None
+        self.submitting = self.generating = 0
+        self.limit = SlotLimit()
         self._limit_at_s = float("-inf")
-        self.throttled_until_s = 0.0
+        self.throttles = self.rests = self._failed = 0
+        """In a row, without an acceptance between them."""
+        self.throttled_until_s = self.rests_until_s = float("-inf")
         self._started: deque[float] = deque()
         self._running: list[float] = []
         self._accepted: deque[float] = deque()
@@ -36,18 +41,18 @@ class Quota:
         self.most_running = 0
 
     def free(self, now_s: float) -> int:
-        """How many more jobs it may be given, by the rule that the scheduler uses."""
-        if now_s < self.throttled_until_s:
+        """How many more jobs it may be given, by the rules that the scheduler uses."""
+        if now_s < max(self.throttled_until_s, self.rests_until_s):
             return 0
-        quiet = now_s - self._limit_at_s > GROW_AFTER_S
-        if self.slot_limit is not None and quiet:
-            most = self._account.max_in_flight
-            raised = self.slot_limit + max(1, most // GROW_SHARE)
-            self.slot_limit, self._limit_at_s = (raised if raised < most else None), now_s
         _forget(self._started, now_s)
-        state = LockedAccount("a", False, self.slot_limit, quiet)
-        usage = Usage("a", self.in_flight, self.claimed, self.claimed)
-        return free_slots(self._account, state, usage, len(self._started) * self._weight)
+        most, unchanged_s = self._account.max_in_flight, now_s - self._limit_at_s
+        usage = Usage("a", self.in_flight, self.claimed, self.claimed + self.submitting, self.generating)
+        limit = learnt(self.limit, usage, unchanged_s, most)
+        if limit != self.limit:
+            self.limit, self._limit_at_s = limit, now_s
+        state = LockedAccount("a", self.rests > 0, self.throttles > 0, limit, unchanged_s)
+        free = free_slots(self._account, state, usage, len(self._started) * self._weight)
+        return free * self._weight if state.probing else free
 
     def claim(self, jobs: int) -> None:
         """Jobs were given to it."""
@@ -57,10 +62,27 @@ class Quota:
     def begin(self, now_s: float, jobs: int) -> None:
         """Their attempts are committed."""
         self.claimed -= jobs
+        self.submitting += jobs
         self._started.extend([now_s] * (jobs // self._weight))
 
-    def release(self, jobs: int) -> None:
-        """They hold no slot any more."""
+    def accept(self, jobs: int, started_s: float) -> None:
+        """The gateway took them, as is known now."""
+        self.submitting -= jobs
+        self.generating += jobs
+        self._failed = 0
+        if started_s > self.throttled_until_s:
+            self.throttles = 0
+        if started_s > self.rests_until_s:
+            self.rests = 0
+
+    def give_back(self, jobs: int) -> None:
+        """It did not take them, or nobody knows."""
+        self.submitting -= jobs
+        self.in_flight -= jobs
+
+    def finish(self, jobs: int) -> None:
+        """A poll found them done."""
+        self.generating -= jobs
         self.in_flight -= jobs
 
     def post(self, at_s: float, generation_s: float) -> float | None:
@@ -78,12 +100,26 @@ class Quota:
         self.most_running = max(self.most_running, len(self._running) * self._weight)
         return at_s + generation_s
 
-    def throttle(self, now_s: float, seconds: float) -> None:
-        """It said "too many": rest, and less at once after that."""
-        self.throttled_until_s = max(self.throttled_until_s, now_s + seconds)
-        if now_s - self._limit_at_s > SHRINK_APART_S:
-            self.slot_limit = max(1, (self.slot_limit or self._account.max_in_flight) // 2)
-            self._limit_at_s = now_s
+    def throttle(self, now_s: float) -> None:
+        """It said "too many": as `storage.throttling`."""
+        if now_s < self.throttled_until_s:
+            return
+        self.throttles += 1
+        self.throttled_until_s = now_s + pause_s(self.throttles)
+        if self.throttles == 1 or self.limit.slots is None:
+            self.limit, self._limit_at_s = self.limit.refused(self.generating, self._account.max_in_flight), now_s
+
+    def fail(self, now_s: float, started_s: float) -> bool:
+        """It could not be reached: whether that counts against the account, as `storage.outages`."""
+        if now_s < self.rests_until_s:
+            return True
+        self._failed += self._weight
+        if self.rests == 0 and self._failed < IN_A_ROW:
+            return False
+        if started_s >= self.rests_until_s:
+            self.rests_until_s = now_s + min(OUTAGE_CAP_S, FIRST_S * 2.0 ** min(self.rests, 30))
+            self.rests += 1
+        return True
 
 
 def _forget(times: deque[float], now_s: float) -> None:

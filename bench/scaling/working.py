@@ -13,7 +13,7 @@ from storage.objects import PART_BYTES
 from storage.states import JobState
 from worker.admission import SUBMIT_BATCH
 from worker.budget import BYTES_AT_ONCE, COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE
-from worker.decisions import RETRY_CAP_S, RETRY_FIRST_S, THROTTLE_CAP_S, THROTTLE_FIRST_S
+from worker.decisions import OUTAGE_RETRY_CAP_S, RETRY_CAP_S, RETRY_FIRST_S, THROTTLE_CAP_S, THROTTLE_FIRST_S
 from worker.dispatch import POLL_BATCH, TRANSFER_BATCH
 from worker.expiry import URGENT_SHARE
 from worker.pacing import backoff_s
@@ -103,22 +103,28 @@ class SubmitPollWorker:
     def _submitted(self, job: Job, outcome: Any) -> None:
         system, quota = self._system, self._system.quotas[job.account]
         if outcome not in (NOT_SENT, TOO_MANY):
-            job.ends_s, job.refusals = outcome, 0
+            job.ends_s, job.refusals, job.setbacks = outcome, 0, 0
+            quota.accept(system.weight, job.submitted_s)
             pacing = system.pacing(job.account)
             system.book.set(job, JobState.GENERATING, system.now_s + pacing.next_s(0.0, rng=system.rng))
             return
-        first_s, cap_s = (RETRY_FIRST_S, RETRY_CAP_S) if outcome == NOT_SENT else (THROTTLE_FIRST_S, THROTTLE_CAP_S)
-        job.refusals += 1
-        wait_s = backoff_s(job.refusals, first_s, cap_s, system.rng)
         if outcome == TOO_MANY:
+            job.refusals += 1
+            wait_s = backoff_s(job.refusals, THROTTLE_FIRST_S, THROTTLE_CAP_S, system.rng)
             system.tally.refused += system.weight
-            quota.throttle(system.now_s, wait_s)
-        quota.release(system.weight)
+            quota.throttle(system.now_s)
+        elif quota.fail(system.now_s, job.submitted_s):
+            job.setbacks += 1
+            wait_s = backoff_s(job.setbacks, RETRY_FIRST_S, OUTAGE_RETRY_CAP_S, system.rng)
+        else:
+            job.refusals += 1
+            wait_s = backoff_s(job.refusals, RETRY_FIRST_S, RETRY_CAP_S, system.rng)
+        quota.give_back(system.weight)
         system.book.requeue(job, system.now_s + wait_s)
 
     def _unknown(self, job: Job) -> None:
         """Its outcome could not be written: only a person or the policy can tell. It ends here."""
-        self._system.quotas[job.account].release(self._system.weight)
+        self._system.quotas[job.account].give_back(self._system.weight)
         self._system.end(job, JobState.FAILED)
 
     def _poll(self, held: list[Job]) -> Steps:
@@ -153,7 +159,7 @@ class SubmitPollWorker:
             job.detected_s, job.setbacks = system.now_s, 0
             job.expires_s = job.ends_s + job.life_s
             system.learn(job)
-            system.quotas[job.account].release(system.weight)
+            system.quotas[job.account].finish(system.weight)
             system.in_transfer += system.weight
             system.tally.most_copies_waiting = max(system.tally.most_copies_waiting, system.in_transfer)
             system.book.set(job, JobState.TRANSFERRING, system.now_s)

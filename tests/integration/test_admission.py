@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from seedance.account import Account
-from storage import accounts, campaigns, jobs
+from storage import accounts, campaigns, jobs, throttling
 from storage.database import Connection, Database, connect
 from storage.records import AttemptMarks, AttemptOutcome, Claimed, Move, NewJob
 from storage.settings import Settings
@@ -194,35 +194,72 @@ def test_what_is_not_due_is_passed_over(postgres_url: str) -> None:
         assert claim(conn, 9) == later[:1]
 
 
-def test_too_many_halves_the_limit_once_and_it_grows_back(postgres_url: str) -> None:
+def test_too_many_shows_the_limit_and_more_is_tried_ever_more_boldly(postgres_url: str) -> None:
     configured = settings_of(an_account(max_in_flight=10))
     with connect(postgres_url) as conn:
-        enqueue(conn, 30)
-        assert [grant.slots for grant in grants(conn, configured)] == [10]
-        for _ in range(5):
-            accounts.throttle(conn, "main", 30.0)
-        assert accounts.states(conn)["main"]["slot_limit"] == 5
+        enqueue(conn, 60)
+        submit(conn, (claimed := tick(conn, configured))[:4])
+        throttling.throttle(conn, "main", None)
+        submit(conn, claimed[4:], "throttled")
+        throttling.throttle(conn, "main", None)
+        state = accounts.states(conn)["main"]
+        assert (state["slot_limit"], state["throttled"]) == (4, True), "what it had accepted"
         assert grants(conn, configured) == []
     limits = []
-    for _ in range(6):
-        with connect(postgres_url) as conn:
-            conn.execute("UPDATE account_states SET throttled_until = NULL, slot_limit_at = now() - interval '1 h'")
-            limits.append(grants(conn, configured)[0].slots)
-    assert limits == [6, 7, 8, 9, 10, 10]
-    with connect(postgres_url) as conn:
-        state = accounts.states(conn)["main"]
-        assert state["slot_limit"] is None
-
-
-def test_a_limit_never_falls_below_one(postgres_url: str) -> None:
-    configured = settings_of(an_account(max_in_flight=3))
     for _ in range(4):
         with connect(postgres_url) as conn:
-            grants(conn, configured)
-            accounts.throttle(conn, "main", 1.0)
-            conn.execute("UPDATE account_states SET slot_limit_at = now() - interval '6 s'")
+            conn.execute(
+                """UPDATE account_states SET throttles = 0, throttled_until = NULL,
+                                             slot_limit_at = now() - interval '11 s'"""
+            )
+            submit(conn, tick(conn, configured))
+            limits.append(accounts.states(conn)["main"]["slot_limit"])
+    assert limits == [5, 7, None, None]
+
+
+def test_a_limit_is_not_raised_while_it_is_not_used(postgres_url: str) -> None:
+    configured = settings_of(an_account(max_in_flight=10))
     with connect(postgres_url) as conn:
-        assert accounts.states(conn)["main"]["slot_limit"] == 1
+        enqueue(conn, 60)
+        submit(conn, tick(conn, configured)[:6])
+        throttling.throttle(conn, "main", None)
+        conn.execute("UPDATE jobs SET state = 'cancelled', due_at = NULL, finished_at = now() WHERE state = 'queued'")
+        conn.execute(
+            """UPDATE jobs SET due_at = NULL, finished_at = now(), state = 'cancelled'
+               WHERE id IN (SELECT id FROM jobs WHERE state = 'generating' LIMIT 2)"""
+        )
+        conn.execute("UPDATE account_states SET slot_limit_at = now() - interval '1 h', throttled_until = now()")
+    with connect(postgres_url) as conn:
+        grants(conn, configured)
+        assert accounts.states(conn)["main"]["slot_limit"] == 6
+
+
+def test_what_a_burst_has_accepted_counts_though_the_refusals_came_first(postgres_url: str) -> None:
+    configured = settings_of(an_account(max_in_flight=40))
+    with connect(postgres_url) as conn:
+        enqueue(conn, 60)
+        claimed = tick(conn, configured)
+        submit(conn, claimed[:2])
+        throttling.throttle(conn, "main", None)
+        assert accounts.states(conn)["main"]["slot_limit"] == 2, "what was accepted so far"
+        submit(conn, claimed[2:10])
+        conn.execute("UPDATE account_states SET throttled_until = now() - interval '1 ms'")
+    with connect(postgres_url) as conn:
+        grants(conn, configured)
+        assert accounts.states(conn)["main"]["slot_limit"] == 10
+
+
+def test_a_refusal_of_the_first_of_all_tells_nothing_and_the_next_one_does(postgres_url: str) -> None:
+    configured = settings_of(an_account(max_in_flight=40))
+    with connect(postgres_url) as conn:
+        enqueue(conn, 60)
+        claimed = tick(conn, configured)
+        throttling.throttle(conn, "main", None)
+        assert accounts.states(conn)["main"]["slot_limit"] is None
+        submit(conn, claimed[:10])
+        conn.execute("UPDATE account_states SET throttled_until = now() - interval '1 ms'")
+        throttling.throttle(conn, "main", None)
+        assert accounts.states(conn)["main"]["slot_limit"] == 10
 
 
 def test_a_suspended_account_is_probed_and_rests_longer_each_time(postgres_url: str) -> None:

@@ -1,6 +1,6 @@
 """A gateway that is away for an hour fails nothing and is left alone; a job that fails by itself still fails.
 
-Scheduler's and worker's own functions, a real PostgreSQL, the simulator. What a test waits for in life is set to now.
+Scheduler's and worker's own functions, a real PostgreSQL, the simulator.
 """
 
 from __future__ import annotations
@@ -16,94 +16,17 @@ import httpx
 import pytest
 
 from producer import decisions as people
-from producer.account_status import account_statuses
-from producer.client import Producer
 from simulator.main import SimulatorOptions, running
 from storage import accounts, gauges, jobs, outages
 from storage.database import connect
 from storage.records import DEFAULT_TENANT, Claimed
 from storage.settings import Settings
 from storage.states import JobState
-from worker.admission import claim_for, grants
+from tests.integration.rounds import World
 from worker.decisions import MAX_UNAVAILABLE
-from worker.duties import DUTIES
-from worker.runtime import Runtime
-from worker.submit import submit_batch
 
 S = JobState
-QUICK = {"lease_seconds": 20.0, "submit_timeout_seconds": 5.0, "query_timeout_seconds": 5.0}
 AWAY = {"kind": "status", "where": "create", "status": 500, "code": "get_channel_failed", "message": "no channel"}
-
-
-class World:
-    """Accounts at simulators, and a scheduler and a worker that do one round at a time."""
-
-    def __init__(self, settings: Settings, **accounts: dict[str, Any]) -> None:
-        told = [{"name": name, "api_key": f"sk-{name}", "max_in_flight": 100} | of for name, of in accounts.items()]
-        self.settings = Settings.model_validate(settings.model_dump() | QUICK | {"accounts": told})
-        self.producer = Producer(self.settings)
-        self.runtime = Runtime(self.settings)
-        self.url = self.settings.require_database_url()
-
-    def close(self) -> None:
-        self.producer.close()
-        self.runtime.close()
-
-    def enqueue(self, count: int, prompt: str = "a cat", **fields: Any) -> list[Any]:
-        rows = [{"prompt": f"{prompt} {number}"} | fields for number in range(count)]
-        return [job.id for job in self.producer.enqueue_many(rows)]
-
-    def claim(self, limit: int = 50) -> list[Claimed]:
-        with connect(self.url) as conn:
-            return [job for grant in grants(conn, self.settings) for job in claim_for(conn, grant, limit, 20.0)]
-
-    def submit(self, claimed: list[Claimed]) -> None:
-        for account in self.settings.accounts:
-            mine = [(item.id, item.claim) for item in claimed if item.account == account.name]
-            submit_batch(self.runtime, account.name, mine)
-
-    def round(self, limit: int = 50) -> int:
-        """Everything that waits only for its time is due; one tick, and what it sent is done."""
-        with connect(self.url) as conn:
-            conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'queued' AND account IS NULL")
-            for duty in DUTIES:
-                duty(conn, self.settings)
-        claimed = self.claim(limit)
-        self.submit(claimed)
-        return len(claimed)
-
-    def rest_ends(self) -> None:
-        """The rest is over; what came before it stays before it."""
-        with connect(self.url) as conn:
-            conn.execute("UPDATE attempts SET started_at = started_at - interval '1 h'")
-            conn.execute(
-                "UPDATE account_states SET suspended_until = now() - interval '1 ms' WHERE suspended_until > now()"
-            )
-
-    def states(self) -> Counter[str]:
-        with connect(self.url) as conn:
-            return Counter(dict(conn.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall()))
-
-    def attempts(self) -> int:
-        return self._number("SELECT count(*) FROM attempts")
-
-    def account(self, name: str = "main") -> dict[str, Any]:
-        with connect(self.url) as conn:
-            return next(row for row in account_statuses(conn, self.settings) if row["name"] == name)
-
-    def rests(self, name: str = "main") -> int:
-        return self._number("SELECT suspensions FROM account_states WHERE name = %s", name)
-
-    def rest_s(self) -> int:
-        return self._number("SELECT round(extract(epoch FROM suspended_until - updated_at))::int FROM account_states")
-
-    def _number(self, sql: Any, *values: Any) -> int:
-        with connect(self.url) as conn:
-            row = conn.execute(sql, values).fetchone()
-        assert row is not None
-        return int(row[0])
-
-
 Make = Callable[..., World]
 
 

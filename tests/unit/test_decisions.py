@@ -93,10 +93,13 @@ def test_only_proof_that_nothing_was_taken_puts_a_job_back() -> None:
 
 def test_a_throttle_slows_the_whole_account_for_as_long_as_the_gateway_asks() -> None:
     decision = decide_submit(Throttled("429", retry_after_s=7.0), 3, PACING)
+    assert decision.throttled
     assert decision.throttle_s == decision.due_in_s == 7.0
     silent = decide_submit(Throttled("429"), 3, PACING)
-    assert silent.throttle_s is not None
-    assert 0 < silent.throttle_s <= decisions.THROTTLE_CAP_S
+    assert (silent.throttled, silent.throttle_s) == (True, None), "one job's refusals do not say how long"
+    assert 0 < silent.due_in_s <= decisions.THROTTLE_CAP_S
+    assert decisions.named_pause_s([decision, silent]) == 7.0
+    assert decisions.named_pause_s([silent]) is None
 
 
 def test_a_key_that_does_not_work_suspends_the_account_and_frees_the_job_for_another() -> None:

@@ -139,11 +139,35 @@ def test_a_lost_lease_is_due_again_and_its_slot_is_told() -> None:
     assert book.lost == [4]
 
 
-def test_an_account_halves_and_grows_back() -> None:
+def test_an_account_learns_its_limit_at_a_refusal_and_tries_more_later() -> None:
     quota = Quota(Layout(max_in_flight=40), 1)
-    quota.throttle(0.0, 2.0)
-    assert (quota.free(1.0), quota.free(3.0)) == (0, 20)
-    assert quota.free(5.0) == 24
+    quota.claim(20)
+    quota.begin(0.0, 20)
+    quota.accept(12, 0.0)
+    quota.throttle(0.0)
+    quota.give_back(8)
+    assert (quota.limit.slots, quota.free(0.5), quota.free(2.0)) == (12, 0, 0)
+    quota.finish(1)
+    assert quota.free(2.0) == 1, "one at a time"
+    quota.claim(1)
+    quota.begin(2.0, 1)
+    quota.accept(1, 2.0)
+    assert quota.free(9.0) == 0
+    assert quota.free(11.0) == 1, "one more than was known"
+
+
+def test_an_account_that_is_away_is_tried_with_one_lot_at_a_time() -> None:
+    quota = Quota(Layout(max_in_flight=40), 1)
+    quota.claim(5)
+    quota.begin(0.0, 5)
+    assert [quota.fail(0.1, 0.0) for _ in range(5)] == [False, False, False, True, True]
+    quota.give_back(5)
+    assert (quota.free(5.0), quota.free(5.2)) == (0, 1)
+    assert quota.fail(5.4, 5.3)
+    assert (quota.free(15.3), quota.free(15.5)) == (0, 1)
+    quota.submitting = quota.in_flight = 1
+    quota.accept(1, 15.6)
+    assert quota.free(15.7) == 39
 
 
 def test_outages_in_a_row_are_one() -> None:

@@ -16,6 +16,8 @@ from worker.store_requests import Answer, ask, send
 log = logging.getLogger("reelq.upload")
 
 _GONE = 404
+_aborting: set[asyncio.Task[None]] = set()
+"""A loop itself keeps only weak references to its tasks."""
 
 
 class Parts:
@@ -82,26 +84,28 @@ class Parts:
             raise _refused("complete", answer)
 
     async def abort(self) -> None:
-        """Give up what was stored; a part still on its way would bring it back, so it is stopped first."""
-        if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.gather(self._sending, return_exceptions=True)
-        try:
-            await asyncio.shield(asyncio.create_task(self._abort()))
-        except asyncio.CancelledError as exc:
-            self._not_aborted(exc)
+        """Give up what was stored; who is cancelled meanwhile waits no longer, but it is given up all the same."""
+        aborting = asyncio.create_task(self._abort())
+        _aborting.add(aborting)
+        aborting.add_done_callback(_aborting.discard)
+        await asyncio.shield(aborting)
 
     async def _abort(self) -> None:
         try:
+            if self._sending is not None:  # a part still on its way would bring the upload back
+                self._sending.cancel()
+                await asyncio.gather(self._sending, return_exceptions=True)
             answer = await ask(self._session, lambda: sign_abort(self._objects, self._key, self._upload_id))
+            if answer.status not in (200, 204, _GONE):
+                raise _refused("abort", answer)
         except StoreUnavailable as exc:
             self._not_aborted(exc)
-            return
-        if answer.status not in (200, 204, _GONE):
-            self._not_aborted(_refused("abort", answer))
+        except asyncio.CancelledError as exc:
+            self._not_aborted(exc)
+            raise
 
     def _not_aborted(self, why: BaseException) -> None:
-        log.warning("upload.not_aborted key=%s upload_id=%s error=%s", self._key, self._upload_id, why)
+        log.warning("upload.not_aborted key=%s upload_id=%s error=%r", self._key, self._upload_id, why)
 
 
 def _refused(what: str, answer: Answer) -> StoreUnavailable:

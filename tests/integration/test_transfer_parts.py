@@ -246,3 +246,37 @@ def test_a_kept_connection_that_was_closed_is_no_failure(
     door.faults[kind] = [lambda: CUT]
     assert is_whole(objects, copy(door, settings, video), video)
     assert objects.open_parts() == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_copy_that_is_cancelled_leaves_no_parts(door: Door, objects: Objects, settings: Settings, times: int) -> None:
+    """Whoever is told to stop a second time still gives up what was stored."""
+
+    async def run() -> None:
+        sent = asyncio.Event()
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield VIDEO
+            while not door.seen["part"]:  # noqa: ASYNC110 # in the same loop
+                await asyncio.sleep(0.01)
+            sent.set()
+            await asyncio.Event().wait()
+
+        async with door.open() as url, aiohttp.ClientSession() as session:
+            behind = Objects(settings.model_copy(update={"s3_endpoint_url": url}))
+            behind.bucket_known = True
+            copying = asyncio.create_task(store_video(session, behind, KEY, chunks()))
+            await sent.wait()
+            for _ in range(times):
+                copying.cancel()
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await copying
+            while objects.open_parts():  # noqa: ASYNC110 # the store is asked, it does not tell
+                await asyncio.sleep(0.05)
+        await connections_closed()
+
+    asyncio.run(run())
+    assert door.seen["abort"] == 1
+    assert objects.head(KEY) is None

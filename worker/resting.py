@@ -39,6 +39,7 @@ def account_is_to_blame(
 
 
 def _tell(what: str, account: str, rest: Rest | None, error: Mapping[str, Any]) -> None:
-    if rest is not None:
-        level = logging.ERROR if rest.number == 1 else logging.INFO
-        log.log(level, "account.%s account=%s seconds=%g error=%s", what, account, rest.seconds, error)
+    if rest is not None and rest.number == 1:
+        log.error("account.%s account=%s seconds=%g error=%s", what, account, rest.seconds, error)
+    elif rest is not None:
+        log.info("account.rests_again account=%s for=%s seconds=%g error=%s", account, what, rest.seconds, error)

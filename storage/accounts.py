@@ -15,7 +15,6 @@ from storage.database import Connection
 log = logging.getLogger("reelq.accounts")
 
 SUSPEND_CAP_S = 900.0
-OUTAGE_CAP_S = 120.0  # a gateway comes back by itself, and then nobody should wait long for the probe that finds it
 
 # While it rests, further failures are those of POSTs made before: only a probe's failure doubles the time. What it
 # rested for another reason does not count.
@@ -24,7 +23,8 @@ INSERT INTO account_states AS s (name, suspended_until, suspensions, suspended_a
     (%(name)s, now() + make_interval(secs => %(seconds)s), 1, now(), %(outage)s, %(error)s::jsonb)
 ON CONFLICT (name) DO UPDATE SET
     suspended_until = now() + make_interval(secs => least(
-        %(cap_s)s, %(seconds)s * 2.0 ^ CASE WHEN s.outage = excluded.outage THEN s.suspensions ELSE 0 END)),
+        %(cap_s)s,
+        %(seconds)s * %(growth)s::float8 ^ CASE WHEN s.outage = excluded.outage THEN s.suspensions ELSE 0 END)),
     suspensions = CASE WHEN s.outage = excluded.outage THEN least(s.suspensions + 1, 30) ELSE 1 END,
     suspended_at = CASE WHEN s.outage = excluded.outage THEN coalesce(s.suspended_at, now()) ELSE now() END,
     outage = excluded.outage, error = excluded.error, updated_at = now()
@@ -69,15 +69,22 @@ class Rest:
 
 
 def suspend(
-    conn: Connection, name: str, seconds: float, error: Mapping[str, Any], *, outage: bool = False
+    conn: Connection,
+    name: str,
+    seconds: float,
+    error: Mapping[str, Any],
+    *,
+    cap_s: float = SUSPEND_CAP_S,
+    growth: float = 2.0,
+    outage: bool = False,
 ) -> Rest | None:
     """Submit nothing to this account for a while: its key, permission or credit failed, or its gateway is away.
 
-    After that one job is tried; each time it fails in the same way the account rests twice as long. None: it rests
-    already.
+    After that it is tried; each time it fails in the same way the account rests so many times as long (`growth`),
+    `cap_s` at most. None: it rests already.
     """
-    cap_s = OUTAGE_CAP_S if outage else SUSPEND_CAP_S
-    parameters = {"name": name, "seconds": seconds, "cap_s": cap_s, "error": _json(error), "outage": outage}
+    parameters = {"name": name, "seconds": seconds, "cap_s": cap_s, "growth": growth}
+    parameters |= {"error": _json(error), "outage": outage}
     row = conn.execute(_SUSPEND, parameters).fetchone()
     return None if row is None else Rest(float(row[0]), row[1])
 

@@ -9,7 +9,11 @@ from typing import LiteralString
 from psycopg.rows import class_row, dict_row
 
 from storage.database import Connection
-from storage.slot_limits import SlotLimit
+from storage.outages import DOUBTFUL
+from storage.slot_limits import SlotLimit, probes
+
+PROBES_AWAY = 4
+LATELY_S = 60.0
 
 _ENSURE: LiteralString = """
 INSERT INTO account_states (name, max_in_flight)
@@ -19,7 +23,11 @@ ORDER BY i.name
 ON CONFLICT (name) DO UPDATE SET max_in_flight = excluded.max_in_flight
 """
 _LOCK: LiteralString = """
-SELECT name, suspended_until IS NOT NULL AS suspended, throttles > 0 AS throttled, slot_limit, slot_step, slot_wait_s,
+SELECT name, suspended_until IS NOT NULL AS suspended,
+       outage AND coalesce(error ->> 'code' <> %(doubtful)s, false) AS away, throttles,
+       slot_limit, slot_step, slot_wait_s,
+       coalesce(greatest(suspended_until, throttled_until) > now() - make_interval(secs => %(lately_s)s), false)
+           AS refused_lately,
        coalesce(extract(epoch FROM now() - slot_limit_at), 0)::float8 AS unchanged_s
 FROM account_states
 WHERE name = ANY(%(names)s) AND coalesce(suspended_until <= now(), true) AND coalesce(throttled_until <= now(), true)
@@ -57,16 +65,24 @@ class LockedAccount:
     name: str
     suspended: bool = False
     """Its rest is over, and no job has been accepted since."""
-    throttled: bool = False
-    """The same after "too many"."""
+    away: bool = False
+    """It rested because its gateway was away, and said so clearly: a refused POST proves that nothing was begun."""
+    throttles: int = 0
+    """How often it said "too many", with nothing accepted since."""
     limit: SlotLimit = field(default_factory=SlotLimit)
     unchanged_s: float = 0.0
     """How long the limit has been what it is."""
+    refused_lately: bool = False
+    """Whether it rested or paused in the last minute."""
 
-    @property
-    def probing(self) -> bool:
-        """It gets one job at a time."""
-        return self.suspended or self.throttled
+    def probes(self, configured: int) -> int | None:
+        """So many jobs at a time are tried, None for as many as there are slots. Where a failure costs nothing it is
+        more than one: there may be jobs that fail by their own fault, and those that fail at first."""
+        if self.suspended:
+            return PROBES_AWAY if self.away else 1
+        if self.throttles:
+            return probes(self.throttles, self.limit.allowed(configured))
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +105,16 @@ def lock_accounts(conn: Connection, limits: Mapping[str, int]) -> dict[str, Lock
     names = list(limits)
     conn.execute(_ENSURE, {"names": names, "limits": list(limits.values())})
     with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_LOCK, {"names": names}).fetchall()
+        rows = cursor.execute(_LOCK, {"names": names, "doubtful": DOUBTFUL, "lately_s": LATELY_S}).fetchall()
     return {
         row["name"]: LockedAccount(
             row["name"],
             row["suspended"],
-            row["throttled"],
+            row["away"],
+            row["throttles"],
             SlotLimit(row["slot_limit"], row["slot_step"], row["slot_wait_s"]),
             row["unchanged_s"],
+            row["refused_lately"],
         )
         for row in rows
     }

@@ -11,12 +11,18 @@ from storage import accounts
 from storage.accounts import Rest
 from storage.database import Connection
 
-FAILED = ("not_sent", "gateway_unavailable", "outcome_unknown")
+DOUBTFUL = "outcome_unknown"
+FAILED = ("not_sent", "gateway_unavailable", DOUBTFUL)
 """Outcomes of attempts that may be the gateway's fault as a whole."""
-IN_A_ROW, JOBS_IN_A_ROW = 4, 2
-"""So many of them without an acceptance in between, of so many jobs, are an outage: one job alone never is."""
+JOBS_IN_A_ROW = 4
+"""So many jobs that failed without an acceptance in between are an outage. Those that others were accepted beside fail
+by their own fault, and do not count: what is left at a campaign's end must not wait for ever."""
 WITHIN_S = 180.0
-FIRST_S = 5.0  # doubled for each probe that fails as well
+REST_S, REST_CAP_S, REST_GROWTH = 1.0, 15.0, 1.25
+"""How long an account rests at first, at most, and how many times as long after each probe that fails. A POST that is
+refused costs nothing, and nobody should wait long for the gateway that is back."""
+DOUBTFUL_REST_S, DOUBTFUL_REST_CAP_S, DOUBTFUL_REST_GROWTH = 5.0, 120.0, 2.0
+"""The same where there is no clear answer: each probe leaves a job for a person to look at."""
 
 _LOCK: LiteralString = """
 SELECT suspended_until IS NOT NULL, coalesce(suspended_until > now(), false) FROM account_states
@@ -36,9 +42,14 @@ WITH lately AS (
     SELECT job_id FROM lately
     WHERE outcome = ANY(%(failed)s)
       AND finished_at > coalesce((SELECT max(finished_at) FROM lately WHERE outcome = 'accepted'), '-infinity')
-    UNION ALL SELECT unnest(%(ids)s::uuid[])
+    UNION SELECT unnest(%(ids)s::uuid[])
 )
-SELECT count(*), count(DISTINCT job_id) FROM failed
+SELECT count(*) FROM failed f
+WHERE NOT EXISTS (
+    SELECT FROM attempts a WHERE a.account = %(name)s AND a.outcome = 'accepted' AND a.started_at >= (
+        SELECT min(own.started_at) FROM attempts own
+        WHERE own.job_id = f.job_id AND own.account = %(name)s
+          AND (own.outcome = ANY(%(failed)s) OR own.outcome IS NULL)))
 """
 
 
@@ -67,11 +78,19 @@ def blame(
     if known and not accounts.end_suspension(conn, name):
         [probed] = conn.execute(_PROBED, {"name": name, "ids": ids, "numbers": numbers}).fetchone() or (False,)
         again = (probed or None in numbers) and not accepted
-        return Blame(account=True, rest=accounts.suspend(conn, name, FIRST_S, error, outage=True) if again else None)
+        return Blame(account=True, rest=_rest(conn, name, error) if again else None)
     if accepted:
         return Blame(account=False)
     told = {"name": name, "within_s": WITHIN_S, "failed": list(FAILED), "ids": ids}
-    count, jobs = conn.execute(_IN_A_ROW, told).fetchone() or (0, 0)
-    if count < IN_A_ROW or jobs < JOBS_IN_A_ROW:
+    [count] = conn.execute(_IN_A_ROW, told).fetchone() or (0,)
+    if count < JOBS_IN_A_ROW:
         return Blame(account=False)
-    return Blame(account=True, rest=accounts.suspend(conn, name, FIRST_S, error, outage=True))
+    return Blame(account=True, rest=_rest(conn, name, error))
+
+
+def _rest(conn: Connection, name: str, error: Mapping[str, Any]) -> Rest | None:
+    if error.get("code") == DOUBTFUL:
+        first_s, cap_s, growth = DOUBTFUL_REST_S, DOUBTFUL_REST_CAP_S, DOUBTFUL_REST_GROWTH
+    else:
+        first_s, cap_s, growth = REST_S, REST_CAP_S, REST_GROWTH
+    return accounts.suspend(conn, name, first_s, error, cap_s=cap_s, growth=growth, outage=True)

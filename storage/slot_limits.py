@@ -1,16 +1,19 @@
 """How many slots of an account its gateway seems to allow: learnt from what it had accepted when it said "too many".
 
-A refusal shows the limit, so there is nothing to be guessed by halving. The limit may have grown since, so it is tried
-now and then: with one job more at first, and with twice as many each time that nobody objects. Where the first one more
-is refused again, the limit is as it was, and the next try comes only after twice the time.
+A refusal shows the limit, so there is nothing to be guessed by halving, if it was the slots that it was for: some
+gateways refuse now and then whatever is in use. So most of what was sent must be refused, or all of it twice, or what
+was tried beyond a limit that is known. The limit may have grown since, so more is tried soon: with one job at first,
+and with twice as many each time that nobody objects. Where the first one is refused again, the limit is as it was, and
+the next try comes only after twice the time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-TRY_FIRST_S, TRY_CAP_S = 10.0, 320.0
-PAUSE_FIRST_S, PAUSE_CAP_S = 1.0, 30.0
+TRY_FIRST_S, TRY_CAP_S = 2.0, 64.0
+PAUSE_FIRST_S, PAUSE_CAP_S, PAUSE_GROWTH = 1.0, 15.0, 1.3
+MANY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,13 @@ class SlotLimit:
     """So many more are tried next; 1 after a refusal, then doubled."""
     wait_s: float = TRY_FIRST_S
     """So many seconds after a refusal."""
+
+    def shows(self, generating: int, accepted: int, refused: int, in_a_row: int) -> bool:
+        """Whether refusals were for the slots: so many refused and so many accepted at one moment, beside so many that
+        generate; `in_a_row`: moments with refusals alone, this one included."""
+        if self.slots is not None and generating + accepted >= self.slots - self.step // 2:
+            return True
+        return in_a_row == 2 or (refused >= MANY and refused >= 2 * accepted)
 
     def refused(self, accepted: int, configured: int) -> SlotLimit:
         """The gateway said "too many" while so many jobs that it has accepted were not known to have ended. With none
@@ -55,7 +65,13 @@ class SlotLimit:
         return configured if self.slots is None else min(self.slots, configured)
 
 
+def probes(refusals: int, slots: int) -> int:
+    """So many jobs are tried after the n-th refusal (n ≥ 1) with nothing accepted in between: half of what is allowed,
+    a quarter, and so on, but two at least."""
+    return max(2, slots >> min(refusals, 30))
+
+
 def pause_s(refusals: int) -> float:
     """Seconds without a POST after the n-th refusal (n ≥ 1) with nothing accepted in between, where the gateway names
     none."""
-    return min(PAUSE_CAP_S, PAUSE_FIRST_S * 2.0 ** min(max(refusals, 1) - 1, 30))
+    return min(PAUSE_CAP_S, PAUSE_FIRST_S * PAUSE_GROWTH ** min(max(refusals, 1) - 1, 30))

@@ -38,13 +38,13 @@ WHERE name = %(name)s
 """
 
 
-def throttle(conn: Connection, name: str, seconds: float | None, *, accepted: int = 0, learn: bool = True) -> None:
+def throttle(conn: Connection, name: str, seconds: float | None, *, accepted: int = 0, refused: int = 0) -> None:
     """Submit nothing to this account for a while: for so many `seconds`, or, where the gateway names none, the longer
-    the more often in a row it was refused. After that it is tried with one job at a time until one is accepted.
+    the more often in a row it was refused. After that it is tried with fewer jobs until one is accepted.
 
-    `accepted`: so many of the same moment were accepted and are not written yet. `learn`: it was a POST of a job, so
-    that its limit shows in what is generating now; but a limit that is known is not lowered where nothing was accepted
-    since the last refusal, for then it is requests that are counted, and not generations.
+    `accepted`, `refused`: so many jobs of the same moment were, and are not written yet; both 0: it was no job's POST.
+    What they show of its limit is learnt, unless nothing was accepted for longer: then it is requests that are counted,
+    and not generations.
     """
     conn.execute(_ENSURE, {"name": name})
     recovered = end(conn, name) or accepted > 0
@@ -61,7 +61,9 @@ def throttle(conn: Connection, name: str, seconds: float | None, *, accepted: in
     conn.execute(_PAUSE, {"name": name, "throttles": throttles, "seconds": wait_s})
     configured = row["max_in_flight"]
     limit = SlotLimit(row["slot_limit"], row["slot_step"], row["slot_wait_s"])
-    if not learn or configured is None or (again and limit.slots is not None):
+    if not refused or configured is None or throttles > 2:
+        return
+    if not limit.shows(row["generating"], accepted, refused, throttles):
         return
     found = limit.refused(row["generating"] + accepted, configured)
     if found != limit:

@@ -76,6 +76,7 @@ WITH shares AS (
           AND coalesce(account_pin, ''::text) = s.pin AND due_at <= now()
           AND %(gateway)s = ANY(gateways) AND cancel_request IS NULL
           AND (reason IS NULL OR reason <> ALL(%(besides)s::text[]))
+          AND (%(only)s::text[] IS NULL OR reason = ANY(%(only)s::text[]))
           AND (%(tiers)s::text[] IS NULL OR coalesce(request ->> 'tier', 'standard') = ANY(%(tiers)s::text[]))
         ORDER BY due_at, id LIMIT s.wanted FOR UPDATE SKIP LOCKED) d
 )
@@ -100,12 +101,13 @@ def claim_submits(
     lease_s: float,
     tiers: Sequence[str] | None = None,
     besides: Sequence[str] = (),
+    only: Sequence[str] | None = None,
 ) -> list[Claimed]:
     """Lease queued jobs that this account can serve and the budgets allow, and note the account.
 
     The highest priority first; within it tenants take turns, and within a tenant its campaigns; within a campaign the
     oldest first. `tiers`: the only ones the account has; None: all that its gateway has. `besides`: jobs that are in
-    the queue for these reasons stay there.
+    the queue for these reasons stay there; `only`: those that are there for another reason do, None: none of them.
     """
     fixed = {
         "account": account,
@@ -113,6 +115,7 @@ def claim_submits(
         "lease_s": lease_s,
         "tiers": tiers and list(tiers),
         "besides": list(besides),
+        "only": only and list(only),
     }
     ledger = Ledger(conn)
     claimed: list[Claimed] = []

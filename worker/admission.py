@@ -6,7 +6,8 @@ An account's row stays locked from the count to the end of the claim, so that tw
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from seedance.account import Account
 from storage import accounts, admission, jobs, throttling
@@ -33,6 +34,8 @@ class Grant:
     slots: int
     probing: bool = False
     """It was left alone, and no job has been accepted since."""
+    mixed: bool = False
+    """It has refused jobs lately, and is sent such as it refused and others."""
 
 
 def grants(conn: Connection, settings: Settings) -> list[Grant]:
@@ -52,31 +55,38 @@ def grants(conn: Connection, settings: Settings) -> list[Grant]:
             state = _learn(conn, account, locked[account.name], usage)
             slots = free_slots(account, state, usage, started.get(account.name, 0))
             if slots > 0:
-                found.append(Grant(account, slots, state.probing))
+                probing = state.probes(account.max_in_flight) is not None
+                found.append(Grant(account, slots, probing, probing or state.refused_lately))
     return found
 
 
 def claim_for(conn: Connection, grant: Grant, limit: int, lease_s: float) -> list[Claimed]:
-    """Lease up to so many jobs for a grant. An account that was left alone is tried with a job that has not failed so
-    far, if there is one: one that fails by its own fault must not keep the account from the others."""
+    """Lease up to so many jobs for a grant. Of an account that has refused jobs lately half are such as have
+    failed before, and half have not: neither those that fail by their own fault nor those that all fail at first must
+    keep it from the others."""
     account = grant.account
     limit, tiers = min(limit, grant.slots), account.tiers if account.models else None
-    claimed: list[Claimed] = []
-    if grant.probing:
-        claimed = jobs.claim_submits(conn, account.name, account.gateway, limit, lease_s, tiers, FAILED_BEFORE)
-    return claimed or jobs.claim_submits(conn, account.name, account.gateway, limit, lease_s, tiers)
+
+    def claim(most: int, **of: Sequence[str]) -> list[Claimed]:
+        return jobs.claim_submits(conn, account.name, account.gateway, most, lease_s, tiers, **of) if most else []
+
+    if not grant.mixed:
+        return claim(limit)
+    claimed = claim(limit // 2 if grant.probing else (limit + 1) // 2, only=FAILED_BEFORE)
+    claimed += claim(limit - len(claimed), besides=FAILED_BEFORE)
+    return claimed + claim(limit - len(claimed))
 
 
 def free_slots(account: Account, state: LockedAccount, used: Usage, started: int) -> int:
-    """How many more jobs an account takes. After a rest or a refusal that is one at a time, until one is accepted.
+    """How many more jobs an account takes. After a rest or a refusal these are few, until one is accepted.
 
     `started` counts the POSTs begun in the last minute; those that are claimed are about to begin.
     """
     slots = state.limit.allowed(account.max_in_flight) - used.in_flight
     if account.requests_per_minute is not None:
         slots = min(slots, account.requests_per_minute - started - used.claimed)
-    if state.probing:
-        slots = min(slots, 1 - used.starting)
+    if (probes := state.probes(account.max_in_flight)) is not None:
+        slots = min(slots, probes - used.starting)
     return max(slots, 0)
 
 
@@ -92,14 +102,14 @@ def learnt(limit: SlotLimit, used: Usage, unchanged_s: float, configured: int) -
 
 def _learn(conn: Connection, account: Account, state: LockedAccount, used: Usage) -> LockedAccount:
     """What became of the account meanwhile: a probe that was accepted, a limit that may grow."""
-    suspended, throttled, most = state.suspended, state.throttled, account.max_in_flight
+    suspended, throttles, most = state.suspended, state.throttles, account.max_in_flight
     if suspended and accounts.end_suspension(conn, account.name):
         log.info("account.returned account=%s", account.name)
         suspended = False
-    if throttled and throttling.end(conn, account.name):
-        throttled = False
+    if throttles and throttling.end(conn, account.name):
+        throttles = 0
     limit = learnt(state.limit, used, state.unchanged_s, most)
     if limit != state.limit:
         throttling.set_limit(conn, account.name, limit)
         log.info("account.limit_raised account=%s limit=%d configured=%d", account.name, limit.allowed(most), most)
-    return LockedAccount(account.name, suspended, throttled, limit, state.unchanged_s)
+    return replace(state, suspended=suspended, throttles=throttles, limit=limit)

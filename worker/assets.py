@@ -114,7 +114,7 @@ def bring_assets(runtime: Runtime, client: GatewayClient, waiting: Sequence[Wait
     with runtime.database.begin() as conn:
         if any(decision.throttled for _, decision in decisions):
             pause_s = named_pause_s([decision for _, decision in decisions])
-            throttle(conn, client.account.name, pause_s, learn=False)
+            throttle(conn, client.account.name, pause_s)
         for _, decision in decisions:
             if decision.suspend_s is not None:
                 suspend(conn, client.account.name, decision.suspend_s, decision.detail or {})

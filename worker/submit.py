@@ -149,9 +149,9 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
         # What is said of the account comes before what is said of its jobs, as schedulers lock them.
         away = account_is_to_blame(conn, account, [(p.ready.work.id, p.ready.attempt, p.result) for p in posted])
         decisions = [_decide(item, pacing, away=away) for item, pacing in zip(posted, pacings, strict=True)]
-        if any(decision.throttled for decision in decisions):
+        if refused := sum(decision.throttled for decision in decisions):
             accepted = sum(decision.target is JobState.GENERATING for decision in decisions)
-            throttle(conn, account, named_pause_s(decisions), accepted=accepted)
+            throttle(conn, account, named_pause_s(decisions), accepted=accepted, refused=refused)
         for decision in decisions:
             if decision.suspend_s is not None:
                 suspend(conn, account, decision.suspend_s, decision.detail or {})

@@ -7,9 +7,8 @@ from collections import deque
 
 from bench.scaling.machinery import Layout
 from seedance.account import Account
-from storage.accounts import OUTAGE_CAP_S
 from storage.admission import LockedAccount, Usage
-from storage.outages import FIRST_S, IN_A_ROW
+from storage.outages import JOBS_IN_A_ROW, REST_CAP_S, REST_GROWTH, REST_S
 from storage.slot_limits import SlotLimit, pause_s
 from worker.admission import free_slots, learnt
 
@@ -50,9 +49,9 @@ class Quota:
         limit = learnt(self.limit, usage, unchanged_s, most)
         if limit != self.limit:
             self.limit, self._limit_at_s = limit, now_s
-        state = LockedAccount("a", self.rests > 0, self.throttles > 0, limit, unchanged_s)
+        state = LockedAccount("a", self.rests > 0, self.rests > 0, self.throttles, limit, unchanged_s)
         free = free_slots(self._account, state, usage, len(self._started) * self._weight)
-        return free * self._weight if state.probing else free
+        return free * self._weight if state.probes(most) is not None else free
 
     def claim(self, jobs: int) -> None:
         """Jobs were given to it."""
@@ -106,7 +105,7 @@ class Quota:
             return
         self.throttles += 1
         self.throttled_until_s = now_s + pause_s(self.throttles)
-        if self.throttles == 1 or self.limit.slots is None:
+        if self.throttles <= 2:  # the gateway of the model refuses for nothing but slots
             self.limit, self._limit_at_s = self.limit.refused(self.generating, self._account.max_in_flight), now_s
 
     def fail(self, now_s: float, started_s: float) -> bool:
@@ -114,10 +113,10 @@ class Quota:
         if now_s < self.rests_until_s:
             return True
         self._failed += self._weight
-        if self.rests == 0 and self._failed < IN_A_ROW:
+        if self.rests == 0 and self._failed < JOBS_IN_A_ROW:
             return False
         if started_s >= self.rests_until_s:
-            self.rests_until_s = now_s + min(OUTAGE_CAP_S, FIRST_S * 2.0 ** min(self.rests, 30))
+            self.rests_until_s = now_s + min(REST_CAP_S, REST_S * REST_GROWTH ** min(self.rests, 30))
             self.rests += 1
         return True
 

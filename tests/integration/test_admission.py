@@ -15,6 +15,7 @@ from storage import accounts, campaigns, jobs, throttling
 from storage.database import Connection, Database, connect
 from storage.records import AttemptMarks, AttemptOutcome, Claimed, Move, NewJob
 from storage.settings import Settings
+from storage.slot_limits import MANY
 from storage.states import JobState
 from worker.admission import grants
 
@@ -199,9 +200,9 @@ def test_too_many_shows_the_limit_and_more_is_tried_ever_more_boldly(postgres_ur
     with connect(postgres_url) as conn:
         enqueue(conn, 60)
         submit(conn, (claimed := tick(conn, configured))[:4])
-        throttling.throttle(conn, "main", None)
+        throttling.throttle(conn, "main", None, refused=MANY)
         submit(conn, claimed[4:], "throttled")
-        throttling.throttle(conn, "main", None)
+        throttling.throttle(conn, "main", None, refused=MANY)
         state = accounts.states(conn)["main"]
         assert (state["slot_limit"], state["throttled"]) == (4, True), "what it had accepted"
         assert grants(conn, configured) == []
@@ -222,7 +223,7 @@ def test_a_limit_is_not_raised_while_it_is_not_used(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         enqueue(conn, 60)
         submit(conn, tick(conn, configured)[:6])
-        throttling.throttle(conn, "main", None)
+        throttling.throttle(conn, "main", None, refused=MANY)
         conn.execute("UPDATE jobs SET state = 'cancelled', due_at = NULL, finished_at = now() WHERE state = 'queued'")
         conn.execute(
             """UPDATE jobs SET due_at = NULL, finished_at = now(), state = 'cancelled'
@@ -240,7 +241,7 @@ def test_what_a_burst_has_accepted_counts_though_the_refusals_came_first(postgre
         enqueue(conn, 60)
         claimed = tick(conn, configured)
         submit(conn, claimed[:2])
-        throttling.throttle(conn, "main", None)
+        throttling.throttle(conn, "main", None, refused=MANY)
         assert accounts.states(conn)["main"]["slot_limit"] == 2, "what was accepted so far"
         submit(conn, claimed[2:10])
         conn.execute("UPDATE account_states SET throttled_until = now() - interval '1 ms'")
@@ -254,11 +255,11 @@ def test_a_refusal_of_the_first_of_all_tells_nothing_and_the_next_one_does(postg
     with connect(postgres_url) as conn:
         enqueue(conn, 60)
         claimed = tick(conn, configured)
-        throttling.throttle(conn, "main", None)
+        throttling.throttle(conn, "main", None, refused=MANY)
         assert accounts.states(conn)["main"]["slot_limit"] is None
         submit(conn, claimed[:10])
         conn.execute("UPDATE account_states SET throttled_until = now() - interval '1 ms'")
-        throttling.throttle(conn, "main", None)
+        throttling.throttle(conn, "main", None, refused=MANY)
         assert accounts.states(conn)["main"]["slot_limit"] == 10
 
 

@@ -18,6 +18,7 @@ import pytest
 from producer import decisions as people
 from simulator.main import SimulatorOptions, running
 from storage import accounts, gauges, jobs, outages
+from storage.admission import PROBES_AWAY
 from storage.database import connect
 from storage.records import DEFAULT_TENANT, Claimed
 from storage.settings import Settings
@@ -83,20 +84,20 @@ def test_an_hour_of_500s_in_a_campaign_fails_nothing(
     with connect(world.url) as conn:
         assert gauges.read_gauges(conn).paused["main"] == (0, 0, 1)
     rests = []
-    for number in range(30):  # an hour, with rests of two minutes
+    for number in range(30):
         rests.append(world.rest_s())
         assert world.round() == 0, "it is left alone"
         world.rest_ends()
         assert world.account()["state"] == "outage", "also while it is tried"
-        assert world.round() == 1, f"one at a time, probe {number}"
-    assert rests[:7] == [5, 10, 20, 40, 80, 120, 120]
-    assert world.attempts() - before == 10 + 30
-    assert world.states() == {"generating": 20, "queued": 40}, "an hour of it has failed nothing"
+        assert world.round() == PROBES_AWAY, f"a few at a time, probe {number}"
+    assert rests[:14] == [1, 1, 2, 2, 2, 3, 4, 5, 6, 7, 9, 12, 15, 15]
+    assert world.attempts() - before == 10 + 30 * PROBES_AWAY
+    assert world.states() == {"generating": 20, "queued": 40}, "it has failed nothing"
     assert len(begun(caplog)) == 1, "said once, not for each job"
     arm()
     world.rest_ends()
-    assert world.round() == 1
-    assert world.round() == 39, "the first that is accepted ends it"
+    assert world.round() == PROBES_AWAY
+    assert world.round() == 40 - PROBES_AWAY, "the first that is accepted ends it"
     assert world.states() == {"generating": 60}
     assert (world.account()["state"], world.account()["suspended_since"]) == ("ok", None)
     with connect(world.url) as conn:
@@ -113,7 +114,7 @@ def test_refused_connections_are_an_outage_too(settings: Settings) -> None:
         for _ in range(12):
             world.round(10)
             world.rest_ends()
-        assert world.attempts() - before == 10 + 11
+        assert world.attempts() - before == 10 + 11 * PROBES_AWAY
         assert (world.account()["state"], world.account()["error"]["code"]) == ("outage", "not_sent")
         with running(SimulatorOptions(median_seconds=60, port=urlsplit(url).port or 0)):
             world.round()
@@ -123,7 +124,7 @@ def test_refused_connections_are_an_outage_too(settings: Settings) -> None:
         world.close()
 
 
-def test_a_few_jobs_wait_as_well_and_only_a_job_all_alone_is_given_up(make: Make, arm: Callable[..., None]) -> None:
+def test_jobs_all_alone_are_given_up_and_four_of_them_wait(make: Make, arm: Callable[..., None]) -> None:
     world = make()
     arm(AWAY)
     [alone] = world.enqueue(1)
@@ -132,15 +133,24 @@ def test_a_few_jobs_wait_as_well_and_only_a_job_all_alone_is_given_up(make: Make
         world.round()
     assert (world.producer.get(alone).state, world.attempts()) == (S.FAILED, MAX_UNAVAILABLE)
     assert (world.producer.get(alone).error or {})["code"] == "gateway_unavailable"
-    world.enqueue(2)
+    with connect(world.url) as conn:
+        conn.execute("UPDATE attempts SET started_at = started_at - interval '1 h'")
+    world.enqueue(3)
+    for _ in range(MAX_UNAVAILABLE):
+        assert world.account()["state"] == "ok"
+        world.round()
+    assert world.states() == {"failed": 4}, "so few may all be at fault"
+    with connect(world.url) as conn:
+        conn.execute("UPDATE attempts SET started_at = started_at - interval '1 h'")
+    world.enqueue(4)
     for _ in range(2 * MAX_UNAVAILABLE):
         world.round()
         world.rest_ends()
-    assert world.states() == {"failed": 1, "queued": 2}
+    assert world.states() == {"failed": 4, "queued": 4}
     arm()
     world.round()
     world.round()
-    assert world.states() == {"failed": 1, "generating": 2}
+    assert world.states() == {"failed": 4, "generating": 4}
 
 
 def test_a_job_that_fails_by_itself_is_given_up_while_others_are_accepted(make: Make, arm: Callable[..., None]) -> None:
@@ -155,6 +165,19 @@ def test_a_job_that_fails_by_itself_is_given_up_while_others_are_accepted(make: 
     assert world.states() == {"failed": 1, "generating": MAX_UNAVAILABLE}
 
 
+def test_those_left_at_the_end_of_a_campaign_are_given_up(make: Make, arm: Callable[..., None]) -> None:
+    """However many they are: others were accepted beside them, so that waiting for the gateway would be waiting for
+    ever."""
+    world = make()
+    arm(AWAY | {"prompt_contains": "poison"})
+    world.enqueue(6, "poison")
+    world.enqueue(10)
+    for _ in range(MAX_UNAVAILABLE):
+        world.round()
+        assert world.account()["state"] == "ok"
+    assert world.states() == {"failed": 6, "generating": 10}
+
+
 def test_jobs_that_fail_by_themselves_do_not_keep_the_account_from_others(make: Make, arm: Callable[..., None]) -> None:
     world = make()
     arm(AWAY | {"prompt_contains": "poison"})
@@ -163,12 +186,28 @@ def test_jobs_that_fail_by_themselves_do_not_keep_the_account_from_others(make: 
     assert world.account()["state"] == "outage", "for all that is known"
     others = world.enqueue(3)
     world.rest_ends()
-    assert world.round() == 1
-    assert Counter(world.producer.get(job).state for job in others) == {S.GENERATING: 1, S.QUEUED: 2}
+    assert world.round() == PROBES_AWAY
+    half = PROBES_AWAY // 2
+    assert Counter(world.producer.get(job).state for job in others) == {S.GENERATING: half, S.QUEUED: 3 - half}
     for _ in range(40):
         world.round()
         world.rest_ends()
     assert world.states()["generating"] == 3
+
+
+def test_jobs_that_all_fail_at_first_are_done_soon(make: Make, arm: Callable[..., None]) -> None:
+    """Those that have not failed yet must not be the only ones that are tried."""
+    world = make()
+    arm(*(AWAY | {"prompt_contains": f"cat {number} ", "times": 1} for number in range(30)))
+    for number in range(30):
+        world.enqueue(1, f"a cat {number} ")
+    rounds = 0
+    while world.states()["queued"]:
+        world.round(10)
+        world.rest_ends()
+        rounds += 1
+        assert rounds < 30
+    assert (world.states(), world.attempts()) == ({"generating": 30}, 60)
 
 
 def test_what_says_nothing_about_the_gateway_is_no_outage(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +239,7 @@ def test_two_workers_begin_one_outage(make: Make, arm: Callable[..., None], capl
         thread.start()
     for thread in threads:
         thread.join()
-    assert (world.rests(), world.rest_s(), len(begun(caplog))) == (1, 5, 1)
+    assert (world.rests(), world.rest_s(), len(begun(caplog))) == (1, 1, 1)
     assert world.states() == {"queued": 40}
 
 
@@ -248,7 +287,10 @@ def test_resume_ends_it_and_what_waits_can_be_cancelled_and_expires(make: Make, 
     arm(AWAY)
     world.round(5)
     world.rest_ends()
-    [probe] = world.claim()
+    with connect(world.url) as conn:
+        conn.execute("UPDATE jobs SET due_at = now()")
+    probe, *probes = world.claim()
+    assert len(probes) == PROBES_AWAY - 1
     with connect(world.url) as conn:
         held = jobs.load(conn, S.QUEUED, [(probe.id, probe.claim)])
         assert len(held) == 1
@@ -259,7 +301,7 @@ def test_resume_ends_it_and_what_waits_can_be_cancelled_and_expires(make: Make, 
     assert next_probe.id != probe.id, "the next is tried at once"
     with connect(world.url) as conn:
         conn.execute("UPDATE jobs SET deadline_at = now() - interval '1 s' WHERE id = %s", [expired])
-    world.submit([next_probe])
+    world.submit([*probes, next_probe])
     world.round()
     assert (world.producer.get(expired).error or {})["code"] == "deadline_exceeded"
     assert world.account()["state"] == "outage"

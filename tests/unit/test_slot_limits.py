@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.slot_limits import PAUSE_CAP_S, PAUSE_FIRST_S, TRY_CAP_S, TRY_FIRST_S, SlotLimit, pause_s
+from storage.slot_limits import MANY, PAUSE_CAP_S, PAUSE_FIRST_S, TRY_CAP_S, TRY_FIRST_S, SlotLimit, pause_s, probes
 
 
 def test_a_refusal_shows_the_limit() -> None:
@@ -32,7 +32,7 @@ def test_the_longer_one_more_is_refused_the_more_seldom_it_is_tried() -> None:
         waits.append(limit.quiet_s)
         limit = limit.raised(40).refused(10, 40)
         assert (limit.slots, limit.step) == (10, 1)
-    assert waits == [10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 320.0]
+    assert waits == [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 64.0]
     assert limit.raised(40).quiet_s == TRY_FIRST_S, "once one more was taken, the next try comes soon"
     assert limit.raised(40).raised(40).refused(11, 40).quiet_s == TRY_FIRST_S
 
@@ -45,8 +45,24 @@ def test_what_was_accepted_is_allowed() -> None:
     assert SlotLimit().at_least(10, 40) == SlotLimit()
 
 
-def test_pauses_double_and_end() -> None:
-    assert [pause_s(n) for n in (1, 2, 3, 4, 5, 6, 1000)] == [1.0, 2.0, 4.0, 8.0, 16.0, PAUSE_CAP_S, PAUSE_CAP_S]
+def test_refusals_now_and_then_show_no_limit() -> None:
+    free = SlotLimit()
+    assert free.shows(generating=10, accepted=0, refused=MANY, in_a_row=1), "all of many"
+    assert free.shows(generating=0, accepted=10, refused=30, in_a_row=1), "most of a burst"
+    assert not free.shows(generating=7, accepted=0, refused=1, in_a_row=1)
+    assert not free.shows(generating=3, accepted=7, refused=3, in_a_row=1)
+    assert free.shows(generating=10, accepted=0, refused=1, in_a_row=2), "twice, with nothing accepted in between"
+    known = free.refused(10, 40).raised(40)
+    assert known.shows(generating=10, accepted=0, refused=1, in_a_row=1), "what was tried beyond it"
+    assert not known.shows(generating=4, accepted=0, refused=1, in_a_row=1)
+
+
+def test_fewer_are_tried_the_longer_all_are_refused() -> None:
+    assert [probes(n, 40) for n in (1, 2, 3, 4, 5, 1000)] == [20, 10, 5, 2, 2, 2]
+
+
+def test_pauses_grow_and_end() -> None:
+    assert [round(pause_s(n), 2) for n in (1, 2, 3, 4, 12, 1000)] == [1.0, 1.3, 1.69, 2.2, PAUSE_CAP_S, PAUSE_CAP_S]
     assert pause_s(0) == PAUSE_FIRST_S
 
 

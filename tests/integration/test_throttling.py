@@ -90,6 +90,21 @@ def test_requests_per_minute_are_waited_for_and_not_taken_for_slots(world: World
     assert (world.round(), world.round()) == (2, 38), "as soon as one is accepted"
 
 
+def test_a_gateway_that_refuses_each_job_once_is_not_taken_for_full(world: World, gateway: str) -> None:
+    rules = [{"kind": "rate_limit", "where": "create", "prompt_contains": f"cat {n} ", "times": 1} for n in range(30)]
+    httpx.post(f"{gateway}/_sim/faults", json=rules).raise_for_status()
+    for number in range(30):
+        world.enqueue(1, f"a cat {number} ")
+    rounds = 0
+    while world.states()["queued"]:
+        world.round(10)
+        world.pause_ends()
+        rounds += 1
+        assert rounds < 25
+    assert (world.states(), refused(world)) == ({"generating": 30}, 30)
+    assert world.account()["limit_now"] >= 10
+
+
 def test_the_time_that_a_gateway_names_is_kept(world: World, gateway: str) -> None:
     rule = {"kind": "rate_limit", "where": "create", "retry_after": 45, "times": 3}
     httpx.post(f"{gateway}/_sim/faults", json=[rule]).raise_for_status()

@@ -14,15 +14,19 @@ from pathlib import Path
 from statistics import median
 
 from bench.report import Report, Table, Target, Value, quantile
-from producer.local.servers import local_servers, running
+from producer.local.servers.servers import local_servers, running
 from producer.local.state import load_state
 from seedance.account import Account
-from storage import database, jobs
+from storage import database
+from storage.admission import fair_share
+from storage.campaigns import controls
 from storage.database import Connection, Database
-from storage.records import Claimed, NewJob
+from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.records import NewJob
+from storage.leases import Claimed
 from storage.settings import Settings
-from worker.admission import grants
-from worker.duties import DUTIES
+from worker.scheduling.admission import grants
+from worker.scheduling.maintenance import DUTIES
 
 SLOTS, LEASE_S, CHUNK, FILL_S, ENQUEUED = 10, 90.0, 50_000, 60.0, 20_000
 REQUEST = '{"prompt": "a cat by the sea", "resolution": "720p", "duration": 5}'
@@ -42,7 +46,7 @@ RETURNING campaign_id
 def fill(db: Database, count: int, campaigns: int) -> int:
     """Queue so many jobs, or as many as a minute allows; gives their number."""
     with db.begin() as conn:
-        ids = [jobs.ensure_campaign(conn, "default", f"campaign {number}") for number in range(campaigns)]
+        ids = [controls.ensure_campaign(conn, "default", f"campaign {number}") for number in range(campaigns)]
     stop_at, done = time.monotonic() + FILL_S, 0
     while done < count and time.monotonic() < stop_at:
         last = min(done + CHUNK, count)
@@ -60,7 +64,7 @@ def enqueue_rate(db: Database, count: int) -> float:
     request = json.loads(REQUEST)
     start = time.perf_counter()
     with db.begin() as conn:
-        jobs.enqueue(conn, [NewJob(jobs.new_job_id(), request, "h", ["anyfast"], priority=0) for _ in range(count)])
+        enqueue_jobs(conn, [NewJob(new_job_id(), request, "h", ["anyfast"], priority=0) for _ in range(count)])
     return count / (time.perf_counter() - start)
 
 
@@ -68,7 +72,7 @@ def claim_round(conn: Connection, settings: Settings) -> list[Claimed]:
     """What a scheduler does for submits in a round."""
     found: list[Claimed] = []
     for grant in grants(conn, settings):
-        found += jobs.claim_submits(conn, grant.account.name, grant.account.gateway, grant.slots, LEASE_S)
+        found += fair_share.claim_submits(conn, grant.account.name, grant.account.gateway, grant.slots, LEASE_S)
     return found
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import psycopg
 
+from bench.competitors import Peer
 from bench.metering import Ran, run
-from bench.peers import Peer
-from bench.site import API_KEY, Gateway, Site, clean_environ, end_group
+from bench.servers import API_KEY, Gateway, Site, clean_environ, end_group
 from bench.waiting import wait_for
 from producer.local.plan import Plan
 from producer.local.ports import free_port
-from producer.local.servers import spawn, wait_ready
-from producer.local.spec import ChildSpec
+from producer.local.processes.spec import ChildSpec
+from producer.local.servers.servers import spawn, wait_ready
 from storage import database
 from storage.settings import load_settings
 

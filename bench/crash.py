@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 import httpx
 import psycopg
 
+from bench.competitors import PEERS, NoContenders, Peer, ensure_environment
 from bench.contender import Contender, PeerContender, Place, Reelq
 from bench.metering import CommandFailed, Ran
-from bench.peers import PEERS, NoContenders, Peer, ensure_environment
 from bench.report import Report, Table, Target, Value
-from bench.site import Gateway, Site, gateway, site
+from bench.servers import Gateway, Site, gateway, site
 from producer.local.errors import StackError
 
 OPTIONS = ("--video-bytes", "65536", "--median-seconds", "2")

@@ -20,10 +20,10 @@ import psycopg
 from bench.contender import Place, Reelq
 from bench.metering import Meter, pss_bytes
 from bench.report import Report, Table, Target, Value, quantile
-from bench.site import Gateway, Site, clean_environ, site
+from bench.servers import Gateway, Site, clean_environ, site
 from producer.local.ports import free_port
-from producer.local.servers import spawn, stop, wait_ready
-from producer.local.spec import ChildSpec
+from producer.local.processes.spec import ChildSpec
+from producer.local.servers.servers import spawn, stop, wait_ready
 from storage.settings import Settings
 
 OFFERED_PER_S = 200.0

@@ -17,12 +17,12 @@ from typing import Any
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
-from bench import peers
+from bench import competitors
+from bench.competitors import PEERS, NoContenders, Peer
 from bench.contender import CalledBack, Contender, PeerContender, Place, Reelq
 from bench.metering import CommandFailed, Meter
-from bench.peers import PEERS, NoContenders, Peer
 from bench.report import Report, Table, Target, Value, quantile, ratio
-from bench.site import Gateway, Site, gateway, site
+from bench.servers import Gateway, Site, gateway, site
 from bench.waiting import NotInTime, wait_for, wait_to_reach
 from producer.local.errors import StackError
 
@@ -226,7 +226,7 @@ def measure_part(quick: bool) -> Report:
     notes: list[str] = []
     rows = entries(jobs)
     try:
-        peers.ensure_environment()
+        competitors.ensure_environment()
     except NoContenders as exc:
         notes.append(f"No contenders: {exc}")
         rows = [entry for entry in rows if entry.peer is None]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.report import Report, Table, Target, Value, ratio
-from storage.durations import FIRST_LOOK, KEPT
-from worker.pacing import MIN_SAMPLE, Forecast, PollPacing
+from storage.jobs.durations import FIRST_LOOK, KEPT
+from worker.polling.pacing import MIN_SAMPLE, Forecast, PollPacing
 
 MIN_S, MAX_S, UNDER_WAY = 0.5, 60.0, 10
 
@@ -92,7 +92,7 @@ class Learnt(Fixed):
             yield age_s
 
     def learn(self, before_s: float | None, seen_s: float, rng: random.Random) -> None:
-        """As `storage.durations` estimates it; known to the jobs that begin once those under way have ended."""
+        """As `storage.jobs.durations` estimates it; known to the jobs that begin once those under way have ended."""
         self._coming.append(seen_s * FIRST_LOOK if before_s is None else rng.uniform(before_s, seen_s))
         if len(self._coming) >= UNDER_WAY:
             self._seconds.extend(self._coming)

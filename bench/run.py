@@ -18,7 +18,7 @@ import psutil
 
 from bench.metering import host_cpu_s, tree
 from bench.parts import Part
-from bench.site import clean_environ
+from bench.servers import clean_environ
 
 ROOT = Path(__file__).parents[1]
 

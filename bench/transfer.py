@@ -12,12 +12,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import peers
+from bench import competitors
+from bench.competitors import VENV, NoContenders
 from bench.metering import CommandFailed, run
-from bench.peers import VENV, NoContenders
 from bench.report import Report, Table, Target, Value, ratio
 from bench.transfer_rig import BUCKET, Rig, rig, video_url
-from producer.local import wheels
+from producer.local.servers import wheels
 
 KIB, MIB = 2**10, 2**20
 RUN_S, SOFT_S = 60.0, 110.0
@@ -233,7 +233,7 @@ def measure_part(quick: bool) -> Report:
     notes = ["reelq also checks that it is an MP4, takes its SHA-256, and keeps its books in PostgreSQL."]
     ways = dict(WAYS)
     try:
-        peers.ensure_environment()
+        competitors.ensure_environment()
     except NoContenders as exc:
         notes.append(f"No boto3 and no aws: {exc}")
         del ways["boto3 upload_fileobj"], ways["curl | aws s3 cp -"]

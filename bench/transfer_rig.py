@@ -1,6 +1,6 @@
 """Real servers, a simulated gateway and a worker process of its own, to measure what transfers cost.
 
-The measured process runs `worker.transfer` as a Celery worker would, four batches at once, without the broker.
+The measured process runs the `worker.transfer` task as a Celery worker would, four batches at once, without the broker.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from typing import Any
 import httpx
 
 from bench.metering import run
-from producer.local.servers import local_servers, running
+from producer.local.servers.servers import local_servers, running
 from producer.local.state import load_state
-from storage import jobs
 from storage.database import connect, upgrade
+from storage.jobs import claims
+from storage.jobs.enqueue import new_job_id
+from storage.jobs.states import JobState
 from storage.settings import Settings, load_settings
-from storage.states import JobState
-from worker.dispatch import TRANSFER_BATCH
 from worker.runtime import Runtime, install
-from worker.transfer import transfer_batch
+from worker.scheduling.dispatch import TRANSFER_BATCH
+from worker.transferring.transfer import transfer_batch
 
 BUCKET = "reelq"
 BATCHES_AT_ONCE = 4
@@ -67,7 +68,7 @@ class Rig:
     def enqueue(self, url: str, count: int) -> None:
         """Jobs whose video, the same for all, is ready to be copied."""
         with connect(self.settings.require_database_url()) as conn:
-            conn.cursor().executemany(_INSERT, [{"id": jobs.new_job_id(), "url": url} for _ in range(count)])
+            conn.cursor().executemany(_INSERT, [{"id": new_job_id(), "url": url} for _ in range(count)])
 
     def clear(self) -> None:
         """Forget all jobs."""
@@ -149,7 +150,7 @@ def _work() -> dict[str, Any]:
     with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:
         while True:
             with runtime.database.begin() as conn:
-                claimed = jobs.claim_transfers(conn, TRANSFER_BATCH * BATCHES_AT_ONCE, 3600.0)
+                claimed = claims.claim_transfers(conn, TRANSFER_BATCH * BATCHES_AT_ONCE, 3600.0)
             if not claimed:
                 break
             items = [(item.id, item.claim) for item in claimed]

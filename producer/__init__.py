@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from producer.errors import InvalidRows, JobNotFound, NotPossible
     from seedance.problems import InvalidInput
     from storage.database import DatabaseUnavailable
-    from storage.records import IdempotencyConflict
+    from storage.jobs.records import IdempotencyConflict
 
 __all__ = [
     "DatabaseUnavailable",
@@ -30,7 +30,7 @@ _HOMES = {
     "NotPossible": "producer.errors",
     "InvalidInput": "seedance.problems",
     "DatabaseUnavailable": "storage.database",
-    "IdempotencyConflict": "storage.records",
+    "IdempotencyConflict": "storage.jobs.records",
 }
 
 

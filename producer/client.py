@@ -12,18 +12,21 @@ from uuid import UUID
 
 from psycopg_pool import PoolTimeout
 
-from producer import decisions
-from producer.campaigns import check_name
+from producer.campaigns.files import check_name
+from producer.campaigns.terms import Terms, check_priced, read_terms, set_campaign_terms
 from producer.errors import InvalidRows, JobNotFound, RowConflict
-from producer.intake import Batch, Row, as_new_job, prepare, with_derived_keys
-from producer.terms import Terms, check_priced, read_terms, set_campaign_terms
-from producer.uploads import Progress, store
+from producer.intake.intake import Batch, Row, as_new_job, prepare, with_derived_keys
+from producer.intake.uploads import Progress, store
+from producer.operator_actions import job_actions
 from seedance.problems import InvalidInput, Problem
-from storage import jobs, views
+from storage.campaigns import controls
 from storage.database import Connection, Database, DatabaseUnavailable, connect, wait_for_locks
-from storage.records import DEFAULT_TENANT, Enqueued, IdempotencyConflict, JobView, NewJob
+from storage.jobs import queries
+from storage.jobs.enqueue import enqueue_jobs
+from storage.jobs.records import Enqueued, IdempotencyConflict, JobView, NewJob
+from storage.jobs.states import JobState
 from storage.settings import Settings, load_settings
-from storage.states import JobState
+from storage.tenants.tenants import DEFAULT_TENANT
 
 Job = JobView
 Ids = list[UUID] | list[str] | tuple[UUID | str, ...]
@@ -159,7 +162,7 @@ class Producer:
         """
 
         def show(conn: Connection, stored: list[Enqueued]) -> list[tuple[Job, bool]]:
-            found = views.get_jobs(conn, self.tenant, [item.id for item in stored])
+            found = queries.get_jobs(conn, self.tenant, [item.id for item in stored])
             return [(found[item.id], item.created) for item in stored]
 
         return self._store(batch, campaign, terms, show, lock_wait_s=lock_wait_s)
@@ -183,13 +186,13 @@ class Producer:
 
         def write(conn: Connection) -> list[Enqueued]:
             if new and (
-                earlier := views.get_jobs(conn, self.tenant, [job.id for job in new])
+                earlier := queries.get_jobs(conn, self.tenant, [job.id for job in new])
             ):  # an earlier try was committed
-                rest = iter(jobs.enqueue(conn, [job for job in new if job.id not in earlier]))
+                rest = iter(enqueue_jobs(conn, [job for job in new if job.id not in earlier]))
                 return [Enqueued(job.id, created=True) if job.id in earlier else next(rest) for job in new]
-            campaign_id = jobs.ensure_campaign(conn, self.tenant, campaign) if campaign is not None else None
+            campaign_id = controls.ensure_campaign(conn, self.tenant, campaign) if campaign is not None else None
             new[:] = [as_new_job(job, self.tenant, campaign_id) for job in prepared]
-            stored = jobs.enqueue(conn, new)
+            stored = enqueue_jobs(conn, new)
             if campaign_id is not None and terms:  # last, because schedulers wait for it
                 set_campaign_terms(conn, self.tenant, campaign_id, terms)
             return stored
@@ -216,7 +219,7 @@ class Producer:
             DatabaseUnavailable: the database does not answer.
         """
         wanted = as_job_id(job_id)
-        return self._reading(lambda conn: decisions.get_job(conn, self.tenant, wanted))
+        return self._reading(lambda conn: job_actions.get_job(conn, self.tenant, wanted))
 
     @overload
     def wait(self, job_id: UUID | str, timeout: float | None = None) -> Job: ...
@@ -242,10 +245,10 @@ class Producer:
         while True:
             waiting = self.unfinished(ids)
             if sum(self.counts(ids).values()) < len(set(ids)):
-                found = self._reading(lambda conn: views.get_jobs(conn, self.tenant, ids))
+                found = self._reading(lambda conn: queries.get_jobs(conn, self.tenant, ids))
                 raise JobNotFound(next(item for item in ids if item not in found))
             if not waiting:
-                found = self._reading(lambda conn: views.get_jobs(conn, self.tenant, ids))
+                found = self._reading(lambda conn: queries.get_jobs(conn, self.tenant, ids))
                 return [found[item] for item in ids]
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError(f"{waiting} of {len(ids)} jobs were not done after {timeout:g} s; they go on")
@@ -259,7 +262,7 @@ class Producer:
         Raises:
             DatabaseUnavailable: the database has not answered for a minute.
         """
-        return self._through_outage(lambda conn: views.counts_of(conn, self.tenant, ids))
+        return self._through_outage(lambda conn: queries.counts_of(conn, self.tenant, ids))
 
     def unfinished(self, ids: Sequence[UUID]) -> int:
         """How many of these jobs still move by themselves: neither terminal nor held for a person to resolve.
@@ -269,7 +272,7 @@ class Producer:
         """
         held_is_finished = self.settings.unconfirmed_policy == "hold"
         return self._through_outage(
-            lambda conn: views.unfinished_of(conn, self.tenant, ids, held_is_finished=held_is_finished)
+            lambda conn: queries.unfinished_of(conn, self.tenant, ids, held_is_finished=held_is_finished)
         )
 
     def _through_outage(self, read: Callable[[Connection], T]) -> T:
@@ -293,7 +296,7 @@ class Producer:
             NotPossible: the text says why.
             DatabaseUnavailable: the database does not answer.
         """
-        return decisions.cancel(self._database, self.tenant, as_job_id(job_id), discard=discard)
+        return job_actions.cancel(self._database, self.tenant, as_job_id(job_id), discard=discard)
 
     def retry(self, job_id: UUID | str) -> Job:
         """A new job that asks for the same as a failed or cancelled one; see `decisions.retry`.
@@ -301,11 +304,11 @@ class Producer:
         Raises:
             JobNotFound, NotPossible, InvalidInput, DatabaseUnavailable: as there.
         """
-        return decisions.retry(self._database, self.settings, self.tenant, as_job_id(job_id))[0]
+        return job_actions.retry(self._database, self.settings, self.tenant, as_job_id(job_id))[0]
 
     @property
     def database(self) -> Database:
-        """The connections, for `producer.decisions`."""
+        """The connections, for `producer.operator_actions`."""
         return self._database
 
     # --- the database ---

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from seedance.problems import InvalidInput
-from storage.records import IdempotencyConflict
+from storage.jobs.records import IdempotencyConflict
 
 
 class InvalidRows(InvalidInput):

@@ -12,7 +12,7 @@ import aiohttp
 from simulator.dialects.base import Dialect, View
 from simulator.dialects.callback_urls import CallbackRules, is_loopback
 from simulator.engine import Engine
-from simulator.faults import FaultBook
+from simulator.faults.rules import FaultBook
 from simulator.ledger import Ledger
 from simulator.tasks import TERMINAL, Phase, Task
 

@@ -11,9 +11,9 @@ import orjson
 from simulator.accounts import account_of
 from simulator.answers import Answer, Call, json_answer
 from simulator.downloads import Downloads
-from simulator.fault_files import rule_list
-from simulator.fault_kinds import KINDS
-from simulator.faults import BadRule
+from simulator.faults.files import rule_list
+from simulator.faults.kinds import KINDS
+from simulator.faults.rules import BadRule
 from simulator.limits import AccountLimits
 from simulator.timing import Timing, timing_of
 from simulator.world import World

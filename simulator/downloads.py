@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 
-from simulator import fault_actions
 from simulator.answers import HTML_TYPE, XML_TYPE, Answer, Call, Cut
-from simulator.faults import Rule
+from simulator.faults import actions
+from simulator.faults.rules import Rule
 from simulator.media.content import Content
 from simulator.media.renderer import Renderer
 from simulator.ranges import wanted_range
@@ -99,10 +99,10 @@ class Downloads:
             if world.faults.strike("entry", "download", now, facts) is not None:
                 raise Cut("close")
             if (struck := world.faults.strike("answer", "download", now, facts)) is not None:
-                early = await fault_actions.before(struck, STORE)
+                early = await actions.before(struck, STORE)
                 if early is not None:
                     return early
-                await fault_actions.after(struck, STORE, Answer(200))
+                await actions.after(struck, STORE, Answer(200))
             rule = world.faults.strike("download", "download", now, facts)
         content = await self._content(task, suffix)
         return _plan(call, task, content, suffix, rule)
@@ -168,7 +168,7 @@ def _spoilt(plan: Download, rule: Rule) -> Answer | Download:
     given = rule.parameters
     match rule.kind.name:
         case "wrong_content" if given["body"] == "html":
-            return Answer(200, fault_actions.html_page(200, "Login"), HTML_TYPE)
+            return Answer(200, actions.html_page(200, "Login"), HTML_TYPE)
         case "wrong_content" if given["body"] == "empty":
             return Answer(200, b"", "video/mp4")
         case "wrong_content":

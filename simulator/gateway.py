@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from simulator import fault_actions
 from simulator.answers import Answer, Call, Cut, Refused
 from simulator.dialects.anyfast_assets import answer_assets
 from simulator.dialects.ark_error import invalid
 from simulator.dialects.base import Dialect, Route, View
-from simulator.faults import Rule
+from simulator.faults import actions
+from simulator.faults.rules import Rule
 from simulator.ledger import shortened
 from simulator.tasks import TERMINAL, Phase, Task
 from simulator.views import view_of
@@ -79,18 +79,18 @@ class Gateway:
         if world.faults.rules:
             facts |= {"model": order.model, "prompt": order.prompt}
             if (rule := self._strike("answer", route, facts)) is not None:
-                early = await fault_actions.before(rule, dialect)
+                early = await actions.before(rule, dialect)
                 if early is not None:
                     self._refused(call, route, early.status, f"fault: {rule.kind.name}")
                     return early
             fate_rule = self._strike("fate", route, facts)
         order = replace(order, body=shortened(order.body))
-        fate = fault_actions.fate_of(fate_rule)
+        fate = actions.fate_of(fate_rule)
         task = world.engine.create(dialect.name, call.account, order, dialect.new_id(), fate)
         world.journal.created(task)
         self.watch(task, call.base_url)
         answer = dialect.created(task)
-        return answer if rule is None else await fault_actions.after(rule, dialect, answer)
+        return answer if rule is None else await actions.after(rule, dialect, answer)
 
     def watch(self, task: Task, base_url: str) -> None:
         """Call back about a task, if it asked for that."""
@@ -137,8 +137,8 @@ class Gateway:
         rule = self._strike("answer", route, facts)
         if rule is None:
             return act()
-        early = await fault_actions.before(rule, dialect)
-        return early if early is not None else await fault_actions.after(rule, dialect, act())
+        early = await actions.before(rule, dialect)
+        return early if early is not None else await actions.after(rule, dialect, act())
 
     def _show(self, dialect: Dialect, call: Call, route: Route, task: Task, facts: dict[str, str]) -> Answer:
         return dialect.shown(task, self._view(task, call, self._strike("view", route, facts)))

@@ -13,7 +13,7 @@ from simulator.accounts import account_of
 from simulator.answers import Answer, Call, Cut
 from simulator.control import Control
 from simulator.downloads import Download, Downloads
-from simulator.fault_files import read_rules
+from simulator.faults.files import read_rules
 from simulator.gateway import Gateway
 from simulator.options import SimulatorOptions
 from simulator.tasks import TERMINAL

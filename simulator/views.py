@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.dialects.base import Links, View
-from simulator.faults import Rule
+from simulator.faults.rules import Rule
 from simulator.tasks import Phase, Task
 from simulator.world import World
 

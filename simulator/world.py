@@ -11,7 +11,7 @@ from simulator.callbacks import Callbacks
 from simulator.dialects.base import Dialect
 from simulator.dialects.registry import all_dialects
 from simulator.engine import Engine
-from simulator.faults import FaultBook
+from simulator.faults.rules import FaultBook
 from simulator.journal import Journal
 from simulator.ledger import Ledger
 from simulator.limits import AccountLimits, Limiter

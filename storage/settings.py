@@ -20,7 +20,7 @@ from seedance.account import Account
 from seedance.gateways.checks import is_public
 from seedance.problems import InvalidInput, Problem
 from seedance.request import problems_of
-from storage.webhook_signing import secret_bytes, tenant_secret
+from storage.webhooks.signing import secret_bytes, tenant_secret
 
 DEFAULT_DATA_DIR = ".reelq"
 STACK_FILE = "stack.json"

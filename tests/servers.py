@@ -16,11 +16,11 @@ import psycopg
 from botocore.config import Config
 from psycopg import sql
 
-from producer.local.postgres import Postgres
-from producer.local.s3 import S3
-from producer.local.servers import local_servers, running
+from producer.local.servers.postgres import Postgres
+from producer.local.servers.s3 import S3
+from producer.local.servers.servers import local_servers, running
+from producer.local.servers.valkey import Valkey
 from producer.local.state import load_state
-from producer.local.valkey import Valkey
 from storage.database import upgrade
 from storage.settings import Settings
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from storage.objects import Objects
+from storage.bucket.objects import Objects
 from storage.settings import load_settings
 
 REELQ = [sys.executable, "-m", "producer.cli.main"]

@@ -19,11 +19,13 @@ import av
 from aiohttp import web
 from PIL import Image
 
-from storage import jobs
+from storage import jsonb
 from storage.database import connect
+from storage.jobs import claims
+from storage.jobs.enqueue import new_job_id
 from storage.settings import Settings
 from worker.runtime import Runtime
-from worker.transfer import transfer_batch
+from worker.transferring.transfer import transfer_batch
 
 _INSERT = """
 INSERT INTO jobs (id, request, request_hash, gateways, state, account, gateway, model, gateway_task_id, attempt,
@@ -118,13 +120,13 @@ def generated(
     left_s: float = 86400.0,
 ) -> UUID:
     """A job whose video was generated `age_s` ago and whose URL lives for `left_s` more."""
-    job_id = jobs.new_job_id()
+    job_id = new_job_id()
     with connect(settings.require_database_url()) as conn:
         conn.execute(
             _INSERT,
             {
                 "id": job_id,
-                "request": jobs._json(request or {"prompt": "a fox"}),
+                "request": jsonb.dumps(request or {"prompt": "a fox"}),
                 "video_url": video_url,
                 "last_frame_url": last_frame_url,
                 "age_s": age_s,
@@ -138,7 +140,7 @@ def transfer(runtime: Runtime, job_id: UUID) -> dict[str, Any]:
     """Make a job due and copy it once, whatever it waits for; its row afterwards."""
     with runtime.database.begin() as conn:
         conn.execute("UPDATE jobs SET due_at = now() WHERE id = %s AND due_at IS NOT NULL", [job_id])
-        claimed = jobs.claim_transfers(conn, 20, runtime.settings.lease_seconds)
+        claimed = claims.claim_transfers(conn, 20, runtime.settings.lease_seconds)
     transfer_batch(runtime, [(item.id, item.claim) for item in claimed])
     return row_of(runtime, job_id)
 

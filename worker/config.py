@@ -40,7 +40,7 @@ event_queue_expires = 60
 event_queue_ttl = 10
 
 beat_max_loop_interval = max(_settings.tick_seconds, 0.05)
-beat_scheduler = "worker.scheduler:DueScheduler"
+beat_scheduler = "worker.scheduling.scheduler:DueScheduler"
 beat_schedule = {
     "sweep": {
         "task": "worker.sweep",

@@ -12,9 +12,9 @@ from typing import Any
 from celery import signals
 
 from seedance.problems import InvalidInput
-from storage import accounts
+from storage import heartbeats
+from storage.bucket.objects import StoreUnavailable
 from storage.database import DatabaseUnavailable
-from storage.objects import StoreUnavailable
 from storage.settings import load_settings
 from worker import runtime
 from worker.failpoints import failpoint
@@ -62,7 +62,7 @@ def _beat(running: Runtime, queues: list[str]) -> None:
         try:
             with running.database.begin() as conn:
                 for queue in queues:
-                    accounts.beat(conn, queue, instance)
+                    heartbeats.beat(conn, queue, instance)
         except DatabaseUnavailable as exc:
             log.warning("heartbeat.missed error=%s", exc)
         if running.stopping.wait(HEARTBEAT_S):

@@ -14,16 +14,16 @@ from typing import Any, TypeVar
 import aiohttp
 
 from seedance.client import GatewayClient
+from storage.bucket.objects import Objects
 from storage.database import Database
-from storage.durations import kind_of
-from storage.objects import Objects
+from storage.jobs.durations import kind_of
 from storage.settings import Settings
-from worker.budget import Capacity
-from worker.fetch import Fetcher
-from worker.forecasts import Forecasts
-from worker.pacing import PollPacing
-from worker.poster import Posters
-from worker.webhook_sender import WebhookSender
+from worker.polling.forecasts import Forecasts
+from worker.polling.pacing import PollPacing
+from worker.transferring.capacity import Capacity
+from worker.transferring.fetch import Fetcher
+from worker.transferring.poster import Posters
+from worker.webhooks.sender import WebhookSender
 
 log = logging.getLogger("reelq.worker")
 T = TypeVar("T")

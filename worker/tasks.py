@@ -7,13 +7,13 @@ from uuid import UUID
 
 from celery import shared_task
 
-from worker.notify import start_notify
-from worker.poll import poll_batch
-from worker.reconcile import reconcile_batch
+from worker.polling.poll import poll_batch
+from worker.polling.reconcile import reconcile_batch
 from worker.runtime import current
-from worker.submit import submit_batch
-from worker.sweep import sweep_uploads
-from worker.transfer import transfer_batch
+from worker.submitting.submit import submit_batch
+from worker.transferring.sweep import sweep_uploads
+from worker.transferring.transfer import transfer_batch
+from worker.webhooks.deliver import start_notify
 
 Items = list[tuple[str, int]]
 

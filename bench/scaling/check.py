@@ -27,7 +27,7 @@ from producer.client import Producer
 from simulator.timing import Timing
 from storage.database import connect
 from storage.settings import Settings
-from worker.forecasts import REFRESH_S
+from worker.polling.forecasts import REFRESH_S
 
 SEED, SIZE = 7, 256 * 1024
 SLOTS, WARM, MEDIAN_S, SIGMA = 48, 48, 2.0, 0.35

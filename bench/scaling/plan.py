@@ -11,9 +11,9 @@ from bench.scaling.machinery import Layout
 from bench.scaling.run import Figures, simulate
 from bench.scaling.working import THREADS
 from bench.scaling.workload import Outage, Part, Workload
-from storage.objects import PART_BYTES
-from worker.budget import BYTES_AT_ONCE, COPIES_AT_ONCE
-from worker.upload import HELD_BYTES
+from storage.bucket.objects import PART_BYTES
+from worker.transferring.capacity import BYTES_AT_ONCE, COPIES_AT_ONCE
+from worker.transferring.upload import HELD_BYTES
 
 DAY_S, HOUR_S = 86400.0, 3600.0
 MOST_BUSY = 0.6

@@ -7,10 +7,10 @@ from collections import deque
 
 from bench.scaling.machinery import Layout
 from seedance.account import Account
-from storage.admission import LockedAccount, Usage
-from storage.outages import JOBS_IN_A_ROW, REST_CAP_S, REST_GROWTH, REST_S
-from storage.slot_limits import SlotLimit, pause_s
-from worker.admission import free_slots, learnt
+from storage.admission.circuit_breaker import JOBS_IN_A_ROW, REST_CAP_S, REST_GROWTH, REST_S
+from storage.admission.slot_limits import SlotLimit, pause_s
+from storage.admission.usage import LockedAccount, Usage
+from worker.scheduling.admission import free_slots, learnt
 
 WINDOW_S = 60.0
 
@@ -100,7 +100,7 @@ class Quota:
         return at_s + generation_s
 
     def throttle(self, now_s: float) -> None:
-        """It said "too many": as `storage.throttling`."""
+        """It said "too many": as `storage.admission.throttling`."""
         if now_s < self.throttled_until_s:
             return
         self.throttles += 1
@@ -109,7 +109,7 @@ class Quota:
             self.limit, self._limit_at_s = self.limit.refused(self.generating, self._account.max_in_flight), now_s
 
     def fail(self, now_s: float, started_s: float) -> bool:
-        """It could not be reached: whether that counts against the account, as `storage.outages`."""
+        """It could not be reached: whether that counts against the account, as `storage.admission.circuit_breaker`."""
         if now_s < self.rests_until_s:
             return True
         self._failed += self._weight

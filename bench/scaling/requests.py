@@ -21,14 +21,17 @@ from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from bench.scaling.statements import LEASE_S, REQUEST
 from bench.transfer_rig import Rig, video_url
 from seedance.account import Account
-from storage import jobs
+from storage.admission import fair_share
 from storage.database import Connection, Database
-from storage.records import Claimed, NewJob
+from storage.jobs import claims
+from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.records import NewJob
+from storage.leases import Claimed
 from worker import runtime as runtimes
-from worker.poll import poll_batch
+from worker.polling.poll import poll_batch
 from worker.runtime import Runtime
-from worker.submit import submit_batch
-from worker.transfer import transfer_batch
+from worker.submitting.submit import submit_batch
+from worker.transferring.transfer import transfer_batch
 
 DECODER = "poster_process.py"
 SMALL, LARGE = 256 * 1024, 8 * 2**20
@@ -68,7 +71,7 @@ def measure_requests(
 
         def post(size: int, times: int) -> Spent:
             with runtime.database.begin() as conn:
-                jobs.enqueue(conn, [NewJob(jobs.new_job_id(), REQUEST, "h", ["anyfast"]) for _ in range(size * times)])
+                enqueue_jobs(conn, [NewJob(new_job_id(), REQUEST, "h", ["anyfast"]) for _ in range(size * times)])
             return _each(runtime, times, _claim_submits(runtime, size), lambda x: submit_batch(runtime, "sim", x))
 
         def ask(size: int, times: int) -> Spent:
@@ -213,7 +216,7 @@ def _leases(claimed: Sequence[Claimed]) -> Leases:
 def _claim_submits(runtime: Runtime, size: int) -> Callable[[], Leases]:
     def claim() -> Leases:
         with runtime.database.begin() as conn:
-            return _leases(jobs.claim_submits(conn, "sim", "anyfast", size, LEASE_S))
+            return _leases(fair_share.claim_submits(conn, "sim", "anyfast", size, LEASE_S))
 
     return claim
 
@@ -221,7 +224,7 @@ def _claim_submits(runtime: Runtime, size: int) -> Callable[[], Leases]:
 def _claim_polls(runtime: Runtime, size: int) -> Callable[[], Leases]:
     def claim() -> Leases:
         with runtime.database.begin() as conn:
-            return _leases(jobs.claim_polls(conn, size, LEASE_S))
+            return _leases(claims.claim_polls(conn, size, LEASE_S))
 
     return claim
 
@@ -229,6 +232,6 @@ def _claim_polls(runtime: Runtime, size: int) -> Callable[[], Leases]:
 def _claim_transfers(runtime: Runtime, size: int) -> Callable[[], Leases]:
     def claim() -> Leases:
         with runtime.database.begin() as conn:
-            return _leases(jobs.claim_transfers(conn, size, LEASE_S))
+            return _leases(claims.claim_transfers(conn, size, LEASE_S))
 
     return claim

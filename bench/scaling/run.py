@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.scaling.book import Job
 from bench.scaling.costs import Costs
+from bench.scaling.job_table import Job
 from bench.scaling.machinery import Layout
 from bench.scaling.scheduling import scheduler
 from bench.scaling.system import Steps, System
 from bench.scaling.working import SubmitPollWorker, TransferWorker
 from bench.scaling.workload import Outage, Outages, Workload
-from storage.states import JobState
+from storage.jobs.states import JobState
 
 
 @dataclass(frozen=True, slots=True)

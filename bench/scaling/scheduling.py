@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from bench.scaling.book import Job
+from bench.scaling.job_table import Job
 from bench.scaling.machinery import Cpu
 from bench.scaling.system import Message, Steps, System
-from worker.admission import SUBMIT_BATCH
-from worker.dispatch import MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_WAITING, POLL_BATCH, TRANSFER_BATCH
+from worker.scheduling.admission import SUBMIT_BATCH
+from worker.scheduling.dispatch import MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_WAITING, POLL_BATCH, TRANSFER_BATCH
 
 
 def scheduler(system: System, cpu: Cpu, begin_s: float) -> Steps:

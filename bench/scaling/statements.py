@@ -17,13 +17,17 @@ import psycopg
 from bench.scaling.costs import TRANSACTIONS, Linear, TableCosts, Transaction
 from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from seedance.account import Account
-from storage import durations, jobs
+from storage.admission import fair_share
 from storage.database import Connection, Database
-from storage.provenance import provenance_of
-from storage.records import AttemptMarks, AttemptOutcome, Claimed, Move, NewJob
+from storage.jobs import attempts, claims, durations, transitions
+from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.provenance import provenance_of
+from storage.jobs.records import AttemptMarks, AttemptOutcome, Move, NewJob
+from storage.jobs.states import JobState
+from storage.jobs.work import load_work
+from storage.leases import Claimed
 from storage.settings import Settings
-from storage.states import JobState
-from worker.admission import grants
+from worker.scheduling.admission import grants
 
 LEASE_S = 600.0
 REQUEST = {"prompt": "a lighthouse at dusk, the sea is calm, slow push in, warm light" * 3, "duration": 5}
@@ -118,18 +122,18 @@ def live(meter: Meter, db: Database, count: int, size: int) -> None:
         meter.run(name, [range(size)] * (count // size), lambda conn, batch: found.extend(take(conn, len(batch))))
         return [(item.id, item.claim) for item in found]
 
-    new = [NewJob(jobs.new_job_id(), REQUEST, "h", ["anyfast"]) for _ in range(count)]
-    meter.run("enqueue", cut(new), jobs.enqueue)
-    held = claim("claim_submits", lambda conn, n: jobs.claim_submits(conn, "sim", "anyfast", n, LEASE_S))
-    meter.run("load", cut(held), lambda conn, batch: jobs.load(conn, JobState.QUEUED, batch))
+    new = [NewJob(new_job_id(), REQUEST, "h", ["anyfast"]) for _ in range(count)]
+    meter.run("enqueue", cut(new), enqueue_jobs)
+    held = claim("claim_submits", lambda conn, n: fair_share.claim_submits(conn, "sim", "anyfast", n, LEASE_S))
+    meter.run("load", cut(held), lambda conn, batch: load_work(conn, JobState.QUEUED, batch))
     meter.run("begin", cut(held), _begin)
     meter.run("accepted", cut(held), _accepted)
     for name, write in (("still", _still), ("found", _found)):
         hurry(JobState.GENERATING)
-        held = claim("claim_polls", lambda conn, n: jobs.claim_polls(conn, n, LEASE_S))
-        meter.run("load", cut(held), lambda conn, batch: jobs.load(conn, JobState.GENERATING, batch))
+        held = claim("claim_polls", lambda conn, n: claims.claim_polls(conn, n, LEASE_S))
+        meter.run("load", cut(held), lambda conn, batch: load_work(conn, JobState.GENERATING, batch))
         meter.run(name, cut(held), write)
-    held = claim("claim_transfers", lambda conn, n: jobs.claim_transfers(conn, n, LEASE_S))
+    held = claim("claim_transfers", lambda conn, n: claims.claim_transfers(conn, n, LEASE_S))
     meter.run("load_transfers", cut(held), _load_transfers)
     meter.run("stored", cut(held), _stored)
 
@@ -143,7 +147,7 @@ def _begin(conn: Connection, batch: Leases) -> None:
         Move(i, (JobState.QUEUED,), JobState.SUBMITTING, "submit", claim, due_in_s=LEASE_S, patch=patch)
         for i, claim in batch
     ]
-    jobs.begin_attempts(conn, moves, {i: AttemptMarks(7, i.hex * 2) for i, _ in batch})
+    attempts.begin_attempts(conn, moves, {i: AttemptMarks(7, i.hex * 2) for i, _ in batch})
 
 
 def _accepted(conn: Connection, batch: Leases) -> None:
@@ -153,11 +157,11 @@ def _accepted(conn: Connection, batch: Leases) -> None:
         for i, _ in batch
         for patch in ({"gateway_task_id": f"cgt-{i}", "setbacks": 0, "refusals": 0},)
     ]
-    jobs.finish_attempts(conn, outcomes, moves)
+    attempts.finish_attempts(conn, outcomes, moves)
 
 
 def _still(conn: Connection, batch: Leases) -> None:
-    jobs.postpone(conn, [(i, claim, LEASE_S, "generating", 0, 1) for i, claim in batch])
+    transitions.postpone(conn, [(i, claim, LEASE_S, "generating", 0, 1) for i, claim in batch])
 
 
 def _found(conn: Connection, batch: Leases) -> None:
@@ -175,11 +179,11 @@ def _found(conn: Connection, batch: Leases) -> None:
         )
         for i, claim in batch
     ]
-    durations.record(conn, [item.id for item in jobs.move(conn, moves)])
+    durations.record(conn, [item.id for item in transitions.move(conn, moves)])
 
 
 def _load_transfers(conn: Connection, batch: Leases) -> None:
-    jobs.load(conn, JobState.TRANSFERRING, batch)
+    load_work(conn, JobState.TRANSFERRING, batch)
     provenance_of(conn, [i for i, _ in batch])
 
 
@@ -202,7 +206,7 @@ def _stored(conn: Connection, batch: Leases) -> None:
         )
         for i, claim in batch
     ]
-    jobs.move(conn, moves)
+    transitions.move(conn, moves)
 
 
 def measure_accounts(url: str, postgres: int, accounts: int, rounds: int) -> dict[str, float]:

@@ -14,16 +14,16 @@ from typing import Any
 
 import simpy
 
-from bench.scaling.book import Book, Job
 from bench.scaling.costs import Costs
+from bench.scaling.job_table import Book, Job
 from bench.scaling.machinery import Cores, Cpu, Layout
 from bench.scaling.quotas import Quota
 from bench.scaling.workload import Latency, Outages, Workload
-from storage.durations import FIRST_LOOK, KEPT
-from storage.states import JobState
+from storage.jobs.durations import FIRST_LOOK, KEPT
+from storage.jobs.states import JobState
 from worker.batch import GATHER_S, WRITE_FOR_S
-from worker.forecasts import REFRESH_S
-from worker.pacing import MIN_SAMPLE, Forecast, PollPacing
+from worker.polling.forecasts import REFRESH_S
+from worker.polling.pacing import MIN_SAMPLE, Forecast, PollPacing
 
 Steps = Generator[simpy.Event, Any, None]
 LATE_S = 300.0
@@ -150,7 +150,7 @@ class System:
         return pacing
 
     def learn(self, job: Job) -> None:
-        """As `storage.durations` takes a generation time from the last two polls."""
+        """As `storage.jobs.durations` takes a generation time from the last two polls."""
         if job.polled_s > job.submitted_s:
             took_s = self.rng.uniform(job.polled_s, job.detected_s) - job.submitted_s
         else:

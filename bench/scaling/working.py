@@ -6,21 +6,21 @@ from typing import Any
 
 import simpy
 
-from bench.scaling.book import Job
+from bench.scaling.job_table import Job
 from bench.scaling.machinery import Cpu
 from bench.scaling.system import LOAD_GIVEN_UP_S, Message, Steps, System
-from storage.objects import PART_BYTES
-from storage.states import JobState
-from worker.admission import SUBMIT_BATCH
-from worker.budget import BYTES_AT_ONCE, COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE
-from worker.decisions import OUTAGE_RETRY_CAP_S, RETRY_CAP_S, RETRY_FIRST_S, THROTTLE_CAP_S, THROTTLE_FIRST_S
-from worker.dispatch import POLL_BATCH, TRANSFER_BATCH
-from worker.expiry import URGENT_SHARE
-from worker.pacing import backoff_s
-from worker.transfer_decisions import RETRY_AGE_SHARE
-from worker.transfer_decisions import RETRY_CAP_S as COPY_RETRY_CAP_S
-from worker.transfer_decisions import RETRY_FIRST_S as COPY_RETRY_FIRST_S
-from worker.upload import HELD_BYTES
+from seedance.link_expiry import URGENT_SHARE
+from storage.bucket.objects import PART_BYTES
+from storage.jobs.states import JobState
+from worker.retry import backoff_s
+from worker.scheduling.admission import SUBMIT_BATCH
+from worker.scheduling.dispatch import POLL_BATCH, TRANSFER_BATCH
+from worker.submitting.decisions import OUTAGE_RETRY_CAP_S, RETRY_CAP_S, RETRY_FIRST_S, THROTTLE_CAP_S, THROTTLE_FIRST_S
+from worker.transferring.capacity import BYTES_AT_ONCE, COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE
+from worker.transferring.decisions import RETRY_AGE_SHARE
+from worker.transferring.decisions import RETRY_CAP_S as COPY_RETRY_CAP_S
+from worker.transferring.decisions import RETRY_FIRST_S as COPY_RETRY_FIRST_S
+from worker.transferring.upload import HELD_BYTES
 
 Outcome = tuple[float, Job, Any]
 MIB = 2**20

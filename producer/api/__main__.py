@@ -9,8 +9,8 @@ from contextlib import suppress
 import uvicorn
 
 from producer.api.app import create_app
-from producer.api.guard import check_bind
-from producer.api.server import allow_many_files, server_config
+from producer.http.guard import check_bind
+from producer.http.server import allow_many_files, server_config
 from seedance.problems import InvalidInput
 from storage.database import DatabaseUnavailable
 from storage.settings import load_settings

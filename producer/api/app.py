@@ -10,20 +10,21 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
-from producer.api import documents, problems
+from producer.api import documents
 from producer.api.batch import batch_routes
 from producer.api.callbacks import callback_routes
 from producer.api.campaigns import campaign_routes
-from producer.api.guard import Guard
 from producer.api.information import information_routes
 from producer.api.jobs import job_routes
-from producer.api.keyring import KeyRing
 from producer.api.metrics import metrics_routes
 from producer.api.readiness import Readiness
-from producer.api.service import Service
 from producer.api.streams import event_routes
 from producer.api.videos.routes import video_routes
 from producer.api.webhooks import webhook_routes
+from producer.http import problems
+from producer.http.guard import Guard
+from producer.http.keyring import KeyRing
+from producer.http.service import Service
 from producer.web.routes import page_routes
 from producer.web.site import Site
 from storage.database import Database

@@ -11,19 +11,19 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from producer.api import documents as docs
-from producer.api.auth import principal_of
-from producer.api.bodies import RowFormat, row_format, spooled
-from producer.api.problems import ApiProblem, details_of
-from producer.api.resources import answer
-from producer.api.service import Service
-from producer.campaigns import read_rows
+from producer.campaigns.files import read_rows
 from producer.client import Producer
 from producer.errors import InvalidRows, RowConflict
-from producer.intake import Batch, Prepared, Row, prepare
-from producer.routing import require_accounts
-from producer.uploads import LocalFiles
+from producer.http.auth import principal_of
+from producer.http.bodies import RowFormat, row_format, spooled
+from producer.http.problems import ApiProblem, details_of
+from producer.http.resources import answer
+from producer.http.service import Service
+from producer.intake.intake import Batch, Prepared, Row, prepare
+from producer.intake.routing import require_accounts
+from producer.intake.uploads import LocalFiles
 from seedance.problems import InvalidInput
-from storage.records import Enqueued
+from storage.jobs.records import Enqueued
 
 BODY = "body"
 """How rows are named: "body line 3"."""

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from producer.api import documents as docs
-from producer.api.bodies import BODY_S, chunks
+from producer.http.bodies import BODY_S, chunks
 from seedance.gateways.registry import DIALECTS
-from storage import attempts
 from storage.database import Database, DatabaseUnavailable
+from storage.jobs import attempts
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_TASK_ID_CHARS = 200

@@ -12,14 +12,10 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from producer.api import documents as docs
-from producer.api.auth import principal_of
 from producer.api.batch import BODY, count_rows, summary
-from producer.api.bodies import RowFormat, json_object, row_format, spooled
 from producer.api.jobs import Cursor, boolean, cursor_id
-from producer.api.problems import ApiProblem
-from producer.api.resources import answer, as_resource, shortened
-from producer.api.service import Service
-from producer.campaign_status import (
+from producer.campaigns.files import MAX_NAME_CHARS, check_name, read_rows
+from producer.campaigns.status import (
     CampaignStatus,
     campaign_page,
     campaign_status,
@@ -27,14 +23,18 @@ from producer.campaign_status import (
     change_campaign,
     pause_campaign,
 )
-from producer.campaigns import MAX_NAME_CHARS, check_name, read_rows
+from producer.campaigns.terms import Terms, check_priced, read_terms
 from producer.client import Producer
-from producer.intake import Batch, prepare
-from producer.terms import Terms, check_priced, read_terms
-from storage import views
-from storage.campaigns import MAX_WEIGHT
-from storage.objects import MAX_LINK_S
-from storage.states import JobState
+from producer.http.auth import principal_of
+from producer.http.bodies import RowFormat, json_object, row_format, spooled
+from producer.http.problems import ApiProblem
+from producer.http.resources import answer, as_resource, shortened
+from producer.http.service import Service
+from producer.intake.intake import Batch, prepare
+from storage.bucket.objects import MAX_LINK_S
+from storage.campaigns.controls import MAX_WEIGHT
+from storage.jobs import queries
+from storage.jobs.states import JobState
 
 _PAGE = 500
 
@@ -200,7 +200,7 @@ def _manifest(service: Service, tenant: str, name: str, link_seconds: int) -> It
     last = None
     while True:
         with service.producer.database.begin() as conn:
-            page = views.jobs_in_order(conn, views.JobFilter(tenant, campaign=name), after=last, limit=_PAGE)
+            page = queries.jobs_in_order(conn, queries.JobFilter(tenant, campaign=name), after=last, limit=_PAGE)
         if not page:
             return
         last = page[-1].id

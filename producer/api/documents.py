@@ -9,9 +9,9 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import RedirectResponse
 
 from producer.api.examples import JOB_EXAMPLES, PROBLEM_EXAMPLE, PROBLEM_SCHEMA, ROWS_EXAMPLE
-from producer.api.resources import JobPage, JobResource
 from producer.api.videos.shape import VIDEO_SCHEMA
-from producer.job_spec import JobSpec
+from producer.http.resources import JobPage, JobResource
+from producer.intake.job_spec import JobSpec
 
 _PREFIX = "#/components/schemas/"
 

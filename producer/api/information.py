@@ -8,19 +8,20 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from producer.account_status import account_statuses
 from producer.api import documents as docs
-from producer.api.auth import principal_of, require_operator
-from producer.api.bodies import json_object
-from producer.api.resources import answer
-from producer.api.service import Service
-from producer.estimates import estimate_of
-from producer.job_spec import parse_job
-from producer.routing import able, fits
-from producer.uploads import LocalFiles
-from storage import budgets, tenants
+from producer.http.auth import principal_of, require_operator
+from producer.http.bodies import json_object
+from producer.http.resources import answer
+from producer.http.service import Service
+from producer.intake.estimates import estimate_of
+from producer.intake.job_spec import parse_job
+from producer.intake.routing import able, fits
+from producer.intake.uploads import LocalFiles
+from producer.operator_actions.account_status import account_statuses
+from storage.admission import budgets
 from storage.database import Connection
 from storage.settings import Settings
+from storage.tenants import tenants
 
 
 def information_routes(service: Service) -> APIRouter:

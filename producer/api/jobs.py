@@ -15,21 +15,21 @@ from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BeforeValidator
 from starlette.responses import RedirectResponse, Response
 
-from producer import decisions
 from producer.api import documents as docs
-from producer.api.auth import principal_of, require_scope
-from producer.api.bodies import json_object
-from producer.api.events import rung
-from producer.api.problems import ApiProblem
-from producer.api.resources import answer, as_resource, shortened
-from producer.api.service import Service
 from producer.client import as_job_id
 from producer.errors import NotPossible
-from storage import views
+from producer.http.auth import principal_of, require_scope
+from producer.http.bodies import json_object
+from producer.http.events import rung
+from producer.http.problems import ApiProblem
+from producer.http.resources import answer, as_resource, shortened
+from producer.http.service import Service
+from producer.operator_actions import job_actions
 from storage.database import Database
-from storage.keys import Scope
-from storage.records import JobView
-from storage.states import JobState
+from storage.jobs import queries
+from storage.jobs.records import JobView
+from storage.jobs.states import JobState
+from storage.tenants.keys import Scope
 
 MAX_WAIT_S = 60.0
 MAX_PAGE = 200
@@ -85,7 +85,7 @@ def job_routes(service: Service) -> APIRouter:
         cursor: Cursor = None,
     ) -> Response:
         """Jobs, the newest first. Data URIs in their requests are cut short here; a job by itself has them whole."""
-        wanted = views.JobFilter(
+        wanted = queries.JobFilter(
             principal_of(request).tenant,
             state,
             campaign,
@@ -96,7 +96,7 @@ def job_routes(service: Service) -> APIRouter:
             created_before,
         )
         before = cursor_id(cursor)
-        found = await service.read(lambda conn: views.page_of_jobs(conn, wanted, before=before, limit=limit + 1))
+        found = await service.read(lambda conn: queries.page_of_jobs(conn, wanted, before=before, limit=limit + 1))
         page = found[:limit]
         following = page[-1].id.hex if len(found) > limit else None
         headers = {}
@@ -138,7 +138,7 @@ def job_routes(service: Service) -> APIRouter:
         wanted, tenant = as_job_id(job_id), principal_of(request).tenant
         database = service.producer.database
         await service.count_job(request)
-        job, created = await service.run(lambda: decisions.retry(database, service.settings, tenant, wanted))
+        job, created = await service.run(lambda: job_actions.retry(database, service.settings, tenant, wanted))
         return _accepted(job, created)
 
     @router.post("/v1/jobs/{job_id}/resolve", **docs.RESOLVE)
@@ -227,7 +227,7 @@ def matches(known: str | None, etag: str) -> bool:
 
 
 async def _current(service: Service, tenant: str, job_id: UUID) -> tuple[JobView, str, bytes]:
-    job = await service.read(lambda conn: decisions.get_job(conn, tenant, job_id))
+    job = await service.read(lambda conn: job_actions.get_job(conn, tenant, job_id))
     body = orjson.dumps(as_resource(job))
     return job, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"', body
 
@@ -273,13 +273,13 @@ def _resolution(options: dict[str, Any]) -> Callable[[Database, str, UUID], JobV
         raise ApiProblem(422, "invalid_request", "task_id: is needed to adopt, and only then", param="task_id")
     match action:
         case "adopt" if isinstance(task_id, str) and 0 < len(task_id) <= 200:
-            return lambda database, tenant, job_id: decisions.adopt(database, tenant, job_id, task_id)
+            return lambda database, tenant, job_id: job_actions.adopt(database, tenant, job_id, task_id)
         case "adopt":
             raise ApiProblem(422, "invalid_request", "task_id: must be 1 to 200 characters", param="task_id")
         case "resubmit":
-            return decisions.resubmit
+            return job_actions.resubmit
         case "abandon":
-            return decisions.abandon
+            return job_actions.abandon
     raise ApiProblem(422, "invalid_request", "action: must be adopt, resubmit or abandon", param="action")
 
 
@@ -296,7 +296,7 @@ async def redirect(service: Service, tenant: str, job_id: UUID, what: str) -> Re
 
     def link() -> str:
         with service.producer.database.begin() as conn:
-            job = decisions.get_job(conn, tenant, job_id)
+            job = job_actions.get_job(conn, tenant, job_id)
         keys = {"video": job.object_key, "poster": job.poster_key, "last-frame": job.last_frame_key}
         key = keys[what] if job.state is JobState.SUCCEEDED else None
         if key is None:

@@ -14,8 +14,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from storage.database import Database, DatabaseUnavailable
-from storage.gauges import Gauges, read_gauges
-from storage.webhook_messages import MessageState
+from storage.reporting.gauges import Gauges, read_gauges
+from storage.webhooks.messages import MessageState
 
 FRESH_S = 5.0
 """Counting a million rows takes a moment; within this time the same reading serves everybody who asks."""

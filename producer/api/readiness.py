@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from storage.accounts import fresh_components
+from storage.bucket.objects import Objects, StoreUnavailable
 from storage.database import Database, DatabaseUnavailable, current_revision, newest_revision
-from storage.objects import Objects, StoreUnavailable
+from storage.heartbeats import fresh_components
 from storage.settings import Settings
 
 CHECK_TIMEOUT_S = 3.0

@@ -12,17 +12,17 @@ import orjson
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from producer import decisions
 from producer.api import documents as docs
-from producer.api.auth import principal_of
-from producer.api.events import EventLog, rung
-from producer.api.problems import ApiProblem
-from producer.api.resources import answer
-from producer.api.service import Service
 from producer.client import as_job_id
-from storage import views
+from producer.http.auth import principal_of
+from producer.http.events import EventLog, rung
+from producer.http.problems import ApiProblem
+from producer.http.resources import answer
+from producer.http.service import Service
+from producer.operator_actions import job_actions
 from storage.database import Connection, DatabaseUnavailable
-from storage.states import TERMINAL, JobState
+from storage.jobs import history
+from storage.jobs.states import TERMINAL, JobState
 
 HEARTBEAT_S = 15.0
 _LOOK_AGAIN_S = 1.0
@@ -50,7 +50,7 @@ def event_routes(service: Service) -> APIRouter:
         wanted = as_job_id(job_id)
         start = last_event_id if last_event_id is not None else after or 0
         tenant = principal_of(request).tenant
-        job = await service.read(lambda conn: decisions.get_job(conn, tenant, wanted))
+        job = await service.read(lambda conn: job_actions.get_job(conn, tenant, wanted))
         if not _wants_stream(request):
             return answer({"data": await service.read(lambda conn: _of_job(conn, wanted, start, 10_000))})
         first = await service.read(lambda conn: _of_job(conn, wanted, start, _PAGE))
@@ -65,7 +65,7 @@ def event_routes(service: Service) -> APIRouter:
         come first, and none is left out."""
         start = last_event_id if last_event_id is not None else after
         if start is None:
-            start = await service.read(views.last_event)
+            start = await service.read(history.last_event)
         service.hub.require_room()
         return _stream(_whole_stream(service, principal_of(request).tenant, start))
 
@@ -73,7 +73,7 @@ def event_routes(service: Service) -> APIRouter:
 
 
 def _of_job(conn: Connection, job_id: UUID, after: int, limit: int) -> list[Event]:
-    return views.job_events_after(conn, job_id, after, limit)
+    return history.job_events_after(conn, job_id, after, limit)
 
 
 def _wants_stream(request: Request) -> bool:

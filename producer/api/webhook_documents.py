@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from producer.api.documents import json_body, problems
-from producer.webhooks import EVENTS, MAX_OVERLAP_S
+from producer.operator_actions.webhooks import EVENTS, MAX_OVERLAP_S
 
 _WHEN = {"type": ["string", "null"], "format": "date-time"}
 _ID = {"type": "string", "format": "uuid"}

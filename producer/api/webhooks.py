@@ -12,19 +12,19 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer import webhooks
 from producer.api import webhook_documents as docs
-from producer.api.auth import principal_of, require_scope
-from producer.api.bodies import json_object
 from producer.api.jobs import Instant
-from producer.api.problems import ApiProblem
-from producer.api.resources import answer
-from producer.api.service import Service
-from producer.webhooks import endpoint_document, message_document
+from producer.http.auth import principal_of, require_scope
+from producer.http.bodies import json_object
+from producer.http.problems import ApiProblem
+from producer.http.resources import answer
+from producer.http.service import Service
+from producer.operator_actions import webhooks
+from producer.operator_actions.webhooks import endpoint_document, message_document
 from storage.database import Connection
-from storage.keys import Scope
-from storage.webhook_endpoints import list_endpoints
-from storage.webhook_messages import MessageFilter, MessageState, MessageView, list_messages
+from storage.tenants.keys import Scope
+from storage.webhooks.endpoints import list_endpoints
+from storage.webhooks.messages import MessageFilter, MessageState, MessageView, list_messages
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ app = typer.Typer(help="Gateway accounts.", no_args_is_help=True)
 @app.command("list")
 def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Every account in the order in which they are tried, its limits, whether it is suspended or its gateway away."""
-    from producer.account_status import account_statuses
     from producer.cli.output import error_line, print_json, print_table
+    from producer.operator_actions.account_status import account_statuses
     from storage.database import connect
 
     settings = settings_of(ctx, data_dir)
@@ -62,7 +62,7 @@ def resume(
 ) -> None:
     """Use an account again at once: its key or its credit was put right, or its gateway is back."""
     from seedance.problems import InvalidInput, Problem
-    from storage import accounts
+    from storage.admission import accounts
     from storage.database import connect
 
     settings = settings_of(ctx, data_dir)

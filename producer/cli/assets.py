@@ -10,7 +10,7 @@ import typer
 from producer.cli.options import AsJson, DataDir, open_producer, settings_of
 
 if TYPE_CHECKING:
-    from producer.asset_uploads import Uploaded
+    from producer.intake.asset_uploads import Uploaded
 
 app = typer.Typer(help="Files that a gateway keeps, named asset://ID in jobs.", no_args_is_help=True)
 
@@ -33,8 +33,8 @@ def upload(
     """
     from dataclasses import asdict
 
-    from producer.asset_uploads import account_for_assets, read_files, upload_all
     from producer.cli.output import print_json
+    from producer.intake.asset_uploads import account_for_assets, read_files, upload_all
 
     settings = settings_of(ctx, data_dir)
     chosen = account_for_assets(settings, account)
@@ -100,7 +100,7 @@ def _known(settings: Any, account: str | None) -> list[dict[str, Any]]:
 def _remote(settings: Any, account: str | None) -> list[dict[str, Any]]:
     import asyncio
 
-    from producer.asset_uploads import account_for_assets
+    from producer.intake.asset_uploads import account_for_assets
     from seedance.asset_client import AssetClient
     from seedance.assets import ListedAsset
     from seedance.client import GatewayClient

@@ -10,15 +10,16 @@ import typer
 from producer.cli import campaign_ends
 from producer.cli.options import AsJson, DataDir, OfTenant, Wait, open_producer, settings_of
 from producer.cli.tenants import Budgeted, Weight
-from storage.records import DEFAULT_TENANT
-from storage.states import JobState
+from storage.campaigns.summaries import campaign_summaries
+from storage.jobs.states import JobState
+from storage.tenants.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from producer.client import Producer
     from storage.database import Connection
-    from storage.records import Enqueued, JobView
+    from storage.jobs.records import Enqueued, JobView
 
 app = typer.Typer(help="Campaigns: many jobs from one file.", no_args_is_help=True)
 
@@ -44,10 +45,10 @@ def run(
     data_dir: DataDir = None,
 ) -> None:
     """Enqueue every row of a file, all or none; with --wait, see them through."""
-    from producer.campaigns import check_name, read_campaign
+    from producer.campaigns.files import check_name, read_campaign
+    from producer.campaigns.terms import read_terms
     from producer.cli.output import print_json, say
-    from producer.intake import prepare
-    from producer.terms import read_terms
+    from producer.intake.intake import prepare
 
     check_name(name)
     terms = read_terms(budget, weight)
@@ -88,10 +89,10 @@ def _see_through(producer: Producer, stored: Sequence[Enqueued], name: str) -> M
 
 def _say_failures(producer: Producer, stored: Sequence[Enqueued]) -> None:
     from producer.cli.output import error_line, say
-    from storage import views
+    from storage.jobs import queries
 
     with producer.database.begin() as conn:
-        found = views.unsuccessful_of(conn, producer.tenant, [item.id for item in stored], _SHOWN_FAILURES)
+        found = queries.unsuccessful_of(conn, producer.tenant, [item.id for item in stored], _SHOWN_FAILURES)
     for job in found:
         say(f"  {job.id} {job.state}: {error_line(job.error) or job.reason}")
 
@@ -108,13 +109,15 @@ def status(
     from producer.cli.money import budget_line, sum_line
     from producer.cli.output import counts_line, error_line, print_json
     from seedance.problems import InvalidInput, Problem
-    from storage import budgets, costs, views
+    from storage.admission import budgets
     from storage.database import connect
+    from storage.jobs import queries
+    from storage.reporting import costs
 
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
-        found = views.campaigns(conn, tenant, name=name, limit=1)
-        counts = views.counts(conn, tenant, campaign=name)
+        found = campaign_summaries(conn, tenant, name=name, limit=1)
+        counts = queries.counts(conn, tenant, campaign=name)
         bad = _unsuccessful(conn, tenant, name)
         sums = costs.campaign_costs(conn, tenant, name)
         limits = budgets.budgets_of(conn, tenant, [row["id"] for row in found])
@@ -137,9 +140,9 @@ def status(
 
 
 def _unsuccessful(conn: Connection, tenant: str, name: str) -> list[JobView]:
-    from storage import views
+    from storage.jobs import queries
 
     found: list[JobView] = []
     for state in (JobState.UNCONFIRMED, JobState.FAILED):
-        found += views.list_jobs(conn, tenant, state=state, campaign=name, limit=_SHOWN_FAILURES)
+        found += queries.list_jobs(conn, tenant, state=state, campaign=name, limit=_SHOWN_FAILURES)
     return found

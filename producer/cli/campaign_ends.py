@@ -11,8 +11,8 @@ import typer
 from producer.cli.job_decisions import confirm
 from producer.cli.options import AsJson, DataDir, Discard, OfTenant, Yes, open_producer, settings_of
 from producer.cli.tenants import Budgeted, Weight
-from storage.records import DEFAULT_TENANT
-from storage.states import JobState
+from storage.jobs.states import JobState
+from storage.tenants.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ def cancel(
     """Cancel every job of a campaign that is free to cancel; with --discard, the others as well."""
     from dataclasses import asdict
 
-    from producer.campaign_status import cancel_campaign
+    from producer.campaigns.status import cancel_campaign
     from producer.cli.output import print_json
 
     confirm(f"Cancel what is left of {name}{', also what is billed all the same' if discard else ''}?", yes)
@@ -59,10 +59,10 @@ def change(
     data_dir: DataDir = None,
 ) -> None:
     """Say what a campaign may spend, and how much of its tenant's slots it gets."""
-    from producer.campaign_status import change_campaign
+    from producer.campaigns.status import change_campaign
+    from producer.campaigns.terms import read_terms
     from producer.cli.money import amount
     from producer.cli.output import print_json
-    from producer.terms import read_terms
 
     terms = read_terms(budget, weight)
     with open_producer(ctx, data_dir, tenant) as producer, producer.database.begin() as conn:
@@ -97,7 +97,7 @@ def resume(
 
 
 def _hold(ctx: typer.Context, name: str, tenant: str, as_json: bool, data_dir: Path | None, *, paused: bool) -> None:
-    from producer.campaign_status import pause_campaign
+    from producer.campaigns.status import pause_campaign
     from producer.cli.output import counts_line, print_json
 
     with open_producer(ctx, data_dir, tenant) as producer, producer.database.begin() as conn:
@@ -142,14 +142,14 @@ def _lines(conn: Any, settings: Settings, tenant: str, name: str, link_s: float)
 
     import orjson
 
-    from producer.campaign_status import campaign_status
-    from storage import views
-    from storage.objects import Objects
+    from producer.campaigns.status import campaign_status
+    from storage.bucket.objects import Objects
+    from storage.jobs import queries
 
     campaign_status(conn, tenant, name)
     objects = Objects(settings)
     last = None
-    while page := views.jobs_in_order(conn, views.JobFilter(tenant, campaign=name), after=last):
+    while page := queries.jobs_in_order(conn, queries.JobFilter(tenant, campaign=name), after=last):
         last = page[-1].id
         for job in page:
             link = objects.link(job.object_key, link_s) if job.object_key is not None else None

@@ -86,7 +86,7 @@ def _source(data_dir: Path | None) -> str:
 
 
 def _accounts(settings: Settings) -> Iterator[Finding]:
-    from producer.routing import require_accounts
+    from producer.intake.routing import require_accounts
     from seedance.problems import InvalidInput
 
     try:
@@ -129,7 +129,7 @@ def _broker(settings: Settings) -> str:
 
 
 def _bucket(settings: Settings) -> str:
-    from storage.objects import Objects
+    from storage.bucket.objects import Objects
 
     objects = Objects(settings)
     objects.ensure_bucket()
@@ -137,11 +137,11 @@ def _bucket(settings: Settings) -> str:
 
 
 def _heartbeats(settings: Settings) -> Iterator[Finding]:
-    from storage import accounts
+    from storage import heartbeats
     from storage.database import connect
 
     with connect(settings.require_database_url()) as conn:
-        fresh = accounts.fresh_components(conn, FRESH_S)
+        fresh = heartbeats.fresh_components(conn, FRESH_S)
     for part, command in PARTS.items():
         seen = part in fresh
         hint = f"not seen for {FRESH_S:.0f} s; start `reelq up`, or `{command}`"

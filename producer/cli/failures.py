@@ -19,9 +19,9 @@ def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
     from producer.local.errors import StackError
     from seedance.errors import GatewayError
     from seedance.problems import InvalidInput
+    from storage.bucket.objects import StoreUnavailable
     from storage.database import DatabaseUnavailable
-    from storage.objects import StoreUnavailable
-    from storage.records import IdempotencyConflict
+    from storage.jobs.records import IdempotencyConflict
 
     match error:
         case DatabaseUnavailable():

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from producer.cli.options import AsJson, DataDir, Discard, OfTenant, Yes, job_ids_of, open_producer
-from storage.records import DEFAULT_TENANT
+from storage.tenants.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from uuid import UUID
 
     from producer.client import Producer
-    from storage.records import JobView
+    from storage.jobs.records import JobView
 
 _MOST_AT_ONCE = 100_000
 
@@ -124,7 +124,7 @@ def resolve(
     data_dir: DataDir = None,
 ) -> None:
     """Say what became of unconfirmed jobs, after a look at the gateway."""
-    from producer import decisions
+    from producer.operator_actions import job_actions
     from seedance.problems import InvalidInput, Problem
 
     if sum((adopt is not None, resubmit, abandon)) != 1:
@@ -148,10 +148,10 @@ def resolve(
 
         def decide(job_id: UUID) -> JobView:
             if adopt is not None:
-                return decisions.adopt(producer.database, tenant, job_id, adopt)
+                return job_actions.adopt(producer.database, tenant, job_id, adopt)
             if resubmit:
-                return decisions.resubmit(producer.database, tenant, job_id)
-            return decisions.abandon(producer.database, tenant, job_id)
+                return job_actions.resubmit(producer.database, tenant, job_id)
+            return job_actions.abandon(producer.database, tenant, job_id)
 
         _each(found, decide, lambda job: str(job.state), as_json)
 
@@ -161,11 +161,11 @@ def _again(number: int) -> str:
 
 
 def _unconfirmed(producer: Producer, campaign: str | None, account: str | None) -> list[UUID]:
-    from storage import views
-    from storage.states import JobState
+    from storage.jobs import queries
+    from storage.jobs.states import JobState
 
     with producer.database.begin() as conn:
-        held = views.list_jobs(
+        held = queries.list_jobs(
             conn, producer.tenant, state=JobState.UNCONFIRMED, campaign=campaign, limit=_MOST_AT_ONCE
         )
     return [job.id for job in held if account is None or job.account == account]

@@ -12,8 +12,8 @@ from producer.cli.output import ago, console, duration, error_line, one_line, pl
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from producer.waiting import Wait
-    from storage.records import JobView
+    from producer.operator_actions.waiting import Wait
+    from storage.jobs.records import JobView
     from storage.settings import Settings
 
 _LINK_S = 3600.0
@@ -85,7 +85,7 @@ def _short(value: object, limit: int = 80) -> str:
 def _video(settings: Settings, job: JobView) -> Iterator[tuple[str, str]]:
     if job.object_key is None or job.size_bytes is None:
         return
-    from storage.objects import Objects
+    from storage.bucket.objects import Objects
 
     yield "video", f"s3://{settings.s3_bucket}/{job.object_key} · {size(job.size_bytes)} · sha256 {job.sha256}"
     yield "open", f"{Objects(settings).link(job.object_key, _LINK_S)}"

@@ -9,8 +9,8 @@ import typer
 
 from producer.cli import job_decisions
 from producer.cli.options import AsJson, DataDir, OfTenant, job_id_of, settings_of
-from storage.records import DEFAULT_TENANT
-from storage.states import JobState
+from storage.jobs.states import JobState
+from storage.tenants.tenants import DEFAULT_TENANT
 
 app = typer.Typer(help="Jobs.", no_args_is_help=True)
 app.command("cancel")(job_decisions.cancel)
@@ -30,12 +30,12 @@ def list_jobs(
 ) -> None:
     """List jobs, the newest first."""
     from producer.cli.output import ago, error_line, print_json, print_table
-    from storage import views
     from storage.database import connect
+    from storage.jobs import queries
 
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
-        found = views.list_jobs(conn, tenant, state=state, campaign=campaign, limit=limit)
+        found = queries.list_jobs(conn, tenant, state=state, campaign=campaign, limit=limit)
     if as_json:
         print_json(found)
         return
@@ -70,17 +70,17 @@ def show(
     """Show one job: what it asks for, where it stands and why, its attempts, its timeline."""
     from producer.cli.job_detail import print_detail, wait_line
     from producer.cli.output import print_json
-    from producer.decisions import get_job
-    from producer.waiting import why_it_waits
-    from storage import views
+    from producer.operator_actions.job_actions import get_job
+    from producer.operator_actions.waiting import why_it_waits
     from storage.database import connect
+    from storage.jobs import history
 
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
         job_id = job_id_of(conn, tenant, job)
         view = get_job(conn, tenant, job_id)
-        attempts = views.attempts_of(conn, job_id)
-        events = views.events_of(conn, job_id)
+        attempts = history.attempts_of(conn, job_id)
+        events = history.events_of(conn, job_id)
         waiting = [wait_line(view, wait) for wait in why_it_waits(conn, settings, view)]
     if as_json:
         print_json(asdict(view) | {"attempts": attempts, "events": events, "waits": waiting})

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from producer.cli.options import AsJson, DataDir, settings_of
-from storage.records import DEFAULT_TENANT
+from storage.tenants.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
-    from storage.keys import ApiKey
+    from storage.tenants.keys import ApiKey
 
 app = typer.Typer(help="Keys of the API.", no_args_is_help=True)
 
@@ -38,7 +38,7 @@ def create(
 ) -> None:
     """Make a key and print it, this once: only its hash is kept."""
     from producer.cli.output import print_json, say
-    from producer.tenants import create_key
+    from producer.operator_actions.tenants import create_key
     from storage.database import connect
 
     with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
@@ -59,8 +59,8 @@ def list_keys(
 ) -> None:
     """List keys, the oldest first, revoked ones with them."""
     from producer.cli.output import ago, print_json, print_table
-    from storage import keys
     from storage.database import connect
+    from storage.tenants import keys
 
     with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
         found = keys.list_keys(conn, tenant)
@@ -98,7 +98,7 @@ def revoke(
     data_dir: DataDir = None,
 ) -> None:
     """End a key for good. Servers notice within seconds."""
-    from producer.tenants import revoke_key
+    from producer.operator_actions.tenants import revoke_key
     from storage.database import connect
 
     with connect(settings_of(ctx, data_dir).require_database_url()) as conn:

@@ -10,8 +10,8 @@ from producer.cli.output import plural
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from storage.budgets import Budget
-    from storage.costs import CostSum
+    from storage.admission.budgets import Budget
+    from storage.reporting.costs import CostSum
 
 
 def amount(value: float | Decimal, currency: str) -> str:

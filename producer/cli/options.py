@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from storage.records import DEFAULT_TENANT
+from storage.tenants.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def job_id_of(conn: Connection, tenant: str, text: str) -> UUID:
 
     from producer.errors import JobNotFound
     from seedance.problems import InvalidInput, Problem
-    from storage import search
+    from storage.jobs import search
 
     try:
         return UUID(text)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from storage.states import JobState
+    from storage.jobs.states import JobState
 
 STATE_STYLES: Mapping[str, str] = {
     "queued": "bright_black",
@@ -112,7 +112,7 @@ def print_table(
 
 def counts_line(counts: Mapping[JobState, int]) -> str:
     """`3 queued · 5 generating · 2 succeeded`, in the order of a job's life."""
-    from storage.states import JobState
+    from storage.jobs.states import JobState
 
     return " · ".join(f"{counts[state]} {state}" for state in JobState if counts.get(state)) or "no jobs"
 

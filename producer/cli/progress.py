@@ -13,7 +13,7 @@ from producer.cli.output import console, counts_line, duration, say
 
 if TYPE_CHECKING:
     from producer.client import Producer
-    from storage.states import JobState
+    from storage.jobs.states import JobState
 
 _EVERY_S = 0.25
 _EVERY_MANY_S = 1.0  # asking about ten thousand jobs costs the database more than about ten

@@ -15,7 +15,7 @@ def demo(
     data_dir: DataDir = None,
 ) -> None:
     """Run a campaign of 12 jobs through the whole system, check every video, and write a contact sheet."""
-    from producer.demo import run_demo
+    from producer.demo.demo import run_demo
 
     raise typer.Exit(run_demo(directory(ctx, data_dir), keep=keep))
 

@@ -101,7 +101,7 @@ def submit(
 def _object(name: str, text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
-    from producer.campaigns import parse_object
+    from producer.campaigns.files import parse_object
     from seedance.problems import InvalidInput, Problem
 
     try:

@@ -10,9 +10,9 @@ import typer
 from producer.cli.options import AsJson, DataDir, settings_of
 
 if TYPE_CHECKING:
-    from storage.budgets import Budget
+    from storage.admission.budgets import Budget
     from storage.database import Connection
-    from storage.tenants import Tenant
+    from storage.tenants.tenants import Tenant
 
 app = typer.Typer(help="Tenants: who shares this installation, and how.", no_args_is_help=True)
 
@@ -30,8 +30,8 @@ Weight = Annotated[
 def list_tenants(ctx: typer.Context, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List tenants, their shares, limits and budgets."""
     from producer.cli.output import print_json, print_table
-    from storage import tenants
     from storage.database import connect
+    from storage.tenants import tenants
 
     with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
         found = [(tenant, _budget(conn, tenant)) for tenant in tenants.list_tenants(conn)]
@@ -55,9 +55,9 @@ def set_tenant(
     data_dir: DataDir = None,
 ) -> None:
     """Say how much of the slots a tenant gets, what it may spend, and how fast it may enqueue."""
+    from producer.campaigns.terms import read_terms
     from producer.cli.output import print_json
-    from producer.tenants import set_terms
-    from producer.terms import read_terms
+    from producer.operator_actions.tenants import set_terms
     from storage.database import connect
 
     terms = read_terms(budget, weight)
@@ -72,7 +72,7 @@ def set_tenant(
 
 
 def _budget(conn: Connection, tenant: Tenant) -> Budget | None:
-    from storage import budgets
+    from storage.admission import budgets
 
     return next(iter(budgets.budgets_of(conn, tenant.name)), None)
 

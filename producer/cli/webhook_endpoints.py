@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from producer.cli.options import AsJson, DataDir, OfTenant, settings_of
-from storage.records import DEFAULT_TENANT
+from storage.tenants.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from storage.settings import Settings
-    from storage.webhook_endpoints import Endpoint
+    from storage.webhooks.endpoints import Endpoint
 
 EndpointId = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint's id, or the beginning of it.")]
 Events = Annotated[
@@ -31,7 +31,7 @@ def add(
     data_dir: DataDir = None,
 ) -> None:
     """Tell a URL of every event from now on. Prints the secret that it verifies with, this once."""
-    from producer import webhooks
+    from producer.operator_actions import webhooks
     from storage.database import connect
 
     settings = settings_of(ctx, data_dir)
@@ -49,7 +49,7 @@ def rotate(
     data_dir: DataDir = None,
 ) -> None:
     """Give an endpoint a new secret and print it, this once."""
-    from producer import webhooks
+    from producer.operator_actions import webhooks
     from storage.database import connect
 
     settings = settings_of(ctx, data_dir)
@@ -61,7 +61,7 @@ def rotate(
 
 def _show_secret(endpoint: Endpoint, secret: str, *, as_json: bool) -> None:
     from producer.cli.output import print_json, say
-    from producer.webhooks import endpoint_document
+    from producer.operator_actions.webhooks import endpoint_document
 
     if as_json:
         print_json(endpoint_document(endpoint) | {"secret": secret})
@@ -78,7 +78,7 @@ def remove(
     ctx: typer.Context, endpoint: EndpointId, tenant: OfTenant = DEFAULT_TENANT, data_dir: DataDir = None
 ) -> None:
     """Remove an endpoint. What waits for it is given up."""
-    from producer import webhooks
+    from producer.operator_actions import webhooks
     from storage.database import connect
 
     settings = settings_of(ctx, data_dir)
@@ -103,7 +103,7 @@ def disable(
 
 
 def _switch(settings: Settings, tenant: str, text: str, *, disabled: bool) -> None:
-    from producer import webhooks
+    from producer.operator_actions import webhooks
     from storage.database import connect
 
     wanted = endpoint_id_of(settings, tenant, text)
@@ -139,7 +139,7 @@ def endpoint_id_of(settings: Settings, tenant: str, text: str) -> UUID:
     from producer.errors import WebhookNotFound
     from seedance.problems import InvalidInput, Problem
     from storage.database import connect
-    from storage.webhook_endpoints import list_endpoints
+    from storage.webhooks.endpoints import list_endpoints
 
     with connect(settings.require_database_url()) as conn:
         found = [item.id for item in list_endpoints(conn, tenant) if str(item.id).startswith(text.lower())]

@@ -9,11 +9,11 @@ import typer
 
 from producer.cli import webhook_endpoints
 from producer.cli.options import AsJson, DataDir, OfTenant, settings_of
-from storage.records import DEFAULT_TENANT
+from storage.tenants.tenants import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from storage.settings import Settings
-    from storage.webhook_messages import MessageFilter, MessageView
+    from storage.webhooks.messages import MessageFilter, MessageView
 
 app = typer.Typer(help="Webhooks: endpoints, and what they were told.", no_args_is_help=True)
 app.command("add")(webhook_endpoints.add)
@@ -41,10 +41,10 @@ def list_webhooks(
 ) -> None:
     """List endpoints, and the messages to them and to the webhook_url of jobs, the newest first."""
     from producer.cli.output import print_json
-    from producer.webhooks import endpoint_document, message_document
+    from producer.operator_actions.webhooks import endpoint_document, message_document
     from storage.database import connect
-    from storage.webhook_endpoints import list_endpoints
-    from storage.webhook_messages import list_messages
+    from storage.webhooks.endpoints import list_endpoints
+    from storage.webhooks.messages import list_messages
 
     settings = settings_of(ctx, data_dir)
     wanted = _filter(settings, tenant, state or [], endpoint, job)
@@ -67,7 +67,7 @@ def _filter(settings: Settings, tenant: str, states: list[str], endpoint: str | 
     from producer.cli.options import job_id_of
     from seedance.problems import InvalidInput, Problem
     from storage.database import connect
-    from storage.webhook_messages import MessageFilter, MessageState
+    from storage.webhooks.messages import MessageFilter, MessageState
 
     if strange := [state for state in states if state not in list(MessageState)]:
         raise InvalidInput([Problem("--state", f"{strange[0]!r} is none; there is {', '.join(MessageState)}")])
@@ -85,7 +85,7 @@ def _filter(settings: Settings, tenant: str, states: list[str], endpoint: str | 
 
 def _print_messages(messages: list[MessageView]) -> None:
     from producer.cli.output import ago, print_table
-    from storage.webhook_messages import webhook_id
+    from storage.webhooks.messages import webhook_id
 
     if not messages:
         typer.echo("no messages", err=True)
@@ -123,8 +123,8 @@ def replay(
 ) -> None:
     """Send messages again, under the ids they had: some, all that are dead, or all since a time (with --dead: the dead
     ones since then)."""
-    from producer import webhooks
     from producer.cli.output import plural, print_json
+    from producer.operator_actions import webhooks
     from seedance.problems import InvalidInput, Problem
     from storage.database import connect
 
@@ -153,8 +153,8 @@ def send_test(
     data_dir: DataDir = None,
 ) -> None:
     """Have a worker send a test event now, once, and print what came back. Exit code 1 if it was not taken."""
-    from producer import webhooks
     from producer.cli.output import print_json
+    from producer.operator_actions import webhooks
     from storage.database import connect
 
     settings = settings_of(ctx, data_dir)
@@ -174,7 +174,7 @@ def send_test(
 def _outcome(settings: Settings, tenant: str, sent: str) -> MessageView:
     import time
 
-    from producer import webhooks
+    from producer.operator_actions import webhooks
     from storage.database import connect
 
     give_up = time.monotonic() + TEST_S
@@ -212,7 +212,7 @@ def secret(
     the new one first. (Endpoints have secrets of their own.)"""
     from producer.cli.output import print_json
     from seedance.problems import InvalidInput, Problem
-    from storage.webhook_signing import new_secret
+    from storage.webhooks.signing import new_secret
 
     found = [new_secret()] if new else settings_of(ctx, data_dir).webhook_secrets(tenant)
     if not found:

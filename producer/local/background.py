@@ -17,8 +17,8 @@ from typing import Any
 from producer.local.errors import StackError
 from producer.local.http import get
 from producer.local.private_file import private_directory
-from producer.local.servers import last_words, spawn_options
-from producer.local.spec import ChildSpec
+from producer.local.processes.spec import ChildSpec
+from producer.local.servers.servers import last_words, spawn_options
 from storage.settings import STACK_FILE
 
 READY_TIMEOUT_S = 60.0

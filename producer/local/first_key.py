@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from producer.local.private_file import write_private
-from storage import keys
 from storage.database import Connection
-from storage.keys import Scope
-from storage.records import DEFAULT_TENANT
 from storage.settings import API_KEY_FILE
+from storage.tenants import keys
+from storage.tenants.keys import Scope
+from storage.tenants.tenants import DEFAULT_TENANT
 
 NAME = "reelq up"
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from producer.local import processes
 from producer.local.http import get
 from producer.local.ports import HOST
 from producer.local.private_file import private_directory
-from producer.local.spec import ChildSpec
+from producer.local.processes import commands
+from producer.local.processes.spec import ChildSpec
 from storage.settings import Settings, simulator_settings
 
 STOP_ORDER = (
@@ -114,14 +114,14 @@ class Plan:
 
     def doors(self) -> list[ChildSpec]:
         """What needs no up-to-date database to start: simulator, API and Flower."""
-        specs = [self._spec("api", processes.api(HOST, self.api_port), url=f"{self.api}/healthz")]
+        specs = [self._spec("api", commands.api(HOST, self.api_port), url=f"{self.api}/healthz")]
         if self.simulator_port is not None:
             journal = private_directory(self.directory / "simulator") / "journal"
             options = ("--journal", str(journal), *self.simulator_options)
-            command = processes.simulator(HOST, self.simulator_port, *options)
+            command = commands.simulator(HOST, self.simulator_port, *options)
             specs.insert(0, self._spec("simulator", command, url=f"{self.simulator}/_sim/health"))
         if self.flower_port is not None:
-            flower = self._spec("flower", processes.flower(HOST, self.flower_port))
+            flower = self._spec("flower", commands.flower(HOST, self.flower_port))
             # It has nothing to lose, and its own way to stop waits for an event that does not come.
             specs.append(replace(flower, stop_signal=signal.SIGKILL))
         return specs
@@ -131,7 +131,7 @@ class Plan:
         # A submit that is killed leaves a job of which nobody knows whether it was taken: it may finish.
         submit_stop_s = self.settings.submit_timeout_seconds + 5.0
         return [
-            self._spec("scheduler", processes.SCHEDULER),
-            self._spec("worker-submit-poll", processes.WORKER_SUBMIT_POLL, stop_timeout_s=submit_stop_s),
-            self._spec("worker-transfer", processes.WORKER_TRANSFER, stop_timeout_s=_TRANSFER_STOP_S),
+            self._spec("scheduler", commands.SCHEDULER),
+            self._spec("worker-submit-poll", commands.WORKER_SUBMIT_POLL, stop_timeout_s=submit_stop_s),
+            self._spec("worker-transfer", commands.WORKER_TRANSFER, stop_timeout_s=_TRANSFER_STOP_S),
         ]

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from producer.local import leftovers, migrate, preflight
-from producer.local.children import Children
+from producer.local import migrate, preflight
 from producer.local.errors import StackError
 from producer.local.events import EventKind, StackEvent
 from producer.local.http import get
@@ -23,12 +22,14 @@ from producer.local.lock import locked
 from producer.local.plan import STOP_ORDER, Plan, environment
 from producer.local.ports import HOST, Reservations, is_free
 from producer.local.private_file import private_directory
-from producer.local.servers import Servers, last_words, local_servers, spawn_options
-from producer.local.spec import ChildSpec
+from producer.local.processes import leftovers
+from producer.local.processes.children import Children
+from producer.local.processes.spec import ChildSpec
+from producer.local.servers.servers import Servers, last_words, local_servers, spawn_options
 from producer.local.stack_file import StackFile
 from producer.local.state import LocalState, load_state
 from storage.settings import API_KEY_FILE, STACK_FILE, Settings, config_path, load_settings
-from storage.webhook_signing import as_secret
+from storage.webhooks.signing import as_secret
 
 SERVERS_TIMEOUT_S = 30.0
 MIGRATION_TIMEOUT_S = 300.0

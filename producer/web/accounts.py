@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from producer.account_status import account_statuses
-from producer.api.auth import require_operator
-from producer.api.problems import ApiProblem
+from producer.http.auth import require_operator
+from producer.http.problems import ApiProblem
+from producer.operator_actions.account_status import account_statuses
 from producer.web.forms import read_form
 from producer.web.site import Site, go
-from storage import accounts, views
+from storage.admission import accounts
+from storage.jobs import history
 
 
 def account_routes(site: Site) -> APIRouter:
@@ -22,7 +23,7 @@ def account_routes(site: Site) -> APIRouter:
     async def accounts_page(request: Request) -> Response:
         require_operator(request)
         after, found = await service.read(
-            lambda conn: (views.last_event(conn), account_statuses(conn, service.settings))
+            lambda conn: (history.last_event(conn), account_statuses(conn, service.settings))
         )
         return site.page(request, "accounts.html", {"accounts": found, "stream": "/v1/events", "after": after})
 

@@ -10,17 +10,18 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from producer.api.jobs import cursor_id
-from producer.api.problems import ApiProblem
-from producer.campaign_status import cancel_campaign, pause_campaign
+from producer.campaigns.status import cancel_campaign, pause_campaign
 from producer.errors import CampaignNotFound
+from producer.http.problems import ApiProblem
 from producer.web.charts import chart_of
 from producer.web.forms import read_form
+from producer.web.permissions import viewer_of
 from producer.web.site import Site, go
-from producer.web.viewer import viewer_of
-from storage import overview, search, views
-from storage.costs import campaign_costs
 from storage.database import Connection
-from storage.states import TERMINAL, JobState
+from storage.jobs import history, queries, search
+from storage.jobs.states import TERMINAL, JobState
+from storage.reporting import overview
+from storage.reporting.costs import campaign_costs
 
 PAGE, _SHOWN_JOBS = 30, 25
 STEPS_S = (2, 5, 10, 30, 60, 300, 900, 3600, 3 * 3600, 12 * 3600, 86_400)
@@ -38,7 +39,7 @@ def campaign_routes(site: Site) -> APIRouter:
     async def campaigns_page(request: Request, cursor: CursorText = "") -> Response:
         tenant, before = viewer_of(request).tenant, cursor_id(cursor or None)
         after, found = await service.read(
-            lambda conn: (views.last_event(conn), overview.campaigns(conn, tenant, before=before, limit=PAGE + 1))
+            lambda conn: (history.last_event(conn), overview.campaigns(conn, tenant, before=before, limit=PAGE + 1))
         )
         rows = found[:PAGE]
         ids = tuple(row.id for row in rows)
@@ -111,12 +112,12 @@ def _path(name: str) -> str:
 
 
 def _now(conn: Connection, tenant: str, name: str) -> dict[str, Any]:
-    after = views.last_event(conn)
+    after = history.last_event(conn)
     found = overview.campaign(conn, tenant, name)
     if found is None:
         raise CampaignNotFound(name)
     page = search.find(conn, search.Search(tenant, campaign=found.id), limit=_SHOWN_JOBS)
-    known = views.get_jobs(conn, tenant, page.ids)
+    known = queries.get_jobs(conn, tenant, page.ids)
     return {
         "after": after,
         "campaign": found,

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from storage.overview import Rate
-from storage.states import JobState
+from storage.jobs.states import JobState
+from storage.reporting.overview import Rate
 
 WIDTH, HEIGHT = 10.0, 100.0
 """Of one column, in the units of the picture."""

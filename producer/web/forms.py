@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 
-from producer.api.bodies import BODY_S, MAX_JOB_BYTES, chunks, media_type
-from producer.api.problems import ApiProblem
+from producer.http.bodies import BODY_S, MAX_JOB_BYTES, chunks, media_type
+from producer.http.problems import ApiProblem
 
 TOKEN_COOKIE = "reelq_form"  # noqa: S105 - its name
 TOKEN_FIELD = "token"  # noqa: S105

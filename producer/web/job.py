@@ -10,22 +10,22 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from producer import decisions
-from producer.api.auth import require_scope
-from producer.api.problems import ApiProblem
 from producer.client import as_job_id
-from producer.explanation import AccountAnswer, request_of
-from producer.waiting import why_it_waits
+from producer.http.auth import require_scope
+from producer.http.problems import ApiProblem
+from producer.intake.explanation import AccountAnswer, request_of
+from producer.operator_actions import job_actions
+from producer.operator_actions.waiting import why_it_waits
 from producer.web.forms import Form, read_form
 from producer.web.language import catalogue, choose
+from producer.web.permissions import viewer_of
 from producer.web.site import LANGUAGE_COOKIE, Site, go
-from producer.web.viewer import viewer_of
-from storage import views
 from storage.database import Connection
-from storage.keys import Scope
-from storage.records import JobView
+from storage.jobs import history
+from storage.jobs.records import JobView
+from storage.jobs.states import JobState
 from storage.settings import Settings
-from storage.states import JobState
+from storage.tenants.keys import Scope
 
 S = JobState
 _WAY = (S.QUEUED, S.SUBMITTING, S.GENERATING, S.TRANSFERRING, S.SUCCEEDED)
@@ -69,7 +69,7 @@ def job_routes(site: Site) -> APIRouter:
         discard = form.get("how") == "discard"
         if discard and form.get("confirm") != "yes":
             raise ApiProblem(422, "invalid_request", "confirm: it is billed all the same; tick that you know")
-        await service.run(lambda: decisions.cancel(service.producer.database, tenant, wanted, discard=discard))
+        await service.run(lambda: job_actions.cancel(service.producer.database, tenant, wanted, discard=discard))
         return go(f"/jobs/{wanted}")
 
     @router.post("/jobs/{job_id}/retry")
@@ -77,7 +77,9 @@ def job_routes(site: Site) -> APIRouter:
         wanted, tenant = as_job_id(job_id), viewer_of(request).tenant
         await read_form(request)
         await service.count_job(request)
-        job, _ = await service.run(lambda: decisions.retry(service.producer.database, service.settings, tenant, wanted))
+        job, _ = await service.run(
+            lambda: job_actions.retry(service.producer.database, service.settings, tenant, wanted)
+        )
         return go(f"/jobs/{job.id}")
 
     @router.post("/jobs/{job_id}/resolve")
@@ -97,31 +99,31 @@ def _resolution(site: Site, tenant: str, job_id: UUID, form: Form) -> Callable[[
             task_id = form.get("task_id", "").strip()
             if not 0 < len(task_id) <= 200:
                 raise ApiProblem(422, "invalid_request", "task_id: write the id that the gateway gave the task")
-            return lambda: decisions.adopt(database, tenant, job_id, task_id)
+            return lambda: job_actions.adopt(database, tenant, job_id, task_id)
         case "resubmit":
             if form.get("confirm") != "yes":
                 raise ApiProblem(422, "invalid_request", "confirm: sending it again may pay twice; tick that you know")
-            return lambda: decisions.resubmit(database, tenant, job_id)
+            return lambda: job_actions.resubmit(database, tenant, job_id)
         case "abandon":
-            return lambda: decisions.abandon(database, tenant, job_id)
+            return lambda: job_actions.abandon(database, tenant, job_id)
     raise ApiProblem(422, "invalid_request", "action: choose one of the three")
 
 
 def _whole(conn: Connection, settings: Settings, tenant: str, job_id: UUID) -> dict[str, Any]:
-    after = views.last_event(conn)
-    job = decisions.get_job(conn, tenant, job_id)
-    attempts = views.attempts_of(conn, job_id)
+    after = history.last_event(conn)
+    job = job_actions.get_job(conn, tenant, job_id)
+    attempts = history.attempts_of(conn, job_id)
     request = {name: _readable(value) for name, value in job.request.items() if name != "prompt"}
     return {
         "after": after,
         "job": job,
         "request": request,
         "attempts": attempts,
-        "events": views.events_of(conn, job_id),
+        "events": history.events_of(conn, job_id),
         "waits": why_it_waits(conn, settings, job),
         "steps": steps(job),
         "sent": _sent(settings, job, attempts),
-        "cancelling": decisions.what_cancelling_does(job),
+        "cancelling": job_actions.what_cancelling_does(job),
     }
 
 

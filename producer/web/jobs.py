@@ -11,18 +11,19 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.account_status import account_statuses
 from producer.api.information import estimates
 from producer.api.jobs import cursor_id
+from producer.operator_actions.account_status import account_statuses
 from producer.web.forms import Form, read_form
 from producer.web.job_form import CHOICES, JobForm, fields_of, refused, with_own_key
+from producer.web.permissions import Viewer, viewer_of
 from producer.web.site import Site, go
-from producer.web.viewer import Viewer, viewer_of
 from seedance.problems import InvalidInput
-from storage import overview, search, views
 from storage.database import Connection
-from storage.records import IdempotencyConflict, JobView
-from storage.states import JobState
+from storage.jobs import history, queries, search
+from storage.jobs.records import IdempotencyConflict, JobView
+from storage.jobs.states import JobState
+from storage.reporting import overview
 
 PAGE = 50
 _FOUND_BY_ID = 20
@@ -142,9 +143,9 @@ async def _form_page(
 
 
 def _found(conn: Connection, tenant: str, asked: Asked, before: UUID | None) -> dict[str, Any]:
-    after = views.last_event(conn)
+    after = history.last_event(conn)
     ids, following, looked_at = _ids(conn, tenant, asked, before)
-    known = views.get_jobs(conn, tenant, ids)
+    known = queries.get_jobs(conn, tenant, ids)
     return {
         "after": after,
         "jobs": [known[job_id] for job_id in ids if job_id in known],

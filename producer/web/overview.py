@@ -9,14 +9,15 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from producer.account_status import account_statuses
+from producer.operator_actions.account_status import account_statuses
 from producer.web.charts import chart_of
 from producer.web.job_form import CHOICES, JobForm
+from producer.web.permissions import Viewer, viewer_of
 from producer.web.site import FRAGMENT_HEADER, Site
-from producer.web.viewer import Viewer, viewer_of
-from storage import overview, search, views
-from storage.costs import recent_costs
 from storage.database import Connection
+from storage.jobs import history, queries, search
+from storage.reporting import overview
+from storage.reporting.costs import recent_costs
 from storage.settings import Settings
 
 WINDOWS: Mapping[str, tuple[int, int]] = {"hour": (60, 60), "day": (1800, 48), "week": (10_800, 56)}
@@ -61,9 +62,11 @@ def overview_routes(site: Site) -> APIRouter:
 
 def _now(conn: Connection, settings: Settings, viewer: Viewer) -> dict[str, Any]:
     """What costs little enough to be asked each time."""
-    after = views.last_event(conn)  # first, so that nothing is missed that happens meanwhile
+    after = history.last_event(conn)  # first, so that nothing is missed that happens meanwhile
     accounts = account_statuses(conn, settings) if viewer.may_operate else []
-    recent = views.get_jobs(conn, viewer.tenant, search.find(conn, search.Search(viewer.tenant), limit=_SHOWN_JOBS).ids)
+    recent = queries.get_jobs(
+        conn, viewer.tenant, search.find(conn, search.Search(viewer.tenant), limit=_SHOWN_JOBS).ids
+    )
     return {
         "after": after,
         "held": overview.held(conn, viewer.tenant, _SHOWN_NEEDY),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from producer.api.keyring import KeyRing
+from producer.http.keyring import KeyRing
 from producer.web.accounts import account_routes
 from producer.web.campaigns import campaign_routes
 from producer.web.job import job_routes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from producer.api.auth import end_session, start_session
-from producer.api.keyring import KeyRing
+from producer.http.auth import end_session, start_session
+from producer.http.keyring import KeyRing
 from producer.web.forms import back_to, read_form
 from producer.web.language import LANGUAGES
 from producer.web.site import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, Site, go, set_cookie

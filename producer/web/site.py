@@ -15,16 +15,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 
-from producer.api.problems import KINDS, ApiProblem, details_of
-from producer.api.service import Service
+from producer.http.problems import KINDS, ApiProblem, details_of
+from producer.http.service import Service
 from producer.web import charts, static_files
+from producer.web.cache import Kept
+from producer.web.formatting import Words, zone_of
 from producer.web.forms import TOKEN_COOKIE, token_of
-from producer.web.kept import Kept
 from producer.web.language import LANGUAGES, catalogue, choose
-from producer.web.viewer import Viewer, viewer_of
-from producer.web.words import Words, zone_of
-from storage.job_document import cut_short
-from storage.states import JobState
+from producer.web.permissions import Viewer, viewer_of
+from storage.jobs.document import cut_short
+from storage.jobs.states import JobState
 
 LANGUAGE_COOKIE, THEME_COOKIE, ZONE_COOKIE = "reelq_language", "reelq_theme", "reelq_zone"
 THEMES = ("auto", "light", "dark")

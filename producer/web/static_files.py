@@ -10,7 +10,7 @@ from importlib.resources import files
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from producer.api.problems import ApiProblem
+from producer.http.problems import ApiProblem
 
 PREFIX = "/static/"
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}

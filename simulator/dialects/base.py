@@ -14,7 +14,7 @@ import orjson
 from simulator.answers import Answer, Call, Refused, json_answer
 from simulator.dialects.ark_error import ArkError
 from simulator.dialects.callback_urls import CallbackRules
-from simulator.fault_kinds import Where
+from simulator.faults.kinds import Where
 from simulator.tasks import Order, Phase, Task
 
 _ALPHABET = string.ascii_lowercase + string.digits

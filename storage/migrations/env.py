@@ -3,9 +3,9 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-import storage.models  # registers the tables on the metadata
+import storage.schema  # registers the tables on the metadata
 
-assert storage.models.Job.metadata is SQLModel.metadata  # noqa: S101 - keeps the import from looking unused
+assert storage.schema.jobs.Job.metadata is SQLModel.metadata  # noqa: S101 - keeps the import from looking unused
 
 context.configure(
     connection=context.config.attributes["connection"],

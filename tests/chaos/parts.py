@@ -20,28 +20,29 @@ from uuid import UUID
 import httpx
 
 from producer.client import Producer
-from producer.local import processes
 from producer.local.http import get
 from producer.local.ports import HOST, free_port
-from producer.local.servers import spawn, stop, wait_ready
-from producer.local.spec import ChildSpec
+from producer.local.processes import commands
+from producer.local.processes.spec import ChildSpec
+from producer.local.servers.servers import spawn, stop, wait_ready
 from seedance.client import GatewayClient
+from storage.bucket.objects import Objects
 from storage.database import Database, DatabaseUnavailable, connect
-from storage.objects import Objects
-from storage.records import DEFAULT_TENANT, JobView
+from storage.jobs.queries import get_jobs
+from storage.jobs.records import JobView
+from storage.jobs.states import TERMINAL, JobState
 from storage.settings import Settings
-from storage.states import TERMINAL, JobState
-from storage.views import get_jobs
+from storage.tenants.tenants import DEFAULT_TENANT
 from tests.chaos.promises import Verdict, judge
 from tests.servers import TestServers, environ_for, settings_for
 from worker import failpoints
-from worker.sweep import sweep_uploads
+from worker.transferring.sweep import sweep_uploads
 
 SUBMIT_POLL, TRANSFER, SCHEDULER = "worker-submit-poll", "worker-transfer", "scheduler"
 COMMANDS = {
-    SCHEDULER: processes.SCHEDULER,
-    SUBMIT_POLL: processes.WORKER_SUBMIT_POLL,
-    TRANSFER: processes.WORKER_TRANSFER,
+    SCHEDULER: commands.SCHEDULER,
+    SUBMIT_POLL: commands.WORKER_SUBMIT_POLL,
+    TRANSFER: commands.WORKER_TRANSFER,
 }
 LEASE_S = 2.0
 RESTART_S = 0.5
@@ -277,7 +278,7 @@ def environ_of(settings: Settings) -> dict[str, str]:
 
 def simulator_spec(name: str, directory: Path, port: int, *options: str, host: str = HOST) -> ChildSpec:
     """A simulated gateway that keeps its tasks when it is killed."""
-    arguments = processes.simulator(host, port, "--journal", str(directory / f"{name}.journal"), *options)
+    arguments = commands.simulator(host, port, "--journal", str(directory / f"{name}.journal"), *options)
     return ChildSpec(
         name,
         (sys.executable, *arguments[1:]),

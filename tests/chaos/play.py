@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from storage.states import JobState
+from storage.jobs.states import JobState
 from tests.chaos.gateway_faults import KINDS, rules_for
 from tests.chaos.promises import Verdict
 from tests.chaos.rounds import Round

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from storage.bucket.objects import Objects, StoreUnavailable
 from storage.database import Connection
-from storage.objects import Objects, StoreUnavailable
-from storage.records import DEFAULT_TENANT, JobView
-from storage.states import TERMINAL, JobState
-from storage.views import attempts_of, events_of, get_jobs
+from storage.jobs.history import attempts_of, events_of
+from storage.jobs.queries import get_jobs
+from storage.jobs.records import JobView
+from storage.jobs.states import TERMINAL, JobState
+from storage.tenants.tenants import DEFAULT_TENANT
 
 # What a gateway does not charge for.
 _FREE = frozenset({"failed", "expired", "cancelled"})

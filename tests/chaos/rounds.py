@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from storage.database import DatabaseUnavailable
-from storage.states import TERMINAL, JobState
+from storage.jobs.states import TERMINAL, JobState
 from tests.chaos.system import SCHEDULERS, WORKERS, System
 
 Fault = Callable[[System, Sequence[UUID]], None]

@@ -17,12 +17,12 @@ import httpx
 import redis
 
 from producer.local.ports import HOST, free_port
-from producer.local.servers import Servers, local_servers, wait_ready
-from producer.local.spec import ChildSpec
+from producer.local.processes.spec import ChildSpec
+from producer.local.servers.servers import Servers, local_servers, wait_ready
 from producer.local.state import load_state
 from storage.database import connect, upgrade
+from storage.jobs.states import JobState
 from storage.settings import Settings
-from storage.states import JobState
 from tests.chaos.leaks import leaks_in_logs, leaks_in_rows, secrets_of
 from tests.chaos.partition import Partition
 from tests.chaos.parts import LARGE_BYTES, SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, account_at, simulator_spec

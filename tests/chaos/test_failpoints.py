@@ -16,9 +16,9 @@ import pytest
 
 import worker
 from storage.database import connect
-from storage.states import JobState
+from storage.jobs.states import JobState
 from tests.chaos.parts import SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, running_parts
-from tests.integration.test_outbox import cancel, enqueue
+from tests.integration.webhooks.test_outbox import cancel, enqueue
 from tests.servers import TestServers
 from tests.webhook_receiver import receiving
 from worker import failpoints
@@ -110,7 +110,7 @@ def _undelivered(parts: Parts, ids: list[UUID]) -> int:
 
 
 def test_every_place_is_passed_somewhere_and_none_is_unknown() -> None:
-    sources = Path(worker.__file__).parent.glob("*.py")
+    sources = Path(worker.__file__).parent.rglob("*.py")
     called = [name for path in sources for name in re.findall(r'failpoint\("([a-z_.]+)"\)', path.read_text())]
     assert sorted(set(called)) == sorted(failpoints.POINTS)
 

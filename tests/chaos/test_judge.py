@@ -9,12 +9,15 @@ from uuid import UUID
 
 import pytest
 
-from storage import jobs
+from storage.admission import fair_share
+from storage.bucket.objects import Objects
 from storage.database import connect
-from storage.objects import Objects
-from storage.records import AttemptMarks, AttemptOutcome, Claimed, Move, NewJob
+from storage.jobs import attempts, transitions
+from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.records import AttemptMarks, AttemptOutcome, Move, NewJob
+from storage.jobs.states import JobState
+from storage.leases import Claimed
 from storage.settings import Settings
-from storage.states import JobState
 from tests.chaos.leaks import leaks_in_logs, leaks_in_rows
 from tests.chaos.promises import Verdict, judge
 
@@ -31,11 +34,11 @@ def a_task(task_id: str = "task-1", status: str = "succeeded", sha256: str = SHA
 @pytest.fixture
 def job_id(settings: Settings) -> UUID:
     """A job that was submitted and accepted as task-1."""
-    new = NewJob(jobs.new_job_id(), {"prompt": "a fox"}, "hash", ["anyfast"])
+    new = NewJob(new_job_id(), {"prompt": "a fox"}, "hash", ["anyfast"])
     with connect(settings.require_database_url()) as conn:
-        jobs.enqueue(conn, [new])
-        [claimed] = jobs.claim_submits(conn, "main", "anyfast", 1, 60.0)
-        jobs.begin_attempts(conn, [_begin(claimed)], {new.id: AttemptMarks()})
+        enqueue_jobs(conn, [new])
+        [claimed] = fair_share.claim_submits(conn, "main", "anyfast", 1, 60.0)
+        attempts.begin_attempts(conn, [_begin(claimed)], {new.id: AttemptMarks()})
         move = Move(
             new.id,
             (S.SUBMITTING,),
@@ -45,7 +48,7 @@ def job_id(settings: Settings) -> UUID:
             patch={"gateway_task_id": "task-1"},
             due_in_s=60,
         )
-        jobs.finish_attempts(conn, [AttemptOutcome(new.id, 1, "accepted", gateway_task_id="task-1")], [move])
+        attempts.finish_attempts(conn, [AttemptOutcome(new.id, 1, "accepted", gateway_task_id="task-1")], [move])
     return new.id
 
 
@@ -59,8 +62,10 @@ def succeed(settings: Settings, job_id: UUID, tmp_path: Path) -> None:
     Objects(settings).put_file(tmp_path / "video", "v.mp4")
     stored = {"object_key": "v.mp4", "sha256": SHA256, "size_bytes": len(VIDEO)}
     with connect(settings.require_database_url()) as conn:
-        jobs.move(conn, [Move(job_id, (S.GENERATING,), S.TRANSFERRING, "generated", patch={"video_url": "http://v"})])
-        jobs.move(conn, [Move(job_id, (S.TRANSFERRING,), S.SUCCEEDED, "stored", patch=stored)])
+        transitions.move(
+            conn, [Move(job_id, (S.GENERATING,), S.TRANSFERRING, "generated", patch={"video_url": "http://v"})]
+        )
+        transitions.move(conn, [Move(job_id, (S.TRANSFERRING,), S.SUCCEEDED, "stored", patch=stored)])
 
 
 def verdict_of(settings: Settings, job_id: UUID, *tasks: dict[str, Any]) -> Verdict:

@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from storage.database import connect
-from storage.states import JobState
-from storage.views import attempts_of
+from storage.jobs.history import attempts_of
+from storage.jobs.states import JobState
 from tests.chaos.parts import LEASE_S, SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, running_parts
 from tests.servers import TestServers
 

@@ -9,7 +9,7 @@ import pytest
 
 from producer import Producer
 from storage.settings import Settings
-from tests.integration.api_server import serving, with_account
+from tests.integration.api.api_server import serving, with_account
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from producer.api.forms import FormFile
 from producer.api.videos.fields import MEDIA_FIELDS
-from producer.uploads import LocalFiles
+from producer.http.forms import FormFile
+from producer.intake.uploads import LocalFiles
 from seedance.problems import InvalidInput, Problem
 from seedance.request import Modality
 

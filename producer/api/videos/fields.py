@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from producer.api.forms import FormFile
 from producer.api.videos.models import tier_of
 from producer.api.videos.sizes import parse_size
-from producer.campaigns import LISTS, OBJECTS, value_of
-from producer.job_spec import JOB_FIELDS
+from producer.campaigns.files import LISTS, OBJECTS, value_of
+from producer.http.forms import FormFile
+from producer.intake.job_spec import JOB_FIELDS
 from seedance.account import Account
 from seedance.gateways.registry import DIALECTS
 from seedance.problems import InvalidInput, Problem, shorten

@@ -10,25 +10,25 @@ from uuid import UUID
 
 import orjson
 
-from producer.api.forms import FormFile
-from producer.api.problems import ApiProblem
-from producer.api.service import Service
 from producer.api.videos.attachments import Attachments, modality_of
 from producer.api.videos.fields import in_their_words, job_fields, with_defaults
 from producer.api.videos.resource import SOURCE
 from producer.api.videos.sizes import size_of
 from producer.client import Producer
 from producer.errors import JobNotFound, NotPossible
-from producer.intake import Batch, as_prepared
-from producer.job_spec import parse_job
-from producer.media_check import MediaFacts
+from producer.http.forms import FormFile
+from producer.http.problems import ApiProblem
+from producer.http.service import Service
+from producer.intake.intake import Batch, as_prepared
+from producer.intake.job_spec import parse_job
+from producer.intake.media_check import MediaFacts
 from seedance.pricing import FRAMES_PER_SECOND
 from seedance.problems import InvalidInput, Problem, shorten
 from seedance.request import MAX_DURATION_S, MAX_REFERENCES, MIN_DURATION_S, Operation
-from storage import retries
-from storage.objects import input_key
-from storage.records import JobView
-from storage.states import JobState
+from storage.bucket.objects import input_key
+from storage.jobs import repeated_requests
+from storage.jobs.records import JobView
+from storage.jobs.states import JobState
 
 Kind = Literal["create", "edit", "extend", "remix"]
 _OPERATIONS: Mapping[Kind, Operation] = {"edit": "edit", "extend": "extend", "remix": "edit"}
@@ -76,7 +76,7 @@ def _key(producer: Producer, asked: Asked, fields: Mapping[str, Any]) -> str:
     said = orjson.dumps([asked.kind, fields], option=orjson.OPT_SORT_KEYS, default=str)
     fingerprint = hashlib.sha256(said).hexdigest()
     with producer.database.begin() as conn:
-        return retries.key_for(conn, producer.tenant, fingerprint, asked.repetition or 0)
+        return repeated_requests.key_for(conn, producer.tenant, fingerprint, asked.repetition or 0)
 
 
 def get_video(producer: Producer, video_id: str) -> JobView:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from producer.api.problems import ApiProblem
-from producer.api.service import Service
-from storage import durations
+from producer.http.problems import ApiProblem
+from producer.http.service import Service
 from storage.database import DatabaseUnavailable
-from storage.durations import Kind, kind_of
-from storage.records import JobView
-from storage.states import JobState
+from storage.jobs import durations
+from storage.jobs.durations import Kind, kind_of
+from storage.jobs.records import JobView
+from storage.jobs.states import JobState
 
 REFRESH_S = 10.0
 MIN_SAMPLE = 5

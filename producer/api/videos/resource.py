@@ -8,8 +8,8 @@ from typing import Any
 from producer.api.videos.models import NAMES
 from producer.api.videos.progress import Progress
 from producer.api.videos.sizes import UNKNOWN, size_of
-from storage.records import JobView
-from storage.states import JobState
+from storage.jobs.records import JobView
+from storage.jobs.states import JobState
 
 S = JobState
 STATUSES: Mapping[JobState, str] = {

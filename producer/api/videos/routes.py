@@ -10,22 +10,22 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.auth import principal_of
-from producer.api.bodies import json_object, media_type
-from producer.api.forms import FormFile, nested, read_form
 from producer.api.jobs import redirect, with_key
-from producer.api.problems import ApiProblem
-from producer.api.resources import answer
-from producer.api.service import Service
 from producer.api.videos import documents as docs
 from producer.api.videos.fields import from_form
 from producer.api.videos.making import Asked, Kind, as_video_id, get_video, make, no_video
 from producer.api.videos.progress import Progress
 from producer.api.videos.resource import as_video
-from producer.deletion import delete
 from producer.errors import JobNotFound
-from storage import views
-from storage.records import JobView
+from producer.http.auth import principal_of
+from producer.http.bodies import json_object, media_type
+from producer.http.forms import FormFile, nested, read_form
+from producer.http.problems import ApiProblem
+from producer.http.resources import answer
+from producer.http.service import Service
+from producer.operator_actions.deletion import delete
+from storage.jobs import queries
+from storage.jobs.records import JobView
 
 MAX_PAGE = 100
 _FILES: Mapping[str, str] = {"video": "video", "thumbnail": "poster"}
@@ -90,11 +90,11 @@ def video_routes(service: Service) -> APIRouter:
     ) -> Response:
         """Videos, the newest first. Every job is one, whichever way it came."""
         last = None if after is None else as_video_id(after)
-        wanted = views.JobFilter(principal_of(request).tenant, deleted=False)
+        wanted = queries.JobFilter(principal_of(request).tenant, deleted=False)
         if order == "desc":
-            found = await service.read(lambda conn: views.page_of_jobs(conn, wanted, before=last, limit=limit + 1))
+            found = await service.read(lambda conn: queries.page_of_jobs(conn, wanted, before=last, limit=limit + 1))
         else:
-            found = await service.read(lambda conn: views.jobs_in_order(conn, wanted, after=last, limit=limit + 1))
+            found = await service.read(lambda conn: queries.jobs_in_order(conn, wanted, after=last, limit=limit + 1))
         await progress.refresh()
         data = [as_video(job, progress) for job in found[:limit]]
         ids = [item["id"] for item in data] or [None]

@@ -1,0 +1,170 @@
+"""The ways in: how many jobs a second the API and the Python client take, how long one waits, and that none is lost."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from statistics import median
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from bench.contender import Place, Reelq
+from bench.metering import Meter, run
+from bench.report import Report, Table, Target, Value
+from bench.servers import Gateway, Site, site
+from bench.waiting import wait_for
+from producer.local.plan import Plan
+from producer.local.ports import free_port
+from producer.local.processes.spec import ChildSpec
+
+OFFERED = 300.0
+BATCH, BATCHES, BULK = 5_000, 4, 20_000
+START_S, SLACK_S = 60.0, 60.0
+COLUMNS = ("way in", "jobs", "jobs/s", "p50 ms", "p99 ms", "API CPU ms/job", "DB CPU ms/job")
+CLI_S, CLI_RUNS = 0.5, 5
+
+
+class Doors(Reelq):
+    """The API alone: nothing moves the jobs that come in."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def specs(self) -> list[ChildSpec]:
+        plan = Plan(self.place.directory, self.environ, self._settings, self.port, None, None)
+        return [spec for spec in plan.doors() if spec.name == "api"]
+
+    def start(self) -> None:
+        self.launch()
+        wait_for("the API", self._answers, START_S)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def stored(self) -> int:
+        """How many jobs the table has."""
+        [[count]] = self.rows("SELECT count(*) FROM jobs")
+        assert isinstance(count, int)
+        return count
+
+
+def under_load(doors: Doors, where: Site, label: str, seconds: float, *load: str) -> tuple[dict[str, Value], int]:
+    """One load on `POST /v1/jobs`: its row, and how many jobs were accepted that the table does not have."""
+    groups = {"api": doors.pids, "database": [where.pids["postgres"]]}
+    command = [sys.executable, "-m", "bench.load", doors.url, str(seconds), *load]
+    with Meter(groups) as meter:
+        ran = run(command, doors.environ, doors.place.directory / "load.log", seconds + SLACK_S)
+        used = {name: meter.cpu_s(name) for name in groups}
+    said: dict[str, Any] = json.loads(ran.output)
+    known = {row[0] for row in doors.rows("SELECT id FROM jobs")}
+    lost = sum(UUID(job) not in known for job in said["ids"])
+    jobs = said["accepted"]
+    refused = ", ".join(f"{count} x {what}" for what, count in said["refused"].items())
+    figures: dict[str, Value] = {
+        "way in": label + (f" (refused: {refused})" if refused else ""),
+        "jobs": jobs,
+        "jobs/s": said["per_s"],
+        "p50 ms": said["p50_ms"],
+        "p99 ms": said["p99_ms"],
+        "API CPU ms/job": used["api"] * 1000 / jobs if jobs else None,
+        "DB CPU ms/job": used["database"] * 1000 / jobs if jobs else None,
+    }
+    return figures, lost
+
+
+def batches(doors: Doors, where: Site) -> tuple[dict[str, Value], int]:
+    """`POST /v1/jobs/batch`, one after the other: its row, and how many of the jobs the table does not have."""
+    lines = [
+        json.dumps({"prompt": f"a market at noon, {n}", "duration": 4, "resolution": "480p"}) for n in range(BATCH)
+    ]
+    body = "\n".join(lines).encode()
+    groups = {"api": doors.pids, "database": [where.pids["postgres"]]}
+    before, seconds = doors.stored(), []
+    with Meter(groups) as meter, httpx.Client(timeout=60) as client:
+        for _ in range(BATCHES):
+            start = time.perf_counter()
+            answer = client.post(
+                f"{doors.url}/v1/jobs/batch", content=body, headers={"Content-Type": "application/x-ndjson"}
+            )
+            answer.raise_for_status()
+            seconds.append(time.perf_counter() - start)
+        used = {name: meter.cpu_s(name) for name in groups}
+    jobs = BATCH * BATCHES
+    row: dict[str, Value] = {
+        "way in": f"POST /v1/jobs/batch, {BATCH:,} jobs each",
+        "jobs": jobs,
+        "jobs/s": BATCH / median(seconds),
+        "API CPU ms/job": used["api"] * 1000 / jobs,
+        "DB CPU ms/job": used["database"] * 1000 / jobs,
+    }
+    return row, jobs - (doors.stored() - before)
+
+
+def from_python(doors: Doors, quick: bool) -> tuple[list[dict[str, Value]], int]:
+    """The Python client: its rows, and how many of the jobs the table does not have."""
+    before = doors.stored()
+    arguments = ("1", "2000") if quick else ("5", str(BULK))
+    command = [sys.executable, "-m", "bench.enqueueing", *arguments]
+    said = json.loads(run(command, doors.environ, doors.place.directory / "enqueueing.log", 120.0).output)
+    rows: list[dict[str, Value]] = [
+        {
+            "way in": "Producer.enqueue",
+            "jobs/s": said["single_per_s"],
+            "p50 ms": said["single_p50_ms"],
+            "p99 ms": said["single_p99_ms"],
+        },
+        {"way in": f"Producer.enqueue_many, {int(arguments[1]):,} at once", "jobs/s": said["bulk_per_s"]},
+    ]
+    return rows, said["stored"] - (doors.stored() - before)
+
+
+def list_s(doors: Doors) -> float:
+    """Seconds that `reelq jobs list` takes, the median of a few."""
+    command = [sys.executable, "-m", "producer.cli.main", "jobs", "list"]
+    log = doors.place.directory / "list.log"
+    return median(run(command, doors.environ, log, 60.0).seconds for _ in range(CLI_RUNS))
+
+
+def measure_part(quick: bool) -> Report:
+    """The table and the targets."""
+    seconds = 5.0 if quick else 60.0
+    with site() as where:
+        doors = Doors(Place(where, Gateway("http://127.0.0.1:9", 0), "doors"))
+        try:
+            doors.start()
+            warm, lost_warm = under_load(doors, where, "warm up", 2.0, "--rate", "50")
+            offered, lost_offered = under_load(
+                doors, where, f"POST /v1/jobs, {OFFERED:.0f}/s offered", seconds, "--rate", str(OFFERED)
+            )
+            most, lost_most = under_load(
+                doors, where, "POST /v1/jobs, 16 connections", seconds / 6, "--connections", "16"
+            )
+            many, lost_many = batches(doors, where)
+            python, lost_python = from_python(doors, quick)
+            listed_s = list_s(doors)
+        finally:
+            doors.close()
+    lost = lost_warm + lost_offered + lost_most + lost_many + lost_python
+    targets = [
+        Target("accepted jobs that the table does not have", lost, "<=", 0),
+        Target(f"taken of {OFFERED:.0f}/s offered", _number(offered["jobs/s"]), ">=", OFFERED * 0.98, " jobs/s"),
+        Target("bulk enqueue from Python, rules checked", _number(python[1]["jobs/s"]), ">=", 20_000.0, " jobs/s"),
+        Target("reelq jobs list", listed_s, "<=", CLI_S, " s"),
+    ]
+    notes = [
+        f"Latency counts from the moment a request was to be sent; the load has a process of its own ({seconds:.0f} s)."
+    ]
+    rows = [offered, most, many, *python]
+    return Report("api", [Table("Ways in: enqueueing", COLUMNS, rows)], targets, notes, {"warm_up": warm})
+
+
+def _number(value: Value) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,141 @@
+"""How a campaign stands, and giving up all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from producer.campaigns.terms import Terms, set_campaign_terms
+from producer.errors import CampaignNotFound, JobNotFound, NotPossible
+from producer.operator_actions import job_actions
+from storage.admission import budgets
+from storage.campaigns import controls
+from storage.campaigns.summaries import campaign_summaries
+from storage.database import Connection, Database
+from storage.jobs import queries, transitions
+from storage.jobs.records import Move
+from storage.jobs.states import TERMINAL, JobState
+from storage.reporting import costs
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignStatus:
+    """A campaign; `counts` has how many jobs stand in each state, `costs` a sum for each currency, `budget`
+    what it may spend, if that is limited."""
+
+    id: UUID
+    name: str
+    created_at: datetime
+    paused_at: datetime | None
+    weight: int
+    counts: Mapping[str, int]
+    costs: list[dict[str, Any]]
+    budget: dict[str, Any] | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON."""
+        total = sum(self.counts.values())
+        finished = sum(self.counts.get(state, 0) for state in TERMINAL)
+        return {name: value for name, value in asdict(self).items() if name != "id"} | {
+            "total": total,
+            "finished": finished,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What came of giving up a campaign: jobs cancelled now, asked of their gateways, and left as they are."""
+
+    cancelled: int = 0
+    asked: int = 0
+    refused: int = 0
+
+
+def campaign_status(conn: Connection, tenant: str, name: str) -> CampaignStatus:
+    """How a tenant's campaign of that name stands.
+
+    Raises:
+        CampaignNotFound: it has none.
+    """
+    found = campaign_summaries(conn, tenant, name=name, limit=1)
+    if not found:
+        raise CampaignNotFound(name)
+    return _statuses(conn, tenant, found)[0]
+
+
+def campaign_page(conn: Connection, tenant: str, before: UUID | None, limit: int) -> list[CampaignStatus]:
+    """Campaigns, the newest first; `before` is the last one of the page before."""
+    return _statuses(conn, tenant, campaign_summaries(conn, tenant, before=before, limit=limit))
+
+
+def _statuses(conn: Connection, tenant: str, rows: Sequence[Mapping[str, Any]]) -> list[CampaignStatus]:
+    found = budgets.budgets_of(conn, tenant, [row["id"] for row in rows])
+    known = {item.campaign: item.as_dict() for item in found}
+    return [
+        CampaignStatus(
+            **row,
+            costs=[item.as_dict() for item in costs.campaign_costs(conn, tenant, row["name"])],
+            budget=known.get(row["name"]),
+        )
+        for row in rows
+    ]
+
+
+def change_campaign(conn: Connection, tenant: str, name: str, terms: Terms) -> CampaignStatus:
+    """Set the budget and the weight of a campaign; gives how it stands.
+
+    Raises:
+        CampaignNotFound: there is none of that name.
+    """
+    set_campaign_terms(conn, tenant, campaign_status(conn, tenant, name).id, terms)
+    return campaign_status(conn, tenant, name)
+
+
+def pause_campaign(conn: Connection, tenant: str, name: str, *, paused: bool = True) -> CampaignStatus:
+    """Hold back what of a campaign has no slot yet, or with `paused=False` let it go on; gives how it stands.
+
+    Raises:
+        CampaignNotFound: there is none of that name.
+    """
+    if not controls.set_paused(conn, tenant, name, paused=paused):
+        raise CampaignNotFound(name)
+    return campaign_status(conn, tenant, name)
+
+
+def cancel_campaign(database: Database, tenant: str, name: str, *, discard: bool = False) -> Cancelled:
+    """Give up every job of a campaign, as `decisions.cancel` does with one.
+
+    Raises:
+        CampaignNotFound: there is none of that name.
+    """
+    with database.begin() as conn:
+        campaign_id = campaign_status(conn, tenant, name).id
+    cancelled = asked = refused = 0
+    last: UUID | None = None
+    while True:
+        with database.begin() as conn:
+            page = queries.live_ids(conn, campaign_id, after=last, limit=_PAGE)
+            # Nearly all of them are queued, as a rule: those go at once.
+            moves = [Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, "cancelled") for job_id in page]
+            done = {moved.id for moved in transitions.move(conn, moves)}
+        if not page:
+            return Cancelled(cancelled, asked, refused)
+        last = page[-1]
+        cancelled += len(done)
+        for job_id in page:
+            if job_id in done:
+                continue
+            try:
+                job = job_actions.cancel(database, tenant, job_id, discard=discard)
+            except NotPossible:
+                refused += 1
+            except JobNotFound:
+                continue
+            else:
+                cancelled += job.terminal
+                asked += not job.terminal

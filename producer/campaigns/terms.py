@@ -1,0 +1,89 @@
+"""What a campaign or a tenant may spend and how much of the slots it gets, as people write it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from producer.intake.intake import Prepared
+from seedance.problems import InvalidInput, Problem, shorten
+from storage.admission import budgets
+from storage.campaigns import controls
+from storage.campaigns.controls import MAX_WEIGHT
+from storage.database import Connection
+
+MAX_AMOUNT = Decimal(10**12)
+_MONEY = re.compile(r"(?P<amount>\d{1,13}(\.\d{1,6})?)\s*(?P<currency>[A-Za-z][A-Za-z0-9_-]{0,15})")
+_MONEY_BEFORE = re.compile(r"(?P<currency>[A-Za-z][A-Za-z0-9_-]{0,15})\s+(?P<amount>\d{1,13}(\.\d{1,6})?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in one currency, which is named as prices name it: CNY, USD, credits."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is to be set; None leaves it as it is. `no_budget` takes a budget away."""
+
+    budget: Money | None = None
+    no_budget: bool = False
+    weight: int | None = None
+
+    def __bool__(self) -> bool:
+        return self.budget is not None or self.no_budget or self.weight is not None
+
+
+def read_terms(budget: str | None, weight: int | None = None) -> Terms:
+    """The terms of "100 CNY" (or "none", which takes the budget away) and a weight.
+
+    Raises:
+        InvalidInput: one of them cannot be.
+    """
+    if weight is not None and not 1 <= weight <= MAX_WEIGHT:
+        raise InvalidInput([Problem("weight", f"must be 1 to {MAX_WEIGHT}, not {weight}")])
+    if budget is None or budget.strip().lower() == "none":
+        return Terms(None, budget is not None, weight)
+    found = _MONEY.fullmatch(budget.strip()) or _MONEY_BEFORE.fullmatch(budget.strip())
+    if found is None or Decimal(found["amount"]) > MAX_AMOUNT:
+        message = f'must be an amount and its currency, as in "100 CNY", or "none", not {shorten(budget)}'
+        raise InvalidInput([Problem("budget", message)])
+    return Terms(Money(Decimal(found["amount"]), found["currency"]), False, weight)
+
+
+def check_priced(jobs: Iterable[Prepared], budget: Money) -> None:
+    """Pass when every job has an estimate in the currency of the budget: any other could never be submitted.
+
+    Raises:
+        InvalidInput: some have none.
+    """
+    without = [job for job in jobs if (job.estimate or {}).get("currency") != budget.currency]
+    if without:
+        first = without[0].estimate
+        has = "no price is known" if first is None else f"it is priced in {first['currency']}"
+        message = (
+            f"{len(without)} rows have no price in {budget.currency}; of the first {has}. Give the account `rates` in "
+            f"{budget.currency}, or a budget in another currency"
+        )
+        raise InvalidInput([Problem("budget", message)], without[0].where)
+
+
+def set_campaign_terms(conn: Connection, tenant: str, campaign_id: UUID, terms: Terms) -> None:
+    """Set a campaign's budget and weight."""
+    if terms.weight is not None:
+        controls.set_weight(conn, campaign_id, terms.weight)
+    set_budget(conn, tenant, campaign_id, terms)
+
+
+def set_budget(conn: Connection, tenant: str, campaign_id: UUID | None, terms: Terms) -> None:
+    """Set the budget of a campaign, None: of the tenant as a whole."""
+    if terms.no_budget:
+        budgets.set_budget(conn, tenant, campaign_id, None)
+    elif terms.budget is not None:
+        budgets.set_budget(conn, tenant, campaign_id, terms.budget.amount, terms.budget.currency)

@@ -1,0 +1,171 @@
+"""The demonstration: a small campaign through the whole system, every video checked, and a contact sheet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from producer.campaigns.contact_sheet import Card, Sheet, as_html
+from producer.campaigns.contact_sheet_png import as_png
+from producer.campaigns.files import read_campaign
+from producer.cli.output import console, duration, one_line
+from producer.cli.progress import watch
+from producer.client import Producer
+from producer.demo.check import Checked, check_job
+from producer.demo.stack import choose_directory, start_demo_stack
+from producer.intake.intake import prepare
+from seedance.problems import InvalidInput, Problem
+from storage.bucket.objects import Objects
+from storage.jobs import queries
+from storage.jobs.records import JobView
+from storage.settings import load_settings
+
+CAMPAIGN_FILE = Path(__file__).parents[2] / "examples" / "demo.jsonl"
+
+
+def run_demo(data_dir: Path | None, *, keep: bool) -> int:
+    """Run the demonstration and give the exit code: 0 if every video is there and right, else 1.
+
+    `keep` leaves the stack running.
+
+    Raises:
+        StackError: the local servers cannot be started.
+        InvalidInput: the campaign file is not there.
+    """
+    if not CAMPAIGN_FILE.is_file():
+        raise InvalidInput([Problem("", "is missing; the demonstration runs from the repository")], str(CAMPAIGN_FILE))
+    began = time.monotonic()
+    directory = choose_directory(data_dir)
+    stack = start_demo_stack(directory, keep=keep)
+    stay = False
+    try:
+        with _telling("starting the stack") as tell:
+            stack.wait_ready(tell=tell)
+        found = stack.content()
+        parts = len(found["processes"])
+        _done("stack", f"{parts} processes ready in {duration(time.monotonic() - began)}, in {_short(directory)}")
+        good = _run_campaign(directory)
+        stay = keep
+    finally:
+        if not stay:
+            stack.stop()
+    if keep:
+        _say_links(found, directory, stack.supervisor.pid)
+    else:
+        _done("stopped", f"after {duration(time.monotonic() - began)} in all")
+    return 0 if good else 1
+
+
+def _run_campaign(directory: Path) -> bool:
+    """Enqueue, wait, check, write the sheet; whether every video is right."""
+    # Not what is configured around us: a demonstration must never reach an account that costs money.
+    settings = load_settings(directory, environ={"REELQ_CONFIG": str(directory.absolute() / "demo.toml")})
+    name = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    results = directory / "demo" / name
+    (results / "videos").mkdir(parents=True)
+    began = time.monotonic()
+    with Producer(settings) as producer:
+        batch = prepare(read_campaign(CAMPAIGN_FILE), settings, CAMPAIGN_FILE.parent)
+        ids = [stored.id for stored in producer.store(batch, campaign=name)]
+        _done("campaign", f"{len(ids)} jobs of {_short(CAMPAIGN_FILE)} enqueued as {name}")
+        watch(producer, ids, "demo")
+        took = time.monotonic() - began
+        with producer.database.begin() as conn:
+            jobs = queries.get_jobs(conn, producer.tenant, ids)
+    checked = _check([jobs[job_id] for job_id in ids], Objects(settings), results / "videos")
+    bad = [item for item in checked if item.problems]
+    _done(
+        "videos",
+        f"{len(checked) - len(bad)} of {len(checked)} in S3 are right: bytes, SHA-256, frames, size, length, sound",
+        good=not bad,
+    )
+    for item in bad:
+        _line(f"  {item.job.id} {one_line('; '.join(item.problems))}")
+    _write_sheet(checked, results, name, took)
+    return not bad
+
+
+def _check(jobs: Sequence[JobView], objects: Objects, target: Path) -> list[Checked]:
+    checked = []
+    with _telling("checking the videos") as tell:
+        for number, job in enumerate(jobs, 1):
+            tell(f"{number} of {len(jobs)}")
+            checked.append(check_job(job, objects, target / f"{number:02}.mp4"))
+    return checked
+
+
+def _write_sheet(checked: Sequence[Checked], results: Path, name: str, took_s: float) -> None:
+    cards = [_card(item, f"videos/{number:02}.mp4") for number, item in enumerate(checked, 1)]
+    seconds = sum(item.video.duration_s for item in checked if item.video is not None)
+    summary = f"{len(cards)} videos, {seconds:.0f} seconds of film, enqueued, generated and stored in {took_s:.1f} s"
+    sheet = Sheet(f"reelq · {name}", summary, cards)
+    (results / "contact-sheet.html").write_text(as_html(sheet), encoding="utf-8")
+    as_png(sheet).save(results / "contact-sheet.png", optimize=True)
+    _done("sheet", f"{_short(results / 'contact-sheet.html')} and contact-sheet.png, with the videos beside them")
+
+
+def _card(item: Checked, link: str) -> Card:
+    job, video = item.job, item.video
+    request = job.request
+    facts = [
+        request.get("tier", "standard"),
+        request.get("ratio", "adaptive"),
+        request.get("resolution", "default size"),
+    ]
+    if video is not None:
+        facts.append(f"{video.width}×{video.height}")
+        facts.append(f"{video.duration_s:.0f} s")
+        facts.append("sound" if video.has_audio else "silent")
+    took = (job.finished_at - job.created_at).total_seconds() if job.finished_at else None
+    return Card(
+        title=str(job.metadata.get("title", "Untitled")),
+        prompt=str(request["prompt"]),
+        facts=facts,
+        took_s=took,
+        poster=video.poster if video is not None else None,
+        link=link if video is not None else None,
+        problem="; ".join(item.problems) or None,
+    )
+
+
+def _say_links(stack: dict[str, Any], directory: Path, pid: int) -> None:
+    _line("left running:")
+    for name, key in (("API", "api"), ("Flower", "flower"), ("simulator", "simulator")):
+        if stack.get(key):
+            _line(f"  {name:<10}{stack[key]}")
+    _line(f"  {'look':<10}reelq jobs list --data-dir {_short(directory)}")
+    _line(f"  {'stop':<10}kill {pid}")
+
+
+def _line(text: str) -> None:
+    console().print(text, soft_wrap=True)
+
+
+@contextmanager
+def _telling(what: str) -> Iterator[Callable[[str], None]]:
+    """A line that changes while something goes on, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda _text: None
+        return
+    with console(stderr=True).status(what) as status:
+        yield lambda text: status.update(f"{what}: {text}")
+
+
+def _done(step: str, text: str, *, good: bool = True) -> None:
+    from rich.text import Text
+
+    mark = ("✔ ", "green") if good else ("✘ ", "bold red")
+    console().print(Text.assemble(mark, (f"{step:<10}", "bold"), text), soft_wrap=True)
+
+
+def _short(path: Path) -> str:
+    """A path as one would type it here."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path.absolute())

@@ -1,0 +1,127 @@
+"""One transaction for the jobs of requests that come at the same time.
+
+A commit costs a write to disk, however many jobs are in it. Each request is answered after the one that holds its job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from producer.client import Job, Producer
+from producer.http.problems import busy
+from producer.intake.intake import Batch
+from storage.database import LocksHeld
+from storage.jobs.records import IdempotencyConflict
+
+WRITERS = 2
+"""Transactions at once. What comes while both are under way goes into the next one."""
+MAX_TOGETHER = 100
+MAX_WAITING = 500
+LOCK_WAIT_S = 0.1
+"""Whoever stores a known key waits for the transaction that holds it: the others must not wait with him."""
+
+Stored = tuple[Job, bool]
+Run = Callable[[Callable[[], Stored]], Awaitable[Stored]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    producer: Producer
+    batch: Batch
+    done: asyncio.Future[Stored]
+
+
+class Together:
+    """Stores jobs. `run` does something that blocks in another thread; what must be alone goes there."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="api-enqueue")
+        self._waiting: list[_Waiting] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers = 0
+
+    async def enqueue(self, producer: Producer, fields: Mapping[str, Any]) -> Stored:
+        """As `Producer.enqueue_row`.
+
+        Raises:
+            ApiProblem: too many are waiting already.
+            InvalidInput, IdempotencyConflict, DatabaseUnavailable, StoreUnavailable: as there.
+        """
+        batch = producer.check_row(fields)
+        if batch.files.given:  # to be looked for in the bucket first
+            return await self._run(lambda: producer.store_and_show(batch)[0])
+        if len(self._waiting) >= MAX_WAITING:
+            raise busy("too many requests at once")
+        waiting = _Waiting(producer, batch, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._writers < WRITERS:
+            self._writers += 1
+            self._start(self._write())
+        return await waiting.done
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                await self._store(self._next())
+        finally:
+            self._writers -= 1
+
+    def _next(self) -> list[_Waiting]:
+        """The jobs of the tenant who has waited longest, as many as go together."""
+        tenant = self._waiting[0].producer.tenant
+        group = [item for item in self._waiting if item.producer.tenant == tenant][:MAX_TOGETHER]
+        self._waiting = [item for item in self._waiting if item not in group]
+        return group
+
+    async def _store(self, group: list[_Waiting]) -> None:
+        producer, files = group[0].producer, group[0].batch.files
+        batch = Batch([job for item in group for job in item.batch.jobs], files)
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(
+                self._threads, lambda: producer.store_and_show(batch, lock_wait_s=LOCK_WAIT_S)
+            )
+        except (IdempotencyConflict, LocksHeld):  # nothing was stored, and only one of them need be the reason
+            for item in group:
+                self._start(_settle(item, self._run(lambda item=item: item.producer.store_and_show(item.batch)[0])))  # type: ignore[misc] # mypy cannot type the default
+        except BaseException as exc:
+            for item in group:
+                _fail(item, exc)
+            if not isinstance(exc, Exception):
+                raise
+        else:
+            for item, stored in zip(group, found, strict=True):
+                if not item.done.done():
+                    item.done.set_result(stored)
+
+
+async def _settle(item: _Waiting, storing: Awaitable[Stored]) -> None:
+    try:
+        stored = await storing
+    except Exception as exc:  # noqa: BLE001 - raised again where it is waited for
+        _fail(item, exc)
+        return
+    if not item.done.done():
+        item.done.set_result(stored)
+
+
+def _fail(item: _Waiting, exc: BaseException) -> None:
+    if item.done.done():
+        return
+    if isinstance(exc, Exception):
+        item.done.set_exception(exc)
+    else:
+        item.done.cancel()

@@ -1,0 +1,186 @@
+"""Who may come in: whoever shows a key, and programs on this machine.
+
+A server that listens on loopback can still be reached from outside: by a web page in a browser of this machine, by a
+name that an attacker lets point to 127.0.0.1, and through a proxy on the same machine. None of these counts as a
+program on this machine; it needs a key as from anywhere else.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from producer.http import auth
+from producer.http.auth import Principal
+from producer.http.keyring import KeyRing
+from producer.http.problems import ApiProblem, problem_response
+from seedance.problems import InvalidInput, Problem
+from storage.database import DatabaseUnavailable, connect
+from storage.settings import Settings
+from storage.tenants import keys
+
+OPEN = ("/healthz", "/readyz", "/login", "/logout", "/preferences")
+OPEN_BELOW = ("/callbacks/", "/static/")
+METRICS = "/metrics"
+MAX_HEADERS = 100
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this machine."""
+    name = host.strip("[]").lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def check_bind(host: str, settings: Settings) -> None:
+    """Pass for an address that the API may listen at.
+
+    Raises:
+        InvalidInput: it can be reached from elsewhere, and there is no key yet.
+        DatabaseUnavailable: it cannot be told whether there is one.
+    """
+    if is_loopback(host) or settings.api_key is not None:
+        return
+    with connect(settings.require_database_url()) as conn:
+        if keys.any_in_use(conn):
+            return
+    message = f"{host} can be reached from elsewhere, and there is no key; make one (`reelq keys create`) or set this"
+    raise InvalidInput([Problem("api_key", message)])
+
+
+class Guard:
+    """Finds out who asks before any route sees the request, and refuses who may not. Every path is guarded that is not
+    listed as open."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, keyring: KeyRing) -> None:
+        self._app = app
+        self._keyring = keyring
+        self._everybody_needs_a_key = settings.api_require_keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        try:
+            await self._check(connection)
+        except (ApiProblem, DatabaseUnavailable) as exc:
+            await _refusal(exc, connection)(scope, receive, send)
+            return
+        await self._app(scope, receive, _with_rate(connection, send))
+
+    async def _check(self, connection: HTTPConnection) -> None:
+        # Not `connection.url`: it is put together with the Host header, which may be anything.
+        path, method = connection.scope["path"], connection.scope["method"]
+        _check_head(connection)
+        if "\0" in path or b"%00" in connection.scope.get("query_string", b""):
+            raise ApiProblem(400, "bad_request", "the URL holds a NUL character")
+        is_callback = path.startswith("/callbacks/")
+        if not is_callback and method not in _SAFE and _is_cross_site(connection.headers):
+            raise ApiProblem(403, "cross_site", "a web page of another site may not do this")
+        if path in OPEN or path.startswith(OPEN_BELOW):
+            return
+        principal = await self._principal(connection)
+        needed = keys.Scope.METRICS if path == METRICS else keys.Scope.READ if method in _SAFE else keys.Scope.ENQUEUE
+        if needed not in principal.scopes:
+            raise auth.missing_scope(needed)
+        connection.state.principal = principal
+
+    async def _principal(self, connection: HTTPConnection) -> Principal:
+        shown = auth.shown_key(connection.headers, connection.cookies, self._keyring.configured)
+        if shown is None:
+            if self._everybody_needs_a_key or not _is_local(connection):
+                raise auth.unauthorized("this needs a key")
+            return await self._keyring.local()
+        principal = await self._keyring.principal(shown.key)
+        if principal is None:
+            raise auth.unauthorized("the key is unknown or was revoked")
+        return principal
+
+
+def _with_rate(connection: HTTPConnection, send: Send) -> Send:
+    """Tells a tenant that has a limit how much is left of it."""
+
+    async def send_with_rate(message: Message) -> None:
+        if message["type"] == "http.response.start" and (told := getattr(connection.state, "rate_headers", None)):
+            message["headers"] = [
+                *message.get("headers", ()),
+                *((name.lower().encode(), value.encode()) for name, value in told.items()),
+            ]
+        await send(message)
+
+    principal = getattr(connection.state, "principal", None)
+    return send if principal is None or principal.jobs_per_minute is None else send_with_rate
+
+
+def _check_head(connection: HTTPConnection) -> None:
+    """Pass for a head that a client with good intentions may send.
+
+    Raises:
+        ApiProblem: it has very many headers, or two lengths, of which a proxy before us may have believed the other.
+    """
+    headers = connection.headers
+    if len(headers) > MAX_HEADERS:
+        detail = f"the request has {len(headers)} headers; at most {MAX_HEADERS}"
+        raise ApiProblem(431, "too_many_headers", detail, headers={"Connection": "close"})
+    if "transfer-encoding" in headers and "content-length" in headers:
+        detail = "the request has both a Content-Length and a Transfer-Encoding"
+        raise ApiProblem(400, "bad_request", detail, headers={"Connection": "close"})
+
+
+def _refusal(exc: ApiProblem | DatabaseUnavailable, connection: HTTPConnection) -> Response:
+    """A problem; a person in a browser is sent to where a key can be shown."""
+    response = problem_response(exc, connection.scope["path"])
+    if isinstance(exc, ApiProblem) and exc.status == 401:
+        if _is_page(connection):
+            response = RedirectResponse(auth.login_url(_path_and_query(connection)), 303)
+        if auth.SESSION_COOKIE in connection.cookies:  # else a stale one would keep a local browser out for ever
+            auth.end_session(response)
+    return response
+
+
+def _is_page(connection: HTTPConnection) -> bool:
+    return (
+        connection.scope["method"] in ("GET", "HEAD")
+        and not connection.scope["path"].startswith("/v1/")
+        and "text/html" in connection.headers.get("accept", "")
+    )
+
+
+def _path_and_query(connection: HTTPConnection) -> str:
+    query = connection.scope.get("query_string", b"").decode("latin-1")
+    return f"{connection.scope['path']}?{query}" if query else str(connection.scope["path"])
+
+
+def _is_local(connection: HTTPConnection) -> bool:
+    """Whether a program on this machine asks."""
+    came_to = (connection.scope.get("server") or ("",))[0]
+    asked_for = _host_of(connection.headers.get("host", ""))
+    return is_loopback(came_to) and is_loopback(asked_for)
+
+
+def _host_of(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_cross_site(headers: Headers) -> bool:
+    """Whether a browser says that a page of another site asks. Programs say nothing of the kind."""
+    origin = headers.get("origin")
+    if origin is not None:
+        return urlsplit(origin).netloc != headers.get("host", "") if "://" in origin else True
+    return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")

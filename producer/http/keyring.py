@@ -1,0 +1,112 @@
+"""The keys that this process has seen lately, so that a busy client costs no query a request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from producer.http.auth import LOCAL, Principal, is_same
+from storage.database import Database, DatabaseUnavailable
+from storage.tenants import keys
+from storage.tenants.keys import ALL_SCOPES, FoundKey
+from storage.tenants.tenants import DEFAULT_TENANT
+
+log = logging.getLogger("reelq.api")
+T = TypeVar("T")
+
+FRESH_S, STALE_S = 2.0, 4.0
+"""An answer is given for so long; then still, while it is asked again; then no more: a revoked key ends in seconds."""
+MAX_KEPT = 10_000
+CONFIGURED = "configured"
+"""The id of the operator's own key, which is in no table."""
+
+
+class KeyRing:
+    """Finds out whose a key is. `configured` is the operator's own key, None: there is none."""
+
+    def __init__(self, database: Database, configured: str | None = None) -> None:
+        self._database = database
+        self.configured = configured
+        self._keys: _Remembered[FoundKey | None] = _Remembered(self._find)
+        self._limits: _Remembered[int | None] = _Remembered(self._limit)
+
+    async def principal(self, key: str) -> Principal | None:
+        """Whose key this is, None when it is unknown or revoked.
+
+        Raises:
+            DatabaseUnavailable: it cannot be told.
+        """
+        if is_same(key, self.configured):
+            limit = await self._limits.get(DEFAULT_TENANT)
+            return Principal(DEFAULT_TENANT, ALL_SCOPES, CONFIGURED, limit)
+        public = keys.key_id(key)
+        found = None if public is None else await self._keys.get(public)
+        if found is None or not found.matches(key):
+            return None
+        scopes = keys.effective_scopes(found.scopes, found.tenant)
+        return Principal(found.tenant, scopes, found.id, found.jobs_per_minute)
+
+    async def local(self) -> Principal:
+        """A program on this machine that shows no key. It needs none, so neither may it wait for the database."""
+        try:
+            limit = await self._limits.get(DEFAULT_TENANT)
+        except DatabaseUnavailable:
+            return LOCAL
+        return LOCAL if limit is None else Principal(LOCAL.tenant, LOCAL.scopes, None, limit)
+
+    def _find(self, public: str) -> FoundKey | None:
+        with self._database.begin() as conn:
+            return keys.find(conn, public)
+
+    def _limit(self, tenant: str) -> int | None:
+        with self._database.begin() as conn:
+            return keys.jobs_per_minute(conn, tenant)
+
+
+@dataclass(slots=True)
+class _Entry(Generic[T]):
+    asked_at: float
+    value: T
+    again: asyncio.Task[None] | None = None
+
+
+class _Remembered(Generic[T]):
+    """Answers that are asked for once at a time, and again before they are too old, while the old one still serves."""
+
+    def __init__(self, ask: Callable[[str], T]) -> None:
+        self._ask = ask
+        self._entries: dict[str, _Entry[T]] = {}
+        self._asking: dict[str, asyncio.Task[T]] = {}
+
+    async def get(self, name: str) -> T:
+        now = asyncio.get_running_loop().time()
+        entry = self._entries.get(name)
+        if entry is None or now - entry.asked_at > STALE_S:
+            return await self._asked(name)
+        if now - entry.asked_at > FRESH_S and (entry.again is None or entry.again.done()):
+            entry.again = asyncio.create_task(self._ask_again(name))
+        return entry.value
+
+    def _asked(self, name: str) -> Awaitable[T]:
+        task = self._asking.get(name)
+        if task is None:
+            task = self._asking[name] = asyncio.create_task(self._fetch(name))
+            task.add_done_callback(lambda _: self._asking.pop(name, None))
+        return asyncio.shield(task)  # it serves others as well
+
+    async def _fetch(self, name: str) -> T:
+        asked_at = asyncio.get_running_loop().time()
+        value = await asyncio.to_thread(self._ask, name)
+        if len(self._entries) >= MAX_KEPT:  # somebody is guessing; what is in use comes back by itself
+            self._entries.clear()
+        self._entries[name] = _Entry(asked_at, value)
+        return value
+
+    async def _ask_again(self, name: str) -> None:
+        try:
+            await self._asked(name)
+        except DatabaseUnavailable as exc:
+            log.warning("api.key_not_checked %s", exc)

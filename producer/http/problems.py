@@ -1,0 +1,246 @@
+"""How errors look: RFC 9457 problem details, with an `error` member as OpenAI's clients read it.
+
+One table says which exception is which status. Handlers raise what the core raises; nothing else makes an answer of it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from producer.errors import (
+    CampaignNotFound,
+    InvalidRows,
+    JobNotFound,
+    NotPossible,
+    ReplayRefused,
+    RowConflict,
+    WebhookNotFound,
+)
+from seedance.problems import InvalidInput, Problem
+from storage.bucket.objects import StoreUnavailable
+from storage.database import DatabaseUnavailable
+from storage.jobs.records import IdempotencyConflict
+
+log = logging.getLogger("reelq.api")
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
+MAX_DETAIL_CHARS = 4_000
+
+
+class ApiProblem(Exception):
+    """An error of the API itself: its status, its stable code, what happened and what to do about it."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        advice: str = "",
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.advice = advice
+        self.param = param
+        self.headers = dict(headers or {})
+        super().__init__(status, code, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is the same for every error of one kind."""
+
+    status: int
+    code: str
+    advice: str = ""
+    retry_after_s: int | None = None
+
+
+_CHECK_FIELDS = "Correct the fields named in `errors`; docs/jobs.md describes each of them. Nothing was stored."
+_TRY_AGAIN = "Try again after `Retry-After`, with the same Idempotency-Key, so that nothing is stored twice."
+
+# The most specific first: the first class that fits decides.
+KINDS: Sequence[tuple[type[Exception], Kind]] = (
+    (InvalidInput, Kind(422, "invalid_request", _CHECK_FIELDS)),
+    (JobNotFound, Kind(404, "job_not_found", "Look at `GET /v1/jobs` for the ids there are.")),
+    (CampaignNotFound, Kind(404, "campaign_not_found", "Look at `GET /v1/campaigns` for those there are.")),
+    (
+        WebhookNotFound,
+        Kind(404, "webhook_not_found", "Look at `GET /v1/webhooks/endpoints` and `/v1/webhooks/messages`."),
+    ),
+    (ReplayRefused, Kind(409, "not_possible", "Look at its endpoint; enable it, or try again in a moment.")),
+    (NotPossible, Kind(409, "not_possible", "Look at the job again; `detail` says what can be done.")),
+    # Not 409: clients repeat that by themselves, and this never gets better.
+    (IdempotencyConflict, Kind(422, "idempotency_conflict", "Use a new key, or ask for the same as the first time.")),
+    (DatabaseUnavailable, Kind(503, "database_unavailable", _TRY_AGAIN, RETRY_AFTER_S)),
+    (StoreUnavailable, Kind(503, "store_unavailable", _TRY_AGAIN, RETRY_AFTER_S)),
+)
+_INTERNAL = Kind(500, "internal_error", "The server's log has more under this `request_id`.")
+_OF_STATUS = {
+    404: Kind(404, "no_such_route", "GET /openapi.json lists every route."),
+    405: Kind(405, "method_not_allowed", "The Allow header names the methods of this route."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """One error, ready to be written."""
+
+    status: int
+    code: str
+    detail: str
+    advice: str = ""
+    errors: Sequence[Mapping[str, str]] = ()
+    param: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self, instance: str | None = None) -> dict[str, Any]:
+        """The same as JSON."""
+        body: dict[str, Any] = {
+            "type": f"urn:reelq:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        if instance is not None:
+            body["instance"] = instance
+        if self.advice:
+            body["advice"] = self.advice
+        if self.errors:
+            body["errors"] = self.errors
+        kind = "server_error" if self.status >= 500 else "invalid_request_error"
+        return body | {
+            **self.more,
+            "error": {"message": self.detail, "type": kind, "code": self.code, "param": self.param},
+        }
+
+
+def details_of(exc: Exception) -> Details:
+    """What to say of an exception. One that nobody foresaw is logged, and nothing of it is told."""
+    if isinstance(exc, ApiProblem):
+        return Details(exc.status, exc.code, exc.detail, exc.advice, param=exc.param, headers=exc.headers)
+    if isinstance(exc, RequestValidationError):
+        return _invalid_parameters(exc)
+    if isinstance(exc, HTTPException):
+        kind = _OF_STATUS.get(exc.status_code, Kind(exc.status_code, f"http_{exc.status_code}"))
+        return Details(exc.status_code, kind.code, str(exc.detail), kind.advice, headers=dict(exc.headers or {}))
+    kind = next((kind for known, kind in KINDS if isinstance(exc, known)), _INTERNAL)
+    if kind is _INTERNAL:
+        request_id = uuid4().hex
+        log.error("api.failed request_id=%s", request_id, exc_info=exc)
+        return Details(500, kind.code, "something went wrong here", kind.advice, more={"request_id": request_id})
+    errors = list(_errors_of(exc))
+    headers = {} if kind.retry_after_s is None else {"Retry-After": str(kind.retry_after_s)}
+    if isinstance(exc, NotPossible):
+        headers["x-should-retry"] = "false"  # OpenAI's clients would repeat a 409 by themselves
+    param = next((item["field"] for item in errors if item["field"]), None)
+    if isinstance(exc, IdempotencyConflict):
+        param = "idempotency_key"
+    detail = str(exc)
+    if len(detail) > MAX_DETAIL_CHARS:
+        detail = f"{detail[: MAX_DETAIL_CHARS - 1]}…"
+    return Details(kind.status, kind.code, detail, kind.advice, errors, param, headers, _more_of(exc))
+
+
+def _errors_of(exc: Exception) -> list[dict[str, str]]:
+    if isinstance(exc, InvalidRows):
+        return [_error(problem, row.where) for row in exc.rows for problem in row.problems]
+    if isinstance(exc, InvalidInput):
+        return [_error(problem, exc.where) for problem in exc.problems]
+    return []
+
+
+def _error(problem: Problem, where: str) -> dict[str, str]:
+    found = {"field": problem.field, "message": problem.message}
+    return found | {"where": where} if where else found
+
+
+def _more_of(exc: Exception) -> dict[str, Any]:
+    match exc:
+        case InvalidRows():
+            return {"truncated": exc.more}
+        case RowConflict():
+            return {"where": exc.where, "job_id": _text(exc.job_id)}
+        case IdempotencyConflict() | NotPossible():
+            return {"job_id": _text(exc.job_id)}
+    return {}
+
+
+def _text(job_id: object) -> str | None:
+    return None if job_id is None else str(job_id)
+
+
+def _invalid_parameters(exc: RequestValidationError) -> Details:
+    errors = []
+    for item in exc.errors():
+        # The first part of the place says "query", "path" or "header".
+        name = ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0])
+        errors.append({"field": name, "message": str(item["msg"])})
+    detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
+    advice = "Correct the parameters named in `errors`; GET /openapi.json describes them."
+    return Details(422, "invalid_parameter", detail, advice, errors, errors[0]["field"] if errors else None)
+
+
+def as_json(body: object) -> bytes:
+    """JSON of what may quote a stranger: halves of surrogate pairs are written as they came."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return json.dumps(body, default=str).encode()
+
+
+def problem_response(exc: Exception, path: str | None = None) -> Response:
+    """The answer to an exception."""
+    found = details_of(exc)
+    return Response(as_json(found.as_dict(path)), found.status, dict(found.headers), MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application in this form."""
+
+    async def answer(request: Request, exc: Exception) -> Response:
+        if (
+            isinstance(exc, HTTPException)
+            and exc.status_code == 405
+            and (known := _methods(app, request.scope["path"]))
+        ):
+            exc.headers = {"Allow": ", ".join(known)}
+        return problem_response(exc, request.scope["path"])
+
+    for known in (ApiProblem, RequestValidationError, HTTPException, *(kind for kind, _ in KINDS), Exception):
+        app.add_exception_handler(known, answer)
+
+
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """Every method of a path, as OpenAPI has it; the framework names those of its first route alone."""
+    for template in sorted(app.openapi()["paths"], key=lambda item: len(re.sub(r"{\w+}", "", item)), reverse=True):
+        pattern = re.sub(r"\\{(\w+)\\}", lambda found: ".+" if found[1] == "name" else "[^/]+", re.escape(template))
+        if re.fullmatch(pattern, path):
+            return sorted(method.upper() for method in app.openapi()["paths"][template])
+    return []
+
+
+def busy(what: str, after_s: float = 1.0) -> ApiProblem:
+    """The refusal of work that there is no room for now."""
+    headers = {"Retry-After": str(math.ceil(after_s))}
+    return ApiProblem(503, "busy", f"{what}; try again in a moment", advice=_TRY_AGAIN, headers=headers)

@@ -1,0 +1,134 @@
+"""What every route works with: the producer, the bucket, the event hub, and threads for all that blocks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from starlette.requests import HTTPConnection
+
+from producer.client import Producer
+from producer.http.auth import principal_of
+from producer.http.events import EventHub
+from producer.http.forms import UploadRoom
+from producer.http.group_commit import Together
+from producer.http.problems import busy
+from producer.http.rate import Rates
+from storage.bucket.objects import Objects
+from storage.database import Connection
+from storage.settings import Settings
+
+T = TypeVar("T")
+
+THREADS = 8
+MAX_WAITING = 256
+MAX_BATCHES = 2
+UPLOAD_THREADS = 4
+
+
+class Service:
+    """Made once per process. No request waits for a thread behind more than `MAX_WAITING` others."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.producer = Producer(settings, local_files=False)
+        self.objects = Objects(settings)
+        self.hub = EventHub(self.read)
+        self.rates = Rates(settings.require_broker_url())
+        self.uploads = UploadRoom()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
+        # Large inputs have threads of their own, so that they hold up nobody.
+        self._batch_threads = ThreadPoolExecutor(MAX_BATCHES, thread_name_prefix="api-batch")
+        self._upload_threads = ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="api-upload")
+        self._waiting = 0
+        self._batches = 0
+        self.together = Together(self.run)
+
+    def producer_for(self, connection: HTTPConnection) -> Producer:
+        """The producer of whoever asks."""
+        return self.producer.as_tenant(principal_of(connection).tenant)
+
+    def count_jobs(self, connection: HTTPConnection, count: int) -> None:
+        """Count jobs that somebody wants to enqueue, if his tenant may not enqueue as many as it likes. It asks the
+        broker, so it is to be called in a thread.
+
+        Raises:
+            ApiProblem: they are too many.
+        """
+        principal = principal_of(connection)
+        if principal.jobs_per_minute is not None:
+            admitted = self.rates.take(principal.tenant, principal.jobs_per_minute, count)
+            connection.state.rate_headers = admitted.headers()
+
+    async def count_job(self, connection: HTTPConnection) -> None:
+        """The same for one job, from the event loop.
+
+        Raises:
+            ApiProblem: it is one too many.
+        """
+        if principal_of(connection).jobs_per_minute is not None:
+            await self.run(lambda: self.count_jobs(connection, 1))
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do something that blocks for a moment, in a thread.
+
+        Raises:
+            ApiProblem: too many are waiting already.
+        """
+        return await self._run(self._threads, work)
+
+    async def run_upload(self, work: Callable[[], T]) -> T:
+        """Do something that looks into files and stores them, in a thread.
+
+        Raises:
+            ApiProblem: too many are waiting already.
+        """
+        return await self._run(self._upload_threads, work)
+
+    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        if self._waiting >= MAX_WAITING:
+            raise busy("too many requests at once")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, work)
+        finally:
+            self._waiting -= 1
+
+    async def run_batch(self, work: Callable[[], T]) -> T:
+        """Do something that may take many seconds, in a thread.
+
+        Raises:
+            ApiProblem: too many are waiting already.
+        """
+        if self._batches >= MAX_BATCHES * 4:
+            raise busy("too many large inputs at once", 10.0)
+        self._batches += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._batch_threads, work)
+        finally:
+            self._batches -= 1
+
+    async def read(self, question: Callable[[Connection], T]) -> T:
+        """Ask the database something.
+
+        Raises:
+            DatabaseUnavailable: it does not answer.
+            ApiProblem: as `run`.
+        """
+
+        def ask() -> T:
+            with self.producer.database.begin() as conn:
+                return question(conn)
+
+        return await self.run(ask)
+
+    async def close(self) -> None:
+        """Stop what runs in the background and give the connections back."""
+        await self.hub.close()
+        self.together.close()
+        self.rates.close()
+        for threads in (self._threads, self._batch_threads, self._upload_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self.producer.close)

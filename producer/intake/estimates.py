@@ -1,0 +1,29 @@
+"""What a job will cost, as it is stored with the job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from producer.intake.media_check import MediaFacts
+from seedance import pricing
+from seedance.account import Account
+from seedance.request import GenerationRequest
+
+
+def estimate_of(account: Account, request: GenerationRequest, facts: Mapping[str, MediaFacts]) -> dict[str, Any] | None:
+    """What a request will cost at the account that comes first for it; None when no price is known.
+
+    `facts`: what is known of local files, by reference.
+    """
+    found = pricing.estimate(request, account.dialect, account.rates, _input_video_s(request, facts))
+    if found is None:
+        return None
+    return {"account": account.name, "model": account.dialect.model_for(request)} | found.as_dict()
+
+
+def _input_video_s(request: GenerationRequest, facts: Mapping[str, MediaFacts]) -> float | None:
+    """How long the reference videos are together; None when one of them is not ours to measure."""
+    lengths = [facts[video].seconds if video in facts else None for video in request.reference_videos]
+    known = [length for length in lengths if length is not None]
+    return sum(known) if len(known) == len(lengths) else None

@@ -1,0 +1,228 @@
+"""What would be sent for a job, account by account, without sending, uploading or storing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from producer.campaigns.files import parse_object, read_campaign
+from producer.intake.estimates import estimate_of
+from producer.intake.intake import Row
+from producer.intake.job_spec import JobSpec, parse_job
+from producer.intake.media_check import MediaFacts
+from producer.intake.routing import fits
+from producer.intake.uploads import LocalFiles
+from seedance.account import Account
+from seedance.client import base_url_of
+from seedance.delivery import Delivery, delivery_of
+from seedance.gateways.base import Attempt
+from seedance.media import MediaKind, media_kind
+from seedance.problems import InvalidInput, Problem
+from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest, Modality
+from storage.jobs.records import JobView
+from storage.settings import Settings
+
+CAMPAIGN_SUFFIXES = (".jsonl", ".csv")
+_OWN_SEED = 2**62  # no job can ask for it
+
+
+@dataclass(frozen=True, slots=True)
+class AccountAnswer:
+    """One account's answer to one job. With errors there is no request; `estimate` None: no price is known."""
+
+    account: str
+    gateway: str
+    errors: Sequence[Problem]
+    warnings: Sequence[Problem] = ()
+    model: str | None = None
+    method: str | None = None
+    url: str | None = None
+    body: Mapping[str, Any] | None = None
+    estimate: Mapping[str, Any] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON."""
+        found: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        for name in ("errors", "warnings"):
+            found[name] = [{"field": item.field, "message": item.message} for item in getattr(self, name)]
+        return found | {"can_serve": not self.errors}
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One job: its own problems, or every account's answer in the order in which they are tried."""
+
+    where: str
+    job: Mapping[str, Any]
+    problems: Sequence[Problem] = ()
+    accounts: Sequence[AccountAnswer] = field(default_factory=tuple)
+
+    @property
+    def chosen(self) -> str | None:
+        """The first account that can serve the job, None when none can."""
+        return next((answer.account for answer in self.accounts if not answer.errors), None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return {
+            "where": self.where,
+            "job": self.job,
+            "problems": [{"field": item.field, "message": item.message} for item in self.problems],
+            "chosen": self.chosen,
+            "accounts": [answer.as_dict() for answer in self.accounts],
+        }
+
+
+def explain(texts: Sequence[str], settings: Settings, only: str | None = None) -> Iterator[Explanation]:
+    """Explain campaign files, single jobs as JSON objects, and prompts. `only`: the one account to look at.
+
+    Raises:
+        InvalidInput: no account is configured, the one asked for is not, or a file cannot be read.
+    """
+    for text in texts:
+        path = Path(text)
+        if text.lower().endswith(CAMPAIGN_SUFFIXES):
+            yield from _explain_rows(read_campaign(path), settings, path.parent, only)
+        else:
+            yield from _explain_rows([_row(text)], settings, Path(), only)
+
+
+def request_of(job: JobView, settings: Settings, seed: int | None = None) -> AccountAnswer | None:
+    """What the account of a stored job was sent; before it has one, what the first that can serve it would be sent.
+
+    `seed`: the one that the attempt was given for itself, if it was. None: its account is not configured any more, or
+    would refuse it now.
+    """
+    try:
+        spec = parse_job(job.request)
+        found = fits(spec.request(), settings, job.account or job.account_pin)
+    except InvalidInput:
+        return None
+    fit = next((fit for fit in found if not fit.problems), None)
+    return None if fit is None else _answer(fit.account, (), spec, settings, {}, seed)
+
+
+def _row(text: str) -> Row | InvalidInput:
+    if not text.lstrip().startswith("{"):
+        return Row("", {"prompt": text})
+    try:
+        return Row("", parse_object(text))
+    except ValueError as exc:
+        return InvalidInput([Problem("", str(exc))])
+
+
+def _explain_rows(rows: Any, settings: Settings, base: Path, only: str | None) -> Iterator[Explanation]:
+    with closing(LocalFiles(base)) as files:
+        for row in rows:
+            if isinstance(row, InvalidInput):
+                yield Explanation(row.where, {}, row.problems)
+                continue
+            try:
+                spec = files.replace(parse_job(row.fields))
+            except InvalidInput as exc:
+                yield Explanation(row.where, row.fields, exc.problems)
+                continue
+            answers = [
+                _answer(fit.account, fit.problems, spec, settings, files.facts)
+                for fit in fits(spec.request(), settings, only or spec.account, files.facts)
+            ]
+            yield Explanation(row.where, row.fields, accounts=answers)
+
+
+def _answer(
+    account: Account,
+    errors: Sequence[Problem],
+    spec: JobSpec,
+    settings: Settings,
+    facts: Mapping[str, MediaFacts],
+    seed: int | None = None,
+) -> AccountAnswer:
+    if spec.account is not None and spec.account != account.name:
+        errors = [Problem("account", f"the job is only for {spec.account}"), *errors]
+    if errors:
+        return AccountAnswer(account.name, account.gateway, errors)
+    request = spec.request()
+    dialect = account.dialect
+    sent = request.with_media(dict(_stand_ins(account, request, settings, facts)))
+    own_seed = _seed_of_attempt(account, request)
+    if own_seed is not None and seed is not None:
+        own_seed = seed
+    call = dialect.submit_call(sent, Attempt(own_seed, _callback_url(account, settings)))
+    return AccountAnswer(
+        account.name,
+        account.gateway,
+        (),
+        [*dialect.warnings(request), *_more_warnings(account, request, settings)],
+        dialect.model_for(request),
+        call.method,
+        base_url_of(account, dialect) + call.path,
+        _shown(call.json),
+        estimate_of(account, request, facts),
+    )
+
+
+def _seed_of_attempt(account: Account, request: GenerationRequest) -> int | None:
+    """Where a gateway lists its tasks with their seeds, each attempt gets its own, by which it can be found again."""
+    able = account.dialect.capabilities()
+    named = request.seed is not None and request.seed != RANDOM_SEED
+    return _OWN_SEED if able.list and "seed" in able.flags and not named else None
+
+
+def _callback_url(account: Account, settings: Settings) -> str | None:
+    if not (account.callbacks and settings.public_url):
+        return None
+    url = f"{settings.public_url.rstrip('/')}/callbacks/{account.gateway}/"
+    problem = account.dialect.callback_problem(url, allow_private=settings.allow_private_networks)
+    return None if problem else f"{url}<token of the attempt>"
+
+
+def _shown(value: Any) -> Any:
+    """A body with words for what is drawn only when the job is submitted."""
+    if isinstance(value, dict):
+        return {name: _shown(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(item) for item in value]
+    return "<random>" if type(value) is int and value == _OWN_SEED else value
+
+
+def _stand_ins(
+    account: Account, request: GenerationRequest, settings: Settings, facts: Mapping[str, MediaFacts]
+) -> Iterator[tuple[str, str]]:
+    """What stands for files of ours, which become links, assets or data URIs only when the job is submitted."""
+    for name, modality, value in request.media():
+        if media_kind(value) is not MediaKind.UPLOAD:
+            continue
+        stored = value.removeprefix("upload://")
+        match delivery_of(account, request.tier, modality, reachable=settings.bucket_reachable_by(account)):
+            case Delivery.ASSET:
+                yield name, f"asset://<{_called(value, facts)}, once it is uploaded>"
+            case Delivery.INLINE:
+                yield name, f"data:{modality}/{stored.partition('.')[2]};base64,<{_called(value, facts)}>"
+            case _:
+                bucket = settings.s3_endpoint_url or "https://s3.amazonaws.com"
+                yield name, f"{bucket.rstrip('/')}/{settings.s3_bucket}/inputs/{stored}?<signed for 7 days>"
+
+
+def _called(reference: str, facts: Mapping[str, MediaFacts]) -> str:
+    return facts[reference].name if reference in facts else reference.removeprefix("upload://")
+
+
+def _more_warnings(account: Account, request: GenerationRequest, settings: Settings) -> Iterator[Problem]:
+    """What will happen beside the request itself."""
+    if request.duration == AUTO_DURATION:
+        yield Problem("duration", f"{account.gateway} chooses 4 to 15 s and bills what it chose")
+    several = len(settings.accounts) > 1
+    for name, modality, value in request.media():
+        kind = media_kind(value)
+        if kind is MediaKind.ASSET and several:
+            yield Problem(name, "an asset belongs to one account; name that account in the job")
+        if kind is MediaKind.UPLOAD and _is_uploaded(account, request, modality, settings):
+            yield Problem(name, f"{account.gateway} bills the upload, once for each account and file")
+
+
+def _is_uploaded(account: Account, request: GenerationRequest, modality: Modality, settings: Settings) -> bool:
+    reachable = settings.bucket_reachable_by(account)
+    return delivery_of(account, request.tier, modality, reachable=reachable) is Delivery.ASSET

@@ -1,0 +1,154 @@
+"""From rows to jobs that may be stored: everything is checked before anything is uploaded or written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from producer.errors import InvalidRows
+from producer.intake.estimates import estimate_of
+from producer.intake.job_spec import JobSpec, hash_of, parse_job
+from producer.intake.media_check import MediaFacts
+from producer.intake.routing import able, fits, require_accounts
+from producer.intake.uploads import LocalFiles
+from producer.intake.webhook_urls import job_url_problem
+from seedance.problems import InvalidInput, Problem
+from storage.jobs.enqueue import new_job_id
+from storage.jobs.records import NewJob
+from storage.settings import Settings
+
+MAX_BAD_ROWS = 20
+"""After so many rows with problems the rest is not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One job as it was written, and the place it was written at ("jobs.jsonl line 3", "" for a single one)."""
+
+    where: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A job that every rule lets through; its local files are named by content."""
+
+    where: str
+    spec: JobSpec
+    idempotency_key: str | None
+    request: dict[str, Any]
+    """Canonical."""
+    request_hash: str
+    gateways: Sequence[str]
+    estimate: Mapping[str, Any] | None
+    """What it will cost at the account that comes first for it, None when no price is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Jobs to be stored together, and the local files they need."""
+
+    jobs: Sequence[Prepared]
+    files: LocalFiles
+
+
+def prepare(rows: Iterable[Row | InvalidInput], settings: Settings, base: Path | None) -> Batch:
+    """Check rows; an `InvalidInput` among them is a row that could not even be read.
+
+    `base` is the directory that relative paths start from; None: local paths are refused.
+
+    Raises:
+        InvalidInput: no account is configured.
+        InvalidRows: some rows break rules, or what no configured account can do is asked of them.
+    """
+    require_accounts(settings.accounts)
+    files = LocalFiles(base)
+    good: list[Prepared] = []
+    bad: list[InvalidInput] = []
+    more = False
+    with closing(files):
+        for row in _all(rows):
+            if len(bad) >= MAX_BAD_ROWS:
+                more = True
+                break
+            if isinstance(row, InvalidInput):
+                bad.append(row)
+                continue
+            try:
+                good.append(_prepare_one(row, settings, files))
+            except InvalidInput as exc:
+                bad.append(InvalidInput(exc.problems, row.where))
+    if bad:
+        raise InvalidRows(bad, more)
+    return Batch(good, files)
+
+
+def _all(rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
+    """The rows, and last what broke the reading off, so that it is reported with the bad rows before it."""
+    try:
+        yield from rows
+    except InvalidInput as exc:
+        yield exc
+
+
+def _prepare_one(row: Row, settings: Settings, files: LocalFiles) -> Prepared:
+    return as_prepared(files.replace(parse_job(row.fields)), settings, row.where, files.facts)
+
+
+def as_prepared(
+    spec: JobSpec, settings: Settings, where: str = "", facts: Mapping[str, MediaFacts] | None = None
+) -> Prepared:
+    """Hold a job against the configured accounts; `facts` is what is known of its local files, by reference.
+
+    Raises:
+        InvalidInput: none of them can serve it, or its `webhook_url` can never be called.
+    """
+    if spec.webhook_url is not None and (problem := job_url_problem(spec.webhook_url, settings)) is not None:
+        raise InvalidInput([Problem("webhook_url", problem)])
+    accounts = able(fits(spec, settings, spec.account, facts))
+    gateways = tuple(dict.fromkeys(account.gateway for account in accounts))
+    request = spec.canonical()
+    estimate = estimate_of(accounts[0], spec, facts or {})
+    return Prepared(where, spec, spec.idempotency_key, request, hash_of(request, spec.account), gateways, estimate)
+
+
+def with_derived_keys(jobs: Iterable[Prepared], campaign: str) -> list[Prepared]:
+    """Give rows without an idempotency key one of their own, so that the same rows again are the same jobs.
+
+    The key is the campaign, the request, and how many times the file asked for just this before.
+    """
+    seen: dict[str, int] = {}
+    keyed = []
+    for job in jobs:
+        if job.idempotency_key is None:
+            nth = seen[job.request_hash] = seen.get(job.request_hash, 0) + 1
+            job = replace(job, idempotency_key=f"campaign:{campaign}:{job.request_hash[:32]}:{nth}")
+        keyed.append(job)
+    return keyed
+
+
+def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None) -> NewJob:
+    """The row to store."""
+    spec = job.spec
+    return NewJob(
+        id=new_job_id(),
+        request=job.request,
+        request_hash=job.request_hash,
+        gateways=job.gateways,
+        estimate=job.estimate,
+        tenant=tenant,
+        campaign_id=campaign_id,
+        idempotency_key=job.idempotency_key,
+        account_pin=spec.account,
+        priority=spec.priority,
+        deadline_at=spec.deadline if isinstance(spec.deadline, datetime) else None,
+        deadline_s=spec.deadline if isinstance(spec.deadline, float) else None,
+        webhook_url=spec.webhook_url,
+        metadata=spec.metadata,
+        tags=spec.tags,
+    )

@@ -1,0 +1,139 @@
+"""Which of the configured accounts can serve a request, asked of their dialects before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from producer.intake.media_check import MediaFacts, broken_limits, media_problems
+from seedance import assets
+from seedance.account import Account
+from seedance.delivery import Delivery, delivery_of
+from seedance.gateways.capabilities import MB
+from seedance.media import MediaKind, media_kind
+from seedance.problems import InvalidInput, Problem
+from seedance.request import GenerationRequest
+from storage.settings import Settings
+
+_IN_BASE64 = 4 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One account held against one request: it can serve it when there are no problems."""
+
+    account: Account
+    problems: Sequence[Problem]
+
+
+def fits(
+    request: GenerationRequest,
+    settings: Settings,
+    pin: str | None = None,
+    facts: Mapping[str, MediaFacts] | None = None,
+) -> list[Fit]:
+    """Every configured account, or the pinned one alone, in their order, with what it cannot do of the request.
+
+    `facts`: what is known of local files, by reference.
+
+    Raises:
+        InvalidInput: no account is configured, or the pinned one is not.
+    """
+    accounts: Sequence[Account] = settings.accounts
+    require_accounts(accounts)
+    if pin is not None:
+        accounts = [account for account in accounts if account.name == pin] or _unknown(pin, accounts)
+    return [Fit(account, list(problems_at(account, request, settings, facts or {}))) for account in accounts]
+
+
+def problems_at(
+    account: Account, request: GenerationRequest, settings: Settings, facts: Mapping[str, MediaFacts]
+) -> Iterator[Problem]:
+    """What one account cannot do of a request, by field."""
+    yield from account.dialect.refusals(request)
+    if request.tier in account.tiers:
+        broken = list(media_problems(account.dialect.capabilities(), request, facts))
+        yield from broken or _delivery_problems(account, request, settings, facts)
+
+
+def able(found: Sequence[Fit]) -> list[Account]:
+    """The accounts that can serve the request.
+
+    Raises:
+        InvalidInput: none can; the problems name the field and what each account allows.
+    """
+    accounts = [fit.account for fit in found if not fit.problems]
+    if not accounts:
+        raise InvalidInput(_merged(found))
+    return accounts
+
+
+def require_accounts(accounts: Sequence[Account]) -> None:
+    """Pass when there is somebody to generate.
+
+    Raises:
+        InvalidInput: no account is configured.
+    """
+    if not accounts:
+        message = "none is configured; add [[accounts]] to reelq.toml, or start `reelq up`, which brings a simulator"
+        raise InvalidInput([Problem("accounts", message)])
+
+
+def _unknown(pin: str, accounts: Sequence[Account]) -> list[Account]:
+    names = ", ".join(account.name for account in accounts)
+    raise InvalidInput([Problem("account", f"{pin!r} is not configured; there is {names}")])
+
+
+def _delivery_problems(
+    account: Account, request: GenerationRequest, settings: Settings, facts: Mapping[str, MediaFacts]
+) -> Iterator[Problem]:
+    """Files of ours that have no way to the gateway, or not all of them."""
+    capabilities = account.dialect.capabilities()
+    body_bytes = 0.0
+    for field, modality, value in request.media():
+        if media_kind(value) is not MediaKind.UPLOAD:
+            body_bytes += len(value)
+            continue
+        if capabilities.tiers[request.tier].media[modality].count == 0:
+            continue
+        match delivery_of(account, request.tier, modality, reachable=settings.bucket_reachable_by(account)):
+            case None:
+                host = urlsplit(settings.s3_endpoint_url or "").hostname
+                yield Problem(
+                    field,
+                    f"{account.gateway} fetches {modality} files by URL, and cannot reach our bucket at {host}; "
+                    "set s3_endpoint_url to a public store, or give an http(s) URL",
+                )
+            case Delivery.INLINE if value in facts:
+                body_bytes += facts[value].size_bytes * _IN_BASE64
+                if capabilities.max_body_bytes is not None and body_bytes > capabilities.max_body_bytes:
+                    limit = capabilities.max_body_bytes // MB
+                    yield Problem(
+                        field,
+                        f"{account.gateway} takes requests of up to {limit} MB with everything in them, and cannot "
+                        f"reach our bucket; {facts[value]}",
+                    )
+            case Delivery.ASSET if value in facts:
+                for wanted in broken_limits(assets.LIMITS[modality], facts[value]):
+                    yield Problem(field, f"{account.gateway} takes as an asset {wanted}; {facts[value]}")
+            case _:
+                pass
+
+
+def _merged(found: Sequence[Fit]) -> list[Problem]:
+    """One problem a field, with the words of every account that minds it."""
+    by_field: dict[str, dict[str, list[str]]] = {}
+    for fit in found:
+        for problem in fit.problems:
+            minding = by_field.setdefault(problem.field, {}).setdefault(problem.message, [])
+            if fit.account.name not in minding:
+                minding.append(fit.account.name)
+    several = len(found) > 1
+    return [
+        Problem(
+            field,
+            "; ".join(f"{message} ({', '.join(names)})" if several else message for message, names in said.items()),
+        )
+        for field, said in by_field.items()
+    ]

@@ -1,0 +1,174 @@
+"""Local files that requests name: checked, hashed, and stored once per content under `inputs/` of our bucket."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from producer.intake.job_spec import JobSpec
+from producer.intake.media_check import MediaFacts, Probe
+from seedance.gateways.checks import canonical_format
+from seedance.media import MediaKind, media_kind
+from seedance.problems import InvalidInput, Problem
+from seedance.request import Modality
+from storage.settings import Settings
+
+MAX_INPUT_BYTES = 512 * 1024 * 1024  # above what any gateway takes; keeps a mistaken path from filling the bucket
+_PARALLEL = 8
+
+Progress = Callable[[int, int], None]
+"""Told how many of how many are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One content to store; `reference` is how requests name it."""
+
+    path: Path
+    reference: str
+    size_bytes: int
+    modified_ns: int
+
+
+class LocalFiles:
+    """The local files of one batch: each is read once, however many rows name it."""
+
+    def __init__(self, base: Path | None) -> None:
+        """`base`: what relative paths start from; None: local paths are refused."""
+        self._base = base
+        self._seen: dict[tuple[Path, Modality], Upload] = {}
+        self._probe = Probe()
+        self.facts: dict[str, MediaFacts] = {}
+        """What each file is, by its reference."""
+        self.given: dict[str, str] = {}
+        """upload:// references that rows brought themselves, and the field that did."""
+
+    def close(self) -> None:
+        """Looking is over; what was found stays."""
+        self._probe.close()
+
+    @property
+    def uploads(self) -> list[Upload]:
+        return list({upload.reference: upload for upload in self._seen.values()}.values())
+
+    def replace(self, spec: JobSpec) -> JobSpec:
+        """The same job with every local path replaced by the reference of its content.
+
+        Raises:
+            InvalidInput: a file is missing, empty, not a regular file, cannot be read, or is not what its name says.
+        """
+        replaced: dict[str, str] = {}
+        problems = []
+        for name, modality, value in spec.media():
+            match media_kind(value):
+                case MediaKind.PATH:
+                    try:
+                        replaced[name] = self._upload(value, modality).reference
+                    except ValueError as exc:
+                        problems.append(Problem(name, str(exc)))
+                case MediaKind.UPLOAD if value not in self.facts:
+                    self.given.setdefault(value, name)
+        if problems:
+            raise InvalidInput(problems)
+        return spec.with_media(replaced)
+
+    def add(self, path: Path, modality: Modality, name: str) -> str:
+        """Take a file that somebody sent us, which lies at `path` for now; give the reference of its content.
+
+        Raises:
+            ValueError: it is empty, too large, or cannot be read as that kind of file; the text calls it by `name`.
+        """
+        try:
+            upload, facts = inspect(path, modality, self._probe)
+        except ValueError as exc:
+            raise ValueError(str(exc).replace(str(path), name)) from exc
+        self._seen[path, modality] = upload
+        self.facts[upload.reference] = replace(facts, name=name)
+        return upload.reference
+
+    def _upload(self, value: str, modality: Modality) -> Upload:
+        if self._base is None:
+            raise ValueError("a local path is not taken here; give an http(s) URL, a data URI or asset://ID")
+        path = self._base / Path(value).expanduser()
+        if (path, modality) not in self._seen:
+            upload, facts = inspect(path, modality, self._probe)
+            self._seen[path, modality] = upload
+            self.facts[upload.reference] = facts
+        return self._seen[path, modality]
+
+
+def inspect(path: Path, modality: Modality, probe: Probe) -> tuple[Upload, MediaFacts]:
+    """Hash a file and look into it.
+
+    Raises:
+        ValueError: it is missing, empty, not a regular file, cannot be read, or is not what its name says.
+    """
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise ValueError(f"{path} is a directory, not a file")
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError(f"{path} is not a regular file")
+        if found.st_size == 0:
+            raise ValueError(f"{path} is empty")
+        if found.st_size > MAX_INPUT_BYTES:
+            raise ValueError(f"{path} has {found.st_size:,} bytes; at most {MAX_INPUT_BYTES:,}")
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise ValueError(f"{path} does not exist") from None
+    except OSError as exc:
+        raise ValueError(f"{path} cannot be read: {exc.strerror or exc}") from exc
+    facts = probe.look(path, modality, found.st_size)
+    extension = path.suffix.lower().removeprefix(".")
+    if canonical_format(extension) != facts.format:  # stores and gateways judge by the name
+        extension = facts.format
+    return Upload(path, f"upload://{digest}.{extension}", found.st_size, found.st_mtime_ns), facts
+
+
+def store(files: LocalFiles, settings: Settings, progress: Progress | None = None) -> None:
+    """Put into the bucket what is not there yet, and check that what rows brought themselves is.
+
+    Raises:
+        InvalidInput: a file changed since it was looked at, or an upload:// reference is unknown.
+        StoreUnavailable: the object store does not answer, or refuses us.
+    """
+    uploads = files.uploads
+    if not uploads and not files.given:
+        return
+    from storage.bucket.objects import Objects, input_key  # boto3 takes long to import, and few jobs need it
+
+    objects = Objects(settings)
+    objects.ensure_bucket()
+    for reference, name in files.given.items():
+        if objects.head(input_key(reference)) is None:
+            raise InvalidInput([Problem(name, f"{reference} is not in the bucket")])
+
+    def put(upload: Upload) -> None:
+        key = input_key(upload.reference)
+        known = objects.head(key)
+        if known is None or known.size_bytes != upload.size_bytes:
+            _check_unchanged(upload)
+            objects.put_file(upload.path, key)
+            _check_unchanged(upload)
+
+    with ThreadPoolExecutor(min(_PARALLEL, max(len(uploads), 1)), thread_name_prefix="upload") as pool:
+        _each(pool.map(put, uploads), len(uploads), progress)
+
+
+def _each(results: Iterable[None], total: int, progress: Progress | None) -> None:
+    for done, _ in enumerate(results, 1):
+        if progress is not None:
+            progress(done, total)
+
+
+def _check_unchanged(upload: Upload) -> None:
+    """Content is stored under its hash, so a file that changed after it was hashed must not pass."""
+    found = os.stat(upload.path)
+    if (found.st_size, found.st_mtime_ns) != (upload.size_bytes, upload.modified_ns):
+        raise InvalidInput([Problem("", f"{upload.path} changed while it was being uploaded; try again")])

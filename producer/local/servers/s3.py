@@ -1,0 +1,76 @@
+"""An S3 server on this machine: `rclone serve s3` over a directory, a bucket being a directory in it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from producer.local.ports import HOST
+from producer.local.private_file import private_directory
+from producer.local.processes.spec import ChildSpec
+from producer.local.servers import wheels
+
+
+@dataclass(frozen=True, slots=True)
+class S3:
+    """An S3 server."""
+
+    directory: Path
+    port: int
+    access_key_id: str
+    secret_access_key: str
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """The endpoint."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def buckets(self) -> Path:
+        """The directory whose sub-directories are the buckets."""
+        return self.directory / "buckets"
+
+    def prepare(self, bucket: str | None = None) -> None:
+        """Make the directory, and the bucket in it."""
+        wheels.rclone()
+        private_directory(self.buckets)
+        if bucket:
+            private_directory(self.buckets / bucket)
+
+    def spec(self) -> ChildSpec:
+        """The server process."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
+        own = {
+            # The keys in the environment, not on the command line, which every user of the machine sees.
+            "RCLONE_AUTH_KEY": f'"{self.access_key_id},{self.secret_access_key}"',
+            "RCLONE_CONFIG": "",  # in memory: nobody's own remotes and options apply here
+            "RCLONE_CACHE_DIR": str(self.directory / "cache"),
+        }
+        options = (
+            f"--addr={HOST}:{self.port}",
+            "--vfs-cache-mode=off",
+            # How long it overlooks what others change in the directory. Each reading of it costs time when it is large.
+            "--dir-cache-time=10s",
+            "--buffer-size=1Mi",
+            "--log-level=NOTICE",
+            "--server-read-timeout=1h",
+            "--server-write-timeout=1h",
+        )
+        return ChildSpec(
+            "s3",
+            (str(wheels.rclone()), "serve", "s3", *options, str(self.buckets)),
+            cwd=self.directory,
+            log=self.log,
+            env=kept | own,
+            ready=self._is_ready,
+        )
+
+    def _is_ready(self, _pid: int) -> bool:
+        try:
+            with socket.create_connection((HOST, self.port), timeout=0.5):
+                return True
+        except OSError:
+            return False

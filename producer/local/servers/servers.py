@@ -1,0 +1,159 @@
+"""The three servers of one data directory together, and a way to run them without the supervisor."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from producer.local.errors import StackError
+from producer.local.private_file import private_directory
+from producer.local.processes.spec import ChildSpec
+from producer.local.servers.postgres import Postgres
+from producer.local.servers.s3 import S3
+from producer.local.servers.valkey import Valkey
+from producer.local.state import LocalState
+
+START_TIMEOUT_S = 60.0
+POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The servers of a data directory; None for those that are configured elsewhere."""
+
+    postgres: Postgres | None
+    valkey: Valkey | None
+    s3: S3 | None
+
+    def prepare(self, bucket: str) -> None:
+        """Make all that they need on disk, at the same time.
+
+        Raises:
+            StackError: a wheel is missing, or a directory cannot be used.
+        """
+        with ThreadPoolExecutor(3) as pool:
+            waiting = [pool.submit(server.prepare) for server in (self.postgres, self.valkey) if server is not None]
+            if self.s3 is not None:
+                waiting.append(pool.submit(self.s3.prepare, bucket))
+            for one in waiting:
+                one.result()
+
+    def specs(self) -> list[ChildSpec]:
+        """Their processes, in the order in which they are to be stopped last to first."""
+        return [server.spec() for server in (self.postgres, self.valkey, self.s3) if server is not None]
+
+
+def local_servers(
+    directory: Path,
+    state: LocalState,
+    *,
+    postgres: bool = True,
+    valkey: bool = True,
+    s3: bool = True,
+    durable: bool = True,
+) -> Servers:
+    """The servers of a data directory, with the ports and passwords it remembers, new ones for a new directory."""
+    logs = private_directory(directory / "logs")
+
+    def own(name: str) -> Path:
+        return private_directory(directory / name)
+
+    found = Servers(
+        Postgres(own("postgres"), state.port("postgres"), state.secret("postgres"), logs / "postgres.log", durable)
+        if postgres
+        else None,
+        Valkey(own("valkey"), state.port("valkey"), state.secret("valkey"), logs / "valkey.log") if valkey else None,
+        S3(
+            own("s3"),
+            state.port("s3"),
+            state.secret("s3_access_key_id", 8),
+            state.secret("s3_secret_access_key"),
+            logs / "s3.log",
+        )
+        if s3
+        else None,
+    )
+    state.save()
+    return found
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log file, cut to one screen line; what a child said before it ended."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "it wrote nothing"
+    said = [line.strip() for line in lines if line.strip()]
+    telling = [line for line in said[-20:] if "FATAL" in line or "rror" in line]
+    return (telling or said or ["it wrote nothing"])[-1][:300]
+
+
+def wait_ready(spec: ChildSpec, process: subprocess.Popen[bytes], timeout_s: float = START_TIMEOUT_S) -> None:
+    """Wait until a child that was started does its work.
+
+    Raises:
+        StackError: it ended, or took too long.
+    """
+    until = time.monotonic() + timeout_s
+    while not spec.ready(process.pid):
+        if process.poll() is not None:
+            raise StackError(f"{spec.name} ended with {process.returncode}: {last_words(spec.log)} (see {spec.log})")
+        if time.monotonic() > until:
+            raise StackError(f"{spec.name} did not answer within {timeout_s:g} s (see {spec.log})")
+        time.sleep(POLL_S)
+
+
+def spawn_options(spec: ChildSpec, log: BinaryIO) -> dict[str, Any]:
+    """How a child is started, besides its command: the options of `subprocess.Popen`."""
+    return {
+        "cwd": spec.cwd,
+        "env": dict(spec.env),
+        "stdin": subprocess.DEVNULL,
+        "stdout": log,
+        "stderr": subprocess.STDOUT,
+        # Ctrl-C in the terminal is for the parent, which stops its children in order.
+        "start_new_session": True,
+    }
+
+
+def spawn(spec: ChildSpec) -> subprocess.Popen[bytes]:
+    """Start a child that cannot outlive the calling thread."""
+    with spec.log.open("ab") as log:
+        return subprocess.Popen(spec.launch_command(), **spawn_options(spec, log))
+
+
+def stop(spec: ChildSpec, process: subprocess.Popen[bytes]) -> None:
+    """Stop a child: politely, then not."""
+    if process.poll() is not None:
+        return
+    process.send_signal(spec.stop_signal)
+    try:
+        process.wait(spec.stop_timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)
+
+
+@contextmanager
+def running(specs: Sequence[ChildSpec]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """Start these children, wait until they work, and stop them at the end, the last one first.
+
+    They die with the calling thread. For programs that need servers for a while, such as tests and measurements.
+
+    Raises:
+        StackError: one does not start.
+    """
+    with ExitStack() as stack:
+        processes = {}
+        for spec in specs:
+            processes[spec.name] = spawn(spec)
+            stack.callback(stop, spec, processes[spec.name])
+        for spec in specs:
+            wait_ready(spec, processes[spec.name])
+        yield processes

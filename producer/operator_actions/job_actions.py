@@ -1,0 +1,192 @@
+"""What a person decides about a job: to cancel it, to try it again, or what became of an unconfirmed one."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from producer.errors import JobNotFound, NotPossible
+from producer.intake.intake import Prepared, as_new_job, as_prepared
+from producer.intake.job_spec import parse_job
+from seedance.gateways.registry import DIALECTS
+from storage.campaigns import controls
+from storage.database import Connection, Database
+from storage.jobs import attempts, queries, transitions
+from storage.jobs.enqueue import enqueue_jobs
+from storage.jobs.records import AttemptOutcome, JobView, Move
+from storage.jobs.states import JobState
+from storage.settings import Settings
+
+_RACES = 5  # how often a job may change under our hands before we say so
+_SUBMITTED = (JobState.UNCONFIRMED, JobState.GENERATING, JobState.TRANSFERRING)
+_NO_ACCOUNT: dict[str, Any] = {"account": None, "gateway": None, "model": None}
+
+
+def get_job(conn: Connection, tenant: str, job_id: UUID) -> JobView:
+    """The job as it stands.
+
+    Raises:
+        JobNotFound: the tenant has none of that id.
+    """
+    found = queries.get_jobs(conn, tenant, [job_id]).get(job_id)
+    if found is None:
+        raise JobNotFound(job_id)
+    return found
+
+
+def cancel(database: Database, tenant: str, job_id: UUID, *, discard: bool = False) -> JobView:
+    """Give a job up. A queued one costs nothing. One that is at a gateway which can cancel is cancelled there by a
+    worker, if it has not begun; the job's `cancel_request` says that this is wanted. `discard` gives up one that was
+    submitted in any case, though it is billed all the same. A job that is cancelled already stays so.
+
+    Raises:
+        JobNotFound: there is none of that id.
+        NotPossible: it was submitted, its gateway cannot cancel and `discard` is not set; or it has ended.
+    """
+    for _ in range(_RACES):
+        with database.begin() as conn:
+            job = get_job(conn, tenant, job_id)
+            if job.state is JobState.CANCELLED:
+                return job
+            _check_cancellable(job, discard)
+            if what_cancelling_does(job) == "asks":
+                if transitions.request_cancel(conn, job_id, "discard" if discard else "keep"):
+                    return get_job(conn, tenant, job_id)
+                continue
+            reason = "cancelled" if job.state is JobState.QUEUED else "discarded"
+            if transitions.move(conn, [Move(job_id, (job.state,), JobState.CANCELLED, reason)]):
+                return get_job(conn, tenant, job_id)
+    raise NotPossible(job_id, "is changing right now; try again in a moment")
+
+
+def what_cancelling_does(job: JobView) -> Literal["free", "asks", "billed", "nothing"]:
+    """What comes of cancelling a job as it stands: it ends for nothing; its gateway is asked, which may be too late; it
+    is billed in any case and can only be discarded; nothing, for it has ended."""
+    if job.terminal:
+        return "nothing"
+    if job.state is JobState.QUEUED:
+        return "free"
+    return "asks" if job.state is JobState.SUBMITTING or _can_cancel(job) else "billed"
+
+
+def _can_cancel(job: JobView) -> bool:
+    """Whether a worker may still get it cancelled at its gateway for nothing."""
+    dialect = DIALECTS.get(job.gateway or "")
+    return (
+        dialect is not None
+        and dialect.capabilities().cancel
+        and job.state in (JobState.GENERATING, JobState.UNCONFIRMED)
+    )
+
+
+def _check_cancellable(job: JobView, discard: bool) -> None:
+    if job.terminal:
+        raise NotPossible(job.id, f"has already {job.state}")
+    if job.state in _SUBMITTED and not discard and not _can_cancel(job):
+        doubt = "may have been" if job.state is JobState.UNCONFIRMED else "was already"
+        bill = "may" if job.state is JobState.UNCONFIRMED else "will"
+        raise NotPossible(
+            job.id,
+            f"{doubt} submitted to {job.account} and {bill} be billed; discard it if its video is not wanted",
+        )
+
+
+def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> tuple[JobView, bool]:
+    """A new job that asks for the same as a failed or cancelled one, and whether it was made just now.
+
+    The new job's metadata names the old one as `retry_of`. One job is retried once: asked again, the same retry is
+    given back, unless that has failed as well; then that one is retried.
+
+    Raises:
+        JobNotFound: there is none of that id.
+        NotPossible: the job has not failed.
+        InvalidInput: no configured account can serve it any more.
+    """
+    while True:
+        with database.begin() as conn:
+            old = get_job(conn, tenant, job_id)
+            if old.state not in (JobState.FAILED, JobState.CANCELLED):
+                raise NotPossible(job_id, f"is {old.state}; only a failed or cancelled job can be retried")
+            campaign_id = controls.ensure_campaign(conn, tenant, old.campaign) if old.campaign else None
+            new = as_new_job(_again(old, settings), tenant, campaign_id)
+            [stored] = enqueue_jobs(conn, [new])
+            job = get_job(conn, tenant, stored.id)
+        if stored.created or job.state not in (JobState.FAILED, JobState.CANCELLED):
+            return job, stored.created
+        job_id = job.id
+
+
+def _again(old: JobView, settings: Settings) -> Prepared:
+    """The same job once more, without its deadline, which was counted from the first time."""
+    spec = parse_job(
+        old.request
+        | {
+            "idempotency_key": f"retry:{old.id}",
+            "account": old.account_pin,
+            "priority": old.priority,
+            "webhook_url": old.webhook_url,
+            "metadata": old.metadata | {"retry_of": str(old.id)},
+            "tags": old.tags,
+        }
+    )
+    return as_prepared(spec, settings)
+
+
+def adopt(database: Database, tenant: str, job_id: UUID, task_id: str) -> JobView:
+    """Say that the gateway's task is this unconfirmed job's: it is polled from now on.
+
+    Raises:
+        JobNotFound: there is none of that id.
+        NotPossible: the job is not unconfirmed, or the task belongs to another job.
+    """
+    if not task_id.strip() or not task_id.isprintable():
+        raise NotPossible(job_id, "cannot take a blank task id")
+    with database.begin() as conn:
+        job = _unconfirmed(conn, tenant, job_id)
+        holder = attempts.holder_of_task(conn, job.account or "", task_id)
+        if holder is not None and holder != job_id:
+            whose = f"job {holder}" if queries.get_jobs(conn, tenant, [holder]) else "another job"
+            raise NotPossible(job_id, f"cannot take task {task_id}: it belongs to {whose}")
+        patch = {"gateway_task_id": task_id, "setbacks": 0, "refusals": 0}
+        _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.GENERATING, "adopted", patch=patch))
+        attempts.finish_attempts(conn, [AttemptOutcome(job_id, job.attempt, "accepted", gateway_task_id=task_id)], [])
+        return get_job(conn, tenant, job_id)
+
+
+def resubmit(database: Database, tenant: str, job_id: UUID) -> JobView:
+    """Queue an unconfirmed job again; if the gateway did take it, it is generated and paid for twice.
+
+    Raises:
+        JobNotFound: there is none of that id.
+        NotPossible: the job is not unconfirmed.
+    """
+    with database.begin() as conn:
+        _unconfirmed(conn, tenant, job_id)
+        _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.QUEUED, "resubmitted", patch=_NO_ACCOUNT))
+        return get_job(conn, tenant, job_id)
+
+
+def abandon(database: Database, tenant: str, job_id: UUID) -> JobView:
+    """End an unconfirmed job as failed, with the code `abandoned`.
+
+    Raises:
+        JobNotFound: there is none of that id.
+        NotPossible: the job is not unconfirmed.
+    """
+    error = {"code": "abandoned", "message": "given up by hand; the gateway may have generated and billed it"}
+    with database.begin() as conn:
+        _unconfirmed(conn, tenant, job_id)
+        _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.FAILED, "abandoned", patch={"error": error}))
+        return get_job(conn, tenant, job_id)
+
+
+def _unconfirmed(conn: Connection, tenant: str, job_id: UUID) -> JobView:
+    job = get_job(conn, tenant, job_id)
+    if job.state is not JobState.UNCONFIRMED:
+        raise NotPossible(job_id, f"is {job.state}, not unconfirmed; there is nothing to resolve")
+    return job
+
+
+def _move(conn: Connection, move: Move) -> None:
+    if not transitions.move(conn, [move]):
+        raise NotPossible(move.id, "has just changed; look at it again")

@@ -1,0 +1,208 @@
+"""Webhooks as a tenant manages them: endpoints, their secrets, what was sent, and sending it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from producer.errors import ReplayRefused, WebhookNotFound
+from producer.intake.webhook_urls import address_problem, form_problem, job_url_problem
+from seedance.problems import InvalidInput, Problem, shorten
+from storage.database import Connection
+from storage.settings import Settings
+from storage.webhooks import endpoints, messages, outbox
+from storage.webhooks.endpoints import Endpoint
+from storage.webhooks.messages import MessageFilter, MessageState, MessageView, parse_webhook_id, webhook_id
+from storage.webhooks.outbox import EventType
+from storage.webhooks.signing import new_secret
+
+MAX_ENDPOINTS = 20
+OVERLAP_S = 86_400.0
+MAX_OVERLAP_S = 30 * 86_400.0
+EVENTS = tuple(event for event in EventType if event is not EventType.TEST)
+"""What an endpoint may ask for."""
+SENT_ONCE = (MessageState.DELIVERED, MessageState.DEAD, MessageState.RETRYING)
+_HELLO = {"message": "a test of reelq's webhooks; nothing has happened"}
+
+
+def add_endpoint(
+    conn: Connection, settings: Settings, tenant: str, url: str, events: Sequence[str] = ()
+) -> tuple[Endpoint, str]:
+    """A new endpoint, and its secret, which is shown this once. No `events`: all of them.
+
+    Raises:
+        InvalidInput: the URL or an event cannot be used, the URL is known, or there are too many.
+    """
+    if (problem := form_problem(url) or address_problem(url, settings)) is not None:
+        raise InvalidInput([Problem("url", problem)])
+    _check_events(events)
+    if len(endpoints.list_endpoints(conn, tenant)) >= MAX_ENDPOINTS:
+        raise InvalidInput([Problem("url", f"there are {MAX_ENDPOINTS} endpoints already; remove one first")])
+    secret = new_secret()
+    made = endpoints.add_endpoint(conn, tenant, url, list(dict.fromkeys(events)), secret)
+    if made is None:
+        raise InvalidInput([Problem("url", f"is an endpoint already: {shorten(url)}")])
+    return made, secret
+
+
+def _check_events(events: Sequence[str]) -> None:
+    if strange := [event for event in events if event not in EVENTS]:
+        known = ", ".join(EVENTS)
+        raise InvalidInput([Problem("events", f"{shorten(strange[0])} is none; there is {known}")])
+
+
+def get_endpoint(conn: Connection, tenant: str, endpoint_id: UUID) -> Endpoint:
+    """The endpoint of that id.
+
+    Raises:
+        WebhookNotFound: the tenant has none.
+    """
+    return _there(endpoints.get_endpoint(conn, tenant, endpoint_id), endpoint_id)
+
+
+def _there(found: Endpoint | None, endpoint_id: UUID) -> Endpoint:
+    if found is None:
+        raise WebhookNotFound("endpoint", endpoint_id)
+    return found
+
+
+def change_endpoint(
+    conn: Connection,
+    tenant: str,
+    endpoint_id: UUID,
+    *,
+    events: Sequence[str] | None = None,
+    disabled: bool | None = None,
+) -> Endpoint:
+    """Change what is given; None: as it is. What waits for one that is disabled is given up.
+
+    Raises:
+        WebhookNotFound: the tenant has none of that id.
+        InvalidInput: an event is unknown.
+    """
+    _check_events(events or ())
+    found = endpoints.change_endpoint(conn, tenant, endpoint_id, events=events, disabled=disabled, reason="by hand")
+    return _there(found, endpoint_id)
+
+
+def rotate_secret(
+    conn: Connection, tenant: str, endpoint_id: UUID, overlap_s: float = OVERLAP_S
+) -> tuple[Endpoint, str]:
+    """A new secret for an endpoint, shown this once; messages carry a signature of the former one too for so long.
+
+    Raises:
+        WebhookNotFound: the tenant has none of that id.
+        InvalidInput: the overlap is negative or longer than 30 days.
+    """
+    if not 0 <= overlap_s <= MAX_OVERLAP_S:
+        raise InvalidInput([Problem("overlap_seconds", f"must be 0 to {MAX_OVERLAP_S:.0f}, not {overlap_s:g}")])
+    secret = new_secret()
+    found = endpoints.rotate_secret(conn, tenant, endpoint_id, secret, overlap_s)
+    return _there(found, endpoint_id), secret
+
+
+def remove_endpoint(conn: Connection, tenant: str, endpoint_id: UUID) -> None:
+    """Remove an endpoint; what waits for it is given up.
+
+    Raises:
+        WebhookNotFound: the tenant has none of that id.
+    """
+    if not endpoints.remove_endpoint(conn, tenant, endpoint_id):
+        raise WebhookNotFound("endpoint", endpoint_id)
+
+
+def endpoint_document(endpoint: Endpoint) -> dict[str, Any]:
+    """An endpoint as JSON, without its secrets. Empty `events`: all of them."""
+    return {name: value for name, value in asdict(endpoint).items() if name != "tenant"}
+
+
+# --- messages --------------------------------------------------------------------------------------------------------
+
+
+def message_document(message: MessageView) -> dict[str, Any]:
+    """A message as JSON; its `id` is the `webhook-id` that its receiver sees."""
+    shown = {name: value for name, value in asdict(message).items() if name != "tenant"}
+    return shown | {"id": webhook_id(message.id)}
+
+
+def message_id(text: str) -> UUID:
+    """The id that was written.
+
+    Raises:
+        WebhookNotFound: no message can have it.
+    """
+    try:
+        return parse_webhook_id(text.strip())
+    except ValueError:
+        raise WebhookNotFound("message", shorten(text)) from None
+
+
+def get_message(conn: Connection, tenant: str, text: str) -> MessageView:
+    """The message of that id.
+
+    Raises:
+        WebhookNotFound: the tenant has none.
+    """
+    wanted = message_id(text)
+    found = messages.list_messages(conn, MessageFilter(tenant, ids=[wanted]), limit=1)
+    if not found:
+        raise WebhookNotFound("message", webhook_id(wanted))
+    return found[0]
+
+
+def replay_one(conn: Connection, tenant: str, text: str) -> MessageView:
+    """Send a message again, under its id.
+
+    Raises:
+        WebhookNotFound: the tenant has none of that id.
+        ReplayRefused: its endpoint is removed or disabled, or it is being sent right now.
+    """
+    message = get_message(conn, tenant, text)
+    if not messages.replay_messages(conn, MessageFilter(tenant, ids=[message.id])):
+        why = "cannot be sent again: its endpoint is disabled, or it is being sent right now"
+        raise ReplayRefused(webhook_id(message.id), why if message.url else "has no endpoint any more: it was removed")
+    return get_message(conn, tenant, text)
+
+
+def replay_many(
+    conn: Connection,
+    tenant: str,
+    *,
+    dead: bool = False,
+    since: datetime | None = None,
+    endpoint_id: UUID | None = None,
+) -> int:
+    """Send messages again: those that were given up (`dead`), or all that were sent of what happened `since` then;
+    gives their number. Tests are left out.
+
+    Raises:
+        InvalidInput: neither is given, or the instant has no offset from UTC.
+    """
+    if not dead and since is None:
+        raise InvalidInput([Problem("", "say which: ids, those that are dead, or since when")])
+    if since is not None and since.utcoffset() is None:
+        raise InvalidInput([Problem("since", "needs its offset from UTC, as in 2030-01-31T18:00:00Z")])
+    states = (MessageState.DEAD,) if dead else SENT_ONCE
+    wanted = MessageFilter(tenant, states=states, endpoint_id=endpoint_id, since=since, tests=False)
+    return len(messages.replay_messages(conn, wanted))
+
+
+def send_test(
+    conn: Connection, settings: Settings, tenant: str, *, endpoint_id: UUID | None = None, url: str | None = None
+) -> str:
+    """Have a test event sent, once, to an endpoint or a URL; gives the message's id.
+
+    Raises:
+        WebhookNotFound: the tenant has no such endpoint.
+        InvalidInput: not one of both is given, the URL can never be called, or the endpoint is disabled.
+    """
+    if (endpoint_id is None) == (url is None):
+        raise InvalidInput([Problem("", "name an endpoint or a url")])
+    if url is not None and (problem := form_problem(url) or job_url_problem(url, settings)) is not None:
+        raise InvalidInput([Problem("url", problem)])
+    if endpoint_id is not None and (found := get_endpoint(conn, tenant, endpoint_id)).disabled_at is not None:
+        raise InvalidInput([Problem("endpoint_id", f"is disabled: {found.disabled_reason}")])
+    return webhook_id(outbox.tell_test(conn, tenant, _HELLO, endpoint_id=endpoint_id, url=url))

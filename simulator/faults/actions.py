@@ -1,0 +1,125 @@
+"""What a fault that struck does to a call, and what it has in store for a task."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+from typing import Any, Protocol
+
+from simulator.answers import HTML_TYPE, JSON_TYPE, Answer, Cut
+from simulator.dialects.ark_error import moderation_message
+from simulator.faults.rules import Rule
+from simulator.tasks import Fate
+
+_GARBAGE = random.Random("garbage").randbytes(64)  # noqa: S311 - filler
+
+
+class Speaker(Protocol):
+    """Whoever answers, in its own words: a dialect, or the object store."""
+
+    def unauthorized(self) -> Answer: ...
+    def no_money(self) -> Answer: ...
+    def busy(self) -> Answer: ...
+    def moderated(self, code: str, message: str) -> Answer: ...
+    def failure(self, status: int, code: str, message: str) -> Answer: ...
+
+
+async def before(rule: Rule, speaker: Speaker) -> Answer | None:
+    """Act before the request is carried out; None: carry it out.
+
+    Raises:
+        Cut: the connection is to be closed without an answer.
+    """
+    given = rule.parameters
+    match rule.kind.name:
+        case "status":
+            answer = error_answer(speaker, given["status"], given["body"], given["code"], given["message"])
+            return with_retry_after(answer, given["retry_after"])
+        case "rate_limit":
+            return with_retry_after(speaker.busy(), given["retry_after"])
+        case "no_money":
+            return speaker.no_money()
+        case "bad_key":
+            return speaker.unauthorized()
+        case "garbage":
+            return Answer(200, _GARBAGE, JSON_TYPE)
+        case "html_200":
+            return Answer(200, html_page(200, "Service under maintenance"), HTML_TYPE)
+        case "empty_200":
+            return Answer(200, b"", JSON_TYPE)
+        case "moderate_input":
+            code = moderation_code("Input", given)
+            return speaker.moderated(code, moderation_message(code))
+        case "slow":
+            await asyncio.sleep(given["seconds"])
+        case "hang" if not given["accepted"]:
+            await asyncio.sleep(given["seconds"])
+            raise Cut("close")
+    return None
+
+
+async def after(rule: Rule, speaker: Speaker, answer: Answer) -> Answer:
+    """Act when the request has been carried out.
+
+    Raises:
+        Cut: the connection is to be closed without an answer.
+    """
+    given = rule.parameters
+    match rule.kind.name:
+        case "hang":
+            await asyncio.sleep(given["seconds"])
+            raise Cut("close")
+        case "close_after_accept":
+            raise Cut("close")
+        case "rst_after_accept":
+            raise Cut("reset")
+        case "accept_then_500":
+            return error_answer(speaker, given["status"], given["body"], "", "")
+    return answer
+
+
+def fate_of(rule: Rule | None) -> Fate:
+    if rule is None:
+        return Fate()
+    given = rule.parameters
+    match rule.kind.name:
+        case "fail":
+            return Fate("failed", given["code"], given["message"])
+        case "moderate_output":
+            code = moderation_code("Output", given)
+            return Fate("failed", code, moderation_message(code))
+        case "lost":
+            return Fate("lost")
+        case "inner_expired":
+            return Fate("expired")
+        case _:
+            return Fate(
+                url_dies_after_s=given["after_s"],
+                url_dies_after_fetches=given["after_fetches"],
+                url_dies_for_good=given["for_good"],
+            )
+
+
+def error_answer(speaker: Speaker, status: int, body: str, code: str, message: str) -> Answer:
+    if body == "empty":
+        return Answer(status)
+    if body == "html":
+        return Answer(status, html_page(status, "Error"), HTML_TYPE)
+    return speaker.failure(status, code, message)
+
+
+def with_retry_after(answer: Answer, seconds: float | None) -> Answer:
+    if seconds is None:
+        return answer
+    return replace(answer, headers={**answer.headers, "Retry-After": f"{seconds:g}"})
+
+
+def html_page(status: int, title: str) -> bytes:
+    page = f"<html>\r\n<head><title>{status} {title}</title></head>\r\n<body>\r\n<center><h1>{status} {title}</h1>"
+    return f"{page}</center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n".encode()
+
+
+def moderation_code(stage: str, given: Any) -> str:
+    code = f"{stage}{given['modality'].capitalize()}SensitiveContentDetected"
+    return f"{code}.{given['detail']}" if given["detail"] else code

@@ -1,0 +1,52 @@
+"""How admission treats a campaign: a paused one gets no slots, a heavier one more of them."""
+
+from __future__ import annotations
+
+from typing import LiteralString, cast
+from uuid import UUID
+
+from storage.admission.fair_share import claim_submits as claim_submits
+from storage.database import Connection
+from storage.jobs.enqueue import new_job_id
+
+MAX_WEIGHT = 100
+"""Of campaigns and of tenants."""
+
+
+def set_paused(conn: Connection, tenant: str, name: str, *, paused: bool) -> bool:
+    """Pause a campaign or let it go on; False if there is none of that name. A pause keeps its first time."""
+    done = conn.execute(
+        """UPDATE campaigns SET paused_at = CASE WHEN %(paused)s THEN coalesce(paused_at, now()) END
+           WHERE tenant = %(tenant)s AND name = %(name)s""",
+        {"tenant": tenant, "name": name, "paused": paused},
+    )
+    return done.rowcount == 1
+
+
+def set_weight(conn: Connection, campaign_id: UUID, weight: int) -> None:
+    """Say how many jobs a campaign gets in its turn, where others of its tenant get one."""
+    conn.execute("UPDATE campaigns SET weight = %(weight)s WHERE id = %(id)s", {"id": campaign_id, "weight": weight})
+
+
+def is_paused(conn: Connection, job_id: UUID) -> bool:
+    """Whether a job belongs to a paused campaign."""
+    row = conn.execute(
+        """SELECT c.paused_at IS NOT NULL FROM jobs j JOIN campaigns c ON c.id = j.campaign_id
+           WHERE j.id = %(job)s""",
+        {"job": job_id},
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+_CAMPAIGN: LiteralString = """
+INSERT INTO campaigns (id, tenant, name) VALUES (%(id)s, %(tenant)s, %(name)s)
+ON CONFLICT (tenant, name) DO UPDATE SET settled = false
+RETURNING id
+"""
+
+
+def ensure_campaign(conn: Connection, tenant: str, name: str) -> UUID:
+    """The campaign of that name, made if there is none."""
+    row = conn.execute(_CAMPAIGN, {"id": new_job_id(), "tenant": tenant, "name": name}).fetchone()
+    assert row is not None  # noqa: S101 - DO UPDATE returns the row either way
+    return cast(UUID, row[0])

@@ -1,0 +1,30 @@
+"""Read-only campaign queries."""
+
+from __future__ import annotations
+
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from storage.database import Connection
+
+_CAMPAIGNS: LiteralString = """
+SELECT c.id, c.name, c.created_at, c.paused_at, c.weight,
+       coalesce((SELECT jsonb_object_agg(s.state, s.number)
+                 FROM (SELECT state, count(*) AS number FROM jobs WHERE campaign_id = c.id GROUP BY state) s),
+                '{}'::jsonb) AS counts
+FROM campaigns c
+WHERE c.tenant = %(tenant)s AND (%(name)s::text IS NULL OR c.name = %(name)s)
+  AND (%(before)s::uuid IS NULL OR c.id < %(before)s)
+ORDER BY c.id DESC LIMIT %(limit)s
+"""
+
+
+def campaign_summaries(
+    conn: Connection, tenant: str, *, name: str | None = None, before: UUID | None = None, limit: int = 50
+) -> list[dict[str, Any]]:
+    """A tenant's campaigns (id, name, created_at, paused_at, weight, counts by state), the newest first; `before` is
+    the last one of the page before."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(_CAMPAIGNS, {"tenant": tenant, "name": name, "before": before, "limit": limit}).fetchall()

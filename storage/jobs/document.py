@@ -1,0 +1,44 @@
+"""A job as the outside sees it: in the API's answers and in webhooks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from storage.jobs.records import JobView
+from storage.jobs.states import JobState
+
+_SHOWN_CHARS = 64
+
+
+def job_links(job: JobView) -> dict[str, str]:
+    """Where to go from a job, as paths of the API; the files only once they are there."""
+    self = f"/v1/jobs/{job.id}"
+    links = {"self": self, "events": f"{self}/events"}
+    if job.state is JobState.SUCCEEDED:
+        files = {"video": job.object_key, "poster": job.poster_key, "last_frame": job.last_frame_key}
+        links |= {name: f"{self}/{name.replace('_', '-')}" for name, key in files.items() if key is not None}
+    elif job.terminal:
+        links["retry"] = f"{self}/retry"
+    else:
+        links["cancel"] = f"{self}/cancel"
+        if job.state is JobState.UNCONFIRMED:
+            links["resolve"] = f"{self}/resolve"
+    return links
+
+
+def job_document(job: JobView) -> dict[str, Any]:
+    """A job as one JSON object, with its links, and with data URIs cut short: a video's worth of text helps nobody."""
+    return asdict(job) | {"request": cut_short(job.request), "links": job_links(job)}
+
+
+def cut_short(value: Any) -> Any:
+    """JSON with the data URIs in it cut to their beginning."""
+    match value:
+        case str() if value.startswith("data:") and len(value) > _SHOWN_CHARS:
+            return f"{value[:_SHOWN_CHARS]}… ({len(value):,} characters)"
+        case dict():
+            return {name: cut_short(item) for name, item in value.items()}
+        case list():
+            return [cut_short(item) for item in value]
+    return value

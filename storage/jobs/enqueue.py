@@ -1,0 +1,91 @@
+"""Store new jobs, once per idempotency key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import LiteralString
+from uuid import UUID
+
+import uuid_utils.compat
+
+from storage.admission.fair_share import claim_submits as claim_submits
+from storage.database import Connection
+from storage.jobs.records import Enqueued, IdempotencyConflict, NewJob
+from storage.jsonb import dumps
+
+_ENQUEUE_CHUNK = 2_000
+
+
+def new_job_id() -> UUID:
+    """A fresh id. Ids grow with time, so that new rows lie together in the index (UUIDv7, RFC 9562)."""
+    return uuid_utils.compat.uuid7()
+
+
+_ENQUEUE: LiteralString = """
+WITH input AS (
+    SELECT * FROM jsonb_to_recordset(%(jobs)s::jsonb) AS r(
+        id uuid, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text, gateways text[],
+        account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8, webhook_url text,
+        metadata jsonb, tags text[], estimate jsonb)
+), stored AS (
+    INSERT INTO jobs (id, tenant, campaign_id, idempotency_key, request, request_hash, gateways, account_pin, priority,
+                      deadline_at, webhook_url, metadata, tags, estimate)
+    SELECT id, tenant, campaign_id, idempotency_key, request, request_hash, gateways, account_pin, priority,
+           coalesce(deadline_at, now() + make_interval(secs => deadline_s)), webhook_url, metadata, tags,
+           estimate
+    FROM input
+    ON CONFLICT (tenant, idempotency_key) DO NOTHING
+    RETURNING id
+), logged AS (
+    INSERT INTO job_events (job_id, target, reason) SELECT id, 'queued', 'enqueued' FROM stored
+)
+SELECT id FROM stored
+"""
+
+
+_BY_KEY: LiteralString = """
+SELECT tenant, idempotency_key, id, request_hash FROM jobs
+WHERE (tenant, idempotency_key) IN (SELECT * FROM unnest(%(tenants)s::text[], %(keys)s::text[]))
+"""
+
+
+def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
+    """Store jobs, all or none; a job whose key is known is the earlier one, if it asks for the same.
+
+    Raises:
+        IdempotencyConflict: a key is known with another request; nothing of the batch must be committed.
+    """
+    chosen: dict[tuple[str, str], tuple[int, NewJob]] = {}
+    fresh: list[NewJob] = []
+    for index, job in enumerate(jobs):
+        if job.idempotency_key is not None:
+            _, first = chosen.setdefault((job.tenant, job.idempotency_key), (index, job))
+            if first.request_hash != job.request_hash:
+                raise IdempotencyConflict(job.idempotency_key, index, None)
+            if first is not job:
+                continue
+        fresh.append(job)
+    stored: set[UUID] = set()
+    for start in range(0, len(fresh), _ENQUEUE_CHUNK):
+        chunk = fresh[start : start + _ENQUEUE_CHUNK]
+        stored.update(row[0] for row in conn.execute(_ENQUEUE, {"jobs": dumps(chunk)}))
+    known = _known_keys(conn, [key for key, (_, job) in chosen.items() if job.id not in stored])
+    for key, (index, job) in chosen.items():
+        if key in known and known[key][1] != job.request_hash:
+            raise IdempotencyConflict(key[1], index, known[key][0])
+    results = []
+    for job in jobs:
+        if job.id in stored:
+            results.append(Enqueued(job.id, created=True))
+            continue
+        key = (job.tenant, job.idempotency_key or "")
+        first_id = known[key][0] if key in known else chosen[key][1].id
+        results.append(Enqueued(first_id, created=False))
+    return results
+
+
+def _known_keys(conn: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[UUID, str]]:
+    if not keys:
+        return {}
+    parameters = {"tenants": [tenant for tenant, _ in keys], "keys": [key for _, key in keys]}
+    return {(row[0], row[1]): (row[2], row[3]) for row in conn.execute(_BY_KEY, parameters)}

@@ -1,0 +1,180 @@
+"""Read-only job queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from storage.database import Connection
+from storage.jobs.records import JobView
+from storage.jobs.states import JobState
+
+_VIEW: LiteralString = """
+SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priority, j.tags, j.metadata, j.webhook_url,
+       j.account, j.account_pin, j.gateway, j.model, j.gateway_task_id, j.attempt, j.polls, j.error, j.usage,
+       j.estimate, j.cost, j.seed, CASE WHEN j.deleted_at IS NULL THEN j.object_key END AS object_key,
+       CASE WHEN j.deleted_at IS NULL THEN j.poster_key END AS poster_key,
+       CASE WHEN j.deleted_at IS NULL THEN j.last_frame_key END AS last_frame_key, j.size_bytes, j.sha256, j.due_at,
+       j.deadline_at, j.created_at, j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at,
+       j.cancel_request, j.deleted_at,
+       -- A budget holds back very many jobs at once: it says so itself, not each of their rows.
+       CASE WHEN j.state = 'queued' AND j.account IS NULL AND EXISTS (
+           SELECT FROM budgets b WHERE b.tenant = j.tenant AND b.held_until IS NOT NULL
+             AND b.campaign_id IN ('00000000-0000-0000-0000-000000000000'::uuid, j.campaign_id))
+       THEN 'over_budget' ELSE j.reason END AS reason
+FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
+"""
+
+
+_LIST: LiteralString = """
+WHERE j.tenant = %(tenant)s AND (%(state)s::text IS NULL OR j.state = %(state)s)
+  AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s)
+ORDER BY j.id DESC LIMIT %(limit)s
+"""
+
+
+_BY_IDS: LiteralString = "WHERE j.id = ANY(%(ids)s) AND j.tenant = %(tenant)s"
+
+
+_UNSUCCESSFUL: LiteralString = """
+WHERE j.id = ANY(%(ids)s) AND j.tenant = %(tenant)s AND j.state IN ('unconfirmed', 'failed', 'cancelled')
+ORDER BY j.id LIMIT %(limit)s
+"""
+
+
+def _view(row: dict[str, Any]) -> JobView:
+    return JobView(**row | {"state": JobState(row["state"])})
+
+
+def list_jobs(
+    conn: Connection, tenant: str, *, state: JobState | None = None, campaign: str | None = None, limit: int = 50
+) -> list[JobView]:
+    """Jobs of a tenant, the newest first."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_VIEW + _LIST, {"tenant": tenant, "state": state, "campaign": campaign, "limit": limit})
+        return [_view(row) for row in cursor]
+
+
+def get_jobs(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, JobView]:
+    """A tenant's jobs of these ids; unknown ids and those of others are missing."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_VIEW + _BY_IDS, {"ids": list(ids), "tenant": tenant})
+        return {row["id"]: _view(row) for row in cursor}
+
+
+def jobs_of_everybody(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, JobView]:
+    """The jobs of these ids, whosever they are: for the worker, which tells each tenant of its own."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_VIEW + "WHERE j.id = ANY(%(ids)s)", {"ids": list(ids)})
+        return {row["id"]: _view(row) for row in cursor}
+
+
+def unsuccessful_of(conn: Connection, tenant: str, ids: Sequence[UUID], limit: int) -> list[JobView]:
+    """Those of these jobs that failed, were cancelled or are unconfirmed, the oldest first."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_VIEW + _UNSUCCESSFUL, {"ids": list(ids), "tenant": tenant, "limit": limit})
+        return [_view(row) for row in cursor]
+
+
+def counts(conn: Connection, tenant: str, *, campaign: str | None = None) -> dict[JobState, int]:
+    """How many jobs of a tenant stand in each state; states without jobs are missing."""
+    rows = conn.execute(
+        """SELECT j.state, count(*) FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
+           WHERE j.tenant = %(tenant)s AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s) GROUP BY j.state""",
+        {"tenant": tenant, "campaign": campaign},
+    )
+    return {JobState(row[0]): row[1] for row in rows}
+
+
+def counts_of(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[JobState, int]:
+    """How many of these jobs stand in each state; states without jobs are missing."""
+    sql: LiteralString = """SELECT state, count(*) FROM jobs WHERE id = ANY(%(ids)s) AND tenant = %(tenant)s
+                            GROUP BY state"""
+    rows = conn.execute(sql, {"ids": list(ids), "tenant": tenant})
+    return {JobState(row[0]): row[1] for row in rows}
+
+
+_UNFINISHED: LiteralString = """
+SELECT count(*) FROM jobs
+WHERE id = ANY(%(ids)s) AND tenant = %(tenant)s AND due_at IS NOT NULL
+  AND NOT (%(held_is_finished)s AND state = 'unconfirmed' AND reason = 'held')
+"""
+
+
+def unfinished_of(conn: Connection, tenant: str, ids: Sequence[UUID], *, held_is_finished: bool) -> int:
+    """How many of these jobs still move by themselves. A job held for a person counts as finished if so wanted; one
+    whose task is still being looked for does not."""
+    parameters = {"ids": list(ids), "tenant": tenant, "held_is_finished": held_is_finished}
+    row = conn.execute(_UNFINISHED, parameters).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+_PAGE: LiteralString = """
+WHERE j.tenant = %(tenant)s
+  AND (%(states)s::text[] IS NULL OR j.state = ANY(%(states)s))
+  AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s)
+  AND (%(account)s::text IS NULL OR j.account = %(account)s)
+  AND (%(tags)s::text[] = '{}'::text[] OR (j.tags @> %(tags)s::text[] AND j.tags <> '{}'::text[]))
+  AND (%(idempotency_key)s::text IS NULL OR j.idempotency_key = %(idempotency_key)s)
+  AND (%(created_after)s::timestamptz IS NULL OR j.created_at > %(created_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR j.created_at < %(created_before)s)
+  AND (%(deleted)s OR j.deleted_at IS NULL)
+"""
+
+
+_NEWEST: LiteralString = """
+  AND (%(before)s::uuid IS NULL OR j.id < %(before)s) ORDER BY j.id DESC LIMIT %(limit)s
+"""
+
+
+_OLDEST: LiteralString = """
+  AND (%(after)s::uuid IS NULL OR j.id > %(after)s) ORDER BY j.id LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs of a tenant are meant; None and empty: whatever it is. A job must have every one of the tags."""
+
+    tenant: str
+    states: Sequence[JobState] | None = None
+    campaign: str | None = None
+    account: str | None = None
+    tags: Sequence[str] = ()
+    idempotency_key: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    deleted: bool = True
+    """Whether jobs whose files were deleted are among them."""
+
+    def as_parameters(self) -> dict[str, Any]:
+        return asdict(self) | {"tags": list(self.tags), "states": None if self.states is None else list(self.states)}
+
+
+def page_of_jobs(conn: Connection, wanted: JobFilter, *, before: UUID | None = None, limit: int = 50) -> list[JobView]:
+    """Jobs, the newest first; `before` is the last job of the page before."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_VIEW + _PAGE + _NEWEST, wanted.as_parameters() | {"before": before, "limit": limit})
+        return [_view(row) for row in cursor]
+
+
+def jobs_in_order(conn: Connection, wanted: JobFilter, *, after: UUID | None = None, limit: int = 500) -> list[JobView]:
+    """Jobs, the oldest first; `after` is the last job of the page before."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(_VIEW + _PAGE + _OLDEST, wanted.as_parameters() | {"after": after, "limit": limit})
+        return [_view(row) for row in cursor]
+
+
+def live_ids(conn: Connection, campaign_id: UUID, *, after: UUID | None = None, limit: int = 500) -> list[UUID]:
+    """Jobs of a campaign that are not terminal, the oldest first; `after` is the last one of the page before."""
+    rows = conn.execute(
+        """SELECT id FROM jobs WHERE campaign_id = %(campaign)s AND due_at IS NOT NULL
+           AND (%(after)s::uuid IS NULL OR id > %(after)s) ORDER BY id LIMIT %(limit)s""",
+        {"campaign": campaign_id, "after": after, "limit": limit},
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,224 @@
+"""What goes into and comes out of the job SQL: plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from storage.jobs.states import TERMINAL, JobState, check_transition
+from storage.tenants.tenants import DEFAULT_TENANT
+
+DEFAULT_PRIORITY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to store. `request` is canonical JSON; `gateways` are those whose dialects can serve it.
+
+    The deadline is an instant (`deadline_at`) or seconds from now by the database's clock (`deadline_s`), or neither.
+    """
+
+    id: UUID
+    request: Mapping[str, Any]
+    request_hash: str
+    gateways: Sequence[str]
+    tenant: str = DEFAULT_TENANT
+    campaign_id: UUID | None = None
+    idempotency_key: str | None = None
+    account_pin: str | None = None
+    priority: int = DEFAULT_PRIORITY
+    deadline_at: datetime | None = None
+    deadline_s: float | None = None
+    webhook_url: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    tags: Sequence[str] = ()
+    estimate: Mapping[str, Any] | None = None
+    """What it will cost, None when no price is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """Where a `NewJob` ended up: its own row (`created`), or that of the earlier job with the same key."""
+
+    id: UUID
+    created: bool
+
+
+class IdempotencyConflict(Exception):
+    """An idempotency key is taken by a job that asks for something else. `index` is the place in the batch."""
+
+    def __init__(self, key: str, index: int, job_id: UUID | None) -> None:
+        self.key = key
+        self.index = index
+        self.job_id = job_id
+        holder = f"job {job_id}" if job_id is not None else "an earlier job of the same batch"
+        super().__init__(f"idempotency_key {key!r} belongs to {holder}, which asks for something else")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker needs to know of a job it holds. Ages are in seconds by the database's clock."""
+
+    id: UUID
+    claim: int
+    state: JobState
+    attempt: int
+    refusals: int
+    setbacks: int
+    polls: int
+    reason: str | None
+    account: str
+    request: dict[str, Any]
+    gateway_task_id: str | None
+    video_url: str | None
+    last_frame_url: str | None
+    created_at: datetime
+    submitted_age_s: float | None
+    generated_age_s: float | None
+    deadline_in_s: float | None
+    expires_in_s: float | None
+    cancel_request: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One change of a job's state, to be written only if the row still is as it was read.
+
+    `sources` are the states it may be moved from; `claim` and `attempt`, where given, must be the row's own. `due_in_s`
+    counts from now (ignored for a terminal target); `expires_in_s` sets the video's expiry from now. `patch` holds
+    columns to set, `detail` what the event keeps. A move to the state it has is written without an event.
+    """
+
+    id: UUID
+    sources: tuple[JobState, ...]
+    target: JobState
+    reason: str
+    claim: int | None = None
+    attempt: int | None = None
+    due_in_s: float = 0.0
+    expires_in_s: float | None = None
+    patch: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        for source in self.sources:
+            if source is not self.target:
+                check_transition(source, self.target)
+        if self.target in TERMINAL and self.target in self.sources:
+            check_transition(self.target, self.target)
+
+    def as_row(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "sources": self.sources,
+            "target": self.target,
+            "reason": self.reason,
+            "claim": self.claim,
+            "attempt": self.attempt,
+            "due_in": None if self.target in TERMINAL else self.due_in_s,
+            "expires_in": self.expires_in_s,
+            "patch": self.patch,
+            "detail": self.detail,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A move that was written; `claim` is the row's new number, which fences out everybody who held it before."""
+
+    id: UUID
+    source: JobState
+    target: JobState
+    claim: int
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptMarks:
+    """By what an attempt can be recognised at the gateway later: its seed, and the hash of its callback token."""
+
+    seed: int | None = None
+    callback_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """An unconfirmed job, and what is known of the attempt that may have been accepted.
+
+    `age_s` counts from the begin of that attempt. `seed_is_own` is false where the job itself asked for the seed, so
+    that other jobs may have the same one.
+    """
+
+    id: UUID
+    claim: int
+    attempt: int
+    model: str
+    started_at: datetime
+    seed: int | None
+    seed_is_own: bool
+    reported_task_id: str | None
+    age_s: float
+    cancel_request: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptOutcome:
+    """What became of one POST. `outcome` is accepted, an error's code, or superseded by later knowledge."""
+
+    job_id: UUID
+    number: int
+    outcome: str
+    http_status: int | None = None
+    gateway_task_id: str | None = None
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job as people and programs see it; every field is a column of `jobs`, `campaign` is the campaign's name."""
+
+    id: UUID
+    state: JobState
+    campaign: str | None
+    idempotency_key: str | None
+    request: dict[str, Any]
+    priority: int
+    tags: list[str]
+    metadata: dict[str, Any]
+    webhook_url: str | None
+    account: str | None
+    account_pin: str | None
+    gateway: str | None
+    model: str | None
+    gateway_task_id: str | None
+    attempt: int
+    polls: int
+    reason: str | None
+    error: dict[str, Any] | None
+    usage: dict[str, Any] | None
+    estimate: dict[str, Any] | None
+    cost: dict[str, Any] | None
+    seed: int | None
+    object_key: str | None
+    poster_key: str | None
+    last_frame_key: str | None
+    size_bytes: int | None
+    sha256: str | None
+    due_at: datetime | None
+    deadline_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    submitted_at: datetime | None
+    generated_at: datetime | None
+    video_expires_at: datetime | None
+    finished_at: datetime | None
+    cancel_request: str | None
+    deleted_at: datetime | None
+
+    @property
+    def terminal(self) -> bool:
+        return self.state in TERMINAL

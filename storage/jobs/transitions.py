@@ -1,0 +1,123 @@
+"""The only writer of `jobs.state`: conditional moves, each with its event in the same transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Literal, LiteralString
+from uuid import UUID
+
+from storage.admission.fair_share import claim_submits as claim_submits
+from storage.database import Connection
+from storage.jobs.records import Move, Moved
+from storage.jobs.states import JobState
+from storage.jsonb import dumps
+from storage.webhooks.outbox import TELL_MOVED
+
+log = logging.getLogger("reelq.jobs")
+
+
+_MOVE: LiteralString = f"""
+WITH input AS (
+    SELECT * FROM jsonb_to_recordset(%(moves)s::jsonb) AS r(
+        id uuid, sources text[], target text, reason text, claim bigint, attempt smallint, due_in float8,
+        expires_in float8, patch jsonb, detail jsonb)
+), locked AS (
+    -- In the order of the ids, so that two batches with the same jobs wait for each other instead of deadlocking.
+    SELECT j.id, j.state AS source FROM jobs j JOIN input i ON i.id = j.id
+    WHERE j.state = ANY(i.sources) AND (i.claim IS NULL OR j.claim = i.claim)
+      AND (i.attempt IS NULL OR j.attempt = i.attempt)
+    ORDER BY j.id FOR UPDATE OF j
+), moved AS (
+    UPDATE jobs j SET
+        state = i.target, reason = i.reason, claim = j.claim + 1, updated_at = now(),
+        due_at = now() + make_interval(secs => i.due_in),
+        finished_at = CASE WHEN i.due_in IS NULL THEN now() END,
+        attempt = j.attempt + (i.target = 'submitting')::int::smallint,
+        submitted_at = CASE WHEN i.target = 'submitting' THEN now() ELSE j.submitted_at END,
+        generated_at = CASE WHEN i.target = 'transferring' THEN coalesce(j.generated_at, now()) ELSE j.generated_at END,
+        (account, gateway, model, gateway_task_id, refusals, setbacks, polls, video_url, last_frame_url, usage, seed,
+         object_key, size_bytes, sha256, last_frame_key, poster_key, cost, error, cancel_request,
+         video_expires_at) = (
+            SELECT p.account, p.gateway, p.model, p.gateway_task_id, p.refusals, p.setbacks, p.polls, p.video_url,
+                   p.last_frame_url, p.usage, p.seed, p.object_key, p.size_bytes, p.sha256, p.last_frame_key,
+                   p.poster_key, p.cost, p.error, p.cancel_request,
+                   coalesce(now() + make_interval(secs => i.expires_in), p.video_expires_at)
+            FROM jsonb_populate_record(j, i.patch) p)
+    FROM locked l JOIN input i ON i.id = l.id
+    WHERE j.id = l.id
+    RETURNING j.id, l.source, i.target, j.claim, j.attempt, i.reason, i.detail, j.tenant, j.webhook_url
+), logged AS (
+    INSERT INTO job_events (job_id, source, target, reason, detail)
+    SELECT id, source, target, reason, detail FROM moved WHERE source <> target OR detail IS NOT NULL
+), told AS ({TELL_MOVED})
+SELECT id, source, target, claim, attempt, reason FROM moved
+"""  # noqa: S608 - put together from constants
+
+
+def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
+    """Write state changes, each only where its row still is as the move expects.
+
+    What is missing from the result was moved by somebody else meanwhile, or its lease was given away: their word
+    stands.
+    """
+    if not moves:
+        return []
+    done = [
+        Moved(row[0], JobState(row[1]), JobState(row[2]), row[3], row[4], row[5])
+        for row in conn.execute(_MOVE, {"moves": dumps([item.as_row() for item in moves])})
+    ]
+    for item in done:
+        if item.source is not item.target:
+            log.info(
+                "job.moved job_id=%s from=%s to=%s reason=%s attempt=%d",
+                item.id,
+                item.source,
+                item.target,
+                item.reason,
+                item.attempt,
+            )
+    return done
+
+
+_POSTPONE: LiteralString = """
+UPDATE jobs j SET due_at = now() + make_interval(secs => i.due_in), reason = i.reason, setbacks = i.setbacks,
+                  polls = j.polls + i.polls,
+                  polled_at = CASE WHEN i.reason = 'generating' THEN now() ELSE j.polled_at END
+FROM jsonb_to_recordset(%(items)s::jsonb) AS i(id uuid, claim bigint, due_in float8, reason text, setbacks smallint,
+                                               polls int)
+WHERE j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL
+"""
+
+
+def postpone(conn: Connection, items: Iterable[tuple[UUID, int, float, str, int, int]]) -> None:
+    """Give jobs back until later, in the state they have: (id, claim, seconds, reason, setbacks, polls made)."""
+    names = ("id", "claim", "due_in", "reason", "setbacks", "polls")
+    rows = [dict(zip(names, item, strict=True)) for item in items]
+    if rows:
+        conn.execute(_POSTPONE, {"items": dumps(rows)})
+
+
+_REQUEST_CANCEL: LiteralString = """
+UPDATE jobs SET cancel_request = %(how)s,
+                -- While it is being submitted, due_at is the lease that tells a lost POST.
+                due_at = CASE WHEN state = 'submitting' THEN due_at ELSE now() END
+WHERE id = %(id)s AND state IN ('submitting', 'unconfirmed', 'generating')
+RETURNING id
+"""
+
+
+def request_cancel(conn: Connection, job_id: UUID, how: Literal["keep", "discard"]) -> bool:
+    """Note that somebody wants a submitted job cancelled; a worker does it. False: it is not at a gateway."""
+    return conn.execute(_REQUEST_CANCEL, {"id": job_id, "how": how}).fetchone() is not None
+
+
+_MARK_DELETED: LiteralString = """
+UPDATE jobs SET deleted_at = now(), updated_at = now()
+WHERE id = %(id)s AND finished_at IS NOT NULL AND deleted_at IS NULL
+"""
+
+
+def mark_deleted(conn: Connection, job_id: UUID) -> None:
+    """Note that the files of a terminal job are gone from the bucket; one that is marked already stays as it is."""
+    conn.execute(_MARK_DELETED, {"id": job_id})

@@ -1,0 +1,32 @@
+"""What a worker reads of the jobs it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from storage.admission.fair_share import claim_submits as claim_submits
+from storage.database import Connection
+from storage.jobs.records import Work
+from storage.jobs.states import JobState
+
+_WORK: LiteralString = """
+SELECT j.id, j.claim, j.attempt, j.refusals, j.setbacks, j.polls, j.reason, j.account, j.request,
+       j.gateway_task_id, j.video_url, j.last_frame_url, j.created_at,
+       extract(epoch FROM now() - j.submitted_at)::float8 AS submitted_age_s,
+       extract(epoch FROM now() - j.generated_at)::float8 AS generated_age_s,
+       extract(epoch FROM j.deadline_at - now())::float8 AS deadline_in_s,
+       extract(epoch FROM j.video_expires_at - now())::float8 AS expires_in_s, j.cancel_request
+FROM jobs j JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
+WHERE j.state = %(state)s AND j.account IS NOT NULL AND j.due_at > now()
+"""
+
+
+def load_work(conn: Connection, state: JobState, claimed: Sequence[tuple[UUID, int]]) -> list[Work]:
+    """The jobs of a batch that are still ours and in the state the batch is for."""
+    parameters = {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed], "state": state}
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return [Work(state=state, **row) for row in cursor.execute(_WORK, parameters)]

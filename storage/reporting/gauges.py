@@ -1,0 +1,74 @@
+"""The state of the whole system as numbers, for `/metrics`: reading only, a few grouped counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import LiteralString
+
+from storage.database import Connection
+from storage.webhooks.messages import message_counts
+
+_JOBS: LiteralString = "SELECT state, count(*) FROM jobs GROUP BY state"
+_WAITING: LiteralString = """
+SELECT state, coalesce(reason, 'enqueued'), count(*) FROM jobs WHERE due_at IS NOT NULL GROUP BY 1, 2
+"""
+_LATE: LiteralString = """
+SELECT state, extract(epoch FROM now() - min(due_at))::float8 FROM jobs WHERE due_at <= now() GROUP BY state
+"""
+_VIDEOS: LiteralString = """
+SELECT expiry_alarm, count(*), extract(epoch FROM min(video_expires_at) - now())::float8
+FROM jobs WHERE state = 'transferring' GROUP BY expiry_alarm
+"""
+_ACCOUNTS: LiteralString = """
+SELECT account, count(*) FROM jobs
+WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring' GROUP BY account
+"""
+_PAUSED: LiteralString = """
+SELECT name, (coalesce(suspended_until > now() AND NOT outage, false))::int,
+       (coalesce(throttled_until > now(), false))::int, (outage AND suspended_until IS NOT NULL)::int
+FROM account_states
+"""
+_SEEN: LiteralString = """
+SELECT component, extract(epoch FROM now() - max(seen_at))::float8 FROM heartbeats GROUP BY component
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """One reading. Keys are label values; times are in seconds by the database's clock."""
+
+    jobs: dict[str, int]
+    waiting: dict[tuple[str, str], int]
+    """By state and reason; a reason says why a job waits, such as `status_unknown` or `held`."""
+    late_s: dict[str, float]
+    """How long the longest overdue job of a state has been due."""
+    expiring: dict[int, int]
+    """Videos not yet copied, by the alarm that was raised last: 0, 50, 75 or 90 % of their life."""
+    least_life_s: float | None
+    """How long the URL lives that dies first, None when no video waits to be copied."""
+    in_flight: dict[str, int]
+    paused: dict[str, tuple[int, int, int]]
+    """By account: suspended, throttled, in an outage."""
+    unseen_s: dict[str, float]
+    webhooks: dict[str, int]
+    """Messages by state, as far back as they are kept."""
+    webhook_age_s: float | None
+    """Of the oldest message that is neither delivered nor given up; None when there is none."""
+
+
+def read_gauges(conn: Connection) -> Gauges:
+    """Read them all."""
+    videos = conn.execute(_VIDEOS).fetchall()
+    webhooks, webhook_age_s = message_counts(conn)
+    return Gauges(
+        jobs=dict(conn.execute(_JOBS).fetchall()),
+        waiting={(state, reason): number for state, reason, number in conn.execute(_WAITING)},
+        late_s=dict(conn.execute(_LATE).fetchall()),
+        expiring={level: number for level, number, _ in videos},
+        least_life_s=min((left for _, _, left in videos if left is not None), default=None),
+        in_flight=dict(conn.execute(_ACCOUNTS).fetchall()),
+        paused={name: (suspended, throttled, outage) for name, suspended, throttled, outage in conn.execute(_PAUSED)},
+        unseen_s=dict(conn.execute(_SEEN).fetchall()),
+        webhooks=webhooks,
+        webhook_age_s=webhook_age_s,
+    )

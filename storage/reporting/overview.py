@@ -1,0 +1,146 @@
+"""What a page shows of very many jobs: counts and rates from the indexes alone, and the few jobs that need a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from storage.database import Connection
+from storage.jobs import queries
+from storage.jobs.records import JobView
+from storage.jobs.states import JobState
+
+SOON_S = 7200.0
+"""A video whose URL lives no longer than this is about to be lost."""
+
+_COUNTS: LiteralString = "SELECT state, count(*) FROM jobs WHERE tenant = %(tenant)s GROUP BY state"
+_CAMPAIGN_COUNTS: LiteralString = """
+SELECT campaign_id, state, count(*) FROM jobs WHERE campaign_id = ANY(%(ids)s) GROUP BY 1, 2
+"""
+_HELD: LiteralString = """
+SELECT id FROM jobs WHERE tenant = %(tenant)s AND state = 'unconfirmed' ORDER BY id LIMIT %(limit)s
+"""
+_EXPIRING: LiteralString = """
+SELECT id FROM jobs
+WHERE tenant = %(tenant)s AND state = 'transferring'
+  AND (expiry_alarm > 0 OR video_expires_at < now() + make_interval(secs => %(soon_s)s))
+ORDER BY video_expires_at LIMIT %(limit)s
+"""
+_FINISHED: LiteralString = """
+SELECT floor(extract(epoch FROM finished_at) / %(step_s)s)::bigint, state, count(*) FROM jobs
+WHERE tenant = %(tenant)s AND finished_at >= to_timestamp(%(since)s) GROUP BY 1, 2
+"""
+_CAMPAIGN_FINISHED: LiteralString = """
+SELECT floor(extract(epoch FROM finished_at) / %(step_s)s)::bigint, state, count(*) FROM jobs
+WHERE campaign_id = %(campaign)s AND finished_at IS NOT NULL GROUP BY 1, 2
+"""
+_NOW: LiteralString = "SELECT extract(epoch FROM now())::float8"
+_SPAN: LiteralString = """
+SELECT extract(epoch FROM min(finished_at))::float8, extract(epoch FROM max(finished_at))::float8,
+       extract(epoch FROM now())::float8
+FROM jobs WHERE campaign_id = %(campaign)s AND finished_at IS NOT NULL
+"""
+_CAMPAIGNS: LiteralString = """
+SELECT id, name, created_at, paused_at FROM campaigns
+WHERE tenant = %(tenant)s AND (%(before)s::uuid IS NULL OR id < %(before)s) ORDER BY id DESC LIMIT %(limit)s
+"""
+_CAMPAIGN: LiteralString = """
+SELECT id, name, created_at, paused_at FROM campaigns WHERE tenant = %(tenant)s AND name = %(name)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignRow:
+    """A campaign by itself; `paused_at` is None while it goes on."""
+
+    id: UUID
+    name: str
+    created_at: datetime
+    paused_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many jobs ended in equal pieces of time, by state. `start` is when the first piece began, in seconds since
+    1970 by the database's clock; the last piece is the one that is running."""
+
+    start: float
+    step_s: int
+    pieces: Sequence[Mapping[str, int]] = field(default_factory=tuple)
+
+
+def counts(conn: Connection, tenant: str) -> dict[JobState, int]:
+    """How many jobs of a tenant stand in each state; states without jobs are missing."""
+    return {JobState(state): number for state, number in conn.execute(_COUNTS, {"tenant": tenant})}
+
+
+def campaign_counts(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[JobState, int]]:
+    """The same of each campaign; one without jobs is missing."""
+    found: dict[UUID, dict[JobState, int]] = {}
+    for campaign, state, number in conn.execute(_CAMPAIGN_COUNTS, {"ids": list(ids)}):
+        found.setdefault(campaign, {})[JobState(state)] = number
+    return found
+
+
+def held(conn: Connection, tenant: str, limit: int) -> list[JobView]:
+    """Unconfirmed jobs, the oldest first."""
+    return _views(conn, tenant, _HELD, {"tenant": tenant, "limit": limit})
+
+
+def expiring(conn: Connection, tenant: str, limit: int) -> list[JobView]:
+    """Videos that are not copied yet and raised an alarm or expire soon, the most urgent first."""
+    return _views(conn, tenant, _EXPIRING, {"tenant": tenant, "soon_s": SOON_S, "limit": limit})
+
+
+def _views(conn: Connection, tenant: str, sql: LiteralString, parameters: Mapping[str, object]) -> list[JobView]:
+    ids = [row[0] for row in conn.execute(sql, parameters)]
+    found = queries.get_jobs(conn, tenant, ids)
+    return [found[job_id] for job_id in ids if job_id in found]
+
+
+def finished_lately(conn: Connection, tenant: str, step_s: int, pieces: int) -> Rate:
+    """What ended in so many pieces of time up to now."""
+    now = conn.execute(_NOW).fetchone()
+    last = int((now[0] if now else 0.0) // step_s)
+    first = last - pieces + 1
+    parameters = {"tenant": tenant, "step_s": step_s, "since": float(first * step_s)}
+    return _rate(conn, _FINISHED, parameters, first, last)
+
+
+def finished_in_campaign(conn: Connection, campaign: UUID, steps_s: Sequence[int], pieces: int) -> Rate | None:
+    """What ended in a campaign, from its first end to its last, in pieces of the first of `steps_s` that gives no more
+    than so many of them; None while nothing has ended."""
+    row = conn.execute(_SPAN, {"campaign": campaign}).fetchone()
+    if row is None or row[0] is None:
+        return None
+    begin, end = row[0], row[1]
+    step_s = next((step for step in steps_s if (end - begin) / step < pieces - 1), steps_s[-1])
+    last = int(end // step_s)
+    first = max(int(begin // step_s), last - pieces + 1)
+    return _rate(conn, _CAMPAIGN_FINISHED, {"campaign": campaign, "step_s": step_s}, first, last)
+
+
+def _rate(conn: Connection, sql: LiteralString, parameters: Mapping[str, object], first: int, last: int) -> Rate:
+    step_s = int(str(parameters["step_s"]))
+    found: list[dict[str, int]] = [{} for _ in range(first, last + 1)]
+    for piece, state, number in conn.execute(sql, parameters):
+        if first <= piece <= last:
+            found[piece - first][state] = number
+    return Rate(float(first * step_s), step_s, found)
+
+
+def campaigns(conn: Connection, tenant: str, *, before: UUID | None = None, limit: int) -> list[CampaignRow]:
+    """Campaigns, the newest first; `before` is the last one of the page before."""
+    with conn.cursor(row_factory=class_row(CampaignRow)) as cursor:
+        return cursor.execute(_CAMPAIGNS, {"tenant": tenant, "before": before, "limit": limit}).fetchall()
+
+
+def campaign(conn: Connection, tenant: str, name: str) -> CampaignRow | None:
+    """The campaign of that name, None when there is none."""
+    with conn.cursor(row_factory=class_row(CampaignRow)) as cursor:
+        return cursor.execute(_CAMPAIGN, {"tenant": tenant, "name": name}).fetchone()

@@ -1,0 +1,49 @@
+"""Campaigns."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from storage.campaigns.controls import MAX_WEIGHT
+from storage.schema.tenants import NOW
+
+
+class Campaign(SQLModel, table=True):
+    """A named set of jobs."""
+
+    __tablename__ = "campaigns"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("tenant", "name", name="campaigns_tenant_name_key"),
+        CheckConstraint("name <> ''", name="campaigns_name_check"),
+        CheckConstraint(f"weight BETWEEN 1 AND {MAX_WEIGHT}", name="campaigns_weight_check"),
+        Index("campaigns_unsettled_idx", "id", postgresql_where=text("NOT settled")),
+    )
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    tenant: str = Field(sa_column=Column(Text, nullable=False, server_default="default"))
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    # Jobs it gets in a turn, where another campaign of weight 1 gets one.
+    weight: int = Field(default=1, sa_column=Column(SmallInteger, nullable=False, server_default="1"))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    # Its queued jobs wait; those that were given a slot go on.
+    paused_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # All its jobs have ended (`settled_jobs` of them), and whoever wants to hear of it was told. An enqueue clears it.
+    settled: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    settled_jobs: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))

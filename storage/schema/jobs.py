@@ -1,0 +1,223 @@
+"""Jobs, their attempts and their events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    desc,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from storage.jobs.states import TERMINAL, JobState
+from storage.schema.tenants import NOW
+
+
+def _in(column: str, values: list[str]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+_STATES = [state.value for state in JobState]
+
+
+_TERMINAL = [state.value for state in JobState if state in TERMINAL]
+
+
+IN_FLIGHT = ("submitting", "unconfirmed", "generating")
+
+
+# Jobs that take one of their account's slots, or are about to.
+ASSIGNED = "account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'"
+
+
+class Job(SQLModel, table=True):
+    """One generation that somebody wants, from enqueue to its terminal state."""
+
+    __tablename__ = "jobs"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint(_in("state", _STATES), name="jobs_state_check"),
+        CheckConstraint(f"({_in('state', _TERMINAL)}) = (finished_at IS NOT NULL)", name="jobs_finished_at_check"),
+        CheckConstraint(f"({_in('state', _TERMINAL)}) = (due_at IS NULL)", name="jobs_due_at_check"),
+        CheckConstraint("priority BETWEEN 0 AND 9", name="jobs_priority_check"),
+        CheckConstraint("cancel_request IN ('keep', 'discard')", name="jobs_cancel_request_check"),
+        CheckConstraint("state <> 'generating' OR gateway_task_id IS NOT NULL", name="jobs_task_id_check"),
+        CheckConstraint("state <> 'transferring' OR video_url IS NOT NULL", name="jobs_video_url_check"),
+        CheckConstraint(
+            "state <> 'succeeded' OR (object_key IS NOT NULL AND sha256 IS NOT NULL AND size_bytes > 0)",
+            name="jobs_object_check",
+        ),
+        CheckConstraint("state <> 'failed' OR error IS NOT NULL", name="jobs_error_check"),
+        CheckConstraint("deleted_at IS NULL OR finished_at IS NOT NULL", name="jobs_deleted_at_check"),
+        CheckConstraint(
+            f"state NOT IN {IN_FLIGHT} OR (account IS NOT NULL AND attempt > 0)", name="jobs_account_check"
+        ),
+        UniqueConstraint("tenant", "idempotency_key", name="jobs_tenant_idempotency_key_key"),
+        # A share is a tenant's campaign, and what of it is pinned to an account: admission leaps from share to share.
+        Index(
+            "jobs_shares_idx",
+            desc("priority"),
+            "tenant",
+            text("coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"),
+            text("coalesce(account_pin, ''::text)"),
+            "due_at",
+            "id",
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index(
+            "jobs_due_idx",
+            "state",
+            "due_at",
+            postgresql_where=text("state IN ('submitting', 'unconfirmed', 'generating')"),
+        ),
+        Index(
+            "jobs_transferring_idx",
+            "video_expires_at",
+            "due_at",
+            postgresql_where=text("state = 'transferring'"),
+        ),
+        Index("jobs_assigned_idx", "account", "state", postgresql_where=text(ASSIGNED)),
+        Index(
+            "jobs_deadline_idx", "deadline_at", postgresql_where=text("deadline_at IS NOT NULL AND due_at IS NOT NULL")
+        ),
+        Index(
+            "jobs_cancel_request_idx",
+            "state",
+            postgresql_where=text("cancel_request IS NOT NULL AND due_at IS NOT NULL"),
+        ),
+        # Only of jobs that have some: most have none, and would only grow it.
+        Index("jobs_tags_idx", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'::text[]")),
+        # Pages of a list, by state; a list of several states merges theirs. Counts need the index alone.
+        Index("jobs_campaign_idx", "campaign_id", "state", "id", postgresql_include=["finished_at"]),
+        Index("jobs_state_idx", "tenant", "state", "id"),
+        Index(
+            "jobs_finished_idx",
+            "tenant",
+            "finished_at",
+            postgresql_include=["state"],
+            postgresql_where=text("finished_at IS NOT NULL"),
+        ),
+    )
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    tenant: str = Field(sa_column=Column(Text, nullable=False, server_default="default"))
+    campaign_id: UUID | None = Field(default=None, sa_column=Column(Uuid, ForeignKey("campaigns.id")))
+    idempotency_key: str | None = Field(default=None, sa_column=Column(Text))
+    # What is asked.
+    request: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    request_hash: str = Field(sa_column=Column(Text, nullable=False))
+    gateways: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    account_pin: str | None = Field(default=None, sa_column=Column(Text))
+    priority: int = Field(default=5, sa_column=Column(SmallInteger, nullable=False, server_default="5"))
+    deadline_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    webhook_url: str | None = Field(default=None, sa_column=Column(Text))
+    # "metadata" is taken on SQLModel classes.
+    job_metadata: dict[str, Any] = Field(
+        sa_column=Column("metadata", JSONB, nullable=False, server_default=text("'{}'::jsonb"))
+    )
+    tags: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")))
+    # Where it stands.
+    state: str = Field(sa_column=Column(Text, nullable=False, server_default="queued"))
+    due_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True), server_default=NOW))
+    claim: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    attempt: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    refusals: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    setbacks: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    polls: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    # The last poll that found it unfinished: it was finished after that.
+    polled_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    reason: str | None = Field(default=None, sa_column=Column(Text))
+    # Somebody wants a submitted job cancelled: "keep" if that is free at the gateway, "discard" in any case.
+    cancel_request: str | None = Field(default=None, sa_column=Column(Text))
+    # The share of the video's life, in percent, at which its last alarm was raised.
+    expiry_alarm: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    # Where it was submitted.
+    account: str | None = Field(default=None, sa_column=Column(Text))
+    gateway: str | None = Field(default=None, sa_column=Column(Text))
+    model: str | None = Field(default=None, sa_column=Column(Text))
+    gateway_task_id: str | None = Field(default=None, sa_column=Column(Text))
+    submitted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    generated_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # What came of it.
+    video_url: str | None = Field(default=None, sa_column=Column(Text))
+    video_expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    last_frame_url: str | None = Field(default=None, sa_column=Column(Text))
+    usage: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    seed: int | None = Field(default=None, sa_column=Column(BigInteger))
+    object_key: str | None = Field(default=None, sa_column=Column(Text))
+    size_bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
+    sha256: str | None = Field(default=None, sa_column=Column(Text))
+    last_frame_key: str | None = Field(default=None, sa_column=Column(Text))
+    poster_key: str | None = Field(default=None, sa_column=Column(Text))
+    estimate: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    cost: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # Its files were removed from the bucket, because somebody wanted that; the row stays for the books.
+    deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
+class Attempt(SQLModel, table=True):
+    """One POST that may have been charged: committed before the POST, completed after it."""
+
+    __tablename__ = "attempts"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("(outcome IS NULL) = (finished_at IS NULL)", name="attempts_finished_at_check"),
+        CheckConstraint(
+            "outcome IS DISTINCT FROM 'accepted' OR gateway_task_id IS NOT NULL", name="attempts_task_id_check"
+        ),
+        Index("attempts_account_started_idx", "account", "started_at"),
+        Index("attempts_task_idx", "account", "gateway_task_id"),
+        Index(
+            "attempts_callback_idx", "callback_hash", unique=True, postgresql_where=text("callback_hash IS NOT NULL")
+        ),
+    )
+
+    job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True))
+    number: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    account: str = Field(sa_column=Column(Text, nullable=False))
+    model: str = Field(sa_column=Column(Text, nullable=False))
+    started_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    outcome: str | None = Field(default=None, sa_column=Column(Text))
+    seed: int | None = Field(default=None, sa_column=Column(BigInteger))
+    # SHA-256 of the token in the attempt's own callback URL, and the task id that a callback named.
+    callback_hash: str | None = Field(default=None, sa_column=Column(Text))
+    reported_task_id: str | None = Field(default=None, sa_column=Column(Text))
+    http_status: int | None = Field(default=None, sa_column=Column(SmallInteger))
+    gateway_task_id: str | None = Field(default=None, sa_column=Column(Text))
+    error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+
+
+class JobEvent(SQLModel, table=True):
+    """One move of a job, in the transaction that made it."""
+
+    __tablename__ = "job_events"
+    __table_args__: ClassVar[Any] = (Index("job_events_job_idx", "job_id", "id"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False))
+    at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()"))
+    )
+    source: str | None = Field(default=None, sa_column=Column(Text))
+    target: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    detail: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))

@@ -1,0 +1,101 @@
+"""The tables of webhooks: where tenants want to be told, and what they are told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from storage.schema.tenants import NOW
+
+
+class WebhookEndpoint(SQLModel, table=True):
+    """A URL that a tenant wants to be told at, of every event of some kinds."""
+
+    __tablename__ = "webhook_endpoints"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("tenant", "url", name="webhook_endpoints_tenant_url_key"),
+        CheckConstraint(
+            "(previous_secret IS NULL) = (previous_until IS NULL)", name="webhook_endpoints_previous_check"
+        ),
+    )
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    tenant: str = Field(sa_column=Column(Text, nullable=False))
+    url: str = Field(sa_column=Column(Text, nullable=False))
+    # Empty: every kind.
+    events: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")))
+    # Signatures are made with it, so it cannot be kept as a hash.
+    secret: str = Field(sa_column=Column(Text, nullable=False))
+    previous_secret: str | None = Field(default=None, sa_column=Column(Text))
+    previous_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    disabled_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    disabled_reason: str | None = Field(default=None, sa_column=Column(Text))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+
+
+class WebhookMessage(SQLModel, table=True):
+    """One event for one receiver, written in the transaction in which it happened; `due_at` is when it is sent next.
+
+    The id is made of what happened and who is told, so that nothing is told twice under two ids.
+    """
+
+    __tablename__ = "webhook_messages"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("(endpoint_id IS NULL) <> (url IS NULL)", name="webhook_messages_receiver_check"),
+        CheckConstraint("delivered_at IS NULL OR dead_at IS NULL", name="webhook_messages_end_check"),
+        CheckConstraint(
+            "(due_at IS NULL) = (delivered_at IS NOT NULL OR dead_at IS NOT NULL)", name="webhook_messages_due_check"
+        ),
+        CheckConstraint("NOT leased OR due_at IS NOT NULL", name="webhook_messages_lease_check"),
+        # The claim leaps from receiver to receiver.
+        Index("webhook_messages_due_idx", "target", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("webhook_messages_leased_idx", "target", postgresql_where=text("leased")),
+        Index("webhook_messages_created_idx", "tenant", "created_at", "id"),
+        Index("webhook_messages_job_idx", "job_id", postgresql_where=text("job_id IS NOT NULL")),
+    )
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    tenant: str = Field(sa_column=Column(Text, nullable=False))
+    type: str = Field(sa_column=Column(Text, nullable=False))
+    job_id: UUID | None = Field(default=None, sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE")))
+    # No foreign key: an endpoint that is removed must not make the moves fail that are just telling it something.
+    endpoint_id: UUID | None = Field(default=None, sa_column=Column(Uuid))
+    url: str | None = Field(default=None, sa_column=Column(Text))
+    # Who is spared together when it does not answer: the endpoint, or the host of the URL.
+    target: str = Field(sa_column=Column(Text, nullable=False))
+    # What is told, where the job's row would not tell it any more.
+    data: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    due_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True), server_default=NOW))
+    claim: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    # Somebody is sending it, until due_at.
+    leased: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    attempts: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    replays: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    first_attempt_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    last_attempt_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    last_status: int | None = Field(default=None, sa_column=Column(SmallInteger))
+    last_error: str | None = Field(default=None, sa_column=Column(Text))
+    # The beginning of the answer's body, where it was not simply taken.
+    last_answer: str | None = Field(default=None, sa_column=Column(Text))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    delivered_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    dead_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))

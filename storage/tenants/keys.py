@@ -1,0 +1,157 @@
+"""Keys of the API: made, found, revoked. A key is `rq_<id>_<secret>`; the secret is in no table, only its hash is."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import LiteralString
+
+from psycopg.rows import class_row
+
+from storage.database import Connection
+from storage.tenants.tenants import DEFAULT_TENANT
+
+PREFIX = "rq_"
+MAX_NAME_CHARS = 100
+_ID_CHARS, _SECRET_CHARS = 12, 43  # 62 bits to tell keys apart, 256 that nobody guesses
+_ID_LETTERS = string.ascii_lowercase + string.digits
+_LETTERS = string.ascii_letters + string.digits
+_FORM = re.compile(rf"{PREFIX}([a-z0-9]{{{_ID_CHARS}}})_([A-Za-z0-9]{{{_SECRET_CHARS}}})")
+_TENANT_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+
+
+class Scope(StrEnum):
+    """What a key may do with the jobs of its tenant."""
+
+    READ = "read"  # look at jobs, campaigns, videos, estimates
+    ENQUEUE = "enqueue"  # store jobs and campaigns, cancel and retry them
+    ADMIN = "admin"  # both, and decide about unconfirmed jobs; in the default tenant also the whole installation
+    METRICS = "metrics"  # /metrics, which counts every tenant's jobs: only in the default tenant
+
+
+ALL_SCOPES = frozenset(Scope)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as it may be shown: without what makes it a key."""
+
+    id: str
+    tenant: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundKey:
+    """A key that may be used, and what is worth knowing with every request it makes."""
+
+    id: str
+    tenant: str
+    secret_hash: str
+    scopes: list[str]
+    jobs_per_minute: int | None
+    """What its tenant may enqueue; None: as many as it likes."""
+    seen_lately: bool
+    """Its last use was noted within the last minute."""
+
+    def matches(self, key: str) -> bool:
+        """Whether this is the key, in a time that tells nothing."""
+        return hmac.compare_digest(self.secret_hash, hash_of(key))
+
+
+def hash_of(key: str) -> str:
+    """What is stored of a key. It is random enough that a plain hash cannot be turned back."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def key_id(key: str) -> str | None:
+    """The public part of a key, None for what cannot be one."""
+    form = _FORM.fullmatch(key)
+    return None if form is None else form[1]
+
+
+def effective_scopes(scopes: Iterable[str], tenant: str) -> frozenset[str]:
+    """What a key's scopes allow: `admin` has the others in it."""
+    held = {Scope(scope) for scope in scopes}
+    if Scope.ADMIN in held:
+        held |= {Scope.READ, Scope.ENQUEUE, Scope.METRICS}
+    if tenant != DEFAULT_TENANT:
+        held.discard(Scope.METRICS)
+    return frozenset(held)
+
+
+def is_tenant_name(name: str) -> bool:
+    """Whether a tenant may be called so: lower-case letters, digits, `.`, `_` and `-`."""
+    return _TENANT_NAME.fullmatch(name) is not None
+
+
+_CREATE: LiteralString = """
+WITH tenant AS (INSERT INTO tenants (name) VALUES (%(tenant)s) ON CONFLICT (name) DO NOTHING)
+INSERT INTO api_keys (id, tenant, name, secret_hash, scopes)
+VALUES (%(id)s, %(tenant)s, %(name)s, %(hash)s, %(scopes)s)
+RETURNING id, tenant, name, scopes, created_at, last_used_at, revoked_at
+"""
+_LIST: LiteralString = """
+SELECT id, tenant, name, scopes, created_at, last_used_at, revoked_at FROM api_keys
+WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s ORDER BY created_at, id
+"""
+_FIND: LiteralString = """
+SELECT k.id, k.tenant, k.secret_hash, k.scopes, t.jobs_per_minute,
+       coalesce(k.last_used_at > now() - interval '1 minute', false) AS seen_lately
+FROM api_keys k JOIN tenants t ON t.name = k.tenant WHERE k.id = %(id)s AND k.revoked_at IS NULL
+"""
+
+
+def new_key(conn: Connection, tenant: str, name: str, scopes: Sequence[str]) -> tuple[str, ApiKey]:
+    """Make a key, and its tenant if there is none of that name. The key itself is given this once."""
+    public = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_CHARS))
+    key = f"{PREFIX}{public}_" + "".join(secrets.choice(_LETTERS) for _ in range(_SECRET_CHARS))
+    parameters = {"id": public, "tenant": tenant, "name": name, "hash": hash_of(key), "scopes": sorted(set(scopes))}
+    with conn.cursor(row_factory=class_row(ApiKey)) as cursor:
+        made = cursor.execute(_CREATE, parameters).fetchone()
+    assert made is not None  # noqa: S101 - an INSERT of one row returns it
+    return key, made
+
+
+def list_keys(conn: Connection, tenant: str | None = None) -> list[ApiKey]:
+    """The keys of a tenant (None: of all), the oldest first, revoked ones with them."""
+    with conn.cursor(row_factory=class_row(ApiKey)) as cursor:
+        return cursor.execute(_LIST, {"tenant": tenant}).fetchall()
+
+
+def revoke(conn: Connection, public_id: str) -> bool:
+    """End a key for good; servers notice within seconds. False: there is none of that id that was in use."""
+    sql: LiteralString = """UPDATE api_keys SET revoked_at = now() WHERE id = %(id)s AND revoked_at IS NULL
+                            RETURNING id"""
+    return conn.execute(sql, {"id": public_id}).fetchone() is not None
+
+
+def find(conn: Connection, public_id: str) -> FoundKey | None:
+    """The key of that id, None when it is unknown or revoked. Its use is noted, at most once a minute."""
+    with conn.cursor(row_factory=class_row(FoundKey)) as cursor:
+        found = cursor.execute(_FIND, {"id": public_id}).fetchone()
+    if found is not None and not found.seen_lately:
+        conn.execute("UPDATE api_keys SET last_used_at = now() WHERE id = %(id)s", {"id": public_id})
+    return found
+
+
+def any_in_use(conn: Connection) -> bool:
+    """Whether there is a key that has not been revoked."""
+    return conn.execute("SELECT 1 FROM api_keys WHERE revoked_at IS NULL LIMIT 1").fetchone() is not None
+
+
+def jobs_per_minute(conn: Connection, tenant: str) -> int | None:
+    """How many jobs a tenant may enqueue; None: as many as it likes."""
+    row = conn.execute("SELECT jobs_per_minute FROM tenants WHERE name = %(name)s", {"name": tenant}).fetchone()
+    return None if row is None else row[0]

@@ -1,0 +1,159 @@
+"""SQL for sending webhook messages: leases as for jobs, one batch of a receiver at a time, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+import orjson
+from psycopg.rows import class_row
+
+from storage.database import Connection
+from storage.leases import Claimed
+
+# One batch for each receiver at a time, so that a slow one takes one place and no more. Which of them comes first is
+# left to chance: by age, those that do not answer would always be in front.
+_CLAIM: LiteralString = """
+WITH RECURSIVE walk AS (
+    (SELECT target FROM webhook_messages WHERE due_at IS NOT NULL ORDER BY target LIMIT 1)
+    UNION ALL
+    SELECT n.target FROM walk w CROSS JOIN LATERAL (
+        SELECT target FROM webhook_messages WHERE due_at IS NOT NULL AND target > w.target ORDER BY target LIMIT 1) n
+), busy AS MATERIALIZED (
+    SELECT DISTINCT target FROM webhook_messages WHERE leased AND due_at > now()
+), free AS MATERIALIZED (
+    SELECT w.target FROM walk w CROSS JOIN LATERAL (
+        SELECT due_at FROM webhook_messages WHERE target = w.target AND due_at IS NOT NULL ORDER BY due_at LIMIT 1) m
+    WHERE m.due_at <= now() AND NOT EXISTS (SELECT FROM busy WHERE busy.target = w.target)
+    ORDER BY random() LIMIT greatest(least(%(room)s, %(receivers)s - (SELECT count(*) FROM busy)), 0)
+), due AS MATERIALIZED (
+    SELECT m.id FROM free f CROSS JOIN LATERAL (
+        SELECT id FROM webhook_messages WHERE target = f.target AND due_at <= now()
+        ORDER BY due_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED) m
+)
+UPDATE webhook_messages m SET leased = true, claim = m.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
+FROM due WHERE m.id = due.id RETURNING m.id, m.claim, m.target AS account
+"""
+
+
+def claim_messages(conn: Connection, room: int, receivers: int, batch: int, lease_s: float) -> list[Claimed]:
+    """Lease messages that are due: up to `batch` of each receiver that nobody is sending to, of `room` receivers, and
+    of so many that no more than `receivers` are being sent to. `account` is the receiver."""
+    parameters = {"room": room, "receivers": receivers, "batch": batch, "lease_s": lease_s}
+    with conn.cursor(row_factory=class_row(Claimed)) as cursor:
+        return cursor.execute(_CLAIM, parameters).fetchall()
+
+
+_RELEASE: LiteralString = """
+UPDATE webhook_messages m SET leased = false, due_at = now()
+FROM unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim)
+WHERE m.id = i.id AND m.claim = i.claim AND m.leased
+"""
+
+
+def release_messages(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> None:
+    """Make claimed messages due at once: nobody sends them after all."""
+    if claimed:
+        conn.execute(_RELEASE, {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed]})
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to be sent, and what is known of its receiver. `url` None: the endpoint was removed."""
+
+    id: UUID
+    claim: int
+    tenant: str
+    type: str
+    job_id: UUID | None
+    endpoint_id: UUID | None
+    url: str | None
+    data: dict[str, Any] | None
+    attempts: int
+    tried_for_s: float
+    """Since the first attempt, 0 before it."""
+    created_at: datetime
+    secrets: list[str]
+    """Of the endpoint, the newest first; none for a URL, which is signed for with the tenant's."""
+    disabled_reason: str | None
+
+
+_LOAD: LiteralString = """
+SELECT m.id, m.claim, m.tenant, m.type, m.job_id, m.endpoint_id, coalesce(e.url, m.url) AS url, m.data, m.attempts,
+       coalesce(extract(epoch FROM now() - m.first_attempt_at), 0)::float8 AS tried_for_s, m.created_at,
+       array_remove(ARRAY[e.secret, CASE WHEN e.previous_until > now() THEN e.previous_secret END], NULL) AS secrets,
+       CASE WHEN e.disabled_at IS NOT NULL THEN coalesce(e.disabled_reason, 'disabled') END AS disabled_reason
+FROM webhook_messages m
+JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON m.id = i.id AND m.claim = i.claim
+LEFT JOIN webhook_endpoints e ON e.id = m.endpoint_id
+WHERE m.leased AND m.due_at > now()
+ORDER BY m.created_at, m.id
+"""
+
+
+def load_messages(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> list[Outgoing]:
+    """The messages of a batch that are still ours, the oldest first."""
+    parameters = {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed]}
+    with conn.cursor(row_factory=class_row(Outgoing)) as cursor:
+        return cursor.execute(_LOAD, parameters).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of a message: delivered, dead, or to be sent again in `due_in_s` seconds."""
+
+    id: UUID
+    claim: int
+    delivered: bool = False
+    dead: bool = False
+    due_in_s: float | None = None
+    tried: bool = True
+    """Whether something was sent; if not, it does not count as an attempt. Its time to be delivered runs all the same
+    where `error` says why not."""
+    status: int | None = None
+    error: str | None = None
+    answer: str | None = None
+
+
+_RECORD: LiteralString = """
+UPDATE webhook_messages m SET
+    leased = false,
+    due_at = now() + make_interval(secs => i.due_in_s),
+    attempts = least(m.attempts + i.tried::int, 32767),
+    first_attempt_at = CASE WHEN i.tried OR i.error IS NOT NULL THEN coalesce(m.first_attempt_at, now())
+                            ELSE m.first_attempt_at END,
+    last_attempt_at = CASE WHEN i.tried THEN now() ELSE m.last_attempt_at END,
+    last_status = CASE WHEN i.tried THEN i.status ELSE m.last_status END,
+    last_error = coalesce(i.error, CASE WHEN NOT i.tried THEN m.last_error END),
+    last_answer = CASE WHEN i.tried THEN i.answer ELSE m.last_answer END,
+    delivered_at = CASE WHEN i.delivered THEN now() END,
+    dead_at = CASE WHEN i.dead THEN now() END
+FROM jsonb_to_recordset(%(sent)s::jsonb) AS i(id uuid, claim bigint, delivered boolean, dead boolean, due_in_s float8,
+                                              tried boolean, status smallint, error text, answer text)
+WHERE m.id = i.id AND m.claim = i.claim AND m.leased
+"""
+
+
+def record_sent(conn: Connection, sent: Sequence[Sent]) -> None:
+    """Write what came of messages; one whose lease was given away meanwhile is left to whoever has it now."""
+    if sent:
+        text = orjson.dumps([asdict(item) for item in sent]).decode()
+        conn.execute(_RECORD, {"sent": text.replace(r"\u0000", "")})
+
+
+_SWEEP: LiteralString = """
+DELETE FROM webhook_messages WHERE id IN (
+    SELECT id FROM webhook_messages
+    WHERE delivered_at < now() - make_interval(days => %(delivered_days)s)
+       OR dead_at < now() - make_interval(days => %(dead_days)s)
+    LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+"""
+
+
+def sweep_messages(conn: Connection, delivered_days: int, dead_days: int, limit: int) -> int:
+    """Forget messages that were delivered, or given up, so long ago; the number of them."""
+    parameters = {"delivered_days": delivered_days, "dead_days": dead_days, "limit": limit}
+    return conn.execute(_SWEEP, parameters).rowcount

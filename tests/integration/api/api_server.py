@@ -1,0 +1,85 @@
+"""A real server with the API, in a thread of the test."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+
+from producer.api.app import create_app
+from producer.client import Producer
+from producer.http.server import server_config
+from storage.jobs import attempts, transitions
+from storage.jobs.records import AttemptOutcome, Move
+from storage.jobs.states import JobState
+from storage.settings import Settings
+
+S = JobState
+RATE = {"price": "0.5", "per": "second", "currency": "USD", "as_of": "2026-11-01"}
+ACCOUNTS = {
+    "accounts": [{"name": "main", "gateway": "anyfast", "api_key": "sk-secret-of-main", "rates": [RATE]}],
+}
+
+
+def with_account(settings: Settings) -> Settings:
+    return Settings.model_validate(settings.model_dump() | ACCOUNTS)
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[httpx.Client]:
+    """A client of a server of its own."""
+    app = create_app(settings)
+    config = server_config(app, "127.0.0.1", 0, log_level="critical", timeout_graceful_shutdown=1, lifespan="on")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        give_up = time.monotonic() + 20
+        while not server.started:
+            assert thread.is_alive() and time.monotonic() < give_up
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+def bring(producer: Producer, job_id: str, state: JobState, **columns: Any) -> None:
+    """Move a queued job on as the worker does; `columns` go to the last move."""
+    job = producer.get(job_id)
+    account = {"account": "main", "gateway": "anyfast", "model": "seedance"}
+    task = {"gateway_task_id": f"task-{job.id}"}
+    stored = {"object_key": f"videos/{job.id}.mp4", "sha256": "0" * 64, "size_bytes": 5}
+    generated = [(S.SUBMITTING, account), (S.GENERATING, task)]
+    roads: dict[JobState, list[tuple[JobState, dict[str, Any]]]] = {
+        S.SUBMITTING: generated[:1],
+        S.UNCONFIRMED: [*generated[:1], (S.UNCONFIRMED, {})],
+        S.GENERATING: generated,
+        S.TRANSFERRING: [*generated, (S.TRANSFERRING, {"video_url": "http://a/b.mp4"})],
+        S.SUCCEEDED: [*generated, (S.TRANSFERRING, {"video_url": "http://a/b.mp4"}), (S.SUCCEEDED, stored)],
+        S.FAILED: [*generated[:1], (S.FAILED, {"error": {"code": "x", "message": "y"}})],
+    }
+    at = job.state
+    road = roads[state]
+    if at is not S.QUEUED:
+        road = road[[target for target, _ in road].index(at) + 1 :]
+    for target, patch in road:
+        with producer.database.begin() as conn:
+            last = columns if target is state else {}
+            reason = "held" if target is S.UNCONFIRMED else "test"
+            [moved] = transitions.move(conn, [Move(job.id, (at,), target, reason, due_in_s=60.0, patch=patch | last)])
+            if target is S.SUBMITTING:
+                conn.execute(
+                    "INSERT INTO attempts (job_id, number, account, model) VALUES (%s, %s, 'main', 'seedance')",
+                    [job.id, moved.attempt],
+                )
+            if target is S.GENERATING:
+                attempts.finish_attempts(conn, [AttemptOutcome(job.id, moved.attempt, "accepted", 200, str(task))], [])
+        at = target

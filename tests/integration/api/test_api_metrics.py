@@ -1,0 +1,63 @@
+"""`/metrics` says what the rows say."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+
+from producer.api.app import create_app
+from storage import heartbeats
+from storage.admission import accounts, fair_share
+from storage.database import connect
+from storage.jobs import attempts, transitions
+from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.records import AttemptMarks, Move, NewJob
+from storage.jobs.states import JobState
+from storage.settings import Settings
+from storage.webhooks import outbox
+
+S = JobState
+
+
+def get(settings: Settings, path: str) -> httpx.Response:
+    async def run() -> httpx.Response:
+        transport = httpx.ASGITransport(create_app(settings))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.get(path)
+
+    return asyncio.run(run())
+
+
+def test_the_numbers_of_the_rows(settings: Settings) -> None:
+    assert settings.database_url is not None
+    with connect(settings.database_url) as conn:
+        new = [NewJob(new_job_id(), {"prompt": str(i)}, f"h{i}", ["anyfast"]) for i in range(3)]
+        enqueue_jobs(conn, new)
+        accounts.suspend(conn, "main", 60.0, {"code": "account_problem"})
+        heartbeats.beat(conn, "scheduler", "here")
+        outbox.tell_test(conn, "default", {}, url="https://a.example")
+    with connect(settings.database_url) as conn:
+        [taken, *_] = fair_share.claim_submits(conn, "main", "anyfast", 1, 60.0)
+        patch = {"gateway": "anyfast", "model": "seedance"}
+        move = Move(taken.id, (S.QUEUED,), S.SUBMITTING, "submit", taken.claim, due_in_s=60.0, patch=patch)
+        attempts.begin_attempts(conn, [move], {taken.id: AttemptMarks()})
+        transitions.move(conn, [Move(taken.id, (S.SUBMITTING,), S.UNCONFIRMED, "held", due_in_s=60.0)])
+    answer = get(settings, "/metrics")
+    assert answer.status_code == 200
+    lines = answer.text.splitlines()
+    assert 'reelq_jobs{state="queued"} 2.0' in lines
+    assert 'reelq_jobs_waiting{reason="held",state="unconfirmed"} 1.0' in lines
+    assert 'reelq_account_in_flight{account="main"} 1.0' in lines
+    assert 'reelq_account_paused{account="main",why="suspended"} 1.0' in lines
+    assert 'reelq_webhook_messages{state="pending"} 1.0' in lines
+    assert 'reelq_webhook_messages{state="dead"} 0.0' in lines
+    assert any(line.startswith("reelq_webhook_oldest_seconds 0.") for line in lines)
+    assert any(line.startswith('reelq_component_unseen_seconds{component="scheduler"}') for line in lines)
+    assert any(line.startswith('reelq_job_lateness_seconds{state="queued"}') for line in lines)
+
+
+def test_without_a_database_it_says_so(settings: Settings) -> None:
+    answer = get(settings.model_copy(update={"database_url": "postgresql://x@127.0.0.1:1/x"}), "/metrics")
+    assert answer.status_code == 503
+    assert "127.0.0.1:1" in answer.text

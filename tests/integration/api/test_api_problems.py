@@ -1,0 +1,123 @@
+"""Errors and who may come in, over real HTTP: always a problem, never a traceback."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from producer.local.ports import free_port
+from storage.settings import Settings
+from tests.integration.api.api_server import serving, with_account
+
+
+@pytest.fixture
+def configured(settings: Settings) -> Settings:
+    return with_account(settings)
+
+
+@pytest.fixture
+def api(configured: Settings) -> Iterator[httpx.Client]:
+    with serving(configured) as client:
+        yield client
+
+
+def test_a_problem_has_what_both_kinds_of_clients_read(api: httpx.Client) -> None:
+    answer = api.post("/v1/jobs", json={"prompt": "a", "duration": 3, "ratio": "2:1"})
+    problem = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (problem["status"], problem["code"], problem["instance"]) == (422, "invalid_request", "/v1/jobs")
+    assert problem["type"] == "urn:reelq:problem:invalid_request"
+    assert {item["field"] for item in problem["errors"]} == {"duration", "ratio"}
+    assert problem["error"]["type"] == "invalid_request_error"
+    assert problem["error"]["code"] == "invalid_request"
+    assert problem["error"]["param"] in ("duration", "ratio")
+    assert problem["error"]["message"] == problem["detail"]
+    assert problem["advice"]
+
+
+def test_unknown_routes_and_methods_are_problems_too(api: httpx.Client) -> None:
+    route = api.get("/v1/nothing")
+    assert (route.status_code, route.json()["code"]) == (404, "no_such_route")
+    method = api.delete("/v1/jobs")
+    assert (method.status_code, method.json()["code"]) == (405, "method_not_allowed")
+    assert "GET" in method.headers["allow"] or "POST" in method.headers["allow"]
+    form = api.post("/v1/jobs", data={"prompt": "a"})
+    assert (form.status_code, form.json()["code"]) == (415, "unsupported_media_type")
+    nul = api.get("/v1/jobs?campaign=a%00b")
+    assert nul.status_code == 400
+
+
+def test_a_database_that_is_down_is_told_without_its_password(configured: Settings) -> None:
+    port = free_port()
+    down = configured.model_copy(update={"database_url": f"postgresql://reelq:hidden@127.0.0.1:{port}/reelq"})
+    with serving(down) as api:
+        answer = api.post("/v1/jobs", json={"prompt": "a"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.json()["error"]["type"] == "server_error"
+    assert "hidden" not in answer.text
+
+
+def test_a_fault_of_ours_tells_nothing_but_its_number(
+    configured: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_down(*_: object, **__: object) -> None:
+        raise RuntimeError("the inner secret")
+
+    monkeypatch.setattr("storage.jobs.queries.page_of_jobs", break_down)
+    with serving(configured) as api:
+        answer = api.get("/v1/jobs")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert "inner secret" not in answer.text and "Traceback" not in answer.text
+    assert answer.json()["request_id"] in caplog.text
+
+
+def test_a_body_without_end_is_refused_early(api: httpx.Client) -> None:
+    where = urlsplit(str(api.base_url))
+    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+        connection.sendall(
+            f"POST /v1/jobs HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/json\r\n"
+            "Content-Length: 99999999999\r\n\r\n{".encode()
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+        connection.sendall(
+            f"POST /v1/jobs HTTP/1.1\r\nHost: {where.netloc}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+        )
+        piece = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
+        for _ in range(17):
+            connection.sendall(piece)
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_that_stops_coming_is_given_up(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.http.bodies.PAUSE_S", 0.3)
+    where = urlsplit(str(api.base_url))
+    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+        connection.sendall(f"POST /v1/jobs HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 50\r\n\r\n{{".encode())
+        since = time.monotonic()
+        assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
+    assert time.monotonic() - since < 5
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "attacker.example"},
+        {"Host": "127.0.0.1.attacker.example:80"},
+        {"Host": "[broken"},
+        {"Origin": "https://attacker.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_only_programs_on_this_machine_may_come_in(api: httpx.Client, headers: dict[str, str]) -> None:
+    answer = api.post("/v1/jobs", json={"prompt": "a"}, headers=headers)
+    assert answer.status_code in (400, 401, 403)  # a Host that cannot be read may end at the server already
+    assert api.get("/healthz", headers={"Host": "probe"}).status_code == 200
+    assert api.get("/v1/jobs").json()["data"] == []

@@ -1,0 +1,352 @@
+"""The page over real HTTP, without a browser: what it says, to whom, and what it takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from producer.client import Producer
+from storage.admission import accounts
+from storage.database import connect
+from storage.jobs.states import JobState
+from storage.settings import Settings
+from storage.tenants import keys
+from tests.integration.api.api_server import bring, serving
+
+S = JobState
+ZH = {"Accept-Language": "zh-CN,zh;q=0.9"}
+HOSTILE = """</title><script>alert(1)</script><img src=x onerror='alert(2)'>"&amp;"""
+PAGES = ("/", "/jobs", "/jobs/new", "/campaigns", "/accounts", "/login", "/jobs/0198a000-0000-7000-8000-000000000000")
+
+
+@pytest.fixture
+def page(configured: Settings) -> Iterator[httpx.Client]:
+    with serving(configured) as client:
+        yield client
+
+
+def send(page: httpx.Client, path: str, **fields: str) -> httpx.Response:
+    """Send a form as a browser does that has seen a page before."""
+    if "reelq_form" not in page.cookies:
+        assert page.get("/login").status_code == 200
+    return page.post(path, data={"token": page.cookies["reelq_form"]} | fields)
+
+
+def make_key(settings: Settings, *scopes: str, tenant: str = "default") -> str:
+    with connect(settings.require_database_url()) as conn:
+        return keys.new_key(conn, tenant, "test", scopes)[0]
+
+
+def test_every_page_forbids_what_it_does_not_need(page: httpx.Client, configured: Settings) -> None:
+    for path in PAGES:
+        answer = page.get(path)
+        assert answer.headers["content-type"] == "text/html; charset=utf-8", path
+        policy = dict(item.split(" ", 1) for item in answer.headers["content-security-policy"].split("; "))
+        assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == policy["form-action"] == "'self'"
+        assert policy["media-src"] == policy["img-src"] == f"'self' {configured.s3_endpoint_url}"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "same-origin"
+        assert "private" in answer.headers["cache-control"]
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=\"/static/)", answer.text), path
+        for link in re.findall(r'(?:href|src|action)="([^"]*)"', answer.text):
+            assert link.startswith(("/", "#")) and not link.startswith("//"), link
+
+
+def test_what_others_wrote_is_shown_as_text(page: httpx.Client, producer: Producer) -> None:
+    row = {
+        "prompt": HOSTILE,
+        "tags": [HOSTILE],
+        "metadata": {HOSTILE: HOSTILE, "retry_of": HOSTILE},
+    }
+    [job] = producer.enqueue_many([row], campaign=HOSTILE)
+    bring(producer, str(job.id), S.FAILED, error={"code": HOSTILE, "message": HOSTILE, "gateway_code": HOSTILE})
+    campaign = page.get("/campaigns").text
+    [link] = re.findall(r'href="(/campaigns/[^"]+)"', campaign)
+    for path in ("/", "/jobs", f"/jobs/{job.id}", "/campaigns", link, f"/jobs?q={HOSTILE}&tag={HOSTILE}"):
+        answer = page.get(path)
+        assert answer.status_code == 200
+        assert "<script>" not in answer.text and "<img src=x" not in answer.text, path
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in answer.text, path
+    hostile = send(page, "/jobs", prompt=HOSTILE, seed=HOSTILE, account=HOSTILE)
+    assert hostile.status_code == 422
+    assert "<script>" not in hostile.text
+
+
+def test_a_job_is_enqueued_with_the_form_and_found(page: httpx.Client, producer: Producer) -> None:
+    sent = {"prompt": "雨夜的纸船", "duration": "5", "tags": "rain, 雨", "once": "0123456789ab", "audio": "no"}
+    answer = send(page, "/jobs", **sent)
+    assert answer.status_code == 303
+    job = producer.get(answer.headers["location"].removeprefix("/jobs/"))
+    assert (job.request["prompt"], job.request["duration"], job.request["audio"]) == ("雨夜的纸船", 5, False)
+    assert job.tags == ["rain", "雨"]
+    assert send(page, "/jobs", **sent).headers["location"] == answer.headers["location"]
+    assert send(page, "/jobs", **sent | {"duration": "6"}).headers["location"] != answer.headers["location"]
+    shown = page.get(answer.headers["location"])
+    assert "雨夜的纸船" in shown.text and "anyfast" in shown.text
+    for query in (
+        {"q": str(job.id)[:13]},
+        {"q": "纸船"},
+        {"q": job.idempotency_key},
+        {"tag": "雨"},
+        {"state": "queued"},
+    ):
+        found = page.get("/jobs", params={name: str(value) for name, value in query.items()}).text
+        assert f"/jobs/{job.id}" in found, query
+    for query in ({"q": "nothing of it"}, {"state": "failed"}, {"campaign": "none"}, {"account": "main"}):
+        assert f"/jobs/{job.id}" not in page.get("/jobs", params=query).text, query
+    assert page.get("/jobs", params={"cursor": "x"}).status_code == 422
+
+
+def test_the_form_tells_what_is_wrong_and_what_it_costs(page: httpx.Client) -> None:
+    wrong = send(page, "/jobs", prompt="a fox", duration="99", seed="many", idempotency_key="k" * 201)
+    assert wrong.status_code == 422
+    assert "must be 4 to 15 seconds" in wrong.text and "must be a whole number" in wrong.text
+    assert wrong.text.count('aria-invalid="true"') == 3
+    assert "a fox" in wrong.text
+    cost = send(page, "/jobs/estimate", duration="6")
+    assert "USD 3.00" in cost.text and "main" in cost.text and "<html" not in cost.text
+    assert "must be 4 to 15" in send(page, "/jobs/estimate", duration="3").text
+    plain = send(page, "/jobs/new", prompt="a fox", duration="6")
+    assert "USD 3.00" in plain.text and "a fox" in plain.text
+    assert send(page, "/jobs", prompt="a fox", idempotency_key="mine").status_code == 303
+    taken = send(page, "/jobs", prompt="another", idempotency_key="mine")
+    assert taken.status_code == 422 and "asks for something else" in taken.text
+
+
+def test_forms_of_others_are_refused(page: httpx.Client, producer: Producer) -> None:
+    page.get("/")
+    token = page.cookies["reelq_form"]
+    for given in ({}, {"token": ""}, {"token": "x" * 32}):
+        refused = page.post("/jobs", data={"prompt": "a fox"} | given)
+        assert refused.status_code == 403 and "stale_form" in refused.text
+    other = page.post("/jobs", data={"prompt": "a", "token": token}, headers={"Origin": "https://attacker.example"})
+    assert other.status_code == 403
+    assert page.post("/jobs", content=b"{}", headers={"content-type": "application/json"}).status_code == 415
+    assert page.post("/jobs", content=b"a" * (2**20 + 1), headers=_FORM).status_code == 413
+    assert page.post("/jobs", content=b"prompt=%ff", headers=_FORM).status_code == 400
+    assert page.post("/jobs", content=b"&".join(b"a=b" for _ in range(200)), headers=_FORM).status_code == 400
+    with producer.database.begin() as conn:
+        assert conn.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+
+
+_FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+def test_a_person_decides_about_jobs(page: httpx.Client, producer: Producer) -> None:
+    queued, held, failed, running = (producer.enqueue(f"a fox {i}") for i in range(4))
+    bring(producer, str(held.id), S.UNCONFIRMED)
+    bring(producer, str(failed.id), S.FAILED)
+    bring(producer, str(running.id), S.GENERATING)
+    assert str(held.id) in page.get("/").text
+    assert send(page, f"/jobs/{queued.id}/cancel").status_code == 303
+    assert producer.get(queued.id).state is S.CANCELLED
+    again = send(page, f"/jobs/{failed.id}/retry").headers["location"]
+    assert str(failed.id) in page.get(again).text
+    assert "will be billed in any case" in page.get(f"/jobs/{running.id}").text
+    assert send(page, f"/jobs/{running.id}/cancel").status_code == 409
+    assert send(page, f"/jobs/{running.id}/cancel", how="discard").status_code == 422, "confirmed by nobody"
+    assert send(page, f"/jobs/{running.id}/cancel", how="discard", confirm="yes").status_code == 303
+    assert producer.get(running.id).state is S.CANCELLED
+    at = f"/jobs/{held.id}/resolve"
+    for wrong in ({}, {"action": "resubmit"}, {"action": "adopt"}, {"action": "adopt", "task_id": " "}):
+        assert send(page, at, **wrong).status_code == 422, wrong
+    assert producer.get(held.id).state is S.UNCONFIRMED
+    assert send(page, at, action="resubmit", confirm="yes").status_code == 303
+    assert producer.get(held.id).state is S.QUEUED
+    assert send(page, at, action="abandon").status_code == 409
+    assert send(page, "/jobs/x/cancel").status_code == 404
+
+
+def test_a_person_decides_about_campaigns_and_accounts(page: httpx.Client, producer: Producer) -> None:
+    ids = [job.id for job in producer.enqueue_many([{"prompt": f"a fox {i}"} for i in range(30)], campaign="春/a b")]
+    at = "/campaigns/%E6%98%A5%2Fa%20b"
+    shown = page.get(at).text
+    assert "春/a b" in shown and "0 of 30 jobs ended" in shown
+    [older] = re.findall(r'rel="next" href="([^"]+)"', shown)
+    assert str(ids[0]) in page.get(older.replace("&amp;", "&")).text
+    assert send(page, f"{at}/pause").headers["location"] == at
+    assert f"{at}/resume" in page.get(at).text
+    assert "campaign is paused" in page.get(f"/jobs/{ids[0]}").text
+    assert send(page, f"{at}/resume").status_code == 303
+    assert send(page, f"{at}/cancel").status_code == 422
+    assert send(page, f"{at}/cancel", confirm="yes").status_code == 303
+    assert {job.state for job in (producer.get(job_id) for job_id in ids)} == {S.CANCELLED}
+    assert page.get("/campaigns/none").status_code == send(page, "/campaigns/none/pause").status_code == 404
+    with producer.database.begin() as conn:
+        conn.execute(
+            """INSERT INTO account_states (name, suspended_until, error)
+               VALUES ('main', now() + interval '1 h', '{"code": "account_problem", "message": "no credit left"}')"""
+        )
+    for path in ("/", "/accounts"):
+        assert "no credit left" in page.get(path).text
+    assert send(page, "/accounts/main/resume").status_code == 303
+    assert "no credit left" not in page.get("/accounts").text
+    with producer.database.begin() as conn:
+        accounts.suspend(conn, "main", 60.0, {"code": "not_sent", "message": "no route"}, outage=True)
+    [waiting] = producer.enqueue_many([{"prompt": "a fox"}])
+    for path in ("/", "/accounts", f"/jobs/{waiting.id}"):
+        shown = page.get(path).text
+        assert "no route" in shown and "away" in shown, path
+        assert "no route" in page.get(path, headers=ZH).text
+    assert send(page, "/accounts/main/resume").status_code == 303
+    assert send(page, "/accounts/other/resume").status_code == 404
+
+
+def test_whatever_state_a_job_is_in_it_has_its_page(page: httpx.Client, producer: Producer) -> None:
+    everything = {
+        "tags": ["a"],
+        "metadata": {"sku": 1},
+        "deadline": 9_000,
+        "account": "main",
+        "return_last_frame": True,
+    }
+    shown: dict[str, str] = {}
+    for state in S:
+        job = producer.enqueue(f"a fox that is {state}", **everything if state is not S.FAILED else {})
+        if state is S.CANCELLED:
+            producer.cancel(job.id)
+        elif state is not S.QUEUED:
+            bring(producer, str(job.id), state)
+        for language in ({}, ZH):
+            answer = page.get(f"/jobs/{job.id}", headers=language)
+            assert answer.status_code == 200, f"{state}: {answer.text}"
+        shown[state] = str(job.id)
+    assert "/last-frame" in page.get(f"/jobs/{shown['succeeded']}").text
+    with producer.database.begin() as conn:
+        conn.execute(
+            """UPDATE jobs SET video_expires_at = now() + interval '9 min', expiry_alarm = 90,
+                               reason = 'download_failed'
+               WHERE state = 'transferring'"""
+        )
+        conn.execute("UPDATE jobs SET cancel_request = 'keep' WHERE state = 'submitting'")
+        conn.execute(
+            """UPDATE jobs SET deleted_at = now(), cost = '{"amount": 2.5, "currency": "USD", "tokens": 100}'
+               WHERE state = 'succeeded'"""
+        )
+        conn.execute(
+            """UPDATE jobs SET error = '{"code": "generation_failed", "message": null}' WHERE state = 'failed'"""
+        )
+        conn.execute(
+            """INSERT INTO account_states (name, throttled_until, slot_limit, slot_limit_at)
+               VALUES ('main', now() + interval '1 h', 1, now())"""
+        )
+    assert "1 video is about to expire" in page.get("/").text
+    assert "download broke off" in page.get(f"/jobs/{shown['transferring']}").text
+    assert "asking the gateway to cancel" in page.get(f"/jobs/{shown['submitting']}").text
+    assert "main said too many requests" in page.get(f"/jobs/{shown['queued']}").text
+    deleted = page.get(f"/jobs/{shown['succeeded']}").text
+    assert "was deleted" in deleted and "<video" not in deleted and "USD 2.50" in deleted
+    assert "the generation failed" in page.get(f"/jobs/{shown['failed']}").text
+    assert "throttled" in page.get("/accounts").text
+    for window in ("hour", "day", "week", "nonsense"):
+        assert page.get("/", params={"window": window}, headers=ZH).status_code == 200
+
+
+def test_it_speaks_the_language_of_the_browser_or_of_the_switch(page: httpx.Client) -> None:
+    assert '<html lang="en"' in page.get("/").text
+    chinese = page.get("/", headers=ZH).text
+    assert '<html lang="zh-Hans"' in chinese and "概览" in chinese and "Overview" not in chinese
+    switched = send(page, "/preferences", language="zh", theme="dark", next="/jobs")
+    assert switched.headers["location"] == "/jobs"
+    found = page.get("/jobs").text
+    assert "任务" in found and 'data-theme="dark"' in found
+    assert send(page, "/preferences", language="xx", next="//evil.example").headers["location"] == "/"
+    assert "任务" in page.get("/jobs").text
+
+
+def test_a_fragment_is_the_middle_alone(page: httpx.Client, producer: Producer) -> None:
+    job = producer.enqueue("a fox")
+    for path in ("/", "/jobs", "/campaigns", "/accounts", f"/jobs/{job.id}"):
+        part = page.get(path, headers={"X-Reelq-Fragment": "1"}).text
+        assert part.lstrip().startswith("<title>") and '<main id="main"' in part and "<header class=" not in part
+    assert 'data-stream="/v1/events"' in part or f'data-stream="/v1/jobs/{job.id}/events"' in part
+    producer.cancel(job.id)
+    assert "data-stream" not in page.get(f"/jobs/{job.id}").text
+
+
+def test_its_files_may_be_kept_for_ever(page: httpx.Client) -> None:
+    links = set(re.findall(r'"(/static/[^"]+)"', page.get("/").text))
+    assert {link.rpartition(".")[2] for link in links} == {"css", "js", "svg"}
+    for link in links:
+        answer = page.get(link)
+        assert answer.status_code == 200 and "immutable" in answer.headers["cache-control"]
+    assert page.get("/static/page.css").status_code == page.get("/static/..%2f..%2fjob.py").status_code == 404
+
+
+# --- with keys -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def away(configured: Settings) -> Iterator[httpx.Client]:
+    """A browser that needs a key."""
+    with serving(configured.model_copy(update={"api_require_keys": True})) as client:
+        client.headers["accept"] = "text/html"
+        yield client
+
+
+def sign_in(away: httpx.Client, key: str) -> httpx.Response:
+    away.get("/login")
+    return away.post("/login", data={"token": away.cookies["reelq_form"], "key": key, "next": "/jobs"})
+
+
+def test_who_has_no_key_signs_in(away: httpx.Client, configured: Settings) -> None:
+    sent = away.get("/jobs?state=failed")
+    assert (sent.status_code, sent.headers["location"].partition("?")[0]) == (303, "/login")
+    assert sign_in(away, "rq_wrong").status_code == 401
+    assert away.get("/").status_code == 303
+    followed = away.get("/login?next=/jobs", headers={"Sec-Fetch-Site": "cross-site"})
+    assert 'content="0; url=/jobs"' in followed.text
+    done = sign_in(away, make_key(configured, "admin"))
+    assert (done.status_code, done.headers["location"]) == (303, "/jobs")
+    cookie = done.headers["set-cookie"].lower()
+    assert "reelq_session=" in cookie and "httponly" in cookie and "samesite=strict" in cookie
+    assert "/logout" in away.get("/").text
+    assert send(away, "/logout").status_code == 303
+    assert away.get("/").status_code == 303
+
+
+def test_a_key_shows_its_tenants_jobs_and_what_it_may_do(
+    away: httpx.Client, configured: Settings, producer: Producer
+) -> None:
+    other = producer.enqueue_many([{"prompt": "a secret fox"}], campaign="secret")[0]
+    own = producer.as_tenant("acme").enqueue("an open fox")
+    bring(producer, str(other.id), S.UNCONFIRMED)
+    sign_in(away, make_key(configured, "read", tenant="acme"))
+    for path in ("/", "/jobs", "/campaigns", "/jobs?q=fox", f"/jobs?q={other.id}", "/jobs?campaign=secret"):
+        assert "secret fox" not in away.get(path).text, path
+        assert "/campaigns/secret" not in away.get(path).text, path
+    for path in (f"/jobs/{other.id}", "/campaigns/secret"):
+        assert away.get(path).status_code == 404
+    assert away.get("/accounts").status_code == 403
+    shown = away.get(f"/jobs/{own.id}").text + away.get("/").text
+    assert "an open fox" in shown and "acme" in shown
+    assert set(re.findall(r'action="([^"]+)"', shown)) == {"/preferences", "/logout"}
+    for path, fields in _decisions(str(own.id)):
+        assert send(away, path, **fields).status_code == 403, path
+    sign_in(away, make_key(configured, "enqueue", "read", tenant="acme"))
+    assert f"/jobs/{own.id}/cancel" in away.get(f"/jobs/{own.id}").text
+    assert send(away, f"/jobs/{other.id}/cancel").status_code == 404
+    assert send(away, "/campaigns/secret/cancel", confirm="yes").status_code == 404
+    bring(producer.as_tenant("acme"), str(own.id), S.UNCONFIRMED)
+    assert "/resolve" not in away.get(f"/jobs/{own.id}").text
+    assert send(away, f"/jobs/{own.id}/resolve", action="abandon").status_code == 403
+    sign_in(away, make_key(configured, "admin", tenant="acme"))
+    assert f"/jobs/{own.id}/resolve" in away.get(f"/jobs/{own.id}").text
+    assert send(away, "/accounts/main/resume").status_code == 403
+    assert producer.get(other.id).state is S.UNCONFIRMED
+
+
+def _decisions(job_id: str) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        ("/jobs", {"prompt": "a"}),
+        (f"/jobs/{job_id}/cancel", {}),
+        (f"/jobs/{job_id}/retry", {}),
+        (f"/jobs/{job_id}/resolve", {"action": "abandon"}),
+        ("/campaigns/x/cancel", {"confirm": "yes"}),
+        ("/accounts/main/resume", {}),
+    ]

@@ -1,0 +1,388 @@
+"""The model behind the property test: everything that can happen to jobs, and a gateway with a book of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from producer.errors import NotPossible
+from producer.operator_actions import job_actions
+from seedance.gateways.base import TaskStatus
+from storage.admission import accounts, fair_share
+from storage.database import Connection
+from storage.jobs import claims, transitions
+from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.records import Move, NewJob, Work
+from storage.jobs.states import TERMINAL, JobState
+from storage.jobs.work import load_work
+from storage.leases import Claimed
+from storage.tenants.tenants import DEFAULT_TENANT
+from tests.integration.jobs.job_story import Story, read_story
+from tests.integration.submitting.held_gateway import ANSWERS, Call, HeldGateway, HeldRuntime, Post
+from worker.polling.poll import poll_batch
+from worker.polling.reconcile import reconcile_batch
+from worker.scheduling.admission import grants
+from worker.scheduling.maintenance import DUTIES
+from worker.submitting.submit import submit_batch
+
+S = JobState
+KINDS = ("submit", "poll", "transfer", "reconcile")
+BATCHES = {"submit": submit_batch, "poll": poll_batch, "reconcile": reconcile_batch}
+LEASE_S = 60.0
+GRACE_S = 3600.0
+WAIT_S = 20.0
+ANY = st.integers(0, 1_000)
+MAX_JOBS = 5
+
+
+@dataclass
+class Message:
+    kind: str
+    account: str
+    claimed: list[Claimed]
+
+
+@dataclass
+class Delivery:
+    """A batch under way in a worker: its calls wait for answers."""
+
+    work: Future[None]
+    calls: list[Call]
+
+
+class Jobs(RuleBasedStateMachine):
+    """The model: the gateway's book, and what everybody was told."""
+
+    runtime: HeldRuntime
+    pool: ThreadPoolExecutor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gateway = HeldGateway(self.post_arrives)
+        self.runtime.gateway = self.gateway
+        self.settings = self.runtime.settings
+        self.database = self.runtime.database
+        self.prompts: dict[UUID, str] = {}
+        self.messages: list[Message] = []
+        self.deliveries: list[Delivery] = []
+        self.copies: list[Work] = []
+        self.ended: dict[UUID, Any] = {}
+        self.faults: list[str] = []
+        with self.database.begin() as conn:
+            conn.execute("TRUNCATE jobs, account_states CASCADE")
+
+    # --- the gateway's side of promise 2 ---
+
+    def post_arrives(self, post: Post) -> None:
+        """Called for every POST, before it counts. Raising here would look like a fault of the gateway."""
+        for earlier in self.gateway.of(post.prompt):
+            if earlier.accepted and earlier.told:
+                self.faults.append(f"{post.prompt}: sent again, though {earlier.task_id} was known to be accepted")
+            elif earlier.may_be_paid and not earlier.excused:
+                self.faults.append(f"{post.prompt}: sent again, though {earlier.task_id} may have been accepted")
+        with self.database.begin() as conn:
+            row = conn.execute(
+                "SELECT count(*) FROM attempts a JOIN jobs j ON j.id = a.job_id WHERE j.request ->> 'prompt' = %s",
+                [post.prompt],
+            ).fetchone()
+        if row is None or row[0] <= len(self.gateway.of(post.prompt)):
+            self.faults.append(f"{post.prompt}: sent before its attempt was stored")
+
+    # --- rules ---
+
+    @initialize()
+    def begin(self) -> None:
+        self.enqueue(2)
+
+    @precondition(lambda self: len(self.prompts) < MAX_JOBS)
+    @rule(count=st.integers(1, 2))
+    def enqueue(self, count: int) -> None:
+        new = []
+        for _ in range(count):
+            prompt = f"job {len(self.prompts)}"
+            job = NewJob(
+                new_job_id(),
+                {"prompt": prompt, "duration": 4, "resolution": "480p"},
+                prompt,
+                ["anyfast", "ark"],
+            )
+            self.prompts[job.id] = prompt
+            new.append(job)
+        with self.database.begin() as conn:
+            enqueue_jobs(conn, new)
+
+    @rule(limit=st.integers(1, 3))
+    def tick(self, limit: int) -> None:
+        """What a scheduler does in a round."""
+        for duty in DUTIES:
+            with self.database.begin() as conn:
+                duty(conn, self.settings)
+        with self.database.begin() as conn:
+            for kind in KINDS:
+                for account, claimed in self._claim(conn, kind, limit):
+                    self.messages.append(Message(kind, account, claimed))
+
+    @rule(limit=st.integers(1, 3), once=st.booleans())
+    def hurry(self, limit: int, once: bool) -> None:
+        """All that waits is due, and the messages are delivered as soon as they are sent."""
+        with self.database.begin() as conn:
+            self._due(conn, *self.prompts)
+        before = len(self.messages)
+        self.tick(limit)
+        for message in self.messages[before:]:
+            self._deliver(message, once)
+
+    def _claim(self, conn: Any, kind: str, limit: int) -> Iterator[tuple[str, list[Claimed]]]:
+        if kind == "submit":
+            for grant in grants(conn, self.settings):
+                account = grant.account
+                found = fair_share.claim_submits(conn, account.name, account.gateway, min(limit, grant.slots), LEASE_S)
+                yield account.name, found
+            return
+        by_kind: dict[str, Callable[[Connection, int, float], list[Claimed]]]
+        by_kind = {
+            "poll": claims.claim_polls,
+            "transfer": claims.claim_transfers,
+            "reconcile": claims.claim_unconfirmed,
+        }
+        by_account: dict[str, list[Claimed]] = defaultdict(list)
+        for item in by_kind[kind](conn, limit, LEASE_S):
+            by_account[item.account].append(item)
+        yield from by_account.items()
+
+    @precondition(lambda self: self.messages)
+    @rule(which=ANY, once=st.booleans())
+    def deliver(self, which: int, once: bool) -> None:
+        """A message arrives, perhaps not for the last time."""
+        self._deliver(self.messages[which % len(self.messages)], once)
+
+    def _deliver(self, message: Message, once: bool) -> None:
+        if once:
+            self.messages.remove(message)
+        claimed = [(item.id, item.claim) for item in message.claimed]
+        if message.kind == "transfer":
+            with self.database.begin() as conn:
+                self.copies += load_work(conn, S.TRANSFERRING, claimed)
+            return
+        self.gateway.hold_queries = message.kind == "poll"
+        before = len(self.gateway.calls)
+        work = self.pool.submit(BATCHES[message.kind], self.runtime, message.account, claimed)
+        self._until(lambda: work.done() or len(self.gateway.calls) > before)
+        if not work.done():
+            # All calls of a batch begin in the same turn of the loop.
+            self.runtime.start(asyncio.sleep(0)).result(WAIT_S)
+        calls = self.gateway.calls[before:]
+        if calls:
+            self.deliveries.append(Delivery(work, calls))
+        else:
+            work.result(WAIT_S)
+
+    @precondition(lambda self: self.deliveries)
+    @rule(which=ANY, answers=st.lists(st.sampled_from(ANSWERS), min_size=3, max_size=3))
+    def answer(self, which: int, answers: list[str]) -> None:
+        """All calls of one batch are answered, and the worker writes what came of them."""
+        self._answer(self.deliveries[which % len(self.deliveries)], answers)
+
+    def _answer(self, delivery: Delivery, answers: list[str]) -> None:
+        self.deliveries.remove(delivery)
+        loop = delivery.calls[0].answer.get_loop()
+        for call, answer in zip(delivery.calls, answers, strict=False):
+            loop.call_soon_threadsafe(call.answer.set_result, answer)
+        delivery.work.result(WAIT_S)
+        for call, answer in zip(delivery.calls, answers, strict=False):
+            if call.post is not None:
+                call.post.told = not answer.endswith(("lost", "died"))
+
+    @rule(which=ANY)
+    def lease_ends(self, which: int) -> None:
+        """Its lease, its pause or its backoff is over, whoever still works on it."""
+        with self.database.begin() as conn:
+            self._due(conn, self._pick(which))
+
+    def _due(self, conn: Any, *ids: UUID) -> None:
+        conn.execute("UPDATE jobs SET due_at = now() WHERE id = ANY(%s) AND due_at IS NOT NULL", [list(ids)])
+
+    @rule(which=ANY)
+    def grace_passes(self, which: int) -> None:
+        self._grace_passes(self._pick(which))
+
+    def _grace_passes(self, job_id: UUID) -> None:
+        """An hour goes by; a POST in flight would have run into its time limit long before."""
+        posts = self.gateway.of(self.prompts[job_id])
+        if any(post.accepted is None for post in posts):
+            return
+        with self.database.begin() as conn:
+            conn.execute("UPDATE attempts SET started_at = started_at - interval '2 h' WHERE job_id = %s", [job_id])
+            self._due(conn, job_id)
+        for post in posts:
+            post.arrived_at -= 7200
+            post.disproved = post.disproved or (post.account == "ark" and not post.accepted)
+            post.excused = post.excused or self.settings.unconfirmed_policy == "resubmit"
+
+    @rule()
+    def accounts_recover(self) -> None:
+        with self.database.begin() as conn:
+            for account in self.settings.accounts:
+                accounts.resume(conn, account.name)
+
+    @precondition(lambda self: self.gateway.tasks())
+    @rule(which=ANY, status=st.sampled_from((TaskStatus.SUCCEEDED, TaskStatus.SUCCEEDED, TaskStatus.FAILED)))
+    def generation_ends(self, which: int, status: TaskStatus) -> None:
+        tasks = self.gateway.tasks()
+        post = tasks[which % len(tasks)]
+        post.ended = post.ended or status
+
+    @precondition(lambda self: self.copies)
+    @rule(which=ANY, outcome=st.sampled_from(("stored", "url_refused", "died")))
+    def copy_ends(self, which: int, outcome: str) -> None:
+        work = self.copies.pop(which % len(self.copies))
+        if outcome == "stored":
+            patch = {"object_key": f"videos/{work.id}.mp4", "size_bytes": 1, "sha256": work.gateway_task_id}
+            move = Move(work.id, (S.TRANSFERRING,), S.SUCCEEDED, "stored", work.claim, patch=patch)
+        elif outcome == "url_refused":
+            move = Move(work.id, (S.TRANSFERRING,), S.GENERATING, "url_refused", work.claim)
+        else:
+            return
+        with self.database.begin() as conn:
+            row = conn.execute("SELECT claim FROM jobs WHERE id = %s", [work.id]).fetchone()
+            moved = transitions.move(conn, [move])
+        assert row is not None
+        assert not moved or row[0] == work.claim, "somebody without a lease changed it"
+
+    @precondition(lambda self: self.gateway.posts)  # what was never sent is of little interest
+    @rule(which=ANY, discard=st.booleans())
+    def cancel(self, which: int, discard: bool) -> None:
+        self._decide(lambda job_id: job_actions.cancel(self.database, DEFAULT_TENANT, job_id, discard=discard), which)
+
+    @rule(which=ANY)
+    def abandon(self, which: int) -> None:
+        self._decide(lambda job_id: job_actions.abandon(self.database, DEFAULT_TENANT, job_id), which)
+
+    @rule(which=ANY)
+    def resubmit(self, which: int) -> None:
+        if self._decide(lambda job_id: job_actions.resubmit(self.database, DEFAULT_TENANT, job_id), which):
+            for post in self.gateway.of(self.prompts[self._pick(which)]):
+                post.excused = True
+
+    @precondition(lambda self: self.deliveries)
+    @rule(which=ANY, late=st.sampled_from(("never", *ANSWERS)))
+    def lose_patience(self, which: int, late: str) -> None:
+        """A lease ends while a POST is in flight, somebody sends the job again, and then the first answer comes."""
+        delivery = self.deliveries[which % len(self.deliveries)]
+        post = delivery.calls[0].post
+        if post is None:
+            return
+        job_id = next(job_id for job_id, prompt in self.prompts.items() if prompt == post.prompt)
+        with self.database.begin() as conn:
+            self._due(conn, job_id)
+        self.tick(3)
+        self.resubmit(list(self.prompts).index(job_id))
+        self.hurry(3, once=True)
+        if late != "never":
+            self._answer(delivery, [late] * 3)
+            self.hurry(3, once=True)
+
+    @precondition(lambda self: self.gateway.tasks())
+    @rule(which=ANY)
+    def adopt(self, which: int) -> None:
+        """A person finds the task in the gateway's console."""
+        tasks = self.gateway.tasks()
+        post = tasks[which % len(tasks)]
+        job_id = next(job_id for job_id, prompt in self.prompts.items() if prompt == post.prompt)
+        try:
+            if job_actions.adopt(self.database, DEFAULT_TENANT, job_id, post.task_id).state is S.GENERATING:
+                post.told = True
+        except NotPossible:
+            pass
+
+    def _decide(self, decide: Callable[[UUID], object], which: int) -> bool:
+        try:
+            decide(self._pick(which))
+        except NotPossible:
+            return False
+        return True
+
+    def _pick(self, which: int) -> UUID:
+        return list(self.prompts)[which % len(self.prompts)]
+
+    @staticmethod
+    def _until(condition: Callable[[], bool]) -> None:
+        until = time.monotonic() + WAIT_S
+        while not condition():
+            assert time.monotonic() < until
+            time.sleep(0.0005)
+
+    # --- what must always hold ---
+
+    @invariant()
+    def nothing_was_paid_twice(self) -> None:
+        assert not self.faults
+
+    @invariant()
+    def rows_tell_one_story(self) -> None:
+        self._story().check(self.prompts, self.gateway, self.ended)
+
+    def _story(self) -> Story:
+        with self.database.begin() as conn:
+            return read_story(conn)
+
+    def _rows(self) -> dict[UUID, dict[str, Any]]:
+        return self._story().rows
+
+    # --- promise 1: left alone by people and by trouble, everything comes to its end ---
+
+    def teardown(self) -> None:
+        try:
+            self._come_to_rest()
+            self.nothing_was_paid_twice()
+            self.rows_tell_one_story()
+            self._check_rest()
+        finally:
+            for delivery in list(self.deliveries):
+                self._answer(delivery, ["died"] * 3)
+
+    def _come_to_rest(self) -> None:
+        self.messages.clear()
+        self.copies.clear()
+        for _ in range(40):
+            for delivery in list(self.deliveries):
+                self._answer(delivery, ["accepted"] * 3)
+            for post in self.gateway.tasks():
+                post.ended = post.ended or TaskStatus.SUCCEEDED
+            rows = self._rows()
+            waiting = [job_id for job_id, row in rows.items() if S(row["state"]) not in TERMINAL]
+            if all(rows[job_id]["reason"] == "held" for job_id in waiting):
+                return
+            for job_id in waiting:
+                self._grace_passes(job_id)
+            self.accounts_recover()
+            with self.database.begin() as conn:
+                self._due(conn, *waiting)
+            self.tick(3)
+            while self.messages:
+                self.deliver(0, once=True)
+            while self.copies:
+                self.copy_ends(0, "stored")
+        raise AssertionError(f"these do not come to an end: {[rows[job_id] for job_id in waiting]}")
+
+    def _check_rest(self) -> None:
+        for job_id, row in self._rows().items():
+            posts = self.gateway.of(self.prompts[job_id])
+            if row["state"] == S.UNCONFIRMED:
+                assert self.settings.unconfirmed_policy == "hold"
+                assert posts[-1].account == "anyfast" and not posts[-1].told, "held without a reason"

@@ -1,0 +1,70 @@
+"""What the tables say about all jobs, and what must be true of it after every step."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from storage.database import Connection
+from storage.jobs.states import TERMINAL, TRANSITIONS, JobState
+from tests.integration.submitting.held_gateway import HeldGateway
+
+S = JobState
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The rows, events and attempts by job."""
+
+    rows: dict[UUID, Row]
+    events: dict[UUID, list[Row]]
+    attempts: dict[UUID, list[Row]]
+
+    def check(self, prompts: Mapping[UUID, str], gateway: HeldGateway, ended: dict[UUID, Row]) -> None:
+        """Fail where the tables contradict themselves, the gateway, or what had `ended` before, which is kept here."""
+        assert self.rows.keys() == prompts.keys(), "a job has no row"
+        holders: dict[str, UUID] = {}
+        for job_id, row in self.rows.items():
+            state = S(row["state"])
+            assert (row["due_at"] is None) == (state in TERMINAL), row
+            self._check_timeline(row)
+            if state in TERMINAL:
+                assert ended.setdefault(job_id, row) == row, "what has ended was changed"
+            else:
+                assert job_id not in ended, "what has ended goes on"
+            if state in (S.GENERATING, S.TRANSFERRING, S.SUCCEEDED):
+                task_id = row["gateway_task_id"]
+                assert task_id in [post.task_id for post in gateway.of(prompts[job_id]) if post.accepted]
+                assert holders.setdefault(task_id, job_id) == job_id, "two jobs have the same task"
+        attempts = [attempt for those in self.attempts.values() for attempt in those]
+        noted = {item["gateway_task_id"] for item in [*attempts, *self.rows.values()]}
+        assert {post.task_id for post in gateway.tasks() if post.told} <= noted, "a task id was forgotten"
+
+    def _check_timeline(self, row: Row) -> None:
+        state = None
+        for event in self.events[row["id"]]:
+            assert event["source"] == state
+            assert state is None or S(event["target"]) in TRANSITIONS[S(state)]
+            state = event["target"]
+        assert state == row["state"]
+        submits = sum(event["target"] == "submitting" for event in self.events[row["id"]])
+        assert submits == len(self.attempts[row["id"]]) == row["attempt"]
+
+
+def read_story(conn: Connection) -> Story:
+    """Everything, as it stands in one transaction."""
+    events: dict[UUID, list[Row]] = defaultdict(list)
+    attempts: dict[UUID, list[Row]] = defaultdict(list)
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = {row["id"]: row for row in cursor.execute("SELECT * FROM jobs")}
+        for event in cursor.execute("SELECT job_id, source, target FROM job_events ORDER BY id"):
+            events[event["job_id"]].append(event)
+        for attempt in cursor.execute("SELECT * FROM attempts ORDER BY number"):
+            attempts[attempt["job_id"]].append(attempt)
+    return Story(rows, events, attempts)

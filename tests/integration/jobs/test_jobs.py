@@ -1,0 +1,334 @@
+"""The job SQL against a real PostgreSQL: what is stored once, leased once and moved once."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from uuid import UUID
+
+import pytest
+
+from storage.admission import fair_share, usage
+from storage.database import Connection, Database, connect
+from storage.jobs import attempts, claims, history, queries, transitions
+from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.records import AttemptMarks, AttemptOutcome, IdempotencyConflict, Move, Moved, NewJob
+from storage.jobs.states import JobState
+from storage.jobs.work import load_work
+from storage.leases import Claimed
+from storage.tenants.tenants import DEFAULT_TENANT
+
+S = JobState
+LEASE_S = 30.0
+
+
+def a_job(prompt: str = "a cat", key: str | None = None, **fields: object) -> NewJob:
+    return NewJob(
+        id=new_job_id(),
+        request={"prompt": prompt},
+        request_hash=f"hash of {prompt}",
+        gateways=["anyfast"],
+        idempotency_key=key,
+        **fields,  # type: ignore[arg-type] # a test's own keywords
+    )
+
+
+def enqueue(url: str, *new: NewJob) -> list[UUID]:
+    with connect(url) as conn:
+        return [item.id for item in enqueue_jobs(conn, new)]
+
+
+def claim(conn: Connection, limit: int = 100) -> list[Claimed]:
+    return fair_share.claim_submits(conn, "main", "anyfast", limit, LEASE_S)
+
+
+def begin(conn: Connection, claimed: list[Claimed]) -> list[Moved]:
+    patch = {"gateway": "anyfast", "model": "seedance"}
+    return attempts.begin_attempts(
+        conn,
+        [
+            Move(item.id, (S.QUEUED,), S.SUBMITTING, "submit", item.claim, due_in_s=LEASE_S, patch=patch)
+            for item in claimed
+        ],
+        {item.id: AttemptMarks(seed=7) for item in claimed},
+    )
+
+
+def accept(conn: Connection, begun: list[Moved]) -> list[Moved]:
+    return attempts.finish_attempts(
+        conn,
+        [AttemptOutcome(item.id, item.attempt, "accepted", 200, f"task-{item.id}") for item in begun],
+        [
+            Move(
+                item.id,
+                (S.SUBMITTING, S.UNCONFIRMED),
+                S.GENERATING,
+                "accepted",
+                attempt=item.attempt,
+                patch={"gateway_task_id": f"task-{item.id}"},
+            )
+            for item in begun
+        ],
+    )
+
+
+def generating(url: str, *new: NewJob) -> list[Claimed]:
+    enqueue(url, *new)
+    with connect(url) as conn:
+        accept(conn, begin(conn, claim(conn)))
+    with connect(url) as conn:
+        return claims.claim_polls(conn, 100, LEASE_S)
+
+
+def state_of(url: str, job_id: UUID) -> S:
+    with connect(url) as conn:
+        return queries.get_jobs(conn, DEFAULT_TENANT, [job_id])[job_id].state
+
+
+# --- enqueue -----------------------------------------------------------------
+
+
+def test_a_known_key_gives_the_earlier_job(postgres_url: str) -> None:
+    (first,) = enqueue(postgres_url, a_job(key="k"))
+    with connect(postgres_url) as conn:
+        again = enqueue_jobs(conn, [a_job(key="k"), a_job("another", key="m"), a_job(key="k")])
+    assert [(item.id == first, item.created) for item in again] == [(True, False), (False, True), (True, False)]
+    with connect(postgres_url) as conn:
+        assert queries.counts(conn, DEFAULT_TENANT) == {S.QUEUED: 2}
+
+
+def test_a_known_key_with_another_request_is_refused_and_stores_nothing(postgres_url: str) -> None:
+    enqueue(postgres_url, a_job(key="k"))
+    with pytest.raises(IdempotencyConflict) as caught, connect(postgres_url) as conn:
+        enqueue_jobs(conn, [a_job("new"), a_job("a dog", key="k")])
+    assert (caught.value.key, caught.value.index) == ("k", 1)
+    with pytest.raises(IdempotencyConflict), connect(postgres_url) as conn:
+        enqueue_jobs(conn, [a_job("x", key="same"), a_job("y", key="same")])
+    with connect(postgres_url) as conn:
+        assert queries.counts(conn, DEFAULT_TENANT) == {S.QUEUED: 1}
+
+
+def test_many_enqueue_the_same_key_at_once_and_one_job_comes_of_it(postgres_url: str) -> None:
+    seen: list[UUID] = []
+    threads = [threading.Thread(target=lambda: seen.extend(enqueue(postgres_url, a_job(key="k")))) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 12
+    assert len(set(seen)) == 1
+
+
+def test_a_batch_keeps_its_order_and_every_character(postgres_url: str) -> None:
+    prompts = [f"{i} 猫 🎹 \\u0000 \\ ' \" %s {{}}" for i in range(4100)]
+    ids = enqueue(postgres_url, *(a_job(prompt) for prompt in prompts))
+    with connect(postgres_url) as conn:
+        found = queries.get_jobs(conn, DEFAULT_TENANT, ids)
+    assert [found[job_id].request["prompt"] for job_id in ids] == prompts
+
+
+def test_a_nul_from_a_gateway_does_not_lose_an_outcome(postgres_url: str) -> None:
+    (polled,) = generating(postgres_url, a_job())
+    with connect(postgres_url) as conn:
+        error = {"code": "x", "message": "a\0b"}
+        assert transitions.move(
+            conn, [Move(polled.id, (S.GENERATING,), S.FAILED, "x", polled.claim, patch={"error": error})]
+        )
+        assert queries.get_jobs(conn, DEFAULT_TENANT, [polled.id])[polled.id].error == {
+            "code": "x",
+            "message": "a\ufffdb",
+        }
+
+
+# --- claims ------------------------------------------------------------------
+
+
+def test_sixteen_threads_claim_four_hundred_jobs_each_once(postgres_url: str) -> None:
+    enqueue(postgres_url, *(a_job(str(i)) for i in range(400)))
+    database = Database(postgres_url, name="test", size=16)
+    claimed: list[UUID] = []
+
+    def take() -> None:
+        while True:
+            with database.begin() as conn:
+                batch = claim(conn, 7)
+            if not batch:
+                return
+            claimed.extend(item.id for item in batch)
+
+    threads = [threading.Thread(target=take) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    database.close()
+    assert Counter(claimed).most_common(1)[0][1] == 1
+    assert len(claimed) == 400
+
+
+def test_jobs_are_claimed_by_priority_then_in_order(postgres_url: str) -> None:
+    first, urgent, last = enqueue(postgres_url, a_job("1"), a_job("2", priority=9), a_job("3"))
+    with connect(postgres_url) as conn:
+        taken = [claim(conn, 1)[0].id for _ in range(3)]
+    assert taken == [urgent, first, last]
+
+
+def test_a_pinned_job_waits_for_its_account_and_a_gateway_for_what_it_can_serve(postgres_url: str) -> None:
+    enqueue(postgres_url, a_job(account_pin="other"))
+    with connect(postgres_url) as conn:
+        assert claim(conn) == []
+        assert fair_share.claim_submits(conn, "other", "ark", 9, LEASE_S) == []
+        assert len(fair_share.claim_submits(conn, "other", "anyfast", 9, LEASE_S)) == 1
+
+
+def test_a_lease_that_runs_out_gives_the_job_to_the_next_and_locks_the_first_out(postgres_url: str) -> None:
+    enqueue(postgres_url, a_job())
+    with connect(postgres_url) as conn:
+        (first,) = fair_share.claim_submits(conn, "main", "anyfast", 1, 0.0)
+    with connect(postgres_url) as conn:
+        (second,) = claim(conn)
+    assert second.id == first.id
+    with connect(postgres_url) as conn:
+        assert load_work(conn, S.QUEUED, [(first.id, first.claim)]) == []
+        assert begin(conn, [first]) == []
+        assert len(begin(conn, [second])) == 1
+
+
+def test_a_job_is_not_loaded_after_its_lease(postgres_url: str) -> None:
+    enqueue(postgres_url, a_job())
+    with connect(postgres_url) as conn:
+        (held,) = fair_share.claim_submits(conn, "main", "anyfast", 1, 0.0)
+    with connect(postgres_url) as conn:
+        assert load_work(conn, S.QUEUED, [(held.id, held.claim)]) == []
+
+
+def test_slots_in_use_are_counted_from_the_rows(postgres_url: str) -> None:
+    enqueue(postgres_url, *(a_job(str(i)) for i in range(5)))
+    with connect(postgres_url) as conn:
+        claimed = claim(conn, 3)
+        assert usage.in_flight(conn, 60.0) == {"main": 3}
+        accept(conn, begin(conn, claimed[:2]))
+    with connect(postgres_url) as conn:
+        assert usage.in_flight(conn, 60.0) == {"main": 3}
+        assert usage.started_last_minute(conn) == {"main": 2}
+        claims.release(conn, [(claimed[2].id, claimed[2].claim)])
+        assert usage.in_flight(conn, 60.0) == {"main": 2}
+
+
+def test_the_video_that_dies_first_is_claimed_first(postgres_url: str) -> None:
+    held = generating(postgres_url, *(a_job(str(i)) for i in range(3)))
+    with connect(postgres_url) as conn:
+        for item, life_s in zip(held, (900.0, 60.0, 300.0), strict=True):
+            patch = {"video_url": "https://x"}
+            transitions.move(
+                conn,
+                [Move(item.id, (S.GENERATING,), S.TRANSFERRING, "x", item.claim, expires_in_s=life_s, patch=patch)],
+            )
+    with connect(postgres_url) as conn:
+        order = [claims.claim_transfers(conn, 1, LEASE_S)[0].id for _ in range(3)]
+    assert order == [held[1].id, held[2].id, held[0].id]
+
+
+# --- moves -------------------------------------------------------------------
+
+
+def test_two_holders_of_one_job_cannot_both_win(postgres_url: str) -> None:
+    (polled,) = generating(postgres_url, a_job())
+    barrier = threading.Barrier(2)
+    won: list[str] = []
+
+    def finish(code: str) -> None:
+        with connect(postgres_url) as conn:
+            barrier.wait()
+            patch = {"error": {"code": code}}
+            if transitions.move(conn, [Move(polled.id, (S.GENERATING,), S.FAILED, code, polled.claim, patch=patch)]):
+                won.append(code)
+
+    threads = [threading.Thread(target=finish, args=(code,)) for code in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    with connect(postgres_url) as conn:
+        assert queries.get_jobs(conn, DEFAULT_TENANT, [polled.id])[polled.id].error == {"code": won[0]}
+        assert [event["target"] for event in history.events_of(conn, polled.id)].count("failed") == 1
+
+
+def test_a_late_task_id_is_kept_though_the_job_was_taken_for_unconfirmed(postgres_url: str) -> None:
+    (job_id,) = enqueue(postgres_url, a_job())
+    with connect(postgres_url) as conn:
+        begun = begin(conn, claim(conn))
+    with connect(postgres_url) as conn:
+        transitions.move(conn, [Move(job_id, (S.SUBMITTING,), S.UNCONFIRMED, "submit_lost", begun[0].claim)])
+    with connect(postgres_url) as conn:
+        assert len(accept(conn, begun)) == 1
+    assert state_of(postgres_url, job_id) is S.GENERATING
+
+
+def test_a_late_task_id_of_an_earlier_attempt_is_noted_and_moves_nothing(postgres_url: str) -> None:
+    (job_id,) = enqueue(postgres_url, a_job())
+    with connect(postgres_url) as conn:
+        first = begin(conn, claim(conn))
+        transitions.move(conn, [Move(job_id, (S.SUBMITTING,), S.QUEUED, "x", patch={"account": None})])
+    with connect(postgres_url) as conn:
+        second = begin(conn, claim(conn))
+        assert second[0].attempt == 2
+    with connect(postgres_url) as conn:
+        assert accept(conn, first) == []
+        tasks = [attempt["gateway_task_id"] for attempt in history.attempts_of(conn, job_id)]
+    assert tasks == [f"task-{job_id}", None]
+    assert state_of(postgres_url, job_id) is S.SUBMITTING
+
+
+def test_an_attempt_is_there_before_any_post(postgres_url: str) -> None:
+    (job_id,) = enqueue(postgres_url, a_job())
+    with connect(postgres_url) as conn:
+        begin(conn, claim(conn))
+    with connect(postgres_url) as conn:
+        (attempt,) = history.attempts_of(conn, job_id)
+    assert (attempt["number"], attempt["outcome"], attempt["account"]) == (1, None, "main")
+
+
+def test_the_timeline_tells_the_whole_life(postgres_url: str) -> None:
+    (polled,) = generating(postgres_url, a_job())
+    patch = {"video_url": "https://x"}
+    with connect(postgres_url) as conn:
+        transitions.move(
+            conn, [Move(polled.id, (S.GENERATING,), S.TRANSFERRING, "generated", polled.claim, patch=patch)]
+        )
+    with connect(postgres_url) as conn:
+        (held,) = claims.claim_transfers(conn, 1, LEASE_S)
+        stored = {"object_key": "k", "sha256": "ab", "size_bytes": 1}
+        transitions.move(conn, [Move(held.id, (S.TRANSFERRING,), S.SUCCEEDED, "stored", held.claim, patch=stored)])
+        assert [(event["source"], event["target"]) for event in history.events_of(conn, held.id)] == [
+            (None, "queued"),
+            ("queued", "submitting"),
+            ("submitting", "generating"),
+            ("generating", "transferring"),
+            ("transferring", "succeeded"),
+        ]
+        job = queries.get_jobs(conn, DEFAULT_TENANT, [held.id])[held.id]
+    assert job.due_at is None
+    assert job.finished_at is not None
+
+
+def test_a_released_job_is_due_at_once_and_a_renewed_one_is_not(postgres_url: str) -> None:
+    held = generating(postgres_url, a_job("1"), a_job("2"))
+    leases = [(item.id, item.claim) for item in held]
+    with connect(postgres_url) as conn:
+        assert claims.renew(conn, [*leases, (held[0].id, 999)], LEASE_S) == {item.id for item in held}
+        claims.release(conn, leases[:1])
+    with connect(postgres_url) as conn:
+        assert [item.id for item in claims.claim_polls(conn, 9, LEASE_S)] == [held[0].id]
+
+
+def test_a_postponed_job_comes_back_and_a_stale_holder_cannot_postpone_it(postgres_url: str) -> None:
+    (held,) = generating(postgres_url, a_job())
+    with connect(postgres_url) as conn:
+        transitions.postpone(conn, [(held.id, held.claim - 1, 9999.0, "stale", 1, 1)])
+        transitions.postpone(conn, [(held.id, held.claim, 0.0, "generating", 0, 1)])
+    with connect(postgres_url) as conn:
+        (again,) = claims.claim_polls(conn, 9, LEASE_S)
+        (work,) = load_work(conn, S.GENERATING, [(again.id, again.claim)])
+    assert (work.reason, work.polls) == ("generating", 1)

@@ -1,0 +1,96 @@
+"""The migrations give the tables that the code is written for."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+from sqlmodel import SQLModel
+
+import storage.schema  # noqa: F401 - registers the tables
+from storage import database
+from storage.jobs.records import JobView
+
+
+def test_the_migrations_and_the_models_agree(postgres_url: str) -> None:
+    engine = create_engine(postgres_url.replace("://", "+psycopg://", 1))
+    with engine.connect() as conn:
+        assert compare_metadata(MigrationContext.configure(conn), SQLModel.metadata) == []
+    engine.dispose()
+    with database.connect(postgres_url) as connection:
+        assert database.current_revision(connection) == database.newest_revision()
+
+
+def test_many_may_upgrade_at_once(empty_postgres_url: str) -> None:
+    failures: list[BaseException] = []
+
+    def upgrade() -> None:
+        try:
+            database.upgrade(empty_postgres_url)
+        except Exception as exc:  # noqa: BLE001 - whatever a thread raises is the finding
+            failures.append(exc)
+
+    threads = [threading.Thread(target=upgrade) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with database.connect(empty_postgres_url) as connection:
+        assert database.current_revision(connection) == database.newest_revision()
+
+
+def test_an_old_schema_says_what_to_do(empty_postgres_url: str) -> None:
+    with (
+        pytest.raises(database.DatabaseUnavailable, match="reelq db upgrade"),
+        database.connect(empty_postgres_url) as conn,
+    ):
+        conn.execute("SELECT 1 FROM jobs")
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
+    with (
+        pytest.raises(database.DatabaseUnavailable, match=r"127\.0\.0\.1:1/x") as caught,
+        database.connect("postgresql://u:hidden@127.0.0.1:1/x"),
+    ):
+        pass
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_url_that_is_none_is_refused_in_one_line() -> None:
+    with pytest.raises(database.DatabaseUnavailable, match="database_url cannot be used"), database.connect("nonsense"):
+        pass
+
+
+def test_every_field_of_a_view_is_a_column(postgres_url: str) -> None:
+    columns = set(SQLModel.metadata.tables["jobs"].columns.keys()) | {"campaign"}
+    assert set(JobView.__dataclass_fields__) <= columns
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "state = 'done'",
+        "state = 'failed', due_at = NULL, finished_at = now()",
+        "state = 'succeeded', due_at = NULL, finished_at = now()",
+        "state = 'cancelled'",
+        "finished_at = now()",
+        "due_at = NULL",
+        "state = 'generating', account = 'a', attempt = 1",
+        "state = 'submitting'",
+        "state = 'transferring'",
+        "priority = 10",
+    ],
+)
+def test_the_database_refuses_nonsense(postgres_url: str, nonsense: str) -> None:
+    with psycopg.connect(postgres_url) as conn:
+        conn.execute(
+            "INSERT INTO jobs (id, request, request_hash, gateways) VALUES (gen_random_uuid(), '{}', 'h', '{anyfast}')"
+        )
+        with pytest.raises(psycopg.errors.CheckViolation):
+            conn.execute(f"UPDATE jobs SET {nonsense}")
+        conn.rollback()

@@ -1,0 +1,138 @@
+"""/healthz and /readyz against the real servers, whole and broken."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import httpx
+import psycopg
+import pytest
+
+from producer.api.app import create_app
+from producer.local.ports import free_port
+from storage.database import connect, newest_revision
+from storage.heartbeats import beat
+from storage.settings import Settings
+from tests.servers import Bucket
+
+T = TypeVar("T")
+MOVERS = ("scheduler", "submit", "poll", "transfer", "notify")
+
+
+def _get(settings: Settings, path: str = "/readyz", times: int = 1) -> httpx.Response:
+    async def ask() -> httpx.Response:
+        app = create_app(settings)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://reelq") as client,
+        ):
+            answers = [await client.get(path) for _ in range(times)]
+            return answers[-1]
+
+    return _run(ask())
+
+
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(coroutine)
+
+
+def _everybody_beats(settings: Settings) -> None:
+    with connect(settings.require_database_url()) as conn:
+        for name in MOVERS:
+            beat(conn, name, "here")
+
+
+def test_ready_when_everything_is_there(settings: Settings) -> None:
+    _everybody_beats(settings)
+    answer = _get(settings, times=3)
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "missing": {}})
+
+
+def test_each_part_that_does_not_work_is_named(settings: Settings) -> None:
+    _everybody_beats(settings)
+    with connect(settings.require_database_url()) as conn:
+        conn.execute("UPDATE heartbeats SET seen_at = now() - interval '16 s' WHERE component = 'poll'")
+        conn.execute("DELETE FROM heartbeats WHERE component = 'scheduler'")
+    answer = _get(settings)
+    assert answer.status_code == 503
+    assert set(answer.json()["missing"]) == {"poll", "scheduler"}
+
+
+def test_an_old_schema_is_named(settings: Settings, empty_postgres_url: str) -> None:
+    answer = _get(settings.model_copy(update={"database_url": empty_postgres_url}))
+    assert answer.json()["missing"] == {"database": f"its schema is empty, not {newest_revision()}"}
+
+
+def test_the_bucket_is_made(settings: Settings, s3: Bucket) -> None:
+    _everybody_beats(settings)
+    fresh = f"{s3.bucket}-more"
+    assert _get(settings.model_copy(update={"s3_bucket": fresh})).status_code == 200
+    (s3.directory.parent / fresh).rmdir()
+
+
+def test_servers_that_are_down_are_named_without_their_passwords(settings: Settings) -> None:
+    port = free_port()
+    down = settings.model_copy(
+        update={
+            "database_url": f"postgresql://reelq:hidden@127.0.0.1:{port}/reelq",
+            "broker_url": f"redis://:hidden@127.0.0.1:{port}/0",
+            "s3_endpoint_url": f"http://127.0.0.1:{port}",
+        }
+    )
+    answer = _get(down)
+    assert answer.status_code == 503
+    assert set(answer.json()["missing"]) == {"database", "broker", "bucket"}
+    assert "hidden" not in answer.text
+    assert _get(down, "/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("part", ["database", "broker", "bucket"])
+def test_a_server_that_hangs_does_not_hang_us(settings: Settings, part: str) -> None:
+    _everybody_beats(settings)
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # accepts, and never says a word
+        where = f"127.0.0.1:{mute.getsockname()[1]}"
+        keys = {
+            "database": {"database_url": f"postgresql://reelq:x@{where}/reelq"},
+            "broker": {"broker_url": f"redis://:x@{where}/0"},
+            "bucket": {"s3_endpoint_url": f"http://{where}"},
+        }
+        hanging = settings.model_copy(update=keys[part])
+
+        async def ask() -> tuple[float, httpx.Response]:
+            app = create_app(hanging)
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://reelq") as client:
+                since = time.monotonic()
+                answer = await client.get("/readyz")
+                took = time.monotonic() - since
+            mute.close()  # lets go of whoever still waits
+            async with app.router.lifespan_context(app):
+                return took, answer
+
+        took, answer = _run(ask())
+    assert took < 5
+    assert part in answer.json()["missing"]
+
+
+def test_a_database_that_went_away_is_noticed_and_found_again(settings: Settings, postgres_url: str) -> None:
+    _everybody_beats(settings)
+
+    async def scenario() -> list[int]:
+        app = create_app(settings)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://reelq") as client,
+        ):
+            found = [(await client.get("/readyz")).status_code]
+            with psycopg.connect(postgres_url, autocommit=True) as conn:
+                conn.execute(
+                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            found.append((await client.get("/readyz")).status_code)
+            return found
+
+    assert _run(scenario()) == [200, 200]

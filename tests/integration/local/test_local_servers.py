@@ -1,0 +1,268 @@
+"""The servers of the `local` extra: they start as whoever we are, keep their data, and never outlive us."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import redis
+
+from producer.local.errors import StackError
+from producer.local.ports import Reservations, free_port, is_free
+from producer.local.processes.spec import ChildSpec
+from producer.local.servers import identity, wheels
+from producer.local.servers.postgres import Postgres
+from producer.local.servers.servers import local_servers, running, spawn, stop, wait_ready
+from producer.local.state import load_state
+from tests.servers import Bucket, TestServers
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+
+def test_fixtures_give_each_test_its_own_database_and_bucket(
+    servers: TestServers, postgres_url: str, broker_url: str, s3: Bucket
+) -> None:
+    with psycopg.connect(postgres_url) as conn:
+        assert conn.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+    with psycopg.connect(servers.database_url("reelq")) as conn, pytest.raises(psycopg.errors.UndefinedTable):
+        conn.execute("SELECT 1 FROM jobs")
+    with redis.Redis.from_url(broker_url) as client:
+        assert client.dbsize() == 0
+        assert client.config_get("save") == {"save": ""}
+    servers.s3_client.put_object(Bucket=s3.bucket, Key="a/b.mp4", Body=b"video")
+    assert (s3.directory / "a" / "b.mp4").read_bytes() == b"video"
+
+
+def test_servers_ask_for_a_password(servers: TestServers, broker_url: str, s3: Bucket) -> None:
+    wrong = servers.postgres.url.replace(servers.postgres.password, "wrong")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(wrong)
+    wrong = broker_url.replace(servers.valkey.password, "wrong")
+    with redis.Redis.from_url(wrong) as client, pytest.raises(redis.AuthenticationError):
+        client.ping()
+    for name in ("postgres", "valkey", "s3"):
+        command = " ".join(psutil.Process(servers.pids[name]).cmdline())
+        for secret in (servers.postgres.password, servers.valkey.password, s3.secret_access_key):
+            assert secret not in command
+
+
+def test_data_and_credentials_last(tmp_path: Path) -> None:
+    first = local_servers(tmp_path, load_state(tmp_path))
+    first.prepare("reelq")
+    assert first.postgres is not None
+    with running(first.specs()), psycopg.connect(first.postgres.url) as conn:
+        conn.execute("CREATE TABLE kept AS SELECT 1 AS one")
+    second = local_servers(tmp_path, load_state(tmp_path))
+    second.prepare("reelq")
+    assert second == first
+    with running(second.specs()), psycopg.connect(first.postgres.url) as conn:
+        assert conn.execute("SELECT one FROM kept").fetchone() == (1,)
+        assert conn.execute("SHOW fsync").fetchone() == ("on",)
+        assert conn.execute("SHOW server_encoding").fetchone() == ("UTF8",)
+    assert (tmp_path / "local.json").stat().st_mode & 0o777 == 0o600
+
+
+def _postgres(directory: Path) -> Postgres:
+    directory.mkdir(parents=True, exist_ok=True)
+    return Postgres(directory, free_port(), secrets.token_hex(8), directory / "postgres.log", durable=False)
+
+
+def _answers(server: Postgres) -> None:
+    server.prepare()
+    with running([server.spec()]), psycopg.connect(server.url) as conn:
+        assert conn.execute("SELECT current_database()").fetchone() == ("reelq",)
+
+
+@as_root
+def test_root_runs_postgres_below_a_directory_that_is_closed_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = wheels.postgres_bin() / "postgres"
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    known = [who for who in ("userns", identity._unprivileged()) if who and identity._works(who, program)]
+    assert known, "PostgreSQL cannot be run by root here"
+    server = _postgres(closed / "data dir")
+    for who in [*known, known[0]]:  # and the files follow when the identity changes
+        monkeypatch.setattr(identity, "for_server", lambda _program, who=who: who)
+        _answers(server)
+        assert server.data.stat().st_uid == identity.owner_of(who)[0]
+    assert closed.stat().st_mode & 0o777 == 0o700
+
+
+_AS_ANOTHER = """
+import os, sys
+from pathlib import Path
+import psycopg
+from producer.local.postgres import Postgres
+from producer.local.servers import running
+directory = Path(sys.argv[1])
+server = Postgres(directory, int(sys.argv[2]), "0123456789", directory / "postgres.log", durable=False)
+server.prepare()
+with running([server.spec()]), psycopg.connect(server.url) as conn:
+    assert conn.execute("SELECT current_database()").fetchone() == ("reelq",)
+assert server.data.stat().st_uid == os.getuid() != 0
+"""
+
+
+def _python_for(uid: int) -> str | None:
+    """An interpreter of our version that this user can reach, be it in a private home or not."""
+    for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
+        try:
+            subprocess.run([python, "-c", ""], user=uid, group=uid, extra_groups=[], cwd="/", check=True, timeout=10)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return python
+    return None
+
+
+@as_root
+@pytest.mark.parametrize("uid", [1, 54321], ids=["with a name", "without a name"])
+def test_an_ordinary_user_runs_postgres(uid: int) -> None:
+    python = _python_for(uid)
+    if python is None:
+        pytest.skip("no interpreter of this version lies where other users can reach it")
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="reelq-test-") as home:
+        os.chown(home, uid, uid)
+        subprocess.run(
+            [python, "-c", _AS_ANOTHER, home, str(free_port())],
+            user=uid,
+            group=uid,
+            extra_groups=[],
+            cwd="/",
+            env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONDONTWRITEBYTECODE": "1"},
+            check=True,
+            timeout=60,
+        )
+
+
+def test_a_killed_postgres_starts_again(tmp_path: Path) -> None:
+    server = _postgres(tmp_path)
+    server.prepare()
+    first = spawn(server.spec())
+    try:
+        wait_ready(server.spec(), first)
+        with psycopg.connect(server.url, autocommit=True) as conn:
+            conn.execute("CREATE TABLE kept (one int)")
+            conn.execute("INSERT INTO kept VALUES (1)")
+            first.kill()
+            first.wait(10)
+    finally:
+        stop(server.spec(), first)
+    until = time.monotonic() + 20
+    while True:  # the killed server's children hold its memory for a moment
+        try:
+            with running([server.spec()]), psycopg.connect(server.url) as conn:
+                assert conn.execute("SELECT one FROM kept").fetchone() == (1,)
+            return
+        except StackError:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+
+
+_PARENT = """
+import sys, time
+from pathlib import Path
+from producer.local.servers import local_servers, running
+from producer.local.state import load_state
+servers = local_servers(Path(sys.argv[1]), load_state(Path(sys.argv[1])))
+servers.prepare("reelq")
+with running(servers.specs()) as processes:
+    print(*(process.pid for process in processes.values()), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_servers_die_with_a_killed_parent(tmp_path: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", _PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    children = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+    assert len(children) == 3
+    parent.stdout.close()
+    parent.kill()
+    parent.wait(10)
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
+
+
+def test_a_child_that_does_not_start_says_why(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", "raise SystemExit('error: the disk is full')")
+    spec = ChildSpec("lamp", command, tmp_path, tmp_path / "lamp.log", ready=lambda _pid: False)
+    said = r"lamp ended with 1: error: the disk is full \(see .*lamp\.log\)"
+    with pytest.raises(StackError, match=said), running([spec]):
+        pass
+
+
+def test_a_child_that_ignores_its_signal_is_killed(tmp_path: Path) -> None:
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); open('up', 'w'); time.sleep(60)"
+    spec = ChildSpec(
+        "mule",
+        (sys.executable, "-c", code),
+        tmp_path,
+        tmp_path / "mule.log",
+        ready=lambda _pid: (tmp_path / "up").exists(),
+        stop_timeout_s=0.2,
+    )
+    with running([spec]) as processes:
+        pass
+    assert processes["mule"].returncode == -signal.SIGKILL
+
+
+def test_a_port_that_is_taken_is_not_chosen(servers: TestServers) -> None:
+    assert not is_free(servers.postgres.port)
+    assert free_port([servers.postgres.port]) != servers.postgres.port
+    free = free_port()
+    assert free_port([free]) == free
+    assert free_port([free], taken=[free]) != free
+
+
+def test_a_reserved_port_is_not_given_to_another_stack() -> None:
+    port = free_port()
+    first, second = Reservations(), Reservations()
+    try:
+        assert free_port([port], reservations=first) == port
+        assert free_port([port], reservations=first) == port
+        assert free_port([port], reservations=second) != port
+        assert is_free(port)  # for the server it was reserved for
+        first.close()
+        assert free_port([port], reservations=second) == port
+    finally:
+        first.close()
+        second.close()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"ports": 1}', '{"ports": {}, "secrets": {}, "children": {"a": 1}}'], ids=repr
+)
+def test_a_damaged_memory_is_reported_and_kept(tmp_path: Path, text: str) -> None:
+    (tmp_path / "local.json").write_text(text)
+    with pytest.raises(StackError, match=r"local\.json cannot be read .* use another --data-dir"):
+        load_state(tmp_path)
+    assert (tmp_path / "local.json").read_text() == text
+
+
+def test_a_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    server = _postgres(tmp_path)
+    server.data.mkdir()
+    (server.data / "PG_VERSION").write_text("9.6\n")
+    with pytest.raises(StackError, match=r"was made by PostgreSQL 9\.6 and 18\.\d+ is installed"):
+        server.prepare()
+
+
+def test_a_missing_wheel_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(
+        StackError, match=r"^PostgreSQL is not installed; .*reelq\[local\].*, or configure database_url$"
+    ):
+        wheels.postgres_bin()
+    with pytest.raises(StackError, match=r"^Valkey is not installed; .*or configure broker_url$"):
+        wheels.valkey_server()

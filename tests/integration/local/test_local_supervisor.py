@@ -1,0 +1,246 @@
+"""The supervisor's parts with small children of our own: restarts, order, locks, logs, leftovers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from producer.local.errors import StackError
+from producer.local.events import EventKind, StackEvent
+from producer.local.lock import locked
+from producer.local.processes import leftovers, logs
+from producer.local.processes.child import LONG_LIFE_S, RESTART_DELAYS_S, Child, _counted_life_s, restart_delay_s
+from producer.local.processes.children import Children
+from producer.local.processes.spec import ChildSpec
+
+SLEEP = "import time; time.sleep(60)"
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); open('deaf', 'w'); time.sleep(60)"
+
+
+def _spec(directory: Path, name: str, code: str = SLEEP) -> ChildSpec:
+    return ChildSpec(name, (sys.executable, "-c", code), directory, directory / f"{name}.log")
+
+
+async def _until(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - processes and files set no event
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("lives_s", "delay_s"),
+    [
+        ([], 0.0),
+        ([0.1], 0.0),
+        ([0.1, 0.1], RESTART_DELAYS_S[1]),
+        ([0.1] * 50, RESTART_DELAYS_S[-1]),
+        ([0.1, 0.1, LONG_LIFE_S], 0.0),
+        ([LONG_LIFE_S, 0.1, 0.1, 0.1], RESTART_DELAYS_S[2]),
+    ],
+)
+def test_restarts_are_first_at_once_then_slower(lives_s: list[float], delay_s: float) -> None:
+    assert restart_delay_s(lives_s) == delay_s
+
+
+@pytest.mark.parametrize(
+    ("life_s", "code", "counts_as_long"),
+    [(2.0, -signal.SIGKILL, True), (0.1, -signal.SIGKILL, False), (2.0, 1, False), (2.0, -signal.SIGSEGV, False)],
+)
+def test_a_life_that_was_ended_from_outside_is_no_failure(life_s: float, code: int, counts_as_long: bool) -> None:
+    assert (_counted_life_s(life_s, code) >= LONG_LIFE_S) is counts_as_long
+
+
+def test_a_killed_child_is_started_again_at_once(tmp_path: Path) -> None:
+    events: list[StackEvent] = []
+    seen: list[dict[str, int]] = []
+
+    async def scenario() -> None:
+        children = Children(events.append, lambda: seen.append(children.pids()))
+        await children.start(_spec(tmp_path, "one"), _spec(tmp_path, "two"))
+        first = children.pids()
+        since = time.monotonic()
+        os.kill(first["one"], signal.SIGKILL)
+        await _until(lambda: children.pids().get("one") not in (None, first["one"]))
+        assert time.monotonic() - since < 2
+        assert children.pids()["two"] == first["two"]
+        assert children.restarts() == {"one": 1, "two": 0}
+        assert seen[-1] == children.pids()
+        await children.stop([["two"]])
+        assert children.pids() == {}
+
+    asyncio.run(scenario())
+    assert [(event.kind, event.name) for event in events] == [
+        (EventKind.STARTED, "one"),
+        (EventKind.STARTED, "two"),
+        (EventKind.EXITED, "one"),
+        (EventKind.RESTARTED, "one"),
+        (EventKind.STOPPING, "two"),
+        (EventKind.STOPPING, "one"),
+    ]
+    assert events[2].text == "signal 9"
+
+
+def test_a_child_that_cannot_run_is_tried_slower_and_slower(tmp_path: Path) -> None:
+    events: list[StackEvent] = []
+
+    async def scenario() -> None:
+        children = Children(events.append, lambda: None)
+        spec = _spec(tmp_path, "broken", "raise SystemExit('error: no such option')")
+        await children.start(replace(spec, ready=lambda _pid: False))
+        with pytest.raises(ExceptionGroup) as caught:
+            await children.wait_ready("broken", timeout_s=1.5)
+        assert caught.group_contains(StackError, match="broken did not start within .*: error: no such option")
+        await children.stop([])
+
+    asyncio.run(scenario())
+    exits = [event for event in events if event.kind is EventKind.EXITED]
+    # At 0, 0, 0.25, 0.75 and 1.75 s, and the time that Python takes to start.
+    assert 2 <= len(exits) <= 5
+    assert exits[0].text == "exit code 1: error: no such option"
+
+
+def test_stopping_waits_for_each_group_and_kills_the_deaf(tmp_path: Path) -> None:
+    events: list[StackEvent] = []
+
+    async def scenario() -> None:
+        children = Children(events.append, lambda: None)
+        deaf = replace(_spec(tmp_path, "deaf", DEAF), stop_timeout_s=0.3)
+        await children.start(_spec(tmp_path, "last"), deaf)
+        await _until((tmp_path / "deaf").exists)
+        pids = children.pids()
+        await children.stop([["deaf"], ["last"]])
+        assert not any(psutil.pid_exists(pid) for pid in pids.values())
+
+    asyncio.run(scenario())
+    assert [(event.kind, event.name) for event in events][2:] == [
+        (EventKind.STOPPING, "deaf"),
+        (EventKind.KILLED, "deaf"),
+        (EventKind.STOPPING, "last"),
+    ]
+
+
+def test_a_hurry_does_not_wait(tmp_path: Path) -> None:
+    async def scenario() -> float:
+        child = Child(replace(_spec(tmp_path, "deaf", DEAF), stop_timeout_s=60.0))
+        await child.start()
+        await _until((tmp_path / "deaf").exists)
+        hurry = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.2, hurry.set)
+        since = time.monotonic()
+        assert await child.stop(hurry)
+        return time.monotonic() - since
+
+    assert 0.15 < asyncio.run(scenario()) < 5
+
+
+def test_a_stop_between_two_starts_leaves_nothing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        for pause_s in (0.0, 0.02, 0.05, 0.1):
+            child = Child(_spec(tmp_path, "brief", "raise SystemExit(1)"))
+            await child.start()
+            await asyncio.sleep(pause_s)
+            await child.stop()
+            assert child.pid is None
+
+    asyncio.run(scenario())
+    assert not [child for child in psutil.Process().children() if "raise SystemExit(1)" in child.cmdline()]
+
+
+_SUPERVISOR = f"""
+import asyncio, sys
+from pathlib import Path
+from producer.local.children import Children
+from producer.local.spec import ChildSpec
+async def main(directory):
+    children = Children(lambda _: None, lambda: None)
+    await children.start(*(
+        ChildSpec(name, (sys.executable, "-c", {SLEEP!r}), directory, directory / name) for name in ("one", "two")))
+    print(*children.pids().values(), flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def test_children_die_with_a_killed_supervisor(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", _SUPERVISOR, str(tmp_path)], stdout=subprocess.PIPE) as supervisor:
+        assert supervisor.stdout is not None
+        children = [psutil.Process(int(pid)) for pid in supervisor.stdout.readline().split()]
+        assert len(children) == 2
+        supervisor.kill()
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert alive == []
+
+
+def test_a_child_is_not_started_for_a_parent_that_is_gone(tmp_path: Path) -> None:
+    command = _spec(tmp_path, "orphan", "print('ran')").launch_command()
+    command[4] = "1" if os.getpid() != 1 else "2"
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    assert (done.returncode, done.stdout) == (126, "")
+    assert done.stderr == "launch: the parent is gone\n"
+
+
+def test_a_directory_is_held_by_one(tmp_path: Path) -> None:
+    directory = tmp_path / "a" / "b"
+    with locked(directory):
+        with pytest.raises(StackError, match=rf"is in use by another `reelq up` \(process {os.getpid()}\)"):
+            locked(directory).__enter__()
+        with locked(tmp_path / "c"):
+            pass
+    with locked(directory):
+        pass
+    assert directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StackError) as caught:
+        locked(tmp_path / "file" / "data").__enter__()
+    assert str(caught.value) == (
+        f"the data directory {tmp_path}/file/data cannot be written (Not a directory); use another --data-dir"
+    )
+
+
+def test_logs_are_put_aside_and_kept_small(tmp_path: Path) -> None:
+    log = tmp_path / "child.log"
+    logs.begin(log)
+    log.write_text("first run\n")
+    logs.begin(log)
+    assert not log.exists()
+    assert logs.previous(log).read_text() == "first run\n"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"x" * 2000)
+        logs.keep_small(log, limit_bytes=3000)
+        assert log.stat().st_size == 2000
+        logs.keep_small(log, limit_bytes=1000)
+        writer.write(b"goes on\n")  # the writer has the file open, and appends to what is left of it
+    assert log.read_bytes() == b"goes on\n"
+    assert logs.previous(log).stat().st_size == 2000
+    logs.keep_small(tmp_path / "missing.log")
+
+
+def test_leftovers_are_ended_and_strangers_are_not(tmp_path: Path) -> None:
+    mine = subprocess.Popen([sys.executable, "-c", SLEEP])
+    stranger = subprocess.Popen([sys.executable, "-c", SLEEP])
+    try:
+        at = leftovers.started_at(mine.pid)
+        other = leftovers.started_at(stranger.pid)
+        assert at is not None
+        assert other is not None
+        noted = {"mine": (mine.pid, at), "reused": (stranger.pid, other - 100), "gone": (2**22 - 1, at)}
+        assert leftovers.end(noted, grace_s=0.2) == ["mine"]
+        assert leftovers.started_at(mine.pid) is None
+        assert stranger.poll() is None
+    finally:
+        for process in (mine, stranger):
+            process.kill()
+            process.wait()

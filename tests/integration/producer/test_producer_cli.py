@@ -1,0 +1,431 @@
+"""`reelq` against a real PostgreSQL and a real S3: what is stored, what is printed, which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producer import Producer
+from producer.cli import main as cli
+from storage import heartbeats
+from storage.admission import accounts, fair_share
+from storage.database import connect
+from storage.jobs import queries, transitions
+from storage.jobs.records import Move
+from storage.jobs.states import JobState
+from storage.settings import Settings
+from storage.tenants.tenants import DEFAULT_TENANT
+from tests.media_files import picture
+from tests.servers import environ_for
+
+S = JobState
+ACCOUNTS = [{"name": "main", "gateway": "anyfast", "api_key": "sk-secret-key", "max_in_flight": 2}]
+ROWS = [{"prompt": f"shot {number}", "duration": 4} for number in range(4)]
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def producer(settings: Settings) -> Iterator[Producer]:
+    with Producer(Settings.model_validate(settings.model_dump() | {"accounts": ACCOUNTS})) as made:
+        yield made
+
+
+@pytest.fixture
+def environ(settings: Settings) -> dict[str, str]:
+    return environ_for(settings) | {"REELQ_ACCOUNTS": json.dumps(ACCOUNTS)}
+
+
+@pytest.fixture
+def run(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> Run:
+    """Run a command line in this process, in an empty directory: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = cli.run([str(argument) for argument in arguments])
+        captured = capsysbinary.readouterr()
+        return code, captured.out.decode(), captured.err.decode()
+
+    return run
+
+
+def write(name: str, *rows: dict[str, Any]) -> str:
+    Path(name).write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return name
+
+
+def move(producer: Producer, job_id: Any, *steps: tuple[JobState, dict[str, Any]]) -> None:
+    source = S.QUEUED
+    for target, patch in steps:
+        with producer.database.begin() as conn:
+            assert transitions.move(conn, [Move(job_id, (source,), target, "held", due_in_s=60.0, patch=patch)])
+        source = target
+
+
+SUBMITTED = (S.SUBMITTING, {"account": "main", "gateway": "anyfast", "model": "seedance"})
+FAILED = (S.FAILED, {"error": {"code": "moderation_blocked", "message": "the \x1b[31mprompt\nis refused"}})
+
+
+def test_a_file_with_one_bad_row_enqueues_nothing(run: Run, producer: Producer) -> None:
+    code, out, err = run("campaign", "run", write("a.jsonl", *ROWS, {"prompt": "x", "priority": 99}), "--name", "a")
+    assert (code, out) == (2, "")
+    assert err == "a.jsonl line 5: priority: must be 0 to 9, higher first, not 99\n"
+    assert json.loads(run("jobs", "list", "--json")[1]) == []
+    assert run("campaign", "status", "a")[0] == 2
+
+
+def test_a_campaign_from_jsonl_and_again_from_csv(run: Run) -> None:
+    code, out, err = run("campaign", "run", write("a.jsonl", *ROWS), "--name", "spring", "--json")
+    first = json.loads(out)
+    assert (code, first["rows"], first["created"], first["counts"]) == (0, 4, 4, {"queued": 4})
+    assert "spring: 4 rows, 4 new" in err
+    Path("a.csv").write_text("duration,prompt\n" + "".join(f"4,shot {number}\n" for number in range(5)))
+    code, out, _ = run("campaign", "run", "a.csv", "--name", "spring", "--json")
+    second = json.loads(out)
+    assert (code, second["rows"], second["created"]) == (0, 5, 1)
+    assert second["ids"][:4] == first["ids"]
+    code, out, _ = run("campaign", "status", "spring")
+    assert (code, out) == (0, "spring: 5 jobs: 5 queued\n")
+
+
+def test_a_key_that_is_known_with_another_request_names_the_row(run: Run) -> None:
+    run("submit", "a cat", "--idempotency-key", "k")
+    path = write("a.jsonl", {"prompt": "new"}, {"prompt": "a dog", "idempotency_key": "k"})
+    code, out, err = run("campaign", "run", path, "--name", "a")
+    assert (code, out) == (2, "")
+    assert err.startswith("a.jsonl line 2: idempotency_key 'k' belongs to job ")
+    assert len(err.splitlines()) == 1
+    assert len(json.loads(run("jobs", "list", "--json")[1])) == 1
+
+
+def test_the_list_is_one_array_with_what_programs_need(run: Run, producer: Producer) -> None:
+    run("campaign", "run", write("a.jsonl", *ROWS, {"prompt": "猫", "idempotency_key": "k"}), "--name", "a")
+    run("submit", "alone")
+    found = json.loads(run("jobs", "list", "--json")[1])
+    assert len(found) == 6
+    wanted = {"id", "state", "idempotency_key", "campaign", "account", "gateway_task_id", "object_key", "error"}
+    assert all(wanted <= job.keys() for job in found)
+    assert [job["request"]["prompt"] for job in found][:2] == ["alone", "猫"]
+    assert {job["idempotency_key"] for job in found if job["campaign"] is None} == {None}
+    assert len(json.loads(run("jobs", "list", "--json", "--limit", 2)[1])) == 2
+    assert len(json.loads(run("jobs", "list", "--json", "--campaign", "a", "--state", "queued")[1])) == 5
+    assert json.loads(run("jobs", "list", "--json", "--state", "failed")[1]) == []
+    lines = run("jobs", "list")[1].splitlines()
+    assert lines[0].split() == ["ID", "STATE", "AGE", "CAMPAIGN", "PROMPT"]
+    assert lines[2].endswith("猫")
+
+
+def test_waiting_ends_when_every_job_is_done_or_held_and_tells_the_failures(run: Run, producer: Producer) -> None:
+    path = write("a.jsonl", *ROWS)
+    ids = json.loads(run("campaign", "run", path, "--name", "a", "--json")[1])["ids"]
+
+    def finish() -> None:
+        time.sleep(0.4)
+        for index, job_id in enumerate(ids):
+            if index == 0:
+                move(producer, job_id, SUBMITTED, FAILED)
+            elif index == 1:
+                move(producer, job_id, SUBMITTED, (S.UNCONFIRMED, {}))
+            else:
+                producer.cancel(job_id)
+
+    worker = threading.Thread(target=finish)
+    worker.start()
+    code, out, err = run("campaign", "run", path, "--name", "a", "--wait", "--json")
+    worker.join()
+    assert code == 1
+    assert json.loads(out)["counts"] == {"unconfirmed": 1, "failed": 1, "cancelled": 2}
+    assert "a: 4/4 done · 1 unconfirmed · 1 failed · 2 cancelled" in err
+    assert "failed: moderation_blocked: the \ufffd[31mprompt is refused" in err
+    code, out, _ = run("campaign", "status", "a")
+    assert code == 0
+    assert out.startswith("a: 4 jobs: 1 unconfirmed · 1 failed · 2 cancelled\n")
+
+
+def test_submit_takes_every_field_and_prints_the_id(run: Run, tmp_path: Path, producer: Producer) -> None:
+    (tmp_path / "frame.png").write_bytes(picture())
+    code, out, _ = run(
+        *("submit", "a cat", "--tier", "fast", "--resolution", "480p", "--ratio", "9:16", "--duration", "-1"),
+        *("--no-audio", "--first-frame", "frame.png", "--seed", "7", "--watermark", "--return-last-frame"),
+        *("--account", "main", "--priority", "9", "--idempotency-key", "k", "--deadline", "60"),
+        *("--webhook-url", "https://a.example/b", "--metadata", '{"sku": "猫"}', "--tag", "x", "--tag", "y"),
+    )
+    assert code == 0
+    job = producer.get(out.strip())
+    assert job.request | {"first_frame": ""} == {
+        "prompt": "a cat",
+        "tier": "fast",
+        "resolution": "480p",
+        "ratio": "9:16",
+        "duration": -1,
+        "audio": False,
+        "first_frame": "",
+        "seed": 7,
+        "watermark": True,
+        "return_last_frame": True,
+    }
+    assert (job.account_pin, job.priority, job.idempotency_key, job.tags) == ("main", 9, "k", ["x", "y"])
+    assert job.metadata == {"sku": "猫"}
+    assert job.deadline_at is not None
+    for arguments, said in (
+        (["--duration", "long"], "duration: must be a whole number, not 'long'"),
+        (["--first-frame", "none.png"], "first_frame: none.png does not exist"),
+        (["--resolution", "4k"], "resolution: anyfast"),
+        (["--idempotency-key", "k"], f"idempotency_key 'k' belongs to job {job.id}"),
+        (["--deadline", "soon"], "deadline: must be seconds from now or an ISO 8601 instant"),
+    ):
+        code, out, err = run("submit", "another", *arguments)
+        assert (code, out) == (2, "")
+        assert err.startswith(said)
+        assert len(err.splitlines()) == 1
+
+
+def test_submit_and_wait(run: Run, producer: Producer) -> None:
+    ended = threading.Timer(1.0, lambda: producer.cancel(_only(producer)))
+    ended.start()
+    code, out, err = run("submit", "a cat", "--wait", "--json")
+    ended.join()
+    assert (code, json.loads(out)["state"]) == (1, "cancelled")
+    code, _, err = run("submit", "a cat", "--wait", "--timeout", "0.2")
+    assert code == 1
+    assert err.splitlines()[-1] == "1 of 1 jobs were not done after 0.2 s; they go on"
+
+
+def _only(producer: Producer) -> Any:
+    with connect(producer.settings.require_database_url()) as conn:
+        [job] = queries.list_jobs(conn, DEFAULT_TENANT)
+    return job.id
+
+
+def test_show_tells_why_a_job_waits(run: Run, producer: Producer) -> None:
+    job = producer.enqueue("a cat\x1b[2J", metadata={"a": 1}, tags=["x"])
+    code, out, _ = run("jobs", "show", job.id)
+    assert code == 0
+    assert "\x1b" not in out
+    assert f"Job {job.id}  queued" in out
+    assert "not seen for a minute: scheduler, submit, poll, transfer" in out
+    with producer.database.begin() as conn:
+        for part in ("scheduler", "submit", "poll", "transfer"):
+            heartbeats.beat(conn, part, "test")
+        accounts.suspend(conn, "main", 60, {"code": "account_problem", "message": "no credit"})
+    _, out, _ = run("jobs", "show", str(job.id)[:23])
+    assert "not seen" not in out
+    assert "main is suspended until" in out
+    assert "account_problem: no credit" in out
+    [row] = json.loads(run("accounts", "list", "--json")[1])
+    assert (row["state"], row["error"]) == ("suspended", "account_problem: no credit")
+    assert run("accounts", "resume", "main")[0] == 0
+    assert "suspended" not in run("jobs", "show", job.id)[1]
+    with producer.database.begin() as conn:
+        accounts.suspend(conn, "main", 60, {"code": "not_sent", "message": "no route"}, outage=True)
+    assert "outage since" in run("accounts", "list")[1]
+    [row] = json.loads(run("accounts", "list", "--json")[1])
+    assert (row["state"], row["error"], bool(row["suspended_since"])) == ("outage", "not_sent: no route", True)
+    assert "the gateway of main has been away" in run("jobs", "show", job.id)[1]
+    assert run("accounts", "resume", "main")[0] == 0
+    for name in "bcd":
+        move(producer, producer.enqueue(name).id, SUBMITTED)
+    assert "every slot is taken (main 3/2)" in run("jobs", "show", job.id)[1]
+    with producer.database.begin() as conn:
+        conn.execute("UPDATE account_states SET max_in_flight = 2, slot_limit = 1 WHERE name = 'main'")
+    assert "every slot is taken (main 3/1)" in run("jobs", "show", job.id)[1], "fewer slots, as the gateway wants"
+    shown = json.loads(run("jobs", "show", job.id, "--json")[1])
+    assert (shown["id"], shown["attempts"], shown["events"][0]["reason"]) == (str(job.id), [], "enqueued")
+
+
+def test_an_id_may_be_shortened_while_it_is_unambiguous(run: Run, producer: Producer) -> None:
+    one, two = producer.enqueue("a"), producer.enqueue("b")
+    code, _, err = run("jobs", "show", str(one.id)[:4])
+    assert code == 2
+    assert err.startswith(f"several jobs begin with {str(one.id)[:4]}: ")
+    assert str(two.id) in err
+    assert run("jobs", "show", "ffff")[2] == "there is no job ffff\n"
+    assert run("jobs", "show", "%")[2] == "there is no job '%'\n"
+
+
+def test_a_campaign_is_paused_and_resumed(run: Run, producer: Producer) -> None:
+    producer.enqueue_many([{"prompt": "a"}, {"prompt": "b"}], campaign="a")
+    assert run("campaign", "pause", "a")[:2] == (0, "a is paused: 2 queued\n")
+    assert run("campaign", "status", "a")[1].splitlines()[0] == "a: 2 jobs: 2 queued, paused"
+    assert json.loads(run("campaign", "status", "a", "--json")[1])["paused_at"] is not None
+    assert run("campaign", "resume", "a")[:2] == (0, "a goes on: 2 queued\n")
+    assert json.loads(run("campaign", "resume", "a", "--json")[1])["paused_at"] is None
+    code, out, err = run("campaign", "pause", "nothing")
+    assert (code, out) == (2, "")
+    assert "nothing" in err
+
+
+def test_a_campaign_is_given_up_and_taken_away(run: Run, producer: Producer) -> None:
+    first, second = producer.enqueue_many([{"prompt": "猫"}, {"prompt": "b"}], campaign="a")
+    move(producer, second.id, SUBMITTED, (S.GENERATING, {"gateway_task_id": "t"}))
+    assert run("campaign", "cancel", "a")[0] == 2, "nobody is there to ask"
+    code, out, _ = run("campaign", "cancel", "a", "--yes")
+    assert (code, out) == (
+        0,
+        "a: 1 cancelled, 0 asked of their gateways, 1 go on because they are billed all the same\n",
+    )
+    assert json.loads(run("campaign", "cancel", "a", "--discard", "--yes", "--json")[1])["cancelled"] == 1
+    lines = [json.loads(line) for line in run("campaign", "export", "a")[1].splitlines()]
+    assert [line["id"] for line in lines] == [str(first.id), str(second.id)]
+    assert lines[0]["request"]["prompt"] == "猫"
+    assert lines[0]["video_url"] is None
+    assert run("campaign", "export", "a", "--out", "a.out.jsonl")[2] == "2 jobs of a are in a.out.jsonl\n"
+    for command in (["export", "nothing"], ["cancel", "nothing", "--yes"]):
+        code, out, err = run("campaign", *command)
+        assert (code, out) == (2, "")
+        assert "nothing" in err
+
+
+def test_unconfirmed_jobs_are_resolved_by_filter(run: Run, producer: Producer) -> None:
+    for name, account in (("a", "main"), ("b", "main"), ("b", "other")):
+        job = producer.enqueue_many([{"prompt": f"{name} {account}"}], campaign=name)[0]
+        submitted = (S.SUBMITTING, SUBMITTED[1] | {"account": account})
+        move(producer, job.id, submitted, (S.UNCONFIRMED, {}))
+    code, _, err = run("jobs", "resolve", "--campaign", "b", "--account", "other", "--resubmit")
+    assert code == 2
+    assert "Send 1 again" in err
+    assert run("jobs", "resolve", "--campaign", "b", "--account", "other", "--resubmit", "--yes")[0] == 0
+    assert len(run("jobs", "resolve", "--all", "--abandon", "--yes")[1].splitlines()) == 2
+    states = [job["state"] for job in json.loads(run("jobs", "list", "--json")[1])]
+    assert sorted(states) == ["failed", "failed", "queued"]
+    for wrong in ((), ("--all", "--adopt", "t"), ("abc", "--all", "--abandon"), ("--all",)):
+        assert run("jobs", "resolve", *wrong)[0] == 2
+
+
+def test_cancel_retry_and_resolve(run: Run, producer: Producer) -> None:
+    one, two, three = (producer.enqueue(name) for name in "abc")
+    move(producer, two.id, SUBMITTED, (S.UNCONFIRMED, {}))
+    code, out, err = run("jobs", "cancel", one.id, one.id, two.id)
+    assert (code, out) == (1, f"{one.id} cancelled\n")
+    assert err.startswith(f"job {two.id} may have been submitted to main and may be billed")
+    code, out, _ = run("jobs", "retry", one.id, "--json")
+    [again] = json.loads(out)
+    assert (code, again["state"], again["metadata"]) == (0, "queued", {"retry_of": str(one.id)})
+    code, out, err = run("jobs", "retry", three.id)
+    assert (code, out) == (1, "")
+    assert "only a failed or cancelled job can be retried" in err
+    assert run("jobs", "resolve", two.id, "--adopt", "cgt-1")[:2] == (0, f"{two.id} generating\n")
+    assert run("jobs", "resolve", two.id, "--abandon")[0] == 1
+    assert run("jobs", "cancel", two.id, "--discard", "--yes")[:2] == (0, f"{two.id} cancelled\n")
+    move(producer, three.id, SUBMITTED, (S.UNCONFIRMED, {}))
+    assert run("jobs", "resolve", three.id, "--resubmit", "--yes")[:2] == (0, f"{three.id} queued\n")
+
+
+def test_a_schema_that_is_not_up_to_date_is_said(
+    run: Run, empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELQ_DATABASE_URL", empty_postgres_url)
+    for arguments in (["jobs", "list"], ["submit", "a cat"]):
+        code, out, err = run(*arguments)
+        assert (code, out) == (2, "")
+        assert err.rstrip().endswith("run `reelq db upgrade`")
+    assert run("db", "upgrade")[1].startswith("the database went from empty to ")
+    assert run("db", "upgrade")[1].startswith("the database is up to date (")
+    assert run("jobs", "list")[0] == 0
+
+
+def test_doctor_is_content_when_everything_works(run: Run, producer: Producer) -> None:
+    code, out, _ = run("doctor")
+    assert code == 2
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("BAD")] == [
+        "scheduler",
+        "submit",
+        "poll",
+        "transfer",
+        "notify",
+    ]
+    with producer.database.begin() as conn:
+        for part in ("scheduler", "submit", "poll", "transfer", "notify"):
+            heartbeats.beat(conn, part, "test")
+    assert run("doctor")[0] == 0
+
+
+def test_budgets_and_weights_are_set_and_shown(run: Run, producer: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
+    rate = {"gateway": "anyfast", "price": "0.5", "per": "second", "currency": "CNY", "as_of": "2026-11-01"}
+    monkeypatch.setenv("REELQ_ACCOUNTS", json.dumps([ACCOUNTS[0] | {"rates": [rate]}]))
+    code, out, _ = run("tenants", "set", "acme", "--weight", 3, "--budget", "500 CNY", "--jobs-per-minute", 60)
+    assert code == 0 and "weight 3, may enqueue 60 jobs a minute, budget CNY 500.00" in out
+    listed = {item["name"]: item for item in json.loads(run("tenants", "list", "--json")[1])}
+    assert set(listed) == {"acme", "default"} and listed["default"]["budget"] is None
+    assert (listed["acme"]["budget"]["amount"], listed["acme"]["budget"]["held"]) == (500, False)
+    assert "spent CNY 0.00" in run("tenants", "list")[1]
+
+    file = write("jobs.jsonl", *({"prompt": f"shot {number}", "duration": 5, "ratio": "16:9"} for number in range(3)))
+    code, _, said = run("campaign", "run", file, "--name", "spring", "--budget", "9 credits")
+    assert code == 2 and "have no price in credits" in said
+    assert run("campaign", "run", file, "--name", "spring", "--budget", "CNY 4.9", "--weight", 2)[0] == 0
+    with producer.database.begin() as conn:
+        assert len(fair_share.claim_submits(conn, "main", "anyfast", 3, 60.0)) == 1
+    last = json.loads(run("jobs", "list", "--json")[1])[0]
+    assert last["reason"] == "over_budget"
+    assert "campaign set 'spring' --budget" in run("jobs", "show", last["id"])[1]
+    assert "used up" in run("campaign", "status", "spring")[1]
+    code, out, _ = run("campaign", "set", "spring", "--budget", "none")
+    assert code == 0 and "weight 2, budget none" in out
+    with producer.database.begin() as conn:
+        assert len(fair_share.claim_submits(conn, "main", "anyfast", 3, 60.0)) == 2
+    for budget in ("100", "CNY", "-1 CNY", "1e9 CNY", "100 CNY extra"):
+        code, _, said = run("tenants", "set", "acme", "--budget", budget)
+        assert code == 2 and "budget: must be an amount and its currency" in said, budget
+
+
+def test_keys_are_made_shown_once_and_revoked(run: Run, producer: Producer) -> None:
+    code, key, said = run("keys", "create", "--name", "backend", "--tenant", "acme", "--scope", "read")
+    assert code == 0 and key.startswith("rq_") and "acme" in said
+    listed = json.loads(run("keys", "list", "--json")[1])
+    assert [(item["tenant"], item["name"], item["scopes"]) for item in listed] == [("acme", "backend", ["read"])]
+    assert key.strip() not in json.dumps(listed)
+    assert "in use" in run("keys", "list", "--tenant", "acme")[1]
+    made = json.loads(run("keys", "create", "--name", "second", "--json")[1])
+    assert made["scopes"] == ["enqueue", "read"]
+    assert run("keys", "revoke", listed[0]["id"])[0] == 0
+    assert "revoked" in run("keys", "list", "--tenant", "acme")[1]
+    for arguments, wrong in (
+        (("keys", "revoke", listed[0]["id"]), "there is no key"),
+        (("keys", "create", "--name", "x", "--scope", "all"), "scope: must be one of"),
+        (("keys", "create", "--name", " "), "name: must be"),
+        (("keys", "create", "--name", "x", "--tenant", "No Way"), "tenant: must be"),
+        (("keys", "create", "--name", "x", "--tenant", "acme", "--scope", "metrics"), "scope: metrics count"),
+    ):
+        code, _, said = run(*arguments)
+        assert code == 2 and wrong in said, arguments
+
+
+HEAVY = ("sqlalchemy", "sqlmodel", "celery", "boto3", "botocore", "httpx", "aiohttp", "fastapi", "alembic")
+
+
+def test_listing_jobs_is_quick_and_imports_little(environ: dict[str, str], tmp_path: Path, producer: Producer) -> None:
+    producer.enqueue_many([{"prompt": f"shot {number}"} for number in range(50)])
+    code = (
+        "import sys; from producer.cli.main import run; code = run(['jobs', 'list']);"
+        f"print(code, [name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        result = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | environ,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        took.append(time.monotonic() - began)
+        assert result.stderr == "0 []\n"
+        assert len(result.stdout.splitlines()) == 51
+    assert min(took) < 2.0  # 0.3 s on an idle machine; a busy one must not fail the test

@@ -1,0 +1,82 @@
+"""`reelq demo` as people run it: on servers of its own, whatever is configured around it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+from producer.demo.stack import choose_directory
+from producer.local.errors import StackError
+
+# If the demonstration ever used this account, it would fail; a real one would cost money.
+REAL = json.dumps([{"name": "paid", "gateway": "anyfast", "base_url": "http://127.0.0.1:1", "api_key": "k"}])
+
+
+def demo(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "producer.cli.main", "demo", *arguments],
+        cwd=cwd,
+        env=os.environ | {"REELQ_ACCOUNTS": REAL, "REELQ_DATABASE_URL": "postgresql://127.0.0.1:1/paid"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_the_demonstration_checks_every_video_and_leaves_a_contact_sheet(tmp_path: Path) -> None:
+    (tmp_path / "reelq.toml").write_text('database_url = "postgresql://127.0.0.1:1/paid"\n')
+    began = time.monotonic()
+    result = demo(tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert time.monotonic() - began < 90
+    assert "12 of 12 in S3 are right" in result.stdout
+    [results] = (tmp_path / ".reelq" / "demo").iterdir()
+    page = (results / "contact-sheet.html").read_text()
+    assert page.count("<article>") == 12
+    assert page.count("data:image/jpeg;base64,") == 12
+    assert "橘猫" in page
+    assert not re.search(r'(src|href)="(https?:)?//', page)
+    assert sorted(path.name for path in (results / "videos").iterdir()) == [f"{n:02}.mp4" for n in range(1, 13)]
+    with Image.open(results / "contact-sheet.png") as picture:
+        assert picture.width > 1500
+    assert not (tmp_path / ".reelq" / "stack.json").exists()
+
+
+@pytest.mark.slow
+def test_a_kept_demonstration_goes_on_until_it_is_stopped(tmp_path: Path) -> None:
+    result = demo(tmp_path, "--keep", "--data-dir", str(tmp_path / "kept"))
+    stack = json.loads((tmp_path / "kept" / "stack.json").read_text())
+    supervisor = psutil.Process(stack["supervisor"])
+    try:
+        assert result.returncode == 0, result.stdout + result.stderr
+        for link in (stack["api"], stack["flower"], stack["simulator"], f"kill {supervisor.pid}"):
+            assert link in result.stdout
+        with pytest.raises(StackError, match="already; stop it"):
+            choose_directory(tmp_path / "kept")
+    finally:
+        supervisor.send_signal(signal.SIGTERM)
+        supervisor.wait(60)
+    assert not (tmp_path / "kept" / "stack.json").exists()
+
+
+def test_the_demonstration_stays_out_of_other_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert choose_directory(None) == Path(".reelq")
+    assert choose_directory(None).name.startswith("reelq-demo-"), "made by somebody else: no demo.toml in it"
+    Path(".reelq/demo.toml").touch()
+    assert choose_directory(None) == Path(".reelq")
+    Path(".reelq/stack.json").touch()
+    assert choose_directory(None).name.startswith("reelq-demo-")

@@ -1,0 +1,299 @@
+"""Who is given a slot, against a real PostgreSQL: limits that hold, fair turns, accounts that rest and return."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+
+from seedance.account import Account
+from storage.admission import accounts, fair_share, throttling, usage
+from storage.admission.slot_limits import MANY
+from storage.campaigns import controls
+from storage.database import Connection, Database, connect
+from storage.jobs import attempts
+from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.records import AttemptMarks, AttemptOutcome, Move, NewJob
+from storage.jobs.states import JobState
+from storage.leases import Claimed
+from storage.settings import Settings
+from worker.scheduling.admission import grants
+
+LEASE_S = 60.0
+
+
+def an_account(name: str = "main", **fields: object) -> Account:
+    return Account.model_validate(
+        {"name": name, "gateway": "anyfast", "api_key": "sk-1", **fields} | {"base_url": "https://g.example"}
+    )
+
+
+def settings_of(*configured: Account) -> Settings:
+    return Settings(accounts=configured)
+
+
+def enqueue(
+    conn: Connection, count: int, campaign: str | None = None, tenant: str = "default", **fields: object
+) -> list[UUID]:
+    campaign_id = controls.ensure_campaign(conn, tenant, campaign) if campaign else None
+    values: dict[str, object] = {"gateways": ["anyfast"], "tenant": tenant, "campaign_id": campaign_id, **fields}
+    request = {"prompt": "a cat"}
+    new = [NewJob(new_job_id(), request, "h", **values) for _ in range(count)]  # type: ignore[arg-type]
+    return [item.id for item in enqueue_jobs(conn, new)]
+
+
+def claim(conn: Connection, limit: int, account: str = "main", gateway: str = "anyfast") -> list[UUID]:
+    return [item.id for item in fair_share.claim_submits(conn, account, gateway, limit, LEASE_S)]
+
+
+def tick(conn: Connection, settings: Settings) -> list[Claimed]:
+    """What a scheduler does for submits."""
+    claimed = []
+    for grant in grants(conn, settings):
+        account = grant.account
+        claimed += fair_share.claim_submits(conn, account.name, account.gateway, grant.slots, LEASE_S)
+    return claimed
+
+
+def submit(conn: Connection, claimed: Sequence[Claimed], outcome: str = "accepted") -> None:
+    """Begin the attempts of claimed jobs, and let each end in the same way."""
+    patch = {"gateway": "anyfast", "model": "seedance"}
+    begun = attempts.begin_attempts(
+        conn,
+        [
+            Move(item.id, (JobState.QUEUED,), JobState.SUBMITTING, "submit", item.claim, due_in_s=60, patch=patch)
+            for item in claimed
+        ],
+        {item.id: AttemptMarks() for item in claimed},
+    )
+    accepted = outcome == "accepted"
+    moves = [
+        Move(
+            item.id,
+            (JobState.SUBMITTING,),
+            JobState.GENERATING if accepted else JobState.QUEUED,
+            outcome,
+            patch={"gateway_task_id": f"t-{item.id}"} if accepted else {"account": None},
+        )
+        for item in begun
+    ]
+    outcomes = [
+        AttemptOutcome(item.id, item.attempt, outcome, gateway_task_id=f"t-{item.id}" if accepted else None)
+        for item in begun
+    ]
+    attempts.finish_attempts(conn, outcomes, moves)
+
+
+def campaigns_of(conn: Connection, ids: Sequence[UUID]) -> Counter[str]:
+    rows = conn.execute(
+        "SELECT coalesce(c.name, '-') FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id WHERE j.id = ANY(%s)",
+        [list(ids)],
+    )
+    return Counter(row[0] for row in rows)
+
+
+def test_sixteen_schedulers_never_exceed_a_limit(postgres_url: str) -> None:
+    configured = settings_of(an_account("main", max_in_flight=7), an_account("paced", requests_per_minute=5))
+    with connect(postgres_url) as conn:
+        for name in "abcd":
+            enqueue(conn, 30, name)
+    database = Database(postgres_url, name="test", size=16)
+    start = threading.Barrier(16)
+    claimed: list[Claimed] = []
+    most: list[int] = []
+
+    def schedule() -> None:
+        start.wait()
+        for _ in range(4):
+            with database.begin() as conn:
+                taken = tick(conn, configured)
+                most.append(usage.in_flight(conn, 60.0).get("main", 0))
+            claimed.extend(taken)
+            paced = [item for item in taken if item.account == "paced"]
+            with database.begin() as conn:
+                submit(conn, paced)
+
+    threads = [threading.Thread(target=schedule) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    database.close()
+    assert Counter(item.account for item in claimed) == {"main": 7, "paced": 5}
+    assert len({item.id for item in claimed}) == 12
+    assert max(most) == 7
+
+
+def test_a_small_campaign_does_not_wait_for_a_big_one(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        big = enqueue(conn, 500, "big")
+        assert len(claim(conn, 10)) == 10
+        small = set(enqueue(conn, 10, "small"))
+        turns = [claim(conn, 1)[0] in small for _ in range(20)]
+        assert sum(turns) == 10
+        assert all(first != second for first, second in pairwise(turns)), "they take turns"
+        assert claim(conn, 3) == big[20:23], "the oldest first, and all slots for who is left"
+
+
+def test_slots_are_shared_out_evenly_and_what_one_cannot_use_goes_to_the_others(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        for name, count in (("a", 100), ("b", 3), ("c", 100), (None, 100)):
+            enqueue(conn, count, name)
+        taken = claim(conn, 60)
+        assert campaigns_of(conn, taken) == {"a": 19, "b": 3, "c": 19, "-": 19}
+        assert campaigns_of(conn, claim(conn, 300)) == {"a": 81, "c": 81, "-": 81}
+
+
+def test_tenants_take_turns_however_many_campaigns_each_has(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        for number in range(10):
+            enqueue(conn, 5, f"many {number}", "many")
+        few = set(enqueue(conn, 50, None, "few"))
+        turns = [claim(conn, 1)[0] in few for _ in range(20)]
+        assert all(first != second for first, second in pairwise(turns))
+        assert len(few & set(claim(conn, 20))) == 10
+
+
+def test_a_higher_priority_goes_first_whatever_the_turns(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        enqueue(conn, 20, "normal")
+        low = enqueue(conn, 2, "low", priority=0)
+        urgent = enqueue(conn, 5, "normal", priority=9)
+        assert claim(conn, 5) == urgent
+        assert campaigns_of(conn, claim(conn, 20)) == {"normal": 20}
+        assert claim(conn, 5) == low
+
+
+def test_a_job_goes_only_where_it_can_be_served(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        pinned = enqueue(conn, 2, "a", account_pin="other")
+        free = enqueue(conn, 2, "a")
+        ark = enqueue(conn, 1, "a", gateways=["ark"])
+        assert claim(conn, 9) == free
+        assert claim(conn, 9, "other", "ark") == ark
+        assert claim(conn, 9, "other") == pinned
+
+
+def test_a_paused_campaign_gets_no_slots_until_it_is_resumed(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        held, others = enqueue(conn, 4, "held"), enqueue(conn, 2, "others")
+        begun = claim(conn, 2)
+        assert campaigns_of(conn, begun) == {"held": 1, "others": 1}
+        assert controls.set_paused(conn, "default", "held", paused=True)
+        assert not controls.set_paused(conn, "another tenant", "held", paused=True)
+        assert claim(conn, 9) == others[1:]
+        submit(conn, [Claimed(job_id, 1, "main") for job_id in begun])
+        assert conn.execute("SELECT count(*) FROM jobs WHERE state = 'generating'").fetchone() == (2,), "they go on"
+        assert controls.set_paused(conn, "default", "held", paused=False)
+        assert claim(conn, 9) == held[1:]
+
+
+def test_what_is_not_due_is_passed_over(postgres_url: str) -> None:
+    with connect(postgres_url) as conn:
+        later = enqueue(conn, 3, "a") + enqueue(conn, 3, "b")
+        conn.execute("UPDATE jobs SET due_at = now() + interval '1 h' WHERE id = ANY(%s)", [later[1:]])
+        assert claim(conn, 9) == later[:1]
+
+
+def test_too_many_shows_the_limit_and_more_is_tried_ever_more_boldly(postgres_url: str) -> None:
+    configured = settings_of(an_account(max_in_flight=10))
+    with connect(postgres_url) as conn:
+        enqueue(conn, 60)
+        submit(conn, (claimed := tick(conn, configured))[:4])
+        throttling.throttle(conn, "main", None, refused=MANY)
+        submit(conn, claimed[4:], "throttled")
+        throttling.throttle(conn, "main", None, refused=MANY)
+        state = accounts.states(conn)["main"]
+        assert (state["slot_limit"], state["throttled"]) == (4, True), "what it had accepted"
+        assert grants(conn, configured) == []
+    limits = []
+    for _ in range(4):
+        with connect(postgres_url) as conn:
+            conn.execute(
+                """UPDATE account_states SET throttles = 0, throttled_until = NULL,
+                                             slot_limit_at = now() - interval '11 s'"""
+            )
+            submit(conn, tick(conn, configured))
+            limits.append(accounts.states(conn)["main"]["slot_limit"])
+    assert limits == [5, 7, None, None]
+
+
+def test_a_limit_is_not_raised_while_it_is_not_used(postgres_url: str) -> None:
+    configured = settings_of(an_account(max_in_flight=10))
+    with connect(postgres_url) as conn:
+        enqueue(conn, 60)
+        submit(conn, tick(conn, configured)[:6])
+        throttling.throttle(conn, "main", None, refused=MANY)
+        conn.execute("UPDATE jobs SET state = 'cancelled', due_at = NULL, finished_at = now() WHERE state = 'queued'")
+        conn.execute(
+            """UPDATE jobs SET due_at = NULL, finished_at = now(), state = 'cancelled'
+               WHERE id IN (SELECT id FROM jobs WHERE state = 'generating' LIMIT 2)"""
+        )
+        conn.execute("UPDATE account_states SET slot_limit_at = now() - interval '1 h', throttled_until = now()")
+    with connect(postgres_url) as conn:
+        grants(conn, configured)
+        assert accounts.states(conn)["main"]["slot_limit"] == 6
+
+
+def test_what_a_burst_has_accepted_counts_though_the_refusals_came_first(postgres_url: str) -> None:
+    configured = settings_of(an_account(max_in_flight=40))
+    with connect(postgres_url) as conn:
+        enqueue(conn, 60)
+        claimed = tick(conn, configured)
+        submit(conn, claimed[:2])
+        throttling.throttle(conn, "main", None, refused=MANY)
+        assert accounts.states(conn)["main"]["slot_limit"] == 2, "what was accepted so far"
+        submit(conn, claimed[2:10])
+        conn.execute("UPDATE account_states SET throttled_until = now() - interval '1 ms'")
+    with connect(postgres_url) as conn:
+        grants(conn, configured)
+        assert accounts.states(conn)["main"]["slot_limit"] == 10
+
+
+def test_a_refusal_of_the_first_of_all_tells_nothing_and_the_next_one_does(postgres_url: str) -> None:
+    configured = settings_of(an_account(max_in_flight=40))
+    with connect(postgres_url) as conn:
+        enqueue(conn, 60)
+        claimed = tick(conn, configured)
+        throttling.throttle(conn, "main", None, refused=MANY)
+        assert accounts.states(conn)["main"]["slot_limit"] is None
+        submit(conn, claimed[:10])
+        conn.execute("UPDATE account_states SET throttled_until = now() - interval '1 ms'")
+        throttling.throttle(conn, "main", None, refused=MANY)
+        assert accounts.states(conn)["main"]["slot_limit"] == 10
+
+
+def test_a_suspended_account_is_probed_and_rests_longer_each_time(postgres_url: str) -> None:
+    configured = settings_of(an_account(max_in_flight=10))
+    rests = []
+    with connect(postgres_url) as conn:
+        enqueue(conn, 30)
+    for _ in range(6):
+        with connect(postgres_url) as conn:
+            rest = accounts.suspend(conn, "main", 60.0, {"code": "account_problem"})
+            assert rest is not None
+            rests.append(rest.seconds)
+            again = accounts.suspend(conn, "main", 60.0, {"code": "account_problem"})
+            assert again is None, "answers to POSTs of before add nothing"
+            assert grants(conn, configured) == []
+            conn.execute("UPDATE account_states SET suspended_until = now() - interval '1 s'")
+        with connect(postgres_url) as conn:
+            probe = tick(conn, configured)
+            assert len(probe) == 1
+            assert tick(conn, configured) == [], "one at a time"
+        with connect(postgres_url) as conn:
+            submit(conn, probe, "account_problem")
+    assert rests == pytest.approx([60.0, 120.0, 240.0, 480.0, 900.0, 900.0], abs=1.0)
+    with connect(postgres_url) as conn:
+        submit(conn, tick(conn, configured))
+    with connect(postgres_url) as conn:
+        assert grants(conn, configured)[0].slots == 9
+        rest = accounts.suspend(conn, "main", 60.0, {})
+        assert rest is not None and rest.number == 1, "counted anew"
+        assert rest.seconds == pytest.approx(60.0, abs=1.0)
+        accounts.resume(conn, "main")
+        assert grants(conn, configured)[0].slots == 9

@@ -1,0 +1,202 @@
+"""Beside each video lie its last frame, a poster and a JSON file, and none of them is worth losing the video for."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image
+
+from storage.bucket.objects import PART_BYTES, Objects, key_beside
+from storage.settings import Settings
+from tests.transfers import Files, a_picture, a_video, generated, row_of, running_runtime, transfer
+from worker.runtime import Runtime
+from worker.transferring.companions import MAX_PICTURE_BYTES
+from worker.transferring.decisions import LAST_FRAME_REFUSALS
+
+ASKS = {"prompt": "a fox", "return_last_frame": True}
+
+
+@pytest.fixture
+def files() -> Files:
+    return Files({"/v.mp4": a_video()})
+
+
+@pytest.fixture
+def base(files: Files) -> Iterator[str]:
+    with files.running() as url:
+        yield url
+
+
+@pytest.fixture
+def runtime(settings: Settings, base: str) -> Iterator[Runtime]:
+    with running_runtime(settings, base) as runtime:
+        yield runtime
+
+
+def stored(objects: Objects, key: str) -> bytes:
+    return b"".join(objects.chunks(key))
+
+
+def is_red(poster: bytes) -> bool:
+    with Image.open(io.BytesIO(poster)) as picture:
+        assert picture.format == "JPEG"
+        red, green, blue = picture.convert("RGB").getpixel((picture.width // 2, picture.height // 2))  # type: ignore[misc]
+    return red > 220 and green < 40 and blue < 40
+
+
+def test_a_job_ends_with_all_that_belongs_to_it(runtime: Runtime, files: Files, base: str) -> None:
+    files.bodies["/f.png"] = a_picture("PNG")
+    secret = "https://inputs.example/a.png?X-Amz-Signature=abcdef0123456789"
+    request = ASKS | {"reference_images": [secret, "data:image/png;base64," + "A" * 400], "seed": 7}
+    job_id = generated(runtime.settings, f"{base}/v.mp4", f"{base}/f.png", request)
+    row = transfer(runtime, job_id)
+    assert row["state"] == "succeeded"
+    assert row["last_event"] is None
+    assert (row["video_url"], row["last_frame_url"]) == (None, None)
+    key, objects = row["object_key"], runtime.objects
+    assert row["poster_key"] == key_beside(key, "jpg")
+    assert row["last_frame_key"] == key_beside(key, "last.png")
+    assert stored(objects, key) == files.bodies["/v.mp4"]
+    assert stored(objects, row["last_frame_key"]) == files.bodies["/f.png"]
+    assert is_red(stored(objects, row["poster_key"]))
+    text = stored(objects, key_beside(key, "json")).decode()
+    told = json.loads(text)
+    assert told["video"] == {
+        "key": key,
+        "size_bytes": len(files.bodies["/v.mp4"]),
+        "sha256": hashlib.sha256(files.bodies["/v.mp4"]).hexdigest(),
+    }
+    assert (told["job_id"], told["account"], told["gateway"]) == (str(job_id), "main", "anyfast")
+    assert (told["model"], told["upstream_id"], told["attempt"], told["seed"]) == ("seedance", "task-1", 1, 7)
+    assert told["usage"] == {"total_tokens": 100}
+    assert (told["poster"], told["last_frame"]) == (row["poster_key"], row["last_frame_key"])
+    assert told["request"]["prompt"] == "a fox"
+    assert told["request"]["reference_images"] == [
+        "https://inputs.example/a.png?…",
+        "data:image/png;base64,… (400 characters)",
+    ]
+    assert told["created_at"] <= told["generated_at"] or told["created_at"].endswith("Z")
+    for leak in ("abcdef0123456789", "sk-test", "AAAA", "v.mp4?"):
+        assert leak not in text
+
+
+def test_a_jpeg_is_a_last_frame_too(runtime: Runtime, files: Files, base: str) -> None:
+    files.bodies["/f"] = a_picture("JPEG")
+    row = transfer(runtime, generated(runtime.settings, f"{base}/v.mp4", f"{base}/f", ASKS))
+    assert row["last_frame_key"] == key_beside(row["object_key"], "last.jpg")
+
+
+def test_a_last_frame_that_is_late_is_waited_for_without_copying_the_video_again(
+    runtime: Runtime, files: Files, base: str
+) -> None:
+    job_id = generated(runtime.settings, f"{base}/v.mp4", f"{base}/f.png", ASKS)
+    for setbacks in (1, 2):
+        row = transfer(runtime, job_id)
+        assert (row["state"], row["reason"], row["setbacks"]) == ("transferring", "last_frame_refused", setbacks)
+        assert row["object_key"] is not None
+    assert files.asked.count("/v.mp4") == 1
+    assert stored(runtime.objects, row["object_key"]) == files.bodies["/v.mp4"]
+    files.bodies["/f.png"] = a_picture("PNG")
+    row = transfer(runtime, job_id)
+    assert row["state"] == "succeeded"
+    assert stored(runtime.objects, row["last_frame_key"]) == files.bodies["/f.png"]
+    assert files.asked.count("/v.mp4") == 1
+    assert json.loads(stored(runtime.objects, key_beside(row["object_key"], "json")))["last_frame"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>no</html>", a_picture("GIF"), a_picture("PNG")[:-20], a_picture("JPEG")[:-40], None]
+)
+def test_a_last_frame_that_is_no_picture_is_given_up_with_a_note(
+    runtime: Runtime, files: Files, base: str, body: bytes | None
+) -> None:
+    if body is not None:
+        files.bodies["/f.png"] = body
+    job_id = generated(runtime.settings, f"{base}/v.mp4", f"{base}/f.png", ASKS)
+    for _ in range(LAST_FRAME_REFUSALS):
+        assert transfer(runtime, job_id)["state"] == "transferring"
+    row = transfer(runtime, job_id)
+    assert (row["state"], row["last_frame_key"]) == ("succeeded", None)
+    assert row["last_event"]["last_frame"].startswith("not stored: ")
+    assert runtime.objects.head(key_beside(row["object_key"], "last.png")) is None
+
+
+def test_a_last_frame_that_nobody_asked_for_is_tried_once(runtime: Runtime, files: Files, base: str) -> None:
+    row = transfer(runtime, generated(runtime.settings, f"{base}/v.mp4", f"{base}/f.png"))
+    assert row["state"] == "succeeded"
+    assert row["last_event"] == {"last_frame": "not stored: HTTP 404"}
+
+
+def test_a_last_frame_that_is_too_large_is_not_read(runtime: Runtime, files: Files, base: str) -> None:
+    files.bodies["/f.png"] = a_picture("PNG") + bytes(MAX_PICTURE_BYTES)
+    row = transfer(runtime, generated(runtime.settings, f"{base}/v.mp4", f"{base}/f.png"))
+    assert row["state"] == "succeeded"
+    assert "larger than" in row["last_event"]["last_frame"]
+
+
+def test_a_last_frame_that_the_gateway_forgot_is_noted(runtime: Runtime, base: str) -> None:
+    row = transfer(runtime, generated(runtime.settings, f"{base}/v.mp4", None, ASKS))
+    assert row["state"] == "succeeded"
+    assert row["last_event"] == {"last_frame": "asked for, but the gateway gave none"}
+
+
+@pytest.mark.parametrize("faststart", [True, False])
+@pytest.mark.parametrize("noise", [False, True])
+def test_the_poster_is_the_first_frame_wherever_the_index_of_the_file_is(
+    runtime: Runtime, files: Files, base: str, faststart: bool, noise: bool
+) -> None:
+    size = (640, 480) if noise else (64, 48)
+    video = files.bodies["/v.mp4"] = a_video(frames=24 if noise else 3, size=size, faststart=faststart, noise=noise)
+    assert (len(video) > PART_BYTES) is noise
+    assert (video.index(b"moov") < video.index(b"mdat")) is faststart
+    row = transfer(runtime, generated(runtime.settings, f"{base}/v.mp4"))
+    assert (row["state"], row["last_event"]) == ("succeeded", None)
+    assert is_red(stored(runtime.objects, row["poster_key"]))
+    assert stored(runtime.objects, row["object_key"]) == video
+    assert files.asked == ["/v.mp4"]
+
+
+def test_a_video_of_which_no_poster_can_be_made_is_stored_all_the_same(
+    runtime: Runtime, files: Files, base: str
+) -> None:
+    video = a_video()
+    begin = video.index(b"mdat") + 4
+    files.bodies["/v.mp4"] = video[:begin] + b"\xff" * (len(video) - begin)
+    row = transfer(runtime, generated(runtime.settings, f"{base}/v.mp4"))
+    assert (row["state"], row["poster_key"]) == ("succeeded", None)
+    assert row["last_event"]["poster"].startswith("not made: ")
+    assert stored(runtime.objects, row["object_key"]) == files.bodies["/v.mp4"]
+
+
+def test_no_poster_is_made_where_none_is_wanted(settings: Settings, base: str) -> None:
+    with running_runtime(settings, base, poster=False) as runtime:
+        row = transfer(runtime, generated(settings, f"{base}/v.mp4"))
+        assert (row["state"], row["poster_key"], row["last_event"]) == ("succeeded", None, None)
+        assert runtime.objects.head(key_beside(row["object_key"], "jpg")) is None
+        assert runtime.objects.head(key_beside(row["object_key"], "json")) is not None
+
+
+def test_a_url_that_is_not_public_is_not_fetched_and_the_job_says_so(
+    settings: Settings, files: Files, base: str
+) -> None:
+    with running_runtime(settings, "https://gateway.example") as runtime:
+        job_id = generated(settings, f"{base}/v.mp4", f"{base}/f.png")
+        row = transfer(runtime, job_id)
+        assert (row["state"], row["reason"], row["setbacks"]) == ("transferring", "url_not_public", 1)
+        transfer(runtime, job_id)
+        row = transfer(runtime, job_id)
+        assert (row["state"], row["reason"]) == ("generating", "url_not_public"), "a fresh URL is asked for"
+        assert row["last_event"] == {"message": "127.0.0.1 is not a public address"}
+        assert files.asked == []
+        late = generated(settings, f"{base}/v.mp4", age_s=90_000, left_s=-3600)
+        transfer(runtime, late)
+        assert row_of(runtime, late)["error"]["code"] == "video_expired"
+
+
+def test_a_url_that_is_not_public_is_fetched_where_that_is_allowed(settings: Settings, base: str) -> None:
+    with running_runtime(settings, "https://gateway.example", allow_private_networks=True) as runtime:
+        assert transfer(runtime, generated(settings, f"{base}/v.mp4"))["state"] == "succeeded"

@@ -1,0 +1,282 @@
+"""Uploads in parts to a real S3 behind a door that refuses, breaks off and lies as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import logging
+import os
+import struct
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+from yarl import URL
+
+from storage.bucket.objects import PART_BYTES, Objects, StoreUnavailable
+from storage.settings import Settings
+from tests.servers import Bucket
+from tests.transfers import connections_closed
+from worker.transferring import store_requests
+from worker.transferring.upload import Stored, store_video
+
+KEY = "videos/2026/01/02/job.mp4"
+ERROR = "<Error><Code>{}</Code><Message>a fault of the test</Message></Error>"
+CUT = web.Response(status=0)
+"""Stands for no answer at all: the connection is cut when the request is there."""
+
+
+def an_error(status: int, code: str) -> Callable[[], web.Response]:
+    return lambda: web.Response(status=status, text=ERROR.format(code))
+
+
+def what(request: web.Request) -> str:
+    """`begin`, `part`, `complete`, `abort` or `put`."""
+    if request.method == "POST":
+        return "begin" if "uploads" in request.query else "complete"
+    if request.method == "DELETE":
+        return "abort"
+    return "part" if "partNumber" in request.query else "put"
+
+
+@dataclass
+class Door:
+    """Passes everything on to a store but what `faults` says: by what it is, the answers of the first ones.
+
+    With `after`, the store does as it was asked before the fault. `seen` counts what came.
+    """
+
+    store: str
+    faults: dict[str, list[Callable[[], web.Response]]] = field(default_factory=dict)
+    after: bool = False
+    seen: Counter[str] = field(default_factory=Counter)
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        kind, body = what(request), await request.read()
+        self.seen[kind] += 1
+        fault = self.faults[kind].pop(0)() if self.faults.get(kind) else None
+        answer = await self._pass_on(request, body) if fault is None or self.after else fault
+        answer = answer if fault is None else fault
+        if answer is CUT:
+            assert request.transport is not None
+            request.transport.abort()
+        return answer
+
+    async def _pass_on(self, request: web.Request, body: bytes) -> web.Response:
+        url = f"{self.store}{request.raw_path}"
+        async with (
+            aiohttp.ClientSession(skip_auto_headers=["Content-Type", "User-Agent"]) as session,
+            session.request(request.method, URL(url, encoded=True), data=io.BytesIO(body), headers=request.headers)
+            as answer,
+        ):  # fmt: skip
+            etag = {"ETag": answer.headers["ETag"]} if "ETag" in answer.headers else {}
+            return web.Response(status=answer.status, body=await answer.read(), headers=etag)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[str]:
+        app = web.Application(client_max_size=2 * PART_BYTES)
+        app.router.add_route("*", "/{path:.*}", self.serve)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
+
+
+@pytest.fixture
+def settings(s3: Bucket) -> Settings:
+    """Only the store is needed here."""
+    return Settings(
+        s3_endpoint_url=s3.endpoint_url,
+        s3_bucket=s3.bucket,
+        s3_access_key_id=s3.access_key_id,
+        s3_secret_access_key=SecretStr(s3.secret_access_key),
+    )
+
+
+@pytest.fixture
+def objects(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Objects:
+    """The store itself."""
+    monkeypatch.setattr(store_requests, "WAIT_S", 0.01)
+    objects = Objects(settings)
+    objects.ensure_bucket()
+    return objects
+
+
+@pytest.fixture
+def door(settings: Settings) -> Door:
+    return Door(settings.s3_endpoint_url or "")
+
+
+def box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body) + 8) + kind + body
+
+
+def a_video(size: int) -> bytes:
+    return box(b"ftyp", b"isom\0\0\2\0isomiso2") + box(b"moov", b"m" * 64) + box(b"mdat", os.urandom(size))
+
+
+VIDEO, SMALL = a_video(PART_BYTES), a_video(2 * 2**20)
+
+
+def copy(door: Door, settings: Settings, video: bytes = VIDEO, step: int = 300_000) -> Stored:
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(video), step):
+            yield video[start : start + step]
+
+    async def run() -> Stored:
+        try:
+            async with door.open() as url, aiohttp.ClientSession() as session:
+                behind = Objects(settings.model_copy(update={"s3_endpoint_url": url}))
+                behind.bucket_known = True
+                return await store_video(session, behind, KEY, chunks())
+        finally:
+            await connections_closed()
+
+    return asyncio.run(run())
+
+
+def is_whole(objects: Objects, stored: Stored, video: bytes = VIDEO) -> bool:
+    return stored.sha256 == hashlib.sha256(video).hexdigest() and b"".join(objects.chunks(KEY)) == video
+
+
+def test_it_begins_sends_and_completes_once(door: Door, objects: Objects, settings: Settings) -> None:
+    assert is_whole(objects, copy(door, settings))
+    assert door.seen == {"begin": 1, "part": 2, "complete": 1}
+    assert objects.open_parts() == []
+
+
+@pytest.mark.parametrize("step", [1_400, 65_535, 100_000_000])
+@pytest.mark.parametrize("video", [VIDEO, SMALL], ids=["parts", "whole"])
+def test_chunks_of_any_size_arrive(door: Door, objects: Objects, settings: Settings, video: bytes, step: int) -> None:
+    assert is_whole(objects, copy(door, settings, video, step), video)
+
+
+@pytest.mark.parametrize("kind", ["begin", "complete"])
+@pytest.mark.parametrize(
+    "fault",
+    [an_error(500, "InternalError"), an_error(503, "SlowDown"), an_error(200, "InternalError"), lambda: CUT],
+    ids=["500", "503", "200 with an error", "cut"],
+)
+def test_it_asks_again_when_the_store_is_in_trouble(
+    door: Door, objects: Objects, settings: Settings, kind: str, fault: Callable[[], web.Response]
+) -> None:
+    door.faults[kind] = [fault, fault]
+    assert is_whole(objects, copy(door, settings))
+    assert door.seen[kind] == 3
+    assert objects.open_parts() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "said"),
+    [
+        ("part", an_error(503, "SlowDown"), "part [12]: HTTP 503: SlowDown: a fault of the test"),
+        ("complete", an_error(200, "AccessDenied"), "complete: HTTP 200: AccessDenied: a fault of the test"),
+        ("complete", an_error(400, "InvalidPart"), "complete: HTTP 400: InvalidPart"),
+        ("complete", lambda: web.Response(text="fine"), "complete: HTTP 200: fine"),
+        ("complete", an_error(500, "InternalError"), "complete: HTTP 500: InternalError"),
+    ],
+)
+def test_a_refusal_is_told_and_leaves_nothing(
+    door: Door, objects: Objects, settings: Settings, kind: str, fault: Callable[[], web.Response], said: str
+) -> None:
+    door.faults[kind] = [fault] * 3
+    with pytest.raises(StoreUnavailable, match=said):
+        copy(door, settings)
+    assert objects.head(KEY) is None
+    assert objects.open_parts() == []
+
+
+@pytest.mark.parametrize("fault", [an_error(403, "AccessDenied"), lambda: web.Response(text="<html>hello</html>")])
+def test_an_upload_that_is_not_begun_is_refused(
+    door: Door, settings: Settings, objects: Objects, fault: Callable[[], web.Response]
+) -> None:
+    door.faults["begin"] = [fault]
+    with pytest.raises(StoreUnavailable, match="begin: HTTP"):
+        copy(door, settings)
+    assert door.seen == {"begin": 1}
+
+
+def test_a_completion_whose_answer_is_lost_leaves_a_whole_object_at_worst(
+    door: Door, objects: Objects, settings: Settings
+) -> None:
+    door.faults["complete"], door.after = [lambda: CUT], True
+    with pytest.raises(StoreUnavailable, match="NoSuchUpload"):
+        copy(door, settings)
+    assert b"".join(objects.chunks(KEY)) == VIDEO
+    assert objects.open_parts() == []
+    assert is_whole(objects, copy(Door(door.store), settings)), "the next copy overwrites it with itself"
+
+
+def test_what_cannot_be_aborted_is_told(
+    door: Door, objects: Objects, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    door.faults = {"complete": [an_error(400, "InvalidPart")], "abort": [an_error(500, "InternalError")] * 3}
+    with caplog.at_level(logging.WARNING, "reelq.upload"), pytest.raises(StoreUnavailable, match="InvalidPart"):
+        copy(door, settings)
+    assert "upload.not_aborted" in caplog.text
+    [(key, upload_id, _)] = objects.open_parts()
+    assert key == KEY
+    objects.abort_parts(key, upload_id)
+    assert objects.open_parts() == []
+
+
+def test_an_upload_that_is_gone_needs_no_abort(
+    door: Door, objects: Objects, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    door.faults = {"complete": [an_error(404, "NoSuchUpload")], "abort": [an_error(404, "NoSuchUpload")]}
+    with caplog.at_level(logging.WARNING, "reelq.upload"), pytest.raises(StoreUnavailable, match="NoSuchUpload"):
+        copy(door, settings)
+    assert "upload.not_aborted" not in caplog.text
+
+
+@pytest.mark.parametrize(("kind", "video"), [("part", VIDEO), ("put", SMALL)], ids=["part", "whole"])
+def test_a_kept_connection_that_was_closed_is_no_failure(
+    door: Door, objects: Objects, settings: Settings, kind: str, video: bytes
+) -> None:
+    """The whole body goes out again on another one."""
+    door.faults[kind] = [lambda: CUT]
+    assert is_whole(objects, copy(door, settings, video), video)
+    assert objects.open_parts() == []
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_copy_that_is_cancelled_leaves_no_parts(door: Door, objects: Objects, settings: Settings, times: int) -> None:
+    """Whoever is told to stop a second time still gives up what was stored."""
+
+    async def run() -> None:
+        sent = asyncio.Event()
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield VIDEO
+            while not door.seen["part"]:  # noqa: ASYNC110 # in the same loop
+                await asyncio.sleep(0.01)
+            sent.set()
+            await asyncio.Event().wait()
+
+        async with door.open() as url, aiohttp.ClientSession() as session:
+            behind = Objects(settings.model_copy(update={"s3_endpoint_url": url}))
+            behind.bucket_known = True
+            copying = asyncio.create_task(store_video(session, behind, KEY, chunks()))
+            await sent.wait()
+            for _ in range(times):
+                copying.cancel()
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await copying
+            while objects.open_parts():  # noqa: ASYNC110 # the store is asked, it does not tell
+                await asyncio.sleep(0.05)
+        await connections_closed()
+
+    asyncio.run(run())
+    assert door.seen["abort"] == 1
+    assert objects.head(KEY) is None

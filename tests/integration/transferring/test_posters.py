@@ -1,0 +1,174 @@
+"""Whatever a video does to its decoder, the worker and its other posters do not notice."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from PIL import Image
+
+from tests.transfers import a_video
+from worker.transferring import poster
+from worker.transferring.poster import Posters, Unreadable
+from worker.transferring.poster_process import BLOCK_BYTES, MAX_WIDTH, File, NoPoster, first_frame
+
+
+@pytest.fixture
+def posters() -> Iterator[Posters]:
+    posters = Posters()
+    yield posters
+    posters.close()
+
+
+def made(posters: Posters, video: bytes) -> bytes | str:
+    return asyncio.run(posters.make(lambda offset, size: video[offset : offset + size], len(video)))
+
+
+def decoder(posters: Posters) -> psutil.Process:
+    assert posters._process is not None
+    return psutil.Process(posters._process.pid)
+
+
+def test_posters_are_made_one_after_the_other_by_one_process(posters: Posters) -> None:
+    pids = set()
+    for size in ((64, 48), (1920, 1080), (480, 854)):
+        picture = made(posters, a_video(size=size))
+        assert isinstance(picture, bytes)
+        with Image.open(io.BytesIO(picture)) as opened:
+            assert opened.width == min(size[0], MAX_WIDTH)
+            assert opened.height == pytest.approx(opened.width * size[1] / size[0], abs=2)
+        pids.add(decoder(posters).pid)
+    assert len(pids) == 1
+
+
+def test_a_decoder_that_dies_costs_its_poster_and_is_started_again(posters: Posters) -> None:
+    video = a_video()
+    assert isinstance(made(posters, video), bytes)
+
+    def kill(_offset: int, _size: int) -> bytes:
+        decoder(posters).send_signal(signal.SIGSEGV)
+        return b""
+
+    assert asyncio.run(posters.make(kill, len(video))) == f"the decoder ended with status {-signal.SIGSEGV}"
+    assert isinstance(made(posters, video), bytes)
+
+
+def test_a_decoder_that_hangs_is_given_up(posters: Posters, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = a_video()
+    assert isinstance(made(posters, video), bytes)
+    monkeypatch.setattr(poster, "LIMIT_S", 0.5)
+    decoder(posters).suspend()
+    assert made(posters, video) == "not made within 0.5 s"
+    monkeypatch.setattr(poster, "LIMIT_S", 20.0)
+    assert isinstance(made(posters, video), bytes)
+
+
+def test_a_store_that_cannot_be_read_is_named(posters: Posters) -> None:
+    def fetch(_offset: int, _size: int) -> bytes:
+        raise Unreadable("the store is down")
+
+    assert asyncio.run(posters.make(fetch, 1000)) == "the store is down"
+    assert isinstance(made(posters, a_video()), bytes)
+
+
+def test_many_at_once_each_get_their_own(posters: Posters) -> None:
+    videos = [a_video(size=(64 + 2 * n, 48)) for n in range(12)]
+
+    async def run() -> list[bytes | str]:
+        return await asyncio.gather(
+            *(posters.make(lambda offset, size, v=v: v[offset : offset + size], len(v)) for v in videos)  # type: ignore[misc]
+        )
+
+    for number, picture in enumerate(asyncio.run(run())):
+        assert isinstance(picture, bytes)
+        with Image.open(io.BytesIO(picture)) as opened:
+            assert opened.width == 64 + 2 * number
+
+
+def test_the_decoder_knows_no_secret_and_ends_with_its_worker(
+    posters: Posters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELQ_S3_SECRET_ACCESS_KEY", "a-secret")
+    assert isinstance(made(posters, a_video()), bytes)
+    process = decoder(posters)
+    assert not [name for name in process.environ() if name.startswith(("REELQ_", "AWS_", "CELERY_"))]
+    assert [file for file in process.open_files() if not file.path.startswith("/proc")] == []
+    posters.close()
+    assert not process.is_running()
+
+
+def test_a_worker_that_is_killed_takes_its_decoder_along() -> None:
+    script = (
+        "import asyncio, os, sys, time\n"
+        "from tests.transfers import a_video\nfrom worker.transferring.poster import Posters\n"
+        "p = Posters(); v = a_video()\n"
+        "asyncio.run(p.make(lambda o, n: v[o:o+n], len(v)))\n"
+        "print(p._process.pid, flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        child = psutil.Process(int(worker.stdout.readline()))
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait(10)
+    child.wait(10)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_broken_videos_give_a_picture_or_a_reason_in_time(posters: Posters, seed: int) -> None:
+    source = random.Random(seed)
+    whole = a_video(frames=6, size=(160, 120))
+    began = time.monotonic()
+    for _ in range(25):
+        broken = bytearray(whole)
+        for _ in range(source.choice((1, 10, 200))):
+            broken[source.randrange(len(broken))] = source.randrange(256)
+        found = made(
+            posters, bytes(broken[: source.randrange(1, len(broken))]) if source.random() < 0.3 else bytes(broken)
+        )
+        assert found
+    assert time.monotonic() - began < 60
+
+
+def test_only_what_is_needed_of_a_file_is_read_and_not_without_end() -> None:
+    asked: list[int] = []
+
+    def fetch(offset: int, size: int) -> bytes:
+        asked.append(offset)
+        return bytes(size)
+
+    file = File(fetch, 100 * 2**20)
+    file.seek(5)
+    assert file.read(10) == bytes(10)
+    assert len(file.read(2**30)) == BLOCK_BYTES - 15
+    assert asked == [0]
+    with pytest.raises(NoPoster, match="16 MiB"):
+        io.BufferedReader(file).read()
+    video = a_video(frames=24, size=(640, 480), noise=True)
+    asked.clear()
+
+    def recorded(offset: int, size: int) -> bytes:
+        asked.append(offset)
+        return video[offset : offset + size]
+
+    assert first_frame(recorded, len(video))
+    assert len(asked) * BLOCK_BYTES < len(video) / 4
+
+
+def test_other_containers_are_not_opened(posters: Posters) -> None:
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
+    assert isinstance(made(posters, playlist), str)
+
+
+def test_closing_twice_and_before_use_is_fine() -> None:
+    posters = Posters()
+    posters.close()
+    posters.close()

@@ -1,0 +1,170 @@
+"""Uploads of killed workers do not stay in the store, and those that are being made are left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+
+from storage.bucket.objects import PART_BYTES, VIDEOS, Objects
+from storage.settings import Settings
+from tests.servers import TestServers, environ_for
+from tests.transfers import Files, a_video, generated, row_of, running_runtime, transfer
+from worker.runtime import Runtime
+from worker.transferring.sweep import Swept, sweep_uploads
+
+# A worker that takes what is due, once.
+COPY_ONCE = """
+from storage import jobs
+from storage.settings import load_settings
+from worker.runtime import Runtime
+from worker.transfer import transfer_batch
+runtime = Runtime(load_settings())
+with runtime.database.begin() as conn:
+    claimed = jobs.claim_transfers(conn, 20, runtime.settings.lease_seconds)
+transfer_batch(runtime, [(item.id, item.claim) for item in claimed])
+"""
+
+
+@pytest.fixture
+def files() -> Files:
+    video = a_video()
+    padding = 2 * PART_BYTES
+    return Files({"/v.mp4": video + padding.to_bytes(4, "big") + b"free" + bytes(padding - 8)})
+
+
+@pytest.fixture
+def base(files: Files) -> Iterator[str]:
+    with files.running() as url:
+        yield url
+
+
+@pytest.fixture
+def runtime(settings: Settings, base: str) -> Iterator[Runtime]:
+    with running_runtime(settings, base) as runtime:
+        yield runtime
+
+
+def swept(runtime: Runtime, older_than_s: float = 0.0) -> Swept | None:
+    return sweep_uploads(runtime.database.begin, runtime.objects, every_s=0.0, older_than_s=older_than_s)
+
+
+def killed_in_the_middle(runtime: Runtime, base: str) -> None:
+    """A worker process that dies when the first part of its upload is stored."""
+    account = {"name": "main", "gateway": "anyfast", "base_url": base, "api_key": "sk-test"}
+    environ = {
+        **os.environ,
+        **environ_for(runtime.settings),
+        "REELQ_ACCOUNTS": json.dumps([account]),
+        "REELQ_FAILPOINTS": "transfer.after_first_part=kill",
+        "REELQ_FAILPOINTS_ALLOWED": "this-process-may-be-killed",
+    }
+    done = subprocess.run([sys.executable, "-c", COPY_ONCE], env=environ, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_what_a_killed_worker_left_is_given_up_once_nobody_can_need_it(runtime: Runtime, base: str) -> None:
+    job_id = generated(runtime.settings, f"{base}/v.mp4")
+    killed_in_the_middle(runtime, base)
+    assert len(runtime.objects.open_parts(VIDEOS)) == 1
+    assert swept(runtime) == Swept(0, 1), "its lease still runs: for all we know it is being made"
+    row = transfer(runtime, job_id)
+    assert row["state"] == "succeeded"
+    assert len(runtime.objects.open_parts(VIDEOS)) == 1, "the copy that went on has an upload of its own"
+    assert swept(runtime, older_than_s=600.0) == Swept(0, 1), "it is young"
+    assert swept(runtime) == Swept(1, 0)
+    assert runtime.objects.open_parts() == []
+    assert row_of(runtime, job_id)["state"] == "succeeded"
+    head = runtime.objects.head(row["object_key"])
+    assert head is not None
+    assert head.size_bytes == row["size_bytes"]
+    assert swept(runtime) == Swept(0, 0)
+
+
+def test_the_upload_of_a_lease_that_ran_out_is_given_up(runtime: Runtime, base: str) -> None:
+    job_id = generated(runtime.settings, f"{base}/v.mp4")
+    killed_in_the_middle(runtime, base)
+    with runtime.database.begin() as conn:
+        conn.execute("UPDATE jobs SET due_at = now() WHERE id = %s", [job_id])
+    assert swept(runtime) == Swept(1, 0)
+    assert transfer(runtime, job_id)["state"] == "succeeded"
+
+
+def test_a_copy_that_is_being_made_is_left_alone(runtime: Runtime, files: Files, base: str) -> None:
+    files.bytes_per_s = 12 * 2**20
+    job_id = generated(runtime.settings, f"{base}/v.mp4")
+    with ThreadPoolExecutor(1) as pool:
+        copying = pool.submit(transfer, runtime, job_id)
+        seen = 0
+        while not copying.done():
+            if found := swept(runtime):
+                assert found.aborted == 0
+                seen = max(seen, found.left)
+            threading.Event().wait(0.05)
+        assert copying.result()["state"] == "succeeded"
+    assert seen == 1, "a sweep was made while the upload was open"
+
+
+def test_other_peoples_uploads_are_none_of_ours(runtime: Runtime, servers: TestServers) -> None:
+    for key in ("inputs/x.mp4", "videos/2026/01/02/not-a-job.mp4"):
+        servers.s3_client.create_multipart_upload(Bucket=runtime.objects.bucket, Key=key)
+    assert swept(runtime) == Swept(1, 0), "under videos/ only jobs write"
+    assert [key for key, _, _ in runtime.objects.open_parts()] == ["inputs/x.mp4"]
+
+
+def test_of_many_that_would_sweep_one_does(runtime: Runtime) -> None:
+    def turn() -> Swept | None:
+        return sweep_uploads(runtime.database.begin, runtime.objects, every_s=60.0)
+
+    with ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(lambda _: turn(), range(6)))
+    assert sorted(made, key=str) == [None] * 5 + [Swept()]
+    assert turn() is None
+
+
+def test_a_store_that_is_down_does_not_disturb(settings: Settings) -> None:
+    with running_runtime(settings, None, s3_endpoint_url="http://127.0.0.1:1") as runtime:
+        away = Objects(runtime.settings)
+        assert sweep_uploads(runtime.database.begin, away, every_s=0.0) == Swept()
+
+
+# A scheduler whose sweep is always due, ticking a few times: how long each tick took.
+TICKS = """
+import time
+from worker.app import app
+from worker.scheduler import DueScheduler
+app.conf.beat_schedule["sweep"]["schedule"] = 0.0
+scheduler = DueScheduler(app=app)
+for _ in range(3):
+    began = time.monotonic()
+    scheduler.tick()
+    print(time.monotonic() - began)
+scheduler.close()
+"""
+
+
+def ticks(settings: Settings, broker_url: str) -> list[float]:
+    environ = {**os.environ, **environ_for(settings), "REELQ_BROKER_URL": broker_url}
+    done = subprocess.run(
+        [sys.executable, "-c", TICKS], env=environ, timeout=60, check=True, capture_output=True, text=True
+    )
+    return [float(line) for line in done.stdout.split()]
+
+
+def test_the_scheduler_asks_a_transfer_worker_to_sweep(settings: Settings, broker_url: str) -> None:
+    assert len(ticks(settings, broker_url)) == 3
+    with redis.Redis.from_url(broker_url) as client:
+        waiting = [json.loads(message)["headers"]["task"] for message in client.lrange("transfer", 0, -1)]
+    assert set(waiting) == {"worker.sweep"}
+
+
+def test_a_broker_that_is_down_does_not_hold_up_the_scheduler_for_a_sweep(settings: Settings) -> None:
+    assert all(took_s < 3.0 for took_s in ticks(settings, "redis://127.0.0.1:1/0"))

@@ -1,0 +1,89 @@
+"""How commands print, and how they tell the pace."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from producer.cli.job_detail import wait_line
+from producer.cli.output import clean, counts_line, duration, error_line, one_line, plural, print_table, size
+from producer.cli.progress import Pace
+from producer.operator_actions.waiting import reasons
+from storage.jobs.records import JobView
+from storage.jobs.states import JobState
+
+
+def test_text_from_outside_cannot_steer_the_terminal() -> None:
+    assert clean("a\x1b[2Jb\x07c\u202ed") == "a\ufffd[2Jb\ufffdc\ufffdd"
+    assert one_line("a\r\n  b\tc" + "d" * 300, 10) == "a b cdddd…"
+    assert clean("雨夜 é") == "雨夜 é"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (10, "10 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (172800, "2 days")],
+)
+def test_durations_read_well(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+    assert duration(-seconds) == (f"-{said}" if seconds else said)
+
+
+def test_small_words() -> None:
+    assert (plural(1, "poll"), plural(2, "poll")) == ("1 poll", "2 polls")
+    assert (size(512 * 1024), size(3 * 2**20)) == ("512 KiB", "3.0 MiB")
+    assert error_line({"code": "abandoned", "message": "given up\nby hand"}) == "abandoned: given up by hand"
+    assert error_line(None) == ""
+    counts = {JobState.SUCCEEDED: 2, JobState.QUEUED: 1, JobState.FAILED: 0}
+    assert counts_line(counts) == "1 queued · 2 succeeded"
+    assert counts_line({}) == "no jobs"
+
+
+def test_a_piped_table_is_plain_aligned_and_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["ID", "STATE", "PROMPT"], [["1", "queued", "x" * 500], ["22", "failed", "[bold]y"]], states="STATE")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["ID  STATE   PROMPT", f"1   queued  {'x' * 500}", "22  failed  [bold]y"]
+
+
+def test_the_pace_is_that_of_the_last_half_minute() -> None:
+    now = [0.0]
+    pace = Pace(100, clock=lambda: now[0])
+    pace.note(0)
+    assert (pace.per_second, pace.left_s) == (0.0, None)
+    for second in range(1, 61):
+        now[0] = float(second)
+        pace.note(second if second <= 30 else 30 + (second - 30) // 2)
+    assert pace.per_second == pytest.approx(0.5, abs=0.05)
+    assert pace.left_s == pytest.approx(110, abs=10)
+    assert pace.line().startswith("0.5 jobs/s · ")
+    assert pace.line(last=True) == "in 60 s"
+
+
+def a_job(state: JobState, **fields: Any) -> JobView:
+    values: dict[str, Any] = dict.fromkeys(JobView.__dataclass_fields__)
+    values |= {"id": uuid4(), "state": state, "due_at": datetime.now(UTC) + timedelta(seconds=30.5)} | fields
+    return JobView(**values)
+
+
+def test_why_a_job_waits_is_said_in_sentences() -> None:
+    def why(job: JobView, account: dict[str, Any] | None = None, silent: tuple[str, ...] = ()) -> str:
+        return "\n".join(wait_line(job, wait) for wait in reasons(job, account or {}, (), silent))
+
+    assert why(a_job(JobState.QUEUED, reason="throttled")) == "is tried again in 30 s: throttled"
+    suspended = {
+        "name": "main",
+        "suspended": True,
+        "suspended_until": datetime.now(UTC),
+        "error": {"code": "account_problem", "message": "no credit"},
+    }
+    ready = datetime.now(UTC) - timedelta(seconds=1)
+    assert "main is suspended until" in why(a_job(JobState.QUEUED, due_at=ready), suspended)
+    assert "no credit" in why(a_job(JobState.QUEUED, due_at=ready), suspended)
+    away = suspended | {"suspended": False, "outage": True, "suspended_at": datetime.now(UTC)}
+    assert "the gateway of main has been away since" in why(a_job(JobState.QUEUED, due_at=ready), away)
+    assert "reelq jobs resolve" in why(a_job(JobState.UNCONFIRMED))
+    assert why(a_job(JobState.GENERATING, reason="generating")) == "asks the gateway again in 30 s (generating)"
+    assert why(a_job(JobState.TRANSFERRING, reason="download_failed")) == "copying goes on within 30 s: download_failed"
+    assert "not seen for a minute: scheduler" in why(a_job(JobState.QUEUED, due_at=ready), silent=("scheduler",))

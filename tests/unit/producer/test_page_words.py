@@ -1,0 +1,171 @@
+"""The page's languages and forms, without a server."""
+
+from __future__ import annotations
+
+import re
+import string
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+
+import pytest
+
+from producer.web.charts import bar, chart_of, nice
+from producer.web.formatting import Words, zone_of
+from producer.web.forms import back_to
+from producer.web.job_form import fields_of, refused, with_own_key
+from producer.web.language import LANGUAGES, catalogue, choose
+from seedance.problems import InvalidInput, Problem
+from storage.jobs.states import JobState
+from storage.reporting.overview import Rate
+
+S = JobState
+TEMPLATES = {
+    item.name: item.read_text(encoding="utf-8") for item in files("producer.web").joinpath("templates").iterdir()
+}
+# What is the same in every language.
+NAMES = {"reelq", "HTTP", "SHA", "POST", "JSON", "https", "keys", "create"}
+
+
+def test_every_language_has_the_same_texts_with_the_same_values() -> None:
+    def values(text: str) -> set[str | None]:
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+    first, *others = (catalogue(code).texts for code in LANGUAGES)
+    for other in others:
+        assert set(first) == set(other)
+        for key in first:
+            assert values(first[key]) == values(other[key]), key
+    assert all(text.strip() for code in LANGUAGES for text in catalogue(code).texts.values())
+
+
+def test_every_text_that_a_template_names_exists_and_no_other() -> None:
+    known = set(catalogue("en").texts)
+    named, prefixes = set(), {"duration.", "tier.", "ratio.", "answer.", "reason.", "outcome.", "field.", "wait."}
+    for source in [*TEMPLATES.values(), *_sources()]:
+        named |= set(re.findall(r"""["']([a-z]+\.[a-zA-Z_0-9-]+)["']""", source)) & known
+        prefixes |= set(re.findall(r"""["']([a-z]+\.(?:state_)?)["'] ~""", source))
+        for key in re.findall(r"""\bt\(\s*["']([a-z]+\.[a-z_]+)["'][,)]""", source):
+            assert key in known, key
+    unused = {
+        key
+        for key in known - named
+        if not key.startswith(tuple(prefixes)) and key.removesuffix("_one") not in named and key.split(".")[0] != "time"
+    }
+    assert not unused
+
+
+def _sources() -> list[str]:
+    return [item.read_text() for item in files("producer.web").iterdir() if item.name.endswith(".py")]
+
+
+@pytest.mark.parametrize("name", sorted(TEMPLATES))
+def test_no_template_has_bare_text(name: str) -> None:
+    text = re.sub(r"(?s){#.*?#}|{%.*?%}|{{.*?}}", " ", TEMPLATES[name])
+    seen = re.sub(r"""(?s)<[^>]*>|[\w-]+=("[^"]*"|'[^']*')""", " ", text)
+    assert set(re.findall(r"[A-Za-z\u4e00-\u9fff]{2,}", seen)) <= NAMES
+    spoken = re.findall(r"""(?:title|aria-label|placeholder|alt|value)=["']([^"']*)["']""", text)
+    values = {"yes", "adopt", "resubmit", "abandon", "keep", "discard"}
+    assert {item for item in spoken if item.strip()} <= values
+
+
+@pytest.mark.parametrize("name", sorted(TEMPLATES))
+def test_no_template_has_script_or_style_inside_or_turns_escaping_off(name: str) -> None:
+    source = TEMPLATES[name]
+    assert not re.search(r"\sstyle\s*=|<style|\son\w+\s*=|javascript:|\|\s*safe\b|autoescape", source)
+    assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", source))
+
+
+@pytest.mark.parametrize(
+    ("cookie", "accept", "wanted"),
+    [
+        (None, "", "en"),
+        (None, "zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        (None, "fr,en;q=0.5,zh;q=0.4", "en"),
+        (None, "en;q=0.1,zh-TW;q=0.2", "zh"),
+        (None, "zh;q=0,de", "en"),
+        (None, "zh;q=x", "en"),
+        ("zh", "en", "zh"),
+        ("xx", "zh", "zh"),
+    ],
+)
+def test_the_language_is_the_cookies_or_the_browsers(cookie: str | None, accept: str, wanted: str) -> None:
+    assert choose(cookie, accept) == wanted
+
+
+def test_times_are_those_of_the_viewer() -> None:
+    now = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
+    here = Words(catalogue("zh"), zone_of("Asia/Shanghai"), now)
+    assert ">07:29:00<" in here.clock(now - timedelta(minutes=1))
+    assert ">2026-11-20 07:30:00<" in here.clock(now - timedelta(days=2) + timedelta(hours=0))
+    assert 'datetime="2026-11-21T23:30:00.000+00:00"' in here.clock(now)
+    assert ">3 分钟前<" in here.ago(now - timedelta(minutes=3))
+    away = Words(catalogue("en"), zone_of("../etc/passwd"), now)
+    assert ">23:30:00<" in away.clock(now)
+    assert ">in 2 h<" in away.until(now + timedelta(hours=2))
+    assert (away.span(3.26), away.span(3.2, exact=False), away.span(600)) == ("3.3 s", "3 s", "10 min")
+    assert away.money_span(0.5, 2, "USD") == "USD 0.5000 – 2.00"
+
+
+def test_a_form_becomes_the_fields_of_a_job() -> None:
+    form = {
+        "prompt": " a fox \r\n runs ",
+        "tier": "fast",
+        "resolution": "",
+        "duration": "5",
+        "seed": "many",
+        "audio": "no",
+        "tags": "a, b，c,",
+        "reference_images": "https://a/1.png\n\n https://a/2.png ",
+        "priority": "0",
+        "unknown": "x",
+    }
+    assert fields_of(form) == {
+        "prompt": "a fox \n runs",
+        "tier": "fast",
+        "duration": 5,
+        "seed": "many",
+        "audio": False,
+        "tags": ["a", "b", "c"],
+        "reference_images": ["https://a/1.png", "https://a/2.png"],
+        "priority": 0,
+    }
+
+
+def test_the_same_form_sent_twice_is_one_job_and_a_changed_one_another() -> None:
+    once = with_own_key({"prompt": "a"}, "0123456789ab")
+    assert once == with_own_key({"prompt": "a"}, "0123456789ab")
+    assert once["idempotency_key"] != with_own_key({"prompt": "b"}, "0123456789ab")["idempotency_key"]
+    assert once["idempotency_key"] != with_own_key({"prompt": "a"}, "another-form")["idempotency_key"]
+    own = {"prompt": "a", "idempotency_key": "mine"}
+    assert with_own_key(own, "0123456789ab") == own
+
+
+def test_problems_stand_beside_their_fields() -> None:
+    exc = InvalidInput(
+        [Problem("duration", "too long"), Problem("reference_images[1]", "no URL"), Problem("accounts", "none")]
+    )
+    form = refused({"duration": "99", "prompt": "a"}, exc)
+    assert form.problems == {"duration": ["too long"], "reference_images": ["reference_images[1]: no URL"]}
+    assert form.other == ["accounts: none"]
+    assert form.given["duration"] == "99"
+    assert form.more_open
+
+
+def test_nobody_is_sent_elsewhere() -> None:
+    assert back_to("/jobs?state=failed") == "/jobs?state=failed"
+    for path in ("//evil.example", "/\\evil.example", "https://evil.example", "", "/\n/evil", "javascript:x"):
+        assert back_to(path) == "/"
+
+
+def test_charts_keep_their_scale_and_their_sums() -> None:
+    rate = Rate(60.0, 60, [{}, {"succeeded": 3, "failed": 1}, {"cancelled": 8}])
+    chart = chart_of(rate)
+    assert (chart.top, chart.start, chart.end, chart.width) == (8, 60.0, 240.0, 30.0)
+    assert chart.totals == {S.SUCCEEDED: 3, S.FAILED: 1, S.CANCELLED: 8}
+    heights = [[box.height for box in column.boxes] for column in chart.columns]
+    assert heights == [[], [37.5, 12.5], [100.0]]
+    assert [nice(number) for number in (0, 4, 5, 11, 99, 151, 100_001)] == [4, 4, 5, 15, 100, 200, 150_000]
+    boxes = bar({S.SUCCEEDED: 1_000_000, S.FAILED: 1, S.QUEUED: 0})
+    assert [box.state for box in boxes] == [S.SUCCEEDED, S.FAILED]
+    assert boxes[1].width >= 6
+    assert sum(box.width for box in boxes) == pytest.approx(1000, abs=0.1)

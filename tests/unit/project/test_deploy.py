@@ -1,0 +1,92 @@
+"""docker-compose.yml follows the specification and starts what the code really has."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from producer.local.processes import commands
+from storage.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+COMPOSE = ROOT / "docker-compose.yml"
+OURS = ("migrations", "scheduler", "worker-submit-poll", "worker-transfer", "api", "flower")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def test_it_follows_the_compose_specification() -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    done = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_starts_the_same_processes_as_up(compose: dict[str, Any]) -> None:
+    started = {name: tuple(compose["services"][name]["command"]) for name in OURS}
+    assert started == {
+        "migrations": ("reelq", "db", "upgrade"),
+        "scheduler": commands.SCHEDULER,
+        "worker-submit-poll": commands.WORKER_SUBMIT_POLL,
+        "worker-transfer": commands.WORKER_TRANSFER,
+        "api": commands.api("0.0.0.0", 8080),
+        "flower": commands.flower("0.0.0.0", 5555),
+    }
+
+
+def test_its_settings_exist(compose: dict[str, Any]) -> None:
+    for name in OURS:
+        for key in compose["services"][name]["environment"]:
+            assert key == "REELQ_CONFIG" or key.removeprefix("REELQ_").lower() in Settings.model_fields, key
+
+
+def test_everything_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    for name in OURS:
+        for needed, how in services[name]["depends_on"].items():
+            assert needed in services
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in services[needed], needed
+
+
+def test_every_secret_is_asked_for_and_none_is_written_down(compose: dict[str, Any]) -> None:
+    asked = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text(encoding="utf-8")))
+    example = (ROOT / "deploy/docker/env.example").read_text(encoding="utf-8")
+    assert asked == set(re.findall(r"^(\w+)=$", example, re.MULTILINE))
+
+
+def test_nothing_is_published_beyond_this_host(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:")
+
+
+def test_the_image_copies_what_there_is() -> None:
+    dockerfile = (ROOT / "deploy/docker/Dockerfile").read_text(encoding="utf-8")
+    for sources in re.findall(r"^COPY (.+) \S+$", dockerfile, re.MULTILINE):
+        for source in sources.split():
+            assert (ROOT / source).exists(), source
+
+
+def test_the_images_lock_has_the_versions_that_were_tested() -> None:
+    def versions(path: Path) -> dict[str, str]:
+        pinned = re.findall(r"^([\w.\[\],-]+)==([^ ;\\]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        return {name.split("[")[0]: version for name, version in pinned}
+
+    tested = versions(ROOT / "requirements.lock")
+    shipped = versions(ROOT / "deploy/docker/requirements.lock")
+    assert shipped.items() <= tested.items()
+    for lock in ("requirements.lock", "deploy/docker/requirements.lock"):
+        text = (ROOT / lock).read_text(encoding="utf-8")
+        assert "--hash=sha256:" in text
+        assert not re.search(r"index-url|find-links|https?://", text)

@@ -1,0 +1,31 @@
+"""The life of a signed URL is read from the URL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from seedance.link_expiry import url_life_s
+
+NOW = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)
+EPOCH = int(NOW.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("query", "life_s"),
+    [
+        ("X-Tos-Date=20260501T110000Z&X-Tos-Expires=86400", 82800.0),
+        ("X-Amz-Date=20260501T115900Z&X-Amz-Expires=43200&X-Amz-Signature=ab", 43140.0),
+        ("x-amz-expires=100", 100.0),
+        (f"Expires={EPOCH + 500}&Signature=x", 500.0),
+        ("X-Tos-Date=20260401T110000Z&X-Tos-Expires=60", None),
+        ("X-Tos-Date=nonsense&X-Tos-Expires=60", None),
+        ("X-Tos-Expires=soon", None),
+        ("X-Tos-Expires=1e400", None),
+        ("a=b", None),
+        ("", None),
+    ],
+)
+def test_the_life_of_a_url(query: str, life_s: float | None) -> None:
+    assert url_life_s(f"https://host/v.mp4?{query}", NOW) == life_s

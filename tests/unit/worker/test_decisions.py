@@ -1,0 +1,235 @@
+"""What each outcome of a POST and a query means for a job, as tables of cases."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from seedance.errors import (
+    AccountProblem,
+    BadAnswer,
+    GatewayError,
+    Moderated,
+    NotSent,
+    NotTried,
+    OutcomeUnknown,
+    Rejected,
+    TaskUnknown,
+    Throttled,
+    Unavailable,
+)
+from seedance.gateways.base import Submitted, TaskFailure, TaskReport, TaskStatus
+from seedance.gateways.registry import DIALECTS
+from storage.jobs.enqueue import new_job_id
+from storage.jobs.records import Work
+from storage.jobs.states import JobState
+from worker.decisions import MAX_COUNT, Decision
+from worker.polling.decisions import decide_poll
+from worker.polling.pacing import PollPacing
+from worker.submitting import decisions
+from worker.submitting.decisions import decide_submit, is_trouble, refusals_of
+
+PACING = PollPacing(2.0, 60.0)
+DIALECT = DIALECTS["anyfast"]
+LIFE_S = DIALECT.video_life_s
+S = JobState
+
+
+def a_job(**changes: Any) -> Work:
+    fields: dict[str, Any] = {
+        "id": new_job_id(),
+        "claim": 3,
+        "state": S.GENERATING,
+        "attempt": 1,
+        "refusals": 0,
+        "setbacks": 0,
+        "polls": 2,
+        "reason": "generating",
+        "account": "a",
+        "request": {"prompt": "x"},
+        "gateway_task_id": "t",
+        "video_url": None,
+        "last_frame_url": None,
+        "created_at": datetime.now(UTC),
+        "submitted_age_s": 30.0,
+        "generated_age_s": None,
+        "deadline_in_s": None,
+        "expires_in_s": None,
+        "cancel_request": None,
+    }
+    return Work(**fields | changes)
+
+
+@pytest.mark.parametrize(
+    ("result", "target"),
+    [
+        (Submitted("t1"), S.GENERATING),
+        (NotSent("refused"), S.QUEUED),
+        (Throttled("429"), S.QUEUED),
+        (Unavailable("500 in its own words"), S.QUEUED),
+        (AccountProblem("401"), S.QUEUED),
+        (Rejected("400"), S.FAILED),
+        (Moderated("no"), S.FAILED),
+        (OutcomeUnknown("read timeout"), S.UNCONFIRMED),
+        (BadAnswer("an answer to a POST that cannot be read"), S.UNCONFIRMED),
+        (TaskUnknown("out of place"), S.UNCONFIRMED),
+        (GatewayError("anything new"), S.UNCONFIRMED),
+    ],
+)
+def test_what_a_posts_outcome_means(result: Submitted | GatewayError, target: JobState) -> None:
+    assert decide_submit(result, 0, PACING).target is target
+
+
+def test_only_proof_that_nothing_was_taken_puts_a_job_back() -> None:
+    """The paid-once rule over the whole tree: a new branch is unconfirmed until somebody decides otherwise."""
+
+    def tree(kind: type[GatewayError]) -> list[type[GatewayError]]:
+        return [kind, *(below for sub in kind.__subclasses__() for below in tree(sub))]
+
+    requeued = {kind for kind in tree(GatewayError) if decide_submit(kind("x"), 0, PACING).target is S.QUEUED}
+    assert requeued == {NotSent, NotTried, Throttled, Unavailable, AccountProblem}
+
+
+def test_a_throttle_slows_the_whole_account_for_as_long_as_the_gateway_asks() -> None:
+    decision = decide_submit(Throttled("429", retry_after_s=7.0), 3, PACING)
+    assert decision.throttled
+    assert decision.throttle_s == decision.due_in_s == 7.0
+    silent = decide_submit(Throttled("429"), 3, PACING)
+    assert (silent.throttled, silent.throttle_s) == (True, None), "one job's refusals do not say how long"
+    assert 0 < silent.due_in_s <= decisions.THROTTLE_CAP_S
+    assert decisions.named_pause_s([decision, silent]) == 7.0
+    assert decisions.named_pause_s([silent]) is None
+
+
+def test_a_key_that_does_not_work_suspends_the_account_and_frees_the_job_for_another() -> None:
+    decision = decide_submit(AccountProblem("bad key", kind="auth"), 0, PACING)
+    assert decision.suspend_s == decisions.SUSPEND_S
+    assert decision.patch["account"] is None
+
+
+def test_a_gateways_own_failure_is_tried_a_few_times_and_no_more() -> None:
+    last = decisions.MAX_UNAVAILABLE - 1
+    assert decide_submit(Unavailable("x"), last - 1, PACING).target is S.QUEUED
+    assert decide_submit(Unavailable("x"), last, PACING).target is S.FAILED
+    assert decide_submit(NotSent("x"), 5000, PACING).target is S.QUEUED
+
+
+def test_only_refusals_of_the_same_kind_in_a_row_count() -> None:
+    again = a_job(refusals=7, reason="gateway_unavailable")
+    assert refusals_of(again, Unavailable("x")) == 7
+    assert refusals_of(again, NotSent("x")) == refusals_of(a_job(refusals=7, reason="not_sent"), Unavailable("x")) == 0
+    assert refusals_of(again, Submitted("t")) == 0
+
+
+@pytest.mark.parametrize("error", [Unavailable("500"), NotSent("refused")])
+def test_while_its_gateway_is_away_a_job_waits_and_nothing_counts_against_it(error: GatewayError) -> None:
+    last = decisions.MAX_UNAVAILABLE - 1
+    waits = []
+    for tries in (0, 3, 5000):
+        decision = decide_submit(error, last, PACING, random.Random(1), away=tries)
+        assert (decision.target, decision.reason) == (S.QUEUED, error.code)
+        assert decision.patch["setbacks"] == min(tries + 1, MAX_COUNT)
+        assert "refusals" not in decision.patch
+        assert decision.patch["account"] is None
+        waits.append(decision.due_in_s)
+    assert waits == sorted(waits)
+    assert waits[0] <= decisions.RETRY_FIRST_S and waits[-1] <= decisions.OUTAGE_RETRY_CAP_S
+
+
+@pytest.mark.parametrize(
+    ("result", "target"),
+    [(Rejected("400"), S.FAILED), (OutcomeUnknown("lost"), S.UNCONFIRMED), (Submitted("t"), S.GENERATING)],
+)
+def test_an_outage_changes_no_other_outcome(result: Submitted | GatewayError, target: JobState) -> None:
+    assert decide_submit(result, 0, PACING, away=1).target is target
+
+
+def test_what_may_be_the_fault_of_the_whole_gateway() -> None:
+    assert all(is_trouble(kind("x")) for kind in (NotSent, Unavailable, OutcomeUnknown))
+    fine = (Submitted("t"), NotTried("the lease was over"), Throttled("429"), Rejected("400"), AccountProblem("401"))
+    assert not any(is_trouble(result) for result in fine)
+
+
+def poll(result: TaskReport | GatewayError, work: Work) -> Decision:
+    return decide_poll(result, work, DIALECT, PACING, 172800.0, random.Random(1))
+
+
+SUCCEEDED = TaskReport(TaskStatus.SUCCEEDED, "SUCCESS", video_url="https://x/v.mp4", usage={"total_tokens": 5}, seed=7)
+
+
+def test_a_finished_generation_is_transferred_and_keeps_its_usage() -> None:
+    decision = poll(SUCCEEDED, a_job())
+    assert decision.target is S.TRANSFERRING
+    assert decision.patch["usage"] == {"total_tokens": 5}
+    assert decision.expires_in_s == LIFE_S
+
+
+def test_a_finished_generation_counts_even_past_the_deadline() -> None:
+    assert poll(SUCCEEDED, a_job(deadline_in_s=-5.0)).target is S.TRANSFERRING
+
+
+@pytest.mark.parametrize("status", [TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.UNKNOWN])
+def test_a_task_under_way_is_polled_again(status: TaskStatus) -> None:
+    decision = poll(TaskReport(status, "x"), a_job())
+    assert decision.target is S.GENERATING
+    assert PACING.min_s * 0.9 <= decision.due_in_s <= PACING.max_s * 1.1
+
+
+@pytest.mark.parametrize("error", [Throttled("x"), Unavailable("x"), BadAnswer("x"), AccountProblem("x"), NotSent("x")])
+def test_trouble_with_asking_never_fails_a_job(error: GatewayError) -> None:
+    decision = poll(error, a_job(setbacks=10_000, reason=error.code))
+    assert decision.target is S.GENERATING
+    assert decision.due_in_s <= PACING.max_s * 1.1
+
+
+@pytest.mark.parametrize(
+    ("result", "reason", "code"),
+    [
+        (TaskUnknown("no such task"), "task_unknown", "task_lost"),
+        (TaskReport(TaskStatus.SUCCEEDED, "SUCCESS"), "result_missing", "result_missing"),
+    ],
+)
+def test_a_task_that_stays_unknown_or_without_a_result_fails_in_the_end(
+    result: TaskReport | GatewayError, reason: str, code: str
+) -> None:
+    assert poll(result, a_job(setbacks=2, reason=reason)).target is S.GENERATING
+    assert poll(result, a_job(setbacks=50, reason="bad_answer")).target is S.GENERATING, "counts only its own kind"
+    ended = poll(result, a_job(setbacks=5, reason=reason))
+    assert ended.target is S.FAILED
+    assert ended.patch["error"]["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (TaskStatus.FAILED, "generation_failed"),
+        (TaskStatus.CANCELLED, "cancelled_upstream"),
+        (TaskStatus.EXPIRED, "expired_upstream"),
+        (TaskStatus.LOST, "gateway_lost"),
+    ],
+)
+def test_the_tasks_own_end_fails_the_job(status: TaskStatus, code: str) -> None:
+    assert poll(TaskReport(status, "x"), a_job()).patch["error"]["code"] == code
+
+
+def test_a_failure_keeps_what_people_need_to_act() -> None:
+    failure = TaskFailure("moderation_blocked", "a face", "OutputVideo…", "output", "video", retryable=True)
+    error = poll(TaskReport(TaskStatus.FAILED, "x", failure=failure), a_job()).patch["error"]
+    assert error == {
+        "code": "moderation_blocked",
+        "message": "a face",
+        "gateway_code": "OutputVideo…",
+        "stage": "output",
+        "modality": "video",
+        "retryable": True,
+    }
+
+
+def test_a_generation_that_outlives_its_deadline_fails() -> None:
+    running = TaskReport(TaskStatus.RUNNING, "x")
+    assert poll(running, a_job(deadline_in_s=-1.0)).patch["error"]["code"] == "deadline_exceeded"
+    assert poll(Unavailable("x"), a_job(deadline_in_s=-1.0)).patch["error"]["code"] == "deadline_exceeded"
+    assert poll(running, a_job(submitted_age_s=172801.0)).patch["error"]["code"] == "generation_timeout"

@@ -1,0 +1,198 @@
+"""What each outcome of a copy means for a job whose video was generated, as tables of cases."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from storage.bucket.objects import StoreUnavailable
+from storage.jobs.enqueue import new_job_id
+from storage.jobs.records import Work
+from storage.jobs.states import JobState
+from worker.decisions import Decision
+from worker.transferring.companions import Complete, LastFrameMissing
+from worker.transferring.decisions import (
+    DOUBT_AFTER,
+    HARD_END,
+    LAST_FRAME_FAILED,
+    LAST_FRAME_FOR_S,
+    LAST_FRAME_REFUSALS,
+    LAST_FRAME_REFUSED,
+    decide_transfer,
+)
+from worker.transferring.fetch import DownloadFailed, UrlNotPublic, UrlRefused
+from worker.transferring.mp4 import NotAVideo
+from worker.transferring.upload import Stored
+
+LIFE_S = 86400.0
+S = JobState
+STORED = Stored("videos/k.mp4", 5, "ab")
+
+
+def a_job(**changes: Any) -> Work:
+    fields: dict[str, Any] = {
+        **dict.fromkeys(Work.__dataclass_fields__),
+        "id": new_job_id(),
+        "claim": 3,
+        "state": S.TRANSFERRING,
+        "attempt": 1,
+        "refusals": 0,
+        "setbacks": 0,
+        "polls": 2,
+        "reason": "generated",
+        "account": "a",
+        "request": {"prompt": "x"},
+        "gateway_task_id": "t",
+        "video_url": "https://cdn.example/v.mp4",
+        "created_at": datetime.now(UTC),
+        "generated_age_s": 10.0,
+    }
+    return Work(**fields | changes)
+
+
+def copied(outcome: Any, **changes: Any) -> Decision:
+    return decide_transfer(outcome, a_job(**changes), LIFE_S)
+
+
+def test_a_copy_that_is_stored_ends_the_job() -> None:
+    decision = copied(Complete(STORED, "videos/k.jpg", "videos/k.last.png"))
+    assert decision.target is S.SUCCEEDED
+    assert decision.detail is None
+    assert decision.patch["object_key"] == "videos/k.mp4"
+    assert decision.patch["poster_key"] == "videos/k.jpg"
+    assert decision.patch["last_frame_key"] == "videos/k.last.png"
+    assert decision.patch["video_url"] is None, "a signed URL is a secret, and of no use any more"
+    assert decision.patch["last_frame_url"] is None
+
+
+def test_what_is_missing_beside_the_video_is_noted() -> None:
+    decision = copied(Complete(STORED, notes={"poster": "not made: token=abcdefghij"}))
+    assert decision.target is S.SUCCEEDED
+    assert decision.detail == {"poster": "not made: token=***"}
+
+
+def test_a_refused_url_is_asked_for_again() -> None:
+    decision = copied(UrlRefused("HTTP 403"))
+    assert (decision.target, decision.reason) == (S.GENERATING, "url_refused")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (DownloadFailed("cut"), "download_failed"),
+        (NotAVideo("html"), "wrong_content"),
+        (StoreUnavailable("500"), "store_unavailable"),
+        (UrlNotPublic("10.0.0.1 is not a public address"), "url_not_public"),
+    ],
+)
+def test_a_failed_copy_is_tried_again(outcome: Exception, reason: str) -> None:
+    decision = copied(outcome)
+    assert (decision.target, decision.reason) == (S.TRANSFERRING, reason)
+    assert decision.patch == {"setbacks": 1}
+    assert copied(outcome, reason=reason, setbacks=1).patch == {"setbacks": 2}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason", "asked"),
+    [
+        (NotAVideo("html"), "wrong_content", "url_refused"),
+        (UrlNotPublic("10.0.0.1 is not a public address"), "url_not_public", "url_not_public"),
+    ],
+)
+def test_a_url_that_keeps_giving_something_else_is_doubted(outcome: Exception, reason: str, asked: str) -> None:
+    decision = copied(outcome, reason=reason, setbacks=DOUBT_AFTER - 1)
+    assert (decision.target, decision.reason) == (S.GENERATING, asked)
+    assert decision.detail == {"message": str(outcome)}
+
+
+_LOSSES = [UrlRefused("HTTP 403"), DownloadFailed("cut"), NotAVideo("html"), UrlNotPublic("10.0.0.1")]
+
+
+@pytest.mark.parametrize("outcome", _LOSSES)
+def test_a_video_lost_for_good_is_a_failure_of_its_own(outcome: Exception) -> None:
+    for expires_in_s in (None, 5.0 if type(outcome) is UrlRefused else -5.0):
+        decision = copied(outcome, generated_age_s=LIFE_S + 1, expires_in_s=expires_in_s)
+        assert decision.target is S.FAILED
+        assert decision.patch["error"]["code"] == "video_expired"
+
+
+def test_a_url_that_died_while_our_store_was_down_is_asked_for_anew_before_the_video_is_given_up() -> None:
+    refused = UrlRefused("HTTP 403")
+    late = {"generated_age_s": LIFE_S + 60}
+    assert copied(refused, **late, expires_in_s=-60.0).target is S.GENERATING
+    assert copied(refused, **late, expires_in_s=3600.0).target is S.FAILED, "the fresh one is refused as well"
+
+
+@pytest.mark.parametrize("outcome", [DownloadFailed("cut"), NotAVideo("html"), UrlNotPublic("10.0.0.1")])
+def test_a_fresh_url_that_still_lives_is_used_to_its_end(outcome: Exception) -> None:
+    assert copied(outcome, generated_age_s=LIFE_S + 1, expires_in_s=600.0).target is not S.FAILED
+
+
+@pytest.mark.parametrize("outcome", _LOSSES)
+@pytest.mark.parametrize("expires_in_s", [None, -1.0, 1e9])
+def test_no_url_keeps_a_job_alive_for_ever(outcome: Exception, expires_in_s: float | None) -> None:
+    assert copied(outcome, generated_age_s=HARD_END * LIFE_S + 1, expires_in_s=expires_in_s).target is S.FAILED
+
+
+def test_trouble_with_our_own_store_never_ends_a_job() -> None:
+    decision = copied(StoreUnavailable("500"), generated_age_s=LIFE_S * 3, setbacks=500, reason="store_unavailable")
+    assert decision.target is S.TRANSFERRING
+
+
+def without_frame(refused: bool = False, asked: bool = True, **changes: Any) -> Decision:
+    outcome = LastFrameMissing("HTTP 404", Complete(STORED, "videos/k.jpg"), refused=refused)
+    return copied(outcome, **{"request": {"prompt": "x", "return_last_frame": asked}} | changes)
+
+
+def test_a_last_frame_that_was_asked_for_is_waited_for_with_the_video_in_hand() -> None:
+    decision = without_frame()
+    assert (decision.target, decision.reason) == (S.TRANSFERRING, LAST_FRAME_FAILED)
+    assert decision.patch == {
+        "object_key": "videos/k.mp4",
+        "size_bytes": 5,
+        "sha256": "ab",
+        "poster_key": "videos/k.jpg",
+        "setbacks": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"asked": False},
+        {"generated_age_s": LAST_FRAME_FOR_S},
+        {"expires_in_s": -1.0},
+        {"deadline_in_s": 0.0},
+        {"refused": True, "reason": LAST_FRAME_REFUSED, "setbacks": LAST_FRAME_REFUSALS},
+    ],
+)
+def test_a_video_is_not_kept_back_for_its_last_frame_for_ever(changes: dict[str, Any]) -> None:
+    decision = without_frame(**changes)
+    assert decision.target is S.SUCCEEDED
+    assert decision.patch["object_key"] == "videos/k.mp4"
+    assert decision.patch["last_frame_key"] is None
+    assert decision.detail == {"last_frame": "not stored: HTTP 404"}
+
+
+def test_an_outage_of_minutes_is_over_soon_after_it_is_over() -> None:
+    away = StoreUnavailable("PUT: refused")
+    early = [copied(away, generated_age_s=age, setbacks=20, reason="store_unavailable").due_in_s for age in (60, 599)]
+    assert max(early) <= 20.0
+    assert 30.0 <= copied(away, generated_age_s=7200.0, setbacks=20, reason="store_unavailable").due_in_s <= 60.0
+
+
+def test_a_url_refused_for_a_day_is_asked_for_a_few_hundred_times() -> None:
+    age_s, times = 1.0, 0
+    while age_s < LIFE_S:
+        decision = copied(UrlRefused("HTTP 403"), generated_age_s=age_s, expires_in_s=LIFE_S)
+        assert decision.target is S.GENERATING
+        age_s, times = age_s + max(decision.due_in_s, 0.25), times + 1
+    assert times < 250
+
+
+def test_a_refused_url_that_dies_soon_is_not_left_alone_for_long() -> None:
+    refused = UrlRefused("HTTP 403")
+    assert copied(refused, generated_age_s=80_000.0, expires_in_s=600.0).due_in_s == 150.0
+    assert copied(refused, generated_age_s=80_000.0, expires_in_s=10.0).due_in_s == 60.0

@@ -1,0 +1,103 @@
+"""When to poll again. Pure; the random source is a parameter."""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import accumulate
+
+_GROWTH = 0.3  # the next poll comes after this share of the age: late by at most that much of the generation
+
+
+_JITTER = 0.1
+
+
+MIN_SAMPLE = 8
+
+
+# What a poll is worth: a video must be found so many seconds, and such a share of the median, earlier for one more.
+_POLL_COST_S, _POLL_COST_SHARE = 0.66, 0.05
+
+
+_TAIL_GROWTH = 0.5
+
+
+# Of so many more times than were seen it is expected that they lie past the largest.
+_UNSEEN = 0.5
+
+
+class Forecast:
+    """The ages at which to ask, learnt from recent generation times of the same kind of video.
+
+    Of all plans that ask at times of the sample it is the one with the least expected cost: the time a finished video
+    waits to be found, and a price for every poll.
+    """
+
+    def __init__(self, seconds: Iterable[float]) -> None:
+        """`seconds` are at least one recent generation time."""
+        self._times = sorted(seconds)
+        self._next = _plan(self._times)
+
+    def next_age_s(self, age_s: float) -> float | None:
+        """The age for the next poll of a task that is unfinished at `age_s`; None when it is older than the sample."""
+        passed = bisect_right(self._times, age_s)
+        if passed == len(self._times):
+            return None
+        target_s = self._times[self._next[passed]]
+        # The last tenth are few and far between: what they say of the gap to the next one is chance.
+        return min(target_s, age_s * (1 + _TAIL_GROWTH)) if passed >= len(self._times) * 0.9 else target_s
+
+
+def _plan(times: list[float]) -> list[int]:
+    """For "unfinished, and older than the first i times": the index of the time at which to ask next."""
+    n = len(times)
+    poll_cost_s = _POLL_COST_S + _POLL_COST_SHARE * times[n // 2]
+    # A time stands for the stretch since the one before it, or a poll exactly at a time seen would seem to find that
+    # video without any wait.
+    middles = [(before + time) / 2 for before, time in zip([times[0], *times], times, strict=False)]
+    sums = [0.0, *accumulate(middles)]
+    cost_s = [0.0] * n + [0.0]
+    following = [0] * n
+    for i in range(n - 1, -1, -1):
+        asked_s = poll_cost_s * (n - i + _UNSEEN)
+        best_s = float("inf")
+        for j in range(i, n):
+            waited_s = (j + 1 - i) * times[j] - (sums[j + 1] - sums[i])
+            if waited_s > best_s:
+                break  # later polls only wait longer
+            if waited_s + cost_s[j + 1] < best_s:
+                best_s, following[i] = waited_s + cost_s[j + 1], j
+        cost_s[i] = asked_s + best_s
+    return following
+
+
+@dataclass(frozen=True, slots=True)
+class PollPacing:
+    """Bounds of the poll schedule in seconds, and what is known of how long such videos take, None when too little."""
+
+    min_s: float
+    max_s: float
+    forecast: Forecast | None = None
+
+    def next_s(self, age_s: float, refresh_s: float = 0.0, rng: random.Random | None = None) -> float:
+        """Seconds until the next poll of a task of that age.
+
+        `refresh_s` is how often the gateway itself learns something new. Once a task is older than that, asking more
+        often is useless; before, it may be quick (tests, caches), so only the lower bound holds.
+        """
+        target_s = None if self.forecast is None else self.forecast.next_age_s(age_s)
+        if target_s is None:
+            floor_s = max(self.min_s, min(refresh_s, age_s * _GROWTH))
+            return jittered(min(max(floor_s, age_s * _GROWTH), self.max_s), rng)
+        floor_s = max(self.min_s, min(refresh_s, age_s))
+        wait_s = min(max(floor_s, target_s - age_s), self.max_s)
+        # Jobs that began together spread by no more than the shortest wait, or a long first wait would miss its time.
+        spread_s = min(wait_s * _JITTER, self.min_s)
+        return wait_s + (rng or random).uniform(-spread_s, spread_s)
+
+
+def jittered(seconds: float, rng: random.Random | None = None) -> float:
+    """The same, give or take a tenth, so that jobs of the same moment spread out."""
+    return seconds * (rng or random).uniform(1 - _JITTER, 1 + _JITTER)

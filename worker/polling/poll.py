@@ -1,0 +1,123 @@
+"""Poll: ask about every task of a batch and write what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from seedance.client import GatewayClient
+from seedance.errors import GatewayError, Unavailable
+from seedance.gateways.base import TaskReport, TaskStatus
+from storage.database import Connection
+from storage.jobs import durations, transitions
+from storage.jobs.records import Move, Work
+from storage.jobs.states import JobState
+from storage.jobs.work import load_work
+from worker.batch import run_batch
+from worker.failpoints import failpoint
+from worker.polling.costs import reported_cost
+from worker.polling.decisions import decide_cancel, decide_poll
+from worker.polling.task_list import Listing
+from worker.runtime import Runtime
+
+log = logging.getLogger("reelq.poll")
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What the gateway said about one task."""
+
+    work: Work
+    result: TaskReport | GatewayError
+    cancelled: bool = False
+    """The gateway has just cancelled it, as somebody wanted."""
+
+
+def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
+    """Poll what is still ours of a claimed batch."""
+    client = runtime.client(account)
+    with runtime.database.begin() as conn:
+        held = load_work(conn, JobState.GENERATING, claimed)
+        if client is None:
+            _without_account(runtime, conn, held)
+            return
+    if held:
+        failpoint("poll.after_load")
+        listing = Listing(runtime, client, [work.gateway_task_id or "" for work in held])
+        run_batch(
+            runtime, held, lambda work: _query(client, work, listing), lambda batch: _write(runtime, client, batch)
+        )
+
+
+def _without_account(runtime: Runtime, conn: Connection, held: Sequence[Work]) -> None:
+    for work in held:
+        log.error(
+            "poll.account_missing job_id=%s account=%s: put it back into the configuration", work.id, work.account
+        )
+    wait_s = runtime.settings.poll_max_seconds
+    transitions.postpone(conn, [(work.id, work.claim, wait_s, "account_missing", 0, 0) for work in held])
+
+
+async def _query(client: GatewayClient, work: Work, listing: Listing) -> Polled:
+    task_id = work.gateway_task_id or ""
+    result: TaskReport | GatewayError
+    try:
+        result = await listing.get(task_id) or await client.query(task_id)
+    except GatewayError as exc:
+        result = exc
+    except Exception as exc:  # a query can always be repeated
+        log.exception("poll.failed job_id=%s", work.id)
+        result = Unavailable(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name, operation="query")
+    failpoint("poll.after_query")
+    return Polled(work, result, await _cancel(client, work, result))
+
+
+async def _cancel(client: GatewayClient, work: Work, result: TaskReport | GatewayError) -> bool:
+    """Cancel a task that nobody wants and that has not begun; of one that has ended the call deletes the record."""
+    if work.cancel_request is None or not isinstance(result, TaskReport) or result.status is not TaskStatus.QUEUED:
+        return False
+    try:
+        return await client.cancel(work.gateway_task_id or "")
+    except GatewayError as exc:
+        log.warning("poll.not_cancelled job_id=%s code=%s %s", work.id, exc.code, exc.message)
+        return False
+
+
+def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) -> None:
+    moves: list[Move] = []
+    later: list[tuple[UUID, int, float, str, int, int]] = []
+    for item in polled:
+        work = item.work
+        pacing = runtime.pacing_for(client, work.request)
+        decision = decide_poll(item.result, work, client.dialect, pacing, runtime.settings.generation_timeout_seconds)
+        if work.cancel_request is not None:
+            decision = decide_cancel(item.result, item.cancelled, work.cancel_request, decision)
+        if isinstance(item.result, GatewayError):
+            log.warning("poll.setback job_id=%s code=%s %s", work.id, item.result.code, item.result.message)
+        if decision.target is JobState.GENERATING and decision.detail is None:
+            setbacks = int(decision.patch["setbacks"])
+            later.append((work.id, work.claim, decision.due_in_s, decision.reason, setbacks, 1))
+            continue
+        patch = dict(decision.patch)
+        if decision.target is JobState.TRANSFERRING:
+            patch["cost"] = reported_cost(client.account, work.request, patch.get("usage"))
+        moves.append(
+            Move(
+                work.id,
+                (JobState.GENERATING,),
+                decision.target,
+                decision.reason,
+                work.claim,
+                due_in_s=decision.due_in_s,
+                expires_in_s=decision.expires_in_s,
+                patch=patch,
+                detail=decision.detail,
+            )
+        )
+    with runtime.database.begin() as conn:
+        moved = transitions.move(conn, moves)
+        transitions.postpone(conn, later)
+        durations.record(conn, [item.id for item in moved if item.target is JobState.TRANSFERRING])
+    failpoint("poll.after_write")

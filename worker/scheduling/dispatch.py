@@ -1,0 +1,195 @@
+"""From due rows to messages: claim what the queues can take, then publish it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from celery import Celery
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+
+from seedance.link_expiry import URGENT_SHARE
+from storage.admission import poll_limits
+from storage.database import Connection, Database, DatabaseUnavailable
+from storage.jobs import claims
+from storage.leases import Claimed
+from storage.settings import Settings
+from storage.webhooks.delivery import claim_messages, release_messages
+from worker.failpoints import failpoint
+from worker.scheduling.admission import SUBMIT_BATCH, claim_for, grants
+from worker.webhooks import deliver
+
+log = logging.getLogger("reelq.dispatch")
+
+POLL_BATCH, TRANSFER_BATCH = 100, 20
+# Full batches that may wait in the broker per queue; the rest waits in the table, where it can still be reordered.
+MAX_WAITING = {"submit": 8, "poll": 16, "transfer": 8, "notify": 16}
+MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_UNCONFIRMED_A_TICK = 800, 160, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One message to be."""
+
+    task: str
+    queue: str
+    account: str
+    claimed: Sequence[Claimed]
+
+
+class Dispatcher:
+    """Sends what is due. Makes its broker connection when it is first needed and anew after a failure."""
+
+    def __init__(self, app: Celery, settings: Settings, database: Database) -> None:
+        self._app = app
+        self._settings = settings
+        self._database = database
+        self._connection: Any = None
+        self._producer: Any = None
+
+    def run(self) -> int:
+        """Claim and publish once; gives the number of jobs sent.
+
+        Raises:
+            DatabaseUnavailable: nothing was claimed.
+            BrokerError: the broker does not answer; what was claimed has been given back.
+        """
+        room = self._room()
+        with self._database.begin() as conn:
+            batches = list(self._claim(conn, room))
+        if batches:
+            failpoint("scheduler.after_claim")
+        waiting = list(batches)
+        try:
+            while waiting:
+                self._publish(waiting[0])
+                waiting.pop(0)
+                failpoint("scheduler.after_publish")
+        except (BrokerError, RedisError, OSError) as exc:
+            self.close()
+            raise BrokerError(str(exc)) from exc
+        finally:  # also when we are told to stop in the middle
+            if waiting:
+                self._give_back(waiting)
+        return sum(len(batch.claimed) for batch in batches)
+
+    def _room(self) -> dict[str, int]:
+        """How many more batches each queue can take."""
+        try:
+            pipe = self._channel().client.pipeline(transaction=False)
+            for queue in MAX_WAITING:
+                pipe.llen(queue)
+            lengths = pipe.execute()
+        except (RedisError, OSError) as exc:
+            self.close()
+            raise BrokerError(str(exc)) from exc
+        return {
+            queue: max(0, most - int(length))
+            for (queue, most), length in zip(MAX_WAITING.items(), lengths, strict=True)
+        }
+
+    def _claim(self, conn: Connection, room: dict[str, int]) -> Iterator[Batch]:
+        lease_s = self._settings.lease_seconds
+        if room["transfer"]:
+            # The last place in the queue is for videos whose URL dies soon, however long the others have waited.
+            urgent = claims.claim_transfers(conn, TRANSFER_BATCH, lease_s, URGENT_SHARE)
+            limit = min((room["transfer"] - 1) * TRANSFER_BATCH, MAX_TRANSFERS_A_TICK)
+            others = claims.claim_transfers(conn, limit, lease_s) if limit else []
+            yield from _batches("transfer", "transfer", urgent, TRANSFER_BATCH)
+            yield from _batches("transfer", "transfer", others, TRANSFER_BATCH)
+        if room["poll"]:
+            limit = min(room["poll"] * POLL_BATCH, MAX_POLLS_A_TICK)
+            yield from _batches("poll", "poll", self.claim_polls(conn, limit), POLL_BATCH)
+            doubts = claims.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
+            yield from _batches("reconcile", "poll", doubts, POLL_BATCH)
+        if room["notify"]:
+            told = claim_messages(conn, room["notify"], deliver.RECEIVERS, deliver.BATCH, lease_s)
+            yield from _batches("notify", "notify", told, deliver.BATCH)
+        # Counted in jobs: with many accounts, each with a slot or two free, messages are small, and those accounts that
+        # come first in the configuration must not use up what the others need.
+        left = room["submit"] * SUBMIT_BATCH
+        for grant in grants(conn, self._settings) if left else ():
+            limit = min(grant.slots, left)
+            if limit <= 0:
+                break
+            claimed = claim_for(conn, grant, limit, lease_s)
+            left -= len(claimed)
+            yield from _batches("submit", "submit", claimed, SUBMIT_BATCH)
+
+    def claim_polls(self, conn: Connection, limit: int) -> list[Claimed]:
+        """Due polls, of each account no more than it may be asked: a budget of its own, apart from that of submits."""
+        lease_s = self._settings.lease_seconds
+        limited = {a.name: a for a in self._settings.accounts if a.polls_per_minute is not None}
+        claimed: list[Claimed] = []
+        if limited:
+            free = poll_limits.free_polls(conn, {name: a.polls_per_minute or 0 for name, a in limited.items()})
+            for name, requests in free.items():
+                each = max(1, limited[name].dialect.capabilities().list_ids)  # tasks that one request asks about
+                found = claims.claim_polls(conn, min(requests * each, limit - len(claimed)), lease_s, name)
+                if found:
+                    poll_limits.count_polls(conn, name, math.ceil(len(found) / each))
+                claimed += found
+        return claimed + claims.claim_polls(conn, limit - len(claimed), lease_s, besides=list(limited))
+
+    def _publish(self, batch: Batch) -> None:
+        self._app.send_task(
+            f"worker.{batch.task}",
+            args=[batch.account, [[str(item.id), item.claim] for item in batch.claimed]],
+            producer=self.open_producer(),
+            # Celery sends to a queue of a direct exchange through the broker's default exchange: straight into the
+            # list of that name, with no binding that an emptied broker would have lost.
+            queue=batch.queue,
+            declare=[],
+            # No expiry: Celery would judge it by the worker's clock. The row knows whether the lease is over.
+            retry=False,
+        )
+
+    def _give_back(self, batches: Sequence[Batch]) -> None:
+        claimed = [(item.id, item.claim) for batch in batches for item in batch.claimed]
+        try:
+            with self._database.begin() as conn:
+                # Each takes what is its own: an id is of a job or of a message.
+                claims.release(conn, claimed)
+                release_messages(conn, claimed)
+        except DatabaseUnavailable as exc:
+            log.warning("dispatch.not_released jobs=%d error=%s: they wait for their lease to end", len(claimed), exc)
+
+    def _channel(self) -> Any:
+        return self.open_producer().channel
+
+    def open_producer(self) -> Any:
+        """The producer of this process's one connection for sending.
+
+        Raises:
+            BrokerError, RedisError, OSError: the broker does not answer.
+        """
+        if self._producer is None:
+            connection = self._app.connection_for_write()
+            connection.ensure_connection(max_retries=1, timeout=5.0)
+            self._connection = connection
+            self._producer = self._app.amqp.Producer(connection, auto_declare=False)
+        return self._producer
+
+    def close(self) -> None:
+        """Drop the broker connection."""
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            try:
+                connection.release()
+            except (RedisError, OSError) as exc:
+                log.debug("dispatch.release_failed error=%s", exc)
+
+
+def _batches(task: str, queue: str, claimed: Sequence[Claimed], size: int) -> Iterator[Batch]:
+    """Cut what was claimed into messages of one account each, in the order of the claim."""
+    by_account: dict[str, list[Claimed]] = defaultdict(list)
+    for item in claimed:
+        by_account[item.account].append(item)
+    for account, items in by_account.items():
+        for start in range(0, len(items), size):
+            yield Batch(task, queue, account, items[start : start + size])

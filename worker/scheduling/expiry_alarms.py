@@ -1,0 +1,33 @@
+"""Say so, in time, when a generated video may be lost: at 50, 75 and 90 % of its URL's life."""
+
+from __future__ import annotations
+
+import logging
+
+from storage.database import Connection
+from storage.jobs.expiry_alarms import raise_expiry_alarms
+from storage.settings import Settings
+
+log = logging.getLogger("reelq.alarms")
+
+LEVELS = (50, 75, 90)
+SERIOUS = 90
+EVERY_S = 5.0
+BATCH = 500
+
+
+def expiring_videos(conn: Connection, settings: Settings) -> int:
+    """Raise the alarms that are due; the number of them."""
+    alarms = raise_expiry_alarms(conn, LEVELS, BATCH)
+    for alarm in alarms:
+        log.log(
+            logging.ERROR if alarm.percent >= SERIOUS else logging.WARNING,
+            "video.expiring job_id=%s percent=%d left_s=%.0f account=%s state=%s because=%s",
+            alarm.id,
+            alarm.percent,
+            alarm.left_s,
+            alarm.account,
+            alarm.state,
+            alarm.reason,
+        )
+    return len(alarms)

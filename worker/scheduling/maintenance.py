@@ -1,0 +1,88 @@
+"""What the scheduler does by the database alone, before it touches the broker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from storage.admission import budgets
+from storage.database import Connection
+from storage.jobs import claims, transitions
+from storage.jobs.records import Move
+from storage.jobs.states import JobState
+from storage.settings import Settings
+from worker.decisions import fail
+from worker.scheduling import expiry_alarms, retention, webhook_maintenance
+from worker.submitting.decisions import UNCONFIRMED_CHECK_S
+
+BATCH = 500
+SETTLE_EVERY_S = 1.0
+Duty = Callable[[Connection, Settings], int]
+
+
+def lost_submits(conn: Connection, settings: Settings) -> int:
+    """A submit whose lease ran out: its worker died or hangs, and the POST may have been accepted."""
+    moves = [
+        Move(
+            job_id,
+            (JobState.SUBMITTING,),
+            JobState.UNCONFIRMED,
+            "submit_lost",
+            claim,
+            due_in_s=UNCONFIRMED_CHECK_S,
+            detail={"message": "the worker did not report what came of the POST before its lease ended"},
+        )
+        for job_id, claim in claims.due(conn, JobState.SUBMITTING, BATCH)
+    ]
+    return len(transitions.move(conn, moves))
+
+
+def cancelled_in_queue(conn: Connection, settings: Settings) -> int:
+    """Jobs that somebody wanted cancelled while they were being submitted, and that came back to the queue: free."""
+    moves = [
+        Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, "cancelled", claim)
+        for job_id, claim in claims.cancel_wanted(conn, BATCH)
+    ]
+    return len(transitions.move(conn, moves))
+
+
+def deadlines(conn: Connection, settings: Settings) -> int:
+    """Queued jobs whose deadline has passed: nothing was submitted, nothing will be billed."""
+    decision = fail("deadline_exceeded", "the deadline passed before a slot was free; nothing was submitted or billed")
+    moves = [
+        Move(job_id, (JobState.QUEUED,), JobState.FAILED, decision.reason, claim, patch=decision.patch)
+        for job_id, claim in claims.past_deadline(conn, BATCH)
+    ]
+    return len(transitions.move(conn, moves))
+
+
+def settled_budgets(conn: Connection, settings: Settings) -> int:
+    """Jobs that have ended give back what they reserved and count with what they did cost."""
+    return budgets.settle(conn)
+
+
+def every(seconds: float, duty: Duty) -> Duty:
+    """A duty that is not worth doing at each tick: done the first time, and then so long after it was done last."""
+    next_at = 0.0
+
+    def sometimes(conn: Connection, settings: Settings) -> int:
+        nonlocal next_at
+        if time.monotonic() < next_at:
+            return 0
+        done = duty(conn, settings)
+        next_at = time.monotonic() + seconds
+        return done
+
+    return sometimes
+
+
+DUTIES: tuple[Duty, ...] = (
+    lost_submits,
+    cancelled_in_queue,
+    deadlines,
+    every(SETTLE_EVERY_S, settled_budgets),
+    every(expiry_alarms.EVERY_S, expiry_alarms.expiring_videos),
+    every(webhook_maintenance.CAMPAIGNS_EVERY_S, webhook_maintenance.finished_campaigns),
+    every(webhook_maintenance.SWEEP_EVERY_S, webhook_maintenance.old_messages),
+    every(retention.EVERY_S, retention.what_is_long_over),
+)

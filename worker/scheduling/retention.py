@@ -1,0 +1,28 @@
+"""Forget what is over for longer than the settings keep it, a little at a time."""
+
+from __future__ import annotations
+
+import logging
+
+from storage.database import Connection
+from storage.jobs.retention import forget_events, forget_jobs
+from storage.settings import Settings
+
+log = logging.getLogger("reelq.retention")
+
+DAY_S = 86400.0
+EVERY_S = 5.0
+# In one transaction of the scheduler's. Together with `EVERY_S` that is 200 jobs a second, with some six rows each.
+EVENTS, JOBS = 5_000, 1_000
+
+
+def what_is_long_over(conn: Connection, settings: Settings) -> int:
+    """Jobs, and events of jobs, that ended longer ago than they are kept."""
+    events = jobs = 0
+    if settings.keep_jobs_days is not None:
+        jobs = forget_jobs(conn, settings.keep_jobs_days * DAY_S, JOBS)
+    if settings.keep_events_days is not None:
+        events = forget_events(conn, settings.keep_events_days * DAY_S, EVENTS)
+    if jobs or events:
+        log.info("retention.forgotten jobs=%d events=%d", jobs, events)
+    return jobs + events

@@ -1,0 +1,32 @@
+"""What the scheduler does about webhooks by the database alone."""
+
+from __future__ import annotations
+
+import logging
+
+from storage.campaigns.ends import settle
+from storage.database import Connection
+from storage.settings import Settings
+from storage.webhooks.delivery import sweep_messages
+
+log = logging.getLogger("reelq.webhooks")
+
+CAMPAIGNS_EVERY_S = 2.0
+CAMPAIGNS = 100
+SWEEP_EVERY_S = 600.0
+SWEEP = 5_000
+DELIVERED_DAYS, DEAD_DAYS = 7, 30
+
+
+def finished_campaigns(conn: Connection, settings: Settings) -> int:
+    """Campaigns whose jobs have all ended: whoever wants to hear of it is told."""
+    ended = settle(conn, CAMPAIGNS)
+    for item in ended:
+        counts = " ".join(f"{state}={number}" for state, number in sorted(item.counts.items()))
+        log.info("campaign.finished campaign_id=%s %s", item.id, counts)
+    return len(ended)
+
+
+def old_messages(conn: Connection, settings: Settings) -> int:
+    """Messages that were delivered, or given up, long ago are forgotten."""
+    return sweep_messages(conn, DELIVERED_DAYS, DEAD_DAYS, SWEEP)

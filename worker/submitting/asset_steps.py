@@ -1,0 +1,198 @@
+"""One step further with a file that an account must have as an asset: made, found again, or looked at.
+
+The upload is billed, so its row is committed before the POST. Whoever takes a row over asks the gateway first whether
+the asset was made, by its unique name; see `storage.assets`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seedance.asset_client import AssetClient, Source, not_offered
+from seedance.assets import DEFAULT_GROUP, AssetStatus, ListedAsset, asset_name
+from seedance.client import GatewayClient
+from seedance.errors import (
+    AccountProblem,
+    GatewayError,
+    InputGone,
+    NotSent,
+    OutcomeUnknown,
+    Rejected,
+    Throttled,
+    Unavailable,
+)
+from seedance.request import Modality
+from storage import assets
+from storage.assets import AssetRow
+from storage.bucket.objects import MAX_LINK_S, input_key
+from worker.runtime import Runtime, boottime_s
+from worker.submitting.inputs import read_object
+
+log = logging.getLogger("reelq.assets")
+
+GROUP = DEFAULT_GROUP
+GIVE_UP_S = 1800.0
+"""An asset that is not usable after so long never will be."""
+NOT_OFFERED = {"not_offered": True}
+"""In a row's error: the key may make no assets, so that files go another way."""
+NOT_OFFERED_S = 3600.0
+"""How long that counts for the account as a whole."""
+WAIT_FIRST_S, WAIT_CAP_S = 1.0, 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class AssetFile:
+    """One file of ours that an account must have as an asset."""
+
+    reference: str
+    modality: Modality
+
+    @property
+    def filename(self) -> str:
+        return self.reference.removeprefix("upload://")
+
+    @property
+    def sha256(self) -> str:
+        return self.filename.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a file cannot be used: `error`, by which nothing was made, or `failed`, the gateway's last word on it."""
+
+    error: GatewayError | None = None
+    failed: str = ""
+
+
+Step = float | Trouble
+"""Seconds until the next look, or what went wrong."""
+
+
+def group_of(runtime: Runtime, client: GatewayClient) -> str | Step:
+    """The id of the account's group, made if there is none."""
+    account, key = client.account.name, assets.group_key(GROUP)
+    may_post = _until(runtime)
+    with runtime.database.begin() as conn:
+        known = assets.get(conn, account, [key]).get(key)
+        if known is not None and known.status == "active":
+            return known.asset_id or ""
+        row = assets.claim(
+            conn,
+            account,
+            key,
+            assets.GROUP,
+            GROUP,
+            lease_s=runtime.settings.lease_seconds,
+            failed_s=NOT_OFFERED_S,
+        )
+    if row is None:
+        if known is not None and known.status == "failed":
+            return Trouble(failed=str((known.error or {}).get("message") or "the gateway gave no reason"))
+        return WAIT_FIRST_S  # somebody else is making it
+    try:
+        group_id = runtime.start(AssetClient(client).bring_group(GROUP, may_post)).result()
+    except GatewayError as exc:
+        return _not_made(runtime, row, exc)
+    with runtime.database.begin() as conn:
+        assets.record(conn, row, "active", asset_id=group_id)
+    log.info("asset.group account=%s group_id=%s", account, group_id)
+    return group_id
+
+
+def take_steps(runtime: Runtime, client: GatewayClient, group_id: str, files: Sequence[AssetFile]) -> dict[str, Step]:
+    """One step for each file, at once; what came of it by SHA-256."""
+    may_post = _until(runtime)
+    account, lease_s = client.account.name, runtime.settings.lease_seconds
+    with runtime.database.begin() as conn:
+        claims = {
+            key: assets.claim(conn, account, key, modality, asset_name(key), lease_s=lease_s)
+            for key, modality in sorted((file.sha256, file.modality) for file in files)  # so that no two deadlock
+        }
+        steps: dict[str, Step] = {key: _wait_s(row) for key, row in assets.get(conn, account, claims).items()}
+    ours = [(file, row) for file in files if (row := claims[file.sha256]) is not None]
+
+    async def all_of_them() -> list[ListedAsset | BaseException]:
+        return await asyncio.gather(
+            *(_step(runtime, client, group_id, file, row, may_post) for file, row in ours), return_exceptions=True
+        )
+
+    for (file, row), result in zip(ours, runtime.start(all_of_them()).result(), strict=True):
+        steps[file.sha256] = _write(runtime, row, result)
+    return steps
+
+
+async def _step(
+    runtime: Runtime, client: GatewayClient, group_id: str, file: AssetFile, row: AssetRow, may_post: Callable[[], bool]
+) -> ListedAsset:
+    gateway = AssetClient(client)
+    if row.asset_id is not None:
+        return await gateway.look(row.asset_id, row.name, row.group_id or group_id)
+
+    async def link() -> Source:
+        url = await asyncio.to_thread(runtime.objects.link, input_key(file.reference), MAX_LINK_S)
+        return Source(file.filename, url)
+
+    async def content() -> Source:
+        return Source(file.filename, content=await read_object(runtime, client, file.reference))
+
+    if runtime.settings.bucket_reachable_by(client.account):
+        return await gateway.bring(group_id, row.name, file.modality, link, may_post)
+    async with runtime.inline_slots:  # a form has the whole file in it
+        return await gateway.bring(group_id, row.name, file.modality, content, may_post)
+
+
+def _write(runtime: Runtime, row: AssetRow, result: ListedAsset | BaseException) -> Step:
+    """Store what became of one step."""
+    if isinstance(result, BaseException):
+        if isinstance(result, GatewayError) and row.asset_id is None:
+            return _not_made(runtime, row, result)
+        log.warning("asset.not_asked account=%s sha256=%s error=%r", row.account, row.sha256, result)
+        return _wait_s(row)  # asking again is harmless
+    status, why = result.status, result.error or "the gateway gave no reason"
+    if status is AssetStatus.PROCESSING and row.age_s > GIVE_UP_S:
+        status, why = AssetStatus.FAILED, f"not usable {row.age_s:.0f} s after it was uploaded"
+    error = {"message": why} if status is AssetStatus.FAILED else None
+    with runtime.database.begin() as conn:
+        assets.record(conn, row, status.value, asset_id=result.id, group_id=result.group_id, error=error)
+    log.info("asset.%s account=%s sha256=%s asset_id=%s", status.value, row.account, row.sha256, result.id)
+    if status is AssetStatus.FAILED:
+        return Trouble(failed=why)
+    return 0.0 if status is AssetStatus.ACTIVE else _wait_s(row)
+
+
+def _not_made(runtime: Runtime, row: AssetRow, error: GatewayError) -> Step:
+    """An upload that gave no asset: what is stored of it, and what its jobs do."""
+    log.warning("asset.not_made account=%s sha256=%s code=%s %s", row.account, row.sha256, error.code, error.message)
+    with runtime.database.begin() as conn:
+        if isinstance(error, OutcomeUnknown) and row.age_s <= GIVE_UP_S:
+            # The row stays: when its lease is over, the gateway is asked before anything is sent.
+            return min(WAIT_CAP_S, runtime.settings.lease_seconds)
+        if isinstance(error, InputGone):  # whoever brings the file again may have it uploaded
+            assets.forget(conn, row)
+            return Trouble(failed=error.message)
+        lasting: dict[str, Any] | None = None
+        if not_offered(error):
+            lasting = error.as_dict() | NOT_OFFERED
+        elif isinstance(error, Rejected | OutcomeUnknown):
+            lasting = error.as_dict()
+        if lasting is not None:
+            assets.record(conn, row, "failed", asset_id="", error=lasting)
+            return Trouble(failed=error.message)
+        assets.forget(conn, row)
+    if isinstance(error, NotSent | Throttled | Unavailable | AccountProblem):
+        return Trouble(error)
+    return Trouble(Unavailable(error.message, gateway=error.gateway, status=error.status))
+
+
+def _until(runtime: Runtime) -> Callable[[], bool]:
+    """Whether there is still time for a POST under a claim that begins now."""
+    end = boottime_s() + runtime.settings.lease_seconds - runtime.settings.submit_timeout_seconds
+    return lambda: boottime_s() < end
+
+
+def _wait_s(row: AssetRow) -> float:
+    return min(max(row.age_s / 4, WAIT_FIRST_S), WAIT_CAP_S)

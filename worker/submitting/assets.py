@@ -1,0 +1,197 @@
+"""Jobs whose files must become assets before they can be submitted.
+
+Such a job goes back to the queue, where it holds neither a slot nor a thread, and is looked at again when its files may
+be usable.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from seedance.client import GatewayClient
+from seedance.delivery import Delivery, delivery_of, uses_assets
+from seedance.media import MediaKind, media_kind
+from seedance.problems import InvalidInput
+from seedance.request import MAX_REFERENCES, parse_request
+from storage import assets
+from storage.admission.throttling import throttle
+from storage.assets import AssetRow
+from storage.jobs import transitions
+from storage.jobs.records import Move, Work
+from storage.jobs.states import JobState
+from worker.decisions import Decision, fail
+from worker.runtime import Runtime
+from worker.submitting.asset_steps import (
+    GROUP,
+    NOT_OFFERED,
+    WAIT_FIRST_S,
+    AssetFile,
+    Step,
+    Trouble,
+    group_of,
+    take_steps,
+)
+from worker.submitting.circuit_breaker import account_is_to_blame, suspend
+from worker.submitting.decisions import decide_submit, named_pause_s, refusals_of
+
+log = logging.getLogger("reelq.assets")
+
+_MEDIA_FIELDS = ("first_frame", "last_frame", *MAX_REFERENCES)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job that cannot be submitted now, and its files; `step` as far as it is known from the table."""
+
+    work: Work
+    files: Sequence[AssetFile]
+    step: Step = WAIT_FIRST_S
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Jobs by whether their files are usable. `usable` maps references to `asset://ID`; a file of a ready job that is
+    missing in it goes another way."""
+
+    ready: Sequence[Work]
+    waiting: Sequence[Waiting]
+    usable: Mapping[str, str]
+
+
+def sort_by_assets(runtime: Runtime, client: GatewayClient, held: Sequence[Work]) -> Sorted:
+    """See by the table alone which jobs have all their files as assets."""
+    if not uses_assets(client.account):
+        return Sorted(held, (), {})
+    needed = {work.id: _files_of(runtime, client, work) for work in held}
+    keys = {file.sha256 for files in needed.values() for file in files}
+    if not keys:
+        return Sorted(held, (), {})
+    group = assets.group_key(GROUP)
+    with runtime.database.begin() as conn:
+        rows = assets.get(conn, client.account.name, [*keys, group])
+    if _goes_another_way(client, rows.get(group)):
+        return Sorted(held, (), {})
+    ready: list[Work] = []
+    waiting: list[Waiting] = []
+    usable: dict[str, str] = {}
+    for work in held:
+        files = [file for file in needed[work.id] if not _goes_another_way(client, rows.get(file.sha256))]
+        states = {file: rows.get(file.sha256) for file in files}
+        failed = next((row for row in states.values() if row is not None and row.status == "failed"), None)
+        if failed is not None:
+            waiting.append(Waiting(work, files, Trouble(failed=_message_of(failed))))
+        elif all(row is not None and row.status == "active" for row in states.values()):
+            ready.append(work)
+            usable |= {file.reference: f"asset://{row.asset_id}" for file, row in states.items() if row is not None}
+        else:
+            waiting.append(Waiting(work, files))
+    return Sorted(ready, waiting, usable)
+
+
+def bring_assets(runtime: Runtime, client: GatewayClient, waiting: Sequence[Waiting]) -> None:
+    """Go one step further with every file that these jobs wait for, and put the jobs back until the next one."""
+    if not waiting:
+        return
+    files = {file.sha256: file for item in waiting if not isinstance(item.step, Trouble) for file in item.files}
+    steps: Mapping[str, Step] = {}
+    if files:
+        group = group_of(runtime, client)
+        steps = dict.fromkeys(files, group) if not isinstance(group, str) else {}
+        if isinstance(group, str):
+            steps = take_steps(runtime, client, group, list(files.values()))
+    troubles = [_trouble(item, steps) for item in waiting]
+    failed = [(i.work.id, None, t.error) for i, t in zip(waiting, troubles, strict=True) if t and t.error is not None]
+    with runtime.database.begin() as conn:
+        away = account_is_to_blame(conn, client.account.name, failed)
+    decisions = [
+        (item.work, _decision(runtime, client, item, steps, trouble, away=away))
+        for item, trouble in zip(waiting, troubles, strict=True)
+    ]
+    moves = [
+        Move(
+            work.id,
+            (JobState.QUEUED,),
+            decision.target,
+            decision.reason,
+            work.claim,
+            due_in_s=decision.due_in_s,
+            patch=decision.patch,
+            detail=decision.detail,
+        )
+        for work, decision in decisions
+    ]
+    with runtime.database.begin() as conn:
+        if any(decision.throttled for _, decision in decisions):
+            pause_s = named_pause_s([decision for _, decision in decisions])
+            throttle(conn, client.account.name, pause_s)
+        for _, decision in decisions:
+            if decision.suspend_s is not None:
+                suspend(conn, client.account.name, decision.suspend_s, decision.detail or {})
+        transitions.move(conn, moves)
+
+
+def _trouble(item: Waiting, steps: Mapping[str, Step]) -> Trouble | None:
+    found = [item.step, *(steps[file.sha256] for file in item.files if file.sha256 in steps)]
+    return next((step for step in found if isinstance(step, Trouble)), None)
+
+
+def _decision(
+    runtime: Runtime,
+    client: GatewayClient,
+    item: Waiting,
+    steps: Mapping[str, Step],
+    trouble: Trouble | None,
+    *,
+    away: bool,
+) -> Decision:
+    if trouble is None:
+        found = [steps[file.sha256] for file in item.files if file.sha256 in steps]
+        later = max((step for step in found if isinstance(step, float)), default=WAIT_FIRST_S)
+        patch = {"account": None, "gateway": None, "model": None}
+        return Decision(JobState.QUEUED, "asset_processing", later, patch)
+    if trouble.error is not None:
+        refusals, setbacks = refusals_of(item.work, trouble.error), item.work.setbacks
+        return decide_submit(trouble.error, refusals, runtime.pacing, away=setbacks if away else None)
+    if _falls_back(runtime, client, item):
+        return Decision(JobState.QUEUED, "asset_not_offered", 0.0, {"account": None, "gateway": None, "model": None})
+    return fail("asset_failed", f"a file could not become an asset of {client.account.name}: {trouble.failed}")
+
+
+def _falls_back(runtime: Runtime, client: GatewayClient, item: Waiting) -> bool:
+    """Whether what failed is only that this key may make no assets, and the account leaves it at that."""
+    keys = [file.sha256 for file in item.files]
+    with runtime.database.begin() as conn:
+        rows = assets.get(conn, client.account.name, [*keys, assets.group_key(GROUP)])
+    failed = [row for row in rows.values() if row.status == "failed"]
+    return bool(failed) and all(_goes_another_way(client, row) for row in failed)
+
+
+def _goes_another_way(client: GatewayClient, row: AssetRow | None) -> bool:
+    if row is None or row.status != "failed" or client.account.assets is not None:
+        return False
+    return NOT_OFFERED.items() <= (row.error or {}).items()
+
+
+def _files_of(runtime: Runtime, client: GatewayClient, work: Work) -> list[AssetFile]:
+    if not any("upload://" in str(work.request.get(field, "")) for field in _MEDIA_FIELDS):
+        return []  # most jobs: they are not taken apart for nothing
+    try:
+        request = parse_request(work.request)
+    except InvalidInput:  # the submit itself says so
+        return []
+    account = client.account
+    if request.tier not in account.tiers:
+        return []
+    reachable = runtime.settings.bucket_reachable_by(account)
+    return [
+        AssetFile(value, modality)
+        for _, modality, value in request.media()
+        if media_kind(value) is MediaKind.UPLOAD
+        and delivery_of(account, request.tier, modality, reachable=reachable) is Delivery.ASSET
+    ]
+
+
+def _message_of(row: AssetRow) -> str:
+    return str((row.error or {}).get("message") or "the gateway gave no reason")

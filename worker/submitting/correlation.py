@@ -1,0 +1,48 @@
+"""Marks by which a POST can be recognised at the gateway later: a seed of its own, and a callback URL of its own."""
+
+from __future__ import annotations
+
+import secrets
+
+from seedance.client import GatewayClient
+from seedance.gateways.base import Attempt
+from seedance.request import GenerationRequest
+from storage.jobs.attempts import hash_token
+from storage.jobs.records import AttemptMarks
+from storage.settings import Settings
+
+RANDOM_SEED = -1
+_SEEDS = 2**31
+
+
+def mark(
+    client: GatewayClient, request: GenerationRequest, settings: Settings, deadline_in_s: float | None = None
+) -> tuple[Attempt, AttemptMarks]:
+    """What this attempt is sent with, and what is stored of it before it is sent.
+
+    The seed is chosen where the gateway lists its tasks with their seeds, unless the job asks for one. The callback URL
+    is given where the account wants callbacks, gateways can reach us, and this gateway would call that URL.
+    """
+    seed = _seed(client, request)
+    url, token = _callback(client, settings)
+    marks = AttemptMarks(seed, hash_token(token) if url is not None else None)
+    return Attempt(seed, url, deadline_in_s), marks
+
+
+def _seed(client: GatewayClient, request: GenerationRequest) -> int | None:
+    able = client.dialect.capabilities()
+    if not able.list or "seed" not in able.flags:
+        return None
+    if request.seed is not None and request.seed != RANDOM_SEED:
+        return request.seed
+    return secrets.randbelow(_SEEDS)
+
+
+def _callback(client: GatewayClient, settings: Settings) -> tuple[str | None, str]:
+    token = secrets.token_urlsafe(32)
+    if not (client.account.callbacks and settings.public_url and client.dialect.capabilities().callbacks):
+        return None, token
+    url = f"{settings.public_url.rstrip('/')}/callbacks/{client.dialect.name}/{token}"
+    if client.dialect.callback_problem(url, allow_private=settings.allow_private_networks) is not None:
+        return None, token
+    return url, token

@@ -1,0 +1,99 @@
+"""A job's files on their way into the wire call: as assets, as links to our bucket, or inside the request."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from seedance.client import GatewayClient
+from seedance.delivery import Delivery, delivery_without_asset
+from seedance.errors import InputGone, NotTried, Rejected
+from seedance.media import MediaKind, media_kind
+from seedance.problems import InvalidInput, Problem
+from seedance.request import GenerationRequest
+from storage.bucket.objects import MAX_LINK_S, StoreUnavailable, input_key
+from worker.runtime import Runtime
+
+
+def with_inputs(
+    runtime: Runtime, client: GatewayClient, request: GenerationRequest, assets: Mapping[str, str]
+) -> GenerationRequest:
+    """The request with assets and links for our files. What must go inside the request is left for `inlined`.
+
+    `assets`: `asset://ID` by reference, for the files that the account has.
+
+    Raises:
+        InvalidInput: a file has no way to this account's gateway.
+    """
+    reachable = runtime.settings.bucket_reachable_by(client.account)
+    replaced: dict[str, str] = {}
+    for name, modality, value in request.media():
+        if media_kind(value) is not MediaKind.UPLOAD:
+            continue
+        if value in assets:
+            replaced[name] = assets[value]
+            continue
+        match delivery_without_asset(client.account, request.tier, modality, reachable=reachable):
+            case Delivery.LINK:
+                replaced[name] = runtime.objects.link(input_key(value), MAX_LINK_S)
+            case None:
+                raise InvalidInput([Problem(name, f"{client.dialect.name} cannot reach our bucket to fetch it")])
+            case _:
+                pass
+    return request.with_media(replaced)
+
+
+@asynccontextmanager
+async def inlined(
+    runtime: Runtime, client: GatewayClient, request: GenerationRequest
+) -> AsyncIterator[GenerationRequest]:
+    """The request with every file that is left as a data URI; few such requests are held at a time.
+
+    Raises:
+        NotTried: the object store does not give a file now.
+        Rejected: a file is gone, or with the files in it the gateway would refuse it.
+    """
+    files = {
+        name: (modality, value) for name, modality, value in request.media() if media_kind(value) is MediaKind.UPLOAD
+    }
+    if not files:
+        yield request
+        return
+    async with runtime.inline_slots:
+        replaced = {}
+        for name, (modality, value) in files.items():
+            content = await read_object(runtime, client, value)
+            subtype = value.rpartition(".")[2].replace("jpg", "jpeg")
+            replaced[name] = f"data:{modality}/{subtype};base64,{base64.b64encode(content).decode()}"
+        whole = request.with_media(replaced)
+        if refusals := client.dialect.refusals(whole):
+            raise Rejected(str(InvalidInput(refusals)), gateway=client.dialect.name)
+        yield whole
+
+
+async def read_object(runtime: Runtime, client: GatewayClient, reference: str) -> bytes:
+    """A stored file, whole.
+
+    Raises:
+        NotTried: the object store does not give it now.
+        InputGone: it is not there any more.
+    """
+    key = input_key(reference)
+
+    def read() -> bytes | None:
+        try:
+            return b"".join(runtime.objects.chunks(key))
+        except StoreUnavailable:
+            if runtime.objects.head(key) is None:
+                return None
+            raise
+
+    try:
+        content = await asyncio.to_thread(read)
+    except StoreUnavailable as exc:
+        raise NotTried(str(exc), gateway=client.dialect.name) from exc
+    if content is None:
+        raise InputGone(f"{key} is not in the bucket any more; enqueue the job again", gateway=client.dialect.name)
+    return content

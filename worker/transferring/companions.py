@@ -1,0 +1,138 @@
+"""What is stored beside a video: its last frame, a poster and a JSON file. The video is there by then, whatever fails
+here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from storage.bucket.objects import PART_BYTES, Objects, StoreUnavailable, key_beside
+from worker.runtime import Runtime
+from worker.transferring.download import VideoSource
+from worker.transferring.fetch import DownloadFailed, UrlRefused
+from worker.transferring.part_buffer import PartBuffer
+from worker.transferring.poster import POSTER_TYPE, Posters, Unreadable
+from worker.transferring.sidecar import SIDECAR_TYPE, sidecar
+from worker.transferring.upload import Stored, put
+from worker.transferring.video import Video
+
+log = logging.getLogger("reelq.extras")
+
+_PICTURES = {  # how a whole file of each kind begins and ends
+    "png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82", "image/png"),
+    "jpg": (b"\xff\xd8\xff", b"\xff\xd9", "image/jpeg"),
+}
+_ENDING_BYTES = 64  # some writers pad a file
+MAX_PICTURE_BYTES = 32 * 2**20
+PICTURE_LIMIT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """A video and all that belongs to it. `notes` say what is missing and why, by the name of the thing."""
+
+    stored: Stored
+    poster_key: str | None = None
+    last_frame_key: str | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+class LastFrameMissing(Exception):
+    """The video is stored, but its last frame cannot be had now; everything else about it is in `complete`.
+
+    `refused`: the URL answers, but not with a picture, which hardly ever changes.
+    """
+
+    def __init__(self, message: str, complete: Complete, *, refused: bool) -> None:
+        super().__init__(message)
+        self.complete = complete
+        self.refused = refused
+
+
+class PosterOf:
+    """The poster of one video, made from what passes by if that is enough, else from what was stored."""
+
+    def __init__(self, posters: Posters) -> None:
+        self._posters = posters
+        self._made: bytes | str | None = None
+
+    async def read_head(self, head: PartBuffer) -> None:
+        """Try with the first part, or the whole, of the video."""
+        if self._posters.enabled:
+            self._made = await self._posters.make(head.read, len(head))
+
+    async def picture(self, objects: Objects, stored: Stored) -> bytes | str | None:
+        """The JPEG, or why there is none; None if none is wanted."""
+        tried_whole = self._made is not None and stored.size_bytes <= PART_BYTES
+        if self._posters.enabled and not tried_whole and not isinstance(self._made, bytes):
+
+            def fetch(offset: int, size: int) -> bytes:
+                try:
+                    return objects.read_range(stored.key, offset, size)
+                except StoreUnavailable as exc:
+                    raise Unreadable(str(exc)) from exc
+
+            self._made = await self._posters.make(fetch, stored.size_bytes)
+        return self._made
+
+
+async def store_extras(runtime: Runtime, video: Video, stored: Stored, poster: PosterOf) -> Complete:
+    """Store what belongs to a stored video, the files that need no download at the same time.
+
+    Raises:
+        StoreUnavailable: the store does not take it.
+        LastFrameMissing: the gateway has one, but it cannot be had; the JSON file is stored without it.
+    """
+    work, facts = video.work, video.facts
+    notes: dict[str, str] = {}
+    files: list[tuple[str, bytes, str]] = []
+    poster_key = facts.poster_key
+    if poster_key is None:
+        picture = await poster.picture(runtime.objects, stored)
+        if isinstance(picture, bytes):
+            poster_key = key_beside(stored.key, "jpg")
+            files.append((poster_key, picture, POSTER_TYPE))
+        elif picture is not None:
+            log.warning("extras.no_poster job_id=%s %s", work.id, picture)
+            notes["poster"] = f"not made: {picture}"
+    frame_key, trouble = None, None
+    if work.last_frame_url:
+        try:
+            frame_key = await _store_last_frame(runtime, video, stored, work.last_frame_url)
+        except (UrlRefused, DownloadFailed) as exc:
+            trouble = exc
+    elif work.request.get("return_last_frame"):
+        notes["last_frame"] = "asked for, but the gateway gave none"
+    content = sidecar(work, facts, stored, poster_key=poster_key, last_frame_key=frame_key)
+    await _put_all(runtime, [*files, (key_beside(stored.key, "json"), content, SIDECAR_TYPE)])
+    complete = Complete(stored, poster_key, frame_key, notes)
+    if trouble is not None:
+        raise LastFrameMissing(str(trouble), complete, refused=isinstance(trouble, UrlRefused)) from trouble
+    return complete
+
+
+async def _put_all(runtime: Runtime, files: Sequence[tuple[str, bytes, str]]) -> None:
+    session, objects = runtime.session(), runtime.objects
+    putting = (put(session, objects, key, data, content_type) for key, data, content_type in files)
+    for done in await asyncio.gather(*putting, return_exceptions=True):
+        if isinstance(done, BaseException):
+            raise done
+
+
+async def _store_last_frame(runtime: Runtime, video: Video, stored: Stored, url: str) -> str:
+    source = VideoSource(runtime.fetcher, url, video.trusted_host)
+    try:
+        await source.open()
+        held = min(source.length or MAX_PICTURE_BYTES, MAX_PICTURE_BYTES)
+        async with runtime.capacity.hold(held, urgent=video.urgent):
+            picture = await source.read(MAX_PICTURE_BYTES, PICTURE_LIMIT_S)
+            for suffix, (begins, ends, content_type) in _PICTURES.items():
+                if picture.startswith(begins) and ends in picture[-_ENDING_BYTES:]:
+                    key = key_beside(stored.key, f"last.{suffix}")
+                    await put(runtime.session(), runtime.objects, key, picture, content_type)
+                    return key
+    finally:
+        source.close()
+    raise UrlRefused(f"is no whole PNG or JPEG but {len(picture)} bytes that begin with {picture[:8]!r}")

@@ -1,0 +1,56 @@
+"""One copy: a video from the gateway's URL into the bucket, and then what belongs beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+
+from storage.bucket.objects import PART_BYTES, StoreUnavailable, video_key
+from worker.failpoints import failpoint
+from worker.runtime import Runtime
+from worker.transferring.companions import Complete, LastFrameMissing, PosterOf, store_extras
+from worker.transferring.download import VideoSource
+from worker.transferring.fetch import DownloadFailed, UrlRefused
+from worker.transferring.mp4 import NotAVideo
+from worker.transferring.upload import HELD_BYTES, Stored, store_video
+from worker.transferring.video import Video
+
+log = logging.getLogger("reelq.transfer")
+
+COPY_LIMIT_S = 3600.0
+
+Outcome = Complete | LastFrameMissing | UrlRefused | DownloadFailed | NotAVideo | StoreUnavailable
+
+
+async def copy_video(runtime: Runtime, video: Video) -> Outcome:
+    """Copy one video as soon as there is room for it. Every failure is an outcome."""
+    try:
+        async with runtime.capacity.slot(urgent=video.urgent), asyncio.timeout(COPY_LIMIT_S):
+            poster = PosterOf(runtime.posters)
+            stored = video.stored or await _stream(runtime, video, poster)
+            complete = await store_extras(runtime, video, stored, poster)
+            failpoint("transfer.after_extras")
+            return complete
+    except (LastFrameMissing, UrlRefused, DownloadFailed, NotAVideo, StoreUnavailable) as exc:
+        return exc
+    except TimeoutError:
+        return DownloadFailed(f"not copied within {COPY_LIMIT_S:g} s")
+    except Exception as exc:  # the copy can always be repeated
+        log.exception("transfer.failed job_id=%s", video.work.id)
+        return DownloadFailed(f"{type(exc).__name__}: {exc}")
+
+
+async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
+    work = video.work
+    source = VideoSource(runtime.fetcher, work.video_url or "", video.trusted_host)
+    try:
+        await source.open()
+        failpoint("transfer.after_open")
+        small = source.length is not None and source.length <= PART_BYTES
+        held = source.length if small and source.length is not None else HELD_BYTES
+        async with runtime.capacity.hold(held, urgent=video.urgent), aclosing(source.chunks()) as chunks:
+            key = video_key(work.id, work.created_at)
+            return await store_video(runtime.session(), runtime.objects, key, chunks, poster.read_head)
+    finally:
+        source.close()

@@ -1,0 +1,135 @@
+"""Read a video from the gateway's URL as a stream that survives a cut connection."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+from yarl import URL
+
+from worker.transferring.fetch import DownloadFailed, Fetcher, UrlRefused
+
+log = logging.getLogger("reelq.download")
+
+MAX_VIDEO_BYTES = 16 * 2**30
+MAX_RESUMES = 5
+_GONE = frozenset({401, 403, 404, 410})
+
+
+@dataclass(frozen=True, slots=True)
+class _Validator:
+    """What proves that a later range belongs to the same file. A weak ETag proves nothing (RFC 9110 §13.1.5)."""
+
+    value: str
+
+    @classmethod
+    def of(cls, response: aiohttp.ClientResponse) -> _Validator | None:
+        etag = response.headers.get("ETag", "")
+        if etag and not etag.startswith("W/"):
+            return cls(etag)
+        modified = response.headers.get("Last-Modified")
+        return cls(modified) if modified else None
+
+
+class VideoSource:
+    """One download. `length` is the whole file's, None while unknown; `chunks` gives each byte once, in order."""
+
+    def __init__(self, fetcher: Fetcher, url: str, trusted_host: str | None = None) -> None:
+        self._fetcher = fetcher
+        self._url = url
+        self._trusted_host = trusted_host
+        self.length: int | None = None
+        self._offset = 0
+        self._validator: _Validator | None = None
+        self._response: aiohttp.ClientResponse | None = None
+
+    async def open(self) -> None:
+        """Send the request and read the head of the answer.
+
+        Raises:
+            UrlRefused: 401, 403, 404 or 410, or what `Fetcher.get` refuses to fetch.
+            DownloadFailed: no answer, or any other that is not the file.
+        """
+        headers = {}
+        if self._offset and self._validator is not None:
+            headers = {"Range": f"bytes={self._offset}-", "If-Range": self._validator.value}
+        response = await self._fetcher.get(self._url, headers, self._trusted_host)
+        try:
+            self._accept(response)
+        except BaseException:
+            response.close()
+            raise
+        self._response = response
+
+    def _accept(self, response: aiohttp.ClientResponse) -> None:
+        if response.status in _GONE:
+            raise UrlRefused(f"HTTP {response.status}")
+        if self._offset:
+            begins = response.headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0]
+            if response.status != 206 or begins != str(self._offset):
+                raise DownloadFailed(f"cannot go on at byte {self._offset}: HTTP {response.status}")
+            return
+        if response.status != 200:
+            raise DownloadFailed(f"HTTP {response.status}")
+        self.length = response.content_length
+        if self.length is not None and self.length > MAX_VIDEO_BYTES:
+            raise DownloadFailed(f"{self.length} bytes is more than the {MAX_VIDEO_BYTES} allowed")
+        self._validator = _Validator.of(response)
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """The bytes; a cut connection is taken up where it was cut, if the server can do that.
+
+        Raises:
+            UrlRefused, DownloadFailed: as `open`, or cut too often.
+        """
+        resumes = 0
+        while True:
+            try:
+                async for chunk in self._body():
+                    yield chunk
+                return
+            except (aiohttp.ClientError, OSError, TimeoutError) as exc:
+                self.close()
+                resumes += 1
+                if self._validator is None or not self._offset or resumes > MAX_RESUMES:
+                    raise DownloadFailed(f"cut after {self._offset} bytes: {type(exc).__name__}: {exc}") from exc
+                log.info("download.resumed host=%s offset=%d", URL(self._url, encoded=True).host, self._offset)
+                await asyncio.sleep(0.2 * 2**resumes)
+                await self.open()
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        if self._response is None:
+            raise DownloadFailed("is not open")
+        async for chunk in self._response.content.iter_any():
+            self._offset += len(chunk)
+            if self._offset > (self.length if self.length is not None else MAX_VIDEO_BYTES):
+                raise DownloadFailed(f"gives more than the {self.length or MAX_VIDEO_BYTES} bytes it should")
+            yield chunk
+        if self.length is not None and self._offset < self.length:
+            raise aiohttp.ClientPayloadError(f"{self._offset} of {self.length} bytes")
+
+    async def read(self, limit: int, within_s: float) -> bytes:
+        """The whole of a small file.
+
+        Raises:
+            UrlRefused, DownloadFailed: as `chunks`, or it is larger than `limit` bytes, or takes longer.
+        """
+        found = bytearray()
+        try:
+            async with asyncio.timeout(within_s):
+                async for chunk in self.chunks():
+                    found += chunk
+                    if len(found) > limit:
+                        raise DownloadFailed(f"is larger than the {limit} bytes allowed")
+        except TimeoutError as exc:
+            raise DownloadFailed(f"not read within {within_s:g} s") from exc
+        return bytes(found)
+
+    def close(self) -> None:
+        """Drop the connection unless the body was read to its end, in which case it is kept for the next download."""
+        if self._response is not None:
+            self._response.release()
+            self._response = None

@@ -1,0 +1,112 @@
+"""A video in more than one part: begun, sent part by part, completed or given up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import aiohttp
+
+from storage.bucket.multipart import is_completed, sign_abort, sign_begin, sign_complete, upload_id_in
+from storage.bucket.objects import UNSIGNED, Objects, Part, StoreUnavailable
+from worker.failpoints import failpoint
+from worker.transferring.part_buffer import PartBuffer
+from worker.transferring.store_requests import Answer, ask, send
+
+log = logging.getLogger("reelq.upload")
+
+_GONE = 404
+_aborting: set[asyncio.Task[None]] = set()
+"""A loop itself keeps only weak references to its tasks."""
+
+
+class Parts:
+    """A multipart upload under way: one part is sent while its successor is filled."""
+
+    def __init__(self, session: aiohttp.ClientSession, objects: Objects, key: str, upload_id: str) -> None:
+        self._session = session
+        self._objects = objects
+        self._key = key
+        self._upload_id = upload_id
+        self._parts: list[Part] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def begin(cls, session: aiohttp.ClientSession, objects: Objects, key: str, content_type: str) -> Parts:
+        """Begin an upload.
+
+        Raises:
+            StoreUnavailable: the store does not take it.
+        """
+        answer = await ask(session, lambda: sign_begin(objects, key, content_type))
+        upload_id = upload_id_in(answer.body) if answer.status == 200 else None
+        if upload_id is None:
+            raise _refused("begin", answer)
+        return cls(session, objects, key, upload_id)
+
+    async def add(self, part: PartBuffer) -> None:
+        """Send the next part, as soon as the one before it is there.
+
+        Raises:
+            StoreUnavailable: the store did not take that one.
+        """
+        await self._settle()
+        self._sending = asyncio.create_task(self._send(len(self._parts) + 1, part))
+
+    async def _settle(self) -> None:
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            await sending  # a copy that is cancelled here takes it along
+
+    async def _send(self, number: int, part: PartBuffer) -> None:
+        request = self._objects.sign_put(
+            self._key,
+            size_bytes=len(part),
+            checksum=part.crc32,
+            sha256=UNSIGNED,
+            part=(self._upload_id, number),
+        )
+        answer = await send(self._session, request, part.chunks)
+        if answer.status != 200:
+            raise _refused(f"part {number}", answer)
+        self._parts.append(Part(number, answer.etag, part.crc32))
+        failpoint("transfer.after_first_part")
+
+    async def complete(self) -> None:
+        """Make one object of the parts.
+
+        Raises:
+            StoreUnavailable: the store did not take the last part, or does not complete the upload.
+        """
+        await self._settle()
+        answer = await ask(self._session, lambda: sign_complete(self._objects, self._key, self._upload_id, self._parts))
+        if answer.status != 200 or not is_completed(answer.body):
+            raise _refused("complete", answer)
+
+    async def abort(self) -> None:
+        """Give up what was stored; who is cancelled meanwhile waits no longer, but it is given up all the same."""
+        aborting = asyncio.create_task(self._abort())
+        _aborting.add(aborting)
+        aborting.add_done_callback(_aborting.discard)
+        await asyncio.shield(aborting)
+
+    async def _abort(self) -> None:
+        try:
+            if self._sending is not None:  # a part still on its way would bring the upload back
+                self._sending.cancel()
+                await asyncio.gather(self._sending, return_exceptions=True)
+            answer = await ask(self._session, lambda: sign_abort(self._objects, self._key, self._upload_id))
+            if answer.status not in (200, 204, _GONE):
+                raise _refused("abort", answer)
+        except StoreUnavailable as exc:
+            self._not_aborted(exc)
+        except asyncio.CancelledError as exc:
+            self._not_aborted(exc)
+            raise
+
+    def _not_aborted(self, why: BaseException) -> None:
+        log.warning("upload.not_aborted key=%s upload_id=%s error=%r", self._key, self._upload_id, why)
+
+
+def _refused(what: str, answer: Answer) -> StoreUnavailable:
+    return StoreUnavailable(f"upload in parts, {what}: {answer.describe()}")

@@ -1,0 +1,87 @@
+"""The JSON beside a video: what was asked, who made it, what it cost. Whoever has the bucket needs no database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import orjson
+
+from seedance.errors import redact
+from storage.jobs.provenance import Provenance
+from storage.jobs.records import Work
+from worker.transferring.upload import Stored
+
+SIDECAR_TYPE = "application/json"
+FORMAT = 1
+_OWN_WORDS = frozenset({"prompt"})
+
+
+def sidecar(
+    work: Work,
+    facts: Provenance,
+    stored: Stored,
+    *,
+    poster_key: str | None,
+    last_frame_key: str | None,
+    now: datetime | None = None,
+) -> bytes:
+    """The file's content. Times are in UTC; what is not known is null; sizes are in bytes.
+
+    Inline media are left out and URLs lose their query, which may be a signature.
+    """
+    content = {
+        "format": FORMAT,
+        "job_id": str(work.id),
+        "tenant": facts.tenant,
+        "campaign": facts.campaign,
+        "idempotency_key": facts.idempotency_key,
+        "tags": facts.tags,
+        "metadata": facts.metadata,
+        "request": {
+            name: value if name in _OWN_WORDS else without_secrets(value) for name, value in work.request.items()
+        },
+        "account": work.account,
+        "gateway": facts.gateway,
+        "model": facts.model,
+        "upstream_id": work.gateway_task_id,
+        "attempt": facts.attempt,
+        "seed": facts.seed,
+        "usage": facts.usage,
+        "estimate": facts.estimate,
+        "cost": facts.cost,
+        "video": {"key": stored.key, "size_bytes": stored.size_bytes, "sha256": stored.sha256},
+        "poster": poster_key,
+        "last_frame": last_frame_key,
+        "created_at": work.created_at,
+        "submitted_at": facts.submitted_at,
+        "generated_at": facts.generated_at,
+        "stored_at": (now or datetime.now(UTC)).replace(microsecond=0),
+    }
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
+
+
+def without_secrets(value: Any) -> Any:
+    """A JSON value whose texts carry no inline media, no signatures and no keys."""
+    if isinstance(value, dict):
+        return {name: without_secrets(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    if value.startswith("data:"):
+        kind, _, body = value.partition(",")
+        return f"{kind[:80]},… ({len(body)} characters)"
+    if value.startswith(("http://", "https://")):
+        return _bare(value)
+    return redact(value)
+
+
+def _bare(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return "…"
+    return urlunsplit((parts.scheme, host, parts.path, "…" if parts.query else "", ""))

@@ -1,0 +1,75 @@
+"""Give up multipart uploads that nobody goes on with: those of workers that were killed in the middle of a copy.
+
+A store keeps, and charges for, the parts of an upload until it is completed or aborted.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from storage.bucket.objects import VIDEOS, Objects, StoreUnavailable, job_of
+from storage.bucket.sweeps import held_transfers
+from storage.database import Connection
+from storage.heartbeats import take_turn
+from worker.transferring.copying import COPY_LIMIT_S
+
+log = logging.getLogger("reelq.sweep")
+
+EVERY_S = 100.0  # less than the scheduler's interval, or every second turn would come a moment too early
+OLDER_THAN_S = 600.0
+NAME = "uploads"
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep found: uploads that were aborted, and those that are left because somebody may need them."""
+
+    aborted: int = 0
+    left: int = 0
+
+
+def sweep_uploads(
+    begin: Callable[[], AbstractContextManager[Connection]],
+    objects: Objects,
+    *,
+    every_s: float = EVERY_S,
+    older_than_s: float = OLDER_THAN_S,
+) -> Swept | None:
+    """Abort the uploads under `videos/` that are older than that and whose job is not being copied; None if it was
+    somebody else's turn. Trouble with the store ends the sweep: the next one goes on.
+
+    An upload that is older than a copy may take is nobody's any more, even if its job is being copied again.
+    """
+    with begin() as conn:
+        if not take_turn(conn, NAME, every_s):
+            return None
+    try:
+        found = objects.open_parts(VIDEOS)
+    except StoreUnavailable as exc:
+        log.warning("sweep.no_store error=%s", exc)
+        return Swept()
+    # The rows are asked after the store: an upload that was seen belongs to a lease that was given before.
+    jobs = {job_id for key, _, _ in found if (job_id := job_of(key)) is not None}
+    with begin() as conn:
+        held = held_transfers(conn, list(jobs))
+    aborted = left = 0
+    now = datetime.now(UTC)
+    for key, upload_id, begun_at in found:
+        age_s = (now - begun_at).total_seconds()
+        if age_s < older_than_s or (job_of(key) in held and age_s < COPY_LIMIT_S + older_than_s):
+            left += 1
+            continue
+        try:
+            objects.abort_parts(key, upload_id)
+        except StoreUnavailable as exc:
+            log.warning("sweep.not_aborted key=%s error=%s", key, exc)
+            left += 1
+            continue
+        aborted += 1
+        log.warning("sweep.aborted key=%s upload_id=%s age_s=%.0f", key, upload_id, age_s)
+    log.info("sweep.done aborted=%d left=%d", aborted, left)
+    return Swept(aborted, left)

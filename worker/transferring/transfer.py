@@ -1,0 +1,153 @@
+"""Transfer: copy the videos of a batch into the bucket and write what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from seedance.errors import redact
+from storage.database import DatabaseUnavailable
+from storage.jobs import claims, transitions
+from storage.jobs.provenance import provenance_of
+from storage.jobs.records import Move
+from storage.jobs.states import JobState
+from storage.jobs.work import load_work
+from worker.batch import run_batch
+from worker.failpoints import failpoint
+from worker.runtime import Runtime
+from worker.transferring.companions import Complete
+from worker.transferring.copying import Outcome, copy_video
+from worker.transferring.decisions import decide_transfer
+from worker.transferring.fetch import host_of
+from worker.transferring.video import Video
+
+log = logging.getLogger("reelq.transfer")
+
+FALLBACK_LIFE_S = 86400.0  # of a video whose account is not configured any more
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What came of one copy."""
+
+    video: Video
+    outcome: Outcome
+
+
+def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> None:
+    """Copy what is still ours of a claimed batch; its leases are renewed for as long as it takes."""
+    with runtime.database.begin() as conn:
+        held = load_work(conn, JobState.TRANSFERRING, claimed)
+        facts = provenance_of(conn, [work.id for work in held])
+    if not held:
+        return
+    failpoint("transfer.after_load")
+    videos = [Video(work, facts[work.id], _trusted_host(runtime, work.account)) for work in held]
+    leases = _Leases(runtime, videos)
+    renewal = runtime.start(leases.keep())
+    try:
+        run_batch(
+            runtime,
+            videos,
+            lambda video: leases.guard(video, _copy(runtime, video)),
+            lambda batch: _write(runtime, batch),
+        )
+    finally:
+        renewal.cancel()
+
+
+def _trusted_host(runtime: Runtime, account_name: str) -> str | None:
+    """The host that the operator wrote into the account: it may be anywhere."""
+    account = runtime.settings.account(account_name)
+    return host_of(account.base_url) if account is not None else None
+
+
+async def _copy(runtime: Runtime, video: Video) -> Copied:
+    return Copied(video, await copy_video(runtime, video))
+
+
+class _Leases:
+    """The leases of a batch: renewed while copies run; a copy whose lease was lost is stopped."""
+
+    def __init__(self, runtime: Runtime, videos: Sequence[Video]) -> None:
+        self._runtime = runtime
+        self._open = {video.work.id: video.work.claim for video in videos}
+        self._running: dict[UUID, asyncio.Task[Copied]] = {}
+
+    async def guard(self, video: Video, copy: Coroutine[Any, Any, Copied]) -> Copied:
+        task = asyncio.create_task(copy)
+        self._running[video.work.id] = task
+        self._runtime.copies.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self._runtime.stopping.is_set():  # somebody else may begin at once instead of after the lease
+                await asyncio.to_thread(self._release, (video.work.id, video.work.claim))
+            raise
+        finally:
+            self._runtime.copies.discard(task)
+            self._running.pop(video.work.id, None)
+            self._open.pop(video.work.id, None)
+
+    def _release(self, lease: tuple[UUID, int]) -> None:
+        try:
+            with self._runtime.database.begin() as conn:
+                claims.release(conn, [lease])
+        except DatabaseUnavailable as exc:
+            log.warning("transfer.not_released job_id=%s error=%s", lease[0], exc)
+
+    async def keep(self) -> None:
+        """Renew every third of a lease, until cancelled."""
+        lease_s = self._runtime.settings.lease_seconds
+        while True:
+            await asyncio.sleep(lease_s / 3)
+            leases = list(self._open.items())
+            try:
+                kept = await asyncio.to_thread(self._renew, leases, lease_s)
+            except DatabaseUnavailable as exc:
+                log.warning("transfer.not_renewed error=%s", exc)
+                continue
+            for job_id, _ in leases:
+                if job_id not in kept and (task := self._running.get(job_id)) is not None:
+                    log.warning("transfer.lease_lost job_id=%s", job_id)
+                    task.cancel()
+
+    def _renew(self, leases: Sequence[tuple[UUID, int]], lease_s: float) -> set[UUID]:
+        with self._runtime.database.begin() as conn:
+            return claims.renew(conn, leases, lease_s)
+
+
+def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
+    moves: list[Move] = []
+    later: list[tuple[UUID, int, float, str, int, int]] = []
+    for item in copied:
+        work = item.video.work
+        account = runtime.settings.account(work.account)
+        life_s = account.dialect.video_life_s if account is not None else FALLBACK_LIFE_S
+        decision = decide_transfer(item.outcome, work, life_s)
+        if not isinstance(item.outcome, Complete):
+            log.warning("transfer.setback job_id=%s reason=%s %s", work.id, decision.reason, redact(str(item.outcome)))
+        if decision.target is JobState.TRANSFERRING and "object_key" not in decision.patch:
+            setbacks = int(decision.patch["setbacks"])
+            later.append((work.id, work.claim, decision.due_in_s, decision.reason, setbacks, 0))
+            continue
+        moves.append(
+            Move(
+                work.id,
+                (JobState.TRANSFERRING,),
+                decision.target,
+                decision.reason,
+                work.claim,
+                due_in_s=decision.due_in_s,
+                patch=decision.patch,
+                detail=decision.detail,
+            )
+        )
+    with runtime.database.begin() as conn:
+        transitions.move(conn, moves)
+        transitions.postpone(conn, later)
+    failpoint("transfer.after_row")

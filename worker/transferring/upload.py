@@ -1,0 +1,122 @@
+"""Write a stream of bytes of known or unknown length to the bucket: one signed PUT, or parts."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from storage.bucket.objects import PART_BYTES, Objects, StoreUnavailable, crc32
+from worker.failpoints import failpoint
+from worker.transferring.mp4 import Mp4Check
+from worker.transferring.multipart import Parts
+from worker.transferring.part_buffer import PartBuffer
+from worker.transferring.store_requests import PIECE_BYTES, send
+
+VIDEO_TYPE = "video/mp4"
+HELD_BYTES = 2 * PART_BYTES
+"""What a video of more than one part needs at once: a part is sent while the next one arrives."""
+
+HeadReader = Callable[[PartBuffer], Coroutine[Any, Any, None]]
+"""Looks at the whole of a small video or at the first part of a larger one, while it is being sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A video in the bucket, whole and checked. `sha256` in hex."""
+
+    key: str
+    size_bytes: int
+    sha256: str
+
+
+async def store_video(
+    session: aiohttp.ClientSession,
+    objects: Objects,
+    key: str,
+    chunks: AsyncIterator[bytes],
+    read_head: HeadReader | None = None,
+) -> Stored:
+    """Copy a stream to `key`. At most two parts (16 MiB) are held; nothing is stored unless the whole is a valid MP4.
+
+    Raises:
+        NotAVideo: the bytes are not a complete MP4.
+        StoreUnavailable: the store does not take it.
+    """
+    if not objects.bucket_known:
+        await asyncio.to_thread(objects.ensure_bucket)
+    check, digest, size = Mp4Check(), hashlib.sha256(), 0
+    part = PartBuffer()
+    parts: Parts | None = None
+    reading: asyncio.Task[None] | None = None
+    try:
+        async for chunk in chunks:
+            check.feed(chunk)
+            digest.update(chunk)
+            rest = memoryview(chunk)
+            while rest:
+                if part.is_full:
+                    # Some stores, R2 among them, want every part but the last to be of one size.
+                    if parts is None:
+                        parts = await Parts.begin(session, objects, key, VIDEO_TYPE)
+                        reading = asyncio.create_task(read_head(part)) if read_head is not None else None
+                    elif reading is not None:
+                        await reading  # it holds the first part
+                    await parts.add(part)
+                    part = PartBuffer()
+                taken = part.take(rest)
+                rest, size = rest[taken:], size + taken
+        check.finish()
+        if parts is None:
+            reading = asyncio.create_task(read_head(part)) if read_head is not None else None
+            await _put(session, objects, key, part.chunks, len(part), VIDEO_TYPE, digest.hexdigest(), part.crc32)
+            failpoint("transfer.after_put")
+        else:
+            await parts.add(part)
+            await parts.complete()
+            failpoint("transfer.after_complete")
+        if reading is not None:
+            await reading
+    except BaseException:
+        if reading is not None:
+            reading.cancel()
+        if parts is not None:
+            await parts.abort()
+        raise
+    return Stored(key, size, digest.hexdigest())
+
+
+async def put(session: aiohttp.ClientSession, objects: Objects, key: str, data: bytes, content_type: str) -> str:
+    """Store an object with one PUT and give its SHA-256 in hex; the store verifies what arrives.
+
+    Raises:
+        StoreUnavailable: the store does not take it.
+    """
+    # Milliseconds for several MiB, in which nobody else on the loop would get on.
+    sha256, checksum = _sums(data) if len(data) <= PIECE_BYTES else await asyncio.to_thread(_sums, data)
+    await _put(session, objects, key, [memoryview(data)], len(data), content_type, sha256, checksum)
+    return sha256
+
+
+def _sums(data: bytes) -> tuple[str, str]:
+    return hashlib.sha256(data).hexdigest(), crc32(data)
+
+
+async def _put(
+    session: aiohttp.ClientSession,
+    objects: Objects,
+    key: str,
+    body: Sequence[memoryview],
+    size_bytes: int,
+    content_type: str,
+    sha256: str,
+    checksum: str,
+) -> None:
+    request = objects.sign_put(key, size_bytes=size_bytes, checksum=checksum, sha256=sha256, content_type=content_type)
+    answer = await send(session, request, body)
+    if answer.status != 200:
+        raise StoreUnavailable(f"PUT: {answer.describe()}")

@@ -1,0 +1,56 @@
+"""What an answer to a webhook means, as a value: delivered, again later, or given up."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from storage.webhooks.outbox import EventType
+from worker.webhooks.sender import Answer
+
+RETRY_FOR_S = 86_400.0
+FIRST_DELAY_S, GROWTH, LONGEST_DELAY_S = 5.0, 3.0, 6 * 3600.0
+JITTER = 0.2
+GONE = 410
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of a message. None of the three set: it is sent again in `due_in_s` seconds."""
+
+    delivered: bool = False
+    dead: bool = False
+    due_in_s: float | None = None
+    error: str | None = None
+    disable: bool = False
+    """The endpoint wants to hear nothing more."""
+
+
+def decide(answer: Answer, *, event: str, attempts: int, tried_for_s: float) -> Verdict:
+    """`attempts` were made before this one, the first of them `tried_for_s` seconds ago.
+
+    2xx is the only yes, 410 a no for good. Everything else may be the receiver's restart or mistake of the moment and
+    is tried again, for a day: also 4xx, and redirects, which are not followed.
+    """
+    if answer.status is not None and 200 <= answer.status < 300:
+        return Verdict(delivered=True)
+    error = f"HTTP {answer.status}" if answer.status is not None else answer.error
+    if answer.status is not None and 300 <= answer.status < 400:
+        error += ": redirects are not followed"
+    if answer.status == GONE:
+        return Verdict(dead=True, error=error, disable=True)
+    if answer.never or event == EventType.TEST or tried_for_s >= RETRY_FOR_S:
+        return Verdict(dead=True, error=error)
+    delay_s = max(backoff_s(attempts), answer.retry_after_s or 0.0)
+    return Verdict(due_in_s=last_chance(delay_s, tried_for_s), error=error)
+
+
+def backoff_s(attempts: int) -> float:
+    """How long to wait after so many attempts and one more: 5 s, 15 s, 45 s … 6 h, each a little shorter or longer."""
+    delay_s = min(FIRST_DELAY_S * GROWTH ** min(attempts, 20), LONGEST_DELAY_S)
+    return delay_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not a secret
+
+
+def last_chance(delay_s: float, tried_for_s: float) -> float:
+    """A delay, cut so that the last attempt comes when the day is over and not long after."""
+    return min(delay_s, max(RETRY_FOR_S - tried_for_s, 1.0))

@@ -26,7 +26,7 @@ from storage.jobs.records import NewJob
 from storage.leases import Claimed
 from storage.settings import Settings
 from worker.scheduling.admission import grants
-from worker.scheduling.maintenance import DUTIES
+from worker.scheduling.maintenance import MAINTENANCE
 
 SLOTS, LEASE_S, CHUNK, FILL_S, ENQUEUED = 10, 90.0, 50_000, 60.0, 20_000
 REQUEST = '{"prompt": "a cat by the sea", "resolution": "720p", "duration": 5}'
@@ -90,7 +90,7 @@ def measure(db: Database, rounds: int, settings: Settings) -> tuple[list[float],
     claims: list[float] = []
     given: Counter[object] = Counter()
     for _ in range(rounds):
-        duties.append(sum(timed(db, lambda conn, d=duty: d(conn, settings))[0] for duty in DUTIES))  # type: ignore[misc] # mypy cannot type the default
+        duties.append(sum(timed(db, lambda conn, d=duty: d(conn, settings))[0] for duty in MAINTENANCE))  # type: ignore[misc] # mypy cannot type the default
         took, found = timed(db, lambda conn: claim_round(conn, settings))
         claims.append(took)
         assert isinstance(found, list)

@@ -20,7 +20,7 @@ class NoContenders(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class Competitor:
     """One contender: the module in `bench.contenders`, how its workers and its enqueueing are started."""
 
     name: str
@@ -57,40 +57,40 @@ _CELERY = (
     *("--without-gossip", "--without-mingle", "-l", "INFO"),
 )
 _TASKIQ = ("taskiq", "worker", "bench.contenders.taskiq_job:broker", "--max-async-tasks", "500", "--workers", "2")
-PEERS = (
-    Peer("bare", "bare asyncio (nothing kept)", "bare_asyncio", (), counts=False),
-    Peer(
+COMPETITORS = (
+    Competitor("bare", "bare asyncio (nothing kept)", "bare_asyncio", (), counts=False),
+    Competitor(
         *("celery", "Celery, countdown polls", "celery_polls", _CELERY),
         ready=" ready.",
         jobs=1000,
         after_kill={"visibility_timeout": 30, "unacked_restore_throttle": 1},
     ),
-    Peer(
+    Competitor(
         *("dramatiq", "dramatiq, delayed polls", "dramatiq_polls"),
         ("dramatiq", "bench.contenders.dramatiq_polls", "-p", "2", "-t", "8"),
         ready="Worker process is ready",
         after_kill={"heartbeat_timeout": 15_000, "maintenance_chance": 100_000},
     ),
-    Peer(
+    Competitor(
         *("taskiq", "taskiq, a task a job", "taskiq_job", _TASKIQ),
         ready="Listening started",
         after_kill={"idle_timeout": 30_000},
     ),
-    Peer(
+    Competitor(
         *("taskiq-tuned", "  the same, PUT by hand", "taskiq_job", _TASKIQ),
         ready="Listening started",
         environ={"BENCH_UPLOAD": "by-hand"},
         jobs=1000,
         counts=False,
     ),
-    Peer(
+    Competitor(
         *("procrastinate", "procrastinate", "procrastinate_polls"),
         ("python", "-m", "bench.contenders", "procrastinate_polls", "work"),
         ready="working",
         prepare=True,
         jobs=300,
     ),
-    Peer(
+    Competitor(
         *("dbos", "DBOS Transact", "dbos_workflow"),
         ("python", "-m", "bench.contenders", "dbos_workflow", "work"),
         ready="working",

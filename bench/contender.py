@@ -13,9 +13,9 @@ from pathlib import Path
 
 import psycopg
 
-from bench.competitors import Peer
+from bench.competitors import Competitor
 from bench.metering import Ran, run
-from bench.servers import API_KEY, Gateway, Site, clean_environ, end_group
+from bench.servers import API_KEY, Gateway, Servers, clean_environ, end_group
 from bench.waiting import wait_for
 from producer.local.plan import Plan
 from producer.local.ports import free_port
@@ -32,7 +32,7 @@ START_S = 60.0
 class Place:
     """Where a run of a contender happens."""
 
-    site: Site
+    site: Servers
     gateway: Gateway
     name: str
     """Of its database, its bucket and its directory."""
@@ -108,15 +108,15 @@ class Contender(ABC):
         self.place.site.remove_bucket(self.place.name)
 
 
-class PeerContender(Contender):
+class CompetitorContender(Contender):
     """One of `bench.contenders`."""
 
-    def __init__(self, peer: Peer, place: Place, more: Mapping[str, str] | None = None) -> None:
+    def __init__(self, competitor: Competitor, place: Place, more: Mapping[str, str] | None = None) -> None:
         super().__init__(place)
-        self.name = peer.name
-        self._peer = peer
+        self.name = competitor.name
+        self._peer = competitor
         own = {
-            "BENCH_NAME": peer.name,
+            "BENCH_NAME": competitor.name,
             "BENCH_GATEWAY": place.gateway.base_url,
             "BENCH_API_KEY": API_KEY,
             "BENCH_S3_ENDPOINT": place.site.s3.url,
@@ -124,11 +124,11 @@ class PeerContender(Contender):
             "BENCH_DATABASE_URL": self.database_url,
             "BENCH_BROKER_URL": self.broker_url,
         }
-        self._environ = clean_environ() | place.site.store_environ() | own | peer.environ | dict(more or {})
-        if peer.extension:
-            place.site.allow_extension(peer.extension)
-        if peer.prepare:
-            command = peer.step_command("prepare")
+        self._environ = clean_environ() | place.site.store_environ() | own | competitor.environ | dict(more or {})
+        if competitor.extension:
+            place.site.allow_extension(competitor.extension)
+        if competitor.prepare:
+            command = competitor.step_command("prepare")
             run(command, self._environ, place.directory / "prepare.log", ENQUEUE_S)
 
     def specs(self) -> list[ChildSpec]:

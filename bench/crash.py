@@ -16,11 +16,11 @@ from dataclasses import dataclass, field, replace
 import httpx
 import psycopg
 
-from bench.competitors import PEERS, NoContenders, Peer, ensure_environment
-from bench.contender import Contender, PeerContender, Place, Reelq
+from bench.competitors import COMPETITORS, Competitor, NoContenders, ensure_environment
+from bench.contender import CompetitorContender, Contender, Place, Reelq
 from bench.metering import CommandFailed, Ran
 from bench.report import Report, Table, Target, Value
-from bench.servers import Gateway, Site, gateway, site
+from bench.servers import Gateway, Servers, gateway, site
 from producer.local.errors import StackError
 
 OPTIONS = ("--video-bytes", "65536", "--median-seconds", "2")
@@ -91,20 +91,22 @@ class Victim:
         }
 
 
-def victims_of(found: Sequence[Peer]) -> list[tuple[str, str, Make]]:
-    """Who is killed: reelq, and the peers that keep their jobs; each told to take up soon what the dead have left."""
+def victims_of(found: Sequence[Competitor]) -> list[tuple[str, str, Make]]:
+    """Who is killed: reelq, and the competitors that keep their jobs; each set to recover soon."""
     listed: list[tuple[str, str, Make]] = [("reelq", "reelq", lambda place: Reelq(place, max_in_flight=AT_ONCE))]
-    return listed + [(peer.name, peer.label, _maker(peer)) for peer in found if peer.counts]
+    return listed + [
+        (competitor.name, competitor.label, _maker(competitor)) for competitor in found if competitor.counts
+    ]
 
 
-def _maker(peer: Peer) -> Make:
-    return lambda place: PeerContender(peer, place, {"BENCH_TUNING": json.dumps(peer.after_kill)})
+def _maker(competitor: Competitor) -> Make:
+    return lambda place: CompetitorContender(competitor, place, {"BENCH_TUNING": json.dumps(competitor.after_kill)})
 
 
 def measure_part(quick: bool) -> Report:
     """All of them once; in a small run reelq alone."""
     notes: list[str] = []
-    contenders = victims_of(() if quick else PEERS)
+    contenders = victims_of(() if quick else COMPETITORS)
     if not quick:
         try:
             ensure_environment()
@@ -116,7 +118,7 @@ def measure_part(quick: bool) -> Report:
     return replace(report, notes=[*notes, *report.notes])
 
 
-def measure(where: Site, contenders: Sequence[tuple[str, str, Make]], jobs: int) -> Report:
+def measure(where: Servers, contenders: Sequence[tuple[str, str, Make]], jobs: int) -> Report:
     """Kill them all once; each is given as name, label, and how it is made."""
     notes: list[str] = []
     victims: list[Victim] = []
@@ -145,7 +147,7 @@ def measure(where: Site, contenders: Sequence[tuple[str, str, Make]], jobs: int)
     return Report("crash", [Table(title, COLUMNS, rows)], targets, notes, {"killed": rows})
 
 
-def _started(where: Site, remote: Gateway, name: str, number: int, make: Make, notes: list[str]) -> Contender | None:
+def _started(where: Servers, remote: Gateway, name: str, number: int, make: Make, notes: list[str]) -> Contender | None:
     contender = None
     try:
         contender = make(Place(where, remote, name, number))

@@ -14,7 +14,7 @@ import httpx
 from bench.contender import Place, Reelq
 from bench.metering import Meter, run
 from bench.report import Report, Table, Target, Value
-from bench.servers import Gateway, Site, site
+from bench.servers import Gateway, Servers, site
 from bench.waiting import wait_for
 from producer.local.plan import Plan
 from producer.local.ports import free_port
@@ -27,7 +27,7 @@ COLUMNS = ("way in", "jobs", "jobs/s", "p50 ms", "p99 ms", "API CPU ms/job", "DB
 CLI_S, CLI_RUNS = 0.5, 5
 
 
-class Doors(Reelq):
+class EnqueueLoad(Reelq):
     """The API alone: nothing moves the jobs that come in."""
 
     def __init__(self, place: Place) -> None:
@@ -56,15 +56,17 @@ class Doors(Reelq):
         return count
 
 
-def under_load(doors: Doors, where: Site, label: str, seconds: float, *load: str) -> tuple[dict[str, Value], int]:
+def under_load(
+    api: EnqueueLoad, where: Servers, label: str, seconds: float, *load: str
+) -> tuple[dict[str, Value], int]:
     """One load on `POST /v1/jobs`: its row, and how many jobs were accepted that the table does not have."""
-    groups = {"api": doors.pids, "database": [where.pids["postgres"]]}
-    command = [sys.executable, "-m", "bench.load", doors.url, str(seconds), *load]
+    groups = {"api": api.pids, "database": [where.pids["postgres"]]}
+    command = [sys.executable, "-m", "bench.load", api.url, str(seconds), *load]
     with Meter(groups) as meter:
-        ran = run(command, doors.environ, doors.place.directory / "load.log", seconds + SLACK_S)
+        ran = run(command, api.environ, api.place.directory / "load.log", seconds + SLACK_S)
         used = {name: meter.cpu_s(name) for name in groups}
     said: dict[str, Any] = json.loads(ran.output)
-    known = {row[0] for row in doors.rows("SELECT id FROM jobs")}
+    known = {row[0] for row in api.rows("SELECT id FROM jobs")}
     lost = sum(UUID(job) not in known for job in said["ids"])
     jobs = said["accepted"]
     refused = ", ".join(f"{count} x {what}" for what, count in said["refused"].items())
@@ -80,19 +82,19 @@ def under_load(doors: Doors, where: Site, label: str, seconds: float, *load: str
     return figures, lost
 
 
-def batches(doors: Doors, where: Site) -> tuple[dict[str, Value], int]:
+def batches(api: EnqueueLoad, where: Servers) -> tuple[dict[str, Value], int]:
     """`POST /v1/jobs/batch`, one after the other: its row, and how many of the jobs the table does not have."""
     lines = [
         json.dumps({"prompt": f"a market at noon, {n}", "duration": 4, "resolution": "480p"}) for n in range(BATCH)
     ]
     body = "\n".join(lines).encode()
-    groups = {"api": doors.pids, "database": [where.pids["postgres"]]}
-    before, seconds = doors.stored(), []
+    groups = {"api": api.pids, "database": [where.pids["postgres"]]}
+    before, seconds = api.stored(), []
     with Meter(groups) as meter, httpx.Client(timeout=60) as client:
         for _ in range(BATCHES):
             start = time.perf_counter()
             answer = client.post(
-                f"{doors.url}/v1/jobs/batch", content=body, headers={"Content-Type": "application/x-ndjson"}
+                f"{api.url}/v1/jobs/batch", content=body, headers={"Content-Type": "application/x-ndjson"}
             )
             answer.raise_for_status()
             seconds.append(time.perf_counter() - start)
@@ -105,15 +107,15 @@ def batches(doors: Doors, where: Site) -> tuple[dict[str, Value], int]:
         "API CPU ms/job": used["api"] * 1000 / jobs,
         "DB CPU ms/job": used["database"] * 1000 / jobs,
     }
-    return row, jobs - (doors.stored() - before)
+    return row, jobs - (api.stored() - before)
 
 
-def from_python(doors: Doors, quick: bool) -> tuple[list[dict[str, Value]], int]:
+def from_python(api: EnqueueLoad, quick: bool) -> tuple[list[dict[str, Value]], int]:
     """The Python client: its rows, and how many of the jobs the table does not have."""
-    before = doors.stored()
+    before = api.stored()
     arguments = ("1", "2000") if quick else ("5", str(BULK))
     command = [sys.executable, "-m", "bench.enqueueing", *arguments]
-    said = json.loads(run(command, doors.environ, doors.place.directory / "enqueueing.log", 120.0).output)
+    said = json.loads(run(command, api.environ, api.place.directory / "enqueueing.log", 120.0).output)
     rows: list[dict[str, Value]] = [
         {
             "way in": "Producer.enqueue",
@@ -123,35 +125,35 @@ def from_python(doors: Doors, quick: bool) -> tuple[list[dict[str, Value]], int]
         },
         {"way in": f"Producer.enqueue_many, {int(arguments[1]):,} at once", "jobs/s": said["bulk_per_s"]},
     ]
-    return rows, said["stored"] - (doors.stored() - before)
+    return rows, said["stored"] - (api.stored() - before)
 
 
-def list_s(doors: Doors) -> float:
+def list_s(api: EnqueueLoad) -> float:
     """Seconds that `reelq jobs list` takes, the median of a few."""
     command = [sys.executable, "-m", "producer.cli.main", "jobs", "list"]
-    log = doors.place.directory / "list.log"
-    return median(run(command, doors.environ, log, 60.0).seconds for _ in range(CLI_RUNS))
+    log = api.place.directory / "list.log"
+    return median(run(command, api.environ, log, 60.0).seconds for _ in range(CLI_RUNS))
 
 
 def measure_part(quick: bool) -> Report:
     """The table and the targets."""
     seconds = 5.0 if quick else 60.0
     with site() as where:
-        doors = Doors(Place(where, Gateway("http://127.0.0.1:9", 0), "doors"))
+        api = EnqueueLoad(Place(where, Gateway("http://127.0.0.1:9", 0), "enqueue-load"))
         try:
-            doors.start()
-            warm, lost_warm = under_load(doors, where, "warm up", 2.0, "--rate", "50")
+            api.start()
+            warm, lost_warm = under_load(api, where, "warm up", 2.0, "--rate", "50")
             offered, lost_offered = under_load(
-                doors, where, f"POST /v1/jobs, {OFFERED:.0f}/s offered", seconds, "--rate", str(OFFERED)
+                api, where, f"POST /v1/jobs, {OFFERED:.0f}/s offered", seconds, "--rate", str(OFFERED)
             )
             most, lost_most = under_load(
-                doors, where, "POST /v1/jobs, 16 connections", seconds / 6, "--connections", "16"
+                api, where, "POST /v1/jobs, 16 connections", seconds / 6, "--connections", "16"
             )
-            many, lost_many = batches(doors, where)
-            python, lost_python = from_python(doors, quick)
-            listed_s = list_s(doors)
+            many, lost_many = batches(api, where)
+            python, lost_python = from_python(api, quick)
+            listed_s = list_s(api)
         finally:
-            doors.close()
+            api.close()
     lost = lost_warm + lost_offered + lost_most + lost_many + lost_python
     targets = [
         Target("accepted jobs that the table does not have", lost, "<=", 0),

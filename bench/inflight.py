@@ -20,7 +20,7 @@ import psycopg
 from bench.contender import Place, Reelq
 from bench.metering import Meter, pss_bytes
 from bench.report import Report, Table, Target, Value, quantile
-from bench.servers import Gateway, Site, clean_environ, site
+from bench.servers import Gateway, Servers, clean_environ, site
 from producer.local.ports import free_port
 from producer.local.processes.spec import ChildSpec
 from producer.local.servers.servers import spawn, stop, wait_ready
@@ -70,7 +70,7 @@ def loads(quick: bool) -> list[Load]:
 
 
 @contextmanager
-def endless(where: Site) -> Iterator[Gateway]:
+def endless(where: Servers) -> Iterator[Gateway]:
     """Run the gateway."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -141,7 +141,7 @@ class Watch:
             self.polled[task].append(float(moment))
 
 
-def measure(where: Site, remote: Gateway, load: Load, seconds: float) -> dict[str, Value]:
+def measure(where: Servers, remote: Gateway, load: Load, seconds: float) -> dict[str, Value]:
     """One row."""
     environ = {"REELQ_POLL_MAX_SECONDS": str(load.every_s), "REELQ_POLL_MIN_SECONDS": str(min(2.0, load.every_s))}
     reelq = Reelq(Place(where, remote, f"flying-{load.jobs}-{load.every_s:.0f}"), environ)

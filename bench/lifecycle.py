@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import count
 from statistics import median
 from typing import Any
@@ -18,11 +19,11 @@ import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bench import competitors
-from bench.competitors import PEERS, NoContenders, Peer
-from bench.contender import CalledBack, Contender, PeerContender, Place, Reelq
+from bench.competitors import COMPETITORS, Competitor, NoContenders
+from bench.contender import CalledBack, CompetitorContender, Contender, Place, Reelq
 from bench.metering import CommandFailed, Meter
 from bench.report import Report, Table, Target, Value, quantile, ratio
-from bench.servers import Gateway, Site, gateway, site
+from bench.servers import Gateway, Servers, gateway, site
 from bench.waiting import NotInTime, wait_for, wait_to_reach
 from producer.local.errors import StackError
 
@@ -48,7 +49,7 @@ class Entry:
     label: str
     jobs: int
     make: Callable[[Place], Contender]
-    peer: Peer | None = None
+    competitor: Competitor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,14 @@ def entries(jobs: int) -> list[Entry]:
         Entry("reelq-np", "reelq, poster=false", jobs, lambda place: Reelq(place, {"REELQ_POSTER": "false"})),
         Entry("reelq-called-back", "reelq, callbacks (Ark, with API)", max(1, jobs // 4), CalledBack),
     ]
-    for peer in PEERS:
-        share = max(1, round(jobs * peer.jobs / 2000))
-        found.append(Entry(peer.name, peer.label, share, lambda place, p=peer: PeerContender(p, place), peer))  # type: ignore[misc] # mypy cannot type the default
+    for competitor in COMPETITORS:
+        share = max(1, round(jobs * competitor.jobs / 2000))
+        make = partial(CompetitorContender, competitor)
+        found.append(Entry(competitor.name, competitor.label, share, make, competitor))
     return found
 
 
-def measure(where: Site, remote: Gateway, entry: Entry) -> Measured:
+def measure(where: Servers, remote: Gateway, entry: Entry) -> Measured:
     """One run of one contender, from nothing to its last video."""
     remote.reset()
     place = Place(where, remote, f"{entry.name}-{next(_NUMBERS)}")
@@ -137,7 +139,7 @@ def _judged(
 
 
 def run_rounds(
-    where: Site, remote: Gateway, rows: Sequence[Entry], rounds: int
+    where: Servers, remote: Gateway, rows: Sequence[Entry], rounds: int
 ) -> tuple[dict[str, list[Measured]], list[str]]:
     """Every contender once a round; one that fails is left out of the next rounds."""
     runs: dict[str, list[Measured]] = {entry.name: [] for entry in rows}
@@ -194,7 +196,7 @@ def report_of(rows: Sequence[Entry], runs: Mapping[str, Sequence[Measured]], not
                 line["all ratio"] = ratio(own.cpu_ms + own.servers_cpu_ms, one.cpu_ms + one.servers_cpu_ms)
                 line["speed ratio"] = ratio(own.rate, one.rate)
         table.append(line)
-    compared = [medians[e.name] for e in rows if e.peer is not None and e.peer.counts and e.name in medians]
+    compared = [medians[e.name] for e in rows if e.competitor is not None and e.competitor.counts and e.name in medians]
     return Report(
         "lifecycle",
         [Table("Lifecycle: the same jobs, 256 KiB each, generations of 2 s (median)", COLUMNS, table)],
@@ -212,10 +214,14 @@ def _targets(own: Measured | None, others: Sequence[Measured], called_back: Meas
     least_all = min(other.cpu_ms + other.servers_cpu_ms for other in others)
     latest = [other.latency_p99_s for other in others if other.latency_p99_s is not None]
     return [
-        Target("CPU a job against the best peer's", ratio(own.cpu_ms, least), "<=", 0.4),
+        Target("CPU a job against the best competitor's", ratio(own.cpu_ms, least), "<=", 0.4),
         Target("the same with database and broker", ratio(own.cpu_ms + own.servers_cpu_ms, least_all), "<=", 0.5),
-        Target("jobs/s against the fastest peer's", ratio(own.rate, max(other.rate for other in others)), ">=", 2.0),
-        Target("found p99 against the best peer's", ratio(own.latency_p99_s, min(latest, default=None)), "<=", 1.0),
+        Target(
+            "jobs/s against the fastest competitor's", ratio(own.rate, max(other.rate for other in others)), ">=", 2.0
+        ),
+        Target(
+            "found p99 against the best competitor's", ratio(own.latency_p99_s, min(latest, default=None)), "<=", 1.0
+        ),
         *asked,
     ]
 
@@ -229,7 +235,7 @@ def measure_part(quick: bool) -> Report:
         competitors.ensure_environment()
     except NoContenders as exc:
         notes.append(f"No contenders: {exc}")
-        rows = [entry for entry in rows if entry.peer is None]
+        rows = [entry for entry in rows if entry.competitor is None]
     with site() as where, gateway(where.directory, *GATEWAY_OPTIONS) as remote:
         runs, failed = run_rounds(where, remote, rows, rounds)
         return report_of(rows, runs, [*notes, *failed])

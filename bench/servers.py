@@ -32,7 +32,7 @@ API_KEY = "sk-bench"
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class Servers:
     """Servers that are up."""
 
     directory: Path
@@ -104,7 +104,7 @@ class Site:
 
 
 @contextmanager
-def site(*, valkey: bool = True) -> Iterator[Site]:
+def site(*, valkey: bool = True) -> Iterator[Servers]:
     """PostgreSQL, Valkey and S3. Only from the main thread: the servers die with the thread that started them."""
     with tempfile.TemporaryDirectory(prefix="reelq-bench-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
@@ -115,7 +115,7 @@ def site(*, valkey: bool = True) -> Iterator[Site]:
         assert servers.s3 is not None
         with running(servers.specs()) as processes:
             pids = {key: process.pid for key, process in processes.items()}
-            yield Site(directory, servers.postgres, servers.valkey, servers.s3, pids)
+            yield Servers(directory, servers.postgres, servers.valkey, servers.s3, pids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from uuid import UUID
 from psycopg_pool import PoolTimeout
 
 from producer.campaigns.files import check_name
-from producer.campaigns.terms import Terms, check_priced, read_terms, set_campaign_terms
 from producer.errors import InvalidRows, JobNotFound, RowConflict
 from producer.intake.intake import Batch, Row, as_new_job, prepare, with_derived_keys
+from producer.intake.terms import Terms, check_priced, read_terms, set_campaign_terms
 from producer.intake.uploads import Progress, store
 from producer.operator_actions import job_actions
 from seedance.problems import InvalidInput, Problem

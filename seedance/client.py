@@ -28,7 +28,7 @@ from seedance.errors import (
     Unavailable,
     redact,
 )
-from seedance.gateways.base import Attempt, Dialect, Submitted, TaskPage, TaskReport, WireAnswer, WireCall
+from seedance.gateways.base import AttemptOptions, Dialect, Submitted, TaskPage, TaskReport, WireAnswer, WireCall
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 
@@ -112,7 +112,7 @@ class GatewayClient:
         if self._session is not None:
             await self._session.close()
 
-    async def submit(self, request: GenerationRequest, attempt: Attempt) -> Submitted:
+    async def submit(self, request: GenerationRequest, attempt: AttemptOptions) -> Submitted:
         """POST a generation. Every media reference must be a URL, a data URI or an asset.
 
         Raises:

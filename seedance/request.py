@@ -177,9 +177,12 @@ class GenerationRequest(BaseModel):
             update[name] = tuple(replaced.get(f"{name}[{i}]", value) for i, value in enumerate(values))
         return self.model_copy(update=update)
 
-    def options_for(self, gateway: str, gateways: frozenset[str]) -> dict[str, JsonValue]:
-        """The options meant for one gateway: the plain ones and those under its own name."""
-        plain = {name: value for name, value in self.gateway_options.items() if name not in gateways}
+    def options_for(self, gateway: str) -> dict[str, JsonValue]:
+        """The options meant for one gateway: the plain ones and those under its own name. No option is an object, so an
+        object holds the options of the gateway of that name."""
+        plain: dict[str, JsonValue] = {
+            name: value for name, value in self.gateway_options.items() if not isinstance(value, dict)
+        }
         own = self.gateway_options.get(gateway)
         return plain | own if isinstance(own, dict) else plain
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from simulator.answers import Answer, Call, Cut, Refused
+from simulator.ark_error import invalid
 from simulator.dialects.anyfast_assets import answer_assets
-from simulator.dialects.ark_error import invalid
 from simulator.dialects.base import Dialect, Route, View
 from simulator.faults import actions
 from simulator.faults.rules import Rule

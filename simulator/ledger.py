@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from simulator.assets import AssetStore
+from simulator.dialects.assets import AssetStore
 from simulator.engine import Engine
 from simulator.tasks import Phase, Task
 

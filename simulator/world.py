@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simulator.assets import AssetStore
 from simulator.callbacks import Callbacks
+from simulator.dialects.assets import AssetStore
 from simulator.dialects.base import Dialect
 from simulator.dialects.registry import all_dialects
 from simulator.engine import Engine

@@ -27,7 +27,7 @@ _SETTLE_S = 0.2
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 POINTS = (
-    "scheduler.after_duties",  # what the database alone decides is committed; nothing is claimed yet
+    "scheduler.after_maintenance",  # what the database alone decides is committed; nothing is claimed yet
     "scheduler.after_claim",  # leases are committed; no message is sent
     "scheduler.after_publish",  # one message is sent; those after it are not
     "submit.after_load",  # the message was taken from the broker; no attempt is begun
@@ -45,7 +45,7 @@ POINTS = (
     "transfer.after_first_part",  # an upload in parts is begun and has one
     "transfer.after_put",  # the object is there, by one PUT; the row does not know
     "transfer.after_complete",  # the object is there, made of its parts; the row does not know
-    "transfer.after_extras",  # what lies beside the video is there as well; the row does not know
+    "transfer.after_companions",  # what lies beside the video is there as well; the row does not know
     "transfer.after_row",
     "notify.before_post",
     "notify.after_post",  # the receiver may have taken the message; nothing is written

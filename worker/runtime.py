@@ -1,4 +1,7 @@
-"""What a worker process keeps for its life: one event loop, connections to gateways, database and object store."""
+"""What a worker process keeps for its life: one event loop, clients of gateways, the database and the object store.
+
+Each room adds what it needs itself, as a `Part`: the runtime knows none of them.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +9,44 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from dataclasses import replace
-from typing import Any, TypeVar
-
-import aiohttp
+from typing import Any, TypeVar, cast
 
 from seedance.client import GatewayClient
 from storage.bucket.objects import Objects
 from storage.database import Database
-from storage.jobs.durations import kind_of
 from storage.settings import Settings
-from worker.polling.forecasts import Forecasts
-from worker.polling.pacing import PollPacing
-from worker.transferring.capacity import Capacity
-from worker.transferring.fetch import Fetcher
-from worker.transferring.poster import Posters
-from worker.webhooks.sender import WebhookSender
 
 log = logging.getLogger("reelq.worker")
 T = TypeVar("T")
 
 DATABASE_CONNECTIONS = 8
-TRANSFER_CONNECTIONS = 64
-INLINE_AT_ONCE = 2
-WEBHOOK_TIMEOUT_S = 15.0
+CLOSE_S = 5.0
 
 
 def boottime_s() -> float:
     """Seconds on a clock that also runs while the process or the machine is stopped."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Part:
+    """What one room keeps for the life of the process: made from the runtime when it is first asked for."""
+
+    wait_s = 0.0
+    """How long background work of this part may need to end by itself when the process stops."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    def drain(self) -> None:
+        """Give up what takes long; called on the loop some time after the process was told to stop."""
+
+    async def close(self) -> None:
+        """Close connections; called on the loop."""
+
+
+P = TypeVar("P", bound=Part)
 
 
 class Runtime:
@@ -46,29 +56,23 @@ class Runtime:
         self.settings = settings
         self.database = Database(settings.require_database_url(), name="reelq worker", size=DATABASE_CONNECTIONS)
         self.objects = Objects(settings)
-        self.pacing = PollPacing(settings.poll_min_seconds, settings.poll_max_seconds)
-        self.forecasts = Forecasts(self.database)
-        self.inline_slots = asyncio.Semaphore(INLINE_AT_ONCE)
-        """For whoever holds a whole file in memory to send it."""
         self.stopping = threading.Event()
         """Set when the process has been told to stop."""
-        self.copies: set[asyncio.Task[Any]] = set()
-        """Copies under way; to be touched only on the loop."""
-        self.lists_again_at: dict[str, float] = {}
-        """By account, when to try its list of tasks again after it was refused; on the monotonic clock."""
         self._clients: dict[str, GatewayClient] = {}
-        self._clients_lock = threading.Lock()
-        self._session: aiohttp.ClientSession | None = None
-        self.fetcher = Fetcher(allow_private=settings.allow_private_networks)
-        self.webhooks = WebhookSender(
-            timeout_s=min(WEBHOOK_TIMEOUT_S, settings.lease_seconds / 3), allow_private=settings.allow_private_networks
-        )
-        self.posters = Posters(settings.poster)
-        self.capacity = Capacity()
+        self._parts: dict[type[Part], Part] = {}
+        self._lock = threading.RLock()
         self._background: set[threading.Thread] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="reelq-loop", daemon=True)
         self._thread.start()
+
+    def part(self, kind: type[P]) -> P:
+        """The process's one instance of a part."""
+        with self._lock:
+            found = self._parts.get(kind)
+            if found is None:
+                found = self._parts[kind] = kind(self)
+        return cast(P, found)
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the loop."""
@@ -95,7 +99,7 @@ class Runtime:
         account = self.settings.account(account_name)
         if account is None:
             return None
-        with self._clients_lock:
+        with self._lock:
             if account_name not in self._clients:
                 self._clients[account_name] = GatewayClient(
                     account,
@@ -105,55 +109,33 @@ class Runtime:
                 )
             return self._clients[account_name]
 
-    def pacing_for(self, client: GatewayClient, request: Mapping[str, Any]) -> PollPacing:
-        """How an account's task is polled: when others of its kind were finished, if that is known, and rarely where
-        the gateway calls back, for that is only the fallback."""
-        calls_back = client.account.callbacks and client.dialect.capabilities().callbacks
-        if calls_back and self.settings.public_url:
-            return PollPacing(self.pacing.max_s, self.pacing.max_s)
-        forecast = self.forecasts.get(kind_of(client.account.name, request))
-        return self.pacing if forecast is None else replace(self.pacing, forecast=forecast)
-
-    def session(self) -> aiohttp.ClientSession:
-        """The session to the object store. Only to be called on the loop. What comes from elsewhere: `fetcher`."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=TRANSFER_CONNECTIONS, keepalive_timeout=30.0),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=60.0),
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},
-            )
-        return self._session
-
     def drain(self, within_s: float) -> None:
-        """The process must end: copies that are not done within so long are given up and their leases released.
+        """The process must end: what takes longer than that, such as a copy, is given up.
 
         POSTs and queries are not cut short: they have their own, shorter limits, and a POST's outcome is worth waiting
         for.
         """
         self.stopping.set()
-        self._loop.call_soon_threadsafe(self._loop.call_later, within_s, self._give_up_copies)
+        self._loop.call_soon_threadsafe(self._loop.call_later, within_s, self._drain_parts)
 
-    def _give_up_copies(self) -> None:
-        for copy in self.copies:
-            copy.cancel()
+    def _drain_parts(self) -> None:
+        for part in list(self._parts.values()):
+            part.drain()
 
     def close(self) -> None:
         """Close connections and stop the loop; what is still running there is cancelled."""
         self.stopping.set()
-        give_up = time.monotonic() + self.webhooks.timeout_s + 1.0
+        give_up = time.monotonic() + 1.0 + max((part.wait_s for part in self._parts.values()), default=0.0)
         for thread in list(self._background):
             thread.join(max(0.0, give_up - time.monotonic()))
         try:
-            self.start(self._close_clients()).result(timeout=5.0)
+            self.start(self._close_clients()).result(timeout=CLOSE_S)
         except TimeoutError:
             log.warning("runtime.close_timeout")
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=5.0)
+        self._thread.join(timeout=CLOSE_S)
         if not self._thread.is_alive():
             self._loop.close()
-        self.posters.close()
         self.database.close()
 
     async def _close_clients(self) -> None:
@@ -163,10 +145,8 @@ class Runtime:
         await asyncio.gather(*others, return_exceptions=True)
         for client in self._clients.values():
             await client.aclose()
-        await self.fetcher.close()
-        await self.webhooks.close()
-        if self._session is not None:
-            await self._session.close()
+        for part in self._parts.values():
+            await part.close()
         await asyncio.sleep(0.05)  # lets aiohttp's transports close; they do so in the next turns of the loop
 
 

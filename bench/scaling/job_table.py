@@ -43,7 +43,7 @@ class Job:
         self.polls = self.refusals = self.setbacks = 0
 
 
-class Book:
+class JobTable:
     """Every write of a state and of a due time goes through here."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from storage.database import Connection, Database
 from storage.jobs import attempts, claims, durations, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.provenance import provenance_of
-from storage.jobs.records import AttemptMarks, AttemptOutcome, Move, NewJob
+from storage.jobs.records import AttemptOutcome, Correlation, Move, NewJob
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from storage.leases import Claimed
@@ -147,7 +147,7 @@ def _begin(conn: Connection, batch: Leases) -> None:
         Move(i, (JobState.QUEUED,), JobState.SUBMITTING, "submit", claim, due_in_s=LEASE_S, patch=patch)
         for i, claim in batch
     ]
-    attempts.begin_attempts(conn, moves, {i: AttemptMarks(7, i.hex * 2) for i, _ in batch})
+    attempts.begin_attempts(conn, moves, {i: Correlation(7, i.hex * 2) for i, _ in batch})
 
 
 def _accepted(conn: Connection, batch: Leases) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import simpy
 
 from bench.scaling.costs import Costs
-from bench.scaling.job_table import Book, Job
+from bench.scaling.job_table import Job, JobTable
 from bench.scaling.machinery import Cores, Cpu, Layout
 from bench.scaling.quotas import Quota
 from bench.scaling.workload import Latency, Outages, Workload
@@ -77,7 +77,7 @@ class System:
         self.work, self.layout, self.costs, self.outages = work, layout, costs, outages
         self.weight, self.warm_s, self.lots = weight, warm_s, work.jobs // weight
         self.rng = random.Random(seed)
-        self.book, self.tally = Book(), Tally()
+        self.book, self.tally = JobTable(), Tally()
         machine = Cores(layout.machine_cores) if layout.machine_cores else None
         self.database = Cores(layout.database_cores) if machine is None else machine
         self.database_busy_s = 0.0

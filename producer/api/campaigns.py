@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from producer.api import documents as docs
 from producer.api.batch import BODY, count_rows, summary
-from producer.api.jobs import Cursor, boolean, cursor_id
+from producer.api.jobs import Cursor, boolean
 from producer.campaigns.files import MAX_NAME_CHARS, check_name, read_rows
 from producer.campaigns.status import (
     CampaignStatus,
@@ -23,14 +23,15 @@ from producer.campaigns.status import (
     change_campaign,
     pause_campaign,
 )
-from producer.campaigns.terms import Terms, check_priced, read_terms
 from producer.client import Producer
 from producer.http.auth import principal_of
 from producer.http.bodies import RowFormat, json_object, row_format, spooled
+from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem
 from producer.http.resources import answer, as_resource, shortened
 from producer.http.service import Service
 from producer.intake.intake import Batch, prepare
+from producer.intake.terms import Terms, check_priced, read_terms
 from storage.bucket.objects import MAX_LINK_S
 from storage.campaigns.controls import MAX_WEIGHT
 from storage.jobs import queries

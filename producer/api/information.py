@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,14 +12,10 @@ from producer.http.auth import principal_of, require_operator
 from producer.http.bodies import json_object
 from producer.http.resources import answer
 from producer.http.service import Service
-from producer.intake.estimates import estimate_of
-from producer.intake.job_spec import parse_job
-from producer.intake.routing import able, fits
-from producer.intake.uploads import LocalFiles
+from producer.intake.quotes import estimates
 from producer.operator_actions.account_status import account_statuses
 from storage.admission import budgets
 from storage.database import Connection
-from storage.settings import Settings
 from storage.tenants import tenants
 
 
@@ -60,31 +55,6 @@ def information_routes(service: Service) -> APIRouter:
         return answer({"accounts": found})
 
     return router
-
-
-def estimates(fields: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """What a job would cost at each account, and which comes first for it.
-
-    Raises:
-        InvalidInput: it could not be enqueued.
-    """
-    spec = LocalFiles(None).replace(parse_job(fields))
-    request = spec.request()
-    found = fits(request, settings, spec.account)
-    chosen = able(found)[0]
-    answers = []
-    for fit in found:
-        serves = not fit.problems
-        answers.append(
-            {
-                "account": fit.account.name,
-                "gateway": fit.account.gateway,
-                "can_serve": serves,
-                "problems": [{"field": item.field, "message": item.message} for item in fit.problems],
-                "estimate": estimate_of(fit.account, request, {}) if serves else None,
-            }
-        )
-    return {"chosen": chosen.name, "estimate": estimate_of(chosen, request, {}), "accounts": answers}
 
 
 def _tenant(conn: Connection, name: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -21,6 +20,7 @@ from producer.errors import NotPossible
 from producer.http.auth import principal_of, require_scope
 from producer.http.bodies import json_object
 from producer.http.events import rung
+from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem
 from producer.http.resources import answer, as_resource, shortened
 from producer.http.service import Service
@@ -37,7 +37,7 @@ LINK_S = 3600.0
 _FALLBACK_S = 5.0
 """A long poll looks again after this long even when no bell rang."""
 
-Wait = Annotated[
+LongPoll = Annotated[
     float, Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="Answer after so many seconds at the latest.")
 ]
 Cursor = Annotated[
@@ -107,7 +107,7 @@ def job_routes(service: Service) -> APIRouter:
         return answer(body, headers=headers)
 
     @router.get("/v1/jobs/{job_id}", **docs.GET)
-    async def get_job(request: Request, job_id: str, wait: Wait = 0.0) -> Response:
+    async def get_job(request: Request, job_id: str, wait: LongPoll = 0.0) -> Response:
         """A job as it stands. With `wait`, the answer comes once it is terminal or held as unconfirmed, or, with
         `If-None-Match`, once it is another than the one known; at the latest after so many seconds."""
         wanted = as_job_id(job_id)
@@ -202,20 +202,6 @@ def retry_after(job: JobView) -> dict[str, str]:
 
 
 # --- look ------------------------------------------------------------------------------------------------------------
-
-
-def cursor_id(cursor: str | None) -> UUID | None:
-    """Where the page before ended.
-
-    Raises:
-        ApiProblem: it is no cursor of ours.
-    """
-    if cursor is None:
-        return None
-    if not re.fullmatch(r"[0-9a-f]{32}", cursor):
-        detail = "cursor: is not one that a page gave as next_cursor"
-        raise ApiProblem(422, "invalid_parameter", detail, param="cursor")
-    return UUID(cursor)
 
 
 def matches(known: str | None, etag: str) -> bool:

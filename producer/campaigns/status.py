@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from producer.campaigns.terms import Terms, set_campaign_terms
 from producer.errors import CampaignNotFound, JobNotFound, NotPossible
+from producer.intake.terms import Terms, set_campaign_terms
 from producer.operator_actions import job_actions
 from storage.admission import budgets
 from storage.campaigns import controls

@@ -46,9 +46,9 @@ def run(
 ) -> None:
     """Enqueue every row of a file, all or none; with --wait, see them through."""
     from producer.campaigns.files import check_name, read_campaign
-    from producer.campaigns.terms import read_terms
     from producer.cli.output import print_json, say
     from producer.intake.intake import prepare
+    from producer.intake.terms import read_terms
 
     check_name(name)
     terms = read_terms(budget, weight)

@@ -60,9 +60,9 @@ def change(
 ) -> None:
     """Say what a campaign may spend, and how much of its tenant's slots it gets."""
     from producer.campaigns.status import change_campaign
-    from producer.campaigns.terms import read_terms
     from producer.cli.money import amount
     from producer.cli.output import print_json
+    from producer.intake.terms import read_terms
 
     terms = read_terms(budget, weight)
     with open_producer(ctx, data_dir, tenant) as producer, producer.database.begin() as conn:

@@ -11,7 +11,7 @@ from producer.cli.options import AsJson, DataDir, settings_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from producer.intake.explanation import AccountAnswer, Explanation
+    from producer.explanation import AccountAnswer, Explanation
 
 
 def explain(
@@ -34,7 +34,7 @@ def explain(
     brackets: they become assets, links or data URIs when the job is submitted.
     """
     from producer.cli.output import print_json
-    from producer.intake.explanation import explain as explain_jobs
+    from producer.explanation import explain as explain_jobs
 
     found = explain_jobs(jobs, settings_of(ctx, data_dir), account)
     if as_json:

@@ -12,7 +12,7 @@ from producer.cli.output import ago, console, duration, error_line, one_line, pl
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from producer.operator_actions.waiting import Wait
+    from producer.operator_actions.waiting import WaitReason
     from storage.jobs.records import JobView
     from storage.settings import Settings
 
@@ -124,7 +124,7 @@ def _print_timeline(out: Console, events: Sequence[Mapping[str, Any]]) -> None:
         out.print(line, soft_wrap=True)
 
 
-def wait_line(job: JobView, wait: Wait) -> str:
+def wait_line(job: JobView, wait: WaitReason) -> str:
     """One reason why a job is not moving, as a sentence."""
     found = wait.values
     match wait.code:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import ModuleType
 from typing import Annotated
 
 import typer
 
 from producer.cli.options import DataDir, directory
+from seedance.problems import InvalidInput, Problem
 
 
 def demo(
@@ -15,15 +18,14 @@ def demo(
     data_dir: DataDir = None,
 ) -> None:
     """Run a campaign of 12 jobs through the whole system, check every video, and write a contact sheet."""
-    from producer.demo.demo import run_demo
-
-    raise typer.Exit(run_demo(directory(ctx, data_dir), keep=keep))
+    raise typer.Exit(
+        _optional("demo.run", "runs from a checkout of the repository").run_demo(directory(ctx, data_dir), keep=keep)
+    )
 
 
 def simulator(ctx: typer.Context) -> None:
     """Run a gateway to practise against; `reelq simulator --help` lists its own options."""
-    from simulator.main import main
-
+    main = _optional("simulator.main", "is not installed; run: pip install 'reelq[simulator]'").main
     try:
         code = main(ctx.args)
     except SystemExit as exc:  # argparse's own way out
@@ -38,3 +40,17 @@ def bench(ctx: typer.Context) -> None:
 
     # Not imported: what it measures must not know it.
     raise typer.Exit(subprocess.call([sys.executable, "-m", "bench", *ctx.args]))
+
+
+def _optional(module: str, where: str) -> ModuleType:
+    """A part that the runtime does not carry.
+
+    Raises:
+        InvalidInput: it is not installed; `where` says how to get it.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as exc:
+        if exc.name not in (module, module.partition(".")[0]):
+            raise
+        raise InvalidInput([Problem(module.partition(".")[0], where)]) from exc

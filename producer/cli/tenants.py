@@ -55,8 +55,8 @@ def set_tenant(
     data_dir: DataDir = None,
 ) -> None:
     """Say how much of the slots a tenant gets, what it may spend, and how fast it may enqueue."""
-    from producer.campaigns.terms import read_terms
     from producer.cli.output import print_json
+    from producer.intake.terms import read_terms
     from producer.operator_actions.tenants import set_terms
     from storage.database import connect
 

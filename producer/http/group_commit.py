@@ -29,19 +29,19 @@ Run = Callable[[Callable[[], Stored]], Awaitable[Stored]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
+class _Request:
     producer: Producer
     batch: Batch
     done: asyncio.Future[Stored]
 
 
-class Together:
+class GroupCommit:
     """Stores jobs. `run` does something that blocks in another thread; what must be alone goes there."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="api-enqueue")
-        self._waiting: list[_Waiting] = []
+        self._queued: list[_Request] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers = 0
 
@@ -55,10 +55,10 @@ class Together:
         batch = producer.check_row(fields)
         if batch.files.given:  # to be looked for in the bucket first
             return await self._run(lambda: producer.store_and_show(batch)[0])
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._queued) >= MAX_WAITING:
             raise busy("too many requests at once")
-        waiting = _Waiting(producer, batch, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
+        waiting = _Request(producer, batch, asyncio.get_running_loop().create_future())
+        self._queued.append(waiting)
         if self._writers < WRITERS:
             self._writers += 1
             self._start(self._write())
@@ -75,19 +75,19 @@ class Together:
 
     async def _write(self) -> None:
         try:
-            while self._waiting:
+            while self._queued:
                 await self._store(self._next())
         finally:
             self._writers -= 1
 
-    def _next(self) -> list[_Waiting]:
+    def _next(self) -> list[_Request]:
         """The jobs of the tenant who has waited longest, as many as go together."""
-        tenant = self._waiting[0].producer.tenant
-        group = [item for item in self._waiting if item.producer.tenant == tenant][:MAX_TOGETHER]
-        self._waiting = [item for item in self._waiting if item not in group]
+        tenant = self._queued[0].producer.tenant
+        group = [item for item in self._queued if item.producer.tenant == tenant][:MAX_TOGETHER]
+        self._queued = [item for item in self._queued if item not in group]
         return group
 
-    async def _store(self, group: list[_Waiting]) -> None:
+    async def _store(self, group: list[_Request]) -> None:
         producer, files = group[0].producer, group[0].batch.files
         batch = Batch([job for item in group for job in item.batch.jobs], files)
         try:
@@ -96,7 +96,7 @@ class Together:
             )
         except (IdempotencyConflict, LocksHeld):  # nothing was stored, and only one of them need be the reason
             for item in group:
-                self._start(_settle(item, self._run(lambda item=item: item.producer.store_and_show(item.batch)[0])))  # type: ignore[misc] # mypy cannot type the default
+                self._start(_answer(item, self._run(lambda item=item: item.producer.store_and_show(item.batch)[0])))  # type: ignore[misc] # mypy cannot type the default
         except BaseException as exc:
             for item in group:
                 _fail(item, exc)
@@ -108,7 +108,7 @@ class Together:
                     item.done.set_result(stored)
 
 
-async def _settle(item: _Waiting, storing: Awaitable[Stored]) -> None:
+async def _answer(item: _Request, storing: Awaitable[Stored]) -> None:
     try:
         stored = await storing
     except Exception as exc:  # noqa: BLE001 - raised again where it is waited for
@@ -118,7 +118,7 @@ async def _settle(item: _Waiting, storing: Awaitable[Stored]) -> None:
         item.done.set_result(stored)
 
 
-def _fail(item: _Waiting, exc: BaseException) -> None:
+def _fail(item: _Request, exc: BaseException) -> None:
     if item.done.done():
         return
     if isinstance(exc, Exception):

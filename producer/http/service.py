@@ -13,7 +13,7 @@ from producer.client import Producer
 from producer.http.auth import principal_of
 from producer.http.events import EventHub
 from producer.http.forms import UploadRoom
-from producer.http.group_commit import Together
+from producer.http.group_commit import GroupCommit
 from producer.http.problems import busy
 from producer.http.rate import Rates
 from storage.bucket.objects import Objects
@@ -44,7 +44,7 @@ class Service:
         self._upload_threads = ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="api-upload")
         self._waiting = 0
         self._batches = 0
-        self.together = Together(self.run)
+        self.together = GroupCommit(self.run)
 
     def producer_for(self, connection: HTTPConnection) -> Producer:
         """The producer of whoever asks."""

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, Validati
 from pydantic_core import PydanticCustomError
 
 from producer.intake.webhook_urls import form_problem
+from seedance.gateways.registry import GATEWAY_NAMES
 from seedance.problems import InvalidInput, shorten
 from seedance.request import GenerationRequest, problems_of
 from storage.jobs.records import DEFAULT_PRIORITY
@@ -150,6 +151,14 @@ class JobSpec(GenerationRequest):
     @classmethod
     def _check_json(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
         return _check_storable(value)
+
+    @field_validator("gateway_options", mode="after")
+    @classmethod
+    def _check_gateways(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for name, options in value.items():
+            if isinstance(options, dict) and name not in GATEWAY_NAMES:
+                raise ValueError(f"{shorten(name)} is no gateway; there is {', '.join(sorted(GATEWAY_NAMES))}")
+        return value
 
     def request(self) -> GenerationRequest:
         """What is to be generated, without what belongs to the job."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from producer.campaigns.terms import Terms, set_budget
+from producer.intake.terms import Terms, set_budget
 from seedance.problems import InvalidInput, Problem, shorten
 from storage.database import Connection
 from storage.tenants import keys, tenants

@@ -39,7 +39,7 @@ Code = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class WaitReason:
     """One reason. `values` by code:
 
     tried_again, polled, copied: `seconds` until then and `reason`; suspended: `account`, `until`, `error`; outage: the
@@ -52,7 +52,7 @@ class Wait:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wait]:
+def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[WaitReason]:
     """Every reason; none for a job that has ended."""
     if job.terminal:
         return []
@@ -88,7 +88,7 @@ def reasons(
     *,
     paused: bool = False,
     spent: Sequence[Budget] = (),
-) -> Iterator[Wait]:
+) -> Iterator[WaitReason]:
     """The same from what is known: `account` is what was learnt about one that rests, if any; `slots` are the accounts
     (name, used, most) if all that do not rest are full; `silent` the parts of the system that were not seen lately;
     `paused` whether its campaign is; `spent` the budgets that hold it back."""
@@ -97,28 +97,28 @@ def reasons(
     match job.state:
         case JobState.QUEUED:
             if paused:
-                yield Wait("paused")
+                yield WaitReason("paused")
             code: Code = "no_price" if job.reason == budgets.NO_PRICE else "over_budget"
             for budget in spent:
                 shown = {"campaign": budget.campaign, "amount": budget.amount, "left": budget.left}
-                yield Wait(code, shown | {"currency": budget.currency})
+                yield WaitReason(code, shown | {"currency": budget.currency})
             if due_s > 0 and job.account is None:
-                yield Wait("tried_again", until)
+                yield WaitReason("tried_again", until)
             if account.get("suspended"):
                 of = {"account": account["name"], "until": account["suspended_until"], "error": account.get("error")}
-                yield Wait("suspended", of)
+                yield WaitReason("suspended", of)
             elif account.get("outage"):
                 of = {"account": account["name"], "until": account["suspended_until"], "error": account.get("error")}
-                yield Wait("outage", of | {"since": account["suspended_at"]})
+                yield WaitReason("outage", of | {"since": account["suspended_at"]})
             elif account.get("throttled"):
-                yield Wait("throttled", {"account": account["name"], "until": account["throttled_until"]})
+                yield WaitReason("throttled", {"account": account["name"], "until": account["throttled_until"]})
             if slots:
-                yield Wait("slots_taken", {"accounts": list(slots)})
+                yield WaitReason("slots_taken", {"accounts": list(slots)})
         case JobState.UNCONFIRMED:
-            yield Wait("held" if job.reason == "held" else "looked_for")
+            yield WaitReason("held" if job.reason == "held" else "looked_for")
         case JobState.GENERATING:
-            yield Wait("polled", until)
+            yield WaitReason("polled", until)
         case JobState.TRANSFERRING if due_s > 0 and job.reason != "generated":
-            yield Wait("copied", until)
+            yield WaitReason("copied", until)
     if silent:
-        yield Wait("parts_silent", {"parts": list(silent)})
+        yield WaitReason("parts_silent", {"parts": list(silent)})

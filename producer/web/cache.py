@@ -32,7 +32,7 @@ class _Answer:
     good_until: float = 0.0
 
 
-class Kept:
+class AnswerCache:
     """The answers of one process, by question."""
 
     def __init__(self, ask: Callable[[Callable[[Connection], Any]], Awaitable[Any]]) -> None:

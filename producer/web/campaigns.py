@@ -9,13 +9,13 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.jobs import cursor_id
 from producer.campaigns.status import cancel_campaign, pause_campaign
 from producer.errors import CampaignNotFound
+from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem
 from producer.web.charts import chart_of
 from producer.web.forms import read_form
-from producer.web.permissions import viewer_of
+from producer.web.permissions import permissions_of
 from producer.web.site import Site, go
 from storage.database import Connection
 from storage.jobs import history, queries, search
@@ -37,13 +37,13 @@ def campaign_routes(site: Site) -> APIRouter:
 
     @router.get("/campaigns")
     async def campaigns_page(request: Request, cursor: CursorText = "") -> Response:
-        tenant, before = viewer_of(request).tenant, cursor_id(cursor or None)
+        tenant, before = permissions_of(request).tenant, cursor_id(cursor or None)
         after, found = await service.read(
             lambda conn: (history.last_event(conn), overview.campaigns(conn, tenant, before=before, limit=PAGE + 1))
         )
         rows = found[:PAGE]
         ids = tuple(row.id for row in rows)
-        counts = await site.kept.get(("campaigns", ids), lambda conn: overview.campaign_counts(conn, ids))
+        counts = await site.cache.get(("campaigns", ids), lambda conn: overview.campaign_counts(conn, ids))
         values = {
             "stream": "/v1/events",
             "after": after,
@@ -64,7 +64,7 @@ def campaign_routes(site: Site) -> APIRouter:
 
     @router.post("/campaigns/{name:path}/cancel")
     async def cancel(request: Request, name: str) -> Response:
-        form, tenant = await read_form(request), viewer_of(request).tenant
+        form, tenant = await read_form(request), permissions_of(request).tenant
         if form.get("confirm") != "yes":
             raise ApiProblem(422, "invalid_request", "confirm: tick that the whole campaign is to be given up")
         discard = form.get("discard") == "yes"
@@ -74,16 +74,16 @@ def campaign_routes(site: Site) -> APIRouter:
     # Last, because a name may hold slashes.
     @router.get("/campaigns/{name:path}")
     async def campaign_page(request: Request, name: str) -> Response:
-        tenant = viewer_of(request).tenant
+        tenant = permissions_of(request).tenant
         now = await service.read(lambda conn: _now(conn, tenant, name))
         campaign_id = now["campaign"].id
         counts, rate, sums = await asyncio.gather(
-            site.kept.get(("campaigns", (campaign_id,)), lambda conn: overview.campaign_counts(conn, [campaign_id])),
-            site.kept.get(
+            site.cache.get(("campaigns", (campaign_id,)), lambda conn: overview.campaign_counts(conn, [campaign_id])),
+            site.cache.get(
                 ("campaign rate", campaign_id),
                 lambda conn: overview.finished_in_campaign(conn, campaign_id, STEPS_S, _COLUMNS),
             ),
-            site.kept.get(("campaign costs", campaign_id), lambda conn: campaign_costs(conn, tenant, name)),
+            site.cache.get(("campaign costs", campaign_id), lambda conn: campaign_costs(conn, tenant, name)),
         )
         of = None if counts is None else counts.get(campaign_id, {})
         values = now | {
@@ -102,7 +102,7 @@ def campaign_routes(site: Site) -> APIRouter:
 
 async def _pause(site: Site, request: Request, name: str, *, paused: bool) -> Response:
     await read_form(request)
-    tenant = viewer_of(request).tenant
+    tenant = permissions_of(request).tenant
     await site.service.read(lambda conn: pause_campaign(conn, tenant, name, paused=paused))
     return go(_path(name))
 

@@ -1,4 +1,4 @@
-"""Times, lengths, sizes and money as a viewer reads them: in his language and his zone."""
+"""Times, lengths, sizes and money as a permissions reads them: in his language and his zone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def zone_of(name: str | None) -> tzinfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Formatter:
     """How values are written; `now` is when the page is made."""
 
     catalogue: Catalogue

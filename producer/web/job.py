@@ -11,14 +11,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from producer.client import as_job_id
+from producer.explanation import AccountAnswer, request_of
 from producer.http.auth import require_scope
 from producer.http.problems import ApiProblem
-from producer.intake.explanation import AccountAnswer, request_of
 from producer.operator_actions import job_actions
 from producer.operator_actions.waiting import why_it_waits
 from producer.web.forms import Form, read_form
 from producer.web.language import catalogue, choose
-from producer.web.permissions import viewer_of
+from producer.web.permissions import permissions_of
 from producer.web.site import LANGUAGE_COOKIE, Site, go
 from storage.database import Connection
 from storage.jobs import history
@@ -54,7 +54,7 @@ def job_routes(site: Site) -> APIRouter:
 
     @router.get("/jobs/{job_id}")
     async def job_page(request: Request, job_id: str) -> Response:
-        wanted, tenant = as_job_id(job_id), viewer_of(request).tenant
+        wanted, tenant = as_job_id(job_id), permissions_of(request).tenant
         values = await service.read(lambda conn: _whole(conn, service.settings, tenant, wanted))
         job: JobView = values["job"]
         words = catalogue(choose(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", "")))
@@ -64,7 +64,7 @@ def job_routes(site: Site) -> APIRouter:
 
     @router.post("/jobs/{job_id}/cancel")
     async def cancel(request: Request, job_id: str) -> Response:
-        wanted, tenant = as_job_id(job_id), viewer_of(request).tenant
+        wanted, tenant = as_job_id(job_id), permissions_of(request).tenant
         form = await read_form(request)
         discard = form.get("how") == "discard"
         if discard and form.get("confirm") != "yes":
@@ -74,7 +74,7 @@ def job_routes(site: Site) -> APIRouter:
 
     @router.post("/jobs/{job_id}/retry")
     async def retry(request: Request, job_id: str) -> Response:
-        wanted, tenant = as_job_id(job_id), viewer_of(request).tenant
+        wanted, tenant = as_job_id(job_id), permissions_of(request).tenant
         await read_form(request)
         await service.count_job(request)
         job, _ = await service.run(

@@ -11,12 +11,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.information import estimates
-from producer.api.jobs import cursor_id
+from producer.http.paging import cursor_id
+from producer.intake.quotes import estimates
 from producer.operator_actions.account_status import account_statuses
 from producer.web.forms import Form, read_form
 from producer.web.job_form import CHOICES, JobForm, fields_of, refused, with_own_key
-from producer.web.permissions import Viewer, viewer_of
+from producer.web.permissions import Permissions, permissions_of
 from producer.web.site import Site, go
 from seedance.problems import InvalidInput
 from storage.database import Connection
@@ -75,10 +75,10 @@ def job_list_routes(site: Site) -> APIRouter:
     ) -> Response:
         wanted = state if state in list(JobState) else ""
         asked = Asked(*(text.strip().replace("\0", "") for text in (q, wanted, campaign, account, tag, cursor)))
-        tenant = viewer_of(request).tenant
+        tenant = permissions_of(request).tenant
         before = cursor_id(asked.cursor or None)
         found = await service.read(lambda conn: _found(conn, tenant, asked, before))
-        counts = await site.kept.get(("counts", tenant), lambda conn: overview.counts(conn, tenant))
+        counts = await site.cache.get(("counts", tenant), lambda conn: overview.counts(conn, tenant))
         # Older pages stay as they are; only the newest one is live.
         stream = None if asked.cursor else "/v1/events"
         return site.page(request, "jobs.html", found | {"asked": asked, "counts": counts, "stream": stream})
@@ -112,10 +112,10 @@ def job_list_routes(site: Site) -> APIRouter:
     @router.post("/jobs")
     async def enqueue(request: Request) -> Response:
         form = await read_form(request)
-        viewer = viewer_of(request)
+        permissions = permissions_of(request)
         try:
             await service.count_job(request)
-            job = await service.run(partial(_enqueue, site, viewer, form))
+            job = await service.run(partial(_enqueue, site, permissions, form))
         except InvalidInput as exc:
             return await _form_page(site, request, refused(form, exc), status=422)
         except IdempotencyConflict as exc:
@@ -126,9 +126,9 @@ def job_list_routes(site: Site) -> APIRouter:
     return router
 
 
-def _enqueue(site: Site, viewer: Viewer, form: Form) -> JobView:
+def _enqueue(site: Site, permissions: Permissions, form: Form) -> JobView:
     fields = with_own_key(fields_of(form), form.get("once", ""))
-    job, _ = site.service.producer.as_tenant(viewer.tenant).enqueue_row(fields)
+    job, _ = site.service.producer.as_tenant(permissions.tenant).enqueue_row(fields)
     return job
 
 
@@ -136,7 +136,7 @@ async def _form_page(
     site: Site, request: Request, form: JobForm, *, status: int = 200, estimate: Any = None
 ) -> Response:
     accounts = []
-    if viewer_of(request).may_operate:
+    if permissions_of(request).may_operate:
         accounts = await site.service.read(lambda conn: account_statuses(conn, site.service.settings))
     values = {"form": form, "choices": CHOICES, "accounts": accounts, "estimate": estimate, "wrong": None}
     return site.page(request, "new.html", values, status=status)

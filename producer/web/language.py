@@ -1,4 +1,4 @@
-"""The page's words in each language, and which language a viewer wants."""
+"""The page's words in each language, and which language a permissions wants."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from producer.operator_actions.account_status import account_statuses
 from producer.web.charts import chart_of
 from producer.web.job_form import CHOICES, JobForm
-from producer.web.permissions import Viewer, viewer_of
+from producer.web.permissions import Permissions, permissions_of
 from producer.web.site import FRAGMENT_HEADER, Site
 from storage.database import Connection
 from storage.jobs import history, queries, search
@@ -31,19 +31,19 @@ def overview_routes(site: Site) -> APIRouter:
 
     @router.get("/")
     async def first_page(request: Request, window: str = "hour") -> Response:
-        viewer = viewer_of(request)
+        permissions = permissions_of(request)
         window = window if window in WINDOWS else "hour"
-        tenant, (step_s, pieces) = viewer.tenant, WINDOWS[window]
+        tenant, (step_s, pieces) = permissions.tenant, WINDOWS[window]
         now, counts, rate, sums = await asyncio.gather(
-            site.service.read(lambda conn: _now(conn, site.service.settings, viewer)),
-            site.kept.get(("counts", tenant), lambda conn: overview.counts(conn, tenant)),
-            site.kept.get(
+            site.service.read(lambda conn: _now(conn, site.service.settings, permissions)),
+            site.cache.get(("counts", tenant), lambda conn: overview.counts(conn, tenant)),
+            site.cache.get(
                 ("rate", tenant, window), lambda conn: overview.finished_lately(conn, tenant, step_s, pieces)
             ),
-            site.kept.get(("costs", tenant, window), lambda conn: recent_costs(conn, tenant, step_s * pieces)),
+            site.cache.get(("costs", tenant, window), lambda conn: recent_costs(conn, tenant, step_s * pieces)),
         )
         ids = tuple(row.id for row in now["campaigns"])
-        campaign_counts = await site.kept.get(("campaigns", ids), lambda conn: overview.campaign_counts(conn, ids))
+        campaign_counts = await site.cache.get(("campaigns", ids), lambda conn: overview.campaign_counts(conn, ids))
         values = now | {
             "stream": "/v1/events",
             "window": window,
@@ -60,19 +60,19 @@ def overview_routes(site: Site) -> APIRouter:
     return router
 
 
-def _now(conn: Connection, settings: Settings, viewer: Viewer) -> dict[str, Any]:
+def _now(conn: Connection, settings: Settings, permissions: Permissions) -> dict[str, Any]:
     """What costs little enough to be asked each time."""
     after = history.last_event(conn)  # first, so that nothing is missed that happens meanwhile
-    accounts = account_statuses(conn, settings) if viewer.may_operate else []
+    accounts = account_statuses(conn, settings) if permissions.may_operate else []
     recent = queries.get_jobs(
-        conn, viewer.tenant, search.find(conn, search.Search(viewer.tenant), limit=_SHOWN_JOBS).ids
+        conn, permissions.tenant, search.find(conn, search.Search(permissions.tenant), limit=_SHOWN_JOBS).ids
     )
     return {
         "after": after,
-        "held": overview.held(conn, viewer.tenant, _SHOWN_NEEDY),
-        "expiring": overview.expiring(conn, viewer.tenant, _SHOWN_NEEDY),
+        "held": overview.held(conn, permissions.tenant, _SHOWN_NEEDY),
+        "expiring": overview.expiring(conn, permissions.tenant, _SHOWN_NEEDY),
         "accounts": accounts,
         "stopped": [account for account in accounts if account["state"] in ("suspended", "outage")],
-        "campaigns": overview.campaigns(conn, viewer.tenant, limit=_SHOWN_CAMPAIGNS),
+        "campaigns": overview.campaigns(conn, permissions.tenant, limit=_SHOWN_CAMPAIGNS),
         "recent": sorted(recent.values(), key=lambda job: job.id, reverse=True),
     }

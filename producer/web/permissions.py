@@ -11,7 +11,7 @@ from storage.tenants.keys import Scope
 
 
 @dataclass(frozen=True, slots=True)
-class Viewer:
+class Permissions:
     """`may_enqueue`: and cancel and retry; `may_resolve`: decide about unconfirmed jobs; `may_operate`: see and resume
     the accounts. `has_key` when he came with one, and so can sign out."""
 
@@ -22,10 +22,10 @@ class Viewer:
     has_key: bool
 
 
-def viewer_of(request: Request) -> Viewer:
-    """The viewer of a request that came past the guard."""
+def permissions_of(request: Request) -> Permissions:
+    """The permissions of a request that came past the guard."""
     principal = principal_of(request)
-    return Viewer(
+    return Permissions(
         principal.tenant,
         may_enqueue=Scope.ENQUEUE in principal.scopes,
         may_resolve=Scope.ADMIN in principal.scopes,

@@ -18,11 +18,11 @@ from starlette.responses import RedirectResponse, Response
 from producer.http.problems import KINDS, ApiProblem, details_of
 from producer.http.service import Service
 from producer.web import charts, static_files
-from producer.web.cache import Kept
-from producer.web.formatting import Words, zone_of
+from producer.web.cache import AnswerCache
+from producer.web.formatting import Formatter, zone_of
 from producer.web.forms import TOKEN_COOKIE, token_of
 from producer.web.language import LANGUAGES, catalogue, choose
-from producer.web.permissions import Viewer, viewer_of
+from producer.web.permissions import Permissions, permissions_of
 from storage.jobs.document import cut_short
 from storage.jobs.states import JobState
 
@@ -30,7 +30,7 @@ LANGUAGE_COOKIE, THEME_COOKIE, ZONE_COOKIE = "reelq_language", "reelq_theme", "r
 THEMES = ("auto", "light", "dark")
 YEAR_S = 365 * 86_400
 FRAGMENT_HEADER = "x-reelq-fragment"
-_NOBODY = Viewer("", may_enqueue=False, may_resolve=False, may_operate=False, has_key=False)
+_NOBODY = Permissions("", may_enqueue=False, may_resolve=False, may_operate=False, has_key=False)
 
 _SHOWN: tuple[type[Exception], ...] = (ApiProblem, RequestValidationError, *(kind for kind, _ in KINDS))
 
@@ -42,7 +42,7 @@ class Site:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.kept = Kept(service.read)
+        self.cache = AnswerCache(service.read)
         self.files = static_files.load()
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("producer.web"),
@@ -79,11 +79,11 @@ class Site:
         text = self._templates.get_template(template).render(
             t=words.text,
             word=words.word,
-            w=Words(words, zone_of(zone), datetime.now(UTC)),
+            w=Formatter(words, zone_of(zone), datetime.now(UTC)),
             language=language,
             theme=theme if theme in THEMES else THEMES[0],
             zone=zone,
-            viewer=viewer_of(request) if known else _NOBODY,
+            permissions=permissions_of(request) if known else _NOBODY,
             token=token,
             here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             path=request.url.path,
@@ -146,7 +146,7 @@ class Site:
 
     async def close(self) -> None:
         """Stop what runs in the background."""
-        await self.kept.close()
+        await self.cache.close()
 
 
 def go(path: str) -> Response:

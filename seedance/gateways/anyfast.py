@@ -15,7 +15,7 @@ from seedance.errors import GatewayError, Operation
 from seedance.gateways import ark_task, new_api
 from seedance.gateways.answers import first_url, object_of, percent_of, read_json, seed_of, text_of, usage_of, word_of
 from seedance.gateways.ark_codes import ark_class
-from seedance.gateways.base import Attempt, Dialect, TaskFailure, TaskReport, TaskStatus, WireAnswer, WireCall
+from seedance.gateways.base import AttemptOptions, Dialect, TaskFailure, TaskReport, TaskStatus, WireAnswer, WireCall
 from seedance.gateways.capabilities import ANY_RATIO, MB, Capabilities, MediaLimits, TierLimits
 from seedance.media import MediaKind
 from seedance.request import GenerationRequest
@@ -98,7 +98,7 @@ class AnyFast(Dialect):
     def model_for(self, request: GenerationRequest) -> str:
         return CAPABILITIES.tiers[request.tier].models[0]
 
-    def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
+    def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
         body = ark_task.create_body(self.model_for(request), request, attempt)
         return WireCall("POST", "/v1/video/generations", body)
 

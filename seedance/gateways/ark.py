@@ -17,7 +17,7 @@ from seedance.gateways import ark_task
 from seedance.gateways.answers import object_of, read_json, task_id_of, unix_time_of, word_of
 from seedance.gateways.ark_codes import ark_class, blamed, moderation
 from seedance.gateways.base import (
-    Attempt,
+    AttemptOptions,
     Dialect,
     ListedTask,
     TaskPage,
@@ -139,7 +139,7 @@ class Ark(Dialect):
         named = self.options(request).get("model")
         return named if isinstance(named, str) else self._capabilities.tiers[request.tier].models[0]
 
-    def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
+    def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
         body = ark_task.create_body(self.model_for(request), request, attempt)
         if attempt.expires_after_s is not None:
             low, high = _OPTIONS[_EXPIRES].minimum, _OPTIONS[_EXPIRES].maximum

@@ -12,7 +12,7 @@ from typing import Any
 
 from seedance.gateways.answers import object_of, seed_of, text_of, url_of, usage_of, word_of
 from seedance.gateways.ark_codes import ark_failure
-from seedance.gateways.base import Attempt, TaskFailure, TaskReport, TaskStatus
+from seedance.gateways.base import AttemptOptions, TaskFailure, TaskReport, TaskStatus
 from seedance.request import GenerationRequest
 
 STATUSES = {
@@ -26,7 +26,7 @@ STATUSES = {
 }
 
 
-def create_body(model: str, request: GenerationRequest, attempt: Attempt) -> dict[str, Any]:
+def create_body(model: str, request: GenerationRequest, attempt: AttemptOptions) -> dict[str, Any]:
     """The body that creates a task: text first, then images, videos and audios; without what was not asked for."""
     body: dict[str, Any] = {"model": model, "content": _content(request)}
     optional = {

@@ -46,7 +46,7 @@ class WireAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class AttemptOptions:
     """What belongs to one POST and not to the request: the seed and the callback URL of this attempt, if any.
 
     The URL must be one that the dialect's `callback_problem` has nothing against. Either is left out where the gateway
@@ -159,9 +159,7 @@ class Dialect(ABC):
 
     def options(self, request: GenerationRequest) -> dict[str, Any]:
         """The gateway options of a request that are meant for this gateway."""
-        from seedance.gateways.registry import GATEWAY_NAMES  # the registry itself imports every dialect
-
-        return dict(request.options_for(self.name, GATEWAY_NAMES))
+        return dict(request.options_for(self.name))
 
     def refusals(self, request: GenerationRequest) -> list[Problem]:
         """What this gateway cannot do of what is asked; empty when it can serve the request."""
@@ -179,7 +177,7 @@ class Dialect(ABC):
         return callback_problem_of(self.capabilities(), url, allow_private)
 
     @abstractmethod
-    def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
+    def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
         """The POST that starts the generation. Every media reference is a URL, a data URI or an asset by now."""
 
     def read_submitted(self, answer: WireAnswer) -> Submitted:

@@ -14,7 +14,7 @@ from seedance.errors import GatewayError, Operation, redact
 from seedance.gateways.answers import first_url, object_of, percent_of, read_json, text_of, usage_of, word_of
 from seedance.gateways.ark_codes import ark_class, ark_failure, blamed, moderation
 from seedance.gateways.ark_task import ended_early
-from seedance.gateways.base import Attempt, Dialect, TaskFailure, TaskReport, TaskStatus, WireAnswer, WireCall
+from seedance.gateways.base import AttemptOptions, Dialect, TaskFailure, TaskReport, TaskStatus, WireAnswer, WireCall
 from seedance.gateways.capabilities import ANY_RATIO, MB, Capabilities, MediaLimits, Option, TierLimits
 from seedance.gateways.http_errors import ErrorBody, ErrorClass, build_error
 from seedance.gateways.new_api import read_body
@@ -132,7 +132,7 @@ class EvoLink(Dialect):
     def model_for(self, request: GenerationRequest) -> str:
         return _model(request.tier, request.mode)
 
-    def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
+    def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
         frames = [frame for frame in (request.first_frame, request.last_frame) if frame is not None]
         # Text models other than these take no model_params at all, not even an empty search.
         searches = CAPABILITIES.tiers[request.tier].web_search and request.mode == "text"

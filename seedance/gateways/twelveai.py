@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from seedance.errors import GatewayError, Operation
 from seedance.gateways import new_api, openai_video
-from seedance.gateways.base import Attempt, Dialect, TaskReport, WireAnswer, WireCall
+from seedance.gateways.base import AttemptOptions, Dialect, TaskReport, WireAnswer, WireCall
 from seedance.gateways.capabilities import Capabilities, MediaLimits, TierLimits
 from seedance.media import MediaKind
 from seedance.problems import Problem
@@ -74,7 +74,7 @@ class TwelveAI(Dialect):
     def warnings(self, request: GenerationRequest) -> list[Problem]:
         return super().warnings(request) + list(_unmarked(request))
 
-    def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
+    def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
         frames = [frame for frame in (request.first_frame, request.last_frame) if frame is not None]
         optional = {
             "duration": request.duration,
@@ -86,7 +86,7 @@ class TwelveAI(Dialect):
         body |= {name: value for name, value in optional.items() if value is not None}
         return WireCall("POST", "/v1/videos", body)
 
-    def _metadata(self, request: GenerationRequest, attempt: Attempt) -> dict[str, Any]:
+    def _metadata(self, request: GenerationRequest, attempt: AttemptOptions) -> dict[str, Any]:
         few = len(request.reference_images) < MIN_IMAGES_READ_AS_REFERENCES
         metadata = {
             "ratio": request.ratio,

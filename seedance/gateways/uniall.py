@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from seedance.errors import GatewayError, Operation
 from seedance.gateways import new_api, openai_video
-from seedance.gateways.base import Attempt, Dialect, TaskReport, WireAnswer, WireCall
+from seedance.gateways.base import AttemptOptions, Dialect, TaskReport, WireAnswer, WireCall
 from seedance.gateways.capabilities import Capabilities, MediaLimits, TierLimits
 from seedance.problems import Problem
 from seedance.request import RANDOM_SEED, GenerationRequest, Modality, Resolution, Tier
@@ -68,7 +68,7 @@ class UniAll(Dialect):
     def warnings(self, request: GenerationRequest) -> list[Problem]:
         return super().warnings(request) + list(_own_warnings(request))
 
-    def submit_call(self, request: GenerationRequest, attempt: Attempt) -> WireCall:
+    def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
         body: dict[str, Any] = {"model": self.model_for(request), "prompt": request.prompt}
         body |= {name: value for name, value in _top_level(request).items() if value}
         if extra := {name: value for name, value in _extra_body(request, attempt).items() if value is not None}:
@@ -100,7 +100,7 @@ def _top_level(request: GenerationRequest) -> dict[str, Any]:
     }
 
 
-def _extra_body(request: GenerationRequest, attempt: Attempt) -> dict[str, Any]:
+def _extra_body(request: GenerationRequest, attempt: AttemptOptions) -> dict[str, Any]:
     seed = request.seed if request.seed is not None else attempt.seed
     return {
         "generate_audio": request.audio,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.answers import Answer, Call, Refused, json_answer
+from simulator.ark_error import ArkError
 from simulator.dialects.anyfast_assets import ACTIONS, PREFIX
-from simulator.dialects.ark_error import ArkError
 from simulator.dialects.ark_rules import ModelRules, read_order
 from simulator.dialects.ark_view import ark_task
 from simulator.dialects.base import Dialect, Route, View, json_object, random_id, refuse

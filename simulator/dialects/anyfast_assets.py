@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from typing import Any, TypeVar
 
 from simulator.answers import Answer, Call, Refused, json_answer
-from simulator.assets import Asset, AssetStore, Group, Kind
+from simulator.dialects.assets import Asset, AssetStore, Group, Kind
 from simulator.dialects.base import json_object, refuse
 from simulator.dialects.media_refs import BadMedia, check_media
 from simulator.dialects.new_api import middleware_body

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from simulator.answers import Answer, Call, Refused, json_answer
-from simulator.dialects.ark_error import ArkError, error_body, invalid, missing, moderation_message
+from simulator.ark_error import ArkError, error_body, invalid, missing, moderation_message
 from simulator.dialects.ark_rules import ModelRules, read_order
 from simulator.dialects.ark_view import WORDS, ark_task
 from simulator.dialects.base import Dialect, Route, View, json_object

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from simulator.dialects.ark_error import ArkError, invalid, missing
+from simulator.ark_error import ArkError, invalid, missing
 from simulator.dialects.media_refs import BadMedia, check_media
 
 Mode = Literal["text", "first_frame", "first_last_frame", "reference"]

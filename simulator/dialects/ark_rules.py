@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.ark_error import ArkError, invalid, missing
 from simulator.dialects.ark_content import Content, read_content
-from simulator.dialects.ark_error import ArkError, invalid, missing
 from simulator.dialects.base import REFERENCE_VIDEO_S
 from simulator.pixels import RATIOS
 from simulator.tasks import Order

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from simulator.answers import Answer, Call, Refused, json_answer
-from simulator.dialects.ark_error import ArkError
+from simulator.ark_error import ArkError
 from simulator.dialects.callback_urls import CallbackRules
 from simulator.faults.kinds import Where
 from simulator.tasks import Order, Phase, Task

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from simulator.answers import Answer, Call, json_answer
-from simulator.dialects.ark_error import ArkError, error_body, moderation_message
+from simulator.ark_error import ArkError, error_body, moderation_message
 
 SATURATED = "当前分组上游负载已饱和，请稍后再试"
 

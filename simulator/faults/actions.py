@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from simulator.answers import HTML_TYPE, JSON_TYPE, Answer, Cut
-from simulator.dialects.ark_error import moderation_message
+from simulator.ark_error import moderation_message
 from simulator.faults.rules import Rule
 from simulator.tasks import Fate
 

@@ -1,4 +1,4 @@
-"""The SQL of admission: which accounts may be given jobs, and what each has in use. `storage.admission.fair_share` deals the slots."""
+"""Which accounts may be given jobs, and how many slots each has in use. `fair_share` deals them out."""
 
 from __future__ import annotations
 

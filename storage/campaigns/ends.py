@@ -17,7 +17,7 @@ from storage.webhooks.outbox import tell_campaign
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class EndedCampaign:
     """A campaign that has just ended."""
 
     id: UUID
@@ -42,7 +42,7 @@ FROM quiet q JOIN campaigns c ON c.id = q.id
 _SETTLE: LiteralString = "UPDATE campaigns SET settled = true, settled_jobs = %(jobs)s WHERE id = %(id)s"
 
 
-def settle(conn: Connection, limit: int) -> list[Settled]:
+def end_campaigns(conn: Connection, limit: int) -> list[EndedCampaign]:
     """Note the campaigns whose jobs have all ended, and tell whoever wants to hear of it; gives those told of.
 
     One that got more jobs is told of again once these have ended as well, after an enqueue that added none it is not.
@@ -55,7 +55,7 @@ def settle(conn: Connection, limit: int) -> list[Settled]:
         conn.execute(_SETTLE, {"id": row["id"], "jobs": jobs})
         if jobs != row["settled_jobs"]:
             tell_campaign(conn, row["id"], row["tenant"], jobs, _document(conn, row, jobs))
-            ended.append(Settled(row["id"], row["tenant"], row["name"], row["counts"]))
+            ended.append(EndedCampaign(row["id"], row["tenant"], row["name"], row["counts"]))
     return ended
 
 

@@ -13,8 +13,8 @@ from psycopg.rows import class_row
 from storage.admission.fair_share import claim_submits as claim_submits
 from storage.database import Connection
 from storage.jobs.records import (
-    AttemptMarks,
     AttemptOutcome,
+    Correlation,
     Doubt,
     Move,
     Moved,
@@ -107,15 +107,16 @@ def accepted(conn: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Accepted]:
 _BEGIN: LiteralString = """
 INSERT INTO attempts (job_id, number, account, model, seed, callback_hash)
 SELECT j.id, j.attempt, j.account, j.model, i.seed, i.callback_hash
-FROM jobs j JOIN jsonb_to_recordset(%(marks)s::jsonb) AS i(id uuid, seed bigint, callback_hash text) ON j.id = i.id
+FROM jobs j
+JOIN jsonb_to_recordset(%(rows)s::jsonb) AS i(id uuid, seed bigint, callback_hash text) ON j.id = i.id
 """
 
 
-def begin_attempts(conn: Connection, moves: Sequence[Move], marks: Mapping[UUID, AttemptMarks]) -> list[Moved]:
+def begin_attempts(conn: Connection, moves: Sequence[Move], correlations: Mapping[UUID, Correlation]) -> list[Moved]:
     """Move queued jobs to submitting and store the attempt of each, to be committed before any POST."""
     begun = move(conn, moves)
     if begun:
-        conn.execute(_BEGIN, {"marks": dumps([{"id": item.id, **asdict(marks[item.id])} for item in begun])})
+        conn.execute(_BEGIN, {"rows": dumps([{"id": item.id, **asdict(correlations[item.id])} for item in begun])})
     return begun
 
 

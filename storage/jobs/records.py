@@ -138,7 +138,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptMarks:
+class Correlation:
     """By what an attempt can be recognised at the gateway later: its seed, and the hash of its callback token."""
 
     seed: int | None = None

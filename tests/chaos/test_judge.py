@@ -14,7 +14,7 @@ from storage.bucket.objects import Objects
 from storage.database import connect
 from storage.jobs import attempts, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
-from storage.jobs.records import AttemptMarks, AttemptOutcome, Move, NewJob
+from storage.jobs.records import AttemptOutcome, Correlation, Move, NewJob
 from storage.jobs.states import JobState
 from storage.leases import Claimed
 from storage.settings import Settings
@@ -38,7 +38,7 @@ def job_id(settings: Settings) -> UUID:
     with connect(settings.require_database_url()) as conn:
         enqueue_jobs(conn, [new])
         [claimed] = fair_share.claim_submits(conn, "main", "anyfast", 1, 60.0)
-        attempts.begin_attempts(conn, [_begin(claimed)], {new.id: AttemptMarks()})
+        attempts.begin_attempts(conn, [_begin(claimed)], {new.id: Correlation()})
         move = Move(
             new.id,
             (S.SUBMITTING,),

@@ -27,7 +27,7 @@ from seedance.errors import (
     TaskUnknown,
     Throttled,
 )
-from seedance.gateways.base import Attempt, Dialect, TaskReport, TaskStatus, WireAnswer, WireCall
+from seedance.gateways.base import AttemptOptions, Dialect, TaskReport, TaskStatus, WireAnswer, WireCall
 from seedance.gateways.registry import DIALECTS
 from seedance.request import GenerationRequest, parse_request
 from simulator.main import SimulatorOptions, running
@@ -73,7 +73,7 @@ def with_client(url: str, dialect: Dialect, work: Callable[[GatewayClient], Awai
     return asyncio.run(run())
 
 
-async def generate(client: GatewayClient, request: GenerationRequest, attempt: Attempt) -> TaskReport:
+async def generate(client: GatewayClient, request: GenerationRequest, attempt: AttemptOptions) -> TaskReport:
     """Submit and poll to the end."""
     task_id = (await client.submit(request, attempt)).task_id
     async with asyncio.timeout(20):
@@ -90,7 +90,7 @@ def test_every_recorded_request_is_accepted_and_its_video_is_found(url: str, dia
     async def work(client: GatewayClient) -> list[TaskReport]:
         return await asyncio.gather(
             *(
-                generate(client, parse_request(row["request"]), Attempt(seed=row.get("attempt", {}).get("seed")))
+                generate(client, parse_request(row["request"]), AttemptOptions(seed=row.get("attempt", {}).get("seed")))
                 for row in recorded
             )
         )
@@ -113,7 +113,7 @@ def test_what_the_dialect_does_not_refuse_is_accepted(
     url: str, dialect: Dialect, request: GenerationRequest, seed: int | None
 ) -> None:
     if not dialect.refusals(request):
-        with_client(url, dialect, lambda client: client.submit(request, Attempt(seed)))
+        with_client(url, dialect, lambda client: client.submit(request, AttemptOptions(seed)))
 
 
 @EVERY_DIALECT
@@ -125,7 +125,7 @@ def test_an_unknown_task(url: str, dialect: Dialect) -> None:
 @EVERY_DIALECT
 def test_a_wrong_key(url: str, dialect: Dialect) -> None:
     with pytest.raises(AccountProblem) as caught:
-        with_client(url, dialect, lambda client: client.submit(FOX, Attempt()), key="sk-wrong-key")
+        with_client(url, dialect, lambda client: client.submit(FOX, AttemptOptions()), key="sk-wrong-key")
     assert caught.value.kind == "auth"
     assert "sk-wrong-key" not in str(caught.value)
 
@@ -158,7 +158,7 @@ def test_what_a_failed_create_means(
 ) -> None:
     faults(where="create", gateway=dialect.name, **rule)
     with pytest.raises(GatewayError) as caught:
-        with_client(url, dialect, lambda client: client.submit(FOX, Attempt()))
+        with_client(url, dialect, lambda client: client.submit(FOX, AttemptOptions()))
     assert type(caught.value) is kind
     assert {name: getattr(caught.value, name) for name in attributes} == attributes
 
@@ -175,7 +175,7 @@ def test_how_a_task_ends_badly(
     url: str, faults: Callable[..., None], dialect: Dialect, rule: dict[str, Any], status: TaskStatus, code: str
 ) -> None:
     faults(where="create", gateway=dialect.name, **rule)
-    report = with_client(url, dialect, lambda client: generate(client, FOX, Attempt()))
+    report = with_client(url, dialect, lambda client: generate(client, FOX, AttemptOptions()))
     assert report.status is status
     assert report.failure is not None and report.failure.code == code
 
@@ -183,13 +183,13 @@ def test_how_a_task_ends_badly(
 @pytest.mark.parametrize("name", ["anyfast", "uniall", "12ai"])
 def test_a_task_that_new_api_lost(url: str, faults: Callable[..., None], name: str) -> None:
     faults(where="create", gateway=name, kind="lost")
-    report = with_client(url, DIALECTS[name], lambda client: generate(client, FOX, Attempt()))
+    report = with_client(url, DIALECTS[name], lambda client: generate(client, FOX, AttemptOptions()))
     assert report.status is TaskStatus.LOST
 
 
 def test_what_expired_inside_is_seen_through_the_outer_status(url: str, faults: Callable[..., None]) -> None:
     faults(where="create", gateway="anyfast", kind="inner_expired")
-    report = with_client(url, DIALECTS["anyfast"], lambda client: generate(client, FOX, Attempt()))
+    report = with_client(url, DIALECTS["anyfast"], lambda client: generate(client, FOX, AttemptOptions()))
     assert report.status is TaskStatus.EXPIRED
 
 
@@ -198,7 +198,7 @@ def test_an_unknown_word_keeps_the_task_alive(url: str, faults: Callable[..., No
     faults(where="query", gateway=dialect.name, kind="unknown_status", status="ARCHIVED")
 
     async def work(client: GatewayClient) -> TaskReport:
-        return await client.query((await client.submit(FOX, Attempt())).task_id)
+        return await client.query((await client.submit(FOX, AttemptOptions())).task_id)
 
     report = with_client(url, dialect, work)
     assert report.status is TaskStatus.UNKNOWN
@@ -231,7 +231,7 @@ def test_a_callback_names_the_task(url: str, name: str) -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         callback_url = f"http://127.0.0.1:{server.server_address[1]}/callbacks/{name}/token"
         assert dialect.callback_problem(callback_url, allow_private=True) is None
-        attempt = Attempt(callback_url=callback_url)
+        attempt = AttemptOptions(callback_url=callback_url)
         submitted = with_client(url, dialect, lambda client: client.submit(FOX, attempt))
         assert dialect.read_callback(bodies.get(timeout=20)) == submitted.task_id
         server.shutdown()
@@ -244,7 +244,7 @@ def sent(http: httpx.Client, call: WireCall | None) -> WireAnswer:
 
 def test_ark_lists_tasks_with_the_seeds_of_their_attempts(url: str) -> None:
     ark = DIALECTS["ark"]
-    with_client(url, ark, lambda client: generate(client, FOX, Attempt(seed=11)))
+    with_client(url, ark, lambda client: generate(client, FOX, AttemptOptions(seed=11)))
     with ark_over(url) as http:
         newest = ark.read_list(sent(http, ark.list_call(page_size=1, status=TaskStatus.SUCCEEDED)))
         (task,) = newest.tasks
@@ -262,12 +262,12 @@ def test_ark_lists_tasks_with_the_seeds_of_their_attempts(url: str) -> None:
 def test_ark_cancels_what_is_queued_and_refuses_what_runs() -> None:
     ark = DIALECTS["ark"]
     with running(SimulatorOptions(seed=7, time="fixed", median_seconds=60)) as base_url, ark_over(base_url) as http:
-        task_id = ark.read_submitted(send(http, ark.submit_call(FOX, Attempt()))).task_id
+        task_id = ark.read_submitted(send(http, ark.submit_call(FOX, AttemptOptions()))).task_id
         assert sent(http, ark.cancel_call(task_id)).status == 200
         assert ark.read_report(send(http, ark.query_call(task_id))).status is TaskStatus.CANCELLED
         assert type(ark.read_error("cancel", sent(http, ark.cancel_call("cgt-unknown")))) is TaskUnknown
     with running(SimulatorOptions(seed=7, time="fixed", median_seconds=8)) as base_url, ark_over(base_url) as http:
-        task_id = ark.read_submitted(send(http, ark.submit_call(FOX, Attempt()))).task_id
+        task_id = ark.read_submitted(send(http, ark.submit_call(FOX, AttemptOptions()))).task_id
         end = time.monotonic() + 8
         while ark.read_report(send(http, ark.query_call(task_id))).status is TaskStatus.QUEUED:
             assert time.monotonic() < end

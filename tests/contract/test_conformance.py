@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
-from seedance.gateways.base import Attempt, Dialect, TaskReport, TaskStatus, WireAnswer, WireCall
+from seedance.gateways.base import AttemptOptions, Dialect, TaskReport, TaskStatus, WireAnswer, WireCall
 from seedance.gateways.registry import DIALECTS
 from seedance.request import GenerationRequest, parse_request
 from tests.contract.recorded import REQUIRED, Example, examples, load
@@ -48,7 +48,7 @@ def test_has_recorded_examples(dialect: Dialect, kind: str) -> None:
 def test_request_becomes_exactly_this_call(example: Example) -> None:
     request = parse_request(example.data["request"])
     assert example.dialect.refusals(request) == []
-    call = example.dialect.submit_call(request, Attempt(**example.data.get("attempt", {})))
+    call = example.dialect.submit_call(request, AttemptOptions(**example.data.get("attempt", {})))
     assert call == WireCall(**example.data["call"])
     assert json.loads(orjson.dumps(call.json)) == example.data["call"]["json"]
 
@@ -139,7 +139,7 @@ def test_any_valid_request_is_refused_by_field_or_becomes_a_call(
         return
     assert dialect.model_for(request)
     assert all(problem.message for problem in dialect.warnings(request))
-    call = dialect.submit_call(request, Attempt(seed, callback))
+    call = dialect.submit_call(request, AttemptOptions(seed, callback))
     text = orjson.dumps(call.json).decode()
     assert call.method == "POST" and call.path.startswith("/")
     assert json.dumps(request.prompt, ensure_ascii=False)[1:-1] in json.dumps(call.json, ensure_ascii=False)
@@ -155,13 +155,13 @@ def test_nothing_asked_for_is_dropped(dialect: Dialect, request: GenerationReque
     """A setting that changes the video and is not refused changes the call, whatever the gateway's word for it."""
     if dialect.refusals(request):
         return
-    call = dialect.submit_call(request, Attempt())
+    call = dialect.submit_call(request, AttemptOptions())
     for name in ("resolution", "ratio", "duration", "audio", "web_search", "watermark", "return_last_frame", "seed"):
         value = getattr(request, name)
         if value is None or value is False or (name == "seed" and value == -1):
             continue
         without = request.model_copy(update={name: None})
-        changed = dialect.submit_call(without, Attempt())
+        changed = dialect.submit_call(without, AttemptOptions())
         same_as_default = name == "resolution" and dialect.model_for(request) == dialect.model_for(without)
         assert changed != call or same_as_default, name
 

@@ -19,7 +19,8 @@ from worker.batch import run_batch
 from worker.failpoints import failpoint
 from worker.polling.costs import reported_cost
 from worker.polling.decisions import decide_cancel, decide_poll
-from worker.polling.task_list import Listing
+from worker.polling.plan import PollPlan
+from worker.polling.task_list import TaskList
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.poll")
@@ -45,9 +46,9 @@ def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int
             return
     if held:
         failpoint("poll.after_load")
-        listing = Listing(runtime, client, [work.gateway_task_id or "" for work in held])
+        task_list = TaskList(runtime, client, [work.gateway_task_id or "" for work in held])
         run_batch(
-            runtime, held, lambda work: _query(client, work, listing), lambda batch: _write(runtime, client, batch)
+            runtime, held, lambda work: _query(client, work, task_list), lambda batch: _write(runtime, client, batch)
         )
 
 
@@ -60,11 +61,11 @@ def _without_account(runtime: Runtime, conn: Connection, held: Sequence[Work]) -
     transitions.postpone(conn, [(work.id, work.claim, wait_s, "account_missing", 0, 0) for work in held])
 
 
-async def _query(client: GatewayClient, work: Work, listing: Listing) -> Polled:
+async def _query(client: GatewayClient, work: Work, task_list: TaskList) -> Polled:
     task_id = work.gateway_task_id or ""
     result: TaskReport | GatewayError
     try:
-        result = await listing.get(task_id) or await client.query(task_id)
+        result = await task_list.get(task_id) or await client.query(task_id)
     except GatewayError as exc:
         result = exc
     except Exception as exc:  # a query can always be repeated
@@ -90,7 +91,7 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
     later: list[tuple[UUID, int, float, str, int, int]] = []
     for item in polled:
         work = item.work
-        pacing = runtime.pacing_for(client, work.request)
+        pacing = runtime.part(PollPlan).pacing_for(client, work.request)
         decision = decide_poll(item.result, work, client.dialect, pacing, runtime.settings.generation_timeout_seconds)
         if work.cancel_request is not None:
             decision = decide_cancel(item.result, item.cancelled, work.cancel_request, decision)

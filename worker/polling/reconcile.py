@@ -53,7 +53,7 @@ Evidence = Found | Unproven
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class RetryLater:
     """Look again later."""
 
     reason: str
@@ -79,7 +79,7 @@ def reconcile_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID
         for doubt in held:
             evidence = found.get(doubt.id, Unproven.NO_MEANS)
             move = decide(doubt, evidence, runtime.settings)
-            if isinstance(move, Wait):
+            if isinstance(move, RetryLater):
                 later.append((doubt.id, doubt.claim, move.seconds, move.reason, 0, 0))
                 continue
             moves.append(move)
@@ -107,7 +107,7 @@ def _newly_held(
     return outbox.newly_held(conn, held) if held else []
 
 
-def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move | Wait:
+def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move | RetryLater:
     """Where an unconfirmed job goes. It is sent again only where that cannot pay twice, or where the policy says so."""
     source = (JobState.UNCONFIRMED,)
     if isinstance(evidence, Found):
@@ -127,7 +127,7 @@ def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move | Wait:
         return Move(doubt.id, source, target, again, doubt.claim, doubt.attempt, patch=patch, detail=detail)
     left_s = max(grace_s - doubt.age_s, 0.0)
     wait_s = min(CHECK_S, left_s + 0.1, max(grace_s / 4, 0.5)) if left_s else CHECK_S
-    return Wait(HELD if evidence is Unproven.NO_MEANS else "looking", wait_s)
+    return RetryLater(HELD if evidence is Unproven.NO_MEANS else "looking", wait_s)
 
 
 async def _look(runtime: Runtime, client: GatewayClient, held: Sequence[Doubt]) -> dict[UUID, Evidence]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from seedance.client import GatewayClient
 from seedance.errors import AccountProblem, BadAnswer, Rejected, TaskUnknown
 from seedance.gateways.base import TaskReport, TaskStatus
+from worker.polling.plan import PollPlan
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.poll")
@@ -18,14 +19,14 @@ REFUSED_FOR_S = 600.0
 """After a list that could not be had, tasks are asked about one by one for so long."""
 
 
-class Listing:
+class TaskList:
     """What one list says of the tasks of a batch; asked for when the first of them is. To be used on the loop."""
 
     def __init__(self, runtime: Runtime, client: GatewayClient, task_ids: Sequence[str]) -> None:
         self._runtime = runtime
         self._client = client
         most = client.dialect.capabilities().list_ids
-        wanted = runtime.lists_again_at.get(client.account.name, 0.0) <= time.monotonic()
+        wanted = runtime.part(PollPlan).lists_again_at.get(client.account.name, 0.0) <= time.monotonic()
         pages = [task_ids[start : start + most] for start in range(0, len(task_ids), most)] if most and wanted else []
         self._pages = [page for page in pages if len(page) > 1]
         self._asked: dict[str, asyncio.Task[dict[str, TaskReport]]] = {}
@@ -52,7 +53,7 @@ class Listing:
             return await self._client.query_many(task_ids)
         except (Rejected, TaskUnknown, AccountProblem, BadAnswer) as exc:  # whoever may not list may still ask for one
             log.warning("poll.no_list account=%s code=%s %s", self._client.account.name, exc.code, exc.message)
-            self._runtime.lists_again_at[self._client.account.name] = time.monotonic() + REFUSED_FOR_S
+            self._runtime.part(PollPlan).lists_again_at[self._client.account.name] = time.monotonic() + REFUSED_FOR_S
             return {}
 
 

@@ -17,7 +17,7 @@ from worker.submitting.decisions import UNCONFIRMED_CHECK_S
 
 BATCH = 500
 SETTLE_EVERY_S = 1.0
-Duty = Callable[[Connection, Settings], int]
+MaintenanceTask = Callable[[Connection, Settings], int]
 
 
 def lost_submits(conn: Connection, settings: Settings) -> int:
@@ -61,7 +61,7 @@ def settled_budgets(conn: Connection, settings: Settings) -> int:
     return budgets.settle(conn)
 
 
-def every(seconds: float, duty: Duty) -> Duty:
+def every(seconds: float, duty: MaintenanceTask) -> MaintenanceTask:
     """A duty that is not worth doing at each tick: done the first time, and then so long after it was done last."""
     next_at = 0.0
 
@@ -76,7 +76,7 @@ def every(seconds: float, duty: Duty) -> Duty:
     return sometimes
 
 
-DUTIES: tuple[Duty, ...] = (
+MAINTENANCE: tuple[MaintenanceTask, ...] = (
     lost_submits,
     cancelled_in_queue,
     deadlines,

@@ -12,7 +12,7 @@ log = logging.getLogger("reelq.retention")
 
 DAY_S = 86400.0
 EVERY_S = 5.0
-# In one transaction of the scheduler's. Together with `EVERY_S` that is 200 jobs a second, with some six rows each.
+# In one transaction of the scheduler's. GroupCommit with `EVERY_S` that is 200 jobs a second, with some six rows each.
 EVENTS, JOBS = 5_000, 1_000
 
 

@@ -19,7 +19,7 @@ from storage.database import Database, DatabaseUnavailable
 from storage.settings import Settings, load_settings
 from worker.failpoints import failpoint
 from worker.scheduling.dispatch import Dispatcher
-from worker.scheduling.maintenance import DUTIES
+from worker.scheduling.maintenance import MAINTENANCE
 
 log = logging.getLogger("reelq.scheduler")
 
@@ -75,10 +75,10 @@ class DueScheduler(Scheduler):
 
     def _round(self) -> None:
         # The duties come first and need no broker, so that a broker that is down does not hold them up.
-        for duty in DUTIES:
+        for duty in MAINTENANCE:
             with self.database.begin() as conn:
                 duty(conn, self.settings)
-        failpoint("scheduler.after_duties")
+        failpoint("scheduler.after_maintenance")
         if time.monotonic() - self._beaten_at > HEARTBEAT_S:
             with self.database.begin() as conn:
                 heartbeats.beat(conn, "scheduler", self._instance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from storage.campaigns.ends import settle
+from storage.campaigns.ends import end_campaigns
 from storage.database import Connection
 from storage.settings import Settings
 from storage.webhooks.delivery import sweep_messages
@@ -20,7 +20,7 @@ DELIVERED_DAYS, DEAD_DAYS = 7, 30
 
 def finished_campaigns(conn: Connection, settings: Settings) -> int:
     """Campaigns whose jobs have all ended: whoever wants to hear of it is told."""
-    ended = settle(conn, CAMPAIGNS)
+    ended = end_campaigns(conn, CAMPAIGNS)
     for item in ended:
         counts = " ".join(f"{state}={number}" for state, number in sorted(item.counts.items()))
         log.info("campaign.finished campaign_id=%s %s", item.id, counts)

@@ -30,7 +30,7 @@ from storage import assets
 from storage.assets import AssetRow
 from storage.bucket.objects import MAX_LINK_S, input_key
 from worker.runtime import Runtime, boottime_s
-from worker.submitting.inputs import read_object
+from worker.submitting.inputs import InlineSlots, read_object
 
 log = logging.getLogger("reelq.assets")
 
@@ -141,7 +141,7 @@ async def _step(
 
     if runtime.settings.bucket_reachable_by(client.account):
         return await gateway.bring(group_id, row.name, file.modality, link, may_post)
-    async with runtime.inline_slots:  # a form has the whole file in it
+    async with runtime.part(InlineSlots).slots:  # a form has the whole file in it
         return await gateway.bring(group_id, row.name, file.modality, content, may_post)
 
 

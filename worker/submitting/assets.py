@@ -22,6 +22,7 @@ from storage.jobs import transitions
 from storage.jobs.records import Move, Work
 from storage.jobs.states import JobState
 from worker.decisions import Decision, fail
+from worker.polling.plan import PollPlan
 from worker.runtime import Runtime
 from worker.submitting.asset_steps import (
     GROUP,
@@ -42,7 +43,7 @@ _MEDIA_FIELDS = ("first_frame", "last_frame", *MAX_REFERENCES)
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class JobWithAssets:
     """A job that cannot be submitted now, and its files; `step` as far as it is known from the table."""
 
     work: Work
@@ -56,7 +57,7 @@ class Sorted:
     missing in it goes another way."""
 
     ready: Sequence[Work]
-    waiting: Sequence[Waiting]
+    waiting: Sequence[JobWithAssets]
     usable: Mapping[str, str]
 
 
@@ -74,23 +75,23 @@ def sort_by_assets(runtime: Runtime, client: GatewayClient, held: Sequence[Work]
     if _goes_another_way(client, rows.get(group)):
         return Sorted(held, (), {})
     ready: list[Work] = []
-    waiting: list[Waiting] = []
+    waiting: list[JobWithAssets] = []
     usable: dict[str, str] = {}
     for work in held:
         files = [file for file in needed[work.id] if not _goes_another_way(client, rows.get(file.sha256))]
         states = {file: rows.get(file.sha256) for file in files}
         failed = next((row for row in states.values() if row is not None and row.status == "failed"), None)
         if failed is not None:
-            waiting.append(Waiting(work, files, Trouble(failed=_message_of(failed))))
+            waiting.append(JobWithAssets(work, files, Trouble(failed=_message_of(failed))))
         elif all(row is not None and row.status == "active" for row in states.values()):
             ready.append(work)
             usable |= {file.reference: f"asset://{row.asset_id}" for file, row in states.items() if row is not None}
         else:
-            waiting.append(Waiting(work, files))
+            waiting.append(JobWithAssets(work, files))
     return Sorted(ready, waiting, usable)
 
 
-def bring_assets(runtime: Runtime, client: GatewayClient, waiting: Sequence[Waiting]) -> None:
+def bring_assets(runtime: Runtime, client: GatewayClient, waiting: Sequence[JobWithAssets]) -> None:
     """Go one step further with every file that these jobs wait for, and put the jobs back until the next one."""
     if not waiting:
         return
@@ -132,7 +133,7 @@ def bring_assets(runtime: Runtime, client: GatewayClient, waiting: Sequence[Wait
         transitions.move(conn, moves)
 
 
-def _trouble(item: Waiting, steps: Mapping[str, Step]) -> Trouble | None:
+def _trouble(item: JobWithAssets, steps: Mapping[str, Step]) -> Trouble | None:
     found = [item.step, *(steps[file.sha256] for file in item.files if file.sha256 in steps)]
     return next((step for step in found if isinstance(step, Trouble)), None)
 
@@ -140,7 +141,7 @@ def _trouble(item: Waiting, steps: Mapping[str, Step]) -> Trouble | None:
 def _decision(
     runtime: Runtime,
     client: GatewayClient,
-    item: Waiting,
+    item: JobWithAssets,
     steps: Mapping[str, Step],
     trouble: Trouble | None,
     *,
@@ -153,13 +154,13 @@ def _decision(
         return Decision(JobState.QUEUED, "asset_processing", later, patch)
     if trouble.error is not None:
         refusals, setbacks = refusals_of(item.work, trouble.error), item.work.setbacks
-        return decide_submit(trouble.error, refusals, runtime.pacing, away=setbacks if away else None)
+        return decide_submit(trouble.error, refusals, runtime.part(PollPlan).pacing, away=setbacks if away else None)
     if _falls_back(runtime, client, item):
         return Decision(JobState.QUEUED, "asset_not_offered", 0.0, {"account": None, "gateway": None, "model": None})
     return fail("asset_failed", f"a file could not become an asset of {client.account.name}: {trouble.failed}")
 
 
-def _falls_back(runtime: Runtime, client: GatewayClient, item: Waiting) -> bool:
+def _falls_back(runtime: Runtime, client: GatewayClient, item: JobWithAssets) -> bool:
     """Whether what failed is only that this key may make no assets, and the account leaves it at that."""
     keys = [file.sha256 for file in item.files]
     with runtime.database.begin() as conn:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import secrets
 
 from seedance.client import GatewayClient
-from seedance.gateways.base import Attempt
+from seedance.gateways.base import AttemptOptions
 from seedance.request import GenerationRequest
 from storage.jobs.attempts import hash_token
-from storage.jobs.records import AttemptMarks
+from storage.jobs.records import Correlation
 from storage.settings import Settings
 
 RANDOM_SEED = -1
 _SEEDS = 2**31
 
 
-def mark(
+def correlate(
     client: GatewayClient, request: GenerationRequest, settings: Settings, deadline_in_s: float | None = None
-) -> tuple[Attempt, AttemptMarks]:
+) -> tuple[AttemptOptions, Correlation]:
     """What this attempt is sent with, and what is stored of it before it is sent.
 
     The seed is chosen where the gateway lists its tasks with their seeds, unless the job asks for one. The callback URL
@@ -25,8 +25,8 @@ def mark(
     """
     seed = _seed(client, request)
     url, token = _callback(client, settings)
-    marks = AttemptMarks(seed, hash_token(token) if url is not None else None)
-    return Attempt(seed, url, deadline_in_s), marks
+    correlations = Correlation(seed, hash_token(token) if url is not None else None)
+    return AttemptOptions(seed, url, deadline_in_s), correlations
 
 
 def _seed(client: GatewayClient, request: GenerationRequest) -> int | None:

@@ -14,7 +14,17 @@ from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 from storage.bucket.objects import MAX_LINK_S, StoreUnavailable, input_key
-from worker.runtime import Runtime
+from worker.runtime import Part, Runtime
+
+INLINE_AT_ONCE = 2
+
+
+class InlineSlots(Part):
+    """Bounds how many requests hold whole files in memory to send them."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
+        self.slots = asyncio.Semaphore(INLINE_AT_ONCE)
 
 
 def with_inputs(
@@ -61,7 +71,7 @@ async def inlined(
     if not files:
         yield request
         return
-    async with runtime.inline_slots:
+    async with runtime.part(InlineSlots).slots:
         replaced = {}
         for name, (modality, value) in files.items():
             content = await read_object(runtime, client, value)

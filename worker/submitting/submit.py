@@ -9,23 +9,24 @@ from uuid import UUID
 
 from seedance.client import GatewayClient
 from seedance.errors import GatewayError, NotTried, OutcomeUnknown
-from seedance.gateways.base import Attempt, Submitted
+from seedance.gateways.base import AttemptOptions, Submitted
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, parse_request
 from storage.admission.throttling import throttle
 from storage.jobs import attempts, transitions
-from storage.jobs.records import AttemptMarks, AttemptOutcome, Move, Work
+from storage.jobs.records import AttemptOutcome, Correlation, Move, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from worker.batch import run_batch
 from worker.decisions import Decision, fail
 from worker.failpoints import failpoint
 from worker.polling.pacing import PollPacing
+from worker.polling.plan import PollPlan
 from worker.runtime import Runtime, boottime_s
 from worker.submitting.adopt import adopt_accepted
 from worker.submitting.assets import bring_assets, sort_by_assets
 from worker.submitting.circuit_breaker import account_is_to_blame, suspend
-from worker.submitting.correlation import RANDOM_SEED, mark
+from worker.submitting.correlation import RANDOM_SEED, correlate
 from worker.submitting.decisions import decide_submit, named_pause_s, refusals_of
 from worker.submitting.inputs import inlined, with_inputs
 
@@ -41,7 +42,7 @@ class Ready:
     work: Work
     request: GenerationRequest
     attempt: int
-    sent_with: Attempt
+    sent_with: AttemptOptions
     post_before: float
     """On the boot clock; after it the lease may be over and somebody else may have decided about the job."""
 
@@ -84,8 +85,8 @@ def begin(
     begun_at = boottime_s()
     lease_s = runtime.settings.lease_seconds
     requests: dict[UUID, GenerationRequest] = {}
-    sent_with: dict[UUID, Attempt] = {}
-    marks: dict[UUID, AttemptMarks] = {}
+    sent_with: dict[UUID, AttemptOptions] = {}
+    correlations: dict[UUID, Correlation] = {}
     ended: list[Move] = []
     begins: list[Move] = []
     for work in held:
@@ -94,14 +95,14 @@ def begin(
             ended.append(_move(work, prepared))
             continue
         requests[work.id] = prepared
-        sent_with[work.id], marks[work.id] = mark(client, prepared, runtime.settings, work.deadline_in_s)
+        sent_with[work.id], correlations[work.id] = correlate(client, prepared, runtime.settings, work.deadline_in_s)
         patch = {"gateway": client.dialect.name, "model": client.dialect.model_for(prepared)}
         begins.append(
             Move(work.id, (JobState.QUEUED,), JobState.SUBMITTING, "submit", work.claim, due_in_s=lease_s, patch=patch)
         )
     with runtime.database.begin() as conn:
         transitions.move(conn, ended)
-        begun = {item.id: item.attempt for item in attempts.begin_attempts(conn, begins, marks)}
+        begun = {item.id: item.attempt for item in attempts.begin_attempts(conn, begins, correlations)}
     post_before = begun_at + lease_s - runtime.settings.submit_timeout_seconds
     return [
         Ready(work, requests[work.id], begun[work.id], sent_with[work.id], post_before)
@@ -146,7 +147,7 @@ async def _post(runtime: Runtime, client: GatewayClient, ready: Ready) -> Posted
 
 def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) -> None:
     account = client.account.name
-    pacings = [runtime.pacing_for(client, item.ready.work.request) for item in posted]
+    pacings = [runtime.part(PollPlan).pacing_for(client, item.ready.work.request) for item in posted]
     with runtime.database.begin() as conn:
         # What is said of the account comes before what is said of its jobs, as schedulers lock them.
         away = account_is_to_blame(conn, account, [(p.ready.work.id, p.ready.attempt, p.result) for p in posted])

@@ -10,7 +10,7 @@ COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE = 16, 4
 BYTES_AT_ONCE, URGENT_BYTES_AT_ONCE = 64 * 2**20, 16 * 2**20
 
 
-class ByteBudget:
+class MemoryLimit:
     """Hands out bytes, first come, first served; to be used on one event loop."""
 
     def __init__(self, total: int) -> None:
@@ -47,8 +47,8 @@ class Capacity:
     def __init__(self) -> None:
         self._slots = asyncio.Semaphore(COPIES_AT_ONCE)
         self._urgent_slots = asyncio.Semaphore(URGENT_COPIES_AT_ONCE)
-        self._bytes = ByteBudget(BYTES_AT_ONCE)
-        self._urgent_bytes = ByteBudget(URGENT_BYTES_AT_ONCE)
+        self._bytes = MemoryLimit(BYTES_AT_ONCE)
+        self._urgent_bytes = MemoryLimit(URGENT_BYTES_AT_ONCE)
 
     @asynccontextmanager
     async def slot(self, *, urgent: bool) -> AsyncIterator[None]:

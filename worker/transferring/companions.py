@@ -14,11 +14,12 @@ from worker.transferring.download import VideoSource
 from worker.transferring.fetch import DownloadFailed, UrlRefused
 from worker.transferring.part_buffer import PartBuffer
 from worker.transferring.poster import POSTER_TYPE, Posters, Unreadable
+from worker.transferring.resources import CopyResources
 from worker.transferring.sidecar import SIDECAR_TYPE, sidecar
 from worker.transferring.upload import Stored, put
 from worker.transferring.video import Video
 
-log = logging.getLogger("reelq.extras")
+log = logging.getLogger("reelq.companions")
 
 _PICTURES = {  # how a whole file of each kind begins and ends
     "png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82", "image/png"),
@@ -78,7 +79,7 @@ class PosterOf:
         return self._made
 
 
-async def store_extras(runtime: Runtime, video: Video, stored: Stored, poster: PosterOf) -> Complete:
+async def store_companions(runtime: Runtime, video: Video, stored: Stored, poster: PosterOf) -> Complete:
     """Store what belongs to a stored video, the files that need no download at the same time.
 
     Raises:
@@ -95,7 +96,7 @@ async def store_extras(runtime: Runtime, video: Video, stored: Stored, poster: P
             poster_key = key_beside(stored.key, "jpg")
             files.append((poster_key, picture, POSTER_TYPE))
         elif picture is not None:
-            log.warning("extras.no_poster job_id=%s %s", work.id, picture)
+            log.warning("companions.no_poster job_id=%s %s", work.id, picture)
             notes["poster"] = f"not made: {picture}"
     frame_key, trouble = None, None
     if work.last_frame_url:
@@ -114,7 +115,7 @@ async def store_extras(runtime: Runtime, video: Video, stored: Stored, poster: P
 
 
 async def _put_all(runtime: Runtime, files: Sequence[tuple[str, bytes, str]]) -> None:
-    session, objects = runtime.session(), runtime.objects
+    session, objects = runtime.part(CopyResources).store(), runtime.objects
     putting = (put(session, objects, key, data, content_type) for key, data, content_type in files)
     for done in await asyncio.gather(*putting, return_exceptions=True):
         if isinstance(done, BaseException):
@@ -122,16 +123,17 @@ async def _put_all(runtime: Runtime, files: Sequence[tuple[str, bytes, str]]) ->
 
 
 async def _store_last_frame(runtime: Runtime, video: Video, stored: Stored, url: str) -> str:
-    source = VideoSource(runtime.fetcher, url, video.trusted_host)
+    shared = runtime.part(CopyResources)
+    source = VideoSource(shared.fetcher, url, video.trusted_host)
     try:
         await source.open()
         held = min(source.length or MAX_PICTURE_BYTES, MAX_PICTURE_BYTES)
-        async with runtime.capacity.hold(held, urgent=video.urgent):
+        async with shared.capacity.hold(held, urgent=video.urgent):
             picture = await source.read(MAX_PICTURE_BYTES, PICTURE_LIMIT_S)
             for suffix, (begins, ends, content_type) in _PICTURES.items():
                 if picture.startswith(begins) and ends in picture[-_ENDING_BYTES:]:
                     key = key_beside(stored.key, f"last.{suffix}")
-                    await put(runtime.session(), runtime.objects, key, picture, content_type)
+                    await put(shared.store(), runtime.objects, key, picture, content_type)
                     return key
     finally:
         source.close()

@@ -9,10 +9,11 @@ from contextlib import aclosing
 from storage.bucket.objects import PART_BYTES, StoreUnavailable, video_key
 from worker.failpoints import failpoint
 from worker.runtime import Runtime
-from worker.transferring.companions import Complete, LastFrameMissing, PosterOf, store_extras
+from worker.transferring.companions import Complete, LastFrameMissing, PosterOf, store_companions
 from worker.transferring.download import VideoSource
 from worker.transferring.fetch import DownloadFailed, UrlRefused
 from worker.transferring.mp4 import NotAVideo
+from worker.transferring.resources import CopyResources
 from worker.transferring.upload import HELD_BYTES, Stored, store_video
 from worker.transferring.video import Video
 
@@ -26,11 +27,12 @@ Outcome = Complete | LastFrameMissing | UrlRefused | DownloadFailed | NotAVideo 
 async def copy_video(runtime: Runtime, video: Video) -> Outcome:
     """Copy one video as soon as there is room for it. Every failure is an outcome."""
     try:
-        async with runtime.capacity.slot(urgent=video.urgent), asyncio.timeout(COPY_LIMIT_S):
-            poster = PosterOf(runtime.posters)
+        shared = runtime.part(CopyResources)
+        async with shared.capacity.slot(urgent=video.urgent), asyncio.timeout(COPY_LIMIT_S):
+            poster = PosterOf(shared.posters)
             stored = video.stored or await _stream(runtime, video, poster)
-            complete = await store_extras(runtime, video, stored, poster)
-            failpoint("transfer.after_extras")
+            complete = await store_companions(runtime, video, stored, poster)
+            failpoint("transfer.after_companions")
             return complete
     except (LastFrameMissing, UrlRefused, DownloadFailed, NotAVideo, StoreUnavailable) as exc:
         return exc
@@ -43,14 +45,15 @@ async def copy_video(runtime: Runtime, video: Video) -> Outcome:
 
 async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
     work = video.work
-    source = VideoSource(runtime.fetcher, work.video_url or "", video.trusted_host)
+    shared = runtime.part(CopyResources)
+    source = VideoSource(shared.fetcher, work.video_url or "", video.trusted_host)
     try:
         await source.open()
         failpoint("transfer.after_open")
         small = source.length is not None and source.length <= PART_BYTES
         held = source.length if small and source.length is not None else HELD_BYTES
-        async with runtime.capacity.hold(held, urgent=video.urgent), aclosing(source.chunks()) as chunks:
+        async with shared.capacity.hold(held, urgent=video.urgent), aclosing(source.chunks()) as chunks:
             key = video_key(work.id, work.created_at)
-            return await store_video(runtime.session(), runtime.objects, key, chunks, poster.read_head)
+            return await store_video(shared.store(), runtime.objects, key, chunks, poster.read_head)
     finally:
         source.close()

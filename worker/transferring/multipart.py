@@ -50,10 +50,10 @@ class Parts:
         Raises:
             StoreUnavailable: the store did not take that one.
         """
-        await self._settle()
+        await self._await_sending()
         self._sending = asyncio.create_task(self._send(len(self._parts) + 1, part))
 
-    async def _settle(self) -> None:
+    async def _await_sending(self) -> None:
         sending, self._sending = self._sending, None
         if sending is not None:
             await sending  # a copy that is cancelled here takes it along
@@ -78,7 +78,7 @@ class Parts:
         Raises:
             StoreUnavailable: the store did not take the last part, or does not complete the upload.
         """
-        await self._settle()
+        await self._await_sending()
         answer = await ask(self._session, lambda: sign_complete(self._objects, self._key, self._upload_id, self._parts))
         if answer.status != 200 or not is_completed(answer.body):
             raise _refused("complete", answer)

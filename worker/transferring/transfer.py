@@ -23,6 +23,7 @@ from worker.transferring.companions import Complete
 from worker.transferring.copying import Outcome, copy_video
 from worker.transferring.decisions import decide_transfer
 from worker.transferring.fetch import host_of
+from worker.transferring.resources import CopyResources
 from worker.transferring.video import Video
 
 log = logging.getLogger("reelq.transfer")
@@ -81,7 +82,7 @@ class _Leases:
     async def guard(self, video: Video, copy: Coroutine[Any, Any, Copied]) -> Copied:
         task = asyncio.create_task(copy)
         self._running[video.work.id] = task
-        self._runtime.copies.add(task)
+        self._runtime.part(CopyResources).copies.add(task)
         try:
             return await task
         except asyncio.CancelledError:
@@ -89,7 +90,7 @@ class _Leases:
                 await asyncio.to_thread(self._release, (video.work.id, video.work.claim))
             raise
         finally:
-            self._runtime.copies.discard(task)
+            self._runtime.part(CopyResources).copies.discard(task)
             self._running.pop(video.work.id, None)
             self._open.pop(video.work.id, None)
 

@@ -27,13 +27,14 @@ from storage.webhooks.outbox import EventType
 from storage.webhooks.signing import sign
 from worker.batch import run_batch
 from worker.failpoints import failpoint
-from worker.runtime import Runtime
+from worker.runtime import Part, Runtime
 from worker.webhooks.decisions import RETRY_FOR_S, Verdict, decide, last_chance
-from worker.webhooks.sender import Answer
+from worker.webhooks.sender import Answer, WebhookSender
 
 log = logging.getLogger("reelq.notify")
 
 BATCH = 50
+TIMEOUT_S = 15.0
 RECEIVERS = 32
 """Receivers that are told at once, in the whole system."""
 AT_ONCE = 10
@@ -41,6 +42,19 @@ AT_ONCE = 10
 UNANSWERED = 3
 SPARE_S = (20.0, 60.0)
 """After so many POSTs without an answer in a row the rest of a batch is not tried, but waits so long."""
+
+
+class Sending(Part):
+    """The process's connections to receivers."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
+        settings = runtime.settings
+        self.wait_s = min(TIMEOUT_S, settings.lease_seconds / 3)
+        self.sender = WebhookSender(timeout_s=self.wait_s, allow_private=settings.allow_private_networks)
+
+    async def close(self) -> None:
+        await self.sender.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +123,7 @@ class _Courier:
             "webhook-signature": sign(secrets, name, now, body),
         }
         failpoint("notify.before_post")
-        answer = await self._runtime.webhooks.post(message.url or "", body, headers)
+        answer = await self._runtime.part(Sending).sender.post(message.url or "", body, headers)
         failpoint("notify.after_post")
         self._unanswered = self._unanswered + 1 if answer.status is None else 0
         return self._judged(message, answer)

@@ -16,7 +16,7 @@ from storage.database import connect
 from storage.jobs import attempts, claims, history, queries, transitions
 from storage.jobs.attempts import hash_token
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
-from storage.jobs.records import AttemptMarks, Move, NewJob
+from storage.jobs.records import Correlation, Move, NewJob
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -47,7 +47,7 @@ def an_unconfirmed_job(url: str, token: str) -> UUID:
         [taken] = fair_share.claim_submits(conn, "main", "ark", 1, 60.0)
         patch = {"gateway": "ark", "model": "m"}
         move = Move(taken.id, (S.QUEUED,), S.SUBMITTING, "submit", taken.claim, due_in_s=60.0, patch=patch)
-        attempts.begin_attempts(conn, [move], {taken.id: AttemptMarks(callback_hash=hash_token(token))})
+        attempts.begin_attempts(conn, [move], {taken.id: Correlation(callback_hash=hash_token(token))})
         transitions.move(conn, [Move(taken.id, (S.SUBMITTING,), S.UNCONFIRMED, "outcome_unknown", due_in_s=600.0)])
     return job.id
 

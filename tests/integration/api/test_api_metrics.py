@@ -12,7 +12,7 @@ from storage.admission import accounts, fair_share
 from storage.database import connect
 from storage.jobs import attempts, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
-from storage.jobs.records import AttemptMarks, Move, NewJob
+from storage.jobs.records import Correlation, Move, NewJob
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.webhooks import outbox
@@ -41,7 +41,7 @@ def test_the_numbers_of_the_rows(settings: Settings) -> None:
         [taken, *_] = fair_share.claim_submits(conn, "main", "anyfast", 1, 60.0)
         patch = {"gateway": "anyfast", "model": "seedance"}
         move = Move(taken.id, (S.QUEUED,), S.SUBMITTING, "submit", taken.claim, due_in_s=60.0, patch=patch)
-        attempts.begin_attempts(conn, [move], {taken.id: AttemptMarks()})
+        attempts.begin_attempts(conn, [move], {taken.id: Correlation()})
         transitions.move(conn, [Move(taken.id, (S.SUBMITTING,), S.UNCONFIRMED, "held", due_in_s=60.0)])
     answer = get(settings, "/metrics")
     assert answer.status_code == 200

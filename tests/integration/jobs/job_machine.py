@@ -37,7 +37,7 @@ from tests.integration.submitting.held_gateway import ANSWERS, Call, HeldGateway
 from worker.polling.poll import poll_batch
 from worker.polling.reconcile import reconcile_batch
 from worker.scheduling.admission import grants
-from worker.scheduling.maintenance import DUTIES
+from worker.scheduling.maintenance import MAINTENANCE
 from worker.submitting.submit import submit_batch
 
 S = JobState
@@ -129,7 +129,7 @@ class Jobs(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 3))
     def tick(self, limit: int) -> None:
         """What a scheduler does in a round."""
-        for duty in DUTIES:
+        for duty in MAINTENANCE:
             with self.database.begin() as conn:
                 duty(conn, self.settings)
         with self.database.begin() as conn:

@@ -12,7 +12,7 @@ from storage.admission import fair_share, usage
 from storage.database import Connection, Database, connect
 from storage.jobs import attempts, claims, history, queries, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
-from storage.jobs.records import AttemptMarks, AttemptOutcome, IdempotencyConflict, Move, Moved, NewJob
+from storage.jobs.records import AttemptOutcome, Correlation, IdempotencyConflict, Move, Moved, NewJob
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from storage.leases import Claimed
@@ -50,7 +50,7 @@ def begin(conn: Connection, claimed: list[Claimed]) -> list[Moved]:
             Move(item.id, (S.QUEUED,), S.SUBMITTING, "submit", item.claim, due_in_s=LEASE_S, patch=patch)
             for item in claimed
         ],
-        {item.id: AttemptMarks(seed=7) for item in claimed},
+        {item.id: Correlation(seed=7) for item in claimed},
     )
 
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from producer.demo.stack import choose_directory
+from demo.stack import choose_directory
 from producer.local.errors import StackError
 
 # If the demonstration ever used this account, it would fail; a real one would cost money.

@@ -20,7 +20,7 @@ from seedance.errors import (
     Throttled,
     Unavailable,
 )
-from seedance.gateways.base import Attempt, ListedTask, Submitted, TaskFailure, TaskPage, TaskReport, TaskStatus
+from seedance.gateways.base import AttemptOptions, ListedTask, Submitted, TaskFailure, TaskPage, TaskReport, TaskStatus
 from seedance.request import GenerationRequest
 from storage.settings import Settings
 from worker.runtime import Runtime
@@ -167,7 +167,7 @@ class _Client:
     def dialect(self) -> Any:
         return self.account.dialect
 
-    async def submit(self, request: GenerationRequest, attempt: Attempt) -> Submitted:
+    async def submit(self, request: GenerationRequest, attempt: AttemptOptions) -> Submitted:
         return await self.gateway.submit(self.account.name, request.prompt, attempt.seed)
 
     async def query(self, task_id: str) -> TaskReport:

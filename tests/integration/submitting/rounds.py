@@ -15,7 +15,7 @@ from storage.settings import Settings
 from worker.polling.poll import poll_batch
 from worker.runtime import Runtime
 from worker.scheduling.admission import claim_for, grants
-from worker.scheduling.maintenance import DUTIES
+from worker.scheduling.maintenance import MAINTENANCE
 from worker.submitting.submit import submit_batch
 
 QUICK = {"lease_seconds": 20.0, "submit_timeout_seconds": 5.0, "query_timeout_seconds": 5.0}
@@ -52,7 +52,7 @@ class World:
         """Everything that waits only for its time is due; one tick, and what it sent is done."""
         with connect(self.url) as conn:
             conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'queued' AND account IS NULL")
-            for duty in DUTIES:
+            for duty in MAINTENANCE:
                 duty(conn, self.settings)
         claimed = self.claim(limit)
         self.submit(claimed)

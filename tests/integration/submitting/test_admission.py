@@ -17,7 +17,7 @@ from storage.campaigns import controls
 from storage.database import Connection, Database, connect
 from storage.jobs import attempts
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
-from storage.jobs.records import AttemptMarks, AttemptOutcome, Move, NewJob
+from storage.jobs.records import AttemptOutcome, Correlation, Move, NewJob
 from storage.jobs.states import JobState
 from storage.leases import Claimed
 from storage.settings import Settings
@@ -68,7 +68,7 @@ def submit(conn: Connection, claimed: Sequence[Claimed], outcome: str = "accepte
             Move(item.id, (JobState.QUEUED,), JobState.SUBMITTING, "submit", item.claim, due_in_s=60, patch=patch)
             for item in claimed
         ],
-        {item.id: AttemptMarks() for item in claimed},
+        {item.id: Correlation() for item in claimed},
     )
     accepted = outcome == "accepted"
     moves = [

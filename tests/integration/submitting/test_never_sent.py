@@ -17,7 +17,7 @@ import pytest
 from seedance.account import Account
 from seedance.client import GatewayClient
 from seedance.errors import BadAnswer, GatewayError, NotSent, OutcomeUnknown, Rejected, Unavailable
-from seedance.gateways.base import Attempt, Submitted, WireCall
+from seedance.gateways.base import AttemptOptions, Submitted, WireCall
 from seedance.gateways.registry import DIALECTS
 from seedance.request import GenerationRequest
 
@@ -79,7 +79,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 async def submit_to(behaviour: Behaviour, *, timeout_s: float = 2.0) -> Submitted | GatewayError:
     async with serve(behaviour) as port, client_for(port, timeout_s=timeout_s) as client:
         try:
-            return await client.submit(REQUEST, Attempt())
+            return await client.submit(REQUEST, AttemptOptions())
         except GatewayError as exc:
             return exc
 
@@ -180,9 +180,9 @@ def test_a_kept_connection_closed_under_the_second_post_is_of_unknown_outcome_an
 
     async def run() -> None:
         async with serve(behave) as port, client_for(port) as client:
-            assert await client.submit(REQUEST, Attempt()) == Submitted("asyntask_1")
+            assert await client.submit(REQUEST, AttemptOptions()) == Submitted("asyntask_1")
             with pytest.raises(OutcomeUnknown):
-                await client.submit(REQUEST, Attempt())
+                await client.submit(REQUEST, AttemptOptions())
 
     asyncio.run(run())
     assert received == 2
@@ -215,7 +215,7 @@ def test_no_connection_means_never_sent(host: str, scheme: str) -> None:
     async def run() -> None:
         async with client_for(free_port(), host=host, scheme=scheme, timeout_s=20.0) as client:
             with pytest.raises(NotSent):
-                await client.submit(REQUEST, Attempt())
+                await client.submit(REQUEST, AttemptOptions())
 
     asyncio.run(run())
 
@@ -229,7 +229,7 @@ def test_a_failed_tls_handshake_means_never_sent() -> None:
     async def run() -> None:
         async with serve(behave) as port, client_for(port, scheme="https") as client:
             with pytest.raises(NotSent):
-                await client.submit(REQUEST, Attempt())
+                await client.submit(REQUEST, AttemptOptions())
 
     asyncio.run(run())
 
@@ -247,7 +247,7 @@ def test_a_connection_that_is_never_made_means_never_sent() -> None:
             await asyncio.sleep(0.05)
             async with client_for(port, timeout_s=1.0) as client:
                 with pytest.raises(NotSent):
-                    await client.submit(REQUEST, Attempt())
+                    await client.submit(REQUEST, AttemptOptions())
 
     asyncio.run(run())
 
@@ -263,11 +263,11 @@ def test_waiting_for_a_free_connection_in_vain_means_never_sent() -> None:
 
     async def run() -> None:
         async with serve(behave) as port, client_for(port, timeout_s=1.0) as client:
-            first = asyncio.create_task(client.submit(REQUEST, Attempt()))
+            first = asyncio.create_task(client.submit(REQUEST, AttemptOptions()))
             while not received:  # noqa: ASYNC110 - bounded by the test's own time limit
                 await asyncio.sleep(0.01)
             with pytest.raises(NotSent):
-                await client.submit(REQUEST, Attempt())
+                await client.submit(REQUEST, AttemptOptions())
             with pytest.raises(OutcomeUnknown):
                 await first
 

@@ -19,10 +19,10 @@ from openai import OpenAI
 from standardwebhooks import Webhook
 
 from storage.admission import fair_share
-from storage.campaigns.ends import settle
+from storage.campaigns.ends import end_campaigns
 from storage.database import connect
 from storage.jobs import attempts, claims, transitions
-from storage.jobs.records import AttemptMarks, Move
+from storage.jobs.records import Correlation, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.webhooks import delivery, endpoints, outbox
@@ -287,7 +287,7 @@ def test_a_finished_campaign_is_told_with_its_counts_and_links(runtime: Runtime,
     with runtime.database.begin() as conn:
         endpoints.add_endpoint(conn, "default", receiver.url, ["campaign.finished"], secret)
         cancel(conn, enqueue(conn, 2, campaign="spring sale"))
-        settle(conn, 10)
+        end_campaigns(conn, 10)
     deliver(runtime)
     [came] = receiver.deliveries
     body = came.verified(secret)
@@ -305,7 +305,7 @@ def test_a_job_that_waits_for_a_person_is_told_of_once(settings: Settings, recei
             [taken] = fair_share.claim_submits(conn, "main", "anyfast", 1, 60.0)
             patch = {"gateway": "anyfast", "model": "m"}
             submit = Move(job_id, (S.QUEUED,), S.SUBMITTING, "submit", taken.claim, due_in_s=60.0, patch=patch)
-            attempts.begin_attempts(conn, [submit], {job_id: AttemptMarks()})
+            attempts.begin_attempts(conn, [submit], {job_id: Correlation()})
             transitions.move(conn, [Move(job_id, (S.SUBMITTING,), S.UNCONFIRMED, "lost")])
         for _ in range(2):  # its account is not configured, so nothing can be looked up
             with runtime.database.begin() as conn:

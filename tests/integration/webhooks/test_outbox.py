@@ -10,7 +10,7 @@ from uuid import UUID
 
 from storage.admission import fair_share
 from storage.campaigns import controls
-from storage.campaigns.ends import settle
+from storage.campaigns.ends import end_campaigns
 from storage.database import Connection, connect
 from storage.jobs import transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
@@ -147,7 +147,7 @@ def test_a_hold_is_told_once_for_each_attempt_as_it_stood(postgres_url: str) -> 
 def test_a_campaign_is_finished_once_and_again_after_new_rows(postgres_url: str) -> None:
     def settled() -> list[str]:
         with connect(postgres_url) as conn:
-            return [item.name for item in settle(conn, 100)]
+            return [item.name for item in end_campaigns(conn, 100)]
 
     with connect(postgres_url) as conn:
         endpoint(conn, "https://a.example/", "campaign.finished")
@@ -182,17 +182,17 @@ def test_a_campaign_that_is_being_filled_is_not_finished(postgres_url: str) -> N
     with connect(postgres_url) as filling:
         enqueue(filling, campaign="spring")
         with connect(postgres_url) as conn:
-            assert settle(conn, 100) == []
+            assert end_campaigns(conn, 100) == []
     with connect(postgres_url) as conn:
-        assert settle(conn, 100) == []
+        assert end_campaigns(conn, 100) == []
 
 
 def test_who_comes_later_hears_nothing_of_what_had_ended(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         cancel(conn, enqueue(conn, campaign="old"))
-        assert [item.name for item in settle(conn, 100)] == ["old"]
+        assert [item.name for item in end_campaigns(conn, 100)] == ["old"]
         endpoint(conn)
-        assert settle(conn, 100) == []
+        assert end_campaigns(conn, 100) == []
     assert messages(postgres_url) == []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import lifecycle, parts, run
-from bench.competitors import LOCK, PEERS
+from bench.competitors import COMPETITORS, LOCK
 from bench.lifecycle import Measured
 from bench.parts import Part
 from bench.report import Report, Table, Target, quantile, shown
@@ -70,9 +70,9 @@ def test_the_lifecycle_compares_the_medians_of_the_rounds_with_the_best_peer_tha
     }
     report = lifecycle.report_of(rows, runs, ["dbos failed: no"])
     reached = {target.what: target.measured for target in report.targets}
-    assert reached["CPU a job against the best peer's"] == pytest.approx(0.5)  # taskiq's, not the floor's
-    assert reached["jobs/s against the fastest peer's"] == pytest.approx(2.0)
-    assert reached["found p99 against the best peer's"] == pytest.approx(0.5)
+    assert reached["CPU a job against the best competitor's"] == pytest.approx(0.5)  # taskiq's, not the floor's
+    assert reached["jobs/s against the fastest competitor's"] == pytest.approx(2.0)
+    assert reached["found p99 against the best competitor's"] == pytest.approx(0.5)
     by_name = {row["contender"]: row for row in report.tables[0].rows}
     assert by_name["Celery, countdown polls"]["CPU ratio"] == pytest.approx(0.25)
     assert by_name["Celery, countdown polls"]["found p99 s"] is None
@@ -84,15 +84,15 @@ def test_slow_contenders_get_fewer_jobs_and_names_are_unlike() -> None:
     jobs = {entry.name: entry.jobs for entry in lifecycle.entries(2000)}
     assert jobs["reelq"] == 2000
     assert jobs["dbos"] < 500
-    assert len(jobs) == len(PEERS) + 3
+    assert len(jobs) == len(COMPETITORS) + 3
 
 
 def test_the_contenders_are_installed_by_exact_version_and_hash() -> None:
     requirements = [line for line in LOCK.read_text().splitlines() if line and not line.startswith((" ", "#"))]
     assert all("==" in line for line in requirements)
     assert "index-url" not in LOCK.read_text()
-    for peer in PEERS:
-        assert (Path(lifecycle.__file__).parent / "contenders" / f"{peer.module}.py").is_file()
+    for competitor in COMPETITORS:
+        assert (Path(lifecycle.__file__).parent / "contenders" / f"{competitor.module}.py").is_file()
 
 
 def test_a_part_that_hangs_or_fails_is_named_and_the_others_go_on(

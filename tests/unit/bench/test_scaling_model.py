@@ -10,7 +10,7 @@ import pytest
 
 from bench.scaling.check import COMPARED
 from bench.scaling.costs import COSTS_FILE, TRANSACTIONS, Linear, load_costs, save_costs
-from bench.scaling.job_table import Book, Job
+from bench.scaling.job_table import Job, JobTable
 from bench.scaling.machinery import Cores, Cpu, Layout
 from bench.scaling.plan import copies_per_s
 from bench.scaling.quotas import Quota
@@ -39,7 +39,7 @@ def test_every_job_ends_once() -> None:
 
 
 def test_a_terminal_state_is_the_last() -> None:
-    book, job = Book(), Job(0, 0.0, 1.0, 86400.0)
+    book, job = JobTable(), Job(0, 0.0, 1.0, 86400.0)
     book.set(job, JobState.SUCCEEDED, 0.0)
     with pytest.raises(RuntimeError, match="succeeded was made generating"):
         book.set(job, JobState.GENERATING, 1.0)
@@ -111,7 +111,7 @@ def test_work_waits_for_a_core_and_a_process_uses_one_at_a_time() -> None:
 
 
 def test_campaigns_take_turns() -> None:
-    book = Book()
+    book = JobTable()
     for campaign, count in ((0, 50), (1, 2), (2, 50)):
         for _ in range(count):
             book.add(Job(campaign, 0.0, 1.0, 86400.0))
@@ -122,7 +122,7 @@ def test_campaigns_take_turns() -> None:
 
 
 def test_the_url_that_dies_first_is_copied_first() -> None:
-    book = Book()
+    book = JobTable()
     for expires_s in (500.0, 100.0, 300.0):
         job = Job(0, 0.0, 1.0, 600.0)
         job.expires_s = expires_s
@@ -132,7 +132,7 @@ def test_the_url_that_dies_first_is_copied_first() -> None:
 
 
 def test_a_lost_lease_is_due_again_and_its_slot_is_told() -> None:
-    book = Book()
+    book = JobTable()
     book.add(Job(0, 0.0, 1.0, 86400.0))
     assert len(book.claim_submits(4, 0.0, 1, 90.0)) == 1
     assert book.claim_submits(4, 89.0, 1, 90.0) == []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from producer.web import cache
-from producer.web.cache import Kept
+from producer.web.cache import AnswerCache
 
 
 class Database:
@@ -34,7 +34,7 @@ def test_many_viewers_ask_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def look() -> None:
         database = Database()
-        answers = Kept(database.ask)
+        answers = AnswerCache(database.ask)
         found = await asyncio.gather(*(answers.get("counts", lambda _: 7) for _ in range(20)))
         assert found == [7] * 20
         assert await answers.get("counts", lambda _: 8) == 7
@@ -50,7 +50,7 @@ def test_a_slow_answer_does_not_hold_up_a_page(monkeypatch: pytest.MonkeyPatch) 
 
     async def look() -> None:
         database = Database()
-        answers = Kept(database.ask)
+        answers = AnswerCache(database.ask)
         database.gate.clear()
         assert await answers.get("counts", lambda _: 7) is None
         assert await answers.get("counts", lambda _: 7) is None
@@ -71,7 +71,7 @@ def test_a_slow_answer_does_not_hold_up_a_page(monkeypatch: pytest.MonkeyPatch) 
 def test_a_failure_is_told_and_asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     async def look() -> None:
         database = Database()
-        answers = Kept(database.ask)
+        answers = AnswerCache(database.ask)
         database.broken = True
         with pytest.raises(ConnectionError):
             await answers.get("counts", lambda _: 7)
@@ -85,7 +85,7 @@ def test_few_answers_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_MOST", 3)
 
     async def look() -> None:
-        answers = Kept(Database().ask)
+        answers = AnswerCache(Database().ask)
         for number in range(10):
             await answers.get(number, lambda _: 1)
         assert list(answers._answers) == [7, 8, 9]

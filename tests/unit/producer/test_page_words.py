@@ -10,7 +10,7 @@ from importlib.resources import files
 import pytest
 
 from producer.web.charts import bar, chart_of, nice
-from producer.web.formatting import Words, zone_of
+from producer.web.formatting import Formatter, zone_of
 from producer.web.forms import back_to
 from producer.web.job_form import fields_of, refused, with_own_key
 from producer.web.language import LANGUAGES, catalogue, choose
@@ -94,12 +94,12 @@ def test_the_language_is_the_cookies_or_the_browsers(cookie: str | None, accept:
 
 def test_times_are_those_of_the_viewer() -> None:
     now = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
-    here = Words(catalogue("zh"), zone_of("Asia/Shanghai"), now)
+    here = Formatter(catalogue("zh"), zone_of("Asia/Shanghai"), now)
     assert ">07:29:00<" in here.clock(now - timedelta(minutes=1))
     assert ">2026-11-20 07:30:00<" in here.clock(now - timedelta(days=2) + timedelta(hours=0))
     assert 'datetime="2026-11-21T23:30:00.000+00:00"' in here.clock(now)
     assert ">3 分钟前<" in here.ago(now - timedelta(minutes=3))
-    away = Words(catalogue("en"), zone_of("../etc/passwd"), now)
+    away = Formatter(catalogue("en"), zone_of("../etc/passwd"), now)
     assert ">23:30:00<" in away.clock(now)
     assert ">in 2 h<" in away.until(now + timedelta(hours=2))
     assert (away.span(3.26), away.span(3.2, exact=False), away.span(600)) == ("3.3 s", "3 s", "10 min")

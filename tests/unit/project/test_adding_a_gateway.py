@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seedance.errors import AccountProblem, BadAnswer, OutcomeUnknown, Rejected, Throttled
-from seedance.gateways.base import Attempt, Dialect, TaskStatus, WireAnswer, WireCall
+from seedance.gateways.base import AttemptOptions, Dialect, TaskStatus, WireAnswer, WireCall
 from seedance.request import parse_request
 from tests.contract.recorded import REQUIRED
 
@@ -36,7 +36,7 @@ def test_the_example_request_becomes_the_example_call(dialect: Dialect) -> None:
     example = json.loads(block("json"))
     request = parse_request(example["request"])
     assert dialect.refusals(request) == []
-    assert dialect.submit_call(request, Attempt(**example["attempt"])) == WireCall(**example["call"])
+    assert dialect.submit_call(request, AttemptOptions(**example["attempt"])) == WireCall(**example["call"])
 
 
 @pytest.mark.parametrize(

@@ -172,10 +172,9 @@ def test_canonical_keeps_only_what_was_asked_for() -> None:
 def test_options_for_one_gateway_are_its_own_and_the_plain_ones() -> None:
     options = {"content_filter": True, "evolink": {"content_filter": False}, "ark": {"priority": 3}}
     request = parse_request({"prompt": "a fox", "gateway_options": options})
-    gateways = frozenset({"ark", "evolink", "anyfast"})
-    assert request.options_for("evolink", gateways) == {"content_filter": False}
-    assert request.options_for("ark", gateways) == {"content_filter": True, "priority": 3}
-    assert request.options_for("anyfast", gateways) == {"content_filter": True}
+    assert request.options_for("evolink") == {"content_filter": False}
+    assert request.options_for("ark") == {"content_filter": True, "priority": 3}
+    assert request.options_for("anyfast") == {"content_filter": True}
 
 
 @given(

@@ -9,13 +9,13 @@ import pytest
 
 from seedance.account import Account
 from seedance.client import GatewayClient
-from seedance.gateways.base import Attempt
+from seedance.gateways.base import AttemptOptions
 from seedance.gateways.registry import DIALECTS
 from seedance.request import GenerationRequest
 from storage.jobs.attempts import hash_token
-from storage.jobs.records import AttemptMarks
+from storage.jobs.records import Correlation
 from storage.settings import Settings
-from worker.submitting.correlation import RANDOM_SEED, mark
+from worker.submitting.correlation import RANDOM_SEED, correlate
 
 REQUEST = GenerationRequest(prompt="a cat")
 REACHABLE = Settings(public_url="https://reelq.example.com/", allow_private_networks=False)
@@ -23,15 +23,15 @@ REACHABLE = Settings(public_url="https://reelq.example.com/", allow_private_netw
 
 def marked(
     gateway: str, settings: Settings = REACHABLE, request: GenerationRequest = REQUEST, **account: Any
-) -> tuple[Attempt, AttemptMarks]:
+) -> tuple[AttemptOptions, Correlation]:
     fields = {"name": "a", "gateway": gateway, "base_url": "https://x.example.com", "api_key": "sk-test"}
 
-    async def run() -> tuple[Attempt, AttemptMarks]:
+    async def run() -> tuple[AttemptOptions, Correlation]:
         dialect = DIALECTS[gateway]
         async with GatewayClient(
             Account.model_validate(fields | account), dialect, submit_timeout_s=1, query_timeout_s=1
         ) as client:
-            return mark(client, request, settings, deadline_in_s=100.0)
+            return correlate(client, request, settings, deadline_in_s=100.0)
 
     return asyncio.run(run())
 
@@ -76,9 +76,10 @@ def test_no_callback_url_where_nobody_would_call_it() -> None:
 def test_ark_is_told_when_nobody_wants_the_video_any_more() -> None:
     ark = DIALECTS["ark"]
     bodies = [
-        ark.submit_call(REQUEST, Attempt(expires_after_s=seconds)).json or {} for seconds in (60.0, 7200.5, 1e9, None)
+        ark.submit_call(REQUEST, AttemptOptions(expires_after_s=seconds)).json or {}
+        for seconds in (60.0, 7200.5, 1e9, None)
     ]
     assert [body.get("execution_expires_after") for body in bodies] == [3600, 7201, 259_200, None]
     own = GenerationRequest(prompt="a", gateway_options={"ark": {"execution_expires_after": 5000}})
-    assert (ark.submit_call(own, Attempt(expires_after_s=9000.0)).json or {})["execution_expires_after"] == 5000
+    assert (ark.submit_call(own, AttemptOptions(expires_after_s=9000.0)).json or {})["execution_expires_after"] == 5000
     assert marked("ark")[0].expires_after_s == 100.0

@@ -12,7 +12,7 @@ from storage.jobs.enqueue import new_job_id
 from storage.jobs.records import Doubt, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
-from worker.polling.reconcile import CLOCK_SKEW_S, Evidence, Found, Unproven, Wait, decide, search
+from worker.polling.reconcile import CLOCK_SKEW_S, Evidence, Found, RetryLater, Unproven, decide, search
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 LEASE_S = 90.0
@@ -63,7 +63,7 @@ def test_where_a_doubt_goes(
     decision = decide(doubt, evidence, settings)
     assert decision.reason == reason
     if target is None:
-        assert isinstance(decision, Wait)
+        assert isinstance(decision, RetryLater)
         assert 0 < decision.seconds <= 100
     else:
         assert isinstance(decision, Move)

@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from demo.check import Checked, check_job
+from demo.stack import choose_directory, start_demo_stack
 from producer.campaigns.contact_sheet import Card, Sheet, as_html
 from producer.campaigns.contact_sheet_png import as_png
 from producer.campaigns.files import read_campaign
 from producer.cli.output import console, duration, one_line
 from producer.cli.progress import watch
 from producer.client import Producer
-from producer.demo.check import Checked, check_job
-from producer.demo.stack import choose_directory, start_demo_stack
 from producer.intake.intake import prepare
 from seedance.problems import InvalidInput, Problem
 from storage.bucket.objects import Objects
@@ -25,7 +25,7 @@ from storage.jobs import queries
 from storage.jobs.records import JobView
 from storage.settings import load_settings
 
-CAMPAIGN_FILE = Path(__file__).parents[2] / "examples" / "demo.jsonl"
+CAMPAIGN_FILE = Path(__file__).parents[1] / "examples" / "demo.jsonl"
 
 
 def run_demo(data_dir: Path | None, *, keep: bool) -> int:

@@ -18,7 +18,7 @@ from producer.intake.uploads import LocalFiles
 from seedance.account import Account
 from seedance.client import base_url_of
 from seedance.delivery import Delivery, delivery_of
-from seedance.gateways.base import Attempt
+from seedance.gateways.base import AttemptOptions
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest, Modality
@@ -150,7 +150,7 @@ def _answer(
     own_seed = _seed_of_attempt(account, request)
     if own_seed is not None and seed is not None:
         own_seed = seed
-    call = dialect.submit_call(sent, Attempt(own_seed, _callback_url(account, settings)))
+    call = dialect.submit_call(sent, AttemptOptions(own_seed, _callback_url(account, settings)))
     return AccountAnswer(
         account.name,
         account.gateway,

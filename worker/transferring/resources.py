@@ -1,0 +1,51 @@
+"""What all copies of a process share: connections, memory, and the decoder of posters."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+
+from worker.runtime import Part, Runtime
+from worker.transferring.capacity import Capacity
+from worker.transferring.fetch import Fetcher
+from worker.transferring.poster import Posters
+
+STORE_CONNECTIONS = 64
+
+
+class CopyResources(Part):
+    """Made once per process. The sessions are to be used on the loop only."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        super().__init__(runtime)
+        self.fetcher = Fetcher(allow_private=runtime.settings.allow_private_networks)
+        self.posters = Posters(runtime.settings.poster)
+        self.capacity = Capacity()
+        self.copies: set[asyncio.Task[Any]] = set()
+        """Copies under way."""
+        self._store: aiohttp.ClientSession | None = None
+
+    def store(self) -> aiohttp.ClientSession:
+        """The session to the object store. What comes from elsewhere: `fetcher`."""
+        if self._store is None:
+            self._store = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=STORE_CONNECTIONS, keepalive_timeout=30.0),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=60.0),
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},
+            )
+        return self._store
+
+    def drain(self) -> None:
+        """Stop the copies under way; their leases are released."""
+        for copy in self.copies:
+            copy.cancel()
+
+    async def close(self) -> None:
+        await self.fetcher.close()
+        if self._store is not None:
+            await self._store.close()
+        await asyncio.to_thread(self.posters.close)

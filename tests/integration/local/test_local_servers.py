@@ -103,8 +103,8 @@ _AS_ANOTHER = """
 import os, sys
 from pathlib import Path
 import psycopg
-from producer.local.postgres import Postgres
-from producer.local.servers import running
+from producer.local.servers.postgres import Postgres
+from producer.local.servers.servers import running
 directory = Path(sys.argv[1])
 server = Postgres(directory, int(sys.argv[2]), "0123456789", directory / "postgres.log", durable=False)
 server.prepare()
@@ -172,7 +172,7 @@ def test_a_killed_postgres_starts_again(tmp_path: Path) -> None:
 _PARENT = """
 import sys, time
 from pathlib import Path
-from producer.local.servers import local_servers, running
+from producer.local.servers.servers import local_servers, running
 from producer.local.state import load_state
 servers = local_servers(Path(sys.argv[1]), load_state(Path(sys.argv[1])))
 servers.prepare("reelq")

@@ -159,8 +159,8 @@ def test_a_stop_between_two_starts_leaves_nothing(tmp_path: Path) -> None:
 _SUPERVISOR = f"""
 import asyncio, sys
 from pathlib import Path
-from producer.local.children import Children
-from producer.local.spec import ChildSpec
+from producer.local.processes.children import Children
+from producer.local.processes.spec import ChildSpec
 async def main(directory):
     children = Children(lambda _: None, lambda: None)
     await children.start(*(

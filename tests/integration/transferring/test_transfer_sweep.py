@@ -23,13 +23,13 @@ from worker.transferring.sweep import Swept, sweep_uploads
 
 # A worker that takes what is due, once.
 COPY_ONCE = """
-from storage import jobs
+from storage.jobs.claims import claim_transfers
 from storage.settings import load_settings
 from worker.runtime import Runtime
-from worker.transfer import transfer_batch
+from worker.transferring.transfer import transfer_batch
 runtime = Runtime(load_settings())
 with runtime.database.begin() as conn:
-    claimed = jobs.claim_transfers(conn, 20, runtime.settings.lease_seconds)
+    claimed = claim_transfers(conn, 20, runtime.settings.lease_seconds)
 transfer_batch(runtime, [(item.id, item.claim) for item in claimed])
 """
 
@@ -140,7 +140,7 @@ def test_a_store_that_is_down_does_not_disturb(settings: Settings) -> None:
 TICKS = """
 import time
 from worker.app import app
-from worker.scheduler import DueScheduler
+from worker.scheduling.scheduler import DueScheduler
 app.conf.beat_schedule["sweep"]["schedule"] = 0.0
 scheduler = DueScheduler(app=app)
 for _ in range(3):

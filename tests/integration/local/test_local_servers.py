@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,6 +19,7 @@ import psycopg
 import pytest
 import redis
 
+import producer
 from producer.local.errors import StackError
 from producer.local.ports import Reservations, free_port, is_free
 from producer.local.processes.spec import ChildSpec
@@ -102,23 +106,41 @@ def test_root_runs_postgres_below_a_directory_that_is_closed_to_others(
 _AS_ANOTHER = """
 import os, sys
 from pathlib import Path
-import psycopg
 from producer.local.servers.postgres import Postgres
 from producer.local.servers.servers import running
 directory = Path(sys.argv[1])
 server = Postgres(directory, int(sys.argv[2]), "0123456789", directory / "postgres.log", durable=False)
 server.prepare()
-with running([server.spec()]), psycopg.connect(server.url) as conn:
-    assert conn.execute("SELECT current_database()").fetchone() == ("reelq",)
-assert server.data.stat().st_uid == os.getuid() != 0
+with running([server.spec()]):
+    print(server.url, server.data.stat().st_uid, os.getuid(), flush=True)
+    sys.stdin.read()
 """
 
 
+@pytest.fixture(scope="module")
+def code_for_all() -> Iterator[Path]:
+    """A copy of what starts PostgreSQL, and of PostgreSQL, that every user can read: a checkout may lie below a private
+    home."""
+    package = wheels.postgres_bin().parents[1]
+    # What its programs are linked with lies beside it.
+    sources = [Path(producer.__file__).parent, package, *package.parent.glob(f"{package.name}.libs")]
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="reelq-test-") as directory:
+        for source in sources:
+            ignored = shutil.ignore_patterns("__pycache__", "api", "web", "cli")
+            shutil.copytree(source, Path(directory, source.name), symlinks=True, ignore=ignored)
+        for path in [Path(directory), *Path(directory).rglob("*")]:
+            mode = path.lstat().st_mode
+            if not stat.S_ISLNK(mode):
+                path.chmod(0o755 if mode & stat.S_IXUSR else 0o644)
+        yield Path(directory)
+
+
 def _python_for(uid: int) -> str | None:
-    """An interpreter of our version that this user can reach, be it in a private home or not."""
-    for python in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
+    """An interpreter that this user can reach, be ours in a private home or not; it needs the standard library only."""
+    check = "import sys; sys.exit(sys.version_info < (3, 11))"
+    for python in (sys.executable, "/usr/local/bin/python3", "/usr/bin/python3"):
         try:
-            subprocess.run([python, "-c", ""], user=uid, group=uid, extra_groups=[], cwd="/", check=True, timeout=10)
+            subprocess.run([python, "-c", check], user=uid, group=uid, extra_groups=[], cwd="/", check=True, timeout=60)
         except (OSError, subprocess.CalledProcessError):
             continue
         return python
@@ -127,22 +149,30 @@ def _python_for(uid: int) -> str | None:
 
 @as_root
 @pytest.mark.parametrize("uid", [1, 54321], ids=["with a name", "without a name"])
-def test_an_ordinary_user_runs_postgres(uid: int) -> None:
+def test_an_ordinary_user_runs_postgres(code_for_all: Path, uid: int) -> None:
     python = _python_for(uid)
     if python is None:
-        pytest.skip("no interpreter of this version lies where other users can reach it")
+        pytest.skip("no interpreter lies where other users can reach it")
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="reelq-test-") as home:
         os.chown(home, uid, uid)
-        subprocess.run(
+        with subprocess.Popen(
             [python, "-c", _AS_ANOTHER, home, str(free_port())],
             user=uid,
             group=uid,
             extra_groups=[],
             cwd="/",
-            env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONDONTWRITEBYTECODE": "1"},
-            check=True,
-            timeout=60,
-        )
+            env={"PYTHONPATH": str(code_for_all), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as started:
+            assert started.stdout is not None
+            url, *owners = started.stdout.readline().split()
+            assert owners == [str(uid)] * 2
+            with psycopg.connect(url) as conn:
+                assert conn.execute("SELECT current_database()").fetchone() == ("reelq",)
+            started.communicate(timeout=60)
+        assert started.returncode == 0
 
 
 def test_a_killed_postgres_starts_again(tmp_path: Path) -> None:

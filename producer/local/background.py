@@ -21,7 +21,8 @@ from producer.local.processes.spec import ChildSpec
 from producer.local.servers.servers import last_words, spawn_options
 from storage.settings import STACK_FILE
 
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 180.0
+"""Five seconds on an idle machine; a loaded one needs many times that."""
 STOP_TIMEOUT_S = 90.0
 _POLL_S = 0.1
 

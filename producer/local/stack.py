@@ -25,13 +25,12 @@ from producer.local.private_file import private_directory
 from producer.local.processes import leftovers
 from producer.local.processes.children import Children
 from producer.local.processes.spec import ChildSpec
-from producer.local.servers.servers import Servers, last_words, local_servers, spawn_options
+from producer.local.servers.servers import START_TIMEOUT_S, Servers, last_words, local_servers, spawn_options
 from producer.local.stack_file import StackFile
 from producer.local.state import LocalState, load_state
 from storage.settings import API_KEY_FILE, STACK_FILE, Settings, config_path, load_settings
 from storage.webhooks.signing import as_secret
 
-SERVERS_TIMEOUT_S = 30.0
 MIGRATION_TIMEOUT_S = 300.0
 READY_POLL_S = 0.1
 API_PORTS = range(8080, 8100)
@@ -167,7 +166,7 @@ class Stack:
 
     async def _ready_servers(self, names: list[str]) -> None:
         try:
-            await self._children.wait_ready(*names, timeout_s=SERVERS_TIMEOUT_S)
+            await self._children.wait_ready(*names, timeout_s=START_TIMEOUT_S)
         except* StackError as group:
             raise group.exceptions[0] from None
 

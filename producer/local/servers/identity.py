@@ -12,6 +12,9 @@ from pathlib import Path
 from producer.local.errors import StackError
 from producer.local.processes.spec import ChildSpec
 
+PROGRAM_TIMEOUT_S = 120.0
+"""For one of PostgreSQL's programs that takes a second or less; a loaded machine may need many times that."""
+
 
 def _has_name(uid: int) -> bool:
     try:
@@ -34,7 +37,7 @@ def _unprivileged() -> str | None:
 def _works(identity: str, program: Path) -> bool:
     spec = ChildSpec("probe", (str(program), "--version"), Path("/"), Path(os.devnull), identity=identity)
     try:
-        done = subprocess.run(spec.launch_command(), capture_output=True, timeout=10, check=False)
+        done = subprocess.run(spec.launch_command(), capture_output=True, timeout=PROGRAM_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 0

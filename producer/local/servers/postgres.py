@@ -110,11 +110,13 @@ class Postgres:
                 input=text,
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=identity.PROGRAM_TIMEOUT_S,
                 check=False,
             )
         except subprocess.TimeoutExpired as exc:
-            raise StackError(f"PostgreSQL: {program} did not end within 60 s in {self.directory}") from exc
+            raise StackError(
+                f"PostgreSQL: {program} did not end within {identity.PROGRAM_TIMEOUT_S:g} s in {self.directory}"
+            ) from exc
         if done.returncode != 0:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
             said = next((line for line in lines if "error:" in line or "FATAL" in line), lines[-1] if lines else "")
@@ -122,9 +124,14 @@ class Postgres:
 
     def _check_version(self, programs: Path) -> None:
         made_by = (self.data / "PG_VERSION").read_text().strip()
-        version = subprocess.run(
-            [programs / "postgres", "--version"], capture_output=True, text=True, timeout=10, check=True
-        ).stdout.split()[-1]
+        command = [str(programs / "postgres"), "--version"]
+        try:
+            said = subprocess.run(
+                command, capture_output=True, text=True, timeout=identity.PROGRAM_TIMEOUT_S, check=True
+            ).stdout
+        except (OSError, subprocess.SubprocessError) as exc:
+            raise StackError(f"PostgreSQL cannot be run: {exc}") from exc
+        version = said.split()[-1]
         if version.split(".")[0] != made_by:
             raise StackError(
                 f"{self.data} was made by PostgreSQL {made_by} and {version} is installed; "

@@ -19,7 +19,8 @@ from producer.local.servers.s3 import S3
 from producer.local.servers.valkey import Valkey
 from producer.local.state import LocalState
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
+"""For a server to answer: a moment on an idle machine, more on a loaded one or after a crash."""
 POLL_S = 0.02
 
 

@@ -288,6 +288,20 @@ def test_a_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
         server.prepare()
 
 
+def test_a_postgres_that_cannot_be_run_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "bin" / "postgres"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(wheels, "postgres_bin", lambda: broken.parent)
+    monkeypatch.setattr(identity, "for_server", lambda _program: "same")
+    server = _postgres(tmp_path / "stack")
+    server.data.mkdir()
+    (server.data / "PG_VERSION").write_text("18\n")
+    with pytest.raises(StackError, match=r"^PostgreSQL cannot be run: .*exit status 1"):
+        server.prepare()
+
+
 def test_a_missing_wheel_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(

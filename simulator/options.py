@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import time as time_now
 from typing import Literal
 
 TimeKind = Literal["lognormal", "fixed", "bimodal"]
@@ -52,6 +54,8 @@ class SimulatorOptions:
     """Refuse `asset://` references that were never created here."""
     callback_hosts: frozenset[str] = field(default_factory=frozenset)
     """Hosts beside loopback that callbacks may be sent to."""
+    clock: Callable[[], float] = time_now
+    """Seconds since the epoch. Generations, links and limits follow it; a test gives one that it moves by itself."""
 
     def __post_init__(self) -> None:
         _within("port", self.port, 0, 65_535)

@@ -40,7 +40,7 @@ def make_world(options: SimulatorOptions) -> World:
     if seed is None:  # the one of before, so that times and links go on as they were
         kept = journal.kept_seed()
         seed = kept if kept is not None else secrets.randbits(32)
-    engine = Engine(seed, timing_of(options))
+    engine = Engine(seed, timing_of(options), options.clock)
     assets = AssetStore(engine.clock, options.asset_seconds)
     ledger = Ledger(engine, assets)
     faults = FaultBook(seed)

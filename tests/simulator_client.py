@@ -5,14 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
 from simulator.main import SimulatorOptions, running
+from tests.waiting import PATIENCE_S
 
 KEY = "sk-test"
+
+
+@dataclass(slots=True)
+class Clock:
+    """The time of a simulator: it stands still until the test lets some pass."""
+
+    now: float = field(default_factory=time.time)
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,8 @@ class Client:
 
     http: httpx.Client
     prefix: str
+    clock: Clock = field(default_factory=Clock)
+    """The simulator's, where the test has started it with one."""
 
     def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
         return self.http.post(self.prefix + path, json=body, headers=headers)
@@ -39,26 +52,26 @@ class Client:
         (task,) = self.ledger()["tasks"]
         return dict(task)
 
+    def until(self, condition: Any) -> Any:
+        """Let time pass in small steps until the answer is true, and give it back."""
+        end = self.clock.now + 60
+        while not (answer := condition()):
+            assert self.clock.now < end, "it did not happen within a minute of the simulator's time"
+            self.clock.now += 0.02
+        return answer
+
 
 @contextmanager
 def simulator(prefix: str = "/anyfast", **options: Any) -> Iterator[Client]:
-    """A simulator with options of its own, and a client of one account."""
-    with running(SimulatorOptions(**{"seed": 7, **options})) as url, client_at(url, prefix) as client:
+    """A simulator with options of its own, and a client of one account that holds its clock."""
+    clock = Clock()
+    given = SimulatorOptions(**{"seed": 7, "clock": clock, **options})
+    with running(given) as url, client_at(url, prefix, clock=clock) as client:
         yield client
 
 
 @contextmanager
-def client_at(url: str, prefix: str = "/anyfast", key: str = KEY) -> Iterator[Client]:
+def client_at(url: str, prefix: str = "/anyfast", key: str = KEY, clock: Clock | None = None) -> Iterator[Client]:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    with httpx.Client(base_url=url, headers=headers, timeout=20, trust_env=False) as http:
-        yield Client(http, prefix)
-
-
-def wait_until(condition: Any, seconds: float = 15) -> Any:
-    """Ask again and again until the answer is true, and give it back."""
-    end = time.monotonic() + seconds
-    while True:
-        if answer := condition():
-            return answer
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
+    with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE_S, trust_env=False) as http:
+        yield Client(http, prefix, clock or Clock())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.simulator_client import Client, client_at, simulator, wait_until
+from tests.simulator_client import Client, client_at, simulator
 
 PATH = "/contents/generations/tasks"
 MODEL = "doubao-seedance-2-0-260128"
@@ -90,33 +89,33 @@ def test_a_whole_task(ark: Client) -> None:
     finish(ark)
     created = ark.post(PATH, body(seed=11, safety_identifier="user-1", priority=2, return_last_frame=True)).json()
     assert created["safety_identifier"] == "user-1"
-    task = wait_until(lambda: (t := ark.get(f"{PATH}/{created['id']}").json())["status"] == "succeeded" and t)
+    task = ark.until(lambda: (t := ark.get(f"{PATH}/{created['id']}").json())["status"] == "succeeded" and t)
     assert task["id"] == created["id"] and task["model"] == MODEL and task["error"] is None
     shown = [task[name] for name in ("seed", "priority", "ratio", "resolution", "duration", "framespersecond")]
     assert shown == [11, 2, "16:9", "720p", 5, 24]
     assert task["usage"] == {"completion_tokens": 108_900, "total_tokens": 108_900}
     for url in (task["content"]["video_url"], task["content"]["last_frame_url"]):
         assert ark.http.get(url).status_code == 200
-    assert task["created_at"] <= task["updated_at"] <= time.time()
+    assert task["created_at"] <= task["updated_at"] <= ark.clock.now
 
 
 def test_status_words(ark: Client) -> None:
     ark.arm({"kind": "fail", "code": "Boom", "times": 1}, {"kind": "inner_expired", "times": 1})
     waiting = create(ark, seed=1)
     assert ark.get(f"{PATH}/{waiting}").json()["status"] == "queued"
-    wait_until(lambda: ark.get(f"{PATH}/{waiting}").json()["status"] == "running")
-    failed = wait_until(lambda: (t := ark.get(f"{PATH}/{waiting}").json())["status"] == "failed" and t)
+    ark.until(lambda: ark.get(f"{PATH}/{waiting}").json()["status"] == "running")
+    failed = ark.until(lambda: (t := ark.get(f"{PATH}/{waiting}").json())["status"] == "failed" and t)
     assert failed["error"]["code"] == "Boom" and "content" not in failed
     finish(ark)
     expired = create(ark)
-    wait_until(lambda: ark.get(f"{PATH}/{expired}").json()["status"] == "expired")
+    ark.until(lambda: ark.get(f"{PATH}/{expired}").json()["status"] == "expired")
 
 
 def test_the_list_filters_and_pages(ark: Client) -> None:
     running = [create(ark, seed=n) for n in range(3)]
     finish(ark)
     fast = [create(ark, model=FAST) for _ in range(4)]
-    wait_until(lambda: ark.get(f"{PATH}?filter.status=succeeded").json()["total"] == 4)
+    ark.until(lambda: ark.get(f"{PATH}?filter.status=succeeded").json()["total"] == 4)
     with client_at(str(ark.http.base_url), "/ark/api/v3", key="sk-other") as other:
         create(other)
         assert other.get(PATH).json()["total"] == 1
@@ -145,11 +144,11 @@ def test_waiting_tasks_are_cancelled_running_ones_are_not_and_others_are_forgott
     waiting, running = create(ark), create(ark)
     assert (delete(waiting).status_code, delete(waiting).json()) == (200, {})
     assert ark.get(f"{PATH}/{waiting}").status_code == 404, "the second delete removed the cancelled record"
-    wait_until(lambda: ark.get(f"{PATH}/{running}").json()["status"] == "running")
+    ark.until(lambda: ark.get(f"{PATH}/{running}").json()["status"] == "running")
     assert error_of(delete(running))[0] == 409
     finish(ark)
     done = create(ark)
-    wait_until(lambda: ark.get(f"{PATH}/{done}").json()["status"] == "succeeded")
+    ark.until(lambda: ark.get(f"{PATH}/{done}").json()["status"] == "succeeded")
     assert delete(done).status_code == 200
     assert ark.get(f"{PATH}/{done}").status_code == 404 and delete(done).status_code == 404
     assert len(ark.ledger()["tasks"]) == 3, "the ledger forgets nothing"

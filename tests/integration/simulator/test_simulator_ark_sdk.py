@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator_client import Client, simulator, wait_until
+from tests.simulator_client import Client, simulator
 
 runtime: Any = importlib.import_module("byteplussdkarkruntime")  # its types do not pass mypy
 errors: Any = importlib.import_module("byteplussdkarkruntime._exceptions")
@@ -45,7 +45,7 @@ def test_create_get_list_delete(client: Client) -> None:
     waiting = tasks.create(model=MODEL, content=CONTENT)
     tasks.delete(waiting.id)
     assert tasks.get(task_id=waiting.id).status == "cancelled"
-    done = wait_until(lambda: (task := tasks.get(task_id=created.id)).status == "succeeded" and task)
+    done = client.until(lambda: (task := tasks.get(task_id=created.id)).status == "succeeded" and task)
     assert (done.seed, done.ratio, done.resolution, done.duration, done.framespersecond) == (7, "9:16", "480p", 4, 24)
     assert done.usage.completion_tokens == 496 * 864 * (24 * 4 + 1) // 1024
     assert client.http.get(done.content.video_url).status_code == 200

@@ -14,7 +14,7 @@ from PIL import Image
 
 from simulator.media.renderer import Renderer
 from simulator.tasks import Order, Task
-from tests.simulator_client import Client, client_at, simulator, wait_until
+from tests.simulator_client import Client, client_at, simulator
 
 PREFIX = "/volc/asset/"
 
@@ -64,7 +64,7 @@ def test_a_url_becomes_an_asset_that_is_active_after_a_while(client: Client, gro
     (shown,) = assets(client, GroupIds=[group], GroupType="AIGC")
     assert (shown["Id"], shown["GroupId"], shown["Name"]) == (asset_id, group, "hero")
     assert (shown["AssetType"], shown["Status"]) == ("Image", "Processing")
-    wait_until(lambda: assets(client)[0]["Status"] == "Active")
+    client.until(lambda: assets(client)[0]["Status"] == "Active")
 
 
 def test_inline_data_in_both_spellings_and_files(client: Client, group: str) -> None:
@@ -150,7 +150,7 @@ def test_only_active_assets_of_the_right_kind_and_account_can_be_used(client: Cl
     asset_id = create(client, group).json()["Id"]
     early = generation(client, asset_id)
     assert early.status_code == 400 and "Processing" in early.json()["message"]
-    wait_until(lambda: assets(client)[0]["Status"] == "Active")
+    client.until(lambda: assets(client)[0]["Status"] == "Active")
     assert generation(client, asset_id).status_code == 200
     assert "is image, not video" in generation(client, asset_id, "video").json()["message"]
     with client_at(str(client.http.base_url), key="sk-other") as other:
@@ -160,7 +160,7 @@ def test_only_active_assets_of_the_right_kind_and_account_can_be_used(client: Cl
 def test_failed_assets(client: Client, group: str) -> None:
     client.arm({"kind": "asset_fails", "times": 1})
     asset_id = create(client, group).json()["Id"]
-    wait_until(lambda: assets(client)[0]["Status"] == "Failed")
+    client.until(lambda: assets(client)[0]["Status"] == "Failed")
     assert "Failed" in generation(client, asset_id).json()["message"]
     client.arm({"kind": "status", "where": "asset", "status": 500, "times": 1})
     assert create(client, group).status_code == 500

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.simulator_client import Client, simulator, wait_until
+from tests.simulator_client import Client, simulator
 
 PATH = "/v1/video/generations"
 BODY = {"model": "seedance", "content": [{"type": "text", "text": "a red fox"}], "duration": 4, "resolution": "480p"}
@@ -37,7 +37,7 @@ def task_of(client: Client, task_id: str) -> dict[str, Any]:
 
 def finished_url(client: Client) -> str:
     task_id = create(client)
-    return str(wait_until(lambda: task_of(client, task_id)["result_url"]))
+    return str(client.until(lambda: task_of(client, task_id)["result_url"]))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 408, 429, 500, 502, 503, 504, 524])
@@ -132,10 +132,10 @@ def test_input_moderation(client: Client) -> None:
 def test_failures_and_output_moderation(client: Client) -> None:
     client.arm({"kind": "fail", "code": "Boom", "message": "it broke", "times": 1}, {"kind": "moderate_output"})
     broken, blocked = create(client), create(client)
-    task = wait_until(lambda: (t := task_of(client, broken))["status"] == "FAILURE" and t)
+    task = client.until(lambda: (t := task_of(client, broken))["status"] == "FAILURE" and t)
     assert task["fail_reason"] == "it broke" and task["result_url"] == ""
     assert task["data"]["error"] == {"code": "Boom", "message": "it broke"}
-    task = wait_until(lambda: (t := task_of(client, blocked))["status"] == "FAILURE" and t)
+    task = client.until(lambda: (t := task_of(client, blocked))["status"] == "FAILURE" and t)
     assert task["data"]["error"]["code"] == "OutputVideoSensitiveContentDetected"
     assert client.ledger()["totals"]["tokens_billed"] == 0, "only what succeeded is charged"
 
@@ -143,14 +143,14 @@ def test_failures_and_output_moderation(client: Client) -> None:
 def test_lost_says_failure_while_it_still_runs(client: Client) -> None:
     client.arm({"kind": "lost"})
     task_id = create(client)
-    task = wait_until(lambda: (t := task_of(client, task_id))["status"] == "FAILURE" and t)
+    task = client.until(lambda: (t := task_of(client, task_id))["status"] == "FAILURE" and t)
     assert task["fail_reason"] == "upstream returned error" and task["data"]["status"] == "running"
 
 
 def test_an_inner_expiry_stays_in_progress_outside(client: Client) -> None:
     client.arm({"kind": "inner_expired"})
     task_id = create(client)
-    task = wait_until(lambda: (t := task_of(client, task_id))["data"] and t["data"]["status"] == "expired" and t)
+    task = client.until(lambda: (t := task_of(client, task_id))["data"] and t["data"]["status"] == "expired" and t)
     assert (task["status"], task["progress"]) == ("IN_PROGRESS", "30%")
 
 
@@ -180,7 +180,7 @@ def test_url_dies_after_fetches_and_a_fresh_one_works(client: Client) -> None:
 def test_url_dies_after_seconds(client: Client) -> None:
     client.arm({"kind": "url_dies", "after_s": 0})
     url = finished_url(client)
-    wait_until(lambda: client.http.get(url).status_code == 403)
+    client.until(lambda: client.http.get(url).status_code == 403)
     fresh = task_of(client, client.only_task()["id"])["result_url"]
     assert client.http.get(fresh).status_code == 200
 

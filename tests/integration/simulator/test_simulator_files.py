@@ -10,7 +10,7 @@ from typing import Any
 import av
 import pytest
 
-from tests.simulator_client import Client, simulator, wait_until
+from tests.simulator_client import Client, simulator
 
 PATH = "/v1/video/generations"
 
@@ -19,7 +19,9 @@ def finished(client: Client, **fields: Any) -> dict[str, Any]:
     text = {"type": "text", "text": "a red fox"}
     asked = {"model": "seedance", "content": [text], "duration": 4, "resolution": "480p", **fields}
     task_id = client.post(PATH, asked).json()["id"]
-    return dict(wait_until(lambda: (t := client.get(f"{PATH}/{task_id}").json()["data"])["status"] == "SUCCESS" and t))
+    return dict(
+        client.until(lambda: (t := client.get(f"{PATH}/{task_id}").json()["data"])["status"] == "SUCCESS" and t)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +85,9 @@ def test_a_link_ends_and_a_query_gives_a_new_one() -> None:
     with simulator(time="fixed", median_seconds=0.1, url_seconds=1) as client:
         task = finished(client)
         assert "X-Tos-Expires=1&" in task["result_url"]
-        answer = wait_until(lambda: (a := client.http.get(task["result_url"])).status_code == 403 and a)
+        answer = client.until(lambda: (a := client.http.get(task["result_url"])).status_code == 403 and a)
         assert "Request has expired" in answer.text and answer.headers["Content-Type"] == "application/xml"
-        wait_until(
-            lambda: client.http.get(finished(client)["result_url"]).status_code == 200,
-        )
+        assert client.http.get(finished(client)["result_url"]).status_code == 200
 
 
 def test_exact_sizes_for_benchmarks() -> None:

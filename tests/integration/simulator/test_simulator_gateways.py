@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from simulator.main import SimulatorOptions, running
-from tests.simulator_client import Client, client_at, wait_until
+from tests.simulator_client import Client, client_at, simulator
 
 URL = "https://example.com/a.png"
 CREATE = {"uniall": "/v1/video/generations", "12ai": "/v1/videos", "evolink": "/v1/videos/generations"}
@@ -31,9 +31,8 @@ def evolink(mode: str = "text-to-video", **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def clients() -> Iterator[Clients]:
-    options = SimulatorOptions(seed=1, time="fixed", median_seconds=0.4)
-    with running(options) as url, client_at(url, "") as client:
-        yield lambda gateway: Client(client.http, f"/{gateway}")
+    with simulator("", seed=1, time="fixed", median_seconds=0.4) as client:
+        yield lambda gateway: replace(client, prefix=f"/{gateway}")
 
 
 GOOD = {
@@ -172,7 +171,7 @@ def walk(client: Client, gateway: str, body: dict[str, Any]) -> list[dict[str, A
             shown.append(task)
         return task["status"] in ("completed", "failed")
 
-    wait_until(over)
+    client.until(over)
     return shown
 
 
@@ -265,7 +264,7 @@ def test_an_expiry_shows_in_each_gateways_own_way(
     def expired() -> bool:
         return any(task["id"] == task_id and task["status"] == "expired" for task in client.ledger()["tasks"])
 
-    wait_until(expired)
+    client.until(expired)
     task = client.get(QUERY[gateway] + task_id).json()
     assert task["status"] == status
     if gateway == "evolink":

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.simulator_client import Client, client_at, wait_until
+from tests.simulator_client import Client, client_at
+from tests.waiting import PATIENCE_S, wait_for
 
 PATH = "/v1/video/generations"
 BODY = {"model": "seedance", "content": [{"type": "text", "text": "a red fox"}], "duration": 4, "resolution": "480p"}
@@ -27,7 +28,7 @@ def process(directory: Path, *arguments: str) -> Iterator[tuple[Client, subproce
     command = [sys.executable, "-m", "simulator", "--port-file", str(port_file), *arguments]
     with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, text=True) as started:
         try:
-            wait_until(port_file.exists)
+            wait_for("it listens", port_file.exists)
             url = f"http://127.0.0.1:{port_file.read_text().strip()}"
             assert log.read_text() == f"simulator ready at {url}\n"
             with client_at(url) as client:
@@ -41,7 +42,7 @@ def test_it_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with process(tmp_path) as (client, started):
         assert client.http.get("/_sim/health").json() == {"ok": True}
         started.send_signal(number)
-        assert started.wait(timeout=10) == 0
+        assert started.wait(timeout=PATIENCE_S) == 0
     assert (tmp_path / "log").read_text().count("\n") == 1, "one line, no traceback"
 
 
@@ -52,19 +53,19 @@ def test_it_stops_while_a_request_hangs(tmp_path: Path) -> None:
             connection.sendall(
                 b"GET /anyfast/v1/video/generations/x HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer k\r\n\r\n"
             )
-            wait_until(lambda: client.http.get("/_sim/faults").json()["rules"][0]["applied"])
+            wait_for("the request hangs", lambda: client.http.get("/_sim/faults").json()["rules"][0]["applied"])
             started.terminate()
-            assert started.wait(timeout=15) == 0
+            assert started.wait(timeout=PATIENCE_S) == 0
 
 
 def test_tasks_and_links_outlive_a_kill(tmp_path: Path) -> None:
     arguments = ("--time", "fixed", "--median-seconds", "0.2", "--journal", str(tmp_path / "journal"))
     with process(tmp_path, *arguments) as (client, started):
         task_id = client.post(PATH, BODY).json()["id"]
-        url = wait_until(lambda: client.get(f"{PATH}/{task_id}").json()["data"]["result_url"])
+        url = wait_for("the video", lambda: client.get(f"{PATH}/{task_id}").json()["data"]["result_url"])
         video = client.http.get(url).content
         started.kill()
-        started.wait(timeout=10)
+        started.wait(timeout=PATIENCE_S)
     with process(tmp_path, *arguments) as (client, _):
         again = client.get(f"{PATH}/{task_id}").json()["data"]
         assert again["status"] == "SUCCESS"
@@ -84,7 +85,7 @@ def test_faults_from_a_file_come_back_with_a_reset(tmp_path: Path) -> None:
 
 def fails(*arguments: Any) -> str:
     command = [sys.executable, "-m", "simulator", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 2 and done.stdout == ""
     return done.stderr
 
@@ -108,7 +109,7 @@ def test_a_taken_port_or_a_bad_file_is_one_line(tmp_path: Path) -> None:
 def test_a_client_that_waits_to_be_told_to_go_on_is_told(tmp_path: Path) -> None:
     with process(tmp_path) as (client, _):
         port = client.http.base_url.port or 0
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
             head = f"POST /anyfast{PATH} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer k\r\nContent-Length: 2\r\n"
             connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
             assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -1,0 +1,21 @@
+"""Waiting for what comes by itself, with a limit that a loaded machine keeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PATIENCE_S = 90.0
+"""For what takes seconds on an idle machine: only what never comes takes so long."""
+
+
+def wait_for(what: str, condition: Callable[[], T], timeout_s: float = PATIENCE_S, every_s: float = 0.05) -> T:
+    """Come back with the first true answer; fail, naming what did not come in time."""
+    until = time.monotonic() + timeout_s
+    while not (answer := condition()):
+        assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}"
+        time.sleep(every_s)
+    return answer

@@ -33,6 +33,8 @@ from storage.settings import Settings, load_settings
 DESCRIPTION = (
     "A durable job queue for Seedance video generation. docs/api.md is the guide, docs/jobs.md has every field."
 )
+DATABASE_WAIT_S = 5.0
+"""How long a request waits for a connection to the database."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -47,9 +49,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     readiness = Readiness(settings)
     service = Service(settings)
     url = settings.require_database_url()
-    database = Database(url, name="reelq api", size=4, wait_s=5.0)
+    database = Database(url, name="reelq api", size=4, wait_s=DATABASE_WAIT_S)
     # Connections of its own: whoever tries keys that do not exist must not keep callbacks waiting.
-    key_database = Database(url, name="reelq keys", size=2, wait_s=5.0)
+    key_database = Database(url, name="reelq keys", size=2, wait_s=DATABASE_WAIT_S)
     site = Site(service)
     keyring = KeyRing(key_database, None if settings.api_key is None else settings.api_key.get_secret_value())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import httpx
+import pytest
 
 from producer.api.app import create_app
 from storage import heartbeats
@@ -43,6 +44,7 @@ def test_the_numbers_of_the_rows(settings: Settings) -> None:
         move = Move(taken.id, (S.QUEUED,), S.SUBMITTING, "submit", taken.claim, due_in_s=60.0, patch=patch)
         attempts.begin_attempts(conn, [move], {taken.id: Correlation()})
         transitions.move(conn, [Move(taken.id, (S.SUBMITTING,), S.UNCONFIRMED, "held", due_in_s=60.0)])
+        conn.execute("UPDATE webhook_messages SET created_at = now() - interval '1 day'")
     answer = get(settings, "/metrics")
     assert answer.status_code == 200
     lines = answer.text.splitlines()
@@ -52,12 +54,14 @@ def test_the_numbers_of_the_rows(settings: Settings) -> None:
     assert 'reelq_account_paused{account="main",why="suspended"} 1.0' in lines
     assert 'reelq_webhook_messages{state="pending"} 1.0' in lines
     assert 'reelq_webhook_messages{state="dead"} 0.0' in lines
-    assert any(line.startswith("reelq_webhook_oldest_seconds 0.") for line in lines)
+    [oldest] = [line for line in lines if line.startswith("reelq_webhook_oldest_seconds ")]
+    assert 86_400 <= float(oldest.split()[1]) < 90_000
     assert any(line.startswith('reelq_component_unseen_seconds{component="scheduler"}') for line in lines)
     assert any(line.startswith('reelq_job_lateness_seconds{state="queued"}') for line in lines)
 
 
-def test_without_a_database_it_says_so(settings: Settings) -> None:
+def test_without_a_database_it_says_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.api.app.DATABASE_WAIT_S", 0.5)
     answer = get(settings.model_copy(update={"database_url": "postgresql://x@127.0.0.1:1/x"}), "/metrics")
     assert answer.status_code == 503
     assert "127.0.0.1:1" in answer.text

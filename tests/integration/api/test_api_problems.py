@@ -52,7 +52,11 @@ def test_unknown_routes_and_methods_are_problems_too(api: httpx.Client) -> None:
     assert nul.status_code == 400
 
 
-def test_a_database_that_is_down_is_told_without_its_password(configured: Settings) -> None:
+def test_a_database_that_is_down_is_told_without_its_password(
+    configured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.client._CONNECT_WAIT_S", 0.5)
+    monkeypatch.setattr("producer.api.app.DATABASE_WAIT_S", 0.5)
     port = free_port()
     down = configured.model_copy(update={"database_url": f"postgresql://reelq:hidden@127.0.0.1:{port}/reelq"})
     with serving(down) as api:

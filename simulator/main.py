@@ -83,7 +83,7 @@ async def _serve(
     ready: list[str | BaseException] | None = None,
     started: threading.Event | None = None,
 ) -> None:
-    from simulator.server import Simulator  # here, so that asking for the options costs nothing
+    from simulator.server.http import Simulator  # here, so that asking for the options costs nothing
 
     simulator = Simulator(options)
     try:

@@ -24,7 +24,7 @@ from bench.scaling.run import simulate
 from bench.scaling.workload import Latency, Workload
 from bench.transfer_rig import simulated_gateway
 from producer.client import Producer
-from simulator.timing import Timing
+from simulator.tasks.timing import Timing
 from storage.database import connect
 from storage.settings import Settings
 from worker.polling.forecasts import REFRESH_S

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from simulator.timing import Timing
+from simulator.tasks.timing import Timing
 
 Part = Literal["gateway", "store", "broker", "database"]
 

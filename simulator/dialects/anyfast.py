@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.answers import Answer, Call, Refused, json_answer
-from simulator.ark_error import ArkError
 from simulator.dialects.anyfast_assets import ACTIONS, PREFIX
 from simulator.dialects.ark_rules import ModelRules, read_order
 from simulator.dialects.ark_view import ark_task
 from simulator.dialects.base import Dialect, Route, View, json_object, random_id, refuse
 from simulator.dialects.new_api import NewApiAnswers, middleware_body, request_id, upstream_body
-from simulator.tasks import Order, Phase, Task
+from simulator.tasks.task import Order, Phase, Task
+from simulator.wire.answers import Answer, Call, Refused, json_answer
+from simulator.wire.ark_error import ArkError
 
 PATH = "/v1/video/generations"
 _SIZES = ("480p", "720p")

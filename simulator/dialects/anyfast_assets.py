@@ -16,12 +16,12 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any, TypeVar
 
-from simulator.answers import Answer, Call, Refused, json_answer
 from simulator.dialects.assets import Asset, AssetStore, Group, Kind
 from simulator.dialects.base import json_object, refuse
 from simulator.dialects.media_refs import BadMedia, check_media
 from simulator.dialects.new_api import middleware_body
 from simulator.media.inspect import BadFile, check_file
+from simulator.wire.answers import Answer, Call, Refused, json_answer
 
 PREFIX = "/volc/asset/"
 ACTIONS = ("CreateAssetGroup", "CreateAsset", "ListAssetGroups", "ListAssets")

@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from simulator.answers import Answer, Call, Refused, json_answer
-from simulator.ark_error import ArkError, error_body, invalid, missing, moderation_message
 from simulator.dialects.ark_rules import ModelRules, read_order
 from simulator.dialects.ark_view import WORDS, ark_task
 from simulator.dialects.base import Dialect, Route, View, json_object
 from simulator.dialects.callback_urls import CallbackRules, bad_callback_url
-from simulator.tasks import Order, Phase, Task
+from simulator.tasks.task import Order, Phase, Task
+from simulator.wire.answers import Answer, Call, Refused, json_answer
+from simulator.wire.ark_error import ArkError, error_body, invalid, missing, moderation_message
 
 PATH = "/api/v3/contents/generations/tasks"
 _FAST_SIZES = ("480p", "720p")

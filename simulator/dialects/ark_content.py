@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from simulator.ark_error import ArkError, invalid, missing
 from simulator.dialects.media_refs import BadMedia, check_media
+from simulator.wire.ark_error import ArkError, invalid, missing
 
 Mode = Literal["text", "first_frame", "first_last_frame", "reference"]
 MAX_IMAGES, MAX_VIDEOS, MAX_AUDIOS = 9, 3, 3

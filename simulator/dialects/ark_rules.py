@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.ark_error import ArkError, invalid, missing
 from simulator.dialects.ark_content import Content, read_content
 from simulator.dialects.base import REFERENCE_VIDEO_S
-from simulator.pixels import RATIOS
-from simulator.tasks import Order
+from simulator.tasks.pixels import RATIOS
+from simulator.tasks.task import Order
+from simulator.wire.ark_error import ArkError, invalid, missing
 
 MIN_S, MAX_S, AUTO_S, DEFAULT_S = 4, 15, -1, 5
 MAX_SEED = 2**32 - 1

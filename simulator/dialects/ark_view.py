@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.dialects.base import View
-from simulator.pixels import FPS
-from simulator.tasks import Phase, Task
+from simulator.tasks.pixels import FPS
+from simulator.tasks.task import Phase, Task
 
 WORDS = {
     Phase.NOT_STARTED: "queued",

@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
-from simulator.answers import Answer, Call, Refused, json_answer
-from simulator.ark_error import ArkError
 from simulator.dialects.callback_urls import CallbackRules
 from simulator.faults.kinds import Where
-from simulator.tasks import Order, Phase, Task
+from simulator.tasks.task import Order, Phase, Task
+from simulator.wire.answers import Answer, Call, Refused, json_answer
+from simulator.wire.ark_error import ArkError
 
 _ALPHABET = string.ascii_lowercase + string.digits
 REFERENCE_VIDEO_S = 5.0  # references are not fetched: each is taken to be this long

@@ -9,7 +9,7 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from simulator.tasks import Phase
+from simulator.tasks.task import Phase
 
 MAX_LENGTH = 2048
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from simulator.answers import Answer, Call, json_answer
 from simulator.dialects.base import REFERENCE_VIDEO_S, Dialect, Route, View, json_object, random_id, refuse
 from simulator.dialects.callback_urls import CallbackRules, bad_callback_url
 from simulator.dialects.fields import BadField, choice, flag, mapping, only, text, urls, whole
-from simulator.pixels import RATIOS
-from simulator.tasks import Order, Phase, Task
+from simulator.tasks.pixels import RATIOS
+from simulator.tasks.task import Order, Phase, Task
+from simulator.wire.answers import Answer, Call, json_answer
 
 CREATE, QUERY = "/v1/videos/generations", "/v1/tasks/"
 PREFIX = "task-unified-"

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from simulator.answers import Answer, Call, json_answer
-from simulator.ark_error import ArkError, error_body, moderation_message
+from simulator.wire.answers import Answer, Call, json_answer
+from simulator.wire.ark_error import ArkError, error_body, moderation_message
 
 SATURATED = "当前分组上游负载已饱和，请稍后再试"
 

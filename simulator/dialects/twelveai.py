@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.answers import Answer, Call, json_answer
 from simulator.dialects.base import REFERENCE_VIDEO_S, Dialect, Route, View, json_object, random_id, refuse
 from simulator.dialects.callback_urls import CallbackRules, bad_callback_url
 from simulator.dialects.fields import BadField, check_mentions, choice, flag, mapping, only, text, urls
 from simulator.dialects.new_api import NewApiAnswers, middleware_body
-from simulator.pixels import RATIOS
-from simulator.tasks import Order, Phase, Task
+from simulator.tasks.pixels import RATIOS
+from simulator.tasks.task import Order, Phase, Task
+from simulator.wire.answers import Answer, Call, json_answer
 
 PATH = "/v1/videos"
 FAST = "seedance-2-official2-fast"

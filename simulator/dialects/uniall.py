@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from simulator.answers import Answer, Call, json_answer
 from simulator.dialects.base import REFERENCE_VIDEO_S, Dialect, Route, View, json_object, random_id, refuse
 from simulator.dialects.fields import BadField, choice, flag, mapping, only, text, url, urls, whole
 from simulator.dialects.new_api import NewApiAnswers, middleware_body
-from simulator.tasks import Order, Phase, Task
+from simulator.tasks.task import Order, Phase, Task
+from simulator.wire.answers import Answer, Call, json_answer
 
 CREATE, QUERY = "/v1/video/generations", "/v1/videos/"
 MODELS = {

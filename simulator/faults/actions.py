@@ -7,10 +7,10 @@ import random
 from dataclasses import replace
 from typing import Any, Protocol
 
-from simulator.answers import HTML_TYPE, JSON_TYPE, Answer, Cut
-from simulator.ark_error import moderation_message
 from simulator.faults.rules import Rule
-from simulator.tasks import Fate
+from simulator.tasks.task import Fate
+from simulator.wire.answers import HTML_TYPE, JSON_TYPE, Answer, Cut
+from simulator.wire.ark_error import moderation_message
 
 _GARBAGE = random.Random("garbage").randbytes(64)  # noqa: S311 - filler
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulator.accounts import account_of
 from simulator.faults.kinds import KINDS, RULE_FIELDS, Group, Kind, Where, check_parameters
+from simulator.tasks.accounts import account_of
 
 
 class BadRule(ValueError):

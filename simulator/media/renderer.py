@@ -15,8 +15,8 @@ from simulator.media.boxes import FPS, FTYP, AudioTrack, VideoTrack, box, free_h
 from simulator.media.content import Content
 from simulator.media.encoder import Encoder
 from simulator.media.frames import HUES
-from simulator.pixels import PIXELS
-from simulator.tasks import Task
+from simulator.tasks.pixels import PIXELS
+from simulator.tasks.task import Task
 
 MAX_CACHED_BYTES = 128 * 1024 * 1024
 _LABEL_BYTES = 72  # in the box that makes every file's bytes its own

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from simulator.media.renderer import Renderer
-from simulator.tasks import Order, Task
+from simulator.tasks.task import Order, Task
 from tests.simulator_client import Client, client_at, simulator
 
 PREFIX = "/volc/asset/"

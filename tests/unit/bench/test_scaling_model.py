@@ -17,7 +17,7 @@ from bench.scaling.quotas import Quota
 from bench.scaling.run import Figures, simulate
 from bench.scaling.system import gathered
 from bench.scaling.workload import Latency, Outage, Outages, Part, Workload
-from simulator.timing import Timing
+from simulator.tasks.timing import Timing
 from storage.admission.usage import PROBES_AWAY
 from storage.jobs.states import JobState
 from worker.batch import GATHER_S

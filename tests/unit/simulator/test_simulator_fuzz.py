@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict, MultiDict
 
-from simulator.answers import Call, Refused
 from simulator.dialects import anyfast, ark, evolink, twelveai, uniall
 from simulator.dialects.anyfast_assets import ACTIONS, BILLING, answer_assets
 from simulator.dialects.assets import AssetStore
 from simulator.dialects.base import Dialect
 from simulator.dialects.registry import all_dialects
-from simulator.pixels import PIXELS
-from simulator.tasks import Order
+from simulator.tasks.pixels import PIXELS
+from simulator.tasks.task import Order
+from simulator.wire.answers import Call, Refused
 
 DIALECTS = all_dialects()
 MODELS = {

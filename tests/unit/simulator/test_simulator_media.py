@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from simulator.media.renderer import Renderer
-from simulator.pixels import PIXELS, tokens
-from simulator.tasks import Order, Task
+from simulator.tasks.pixels import PIXELS, tokens
+from simulator.tasks.task import Order, Task
 
 
 def task(name: str, resolution: str = "480p", ratio: str = "16:9", seconds: int = 4, audio: bool = True) -> Task:

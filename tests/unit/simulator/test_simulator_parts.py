@@ -10,15 +10,15 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from simulator.engine import Engine
-from simulator.journal import Journal
-from simulator.ledger import request_hash
-from simulator.limits import AccountLimits, Limiter
 from simulator.options import SimulatorOptions
-from simulator.ranges import wanted_range
-from simulator.signing import LinkSigner
-from simulator.tasks import Fate, Order, Phase, Task
-from simulator.timing import Timing
+from simulator.server.ledger import request_hash
+from simulator.store.ranges import wanted_range
+from simulator.store.signing import LinkSigner
+from simulator.tasks.engine import Engine
+from simulator.tasks.journal import Journal
+from simulator.tasks.limits import AccountLimits, Limiter
+from simulator.tasks.task import Fate, Order, Phase, Task
+from simulator.tasks.timing import Timing
 
 ORDER = Order("seedance", "upstream", "a fox", {"model": "seedance"}, "720p", "16:9", 5)
 

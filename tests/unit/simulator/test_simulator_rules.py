@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from simulator.accounts import account_of
 from simulator.faults.files import read_rules
 from simulator.faults.kinds import KINDS
 from simulator.faults.rules import BadRule, FaultBook
+from simulator.tasks.accounts import account_of
 
 FACTS = {"gateway": "anyfast", "account": account_of("sk"), "model": "seedance", "prompt": "a red fox", "task": "t1"}
 

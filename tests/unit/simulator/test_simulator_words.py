@@ -9,7 +9,7 @@ import pytest
 
 from simulator.dialects.base import Links, View
 from simulator.dialects.registry import all_dialects
-from simulator.tasks import Fate, Order, Phase, Task
+from simulator.tasks.task import Fate, Order, Phase, Task
 
 DIALECTS = all_dialects()
 WORDS = {

@@ -11,10 +11,10 @@ import aiohttp
 
 from simulator.dialects.base import Dialect, View
 from simulator.dialects.callback_urls import CallbackRules, is_loopback
-from simulator.engine import Engine
 from simulator.faults.rules import FaultBook
-from simulator.ledger import Ledger
-from simulator.tasks import TERMINAL, Phase, Task
+from simulator.server.ledger import Ledger
+from simulator.tasks.engine import Engine
+from simulator.tasks.task import TERMINAL, Phase, Task
 
 _AFTER_S = 0.01  # the loop's clock and the engine's are not one: wake when the state has surely begun
 

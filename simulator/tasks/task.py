@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from simulator.pixels import tokens
-from simulator.timing import QUEUE_SHARE
+from simulator.tasks.pixels import tokens
+from simulator.tasks.timing import QUEUE_SHARE
 
 
 class Phase(StrEnum):

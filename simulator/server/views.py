@@ -6,8 +6,8 @@ from typing import Any
 
 from simulator.dialects.base import Links, View
 from simulator.faults.rules import Rule
-from simulator.tasks import Phase, Task
-from simulator.world import World
+from simulator.server.world import World
+from simulator.tasks.task import Phase, Task
 
 ASSET_LINK_S = 12 * 3600  # links of tasks that use assets live for 12 h on AnyFast
 

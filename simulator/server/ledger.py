@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from simulator.dialects.assets import AssetStore
-from simulator.engine import Engine
-from simulator.tasks import Phase, Task
+from simulator.tasks.engine import Engine
+from simulator.tasks.task import Phase, Task
 
 MAX_REFUSALS = 20_000
 _LONG_TEXT = 4096

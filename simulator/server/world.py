@@ -6,18 +6,18 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simulator.callbacks import Callbacks
 from simulator.dialects.assets import AssetStore
 from simulator.dialects.base import Dialect
 from simulator.dialects.registry import all_dialects
-from simulator.engine import Engine
 from simulator.faults.rules import FaultBook
-from simulator.journal import Journal
-from simulator.ledger import Ledger
-from simulator.limits import AccountLimits, Limiter
 from simulator.options import SimulatorOptions
-from simulator.signing import LinkSigner
-from simulator.timing import timing_of
+from simulator.server.callbacks import Callbacks
+from simulator.server.ledger import Ledger
+from simulator.store.signing import LinkSigner
+from simulator.tasks.engine import Engine
+from simulator.tasks.journal import Journal
+from simulator.tasks.limits import AccountLimits, Limiter
+from simulator.tasks.timing import timing_of
 
 
 @dataclass(frozen=True, slots=True)

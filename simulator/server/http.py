@@ -9,15 +9,15 @@ from typing import Any
 
 from aiohttp import web
 
-from simulator.accounts import account_of
-from simulator.answers import Answer, Call, Cut
-from simulator.control import Control
-from simulator.downloads import Download, Downloads
 from simulator.faults.files import read_rules
-from simulator.gateway import Gateway
 from simulator.options import SimulatorOptions
-from simulator.tasks import TERMINAL
-from simulator.world import make_world
+from simulator.server.control import Control
+from simulator.server.downloads import Download, Downloads
+from simulator.server.gateway import Gateway
+from simulator.server.world import make_world
+from simulator.tasks.accounts import account_of
+from simulator.tasks.task import TERMINAL
+from simulator.wire.answers import Answer, Call, Cut
 
 WHOLE = 1024 * 1024  # answers up to this size are written at once
 _KEPT_ALIVE_S = 75.0

@@ -9,16 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 
-from simulator.answers import HTML_TYPE, XML_TYPE, Answer, Call, Cut
 from simulator.faults import actions
 from simulator.faults.rules import Rule
 from simulator.media.content import Content
 from simulator.media.renderer import Renderer
-from simulator.ranges import wanted_range
-from simulator.signing import issued_at
-from simulator.store import Store
-from simulator.tasks import Phase, Task
-from simulator.world import World
+from simulator.server.world import World
+from simulator.store.failures import Store
+from simulator.store.ranges import wanted_range
+from simulator.store.signing import issued_at
+from simulator.tasks.task import Phase, Task
+from simulator.wire.answers import HTML_TYPE, XML_TYPE, Answer, Call, Cut
 
 STORE = Store()
 

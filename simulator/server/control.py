@@ -8,15 +8,15 @@ from typing import Any
 
 import orjson
 
-from simulator.accounts import account_of
-from simulator.answers import Answer, Call, json_answer
-from simulator.downloads import Downloads
 from simulator.faults.files import rule_list
 from simulator.faults.kinds import KINDS
 from simulator.faults.rules import BadRule
-from simulator.limits import AccountLimits
-from simulator.timing import Timing, timing_of
-from simulator.world import World
+from simulator.server.downloads import Downloads
+from simulator.server.world import World
+from simulator.tasks.accounts import account_of
+from simulator.tasks.limits import AccountLimits
+from simulator.tasks.timing import Timing, timing_of
+from simulator.wire.answers import Answer, Call, json_answer
 
 
 class Control:

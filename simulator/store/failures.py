@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from simulator.answers import XML_TYPE, Answer
+from simulator.wire.answers import XML_TYPE, Answer
 
 _CODES = {403: "AccessDenied", 404: "NoSuchKey", 429: "ExceedBandwidthLimit", 500: "InternalError"}
 

@@ -8,8 +8,8 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 
-from simulator.tasks import TERMINAL, Fate, Order, Phase, Task
-from simulator.timing import Timing
+from simulator.tasks.task import TERMINAL, Fate, Order, Phase, Task
+from simulator.tasks.timing import Timing
 
 
 class Engine:

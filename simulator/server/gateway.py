@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from simulator.answers import Answer, Call, Cut, Refused
-from simulator.ark_error import invalid
 from simulator.dialects.anyfast_assets import answer_assets
 from simulator.dialects.base import Dialect, Route, View
 from simulator.faults import actions
 from simulator.faults.rules import Rule
-from simulator.ledger import shortened
-from simulator.tasks import TERMINAL, Phase, Task
-from simulator.views import view_of
-from simulator.world import World
+from simulator.server.ledger import shortened
+from simulator.server.views import view_of
+from simulator.server.world import World
+from simulator.tasks.task import TERMINAL, Phase, Task
+from simulator.wire.answers import Answer, Call, Cut, Refused
+from simulator.wire.ark_error import invalid
 
 MAX_BODY = 64 * 1024 * 1024
 ReadBody = Callable[[int], Awaitable[bytes | None]]

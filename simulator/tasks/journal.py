@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from simulator.tasks import Fate, Order, Task
+from simulator.tasks.task import Fate, Order, Task
 
 
 class Journal:

@@ -30,7 +30,7 @@ from storage.jobs.enqueue import new_job_id
 from storage.jobs.states import JobState
 from storage.settings import Settings, load_settings
 from worker.runtime import Runtime, install
-from worker.scheduling.dispatch import TRANSFER_BATCH
+from worker.scheduling.batches import TRANSFER_BATCH
 from worker.transferring.transfer import transfer_batch
 
 BUCKET = "reelq"

@@ -1,23 +1,21 @@
-"""The rows: jobs by state and due time, as the database would give them to whoever claims."""
+"""The rows of the model: jobs by state and due time, in the order in which the real claims give them."""
 
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from itertools import count
 
 from seedance.link_expiry import URGENT_SHARE
-from storage.admission.fair_share import deal
-from storage.jobs.states import TERMINAL, JobState
+from storage.jobs.states import TERMINAL, JobState, check_transition
 
 
 class Job:
-    """One job, or a lot of jobs that go the same way together. Times in seconds of the run."""
+    """One job, or a lot of jobs that go the same way together. Times are seconds of the run."""
 
     __slots__ = (
         "account",
-        "campaign",
         "created_s",
         "detected_s",
         "due_s",
@@ -28,15 +26,17 @@ class Job:
         "mib",
         "polled_s",
         "polls",
+        "reason",
         "refusals",
         "setbacks",
         "state",
         "submitted_s",
     )
 
-    def __init__(self, campaign: int, created_s: float, mib: float, life_s: float) -> None:
-        self.campaign, self.created_s, self.mib, self.life_s = campaign, created_s, mib, life_s
+    def __init__(self, created_s: float, mib: float, life_s: float) -> None:
+        self.created_s, self.mib, self.life_s = created_s, mib, life_s
         self.state = JobState.QUEUED
+        self.reason: str | None = None
         self.account = -1
         self.due_s = created_s
         self.submitted_s = self.ends_s = self.polled_s = self.detected_s = self.expires_s = self.finished_s = 0.0
@@ -49,20 +49,23 @@ class JobTable:
     def __init__(self) -> None:
         self.queued = 0
         self.lost: list[int] = []
-        """Accounts of claimed jobs whose lease ended before anybody began; whoever counts slots empties it."""
+        """Accounts of jobs whose lease ended before their POST; the scheduler empties it and frees their slots."""
         self.ended: dict[JobState, int] = dict.fromkeys(TERMINAL, 0)
         self._numbers = count()
-        self._campaigns: OrderedDict[int, deque[Job]] = OrderedDict()
-        self._served: dict[int, int] = {}
+        self._waiting: deque[Job] = deque()
         self._later: list[tuple[float, int, Job]] = []
         self._polls: list[tuple[float, int, Job]] = []
         self._copies_later: list[tuple[float, int, Job]] = []
         self._copies: list[tuple[float, int, Job]] = []
 
     def set(self, job: Job, state: JobState, due_s: float) -> None:
-        """Give a job a state and a due time; a terminal state is its last."""
-        if job.state in TERMINAL:
-            raise RuntimeError(f"a job that is {job.state} was made {state}")
+        """Give a job a state and a due time.
+
+        Raises:
+            ValueError: the real state machine does not allow it.
+        """
+        if state is not job.state or state in TERMINAL:
+            check_transition(job.state, state)
         job.state, job.due_s = state, due_s
         if state in TERMINAL:
             self.ended[state] += 1
@@ -78,7 +81,7 @@ class JobTable:
     def add(self, job: Job) -> None:
         """A job that is enqueued."""
         self.queued += 1
-        self._campaigns.setdefault(job.campaign, deque()).append(job)
+        self._waiting.append(job)
 
     def _due(self, heap: list[tuple[float, int, Job]], state: JobState, now_s: float) -> Iterator[Job]:
         """Jobs whose time has come; an entry that does not fit its job any more is an old one."""
@@ -114,46 +117,23 @@ class JobTable:
         return self._lease(ready(), limit, now_s + lease_s)
 
     def claim_submits(self, account: int, now_s: float, limit: int, lease_s: float) -> list[Job]:
-        """Campaigns take turns, from the one after that which this account served last."""
+        """Those that were tried before first, then the oldest."""
         for job in self._due(self._later, JobState.QUEUED, now_s):
-            if job.account >= 0:  # it was claimed, and nobody began
+            if job.account >= 0:  # it was claimed, and its lease ended before its POST
                 self.lost.append(job.account)
                 self.queued += 1
                 job.account = -1
-            self._campaigns.setdefault(job.campaign, deque()).appendleft(job)
-        waiting = [key for key, jobs in self._campaigns.items() if jobs]
-        if not waiting or limit <= 0:
-            return []
-        served = self._served.get(account, -1)
-        order = sorted(waiting, key=lambda key: (key <= served, key))[:limit]
-        found: list[Job] = []
-        ring, left = [self._taker(key, found) for key in order], limit
-        while left > 0 and ring:
-            dealt = deal(left, [1] * len(ring))
-            used = [taker(slots) for taker, slots in zip(ring, dealt.counts, strict=True)]
-            left -= sum(used)
-            ring = [ring[index] for index in dealt.order() if used[index] == dealt.counts[index]]
-        self._served[account] = found[-1].campaign
+            self._waiting.appendleft(job)
+        found = [self._waiting.popleft() for _ in range(min(max(limit, 0), len(self._waiting)))]
         self.queued -= len(found)
         for job in found:
             job.account = account
-            job.state, job.due_s = JobState.QUEUED, now_s + lease_s
-            heapq.heappush(self._later, (job.due_s, next(self._numbers), job))
+            self.set(job, JobState.QUEUED, now_s + lease_s)
         return found
 
     def has_queued(self, now_s: float) -> bool:
         """Whether a claim of queued jobs may find any."""
         return self.queued > 0 or bool(self._later and self._later[0][0] <= now_s)
-
-    def _taker(self, campaign: int, found: list[Job]) -> Callable[[int], int]:
-        jobs = self._campaigns[campaign]
-
-        def take(slots: int) -> int:
-            took = min(slots, len(jobs))
-            found.extend(jobs.popleft() for _ in range(took))
-            return took
-
-        return take
 
     def requeue(self, job: Job, due_s: float) -> None:
         """Back into the queue, free for any account."""

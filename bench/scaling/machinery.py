@@ -1,9 +1,22 @@
-"""Processors, pipes, and the processes that are spread over them."""
+"""Processors, and the processes that are spread over them."""
 
 from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+
+from producer.local.processes.commands import WORKER_SUBMIT_POLL, WORKER_TRANSFER
+from storage.settings import Settings
+
+_SETTINGS = Settings()
+
+
+def _threads(command: tuple[str, ...]) -> int:
+    return int(command[command.index("-c") + 1])
+
+
+THREADS = {"work": _threads(WORKER_SUBMIT_POLL), "copies": _threads(WORKER_TRANSFER)}
+"""Of a worker process, by what it consumes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,10 +25,6 @@ class Layout:
 
     accounts: int = 1
     max_in_flight: int = 10
-    gateway_limit: int | None = None
-    """What the gateway really allows at once, None: what is configured."""
-    requests_per_minute: int | None = None
-    schedulers: int = 1
     submit_poll: int = 1
     transfer: int = 1
     database_cores: float = 4
@@ -23,21 +32,16 @@ class Layout:
     """Everything of ours shares so many cores; None: each process has a core of its own."""
     connection_mib_s: float = 8.0
     """What one download gets from a gateway's file server."""
-    network_mib_s: float = 1e9
-    """What all downloads together get; the uploads take as much again in the other direction."""
     store_s: float = 0.1
     """Waiting for the object store, a copy."""
-    poll_min_s: float = 2.0
-    poll_max_s: float = 60.0
-    lease_s: float = 90.0
-    tick_s: float = 0.25
-    poster: bool = True
-    samples: int = 20
-    """Kinds of videos whose generation times are learnt apart; accounts share them."""
+    poll_min_s: float = _SETTINGS.poll_min_seconds
+    poll_max_s: float = _SETTINGS.poll_max_seconds
+    lease_s: float = _SETTINGS.lease_seconds
+    tick_s: float = _SETTINGS.tick_seconds
 
 
 class Cores:
-    """So many cores, first come, first served; work is booked, and the answer says when it will be done."""
+    """A number of cores, first come, first served; work is booked, and the answer says when it will be done."""
 
     def __init__(self, count: float = 1) -> None:
         self.busy_s = 0.0

@@ -21,9 +21,10 @@ from redis import Redis
 
 from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from producer.local.background import BackgroundStack, running_stack
+from storage.settings import Settings
+from worker.scheduling.admission import SUBMIT_BATCH
 
-TICK_S = 0.25
-ITEMS = 50
+TICK_S = Settings().tick_seconds
 _WAIT_S = 60.0
 
 
@@ -117,7 +118,7 @@ def _wait_until_taken(broker: str, queue: str) -> None:
 
 def _message_bytes(broker: str, count: int) -> tuple[float, float]:
     """Bytes that a message takes in the broker, and the CPU seconds of sending so many one after the other."""
-    send_s = _send(broker, "bench", count, ITEMS)
+    send_s = _send(broker, "bench", count, SUBMIT_BATCH)
     with Redis.from_url(broker) as redis:
         used = int(redis.memory_usage("bench", samples=0) or 0)
         held = int(redis.llen("bench"))

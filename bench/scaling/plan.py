@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 from math import ceil, exp
 
 from bench.scaling.costs import Costs
-from bench.scaling.machinery import Layout
+from bench.scaling.machinery import THREADS, Layout
 from bench.scaling.run import Figures, simulate
-from bench.scaling.working import THREADS
 from bench.scaling.workload import Outage, Part, Workload
-from storage.bucket.objects import PART_BYTES
 from worker.transferring.capacity import BYTES_AT_ONCE, COPIES_AT_ONCE
-from worker.transferring.upload import HELD_BYTES
+from worker.transferring.upload import held_bytes
 
 DAY_S, HOUR_S = 86400.0, 3600.0
 MOST_BUSY = 0.6
@@ -41,7 +39,7 @@ LIVES = (43200.0, 86400.0)
 def workload(size: Size, seconds: float) -> Workload:
     """Videos of 5 to 30 MiB that take a minute and a half, half of them from a gateway that keeps them for 12 h."""
     rate = size.per_day / DAY_S
-    return Workload(int(rate * seconds), per_second=rate, campaigns=20, url_life_s=LIVES)
+    return Workload(int(rate * seconds), per_second=rate, url_life_s=LIVES)
 
 
 def held_s(work: Workload) -> float:
@@ -53,8 +51,7 @@ def held_s(work: Workload) -> float:
 def copies_per_s(work: Workload, layout: Layout) -> float:
     """Copies that one transfer process makes, by its byte budget and what one connection gives."""
     mib = sum(work.video_mib) / 2
-    held = min(mib, HELD_BYTES / MIB) if mib > PART_BYTES / MIB else mib
-    at_once = min(COPIES_AT_ONCE, BYTES_AT_ONCE / MIB // held)
+    at_once = min(COPIES_AT_ONCE, BYTES_AT_ONCE // held_bytes(int(mib * MIB)))
     return at_once / (mib / layout.connection_mib_s + layout.store_s)
 
 

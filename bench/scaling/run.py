@@ -33,8 +33,6 @@ class Figures:
     detection_p99_s: float
     queue_wait_p50_s: float
     queue_wait_p99_s: float
-    copy_wait_p50_s: float
-    copy_wait_p99_s: float
     life_used_most: float
     """The largest share of a URL's life that was over when its video was stored."""
     scheduler_share: float
@@ -57,10 +55,10 @@ class Figures:
     transactions_per_job: float
     wal_bytes_per_job: float
     posts: int
-    refused: int
     most_queued: int
     most_copies_waiting: int
-    most_running: int
+    most_in_flight: int
+    """Jobs of one account that held a slot at once."""
 
 
 def simulate(
@@ -81,8 +79,7 @@ def simulate(
     """
     system = System(work, layout, costs, Outages(outages), seed=seed, weight=weight, warm_s=warm_s)
     system.env.process(_arrivals(system))
-    for number, cpu in enumerate(system.schedulers):
-        system.env.process(scheduler(system, cpu, layout.tick_s * number / layout.schedulers))
+    system.env.process(scheduler(system, system.scheduler))
     for cpu in system.submit_poll:
         SubmitPollWorker(system, cpu)
     for cpu in system.transfer:
@@ -109,7 +106,7 @@ def _arrivals(system: System) -> Steps:
             yield system.env.timeout(system.rng.expovariate(work.per_second / weight))
         low, high = work.video_mib
         life_s = work.url_life_s[number % len(work.url_life_s)]
-        system.book.add(Job(number % work.campaigns, system.now_s, system.rng.uniform(low, high), life_s))
+        system.table.add(Job(system.now_s, system.rng.uniform(low, high), life_s))
 
 
 Spent = tuple[float, ...]
@@ -118,13 +115,13 @@ Spent = tuple[float, ...]
 def _spent(system: System) -> Spent:
     return (
         system.now_s,
-        sum(cpu.busy_s for cpu in system.schedulers),
+        system.scheduler.busy_s,
         sum(cpu.busy_s for cpu in system.submit_poll),
         sum(cpu.busy_s for cpu in system.transfer),
         system.decoder_busy_s,
         system.database_busy_s,
         system.broker_busy_s,
-        sum(system.book.ended.values()) * system.weight,
+        sum(system.table.ended.values()) * system.weight,
         system.tally.polls,
         system.tally.transactions,
         system.tally.wal_bytes,
@@ -148,9 +145,9 @@ def _figures(system: System, before: Spent | None) -> Figures:
     per = max(1.0, ended)
     return Figures(
         jobs=system.lots * system.weight,
-        ended=sum(system.book.ended.values()) * system.weight,
-        succeeded=system.book.ended[JobState.SUCCEEDED] * system.weight,
-        failed=system.book.ended[JobState.FAILED] * system.weight,
+        ended=sum(system.table.ended.values()) * system.weight,
+        succeeded=system.table.ended[JobState.SUCCEEDED] * system.weight,
+        failed=system.table.ended[JobState.FAILED] * system.weight,
         makespan_s=tally.last_s,
         last_late_s=tally.last_late_s,
         jobs_per_s=ended / seconds if before else ended / max(tally.last_s, 1e-9),
@@ -159,8 +156,6 @@ def _figures(system: System, before: Spent | None) -> Figures:
         detection_p99_s=_at(tally.detections, 0.99),
         queue_wait_p50_s=_at(tally.queue_waits, 0.5),
         queue_wait_p99_s=_at(tally.queue_waits, 0.99),
-        copy_wait_p50_s=_at(tally.copy_waits, 0.5),
-        copy_wait_p99_s=_at(tally.copy_waits, 0.99),
         life_used_most=max(tally.lives_used, default=0.0),
         scheduler_share=scheduler_s / seconds,
         submit_poll_share=submit_s / seconds,
@@ -178,10 +173,9 @@ def _figures(system: System, before: Spent | None) -> Figures:
         transactions_per_job=span[9] / per,
         wal_bytes_per_job=span[10] / per,
         posts=tally.posts,
-        refused=tally.refused,
         most_queued=tally.most_queued,
         most_copies_waiting=tally.most_copies_waiting,
-        most_running=max(quota.most_running for quota in system.quotas),
+        most_in_flight=max(quota.most_in_flight for quota in system.quotas),
     )
 
 

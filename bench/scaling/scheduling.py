@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from bench.scaling.job_table import Job
 from bench.scaling.machinery import Cpu
 from bench.scaling.system import Message, Steps, System
+from worker.scheduling import batches
 from worker.scheduling.admission import SUBMIT_BATCH
-from worker.scheduling.dispatch import MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_WAITING, POLL_BATCH, TRANSFER_BATCH
+from worker.scheduling.batches import POLL_BATCH, TRANSFER_BATCH
 
 
-def scheduler(system: System, cpu: Cpu, begin_s: float) -> Steps:
-    """Rounds for ever."""
-    yield system.until(begin_s)
+def scheduler(system: System, cpu: Cpu) -> Steps:
+    """Rounds for ever; the first one sees what is enqueued at the start."""
+    yield system.env.timeout(0.0)
     while True:
         yield from _round(system, cpu)
         yield system.env.timeout(system.layout.tick_s)
@@ -47,34 +47,32 @@ def _round(system: System, cpu: Cpu) -> Steps:
 def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]]]:
     """What is sent in this round, and the claims it took: transaction, calls, rows. The calls that find nothing are
     part of an idle round."""
-    book, layout, now_s, weight = system.book, system.layout, system.now_s, system.weight
-    room = {queue: _room(system, queue) for queue in ("submit", "poll", "transfer")}
+    table, lease_s, now_s, weight = system.table, system.layout.lease_s, system.now_s, system.weight
+    room = batches.room(system.waiting)
     messages: list[Message] = []
     claims: list[tuple[str, float, float]] = []
     if room["transfer"]:
-        urgent = book.claim_transfers(now_s, max(1, TRANSFER_BATCH // weight), layout.lease_s, urgent=True)
-        limit = min((room["transfer"] - 1) * TRANSFER_BATCH, MAX_TRANSFERS_A_TICK)
-        others = book.claim_transfers(now_s, _lots(limit, weight), layout.lease_s, urgent=False) if limit else []
+        urgent = table.claim_transfers(now_s, _lots(TRANSFER_BATCH, weight), lease_s, urgent=True)
+        limit = batches.transfers_to_claim(room["transfer"])
+        others = table.claim_transfers(now_s, _lots(limit, weight), lease_s, urgent=False) if limit else []
         messages += _messages(system, "transfer", urgent, TRANSFER_BATCH)
         messages += _messages(system, "transfer", others, TRANSFER_BATCH)
         claims.append(("claim_transfers", 0, len(urgent) + len(others)))
     if room["poll"]:
-        limit = min(room["poll"] * POLL_BATCH, MAX_POLLS_A_TICK)
-        polls = book.claim_polls(now_s, _lots(limit, weight), layout.lease_s)
+        polls = table.claim_polls(now_s, _lots(batches.polls_to_claim(room["poll"]), weight), lease_s)
         messages += _messages(system, "poll", polls, POLL_BATCH)
         claims.append(("claim_polls", 0, len(polls)))
     left = _lots(room["submit"] * SUBMIT_BATCH, weight) if room["submit"] else 0
-    system.tally.most_queued = max(system.tally.most_queued, book.queued * weight)
+    system.tally.most_queued = max(system.tally.most_queued, table.queued * weight)
     for number, quota in enumerate(system.quotas):
-        while book.lost:
-            system.quotas[book.lost[-1]].claim(-weight)
-            book.lost.pop()
+        while table.lost:
+            system.quotas[table.lost.pop()].claim(-weight)
         free = quota.free(now_s)
         if left <= 0:
             break
-        if free < weight or not book.has_queued(now_s):
+        if free < weight or not table.has_queued(now_s):
             continue
-        claimed = book.claim_submits(number, now_s, min(free // weight, left), layout.lease_s)
+        claimed = table.claim_submits(number, now_s, min(free // weight, left), lease_s)
         quota.claim(len(claimed) * weight)
         claims.append(("claim_submits", 1, len(claimed)))
         left -= len(claimed)
@@ -82,22 +80,12 @@ def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]
     return messages, claims
 
 
-def _room(system: System, queue: str) -> int:
-    """How many more messages a queue takes."""
-    return max(0, MAX_WAITING[queue] - system.waiting[queue])
-
-
 def _lots(jobs: int, weight: int) -> int:
     return max(1, jobs // weight)
 
 
-def _messages(system: System, kind: str, jobs: Sequence[Job], size: int) -> Iterator[Message]:
-    """Messages of one account each."""
-    by_account: dict[int, list[Job]] = defaultdict(list)
-    for job in jobs:
-        by_account[job.account].append(job)
-    lots = max(1, size // system.weight)
-    for items in by_account.values():
-        for start in range(0, len(items), lots):
-            batch = items[start : start + lots]
-            yield Message(kind, [(job, job.due_s) for job in batch], system.batches(len(batch), size))
+def _messages(system: System, kind: str, jobs: Sequence[Job], size: int) -> list[Message]:
+    return [
+        Message(kind, [(job, job.due_s) for job in batch], system.batches(len(batch), size))
+        for batch in batches.messages(jobs, _lots(size, system.weight))
+    ]

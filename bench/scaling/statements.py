@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from typing import Any, LiteralString, TypeVar
+from functools import partial
+from typing import LiteralString, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -17,17 +18,24 @@ import psycopg
 from bench.scaling.costs import TRANSACTIONS, Linear, TableCosts, Transaction
 from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from seedance.account import Account
+from seedance.gateways.base import Submitted, TaskReport, TaskStatus
 from storage.admission import fair_share
 from storage.database import Connection, Database
 from storage.jobs import attempts, claims, durations, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.provenance import provenance_of
-from storage.jobs.records import AttemptOutcome, Correlation, Move, NewJob
+from storage.jobs.records import AttemptOutcome, Correlation, Move, NewJob, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from storage.leases import Claimed
 from storage.settings import Settings
+from worker.polling.decisions import decide_poll
+from worker.polling.pacing import PollPacing
 from worker.scheduling.admission import grants
+from worker.submitting.decisions import decide_submit
+from worker.transferring.companions import Complete
+from worker.transferring.decisions import decide_transfer
+from worker.transferring.upload import Stored
 
 LEASE_S = 600.0
 REQUEST = {"prompt": "a lighthouse at dusk, the sea is calm, slow push in, warm light" * 3, "duration": 5}
@@ -38,6 +46,10 @@ SELECT pg_table_size('jobs'), pg_indexes_size('jobs'), pg_total_relation_size('a
        pg_total_relation_size('job_events'), (SELECT count(*) FROM job_events)
 """
 T = TypeVar("T")
+Leases = Sequence[tuple[UUID, int]]
+Works = Mapping[UUID, Work]
+PACING = PollPacing(2.0, 60.0)
+DAY_S = 86400.0
 
 
 class Meter:
@@ -113,6 +125,17 @@ def live(meter: Meter, db: Database, count: int, size: int) -> None:
     def cut(items: Sequence[T]) -> list[Sequence[T]]:
         return [items[start : start + size] for start in range(0, len(items), size)]
 
+    def load(name: str, state: JobState, held: Leases) -> dict[UUID, Work]:
+        found: list[Work] = []
+
+        def read(conn: Connection, batch: Leases) -> None:
+            found.extend(load_work(conn, state, batch))
+            if state is JobState.TRANSFERRING:
+                provenance_of(conn, [i for i, _ in batch])
+
+        meter.run(name, cut(held), read)
+        return {work.id: work for work in found}
+
     def hurry(state: JobState) -> None:
         with db.begin() as conn:
             conn.execute(_NOW, [state])
@@ -125,20 +148,17 @@ def live(meter: Meter, db: Database, count: int, size: int) -> None:
     new = [NewJob(new_job_id(), REQUEST, "h", ["anyfast"]) for _ in range(count)]
     meter.run("enqueue", cut(new), enqueue_jobs)
     held = claim("claim_submits", lambda conn, n: fair_share.claim_submits(conn, "sim", "anyfast", n, LEASE_S))
-    meter.run("load", cut(held), lambda conn, batch: load_work(conn, JobState.QUEUED, batch))
+    load("load", JobState.QUEUED, held)
     meter.run("begin", cut(held), _begin)
     meter.run("accepted", cut(held), _accepted)
     for name, write in (("still", _still), ("found", _found)):
         hurry(JobState.GENERATING)
         held = claim("claim_polls", lambda conn, n: claims.claim_polls(conn, n, LEASE_S))
-        meter.run("load", cut(held), lambda conn, batch: load_work(conn, JobState.GENERATING, batch))
-        meter.run(name, cut(held), write)
+        works = load("load", JobState.GENERATING, held)
+        meter.run(name, cut(held), partial(write, works=works))
     held = claim("claim_transfers", lambda conn, n: claims.claim_transfers(conn, n, LEASE_S))
-    meter.run("load_transfers", cut(held), _load_transfers)
-    meter.run("stored", cut(held), _stored)
-
-
-Leases = Sequence[tuple[UUID, int]]
+    works = load("load_transfers", JobState.TRANSFERRING, held)
+    meter.run("stored", cut(held), partial(_stored, works=works))
 
 
 def _begin(conn: Connection, batch: Leases) -> None:
@@ -151,61 +171,45 @@ def _begin(conn: Connection, batch: Leases) -> None:
 
 
 def _accepted(conn: Connection, batch: Leases) -> None:
-    outcomes = [AttemptOutcome(i, 1, "accepted", 200, f"cgt-{i}") for i, _ in batch]
+    decided = {i: decide_submit(Submitted(f"cgt-{i}"), 0, PACING) for i, _ in batch}
+    outcomes = [AttemptOutcome(i, 1, "accepted", 200, f"cgt-{i}") for i in decided]
     moves = [
-        Move(i, (JobState.SUBMITTING,), JobState.GENERATING, "accepted", attempt=1, due_in_s=LEASE_S, patch=patch)
-        for i, _ in batch
-        for patch in ({"gateway_task_id": f"cgt-{i}", "setbacks": 0, "refusals": 0},)
+        Move(i, (JobState.SUBMITTING,), d.target, d.reason, attempt=1, due_in_s=LEASE_S, patch=d.patch)
+        for i, d in decided.items()
     ]
     attempts.finish_attempts(conn, outcomes, moves)
 
 
-def _still(conn: Connection, batch: Leases) -> None:
+def _still(conn: Connection, batch: Leases, works: Works) -> None:
     transitions.postpone(conn, [(i, claim, LEASE_S, "generating", 0, 1) for i, claim in batch])
 
 
-def _found(conn: Connection, batch: Leases) -> None:
+def _found(conn: Connection, batch: Leases, works: Works) -> None:
+    report = TaskReport(TaskStatus.SUCCEEDED, "succeeded", video_url=_URL, usage={"total_tokens": 108900}, seed=7)
     cost = {"amount": 0.7, "currency": "CNY", "as_of": "2026-01-01", "tokens": 108900}
-    patch: dict[str, Any] = {"video_url": _URL, "usage": {"total_tokens": 108900}, "seed": 7, "cost": cost, "polls": 3}
+    decided = {i: decide_poll(report, works[i], _account(0).dialect, PACING, DAY_S) for i, _ in batch}
     moves = [
         Move(
             i,
             (JobState.GENERATING,),
-            JobState.TRANSFERRING,
-            "generated",
+            decided[i].target,
+            decided[i].reason,
             claim,
-            expires_in_s=86400.0,
-            patch=patch,
+            expires_in_s=decided[i].expires_in_s,
+            patch={**decided[i].patch, "cost": cost},
         )
         for i, claim in batch
     ]
     durations.record(conn, [item.id for item in transitions.move(conn, moves)])
 
 
-def _load_transfers(conn: Connection, batch: Leases) -> None:
-    load_work(conn, JobState.TRANSFERRING, batch)
-    provenance_of(conn, [i for i, _ in batch])
-
-
-def _stored(conn: Connection, batch: Leases) -> None:
-    patch = {
-        "size_bytes": 8_000_000,
-        "sha256": "0" * 64,
-        "video_url": None,
-        "last_frame_url": None,
-        "setbacks": 0,
-    }
-    moves = [
-        Move(
-            i,
-            (JobState.TRANSFERRING,),
-            JobState.SUCCEEDED,
-            "stored",
-            claim,
-            patch={**patch, "object_key": f"videos/2026/01/01/{i}.mp4", "poster_key": f"videos/2026/01/01/{i}.jpg"},
-        )
-        for i, claim in batch
-    ]
+def _stored(conn: Connection, batch: Leases, works: Works) -> None:
+    moves = []
+    for i, claim in batch:
+        name = f"videos/2026/01/01/{i}"
+        done = Complete(Stored(f"{name}.mp4", 8_000_000, "0" * 64), f"{name}.jpg")
+        decided = decide_transfer(done, works[i], DAY_S)
+        moves.append(Move(i, (JobState.TRANSFERRING,), decided.target, decided.reason, claim, patch=decided.patch))
     transitions.move(conn, moves)
 
 

@@ -9,8 +9,10 @@ import random
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from math import ceil
 from typing import Any
+from uuid import UUID
 
 import simpy
 
@@ -20,14 +22,20 @@ from bench.scaling.machinery import Cores, Cpu, Layout
 from bench.scaling.quotas import Quota
 from bench.scaling.workload import Latency, Outages, Workload
 from storage.jobs.durations import FIRST_LOOK, KEPT
-from storage.jobs.states import JobState
+from storage.jobs.records import Work
+from storage.jobs.states import TERMINAL, JobState
 from worker.batch import GATHER_S, WRITE_FOR_S
+from worker.decisions import Decision
 from worker.polling.forecasts import REFRESH_S
 from worker.polling.pacing import MIN_SAMPLE, Forecast, PollPacing
 
 Steps = Generator[simpy.Event, Any, None]
 LATE_S = 300.0
 LOAD_GIVEN_UP_S = 30.0  # a worker's wait for a connection to the database; its message is lost then
+SAMPLES = 20
+"""Kinds of videos whose generation times are learnt apart; accounts share them."""
+
+_ID, _EPOCH = UUID(int=0), datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -50,12 +58,10 @@ class Tally:
 
     queue_waits: list[float] = field(default_factory=list)
     detections: list[float] = field(default_factory=list)
-    copy_waits: list[float] = field(default_factory=list)
     lives_used: list[float] = field(default_factory=list)
     """Shares of a URL's life that were over when the copy was done."""
     polls: int = 0
     posts: int = 0
-    refused: int = 0
     transactions: int = 0
     wal_bytes: float = 0.0
     messages: int = 0
@@ -77,15 +83,14 @@ class System:
         self.work, self.layout, self.costs, self.outages = work, layout, costs, outages
         self.weight, self.warm_s, self.lots = weight, warm_s, work.jobs // weight
         self.rng = random.Random(seed)
-        self.book, self.tally = JobTable(), Tally()
+        self.table, self.tally = JobTable(), Tally()
         machine = Cores(layout.machine_cores) if layout.machine_cores else None
         self.database = Cores(layout.database_cores) if machine is None else machine
         self.database_busy_s = 0.0
         self.broker_busy_s = self.decoder_busy_s = self.submit_poll_threads_s = 0.0
-        self.schedulers = [Cpu(machine) for _ in range(layout.schedulers)]
+        self.scheduler = Cpu(machine)
         self.submit_poll = [Cpu(machine) for _ in range(layout.submit_poll)]
         self.transfer = [Cpu(machine) for _ in range(layout.transfer)]
-        self.network = Cores(1)
         self.quotas = [Quota(layout, weight) for _ in range(layout.accounts)]
         self.queues: dict[str, simpy.Store] = {"work": simpy.Store(self.env), "copies": simpy.Store(self.env)}
         self.waiting: dict[str, int] = defaultdict(int)
@@ -139,7 +144,7 @@ class System:
 
     def pacing(self, account: int) -> PollPacing:
         """How an account's tasks are polled, by what is known of its generation times; read anew now and then."""
-        kind = account % self.layout.samples
+        kind = account % SAMPLES
         read_s, pacing = self._forecasts.get(kind, (float("-inf"), self._pacing))
         if self.now_s - read_s > REFRESH_S:
             sample = self._samples[kind]
@@ -155,9 +160,45 @@ class System:
             took_s = self.rng.uniform(job.polled_s, job.detected_s) - job.submitted_s
         else:
             took_s = (job.detected_s - job.submitted_s) * FIRST_LOOK
-        self._samples[job.account % self.layout.samples].append(took_s)
+        self._samples[job.account % SAMPLES].append(took_s)
 
     # --- outcomes ---
+
+    def work_of(self, job: Job, loaded_s: float) -> Work:
+        """The job as a worker that loaded it at that moment knows it."""
+        return Work(
+            id=_ID,
+            claim=1,
+            state=job.state,
+            attempt=1,
+            refusals=job.refusals,
+            setbacks=job.setbacks,
+            polls=job.polls,
+            reason=job.reason,
+            account="a",
+            request={},
+            gateway_task_id="task",
+            video_url=None,
+            last_frame_url=None,
+            created_at=_EPOCH,
+            submitted_age_s=loaded_s - job.submitted_s,
+            generated_age_s=loaded_s - job.detected_s,
+            deadline_in_s=None,
+            expires_in_s=job.expires_s - loaded_s,
+            cancel_request=None,
+        )
+
+    def carry_out(self, job: Job, decision: Decision) -> None:
+        """Write what a worker has decided about a job."""
+        job.reason = decision.reason
+        job.refusals = decision.patch.get("refusals", job.refusals)
+        job.setbacks = decision.patch.get("setbacks", job.setbacks)
+        if decision.target in TERMINAL:
+            self.end(job, decision.target)
+        elif decision.target is JobState.QUEUED:
+            self.table.requeue(job, self.now_s + decision.due_in_s)
+        else:
+            self.table.set(job, decision.target, self.now_s + decision.due_in_s)
 
     def write_out(
         self,
@@ -189,16 +230,15 @@ class System:
 
     def end(self, job: Job, state: JobState) -> None:
         """A job is over."""
-        self.book.set(job, state, self.now_s)
+        self.table.set(job, state, self.now_s)
         job.finished_s = self.tally.last_s = self.now_s
         if job.finished_s - job.created_s - (job.ends_s - job.submitted_s) > LATE_S:
             self.tally.last_late_s = self.now_s
         if job.created_s >= self.warm_s and state is JobState.SUCCEEDED:
             self.tally.queue_waits.append(job.submitted_s - job.created_s)
             self.tally.detections.append(job.detected_s - job.ends_s)
-            self.tally.copy_waits.append(job.finished_s - job.detected_s)
             self.tally.lives_used.append((job.finished_s - job.ends_s) / job.life_s)
-        if sum(self.book.ended.values()) >= self.lots and not self.done.triggered:
+        if sum(self.table.ended.values()) >= self.lots and not self.done.triggered:
             self.done.succeed()
 
 

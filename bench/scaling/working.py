@@ -1,4 +1,5 @@
-"""The simulated workers: what a thread does with a message."""
+"""The simulated workers: what a thread does with a message. What an outcome means for its job, the real workers' own
+functions decide."""
 
 from __future__ import annotations
 
@@ -7,26 +8,31 @@ from typing import Any
 import simpy
 
 from bench.scaling.job_table import Job
-from bench.scaling.machinery import Cpu
+from bench.scaling.machinery import THREADS, Cpu
 from bench.scaling.system import LOAD_GIVEN_UP_S, Message, Steps, System
+from seedance.errors import NotSent
+from seedance.gateways.base import Submitted, TaskReport, TaskStatus
 from seedance.link_expiry import URGENT_SHARE
-from storage.bucket.objects import PART_BYTES
+from storage.bucket.objects import PART_BYTES, StoreUnavailable
 from storage.jobs.states import JobState
-from worker.retry import backoff_s
+from storage.settings import Settings
+from worker.polling.decisions import decide_poll
 from worker.scheduling.admission import SUBMIT_BATCH
-from worker.scheduling.dispatch import POLL_BATCH, TRANSFER_BATCH
-from worker.submitting.decisions import OUTAGE_RETRY_CAP_S, RETRY_CAP_S, RETRY_FIRST_S, THROTTLE_CAP_S, THROTTLE_FIRST_S
+from worker.scheduling.batches import POLL_BATCH, TRANSFER_BATCH
+from worker.submitting.decisions import decide_submit, refusals_of
 from worker.transferring.capacity import BYTES_AT_ONCE, COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE
-from worker.transferring.decisions import RETRY_AGE_SHARE
-from worker.transferring.decisions import RETRY_CAP_S as COPY_RETRY_CAP_S
-from worker.transferring.decisions import RETRY_FIRST_S as COPY_RETRY_FIRST_S
-from worker.transferring.upload import HELD_BYTES
+from worker.transferring.companions import Complete
+from worker.transferring.decisions import decide_transfer
+from worker.transferring.upload import Stored, held_bytes
 
 Outcome = tuple[float, Job, Any]
 MIB = 2**20
-THREADS = {"work": 16, "copies": 4}
-"""Of a worker process, by what it consumes."""
-NOT_SENT, TOO_MANY = "not sent", "too many"
+REFUSED = NotSent("connection refused")
+ACCEPTED = Submitted("task")
+UNFINISHED = TaskReport(TaskStatus.RUNNING, "running")
+FINISHED = TaskReport(TaskStatus.SUCCEEDED, "succeeded", video_url="https://files/video.mp4")
+STORED, AWAY = Complete(Stored("video.mp4", 0, "")), StoreUnavailable("connection refused")
+GENERATION_TIMEOUT_S = Settings().generation_timeout_seconds
 
 
 def intake(system: System, queue: str, threads: int) -> simpy.Store:
@@ -80,47 +86,39 @@ class SubmitPollWorker:
         units = system.batches(len(held), SUBMIT_BATCH)
         yield system.until(system.transact("begin", len(held), self._cpu, system.now_s, units))
         quota = system.quotas[held[0].account]
-        quota.begin(system.now_s, len(held) * weight)
+        quota.begin(len(held) * weight)
         outcomes: list[Outcome] = []
         for job in held:
-            system.book.set(job, JobState.SUBMITTING, system.now_s + system.layout.lease_s)
+            system.table.set(job, JobState.SUBMITTING, system.now_s + system.layout.lease_s)
             job.submitted_s = system.now_s
             sent_s = self._cpu.book(system.now_s, weight * system.costs.worker.submit_ms / 1000)
             latency_s = system.work.submit.draw(system.rng)
             system.tally.posts += weight
             if system.outages.down("gateway", sent_s):
-                outcomes.append((sent_s, job, NOT_SENT))
+                outcomes.append((sent_s, job, None))
                 continue
             takes_s = system.work.draw_generation(system.rng, system.tally.posts // weight - 1)
-            ends_s = quota.post(sent_s + latency_s / 2, takes_s)
-            outcomes.append((sent_s + latency_s, job, TOO_MANY if ends_s is None else ends_s))
+            outcomes.append((sent_s + latency_s, job, sent_s + latency_s / 2 + takes_s))
         yield from system.write_out(outcomes, self._write_submits, self._submitted, self._unknown)
 
     def _write_submits(self, group: list[Outcome]) -> float:
         calls = self._system.writes(len(group), self._system.work.submit, SUBMIT_BATCH)
         return self._system.transact("accepted", len(group), self._cpu, self._system.now_s, calls)
 
-    def _submitted(self, job: Job, outcome: Any) -> None:
+    def _submitted(self, job: Job, ends_s: float | None) -> None:
+        """`ends_s`: when the generation ends; None: the gateway could not be reached."""
         system, quota = self._system, self._system.quotas[job.account]
-        if outcome not in (NOT_SENT, TOO_MANY):
-            job.ends_s, job.refusals, job.setbacks = outcome, 0, 0
+        pacing = system.pacing(job.account)
+        if ends_s is not None:
+            job.ends_s = ends_s
             quota.accept(system.weight, job.submitted_s)
-            pacing = system.pacing(job.account)
-            system.book.set(job, JobState.GENERATING, system.now_s + pacing.next_s(0.0, rng=system.rng))
+            system.carry_out(job, decide_submit(ACCEPTED, job.refusals, pacing, system.rng))
             return
-        if outcome == TOO_MANY:
-            job.refusals += 1
-            wait_s = backoff_s(job.refusals, THROTTLE_FIRST_S, THROTTLE_CAP_S, system.rng)
-            system.tally.refused += system.weight
-            quota.throttle(system.now_s)
-        elif quota.fail(system.now_s, job.submitted_s):
-            job.setbacks += 1
-            wait_s = backoff_s(job.setbacks, RETRY_FIRST_S, OUTAGE_RETRY_CAP_S, system.rng)
-        else:
-            job.refusals += 1
-            wait_s = backoff_s(job.refusals, RETRY_FIRST_S, RETRY_CAP_S, system.rng)
+        away = quota.fail(system.now_s, job.submitted_s)
         quota.give_back(system.weight)
-        system.book.requeue(job, system.now_s + wait_s)
+        refusals = refusals_of(system.work_of(job, system.now_s), REFUSED)
+        decided = decide_submit(REFUSED, refusals, pacing, system.rng, away=job.setbacks if away else None)
+        system.carry_out(job, decided)
 
     def _unknown(self, job: Job) -> None:
         """Its outcome could not be written: only a person or the policy can tell. It ends here."""
@@ -135,15 +133,16 @@ class SubmitPollWorker:
             sent_s = self._cpu.book(system.now_s, system.weight * system.costs.worker.poll_ms / 1000)
             system.tally.polls += system.weight
             if system.outages.down("gateway", sent_s):
-                outcomes.append((sent_s, job, None))
+                outcomes.append((sent_s, job, (REFUSED, loaded_s)))
                 continue
             latency_s = system.work.query.draw(system.rng)
-            outcomes.append((sent_s + latency_s, job, (sent_s + latency_s / 2 >= job.ends_s, loaded_s)))
+            result = FINISHED if sent_s + latency_s / 2 >= job.ends_s else UNFINISHED
+            outcomes.append((sent_s + latency_s, job, (result, loaded_s)))
         yield from system.write_out(outcomes, self._write_polls, self._polled, lambda _job: None)
 
     def _write_polls(self, group: list[Outcome]) -> float:
         system = self._system
-        found = sum(1 for _, _, outcome in group if outcome is not None and outcome[0])
+        found = sum(1 for _, _, (result, _) in group if result is FINISHED)
         calls = system.writes(len(group), system.work.query, POLL_BATCH)
         done_s = system.now_s
         if found:
@@ -152,27 +151,21 @@ class SubmitPollWorker:
             done_s = system.transact("still", still, self._cpu, done_s, 0 if found else calls)
         return done_s
 
-    def _polled(self, job: Job, outcome: Any) -> None:
-        system = self._system
+    def _polled(self, job: Job, outcome: tuple[TaskReport | NotSent, float]) -> None:
+        """`outcome`: the gateway's answer, and when the job was loaded."""
+        system, (result, loaded_s) = self._system, outcome
         job.polls += 1
-        if outcome is not None and outcome[0]:
-            job.detected_s, job.setbacks = system.now_s, 0
-            job.expires_s = job.ends_s + job.life_s
+        if result is UNFINISHED:
+            job.polled_s = system.now_s
+        work, pacing = system.work_of(job, loaded_s), system.pacing(job.account)
+        dialect = system.quotas[job.account].account.dialect
+        if result is FINISHED:
+            job.detected_s, job.expires_s = system.now_s, job.ends_s + job.life_s
             system.learn(job)
             system.quotas[job.account].finish(system.weight)
             system.in_transfer += system.weight
             system.tally.most_copies_waiting = max(system.tally.most_copies_waiting, system.in_transfer)
-            system.book.set(job, JobState.TRANSFERRING, system.now_s)
-            return
-        pacing = system.pacing(job.account)
-        age_s = (system.now_s if outcome is None else outcome[1]) - job.submitted_s
-        wait_s = pacing.next_s(age_s, system.work.refresh_s, system.rng)
-        if outcome is None:
-            job.setbacks += 1
-            wait_s = max(wait_s, backoff_s(job.setbacks, pacing.min_s, pacing.max_s, system.rng))
-        else:
-            job.polled_s, job.setbacks = system.now_s, 0
-        system.book.set(job, JobState.GENERATING, system.now_s + wait_s)
+        system.carry_out(job, decide_poll(result, work, dialect, pacing, GENERATION_TIMEOUT_S, system.rng))
 
 
 class TransferWorker:
@@ -229,7 +222,7 @@ class TransferWorker:
         )
         urgent = job.expires_s - system.now_s < URGENT_SHARE * job.life_s and self._slots.count >= self._slots.capacity
         slots = self._urgent if urgent else self._slots
-        held_mib = min(job.mib, HELD_BYTES / MIB) if job.mib > PART_BYTES / MIB else job.mib
+        held_mib = held_bytes(int(job.mib * MIB)) / MIB
         with slots.request() as slot:
             yield slot
             if weight == 1:
@@ -240,12 +233,8 @@ class TransferWorker:
             at_once = min(COPIES_AT_ONCE, BYTES_AT_ONCE / MIB / held_mib)
             turns = max(1.0, weight / at_once) if weight > 1 else 1.0
             own_s = (layout.store_s + moved_mib / layout.connection_mib_s) * turns
-            ends_s = max(
-                self._cpu.book(system.now_s, cpu_s * weight),
-                system.network.book(system.now_s, weight * moved_mib / layout.network_mib_s),
-                system.now_s + own_s,
-            )
-            if layout.poster and not down:
+            ends_s = max(self._cpu.book(system.now_s, cpu_s * weight), system.now_s + own_s)
+            if not down:
                 ends_s = max(ends_s, self._decoder.book(system.now_s, weight * worker.poster_ms / 1000))
                 system.decoder_busy_s += weight * worker.poster_ms / 1000
             yield system.until(ends_s)
@@ -264,21 +253,18 @@ class TransferWorker:
             done_s = system.transact("still", failed, self._cpu, done_s, 0 if stored else calls)
         return done_s
 
-    def _copied(self, job: Job, outcome: Any) -> None:
+    def _copied(self, job: Job, stored: bool) -> None:
+        """A video whose URL has died is lost: the gateway of the model gives no fresh one."""
         system = self._system
         if system.now_s > job.expires_s:
             system.in_transfer -= system.weight
             system.end(job, JobState.FAILED)
             return
-        if outcome:
+        if stored:
             system.in_transfer -= system.weight
-            system.end(job, JobState.SUCCEEDED)
-            return
-        job.setbacks += 1
-        slow_s = min((system.now_s - job.detected_s) * RETRY_AGE_SHARE, COPY_RETRY_CAP_S)
-        wait_s = max(slow_s, backoff_s(job.setbacks, COPY_RETRY_FIRST_S, COPY_RETRY_CAP_S, system.rng))
-        system.book.set(job, JobState.TRANSFERRING, system.now_s + wait_s)
+        decided = decide_transfer(STORED if stored else AWAY, system.work_of(job, system.now_s), job.life_s, system.rng)
+        system.carry_out(job, decided)
 
     def _not_written(self, job: Job) -> None:
         """The copy is made again after its lease."""
-        self._system.book.set(job, JobState.TRANSFERRING, self._system.now_s + self._system.layout.lease_s)
+        self._system.table.set(job, JobState.TRANSFERRING, self._system.now_s + self._system.layout.lease_s)

@@ -31,7 +31,6 @@ class Workload:
     jobs: int
     per_second: float | None = None
     """None: all at the start. Else they come one by one, at random moments."""
-    campaigns: int = 1
     generation: Timing = field(default_factory=lambda: Timing(median_s=90.0, sigma=0.3))
     generation_s: Sequence[float] = ()
     """The times themselves in the order of the POSTs, where they are known."""
@@ -39,8 +38,6 @@ class Workload:
     """Least and most; any size between is as likely."""
     submit: Latency = field(default_factory=lambda: Latency(1.5))
     query: Latency = field(default_factory=lambda: Latency(0.4))
-    refresh_s: float = 0.0
-    """How often the gateway itself learns something new."""
     url_life_s: Sequence[float] = (86400.0,)
     """One of these, each as likely."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,14 +21,19 @@ from storage.settings import Settings
 from storage.webhooks.delivery import claim_messages, release_messages
 from worker.failpoints import failpoint
 from worker.scheduling.admission import SUBMIT_BATCH, claim_for, grants
+from worker.scheduling.batches import (
+    MAX_UNCONFIRMED_A_TICK,
+    MAX_WAITING,
+    POLL_BATCH,
+    TRANSFER_BATCH,
+    messages,
+    polls_to_claim,
+    room,
+    transfers_to_claim,
+)
 from worker.webhooks import deliver
 
 log = logging.getLogger("reelq.dispatch")
-
-POLL_BATCH, TRANSFER_BATCH = 100, 20
-# Full batches that may wait in the broker per queue; the rest waits in the table, where it can still be reordered.
-MAX_WAITING = {"submit": 8, "poll": 16, "transfer": 8, "notify": 16}
-MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_UNCONFIRMED_A_TICK = 800, 160, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,9 @@ class Dispatcher:
             DatabaseUnavailable: nothing was claimed.
             BrokerError: the broker does not answer; what was claimed has been given back.
         """
-        room = self._room()
+        free = self._room()
         with self._database.begin() as conn:
-            batches = list(self._claim(conn, room))
+            batches = list(self._claim(conn, free))
         if batches:
             failpoint("scheduler.after_claim")
         waiting = list(batches)
@@ -88,31 +92,27 @@ class Dispatcher:
         except (RedisError, OSError) as exc:
             self.close()
             raise BrokerError(str(exc)) from exc
-        return {
-            queue: max(0, most - int(length))
-            for (queue, most), length in zip(MAX_WAITING.items(), lengths, strict=True)
-        }
+        return room({queue: int(length) for queue, length in zip(MAX_WAITING, lengths, strict=True)})
 
-    def _claim(self, conn: Connection, room: dict[str, int]) -> Iterator[Batch]:
+    def _claim(self, conn: Connection, free: dict[str, int]) -> Iterator[Batch]:
         lease_s = self._settings.lease_seconds
-        if room["transfer"]:
-            # The last place in the queue is for videos whose URL dies soon, however long the others have waited.
+        if free["transfer"]:
             urgent = claims.claim_transfers(conn, TRANSFER_BATCH, lease_s, URGENT_SHARE)
-            limit = min((room["transfer"] - 1) * TRANSFER_BATCH, MAX_TRANSFERS_A_TICK)
+            limit = transfers_to_claim(free["transfer"])
             others = claims.claim_transfers(conn, limit, lease_s) if limit else []
             yield from _batches("transfer", "transfer", urgent, TRANSFER_BATCH)
             yield from _batches("transfer", "transfer", others, TRANSFER_BATCH)
-        if room["poll"]:
-            limit = min(room["poll"] * POLL_BATCH, MAX_POLLS_A_TICK)
-            yield from _batches("poll", "poll", self.claim_polls(conn, limit), POLL_BATCH)
+        if free["poll"]:
+            polls = self.claim_polls(conn, polls_to_claim(free["poll"]))
+            yield from _batches("poll", "poll", polls, POLL_BATCH)
             doubts = claims.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
             yield from _batches("reconcile", "poll", doubts, POLL_BATCH)
-        if room["notify"]:
-            told = claim_messages(conn, room["notify"], deliver.RECEIVERS, deliver.BATCH, lease_s)
+        if free["notify"]:
+            told = claim_messages(conn, free["notify"], deliver.RECEIVERS, deliver.BATCH, lease_s)
             yield from _batches("notify", "notify", told, deliver.BATCH)
         # Counted in jobs: with many accounts, each with a slot or two free, messages are small, and those accounts that
         # come first in the configuration must not use up what the others need.
-        left = room["submit"] * SUBMIT_BATCH
+        left = free["submit"] * SUBMIT_BATCH
         for grant in grants(conn, self._settings) if left else ():
             limit = min(grant.slots, left)
             if limit <= 0:
@@ -186,10 +186,4 @@ class Dispatcher:
 
 
 def _batches(task: str, queue: str, claimed: Sequence[Claimed], size: int) -> Iterator[Batch]:
-    """Cut what was claimed into messages of one account each, in the order of the claim."""
-    by_account: dict[str, list[Claimed]] = defaultdict(list)
-    for item in claimed:
-        by_account[item.account].append(item)
-    for account, items in by_account.items():
-        for start in range(0, len(items), size):
-            yield Batch(task, queue, account, items[start : start + size])
+    return (Batch(task, queue, items[0].account, items) for items in messages(claimed, size))

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from contextlib import aclosing
 
-from storage.bucket.objects import PART_BYTES, StoreUnavailable, video_key
+from storage.bucket.objects import StoreUnavailable, video_key
 from worker.failpoints import failpoint
 from worker.runtime import Runtime
 from worker.transferring.companions import Complete, LastFrameMissing, PosterOf, store_companions
@@ -14,7 +14,7 @@ from worker.transferring.download import VideoSource
 from worker.transferring.fetch import DownloadFailed, UrlRefused
 from worker.transferring.mp4 import NotAVideo
 from worker.transferring.resources import CopyResources
-from worker.transferring.upload import HELD_BYTES, Stored, store_video
+from worker.transferring.upload import Stored, held_bytes, store_video
 from worker.transferring.video import Video
 
 log = logging.getLogger("reelq.transfer")
@@ -50,8 +50,7 @@ async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
     try:
         await source.open()
         failpoint("transfer.after_open")
-        small = source.length is not None and source.length <= PART_BYTES
-        held = source.length if small and source.length is not None else HELD_BYTES
+        held = held_bytes(source.length)
         async with shared.capacity.hold(held, urgent=video.urgent), aclosing(source.chunks()) as chunks:
             key = video_key(work.id, work.created_at)
             return await store_video(shared.store(), runtime.objects, key, chunks, poster.read_head)

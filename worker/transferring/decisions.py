@@ -7,6 +7,7 @@ and then, and whoever runs the system has the URL's whole life, with alarms, to 
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from seedance.errors import redact
@@ -38,7 +39,7 @@ LAST_FRAME_REFUSED, LAST_FRAME_FAILED = "last_frame_refused", "last_frame_failed
 _REASONS = {NotAVideo: "wrong_content", StoreUnavailable: "store_unavailable", UrlNotPublic: "url_not_public"}
 
 
-def decide_transfer(outcome: Outcome, work: Work, video_life_s: float) -> Decision:
+def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: random.Random | None = None) -> Decision:
     """Where a job goes after one copy. `video_life_s` is how long its gateway keeps videos."""
     if isinstance(outcome, Complete):
         return _succeeded(outcome)
@@ -55,7 +56,7 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float) -> Decisi
         return Decision(JobState.GENERATING, asked, _refused_for_s(work), {"setbacks": 0}, {"message": message})
     age_s = work.generated_age_s or 0.0
     cap_s = RETRY_EARLY_CAP_S if age_s < EARLY_S else RETRY_CAP_S
-    wait_s = max(min(age_s * RETRY_AGE_SHARE, cap_s), backoff_s(setbacks, RETRY_FIRST_S, cap_s))
+    wait_s = max(min(age_s * RETRY_AGE_SHARE, cap_s), backoff_s(setbacks, RETRY_FIRST_S, cap_s, rng))
     return Decision(JobState.TRANSFERRING, reason, wait_s, {"setbacks": setbacks}, {"message": message})
 
 

@@ -21,6 +21,12 @@ VIDEO_TYPE = "video/mp4"
 HELD_BYTES = 2 * PART_BYTES
 """What a video of more than one part needs at once: a part is sent while the next one arrives."""
 
+
+def held_bytes(length: int | None) -> int:
+    """The memory that a video of so many bytes takes while it is copied. None: its length is not known."""
+    return length if length is not None and length <= PART_BYTES else HELD_BYTES
+
+
 HeadReader = Callable[[PartBuffer], Coroutine[Any, Any, None]]
 """Looks at the whole of a small video or at the first part of a larger one, while it is being sent."""
 

@@ -15,7 +15,8 @@ from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.records import NewJob
 from storage.settings import Settings
 from worker.scheduling.admission import SUBMIT_BATCH
-from worker.scheduling.dispatch import MAX_WAITING, Dispatcher
+from worker.scheduling.batches import MAX_WAITING
+from worker.scheduling.dispatch import Dispatcher
 
 
 def settings_of(postgres_url: str, accounts: int, slots: int) -> Settings:

@@ -17,7 +17,8 @@ from storage.database import Database, connect
 from storage.jobs import claims
 from storage.settings import Settings
 from tests.transfers import generated
-from worker.scheduling.dispatch import MAX_WAITING, Dispatcher
+from worker.scheduling.batches import MAX_WAITING
+from worker.scheduling.dispatch import Dispatcher
 from worker.scheduling.expiry_alarms import expiring_videos
 
 URL = "https://cdn.example/v.mp4"

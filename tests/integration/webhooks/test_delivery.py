@@ -33,7 +33,8 @@ from tests.integration.webhooks.test_outbox import cancel, enqueue
 from tests.webhook_receiver import Delivery, Receiver, Reply, receiving
 from worker.polling.reconcile import reconcile_batch
 from worker.runtime import Runtime
-from worker.scheduling.dispatch import MAX_WAITING, Batch, Dispatcher
+from worker.scheduling.batches import MAX_WAITING
+from worker.scheduling.dispatch import Batch, Dispatcher
 from worker.webhooks.decisions import RETRY_FOR_S
 from worker.webhooks.deliver import AT_ONCE, BATCH, UNANSWERED, notify_batch
 

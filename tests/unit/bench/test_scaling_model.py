@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 
 import pytest
 
@@ -18,9 +19,11 @@ from bench.scaling.run import Figures, simulate
 from bench.scaling.system import gathered
 from bench.scaling.workload import Latency, Outage, Outages, Part, Workload
 from simulator.tasks.timing import Timing
+from storage.admission.circuit_breaker import JOBS_IN_A_ROW, REST_GROWTH, REST_S
 from storage.admission.usage import PROBES_AWAY
-from storage.jobs.states import JobState
+from storage.jobs.states import IllegalTransition, JobState
 from worker.batch import GATHER_S
+from worker.transferring import decisions
 
 COSTS = load_costs()
 QUICK = Workload(300, generation=Timing(median_s=8.0, sigma=0.3), video_mib=(1.0, 10.0), submit=Latency(0.3))
@@ -38,11 +41,13 @@ def test_every_job_ends_once() -> None:
     assert seen.polls_per_job >= 1
 
 
-def test_a_terminal_state_is_the_last() -> None:
-    book, job = JobTable(), Job(0, 0.0, 1.0, 86400.0)
-    book.set(job, JobState.SUCCEEDED, 0.0)
-    with pytest.raises(RuntimeError, match="succeeded was made generating"):
-        book.set(job, JobState.GENERATING, 1.0)
+def test_the_model_moves_jobs_only_as_the_state_machine_allows() -> None:
+    table, job = JobTable(), Job(0.0, 1.0, 86400.0)
+    with pytest.raises(IllegalTransition):
+        table.set(job, JobState.TRANSFERRING, 0.0)
+    table.set(job, JobState.FAILED, 0.0)
+    with pytest.raises(IllegalTransition):
+        table.set(job, JobState.GENERATING, 1.0)
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
@@ -51,29 +56,18 @@ def test_the_same_seed_gives_the_same_run() -> None:
 
 
 def test_slots_are_never_exceeded_and_all_used() -> None:
-    assert run().most_running == 20
-
-
-def test_requests_per_minute_are_kept() -> None:
-    layout = replace(SMALL, accounts=1, max_in_flight=1000, requests_per_minute=60)
-    seen = run(replace(QUICK, jobs=240), layout)
-    assert seen.succeeded == 240
-    assert seen.queue_wait_p99_s >= 170  # 240 jobs, 60 in the first minute, and so on
-    assert seen.refused < 60  # POSTs arrive later than they were begun, some by more than others
-
-
-def test_a_limit_that_the_gateway_does_not_keep_corrects_itself() -> None:
-    seen = run(layout=replace(SMALL, accounts=1, max_in_flight=40, gateway_limit=10))
-    assert seen.succeeded == 300
-    assert seen.most_running == 10
-    assert seen.refused > 0
+    assert run().most_in_flight == 20
 
 
 @pytest.mark.parametrize("part", ["gateway", "store", "broker", "database"])
 def test_an_outage_loses_nothing(part: Part) -> None:
     calm, seen = run(), run(QUICK, SMALL, 1, 1, Outage(part, 10.0, 60.0))
     assert seen.succeeded == 300
-    assert seen.makespan_s > calm.makespan_s + 30
+    if part == "store":
+        assert seen.makespan_s > 70.0
+        assert seen.most_copies_waiting > calm.most_copies_waiting + 100
+    else:
+        assert seen.makespan_s > calm.makespan_s + 30
 
 
 def test_outcomes_that_cannot_be_written_for_long_are_held() -> None:
@@ -91,9 +85,10 @@ def test_lots_behave_as_single_jobs() -> None:
     work = Workload(20_000, per_second=5.0, video_mib=(5.0, 5.0))
     layout = Layout(accounts=2, max_in_flight=400, transfer=3)
     one = simulate(work, layout, COSTS, warm_s=300.0, horizon_s=700.0)
-    many = simulate(work, layout, COSTS, weight=20, warm_s=300.0, horizon_s=700.0)
+    # A hundred lots are few: one run of them is a matter of chance.
+    many = [simulate(work, layout, COSTS, weight=20, seed=seed, warm_s=300.0, horizon_s=700.0) for seed in range(8)]
     for name in ("jobs_per_s", "polls_per_job", "detection_p50_s", "wal_bytes_per_job"):
-        assert getattr(many, name) == pytest.approx(getattr(one, name), rel=0.25), name
+        assert mean(getattr(run, name) for run in many) == pytest.approx(getattr(one, name), rel=0.25), name
 
 
 def test_lots_that_do_not_come_out_even_end_as_well() -> None:
@@ -110,65 +105,59 @@ def test_work_waits_for_a_core_and_a_process_uses_one_at_a_time() -> None:
     assert (one.book(0.0, 1.0), one.book(0.0, 1.0), other.book(0.0, 1.0)) == (1.0, 2.0, 2.0)
 
 
-def test_campaigns_take_turns() -> None:
-    book = JobTable()
-    for campaign, count in ((0, 50), (1, 2), (2, 50)):
-        for _ in range(count):
-            book.add(Job(campaign, 0.0, 1.0, 86400.0))
-    given = [job.campaign for job in book.claim_submits(0, 0.0, 6, 90.0)]
-    assert sorted(given) == [0, 0, 1, 1, 2, 2]
-    assert {job.campaign for job in book.claim_submits(0, 0.0, 4, 90.0)} == {0, 2}
-    assert book.queued == 92
+def test_jobs_that_were_tried_before_come_first_and_then_the_oldest() -> None:
+    table = JobTable()
+    for number in range(4):
+        table.add(Job(float(number), 1.0, 86400.0))
+    assert [job.created_s for job in table.claim_submits(0, 0.0, 2, 90.0)] == [0.0, 1.0]
+    assert [job.created_s for job in table.claim_submits(0, 91.0, 3, 90.0)] == [1.0, 0.0, 2.0]
+    assert table.queued == 1
 
 
 def test_the_url_that_dies_first_is_copied_first() -> None:
-    book = JobTable()
+    table = JobTable()
     for expires_s in (500.0, 100.0, 300.0):
-        job = Job(0, 0.0, 1.0, 600.0)
-        job.expires_s = expires_s
-        book.set(job, JobState.TRANSFERRING, 0.0)
-    assert [job.expires_s for job in book.claim_transfers(1.0, 2, 90.0, urgent=True)] == [100.0]
-    assert [job.expires_s for job in book.claim_transfers(1.0, 2, 90.0, urgent=False)] == [300.0, 500.0]
+        job = Job(0.0, 1.0, 600.0)
+        job.state, job.expires_s = JobState.GENERATING, expires_s
+        table.set(job, JobState.TRANSFERRING, 0.0)
+    assert [job.expires_s for job in table.claim_transfers(1.0, 2, 90.0, urgent=True)] == [100.0]
+    assert [job.expires_s for job in table.claim_transfers(1.0, 2, 90.0, urgent=False)] == [300.0, 500.0]
 
 
-def test_a_lost_lease_is_due_again_and_its_slot_is_told() -> None:
-    book = JobTable()
-    book.add(Job(0, 0.0, 1.0, 86400.0))
-    assert len(book.claim_submits(4, 0.0, 1, 90.0)) == 1
-    assert book.claim_submits(4, 89.0, 1, 90.0) == []
-    assert len(book.claim_submits(4, 91.0, 1, 90.0)) == 1
-    assert book.lost == [4]
+def test_a_lost_lease_is_due_again_and_its_slot_is_freed() -> None:
+    table = JobTable()
+    table.add(Job(0.0, 1.0, 86400.0))
+    assert len(table.claim_submits(4, 0.0, 1, 90.0)) == 1
+    assert table.claim_submits(4, 89.0, 1, 90.0) == []
+    assert len(table.claim_submits(4, 91.0, 1, 90.0)) == 1
+    assert table.lost == [4]
 
 
-def test_an_account_learns_its_limit_at_a_refusal_and_tries_more_later() -> None:
+def test_an_account_whose_gateway_is_away_is_tried_with_few_jobs_at_a_time() -> None:
     quota = Quota(Layout(max_in_flight=40), 1)
-    quota.claim(20)
-    quota.begin(0.0, 20)
-    quota.accept(12, 0.0)
-    quota.throttle(0.0)
-    quota.give_back(8)
-    assert (quota.limit.slots, quota.free(0.5), quota.free(2.0)) == (12, 0, 0)
-    quota.finish(1)
-    assert quota.free(2.0) == 1, "one at a time"
+    quota.claim(JOBS_IN_A_ROW + 1)
+    quota.begin(JOBS_IN_A_ROW + 1)
+    to_blame = [quota.fail(0.1, 0.0) for _ in range(JOBS_IN_A_ROW + 1)]
+    assert to_blame == [False] * (JOBS_IN_A_ROW - 1) + [True, True]
+    quota.give_back(JOBS_IN_A_ROW + 1)
+    assert (quota.free(0.05 + REST_S), quota.free(0.15 + REST_S)) == (0, PROBES_AWAY)
+    again_s = 0.2 + REST_S
+    assert quota.fail(again_s, again_s)
+    longer_s = again_s + REST_S * REST_GROWTH
+    assert (quota.free(longer_s - 0.01), quota.free(longer_s + 0.01)) == (0, PROBES_AWAY)
     quota.claim(1)
-    quota.begin(2.0, 1)
-    quota.accept(1, 2.0)
-    assert quota.free(2.0) == 0
-    assert quota.free(2.5) == 1, "one more than was known"
+    quota.begin(1)
+    quota.accept(1, longer_s + 0.1)
+    assert quota.free(longer_s + 0.2) == 39
 
 
-def test_an_account_that_is_away_is_tried_with_few_lots_at_a_time() -> None:
-    quota = Quota(Layout(max_in_flight=40), 1)
-    quota.claim(5)
-    quota.begin(0.0, 5)
-    assert [quota.fail(0.1, 0.0) for _ in range(5)] == [False, False, False, True, True]
-    quota.give_back(5)
-    assert (quota.free(1.0), quota.free(1.2)) == (0, PROBES_AWAY)
-    assert quota.fail(1.4, 1.3)
-    assert (quota.free(2.6), quota.free(2.7)) == (0, PROBES_AWAY)
-    quota.submitting = quota.in_flight = 1
-    quota.accept(1, 3.6)
-    assert quota.free(3.7) == 39
+def test_a_wait_in_the_model_is_the_one_that_the_workers_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy that fails is tried again when `worker.transferring.decisions` says so, not by numbers of the model's."""
+    soon = run(QUICK, SMALL, 1, 1, Outage("store", 10.0, 60.0))
+    monkeypatch.setattr(decisions, "RETRY_FIRST_S", 900.0)
+    monkeypatch.setattr(decisions, "RETRY_EARLY_CAP_S", 900.0)
+    monkeypatch.setattr(decisions, "RETRY_CAP_S", 900.0)
+    assert run(QUICK, SMALL, 1, 1, Outage("store", 10.0, 60.0)).makespan_s > soon.makespan_s + 300
 
 
 def test_outages_in_a_row_are_one() -> None:
@@ -187,6 +176,7 @@ def test_copies_are_bounded_by_bytes_not_by_slots() -> None:
     layout = Layout(connection_mib_s=8.0, store_s=0.0)
     assert copies_per_s(Workload(1, video_mib=(16.0, 16.0)), layout) == pytest.approx(4 / 2)
     assert copies_per_s(Workload(1, video_mib=(4.0, 4.0)), layout) == pytest.approx(16 / 0.5)
+    assert copies_per_s(Workload(1, video_mib=(9.0, 9.0)), layout) == pytest.approx(4 / (9 / 8)), "two parts are held"
 
 
 def test_costs_survive_being_written(tmp_path: Path) -> None:

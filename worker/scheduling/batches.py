@@ -1,0 +1,50 @@
+"""How much is claimed and sent in one round of the scheduler, and how it is cut into messages. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+POLL_BATCH, TRANSFER_BATCH = 100, 20
+# Full batches that may wait in the broker per queue; the rest waits in the table, where it can still be reordered.
+MAX_WAITING = {"submit": 8, "poll": 16, "transfer": 8, "notify": 16}
+MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_UNCONFIRMED_A_TICK = 800, 160, 100
+
+Account = TypeVar("Account", covariant=True)
+
+
+class OfAccount(Protocol[Account]):
+    """Something to be sent that belongs to an account."""
+
+    @property
+    def account(self) -> Account: ...
+
+
+Item = TypeVar("Item", bound=OfAccount[object])
+
+
+def room(waiting: Mapping[str, int]) -> dict[str, int]:
+    """How many more batches each queue takes. `waiting`: messages in the broker by queue; a missing queue is empty."""
+    return {queue: max(0, most - waiting.get(queue, 0)) for queue, most in MAX_WAITING.items()}
+
+
+def polls_to_claim(room: int) -> int:
+    """The most polls to claim in a round, for a queue with room for so many batches."""
+    return min(room * POLL_BATCH, MAX_POLLS_A_TICK)
+
+
+def transfers_to_claim(room: int) -> int:
+    """The most copies to claim in a round. The last place in the queue is for videos whose URL dies soon, however long
+    the others have waited."""
+    return min(max(0, room - 1) * TRANSFER_BATCH, MAX_TRANSFERS_A_TICK)
+
+
+def messages(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Cut what was claimed into messages of one account each, in the order of the claim."""
+    by_account: dict[object, list[Item]] = defaultdict(list)
+    for item in items:
+        by_account[item.account].append(item)
+    for own in by_account.values():
+        for start in range(0, len(own), size):
+            yield own[start : start + size]

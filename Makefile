@@ -68,6 +68,8 @@ format: $(STAMP) ## rewrite the code in the project's format
 	@$(BIN)/ruff check -q --fix .
 
 .PHONY: lock
-lock: $(STAMP) ## write requirements.lock anew from the ranges in pyproject.toml (needs uv)
-	@uv pip compile -q pyproject.toml --all-extras $(LOCK) -o requirements.lock
+lock: $(STAMP) ## update the lock files from the ranges in pyproject.toml (needs uv)
+	@uv pip compile -q pyproject.toml --all-extras --no-emit-package reelq-simulator $(LOCK) -o requirements.lock
 	@uv pip compile -q pyproject.toml $(LOCK) -c requirements.lock -o deploy/docker/requirements.lock
+	@$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['media'], sep='\n')" \
+	  | uv pip compile -q - $(LOCK) -c requirements.lock -o deploy/docker/media.lock

@@ -66,7 +66,8 @@ class Settings(BaseModel):
     base64. Two of them with a space between, the new one first, while receivers go over to the new one."""
 
     poster: bool = True
-    """Store the first frame of each video as a JPEG beside it. Decoding it takes 1 to 10 ms of CPU, by its size."""
+    """Store the first frame of each video as a JPEG beside it. Decoding it takes 1 to 10 ms of CPU, by its size. Needs
+    PyAV (`pip install 'reelq[media]'`); without it no poster is made, and the worker's log and each job say so."""
 
     unconfirmed_policy: Literal["hold", "resubmit"] = "hold"
     unconfirmed_grace_seconds: Seconds = 3600.0

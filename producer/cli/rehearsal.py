@@ -11,6 +11,8 @@ import typer
 from producer.cli.options import DataDir, directory
 from seedance.problems import InvalidInput, Problem
 
+_CHECKOUT = "is not part of the installed package; run it from a checkout of the repository"
+
 
 def demo(
     ctx: typer.Context,
@@ -18,14 +20,15 @@ def demo(
     data_dir: DataDir = None,
 ) -> None:
     """Run a campaign of 12 jobs through the whole system, check every video, and write a contact sheet."""
-    raise typer.Exit(
-        _optional("demo.run", "runs from a checkout of the repository").run_demo(directory(ctx, data_dir), keep=keep)
-    )
+    run = _optional("demo.run", f"{_CHECKOUT}: make demo").run_demo
+    raise typer.Exit(run(directory(ctx, data_dir), keep=keep))
 
 
 def simulator(ctx: typer.Context) -> None:
     """Run a gateway to practise against; `reelq simulator --help` lists its own options."""
-    main = _optional("simulator.main", "is not installed; run: pip install 'reelq[simulator]'").main
+    from producer.local.preflight import INSTALL_SIMULATOR
+
+    main = _optional("simulator.main", f"is not installed; run: {INSTALL_SIMULATOR}").main
     try:
         code = main(ctx.args)
     except SystemExit as exc:  # argparse's own way out
@@ -38,7 +41,8 @@ def bench(ctx: typer.Context) -> None:
     import subprocess
     import sys
 
-    # Not imported: what it measures must not know it.
+    _optional("bench", f"{_CHECKOUT}: make bench")
+    # A process of its own: what it measures must not share ours.
     raise typer.Exit(subprocess.call([sys.executable, "-m", "bench", *ctx.args]))
 
 

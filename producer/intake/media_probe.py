@@ -65,7 +65,10 @@ def _picture(path: Path) -> dict[str, Any]:
 
 
 def _clip(path: Path, modality: str, head: bytes) -> dict[str, Any]:
-    import av
+    try:
+        import av
+    except ModuleNotFoundError as exc:
+        raise Unreadable("cannot be checked: PyAV is not installed; run: pip install 'reelq[media]'") from exc
 
     form = _container(head)
     if form is None or (form in ("mp4", "mov")) != (modality == "video"):

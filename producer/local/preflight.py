@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from producer.local.errors import StackError
 from storage.settings import Settings
 
 CONNECT_TIMEOUT_S = 3.0
+INSTALL_SIMULATOR = "pip install 'reelq[simulator]'"
 _PORTS = {"redis": 6379, "rediss": 6379, "http": 80, "https": 443, "postgresql": 5432, "postgres": 5432}
 
 
@@ -17,9 +19,14 @@ def check(settings: Settings) -> None:
     """Look whether the keys of the accounts are there and whether the configured servers answer.
 
     Raises:
-        StackError: one does not; the text names its key.
+        StackError: one does not; the text names its key. Or there is neither an account nor the simulator.
         seedance.problems.InvalidInput: an account's key is missing.
     """
+    if not settings.accounts and not simulator_installed():
+        raise StackError(
+            "accounts: none is configured, and the simulator, which would stand in for one, is not installed; "
+            f"add [[accounts]] to reelq.toml, or run: {INSTALL_SIMULATOR}"
+        )
     for account in settings.accounts:
         account.key()
     servers = {
@@ -31,6 +38,14 @@ def check(settings: Settings) -> None:
         for problem in pool.map(_problem, servers, servers.values()):
             if problem:
                 raise StackError(problem)
+
+
+def simulator_installed() -> bool:
+    """Whether `python -m simulator` would find it: it is a distribution of its own."""
+    try:
+        return find_spec("simulator.main") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _problem(key: str, url: str | None) -> str | None:

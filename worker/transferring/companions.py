@@ -13,7 +13,7 @@ from worker.runtime import Runtime
 from worker.transferring.download import VideoSource
 from worker.transferring.fetch import DownloadFailed, UrlRefused
 from worker.transferring.part_buffer import PartBuffer
-from worker.transferring.poster import POSTER_TYPE, Posters, Unreadable
+from worker.transferring.poster import NO_DECODER, POSTER_TYPE, Posters, Unreadable
 from worker.transferring.resources import CopyResources
 from worker.transferring.sidecar import SIDECAR_TYPE, sidecar
 from worker.transferring.upload import Stored, put
@@ -96,7 +96,8 @@ async def store_companions(runtime: Runtime, video: Video, stored: Stored, poste
             poster_key = key_beside(stored.key, "jpg")
             files.append((poster_key, picture, POSTER_TYPE))
         elif picture is not None:
-            log.warning("companions.no_poster job_id=%s %s", work.id, picture)
+            if picture is not NO_DECODER:  # which was said when the process began
+                log.warning("companions.no_poster job_id=%s %s", work.id, picture)
             notes["poster"] = f"not made: {picture}"
     frame_key, trouble = None, None
     if work.last_frame_url:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, cast
 
@@ -17,6 +18,7 @@ log = logging.getLogger("reelq.poster")
 
 POSTER_TYPE = "image/jpeg"
 LIMIT_S = 20.0
+NO_DECODER = "PyAV is not installed; run: pip install 'reelq[media]', or set poster = false"
 _PROGRAM = Path(__file__).with_name("poster_process.py")
 # None of our settings, and no secret.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG")
@@ -31,12 +33,17 @@ class Posters:
 
     def __init__(self, enabled: bool = True) -> None:
         self.enabled = enabled
+        self._decoder = find_spec("av") is not None
+        if enabled and not self._decoder:
+            log.warning("poster.no_decoder %s", NO_DECODER)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="reelq-poster")
         self._process: subprocess.Popen[bytes] | None = None
 
     async def make(self, read_at: ReadAt, size: int) -> bytes | str:
         """A JPEG, or why there is none. Never raises but when cancelled. `read_at` is called from another thread and
-        may raise `Unreadable`."""
+        may raise `Unreadable`. Without a decoder: `NO_DECODER`."""
+        if not self._decoder:
+            return NO_DECODER
         try:
             async with asyncio.timeout(LIMIT_S):
                 return await asyncio.get_running_loop().run_in_executor(self._pool, self._make, read_at, size)

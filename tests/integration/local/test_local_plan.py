@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from producer.local import preflight
 from producer.local.errors import StackError
 from producer.local.plan import STOP_ORDER, Plan, environment
 from producer.local.ports import free_port
@@ -49,6 +50,13 @@ def test_children_read_back_the_settings_they_were_given(tmp_path: Path, monkeyp
     StackFile(tmp_path, settings, "http://a", None, "http://127.0.0.1:9", None, 1, "rq_key").write()
     again = load_settings(tmp_path, {})
     assert (again.accounts, again.webhook_secret) == (read.accounts, read.webhook_secret)
+
+
+def test_without_an_account_and_without_the_simulator_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "find_spec", lambda _name: None)
+    with pytest.raises(StackError, match=r"accounts: none is configured.*pip install 'reelq\[simulator\]'"):
+        check(Settings())
+    check(Settings.model_validate({"accounts": [ACCOUNT]}))
 
 
 def test_configured_accounts_need_no_simulator(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from storage.bucket.objects import PART_BYTES, Objects, key_beside
 from storage.settings import Settings
 from tests.transfers import Files, a_picture, a_video, generated, row_of, running_runtime, transfer
 from worker.runtime import Runtime
+from worker.transferring import poster
 from worker.transferring.companions import MAX_PICTURE_BYTES
 from worker.transferring.decisions import LAST_FRAME_REFUSALS
 
@@ -170,6 +171,20 @@ def test_a_video_of_which_no_poster_can_be_made_is_stored_all_the_same(
     assert (row["state"], row["poster_key"]) == ("succeeded", None)
     assert row["last_event"]["poster"].startswith("not made: ")
     assert stored(runtime.objects, row["object_key"]) == files.bodies["/v.mp4"]
+
+
+def test_without_a_decoder_the_job_says_why_it_has_no_poster_and_the_log_says_it_once(
+    settings: Settings, files: Files, base: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(poster, "find_spec", lambda _name: None)
+    with running_runtime(settings, base) as runtime:
+        for _ in range(2):
+            row = transfer(runtime, generated(settings, f"{base}/v.mp4"))
+            assert (row["state"], row["poster_key"]) == ("succeeded", None)
+            assert row["last_event"] == {"poster": f"not made: {poster.NO_DECODER}"}
+    assert [record.getMessage() for record in caplog.records if "PyAV" in record.getMessage()] == [
+        f"poster.no_decoder {poster.NO_DECODER}"
+    ]
 
 
 def test_no_poster_is_made_where_none_is_wanted(settings: Settings, base: str) -> None:

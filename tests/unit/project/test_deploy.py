@@ -16,6 +16,8 @@ from storage.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = ROOT / "docker-compose.yml"
+DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
+LOCKS = ("requirements.lock", "deploy/docker/requirements.lock", "deploy/docker/media.lock")
 OURS = ("migrations", "scheduler", "worker-submit-poll", "worker-transfer", "api", "flower")
 
 
@@ -42,6 +44,16 @@ def test_it_starts_the_same_processes_as_up(compose: dict[str, Any]) -> None:
         "api": commands.api("0.0.0.0", 8080),
         "flower": commands.flower("0.0.0.0", 5555),
     }
+
+
+def test_only_the_parts_that_look_into_videos_have_codecs(compose: dict[str, Any]) -> None:
+    targets = {name: compose["services"][name]["build"]["target"] for name in OURS}
+    assert {name for name, target in targets.items() if target == "media"} == {"api", "worker-transfer"}
+    images = {(compose["services"][name]["image"], target) for name, target in targets.items()}
+    assert images == {("reelq:local", "reelq"), ("reelq-media:local", "media")}
+    stages = re.findall(r"^FROM \S+ AS (\w+)$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {target for _, target in images} < set(stages)
+    assert stages[-1] == "reelq", "what `docker build` makes without a target"
 
 
 def test_its_settings_exist(compose: dict[str, Any]) -> None:
@@ -72,21 +84,23 @@ def test_nothing_is_published_beyond_this_host(compose: dict[str, Any]) -> None:
 
 
 def test_the_image_copies_what_there_is() -> None:
-    dockerfile = (ROOT / "deploy/docker/Dockerfile").read_text(encoding="utf-8")
+    dockerfile = DOCKERFILE.read_text(encoding="utf-8")
+    assert not re.search(r"simulator|bench|demo", dockerfile)
     for sources in re.findall(r"^COPY (.+) \S+$", dockerfile, re.MULTILINE):
         for source in sources.split():
             assert (ROOT / source).exists(), source
 
 
-def test_the_images_lock_has_the_versions_that_were_tested() -> None:
+def test_the_images_locks_have_the_versions_that_were_tested() -> None:
     def versions(path: Path) -> dict[str, str]:
         pinned = re.findall(r"^([\w.\[\],-]+)==([^ ;\\]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
         return {name.split("[")[0]: version for name, version in pinned}
 
-    tested = versions(ROOT / "requirements.lock")
-    shipped = versions(ROOT / "deploy/docker/requirements.lock")
-    assert shipped.items() <= tested.items()
-    for lock in ("requirements.lock", "deploy/docker/requirements.lock"):
+    tested, *shipped = (versions(ROOT / lock) for lock in LOCKS)
+    for found in shipped:
+        assert found
+        assert found.items() <= tested.items()
+    for lock in LOCKS:
         text = (ROOT / lock).read_text(encoding="utf-8")
         assert "--hash=sha256:" in text
         assert not re.search(r"index-url|find-links|https?://", text)

@@ -18,14 +18,14 @@ from producer.local.servers.servers import local_servers, running
 from producer.local.state import load_state
 from seedance.account import Account
 from storage import database
-from storage.admission import fair_share
+from storage.admission.grants import grants
 from storage.campaigns import controls
 from storage.database import Connection, Database
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.records import NewJob
 from storage.leases import Claimed
 from storage.settings import Settings
-from worker.scheduling.admission import grants
+from tests.claiming import claim_submits
 from worker.scheduling.maintenance import MAINTENANCE
 
 SLOTS, LEASE_S, CHUNK, FILL_S, ENQUEUED = 10, 90.0, 50_000, 60.0, 20_000
@@ -72,7 +72,7 @@ def claim_round(conn: Connection, settings: Settings) -> list[Claimed]:
     """What a scheduler does for submits in a round."""
     found: list[Claimed] = []
     for grant in grants(conn, settings):
-        found += fair_share.claim_submits(conn, grant.account.name, grant.account.gateway, grant.slots, LEASE_S)
+        found += claim_submits(conn, grant.account.name, grant.account.gateway, grant.slots, LEASE_S)
     return found
 
 

@@ -168,6 +168,22 @@ class AccountProblem(GatewayError):
         return super().as_dict() | {"kind": self.kind}
 
 
+class ModelProblem(GatewayError):
+    """This model cannot be used with this key; other models can. `kind` is not_open, unknown_model or limit."""
+
+    code = "model_problem"
+    kind: Literal["not_open", "unknown_model", "limit"] = "not_open"
+
+    def as_dict(self) -> dict[str, Any]:
+        return super().as_dict() | {"kind": self.kind}
+
+
+class NotServed(GatewayError):
+    """The URL does not lead to this gateway's API: what answered has no such route."""
+
+    code = "not_served"
+
+
 class TaskUnknown(GatewayError):
     """The gateway does not know the task we asked about (yet, or any more)."""
 

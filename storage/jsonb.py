@@ -6,8 +6,6 @@ from typing import Any
 
 import orjson
 
-from storage.admission.fair_share import claim_submits as claim_submits
-
 
 def dumps(value: object) -> str:
     text = orjson.dumps(value).decode()

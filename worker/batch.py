@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from storage.database import DatabaseUnavailable
+from worker.retry import DATABASE_WRITE
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.batch")
@@ -79,7 +80,7 @@ def _write_each(write: Callable[[list[Outcome]], None], outcomes: list[Outcome])
 
 def _write_surely(write: Callable[[list[Outcome]], None], outcomes: list[Outcome]) -> None:
     until = time.monotonic() + WRITE_FOR_S
-    pause_s = 0.1
+    tries = 0
     while True:
         try:
             write(outcomes)
@@ -88,5 +89,5 @@ def _write_surely(write: Callable[[list[Outcome]], None], outcomes: list[Outcome
             if time.monotonic() > until:
                 raise
             log.warning("batch.write_delayed error=%s", exc)
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 2, 2.0)
+            tries += 1
+            time.sleep(DATABASE_WRITE.wait_s(tries))

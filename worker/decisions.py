@@ -1,4 +1,4 @@
-"""Decisions as values, so that one table of cases tests all of them."""
+"""Decisions as values, so that one table of cases tests all of them, and the one way from a decision to its row."""
 
 from __future__ import annotations
 
@@ -6,31 +6,60 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from storage.jobs.reasons import Reason
+from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
 
 MAX_COUNT = 30_000  # the counters are smallint
+NO_ACCOUNT: Mapping[str, Any] = {"account": None, "gateway": None, "model": None}
+"""What a job that goes back to the queue leaves behind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where a job goes next and when. `target` equal to the present state means: the same again later.
-
-    `throttled`: the account had too many; `throttle_s` is how long it is to be left alone, None when the gateway named
-    no time. `suspend_s`: keep the whole account from submitting for so long, None to leave it alone.
-    """
+    """Where a job goes next and when. `target` equal to the present state means: the same again later."""
 
     target: JobState
-    reason: str
+    reason: Reason
     due_in_s: float = 0.0
     patch: Mapping[str, Any] = field(default_factory=dict)
     detail: Mapping[str, Any] | None = None
     expires_in_s: float | None = None
-    throttled: bool = False
-    throttle_s: float | None = None
-    suspend_s: float | None = None
+
+    def move(
+        self,
+        work: Work,
+        *,
+        sources: tuple[JobState, ...] = (),
+        attempt: int | None = None,
+        patch: Mapping[str, Any] | None = None,
+    ) -> Move:
+        """The move of a job that a worker holds. `sources` are other states that it may have by now; with `attempt` the
+        row must be at that attempt, whoever holds it. `patch` replaces the decision's own."""
+        return Move(
+            work.id,
+            sources or (work.state,),
+            self.target,
+            self.reason,
+            work.claim if attempt is None else None,
+            attempt,
+            due_in_s=self.due_in_s,
+            expires_in_s=self.expires_in_s,
+            patch=self.patch if patch is None else patch,
+            detail=self.detail,
+        )
+
+    def postponement(self, work: Work, *, polls: int = 0) -> Postponement:
+        """The job is given back as it is; `polls` is how many were made."""
+        return Postponement(work.id, work.claim, self.due_in_s, self.reason, int(self.patch.get("setbacks", 0)), polls)
 
 
-def fail(code: str, message: str, **more: Any) -> Decision:
+def fail(code: Reason, message: str, **more: Any) -> Decision:
     """The job ends in failure; `code` is the stable word for why."""
     error = {"code": code, "message": message} | {key: value for key, value in more.items() if value is not None}
     return Decision(JobState.FAILED, code, patch={"error": error})
+
+
+def past_deadline() -> Decision:
+    """A queued job whose deadline has passed."""
+    return fail(Reason.DEADLINE_EXCEEDED, "the deadline passed before a slot was free; nothing was submitted or billed")

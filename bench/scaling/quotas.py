@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bench.scaling.machinery import Layout
 from seedance.account import Account
-from storage.admission.circuit_breaker import JOBS_IN_A_ROW, REST_CAP_S, REST_GROWTH, REST_S
-from storage.admission.usage import LockedAccount, Usage
-from worker.scheduling.admission import free_slots
+from storage.admission.circuit_breaker import JOBS_IN_A_ROW, PROBES
+from storage.admission.grants import free_slots
+from storage.admission.usage import Usage
+from worker.retry import OUTAGE
 
 
 class Quota:
@@ -40,10 +41,9 @@ class Quota:
         """How many more jobs it takes."""
         if now_s < self.rests_until_s:
             return 0
-        usage = Usage("a", self.in_flight, self.claimed, self.claimed + self.submitting, self.generating)
-        state = LockedAccount("a", suspended=self.rests > 0, away=self.rests > 0)
-        free = free_slots(self._account, state, usage, started=0)
-        return free * self._weight if state.probes(self._account.max_in_flight) is not None else free
+        usage = Usage(self.in_flight, self.claimed, self.claimed + self.submitting, self.generating)
+        slots = free_slots(self._account, usage, started=0)
+        return min(slots, (PROBES - usage.starting) * self._weight) if self.rests > 0 else slots
 
     def claim(self, jobs: int) -> None:
         """Jobs were given to it."""
@@ -74,15 +74,14 @@ class Quota:
         self.generating -= jobs
         self.in_flight -= jobs
 
-    def fail(self, now_s: float, started_s: float) -> bool:
-        """A POST could not be sent: whether the gateway is to blame and not the job. The real rule is a statement over
-        the attempts (`storage.admission.circuit_breaker`), so its numbers are used here."""
+    def fail(self, now_s: float, started_s: float) -> None:
+        """A POST could not be sent: several in a row open the breaker. The real rule is a statement over the attempts
+        (`storage.admission.circuit_breaker`), so its numbers are used here."""
         if now_s < self.rests_until_s:
-            return True
+            return
         self._failed += self._weight
         if self.rests == 0 and self._failed < JOBS_IN_A_ROW:
-            return False
+            return
         if started_s >= self.rests_until_s:
-            self.rests_until_s = now_s + min(REST_CAP_S, REST_S * REST_GROWTH ** min(self.rests, 30))
             self.rests += 1
-        return True
+            self.rests_until_s = now_s + OUTAGE.wait_s(self.rests)

@@ -21,12 +21,12 @@ from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from bench.scaling.statements import LEASE_S, REQUEST
 from bench.transfer_rig import Rig, video_url
 from seedance.account import Account
-from storage.admission import fair_share
 from storage.database import Connection, Database
 from storage.jobs import claims
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.records import NewJob
 from storage.leases import Claimed
+from tests.claiming import claim_submits
 from worker import runtime as runtimes
 from worker.polling.poll import poll_batch
 from worker.runtime import Runtime
@@ -216,7 +216,7 @@ def _leases(claimed: Sequence[Claimed]) -> Leases:
 def _claim_submits(runtime: Runtime, size: int) -> Callable[[], Leases]:
     def claim() -> Leases:
         with runtime.database.begin() as conn:
-            return _leases(fair_share.claim_submits(conn, "sim", "anyfast", size, LEASE_S))
+            return _leases(claim_submits(conn, "sim", "anyfast", size, LEASE_S))
 
     return claim
 

@@ -19,19 +19,20 @@ from bench.scaling.costs import TRANSACTIONS, Linear, TableCosts, Transaction
 from bench.scaling.cpu import PAUSE_S, tree_cpu_s
 from seedance.account import Account
 from seedance.gateways.base import Submitted, TaskReport, TaskStatus
-from storage.admission import fair_share
+from storage.admission.fair_share import FairShare
+from storage.admission.grants import Grant, grants
 from storage.database import Connection, Database
 from storage.jobs import attempts, claims, durations, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.provenance import provenance_of
-from storage.jobs.records import AttemptOutcome, Correlation, Move, NewJob, Work
+from storage.jobs.reasons import Reason
+from storage.jobs.records import AttemptOutcome, Correlation, Move, NewJob, Postponement, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from storage.leases import Claimed
 from storage.settings import Settings
 from worker.polling.decisions import decide_poll
 from worker.polling.pacing import PollPacing
-from worker.scheduling.admission import grants
 from worker.submitting.decisions import decide_submit
 from worker.transferring.companions import Complete
 from worker.transferring.decisions import decide_transfer
@@ -147,7 +148,7 @@ def live(meter: Meter, db: Database, count: int, size: int) -> None:
 
     new = [NewJob(new_job_id(), REQUEST, "h", ["anyfast"]) for _ in range(count)]
     meter.run("enqueue", cut(new), enqueue_jobs)
-    held = claim("claim_submits", lambda conn, n: fair_share.claim_submits(conn, "sim", "anyfast", n, LEASE_S))
+    held = claim("claim_submits", lambda conn, n: FairShare(conn, Grant(_account(0), n), LEASE_S).claim(n))
     load("load", JobState.QUEUED, held)
     meter.run("begin", cut(held), _begin)
     meter.run("accepted", cut(held), _accepted)
@@ -164,7 +165,7 @@ def live(meter: Meter, db: Database, count: int, size: int) -> None:
 def _begin(conn: Connection, batch: Leases) -> None:
     patch = {"gateway": "anyfast", "model": "seedance"}
     moves = [
-        Move(i, (JobState.QUEUED,), JobState.SUBMITTING, "submit", claim, due_in_s=LEASE_S, patch=patch)
+        Move(i, (JobState.QUEUED,), JobState.SUBMITTING, Reason.SUBMIT, claim, due_in_s=LEASE_S, patch=patch)
         for i, claim in batch
     ]
     attempts.begin_attempts(conn, moves, {i: Correlation(7, i.hex * 2) for i, _ in batch})
@@ -181,7 +182,7 @@ def _accepted(conn: Connection, batch: Leases) -> None:
 
 
 def _still(conn: Connection, batch: Leases, works: Works) -> None:
-    transitions.postpone(conn, [(i, claim, LEASE_S, "generating", 0, 1) for i, claim in batch])
+    transitions.postpone(conn, [Postponement(i, claim, LEASE_S, Reason.GENERATING, 0, 1) for i, claim in batch])
 
 
 def _found(conn: Connection, batch: Leases, works: Works) -> None:

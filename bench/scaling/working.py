@@ -114,11 +114,10 @@ class SubmitPollWorker:
             quota.accept(system.weight, job.submitted_s)
             system.carry_out(job, decide_submit(ACCEPTED, job.refusals, pacing, system.rng))
             return
-        away = quota.fail(system.now_s, job.submitted_s)
+        quota.fail(system.now_s, job.submitted_s)
         quota.give_back(system.weight)
         refusals = refusals_of(system.work_of(job, system.now_s), REFUSED)
-        decided = decide_submit(REFUSED, refusals, pacing, system.rng, away=job.setbacks if away else None)
-        system.carry_out(job, decided)
+        system.carry_out(job, decide_submit(REFUSED, refusals, pacing, system.rng))
 
     def _unknown(self, job: Job) -> None:
         """Its outcome could not be written: only a person or the policy can tell. It ends here."""

@@ -84,7 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(video_routes(service))
     app.include_router(webhook_routes(service))
     app.include_router(callback_routes(database))
-    app.include_router(metrics_routes(database))
+    app.include_router(metrics_routes(database, settings.unconfirmed_grace_seconds))
     app.include_router(page_routes(site, keyring))
 
     @app.get("/healthz")

@@ -72,11 +72,13 @@ class _Families(Collector):
         for account, number in self._gauges.in_flight.items():
             slots.add_metric([account], number)
         yield slots
-        paused = GaugeMetricFamily("reelq_account_paused", "1 while it takes no jobs.", labels=["account", "why"])
-        for account, (suspended, throttled, outage) in self._gauges.paused.items():
-            paused.add_metric([account, "suspended"], suspended)
-            paused.add_metric([account, "throttled"], throttled)
-            paused.add_metric([account, "outage"], outage)
+        paused = GaugeMetricFamily(
+            "reelq_account_paused",
+            "1 while an account, or one model of it, is left alone or tried with a few jobs.",
+            labels=["account", "model", "why"],
+        )
+        for (account, model, why), number in self._gauges.paused.items():
+            paused.add_metric([account, model, why], number)
         yield paused
 
     def _webhook_families(self) -> Iterator[Metric]:
@@ -96,8 +98,9 @@ class _Families(Collector):
 class Metrics:
     """Reads at most every few seconds, however many ask."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, grace_s: float) -> None:
         self._database = database
+        self._grace_s = grace_s
         self._lock = threading.Lock()
         self._read_at = float("-inf")
         self._text = b""
@@ -111,7 +114,7 @@ class Metrics:
         with self._lock:
             if time.monotonic() - self._read_at > FRESH_S:
                 with self._database.begin() as conn:
-                    gauges = read_gauges(conn)
+                    gauges = read_gauges(conn, self._grace_s)
                 registry = CollectorRegistry()
                 registry.register(_Families(gauges))
                 self._text = generate_latest(registry)
@@ -119,10 +122,10 @@ class Metrics:
             return self._text
 
 
-def metrics_routes(database: Database) -> APIRouter:
+def metrics_routes(database: Database, grace_s: float) -> APIRouter:
     """The route `GET /metrics`; 503 while the database does not answer."""
     router = APIRouter()
-    metrics = Metrics(database)
+    metrics = Metrics(database, grace_s)
 
     @router.get("/metrics", include_in_schema=False)
     async def read() -> Response:

@@ -16,6 +16,7 @@ from storage.campaigns import controls
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection, Database
 from storage.jobs import queries, transitions
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import TERMINAL, JobState
 from storage.reporting import costs
@@ -121,7 +122,7 @@ def cancel_campaign(database: Database, tenant: str, name: str, *, discard: bool
         with database.begin() as conn:
             page = queries.live_ids(conn, campaign_id, after=last, limit=_PAGE)
             # Nearly all of them are queued, as a rule: those go at once.
-            moves = [Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, "cancelled") for job_id in page]
+            moves = [Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, Reason.CANCELLED) for job_id in page]
             done = {moved.id for moved in transitions.move(conn, moves)}
         if not page:
             return Cancelled(cancelled, asked, refused)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from producer.cli.options import AsJson, DataDir, settings_of
+from producer.cli.output import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ app = typer.Typer(help="Gateway accounts.", no_args_is_help=True)
 @app.command("list")
 def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Every account in the order in which they are tried, its limits, whether it is suspended or its gateway away."""
-    from producer.cli.output import error_line, print_json, print_table
+    from producer.cli.output import print_json, print_table
     from producer.operator_actions.account_status import account_statuses
     from storage.database import connect
 
@@ -42,12 +43,24 @@ def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson 
             for row in rows
         ],
     )
+    for row in rows:
+        for model in row["models"]:
+            typer.echo(f"  {row['name']}: model {model['model']}: {_model(model)}")
 
 
 def _state(row: Mapping[str, Any]) -> str:
     """With the gateway's words, where something is wrong, and since when."""
     since = f" since {row['suspended_since'].astimezone():%H:%M:%S}" if row["suspended_since"] else ""
     return f"{row['state']}{since}" + (f" ({row['error']})" if row["error"] else "")
+
+
+def _model(row: Mapping[str, Any]) -> str:
+    """What is particular about one model of an account."""
+    limit = f"{row['in_flight']} in flight, limit {row['limit_now']}"
+    if row["state"] == "ok":
+        return limit
+    until = f"next try at {row['until'].astimezone():%H:%M:%S}"
+    return f"{row['state']}, {until} ({error_line(row['error'])}); {limit}"
 
 
 def _limit(row: Mapping[str, Any]) -> str:

@@ -138,16 +138,33 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
         case "no_price":
             known = f"{_whose(found)} counts {found['currency']}, and no price in that is known for the job"
             return f"{known}; give the account `rates` and enqueue it again, or {_raise(found, 'none')}"
+        case "no_account":
+            return "no configured account can serve it; add one, or cancel the job"
         case "suspended":
-            return f"{found['account']} is suspended until {_clock(found['until'])}: {error_line(found['error'])}"
+            return f"{_of(found)} is suspended until {_clock(found['until'])}: {error_line(found['error'])}"
+        case "misrouted":
+            return (
+                f"the base_url of {_of(found)} does not lead to its gateway's API since {_clock(found['since'])}; "
+                f"next try at {_clock(found['until'])}: {error_line(found['error'])}"
+            )
         case "outage":
-            told = f"the gateway of {found['account']} has been away since {_clock(found['since'])}"
-            return f"{told}; one job is tried at {_clock(found['until'])}: {error_line(found['error'])}"
+            return (
+                f"the gateway of {_of(found)} is down since {_clock(found['since'])}; next try at "
+                f"{_clock(found['until'])}: {error_line(found['error'])}"
+            )
         case "throttled":
-            return f"{found['account']} said too many requests; it is left alone until {_clock(found['until'])}"
+            return f"{_of(found)} reported too many requests; it pauses until {_clock(found['until'])}"
+        case "model_closed":
+            return (
+                f"{_of(found)} cannot be used with this key; next try at {_clock(found['until'])}: "
+                f"{error_line(found['error'])}"
+            )
+        case "probing":
+            return f"{_of(found)} is tried with a few jobs after a failure: {error_line(found['error'])}"
         case "slots_taken":
-            taken = ", ".join(f"{name} {used}/{most}" for name, used, most in found["accounts"])
-            return f"every slot is taken ({taken})"
+            return f"every slot of {_of(found)} is taken ({found['used']} of {found['most']})"
+        case "requests_per_minute" | "polls_per_minute":
+            return f"{_of(found)} has used up its {wait.code} ({found['most']})"
         case "held" | "looked_for":
             done = (
                 "and nobody knows. Look there, then" if wait.code == "held" else "its task is looked for. If you know"
@@ -164,6 +181,10 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
             return f"copying goes on within {duration(found['seconds'])}: {found['reason']}"
         case "parts_silent":
             return f"not seen for a minute: {', '.join(found['parts'])}; is `reelq up` running? (`reelq doctor`)"
+
+
+def _of(found: Mapping[str, Any]) -> str:
+    return f"model {found['model']} of {found['account']}" if "model" in found else str(found["account"])
 
 
 def _whose(found: Mapping[str, Any]) -> str:

@@ -2,39 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from storage.admission import accounts, usage
+from seedance.account import Account
+from seedance.lanes import LANES, model_of
+from storage.admission import circuit_breaker, model_limits
+from storage.admission.circuit_breaker import WHOLE_ACCOUNT, Breaker
+from storage.admission.grants import code_of
+from storage.admission.model_limits import ModelLimit
+from storage.admission.usage import Usage, slots_in_use, total
 from storage.database import Connection
 from storage.settings import Settings
 
+OK = "ok"
+_RESTS = ("suspended", "misrouted", "outage")
+
 
 def account_statuses(conn: Connection, settings: Settings) -> list[dict[str, Any]]:
-    """Every account in the order in which they are tried. `error` says why one is suspended or what its gateway said in
-    an outage, else it is None."""
-    known = accounts.states(conn)
-    used = usage.in_flight(conn, settings.unconfirmed_grace_seconds)
+    """Every account in the order in which they are tried, with the models of which there is something to say.
+
+    `state` is ok, suspended (key, permission or credit refused), misrouted (`base_url` does not lead to the gateway's
+    API), outage or throttled; of a model also model_closed. `error` says why, None where all is well.
+    """
+    breakers = circuit_breaker.breakers(conn)
+    limits = model_limits.model_limits(conn)
+    used = slots_in_use(conn, settings.unconfirmed_grace_seconds)
+    return [_account(account, breakers, limits, used.get(account.name, {})) for account in settings.accounts]
+
+
+def _account(
+    account: Account,
+    breakers: Mapping[tuple[str, str], Breaker],
+    limits: Mapping[tuple[str, str], ModelLimit],
+    by_lane: dict[str, Usage],
+) -> dict[str, Any]:
+    own = breakers.get((account.name, WHOLE_ACCOUNT))
+    models = _models(account, breakers, limits, by_lane)
+    in_use = [model for model in models if model["in_flight"] or model["state"] != OK]
+    state = OK if own is None else code_of(own)
+    throttled = [model for model in in_use if model["state"] == "throttled"]
+    if own is None and throttled and len(throttled) == len(in_use):
+        state = "throttled"
+    lowered = [model for model in in_use if model["limit_since"] is not None]
+    learnt = lowered and len(lowered) == len(in_use)
+    rests = own is not None and state in _RESTS
+    return {
+        "name": account.name,
+        "gateway": account.gateway,
+        "base_url": _without_password(account.base_url or account.dialect.default_base_url),
+        "max_in_flight": account.max_in_flight,
+        "requests_per_minute": account.requests_per_minute,
+        "limit_now": min(sum(model["limit_now"] for model in lowered), account.max_in_flight)
+        if learnt
+        else account.max_in_flight,
+        "limit_since": max(model["limit_since"] for model in lowered) if learnt else None,
+        "in_flight": total(by_lane).in_flight,
+        "state": state,
+        "suspended_until": own.open_until if own is not None and rests else None,
+        "suspended_since": own.since if own is not None and rests else None,
+        "throttled_until": max(model["until"] for model in throttled) if state == "throttled" else None,
+        "error": own.error if own is not None and rests else None,
+        "models": [model for model in models if model["state"] != OK or model["limit_since"] is not None],
+    }
+
+
+def _models(
+    account: Account,
+    breakers: Mapping[tuple[str, str], Breaker],
+    limits: Mapping[tuple[str, str], ModelLimit],
+    by_lane: Mapping[str, Usage],
+) -> list[dict[str, Any]]:
+    used: dict[str, Usage] = {}
+    for lane, usage in by_lane.items():
+        if lane in LANES and (model := model_of(account.dialect, lane)) is not None:
+            used[model] = used.get(model, Usage()) + usage
+    known = {model for name, model in (*breakers, *limits) if name == account.name and model != WHOLE_ACCOUNT}
     rows = []
-    for account in settings.accounts:
-        learnt = known.get(account.name, {})
-        state = next((word for word in ("suspended", "outage", "throttled") if learnt.get(word)), "ok")
-        rests = state in ("suspended", "outage")
+    for model in sorted(known | set(used)):
+        breaker, limit = breakers.get((account.name, model)), limits.get((account.name, model))
         rows.append(
             {
-                "name": account.name,
-                "gateway": account.gateway,
-                "base_url": _without_password(account.base_url or account.dialect.default_base_url),
-                "max_in_flight": account.max_in_flight,
-                "requests_per_minute": account.requests_per_minute,
-                "limit_now": min(learnt.get("slot_limit") or account.max_in_flight, account.max_in_flight),
-                "limit_since": learnt.get("slot_limit_at") if learnt.get("slot_limit") else None,
-                "in_flight": used.get(account.name, 0),
-                "state": state,
-                "suspended_until": learnt.get("suspended_until") if rests else None,
-                "suspended_since": learnt.get("suspended_at") if rests else None,
-                "throttled_until": learnt.get("throttled_until") if learnt.get("throttled") else None,
-                "error": learnt.get("error") if rests else None,
+                "model": model,
+                "in_flight": used.get(model, Usage()).in_flight,
+                "limit_now": account.max_in_flight if limit is None else limit.limit.allowed(account.max_in_flight),
+                "limit_since": None if limit is None else limit.since,
+                "state": OK if breaker is None else code_of(breaker),
+                "until": None if breaker is None else breaker.open_until,
+                "since": None if breaker is None else breaker.since,
+                "error": None if breaker is None else breaker.error,
             }
         )
     return rows

@@ -13,6 +13,7 @@ from storage.campaigns import controls
 from storage.database import Connection, Database
 from storage.jobs import attempts, queries, transitions
 from storage.jobs.enqueue import enqueue_jobs
+from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, JobView, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
@@ -53,7 +54,7 @@ def cancel(database: Database, tenant: str, job_id: UUID, *, discard: bool = Fal
                 if transitions.request_cancel(conn, job_id, "discard" if discard else "keep"):
                     return get_job(conn, tenant, job_id)
                 continue
-            reason = "cancelled" if job.state is JobState.QUEUED else "discarded"
+            reason = Reason.CANCELLED if job.state is JobState.QUEUED else Reason.DISCARDED
             if transitions.move(conn, [Move(job_id, (job.state,), JobState.CANCELLED, reason)]):
                 return get_job(conn, tenant, job_id)
     raise NotPossible(job_id, "is changing right now; try again in a moment")
@@ -148,8 +149,10 @@ def adopt(database: Database, tenant: str, job_id: UUID, task_id: str) -> JobVie
             whose = f"job {holder}" if queries.get_jobs(conn, tenant, [holder]) else "another job"
             raise NotPossible(job_id, f"cannot take task {task_id}: it belongs to {whose}")
         patch = {"gateway_task_id": task_id, "setbacks": 0, "refusals": 0}
-        _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.GENERATING, "adopted", patch=patch))
-        attempts.finish_attempts(conn, [AttemptOutcome(job_id, job.attempt, "accepted", gateway_task_id=task_id)], [])
+        _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.GENERATING, Reason.ADOPTED, patch=patch))
+        attempts.finish_attempts(
+            conn, [AttemptOutcome(job_id, job.attempt, Reason.ACCEPTED, gateway_task_id=task_id)], []
+        )
         return get_job(conn, tenant, job_id)
 
 
@@ -162,7 +165,7 @@ def resubmit(database: Database, tenant: str, job_id: UUID) -> JobView:
     """
     with database.begin() as conn:
         _unconfirmed(conn, tenant, job_id)
-        _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.QUEUED, "resubmitted", patch=_NO_ACCOUNT))
+        _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.QUEUED, Reason.RESUBMITTED, patch=_NO_ACCOUNT))
         return get_job(conn, tenant, job_id)
 
 
@@ -173,10 +176,10 @@ def abandon(database: Database, tenant: str, job_id: UUID) -> JobView:
         JobNotFound: there is none of that id.
         NotPossible: the job is not unconfirmed.
     """
-    error = {"code": "abandoned", "message": "given up by hand; the gateway may have generated and billed it"}
+    error = {"code": Reason.ABANDONED, "message": "given up by hand; the gateway may have generated and billed it"}
     with database.begin() as conn:
         _unconfirmed(conn, tenant, job_id)
-        _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.FAILED, "abandoned", patch={"error": error}))
+        _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.FAILED, Reason.ABANDONED, patch={"error": error}))
         return get_job(conn, tenant, job_id)
 
 

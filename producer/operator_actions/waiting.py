@@ -1,4 +1,7 @@
-"""Why a live job is not moving at this moment: facts, which each way in puts into its own words."""
+"""Why a live job is not moving at this moment: facts, which each way in puts into its own words.
+
+What admission decides is asked of `storage.admission.grants`, which decides it.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from seedance.account import Account
+from seedance.lanes import lane_of
 from storage import heartbeats
-from storage.admission import accounts, budgets, usage
+from storage.admission import budgets, grants, poll_limits
 from storage.admission.budgets import Budget
+from storage.admission.grants import Hold
 from storage.campaigns import controls
 from storage.database import Connection
+from storage.jobs import queries
+from storage.jobs.reasons import Reason
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 from storage.settings import Settings
@@ -26,10 +32,16 @@ Code = Literal[
     "paused",
     "over_budget",
     "no_price",
+    "no_account",
     "suspended",
+    "misrouted",
     "outage",
     "throttled",
+    "model_closed",
+    "probing",
     "slots_taken",
+    "requests_per_minute",
+    "polls_per_minute",
     "held",
     "looked_for",
     "polled",
@@ -42,10 +54,11 @@ Code = Literal[
 class WaitReason:
     """One reason. `values` by code:
 
-    tried_again, polled, copied: `seconds` until then and `reason`; suspended: `account`, `until`, `error`; outage: the
-    same and `since`; throttled: `account`, `until`; slots_taken: `accounts` (name, used, most); parts_silent: `parts`;
-    over_budget and no_price: `campaign` (None: the tenant's own budget), `amount`, `left`, `currency`. The others have
-    none.
+    tried_again, polled, copied: `seconds` until then and `reason`. suspended, misrouted, outage, throttled,
+    model_closed, probing: `account`, `until`, `since`, `error`, and `model` where it is one model. slots_taken:
+    `account`, `used`, `most`, and `model` as before. requests_per_minute and polls_per_minute: `account`, `most`.
+    parts_silent: `parts`. over_budget and no_price: `campaign` (None: the tenant's own budget), `amount`, `left`,
+    `currency`. The others have none.
     """
 
     code: Code
@@ -56,69 +69,75 @@ def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wai
     """Every reason; none for a job that has ended."""
     if job.terminal:
         return []
-    seen = heartbeats.fresh_components(conn, FRESH_S)
-    able = [account for account in settings.accounts if account.name == (job.account_pin or account.name)]
-    states = accounts.states(conn)
-    known = [states[account.name] for account in able if account.name in states]
-    resting = [state for state in known if state["suspended"] or state["outage"] or state["throttled"]]
-    slots: list[tuple[str, int, int]] = []
-    if job.state is JobState.QUEUED:
-        used = usage.in_flight(conn, settings.unconfirmed_grace_seconds)
-        names = {state["name"] for state in resting}
-        most = {a.name: _limit_now(a, states.get(a.name, {})) for a in able if a.name not in names}
-        full = [name for name, limit in most.items() if used.get(name, 0) >= limit]
-        if full and len(full) == len(most):
-            slots = [(name, used.get(name, 0), most[name]) for name in full]
-    paused = job.state is JobState.QUEUED and controls.is_paused(conn, job.id)
-    silent = [part for part in PARTS if part not in seen]
-    spent = budgets.over_budget(conn, job.id) if job.state is JobState.QUEUED else []
-    return list(reasons(job, resting[0] if resting else {}, slots, silent, paused=paused, spent=spent))
+    silent = [part for part in PARTS if part not in heartbeats.fresh_components(conn, FRESH_S)]
+    if job.state is not JobState.QUEUED:
+        return list(reasons(job, silent=silent, slow_polls=_slow_polls(conn, settings, job)))
+    gateways = queries.gateways_of(conn, job.id)
+    holds = [
+        (grant.account.name, grant.hold_of(lane_of(job.request)))
+        for grant in grants.survey(conn, settings)
+        if job.account_pin in (None, grant.account.name) and grant.account.gateway in gateways
+    ]
+    return list(
+        reasons(
+            job,
+            holds=holds,
+            silent=silent,
+            paused=controls.is_paused(conn, job.id),
+            spent=budgets.over_budget(conn, job.id),
+        )
+    )
 
 
-def _limit_now(account: Account, learnt: Mapping[str, Any]) -> int:
-    """Slots of an account: as configured, or fewer where the gateway has said "too many"."""
-    return min(learnt.get("slot_limit") or account.max_in_flight, account.max_in_flight)
+def _slow_polls(conn: Connection, settings: Settings, job: JobView) -> tuple[str, int] | None:
+    """The account and its limit of queries, if that is what a due poll waits for."""
+    account = settings.account(job.account or "")
+    if job.state is not JobState.GENERATING or account is None or account.polls_per_minute is None:
+        return None
+    due = job.due_at is not None and job.due_at <= datetime.now(UTC)
+    if not due or poll_limits.left(conn, account.name, account.polls_per_minute) > 0:
+        return None
+    return account.name, account.polls_per_minute
 
 
 def reasons(
     job: JobView,
-    account: Mapping[str, Any],
-    slots: Sequence[tuple[str, int, int]],
-    silent: Sequence[str],
     *,
+    holds: Sequence[tuple[str, Hold | None]] = (),
+    silent: Sequence[str] = (),
     paused: bool = False,
     spent: Sequence[Budget] = (),
+    slow_polls: tuple[str, int] | None = None,
 ) -> Iterator[WaitReason]:
-    """The same from what is known: `account` is what was learnt about one that rests, if any; `slots` are the accounts
-    (name, used, most) if all that do not rest are full; `silent` the parts of the system that were not seen lately;
-    `paused` whether its campaign is; `spent` the budgets that hold it back."""
+    """The same from what is known. `holds`: of each account that can serve the job, why it is not given to it now, None
+    where it may be; `silent`: parts of the system that were not seen lately; `paused`: whether its campaign is;
+    `spent`: the budgets that hold it back; `slow_polls`: the account and its limit of queries a minute, if that is what
+    a poll waits for."""
     due_s = (job.due_at - datetime.now(UTC)).total_seconds() if job.due_at else 0.0
     until = {"seconds": max(due_s, 0.0), "reason": job.reason}
     match job.state:
         case JobState.QUEUED:
             if paused:
                 yield WaitReason("paused")
-            code: Code = "no_price" if job.reason == budgets.NO_PRICE else "over_budget"
+            code: Code = "no_price" if job.reason == Reason.NO_PRICE else "over_budget"
             for budget in spent:
                 shown = {"campaign": budget.campaign, "amount": budget.amount, "left": budget.left}
                 yield WaitReason(code, shown | {"currency": budget.currency})
             if due_s > 0 and job.account is None:
                 yield WaitReason("tried_again", until)
-            if account.get("suspended"):
-                of = {"account": account["name"], "until": account["suspended_until"], "error": account.get("error")}
-                yield WaitReason("suspended", of)
-            elif account.get("outage"):
-                of = {"account": account["name"], "until": account["suspended_until"], "error": account.get("error")}
-                yield WaitReason("outage", of | {"since": account["suspended_at"]})
-            elif account.get("throttled"):
-                yield WaitReason("throttled", {"account": account["name"], "until": account["throttled_until"]})
-            if slots:
-                yield WaitReason("slots_taken", {"accounts": list(slots)})
+            if not holds:
+                yield WaitReason("no_account")
+            elif all(hold is not None for _, hold in holds):
+                for account, hold in holds:
+                    if hold is not None:
+                        yield WaitReason(hold.code, {"account": account, **hold.values})
         case JobState.UNCONFIRMED:
-            yield WaitReason("held" if job.reason == "held" else "looked_for")
+            yield WaitReason("held" if job.reason == Reason.HELD else "looked_for")
         case JobState.GENERATING:
+            if slow_polls is not None:
+                yield WaitReason("polls_per_minute", {"account": slow_polls[0], "most": slow_polls[1]})
             yield WaitReason("polled", until)
-        case JobState.TRANSFERRING if due_s > 0 and job.reason != "generated":
+        case JobState.TRANSFERRING if due_s > 0 and job.reason != Reason.GENERATED:
             yield WaitReason("copied", until)
     if silent:
         yield WaitReason("parts_silent", {"parts": list(silent)})

@@ -1,4 +1,4 @@
-"""Times, lengths, sizes and money as a permissions reads them: in his language and his zone."""
+"""Times, lengths, sizes and money as the reader expects them: in their language and time zone."""
 
 from __future__ import annotations
 

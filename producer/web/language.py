@@ -1,4 +1,4 @@
-"""The page's words in each language, and which language a permissions wants."""
+"""The page's words in each language, and which language the reader prefers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from storage.jobs.reasons import Reason
 
 LANGUAGES = ("en", "zh")
 """The first one is for those who want none of them."""
@@ -39,7 +41,10 @@ class Catalogue:
 def catalogue(language: str) -> Catalogue:
     """The catalogue of one of `LANGUAGES`."""
     data = tomllib.loads(files("producer.web").joinpath("locale", f"{language}.toml").read_text(encoding="utf-8"))
-    return Catalogue(language, dict(_flat("", data)))
+    if language == LANGUAGES[0]:  # the words of reasons have one place, which is in this language
+        data["reason"] = {reason.value: reason.line for reason in Reason}
+    texts = dict(_flat("", data))
+    return Catalogue(language, texts | {"reason.None": texts[f"reason.{Reason.ENQUEUED}"]})
 
 
 def _flat(prefix: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -16,17 +16,23 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from storage.database import Connection
+from storage.jobs.claims import postpone_queued, put_back_claimed, wake_queued
+from storage.jobs.reasons import Reason
 
 WHOLE_TENANT = UUID(int=0)
 """Stands in the place of a campaign in a tenant's own budget."""
-NO_PRICE = "no_price"
-"""Why a job waits that has no estimate in the currency of its budget."""
 _LOCK = 0x72656571  # any number, the same in every process
 _TRY_AGAIN_S, _NO_PRICE_S = 30.0, 3600.0
 
 # Some ends leave open whether the gateway bills: there the estimate is kept.
-_MAYBE_BILLED = ["generation_timeout", "deadline_exceeded", "task_lost", "result_missing", "gateway_lost"]
-_GIVEN_UP = ["abandoned", "discarded"]
+_MAYBE_BILLED = [
+    Reason.GENERATION_TIMEOUT,
+    Reason.DEADLINE_EXCEEDED,
+    Reason.TASK_LOST,
+    Reason.RESULT_MISSING,
+    Reason.GATEWAY_LOST,
+]
+_GIVEN_UP = [Reason.ABANDONED, Reason.DISCARDED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +97,6 @@ UPDATE budgets b SET reserved = coalesce((
       AND (b.campaign_id = %(whole)s OR r.campaign_id = b.campaign_id)), 0)
 WHERE b.tenant = %(tenant)s
 """
-_WAKE: LiteralString = """
-UPDATE jobs SET due_at = now(), reason = NULL
-WHERE tenant = %(tenant)s AND state = 'queued' AND reason = %(no_price)s AND account IS NULL
-  AND (%(campaign)s = %(whole)s OR campaign_id = %(campaign)s)
-"""
 
 
 def set_budget(
@@ -105,7 +106,7 @@ def set_budget(
 
     A campaign's counts all it has spent, a tenant's what is submitted from now on; in another currency both begin anew.
     """
-    at = {"tenant": tenant, "campaign": campaign_id or WHOLE_TENANT, "whole": WHOLE_TENANT, "no_price": NO_PRICE}
+    at = {"tenant": tenant, "campaign": campaign_id or WHOLE_TENANT, "whole": WHOLE_TENANT}
     _lock(conn)
     if amount is None:
         conn.execute("DELETE FROM budgets WHERE tenant = %(tenant)s AND campaign_id = %(campaign)s", at)
@@ -119,7 +120,7 @@ def set_budget(
             conn.execute(_RESERVE_BEFORE, known)
             conn.execute(_SPENT_BEFORE, known)
         conn.execute(_RECOUNT, at)
-    conn.execute(_WAKE, at)
+    wake_queued(conn, tenant, campaign_id, Reason.NO_PRICE)
 
 
 def budgets_of(conn: Connection, tenant: str, campaign_ids: Sequence[UUID] | None = None) -> list[Budget]:
@@ -138,7 +139,7 @@ def over_budget(conn: Connection, job_id: UUID) -> list[Budget]:
              WHERE j.id = %(id)s AND j.state = 'queued' AND j.account IS NULL
                AND (b.held_until IS NOT NULL OR j.reason = %(no_price)s) ORDER BY b.campaign_id"""
     )
-    parameters = {"id": job_id, "whole": WHOLE_TENANT, "no_price": NO_PRICE}
+    parameters = {"id": job_id, "whole": WHOLE_TENANT, "no_price": Reason.NO_PRICE}
     with conn.cursor(row_factory=class_row(Budget)) as cursor:
         return cursor.execute(sql, parameters).fetchall()
 
@@ -207,14 +208,6 @@ UPDATE budgets b SET reserved = b.reserved + i.amount,
 FROM unnest(%(scopes)s::uuid[], %(amounts)s::numeric[], %(held)s::bool[]) AS i(scope, amount, held)
 WHERE b.tenant = %(tenant)s AND b.campaign_id = i.scope
 """
-# To where they were: the oldest are still the first.
-_PUT_BACK: LiteralString = """
-UPDATE jobs SET account = NULL, due_at = created_at WHERE id = ANY(%(ids)s)
-"""
-_POSTPONE: LiteralString = """
-UPDATE jobs SET account = NULL, due_at = now() + make_interval(secs => %(seconds)s), reason = %(reason)s
-WHERE id = ANY(%(ids)s)
-"""
 
 
 @dataclass(slots=True)
@@ -263,9 +256,9 @@ class Ledger:
                 reserved.append((job_id, campaign, currency, price))
         self._write(tenant, rooms, reserved)
         if put_back:
-            self._conn.execute(_PUT_BACK, {"ids": put_back})
+            put_back_claimed(self._conn, put_back)
         if unpriced:
-            self._conn.execute(_POSTPONE, {"ids": unpriced, "seconds": _NO_PRICE_S, "reason": NO_PRICE})
+            postpone_queued(self._conn, unpriced, _NO_PRICE_S, Reason.NO_PRICE)
         return set(admitted)
 
     def _rooms(self, tenant: str, campaigns: set[UUID]) -> dict[UUID, _Room]:

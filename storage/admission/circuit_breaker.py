@@ -1,96 +1,247 @@
-"""Whether an account's gateway is away: it fails for several jobs in a row. The attempts' rows are the evidence."""
+"""Circuit breakers: an account, or one model of it, is left alone for a while after failures that are not a job's own.
+
+A breaker that opens stays open for a time that grows with each failure in a row. Then it is half open: a few jobs are
+tried, and the first one that is accepted closes it. The rows of `attempts` are the evidence, so that nothing is counted
+twice and a success writes nothing more. An attempt that began before the breaker opened neither lengthens nor ends it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Any, LiteralString
 from uuid import UUID
 
-from storage.admission import accounts
-from storage.admission.accounts import Rest
+from psycopg.rows import class_row
+
 from storage.database import Connection
+from storage.jsonb import dumps
 
-DOUBTFUL = "outcome_unknown"
-FAILED = ("not_sent", "gateway_unavailable", DOUBTFUL)
-"""Outcomes of attempts that may be the gateway's fault as a whole."""
+WHOLE_ACCOUNT = ""
+"""Stands in the place of a model in an account's own breaker."""
 JOBS_IN_A_ROW = 4
-"""So many jobs that failed without an acceptance in between are an outage. Those that others were accepted beside fail
-by their own fault, and do not count: what is left at a campaign's end must not wait for ever."""
+"""So many different jobs that fail without an acceptance in between are an outage."""
 WITHIN_S = 180.0
-REST_S, REST_CAP_S, REST_GROWTH = 1.0, 15.0, 1.25
-"""How long an account rests at first, at most, and how many times as long after each probe that fails. A POST that is
-refused costs nothing, and nobody should wait long for the gateway that is back."""
-DOUBTFUL_REST_S, DOUBTFUL_REST_CAP_S, DOUBTFUL_REST_GROWTH = 5.0, 120.0, 2.0
-"""The same where there is no clear answer: each probe leaves a job for a person to look at."""
+MOMENT_S = 10.0
+"""POSTs that began no longer before a breaker opened were sent at the same moment as those that opened it."""
+PROBES, DOUBTFUL_PROBES = 2, 1
+"""Jobs at a time that a half-open breaker lets through; one where a failure may leave a generation in doubt."""
 
-_LOCK: LiteralString = """
-SELECT suspended_until IS NOT NULL, coalesce(suspended_until > now(), false) FROM account_states
-WHERE name = %(name)s FOR UPDATE
+
+class Cause(StrEnum):
+    """Why a breaker is open."""
+
+    ACCOUNT = "account"  # the gateway refuses the key, the permission or the credit
+    MODEL = "model"  # the gateway refuses this model to this key
+    ROUTE = "route"  # the URL does not lead to the gateway's API
+    OUTAGE = "outage"  # the gateway cannot be reached, or each answer leaves the outcome open
+    THROTTLED = "throttled"  # the gateway said "too many"
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """A breaker that is open or half open; a closed one has no row. `openings` counts those in a row."""
+
+    account: str
+    model: str
+    cause: str
+    doubtful: bool
+    """Whether a try may leave a generation in doubt."""
+    is_open: bool
+    open_until: datetime
+    opened_at: datetime
+    since: datetime
+    """When it opened first; `opened_at` is the last time."""
+    openings: int
+    judged: bool
+    """Whether its refusals were looked at for what they show of a limit."""
+    error: dict[str, Any] | None
+
+    @property
+    def probes(self) -> int:
+        """Jobs at a time that it lets through once it is half open."""
+        return DOUBTFUL_PROBES if self.doubtful else PROBES
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A breaker has just opened for so long; `openings` counts those in a row, 1 the first time."""
+
+    seconds: float
+    openings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What opens a breaker: the attempts (job, number) that failed, their error, and how long to wait after the n-th
+    opening in a row. A number of None is a call that belongs to no attempt yet. `named_s` is the gateway's own wish."""
+
+    cause: Cause
+    error: Mapping[str, Any]
+    wait_s: Callable[[int], float]
+    attempts: Sequence[tuple[UUID, int | None]] = ()
+    named_s: float | None = None
+    doubtful: bool = False
+    beside_acceptance: bool = False
+    """Others were accepted at the same moment."""
+
+
+_READ: LiteralString = """
+SELECT account, model, cause, doubtful, open_until > now() AS is_open, open_until, opened_at, since, openings, judged,
+       error
+FROM circuit_breakers WHERE %(accounts)s::text[] IS NULL OR account = ANY(%(accounts)s::text[])
+"""
+_LOCK_ACCOUNT: LiteralString = """
+INSERT INTO account_states (name) VALUES (%(account)s) ON CONFLICT (name) DO UPDATE SET name = excluded.name
+"""
+_LOCK: LiteralString = _READ + " AND model = %(model)s FOR UPDATE"
+_OPEN: LiteralString = """
+INSERT INTO circuit_breakers AS b (account, model, cause, doubtful, open_until, tried_from, openings, error)
+VALUES (%(account)s, %(model)s, %(cause)s, %(doubtful)s, now() + make_interval(secs => %(seconds)s),
+        now() - make_interval(secs => %(moment_s)s), %(openings)s, %(error)s::jsonb)
+ON CONFLICT (account, model) DO UPDATE SET
+    cause = excluded.cause, doubtful = excluded.doubtful, open_until = excluded.open_until, error = excluded.error,
+    openings = excluded.openings, opened_at = now(), judged = false, tried_from = b.open_until,
+    since = CASE WHEN b.cause = excluded.cause THEN b.since ELSE now() END
+"""
+_EXTEND: LiteralString = """
+UPDATE circuit_breakers SET open_until = greatest(open_until, now() + make_interval(secs => %(seconds)s))
+WHERE account = %(account)s AND model = %(model)s
+"""
+# Of an account's own breaker any acceptance tells; of a model's, one of that model.
+_CLOSE: LiteralString = """
+DELETE FROM circuit_breakers b
+WHERE b.account = ANY(%(accounts)s) AND (%(model)s::text IS NULL OR b.model = %(model)s) AND b.open_until <= now()
+  AND EXISTS (
+    SELECT FROM attempts a
+    WHERE a.account = b.account AND (b.model = '' OR a.model_key = b.model) AND a.outcome = 'accepted'
+      AND a.started_at > b.open_until)
+RETURNING b.account, b.model
+"""
+_RECOVER: LiteralString = "DELETE FROM circuit_breakers WHERE account = %(account)s AND model = %(model)s"
+_BURST: LiteralString = """
+SELECT count(*) FILTER (WHERE a.outcome = 'accepted'), count(*) FILTER (WHERE a.outcome = 'throttled')
+FROM circuit_breakers b JOIN attempts a
+    ON a.account = b.account AND a.model_key = b.model AND a.started_at BETWEEN b.tried_from AND b.opened_at
+WHERE b.account = %(account)s AND b.model = %(model)s
 """
 _PROBED: LiteralString = """
 SELECT EXISTS (
     SELECT FROM attempts a JOIN unnest(%(ids)s::uuid[], %(numbers)s::int[]) AS i(id, number)
         ON a.job_id = i.id AND a.number = i.number
-    JOIN account_states s ON s.name = %(name)s AND a.started_at >= s.suspended_until)
+    WHERE a.started_at >= %(open_until)s)
 """
 _IN_A_ROW: LiteralString = """
-WITH lately AS (
-    SELECT job_id, outcome, finished_at FROM attempts
-    WHERE account = %(name)s AND started_at > now() - make_interval(secs => %(within_s)s) AND finished_at IS NOT NULL
+WITH recent AS (
+    SELECT job_id, model_key, outcome, finished_at FROM attempts
+    WHERE account = %(account)s AND started_at > now() - make_interval(secs => %(within_s)s)
+      AND finished_at IS NOT NULL
+), since AS (
+    SELECT max(finished_at) AS any_model, max(finished_at) FILTER (WHERE model_key = %(model)s) AS this_model
+    FROM recent WHERE outcome = 'accepted'
 ), failed AS (
-    SELECT job_id FROM lately
-    WHERE outcome = ANY(%(failed)s)
-      AND finished_at > coalesce((SELECT max(finished_at) FROM lately WHERE outcome = 'accepted'), '-infinity')
-    UNION SELECT unnest(%(ids)s::uuid[])
+    SELECT job_id, finished_at, model_key = %(model)s AS is_model FROM recent WHERE outcome = ANY(%(outcomes)s)
+    UNION ALL SELECT unnest(%(ids)s::uuid[]), 'infinity', true
 )
-SELECT count(*) FROM failed f
-WHERE NOT EXISTS (
-    SELECT FROM attempts a WHERE a.account = %(name)s AND a.outcome = 'accepted' AND a.started_at >= (
-        SELECT min(own.started_at) FROM attempts own
-        WHERE own.job_id = f.job_id AND own.account = %(name)s
-          AND (own.outcome = ANY(%(failed)s) OR own.outcome IS NULL)))
+SELECT count(DISTINCT job_id) FILTER (WHERE finished_at > coalesce(any_model, '-infinity')),
+       count(DISTINCT job_id) FILTER (WHERE is_model AND finished_at > coalesce(this_model, '-infinity'))
+FROM failed CROSS JOIN since
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Blame:
-    """Whose fault failures are: the account's, or else each job's own. `rest` is set where the account rests for them
-    from now on."""
-
-    account: bool
-    rest: Rest | None = None
+def breakers(conn: Connection, accounts: Sequence[str] | None = None) -> dict[tuple[str, str], Breaker]:
+    """Breakers that are open or half open, by account and model; None: those of all accounts."""
+    with conn.cursor(row_factory=class_row(Breaker)) as cursor:
+        found = cursor.execute(_READ, {"accounts": None if accounts is None else list(accounts)})
+        return {(row.account, row.model): row for row in found}
 
 
-def blame(
-    conn: Connection, name: str, failed: Sequence[tuple[UUID, int | None]], error: Mapping[str, Any], *, accepted: bool
-) -> Blame:
-    """Judge attempts (job, number) that have just failed and whose outcomes are not written yet, and let the account
-    rest if it is to blame. Without a number: what came before a first attempt. `accepted`: others that ended at the
-    same moment were.
+def close_recovered(conn: Connection, accounts: Sequence[str], model: str | None = None) -> list[tuple[str, str]]:
+    """Close half-open breakers for which a job was accepted that was sent after they had opened; gives which."""
+    found = conn.execute(_CLOSE, {"accounts": list(accounts), "model": model}).fetchall()
+    return [(row[0], row[1]) for row in found]
 
-    The account's row stays locked until the transaction ends, so that of two workers one begins an outage.
+
+def lock_account(conn: Connection, account: str) -> None:
+    """Hold an account's row until the transaction ends, as schedulers do while they give it jobs: of two workers that
+    see the same failure one opens the breaker."""
+    conn.execute(_LOCK_ACCOUNT, {"account": account})
+
+
+def open_breaker(conn: Connection, account: str, model: str, failure: Failure) -> Opened | None:
+    """Open a breaker, or open a half-open one again for longer. The account must be locked.
+
+    None: it is open already, or what failed was sent before it opened, or the half-open breaker has just closed because
+    another job was accepted at the same moment.
     """
-    ids, numbers = [job_id for job_id, _ in failed], [number for _, number in failed]
-    known, resting = conn.execute(_LOCK, {"name": name}).fetchone() or (False, False)
-    if resting:  # POSTs that were made before
-        return Blame(account=True)
-    if known and not accounts.end_suspension(conn, name):
-        [probed] = conn.execute(_PROBED, {"name": name, "ids": ids, "numbers": numbers}).fetchone() or (False,)
-        again = (probed or None in numbers) and not accepted
-        return Blame(account=True, rest=_rest(conn, name, error) if again else None)
-    if accepted:
-        return Blame(account=False)
-    told = {"name": name, "within_s": WITHIN_S, "failed": list(FAILED), "ids": ids}
-    [count] = conn.execute(_IN_A_ROW, told).fetchone() or (0,)
-    if count < JOBS_IN_A_ROW:
-        return Blame(account=False)
-    return Blame(account=True, rest=_rest(conn, name, error))
+    with conn.cursor(row_factory=class_row(Breaker)) as cursor:
+        known = cursor.execute(_LOCK, {"accounts": [account], "model": model}).fetchone()
+    openings = 1
+    if known is not None and known.is_open:
+        if known.cause == failure.cause or failure.cause is Cause.THROTTLED:
+            if failure.named_s is not None:
+                conn.execute(_EXTEND, {"account": account, "model": model, "seconds": failure.named_s})
+            return None
+        if known.cause != Cause.THROTTLED:
+            return None
+    elif known is not None and not close_recovered(conn, [account], model):
+        if not _probed(conn, known, failure.attempts):
+            return None
+        if failure.beside_acceptance:
+            conn.execute(_RECOVER, {"account": account, "model": model})
+            return None
+        openings = known.openings + 1 if known.cause == failure.cause else 1
+    seconds = failure.wait_s(openings) if failure.named_s is None else failure.named_s
+    values: dict[str, Any] = {"account": account, "model": model, "cause": failure.cause, "doubtful": failure.doubtful}
+    conn.execute(
+        _OPEN,
+        values
+        | {"moment_s": MOMENT_S, "seconds": seconds, "openings": min(openings, 1000), "error": dumps(failure.error)},
+    )
+    return Opened(seconds, openings)
 
 
-def _rest(conn: Connection, name: str, error: Mapping[str, Any]) -> Rest | None:
-    if error.get("code") == DOUBTFUL:
-        first_s, cap_s, growth = DOUBTFUL_REST_S, DOUBTFUL_REST_CAP_S, DOUBTFUL_REST_GROWTH
-    else:
-        first_s, cap_s, growth = REST_S, REST_CAP_S, REST_GROWTH
-    return accounts.suspend(conn, name, first_s, error, cap_s=cap_s, growth=growth, outage=True)
+def _probed(conn: Connection, known: Breaker, attempts: Sequence[tuple[UUID, int | None]]) -> bool:
+    """Whether one of these attempts began after the breaker was half open."""
+    if any(number is None for _, number in attempts):
+        return True
+    parameters = {"ids": [i for i, _ in attempts], "numbers": [n for _, n in attempts], "open_until": known.open_until}
+    row = conn.execute(_PROBED, parameters).fetchone()
+    return row is not None and bool(row[0])
+
+
+def burst_of(conn: Connection, account: str, model: str) -> tuple[int, int]:
+    """Of the POSTs that opened a model's breaker and those of the same moment: how many were accepted, and how many
+    refused with "too many"."""
+    row = conn.execute(_BURST, {"account": account, "model": model}).fetchone()
+    return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+
+def note_judged(conn: Connection, account: str, model: str) -> None:
+    """Do not look at the refusals that opened this breaker again."""
+    conn.execute("UPDATE circuit_breakers SET judged = true WHERE account = %s AND model = %s", [account, model])
+
+
+def failed_in_a_row(
+    conn: Connection, account: str, model: str, outcomes: Sequence[str], ids: Sequence[UUID]
+) -> tuple[int, int]:
+    """How many different jobs have failed in these ways since the last acceptance: of the account, and of the model.
+
+    `ids` are jobs of the model that have failed just now and are not written yet.
+    """
+    parameters = {
+        "account": account,
+        "model": model,
+        "within_s": WITHIN_S,
+        "outcomes": list(outcomes),
+        "ids": list(ids),
+    }
+    row = conn.execute(_IN_A_ROW, parameters).fetchone()
+    return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+
+def reset(conn: Connection, account: str) -> None:
+    """Close every breaker of an account."""
+    conn.execute("DELETE FROM circuit_breakers WHERE account = %s", [account])

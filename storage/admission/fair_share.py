@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from dataclasses import dataclass, replace
+from itertools import accumulate, groupby
 from typing import Any, LiteralString
 from uuid import UUID
 
+from seedance.lanes import LANES, model_of
 from storage.admission.budgets import WHOLE_TENANT, Ledger
+from storage.admission.grants import Grant
 from storage.database import Connection
+from storage.jobs.claims import NO_CAMPAIGN, claim_queued
 from storage.leases import Claimed
 
 _NEXT_PRIORITY: LiteralString = """
@@ -38,50 +41,35 @@ LEFT JOIN budgets b ON b.tenant = w.tenant AND b.campaign_id = %(whole)s
 WHERE coalesce(b.held_until <= now(), true)
 ORDER BY t.served_at NULLS FIRST, w.tenant
 """
-_SHARE: LiteralString = """
-SELECT coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid) AS campaign,
-       coalesce(account_pin, ''::text) AS pin, due_at
+_SHARE: LiteralString = f"""
+SELECT {NO_CAMPAIGN} AS campaign, coalesce(account_pin, ''::text) AS pin, lane, due_at
 FROM jobs WHERE state = 'queued' AND priority = %(priority)s AND tenant = %(tenant)s
-  AND (coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid), coalesce(account_pin, ''::text)) """
-_SHARE_ORDER: LiteralString = """
-ORDER BY priority DESC, tenant, coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid),
-         coalesce(account_pin, ''::text), due_at, id LIMIT 1
+"""  # noqa: S608 - put together from constants
+_SHARE_ORDER: LiteralString = f"""
+ORDER BY priority DESC, tenant, {NO_CAMPAIGN}, coalesce(account_pin, ''::text), lane, due_at, id LIMIT 1
 """
+# A share's lanes lie one after the other in the index: a lane that cannot be served costs one leap.
 _LEAPS: LiteralString = f"""
     UNION ALL
-    SELECT n.* FROM walk w CROSS JOIN LATERAL ({_SHARE} > (w.campaign, w.pin) {_SHARE_ORDER}) n
+    SELECT n.* FROM walk w CROSS JOIN LATERAL (
+        {_SHARE} AND ({NO_CAMPAIGN}, coalesce(account_pin, ''::text), lane) > (w.campaign, w.pin, w.lane)
+        {_SHARE_ORDER}
+    ) n
 )
-SELECT w.campaign, w.pin, coalesce(c.weight, 1) FROM walk w LEFT JOIN campaigns c ON c.id = w.campaign
+SELECT w.campaign, w.pin, w.lane, coalesce(c.weight, 1) FROM walk w LEFT JOIN campaigns c ON c.id = w.campaign
 LEFT JOIN budgets b ON b.tenant = %(tenant)s AND b.campaign_id = w.campaign
-WHERE w.due_at <= now() AND w.pin IN ('', %(account)s) AND c.paused_at IS NULL AND coalesce(b.held_until <= now(), true)
+WHERE w.due_at <= now() AND w.pin IN ('', %(account)s) AND w.lane <> ALL(%(closed)s::text[]) AND c.paused_at IS NULL
+  AND coalesce(b.held_until <= now(), true)
 LIMIT %(limit)s
-"""  # noqa: S608 - put together from constants
+"""  # noqa: S608 - as above
 # The outer LIMIT ends the recursion: the walk leaps no farther than it is read.
 _SHARES_AFTER: LiteralString = f"""
-WITH RECURSIVE walk AS ( ({_SHARE} > (%(campaign)s::uuid, %(pin)s::text) {_SHARE_ORDER}) {_LEAPS}
+WITH RECURSIVE walk AS ( ({_SHARE}
+    AND ({NO_CAMPAIGN}, coalesce(account_pin, ''::text)) > (%(campaign)s::uuid, %(pin)s::text) {_SHARE_ORDER}) {_LEAPS}
 """
 _SHARES_FROM: LiteralString = f"""
-WITH RECURSIVE walk AS ( ({_SHARE} >= (%(campaign)s::uuid, %(pin)s::text) {_SHARE_ORDER}) {_LEAPS}
-"""
-# CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
-_CLAIM: LiteralString = """
-WITH shares AS (
-    SELECT * FROM unnest(%(campaigns)s::uuid[], %(pins)s::text[], %(counts)s::int[])
-                  WITH ORDINALITY AS s(campaign, pin, wanted, turn)
-), due AS (
-    SELECT s.turn, d.id FROM shares s CROSS JOIN LATERAL (
-        SELECT id FROM jobs
-        WHERE state = 'queued' AND priority = %(priority)s AND tenant = %(tenant)s
-          AND coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid) = s.campaign
-          AND coalesce(account_pin, ''::text) = s.pin AND due_at <= now()
-          AND %(gateway)s = ANY(gateways) AND cancel_request IS NULL
-          AND (reason IS NULL OR reason <> ALL(%(besides)s::text[]))
-          AND (%(only)s::text[] IS NULL OR reason = ANY(%(only)s::text[]))
-          AND (%(tiers)s::text[] IS NULL OR coalesce(request ->> 'tier', 'standard') = ANY(%(tiers)s::text[]))
-        ORDER BY due_at, id LIMIT s.wanted FOR UPDATE SKIP LOCKED) d
-)
-UPDATE jobs j SET claim = j.claim + 1, account = %(account)s, due_at = now() + make_interval(secs => %(lease_s)s)
-FROM due WHERE j.id = due.id RETURNING due.turn, j.id, j.claim
+WITH RECURSIVE walk AS ( ({_SHARE}
+    AND ({NO_CAMPAIGN}, coalesce(account_pin, ''::text)) >= (%(campaign)s::uuid, %(pin)s::text) {_SHARE_ORDER}) {_LEAPS}
 """
 _SERVED: LiteralString = """
 INSERT INTO account_turns AS t (account, tenant, campaign, pin, taken, share_taken, served_at)
@@ -93,40 +81,84 @@ ON CONFLICT (account, tenant) DO UPDATE SET
 """
 
 
-def claim_submits(
-    conn: Connection,
-    account: str,
-    gateway: str,
-    limit: int,
-    lease_s: float,
-    tiers: Sequence[str] | None = None,
-    besides: Sequence[str] = (),
-    only: Sequence[str] | None = None,
-) -> list[Claimed]:
-    """Lease queued jobs that this account can serve and the budgets allow, and note the account.
+_LANES_AT_MOST = len(LANES) + 1
 
-    The highest priority first; within it tenants take turns, and within a tenant its campaigns; within a campaign the
-    oldest first. `tiers`: the only ones the account has; None: all that its gateway has. `besides`: jobs that are in
-    the queue for these reasons stay there; `only`: those that are there for another reason do, None: none of them.
-    """
-    fixed = {
-        "account": account,
-        "gateway": gateway,
-        "lease_s": lease_s,
-        "tiers": tiers and list(tiers),
-        "besides": list(besides),
-        "only": only and list(only),
-    }
-    ledger = Ledger(conn)
-    claimed: list[Claimed] = []
-    below = 10
-    while len(claimed) < limit and (row := conn.execute(_NEXT_PRIORITY, {"below": below}).fetchone()):
-        below = row[0]
-        at = {**fixed, "priority": below, "whole": WHOLE_TENANT}
-        tenants = [_Tenant(conn, ledger, at, *row) for row in conn.execute(_TENANTS, at).fetchall()]
-        _serve_all(tenants, limit - len(claimed))
-        claimed += (item for tenant in tenants for item in tenant.claimed)
-    return claimed
+
+class FairShare:
+    """Leases queued jobs for one grant, in turns, as far as its slots and the budgets reach."""
+
+    def __init__(self, conn: Connection, grant: Grant, lease_s: float) -> None:
+        self._conn = conn
+        self._grant = grant
+        self._lease_s = lease_s
+        self._ledger = Ledger(conn)
+        self.most = dict(grant.most)
+        """By model, how many more may be leased, where that is limited."""
+
+    def claim(
+        self,
+        limit: int,
+        *,
+        besides: Sequence[str] = (),
+        only: Sequence[str] | None = None,
+        model: str | None = None,
+    ) -> list[Claimed]:
+        """Lease up to `limit` jobs that the account can serve, and note the account.
+
+        The highest priority first; within it tenants take turns, and within a tenant its campaigns; within a campaign
+        the oldest first. `besides`: jobs that are in the queue for these reasons stay there; `only`: those that are
+        there for another reason do, None: none of them. `model`: only jobs that go to it.
+        """
+        fixed = {
+            "account": self._grant.account.name,
+            "gateway": self._grant.account.gateway,
+            "lease_s": self._lease_s,
+            "besides": list(besides),
+            "only": only and list(only),
+            "whole": WHOLE_TENANT,
+        }
+        claimed: list[Claimed] = []
+        below = 10
+        while len(claimed) < limit and (row := self._conn.execute(_NEXT_PRIORITY, {"below": below}).fetchone()):
+            below = row[0]
+            at = {**fixed, "priority": below}
+            lanes = _Lanes(self._grant, self.most, model)
+            tenants = [
+                _Tenant(self._conn, self._ledger, lanes, at, *row)
+                for row in self._conn.execute(_TENANTS, at).fetchall()
+            ]
+            _serve_all(tenants, limit - len(claimed))
+            claimed += (item for tenant in tenants for item in tenant.claimed)
+        return claimed
+
+
+class _Lanes:
+    """Which lanes may be claimed from, as slots of their models are used up."""
+
+    def __init__(self, grant: Grant, most: dict[str, int], only: str | None) -> None:
+        self._grant = grant
+        self._most = most
+        self._only = only
+
+    def closed(self) -> list[str]:
+        closed = self._grant.closed_lanes([model for model, most in self._most.items() if most <= 0])
+        if self._only is None:
+            return closed
+        return [*closed, *(lane for lane in LANES if self.model_of(lane) != self._only)]
+
+    def model_of(self, lane: str) -> str:
+        """The model of a lane; one of its own for a lane that an older release wrote."""
+        return (model_of(self._grant.account.dialect, lane) if lane in LANES else None) or f"lane {lane}"
+
+    def most(self, model: str, wanted: int) -> int:
+        return self._most.get(model, wanted)
+
+    def take(self, model: str) -> bool:
+        """Note one that was claimed; True if it was the last one."""
+        if model not in self._most:
+            return False
+        self._most[model] -= 1
+        return self._most[model] <= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +218,7 @@ class _Tenant:
         self,
         conn: Connection,
         ledger: Ledger,
+        lanes: _Lanes,
         parameters: Mapping[str, Any],
         name: str,
         weight: int,
@@ -202,6 +235,7 @@ class _Tenant:
         self.claimed: list[Claimed] = []
         self._conn = conn
         self._ledger = ledger
+        self._lanes = lanes
         self._at = {**parameters, "tenant": name}
         self._served = None if campaign is None else (campaign, pin or "")
         self._share_taken = share_taken
@@ -213,14 +247,19 @@ class _Tenant:
         taken = self._share_taken if ring and ring[0].key == self._served else 0
         while left > 0 and ring:
             dealt = deal(left, [share.weight for share in ring], taken % ring[0].weight)
-            counts = self._claim(ring, dealt.counts)
+            counts, used_up = self._claim(ring, dealt.counts)
             left -= sum(counts)
             full = [count == wanted for count, wanted in zip(counts, dealt.counts, strict=True)]
             taken = dealt.taken if full[dealt.last] else 0
             if counts[dealt.last]:
                 self._served, self._share_taken = ring[dealt.last].key, taken
-            # A share that gave less than it was asked for has no more that is due.
-            ring = [ring[index] for index in dealt.order() if full[index]]
+            # A share that gave less than it was asked for has no more that is due, unless a model was used up.
+            again = [
+                index
+                for index in dealt.order()
+                if full[index] or used_up & set(map(self._lanes.model_of, ring[index].lanes))
+            ]
+            ring = [share for index in again if (share := ring[index].without(used_up, self._lanes)).lanes]
         self.used = len(self.claimed) - before
         return self.used == slots
 
@@ -236,39 +275,59 @@ class _Tenant:
         """Shares with something due, in the order of their turns: the one served last comes last, unless its turn was
         broken off."""
         shares: list[_Share] = []
+        closed = {"closed": self._lanes.closed()}
         if self._served is not None:
-            after = {**self._at, "campaign": self._served[0], "pin": self._served[1], "limit": limit}
+            after = {**self._at, **closed, "campaign": self._served[0], "pin": self._served[1], "limit": limit}
             shares = self._read(_SHARES_FROM if self._share_taken else _SHARES_AFTER, after)
         if len(shares) < limit:
             known = {share.key for share in shares}
-            first = self._read(_SHARES_FROM, {**self._at, "campaign": WHOLE_TENANT, "pin": "", "limit": limit})
-            shares += [share for share in first if share.key not in known]
+            at = {**self._at, **closed, "campaign": WHOLE_TENANT, "pin": "", "limit": limit}
+            shares += [share for share in self._read(_SHARES_FROM, at) if share.key not in known]
         return shares[:limit]
 
     def _read(self, sql: LiteralString, parameters: Mapping[str, Any]) -> list[_Share]:
-        return [_Share((row[0], row[1]), row[2]) for row in self._conn.execute(sql, parameters)]
+        """Whole shares: what the limit cut off of the last one would be taken for all of it."""
+        limit = parameters["limit"] + _LANES_AT_MOST
+        rows = self._conn.execute(sql, {**parameters, "limit": limit}).fetchall()
+        shares = [
+            _Share(key, next(iter(weights)), tuple(lanes))
+            for key, found in groupby(rows, lambda row: (row[0], row[1]))
+            for lanes, weights in [zip(*((row[2], row[3]) for row in found), strict=True)]
+        ]
+        return shares[:-1] if len(rows) == limit and len(shares) > 1 else shares
 
-    def _claim(self, shares: Sequence[_Share], wanted: Sequence[int]) -> list[int]:
-        """Claim up to `wanted` from the shares; gives how many each has given."""
-        parameters = {
-            **self._at,
-            "campaigns": [share.key[0] for share in shares],
-            "pins": [share.key[1] for share in shares],
-            "counts": list(wanted),
-        }
-        rows = sorted(self._conn.execute(_CLAIM, parameters))
-        admitted = self._ledger.admit(self._at["tenant"], [job_id for _, job_id, _ in rows])
+    def _claim(self, shares: Sequence[_Share], wanted: Sequence[int]) -> tuple[list[int], set[str]]:
+        """Claim up to `wanted` from the shares; gives how many each has given, and the models that this used up."""
+        asked = [
+            (turn, *share.key, lane, count, model, self._lanes.most(model, sum(wanted)))
+            for turn, (share, count) in enumerate(zip(shares, wanted, strict=True))
+            for lane in share.lanes
+            for model in [self._lanes.model_of(lane)]
+        ]
+        names = ("turns", "campaigns", "pins", "lanes", "counts", "models", "most")
+        parameters = {**self._at, **dict(zip(names, map(list, zip(*asked, strict=True)), strict=True))}
+        rows = sorted(claim_queued(self._conn, parameters))
+        admitted = self._ledger.admit(self._at["tenant"], [row[1] for row in rows])
         counts = [0] * len(shares)
-        for turn, job_id, claim in rows:
+        used_up = set()
+        for turn, job_id, claim, model in rows:
             if job_id in admitted:
-                counts[turn - 1] += 1
+                counts[turn] += 1
                 self.claimed.append(Claimed(job_id, claim, self._at["account"]))
-        return counts
+                if self._lanes.take(model):
+                    used_up.add(model)
+        return counts, used_up
 
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """A campaign (all zeros: none) and the account it is pinned to (empty: none), with the campaign's weight."""
+    """A campaign (all zeros: none) and the account it is pinned to (empty: none), with the campaign's weight and the
+    lanes in which it has something due."""
 
     key: tuple[UUID, str]
     weight: int
+    lanes: tuple[str, ...]
+
+    def without(self, models: set[str], lanes: _Lanes) -> _Share:
+        """The same without the lanes of these models."""
+        return replace(self, lanes=tuple(lane for lane in self.lanes if lanes.model_of(lane) not in models))

@@ -24,6 +24,10 @@ SELECT l.name, greatest(0, l.most - coalesce((
     WHERE p.account = l.name AND p.at > now() - make_interval(secs => l.seconds)), 0))::int
 FROM locked l
 """
+_SENT: LiteralString = """
+SELECT coalesce(sum(requests), 0) FROM poll_counts
+WHERE account = %(name)s AND at > now() - make_interval(secs => %(seconds)s)
+"""
 
 
 def free_polls(conn: Connection, per_minute: Mapping[str, int]) -> dict[str, int]:
@@ -31,10 +35,21 @@ def free_polls(conn: Connection, per_minute: Mapping[str, int]) -> dict[str, int
 
     `per_minute` is the limit by account. A large one is kept in every 10 s, so that it is not used up at once.
     """
-    seconds = [_SHORT_S if limit >= _MANY else _LONG_S for limit in per_minute.values()]
-    limits = [limit * span // 60 for limit, span in zip(per_minute.values(), seconds, strict=True)]
-    rows = conn.execute(_FREE, {"names": list(per_minute), "limits": limits, "seconds": seconds})
+    spans = [_span_s(limit) for limit in per_minute.values()]
+    limits = [limit * span // 60 for limit, span in zip(per_minute.values(), spans, strict=True)]
+    rows = conn.execute(_FREE, {"names": list(per_minute), "limits": limits, "seconds": spans})
     return dict(rows.fetchall())
+
+
+def left(conn: Connection, account: str, per_minute: int) -> int:
+    """The same for one account, for people to read: nothing is locked."""
+    span_s = _span_s(per_minute)
+    row = conn.execute(_SENT, {"name": account, "seconds": span_s}).fetchone()
+    return max(0, per_minute * span_s // 60 - (0 if row is None else int(row[0])))
+
+
+def _span_s(per_minute: int) -> int:
+    return _SHORT_S if per_minute >= _MANY else _LONG_S
 
 
 def count_polls(conn: Connection, account: str, requests: int) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 TRY_FIRST_S, TRY_CAP_S = 2.0, 64.0
-PAUSE_FIRST_S, PAUSE_CAP_S, PAUSE_GROWTH = 1.0, 15.0, 1.3
 MANY = 4
 
 
@@ -63,15 +62,3 @@ class SlotLimit:
     def allowed(self, configured: int) -> int:
         """Jobs at once."""
         return configured if self.slots is None else min(self.slots, configured)
-
-
-def probes(refusals: int, slots: int) -> int:
-    """So many jobs are tried after the n-th refusal (n ≥ 1) with nothing accepted in between: half of what is allowed,
-    a quarter, and so on, but two at least."""
-    return max(2, slots >> min(refusals, 30))
-
-
-def pause_s(refusals: int) -> float:
-    """Seconds without a POST after the n-th refusal (n ≥ 1) with nothing accepted in between, where the gateway names
-    none."""
-    return min(PAUSE_CAP_S, PAUSE_FIRST_S * PAUSE_GROWTH ** min(max(refusals, 1) - 1, 30))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import LiteralString, cast
 from uuid import UUID
 
-from storage.admission.fair_share import claim_submits as claim_submits
 from storage.database import Connection
 from storage.jobs.enqueue import new_job_id
 

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from storage.admission.fair_share import claim_submits as claim_submits
 from storage.database import Connection
 from storage.jobs.records import (
     AttemptOutcome,
@@ -105,10 +104,10 @@ def accepted(conn: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Accepted]:
 
 
 _BEGIN: LiteralString = """
-INSERT INTO attempts (job_id, number, account, model, seed, callback_hash)
-SELECT j.id, j.attempt, j.account, j.model, i.seed, i.callback_hash
+INSERT INTO attempts (job_id, number, account, model, model_key, seed, callback_hash)
+SELECT j.id, j.attempt, j.account, j.model, i.model_key, i.seed, i.callback_hash
 FROM jobs j
-JOIN jsonb_to_recordset(%(rows)s::jsonb) AS i(id uuid, seed bigint, callback_hash text) ON j.id = i.id
+JOIN jsonb_to_recordset(%(rows)s::jsonb) AS i(id uuid, model_key text, seed bigint, callback_hash text) ON j.id = i.id
 """
 
 

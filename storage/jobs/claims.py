@@ -8,8 +8,8 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from storage.admission.fair_share import claim_submits as claim_submits
 from storage.database import Connection
+from storage.jobs.reasons import Reason
 from storage.jobs.states import JobState
 from storage.leases import Claimed
 
@@ -49,6 +49,73 @@ def release(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> None:
     if claimed:
         conn.execute(_RELEASE, {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed]})
 
+
+# --- queued jobs: for the accounts that are given them ---
+
+NO_CAMPAIGN: LiteralString = "coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"
+# CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
+# Each share gives its oldest, from all its lanes together, and each model gives no more than it has slots.
+_CLAIM_QUEUED: LiteralString = f"""
+WITH shares AS (
+    SELECT * FROM unnest(%(turns)s::int[], %(campaigns)s::uuid[], %(pins)s::text[], %(lanes)s::text[],
+                         %(counts)s::int[], %(models)s::text[], %(most)s::int[])
+                  AS s(turn, campaign, pin, lane, wanted, model, most)
+), due AS (
+    SELECT s.turn, s.wanted, s.model, s.most, d.id, d.due_at FROM shares s CROSS JOIN LATERAL (
+        SELECT id, due_at FROM jobs
+        WHERE state = 'queued' AND priority = %(priority)s AND tenant = %(tenant)s AND {NO_CAMPAIGN} = s.campaign
+          AND coalesce(account_pin, ''::text) = s.pin AND lane = s.lane AND due_at <= now()
+          AND %(gateway)s = ANY(gateways) AND cancel_request IS NULL
+          AND (reason IS NULL OR reason <> ALL(%(besides)s::text[]))
+          AND (%(only)s::text[] IS NULL OR reason = ANY(%(only)s::text[]))
+        ORDER BY due_at, id LIMIT s.wanted FOR UPDATE SKIP LOCKED) d
+), dealt AS (
+    SELECT *, row_number() OVER (PARTITION BY turn ORDER BY due_at, id) AS place FROM due
+), fitting AS (
+    SELECT id, turn, model, most, row_number() OVER (PARTITION BY model ORDER BY place, turn) AS nth
+    FROM dealt WHERE place <= wanted
+)
+UPDATE jobs j SET claim = j.claim + 1, account = %(account)s, due_at = now() + make_interval(secs => %(lease_s)s)
+FROM fitting f WHERE j.id = f.id AND f.nth <= f.most RETURNING f.turn, j.id, j.claim, f.model
+"""  # noqa: S608 - put together from constants
+# To where they were: the oldest are still the first.
+_PUT_BACK: LiteralString = "UPDATE jobs SET account = NULL, due_at = created_at WHERE id = ANY(%(ids)s)"
+_POSTPONE_QUEUED: LiteralString = """
+UPDATE jobs SET due_at = now() + make_interval(secs => %(seconds)s), account = NULL, reason = %(reason)s
+WHERE id = ANY(%(ids)s)
+"""
+_WAKE: LiteralString = """
+UPDATE jobs SET due_at = now(), reason = NULL
+WHERE tenant = %(tenant)s AND state = 'queued' AND reason = %(reason)s AND account IS NULL
+  AND (%(campaign)s::uuid IS NULL OR campaign_id = %(campaign)s)
+"""
+
+
+def claim_queued(conn: Connection, parameters: Mapping[str, Any]) -> list[tuple[int, UUID, int, str]]:
+    """Lease queued jobs of one tenant and priority for an account, share by share: (turn, id, claim, model).
+
+    `turns`, `campaigns`, `pins`, `lanes`, `counts`, `models` and `most` are columns of one list: what each lane of a
+    share may give, the model that serves it, and how many more that model takes. See `storage.admission.fair_share`.
+    """
+    return conn.execute(_CLAIM_QUEUED, parameters).fetchall()
+
+
+def put_back_claimed(conn: Connection, ids: Sequence[UUID]) -> None:
+    """Give jobs back to the queue that this transaction has just claimed."""
+    conn.execute(_PUT_BACK, {"ids": list(ids)})
+
+
+def postpone_queued(conn: Connection, ids: Sequence[UUID], seconds: float, reason: Reason) -> None:
+    """The same, not to be claimed again before so many seconds."""
+    conn.execute(_POSTPONE_QUEUED, {"ids": list(ids), "seconds": seconds, "reason": reason})
+
+
+def wake_queued(conn: Connection, tenant: str, campaign_id: UUID | None, reason: Reason) -> None:
+    """Make queued jobs due that wait for this reason; None: those of all the tenant's campaigns."""
+    conn.execute(_WAKE, {"tenant": tenant, "campaign": campaign_id, "reason": reason})
+
+
+# --- jobs at gateways ---
 
 # CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
 _CLAIM_POLLS: LiteralString = """

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-from storage.admission.fair_share import claim_submits as claim_submits
 from storage.database import Connection
 from storage.jobs.records import Enqueued, IdempotencyConflict, NewJob
 from storage.jsonb import dumps
@@ -24,13 +23,13 @@ def new_job_id() -> UUID:
 _ENQUEUE: LiteralString = """
 WITH input AS (
     SELECT * FROM jsonb_to_recordset(%(jobs)s::jsonb) AS r(
-        id uuid, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text, gateways text[],
-        account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8, webhook_url text,
-        metadata jsonb, tags text[], estimate jsonb)
+        id uuid, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text, lane text,
+        gateways text[], account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8,
+        webhook_url text, metadata jsonb, tags text[], estimate jsonb)
 ), stored AS (
-    INSERT INTO jobs (id, tenant, campaign_id, idempotency_key, request, request_hash, gateways, account_pin, priority,
-                      deadline_at, webhook_url, metadata, tags, estimate)
-    SELECT id, tenant, campaign_id, idempotency_key, request, request_hash, gateways, account_pin, priority,
+    INSERT INTO jobs (id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin,
+                      priority, deadline_at, webhook_url, metadata, tags, estimate)
+    SELECT id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin, priority,
            coalesce(deadline_at, now() + make_interval(secs => deadline_s)), webhook_url, metadata, tags,
            estimate
     FROM input

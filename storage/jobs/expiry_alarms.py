@@ -10,8 +10,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from storage.database import Connection
-
-EXPIRING = "video_expiring"
+from storage.jobs.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +56,5 @@ def raise_expiry_alarms(conn: Connection, levels: Sequence[int], limit: int) -> 
     Each level is raised once a job; one that was passed unseen is left out in favour of the highest.
     """
     with conn.cursor(row_factory=class_row(ExpiryAlarm)) as cursor:
-        parameters = {"levels": list(levels), "limit": limit, "reason": EXPIRING}
+        parameters = {"levels": list(levels), "limit": limit, "reason": Reason.VIDEO_EXPIRING}
         return cursor.execute(_RAISE, parameters).fetchall()

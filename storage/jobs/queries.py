@@ -74,6 +74,12 @@ def jobs_of_everybody(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, JobVi
         return {row["id"]: _view(row) for row in cursor}
 
 
+def gateways_of(conn: Connection, job_id: UUID) -> list[str]:
+    """The gateways whose dialects can serve a job; none where there is no such job."""
+    row = conn.execute("SELECT gateways FROM jobs WHERE id = %s", [job_id]).fetchone()
+    return [] if row is None else list(row[0])
+
+
 def unsuccessful_of(conn: Connection, tenant: str, ids: Sequence[UUID], limit: int) -> list[JobView]:
     """Those of these jobs that failed, were cancelled or are unconfirmed, the oldest first."""
     with conn.cursor(row_factory=dict_row) as cursor:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from seedance.lanes import lane_of
+from storage.jobs.reasons import Reason
 from storage.jobs.states import TERMINAL, JobState, check_transition
 from storage.tenants.tenants import DEFAULT_TENANT
 
@@ -37,6 +39,11 @@ class NewJob:
     tags: Sequence[str] = ()
     estimate: Mapping[str, Any] | None = None
     """What it will cost, None when no price is known."""
+    lane: str = field(init=False)
+    """What decides which of a gateway's models serves it; see `seedance.lanes`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lane", lane_of(self.request))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,7 @@ class Move:
     id: UUID
     sources: tuple[JobState, ...]
     target: JobState
-    reason: str
+    reason: Reason
     claim: int | None = None
     attempt: int | None = None
     due_in_s: float = 0.0
@@ -126,6 +133,18 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Postponement:
+    """A job that is given back until later, in the state it has; `polls` is how many were made."""
+
+    id: UUID
+    claim: int
+    due_in_s: float
+    reason: Reason
+    setbacks: int = 0
+    polls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     """A move that was written; `claim` is the row's new number, which fences out everybody who held it before."""
 
@@ -143,6 +162,8 @@ class Correlation:
 
     seed: int | None = None
     callback_hash: str | None = None
+    model_key: str = ""
+    """Under which model its health and limits are kept; see `seedance.lanes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +188,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """What became of one POST. `outcome` is accepted, an error's code, or superseded by later knowledge."""
+    """What became of one POST. `outcome` is `accepted`, `not_submitted` or the code of an error."""
 
     job_id: UUID
     number: int

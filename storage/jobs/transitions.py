@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Literal, LiteralString
 from uuid import UUID
 
-from storage.admission.fair_share import claim_submits as claim_submits
 from storage.database import Connection
-from storage.jobs.records import Move, Moved
+from storage.jobs.records import Move, Moved, Postponement
 from storage.jobs.states import JobState
 from storage.jsonb import dumps
 from storage.webhooks.outbox import TELL_MOVED
@@ -81,21 +81,19 @@ def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
 
 
 _POSTPONE: LiteralString = """
-UPDATE jobs j SET due_at = now() + make_interval(secs => i.due_in), reason = i.reason, setbacks = i.setbacks,
+UPDATE jobs j SET due_at = now() + make_interval(secs => i.due_in_s), reason = i.reason, setbacks = i.setbacks,
                   polls = j.polls + i.polls,
                   polled_at = CASE WHEN i.reason = 'generating' THEN now() ELSE j.polled_at END
-FROM jsonb_to_recordset(%(items)s::jsonb) AS i(id uuid, claim bigint, due_in float8, reason text, setbacks smallint,
-                                               polls int)
+FROM jsonb_to_recordset(%(items)s::jsonb) AS i(id uuid, claim bigint, due_in_s float8, reason text,
+                                               setbacks smallint, polls int)
 WHERE j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL
 """
 
 
-def postpone(conn: Connection, items: Iterable[tuple[UUID, int, float, str, int, int]]) -> None:
-    """Give jobs back until later, in the state they have: (id, claim, seconds, reason, setbacks, polls made)."""
-    names = ("id", "claim", "due_in", "reason", "setbacks", "polls")
-    rows = [dict(zip(names, item, strict=True)) for item in items]
-    if rows:
-        conn.execute(_POSTPONE, {"items": dumps(rows)})
+def postpone(conn: Connection, items: Sequence[Postponement]) -> None:
+    """Give jobs back until later, in the state they have; one whose lease was given away is left alone."""
+    if items:
+        conn.execute(_POSTPONE, {"items": dumps([asdict(item) for item in items])})
 
 
 _REQUEST_CANCEL: LiteralString = """

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from storage.admission.fair_share import claim_submits as claim_submits
 from storage.database import Connection
 from storage.jobs.records import Work
 from storage.jobs.states import JobState

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import LiteralString
 
+from storage.admission.circuit_breaker import breakers
+from storage.admission.grants import code_of
+from storage.admission.usage import slots_in_use, total
 from storage.database import Connection
 from storage.webhooks.messages import message_counts
 
@@ -18,15 +21,6 @@ SELECT state, extract(epoch FROM now() - min(due_at))::float8 FROM jobs WHERE du
 _VIDEOS: LiteralString = """
 SELECT expiry_alarm, count(*), extract(epoch FROM min(video_expires_at) - now())::float8
 FROM jobs WHERE state = 'transferring' GROUP BY expiry_alarm
-"""
-_ACCOUNTS: LiteralString = """
-SELECT account, count(*) FROM jobs
-WHERE account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring' GROUP BY account
-"""
-_PAUSED: LiteralString = """
-SELECT name, (coalesce(suspended_until > now() AND NOT outage, false))::int,
-       (coalesce(throttled_until > now(), false))::int, (outage AND suspended_until IS NOT NULL)::int
-FROM account_states
 """
 _SEEN: LiteralString = """
 SELECT component, extract(epoch FROM now() - max(seen_at))::float8 FROM heartbeats GROUP BY component
@@ -47,8 +41,9 @@ class Gauges:
     least_life_s: float | None
     """How long the URL lives that dies first, None when no video waits to be copied."""
     in_flight: dict[str, int]
-    paused: dict[str, tuple[int, int, int]]
-    """By account: suspended, throttled, in an outage."""
+    """Slots in use by account, as admission counts them."""
+    paused: dict[tuple[str, str, str], int]
+    """1 by account, model (empty: the account as a whole) and why, of each breaker that is open or half open."""
     unseen_s: dict[str, float]
     webhooks: dict[str, int]
     """Messages by state, as far back as they are kept."""
@@ -56,8 +51,8 @@ class Gauges:
     """Of the oldest message that is neither delivered nor given up; None when there is none."""
 
 
-def read_gauges(conn: Connection) -> Gauges:
-    """Read them all."""
+def read_gauges(conn: Connection, grace_s: float) -> Gauges:
+    """Read them all. `grace_s`: see `slots_in_use`."""
     videos = conn.execute(_VIDEOS).fetchall()
     webhooks, webhook_age_s = message_counts(conn)
     return Gauges(
@@ -66,8 +61,8 @@ def read_gauges(conn: Connection) -> Gauges:
         late_s=dict(conn.execute(_LATE).fetchall()),
         expiring={level: number for level, number, _ in videos},
         least_life_s=min((left for _, _, left in videos if left is not None), default=None),
-        in_flight=dict(conn.execute(_ACCOUNTS).fetchall()),
-        paused={name: (suspended, throttled, outage) for name, suspended, throttled, outage in conn.execute(_PAUSED)},
+        in_flight={name: total(lanes).in_flight for name, lanes in slots_in_use(conn, grace_s).items()},
+        paused={(item.account, item.model, code_of(item)): 1 for item in breakers(conn).values()},
         unseen_s=dict(conn.execute(_SEEN).fetchall()),
         webhooks=webhooks,
         webhook_age_s=webhook_age_s,

@@ -11,6 +11,7 @@ from sqlalchemy import (
     REAL,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Identity,
@@ -24,33 +25,58 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+from storage.admission.circuit_breaker import Cause
 from storage.schema.tenants import NOW
 
 
 class AccountState(SQLModel, table=True):
-    """What was learnt about an account: whether it rests, and why. Schedulers lock the row while they claim."""
+    """An account. Schedulers lock its row while they give it jobs, and workers while they open its breakers."""
 
     __tablename__ = "account_states"
 
     name: str = Field(sa_column=Column(Text, primary_key=True))
-    suspended_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    throttled_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    # Suspensions in a row without a job that was accepted between them, each twice as long; since when.
-    suspensions: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
-    suspended_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    # Why: its gateway is away; otherwise its key, permission or credit failed.
-    outage: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+
+
+class CircuitBreaker(SQLModel, table=True):
+    """An account, or one model of it, that is left alone until `open_until`, and then tried with a few jobs."""
+
+    __tablename__ = "circuit_breakers"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint(
+            f"cause IN ({', '.join(repr(cause.value) for cause in Cause)})", name="circuit_breakers_cause_check"
+        ),
+    )
+
+    account: str = Field(sa_column=Column(Text, primary_key=True))
+    # The gateway's own name of the model; empty for the account as a whole.
+    model: str = Field(sa_column=Column(Text, primary_key=True))
+    cause: str = Field(sa_column=Column(Text, nullable=False))
+    # A try may leave a generation in doubt.
+    doubtful: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    open_until: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    # This time, and the first time of those in a row for the same cause.
+    opened_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    since: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    # What was sent from here to `opened_at` opened it; whether that was looked at for what it shows of a limit.
+    tried_from: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    judged: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    # Openings in a row, for the same cause and without an acceptance between them.
+    openings: int = Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
-    # Refusals ("too many") in a row without a job that was accepted between them.
-    throttles: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
-    # As configured, and what was learnt at refusals (NULL: the same), since when; how much more is tried next, and how
-    # many seconds after a refusal.
-    max_in_flight: int | None = Field(default=None, sa_column=Column(Integer))
-    slot_limit: int | None = Field(default=None, sa_column=Column(Integer))
-    slot_limit_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    slot_step: int = Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
-    slot_wait_s: float = Field(default=10.0, sa_column=Column(REAL, nullable=False, server_default="10"))
-    updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+
+
+class ModelLimit(SQLModel, table=True):
+    """How many slots a gateway seems to allow for one model of an account, since when; see `slot_limits`."""
+
+    __tablename__ = "model_limits"
+
+    account: str = Field(sa_column=Column(Text, primary_key=True))
+    model: str = Field(sa_column=Column(Text, primary_key=True))
+    slots: int = Field(sa_column=Column(Integer, nullable=False))
+    # How many more are tried next, and how many seconds after a refusal.
+    step: int = Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
+    wait_s: float = Field(default=2.0, sa_column=Column(REAL, nullable=False, server_default="2"))
+    since: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 
 
 class PollCount(SQLModel, table=True):

@@ -75,6 +75,7 @@ class Job(SQLModel, table=True):
             "tenant",
             text("coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"),
             text("coalesce(account_pin, ''::text)"),
+            "lane",
             "due_at",
             "id",
             postgresql_where=text("state = 'queued'"),
@@ -91,7 +92,7 @@ class Job(SQLModel, table=True):
             "due_at",
             postgresql_where=text("state = 'transferring'"),
         ),
-        Index("jobs_assigned_idx", "account", "state", postgresql_where=text(ASSIGNED)),
+        Index("jobs_assigned_idx", "account", "state", "lane", postgresql_where=text(ASSIGNED)),
         Index(
             "jobs_deadline_idx", "deadline_at", postgresql_where=text("deadline_at IS NOT NULL AND due_at IS NOT NULL")
         ),
@@ -131,6 +132,8 @@ class Job(SQLModel, table=True):
         sa_column=Column("metadata", JSONB, nullable=False, server_default=text("'{}'::jsonb"))
     )
     tags: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")))
+    # What decides which of a gateway's models serves it: tier, mode and resolution; empty if an older release wrote it.
+    lane: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
     # Where it stands.
     state: str = Field(sa_column=Column(Text, nullable=False, server_default="queued"))
     due_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True), server_default=NOW))
@@ -194,6 +197,8 @@ class Attempt(SQLModel, table=True):
     number: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     account: str = Field(sa_column=Column(Text, nullable=False))
     model: str = Field(sa_column=Column(Text, nullable=False))
+    # The model under which its health and limits are kept; empty if an older release wrote it.
+    model_key: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
     started_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     outcome: str | None = Field(default=None, sa_column=Column(Text))

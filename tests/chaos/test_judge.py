@@ -9,17 +9,18 @@ from uuid import UUID
 
 import pytest
 
-from storage.admission import fair_share
 from storage.bucket.objects import Objects
 from storage.database import connect
 from storage.jobs import attempts, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Correlation, Move, NewJob
 from storage.jobs.states import JobState
 from storage.leases import Claimed
 from storage.settings import Settings
 from tests.chaos.leaks import leaks_in_logs, leaks_in_rows
 from tests.chaos.promises import Verdict, judge
+from tests.claiming import claim_submits
 
 S = JobState
 VIDEO = b"the bytes of a video"
@@ -37,24 +38,24 @@ def job_id(settings: Settings) -> UUID:
     new = NewJob(new_job_id(), {"prompt": "a fox"}, "hash", ["anyfast"])
     with connect(settings.require_database_url()) as conn:
         enqueue_jobs(conn, [new])
-        [claimed] = fair_share.claim_submits(conn, "main", "anyfast", 1, 60.0)
+        [claimed] = claim_submits(conn, "main", "anyfast", 1, 60.0)
         attempts.begin_attempts(conn, [_begin(claimed)], {new.id: Correlation()})
         move = Move(
             new.id,
             (S.SUBMITTING,),
             S.GENERATING,
-            "accepted",
+            Reason.ACCEPTED,
             attempt=1,
             patch={"gateway_task_id": "task-1"},
             due_in_s=60,
         )
-        attempts.finish_attempts(conn, [AttemptOutcome(new.id, 1, "accepted", gateway_task_id="task-1")], [move])
+        attempts.finish_attempts(conn, [AttemptOutcome(new.id, 1, Reason.ACCEPTED, gateway_task_id="task-1")], [move])
     return new.id
 
 
 def _begin(claimed: Claimed) -> Move:
     patch = {"gateway": "anyfast", "model": "seedance"}
-    return Move(claimed.id, (S.QUEUED,), S.SUBMITTING, "submit", claimed.claim, due_in_s=60, patch=patch)
+    return Move(claimed.id, (S.QUEUED,), S.SUBMITTING, Reason.SUBMIT, claimed.claim, due_in_s=60, patch=patch)
 
 
 def succeed(settings: Settings, job_id: UUID, tmp_path: Path) -> None:
@@ -63,9 +64,9 @@ def succeed(settings: Settings, job_id: UUID, tmp_path: Path) -> None:
     stored = {"object_key": "v.mp4", "sha256": SHA256, "size_bytes": len(VIDEO)}
     with connect(settings.require_database_url()) as conn:
         transitions.move(
-            conn, [Move(job_id, (S.GENERATING,), S.TRANSFERRING, "generated", patch={"video_url": "http://v"})]
+            conn, [Move(job_id, (S.GENERATING,), S.TRANSFERRING, Reason.GENERATED, patch={"video_url": "http://v"})]
         )
-        transitions.move(conn, [Move(job_id, (S.TRANSFERRING,), S.SUCCEEDED, "stored", patch=stored)])
+        transitions.move(conn, [Move(job_id, (S.TRANSFERRING,), S.SUCCEEDED, Reason.STORED, patch=stored)])
 
 
 def verdict_of(settings: Settings, job_id: UUID, *tasks: dict[str, Any]) -> Verdict:

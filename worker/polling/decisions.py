@@ -11,11 +11,12 @@ from seedance.errors import (
 )
 from seedance.gateways.base import Dialect, TaskFailure, TaskReport, TaskStatus
 from seedance.link_expiry import url_life_s
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker.decisions import MAX_COUNT, Decision, fail
 from worker.polling.pacing import PollPacing
-from worker.retry import backoff_s
+from worker.retry import poll_failed
 
 MAX_TASK_UNKNOWN = 6
 
@@ -24,10 +25,10 @@ MAX_RESULT_MISSING = 6
 
 
 _ENDED = {
-    TaskStatus.FAILED: "generation_failed",
-    TaskStatus.CANCELLED: "cancelled_upstream",
-    TaskStatus.EXPIRED: "expired_upstream",
-    TaskStatus.LOST: "gateway_lost",
+    TaskStatus.FAILED: Reason.GENERATION_FAILED,
+    TaskStatus.CANCELLED: Reason.CANCELLED_UPSTREAM,
+    TaskStatus.EXPIRED: Reason.EXPIRED_UPSTREAM,
+    TaskStatus.LOST: Reason.GATEWAY_LOST,
 }
 
 
@@ -47,12 +48,14 @@ def decide_poll(
         return _ended(result)
     age_s = work.submitted_age_s or 0.0
     if work.deadline_in_s is not None and work.deadline_in_s <= 0:
-        return fail("deadline_exceeded", f"still generating {age_s:.0f} s after it was submitted; it may be billed")
+        return fail(
+            Reason.DEADLINE_EXCEEDED, f"still generating {age_s:.0f} s after it was submitted; it may be billed"
+        )
     if age_s > generation_timeout_s:
-        return fail("generation_timeout", f"not finished {age_s:.0f} s after it was submitted")
+        return fail(Reason.GENERATION_TIMEOUT, f"not finished {age_s:.0f} s after it was submitted")
     next_s = pacing.next_s(age_s, dialect.refresh_s, rng)
     if isinstance(result, TaskReport) and result.status is not TaskStatus.SUCCEEDED:
-        word = "generating" if result.status is not TaskStatus.UNKNOWN else "status_unknown"
+        word = Reason.GENERATING if result.status is not TaskStatus.UNKNOWN else Reason.STATUS_UNKNOWN
         return Decision(JobState.GENERATING, word, next_s, {"setbacks": 0})
     return _setback(result, work, pacing, next_s, rng)
 
@@ -60,28 +63,35 @@ def decide_poll(
 def decide_cancel(result: TaskReport | GatewayError, cancelled: bool, wanted: str, otherwise: Decision) -> Decision:
     """What a wish to cancel makes of a poll's decision. `wanted` is keep (cancel only if that is free) or discard."""
     if cancelled:
-        return Decision(JobState.CANCELLED, "cancelled_upstream", detail={"message": "cancelled before it began"})
+        return Decision(JobState.CANCELLED, Reason.CANCELLED_UPSTREAM, detail={"message": "cancelled before it began"})
     if wanted == "discard":
-        return Decision(JobState.CANCELLED, "discarded", detail={"message": "it had been submitted and may be billed"})
+        return Decision(
+            JobState.CANCELLED, Reason.DISCARDED, detail={"message": "it had been submitted and may be billed"}
+        )
     if isinstance(result, GatewayError) or otherwise.target is not JobState.GENERATING:
         return otherwise
     message = "the gateway cannot cancel it any more; it will be billed, and its video is kept"
     patch = dict(otherwise.patch) | {"cancel_request": None}
-    return Decision(JobState.GENERATING, "cancel_too_late", otherwise.due_in_s, patch, {"message": message})
+    return Decision(JobState.GENERATING, Reason.CANCEL_TOO_LATE, otherwise.due_in_s, patch, {"message": message})
 
 
 def _setback(
     result: TaskReport | GatewayError, work: Work, pacing: PollPacing, next_s: float, rng: random.Random | None
 ) -> Decision:
     if isinstance(result, TaskReport):
-        reason, limit, failed = "result_missing", MAX_RESULT_MISSING, "the gateway says it succeeded but gives no URL"
+        reason, limit = Reason.RESULT_MISSING, MAX_RESULT_MISSING
+        failed = "the gateway says it succeeded but gives no URL"
     else:
-        reason, limit, failed = result.code, MAX_TASK_UNKNOWN, f"the gateway does not know the task: {result.message}"
+        reason, limit, failed = (
+            Reason(result.code),
+            MAX_TASK_UNKNOWN,
+            f"the gateway does not know the task: {result.message}",
+        )
     setbacks = min(work.setbacks + 1, MAX_COUNT) if work.reason == reason else 1
     bounded = isinstance(result, TaskReport | TaskUnknown)
     if bounded and setbacks >= limit:
-        return fail("task_lost" if isinstance(result, TaskUnknown) else reason, failed)
-    wait_s = max(next_s, backoff_s(setbacks, pacing.min_s, pacing.max_s, rng))
+        return fail(Reason.TASK_LOST if isinstance(result, TaskUnknown) else reason, failed)
+    wait_s = max(next_s, poll_failed(pacing.min_s, pacing.max_s).wait_s(setbacks, rng))
     if isinstance(result, Throttled) and result.retry_after_s is not None:
         wait_s = max(wait_s, result.retry_after_s)
     return Decision(JobState.GENERATING, reason, wait_s, {"setbacks": setbacks})
@@ -90,7 +100,7 @@ def _setback(
 def _generated(report: TaskReport, video_url: str, work: Work, dialect: Dialect) -> Decision:
     return Decision(
         JobState.TRANSFERRING,
-        "generated",
+        Reason.GENERATED,
         patch={
             "video_url": video_url,
             "last_frame_url": report.last_frame_url,
@@ -107,7 +117,7 @@ def _ended(report: TaskReport) -> Decision:
     code = _ENDED[report.status]
     failure = report.failure or TaskFailure(code, "the gateway gave no reason")
     return fail(
-        failure.code,
+        Reason(failure.code),
         failure.message,
         gateway_code=failure.gateway_code or None,
         stage=failure.stage,

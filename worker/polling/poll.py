@@ -12,7 +12,8 @@ from seedance.errors import GatewayError, Unavailable
 from seedance.gateways.base import TaskReport, TaskStatus
 from storage.database import Connection
 from storage.jobs import durations, transitions
-from storage.jobs.records import Move, Work
+from storage.jobs.reasons import Reason
+from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from worker.batch import run_batch
@@ -58,7 +59,7 @@ def _without_account(runtime: Runtime, conn: Connection, held: Sequence[Work]) -
             "poll.account_missing job_id=%s account=%s: put it back into the configuration", work.id, work.account
         )
     wait_s = runtime.settings.poll_max_seconds
-    transitions.postpone(conn, [(work.id, work.claim, wait_s, "account_missing", 0, 0) for work in held])
+    transitions.postpone(conn, [Postponement(work.id, work.claim, wait_s, Reason.ACCOUNT_MISSING) for work in held])
 
 
 async def _query(client: GatewayClient, work: Work, task_list: TaskList) -> Polled:
@@ -88,7 +89,7 @@ async def _cancel(client: GatewayClient, work: Work, result: TaskReport | Gatewa
 
 def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) -> None:
     moves: list[Move] = []
-    later: list[tuple[UUID, int, float, str, int, int]] = []
+    later: list[Postponement] = []
     for item in polled:
         work = item.work
         pacing = runtime.part(PollPlan).pacing_for(client, work.request)
@@ -98,25 +99,12 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
         if isinstance(item.result, GatewayError):
             log.warning("poll.setback job_id=%s code=%s %s", work.id, item.result.code, item.result.message)
         if decision.target is JobState.GENERATING and decision.detail is None:
-            setbacks = int(decision.patch["setbacks"])
-            later.append((work.id, work.claim, decision.due_in_s, decision.reason, setbacks, 1))
+            later.append(decision.postponement(work, polls=1))
             continue
         patch = dict(decision.patch)
         if decision.target is JobState.TRANSFERRING:
             patch["cost"] = reported_cost(client.account, work.request, patch.get("usage"))
-        moves.append(
-            Move(
-                work.id,
-                (JobState.GENERATING,),
-                decision.target,
-                decision.reason,
-                work.claim,
-                due_in_s=decision.due_in_s,
-                expires_in_s=decision.expires_in_s,
-                patch=patch,
-                detail=decision.detail,
-            )
-        )
+        moves.append(decision.move(work, patch=patch))
     with runtime.database.begin() as conn:
         moved = transitions.move(conn, moves)
         transitions.postpone(conn, later)

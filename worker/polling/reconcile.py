@@ -18,7 +18,8 @@ from seedance.gateways.base import ListedTask, TaskStatus
 from storage.database import Connection
 from storage.jobs import attempts, queries, transitions
 from storage.jobs.document import job_document
-from storage.jobs.records import AttemptOutcome, Doubt, Move
+from storage.jobs.reasons import Reason
+from storage.jobs.records import AttemptOutcome, Doubt, Move, Postponement
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.webhooks import outbox
@@ -28,7 +29,6 @@ from worker.runtime import Runtime
 log = logging.getLogger("reelq.reconcile")
 
 CHECK_S = 60.0
-HELD = "held"
 CLOCK_SKEW_S = 300.0  # between the gateway's clock and the database's
 MAX_PAGES = 100
 _FREE_ENDS = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED})
@@ -56,7 +56,7 @@ Evidence = Found | Unproven
 class RetryLater:
     """Look again later."""
 
-    reason: str
+    reason: Reason
     seconds: float
 
 
@@ -75,18 +75,20 @@ def reconcile_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID
     with runtime.database.begin() as conn:
         outcomes: list[AttemptOutcome] = []
         moves: list[Move] = []
-        later: list[tuple[UUID, int, float, str, int, int]] = []
+        later: list[Postponement] = []
         for doubt in held:
             evidence = found.get(doubt.id, Unproven.NO_MEANS)
             move = decide(doubt, evidence, runtime.settings)
             if isinstance(move, RetryLater):
-                later.append((doubt.id, doubt.claim, move.seconds, move.reason, 0, 0))
+                later.append(Postponement(doubt.id, doubt.claim, move.seconds, move.reason))
                 continue
             moves.append(move)
             if isinstance(evidence, Found):
-                outcomes.append(AttemptOutcome(doubt.id, doubt.attempt, "accepted", gateway_task_id=evidence.task_id))
-            elif move.reason == "proven_not_submitted":
-                outcomes.append(AttemptOutcome(doubt.id, doubt.attempt, "not_submitted"))
+                outcomes.append(
+                    AttemptOutcome(doubt.id, doubt.attempt, Reason.ACCEPTED, gateway_task_id=evidence.task_id)
+                )
+            elif move.reason is Reason.PROVEN_NOT_SUBMITTED:
+                outcomes.append(AttemptOutcome(doubt.id, doubt.attempt, Reason.NOT_SUBMITTED))
         attempts.finish_attempts(conn, outcomes, moves)
         held_now = _newly_held(conn, runtime.settings, later)
         transitions.postpone(conn, later)
@@ -97,13 +99,11 @@ def reconcile_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID
     failpoint("reconcile.after_write")
 
 
-def _newly_held(
-    conn: Connection, settings: Settings, later: Sequence[tuple[UUID, int, float, str, int, int]]
-) -> list[UUID]:
+def _newly_held(conn: Connection, settings: Settings, later: Sequence[Postponement]) -> list[UUID]:
     """Those that from now on wait for a person."""
     if settings.unconfirmed_policy != "hold":
         return []
-    held = [job_id for job_id, _, _, reason, _, _ in later if reason == HELD]
+    held = [item.id for item in later if item.reason is Reason.HELD]
     return outbox.newly_held(conn, held) if held else []
 
 
@@ -112,14 +112,14 @@ def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move | Retry
     source = (JobState.UNCONFIRMED,)
     if isinstance(evidence, Found):
         patch = {"gateway_task_id": evidence.task_id, "setbacks": 0, "refusals": 0}
-        return Move(doubt.id, source, JobState.GENERATING, "adopted", doubt.claim, doubt.attempt, patch=patch)
+        return Move(doubt.id, source, JobState.GENERATING, Reason.ADOPTED, doubt.claim, doubt.attempt, patch=patch)
     grace_s = settings.unconfirmed_grace_seconds
     over = doubt.age_s >= grace_s
     again = None
     if over and evidence is Unproven.NOT_TAKEN:
-        again = "proven_not_submitted"
+        again = Reason.PROVEN_NOT_SUBMITTED
     elif over and settings.unconfirmed_policy == "resubmit":
-        again = "resubmitted_by_policy"
+        again = Reason.RESUBMITTED_BY_POLICY
     if again is not None:
         target = JobState.QUEUED if doubt.cancel_request is None else JobState.CANCELLED
         patch = {"account": None, "gateway": None, "model": None}
@@ -127,7 +127,7 @@ def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move | Retry
         return Move(doubt.id, source, target, again, doubt.claim, doubt.attempt, patch=patch, detail=detail)
     left_s = max(grace_s - doubt.age_s, 0.0)
     wait_s = min(CHECK_S, left_s + 0.1, max(grace_s / 4, 0.5)) if left_s else CHECK_S
-    return RetryLater(HELD if evidence is Unproven.NO_MEANS else "looking", wait_s)
+    return RetryLater(Reason.HELD if evidence is Unproven.NO_MEANS else Reason.LOOKING, wait_s)
 
 
 async def _look(runtime: Runtime, client: GatewayClient, held: Sequence[Doubt]) -> dict[UUID, Evidence]:

@@ -14,13 +14,14 @@ from redis.exceptions import RedisError
 
 from seedance.link_expiry import URGENT_SHARE
 from storage.admission import poll_limits
+from storage.admission.grants import grants
 from storage.database import Connection, Database, DatabaseUnavailable
 from storage.jobs import claims
 from storage.leases import Claimed
 from storage.settings import Settings
 from storage.webhooks.delivery import claim_messages, release_messages
 from worker.failpoints import failpoint
-from worker.scheduling.admission import SUBMIT_BATCH, claim_for, grants
+from worker.scheduling.admission import SUBMIT_BATCH, claim_for
 from worker.scheduling.batches import (
     MAX_UNCONFIRMED_A_TICK,
     MAX_WAITING,

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from storage.admission import budgets
 from storage.database import Connection
 from storage.jobs import claims, transitions
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
-from worker.decisions import fail
+from worker.decisions import past_deadline
 from worker.scheduling import expiry_alarms, retention, webhook_maintenance
 from worker.submitting.decisions import UNCONFIRMED_CHECK_S
 
@@ -27,7 +28,7 @@ def lost_submits(conn: Connection, settings: Settings) -> int:
             job_id,
             (JobState.SUBMITTING,),
             JobState.UNCONFIRMED,
-            "submit_lost",
+            Reason.SUBMIT_LOST,
             claim,
             due_in_s=UNCONFIRMED_CHECK_S,
             detail={"message": "the worker did not report what came of the POST before its lease ended"},
@@ -40,7 +41,7 @@ def lost_submits(conn: Connection, settings: Settings) -> int:
 def cancelled_in_queue(conn: Connection, settings: Settings) -> int:
     """Jobs that somebody wanted cancelled while they were being submitted, and that came back to the queue: free."""
     moves = [
-        Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, "cancelled", claim)
+        Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, Reason.CANCELLED, claim)
         for job_id, claim in claims.cancel_wanted(conn, BATCH)
     ]
     return len(transitions.move(conn, moves))
@@ -48,7 +49,7 @@ def cancelled_in_queue(conn: Connection, settings: Settings) -> int:
 
 def deadlines(conn: Connection, settings: Settings) -> int:
     """Queued jobs whose deadline has passed: nothing was submitted, nothing will be billed."""
-    decision = fail("deadline_exceeded", "the deadline passed before a slot was free; nothing was submitted or billed")
+    decision = past_deadline()
     moves = [
         Move(job_id, (JobState.QUEUED,), JobState.FAILED, decision.reason, claim, patch=decision.patch)
         for job_id, claim in claims.past_deadline(conn, BATCH)

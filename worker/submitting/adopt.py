@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from storage.jobs import attempts, transitions
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Move, Work
 from storage.jobs.states import JobState
 from worker.runtime import Runtime
@@ -39,5 +40,5 @@ def _adopt(runtime: Runtime, work: Work, attempt: attempts.Accepted) -> Move:
     }
     detail = {"message": f"attempt {attempt.number} turned out to be accepted"}
     return Move(
-        work.id, (JobState.QUEUED,), JobState.GENERATING, "accepted_late", work.claim, patch=patch, detail=detail
+        work.id, (JobState.QUEUED,), JobState.GENERATING, Reason.ACCEPTED_LATE, work.claim, patch=patch, detail=detail
     )

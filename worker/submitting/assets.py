@@ -12,17 +12,18 @@ from dataclasses import dataclass
 
 from seedance.client import GatewayClient
 from seedance.delivery import Delivery, delivery_of, uses_assets
+from seedance.lanes import lane_of, model_of
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput
 from seedance.request import MAX_REFERENCES, parse_request
 from storage import assets
-from storage.admission.throttling import throttle
+from storage.admission.circuit_breaker import WHOLE_ACCOUNT
 from storage.assets import AssetRow
 from storage.jobs import transitions
-from storage.jobs.records import Move, Work
+from storage.jobs.reasons import Reason
+from storage.jobs.records import Work
 from storage.jobs.states import JobState
-from worker.decisions import Decision, fail
-from worker.polling.plan import PollPlan
+from worker.decisions import NO_ACCOUNT, Decision, fail
 from worker.runtime import Runtime
 from worker.submitting.asset_steps import (
     GROUP,
@@ -34,8 +35,8 @@ from worker.submitting.asset_steps import (
     group_of,
     take_steps,
 )
-from worker.submitting.circuit_breaker import account_is_to_blame, suspend
-from worker.submitting.decisions import decide_submit, named_pause_s, refusals_of
+from worker.submitting.circuit_breaker import Outcome, report
+from worker.submitting.decisions import decide_assets, refusals_of
 
 log = logging.getLogger("reelq.assets")
 
@@ -103,33 +104,18 @@ def bring_assets(runtime: Runtime, client: GatewayClient, waiting: Sequence[JobW
         if isinstance(group, str):
             steps = take_steps(runtime, client, group, list(files.values()))
     troubles = [_trouble(item, steps) for item in waiting]
-    failed = [(i.work.id, None, t.error) for i, t in zip(waiting, troubles, strict=True) if t and t.error is not None]
-    with runtime.database.begin() as conn:
-        away = account_is_to_blame(conn, client.account.name, failed)
-    decisions = [
-        (item.work, _decision(runtime, client, item, steps, trouble, away=away))
+    failed = [
+        Outcome(item.work.id, None, model, trouble.error)
         for item, trouble in zip(waiting, troubles, strict=True)
+        if trouble is not None and trouble.error is not None
+        for model in [model_of(client.dialect, lane_of(item.work.request)) or WHOLE_ACCOUNT]
     ]
     moves = [
-        Move(
-            work.id,
-            (JobState.QUEUED,),
-            decision.target,
-            decision.reason,
-            work.claim,
-            due_in_s=decision.due_in_s,
-            patch=decision.patch,
-            detail=decision.detail,
-        )
-        for work, decision in decisions
+        _decision(runtime, client, item, steps, trouble).move(item.work)
+        for item, trouble in zip(waiting, troubles, strict=True)
     ]
     with runtime.database.begin() as conn:
-        if any(decision.throttled for _, decision in decisions):
-            pause_s = named_pause_s([decision for _, decision in decisions])
-            throttle(conn, client.account.name, pause_s)
-        for _, decision in decisions:
-            if decision.suspend_s is not None:
-                suspend(conn, client.account.name, decision.suspend_s, decision.detail or {})
+        report(conn, client.account, failed)
         transitions.move(conn, moves)
 
 
@@ -144,20 +130,16 @@ def _decision(
     item: JobWithAssets,
     steps: Mapping[str, Step],
     trouble: Trouble | None,
-    *,
-    away: bool,
 ) -> Decision:
     if trouble is None:
         found = [steps[file.sha256] for file in item.files if file.sha256 in steps]
         later = max((step for step in found if isinstance(step, float)), default=WAIT_FIRST_S)
-        patch = {"account": None, "gateway": None, "model": None}
-        return Decision(JobState.QUEUED, "asset_processing", later, patch)
+        return Decision(JobState.QUEUED, Reason.ASSET_PROCESSING, later, NO_ACCOUNT)
     if trouble.error is not None:
-        refusals, setbacks = refusals_of(item.work, trouble.error), item.work.setbacks
-        return decide_submit(trouble.error, refusals, runtime.part(PollPlan).pacing, away=setbacks if away else None)
+        return decide_assets(trouble.error, refusals_of(item.work, trouble.error))
     if _falls_back(runtime, client, item):
-        return Decision(JobState.QUEUED, "asset_not_offered", 0.0, {"account": None, "gateway": None, "model": None})
-    return fail("asset_failed", f"a file could not become an asset of {client.account.name}: {trouble.failed}")
+        return Decision(JobState.QUEUED, Reason.ASSET_NOT_OFFERED, 0.0, NO_ACCOUNT)
+    return fail(Reason.ASSET_FAILED, f"a file could not become an asset of {client.account.name}: {trouble.failed}")
 
 
 def _falls_back(runtime: Runtime, client: GatewayClient, item: JobWithAssets) -> bool:

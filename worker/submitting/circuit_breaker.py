@@ -1,47 +1,126 @@
-"""Accounts that rest: their key, permission or credit failed, or their gateway is away. Said once, not for each job."""
+"""What the outcomes of calls mean for the account and for the model: which breakers open.
+
+Logged once when it begins, not for each job.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from uuid import UUID
 
-from seedance.errors import GatewayError
+from seedance.account import Account
+from seedance.errors import (
+    AccountProblem,
+    GatewayError,
+    ModelProblem,
+    NotSent,
+    NotServed,
+    NotTried,
+    OutcomeUnknown,
+    Throttled,
+)
 from seedance.gateways.base import Submitted
-from storage.admission import accounts, circuit_breaker
-from storage.admission.accounts import Rest
+from storage.admission import circuit_breaker
+from storage.admission.circuit_breaker import JOBS_IN_A_ROW, WHOLE_ACCOUNT, Cause, Failure, Opened
 from storage.database import Connection
-from worker.submitting.decisions import is_trouble
+from worker import retry
 
 log = logging.getLogger("reelq.accounts")
 
-
-def suspend(conn: Connection, account: str, seconds: float, error: Mapping[str, Any]) -> None:
-    """The gateway refused the account itself."""
-    _tell("suspended", account, accounts.suspend(conn, account, seconds, error), error)
+_AWAY = (NotSent.code, OutcomeUnknown.code)
+"""Outcomes of attempts that may be the gateway's fault as a whole."""
 
 
-def account_is_to_blame(
-    conn: Connection, account: str, results: Sequence[tuple[UUID, int | None, Submitted | GatewayError]]
-) -> bool:
-    """Whether those of these attempts (job, number, what came of it) that failed did so because the account's gateway
-    is away. It rests then, and one job at a time is tried. Number None: a call that belongs to no attempt yet."""
-    failed = [(job_id, number, result) for job_id, number, result in results if is_trouble(result)]
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one call for a job. `number` None: a call that belongs to no attempt yet."""
+
+    job_id: UUID
+    number: int | None
+    model: str
+    result: Submitted | GatewayError
+
+
+def report(conn: Connection, account: Account, outcomes: Sequence[Outcome]) -> None:
+    """Open the breakers that these outcomes open. They are of one moment, and not written yet.
+
+    The account's row is locked until the transaction ends; so this comes before anything that is written of jobs, as
+    schedulers lock them. What refusals show of a limit the scheduler sees from the rows, once it knows all of a moment.
+    """
+    failed = [outcome for outcome in outcomes if _matters(outcome.result)]
     if not failed:
-        return False
-    last = failed[-1][2]
+        return
+    circuit_breaker.lock_account(conn, account.name)
+    accepted = {outcome.model for outcome in outcomes if isinstance(outcome.result, Submitted)}
+    for model, found in groupby(sorted(outcomes, key=lambda item: item.model), lambda item: item.model):
+        of_model = list(found)
+        for scope, failure in _failures(conn, account, model, of_model):
+            beside = bool(accepted) if scope == WHOLE_ACCOUNT else scope in accepted
+            failure = replace(failure, beside_acceptance=beside)
+            opened = circuit_breaker.open_breaker(conn, account.name, scope, failure)
+            _tell(account.name, scope, failure, opened)
+
+
+def _matters(result: Submitted | GatewayError) -> bool:
+    troubles = (AccountProblem, ModelProblem, NotServed, Throttled, NotSent, OutcomeUnknown)
+    return isinstance(result, troubles) and not isinstance(result, NotTried)
+
+
+def _failures(
+    conn: Connection, account: Account, model: str, outcomes: Sequence[Outcome]
+) -> Iterator[tuple[str, Failure]]:
+    """Which breakers are to open, and why: (the model or the whole account, failure)."""
+    for kind, scope, cause, wait in (
+        (AccountProblem, WHOLE_ACCOUNT, Cause.ACCOUNT, retry.REFUSED_ACCOUNT),
+        (NotServed, WHOLE_ACCOUNT, Cause.ROUTE, retry.MISROUTED),
+        (ModelProblem, model, Cause.MODEL, retry.REFUSED_MODEL),
+        (Throttled, model, Cause.THROTTLED, retry.TOO_MANY),
+    ):
+        found = [item for item in outcomes if isinstance(item.result, kind)]
+        if found:
+            yield scope, _failure(cause, found, wait)
+    away = [item for item in outcomes if isinstance(item.result, NotSent | OutcomeUnknown) and _matters(item.result)]
+    if not away:
+        return
+    doubtful = any(isinstance(item.result, OutcomeUnknown) for item in away)
+    failure = _failure(Cause.OUTAGE, away, retry.DOUBTFUL_OUTAGE if doubtful else retry.OUTAGE, doubtful=doubtful)
+    known = circuit_breaker.breakers(conn, [account.name])
+    if (account.name, WHOLE_ACCOUNT) in known:
+        yield WHOLE_ACCOUNT, failure
+    elif (account.name, model) in known:
+        yield model, failure
+    elif not any(isinstance(item.result, Submitted) for item in outcomes):
+        ids = [item.job_id for item in away]
+        of_account, of_model = circuit_breaker.failed_in_a_row(conn, account.name, model, _AWAY, ids)
+        if of_account >= JOBS_IN_A_ROW:
+            yield WHOLE_ACCOUNT, failure
+        elif of_model >= JOBS_IN_A_ROW:
+            yield model, failure
+
+
+def _failure(cause: Cause, found: Sequence[Outcome], wait: retry.Backoff, *, doubtful: bool = False) -> Failure:
+    last = found[-1].result
     error = last.as_dict() if isinstance(last, GatewayError) else {}
-    accepted = any(isinstance(result, Submitted) for _, _, result in results)
-    found = circuit_breaker.blame(
-        conn, account, [(job_id, number) for job_id, number, _ in failed], error, accepted=accepted
+    named = [item.result.retry_after_s for item in found if isinstance(item.result, Throttled)]
+    named_s = max((seconds for seconds in named if seconds is not None), default=None)
+    attempts = [(item.job_id, item.number) for item in found]
+    return Failure(cause, error, wait.wait_s, attempts, named_s, doubtful)
+
+
+def _tell(account: str, model: str, failure: Failure, opened: Opened | None) -> None:
+    if opened is None:
+        return
+    first = opened.openings == 1 and failure.cause is not Cause.THROTTLED
+    log.log(
+        logging.ERROR if first else logging.INFO,
+        "account.breaker_open account=%s model=%s cause=%s seconds=%g openings=%d error=%s",
+        account,
+        model or "*",
+        failure.cause,
+        opened.seconds,
+        opened.openings,
+        dict(failure.error),
     )
-    _tell("outage", account, found.rest, error)
-    return found.account
-
-
-def _tell(what: str, account: str, rest: Rest | None, error: Mapping[str, Any]) -> None:
-    if rest is not None and rest.number == 1:
-        log.error("account.%s account=%s seconds=%g error=%s", what, account, rest.seconds, error)
-    elif rest is not None:
-        log.info("account.rests_again account=%s for=%s seconds=%g error=%s", account, what, rest.seconds, error)

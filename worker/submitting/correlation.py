@@ -6,6 +6,7 @@ import secrets
 
 from seedance.client import GatewayClient
 from seedance.gateways.base import AttemptOptions
+from seedance.lanes import model_key
 from seedance.request import GenerationRequest
 from storage.jobs.attempts import hash_token
 from storage.jobs.records import Correlation
@@ -25,8 +26,9 @@ def correlate(
     """
     seed = _seed(client, request)
     url, token = _callback(client, settings)
-    correlations = Correlation(seed, hash_token(token) if url is not None else None)
-    return AttemptOptions(seed, url, deadline_in_s), correlations
+    key = model_key(client.dialect.model_for(request), request.resolution)
+    correlation = Correlation(seed, hash_token(token) if url is not None else None, key)
+    return AttemptOptions(seed, url, deadline_in_s), correlation
 
 
 def _seed(client: GatewayClient, request: GenerationRequest) -> int | None:

@@ -12,22 +12,22 @@ from seedance.errors import GatewayError, NotTried, OutcomeUnknown
 from seedance.gateways.base import AttemptOptions, Submitted
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, parse_request
-from storage.admission.throttling import throttle
 from storage.jobs import attempts, transitions
+from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Correlation, Move, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from worker.batch import run_batch
-from worker.decisions import Decision, fail
+from worker.decisions import NO_ACCOUNT, Decision, fail
 from worker.failpoints import failpoint
 from worker.polling.pacing import PollPacing
 from worker.polling.plan import PollPlan
 from worker.runtime import Runtime, boottime_s
 from worker.submitting.adopt import adopt_accepted
 from worker.submitting.assets import bring_assets, sort_by_assets
-from worker.submitting.circuit_breaker import account_is_to_blame, suspend
+from worker.submitting.circuit_breaker import Outcome, report
 from worker.submitting.correlation import RANDOM_SEED, correlate
-from worker.submitting.decisions import decide_submit, named_pause_s, refusals_of
+from worker.submitting.decisions import decide_submit, refusals_of
 from worker.submitting.inputs import inlined, with_inputs
 
 log = logging.getLogger("reelq.submit")
@@ -42,6 +42,8 @@ class Ready:
     work: Work
     request: GenerationRequest
     attempt: int
+    model_key: str
+    """Under which model its health and limits are kept."""
     sent_with: AttemptOptions
     post_before: float
     """On the boot clock; after it the lease may be over and somebody else may have decided about the job."""
@@ -92,20 +94,28 @@ def begin(
     for work in held:
         prepared = _prepare(runtime, client, work, assets or {})
         if isinstance(prepared, Decision):
-            ended.append(_move(work, prepared))
+            ended.append(prepared.move(work))
             continue
         requests[work.id] = prepared
         sent_with[work.id], correlations[work.id] = correlate(client, prepared, runtime.settings, work.deadline_in_s)
         patch = {"gateway": client.dialect.name, "model": client.dialect.model_for(prepared)}
         begins.append(
-            Move(work.id, (JobState.QUEUED,), JobState.SUBMITTING, "submit", work.claim, due_in_s=lease_s, patch=patch)
+            Move(
+                work.id,
+                (JobState.QUEUED,),
+                JobState.SUBMITTING,
+                Reason.SUBMIT,
+                work.claim,
+                due_in_s=lease_s,
+                patch=patch,
+            )
         )
     with runtime.database.begin() as conn:
         transitions.move(conn, ended)
         begun = {item.id: item.attempt for item in attempts.begin_attempts(conn, begins, correlations)}
     post_before = begun_at + lease_s - runtime.settings.submit_timeout_seconds
     return [
-        Ready(work, requests[work.id], begun[work.id], sent_with[work.id], post_before)
+        Ready(work, requests[work.id], begun[work.id], correlations[work.id].model_key, sent_with[work.id], post_before)
         for work in held
         if work.id in begun
     ]
@@ -115,14 +125,16 @@ def _prepare(
     runtime: Runtime, client: GatewayClient, work: Work, assets: Mapping[str, str]
 ) -> GenerationRequest | Decision:
     if work.deadline_in_s is not None and work.deadline_in_s <= 0:
-        return fail("deadline_exceeded", "the deadline passed before a slot was free; nothing was submitted or billed")
+        return fail(
+            Reason.DEADLINE_EXCEEDED, "the deadline passed before a slot was free; nothing was submitted or billed"
+        )
     try:
         request = parse_request(work.request)
         if refusals := client.dialect.refusals(request):
             raise InvalidInput(refusals)
         request = with_inputs(runtime, client, request, assets)
     except InvalidInput as exc:
-        return fail("invalid_request", str(exc))
+        return fail(Reason.INVALID_REQUEST, str(exc))
     if request.seed == RANDOM_SEED:  # the same as none, and an attempt may bring one of its own
         request = request.model_copy(update={"seed": None})
     return request
@@ -146,33 +158,27 @@ async def _post(runtime: Runtime, client: GatewayClient, ready: Ready) -> Posted
 
 
 def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) -> None:
-    account = client.account.name
     pacings = [runtime.part(PollPlan).pacing_for(client, item.ready.work.request) for item in posted]
+    decisions = [_decide(item, pacing) for item, pacing in zip(posted, pacings, strict=True)]
     with runtime.database.begin() as conn:
         # What is said of the account comes before what is said of its jobs, as schedulers lock them.
-        away = account_is_to_blame(conn, account, [(p.ready.work.id, p.ready.attempt, p.result) for p in posted])
-        decisions = [_decide(item, pacing, away=away) for item, pacing in zip(posted, pacings, strict=True)]
-        if refused := sum(decision.throttled for decision in decisions):
-            accepted = sum(decision.target is JobState.GENERATING for decision in decisions)
-            throttle(conn, account, named_pause_s(decisions), accepted=accepted, refused=refused)
-        for decision in decisions:
-            if decision.suspend_s is not None:
-                suspend(conn, account, decision.suspend_s, decision.detail or {})
+        outcomes = [Outcome(p.ready.work.id, p.ready.attempt, p.ready.model_key, p.result) for p in posted]
+        report(conn, client.account, outcomes)
         moves = [_outcome_move(item, decision) for item, decision in zip(posted, decisions, strict=True)]
         attempts.finish_attempts(conn, [_attempt_outcome(item) for item in posted], moves)
     failpoint("submit.after_outcome")
 
 
-def _decide(posted: Posted, pacing: PollPacing, *, away: bool) -> Decision:
-    """What a POST's outcome means. `away`: failures are the fault of the account's gateway as a whole."""
+def _decide(posted: Posted, pacing: PollPacing) -> Decision:
+    """What a POST's outcome means for its job."""
     work, result = posted.ready.work, posted.result
-    return decide_submit(result, refusals_of(work, result), pacing, away=work.setbacks if away else None)
+    return decide_submit(result, refusals_of(work, result), pacing)
 
 
 def _attempt_outcome(posted: Posted) -> AttemptOutcome:
     work, number, result = posted.ready.work, posted.ready.attempt, posted.result
     if isinstance(result, Submitted):
-        return AttemptOutcome(work.id, number, "accepted", gateway_task_id=result.task_id)
+        return AttemptOutcome(work.id, number, Reason.ACCEPTED, gateway_task_id=result.task_id)
     return AttemptOutcome(work.id, number, result.code, result.status, error=result.as_dict())
 
 
@@ -181,31 +187,10 @@ def _outcome_move(posted: Posted, decision: Decision) -> Move:
     job was taken for unconfirmed: knowledge that comes late is still knowledge."""
     unknown = decision.target is JobState.UNCONFIRMED
     sources = (JobState.SUBMITTING,) if unknown else (JobState.SUBMITTING, JobState.UNCONFIRMED)
-    return Move(
-        posted.ready.work.id,
-        sources,
-        decision.target,
-        decision.reason,
-        attempt=posted.ready.attempt,
-        due_in_s=decision.due_in_s,
-        patch=decision.patch,
-        detail=decision.detail,
-    )
-
-
-def _move(work: Work, decision: Decision) -> Move:
-    return Move(work.id, (work.state,), decision.target, decision.reason, work.claim, patch=decision.patch)
+    return decision.move(posted.ready.work, sources=sources, attempt=posted.ready.attempt)
 
 
 def _give_back(work: Work) -> Move:
     error = Problem("account", f"{work.account} is not in this worker's configuration")
     log.error("submit.account_missing job_id=%s %s", work.id, error)
-    return Move(
-        work.id,
-        (JobState.QUEUED,),
-        JobState.QUEUED,
-        "account_missing",
-        work.claim,
-        due_in_s=ACCOUNT_MISSING_S,
-        patch={"account": None},
-    )
+    return Decision(JobState.QUEUED, Reason.ACCOUNT_MISSING, ACCOUNT_MISSING_S, NO_ACCOUNT).move(work)

@@ -12,18 +12,18 @@ from typing import Any
 
 from seedance.errors import redact
 from storage.bucket.objects import StoreUnavailable
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker.decisions import MAX_COUNT, Decision, fail
-from worker.retry import backoff_s
+from worker.retry import LAST_FRAME, TRANSFER, TRANSFER_EARLY
 from worker.transferring.companions import Complete, LastFrameMissing
 from worker.transferring.copying import Outcome
 from worker.transferring.fetch import UrlNotPublic, UrlRefused
 from worker.transferring.mp4 import NotAVideo
 
-RETRY_FIRST_S, RETRY_EARLY_CAP_S, RETRY_CAP_S = 0.5, 20.0, 60.0
-"""A store or a host that was away for a minute is used again soon; after `EARLY_S` it is tried less often."""
 EARLY_S = 600.0
+"""For so long after the generation a failed copy is repeated sooner."""
 RETRY_AGE_SHARE = 0.1
 """What has failed for an hour need not be tried every second."""
 REFUSED_CAP_S = 900.0
@@ -34,9 +34,12 @@ HARD_END = 2.0
 """Lives of a URL after which a video is lost, whatever fresh URLs say of themselves."""
 LAST_FRAME_FOR_S = 3600.0
 LAST_FRAME_REFUSALS = 5
-LAST_FRAME_REFUSED, LAST_FRAME_FAILED = "last_frame_refused", "last_frame_failed"
 
-_REASONS = {NotAVideo: "wrong_content", StoreUnavailable: "store_unavailable", UrlNotPublic: "url_not_public"}
+_REASONS = {
+    NotAVideo: Reason.WRONG_CONTENT,
+    StoreUnavailable: Reason.STORE_UNAVAILABLE,
+    UrlNotPublic: Reason.URL_NOT_PUBLIC,
+}
 
 
 def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: random.Random | None = None) -> Decision:
@@ -47,16 +50,18 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: rand
         return _last_frame(outcome, work)
     message = redact(str(outcome))
     if _lost(outcome, work, video_life_s):
-        return fail("video_expired", f"the video was generated but not copied within the life of its URL: {message}")
-    reason = _REASONS.get(type(outcome), "download_failed")
+        return fail(
+            Reason.VIDEO_EXPIRED, f"the video was generated but not copied within the life of its URL: {message}"
+        )
+    reason = _REASONS.get(type(outcome), Reason.DOWNLOAD_FAILED)
     setbacks = min(work.setbacks + 1, MAX_COUNT) if work.reason == reason else 1
     doubted = isinstance(outcome, NotAVideo | UrlNotPublic) and setbacks >= DOUBT_AFTER
     if doubted or type(outcome) is UrlRefused:
-        asked = reason if isinstance(outcome, UrlNotPublic) else "url_refused"
+        asked = reason if isinstance(outcome, UrlNotPublic) else Reason.URL_REFUSED
         return Decision(JobState.GENERATING, asked, _refused_for_s(work), {"setbacks": 0}, {"message": message})
     age_s = work.generated_age_s or 0.0
-    cap_s = RETRY_EARLY_CAP_S if age_s < EARLY_S else RETRY_CAP_S
-    wait_s = max(min(age_s * RETRY_AGE_SHARE, cap_s), backoff_s(setbacks, RETRY_FIRST_S, cap_s, rng))
+    backoff = TRANSFER_EARLY if age_s < EARLY_S else TRANSFER
+    wait_s = max(min(age_s * RETRY_AGE_SHARE, backoff.cap_s), backoff.wait_s(setbacks, rng))
     return Decision(JobState.TRANSFERRING, reason, wait_s, {"setbacks": setbacks}, {"message": message})
 
 
@@ -64,7 +69,7 @@ def _refused_for_s(work: Work) -> float:
     """How long to leave a refused URL alone: longer and longer, but not for long while the present one is dying."""
     cap_s = REFUSED_CAP_S
     if work.expires_in_s is not None:
-        cap_s = min(cap_s, max(work.expires_in_s / 4, RETRY_CAP_S))
+        cap_s = min(cap_s, max(work.expires_in_s / 4, TRANSFER.cap_s))
     return min((work.generated_age_s or 0.0) * RETRY_AGE_SHARE, cap_s)
 
 
@@ -92,7 +97,7 @@ def _succeeded(done: Complete) -> Decision:
         "setbacks": 0,
     }
     notes = {name: redact(text) for name, text in done.notes.items()}
-    return Decision(JobState.SUCCEEDED, "stored", patch=patch, detail=notes or None)
+    return Decision(JobState.SUCCEEDED, Reason.STORED, patch=patch, detail=notes or None)
 
 
 def _keys(done: Complete) -> dict[str, Any]:
@@ -107,7 +112,7 @@ def _keys(done: Complete) -> dict[str, Any]:
 
 def _last_frame(missing: LastFrameMissing, work: Work) -> Decision:
     """A last frame that was asked for is waited for a while, and then its video is handed over without it."""
-    reason = LAST_FRAME_REFUSED if missing.refused else LAST_FRAME_FAILED
+    reason = Reason.LAST_FRAME_REFUSED if missing.refused else Reason.LAST_FRAME_FAILED
     setbacks = work.setbacks + 1 if work.reason == reason else 1
     waits = (
         bool(work.request.get("return_last_frame"))
@@ -121,5 +126,5 @@ def _last_frame(missing: LastFrameMissing, work: Work) -> Decision:
         notes = {**done.notes, "last_frame": f"not stored: {missing}"}
         return _succeeded(Complete(done.stored, done.poster_key, None, notes))
     patch = {**_keys(missing.complete), "setbacks": setbacks}
-    wait_s = backoff_s(setbacks, RETRY_FIRST_S, RETRY_CAP_S)
+    wait_s = LAST_FRAME.wait_s(setbacks)
     return Decision(JobState.TRANSFERRING, reason, wait_s, patch, {"message": redact(str(missing))})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
+from worker.retry import DOWNLOAD_RESUME
 from worker.transferring.fetch import DownloadFailed, Fetcher, UrlRefused
 
 log = logging.getLogger("reelq.download")
@@ -97,7 +98,7 @@ class VideoSource:
                 if self._validator is None or not self._offset or resumes > MAX_RESUMES:
                     raise DownloadFailed(f"cut after {self._offset} bytes: {type(exc).__name__}: {exc}") from exc
                 log.info("download.resumed host=%s offset=%d", URL(self._url, encoded=True).host, self._offset)
-                await asyncio.sleep(0.2 * 2**resumes)
+                await asyncio.sleep(DOWNLOAD_RESUME.wait_s(resumes))
                 await self.open()
 
     async def _body(self) -> AsyncIterator[bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from yarl import URL
 
 from storage.bucket.multipart import Refusal, refusal_in
 from storage.bucket.objects import SignedRequest, StoreUnavailable
+from worker.retry import STORE_REQUEST
 
 log = logging.getLogger("reelq.store")
 
@@ -21,8 +21,6 @@ PIECE_BYTES = 512 * 1024
 SMALL_BYTES = 64 * 1024
 ANSWER_BYTES = 64 * 1024
 TRIES = 3
-WAIT_S = 1.0
-"""At most so long before the second try, twice as long before the third."""
 _AGAIN_STATUS = frozenset({429, 500, 502, 503, 504})
 _AGAIN_CODES = frozenset({"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown"})
 
@@ -82,7 +80,7 @@ async def ask(session: aiohttp.ClientSession, sign: Callable[[], SignedRequest])
             if last or not _may_help(answer):
                 return answer
             log.info("store.again try=%d answer=%s", number, answer.describe())
-        await asyncio.sleep(WAIT_S * random.uniform(0.5, 1.0) * 2 ** (number - 1))  # noqa: S311 # not a secret
+        await asyncio.sleep(STORE_REQUEST.wait_s(number))
     raise AssertionError("unreachable")
 
 

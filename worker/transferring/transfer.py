@@ -13,7 +13,7 @@ from seedance.errors import redact
 from storage.database import DatabaseUnavailable
 from storage.jobs import claims, transitions
 from storage.jobs.provenance import provenance_of
-from storage.jobs.records import Move
+from storage.jobs.records import Move, Postponement
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from worker.batch import run_batch
@@ -124,7 +124,7 @@ class _Leases:
 
 def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
     moves: list[Move] = []
-    later: list[tuple[UUID, int, float, str, int, int]] = []
+    later: list[Postponement] = []
     for item in copied:
         work = item.video.work
         account = runtime.settings.account(work.account)
@@ -133,21 +133,9 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
         if not isinstance(item.outcome, Complete):
             log.warning("transfer.setback job_id=%s reason=%s %s", work.id, decision.reason, redact(str(item.outcome)))
         if decision.target is JobState.TRANSFERRING and "object_key" not in decision.patch:
-            setbacks = int(decision.patch["setbacks"])
-            later.append((work.id, work.claim, decision.due_in_s, decision.reason, setbacks, 0))
+            later.append(decision.postponement(work))
             continue
-        moves.append(
-            Move(
-                work.id,
-                (JobState.TRANSFERRING,),
-                decision.target,
-                decision.reason,
-                work.claim,
-                due_in_s=decision.due_in_s,
-                patch=decision.patch,
-                detail=decision.detail,
-            )
-        )
+        moves.append(decision.move(work))
     with runtime.database.begin() as conn:
         transitions.move(conn, moves)
         transitions.postpone(conn, later)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 
 from storage.webhooks.outbox import EventType
+from worker.retry import WEBHOOK
 from worker.webhooks.sender import Answer
 
 RETRY_FOR_S = 86_400.0
-FIRST_DELAY_S, GROWTH, LONGEST_DELAY_S = 5.0, 3.0, 6 * 3600.0
-JITTER = 0.2
 GONE = 410
 
 
@@ -41,14 +39,8 @@ def decide(answer: Answer, *, event: str, attempts: int, tried_for_s: float) -> 
         return Verdict(dead=True, error=error, disable=True)
     if answer.never or event == EventType.TEST or tried_for_s >= RETRY_FOR_S:
         return Verdict(dead=True, error=error)
-    delay_s = max(backoff_s(attempts), answer.retry_after_s or 0.0)
+    delay_s = max(WEBHOOK.wait_s(attempts + 1), answer.retry_after_s or 0.0)
     return Verdict(due_in_s=last_chance(delay_s, tried_for_s), error=error)
-
-
-def backoff_s(attempts: int) -> float:
-    """How long to wait after so many attempts and one more: 5 s, 15 s, 45 s … 6 h, each a little shorter or longer."""
-    delay_s = min(FIRST_DELAY_S * GROWTH ** min(attempts, 20), LONGEST_DELAY_S)
-    return delay_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not a secret
 
 
 def last_chance(delay_s: float, tried_for_s: float) -> float:

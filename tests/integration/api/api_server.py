@@ -15,6 +15,7 @@ from producer.api.app import create_app
 from producer.client import Producer
 from producer.http.server import server_config
 from storage.jobs import attempts, transitions
+from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
@@ -73,7 +74,7 @@ def bring(producer: Producer, job_id: str, state: JobState, **columns: Any) -> N
     for target, patch in road:
         with producer.database.begin() as conn:
             last = columns if target is state else {}
-            reason = "held" if target is S.UNCONFIRMED else "test"
+            reason = Reason.HELD if target is S.UNCONFIRMED else Reason.SUBMIT
             [moved] = transitions.move(conn, [Move(job.id, (at,), target, reason, due_in_s=60.0, patch=patch | last)])
             if target is S.SUBMITTING:
                 conn.execute(
@@ -81,5 +82,7 @@ def bring(producer: Producer, job_id: str, state: JobState, **columns: Any) -> N
                     [job.id, moved.attempt],
                 )
             if target is S.GENERATING:
-                attempts.finish_attempts(conn, [AttemptOutcome(job.id, moved.attempt, "accepted", 200, str(task))], [])
+                attempts.finish_attempts(
+                    conn, [AttemptOutcome(job.id, moved.attempt, Reason.ACCEPTED, 200, str(task))], []
+                )
         at = target

@@ -11,15 +11,16 @@ import pytest
 
 from producer.api.app import create_app
 from producer.api.callbacks import MAX_BODY_BYTES
-from storage.admission import fair_share
 from storage.database import connect
 from storage.jobs import attempts, claims, history, queries, transitions
 from storage.jobs.attempts import hash_token
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Correlation, Move, NewJob
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
+from tests.claiming import claim_submits
 
 S = JobState
 
@@ -44,11 +45,11 @@ def an_unconfirmed_job(url: str, token: str) -> UUID:
     with connect(url) as conn:
         enqueue_jobs(conn, [job])
     with connect(url) as conn:
-        [taken] = fair_share.claim_submits(conn, "main", "ark", 1, 60.0)
+        [taken] = claim_submits(conn, "main", "ark", 1, 60.0)
         patch = {"gateway": "ark", "model": "m"}
-        move = Move(taken.id, (S.QUEUED,), S.SUBMITTING, "submit", taken.claim, due_in_s=60.0, patch=patch)
+        move = Move(taken.id, (S.QUEUED,), S.SUBMITTING, Reason.SUBMIT, taken.claim, due_in_s=60.0, patch=patch)
         attempts.begin_attempts(conn, [move], {taken.id: Correlation(callback_hash=hash_token(token))})
-        transitions.move(conn, [Move(taken.id, (S.SUBMITTING,), S.UNCONFIRMED, "outcome_unknown", due_in_s=600.0)])
+        transitions.move(conn, [Move(taken.id, (S.SUBMITTING,), S.UNCONFIRMED, Reason.OUTCOME_UNKNOWN, due_in_s=600.0)])
     return job.id
 
 

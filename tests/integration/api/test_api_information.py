@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from storage.admission import accounts
+from storage.admission.circuit_breaker import Cause
 from storage.database import connect
 from storage.settings import Settings
+from tests.claiming import close_account
 from tests.integration.api.api_server import serving, with_account
 
 GUIDE = Path(__file__).parents[3] / "docs/api.md"
@@ -58,7 +59,7 @@ def test_accounts_tell_their_state_and_no_secrets(settings: Settings) -> None:
     }
     configured = Settings.model_validate(settings.model_dump() | {"accounts": [account]})
     with connect(settings.require_database_url()) as conn:
-        accounts.suspend(conn, "main", 60, {"code": "no_credit", "message": "top up"})
+        close_account(conn, "main", Cause.ACCOUNT, "top up", code="no_credit")
     with serving(configured) as api:
         answer = api.get("/v1/accounts")
     [found] = answer.json()["accounts"]

@@ -9,14 +9,16 @@ import pytest
 
 from producer.api.app import create_app
 from storage import heartbeats
-from storage.admission import accounts, fair_share
+from storage.admission.circuit_breaker import Cause
 from storage.database import connect
 from storage.jobs import attempts, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Correlation, Move, NewJob
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.webhooks import outbox
+from tests.claiming import claim_submits, close_account
 
 S = JobState
 
@@ -35,15 +37,15 @@ def test_the_numbers_of_the_rows(settings: Settings) -> None:
     with connect(settings.database_url) as conn:
         new = [NewJob(new_job_id(), {"prompt": str(i)}, f"h{i}", ["anyfast"]) for i in range(3)]
         enqueue_jobs(conn, new)
-        accounts.suspend(conn, "main", 60.0, {"code": "account_problem"})
+        close_account(conn, "main", Cause.ACCOUNT, "no credit")
         heartbeats.beat(conn, "scheduler", "here")
         outbox.tell_test(conn, "default", {}, url="https://a.example")
     with connect(settings.database_url) as conn:
-        [taken, *_] = fair_share.claim_submits(conn, "main", "anyfast", 1, 60.0)
+        [taken, *_] = claim_submits(conn, "main", "anyfast", 1, 60.0)
         patch = {"gateway": "anyfast", "model": "seedance"}
-        move = Move(taken.id, (S.QUEUED,), S.SUBMITTING, "submit", taken.claim, due_in_s=60.0, patch=patch)
+        move = Move(taken.id, (S.QUEUED,), S.SUBMITTING, Reason.SUBMIT, taken.claim, due_in_s=60.0, patch=patch)
         attempts.begin_attempts(conn, [move], {taken.id: Correlation()})
-        transitions.move(conn, [Move(taken.id, (S.SUBMITTING,), S.UNCONFIRMED, "held", due_in_s=60.0)])
+        transitions.move(conn, [Move(taken.id, (S.SUBMITTING,), S.UNCONFIRMED, Reason.HELD, due_in_s=60.0)])
         conn.execute("UPDATE webhook_messages SET created_at = now() - interval '1 day'")
     answer = get(settings, "/metrics")
     assert answer.status_code == 200
@@ -51,7 +53,7 @@ def test_the_numbers_of_the_rows(settings: Settings) -> None:
     assert 'reelq_jobs{state="queued"} 2.0' in lines
     assert 'reelq_jobs_waiting{reason="held",state="unconfirmed"} 1.0' in lines
     assert 'reelq_account_in_flight{account="main"} 1.0' in lines
-    assert 'reelq_account_paused{account="main",why="suspended"} 1.0' in lines
+    assert 'reelq_account_paused{account="main",model="",why="suspended"} 1.0' in lines
     assert 'reelq_webhook_messages{state="pending"} 1.0' in lines
     assert 'reelq_webhook_messages{state="dead"} 0.0' in lines
     [oldest] = [line for line in lines if line.startswith("reelq_webhook_oldest_seconds ")]

@@ -10,11 +10,14 @@ import httpx
 import pytest
 
 from producer.client import Producer
-from storage.admission import accounts
+from storage.admission import model_limits
+from storage.admission.circuit_breaker import Cause
+from storage.admission.slot_limits import SlotLimit
 from storage.database import connect
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants import keys
+from tests.claiming import close_account
 from tests.integration.api.api_server import bring, serving
 
 S = JobState
@@ -178,16 +181,13 @@ def test_a_person_decides_about_campaigns_and_accounts(page: httpx.Client, produ
     assert {job.state for job in (producer.get(job_id) for job_id in ids)} == {S.CANCELLED}
     assert page.get("/campaigns/none").status_code == send(page, "/campaigns/none/pause").status_code == 404
     with producer.database.begin() as conn:
-        conn.execute(
-            """INSERT INTO account_states (name, suspended_until, error)
-               VALUES ('main', now() + interval '1 h', '{"code": "account_problem", "message": "no credit left"}')"""
-        )
+        close_account(conn, "main", Cause.ACCOUNT, "no credit left")
     for path in ("/", "/accounts"):
         assert "no credit left" in page.get(path).text
     assert send(page, "/accounts/main/resume").status_code == 303
     assert "no credit left" not in page.get("/accounts").text
     with producer.database.begin() as conn:
-        accounts.suspend(conn, "main", 60.0, {"code": "not_sent", "message": "no route"}, outage=True)
+        close_account(conn, "main", Cause.OUTAGE, "no route", code="not_sent")
     [waiting] = producer.enqueue_many([{"prompt": "a fox"}])
     for path in ("/", "/accounts", f"/jobs/{waiting.id}"):
         shown = page.get(path).text
@@ -231,14 +231,12 @@ def test_whatever_state_a_job_is_in_it_has_its_page(page: httpx.Client, producer
         conn.execute(
             """UPDATE jobs SET error = '{"code": "generation_failed", "message": null}' WHERE state = 'failed'"""
         )
-        conn.execute(
-            """INSERT INTO account_states (name, throttled_until, slot_limit, slot_limit_at)
-               VALUES ('main', now() + interval '1 h', 1, now())"""
-        )
+        close_account(conn, "main", Cause.THROTTLED, "too many", model="seedance", code="throttled")
+        model_limits.set_limit(conn, "main", "seedance", SlotLimit(1))
     assert "1 video is about to expire" in page.get("/").text
-    assert "download broke off" in page.get(f"/jobs/{shown['transferring']}").text
+    assert "the download failed" in page.get(f"/jobs/{shown['transferring']}").text
     assert "asking the gateway to cancel" in page.get(f"/jobs/{shown['submitting']}").text
-    assert "main said too many requests" in page.get(f"/jobs/{shown['queued']}").text
+    assert "main reported too many requests" in page.get(f"/jobs/{shown['queued']}").text
     deleted = page.get(f"/jobs/{shown['succeeded']}").text
     assert "was deleted" in deleted and "<video" not in deleted and "USD 2.50" in deleted
     assert "the generation failed" in page.get(f"/jobs/{shown['failed']}").text

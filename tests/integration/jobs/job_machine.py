@@ -23,10 +23,12 @@ from hypothesis.stateful import (
 from producer.errors import NotPossible
 from producer.operator_actions import job_actions
 from seedance.gateways.base import TaskStatus
-from storage.admission import accounts, fair_share
+from storage.admission import accounts
+from storage.admission.grants import grants
 from storage.database import Connection
 from storage.jobs import claims, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Move, NewJob, Work
 from storage.jobs.states import TERMINAL, JobState
 from storage.jobs.work import load_work
@@ -36,7 +38,7 @@ from tests.integration.jobs.job_story import Story, read_story
 from tests.integration.submitting.held_gateway import ANSWERS, Call, HeldGateway, HeldRuntime, Post
 from worker.polling.poll import poll_batch
 from worker.polling.reconcile import reconcile_batch
-from worker.scheduling.admission import grants
+from worker.scheduling.admission import claim_for
 from worker.scheduling.maintenance import MAINTENANCE
 from worker.submitting.submit import submit_batch
 
@@ -84,7 +86,7 @@ class Jobs(RuleBasedStateMachine):
         self.ended: dict[UUID, Any] = {}
         self.faults: list[str] = []
         with self.database.begin() as conn:
-            conn.execute("TRUNCATE jobs, account_states CASCADE")
+            conn.execute("TRUNCATE jobs, account_states, circuit_breakers, model_limits CASCADE")
 
     # --- the gateway's side of promise 2 ---
 
@@ -151,7 +153,7 @@ class Jobs(RuleBasedStateMachine):
         if kind == "submit":
             for grant in grants(conn, self.settings):
                 account = grant.account
-                found = fair_share.claim_submits(conn, account.name, account.gateway, min(limit, grant.slots), LEASE_S)
+                found = claim_for(conn, grant, limit, LEASE_S)
                 yield account.name, found
             return
         by_kind: dict[str, Callable[[Connection, int, float], list[Claimed]]]
@@ -253,9 +255,9 @@ class Jobs(RuleBasedStateMachine):
         work = self.copies.pop(which % len(self.copies))
         if outcome == "stored":
             patch = {"object_key": f"videos/{work.id}.mp4", "size_bytes": 1, "sha256": work.gateway_task_id}
-            move = Move(work.id, (S.TRANSFERRING,), S.SUCCEEDED, "stored", work.claim, patch=patch)
+            move = Move(work.id, (S.TRANSFERRING,), S.SUCCEEDED, Reason.STORED, work.claim, patch=patch)
         elif outcome == "url_refused":
-            move = Move(work.id, (S.TRANSFERRING,), S.GENERATING, "url_refused", work.claim)
+            move = Move(work.id, (S.TRANSFERRING,), S.GENERATING, Reason.URL_REFUSED, work.claim)
         else:
             return
         with self.database.begin() as conn:

@@ -10,16 +10,18 @@ from uuid import UUID
 
 import pytest
 
-from storage.admission import budgets, fair_share
+from storage.admission import budgets
 from storage.campaigns import controls
 from storage.campaigns.controls import set_weight
 from storage.database import Connection, Database, connect
 from storage.jobs import claims, queries, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Move, NewJob
 from storage.jobs.states import JobState
 from storage.tenants import tenants
 from storage.tenants.tenants import DEFAULT_TENANT
+from tests.claiming import claim_submits
 
 S = JobState
 LEASE_S = 60.0
@@ -43,7 +45,7 @@ def enqueue(
 
 
 def claim(conn: Connection, limit: int = 100, account: str = "main") -> list[UUID]:
-    return [item.id for item in fair_share.claim_submits(conn, account, "anyfast", limit, LEASE_S)]
+    return [item.id for item in claim_submits(conn, account, "anyfast", limit, LEASE_S)]
 
 
 def finish(conn: Connection, ids: Sequence[UUID], state: JobState, cost: float | None = None, **more: object) -> None:
@@ -58,7 +60,7 @@ def finish(conn: Connection, ids: Sequence[UUID], state: JobState, cost: float |
     steps.append((state, {**(stored if state is S.SUCCEEDED else failed), **paid}))
     source = S.QUEUED
     for target, patch in steps:
-        reason = str(more.get("reason", "test")) if target is state else "test"
+        reason = Reason(str(more.get("reason", Reason.SUBMIT))) if target is state else Reason.SUBMIT
         moved = transitions.move(conn, [Move(i, (source,), target, reason, due_in_s=60.0, patch=patch) for i in ids])
         assert len(moved) == len(ids)
         source = target
@@ -172,7 +174,7 @@ def test_a_smaller_job_fits_once_the_bigger_one_is_gone(postgres_url: str) -> No
         spring = a_campaign(conn, "spring", "2")
         [big], [small] = enqueue(conn, 1, spring, cost=5.0), enqueue(conn, 1, spring)
         assert claim(conn) == []
-        transitions.move(conn, [Move(big, (S.QUEUED,), S.CANCELLED, "cancelled")])
+        transitions.move(conn, [Move(big, (S.QUEUED,), S.CANCELLED, Reason.CANCELLED)])
         assert claim(conn) == []
         conn.execute("UPDATE budgets SET held_until = now() - interval '1 s'")  # half a minute later
         assert claim(conn) == [small]
@@ -191,7 +193,7 @@ def test_sixteen_schedulers_never_exceed_a_budget(postgres_url: str) -> None:
         start.wait()
         for _ in range(4):
             with database.begin() as conn:
-                claimed.extend(claim(conn, 3, f"account {number % 4}"))
+                claimed.extend(claim(conn, 3, f"account-{number % 4}"))
 
     threads = [threading.Thread(target=schedule, args=[number]) for number in range(16)]
     for thread in threads:

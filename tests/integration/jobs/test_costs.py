@@ -13,6 +13,7 @@ from producer import Job, Producer
 from producer.cli import main as cli
 from seedance.account import Account
 from storage.jobs import transitions
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import JobState
 from storage.reporting import costs
@@ -62,7 +63,9 @@ def finish(producer: Producer, job: Job, tokens: int) -> None:
     source = JobState.QUEUED
     for target, patch in steps:
         with producer.database.begin() as conn:
-            assert transitions.move(conn, [Move(job.id, (source,), target, "test", due_in_s=60.0, patch=patch)])
+            assert transitions.move(
+                conn, [Move(job.id, (source,), target, Reason.STATUS_UNKNOWN, due_in_s=60.0, patch=patch)]
+            )
         source = target
 
 

@@ -8,15 +8,18 @@ from uuid import UUID
 
 import pytest
 
-from storage.admission import fair_share, usage
+from storage.admission import usage
+from storage.admission.usage import total
 from storage.database import Connection, Database, connect
 from storage.jobs import attempts, claims, history, queries, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
-from storage.jobs.records import AttemptOutcome, Correlation, IdempotencyConflict, Move, Moved, NewJob
+from storage.jobs.reasons import Reason
+from storage.jobs.records import AttemptOutcome, Correlation, IdempotencyConflict, Move, Moved, NewJob, Postponement
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from storage.leases import Claimed
 from storage.tenants.tenants import DEFAULT_TENANT
+from tests.claiming import claim_submits
 
 S = JobState
 LEASE_S = 30.0
@@ -39,7 +42,7 @@ def enqueue(url: str, *new: NewJob) -> list[UUID]:
 
 
 def claim(conn: Connection, limit: int = 100) -> list[Claimed]:
-    return fair_share.claim_submits(conn, "main", "anyfast", limit, LEASE_S)
+    return claim_submits(conn, "main", "anyfast", limit, LEASE_S)
 
 
 def begin(conn: Connection, claimed: list[Claimed]) -> list[Moved]:
@@ -47,7 +50,7 @@ def begin(conn: Connection, claimed: list[Claimed]) -> list[Moved]:
     return attempts.begin_attempts(
         conn,
         [
-            Move(item.id, (S.QUEUED,), S.SUBMITTING, "submit", item.claim, due_in_s=LEASE_S, patch=patch)
+            Move(item.id, (S.QUEUED,), S.SUBMITTING, Reason.SUBMIT, item.claim, due_in_s=LEASE_S, patch=patch)
             for item in claimed
         ],
         {item.id: Correlation(seed=7) for item in claimed},
@@ -57,13 +60,13 @@ def begin(conn: Connection, claimed: list[Claimed]) -> list[Moved]:
 def accept(conn: Connection, begun: list[Moved]) -> list[Moved]:
     return attempts.finish_attempts(
         conn,
-        [AttemptOutcome(item.id, item.attempt, "accepted", 200, f"task-{item.id}") for item in begun],
+        [AttemptOutcome(item.id, item.attempt, Reason.ACCEPTED, 200, f"task-{item.id}") for item in begun],
         [
             Move(
                 item.id,
                 (S.SUBMITTING, S.UNCONFIRMED),
                 S.GENERATING,
-                "accepted",
+                Reason.ACCEPTED,
                 attempt=item.attempt,
                 patch={"gateway_task_id": f"task-{item.id}"},
             )
@@ -132,7 +135,8 @@ def test_a_nul_from_a_gateway_does_not_lose_an_outcome(postgres_url: str) -> Non
     with connect(postgres_url) as conn:
         error = {"code": "x", "message": "a\0b"}
         assert transitions.move(
-            conn, [Move(polled.id, (S.GENERATING,), S.FAILED, "x", polled.claim, patch={"error": error})]
+            conn,
+            [Move(polled.id, (S.GENERATING,), S.FAILED, Reason.STATUS_UNKNOWN, polled.claim, patch={"error": error})],
         )
         assert queries.get_jobs(conn, DEFAULT_TENANT, [polled.id])[polled.id].error == {
             "code": "x",
@@ -177,14 +181,14 @@ def test_a_pinned_job_waits_for_its_account_and_a_gateway_for_what_it_can_serve(
     enqueue(postgres_url, a_job(account_pin="other"))
     with connect(postgres_url) as conn:
         assert claim(conn) == []
-        assert fair_share.claim_submits(conn, "other", "ark", 9, LEASE_S) == []
-        assert len(fair_share.claim_submits(conn, "other", "anyfast", 9, LEASE_S)) == 1
+        assert claim_submits(conn, "other", "ark", 9, LEASE_S) == []
+        assert len(claim_submits(conn, "other", "anyfast", 9, LEASE_S)) == 1
 
 
 def test_a_lease_that_runs_out_gives_the_job_to_the_next_and_locks_the_first_out(postgres_url: str) -> None:
     enqueue(postgres_url, a_job())
     with connect(postgres_url) as conn:
-        (first,) = fair_share.claim_submits(conn, "main", "anyfast", 1, 0.0)
+        (first,) = claim_submits(conn, "main", "anyfast", 1, 0.0)
     with connect(postgres_url) as conn:
         (second,) = claim(conn)
     assert second.id == first.id
@@ -197,7 +201,7 @@ def test_a_lease_that_runs_out_gives_the_job_to_the_next_and_locks_the_first_out
 def test_a_job_is_not_loaded_after_its_lease(postgres_url: str) -> None:
     enqueue(postgres_url, a_job())
     with connect(postgres_url) as conn:
-        (held,) = fair_share.claim_submits(conn, "main", "anyfast", 1, 0.0)
+        (held,) = claim_submits(conn, "main", "anyfast", 1, 0.0)
     with connect(postgres_url) as conn:
         assert load_work(conn, S.QUEUED, [(held.id, held.claim)]) == []
 
@@ -206,13 +210,13 @@ def test_slots_in_use_are_counted_from_the_rows(postgres_url: str) -> None:
     enqueue(postgres_url, *(a_job(str(i)) for i in range(5)))
     with connect(postgres_url) as conn:
         claimed = claim(conn, 3)
-        assert usage.in_flight(conn, 60.0) == {"main": 3}
+        assert total(usage.slots_in_use(conn, 60.0)["main"]).in_flight == 3
         accept(conn, begin(conn, claimed[:2]))
     with connect(postgres_url) as conn:
-        assert usage.in_flight(conn, 60.0) == {"main": 3}
+        assert total(usage.slots_in_use(conn, 60.0)["main"]).in_flight == 3
         assert usage.started_last_minute(conn) == {"main": 2}
         claims.release(conn, [(claimed[2].id, claimed[2].claim)])
-        assert usage.in_flight(conn, 60.0) == {"main": 2}
+        assert total(usage.slots_in_use(conn, 60.0)["main"]).in_flight == 2
 
 
 def test_the_video_that_dies_first_is_claimed_first(postgres_url: str) -> None:
@@ -222,7 +226,17 @@ def test_the_video_that_dies_first_is_claimed_first(postgres_url: str) -> None:
             patch = {"video_url": "https://x"}
             transitions.move(
                 conn,
-                [Move(item.id, (S.GENERATING,), S.TRANSFERRING, "x", item.claim, expires_in_s=life_s, patch=patch)],
+                [
+                    Move(
+                        item.id,
+                        (S.GENERATING,),
+                        S.TRANSFERRING,
+                        Reason.STATUS_UNKNOWN,
+                        item.claim,
+                        expires_in_s=life_s,
+                        patch=patch,
+                    )
+                ],
             )
     with connect(postgres_url) as conn:
         order = [claims.claim_transfers(conn, 1, LEASE_S)[0].id for _ in range(3)]
@@ -237,14 +251,14 @@ def test_two_holders_of_one_job_cannot_both_win(postgres_url: str) -> None:
     barrier = threading.Barrier(2)
     won: list[str] = []
 
-    def finish(code: str) -> None:
+    def finish(code: Reason) -> None:
         with connect(postgres_url) as conn:
             barrier.wait()
             patch = {"error": {"code": code}}
             if transitions.move(conn, [Move(polled.id, (S.GENERATING,), S.FAILED, code, polled.claim, patch=patch)]):
                 won.append(code)
 
-    threads = [threading.Thread(target=finish, args=(code,)) for code in ("one", "two")]
+    threads = [threading.Thread(target=finish, args=(code,)) for code in (Reason.TASK_LOST, Reason.DISCARDED)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -260,7 +274,7 @@ def test_a_late_task_id_is_kept_though_the_job_was_taken_for_unconfirmed(postgre
     with connect(postgres_url) as conn:
         begun = begin(conn, claim(conn))
     with connect(postgres_url) as conn:
-        transitions.move(conn, [Move(job_id, (S.SUBMITTING,), S.UNCONFIRMED, "submit_lost", begun[0].claim)])
+        transitions.move(conn, [Move(job_id, (S.SUBMITTING,), S.UNCONFIRMED, Reason.SUBMIT_LOST, begun[0].claim)])
     with connect(postgres_url) as conn:
         assert len(accept(conn, begun)) == 1
     assert state_of(postgres_url, job_id) is S.GENERATING
@@ -270,7 +284,9 @@ def test_a_late_task_id_of_an_earlier_attempt_is_noted_and_moves_nothing(postgre
     (job_id,) = enqueue(postgres_url, a_job())
     with connect(postgres_url) as conn:
         first = begin(conn, claim(conn))
-        transitions.move(conn, [Move(job_id, (S.SUBMITTING,), S.QUEUED, "x", patch={"account": None})])
+        transitions.move(
+            conn, [Move(job_id, (S.SUBMITTING,), S.QUEUED, Reason.STATUS_UNKNOWN, patch={"account": None})]
+        )
     with connect(postgres_url) as conn:
         second = begin(conn, claim(conn))
         assert second[0].attempt == 2
@@ -295,12 +311,12 @@ def test_the_timeline_tells_the_whole_life(postgres_url: str) -> None:
     patch = {"video_url": "https://x"}
     with connect(postgres_url) as conn:
         transitions.move(
-            conn, [Move(polled.id, (S.GENERATING,), S.TRANSFERRING, "generated", polled.claim, patch=patch)]
+            conn, [Move(polled.id, (S.GENERATING,), S.TRANSFERRING, Reason.GENERATED, polled.claim, patch=patch)]
         )
     with connect(postgres_url) as conn:
         (held,) = claims.claim_transfers(conn, 1, LEASE_S)
         stored = {"object_key": "k", "sha256": "ab", "size_bytes": 1}
-        transitions.move(conn, [Move(held.id, (S.TRANSFERRING,), S.SUCCEEDED, "stored", held.claim, patch=stored)])
+        transitions.move(conn, [Move(held.id, (S.TRANSFERRING,), S.SUCCEEDED, Reason.STORED, held.claim, patch=stored)])
         assert [(event["source"], event["target"]) for event in history.events_of(conn, held.id)] == [
             (None, "queued"),
             ("queued", "submitting"),
@@ -326,8 +342,8 @@ def test_a_released_job_is_due_at_once_and_a_renewed_one_is_not(postgres_url: st
 def test_a_postponed_job_comes_back_and_a_stale_holder_cannot_postpone_it(postgres_url: str) -> None:
     (held,) = generating(postgres_url, a_job())
     with connect(postgres_url) as conn:
-        transitions.postpone(conn, [(held.id, held.claim - 1, 9999.0, "stale", 1, 1)])
-        transitions.postpone(conn, [(held.id, held.claim, 0.0, "generating", 0, 1)])
+        transitions.postpone(conn, [Postponement(held.id, held.claim - 1, 9999.0, Reason.STATUS_UNKNOWN, 1, 1)])
+        transitions.postpone(conn, [Postponement(held.id, held.claim, 0.0, Reason.GENERATING, 0, 1)])
     with connect(postgres_url) as conn:
         (again,) = claims.claim_polls(conn, 9, LEASE_S)
         (work,) = load_work(conn, S.GENERATING, [(again.id, again.claim)])

@@ -9,7 +9,7 @@ import pytest
 
 from producer.client import Producer
 from producer.operator_actions.waiting import why_it_waits
-from storage.admission.accounts import suspend
+from storage.admission.circuit_breaker import Cause
 from storage.campaigns.controls import is_paused, set_paused
 from storage.database import Connection, connect
 from storage.jobs import search
@@ -19,6 +19,7 @@ from storage.reporting import overview
 from storage.reporting.costs import recent_costs
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
+from tests.claiming import close_account
 from tests.integration.api.api_server import bring, with_account
 
 S = JobState
@@ -134,12 +135,12 @@ def test_a_job_waits_for_the_accounts_that_do_not_rest(producer: Producer, conn:
     accounts = (main.model_copy(update={"max_in_flight": 1}), main.model_copy(update={"name": "resting"}))
     settings = producer.settings.model_copy(update={"accounts": accounts})
     running, waiting = make(producer, 2)
-    suspend(conn, "resting", 60.0, {"code": "account_problem", "message": "no credit"})
+    close_account(conn, "resting", Cause.ACCOUNT, "no credit")
 
     def why() -> list[str]:
         found = why_it_waits(conn, settings, producer.get(waiting))
         return [wait.code for wait in found if wait.code != "parts_silent"]
 
-    assert why() == ["suspended"]
+    assert why() == [], "the other account may take it"
     bring(producer, str(running), S.GENERATING)
-    assert why() == ["suspended", "slots_taken"]
+    assert why() == ["slots_taken", "suspended"]

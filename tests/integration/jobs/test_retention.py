@@ -10,6 +10,7 @@ import pytest
 from storage.database import Connection, connect
 from storage.jobs import transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Move, NewJob
 from storage.jobs.states import JobState
 from storage.settings import Settings
@@ -32,7 +33,7 @@ def a_job(conn: Connection, age_days: float, *, ended: bool = True) -> UUID:
     enqueue_jobs(conn, [NewJob(job_id, {"prompt": "a cat"}, "h", ["anyfast"], idempotency_key=str(job_id))])
     conn.execute("INSERT INTO attempts (job_id, number, account, model) VALUES (%s, 1, 'a', 'm')", [job_id])
     if ended:
-        assert transitions.move(conn, [Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, "cancelled")])
+        assert transitions.move(conn, [Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, Reason.CANCELLED)])
         sql = "UPDATE jobs SET finished_at = now() - make_interval(secs => %s) WHERE id = %s"
         conn.execute(sql, [age_days * 86400.0, job_id])
     return job_id

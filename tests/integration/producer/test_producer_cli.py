@@ -17,13 +17,17 @@ import pytest
 from producer import Producer
 from producer.cli import main as cli
 from storage import heartbeats
-from storage.admission import accounts, fair_share
+from storage.admission import model_limits
+from storage.admission.circuit_breaker import Cause
+from storage.admission.slot_limits import SlotLimit
 from storage.database import connect
 from storage.jobs import queries, transitions
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
+from tests.claiming import claim_submits, close_account
 from tests.media_files import picture
 from tests.servers import environ_for
 
@@ -71,7 +75,7 @@ def move(producer: Producer, job_id: Any, *steps: tuple[JobState, dict[str, Any]
     source = S.QUEUED
     for target, patch in steps:
         with producer.database.begin() as conn:
-            assert transitions.move(conn, [Move(job_id, (source,), target, "held", due_in_s=60.0, patch=patch)])
+            assert transitions.move(conn, [Move(job_id, (source,), target, Reason.HELD, due_in_s=60.0, patch=patch)])
         source = target
 
 
@@ -220,7 +224,7 @@ def test_show_tells_why_a_job_waits(run: Run, producer: Producer) -> None:
     with producer.database.begin() as conn:
         for part in ("scheduler", "submit", "poll", "transfer"):
             heartbeats.beat(conn, part, "test")
-        accounts.suspend(conn, "main", 60, {"code": "account_problem", "message": "no credit"})
+        close_account(conn, "main", Cause.ACCOUNT, "no credit")
     _, out, _ = run("jobs", "show", str(job.id)[:23])
     assert "not seen" not in out
     assert "main is suspended until" in out
@@ -230,18 +234,20 @@ def test_show_tells_why_a_job_waits(run: Run, producer: Producer) -> None:
     assert run("accounts", "resume", "main")[0] == 0
     assert "suspended" not in run("jobs", "show", job.id)[1]
     with producer.database.begin() as conn:
-        accounts.suspend(conn, "main", 60, {"code": "not_sent", "message": "no route"}, outage=True)
+        close_account(conn, "main", Cause.OUTAGE, "no route", code="not_sent")
     assert "outage since" in run("accounts", "list")[1]
     [row] = json.loads(run("accounts", "list", "--json")[1])
     assert (row["state"], row["error"], bool(row["suspended_since"])) == ("outage", "not_sent: no route", True)
-    assert "the gateway of main has been away" in run("jobs", "show", job.id)[1]
+    assert "the gateway of main is down" in run("jobs", "show", job.id)[1]
     assert run("accounts", "resume", "main")[0] == 0
     for name in "bcd":
         move(producer, producer.enqueue(name).id, SUBMITTED)
-    assert "every slot is taken (main 3/2)" in run("jobs", "show", job.id)[1]
+    assert "every slot of main is taken (3 of 2)" in run("jobs", "show", job.id)[1]
     with producer.database.begin() as conn:
-        conn.execute("UPDATE account_states SET max_in_flight = 2, slot_limit = 1 WHERE name = 'main'")
-    assert "every slot is taken (main 3/1)" in run("jobs", "show", job.id)[1], "fewer slots, as the gateway wants"
+        model_limits.set_limit(conn, "main", "seedance", SlotLimit(1))
+        conn.execute("UPDATE jobs SET account = 'other' WHERE request ->> 'prompt' IN ('c', 'd')")
+    lowered = run("jobs", "show", job.id)[1]
+    assert "every slot of model seedance of main is taken (1 of 1)" in lowered, "fewer slots, as the gateway wants"
     shown = json.loads(run("jobs", "show", job.id, "--json")[1])
     assert (shown["id"], shown["attempts"], shown["events"][0]["reason"]) == (str(job.id), [], "enqueued")
 
@@ -368,7 +374,7 @@ def test_budgets_and_weights_are_set_and_shown(run: Run, producer: Producer, mon
     assert code == 2 and "have no price in credits" in said
     assert run("campaign", "run", file, "--name", "spring", "--budget", "CNY 4.9", "--weight", 2)[0] == 0
     with producer.database.begin() as conn:
-        assert len(fair_share.claim_submits(conn, "main", "anyfast", 3, 60.0)) == 1
+        assert len(claim_submits(conn, "main", "anyfast", 3, 60.0)) == 1
     last = json.loads(run("jobs", "list", "--json")[1])[0]
     assert last["reason"] == "over_budget"
     assert "campaign set 'spring' --budget" in run("jobs", "show", last["id"])[1]
@@ -376,7 +382,7 @@ def test_budgets_and_weights_are_set_and_shown(run: Run, producer: Producer, mon
     code, out, _ = run("campaign", "set", "spring", "--budget", "none")
     assert code == 0 and "weight 2, budget none" in out
     with producer.database.begin() as conn:
-        assert len(fair_share.claim_submits(conn, "main", "anyfast", 3, 60.0)) == 2
+        assert len(claim_submits(conn, "main", "anyfast", 3, 60.0)) == 2
     for budget in ("100", "CNY", "-1 CNY", "1e9 CNY", "100 CNY extra"):
         code, _, said = run("tenants", "set", "acme", "--budget", budget)
         assert code == 2 and "budget: must be an amount and its currency" in said, budget

@@ -18,6 +18,7 @@ from storage.bucket.objects import StoreUnavailable
 from storage.database import Database, connect
 from storage.jobs import attempts, history, queries, transitions
 from storage.jobs.enqueue import enqueue_jobs
+from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
@@ -62,7 +63,7 @@ def bring(producer: Producer, job: Job, state: JobState, account: str = "main") 
     at = S.QUEUED
     for target, columns in road[state]:
         with producer.database.begin() as conn:
-            reason = "held" if target is S.UNCONFIRMED else "test"
+            reason = Reason.HELD if target is S.UNCONFIRMED else Reason.SUBMIT
             move = Move(job.id, (at,), target, reason, due_in_s=60.0, patch=columns)
             assert len(transitions.move(conn, [move])) == 1
             if target is S.SUBMITTING:
@@ -71,7 +72,7 @@ def bring(producer: Producer, job: Job, state: JobState, account: str = "main") 
                     [job.id, account],
                 )
             if target is S.GENERATING:
-                attempts.finish_attempts(conn, [AttemptOutcome(job.id, 1, "accepted", 200, task)], [])
+                attempts.finish_attempts(conn, [AttemptOutcome(job.id, 1, Reason.ACCEPTED, 200, task)], [])
         at = target
     return producer.get(job.id)
 

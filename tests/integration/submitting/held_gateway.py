@@ -13,7 +13,9 @@ from seedance.client import GatewayClient
 from seedance.errors import (
     AccountProblem,
     GatewayError,
+    ModelProblem,
     NotSent,
+    NotServed,
     OutcomeUnknown,
     Rejected,
     TaskUnknown,
@@ -28,7 +30,8 @@ from worker.runtime import Runtime
 # What the worker is told of a POST; those of DOUBTFUL leave it in the dark.
 REFUSALS: dict[str, Callable[[], GatewayError]] = {
     "throttled": lambda: Throttled("slow down"),
-    "unavailable": lambda: Unavailable("try later"),
+    "closed": lambda: ModelProblem("not activated"),
+    "misrouted": lambda: NotServed("no such route"),
     "not_sent": lambda: NotSent("no route"),
     "account": lambda: AccountProblem("no money"),
     "rejected": lambda: Rejected("no such ratio"),

@@ -8,13 +8,15 @@ from typing import Any
 
 from producer.client import Producer
 from producer.operator_actions.account_status import account_statuses
+from storage.admission.circuit_breaker import Breaker, breakers
+from storage.admission.grants import grants
 from storage.database import connect
 from storage.jobs import claims
 from storage.leases import Claimed
 from storage.settings import Settings
 from worker.polling.poll import poll_batch
 from worker.runtime import Runtime
-from worker.scheduling.admission import claim_for, grants
+from worker.scheduling.admission import claim_for
 from worker.scheduling.maintenance import MAINTENANCE
 from worker.submitting.submit import submit_batch
 
@@ -59,20 +61,17 @@ class World:
         return len(claimed)
 
     def rest_ends(self) -> None:
-        """The rest is over; what came before it stays before it."""
+        """Every open breaker is half open now; what came before stays before."""
         with connect(self.url) as conn:
-            conn.execute("UPDATE attempts SET started_at = started_at - interval '1 h'")
-            conn.execute(
-                "UPDATE account_states SET suspended_until = now() - interval '1 ms' WHERE suspended_until > now()"
+            ended = conn.execute(
+                """UPDATE circuit_breakers
+                   SET open_until = now() - interval '1 ms', opened_at = opened_at - interval '1 h',
+                       tried_from = tried_from - interval '1 h'
+                   WHERE open_until > now()"""
             )
-
-    def pause_ends(self) -> None:
-        """It may be sent jobs again; what came before stays before."""
-        with connect(self.url) as conn:
-            conn.execute("UPDATE attempts SET started_at = started_at - interval '1 min'")
-            conn.execute(
-                "UPDATE account_states SET throttled_until = now() - interval '1 ms' WHERE throttled_until > now()"
-            )
+            conn.execute("UPDATE model_limits SET since = since - interval '1 min'")
+            if ended.rowcount:
+                conn.execute("UPDATE attempts SET started_at = started_at - interval '1 h'")
 
     def poll(self) -> None:
         """Ask about everything that generates."""
@@ -95,11 +94,15 @@ class World:
         with connect(self.url) as conn:
             return next(row for row in account_statuses(conn, self.settings) if row["name"] == name)
 
-    def rests(self, name: str = "main") -> int:
-        return self._number("SELECT suspensions FROM account_states WHERE name = %s", name)
+    def breaker(self, name: str = "main", model: str = "") -> Breaker | None:
+        with connect(self.url) as conn:
+            return breakers(conn).get((name, model))
 
-    def rest_s(self) -> int:
-        return self._number("SELECT round(extract(epoch FROM suspended_until - updated_at))::int FROM account_states")
+    def rest_s(self, name: str = "main", model: str = "") -> int:
+        """How long the breaker was opened for, the last time."""
+        found = self.breaker(name, model)
+        assert found is not None
+        return round((found.open_until - found.opened_at).total_seconds())
 
     def _number(self, sql: Any, *values: Any) -> int:
         with connect(self.url) as conn:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from producer import Producer
-from storage.admission import fair_share
 from storage.database import connect
 from storage.settings import Settings
+from tests.claiming import claim_submits
 
 ACCOUNTS = [
     {"name": "quick", "gateway": "ark", "api_key": "k", "models": {"fast": "ep-1"}},
@@ -18,7 +18,6 @@ def test_a_claim_keeps_to_the_tiers_of_the_account(settings: Settings) -> None:
     with Producer(configured) as producer:
         standard, fast = producer.enqueue("standard"), producer.enqueue("fast", tier="fast")
     with connect(configured.require_database_url()) as conn:
-        quick = configured.accounts[0]
-        claimed = fair_share.claim_submits(conn, "quick", "ark", 9, 60.0, quick.tiers)
+        claimed = claim_submits(conn, "quick", "ark", 9, 60.0, models={"fast": "ep-1"})
         assert [item.id for item in claimed] == [fast.id]
-        assert [item.id for item in fair_share.claim_submits(conn, "all", "ark", 9, 60.0)] == [standard.id]
+        assert [item.id for item in claim_submits(conn, "all", "ark", 9, 60.0)] == [standard.id]

@@ -11,19 +11,26 @@ from uuid import UUID
 import pytest
 
 from seedance.account import Account
-from storage.admission import accounts, fair_share, throttling, usage
-from storage.admission.slot_limits import MANY
+from seedance.errors import AccountProblem, ModelProblem, Throttled
+from storage.admission import accounts, model_limits
+from storage.admission.circuit_breaker import PROBES, breakers
+from storage.admission.grants import grants
+from storage.admission.usage import slots_in_use, total
 from storage.campaigns import controls
 from storage.database import Connection, Database, connect
 from storage.jobs import attempts
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Correlation, Move, NewJob
 from storage.jobs.states import JobState
 from storage.leases import Claimed
 from storage.settings import Settings
-from worker.scheduling.admission import grants
+from tests.claiming import claim_submits
+from worker.scheduling.admission import claim_for
+from worker.submitting.circuit_breaker import Outcome, report
 
 LEASE_S = 60.0
+MODEL = "seedance"
 
 
 def an_account(name: str = "main", **fields: object) -> Account:
@@ -41,36 +48,32 @@ def enqueue(
 ) -> list[UUID]:
     campaign_id = controls.ensure_campaign(conn, tenant, campaign) if campaign else None
     values: dict[str, object] = {"gateways": ["anyfast"], "tenant": tenant, "campaign_id": campaign_id, **fields}
-    request = {"prompt": "a cat"}
+    request = values.pop("request", {"prompt": "a cat"})
     new = [NewJob(new_job_id(), request, "h", **values) for _ in range(count)]  # type: ignore[arg-type]
     return [item.id for item in enqueue_jobs(conn, new)]
 
 
 def claim(conn: Connection, limit: int, account: str = "main", gateway: str = "anyfast") -> list[UUID]:
-    return [item.id for item in fair_share.claim_submits(conn, account, gateway, limit, LEASE_S)]
+    return [item.id for item in claim_submits(conn, account, gateway, limit, LEASE_S)]
 
 
 def tick(conn: Connection, settings: Settings) -> list[Claimed]:
     """What a scheduler does for submits."""
-    claimed = []
-    for grant in grants(conn, settings):
-        account = grant.account
-        claimed += fair_share.claim_submits(conn, account.name, account.gateway, grant.slots, LEASE_S)
-    return claimed
+    return [item for grant in grants(conn, settings) for item in claim_for(conn, grant, grant.slots, LEASE_S)]
 
 
-def submit(conn: Connection, claimed: Sequence[Claimed], outcome: str = "accepted") -> None:
-    """Begin the attempts of claimed jobs, and let each end in the same way."""
-    patch = {"gateway": "anyfast", "model": "seedance"}
+def submit(conn: Connection, claimed: Sequence[Claimed], outcome: Reason = Reason.ACCEPTED) -> list[tuple[UUID, int]]:
+    """Begin the attempts of claimed jobs, and let each end in the same way; gives (job, number) of each."""
+    patch = {"gateway": "anyfast", "model": MODEL}
     begun = attempts.begin_attempts(
         conn,
         [
-            Move(item.id, (JobState.QUEUED,), JobState.SUBMITTING, "submit", item.claim, due_in_s=60, patch=patch)
+            Move(item.id, (JobState.QUEUED,), JobState.SUBMITTING, Reason.SUBMIT, item.claim, due_in_s=60, patch=patch)
             for item in claimed
         ],
-        {item.id: Correlation() for item in claimed},
+        {item.id: Correlation(model_key=MODEL) for item in claimed},
     )
-    accepted = outcome == "accepted"
+    accepted = outcome is Reason.ACCEPTED
     moves = [
         Move(
             item.id,
@@ -86,6 +89,7 @@ def submit(conn: Connection, claimed: Sequence[Claimed], outcome: str = "accepte
         for item in begun
     ]
     attempts.finish_attempts(conn, outcomes, moves)
+    return [(item.id, item.attempt) for item in begun]
 
 
 def campaigns_of(conn: Connection, ids: Sequence[UUID]) -> Counter[str]:
@@ -111,7 +115,7 @@ def test_sixteen_schedulers_never_exceed_a_limit(postgres_url: str) -> None:
         for _ in range(4):
             with database.begin() as conn:
                 taken = tick(conn, configured)
-                most.append(usage.in_flight(conn, 60.0).get("main", 0))
+                most.append(total(slots_in_use(conn, 60.0).get("main", {})).in_flight)
             claimed.extend(taken)
             paced = [item for item in taken if item.account == "paced"]
             with database.begin() as conn:
@@ -199,101 +203,143 @@ def test_what_is_not_due_is_passed_over(postgres_url: str) -> None:
         assert claim(conn, 9) == later[:1]
 
 
+def refuse(conn: Connection, configured: Settings, claimed: Sequence[Claimed]) -> None:
+    """The gateway says "too many" to these."""
+    numbers = submit(conn, claimed, Reason.THROTTLED)
+    too_many = Throttled("too many", gateway="anyfast", retry_after_s=None)
+    report(conn, configured.accounts[0], [Outcome(job_id, number, MODEL, too_many) for job_id, number in numbers])
+
+
+def slots(conn: Connection, configured: Settings) -> int | None:
+    """What the scheduler has learnt of the model's limit by now."""
+    grants(conn, configured)
+    found = model_limits.model_limits(conn).get(("main", MODEL))
+    return None if found is None else found.slots
+
+
+def half_open(conn: Connection) -> None:
+    conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'queued' AND account IS NULL")
+    conn.execute("DELETE FROM circuit_breakers")
+    conn.execute("UPDATE model_limits SET since = now() - interval '11 s'")
+
+
 def test_too_many_shows_the_limit_and_more_is_tried_ever_more_boldly(postgres_url: str) -> None:
     configured = settings_of(an_account(max_in_flight=10))
     with connect(postgres_url) as conn:
         enqueue(conn, 60)
-        submit(conn, (claimed := tick(conn, configured))[:4])
-        throttling.throttle(conn, "main", None, refused=MANY)
-        submit(conn, claimed[4:], "throttled")
-        throttling.throttle(conn, "main", None, refused=MANY)
-        state = accounts.states(conn)["main"]
-        assert (state["slot_limit"], state["throttled"]) == (4, True), "what it had accepted"
-        assert grants(conn, configured) == []
+        claimed = tick(conn, configured)
+        submit(conn, claimed[:2])
+        refuse(conn, configured, claimed[2:])
+    with connect(postgres_url) as conn:
+        assert slots(conn, configured) == 2, "what it had accepted"
+        assert tick(conn, configured) == []
+        half_open(conn)
     limits = []
-    for _ in range(4):
+    for _ in range(5):
         with connect(postgres_url) as conn:
-            conn.execute(
-                """UPDATE account_states SET throttles = 0, throttled_until = NULL,
-                                             slot_limit_at = now() - interval '11 s'"""
-            )
             submit(conn, tick(conn, configured))
-            limits.append(accounts.states(conn)["main"]["slot_limit"])
-    assert limits == [5, 7, None, None]
+            limits.append(slots(conn, configured))
+            half_open(conn)
+    assert limits == [3, 5, 9, None, None]
+
+
+def test_a_limit_is_judged_when_the_whole_burst_is_answered(postgres_url: str) -> None:
+    """Also if the refusals come first."""
+    configured = settings_of(an_account(max_in_flight=40))
+    with connect(postgres_url) as conn:
+        enqueue(conn, 60)
+        claimed = tick(conn, configured)
+        refuse(conn, configured, claimed[10:])
+    with connect(postgres_url) as conn:
+        assert slots(conn, configured) is None, "some are under way"
+        submit(conn, claimed[:10])
+    with connect(postgres_url) as conn:
+        assert slots(conn, configured) == 10
 
 
 def test_a_limit_is_not_raised_while_it_is_not_used(postgres_url: str) -> None:
     configured = settings_of(an_account(max_in_flight=10))
     with connect(postgres_url) as conn:
         enqueue(conn, 60)
-        submit(conn, tick(conn, configured)[:6])
-        throttling.throttle(conn, "main", None, refused=MANY)
+        claimed = tick(conn, configured)
+        submit(conn, claimed[:3])
+        refuse(conn, configured, claimed[3:])
+    with connect(postgres_url) as conn:
+        assert slots(conn, configured) == 3
+        half_open(conn)
         conn.execute("UPDATE jobs SET state = 'cancelled', due_at = NULL, finished_at = now() WHERE state = 'queued'")
         conn.execute(
             """UPDATE jobs SET due_at = NULL, finished_at = now(), state = 'cancelled'
                WHERE id IN (SELECT id FROM jobs WHERE state = 'generating' LIMIT 2)"""
         )
-        conn.execute("UPDATE account_states SET slot_limit_at = now() - interval '1 h', throttled_until = now()")
     with connect(postgres_url) as conn:
-        grants(conn, configured)
-        assert accounts.states(conn)["main"]["slot_limit"] == 6
+        assert slots(conn, configured) == 3
 
 
-def test_what_a_burst_has_accepted_counts_though_the_refusals_came_first(postgres_url: str) -> None:
-    configured = settings_of(an_account(max_in_flight=40))
-    with connect(postgres_url) as conn:
-        enqueue(conn, 60)
-        claimed = tick(conn, configured)
-        submit(conn, claimed[:2])
-        throttling.throttle(conn, "main", None, refused=MANY)
-        assert accounts.states(conn)["main"]["slot_limit"] == 2, "what was accepted so far"
-        submit(conn, claimed[2:10])
-        conn.execute("UPDATE account_states SET throttled_until = now() - interval '1 ms'")
-    with connect(postgres_url) as conn:
-        grants(conn, configured)
-        assert accounts.states(conn)["main"]["slot_limit"] == 10
-
-
-def test_a_refusal_of_the_first_of_all_tells_nothing_and_the_next_one_does(postgres_url: str) -> None:
-    configured = settings_of(an_account(max_in_flight=40))
-    with connect(postgres_url) as conn:
-        enqueue(conn, 60)
-        claimed = tick(conn, configured)
-        throttling.throttle(conn, "main", None, refused=MANY)
-        assert accounts.states(conn)["main"]["slot_limit"] is None
-        submit(conn, claimed[:10])
-        conn.execute("UPDATE account_states SET throttled_until = now() - interval '1 ms'")
-        throttling.throttle(conn, "main", None, refused=MANY)
-        assert accounts.states(conn)["main"]["slot_limit"] == 10
-
-
-def test_a_suspended_account_is_probed_and_rests_longer_each_time(postgres_url: str) -> None:
+def test_a_refused_key_is_probed_and_rests_longer_each_time(postgres_url: str) -> None:
     configured = settings_of(an_account(max_in_flight=10))
+    [account] = configured.accounts
+    refused = AccountProblem("no such key", gateway="anyfast")
     rests = []
     with connect(postgres_url) as conn:
         enqueue(conn, 30)
-    for _ in range(6):
+        [first] = tick(conn, configured)[:1]
+        submit(conn, [first], Reason.ACCOUNT_PROBLEM)
+        report(conn, account, [Outcome(first.id, 1, MODEL, refused)])
+    for _ in range(8):
         with connect(postgres_url) as conn:
-            rest = accounts.suspend(conn, "main", 60.0, {"code": "account_problem"})
-            assert rest is not None
-            rests.append(rest.seconds)
-            again = accounts.suspend(conn, "main", 60.0, {"code": "account_problem"})
-            assert again is None, "answers to POSTs of before add nothing"
+            [breaker] = breakers(conn).values()
+            row = conn.execute("SELECT extract(epoch FROM %s - now())", [breaker.open_until]).fetchone()
+            assert row is not None
+            rests.append(float(row[0]))
             assert grants(conn, configured) == []
-            conn.execute("UPDATE account_states SET suspended_until = now() - interval '1 s'")
+            conn.execute("UPDATE jobs SET account = NULL, due_at = now() WHERE state = 'queued'")
+            conn.execute("UPDATE attempts SET started_at = started_at - interval '1 h'")
+            conn.execute("UPDATE circuit_breakers SET open_until = now() - interval '1 s'")
         with connect(postgres_url) as conn:
-            probe = tick(conn, configured)
-            assert len(probe) == 1
-            assert tick(conn, configured) == [], "one at a time"
+            probes = tick(conn, configured)
+            assert len(probes) == PROBES
+            assert tick(conn, configured) == [], "few at a time"
         with connect(postgres_url) as conn:
-            submit(conn, probe, "account_problem")
-    assert rests == pytest.approx([60.0, 120.0, 240.0, 480.0, 900.0, 900.0], abs=1.0)
+            before = [Outcome(first.id, 1, MODEL, refused)]
+            report(conn, account, before)
+            assert not next(iter(breakers(conn).values())).is_open, "answers to POSTs of before add nothing"
+            numbers = submit(conn, probes, Reason.ACCOUNT_PROBLEM)
+            report(conn, account, [Outcome(item, number, MODEL, refused) for item, number in numbers])
+    assert rests == pytest.approx([10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 900.0], abs=1.0)
+    with connect(postgres_url) as conn:
+        conn.execute("UPDATE attempts SET started_at = started_at - interval '1 h'")
+        conn.execute("UPDATE circuit_breakers SET open_until = now() - interval '1 s'")
     with connect(postgres_url) as conn:
         submit(conn, tick(conn, configured))
     with connect(postgres_url) as conn:
-        assert grants(conn, configured)[0].slots == 9
-        rest = accounts.suspend(conn, "main", 60.0, {})
-        assert rest is not None and rest.number == 1, "counted anew"
-        assert rest.seconds == pytest.approx(60.0, abs=1.0)
+        assert grants(conn, configured)[0].slots == 10 - PROBES, "one that is accepted closes it"
+        assert breakers(conn) == {}
+        report(conn, account, [Outcome(first.id, 1, MODEL, refused)])
+        assert grants(conn, configured) == []
         accounts.resume(conn, "main")
-        assert grants(conn, configured)[0].slots == 9
+        assert grants(conn, configured)[0].slots == 10 - PROBES
+
+
+def test_a_closed_model_costs_others_nothing_and_its_jobs_wait(postgres_url: str) -> None:
+    """Also when the closed model's jobs are the oldest, and many."""
+    configured = settings_of(an_account(max_in_flight=10))
+    with connect(postgres_url) as conn:
+        enqueue(conn, 200, request={"prompt": "a cat", "tier": "fast"})
+        wanted = enqueue(conn, 5)
+        [claimed] = tick(conn, configured)[:1]
+        closed = ModelProblem("not activated", gateway="anyfast")
+        report(conn, configured.accounts[0], [Outcome(claimed.id, 1, "seedance-fast", closed)])
+        conn.execute("UPDATE jobs SET account = NULL, due_at = now()")
+    with connect(postgres_url) as conn:
+        assert {item.id for item in tick(conn, configured)} == set(wanted)
+
+
+def test_a_model_with_a_limit_of_its_own_gets_no_more_and_the_rest_goes_to_others(postgres_url: str) -> None:
+    """In turns between the campaigns, as without the limit."""
+    with connect(postgres_url) as conn:
+        fast = [enqueue(conn, 20, name, request={"prompt": "a cat", "tier": "fast"}) for name in "ab"]
+        standard = enqueue(conn, 20, "c")
+        claimed = {item.id for item in claim_submits(conn, "main", "anyfast", 10, LEASE_S, most={"seedance-fast": 4})}
+    assert [len(claimed & set(ids)) for ids in fast] == [2, 2]
+    assert len(claimed & set(standard)) == 6

@@ -16,10 +16,10 @@ from producer import Job, Producer
 from producer.cli import main as cli
 from simulator.main import SimulatorOptions, running
 from storage import assets
-from storage.admission import fair_share
 from storage.database import connect
 from storage.jobs.states import JobState
 from storage.settings import Settings
+from tests.claiming import claim_submits
 from tests.media_files import clip, picture, sound
 from tests.servers import TestServers, environ_for
 from worker.runtime import Runtime
@@ -47,7 +47,7 @@ class World:
     def submit(self) -> int:
         """One round of what scheduler and worker do with queued jobs."""
         with connect(self.settings.require_database_url()) as conn:
-            claimed = fair_share.claim_submits(conn, "main", "anyfast", 50, 60.0)
+            claimed = claim_submits(conn, "main", "anyfast", 50, 60.0)
         if claimed:
             submit_batch(self.runtime, "main", [(item.id, item.claim) for item in claimed])
         return len(claimed)
@@ -125,7 +125,7 @@ def test_two_workers_upload_a_file_once(make: Callable[..., World], tmp_path: Pa
     one, two = make(), make()
     found = [one.producer.enqueue(f"shot {number}", first_frame=image(tmp_path)) for number in range(20)]
     with connect(one.settings.require_database_url()) as conn:
-        claimed = fair_share.claim_submits(conn, "main", "anyfast", 50, 60.0)
+        claimed = claim_submits(conn, "main", "anyfast", 50, 60.0)
     halves = [[(item.id, item.claim) for item in claimed[start::2]] for start in (0, 1)]
     with ThreadPoolExecutor(2) as pool:
         for world, half in zip((one, two), halves, strict=True):

@@ -13,11 +13,12 @@ import pytest
 
 from producer import Producer
 from simulator.main import SimulatorOptions, running
-from storage.admission import fair_share, poll_limits
+from storage.admission import poll_limits
 from storage.database import Database, connect
 from storage.jobs import claims
 from storage.leases import Claimed
 from storage.settings import Settings
+from tests.claiming import claim_submits
 from tests.integration.api.api_server import serving
 from worker.app import app
 from worker.polling.poll import poll_batch
@@ -48,7 +49,7 @@ def submitted(settings: Settings, count: int = JOBS) -> Iterator[Runtime]:
         producer.enqueue_many([{"prompt": f"a fox {n}", "duration": 4, "resolution": "480p"} for n in range(count)])
     account = settings.accounts[0]
     with connect(settings.require_database_url()) as conn:
-        claimed = fair_share.claim_submits(conn, "main", account.gateway, count, 60.0)
+        claimed = claim_submits(conn, "main", account.gateway, count, 60.0)
     runtime = Runtime(settings)
     try:
         submit_batch(runtime, "main", leases(claimed))

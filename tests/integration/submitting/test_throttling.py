@@ -1,23 +1,30 @@
-"""A gateway that says "too many": its limit is learnt at once, and few POSTs are refused."""
+"""A gateway that says "too many": the limit of that model is learnt at once, and few POSTs are refused."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from simulator.main import SimulatorOptions, running
-from storage.admission.slot_limits import probes
+from storage.admission.circuit_breaker import PROBES
 from storage.database import connect
 from storage.settings import Settings
 from tests.integration.submitting.rounds import World
+from tests.simulator_client import Clock
+
+MODEL = "seedance"
 
 
 @pytest.fixture(scope="module")
-def gateway() -> Iterator[str]:
-    with running(SimulatorOptions(median_seconds=60)) as url:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def gateway(clock: Clock) -> Iterator[str]:
+    with running(SimulatorOptions(time="fixed", median_seconds=60, clock=clock)) as url:
         yield url
 
 
@@ -42,52 +49,44 @@ def refused(world: World) -> int:
     return int(row[0])
 
 
-def pause(world: World) -> int:
-    with connect(world.url) as conn:
-        row = conn.execute(
-            "SELECT round(extract(epoch FROM throttled_until - updated_at)) FROM account_states"
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def test_a_limit_that_was_configured_too_high_costs_one_burst(world: World, gateway: str) -> None:
-    httpx.put(f"{gateway}/_sim/timing", json={"kind": "fixed", "median_s": 1.0}).raise_for_status()
+def test_a_limit_that_was_configured_too_high_costs_one_burst(world: World, gateway: str, clock: Clock) -> None:
     limits(gateway, max_in_flight=10)
     world.enqueue(70)
     world.round()
-    until = time.monotonic() + 60
-    while world.states()["queued"] > 20:
-        assert time.monotonic() < until
-        world.pause_ends()
-        world.round()
+    assert world.round() == 0, "the model is left alone"
+    assert (refused(world), world.account()["limit_now"]) == (30, 10)
+    for _ in range(12):
+        clock.now += 61  # what generates is done
         world.poll()
-        time.sleep(0.05)
-    assert refused(world) < 30 + 10, "the first burst, and hardly more"
+        for _ in range(4):
+            world.rest_ends()
+            world.round()
+    assert world.states()["queued"] == 0
+    assert refused(world) < 30 + 12, "the first burst, and hardly more"
     assert world.account()["limit_now"] >= 10
-    assert world.account()["limit_since"] is not None
 
 
-def test_requests_per_minute_are_waited_for_and_not_taken_for_slots(world: World, gateway: str) -> None:
+def test_requests_per_minute_are_waited_for_and_not_taken_for_slots(world: World, gateway: str, clock: Clock) -> None:
     limits(gateway, requests_per_minute=20)
     world.enqueue(60)
     assert world.round() == 40
     assert (world.states()["generating"], world.account()["limit_now"]) == (20, 40)
+    clock.now += 50
     with connect(world.url) as conn:  # they have ended
         conn.execute(
             "UPDATE jobs SET state = 'cancelled', due_at = NULL, finished_at = now() WHERE state = 'generating'"
         )
-    pauses = [pause(world)]
+    rests = [world.rest_s(model=MODEL)]
     for _ in range(6):
-        assert world.round() == 0
-        world.pause_ends()
-        assert world.round() == probes(len(pauses), 40), "few at a time"
-        pauses.append(pause(world))
-    assert pauses == [1, 1, 2, 2, 3, 4, 5]
-    assert (refused(world), world.account()["limit_now"]) == (20 + 20 + 10 + 5 + 3 * 2, 40)
+        assert world.round() == 0, "the model is left alone"
+        world.rest_ends()
+        assert world.round() == PROBES, "few at a time"
+        rests.append(world.rest_s(model=MODEL))
+    assert rests == [1, 1, 2, 2, 3, 4, 5]
+    assert (refused(world), world.account()["limit_now"]) == (20 + 6 * PROBES, 40)
     limits(gateway)
-    world.pause_ends()
-    assert (world.round(), world.round()) == (2, 38), "as soon as one is accepted"
+    world.rest_ends()
+    assert (world.round(), world.round()) == (PROBES, 40 - PROBES), "as soon as one is accepted"
 
 
 def test_a_gateway_that_refuses_each_job_once_is_not_taken_for_full(world: World, gateway: str) -> None:
@@ -98,7 +97,7 @@ def test_a_gateway_that_refuses_each_job_once_is_not_taken_for_full(world: World
     rounds = 0
     while world.states()["queued"]:
         world.round(10)
-        world.pause_ends()
+        world.rest_ends()
         rounds += 1
         assert rounds < 25
     assert (world.states(), refused(world)) == ({"generating": 30}, 30)
@@ -110,7 +109,20 @@ def test_the_time_that_a_gateway_names_is_kept(world: World, gateway: str) -> No
     httpx.post(f"{gateway}/_sim/faults", json=[rule]).raise_for_status()
     world.enqueue(3)
     assert world.round() == 3
-    assert pause(world) in (44, 45)
+    assert world.rest_s(model=MODEL) in (44, 45)
     assert world.round() == 0
-    world.pause_ends()
-    assert world.round() == 3
+    world.rest_ends()
+    assert (world.round(), world.round()) == (PROBES, 3 - PROBES)
+
+
+def test_a_model_that_is_full_does_not_hold_up_another(world: World, gateway: str) -> None:
+    rule = {"kind": "rate_limit", "where": "create", "model": "seedance", "retry_after": 600}
+    httpx.post(f"{gateway}/_sim/faults", json=[rule | {"prompt_contains": "slow"}]).raise_for_status()
+    world.enqueue(6, "slow", tier="standard")
+    world.enqueue(6, "quick", tier="fast")
+    world.round()
+    world.round()
+    assert world.states() == {"generating": 6, "queued": 6}
+    found = {model["model"]: model["state"] for model in world.account()["models"]}
+    assert found == {"seedance": "throttled"}
+    assert world.account()["state"] == "ok"

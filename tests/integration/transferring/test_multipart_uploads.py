@@ -23,6 +23,7 @@ from storage.bucket.objects import PART_BYTES, Objects, StoreUnavailable
 from storage.settings import Settings
 from tests.servers import Bucket
 from tests.transfers import connections_closed
+from worker.retry import Backoff
 from worker.transferring import store_requests
 from worker.transferring.upload import Stored, store_video
 
@@ -105,7 +106,7 @@ def settings(s3: Bucket) -> Settings:
 @pytest.fixture
 def objects(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Objects:
     """The store itself."""
-    monkeypatch.setattr(store_requests, "WAIT_S", 0.01)
+    monkeypatch.setattr(store_requests, "STORE_REQUEST", Backoff(0.01, 0.01))
     objects = Objects(settings)
     objects.ensure_bucket()
     return objects

@@ -18,10 +18,10 @@ from kombu.exceptions import OperationalError
 from openai import OpenAI
 from standardwebhooks import Webhook
 
-from storage.admission import fair_share
 from storage.campaigns.ends import end_campaigns
 from storage.database import connect
 from storage.jobs import attempts, claims, transitions
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Correlation, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
@@ -29,6 +29,7 @@ from storage.webhooks import delivery, endpoints, outbox
 from storage.webhooks.messages import MessageFilter, MessageView, list_messages, replay_messages, webhook_id
 from storage.webhooks.outbox import EventType
 from storage.webhooks.signing import new_secret
+from tests.claiming import claim_submits
 from tests.integration.webhooks.test_outbox import cancel, enqueue
 from tests.webhook_receiver import Delivery, Receiver, Reply, receiving
 from worker.polling.reconcile import reconcile_batch
@@ -303,11 +304,11 @@ def test_a_job_that_waits_for_a_person_is_told_of_once(settings: Settings, recei
     try:
         with runtime.database.begin() as conn:
             [job_id] = enqueue(conn, webhook_url=receiver.url)
-            [taken] = fair_share.claim_submits(conn, "main", "anyfast", 1, 60.0)
+            [taken] = claim_submits(conn, "main", "anyfast", 1, 60.0)
             patch = {"gateway": "anyfast", "model": "m"}
-            submit = Move(job_id, (S.QUEUED,), S.SUBMITTING, "submit", taken.claim, due_in_s=60.0, patch=patch)
+            submit = Move(job_id, (S.QUEUED,), S.SUBMITTING, Reason.SUBMIT, taken.claim, due_in_s=60.0, patch=patch)
             attempts.begin_attempts(conn, [submit], {job_id: Correlation()})
-            transitions.move(conn, [Move(job_id, (S.SUBMITTING,), S.UNCONFIRMED, "lost")])
+            transitions.move(conn, [Move(job_id, (S.SUBMITTING,), S.UNCONFIRMED, Reason.STATUS_UNKNOWN)])
         for _ in range(2):  # its account is not configured, so nothing can be looked up
             with runtime.database.begin() as conn:
                 conn.execute("UPDATE jobs SET due_at = now()")
@@ -319,7 +320,7 @@ def test_a_job_that_waits_for_a_person_is_told_of_once(settings: Settings, recei
             return
         with runtime.database.begin() as conn:
             conn.execute("UPDATE webhook_messages SET due_at = now(), delivered_at = NULL")
-            transitions.move(conn, [Move(job_id, (S.UNCONFIRMED,), S.CANCELLED, "discarded")])
+            transitions.move(conn, [Move(job_id, (S.UNCONFIRMED,), S.CANCELLED, Reason.DISCARDED)])
         deliver(runtime)
         [secret] = runtime.settings.webhook_secrets("default")
         bodies = [item.verified(secret) for item in receiver.deliveries if b"unconfirmed" in item.body]

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from storage.admission import fair_share
 from storage.campaigns import controls
 from storage.campaigns.ends import end_campaigns
 from storage.database import Connection, connect
 from storage.jobs import transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
-from storage.jobs.records import Move, NewJob
+from storage.jobs.reasons import Reason
+from storage.jobs.records import Move, NewJob, Postponement
 from storage.jobs.states import JobState
 from storage.leases import Claimed
 from storage.webhooks import delivery, endpoints, outbox
@@ -28,6 +28,7 @@ from storage.webhooks.messages import (
     replay_messages,
 )
 from storage.webhooks.outbox import EventType
+from tests.claiming import claim_submits
 
 S = JobState
 HOOK = "https://shop.example/hooks?from=reelq"
@@ -44,7 +45,7 @@ def enqueue(conn: Connection, count: int = 1, *, campaign: str | None = None, **
 
 
 def cancel(conn: Connection, ids: Sequence[UUID]) -> int:
-    return len(transitions.move(conn, [Move(job_id, (S.QUEUED,), S.CANCELLED, "cancelled") for job_id in ids]))
+    return len(transitions.move(conn, [Move(job_id, (S.QUEUED,), S.CANCELLED, Reason.CANCELLED) for job_id in ids]))
 
 
 def messages(url: str, **wanted: Any) -> list[MessageView]:
@@ -95,10 +96,10 @@ def test_moves_that_end_nothing_tell_nothing(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         endpoint(conn)
         enqueue(conn, webhook_url=HOOK)
-        [taken] = fair_share.claim_submits(conn, "main", "anyfast", 1, 60.0)
+        [taken] = claim_submits(conn, "main", "anyfast", 1, 60.0)
         patch = {"gateway": "anyfast", "model": "m"}
-        transitions.move(conn, [Move(taken.id, (S.QUEUED,), S.SUBMITTING, "submit", due_in_s=60.0, patch=patch)])
-        transitions.move(conn, [Move(taken.id, (S.SUBMITTING,), S.UNCONFIRMED, "lost", due_in_s=60.0)])
+        transitions.move(conn, [Move(taken.id, (S.QUEUED,), S.SUBMITTING, Reason.SUBMIT, due_in_s=60.0, patch=patch)])
+        transitions.move(conn, [Move(taken.id, (S.SUBMITTING,), S.UNCONFIRMED, Reason.STATUS_UNKNOWN, due_in_s=60.0)])
     assert messages(postgres_url) == []
 
 
@@ -118,24 +119,24 @@ def test_nothing_is_told_of_what_was_rolled_back(postgres_url: str) -> None:
 def test_a_hold_is_told_once_for_each_attempt_as_it_stood(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         [job_id] = enqueue(conn, webhook_url=HOOK)
-        [taken] = fair_share.claim_submits(conn, "main", "anyfast", 1, 60.0)
+        [taken] = claim_submits(conn, "main", "anyfast", 1, 60.0)
         patch = {"gateway": "anyfast", "model": "m"}
         [begun] = transitions.move(
-            conn, [Move(job_id, (S.QUEUED,), S.SUBMITTING, "submit", due_in_s=60.0, patch=patch)]
+            conn, [Move(job_id, (S.QUEUED,), S.SUBMITTING, Reason.SUBMIT, due_in_s=60.0, patch=patch)]
         )
         [moved] = transitions.move(
-            conn, [Move(job_id, (S.SUBMITTING,), S.UNCONFIRMED, "lost", begun.claim, due_in_s=60.0)]
+            conn, [Move(job_id, (S.SUBMITTING,), S.UNCONFIRMED, Reason.STATUS_UNKNOWN, begun.claim, due_in_s=60.0)]
         )
         assert taken.id == job_id
     for _ in range(2):
         with connect(postgres_url) as conn:
             new = outbox.newly_held(conn, [job_id])
-            transitions.postpone(conn, [(job_id, moved.claim, 60.0, "held", 0, 0)])
+            transitions.postpone(conn, [Postponement(job_id, moved.claim, 60.0, Reason.HELD, 0, 0)])
             outbox.tell_held(conn, {held: {"state": "unconfirmed"} for held in new})
     [told] = messages(postgres_url)
     assert (told.type, told.job_id) == (EventType.JOB_UNCONFIRMED, job_id)
     with connect(postgres_url) as conn:  # looked for, and held again: nobody needs to hear of it twice
-        transitions.postpone(conn, [(job_id, moved.claim, 60.0, "looking", 0, 0)])
+        transitions.postpone(conn, [Postponement(job_id, moved.claim, 60.0, Reason.LOOKING, 0, 0)])
         assert outbox.newly_held(conn, [job_id]) == [job_id]
         outbox.tell_held(conn, {job_id: {}})
     assert len(messages(postgres_url)) == 1

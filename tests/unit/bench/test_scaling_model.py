@@ -19,10 +19,10 @@ from bench.scaling.run import Figures, simulate
 from bench.scaling.system import gathered
 from bench.scaling.workload import Latency, Outage, Outages, Part, Workload
 from simulator.tasks.timing import Timing
-from storage.admission.circuit_breaker import JOBS_IN_A_ROW, REST_GROWTH, REST_S
-from storage.admission.usage import PROBES_AWAY
+from storage.admission.circuit_breaker import JOBS_IN_A_ROW, PROBES
 from storage.jobs.states import IllegalTransition, JobState
 from worker.batch import GATHER_S
+from worker.retry import OUTAGE, Backoff
 from worker.transferring import decisions
 
 COSTS = load_costs()
@@ -137,14 +137,15 @@ def test_an_account_whose_gateway_is_away_is_tried_with_few_jobs_at_a_time() -> 
     quota = Quota(Layout(max_in_flight=40), 1)
     quota.claim(JOBS_IN_A_ROW + 1)
     quota.begin(JOBS_IN_A_ROW + 1)
-    to_blame = [quota.fail(0.1, 0.0) for _ in range(JOBS_IN_A_ROW + 1)]
-    assert to_blame == [False] * (JOBS_IN_A_ROW - 1) + [True, True]
+    for number in range(JOBS_IN_A_ROW + 1):
+        quota.fail(0.1, 0.0)
+        assert (quota.rests > 0) == (number >= JOBS_IN_A_ROW - 1)
     quota.give_back(JOBS_IN_A_ROW + 1)
-    assert (quota.free(0.05 + REST_S), quota.free(0.15 + REST_S)) == (0, PROBES_AWAY)
-    again_s = 0.2 + REST_S
-    assert quota.fail(again_s, again_s)
-    longer_s = again_s + REST_S * REST_GROWTH
-    assert (quota.free(longer_s - 0.01), quota.free(longer_s + 0.01)) == (0, PROBES_AWAY)
+    assert (quota.free(0.05 + OUTAGE.wait_s(1)), quota.free(0.15 + OUTAGE.wait_s(1))) == (0, PROBES)
+    again_s = 0.2 + OUTAGE.wait_s(1)
+    quota.fail(again_s, again_s)
+    longer_s = again_s + OUTAGE.wait_s(2)
+    assert (quota.free(longer_s - 0.01), quota.free(longer_s + 0.01)) == (0, PROBES)
     quota.claim(1)
     quota.begin(1)
     quota.accept(1, longer_s + 0.1)
@@ -154,9 +155,8 @@ def test_an_account_whose_gateway_is_away_is_tried_with_few_jobs_at_a_time() -> 
 def test_a_wait_in_the_model_is_the_one_that_the_workers_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy that fails is tried again when `worker.transferring.decisions` says so, not by numbers of the model's."""
     soon = run(QUICK, SMALL, 1, 1, Outage("store", 10.0, 60.0))
-    monkeypatch.setattr(decisions, "RETRY_FIRST_S", 900.0)
-    monkeypatch.setattr(decisions, "RETRY_EARLY_CAP_S", 900.0)
-    monkeypatch.setattr(decisions, "RETRY_CAP_S", 900.0)
+    for policy in ("TRANSFER", "TRANSFER_EARLY"):
+        monkeypatch.setattr(decisions, policy, Backoff(900.0, 900.0))
     assert run(QUICK, SMALL, 1, 1, Outage("store", 10.0, 60.0)).makespan_s > soon.makespan_s + 300
 
 

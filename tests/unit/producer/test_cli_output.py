@@ -12,6 +12,7 @@ from producer.cli.job_detail import wait_line
 from producer.cli.output import clean, counts_line, duration, error_line, one_line, plural, print_table, size
 from producer.cli.progress import Pace
 from producer.operator_actions.waiting import reasons
+from storage.admission.grants import Hold
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
@@ -68,22 +69,27 @@ def a_job(state: JobState, **fields: Any) -> JobView:
 
 
 def test_why_a_job_waits_is_said_in_sentences() -> None:
-    def why(job: JobView, account: dict[str, Any] | None = None, silent: tuple[str, ...] = ()) -> str:
-        return "\n".join(wait_line(job, wait) for wait in reasons(job, account or {}, (), silent))
+    def why(job: JobView, hold: Hold | None = None, silent: tuple[str, ...] = ()) -> str:
+        found = reasons(job, holds=[("main", hold)], silent=silent)
+        return "\n".join(wait_line(job, wait) for wait in found)
 
     assert why(a_job(JobState.QUEUED, reason="throttled")) == "is tried again in 30 s: throttled"
-    suspended = {
-        "name": "main",
-        "suspended": True,
-        "suspended_until": datetime.now(UTC),
+    ready = a_job(JobState.QUEUED, due_at=datetime.now(UTC) - timedelta(seconds=1))
+    values = {
+        "until": datetime.now(UTC),
+        "since": datetime.now(UTC),
         "error": {"code": "account_problem", "message": "no credit"},
     }
-    ready = datetime.now(UTC) - timedelta(seconds=1)
-    assert "main is suspended until" in why(a_job(JobState.QUEUED, due_at=ready), suspended)
-    assert "no credit" in why(a_job(JobState.QUEUED, due_at=ready), suspended)
-    away = suspended | {"suspended": False, "outage": True, "suspended_at": datetime.now(UTC)}
-    assert "the gateway of main has been away since" in why(a_job(JobState.QUEUED, due_at=ready), away)
+    assert "main is suspended until" in why(ready, Hold("suspended", values))
+    assert "no credit" in why(ready, Hold("suspended", values))
+    assert "the gateway of main is down since" in why(ready, Hold("outage", values))
+    assert "the base_url of main does not lead" in why(ready, Hold("misrouted", values))
+    closed = why(ready, Hold("model_closed", values | {"model": "seedance-fast"}))
+    assert "model seedance-fast of main cannot be used with this key" in closed
+    assert why(ready, Hold("slots_taken", {"used": 3, "most": 3})) == "every slot of main is taken (3 of 3)"
+    assert why(ready, Hold("requests_per_minute", {"most": 5})) == "main has used up its requests_per_minute (5)"
+    assert why(ready) == ""
     assert "reelq jobs resolve" in why(a_job(JobState.UNCONFIRMED))
     assert why(a_job(JobState.GENERATING, reason="generating")) == "asks the gateway again in 30 s (generating)"
     assert why(a_job(JobState.TRANSFERRING, reason="download_failed")) == "copying goes on within 30 s: download_failed"
-    assert "not seen for a minute: scheduler" in why(a_job(JobState.QUEUED, due_at=ready), silent=("scheduler",))
+    assert "not seen for a minute: scheduler" in why(ready, silent=("scheduler",))

@@ -7,13 +7,9 @@ from hypothesis import strategies as st
 
 from storage.admission.slot_limits import (
     MANY,
-    PAUSE_CAP_S,
-    PAUSE_FIRST_S,
     TRY_CAP_S,
     TRY_FIRST_S,
     SlotLimit,
-    pause_s,
-    probes,
 )
 
 
@@ -64,15 +60,6 @@ def test_refusals_now_and_then_show_no_limit() -> None:
     known = free.refused(10, 40).raised(40)
     assert known.shows(generating=10, accepted=0, refused=1, in_a_row=1), "what was tried beyond it"
     assert not known.shows(generating=4, accepted=0, refused=1, in_a_row=1)
-
-
-def test_fewer_are_tried_the_longer_all_are_refused() -> None:
-    assert [probes(n, 40) for n in (1, 2, 3, 4, 5, 1000)] == [20, 10, 5, 2, 2, 2]
-
-
-def test_pauses_grow_and_end() -> None:
-    assert [round(pause_s(n), 2) for n in (1, 2, 3, 4, 12, 1000)] == [1.0, 1.3, 1.69, 2.2, PAUSE_CAP_S, PAUSE_CAP_S]
-    assert pause_s(0) == PAUSE_FIRST_S
 
 
 @given(st.lists(st.tuples(st.sampled_from(("refused", "at_least", "raised")), st.integers(0, 60))), st.integers(1, 50))

@@ -11,6 +11,7 @@ from sqlmodel import SQLModel
 
 import storage.schema  # noqa: F401 - registers the tables
 from storage.jobs.enqueue import new_job_id
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import LIVE, TERMINAL, TRANSITIONS, IllegalTransition, JobState, check_transition
 
@@ -43,7 +44,7 @@ def test_a_move_outside_the_table_is_refused(source: JobState, target: JobState)
         check_transition(source, target)
     if source is not target or source in TERMINAL:
         with pytest.raises(IllegalTransition):
-            Move(new_job_id(), (source,), target, "test")
+            Move(new_job_id(), (source,), target, Reason.STATUS_UNKNOWN)
 
 
 def test_the_database_knows_the_same_states() -> None:

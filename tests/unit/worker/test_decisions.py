@@ -12,8 +12,10 @@ from seedance.errors import (
     AccountProblem,
     BadAnswer,
     GatewayError,
+    ModelProblem,
     Moderated,
     NotSent,
+    NotServed,
     NotTried,
     OutcomeUnknown,
     Rejected,
@@ -26,11 +28,11 @@ from seedance.gateways.registry import DIALECTS
 from storage.jobs.enqueue import new_job_id
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
-from worker.decisions import MAX_COUNT, Decision
+from worker import retry
+from worker.decisions import MAX_COUNT, NO_ACCOUNT, Decision
 from worker.polling.decisions import decide_poll
 from worker.polling.pacing import PollPacing
-from worker.submitting import decisions
-from worker.submitting.decisions import decide_submit, is_trouble, refusals_of
+from worker.submitting.decisions import decide_submit, refusals_of
 
 PACING = PollPacing(2.0, 60.0)
 DIALECT = DIALECTS["anyfast"]
@@ -69,7 +71,9 @@ def a_job(**changes: Any) -> Work:
         (Submitted("t1"), S.GENERATING),
         (NotSent("refused"), S.QUEUED),
         (Throttled("429"), S.QUEUED),
-        (Unavailable("500 in its own words"), S.QUEUED),
+        (Unavailable("a failure that may come after the gateway took it"), S.UNCONFIRMED),
+        (ModelProblem("not activated"), S.QUEUED),
+        (NotServed("404"), S.QUEUED),
         (AccountProblem("401"), S.QUEUED),
         (Rejected("400"), S.FAILED),
         (Moderated("no"), S.FAILED),
@@ -90,67 +94,31 @@ def test_only_proof_that_nothing_was_taken_puts_a_job_back() -> None:
         return [kind, *(below for sub in kind.__subclasses__() for below in tree(sub))]
 
     requeued = {kind for kind in tree(GatewayError) if decide_submit(kind("x"), 0, PACING).target is S.QUEUED}
-    assert requeued == {NotSent, NotTried, Throttled, Unavailable, AccountProblem}
+    assert requeued == {NotSent, NotTried, Throttled, AccountProblem, ModelProblem, NotServed}
 
 
-def test_a_throttle_slows_the_whole_account_for_as_long_as_the_gateway_asks() -> None:
-    decision = decide_submit(Throttled("429", retry_after_s=7.0), 3, PACING)
-    assert decision.throttled
-    assert decision.throttle_s == decision.due_in_s == 7.0
-    silent = decide_submit(Throttled("429"), 3, PACING)
-    assert (silent.throttled, silent.throttle_s) == (True, None), "one job's refusals do not say how long"
-    assert 0 < silent.due_in_s <= decisions.THROTTLE_CAP_S
-    assert decisions.named_pause_s([decision, silent]) == 7.0
-    assert decisions.named_pause_s([silent]) is None
+def test_a_job_waits_for_as_long_as_the_gateway_asks() -> None:
+    assert decide_submit(Throttled("429", retry_after_s=7.0), 3, PACING).due_in_s == 7.0
+    assert 0 < decide_submit(Throttled("429"), 3, PACING).due_in_s <= retry.THROTTLED.cap_s
 
 
-def test_a_key_that_does_not_work_suspends_the_account_and_frees_the_job_for_another() -> None:
-    decision = decide_submit(AccountProblem("bad key", kind="auth"), 0, PACING)
-    assert decision.suspend_s == decisions.SUSPEND_S
-    assert decision.patch["account"] is None
-
-
-def test_a_gateways_own_failure_is_tried_a_few_times_and_no_more() -> None:
-    last = decisions.MAX_UNAVAILABLE - 1
-    assert decide_submit(Unavailable("x"), last - 1, PACING).target is S.QUEUED
-    assert decide_submit(Unavailable("x"), last, PACING).target is S.FAILED
-    assert decide_submit(NotSent("x"), 5000, PACING).target is S.QUEUED
+@pytest.mark.parametrize("error", [AccountProblem("bad key"), ModelProblem("closed"), NotServed("404"), NotSent("x")])
+def test_a_job_that_comes_back_is_free_for_another_account(error: GatewayError) -> None:
+    waits = []
+    for refusals in (0, 3, 50_000):
+        decision = decide_submit(error, refusals, PACING, random.Random(1))
+        assert (decision.target, decision.reason) == (S.QUEUED, error.code)
+        assert decision.patch == {**NO_ACCOUNT, "refusals": min(refusals + 1, MAX_COUNT)}
+        waits.append(decision.due_in_s)
+    assert waits == sorted(waits)
+    assert waits[-1] <= 20.0
 
 
 def test_only_refusals_of_the_same_kind_in_a_row_count() -> None:
-    again = a_job(refusals=7, reason="gateway_unavailable")
-    assert refusals_of(again, Unavailable("x")) == 7
-    assert refusals_of(again, NotSent("x")) == refusals_of(a_job(refusals=7, reason="not_sent"), Unavailable("x")) == 0
+    again = a_job(refusals=7, reason="throttled")
+    assert refusals_of(again, Throttled("x")) == 7
+    assert refusals_of(again, NotSent("x")) == refusals_of(a_job(refusals=7, reason="not_sent"), Throttled("x")) == 0
     assert refusals_of(again, Submitted("t")) == 0
-
-
-@pytest.mark.parametrize("error", [Unavailable("500"), NotSent("refused")])
-def test_while_its_gateway_is_away_a_job_waits_and_nothing_counts_against_it(error: GatewayError) -> None:
-    last = decisions.MAX_UNAVAILABLE - 1
-    waits = []
-    for tries in (0, 3, 5000):
-        decision = decide_submit(error, last, PACING, random.Random(1), away=tries)
-        assert (decision.target, decision.reason) == (S.QUEUED, error.code)
-        assert decision.patch["setbacks"] == min(tries + 1, MAX_COUNT)
-        assert "refusals" not in decision.patch
-        assert decision.patch["account"] is None
-        waits.append(decision.due_in_s)
-    assert waits == sorted(waits)
-    assert waits[0] <= decisions.RETRY_FIRST_S and waits[-1] <= decisions.OUTAGE_RETRY_CAP_S
-
-
-@pytest.mark.parametrize(
-    ("result", "target"),
-    [(Rejected("400"), S.FAILED), (OutcomeUnknown("lost"), S.UNCONFIRMED), (Submitted("t"), S.GENERATING)],
-)
-def test_an_outage_changes_no_other_outcome(result: Submitted | GatewayError, target: JobState) -> None:
-    assert decide_submit(result, 0, PACING, away=1).target is target
-
-
-def test_what_may_be_the_fault_of_the_whole_gateway() -> None:
-    assert all(is_trouble(kind("x")) for kind in (NotSent, Unavailable, OutcomeUnknown))
-    fine = (Submitted("t"), NotTried("the lease was over"), Throttled("429"), Rejected("400"), AccountProblem("401"))
-    assert not any(is_trouble(result) for result in fine)
 
 
 def poll(result: TaskReport | GatewayError, work: Work) -> Decision:

@@ -9,6 +9,7 @@ import pytest
 
 from storage.bucket.objects import StoreUnavailable
 from storage.jobs.enqueue import new_job_id
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker.decisions import Decision
@@ -16,10 +17,8 @@ from worker.transferring.companions import Complete, LastFrameMissing
 from worker.transferring.decisions import (
     DOUBT_AFTER,
     HARD_END,
-    LAST_FRAME_FAILED,
     LAST_FRAME_FOR_S,
     LAST_FRAME_REFUSALS,
-    LAST_FRAME_REFUSED,
     decide_transfer,
 )
 from worker.transferring.fetch import DownloadFailed, UrlNotPublic, UrlRefused
@@ -148,7 +147,7 @@ def without_frame(refused: bool = False, asked: bool = True, **changes: Any) -> 
 
 def test_a_last_frame_that_was_asked_for_is_waited_for_with_the_video_in_hand() -> None:
     decision = without_frame()
-    assert (decision.target, decision.reason) == (S.TRANSFERRING, LAST_FRAME_FAILED)
+    assert (decision.target, decision.reason) == (S.TRANSFERRING, Reason.LAST_FRAME_FAILED)
     assert decision.patch == {
         "object_key": "videos/k.mp4",
         "size_bytes": 5,
@@ -165,7 +164,7 @@ def test_a_last_frame_that_was_asked_for_is_waited_for_with_the_video_in_hand() 
         {"generated_age_s": LAST_FRAME_FOR_S},
         {"expires_in_s": -1.0},
         {"deadline_in_s": 0.0},
-        {"refused": True, "reason": LAST_FRAME_REFUSED, "setbacks": LAST_FRAME_REFUSALS},
+        {"refused": True, "reason": Reason.LAST_FRAME_REFUSED, "setbacks": LAST_FRAME_REFUSALS},
     ],
 )
 def test_a_video_is_not_kept_back_for_its_last_frame_for_ever(changes: dict[str, Any]) -> None:

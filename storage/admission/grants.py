@@ -1,0 +1,236 @@
+"""How many jobs each account may be given now, and if none, why. The one place that decides it.
+
+Schedulers ask with the accounts locked, so that two of them cannot fill one slot; people are shown the same answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from seedance.account import Account
+from seedance.lanes import LANES, model_of
+from storage.admission import circuit_breaker, model_limits
+from storage.admission.accounts import lock_accounts
+from storage.admission.circuit_breaker import WHOLE_ACCOUNT, Breaker, Cause
+from storage.admission.model_limits import ModelLimit
+from storage.admission.slot_limits import SlotLimit
+from storage.admission.usage import Usage, slots_in_use, started_last_minute, total
+from storage.database import Connection
+from storage.settings import Settings
+
+log = logging.getLogger("reelq.admission")
+
+Code = Literal[
+    "suspended", "misrouted", "outage", "throttled", "model_closed", "probing", "slots_taken", "requests_per_minute"
+]
+_CODES: Mapping[str, Code] = {
+    Cause.ACCOUNT: "suspended",
+    Cause.ROUTE: "misrouted",
+    Cause.OUTAGE: "outage",
+    Cause.THROTTLED: "throttled",
+    Cause.MODEL: "model_closed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why an account, or one of its models, is given no job. `values` by code:
+
+    suspended, misrouted, outage, throttled, model_closed, probing: `until`, `since`, `error`; slots_taken: `used`,
+    `most`; requests_per_minute: `most`. Those of a model have `model` too.
+    """
+
+    code: Code
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What an account may be given now: so many jobs in `slots`, and of some models no more than `most` says."""
+
+    account: Account
+    slots: int
+    hold: Hold | None = None
+    """Why there are no slots; None where there are some."""
+    most: Mapping[str, int] = field(default_factory=dict)
+    """By model, where that is fewer than `slots` or may be."""
+    model_holds: Mapping[str, Hold] = field(default_factory=dict)
+    """By model, why it is given none."""
+    half_open: frozenset[str] = frozenset()
+    """Models, or the account as a whole (""), that are tried with few jobs."""
+
+    def hold_of(self, lane: str) -> Hold | None:
+        """Why a job of that lane is not given to this account now, None where it may be."""
+        if self.hold is not None:
+            return self.hold
+        return self.model_holds.get(model_of(self.account.dialect, lane) or "")
+
+    def closed_lanes(self, used_up: Sequence[str] = ()) -> list[str]:
+        """Lanes whose jobs this account cannot be given: it has no such tier, or the model is closed or used up."""
+        closed = {name for name, most in self.most.items() if most <= 0} | set(used_up)
+        names = {lane: model_of(self.account.dialect, lane) for lane in LANES}
+        return [lane for lane, name in names.items() if name is None or name in closed]
+
+
+def grants(conn: Connection, settings: Settings) -> list[Grant]:
+    """The accounts that may submit now, in their configured order; they stay locked until the transaction ends."""
+    names = [account.name for account in settings.accounts]
+    locked = lock_accounts(conn, names) if names else set()
+    if not locked:
+        return []
+    breakers = circuit_breaker.breakers(conn, sorted(locked))
+    if any(not breaker.is_open for breaker in breakers.values()):
+        for account, model in circuit_breaker.close_recovered(conn, sorted(locked)):
+            log.info(
+                "account.recovered account=%s model=%s was=%s", account, model or "*", breakers[account, model].cause
+            )
+            del breakers[account, model]
+    state = _State(conn, settings, breakers, learn=True, names=sorted(locked))
+    found = [state.grant(account) for account in settings.accounts if account.name in locked]
+    return [grant for grant in found if grant.slots > 0]
+
+
+def survey(conn: Connection, settings: Settings) -> list[Grant]:
+    """What every account may be given, for people to read: nothing is locked or changed."""
+    return list(_State(conn, settings, circuit_breaker.breakers(conn)).all().values())
+
+
+class _State:
+    """Everything that decides about a moment's grants, read once."""
+
+    def __init__(
+        self,
+        conn: Connection,
+        settings: Settings,
+        breakers: Mapping[tuple[str, str], Breaker],
+        *,
+        learn: bool = False,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        self._conn = conn
+        self._settings = settings
+        self._breakers = breakers
+        self._learn = learn
+        self._used = slots_in_use(conn, settings.unconfirmed_grace_seconds, names)
+        self._limits = model_limits.model_limits(conn, names)
+        paced = any(account.requests_per_minute is not None for account in settings.accounts)
+        self._started = started_last_minute(conn) if paced else {}
+
+    def all(self) -> dict[str, Grant]:
+        return {account.name: self.grant(account) for account in self._settings.accounts}
+
+    def grant(self, account: Account) -> Grant:
+        by_lane = self._used.get(account.name, {})
+        used = total(by_lane)
+        slots, hold = self._slots(account, used)
+        by_model = _by_model(account, by_lane)
+        most: dict[str, int] = {}
+        holds: dict[str, Hold] = {}
+        half_open = set()
+        known = {model for name, model in (*self._breakers, *self._limits) if name == account.name}
+        for model in known - {WHOLE_ACCOUNT}:
+            in_use = by_model.get(model, Usage())
+            most[model], why = self._model_slots(account, model, in_use)
+            if why is not None:
+                holds[model] = why
+            if (breaker := self._breakers.get((account.name, model))) is not None and not breaker.is_open:
+                half_open.add(model)
+        own = self._breakers.get((account.name, WHOLE_ACCOUNT))
+        if own is not None and not own.is_open:
+            half_open.add(WHOLE_ACCOUNT)
+        return Grant(account, slots, hold, most, holds, frozenset(half_open))
+
+    def _slots(self, account: Account, used: Usage) -> tuple[int, Hold | None]:
+        """How many more jobs the account takes, all models together."""
+        breaker = self._breakers.get((account.name, WHOLE_ACCOUNT))
+        if breaker is not None and breaker.is_open:
+            return 0, _hold_of(breaker)
+        started = self._started.get(account.name, 0)
+        slots = free_slots(account, used, started)
+        hold: Hold | None = Hold("slots_taken", {"used": used.in_flight, "most": account.max_in_flight})
+        if slots < account.max_in_flight - used.in_flight:
+            hold = Hold("requests_per_minute", {"most": account.requests_per_minute})
+        if breaker is not None and breaker.probes - used.starting < slots:
+            slots, hold = breaker.probes - used.starting, _hold_of(breaker, "probing")
+        return (slots, None) if slots > 0 else (0, hold)
+
+    def _model_slots(self, account: Account, model: str, used: Usage) -> tuple[int, Hold | None]:
+        """How many more jobs one model takes."""
+        breaker = self._breakers.get((account.name, model))
+        known = self._limits.get((account.name, model))
+        limit = SlotLimit() if known is None else known.limit
+        if self._learn:
+            limit = self._learnt(account, model, known, used)
+        allowed = limit.allowed(account.max_in_flight)
+        if breaker is not None and breaker.is_open:
+            return 0, _hold_of(breaker)
+        slots, hold = allowed - used.in_flight, Hold("slots_taken", {"used": used.in_flight, "most": allowed})
+        if breaker is not None and breaker.probes - used.starting < slots:
+            slots, hold = breaker.probes - used.starting, _hold_of(breaker, "probing")
+        hold = Hold(hold.code, {**hold.values, "model": model})
+        return (slots, None) if slots > 0 else (0, hold)
+
+    def _learnt(self, account: Account, model: str, known: ModelLimit | None, used: Usage) -> SlotLimit:
+        """What refusals and use have shown of a model's slots since the last look."""
+        before, configured = SlotLimit() if known is None else known.limit, account.max_in_flight
+        limit = before if known is None else after_use(before, used, known.unchanged_s, configured)
+        breaker = self._breakers.get((account.name, model))
+        # While POSTs of the same moment are under way, it cannot be said how many of them are refused.
+        if breaker is not None and breaker.cause == Cause.THROTTLED and not breaker.judged and not used.starting:
+            accepted, refused = circuit_breaker.burst_of(self._conn, account.name, model)
+            circuit_breaker.note_judged(self._conn, account.name, model)
+            # Longer in a row with nothing accepted, it is requests that are counted, not generations.
+            if breaker.openings <= 2 and limit.shows(used.generating - accepted, accepted, refused, breaker.openings):
+                limit = limit.refused(used.generating, configured)
+        if limit != before:
+            model_limits.set_limit(self._conn, account.name, model, limit)
+            lowered = limit.allowed(configured) < before.allowed(configured)
+            log.log(
+                logging.WARNING if lowered else logging.INFO,
+                "account.limit_%s account=%s model=%s from=%d to=%d configured=%d",
+                *("lowered" if lowered else "raised", account.name, model),
+                *(before.allowed(configured), limit.allowed(configured), configured),
+            )
+        return limit
+
+
+def free_slots(account: Account, used: Usage, started: int) -> int:
+    """How many more jobs an account takes by its configuration. `started` counts the POSTs begun in the last minute;
+    those that are claimed are about to begin."""
+    slots = account.max_in_flight - used.in_flight
+    if account.requests_per_minute is not None:
+        slots = min(slots, account.requests_per_minute - started - used.claimed)
+    return slots
+
+
+def after_use(limit: SlotLimit, used: Usage, unchanged_s: float, configured: int) -> SlotLimit:
+    """What a model's use shows of its limit: it is no lower than what was accepted, and where all of it has been in use
+    for a while, some more is tried."""
+    if limit.slots is None:
+        return limit
+    limit = limit.at_least(used.generating, configured)
+    full = used.in_flight >= limit.allowed(configured)
+    return limit.raised(configured) if full and unchanged_s > limit.quiet_s else limit
+
+
+def _by_model(account: Account, by_lane: Mapping[str, Usage]) -> dict[str, Usage]:
+    found: dict[str, Usage] = {}
+    for lane, usage in by_lane.items():
+        model = model_of(account.dialect, lane) if lane in LANES else None
+        found[model or ""] = found.get(model or "", Usage()) + usage
+    return found
+
+
+def code_of(breaker: Breaker) -> Code:
+    """The word for what an open or half-open breaker means."""
+    return _CODES[breaker.cause]
+
+
+def _hold_of(breaker: Breaker, code: Code | None = None) -> Hold:
+    values: dict[str, Any] = {"until": breaker.open_until, "since": breaker.since, "error": breaker.error}
+    if breaker.model != WHOLE_ACCOUNT:
+        values["model"] = breaker.model
+    return Hold(code or code_of(breaker), values)

@@ -1,0 +1,91 @@
+"""Every reason why a job is where it is, and every error code, with one line each.
+
+A reason stands beside the state: two roads into one state have different reasons. The same words are the `error.code`
+of a failed job and the outcome of an attempt. They are a contract: programs compare them, so a word never changes its
+meaning. `docs/reasons.md` and the page's words are tested against this file.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A stable word; `line` says what it means, in a few words for people."""
+
+    line: str
+
+    def __new__(cls, word: str, line: str = "") -> Reason:
+        made = str.__new__(cls, word)
+        made._value_ = word
+        made.line = line
+        return made
+
+    # Waiting in the queue.
+    ENQUEUED = "enqueued", "accepted; waits for a slot"
+    ACCOUNT_MISSING = "account_missing", "its account is not in the worker's configuration"
+    ASSET_PROCESSING = "asset_processing", "the gateway is processing its files"
+    ASSET_NOT_OFFERED = "asset_not_offered", "the account cannot keep files; they are sent another way"
+    OVER_BUDGET = "over_budget", "does not fit into what is left of the budget"
+    NO_PRICE = "no_price", "no price is known in the currency of the budget"
+
+    # The POST.
+    SUBMIT = "submit", "submitting"
+    ACCEPTED = "accepted", "accepted by the gateway"
+    NOT_SENT = "not_sent", "the gateway could not be reached"
+    NOT_TRIED = "not_tried", "not attempted"
+    THROTTLED = "throttled", "too many requests at the gateway"
+    ACCOUNT_PROBLEM = "account_problem", "the gateway refuses the account's key, permission or credit"
+    MODEL_PROBLEM = "model_problem", "this model cannot be used with this account's key"
+    NOT_SERVED = "not_served", "the account's base_url does not lead to the gateway's API"
+    OUTCOME_UNKNOWN = "outcome_unknown", "no clear answer: the gateway may have accepted it"
+    SUBMIT_LOST = "submit_lost", "the worker stopped during the POST: the gateway may have accepted it"
+
+    # Unconfirmed, and out of it.
+    LOOKING = "looking", "looking for its task at the gateway"
+    HELD = "held", "held for a decision"
+    ADOPTED = "adopted", "its task was found at the gateway"
+    ACCEPTED_LATE = "accepted_late", "an earlier attempt was accepted after all"
+    NOT_SUBMITTED = "not_submitted", "proven not accepted"
+    PROVEN_NOT_SUBMITTED = "proven_not_submitted", "proven not accepted; submitted again"
+    RESUBMITTED = "resubmitted", "submitted again by hand"
+    RESUBMITTED_BY_POLICY = "resubmitted_by_policy", "submitted again by the policy"
+    ABANDONED = "abandoned", "given up by hand"
+
+    # Generating.
+    GENERATING = "generating", "generating"
+    STATUS_UNKNOWN = "status_unknown", "the gateway reports a status that is not known"
+    BAD_ANSWER = "bad_answer", "the gateway's answer cannot be read"
+    GATEWAY_UNAVAILABLE = "gateway_unavailable", "the gateway does not answer as documented"
+    GATEWAY_ERROR = "gateway_error", "the gateway reported an error"
+    TASK_UNKNOWN = "task_unknown", "the gateway does not know the task"
+    RESULT_MISSING = "result_missing", "finished without a link"
+    GENERATED = "generated", "generated"
+    CANCEL_TOO_LATE = "cancel_too_late", "too late to cancel free of charge"
+
+    # Transferring.
+    DOWNLOAD_FAILED = "download_failed", "the download failed"
+    STORE_UNAVAILABLE = "store_unavailable", "the object store does not accept the video"
+    WRONG_CONTENT = "wrong_content", "the download is not a video"
+    URL_REFUSED = "url_refused", "its link was refused; a fresh one is requested"
+    URL_NOT_PUBLIC = "url_not_public", "its link leads to a private address"
+    VIDEO_EXPIRING = "video_expiring", "its link expires soon"
+    LAST_FRAME_FAILED = "last_frame_failed", "its last frame could not be copied"
+    LAST_FRAME_REFUSED = "last_frame_refused", "the link of its last frame was refused"
+
+    # Ended.
+    STORED = "stored", "stored and verified"
+    CANCELLED = "cancelled", "cancelled before it was submitted"
+    CANCELLED_UPSTREAM = "cancelled_upstream", "cancelled at the gateway"
+    DISCARDED = "discarded", "discarded; it is billed if it was generated"
+    INVALID_REQUEST = "invalid_request", "the gateway refuses the request"
+    INPUT_GONE = "input_gone", "one of its files is no longer in the bucket"
+    MODERATION_BLOCKED = "moderation_blocked", "refused for its content"
+    ASSET_FAILED = "asset_failed", "the gateway could not process one of its files"
+    DEADLINE_EXCEEDED = "deadline_exceeded", "the deadline passed"
+    GENERATION_TIMEOUT = "generation_timeout", "generating took too long"
+    GENERATION_FAILED = "generation_failed", "the generation failed"
+    EXPIRED_UPSTREAM = "expired_upstream", "the task expired at the gateway"
+    GATEWAY_LOST = "gateway_lost", "the gateway lost its upstream task"
+    TASK_LOST = "task_lost", "the gateway lost the task"
+    VIDEO_EXPIRED = "video_expired", "its link expired before the video was copied"

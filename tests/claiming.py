@@ -1,0 +1,49 @@
+"""Claims for tests that are about jobs, not about admission: one account with as many slots as are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from seedance.account import Account
+from storage.admission import circuit_breaker
+from storage.admission.circuit_breaker import Cause, Failure
+from storage.admission.fair_share import FairShare
+from storage.admission.grants import Grant
+from storage.database import Connection
+from storage.leases import Claimed
+
+
+def grant_of(
+    name: str,
+    gateway: str,
+    slots: int,
+    *,
+    models: Mapping[str, str] | None = None,
+    most: Mapping[str, int] | None = None,
+) -> Grant:
+    """A grant of so many slots. `models`: the account's own model names; `most`: by model, how many at most."""
+    fields = {"name": name, "gateway": gateway, "api_key": "sk-test", "models": dict(models or {})}
+    return Grant(Account.model_validate(fields), slots, most=dict(most or {}))
+
+
+def claim_submits(
+    conn: Connection,
+    name: str,
+    gateway: str,
+    limit: int,
+    lease_s: float,
+    *,
+    models: Mapping[str, str] | None = None,
+    most: Mapping[str, int] | None = None,
+) -> list[Claimed]:
+    """Lease queued jobs for an account that may have as many."""
+    return FairShare(conn, grant_of(name, gateway, limit, models=models, most=most), lease_s).claim(limit)
+
+
+def close_account(
+    conn: Connection, account: str, cause: Cause, message: str, *, model: str = "", code: str = "account_problem"
+) -> None:
+    """Open a breaker for an hour, as after a failure."""
+    error = {"code": code, "message": message}
+    circuit_breaker.lock_account(conn, account)
+    circuit_breaker.open_breaker(conn, account, model, Failure(cause, error, lambda _: 3600.0))

@@ -36,6 +36,7 @@ MAX_ANSWER_BYTES = 4 * 2**20
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 30.0
 PIECE_BYTES = 256 * 1024
+LIST_PAGE = 100  # an Ark task is about 1 kB as JSON, and much larger with long prompts
 
 # Raised before the first byte of a request is written; everything else may come after it.
 _BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
@@ -90,7 +91,7 @@ class GatewayClient:
     ) -> None:
         self.account = account
         self.dialect = dialect
-        self._key = account.key()
+        self._key, self._user = account.key(), account.user()
         self._base_url = str(URL(base_url_of(account, dialect))).rstrip("/")
         self._timeouts: Mapping[Operation, float] = {
             "submit": submit_timeout_s,
@@ -145,15 +146,24 @@ class GatewayClient:
             return False
         return True
 
-    async def list_tasks(self, page: int) -> TaskPage:
-        """One page of the account's tasks, the newest first, pages counted from 1.
+    async def list_tasks(
+        self, page: int, *, since: float | None = None, until: float | None = None, flex: bool = False
+    ) -> TaskPage:
+        """One page of the account's tasks, the newest first, pages counted from 1, as large as the gateway allows.
+
+        `since`, `until`, `flex`: as in `Dialect.list_call`.
 
         Raises:
-            GatewayError: the list could not be had, or the gateway has none.
+            GatewayError: the list could not be had, or the gateway has none for this account.
         """
-        call = self.dialect.list_call(page=page)
+        limits = self.dialect.capabilities().list_limits
+        call = None
+        if limits is not None and self.account.can_list:
+            size = min(limits.page_size, LIST_PAGE)
+            call = self.dialect.list_call(page=page, page_size=size, since=since, until=until, flex=flex)
         if call is None:
-            raise BadAnswer("the gateway lists no tasks", gateway=self.dialect.name, operation="list")
+            message = "the gateway lists no tasks for this account"
+            raise BadAnswer(message, gateway=self.dialect.name, operation="list")
         return self.dialect.read_list(await self._exchange("list", call))
 
     async def query_many(self, task_ids: Sequence[str]) -> dict[str, TaskReport]:
@@ -189,7 +199,7 @@ class GatewayClient:
         if 200 <= answer.status < 300:
             return answer
         error = self.dialect.read_error(operation, answer)
-        error.message = redact(error.message, self._key)
+        error.message = redact(error.message, self._key, *(self._user or ())[:1])
         raise error
 
     async def _send(self, call: WireCall, limit_s: float) -> WireAnswer:
@@ -200,7 +210,7 @@ class GatewayClient:
             call.method,
             URL(f"{self._base_url}{call.path}{query}", encoded=True),
             data=_body(content),
-            headers={"Content-Type": call.content_type} if content is not None else None,
+            headers=self._headers(call, content),
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s),
         ) as response:
@@ -211,6 +221,13 @@ class GatewayClient:
                     raise AnswerTooLarge(f"more than {MAX_ANSWER_BYTES} bytes")
             headers = {name.lower(): value for name, value in response.headers.items()}
             return WireAnswer(response.status, headers, bytes(body))
+
+    def _headers(self, call: WireCall, content: bytes | None) -> dict[str, str]:
+        """What a call sends beside, or instead of, what every call does."""
+        headers = {"Content-Type": call.content_type} if content is not None else {}
+        if call.as_user and self._user is not None:
+            headers |= self.dialect.user_headers(*self._user)
+        return headers
 
     def _connections(self) -> aiohttp.ClientSession:
         """Made with the first call, on the loop that this client then lives on."""

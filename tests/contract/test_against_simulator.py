@@ -246,7 +246,7 @@ def test_ark_lists_tasks_with_the_seeds_of_their_attempts(url: str) -> None:
     ark = DIALECTS["ark"]
     with_client(url, ark, lambda client: generate(client, FOX, AttemptOptions(seed=11)))
     with ark_over(url) as http:
-        newest = ark.read_list(sent(http, ark.list_call(page_size=1, status=TaskStatus.SUCCEEDED)))
+        newest = ark.read_list(sent(http, ark.list_call(page_size=1)))
         (task,) = newest.tasks
         assert newest.total is not None and newest.total >= 1
         assert (task.report.seed, task.model, task.report.status) == (11, ark.model_for(FOX), TaskStatus.SUCCEEDED)
@@ -256,7 +256,7 @@ def test_ark_lists_tasks_with_the_seeds_of_their_attempts(url: str) -> None:
     many = with_client(url, ark, lambda client: client.query_many([task.task_id, "cgt-unknown"]))
     assert {task_id: report.seed for task_id, report in many.items()} == {task.task_id: 11}
     with ark_over(url) as http:
-        assert ark.read_list(sent(http, ark.list_call(status=TaskStatus.EXPIRED))).tasks == ()
+        assert ark.read_list(sent(http, ark.list_call(flex=True))).tasks == ()
 
 
 def test_ark_cancels_what_is_queued_and_refuses_what_runs() -> None:

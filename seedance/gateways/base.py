@@ -160,6 +160,8 @@ class Dialect(ABC):
     """How long a video's URL lives when the URL itself does not say."""
     refresh_s: ClassVar[float] = 0.0
     """How often the gateway itself learns something new; polling faster is useless."""
+    gateway_names: ClassVar[frozenset[str]] = frozenset()
+    """All of the registry, which sets this: an object under any other name in `gateway_options` is a mistake."""
 
     @abstractmethod
     def capabilities(self) -> Capabilities:
@@ -180,8 +182,11 @@ class Dialect(ABC):
         return self
 
     def options(self, request: GenerationRequest) -> dict[str, Any]:
-        """The gateway options of a request that are meant for this gateway."""
-        return dict(request.options_for(self.name))
+        """The gateway options of a request that are meant for this gateway, or for none that there is."""
+        known = self.gateway_names | {self.name}
+        given = request.gateway_options.items()
+        astray = {name: value for name, value in given if isinstance(value, dict) and name not in known}
+        return request.options_for(self.name) | astray
 
     def refusals(self, request: GenerationRequest) -> list[Problem]:
         """What this gateway cannot do of what is asked; empty when it can serve the request."""

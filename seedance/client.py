@@ -23,12 +23,20 @@ from seedance.errors import (
     NotSent,
     Operation,
     OutcomeUnknown,
-    Rejected,
-    TaskUnknown,
+    TooLate,
     Unavailable,
     redact,
 )
-from seedance.gateways.base import AttemptOptions, Dialect, Submitted, TaskPage, TaskReport, WireAnswer, WireCall
+from seedance.gateways.base import (
+    AttemptOptions,
+    CancelOutcome,
+    Dialect,
+    Submitted,
+    TaskPage,
+    TaskReport,
+    WireAnswer,
+    WireCall,
+)
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 
@@ -131,20 +139,21 @@ class GatewayClient:
         answer = await self._exchange("query", self.dialect.query_call(task_id))
         return self.dialect.read_report(answer)
 
-    async def cancel(self, task_id: str) -> bool:
-        """Cancel a task that has not begun. False: the gateway has no such call, or it is too late.
+    async def cancel(self, task_id: str) -> CancelOutcome:
+        """Cancel a task that has not begun.
 
         Raises:
-            GatewayError: the question was not answered; asking again is harmless.
+            TaskUnknown: the gateway says with its own code that it has no such task.
+            GatewayError: the question was not answered, or not clearly; asking again is harmless.
         """
         call = self.dialect.cancel_call(task_id)
         if call is None:
-            return False
+            return CancelOutcome.NOT_OFFERED
         try:
             await self._exchange("cancel", call)
-        except (Rejected, TaskUnknown):
-            return False
-        return True
+        except TooLate:
+            return CancelOutcome.TOO_LATE
+        return CancelOutcome.CANCELLED
 
     async def list_tasks(
         self, page: int, *, since: float | None = None, until: float | None = None, flex: bool = False

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from seedance.errors import GatewayError, Operation
 from seedance.gateways import ark_task
 from seedance.gateways.answers import count_of, object_of, read_json, text_of, unix_time_of, word_of
-from seedance.gateways.ark_codes import ark_class, blamed, moderation
+from seedance.gateways.ark_codes import FORM
 from seedance.gateways.base import (
     AttemptOptions,
     Dialect,
@@ -38,8 +38,7 @@ from seedance.gateways.capabilities import (
     Option,
     TierLimits,
 )
-from seedance.gateways.http_errors import build_error
-from seedance.gateways.new_api import read_body
+from seedance.gateways.http_errors import read_error
 from seedance.media import MediaKind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, Modality, Resolution, Tier
@@ -182,12 +181,7 @@ class Ark(Dialect):
         return report
 
     def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
-        body = read_body(answer.body)
-        kind = ark_class(body.code, body.message)
-        details: dict[str, Any] = {}
-        if kind == "moderated":
-            details = (moderation(body.code) or {}) | {"offending": blamed(body.param, body.message)}
-        return build_error(self.name, operation, answer, body, kind, **details)
+        return read_error(self.name, operation, answer, FORM)
 
     def callback_is_unfinished(self, body: bytes) -> bool:
         """Ark calls at each change of a task's state, with what the query would answer."""

@@ -69,6 +69,14 @@ class Submitted:
     task_id: str
 
 
+class CancelOutcome(StrEnum):
+    """What became of a wish to cancel a task. No answer at all, or an unclear one, is a `GatewayError` instead."""
+
+    CANCELLED = "cancelled"  # it had not begun, and never will
+    TOO_LATE = "too_late"  # the gateway refuses with its own code: the task runs, or has ended
+    NOT_OFFERED = "not_offered"  # the gateway has no such call
+
+
 class TaskStatus(StrEnum):
     """A gateway's many status words, in ours."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from seedance.gateways import ark_task, new_api
 from seedance.gateways.answers import first_url, object_of, percent_of, seed_of, text_of, usage_of, word_of
-from seedance.gateways.ark_codes import ark_class
+from seedance.gateways.ark_codes import is_ark_code
 from seedance.gateways.base import TaskFailure, TaskReport, TaskStatus
 
 STATUSES = {
@@ -55,7 +55,7 @@ def _outcome(task: Mapping[str, Any], inner: Mapping[str, Any]) -> tuple[TaskSta
     if TaskStatus.FAILED in (outer, within):
         failure = ark_task.failure_of(inner) or new_api.failure_of(text_of(task.get("fail_reason")))
         unseen = within in (TaskStatus.QUEUED, TaskStatus.RUNNING) and failure.code == "generation_failed"
-        if failure.code == "gateway_lost" or (unseen and ark_class(failure.gateway_code, failure.message) is None):
+        if failure.code == "gateway_lost" or (unseen and not is_ark_code(failure.gateway_code)):
             # Ark never said that it failed: the gateway only lost sight of it.
             return TaskStatus.LOST, TaskFailure("gateway_lost", failure.message, failure.gateway_code, retryable=True)
         return TaskStatus.FAILED, failure

@@ -12,7 +12,9 @@ from storage.admission.accounts import Rest
 from storage.database import Connection
 
 DOUBTFUL = "outcome_unknown"
-FAILED = ("not_sent", "gateway_unavailable", DOUBTFUL)
+ONE_AT_A_TIME = (DOUBTFUL, "not_served")
+"""Outcomes after which one job at a time is tried, and rarely: each may leave a doubt, or cost a second generation."""
+FAILED = ("not_sent", "gateway_unavailable", *ONE_AT_A_TIME)
 """Outcomes of attempts that may be the gateway's fault as a whole."""
 JOBS_IN_A_ROW = 4
 """So many jobs that failed without an acceptance in between are an outage. Those that others were accepted beside fail
@@ -22,7 +24,7 @@ REST_S, REST_CAP_S, REST_GROWTH = 1.0, 15.0, 1.25
 """How long an account rests at first, at most, and how many times as long after each probe that fails. A POST that is
 refused costs nothing, and nobody should wait long for the gateway that is back."""
 DOUBTFUL_REST_S, DOUBTFUL_REST_CAP_S, DOUBTFUL_REST_GROWTH = 5.0, 120.0, 2.0
-"""The same where there is no clear answer: each probe leaves a job for a person to look at."""
+"""The same where one job at a time is tried."""
 
 _LOCK: LiteralString = """
 SELECT suspended_until IS NOT NULL, coalesce(suspended_until > now(), false) FROM account_states
@@ -89,7 +91,7 @@ def blame(
 
 
 def _rest(conn: Connection, name: str, error: Mapping[str, Any]) -> Rest | None:
-    if error.get("code") == DOUBTFUL:
+    if error.get("code") in ONE_AT_A_TIME:
         first_s, cap_s, growth = DOUBTFUL_REST_S, DOUBTFUL_REST_CAP_S, DOUBTFUL_REST_GROWTH
     else:
         first_s, cap_s, growth = REST_S, REST_CAP_S, REST_GROWTH

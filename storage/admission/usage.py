@@ -8,7 +8,7 @@ from typing import LiteralString
 
 from psycopg.rows import class_row, dict_row
 
-from storage.admission.circuit_breaker import DOUBTFUL
+from storage.admission.circuit_breaker import ONE_AT_A_TIME
 from storage.admission.fair_share import claim_submits as claim_submits
 from storage.admission.slot_limits import SlotLimit, probes
 from storage.database import Connection
@@ -25,7 +25,7 @@ ON CONFLICT (name) DO UPDATE SET max_in_flight = excluded.max_in_flight
 """
 _LOCK: LiteralString = """
 SELECT name, suspended_until IS NOT NULL AS suspended,
-       outage AND coalesce(error ->> 'code' <> %(doubtful)s, false) AS away, throttles,
+       outage AND coalesce(error ->> 'code' <> ALL(%(one_at_a_time)s), false) AS away, throttles,
        slot_limit, slot_step, slot_wait_s,
        coalesce(greatest(suspended_until, throttled_until) > now() - make_interval(secs => %(lately_s)s), false)
            AS refused_lately,
@@ -106,7 +106,9 @@ def lock_accounts(conn: Connection, limits: Mapping[str, int]) -> dict[str, Lock
     names = list(limits)
     conn.execute(_ENSURE, {"names": names, "limits": list(limits.values())})
     with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_LOCK, {"names": names, "doubtful": DOUBTFUL, "lately_s": LATELY_S}).fetchall()
+        rows = cursor.execute(
+            _LOCK, {"names": names, "one_at_a_time": list(ONE_AT_A_TIME), "lately_s": LATELY_S}
+        ).fetchall()
     return {
         row["name"]: LockedAccount(
             row["name"],

@@ -23,7 +23,15 @@ SUBMIT_BATCH = 50
 # For so long an unconfirmed job counts as one that generates. Not for the whole grace: a burst of lost answers would
 # stop the account, and if their tasks do run, the gateway says "too many" by itself.
 UNCONFIRMED_SLOT_S = 120.0
-FAILED_BEFORE = ("account_problem", "not_sent", "gateway_unavailable", "throttled")
+FAILED_BEFORE = (
+    "account_problem",
+    "model_problem",
+    "not_sent",
+    "not_served",
+    "input_not_ready",
+    "gateway_unavailable",
+    "throttled",
+)
 
 
 @dataclass(frozen=True, slots=True)

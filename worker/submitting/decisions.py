@@ -9,7 +9,10 @@ from typing import Any
 from seedance.errors import (
     AccountProblem,
     GatewayError,
+    InputNotReady,
+    ModelProblem,
     NotSent,
+    NotServed,
     NotTried,
     OutcomeUnknown,
     Rejected,
@@ -23,7 +26,7 @@ from worker.decisions import MAX_COUNT, Decision
 from worker.polling.pacing import PollPacing
 from worker.retry import backoff_s
 
-MAX_UNAVAILABLE = 8  # a gateway's own 500: worth a few more tries, then a person should look
+MAX_UNAVAILABLE = 8  # tries of what may pass by itself, then a person should look
 
 
 RETRY_FIRST_S, RETRY_CAP_S = 1.0, 60.0
@@ -53,7 +56,7 @@ def decide_submit(
     fault is the gateway's as a whole and will not fail the job, which was tried so often meanwhile; None: it is not.
     """
     match result:
-        case NotSent() | Unavailable() if away is not None and is_trouble(result):
+        case NotSent() | NotServed() | Unavailable() if away is not None and is_trouble(result):
             return _wait_out(result, away, rng)
         case Submitted():
             patch = {"gateway_task_id": result.task_id, "setbacks": 0, "refusals": 0}
@@ -63,13 +66,13 @@ def decide_submit(
             if wait_s is None:
                 wait_s = backoff_s(refusals + 1, THROTTLE_FIRST_S, THROTTLE_CAP_S, rng)
             return _requeue(result, refusals, wait_s, throttled=True, throttle_s=result.retry_after_s)
-        case NotSent():
+        case NotSent() | NotServed():  # never the job's fault, however often
             return _requeue(result, refusals, backoff_s(refusals + 1, RETRY_FIRST_S, RETRY_CAP_S, rng))
-        case Unavailable() if refusals + 1 < MAX_UNAVAILABLE:
+        case InputNotReady() | Unavailable() if refusals + 1 < MAX_UNAVAILABLE:
             return _requeue(result, refusals, backoff_s(refusals + 1, RETRY_FIRST_S, RETRY_CAP_S, rng))
-        case AccountProblem():
+        case AccountProblem() | ModelProblem():
             return _requeue(result, refusals, RETRY_FIRST_S, suspend_s=SUSPEND_S)
-        case Rejected() | Unavailable():
+        case Rejected() | InputNotReady() | Unavailable():
             return Decision(JobState.FAILED, result.code, patch={"error": result.as_dict()})
         case _:  # OutcomeUnknown, and whatever else is not proof that the gateway did not take it
             code = result.code if isinstance(result, OutcomeUnknown) else OutcomeUnknown.code
@@ -87,8 +90,9 @@ def refusals_of(work: Work, result: Submitted | GatewayError) -> int:
 
 
 def is_trouble(result: Submitted | GatewayError) -> bool:
-    """What a gateway that is away answers, and what its silence becomes."""
-    return isinstance(result, NotSent | Unavailable | OutcomeUnknown) and not isinstance(result, NotTried)
+    """What a gateway that is away answers, and what its silence becomes. `Unavailable`: of a question before a POST."""
+    trouble = NotSent | NotServed | Unavailable | OutcomeUnknown
+    return isinstance(result, trouble) and not isinstance(result, NotTried)
 
 
 def _wait_out(error: GatewayError, setbacks: int, rng: random.Random | None) -> Decision:

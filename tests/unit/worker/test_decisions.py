@@ -12,8 +12,11 @@ from seedance.errors import (
     AccountProblem,
     BadAnswer,
     GatewayError,
+    InputNotReady,
+    ModelProblem,
     Moderated,
     NotSent,
+    NotServed,
     NotTried,
     OutcomeUnknown,
     Rejected,
@@ -21,13 +24,13 @@ from seedance.errors import (
     Throttled,
     Unavailable,
 )
-from seedance.gateways.base import Submitted, TaskFailure, TaskReport, TaskStatus
+from seedance.gateways.base import CancelOutcome, Submitted, TaskFailure, TaskReport, TaskStatus
 from seedance.gateways.registry import DIALECTS
 from storage.jobs.enqueue import new_job_id
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker.decisions import MAX_COUNT, Decision
-from worker.polling.decisions import decide_poll
+from worker.polling.decisions import decide_cancel, decide_poll
 from worker.polling.pacing import PollPacing
 from worker.submitting import decisions
 from worker.submitting.decisions import decide_submit, is_trouble, refusals_of
@@ -69,8 +72,11 @@ def a_job(**changes: Any) -> Work:
         (Submitted("t1"), S.GENERATING),
         (NotSent("refused"), S.QUEUED),
         (Throttled("429"), S.QUEUED),
-        (Unavailable("500 in its own words"), S.QUEUED),
+        (NotServed("404"), S.QUEUED),
+        (InputNotReady("timeout while fetching resource"), S.QUEUED),
+        (Unavailable("a question before the POST"), S.QUEUED),
         (AccountProblem("401"), S.QUEUED),
+        (ModelProblem("not activated"), S.QUEUED),
         (Rejected("400"), S.FAILED),
         (Moderated("no"), S.FAILED),
         (OutcomeUnknown("read timeout"), S.UNCONFIRMED),
@@ -90,7 +96,16 @@ def test_only_proof_that_nothing_was_taken_puts_a_job_back() -> None:
         return [kind, *(below for sub in kind.__subclasses__() for below in tree(sub))]
 
     requeued = {kind for kind in tree(GatewayError) if decide_submit(kind("x"), 0, PACING).target is S.QUEUED}
-    assert requeued == {NotSent, NotTried, Throttled, Unavailable, AccountProblem}
+    assert requeued == {
+        NotSent,
+        NotTried,
+        NotServed,
+        Throttled,
+        InputNotReady,
+        Unavailable,
+        AccountProblem,
+        ModelProblem,
+    }
 
 
 def test_a_throttle_slows_the_whole_account_for_as_long_as_the_gateway_asks() -> None:
@@ -110,11 +125,18 @@ def test_a_key_that_does_not_work_suspends_the_account_and_frees_the_job_for_ano
     assert decision.patch["account"] is None
 
 
-def test_a_gateways_own_failure_is_tried_a_few_times_and_no_more() -> None:
+@pytest.mark.parametrize("kind", [Unavailable, InputNotReady])
+def test_what_may_pass_by_itself_is_tried_a_few_times_and_no_more(kind: type[GatewayError]) -> None:
     last = decisions.MAX_UNAVAILABLE - 1
-    assert decide_submit(Unavailable("x"), last - 1, PACING).target is S.QUEUED
-    assert decide_submit(Unavailable("x"), last, PACING).target is S.FAILED
-    assert decide_submit(NotSent("x"), 5000, PACING).target is S.QUEUED
+    assert decide_submit(kind("x"), last - 1, PACING).target is S.QUEUED
+    assert decide_submit(kind("x"), last, PACING).target is S.FAILED
+
+
+@pytest.mark.parametrize("kind", [NotSent, NotServed])
+def test_a_gateway_that_is_not_there_never_fails_a_job(kind: type[GatewayError]) -> None:
+    decision = decide_submit(kind("x"), 5000, PACING)
+    assert (decision.target, decision.suspend_s) == (S.QUEUED, None)
+    assert decision.due_in_s <= decisions.RETRY_CAP_S
 
 
 def test_only_refusals_of_the_same_kind_in_a_row_count() -> None:
@@ -124,7 +146,7 @@ def test_only_refusals_of_the_same_kind_in_a_row_count() -> None:
     assert refusals_of(again, Submitted("t")) == 0
 
 
-@pytest.mark.parametrize("error", [Unavailable("500"), NotSent("refused")])
+@pytest.mark.parametrize("error", [Unavailable("500"), NotSent("refused"), NotServed("404")])
 def test_while_its_gateway_is_away_a_job_waits_and_nothing_counts_against_it(error: GatewayError) -> None:
     last = decisions.MAX_UNAVAILABLE - 1
     waits = []
@@ -148,8 +170,16 @@ def test_an_outage_changes_no_other_outcome(result: Submitted | GatewayError, ta
 
 
 def test_what_may_be_the_fault_of_the_whole_gateway() -> None:
-    assert all(is_trouble(kind("x")) for kind in (NotSent, Unavailable, OutcomeUnknown))
-    fine = (Submitted("t"), NotTried("the lease was over"), Throttled("429"), Rejected("400"), AccountProblem("401"))
+    assert all(is_trouble(kind("x")) for kind in (NotSent, NotServed, Unavailable, OutcomeUnknown))
+    fine = (
+        Submitted("t"),
+        NotTried("the lease was over"),
+        Throttled("429"),
+        InputNotReady("400"),
+        Rejected("400"),
+        AccountProblem("401"),
+        ModelProblem("404"),
+    )
     assert not any(is_trouble(result) for result in fine)
 
 
@@ -233,3 +263,34 @@ def test_a_generation_that_outlives_its_deadline_fails() -> None:
     assert poll(running, a_job(deadline_in_s=-1.0)).patch["error"]["code"] == "deadline_exceeded"
     assert poll(Unavailable("x"), a_job(deadline_in_s=-1.0)).patch["error"]["code"] == "deadline_exceeded"
     assert poll(running, a_job(submitted_age_s=172801.0)).patch["error"]["code"] == "generation_timeout"
+
+
+QUEUED, RUNNING = TaskReport(TaskStatus.QUEUED, "queued"), TaskReport(TaskStatus.RUNNING, "running")
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome", "wanted", "target", "reason", "wish_is_kept"),
+    [
+        (QUEUED, CancelOutcome.CANCELLED, "keep", S.CANCELLED, "cancelled_upstream", True),
+        (QUEUED, CancelOutcome.TOO_LATE, "keep", S.GENERATING, "cancel_too_late", False),
+        (QUEUED, CancelOutcome.NOT_OFFERED, "keep", S.GENERATING, "cancel_too_late", False),
+        (RUNNING, None, "keep", S.GENERATING, "cancel_too_late", False),
+        (QUEUED, None, "keep", S.GENERATING, "generating", True),
+        (Unavailable("502"), None, "keep", S.GENERATING, "gateway_unavailable", True),
+        (RUNNING, None, "discard", S.CANCELLED, "discarded", True),
+        (SUCCEEDED, None, "keep", S.TRANSFERRING, "generated", True),
+    ],
+)
+def test_what_a_wish_to_cancel_becomes(
+    result: TaskReport | GatewayError,
+    outcome: CancelOutcome | None,
+    wanted: str,
+    target: JobState,
+    reason: str,
+    *,
+    wish_is_kept: bool,
+) -> None:
+    """A cancel call that was not answered is no refusal: the wish stays, and the gateway is asked again."""
+    decision = decide_cancel(result, outcome, wanted, poll(result, a_job()))
+    assert (decision.target, decision.reason) == (target, reason)
+    assert ("cancel_request" not in decision.patch) == wish_is_kept

@@ -21,7 +21,7 @@ from seedance.delivery import Delivery, delivery_of
 from seedance.gateways.base import AttemptOptions
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
-from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest, Modality
+from seedance.request import AUTO_DURATION, GenerationRequest, Modality
 from storage.jobs.records import JobView
 from storage.settings import Settings
 
@@ -166,9 +166,7 @@ def _answer(
 
 def _seed_of_attempt(account: Account, request: GenerationRequest) -> int | None:
     """Where a gateway lists its tasks with their seeds, each attempt gets its own, by which it can be found again."""
-    able = account.dialect.capabilities()
-    named = request.seed is not None and request.seed != RANDOM_SEED
-    return _OWN_SEED if able.list and "seed" in able.flags and not named else None
+    return _OWN_SEED if "seed" in account.dialect.marks(request) else None
 
 
 def _callback_url(account: Account, settings: Settings) -> str | None:

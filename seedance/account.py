@@ -32,7 +32,8 @@ def _check_gateway(value: str) -> str:
 class Account(BaseModel):
     """A gateway account: where it is, its key, and how much it may be used at once.
 
-    Either `api_key` or `api_key_env` (the environment variable that holds it) must be given.
+    Either `api_key` or `api_key_env` (the environment variable that holds it) must be given. `user_token` or
+    `user_token_env` go with `user_id`: both or neither.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +44,12 @@ class Account(BaseModel):
     """None: the gateway's own."""
     api_key: SecretStr | None = None
     api_key_env: str | None = None
+    user_token: SecretStr | None = None
+    """The access token of the account's user at a new-api gateway (its dashboard: personal settings), with which the
+    gateway lists its tasks. None: the gateway is not asked for lists."""
+    user_token_env: str | None = None
+    user_id: Annotated[int, Field(ge=1)] | None = None
+    """That user's number."""
     max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 10
     """Generations at once."""
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
@@ -84,6 +91,9 @@ class Account(BaseModel):
             yield Problem(f"{where}.models", exc.problems[0].message)
         if self.assets and not dialect.capabilities().assets:
             yield Problem(f"{where}.assets", f"{self.gateway} takes no assets through its API")
+        limits = dialect.capabilities().list_limits
+        if self.user_id is not None and not (limits is not None and limits.needs_user):
+            yield Problem(f"{where}.user_id", f"{self.gateway} has no list of tasks that a user's token opens")
         for index, rate in enumerate(self.rates):
             if rate.gateway != self.gateway:
                 yield Problem(f"{where}.rates[{index}].gateway", f"must be {self.gateway}, or left out")
@@ -92,6 +102,10 @@ class Account(BaseModel):
     def _check_key(self) -> Self:
         if (self.api_key is None) == (self.api_key_env is None):
             raise ValueError("give exactly one of api_key and api_key_env")
+        if self.user_token is not None and self.user_token_env is not None:
+            raise ValueError("give at most one of user_token and user_token_env")
+        if (self.user_token is None and self.user_token_env is None) != (self.user_id is None):
+            raise ValueError("give user_token (or user_token_env) and user_id together, or neither")
         return self
 
     @cached_property
@@ -104,27 +118,39 @@ class Account(BaseModel):
         """The tiers this account can serve."""
         return tuple(self.dialect.capabilities().tiers)
 
+    @property
+    def can_list(self) -> bool:
+        """Whether the gateway lists the tasks of this account: on new-api's gateways only with `user_token`."""
+        limits = self.dialect.capabilities().list_limits
+        return limits is not None and (not limits.needs_user or self.user_id is not None)
+
     def key(self) -> str:
         """The secret itself; for the Authorization header only.
 
         Raises:
             InvalidInput: the environment variable is not set, or the key cannot stand in a header.
         """
-        if self.api_key is not None:
-            field, key = "api_key", self.api_key.get_secret_value()
+        return self._secret("api_key", self.api_key, self.api_key_env)
+
+    def user(self) -> tuple[str, str] | None:
+        """The user's access token, for a header only, and the user's number; None where the account has none.
+
+        Raises:
+            InvalidInput: as `key`.
+        """
+        if self.user_id is None:
+            return None
+        return self._secret("user_token", self.user_token, self.user_token_env), str(self.user_id)
+
+    def _secret(self, field: str, value: SecretStr | None, env: str | None) -> str:
+        if value is not None:
+            secret = value.get_secret_value()
         else:
-            field, key = "api_key_env", os.environ.get(self.api_key_env or "", "")
-            if not key:
-                raise InvalidInput(
-                    [
-                        Problem(
-                            f"accounts.{self.name}.{field}",
-                            f"{self.api_key_env} is not set in the environment",
-                        )
-                    ]
-                )
-        if not key or not key.isascii() or not key.isprintable() or key != key.strip():
-            raise InvalidInput(
-                [Problem(f"accounts.{self.name}.{field}", "is empty, or holds blanks or control characters")]
-            )
-        return key
+            field, secret = f"{field}_env", os.environ.get(env or "", "")
+            if not secret:
+                message = f"{env} is not set in the environment"
+                raise InvalidInput([Problem(f"accounts.{self.name}.{field}", message)])
+        if not secret or not secret.isascii() or not secret.isprintable() or secret != secret.strip():
+            message = "is empty, or holds blanks or control characters"
+            raise InvalidInput([Problem(f"accounts.{self.name}.{field}", message)])
+        return secret

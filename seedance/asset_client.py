@@ -9,7 +9,7 @@ from typing import TypeVar
 from seedance import assets
 from seedance.assets import AssetStatus, ListedAsset
 from seedance.client import GatewayClient
-from seedance.errors import AccountProblem, GatewayError, NotTried, Rejected
+from seedance.errors import AccountProblem, GatewayError, ModelProblem, NotServed, NotTried
 from seedance.gateways.base import WireAnswer, WireCall
 from seedance.request import Modality
 
@@ -178,8 +178,8 @@ class AssetClient:
 
 
 def not_offered(error: GatewayError) -> bool:
-    """Whether the gateway has no assets for this key, so that links are the way: it says that the model is not for it,
-    or has no such call."""
+    """Whether the gateway has no assets for this key, so that links are the way: it says that their model is not for
+    it, or has no such call."""
     if isinstance(error, AccountProblem):
         return error.kind == "permission"
-    return isinstance(error, Rejected) and error.status in _NO_SUCH_CALL
+    return isinstance(error, ModelProblem) or (isinstance(error, NotServed) and error.status in _NO_SUCH_CALL)

@@ -23,12 +23,20 @@ from seedance.errors import (
     NotSent,
     Operation,
     OutcomeUnknown,
-    Rejected,
-    TaskUnknown,
+    TooLate,
     Unavailable,
     redact,
 )
-from seedance.gateways.base import AttemptOptions, Dialect, Submitted, TaskPage, TaskReport, WireAnswer, WireCall
+from seedance.gateways.base import (
+    AttemptOptions,
+    CancelOutcome,
+    Dialect,
+    Submitted,
+    TaskPage,
+    TaskReport,
+    WireAnswer,
+    WireCall,
+)
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 
@@ -36,6 +44,7 @@ MAX_ANSWER_BYTES = 4 * 2**20
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 30.0
 PIECE_BYTES = 256 * 1024
+LIST_PAGE = 100  # an Ark task is about 1 kB as JSON, and much larger with long prompts
 
 # Raised before the first byte of a request is written; everything else may come after it.
 _BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
@@ -90,7 +99,7 @@ class GatewayClient:
     ) -> None:
         self.account = account
         self.dialect = dialect
-        self._key = account.key()
+        self._key, self._user = account.key(), account.user()
         self._base_url = str(URL(base_url_of(account, dialect))).rstrip("/")
         self._timeouts: Mapping[Operation, float] = {
             "submit": submit_timeout_s,
@@ -130,30 +139,40 @@ class GatewayClient:
         answer = await self._exchange("query", self.dialect.query_call(task_id))
         return self.dialect.read_report(answer)
 
-    async def cancel(self, task_id: str) -> bool:
-        """Cancel a task that has not begun. False: the gateway has no such call, or it is too late.
+    async def cancel(self, task_id: str) -> CancelOutcome:
+        """Cancel a task that has not begun.
 
         Raises:
-            GatewayError: the question was not answered; asking again is harmless.
+            TaskUnknown: the gateway says with its own code that it has no such task.
+            GatewayError: the question was not answered, or not clearly; asking again is harmless.
         """
         call = self.dialect.cancel_call(task_id)
         if call is None:
-            return False
+            return CancelOutcome.NOT_OFFERED
         try:
             await self._exchange("cancel", call)
-        except (Rejected, TaskUnknown):
-            return False
-        return True
+        except TooLate:
+            return CancelOutcome.TOO_LATE
+        return CancelOutcome.CANCELLED
 
-    async def list_tasks(self, page: int) -> TaskPage:
-        """One page of the account's tasks, the newest first, pages counted from 1.
+    async def list_tasks(
+        self, page: int, *, since: float | None = None, until: float | None = None, flex: bool = False
+    ) -> TaskPage:
+        """One page of the account's tasks, the newest first, pages counted from 1, as large as the gateway allows.
+
+        `since`, `until`, `flex`: as in `Dialect.list_call`.
 
         Raises:
-            GatewayError: the list could not be had, or the gateway has none.
+            GatewayError: the list could not be had, or the gateway has none for this account.
         """
-        call = self.dialect.list_call(page=page)
+        limits = self.dialect.capabilities().list_limits
+        call = None
+        if limits is not None and self.account.can_list:
+            size = min(limits.page_size, LIST_PAGE)
+            call = self.dialect.list_call(page=page, page_size=size, since=since, until=until, flex=flex)
         if call is None:
-            raise BadAnswer("the gateway lists no tasks", gateway=self.dialect.name, operation="list")
+            message = "the gateway lists no tasks for this account"
+            raise BadAnswer(message, gateway=self.dialect.name, operation="list")
         return self.dialect.read_list(await self._exchange("list", call))
 
     async def query_many(self, task_ids: Sequence[str]) -> dict[str, TaskReport]:
@@ -189,7 +208,7 @@ class GatewayClient:
         if 200 <= answer.status < 300:
             return answer
         error = self.dialect.read_error(operation, answer)
-        error.message = redact(error.message, self._key)
+        error.message = redact(error.message, self._key, *(self._user or ())[:1])
         raise error
 
     async def _send(self, call: WireCall, limit_s: float) -> WireAnswer:
@@ -200,7 +219,7 @@ class GatewayClient:
             call.method,
             URL(f"{self._base_url}{call.path}{query}", encoded=True),
             data=_body(content),
-            headers={"Content-Type": call.content_type} if content is not None else None,
+            headers=self._headers(call, content),
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s),
         ) as response:
@@ -211,6 +230,13 @@ class GatewayClient:
                     raise AnswerTooLarge(f"more than {MAX_ANSWER_BYTES} bytes")
             headers = {name.lower(): value for name, value in response.headers.items()}
             return WireAnswer(response.status, headers, bytes(body))
+
+    def _headers(self, call: WireCall, content: bytes | None) -> dict[str, str]:
+        """What a call sends beside, or instead of, what every call does."""
+        headers = {"Content-Type": call.content_type} if content is not None else {}
+        if call.as_user and self._user is not None:
+            headers |= self.dialect.user_headers(*self._user)
+        return headers
 
     def _connections(self) -> aiohttp.ClientSession:
         """Made with the first call, on the loop that this client then lives on."""

@@ -3,15 +3,33 @@
 GatewayError
 ├── NotSent          no byte of the request left us: repeat freely
 │   └── NotTried     for a reason of our own, which says nothing about the gateway
+├── NotServed        no gateway of this form is behind the URL: a configuration fault, not the job's; wait, try one
 ├── Throttled        refused for now: repeat after `retry_after_s`
-├── Unavailable      the gateway says in its own words that it failed: nothing was started, repeat a few times
+├── InputNotReady    the gateway could not use a file of the request yet: nothing was started, repeat a few times
+├── Unavailable      a question was not answered: ask again. Never raised for a submit
 ├── OutcomeUnknown   bytes were sent and no clear answer came: it may run and be charged, never repeat on its own
 ├── Rejected         the same request will always be refused
 │   ├── Moderated    refused for its content
 │   └── InputGone    a file that belongs to it is not where it was stored
 ├── AccountProblem   our key, permission or credit: stop using the account, tell a person
-├── TaskUnknown      a query named a task the gateway does not know
-└── BadAnswer        an answer to a query that cannot be read (to a submit: OutcomeUnknown)
+├── ModelProblem     this key may not use this model: stop using the model for the account, other models go on
+├── TaskUnknown      the gateway itself, with its own code, does not know the task
+├── TooLate          the gateway itself, with its own code, refuses to cancel the task
+└── BadAnswer        an answer to a question that cannot be read (to a submit: OutcomeUnknown)
+
+A submit costs money, and a proxy, a cache, a firewall or a load balancer may answer in front of every gateway, before
+or after the gateway took the request. So after the first byte an answer proves that nothing was started only where
+
+* it is in the dialect's own documented error form, and its pair of HTTP status and code is on that dialect's closed
+  list of refusals made before the work (`seedance.gateways.refusals`): Throttled, InputNotReady, Rejected, Moderated,
+  AccountProblem, ModelProblem, and NotServed for "there is no such call here";
+* or the route itself is missing (404 or 405 in any form), or an intermediary answers with a page and a status by which
+  it refuses what it does not pass on (`NO_ROUTE_STATUSES`, `PAGE_STATUSES` in `seedance.gateways.http_errors`):
+  NotServed.
+
+Everything else is OutcomeUnknown: every 5xx that is not on the list, a page with 2xx, 408, 429 or 499, JSON that is not
+the gateway's own, a code that is not listed or comes with another status, an empty body, a 2xx that names no task.
+docs/decisions/0018-refusals-are-a-closed-list.md has the reasons, class by class.
 """
 
 from __future__ import annotations
@@ -117,8 +135,26 @@ class Throttled(GatewayError):
     retry_after_s: float | None = None
 
 
+class NotServed(GatewayError):
+    """No gateway of this form takes the call at the account's `base_url`: 404, 405, or a page of what stands in front.
+
+    It is the configuration's fault, or a deployment's; jobs wait. An answer that lies here costs a second generation,
+    so one job at a time is tried.
+    """
+
+    code = "not_served"
+
+
+class InputNotReady(GatewayError):
+    """The gateway could not fetch a file of the request, or is still checking it. Nothing was started; another try can
+    help, but not for ever."""
+
+    code = "input_not_ready"
+
+
 class Unavailable(GatewayError):
-    """The gateway reports a failure of its own in its own words, before it took the request."""
+    """A question (query, list, cancel, download) was not answered: 5xx, a time-out, a lost connection. Asking again is
+    harmless. Of a submit these are `OutcomeUnknown`."""
 
     code = "gateway_unavailable"
 
@@ -158,18 +194,22 @@ class InputGone(Rejected):
 
 
 class AccountProblem(GatewayError):
-    """The account cannot be used: `kind` is auth (key), billing (credit), permission (model or feature)
-    or configuration (the base URL sends us elsewhere)."""
+    """The account cannot be used at all: `kind` is auth (key), billing (credit) or permission (address, group). What
+    concerns one model alone is a `ModelProblem`."""
 
     code = "account_problem"
-    kind: Literal["auth", "billing", "permission", "configuration"] = "auth"
+    kind: Literal["auth", "billing", "permission"] = "auth"
 
     def as_dict(self) -> dict[str, Any]:
         return super().as_dict() | {"kind": self.kind}
 
 
 class ModelProblem(GatewayError):
-    """This model cannot be used with this key; other models can. `kind` is not_open, unknown_model or limit."""
+    """The account cannot use this one model: only the pair (account, model) is affected.
+
+    `kind`: not_open (not activated, or not for this key), unknown_model (the gateway serves no model or endpoint of
+    that name), limit (the account's own spending limit has paused the model). Nothing was started.
+    """
 
     code = "model_problem"
     kind: Literal["not_open", "unknown_model", "limit"] = "not_open"
@@ -178,16 +218,17 @@ class ModelProblem(GatewayError):
         return super().as_dict() | {"kind": self.kind}
 
 
-class NotServed(GatewayError):
-    """The URL does not lead to this gateway's API: what answered has no such route."""
-
-    code = "not_served"
-
-
 class TaskUnknown(GatewayError):
-    """The gateway does not know the task we asked about (yet, or any more)."""
+    """The gateway says with its own code that it does not know the task (yet, or any more). A proxy's 404 never becomes
+    this."""
 
     code = "task_unknown"
+
+
+class TooLate(GatewayError):
+    """The gateway says with its own code that it cannot cancel the task any more."""
+
+    code = "cancel_too_late"
 
 
 class BadAnswer(GatewayError):

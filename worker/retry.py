@@ -33,6 +33,8 @@ NOT_SENT = Backoff(1.0, 20.0)
 """A POST that never left us, because the gateway could not be reached. Where that is an outage, the account waits."""
 THROTTLED = Backoff(1.0, 15.0)
 """A POST that the gateway refused with "too many" and without a time of its own."""
+INPUT_NOT_READY = Backoff(1.0, 60.0)
+"""A POST refused because the gateway could not fetch or use one of its files yet."""
 REQUEUED = Backoff(1.0, 20.0)
 """A job whose account, model or route failed: what failed rests, and the job is free for another account."""
 TRANSFER = Backoff(0.5, 60.0)
@@ -50,7 +52,7 @@ REFUSED_ACCOUNT = Backoff(10.0, 900.0, 2.0, (1.0, 1.0))
 """The gateway refuses the key or the credit."""
 REFUSED_MODEL = Backoff(10.0, 900.0, 2.0, (1.0, 1.0))
 """The gateway refuses one model to this key."""
-MISROUTED = Backoff(1.0, 15.0, 1.25, (1.0, 1.0))
+MISROUTED = Backoff(2.0, 30.0, 1.5, (1.0, 1.0))
 """The URL does not lead to the gateway's API."""
 TOO_MANY = Backoff(1.0, 15.0, 1.3, (1.0, 1.0))
 """The gateway said "too many" and named no time."""

@@ -5,6 +5,7 @@ What comes out of here can be stored: no NUL characters, no endless strings, no 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,6 +73,25 @@ def seed_of(value: object) -> int | None:
 def unix_time_of(value: object) -> int | None:
     """Seconds since 1970, None for everything that is not a plausible time."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**11 else None
+
+
+def count_of(value: object) -> int | None:
+    """A number of things, None for everything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**11 else None
+
+
+def seconds_of(value: object) -> float | None:
+    """A length in seconds, from 5, 5.0 or "5"; None for everything else. -1 is a length that the model chooses."""
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return seconds if -1 <= seconds < 10**6 else None
+
+
+def flag_of(value: object) -> bool | None:
+    """A flag, None for everything else."""
+    return value if isinstance(value, bool) else None
 
 
 def usage_of(value: object) -> Mapping[str, Any] | None:

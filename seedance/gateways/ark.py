@@ -8,14 +8,16 @@ Source: byteplus-python-sdk-v2, resources/content_generation/tasks.py; https://w
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 from urllib.parse import quote
 
 from seedance.errors import GatewayError, Operation
 from seedance.gateways import ark_task
-from seedance.gateways.answers import object_of, read_json, task_id_of, unix_time_of, word_of
-from seedance.gateways.ark_codes import ark_class, blamed, moderation
+from seedance.gateways.answers import count_of, object_of, read_json, text_of, unix_time_of, word_of
+from seedance.gateways.ark_codes import FORM
 from seedance.gateways.base import (
     AttemptOptions,
     Dialect,
@@ -26,9 +28,17 @@ from seedance.gateways.base import (
     WireAnswer,
     WireCall,
 )
-from seedance.gateways.capabilities import ANY_RATIO, MB, Capabilities, MediaLimits, Option, TierLimits
-from seedance.gateways.http_errors import build_error
-from seedance.gateways.new_api import read_body
+from seedance.gateways.capabilities import (
+    ANY_RATIO,
+    MB,
+    Capabilities,
+    ListLimits,
+    Mark,
+    MediaLimits,
+    Option,
+    TierLimits,
+)
+from seedance.gateways.http_errors import read_error
 from seedance.media import MediaKind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, Modality, Resolution, Tier
@@ -78,6 +88,7 @@ _MEDIA: Mapping[Modality, MediaLimits] = {
     ),
 }
 _EXPIRES = "execution_expires_after"
+_NO_SEEDS = re.compile(r"seedance-2[-.]5")
 _OPTIONS = {
     "model": Option(kind="text", pattern=_MODEL_NAME),
     "safety_identifier": Option(kind="text", pattern=r"\S{1,256}"),
@@ -110,8 +121,16 @@ def _capabilities(models: Mapping[Tier, str]) -> Capabilities:
         options=_OPTIONS,
         callbacks=True,
         cancel=True,
-        list=True,
+        list_limits=ListLimits(
+            page_size=500,
+            max_pages=500,
+            max_tasks=10_000,
+            window_s=7 * 86_400.0,
+            flex_apart=True,
+            proves_absence=True,
+        ),
         list_ids=100,  # pages may have 500, but the ids stand in the URL
+        marks=frozenset({"seed", "expires_after"}),
     )
 
 
@@ -140,10 +159,13 @@ class Ark(Dialect):
         return named if isinstance(named, str) else self._capabilities.tiers[request.tier].models[0]
 
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
+        if "seed" not in self.marks(request):
+            attempt = replace(attempt, seed=None)
         body = ark_task.create_body(self.model_for(request), request, attempt)
-        if attempt.expires_after_s is not None:
+        expires_after = attempt.mark if attempt.mark is not None else attempt.expires_after_s
+        if expires_after is not None:
             low, high = _OPTIONS[_EXPIRES].minimum, _OPTIONS[_EXPIRES].maximum
-            body[_EXPIRES] = min(max(math.ceil(attempt.expires_after_s), low), high)
+            body[_EXPIRES] = min(max(math.ceil(expires_after), low), high)
         body |= {name: value for name, value in self.options(request).items() if name != "model"}
         if attempt.callback_url is not None:
             body["callback_url"] = attempt.callback_url
@@ -159,12 +181,7 @@ class Ark(Dialect):
         return report
 
     def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
-        body = read_body(answer.body)
-        kind = ark_class(body.code, body.message)
-        details: dict[str, Any] = {}
-        if kind == "moderated":
-            details = (moderation(body.code) or {}) | {"offending": blamed(body.param, body.message)}
-        return build_error(self.name, operation, answer, body, kind, **details)
+        return read_error(self.name, operation, answer, FORM)
 
     def callback_is_unfinished(self, body: bytes) -> bool:
         """Ark calls at each change of a task's state, with what the query would answer."""
@@ -175,13 +192,26 @@ class Ark(Dialect):
         """Deleting a queued task cancels it; a running one is refused, and of an ended one the record is removed."""
         return WireCall("DELETE", f"{PATH}/{quote(task_id, safe='')}")
 
+    def marks(self, request: GenerationRequest) -> frozenset[Mark]:
+        marks = super().marks(request)
+        if _EXPIRES in self.options(request):
+            marks -= {"expires_after"}
+        return marks if _takes_seeds(self.model_for(request)) else marks - {"seed"}
+
     def list_call(
-        self, *, page: int = 1, page_size: int = 100, status: TaskStatus | None = None, task_ids: Sequence[str] = ()
+        self,
+        *,
+        page: int = 1,
+        page_size: int = 100,
+        since: float | None = None,
+        until: float | None = None,
+        flex: bool = False,
+        task_ids: Sequence[str] = (),
     ) -> WireCall:
-        """Tasks of the last seven days, newest first."""
+        """Tasks of the last seven days, newest first. It filters by no time, and shows flex tasks only when asked."""
         params: dict[str, str | Sequence[str]] = {"page_num": str(page), "page_size": str(page_size)}
-        if status is not None:
-            params["filter.status"] = status.value
+        if flex:
+            params["filter.service_tier"] = "flex"
         if task_ids:
             params["filter.task_ids"] = list(task_ids)
         return WireCall("GET", PATH, params=params)
@@ -190,14 +220,20 @@ class Ark(Dialect):
         page = object_of(read_json(answer.body))
         items = page.get("items")
         if not isinstance(items, list):
-            raise self.bad_answer(answer, "not a list of tasks")
-        total = page.get("total")
-        tasks = tuple(task for item in items if (task := _listed(object_of(item))) is not None)
-        return TaskPage(total if isinstance(total, int) and not isinstance(total, bool) else None, tasks)
+            raise self.bad_answer(answer, "not a list of tasks", "list")
+        read = [_listed(object_of(item)) for item in items]
+        tasks = tuple(task for task in read if task is not None)
+        return TaskPage(count_of(page.get("total")), tasks, len(read) - len(tasks))
 
 
 def _listed(item: Mapping[str, Any]) -> ListedTask | None:
-    task_id, report = task_id_of(item), ark_task.report_of(item)
+    task_id, report = text_of(item.get("id")).strip(), ark_task.report_of(item)
     if not task_id or report is None:
         return None
-    return ListedTask(task_id, unix_time_of(item.get("created_at")), word_of(item.get("model")), report)
+    created_at = unix_time_of(item.get("created_at"))
+    return ListedTask(task_id, created_at, word_of(item.get("model")), report, **ark_task.echoed(item))
+
+
+def _takes_seeds(model: str) -> bool:
+    """Whether a seed of our own may be sent. Documents contradict each other on 2.5: it is not sent there."""
+    return _NO_SEEDS.search(model) is None

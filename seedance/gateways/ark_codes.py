@@ -1,47 +1,173 @@
 """ByteDance Ark's error codes: every gateway wraps Ark, so its codes turn up inside the answers of all of them.
 
-Source: https://www.volcengine.com/docs/82379/1299023
+Ark's form is ``{"error": {"code", "message", "param", "type"}}``.
+
+Sources: [D] the table of error codes, https://www.volcengine.com/docs/82379/1299023 and
+https://docs.byteplus.com/en/docs/ModelArk/1299023; [V] answers of the video API that were seen and written down by
+others, by code and status; [O] older versions of the table.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from seedance.errors import redact
+from seedance.gateways.answers import object_of, read_json, text_of, word_of
 from seedance.gateways.base import TaskFailure
-from seedance.gateways.http_errors import ErrorClass
+from seedance.gateways.http_errors import MAX_RETRY_AFTER_S, ErrorBody, ErrorForm
+from seedance.gateways.refusals import Codes, Refusal, RefusalList
 
 _MODERATION = re.compile(r"(Input|Output)(Text|Image|Video|Audio)(?:SensitiveContentDetected|RiskDetection)")
 _PLAIN_MODERATION = re.compile(r"SensitiveContentDetected|RiskDetection")
 _BLAMED = re.compile(r"content\[\d+\](?:\.\w+)*")
-_FREE_QUOTA = re.compile(r"free|trial|exhausted|activate|免费|试用|开通", re.IGNORECASE)
+_FREE_QUOTA = re.compile(r"free|trial|activate|免费|试用|开通", re.IGNORECASE)
+_USAGE_QUOTA = re.compile(r"usage quota|reset at|\b(?:hour|week|month)ly?\b", re.IGNORECASE)
+_RESET_AT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d) ?([+-]\d\d):?(\d\d)")
+_NOT_FETCHED = "timeout while fetching resource"
+QUOTA_PAUSE_S = 900.0
+"""Until a used-up quota is tried again where the answer names no time; a refusal costs nothing."""
 
-_EXACT: dict[str, ErrorClass] = {
-    "AuthenticationError": "auth",
-    "InvalidAccountStatus": "billing",
-    "AccountOverdueError": "billing",
-    "AccessDenied": "permission",
-    "ModelNotOpen": "permission",
-    "RequestBurstTooFast": "throttled",
-    "ServerOverloaded": "throttled",
-    "SetLimitExceeded": "billing",
-    "InflightBatchsizeExceeded": "throttled",
-    "InternalServiceError": "unknown",
-}
-_PREFIX: dict[str, ErrorClass] = {
-    "MissingParameter": "rejected",
-    "InvalidParameter": "rejected",
-    "InvalidImageURL": "rejected",
-    "InvalidEndpoint.": "rejected",
-    "InvalidEndpointOrModel.": "rejected",
-    "NotFound": "rejected",
-    "OperationDenied": "permission",
-    "RateLimitExceeded": "throttled",
-    "ModelAccount": "throttled",
-    "APIAccount": "throttled",
-    "AccountRateLimitExceeded": "throttled",
-}
+_INPUTS = tuple(f"Input{modality}SensitiveContentDetected" for modality in ("Text", "Image", "Video", "Audio"))
+_RISKS = tuple(f"Input{modality}RiskDetection" for modality in ("Text", "Image", "Video", "Audio"))
+REFUSALS = RefusalList(
+    {
+        400: {
+            "rejected": (
+                "MissingParameter",  # [D], as the next nine
+                "MissingParameter.*",
+                "InvalidParameter",
+                "InvalidParameter.*",  # also .TaskTypeConstraint, .TaskTypeMismatch of Seedance 2.5 [V]
+                "InvalidArgumentError",
+                "InvalidArgumentError.*",
+                "InvalidImageURL.*",
+                "OutofContextError",
+                "Duplicate.Tags.Key",
+                "InvalidResolutionParameter",  # [V], as the rest
+                "ModelParameterNotSupported",
+                "LastFrameNotSupported",
+                "RefImageNotSupported",
+                "MediaInvalid",
+                "PromptEmpty",
+                "RequestBodyTooLarge",
+            ),
+            # [D]; of the inputs alone: Output… says that something was generated, whatever the status.
+            "moderated": (
+                "SensitiveContentDetected",
+                "SensitiveContentDetected.*",
+                *_INPUTS,
+                *(f"{code}.*" for code in _INPUTS),
+                *_RISKS,
+            ),
+            "not_open": ("InvalidEndpoint.ClosedEndpoint",),  # [D] an endpoint id stands for a model
+            "billing": ("InvalidSubscription",),  # [D] with 400; [V] with 403
+        },
+        401: {
+            "auth": ("AuthenticationError",),  # [D]
+            "billing": ("InvalidAccountStatus",),  # [D]
+        },
+        403: {
+            "billing": (
+                "AccountOverdueError",  # [D]
+                "OperationDenied.ServiceOverdue",  # [D]
+                "InvalidSubscription",  # [V], as the next
+                "InvalidAccountStatus",
+            ),
+            "permission": ("AccessDenied", "OperationDenied.ArkAccessRoleNotFound"),  # [D]
+            # [D] "the model service is unavailable, … activate"; "the specified configuration of the FoundationModel"
+            "not_open": ("OperationDenied.ServiceNotOpen", "OperationDenied.PermissionDenied"),
+            "input_not_ready": ("OperationDenied.InvalidState",),  # [D] "the specified file is in … state: InProgress"
+            "rejected": ("OperationDenied.TosAccessDenied",),  # [D] a file of the request, in a bucket closed to Ark
+        },
+        404: {
+            "not_open": ("ModelNotOpen",),  # [D]
+            "unknown_model": (
+                "InvalidEndpointOrModel.NotFound",  # [D], as the next two
+                "InvalidEndpointOrModel.ModelIDAccessDisabled",
+                "UnsupportedModel",
+                "InvalidEndpoint.NotFound",  # [O]
+                "NotFound.Model",  # [D] NotFound.{Parameter}, as the next two
+                "NotFound.Endpoint",
+            ),
+            "rejected": ("NotFound.*",),  # something else that the request names, such as an asset
+        },
+        413: {"rejected": ("RequestBodyTooLarge", "RequestTooLarge")},  # [D]
+        429: {
+            "throttled": (
+                "RateLimitExceeded.*",  # [D], as the rest, but the two that are marked
+                "ModelAccountRpmRateLimitExceeded",
+                "ModelAccountTpmRateLimitExceeded",
+                "ModelAccountIpmRateLimitExceeded",
+                "APIAccountRpmRateLimitExceeded",
+                "AccountRateLimitExceeded",
+                "InflightBatchsizeExceeded",
+                "RequestBurstTooFast",
+                "ServerOverloaded",
+                "QuotaExceeded",  # three things, told apart by the text
+                "QuotaExceeded.*",  # [V] .Concurrency, .AgentPlanQuotaExceeded
+                "AccountQuotaExceeded",  # [V] the quota of a plan
+            ),
+            "limit": ("SetLimitExceeded",),  # [D] "the model service has been paused"
+        },
+    }
+)
+UNKNOWN_TASK = Codes.of((404, "NotFound.*"), (404, "ResourceNotFound"))
+"""[D] `NotFound.{Parameter}`; `ResourceNotFound` where no special one fits."""
+TOO_LATE = Codes.of(
+    (409, "InvalidAction.RunningTaskDeletion"),  # [V]
+    (403, "OperationDenied.InvalidState"),  # [D], as the next
+    (403, "OperationDenied.UnsupportedPhase"),
+)
+
+
+def read_body(raw: bytes | str) -> ErrorBody:
+    """Ark's error, or as much as there is of another."""
+    return body_of(object_of(read_json(raw)))
+
+
+def body_of(data: Mapping[str, Any]) -> ErrorBody:
+    """The same of JSON that was read already."""
+    error = object_of(data.get("error"))
+    holder = error or data
+    code, message = word_of(holder.get("code")), text_of(holder.get("message"))
+    texts = all(isinstance(error.get(name), str) and error[name] for name in ("code", "message", "type"))
+    details = (moderation(code) or {}) | {"offending": blamed(word_of(holder.get("param")), message)}
+    return ErrorBody(code, message, word_of(holder.get("param")), own=texts, details=details)
+
+
+def refusal_of(status: int, body: ErrorBody) -> Refusal | None:
+    """What Ark's answer to a create proves, None when it proves nothing."""
+    kind = REFUSALS.find(status, body.code)
+    if kind == "rejected" and body.code.startswith("InvalidParameter") and _NOT_FETCHED in body.message.lower():
+        return Refusal("input_not_ready")
+    if kind == "throttled" and "QuotaExceeded" in body.code:
+        return _quota(body.message)
+    return None if kind is None else Refusal(kind)
+
+
+FORM = ErrorForm(read_body, refusal_of, UNKNOWN_TASK, TOO_LATE)
+
+
+def _quota(message: str) -> Refusal:
+    """One code for three things: the quota of a plan ("the 5-hour/weekly/monthly usage quota. It will reset at …"), the
+    free trial ("has exhausted its free trial quota"), and too many queued tasks ("has exceeded the quota")."""
+    if _USAGE_QUOTA.search(message):
+        return Refusal("throttled", _seconds_until_reset(message))
+    return Refusal("billing") if _FREE_QUOTA.search(message) else Refusal("throttled")
+
+
+def _seconds_until_reset(message: str) -> float:
+    """Until the time that the text names ("It will reset at 2026-05-11 21:57:42 +0800 CST"), within bounds."""
+    if found := _RESET_AT.search(message):
+        day, time, hours, minutes = found.groups()
+        try:
+            at = datetime.fromisoformat(f"{day}T{time}{hours}:{minutes}")
+        except ValueError:
+            return QUOTA_PAUSE_S
+        return min(max((at - datetime.now(UTC)).total_seconds(), 60.0), MAX_RETRY_AFTER_S)
+    return QUOTA_PAUSE_S
 
 
 def moderation(code: str) -> dict[str, Any] | None:
@@ -59,18 +185,12 @@ def blamed(param: str, message: str) -> str | None:
     return found[0] if found else None
 
 
-def ark_class(code: str, message: str) -> ErrorClass | None:
-    """What an Ark code means on create, None when it is not one of Ark's."""
-    if moderation(code) is not None:
-        return "moderated"
-    if code.startswith("InvalidParameter") and "timeout while fetching resource" in message.lower():
-        return "unavailable"  # a reference's host was slow: nothing started, trying again can help
-    if code == "QuotaExceeded":
-        # One code for two things: the free trial is used up, or too many tasks are queued.
-        return "billing" if _FREE_QUOTA.search(message) else "throttled"
-    if code in _EXACT:
-        return _EXACT[code]
-    return next((kind for prefix, kind in _PREFIX.items() if code.startswith(prefix)), None)
+_KNOWN = frozenset(code.removesuffix(".*") for _, code, _ in REFUSALS) | {"InternalServiceError"}
+
+
+def is_ark_code(code: str) -> bool:
+    """Whether Ark says so itself, whatever the status."""
+    return moderation(code) is not None or code in _KNOWN or code.partition(".")[0] in _KNOWN
 
 
 def ark_failure(code: str, message: str, param: str = "") -> TaskFailure:
@@ -80,6 +200,7 @@ def ark_failure(code: str, message: str, param: str = "") -> TaskFailure:
         output = found["stage"] == "output"
         offending = None if output else blamed(param, message)
         return TaskFailure("moderation_blocked", text, code, retryable=output, offending=offending, **found)
-    if ark_class(code, message) == "rejected":
+    refusal = refusal_of(400, ErrorBody(code, message))
+    if refusal is not None and refusal.kind == "rejected":
         return TaskFailure("invalid_request", text, code)
     return TaskFailure("generation_failed", text, code, retryable=True)

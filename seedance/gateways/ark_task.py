@@ -8,9 +8,19 @@ Source: byteplus-python-sdk-v2, resources/content_generation/tasks.py and types/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
-from seedance.gateways.answers import object_of, seed_of, text_of, url_of, usage_of, word_of
+from seedance.gateways.answers import (
+    count_of,
+    flag_of,
+    object_of,
+    seconds_of,
+    seed_of,
+    text_of,
+    url_of,
+    usage_of,
+    word_of,
+)
 from seedance.gateways.ark_codes import ark_failure
 from seedance.gateways.base import AttemptOptions, TaskFailure, TaskReport, TaskStatus
 from seedance.request import GenerationRequest
@@ -103,3 +113,28 @@ def report_of(task: Mapping[str, Any]) -> TaskReport | None:
         seed=seed_of(task.get("seed")),
         failure=failure,
     )
+
+
+class Echoed(TypedDict):
+    """The part of a `ListedTask` that an Ark task echoes of its request."""
+
+    duration: float | None
+    resolution: str | None
+    ratio: str | None
+    audio: bool | None
+    draft: bool | None
+    service_tier: str | None
+    execution_expires_after: int | None
+
+
+def echoed(task: Mapping[str, Any]) -> Echoed:
+    """What a task shows of the request it was created with."""
+    return {
+        "duration": seconds_of(task.get("duration")),
+        "resolution": word_of(task.get("resolution")).lower() or None,
+        "ratio": word_of(task.get("ratio")) or None,
+        "audio": flag_of(task.get("generate_audio")),
+        "draft": flag_of(task.get("draft")),
+        "service_tier": word_of(task.get("service_tier")) or None,
+        "execution_expires_after": count_of(task.get("execution_expires_after")),
+    }

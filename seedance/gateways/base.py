@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Literal, Self
 
 from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
 from seedance.gateways.answers import excerpt, read_json, task_id_of
-from seedance.gateways.capabilities import Capabilities
+from seedance.gateways.capabilities import Capabilities, Mark
 from seedance.gateways.checks import callback_problem_of, refusals_of, warnings_of
 from seedance.problems import InvalidInput, Problem
-from seedance.request import GenerationRequest, Tier
+from seedance.request import RANDOM_SEED, GenerationRequest, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class WireCall:
     """One HTTP request: `path` starts with "/" and is added to the account's base URL.
 
     A parameter with several values is sent once for each. A body that is not `json` is `content`, of `content_type`;
-    neither of them: no body.
+    neither of them: no body. `as_user`: it is sent with `Dialect.user_headers` instead of the account's API key.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -34,6 +34,7 @@ class WireCall:
     params: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     content: bytes | None = None
     content_type: str = "application/json"
+    as_user: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +48,18 @@ class WireAnswer:
 
 @dataclass(frozen=True, slots=True)
 class AttemptOptions:
-    """What belongs to one POST and not to the request: the seed and the callback URL of this attempt, if any.
+    """What belongs to one POST and not to the request. Each is left out where the gateway has no field for it.
 
-    The URL must be one that the dialect's `callback_problem` has nothing against. Either is left out where the gateway
-    has no field for it. In `expires_after_s` seconds nobody wants the video any more, None when there is no such time;
-    a gateway that can give up by itself is told.
+    `seed` is used where the request has none. The URL must be one that the dialect's `callback_problem` has nothing
+    against. `expires_after_s`: seconds until the video is of no use, None when there is no such time. `mark`: the exact
+    value of `execution_expires_after` to send (3600 to 259,200, seconds), by which a list shows the attempt again; it
+    replaces `expires_after_s`. What the job's own `gateway_options` say replaces both.
     """
 
     seed: int | None = None
     callback_url: str | None = None
     expires_after_s: float | None = None
+    mark: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,14 @@ class Submitted:
     """The gateway took the request. `task_id` is whatever it calls the task; its form is never checked."""
 
     task_id: str
+
+
+class CancelOutcome(StrEnum):
+    """What became of a wish to cancel a task. No answer at all, or an unclear one, is a `GatewayError` instead."""
+
+    CANCELLED = "cancelled"  # it had not begun, and never will
+    TOO_LATE = "too_late"  # the gateway refuses with its own code: the task runs, or has ended
+    NOT_OFFERED = "not_offered"  # the gateway has no such call
 
 
 class TaskStatus(StrEnum):
@@ -112,20 +123,39 @@ class TaskReport:
 
 @dataclass(frozen=True, slots=True)
 class ListedTask:
-    """One task of a gateway's list: `created_at` in Unix seconds, None when not given."""
+    """One task of a gateway's list, with all that the list echoes of its request. None, or "" for `model`: not shown.
+
+    `created_at` in Unix seconds: when the gateway took it, which may be a while after the POST began. `model` is the
+    name that was asked for. `duration` in seconds, as asked for or as generated: fractions occur, and -1. `media` are
+    the references in the gateway's order. `report.seed` is the seed that was used, which Ark shows only at the end.
+    """
 
     task_id: str
     created_at: int | None
     model: str
     report: TaskReport
+    prompt: str | None = None
+    media: tuple[str, ...] | None = None
+    duration: float | None = None
+    resolution: str | None = None
+    ratio: str | None = None
+    audio: bool | None = None
+    draft: bool | None = None
+    service_tier: str | None = None
+    execution_expires_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TaskPage:
-    """One page of a gateway's list of tasks: `total` counts all pages, None when not given."""
+    """One page of a gateway's list of tasks, the newest first.
+
+    `total` counts the tasks of all pages, None when not given. `unreadable` counts the entries of this page that
+    are not among `tasks` because they could not be read: while there is one, nothing is known to be absent.
+    """
 
     total: int | None
     tasks: tuple[ListedTask, ...]
+    unreadable: int = 0
 
 
 class Dialect(ABC):
@@ -138,6 +168,8 @@ class Dialect(ABC):
     """How long a video's URL lives when the URL itself does not say."""
     refresh_s: ClassVar[float] = 0.0
     """How often the gateway itself learns something new; polling faster is useless."""
+    gateway_names: ClassVar[frozenset[str]] = frozenset()
+    """All of the registry, which sets this: an object under any other name in `gateway_options` is a mistake."""
 
     @abstractmethod
     def capabilities(self) -> Capabilities:
@@ -158,8 +190,11 @@ class Dialect(ABC):
         return self
 
     def options(self, request: GenerationRequest) -> dict[str, Any]:
-        """The gateway options of a request that are meant for this gateway."""
-        return dict(request.options_for(self.name))
+        """The gateway options of a request that are meant for this gateway, or for none that there is."""
+        known = self.gateway_names | {self.name}
+        given = request.gateway_options.items()
+        astray = {name: value for name, value in given if isinstance(value, dict) and name not in known}
+        return request.options_for(self.name) | astray
 
     def refusals(self, request: GenerationRequest) -> list[Problem]:
         """What this gateway cannot do of what is asked; empty when it can serve the request."""
@@ -224,20 +259,42 @@ class Dialect(ABC):
         """The call that cancels a task which has not begun, None when the gateway has none. Any 2xx means it did."""
         return None
 
+    def marks(self, request: GenerationRequest) -> frozenset[Mark]:
+        """The marks that an attempt of this request can carry: those that the request does not set itself."""
+        marks = self.capabilities().marks
+        return marks if request.seed in (None, RANDOM_SEED) else marks - {"seed"}
+
     def list_call(
-        self, *, page: int = 1, page_size: int = 100, status: TaskStatus | None = None, task_ids: Sequence[str] = ()
+        self,
+        *,
+        page: int = 1,
+        page_size: int = 100,
+        since: float | None = None,
+        until: float | None = None,
+        flex: bool = False,
+        task_ids: Sequence[str] = (),
     ) -> WireCall | None:
-        """The GET that lists tasks, pages counted from 1, None when the gateway has none."""
+        """The GET that lists tasks, newest first, pages counted from 1, None when the gateway has none.
+
+        Times are Unix seconds, both included; a gateway that does not filter by time ignores them (`ListLimits`). Give
+        an `until` that has passed: tasks that come between two pages would move the entries otherwise. `flex`: the
+        tasks of the flex tier instead of the others, where they are listed apart.
+        """
         return None
 
+    def user_headers(self, token: str, user_id: str) -> Mapping[str, str]:
+        """The headers of a call that is made as the account's user."""
+        return {"Authorization": f"Bearer {token}"}
+
     def read_list(self, answer: WireAnswer) -> TaskPage:
-        """Read a 2xx answer to the list.
+        """Read a 2xx answer to the list. Entries that cannot be read are counted, never dropped silently.
 
         Raises:
-            BadAnswer: it cannot be read.
+            BadAnswer: it cannot be read as a whole.
         """
-        raise self.bad_answer(answer, "not a list of tasks")
+        raise self.bad_answer(answer, "not a list of tasks", "list")
 
-    def bad_answer(self, answer: WireAnswer, what: str = "not a task") -> BadAnswer:
-        """The error for a 2xx answer to a query that makes no sense."""
-        return BadAnswer(f"{what}: {excerpt(answer.body)}", gateway=self.name, operation="query", status=answer.status)
+    def bad_answer(self, answer: WireAnswer, what: str = "not a task", operation: Operation = "query") -> BadAnswer:
+        """The error for a 2xx answer to a question that makes no sense."""
+        text = f"{what}: {excerpt(answer.body)}"
+        return BadAnswer(text, gateway=self.name, operation=operation, status=answer.status)

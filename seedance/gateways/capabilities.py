@@ -20,6 +20,9 @@ MB = 1_000_000  # the pages say "MB"; the smaller reading is safe with either
 ANY_RATIO: tuple[Ratio, ...] = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "adaptive")
 
 Flag = Literal["seed", "watermark", "camera_fixed", "return_last_frame"]
+Mark = Literal["seed", "expires_after"]
+"""A value that belongs to one attempt and that the gateway's list shows again: a seed, or the exact value of
+`execution_expires_after`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,27 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListLimits:
+    """What a gateway's list of tasks reaches, newest first, pages counted from 1. None: no such limit is documented."""
+
+    page_size: int
+    """The most entries of one page."""
+    max_pages: int | None = None
+    max_tasks: int | None = None
+    window_s: float | None = None
+    """Tasks created longer ago are not shown."""
+    filters_time: bool = False
+    """True when the gateway itself applies `since` and `until`; otherwise both are ignored."""
+    needs_user: bool = False
+    """True when it takes the account's `user_token` and `user_id`, not its API key."""
+    flex_apart: bool = False
+    """True when flex tasks are shown only in a list that is asked for with `flex`."""
+    proves_absence: bool = False
+    """True when a task that a whole and readable list of its time does not show was not accepted. False where the
+    gateway writes a task down only after it was accepted, or shows its own faults as an empty list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """All of one gateway."""
 
@@ -102,9 +126,12 @@ class Capabilities:
     callbacks: bool = False
     callbacks_https_only: bool = False
     cancel: bool = False
-    list: bool = False
+    list_limits: ListLimits | None = None
+    """None: the gateway lists no tasks. Whether an account can use its list: `Account.can_list`."""
     list_ids: int = 0
     """How many tasks one call of the list can be asked for by their ids; 0: the list knows no such filter."""
+    marks: frozenset[Mark] = frozenset()
+    """The marks that an attempt can carry. A request may use one up itself: see `Dialect.marks`."""
     assets: bool = False
     """True when we can upload assets through its API."""
 
@@ -114,7 +141,7 @@ class Capabilities:
 
 
 def _json_of(value: Any) -> Any:
-    if isinstance(value, MediaLimits | TierLimits | Option | Capabilities):
+    if isinstance(value, MediaLimits | TierLimits | Option | ListLimits | Capabilities):
         return {name: _json_of(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, Mapping):
         return {str(name): _json_of(item) for name, item in value.items()}

@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 from seedance.errors import GatewayError, Operation, redact
 from seedance.gateways.answers import first_url, object_of, percent_of, read_json, text_of, usage_of, word_of
-from seedance.gateways.ark_codes import ark_class, ark_failure, blamed, moderation
+from seedance.gateways.ark_codes import ark_failure
 from seedance.gateways.ark_task import ended_early
 from seedance.gateways.base import AttemptOptions, Dialect, TaskFailure, TaskReport, TaskStatus, WireAnswer, WireCall
 from seedance.gateways.capabilities import ANY_RATIO, MB, Capabilities, MediaLimits, Option, TierLimits
-from seedance.gateways.http_errors import ErrorBody, ErrorClass, build_error
-from seedance.gateways.new_api import read_body
+from seedance.gateways.evolink_errors import FORM
+from seedance.gateways.http_errors import read_error
 from seedance.request import GenerationRequest, Modality, Mode, Resolution, Tier
 
 MODES: Mapping[Mode, str] = {
@@ -82,25 +82,6 @@ STATUSES = {
     "completed": TaskStatus.SUCCEEDED,
     "failed": TaskStatus.FAILED,
     "cancelled": TaskStatus.CANCELLED,
-}
-# What a code means in an HTTP error. Other numbers, which some versions send as codes, are judged by the HTTP status.
-CODES: dict[str, ErrorClass] = {
-    "invalid_request": "rejected",
-    "invalid_parameters": "rejected",
-    "image_processing_error": "rejected",
-    "image_dimension_mismatch": "rejected",
-    "content_policy_violation": "moderated",
-    "unauthorized": "auth",
-    "insufficient_quota": "billing",
-    "model_access_denied": "permission",
-    "rate_limit_exceeded": "throttled",
-    "resource_exhausted": "throttled",
-    "quota_exceeded": "throttled",
-    "service_unavailable": "unavailable",
-    "invalid_task_id": "task_unknown",
-    # These do not say whether the task was taken before something broke.
-    "internal_error": "unknown",
-    "500": "unknown",
 }
 # What a code means in a failed task: ours, and whether a new attempt can help.
 FAILURES = {
@@ -175,22 +156,7 @@ class EvoLink(Dialect):
         )
 
     def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
-        body = read_body(answer.body)
-        kind = CODES.get(body.code) or ark_class(body.code, body.message)
-        if kind == "task_unknown" and operation == "submit":
-            kind = None
-        details = {}
-        if kind == "moderated":
-            details = (moderation(body.code) or {}) | {"offending": blamed(body.param, body.message)}
-        return build_error(self.name, operation, answer, _with_advice(body, answer.body), kind, **details)
-
-
-def _with_advice(body: ErrorBody, raw: bytes) -> ErrorBody:
-    """The error with EvoLink's own suggestion of what to do, where it makes one."""
-    advice = text_of(object_of(object_of(read_json(raw)).get("error")).get("fallback_suggestion"))
-    if not advice:
-        return body
-    return ErrorBody(body.code, f"{body.message} ({advice})", body.param, body.readable)
+        return read_error(self.name, operation, answer, FORM)
 
 
 def _failure(task: Mapping[str, Any]) -> TaskFailure:

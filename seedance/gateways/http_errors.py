@@ -1,43 +1,47 @@
-"""From an HTTP status and a gateway's code to the error tree: the part every dialect shares."""
+"""From an answer that is not 2xx to the error tree: the part every dialect shares.
+
+The dialect brings its `ErrorForm`: how its own errors look, and which of them are refusals. The reasons stand in
+`seedance.errors`.
+"""
 
 from __future__ import annotations
 
 import email.utils
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from seedance.errors import (
     AccountProblem,
     BadAnswer,
     GatewayError,
+    InputNotReady,
+    ModelProblem,
     Moderated,
+    NotServed,
     Operation,
     OutcomeUnknown,
     Rejected,
     TaskUnknown,
     Throttled,
+    TooLate,
     Unavailable,
 )
 from seedance.gateways.answers import excerpt
 from seedance.gateways.base import WireAnswer
-
-ErrorClass = Literal[
-    "rejected",
-    "moderated",
-    "throttled",
-    "unavailable",
-    "unknown",
-    "auth",
-    "billing",
-    "permission",
-    "configuration",
-    "task_unknown",
-]
+from seedance.gateways.refusals import Codes, Refusal
 
 MAX_RETRY_AFTER_S = 3600.0
+NO_ROUTE_STATUSES = frozenset({404, 405})
+"""Nothing behind the URL has this call, whoever says so: a router that knows no route passes nothing on."""
+PAGE_STATUSES = frozenset({301, 307, 308, 400, 401, 403, 406, 407, 410, 411, 413, 414, 415, 421, 431, 451})
+"""With a page as body: what stands in front refuses the request itself, or wants it sent elsewhere. Not among them:
+2xx (it says "done"), 302 and 303 (the usual answer to a POST that was carried out), 408 and 499 (the time was over,
+perhaps the upstream's), 409, 412, 417, 422, 424, 425, 428 (an application has looked at the request) and 429."""
+_OF_THE_ACCOUNT = ("auth", "billing", "permission", "not_open", "unknown_model", "limit")
+"""Refusals that say the same in answer to a question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,23 @@ class ErrorBody:
     code: str = ""
     message: str = ""
     param: str = ""
-    readable: bool = False
-    """True when the body was the gateway's own JSON error, not a proxy's page."""
+    own: bool = False
+    """True when the body is in the dialect's own documented form, whole; not some other JSON with a message."""
+    from_upstream: bool = False
+    """True when the code is not the gateway's but that of the gateway behind it, which it passes on."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Of a refusal for content: stage, modality, the offending item."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorForm:
+    """A dialect's errors: how they are read, which are refusals (asked only of bodies that are its own), and which of
+    its codes say that a task is unknown or that a cancel comes too late."""
+
+    read: Callable[[bytes], ErrorBody]
+    refusal: Callable[[int, ErrorBody], Refusal | None]
+    unknown_task: Codes
+    too_late: Codes = field(default_factory=Codes.of)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -70,79 +89,80 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return None if math.isnan(seconds) else min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
 
 
-def status_class(status: int, readable: bool, has_retry_after: bool) -> ErrorClass:
-    """What an HTTP status means for a submit when the gateway's code says nothing more."""
-    if 300 <= status < 400:
-        return "configuration"  # we are sent elsewhere, so nothing was taken here: base_url is wrong
-    if status == 401:
-        return "auth"
-    if status == 402:
-        return "billing"
-    if status == 403:
-        return "permission"
-    if status == 429:
-        return "throttled"
-    if status in (400, 404, 405, 406, 409, 410, 411, 413, 414, 415, 422, 431):
-        return "rejected"
-    if status == 503 and has_retry_after:
-        return "throttled"
-    if status in (500, 503) and readable:
-        return "unavailable"
-    return "unknown"
-
-
-def _class_of_question(operation: Operation, status: int, readable: bool, kind: ErrorClass) -> ErrorClass:
-    """The same for a call that starts nothing: it may be repeated, and says little about the task or the account."""
-    if status in (404, 410) and operation in ("query", "cancel") and readable and kind in ("rejected", "unknown"):
-        return "task_unknown"
-    if operation == "cancel" and readable and kind in ("rejected", "permission"):
-        return "rejected"  # it is too late to cancel
-    if kind in ("rejected", "moderated"):
-        return "unknown"
-    if kind in ("auth", "billing", "permission") and not readable:
-        return "unknown"  # some proxy's page, not the gateway's verdict on our account
-    if kind == "unknown" and (status >= 500 or status == 408):
-        return "unavailable"
-    return kind
-
-
-def build_error(
-    gateway: str,
-    operation: Operation,
-    answer: WireAnswer,
-    body: ErrorBody,
-    error_class: ErrorClass | None,
-    **details: Any,
-) -> GatewayError:
-    """One error of the tree. `error_class` is what the dialect made of the code, None to judge by the status.
-
-    An unclear answer to a submit is an unknown outcome; to any other call it is only a bad answer.
-    """
-    wait_s = retry_after_s(answer.headers)
-    kind = error_class or status_class(answer.status, body.readable, wait_s is not None)
-    if operation != "submit":
-        kind = _class_of_question(operation, answer.status, body.readable, kind)
-    message = body.message or excerpt(answer.body, 300) or f"HTTP {answer.status}"
+def read_error(gateway: str, operation: Operation, answer: WireAnswer, form: ErrorForm) -> GatewayError:
+    """Any answer that is not 2xx, as an error of the tree."""
+    body = form.read(answer.body)
+    refusal = form.refusal(answer.status, body) if body.own else None
     common: dict[str, Any] = {
         "gateway": gateway,
         "operation": operation,
         "status": answer.status,
         "gateway_code": body.code,
     }
-    match kind:
+    message = body.message or excerpt(answer.body, 300) or f"HTTP {answer.status} without a body"
+    if operation == "submit":
+        return _of_submit(answer, body, refusal, message, common)
+    return _of_question(operation, answer, body, refusal, form, message, common)
+
+
+def is_page(body: bytes) -> bool:
+    """HTML or XML: what proxies, firewalls and object stores answer, and no gateway does."""
+    return body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
+
+
+def _of_submit(
+    answer: WireAnswer, body: ErrorBody, refusal: Refusal | None, message: str, common: Mapping[str, Any]
+) -> GatewayError:
+    if refusal is not None:
+        return _refused(answer, body, refusal, message, common)
+    if answer.status in NO_ROUTE_STATUSES or (answer.status in PAGE_STATUSES and is_page(answer.body)):
+        return NotServed(f"nothing at base_url takes this call (HTTP {answer.status}): {message}", **common)
+    if 300 <= answer.status < 400 and (elsewhere := answer.headers.get("location")):
+        message = f"redirected to {elsewhere}; check base_url"
+    return OutcomeUnknown(message, **common)
+
+
+def _refused(
+    answer: WireAnswer, body: ErrorBody, refusal: Refusal, message: str, common: Mapping[str, Any]
+) -> GatewayError:
+    match refusal.kind:
         case "rejected":
             return Rejected(message, **common)
         case "moderated":
-            return Moderated(message, **common, **details)
+            return Moderated(message, **common, **body.details)
         case "throttled":
-            return Throttled(message, **common, retry_after_s=wait_s)
-        case "unavailable":
-            return Unavailable(message, **common)
-        case "auth" | "billing" | "permission" | "configuration":
-            return AccountProblem(message, **common, kind=kind)
-        case "task_unknown":
-            return TaskUnknown(message, **common)
-        case "unknown" if operation == "submit":
-            return OutcomeUnknown(message, **common)
-        case "unknown":
-            return BadAnswer(message, **common)
+            wait_s = retry_after_s(answer.headers)
+            return Throttled(message, **common, retry_after_s=refusal.pause_s if wait_s is None else wait_s)
+        case "input_not_ready":
+            return InputNotReady(message, **common)
+        case "auth" | "billing" | "permission":
+            return AccountProblem(message, **common, kind=refusal.kind)
+        case "not_open" | "unknown_model" | "limit":
+            return ModelProblem(message, **common, kind=refusal.kind)
+        case "not_served":
+            return NotServed(message, **common)
+
+
+def _of_question(
+    operation: Operation,
+    answer: WireAnswer,
+    body: ErrorBody,
+    refusal: Refusal | None,
+    form: ErrorForm,
+    message: str,
+    common: Mapping[str, Any],
+) -> GatewayError:
+    """A call that starts nothing: it may be repeated, and says little about the task or the account."""
+    pair, status = (answer.status, body.code), answer.status
+    if body.own and operation in ("query", "cancel") and pair in form.unknown_task:
+        return TaskUnknown(message, **common)
+    if body.own and operation == "cancel" and pair in form.too_late:
+        return TooLate(message, **common)
+    if refusal is not None and refusal.kind in _OF_THE_ACCOUNT:
+        return _refused(answer, body, refusal, message, common)
+    wait_s = retry_after_s(answer.headers)
+    if status == 429 or (status == 503 and wait_s is not None):
+        return Throttled(message, **common, retry_after_s=wait_s)
+    if status >= 500 or status == 408:
+        return Unavailable(message, **common)
+    return BadAnswer(message, **common)

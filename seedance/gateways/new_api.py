@@ -1,109 +1,151 @@
 """QuantumNous/new-api's errors: the software behind several gateways answers in two families.
 
-A. task errors, flat: ``{"code": …, "message": …, "data": null}``; the message may be the upstream body as JSON text.
-B. middleware errors, OpenAI-like: ``{"error": {"message": …, "type": …, "code": …}}``.
+A. task errors, flat: ``{"code": …, "message": …, "data": null}``; the message of `fail_to_fetch_task` is the upstream's
+   body as JSON text, its status the upstream's.
+B. middleware errors, OpenAI-like: ``{"error": {"message": …, "type": "new_api_error", "code": …}}``; forks change the
+   name before `_api_error`.
 
-Source: QuantumNous/new-api, service/error.go, types/error.go, dto/task.go, relay/relay_task.go, middleware/utils.go
+A gateway tries several channels for one request, so that an error may follow a channel that took it. That is the
+gateway's loss: what it charged us is given back with every error (`RelayTask`, deferred refund), and no task is kept.
+
+Sources: QuantumNous/new-api, by file where an entry has one; dto/task.go and middleware/utils.go have the forms.
 """
 
 from __future__ import annotations
 
-from seedance.errors import GatewayError, Operation, redact
-from seedance.gateways.answers import read_json, text_of, word_of
-from seedance.gateways.ark_codes import ark_class, ark_failure, blamed, moderation
-from seedance.gateways.base import TaskFailure, WireAnswer
-from seedance.gateways.http_errors import ErrorBody, ErrorClass, build_error
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-CODES: dict[str, ErrorClass] = {
-    "invalid_request": "rejected",
-    "model_price_error": "rejected",
-    "model_mapping_failed": "rejected",
-    "invalid_api_platform": "rejected",
-    "read_request_body_failed": "rejected",
-    "bad_request_body": "rejected",
-    "convert_request_failed": "rejected",
-    "model_not_found": "permission",
-    "access_denied": "permission",
-    "task_not_exist": "task_unknown",
-    "insufficient_user_quota": "billing",
-    "pre_consume_token_quota_failed": "billing",
-    "sensitive_words_detected": "moderated",
-    "prompt_blocked": "moderated",
-    "content_filter": "moderated",
-    "build_request_failed": "unavailable",
-    "get_channel_failed": "unavailable",
-    # These are raised after bytes went upstream, so the generation may be running there.
-    "do_request_failed": "unknown",
-    "read_response_body_failed": "unknown",
-    "unmarshal_response_body_failed": "unknown",
-    "invalid_response": "unknown",
-    "bad_response": "unknown",
-    "bad_response_body": "unknown",
-    "bad_response_status_code": "unknown",
-    "empty_response": "unknown",
-    "insert_task_failed": "unknown",
-    "channel:response_time_exceeded": "unknown",
-    # It broke somewhere, perhaps there.
-    "new_api_panic": "unknown",
-}
+from seedance.errors import GatewayError, Operation, redact
+from seedance.gateways import ark_codes
+from seedance.gateways.answers import object_of, read_json, text_of, word_of
+from seedance.gateways.ark_codes import ark_failure, is_ark_code
+from seedance.gateways.base import TaskFailure, WireAnswer
+from seedance.gateways.http_errors import ErrorBody, ErrorForm
+from seedance.gateways.http_errors import read_error as read_any_error
+from seedance.gateways.refusals import Codes, Refusal, RefusalList
+
+UPSTREAM = "fail_to_fetch_task"
+REFUSALS = RefusalList(
+    {
+        400: {
+            "rejected": (
+                "",  # B, middleware/distributor.go: the body cannot be read, or names no model
+                "invalid_request",  # relay/common/relay_utils.go: ValidateBasicTaskRequest
+                "invalid_seconds",  # relay/common/relay_utils.go: validateTaskDurationBounds
+            ),
+            # relay/relay_task.go, before the request goes upstream: the gateway has no price, no name or no adaptor for
+            # the model. No job is to blame for that.
+            "unknown_model": ("model_price_error", "model_mapping_failed", "invalid_api_platform"),
+        },
+        401: {"auth": ("",)},  # B, middleware/auth.go: TokenAuth
+        403: {
+            "billing": ("insufficient_user_quota", "pre_consume_token_quota_failed"),  # service/pre_consume_quota.go
+            "permission": ("", "access_denied"),  # B, middleware/auth.go: user, group, address; text tells the rest
+        },
+        413: {"rejected": ("read_request_body_failed",)},  # controller/relay.go: RelayTask
+        429: {
+            # controller/relay.go: RelayTask puts its own text in place of the upstream's 429; "" is B,
+            # middleware/model-rate-limit.go; the last is B, middleware/token_concurrency.go of later versions.
+            "throttled": (UPSTREAM, "", "token_concurrency_limit_reached"),
+        },
+        501: {"not_served": ("api_not_implemented",)},  # B, controller/relay.go: RelayNotImplemented
+        503: {"unknown_model": ("model_not_found",)},  # B, middleware/distributor.go: no channel for the model
+    }
+)
+UNKNOWN_TASK = Codes.of((400, "task_not_exist"), (404, "task_not_exist"))
+"""relay/relay_task.go has it with 400; the code says it all."""
+_OWN_TYPE = re.compile(r"[a-z][a-z_]*_api_error", re.IGNORECASE)
+_NO_QUOTA = re.compile(r"quota|额度|余额", re.IGNORECASE)
+_NO_MODEL = re.compile(r"无权访问(?:任何)?模型|access to (?:the |any )?(?:specified )?models?\b", re.IGNORECASE)
+"""i18n: MsgDistributorTokenModelForbidden, MsgDistributorTokenNoModelAccess."""
 # What the gateway's own poller writes when it lost sight of its upstream, where the generation may still run.
 LOST_REASONS = ("upstream returned error", "upstream returned unrecognized message", "任务超时")
 _MAX_NESTING = 3
 
 
-def read_body(body: bytes | str, depth: int = 0) -> ErrorBody:
-    """The innermost code and message of either family; gateways behind gateways wrap them as JSON text."""
-    data = read_json(body)
+def read_body(raw: bytes) -> ErrorBody:
+    """The error of either family; what is wrapped in it as JSON text is read instead, where there is such."""
+    outer = _outer(object_of(read_json(raw)))
+    inner = _innermost(outer.message)
+    if inner is None:
+        return outer
+    # Only one call passes the upstream's words on.
+    upstream = outer.own and outer.code == UPSTREAM
+    return replace(inner, own=upstream and inner.own, from_upstream=upstream)
+
+
+def _outer(data: Mapping[str, Any]) -> ErrorBody:
+    error = object_of(data.get("error"))
+    if error:
+        kind = word_of(error.get("type"))
+        own = isinstance(error.get("message"), str) and _OWN_TYPE.fullmatch(kind) is not None
+        code = word_of(error.get("code")) or ("" if own else kind)
+        return ErrorBody(code, text_of(error.get("message")), word_of(error.get("param")), own)
+    code, message = word_of(data.get("code")), text_of(data.get("message"))
+    own = code != "" and isinstance(data.get("code"), str) and isinstance(data.get("message"), str) and "data" in data
+    return ErrorBody(code, message or text_of(data.get("error")), own=own)
+
+
+def _innermost(text: str, depth: int = 0) -> ErrorBody | None:
+    """The innermost error of a text, which gateways behind gateways wrap again and again; None when there is none."""
+    start, end = text.find("{"), text.rfind("}")
+    data = read_json(text[start : end + 1]) if depth < _MAX_NESTING and 0 <= start < end else None
     if not isinstance(data, dict):
-        return ErrorBody()
-    error = data.get("error")
-    holder = error if isinstance(error, dict) else data
-    message = text_of(error) if isinstance(error, str) else text_of(holder.get("message"))
-    code = word_of(holder.get("code")) or (word_of(holder.get("type")) if holder is not data else "")
-    if not (message or code):
-        return ErrorBody()
-    start, end = message.find("{"), message.rfind("}")
-    if depth < _MAX_NESTING and 0 <= start < end:
-        inner = read_body(message[start : end + 1], depth + 1)
-        if inner.readable and inner.code:
-            return inner
-    return ErrorBody(code, message, word_of(holder.get("param")), readable=True)
+        return None
+    body = ark_codes.body_of(data)
+    if not body.own and (other := _outer(data)).own:
+        body = other
+    return _innermost(body.message, depth + 1) or (body if body.code or body.own else None)
 
 
-def error_class(operation: Operation, answer: WireAnswer, body: ErrorBody) -> ErrorClass | None:
-    """What a code of new-api or of Ark behind it means, None to judge by the HTTP status."""
-    kind = CODES.get(body.code) or ark_class(body.code, body.message)
-    if kind is None and answer.status == 403 and ("quota" in body.code or "额度" in body.message):
-        return "billing"
-    if kind is None and body.code == "fail_to_fetch_task" and answer.status >= 500:
-        return "unknown"  # the upstream's own failure after it had the request
-    if kind == "task_unknown" and operation == "submit":
-        return None  # a submit names no task
-    return kind
+def refusal_of(status: int, body: ErrorBody) -> Refusal | None:
+    """What an answer to a create proves, None when it proves nothing."""
+    if body.from_upstream:
+        found = ark_codes.refusal_of(status, body) or _own_refusal(status, body)
+        return _passed_on(found) if found is not None and status < 500 else None
+    return _own_refusal(status, body)
+
+
+def _own_refusal(status: int, body: ErrorBody) -> Refusal | None:
+    kind = REFUSALS.find(status, body.code)
+    if kind == "permission" and _NO_QUOTA.search(body.message):
+        kind = "billing"
+    elif kind == "permission" and _NO_MODEL.search(body.message):
+        kind = "not_open"
+    return None if kind is None else Refusal(kind)
+
+
+def _passed_on(refusal: Refusal) -> Refusal:
+    """The upstream's refusal of the gateway's own key or credit concerns the models that the gateway buys there, not
+    our account."""
+    return Refusal("not_open") if refusal.kind in ("auth", "billing", "permission") else refusal
+
+
+FORM = ErrorForm(read_body, refusal_of, UNKNOWN_TASK)
 
 
 def read_error(gateway: str, operation: Operation, answer: WireAnswer) -> GatewayError:
     """Any answer that is not 2xx, as an error of the tree."""
-    body = read_body(answer.body)
-    kind = error_class(operation, answer, body)
-    details = {}
-    if kind == "moderated":
-        details = (moderation(body.code) or {}) | {"offending": blamed(body.param, body.message)}
-    return build_error(gateway, operation, answer, body, kind, **details)
+    return read_any_error(gateway, operation, answer, FORM)
 
 
 def failure_of(reason: str, code: str = "") -> TaskFailure:
     """Why a task failed, from the text that new-api kept of it: Ark's body as JSON, "Code: message", or plain words."""
     if any(lost in reason for lost in LOST_REASONS):
         return TaskFailure("gateway_lost", redact(reason), retryable=True)
-    start, end = reason.find("{"), reason.rfind("}")
-    inner = read_body(reason[start : end + 1]) if 0 <= start < end else ErrorBody()
-    if inner.readable and inner.code:
+    if (inner := _innermost(reason)) is not None and inner.code:
         return ark_failure(inner.code, inner.message, inner.param)
     head = reason.partition(":")[0].strip()
     if head.isascii() and head.isprintable() and " " not in head and len(head) <= 120:
         # Ark's own word says more than the gateway's.
-        code = head if not code or ark_class(head, reason) is not None else code
-    if CODES.get(code) == "moderated":
+        code = head if not code or is_ark_code(head) else code
+    if code in _FILTERED:
         return TaskFailure("moderation_blocked", redact(reason or code), code)
     return ark_failure(code, reason)
+
+
+_FILTERED = frozenset({"sensitive_words_detected", "prompt_blocked", "content_filter"})
+"""types/error.go, and 12AI's page: why a task failed. As answers to a create they are documented nowhere."""

@@ -15,3 +15,4 @@ DIALECTS: Mapping[str, Dialect] = {
     dialect.name: dialect for dialect in (AnyFast(), UniAll(), TwelveAI(), EvoLink(), Ark())
 }
 GATEWAY_NAMES = frozenset(DIALECTS)
+Dialect.gateway_names = GATEWAY_NAMES

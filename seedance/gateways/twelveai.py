@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from seedance.errors import GatewayError, Operation
-from seedance.gateways import new_api, openai_video
-from seedance.gateways.base import AttemptOptions, Dialect, TaskReport, WireAnswer, WireCall
+from seedance.gateways import new_api_list, openai_video
+from seedance.gateways.base import AttemptOptions, TaskReport, WireAnswer, WireCall
 from seedance.gateways.capabilities import Capabilities, MediaLimits, TierLimits
+from seedance.gateways.new_api_dialect import NewApiDialect
 from seedance.media import MediaKind
 from seedance.problems import Problem
 from seedance.request import GenerationRequest
@@ -52,11 +52,12 @@ CAPABILITIES = Capabilities(
     operations=(),
     flags=frozenset({"watermark"}),
     callbacks=True,
+    list_limits=new_api_list.LIMITS,
 )
 _MARKS = {"reference_images": "@image_file_", "reference_videos": "@video_file_", "reference_audios": "@audio_file_"}
 
 
-class TwelveAI(Dialect):
+class TwelveAI(NewApiDialect):
     """12AI's `/v1/videos`. The video is copied to 12AI's own store, or stays at Ark for 24 hours."""
 
     name = "12ai"
@@ -108,9 +109,6 @@ class TwelveAI(Dialect):
         if report is None:
             raise self.bad_answer(answer)
         return report
-
-    def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
-        return new_api.read_error(self.name, operation, answer)
 
 
 def _dangling_marks(request: GenerationRequest) -> Iterator[Problem]:

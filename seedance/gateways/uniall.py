@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from seedance.errors import GatewayError, Operation
-from seedance.gateways import new_api, openai_video
-from seedance.gateways.base import AttemptOptions, Dialect, TaskReport, WireAnswer, WireCall
+from seedance.gateways import new_api_list, openai_video
+from seedance.gateways.base import AttemptOptions, TaskReport, WireAnswer, WireCall
 from seedance.gateways.capabilities import Capabilities, MediaLimits, TierLimits
+from seedance.gateways.new_api_dialect import NewApiDialect
 from seedance.problems import Problem
 from seedance.request import RANDOM_SEED, GenerationRequest, Modality, Resolution, Tier
 
@@ -49,10 +49,11 @@ CAPABILITIES = Capabilities(
     default_seconds=None,
     operation_is_sent=True,
     flags=frozenset({"seed", "watermark", "camera_fixed", "return_last_frame"}),
+    list_limits=new_api_list.LIMITS,
 )
 
 
-class UniAll(Dialect):
+class UniAll(NewApiDialect):
     """uniAll's `/v1/video/generations`, read back from `/v1/videos/{id}`."""
 
     name = "uniall"
@@ -83,9 +84,6 @@ class UniAll(Dialect):
         if report is None:
             raise self.bad_answer(answer)
         return report
-
-    def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
-        return new_api.read_error(self.name, operation, answer)
 
 
 def _top_level(request: GenerationRequest) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class Ark(Dialect):
         return self.failure(429, "", "")
 
     def too_big(self) -> Answer:
-        return self.failure(413, "RequestEntityTooLarge", "The request body is too large.")
+        return self.failure(413, "RequestBodyTooLarge", "The request body is larger than the limit allowed.")
 
     def moderated(self, code: str, message: str) -> Answer:
         return self.failure(400, code, message or moderation_message(code))

@@ -9,9 +9,15 @@ from typing import Any, Protocol
 
 from simulator.faults.rules import Rule
 from simulator.tasks.task import Fate
-from simulator.wire.answers import HTML_TYPE, JSON_TYPE, Answer, Cut
+from simulator.wire.answers import HTML_TYPE, JSON_TYPE, Answer, Cut, json_answer
 from simulator.wire.ark_error import moderation_message
 
+PROXY_MESSAGES = {
+    403: "Forbidden",
+    404: "no Route matched with those values",
+    429: "API rate limit exceeded",
+    503: "failure to get a peer from the ring-balancer",
+}
 _GARBAGE = random.Random("garbage").randbytes(64)  # noqa: S311 - filler
 
 
@@ -34,8 +40,7 @@ async def before(rule: Rule, speaker: Speaker) -> Answer | None:
     given = rule.parameters
     match rule.kind.name:
         case "status":
-            answer = error_answer(speaker, given["status"], given["body"], given["code"], given["message"])
-            return with_retry_after(answer, given["retry_after"])
+            return _error_of(rule, speaker)
         case "rate_limit":
             return with_retry_after(speaker.busy(), given["retry_after"])
         case "no_money":
@@ -75,8 +80,14 @@ async def after(rule: Rule, speaker: Speaker, answer: Answer) -> Answer:
         case "rst_after_accept":
             raise Cut("reset")
         case "accept_then_500":
-            return error_answer(speaker, given["status"], given["body"], "", "")
+            return _error_of(rule, speaker)
     return answer
+
+
+def _error_of(rule: Rule, speaker: Speaker) -> Answer:
+    given = rule.parameters
+    answer = error_answer(speaker, given["status"], given["body"], given["code"], given["message"])
+    return with_retry_after(answer, given["retry_after"])
 
 
 def fate_of(rule: Rule | None) -> Fate:
@@ -106,6 +117,8 @@ def error_answer(speaker: Speaker, status: int, body: str, code: str, message: s
         return Answer(status)
     if body == "html":
         return Answer(status, html_page(status, "Error"), HTML_TYPE)
+    if body == "proxy":  # as Kong and Amazon's API Gateway answer by themselves
+        return json_answer(status, {"message": message or PROXY_MESSAGES.get(status, "An unexpected error occurred")})
     return speaker.failure(status, code, message)
 
 

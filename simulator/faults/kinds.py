@@ -11,6 +11,7 @@ Group = Literal["entry", "answer", "fate", "view", "download"]
 """When a kind acts: before the request is read, instead of or around the answer, on the task that is created, on what
 a query shows, or on the bytes of a download."""
 
+BODIES = ("json", "proxy", "html", "empty")
 CALLS: tuple[Where, ...] = ("create", "query", "list", "delete", "asset", "download")
 
 
@@ -76,12 +77,12 @@ _ALL = (
         CALLS,
         {
             "status": _whole(503, 200, 599),
-            "body": _text("json", "json", "html", "empty"),
+            "body": _text("json", *BODIES),
             "code": _text(),
             "message": _text(),
             "retry_after": _number(None),
         },
-        "any HTTP status, with the gateway's own error body, an HTML page or nothing",
+        "any HTTP status, with the gateway's own error body, a proxy's JSON (`message` alone), an HTML page or nothing",
     ),
     Kind("rate_limit", "answer", CALLS, {"retry_after": _number(None)}, "429 with the gateway's own body"),
     Kind("no_money", "answer", ("create",), {}, "the gateway's own answer to an empty account"),
@@ -104,7 +105,13 @@ _ALL = (
         "accept_then_500",
         "answer",
         ("create",),
-        {"status": _whole(500, 400, 599), "body": _text("json", "json", "html", "empty")},
+        {
+            "status": _whole(500, 300, 599),
+            "body": _text("json", *BODIES),
+            "code": _text(),
+            "message": _text(),
+            "retry_after": _number(None),
+        },
         "the task is created and the answer is an error",
     ),
     Kind(

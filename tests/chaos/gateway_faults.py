@@ -23,6 +23,13 @@ KINDS: Mapping[str, tuple[str, tuple[Mapping[str, Any], ...]]] = {
     "close-after-accept": ("held", ({"kind": "close_after_accept", "every": 2},)),
     "rst-after-accept": ("held", ({"kind": "rst_after_accept", "every": 2},)),
     "accept-then-500-html": ("held", ({"kind": "accept_then_500", "body": "html", "every": 2},)),
+    "accept-then-503-wait": (
+        "held",
+        ({"kind": "accept_then_500", "status": 503, "body": "proxy", "retry_after": 1, "every": 2},),
+    ),
+    "accept-then-429-proxy": ("held", ({"kind": "accept_then_500", "status": 429, "body": "proxy", "every": 2},)),
+    "route-404": ("", ({"kind": "status", "where": "create", "status": 404, "body": "proxy", "first": 2},)),
+    "page-403": ("", ({"kind": "status", "where": "create", "status": 403, "body": "html", "first": 2},)),
     "moderate-input": ("failed", ({"kind": "moderate_input", "every": 2},)),
     "fail": ("failed", ({"kind": "fail", "every": 2},)),
     "moderate-output": ("failed", ({"kind": "moderate_output", "every": 2},)),
@@ -33,6 +40,10 @@ KINDS: Mapping[str, tuple[str, tuple[Mapping[str, Any], ...]]] = {
     "query-502": (
         "",
         ({"kind": "status", "where": "query", "status": 502, "body": "html", "first": 2, "per": "task"},),
+    ),
+    "query-404-proxy": (
+        "",
+        ({"kind": "status", "where": "query", "status": 404, "body": "proxy", "first": 8, "per": "task"},),
     ),
     "query-garbage": ("", ({"kind": "garbage", "where": "query", "first": 2, "per": "task"},)),
     "query-hangs": ("", ({"kind": "hang", "where": "query", "seconds": 8, "first": 1, "per": "task"},)),

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
@@ -21,11 +22,14 @@ from seedance.client import GatewayClient
 from seedance.errors import (
     AccountProblem,
     GatewayError,
+    ModelProblem,
     Moderated,
+    NotServed,
     OutcomeUnknown,
     Rejected,
     TaskUnknown,
     Throttled,
+    TooLate,
 )
 from seedance.gateways.base import AttemptOptions, Dialect, TaskReport, TaskStatus, WireAnswer, WireCall
 from seedance.gateways.registry import DIALECTS
@@ -136,6 +140,13 @@ ON_CREATE: list[tuple[dict[str, Any], type[GatewayError], dict[str, Any]]] = [
     ({"kind": "no_money"}, AccountProblem, {"kind": "billing"}),
     ({"kind": "moderate_input"}, Moderated, {"stage": "input"}),
     ({"kind": "accept_then_500"}, OutcomeUnknown, {"status": 500}),
+    ({"kind": "accept_then_500", "status": 503}, OutcomeUnknown, {"status": 503}),
+    ({"kind": "status", "status": 503, "retry_after": 5}, OutcomeUnknown, {"status": 503}),
+    ({"kind": "status", "status": 404}, NotServed, {"status": 404}),
+    ({"kind": "status", "status": 405, "body": "html"}, NotServed, {"status": 405}),
+    ({"kind": "status", "status": 403, "body": "html"}, NotServed, {"status": 403}),
+    ({"kind": "status", "status": 403, "body": "empty"}, OutcomeUnknown, {"status": 403}),
+    ({"kind": "status", "status": 429, "body": "html", "retry_after": 5}, OutcomeUnknown, {"status": 429}),
     ({"kind": "accept_then_500", "body": "html"}, OutcomeUnknown, {"status": 500}),
     ({"kind": "status", "status": 502, "body": "html"}, OutcomeUnknown, {"status": 502}),
     ({"kind": "status", "status": 400}, Rejected, {"status": 400}),
@@ -161,6 +172,27 @@ def test_what_a_failed_create_means(
         with_client(url, dialect, lambda client: client.submit(FOX, AttemptOptions()))
     assert type(caught.value) is kind
     assert {name: getattr(caught.value, name) for name in attributes} == attributes
+
+
+REFUSED_MODELS = {
+    "anyfast": ("seedance-9", "unknown_model"),
+    "uniall": ("seedance9-720p", "unknown_model"),
+    "12ai": ("seedance-9-official", "unknown_model"),
+    "ark": ("doubao-seedance-9-0-260128", "unknown_model"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_MODELS)
+def test_a_model_that_the_gateway_does_not_serve(url: str, name: str) -> None:
+    model, kind = REFUSED_MODELS[name]
+
+    async def work(client: GatewayClient) -> WireAnswer:
+        call = client.dialect.submit_call(FOX, AttemptOptions())
+        return await client.call("submit", replace(call, json={**(call.json or {}), "model": model}))
+
+    with pytest.raises(ModelProblem) as caught:
+        with_client(url, DIALECTS[name], work)
+    assert caught.value.kind == kind
 
 
 FATES: list[tuple[dict[str, Any], TaskStatus, str]] = [
@@ -246,7 +278,7 @@ def test_ark_lists_tasks_with_the_seeds_of_their_attempts(url: str) -> None:
     ark = DIALECTS["ark"]
     with_client(url, ark, lambda client: generate(client, FOX, AttemptOptions(seed=11)))
     with ark_over(url) as http:
-        newest = ark.read_list(sent(http, ark.list_call(page_size=1, status=TaskStatus.SUCCEEDED)))
+        newest = ark.read_list(sent(http, ark.list_call(page_size=1)))
         (task,) = newest.tasks
         assert newest.total is not None and newest.total >= 1
         assert (task.report.seed, task.model, task.report.status) == (11, ark.model_for(FOX), TaskStatus.SUCCEEDED)
@@ -256,7 +288,7 @@ def test_ark_lists_tasks_with_the_seeds_of_their_attempts(url: str) -> None:
     many = with_client(url, ark, lambda client: client.query_many([task.task_id, "cgt-unknown"]))
     assert {task_id: report.seed for task_id, report in many.items()} == {task.task_id: 11}
     with ark_over(url) as http:
-        assert ark.read_list(sent(http, ark.list_call(status=TaskStatus.EXPIRED))).tasks == ()
+        assert ark.read_list(sent(http, ark.list_call(flex=True))).tasks == ()
 
 
 def test_ark_cancels_what_is_queued_and_refuses_what_runs() -> None:
@@ -272,7 +304,7 @@ def test_ark_cancels_what_is_queued_and_refuses_what_runs() -> None:
         while ark.read_report(send(http, ark.query_call(task_id))).status is TaskStatus.QUEUED:
             assert time.monotonic() < end
             time.sleep(0.05)
-        assert type(ark.read_error("cancel", sent(http, ark.cancel_call(task_id)))) is Rejected
+        assert type(ark.read_error("cancel", sent(http, ark.cancel_call(task_id)))) is TooLate
 
 
 @contextmanager

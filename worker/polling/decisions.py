@@ -9,7 +9,7 @@ from seedance.errors import (
     TaskUnknown,
     Throttled,
 )
-from seedance.gateways.base import Dialect, TaskFailure, TaskReport, TaskStatus
+from seedance.gateways.base import CancelOutcome, Dialect, TaskFailure, TaskReport, TaskStatus
 from seedance.link_expiry import url_life_s
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
@@ -60,15 +60,22 @@ def decide_poll(
     return _setback(result, work, pacing, next_s, rng)
 
 
-def decide_cancel(result: TaskReport | GatewayError, cancelled: bool, wanted: str, otherwise: Decision) -> Decision:
-    """What a wish to cancel makes of a poll's decision. `wanted` is keep (cancel only if that is free) or discard."""
-    if cancelled:
+def decide_cancel(
+    result: TaskReport | GatewayError, cancelled: CancelOutcome | None, wanted: str, otherwise: Decision
+) -> Decision:
+    """What a wish to cancel makes of a poll's decision. `wanted` is keep (cancel only if that is free) or discard.
+
+    While the gateway has not answered about a task that still waits, the wish stays and the gateway is asked again.
+    """
+    if cancelled is CancelOutcome.CANCELLED:
         return Decision(JobState.CANCELLED, Reason.CANCELLED_UPSTREAM, detail={"message": "cancelled before it began"})
     if wanted == "discard":
         return Decision(
             JobState.CANCELLED, Reason.DISCARDED, detail={"message": "it had been submitted and may be billed"}
         )
-    if isinstance(result, GatewayError) or otherwise.target is not JobState.GENERATING:
+    waits = isinstance(result, TaskReport) and result.status is TaskStatus.QUEUED
+    unanswered = isinstance(result, GatewayError) or (waits and cancelled is None)
+    if unanswered or otherwise.target is not JobState.GENERATING:
         return otherwise
     message = "the gateway cannot cancel it any more; it will be billed, and its video is kept"
     patch = dict(otherwise.patch) | {"cancel_request": None}

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from seedance.client import GatewayClient
 from seedance.errors import GatewayError, Unavailable
-from seedance.gateways.base import TaskReport, TaskStatus
+from seedance.gateways.base import CancelOutcome, TaskReport, TaskStatus
 from storage.database import Connection
 from storage.jobs import durations, transitions
 from storage.jobs.reasons import Reason
@@ -33,8 +33,8 @@ class Polled:
 
     work: Work
     result: TaskReport | GatewayError
-    cancelled: bool = False
-    """The gateway has just cancelled it, as somebody wanted."""
+    cancelled: CancelOutcome | None = None
+    """What became of asking the gateway to cancel it; None: it was not asked, or has not answered."""
 
 
 def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
@@ -76,15 +76,15 @@ async def _query(client: GatewayClient, work: Work, task_list: TaskList) -> Poll
     return Polled(work, result, await _cancel(client, work, result))
 
 
-async def _cancel(client: GatewayClient, work: Work, result: TaskReport | GatewayError) -> bool:
+async def _cancel(client: GatewayClient, work: Work, result: TaskReport | GatewayError) -> CancelOutcome | None:
     """Cancel a task that nobody wants and that has not begun; of one that has ended the call deletes the record."""
     if work.cancel_request is None or not isinstance(result, TaskReport) or result.status is not TaskStatus.QUEUED:
-        return False
+        return None
     try:
         return await client.cancel(work.gateway_task_id or "")
     except GatewayError as exc:
         log.warning("poll.not_cancelled job_id=%s code=%s %s", work.id, exc.code, exc.message)
-        return False
+        return None
 
 
 def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) -> None:

@@ -136,7 +136,8 @@ async def _look(runtime: Runtime, client: GatewayClient, held: Sequence[Doubt]) 
         if doubt.reported_task_id is not None and await _is_known(client, doubt.reported_task_id):
             found[doubt.id] = Found(doubt.reported_task_id)
     rest = [doubt for doubt in held if doubt.id not in found]
-    if not rest or not client.dialect.capabilities().list:
+    limits = client.dialect.capabilities().list_limits
+    if not rest or limits is None or not limits.proves_absence:
         return found
     begun_at = min(doubt.started_at.timestamp() for doubt in rest) - CLOCK_SKEW_S
     try:

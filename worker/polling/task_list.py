@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from seedance.client import GatewayClient
-from seedance.errors import AccountProblem, BadAnswer, Rejected, TaskUnknown
+from seedance.errors import AccountProblem, BadAnswer, ModelProblem
 from seedance.gateways.base import TaskReport, TaskStatus
 from worker.polling.plan import PollPlan
 from worker.runtime import Runtime
@@ -51,7 +51,7 @@ class TaskList:
     async def _list(self, task_ids: Sequence[str]) -> dict[str, TaskReport]:
         try:
             return await self._client.query_many(task_ids)
-        except (Rejected, TaskUnknown, AccountProblem, BadAnswer) as exc:  # whoever may not list may still ask for one
+        except (AccountProblem, ModelProblem, BadAnswer) as exc:  # a key that may not list may still ask about one task
             log.warning("poll.no_list account=%s code=%s %s", self._client.account.name, exc.code, exc.message)
             self._runtime.part(PollPlan).lists_again_at[self._client.account.name] = time.monotonic() + REFUSED_FOR_S
             return {}

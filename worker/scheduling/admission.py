@@ -10,7 +10,13 @@ from storage.jobs.reasons import Reason
 from storage.leases import Claimed
 
 SUBMIT_BATCH = 50
-TRIED_BEFORE = (Reason.ACCOUNT_PROBLEM, Reason.NOT_SENT, Reason.THROTTLED)
+TRIED_BEFORE = (
+    Reason.ACCOUNT_PROBLEM,
+    Reason.MODEL_PROBLEM,
+    Reason.NOT_SENT,
+    Reason.NOT_SERVED,
+    Reason.THROTTLED,
+)
 """Reasons of jobs that were sent and came back."""
 
 

@@ -19,7 +19,9 @@ from seedance.errors import (
     AccountProblem,
     GatewayError,
     InputGone,
+    InputNotReady,
     NotSent,
+    NotServed,
     OutcomeUnknown,
     Rejected,
     Throttled,
@@ -183,7 +185,7 @@ def _not_made(runtime: Runtime, row: AssetRow, error: GatewayError) -> Step:
             assets.record(conn, row, "failed", asset_id="", error=lasting)
             return Trouble(failed=error.message)
         assets.forget(conn, row)
-    if isinstance(error, NotSent | Throttled | Unavailable | AccountProblem):
+    if isinstance(error, NotSent | NotServed | Throttled | InputNotReady | Unavailable | AccountProblem):
         return Trouble(error)
     return Trouble(Unavailable(error.message, gateway=error.gateway, status=error.status))
 

@@ -81,7 +81,7 @@ def _failures(
     ):
         found = [item for item in outcomes if isinstance(item.result, kind)]
         if found:
-            yield scope, _failure(cause, found, wait)
+            yield scope, _failure(cause, found, wait, doubtful=cause is Cause.ROUTE)
     away = [item for item in outcomes if isinstance(item.result, NotSent | OutcomeUnknown) and _matters(item.result)]
     if not away:
         return

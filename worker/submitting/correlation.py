@@ -32,12 +32,11 @@ def correlate(
 
 
 def _seed(client: GatewayClient, request: GenerationRequest) -> int | None:
-    able = client.dialect.capabilities()
-    if not able.list or "seed" not in able.flags:
+    if "seed" not in client.dialect.capabilities().marks:
         return None
     if request.seed is not None and request.seed != RANDOM_SEED:
         return request.seed
-    return secrets.randbelow(_SEEDS)
+    return secrets.randbelow(_SEEDS) if "seed" in client.dialect.marks(request) else None
 
 
 def _callback(client: GatewayClient, settings: Settings) -> tuple[str | None, str]:

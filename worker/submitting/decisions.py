@@ -11,6 +11,7 @@ import random
 from seedance.errors import (
     AccountProblem,
     GatewayError,
+    InputNotReady,
     ModelProblem,
     NotSent,
     NotServed,
@@ -26,6 +27,7 @@ from worker import retry
 from worker.decisions import MAX_COUNT, NO_ACCOUNT, Decision
 from worker.polling.pacing import PollPacing
 
+MAX_INPUT_NOT_READY = 8  # tries of what may pass by itself, then a person should look
 UNCONFIRMED_CHECK_S = 1.0  # a callback may already have named the task; the next looks are farther apart
 
 
@@ -44,7 +46,9 @@ def decide_submit(
             return _requeue(result, refusals, retry.NOT_SENT.wait_s(refusals + 1, rng))
         case AccountProblem() | ModelProblem() | NotServed():
             return _requeue(result, refusals, retry.REQUEUED.wait_s(refusals + 1, rng))
-        case Rejected():
+        case InputNotReady() if refusals + 1 < MAX_INPUT_NOT_READY:
+            return _requeue(result, refusals, retry.INPUT_NOT_READY.wait_s(refusals + 1, rng))
+        case Rejected() | InputNotReady():
             return Decision(JobState.FAILED, Reason(result.code), patch={"error": result.as_dict()})
         case _:  # OutcomeUnknown, and whatever else is not proof that the gateway did not take it
             reason = Reason(result.code) if isinstance(result, OutcomeUnknown) else Reason.OUTCOME_UNKNOWN

@@ -41,13 +41,15 @@ def finished_url(client: Client) -> str:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 408, 429, 500, 502, 503, 504, 524])
-@pytest.mark.parametrize("body", ["json", "html", "empty"])
+@pytest.mark.parametrize("body", ["json", "proxy", "html", "empty"])
 def test_any_status(client: Client, status: int, body: str) -> None:
     client.arm({"kind": "status", "status": status, "body": body, "retry_after": 7})
     answer = client.post(PATH, BODY)
     assert answer.status_code == status and answer.headers["Retry-After"] == "7"
     if body == "json":
         assert answer.json().keys() & {"code", "error"}
+    elif body == "proxy":
+        assert answer.json().keys() == {"message"}
     else:
         assert answer.text.startswith("<html>") if body == "html" else answer.text == ""
     assert client.ledger()["tasks"] == []

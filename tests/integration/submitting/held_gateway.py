@@ -13,6 +13,7 @@ from seedance.client import GatewayClient
 from seedance.errors import (
     AccountProblem,
     GatewayError,
+    InputNotReady,
     ModelProblem,
     NotSent,
     NotServed,
@@ -22,7 +23,16 @@ from seedance.errors import (
     Throttled,
     Unavailable,
 )
-from seedance.gateways.base import AttemptOptions, ListedTask, Submitted, TaskFailure, TaskPage, TaskReport, TaskStatus
+from seedance.gateways.base import (
+    AttemptOptions,
+    CancelOutcome,
+    ListedTask,
+    Submitted,
+    TaskFailure,
+    TaskPage,
+    TaskReport,
+    TaskStatus,
+)
 from seedance.request import GenerationRequest
 from storage.settings import Settings
 from worker.runtime import Runtime
@@ -31,9 +41,11 @@ from worker.runtime import Runtime
 REFUSALS: dict[str, Callable[[], GatewayError]] = {
     "throttled": lambda: Throttled("slow down"),
     "closed": lambda: ModelProblem("not activated"),
-    "misrouted": lambda: NotServed("no such route"),
+    "not_served": lambda: NotServed("404 page not found"),
+    "not_ready": lambda: InputNotReady("timeout while fetching resource"),
     "not_sent": lambda: NotSent("no route"),
     "account": lambda: AccountProblem("no money"),
+    "model": lambda: ModelProblem("not activated"),
     "rejected": lambda: Rejected("no such ratio"),
 }
 DOUBTFUL = ("taken_and_lost", "taken_and_died", "lost", "died")
@@ -135,12 +147,12 @@ class HeldGateway:
             raise TaskUnknown("no such task")
         return _report(post)
 
-    async def cancel(self, task_id: str) -> bool:
+    async def cancel(self, task_id: str) -> CancelOutcome:
         post = next(post for post in self.tasks() if post.task_id == task_id)
         if post.ended is not None:
-            return False
+            return CancelOutcome.TOO_LATE
         post.ended = TaskStatus.CANCELLED
-        return True
+        return CancelOutcome.CANCELLED
 
     async def list_tasks(self, account: str, page: int) -> TaskPage:
         """The newest first, each with its seed only once it has ended, as Ark does it."""
@@ -179,7 +191,7 @@ class _Client:
     async def query_many(self, task_ids: Sequence[str]) -> dict[str, TaskReport]:
         return await self.gateway.query_many(self.account.name, task_ids)
 
-    async def cancel(self, task_id: str) -> bool:
+    async def cancel(self, task_id: str) -> CancelOutcome:
         return await self.gateway.cancel(task_id)
 
     async def list_tasks(self, page: int) -> TaskPage:

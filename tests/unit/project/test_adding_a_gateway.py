@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from seedance.errors import AccountProblem, BadAnswer, OutcomeUnknown, Rejected, Throttled
+from seedance.errors import (
+    AccountProblem,
+    BadAnswer,
+    ModelProblem,
+    NotServed,
+    OutcomeUnknown,
+    Rejected,
+    TaskUnknown,
+    Throttled,
+)
 from seedance.gateways.base import AttemptOptions, Dialect, TaskStatus, WireAnswer, WireCall
 from seedance.request import parse_request
 from tests.contract.recorded import REQUIRED
@@ -65,14 +74,22 @@ def test_it_reads_answers(dialect: Dialect) -> None:
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
-        (400, "no_credit", AccountProblem),
-        (400, "too_fast", Throttled),
-        (400, "anything", Rejected),
-        (500, "upstream_timeout", OutcomeUnknown),
+        (400, "bad_field", Rejected),
+        (402, "no_credit", AccountProblem),
+        (404, "no_model", ModelProblem),
+        (429, "too_fast", Throttled),
+        (400, "anything", OutcomeUnknown),
+        (500, "bad_field", OutcomeUnknown),
+        (405, "bad_field", NotServed),
     ],
 )
 def test_it_reads_errors(dialect: Dialect, status: int, code: str, kind: type[Exception]) -> None:
-    assert type(dialect.read_error("submit", answer(status, {"error": {"code": code, "message": "no"}}))) is kind
+    error = {"code": code, "message": "no", "trace": "t"}
+    assert type(dialect.read_error("submit", answer(status, {"error": error}))) is kind
+    assert type(dialect.read_error("query", answer(404, {"error": error | {"code": "no_task"}}))) is TaskUnknown
+    del error["trace"]
+    assert type(dialect.read_error("submit", answer(400, {"error": error}))) is OutcomeUnknown
+    assert type(dialect.read_error("query", answer(404, {"error": error | {"code": "no_task"}}))) is BadAnswer
 
 
 def test_the_page_names_every_file_that_the_suite_wants() -> None:

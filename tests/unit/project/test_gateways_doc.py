@@ -39,7 +39,7 @@ def overview() -> str:
         ("`gateway_options`", [_list(f"`{name}`" for name in item.options) for item in able]),
         ("longest prompt", [_prompt(item) for item in able]),
         ("callbacks", [_yes(item.callbacks) + (" (https)" if item.callbacks_https_only else "") for item in able]),
-        ("lists its tasks", [_yes(item.list) for item in able]),
+        ("lists its tasks", [_lists(item) for item in able]),
         ("polls many tasks with one call", [str(item.list_ids or "–") for item in able]),
         ("cancels a queued task", [_yes(item.cancel) for item in able]),
         ("assets by API", [_yes(item.assets) for item in able]),
@@ -57,6 +57,12 @@ def _operation(able: Capabilities) -> str:
     if not able.operations:
         return "–"
     return _list(able.operations) + ("" if able.operation_is_sent else " (by the prompt)")
+
+
+def _lists(able: Capabilities) -> str:
+    if able.list_limits is None:
+        return "–"
+    return "with `user_token`" if able.list_limits.needs_user else "yes"
 
 
 def _prompt(able: Capabilities) -> str:

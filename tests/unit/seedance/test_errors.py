@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seedance import errors
-from seedance.errors import KEPT_BODY_CHARS, AccountProblem, GatewayError, Moderated, Throttled, redact
+from seedance.errors import KEPT_BODY_CHARS, AccountProblem, GatewayError, ModelProblem, Moderated, Throttled, redact
 
 
 def every_class(kind: type[GatewayError] = GatewayError) -> list[type[GatewayError]]:
@@ -21,6 +21,7 @@ MORE: dict[type[GatewayError], dict[str, Any]] = {
     Throttled: {"retry_after_s": 2.5},
     Moderated: {"stage": "output", "modality": "video", "offending": "content[1].video_url"},
     AccountProblem: {"kind": "billing"},
+    ModelProblem: {"kind": "limit"},
 }
 
 

@@ -12,6 +12,7 @@ from seedance.errors import (
     AccountProblem,
     BadAnswer,
     GatewayError,
+    InputNotReady,
     ModelProblem,
     Moderated,
     NotSent,
@@ -23,16 +24,16 @@ from seedance.errors import (
     Throttled,
     Unavailable,
 )
-from seedance.gateways.base import Submitted, TaskFailure, TaskReport, TaskStatus
+from seedance.gateways.base import CancelOutcome, Submitted, TaskFailure, TaskReport, TaskStatus
 from seedance.gateways.registry import DIALECTS
 from storage.jobs.enqueue import new_job_id
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker import retry
 from worker.decisions import MAX_COUNT, NO_ACCOUNT, Decision
-from worker.polling.decisions import decide_poll
+from worker.polling.decisions import decide_cancel, decide_poll
 from worker.polling.pacing import PollPacing
-from worker.submitting.decisions import decide_submit, refusals_of
+from worker.submitting.decisions import MAX_INPUT_NOT_READY, decide_submit, refusals_of
 
 PACING = PollPacing(2.0, 60.0)
 DIALECT = DIALECTS["anyfast"]
@@ -72,9 +73,10 @@ def a_job(**changes: Any) -> Work:
         (NotSent("refused"), S.QUEUED),
         (Throttled("429"), S.QUEUED),
         (Unavailable("a failure that may come after the gateway took it"), S.UNCONFIRMED),
-        (ModelProblem("not activated"), S.QUEUED),
         (NotServed("404"), S.QUEUED),
+        (InputNotReady("timeout while fetching resource"), S.QUEUED),
         (AccountProblem("401"), S.QUEUED),
+        (ModelProblem("not activated"), S.QUEUED),
         (Rejected("400"), S.FAILED),
         (Moderated("no"), S.FAILED),
         (OutcomeUnknown("read timeout"), S.UNCONFIRMED),
@@ -94,7 +96,7 @@ def test_only_proof_that_nothing_was_taken_puts_a_job_back() -> None:
         return [kind, *(below for sub in kind.__subclasses__() for below in tree(sub))]
 
     requeued = {kind for kind in tree(GatewayError) if decide_submit(kind("x"), 0, PACING).target is S.QUEUED}
-    assert requeued == {NotSent, NotTried, Throttled, AccountProblem, ModelProblem, NotServed}
+    assert requeued == {NotSent, NotTried, NotServed, Throttled, InputNotReady, AccountProblem, ModelProblem}
 
 
 def test_a_job_waits_for_as_long_as_the_gateway_asks() -> None:
@@ -112,6 +114,12 @@ def test_a_job_that_comes_back_is_free_for_another_account(error: GatewayError) 
         waits.append(decision.due_in_s)
     assert waits == sorted(waits)
     assert waits[-1] <= 20.0
+
+
+def test_a_file_that_is_not_ready_is_tried_a_few_times_and_no_more() -> None:
+    last = MAX_INPUT_NOT_READY - 1
+    assert decide_submit(InputNotReady("x"), last - 1, PACING).target is S.QUEUED
+    assert decide_submit(InputNotReady("x"), last, PACING).target is S.FAILED
 
 
 def test_only_refusals_of_the_same_kind_in_a_row_count() -> None:
@@ -201,3 +209,34 @@ def test_a_generation_that_outlives_its_deadline_fails() -> None:
     assert poll(running, a_job(deadline_in_s=-1.0)).patch["error"]["code"] == "deadline_exceeded"
     assert poll(Unavailable("x"), a_job(deadline_in_s=-1.0)).patch["error"]["code"] == "deadline_exceeded"
     assert poll(running, a_job(submitted_age_s=172801.0)).patch["error"]["code"] == "generation_timeout"
+
+
+QUEUED, RUNNING = TaskReport(TaskStatus.QUEUED, "queued"), TaskReport(TaskStatus.RUNNING, "running")
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome", "wanted", "target", "reason", "wish_is_kept"),
+    [
+        (QUEUED, CancelOutcome.CANCELLED, "keep", S.CANCELLED, "cancelled_upstream", True),
+        (QUEUED, CancelOutcome.TOO_LATE, "keep", S.GENERATING, "cancel_too_late", False),
+        (QUEUED, CancelOutcome.NOT_OFFERED, "keep", S.GENERATING, "cancel_too_late", False),
+        (RUNNING, None, "keep", S.GENERATING, "cancel_too_late", False),
+        (QUEUED, None, "keep", S.GENERATING, "generating", True),
+        (Unavailable("502"), None, "keep", S.GENERATING, "gateway_unavailable", True),
+        (RUNNING, None, "discard", S.CANCELLED, "discarded", True),
+        (SUCCEEDED, None, "keep", S.TRANSFERRING, "generated", True),
+    ],
+)
+def test_what_a_wish_to_cancel_becomes(
+    result: TaskReport | GatewayError,
+    outcome: CancelOutcome | None,
+    wanted: str,
+    target: JobState,
+    reason: str,
+    *,
+    wish_is_kept: bool,
+) -> None:
+    """A cancel call that was not answered is no refusal: the wish stays, and the gateway is asked again."""
+    decision = decide_cancel(result, outcome, wanted, poll(result, a_job()))
+    assert (decision.target, decision.reason) == (target, reason)
+    assert ("cancel_request" not in decision.patch) == wish_is_kept

@@ -1,0 +1,40 @@
+"""What the dialects of new-api's deployments share: its errors and its list of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from seedance.errors import GatewayError, Operation
+from seedance.gateways import new_api, new_api_list
+from seedance.gateways.base import Dialect, TaskPage, WireAnswer, WireCall
+
+
+class NewApiDialect(Dialect):
+    """A gateway that runs QuantumNous/new-api, or something that answers as it does."""
+
+    def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
+        return new_api.read_error(self.name, operation, answer)
+
+    def list_call(
+        self,
+        *,
+        page: int = 1,
+        page_size: int = 100,
+        since: float | None = None,
+        until: float | None = None,
+        flex: bool = False,
+        task_ids: Sequence[str] = (),
+    ) -> WireCall:
+        return new_api_list.list_call(page, page_size, since, until)
+
+    def user_headers(self, token: str, user_id: str) -> Mapping[str, str]:
+        return new_api_list.user_headers(token, user_id)
+
+    def read_list(self, answer: WireAnswer) -> TaskPage:
+        if (reason := new_api_list.refusal_of(answer.body)) is not None:
+            raise self.bad_answer(answer, f"the list was refused ({reason}); check user_token and user_id", "list")
+        page = new_api_list.read_page(answer.body)
+        if page is None:
+            raise self.bad_answer(answer, "not a list of tasks", "list")
+        total, tasks, unreadable = page
+        return TaskPage(total, tasks, unreadable)

@@ -1,0 +1,67 @@
+"""new-api's own task object, `TaskDto`: what AnyFast answers to a query, and what new-api's list of tasks holds.
+
+Sources: QuantumNous/new-api, dto/task.go, relay/relay_task.go, service/task_polling.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seedance.gateways import ark_task, new_api
+from seedance.gateways.answers import first_url, object_of, percent_of, seed_of, text_of, usage_of, word_of
+from seedance.gateways.ark_codes import is_ark_code
+from seedance.gateways.base import TaskFailure, TaskReport, TaskStatus
+
+STATUSES = {
+    "": TaskStatus.QUEUED,
+    "NOT_START": TaskStatus.QUEUED,
+    "SUBMITTED": TaskStatus.QUEUED,
+    "QUEUED": TaskStatus.QUEUED,
+    "UNKNOWN": TaskStatus.QUEUED,
+    "IN_PROGRESS": TaskStatus.RUNNING,
+    "SUCCESS": TaskStatus.SUCCEEDED,
+    "FAILURE": TaskStatus.FAILED,
+}
+
+
+def report_of(task: Mapping[str, Any]) -> TaskReport | None:
+    """A task as a report, None when it has no status."""
+    if not isinstance(task.get("status"), str):
+        return None
+    inner = object_of(task.get("data"))
+    status, failure = _outcome(task, inner)
+    succeeded = status is TaskStatus.SUCCEEDED
+    return TaskReport(
+        status=status,
+        raw_status=f"{word_of(task['status'])}/{word_of(inner.get('status')) or '-'}",
+        progress=percent_of(task.get("progress")),
+        video_url=_video_url(task, inner) if succeeded else None,
+        last_frame_url=ark_task.last_frame_url_of(inner) if succeeded else None,
+        usage=usage_of(inner.get("usage")),
+        seed=seed_of(inner.get("seed")),
+        failure=failure,
+    )
+
+
+def _outcome(task: Mapping[str, Any], inner: Mapping[str, Any]) -> tuple[TaskStatus, TaskFailure | None]:
+    """The outer status, unless the inner one knows better: the gateway shows Ark's `expired` as in progress."""
+    outer = STATUSES.get(word_of(task["status"]).upper(), TaskStatus.UNKNOWN)
+    within = ark_task.status_of(inner)
+    if outer is TaskStatus.SUCCEEDED or (within is TaskStatus.SUCCEEDED and ark_task.video_url_of(inner)):
+        return TaskStatus.SUCCEEDED, None
+    if within is not None and (ended := ark_task.ended_early(within)) is not None:
+        return within, ended
+    if TaskStatus.FAILED in (outer, within):
+        failure = ark_task.failure_of(inner) or new_api.failure_of(text_of(task.get("fail_reason")))
+        unseen = within in (TaskStatus.QUEUED, TaskStatus.RUNNING) and failure.code == "generation_failed"
+        if failure.code == "gateway_lost" or (unseen and not is_ark_code(failure.gateway_code)):
+            # Ark never said that it failed: the gateway only lost sight of it.
+            return TaskStatus.LOST, TaskFailure("gateway_lost", failure.message, failure.gateway_code, retryable=True)
+        return TaskStatus.FAILED, failure
+    return outer, None
+
+
+def _video_url(task: Mapping[str, Any], inner: Mapping[str, Any]) -> str | None:
+    """AnyFast still copies the URL into `fail_reason` for older clients, so that comes last."""
+    return first_url(task.get("result_url"), ark_task.video_url_of(inner), task.get("fail_reason"))

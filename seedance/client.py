@@ -43,6 +43,9 @@ from seedance.request import GenerationRequest
 MAX_ANSWER_BYTES = 4 * 2**20
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 30.0
+SUBMIT_KEEPALIVE_S = 2.0
+"""A connection that idled longer carries no POST that is paid for: the server may close it at the same moment, and then
+nobody can tell whether the POST arrived."""
 PIECE_BYTES = 256 * 1024
 LIST_PAGE = 100  # an Ark task is about 1 kB as JSON, and much larger with long prompts
 
@@ -108,7 +111,7 @@ class GatewayClient:
             "list": query_timeout_s,
         }
         self._max_connections = max_connections
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,8 +121,8 @@ class GatewayClient:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
 
     async def submit(self, request: GenerationRequest, attempt: AttemptOptions) -> Submitted:
         """POST a generation. Every media reference must be a URL, a data URI or an asset.
@@ -200,7 +203,7 @@ class GatewayClient:
         limit_s = self._timeouts[operation]
         try:
             async with asyncio.timeout(limit_s):
-                answer = await self._send(call, limit_s)
+                answer = await self._send(operation, call, limit_s)
         except (aiohttp.ClientError, OSError, TimeoutError, AnswerTooLarge) as exc:
             raise translate_failure(exc, self.dialect.name, operation) from exc
         except ValueError as exc:  # aiohttp raises it for headers it cannot take apart
@@ -211,11 +214,11 @@ class GatewayClient:
         error.message = redact(error.message, self._key, *(self._user or ())[:1])
         raise error
 
-    async def _send(self, call: WireCall, limit_s: float) -> WireAnswer:
+    async def _send(self, operation: Operation, call: WireCall, limit_s: float) -> WireAnswer:
         connect_s = min(CONNECT_TIMEOUT_S, limit_s / 2)  # before the whole call's limit, which proves nothing
         content = orjson.dumps(call.json) if call.json is not None else call.content
         query = f"?{urlencode(call.params, doseq=True, quote_via=quote)}" if call.params else ""
-        async with self._connections().request(
+        async with self._connections(paid=operation == "submit").request(
             call.method,
             URL(f"{self._base_url}{call.path}{query}", encoded=True),
             data=_body(content),
@@ -238,19 +241,23 @@ class GatewayClient:
             headers |= self.dialect.user_headers(*self._user)
         return headers
 
-    def _connections(self) -> aiohttp.ClientSession:
-        """Made with the first call, on the loop that this client then lives on."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._max_connections, keepalive_timeout=KEEPALIVE_S),
+    def _connections(self, *, paid: bool) -> aiohttp.ClientSession:
+        """Those for POSTs that are paid for, or for questions; made with the first call, on the loop that this client
+        then lives on."""
+        if paid not in self._sessions:
+            kept_s = SUBMIT_KEEPALIVE_S if paid else KEEPALIVE_S
+            self._sessions[paid] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._max_connections, keepalive_timeout=kept_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={
                     "Authorization": f"Bearer {self._key}",
                     "User-Agent": "reelq",
                     "Accept": "application/json",
+                    # A compressed answer that is cut or wrongly labelled cannot be read, and of a POST that is a doubt.
+                    "Accept-Encoding": "identity",
                 },
             )
-        return self._session
+        return self._sessions[paid]
 
     def _unreadable(self, operation: Operation, exc: ValueError) -> GatewayError:
         kind = OutcomeUnknown if operation == "submit" else BadAnswer

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from seedance.account import Account
-from seedance.client import GatewayClient
+from seedance.client import SUBMIT_KEEPALIVE_S, GatewayClient
 from seedance.errors import BadAnswer, GatewayError, NotSent, OutcomeUnknown, Rejected, Unavailable
 from seedance.gateways.base import AttemptOptions, Submitted, WireCall
 from seedance.gateways.registry import DIALECTS
@@ -48,7 +48,7 @@ async def serve(behaviour: Behaviour) -> AsyncIterator[int]:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await behaviour(reader, writer)
         writer.close()
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await writer.wait_closed()
         handling.discard(task)
 
@@ -146,6 +146,17 @@ def test_an_answer_cut_at_any_byte_is_of_unknown_outcome() -> None:
         b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 524 Unknown\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n",
+        b'HTTP/1.1 503 X\r\nRetry-After: 1\r\nContent-Length: 17\r\n\r\n{"message": "no"}',
+        b'HTTP/1.1 500 X\r\nContent-Length: 50\r\n\r\n{"code":"invalid_request","message":"x","data":null}',
+        b'HTTP/1.1 403 X\r\nContent-Length: 24\r\n\r\n{"message": "Forbidden"}',
+        b"HTTP/1.1 429 X\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 307 X\r\nLocation: /v1/video/generations\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 303 X\r\nLocation: /tasks/1\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 400 X\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"error": "sorry"}',
+        b"HTTP/1.1 204 No Content\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"x" * 100_000 + b"\r\n\r\n",
     ],
 )
@@ -186,6 +197,54 @@ def test_a_kept_connection_closed_under_the_second_post_is_of_unknown_outcome_an
 
     asyncio.run(run())
     assert received == 2
+
+
+def test_a_connection_that_idled_carries_no_paid_post() -> None:
+    """The server closes an idle connection just when a request arrives on it: then it is unknown whether it did."""
+    connections = 0
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await read_request(reader)
+        writer.write(ANSWER)
+        await writer.drain()
+        await reader.read(1)  # the next request: it is dropped with the connection
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port) as client:
+            assert await client.submit(REQUEST, AttemptOptions()) == Submitted("asyntask_1")
+            await asyncio.sleep(SUBMIT_KEEPALIVE_S + 0.1)
+            assert await client.submit(REQUEST, AttemptOptions()) == Submitted("asyntask_1")
+
+    asyncio.run(run())
+    assert connections == 2
+
+
+def test_a_paid_post_does_not_share_the_connections_of_questions() -> None:
+    """Those are kept much longer."""
+    requests: list[list[bytes]] = []
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        mine: list[bytes] = []
+        requests.append(mine)
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            if head.startswith(b"POST"):
+                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+                await reader.readexactly(int(length.split(b":")[1]))
+            mine.append(head[:4])
+            writer.write(ANSWER)
+            await writer.drain()
+
+    async def run() -> None:
+        async with serve(behave) as port, client_for(port) as client:
+            for _ in range(2):
+                with pytest.raises(BadAnswer):
+                    await client.query("asyntask_1")
+                await client.submit(REQUEST, AttemptOptions())
+
+    asyncio.run(run())
+    assert requests == [[b"GET ", b"GET "], [b"POST", b"POST"]]
 
 
 def test_a_body_of_many_megabytes_arrives_whole_and_with_its_length() -> None:

@@ -1,4 +1,4 @@
-"""A model of the whole system: what to run for so many videos a day, and what an outage does.
+"""A model of the whole system: what to run for a number of videos a day, and what an outage does.
 
 python -m bench.scaling             what to run, from the costs in bench/costs.toml
 python -m bench.scaling --check     the model against a small real run; 1 if it is off by more than 15 %
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="compare the model with a real run of a minute")
-    what.add_argument("--measure", action="store_true", help="measure the costs anew")
+    what.add_argument("--measure", action="store_true", help="measure the costs")
     parser.add_argument("--jobs", type=int, default=600, help="of the real run of --check (default 600)")
     parser.add_argument("--quick", action="store_true", help="fewer jobs and shorter runs")
     given = parser.parse_args(argv)

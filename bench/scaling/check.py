@@ -34,7 +34,7 @@ SLOTS, WARM, MEDIAN_S, SIGMA = 48, 48, 2.0, 0.35
 POLL_MIN_S, POLL_MAX_S = 0.5, 5.0
 WITHIN, RUNS = 0.15, 10
 IN_TICKS = ("detection_p50_s",)
-"""Jobs are handed out once a tick: half of one is as near as this can be told, besides the 15 %."""
+"""Jobs are claimed once a tick, so half a tick is allowed besides the 15 %."""
 _WAIT_S = 240.0
 _JOBS = """
 SELECT extract(epoch FROM created_at)::float8, extract(epoch FROM submitted_at)::float8,
@@ -69,7 +69,7 @@ of the CPU a job."""
 
 
 def real_run(jobs: int) -> Measured:
-    """Run so many jobs through a stack."""
+    """Run jobs through a stack."""
     options = (
         "--time",
         "lognormal",
@@ -91,7 +91,7 @@ def real_run(jobs: int) -> Measured:
             # Of another kind, so that nothing is learnt from them: processes and connections are there after that.
             _enqueue(url, account, WARM, duration=4)
             _wait_until_ended(url, WARM)
-            time.sleep(REFRESH_S + 1.0)  # what was learnt is read anew at the first poll, as in the model
+            time.sleep(REFRESH_S + 1.0)  # the first poll reads what was learnt, as in the model
             before = stack_cpu(stack)
             with PaceWatch() as pace:
                 _enqueue(url, account, jobs, duration=5)

@@ -50,7 +50,7 @@ class Transaction:
     wal_bytes: Linear = field(default_factory=Linear)
 
     def times(self, factor: float) -> Transaction:
-        """The same where the CPU takes so many times as long."""
+        """The same on a CPU that takes `factor` times as long."""
         return replace(self, client_ms=self.client_ms.times(factor), database_ms=self.database_ms.times(factor))
 
 
@@ -126,7 +126,7 @@ class Costs:
     tables: TableCosts
 
     def at_pace(self, pace_ms: float) -> Costs:
-        """The same on a machine where the fixed piece of work takes so long."""
+        """The same on a machine where the fixed piece of work takes that long."""
         factor = pace_ms / self.pace_ms
         worker = {k: v * factor if k.endswith("_ms") else v for k, v in asdict(self.worker).items()}
         other = {k: v * factor if k.endswith(("_ms", "_share")) else v for k, v in asdict(self.other).items()}
@@ -146,17 +146,17 @@ def load_costs(path: Path = COSTS_FILE) -> Costs:
     Raises:
         ValueError: it is not whole; the text names what is missing.
     """
-    told = tomllib.loads(path.read_text(encoding="utf-8"))
+    read = tomllib.loads(path.read_text(encoding="utf-8"))
     try:
-        transactions = {name: _transaction(told["transactions"][name]) for name in TRANSACTIONS}
-        parts = WorkerCosts(**told["worker"]), OtherCosts(**told["other"]), TableCosts(**told["tables"])
-        return Costs(told["as_of"], told["machine"], told["how"], told["pace_ms"], transactions, *parts)
+        transactions = {name: _transaction(read["transactions"][name]) for name in TRANSACTIONS}
+        parts = WorkerCosts(**read["worker"]), OtherCosts(**read["other"]), TableCosts(**read["tables"])
+        return Costs(read["as_of"], read["machine"], read["how"], read["pace_ms"], transactions, *parts)
     except (KeyError, TypeError) as exc:
-        raise ValueError(f"{path}: {exc}; write it anew with `python -m bench.scaling --measure`") from exc
+        raise ValueError(f"{path}: {exc}; measure again with `python -m bench.scaling --measure`") from exc
 
 
-def _transaction(told: Mapping[str, Any]) -> Transaction:
-    return Transaction(*(Linear(*told[name]) for name in ("client_ms", "database_ms", "wall_ms", "wal_bytes")))
+def _transaction(read: Mapping[str, Any]) -> Transaction:
+    return Transaction(*(Linear(*read[name]) for name in ("client_ms", "database_ms", "wall_ms", "wal_bytes")))
 
 
 def save_costs(costs: Costs, path: Path = COSTS_FILE) -> None:

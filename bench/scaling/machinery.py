@@ -29,7 +29,7 @@ class Layout:
     transfer: int = 1
     database_cores: float = 4
     machine_cores: int | None = None
-    """Everything of ours shares so many cores; None: each process has a core of its own."""
+    """Cores that all processes share; None: each process has a core of its own."""
     connection_mib_s: float = 8.0
     """What one download gets from a gateway's file server."""
     store_s: float = 0.1

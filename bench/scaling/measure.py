@@ -53,7 +53,7 @@ def measure(*, quick: bool = False) -> Costs:
 
 @contextmanager
 def _logging() -> Iterator[None]:
-    """Write log lines as workers do, though nobody reads them: they are part of the cost."""
+    """Write log lines as workers do: they are part of the cost."""
     with Path(os.devnull).open("w") as nowhere:
         handler = logging.StreamHandler(nowhere)
         handler.setFormatter(logging.Formatter("[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"))

@@ -58,7 +58,7 @@ def stack_cpu(stack: BackgroundStack) -> StackCpu:
 def measure_messages(count: int, idle_s: float) -> dict[str, float]:
     """The parts of `OtherCosts` that need a stack, and `receive_ms`."""
     with small_stack() as stack:
-        time.sleep(3.0)  # everybody has said hello
+        time.sleep(3.0)  # all processes have announced themselves
         before = stack_cpu(stack)
         time.sleep(idle_s)
         idle = {name: spent / idle_s for name, spent in stack_cpu(stack).since(before).items()}
@@ -79,7 +79,7 @@ def measure_messages(count: int, idle_s: float) -> dict[str, float]:
         "tick_ms": idle["scheduler"] * TICK_S * 1000,
         "tick_database_ms": idle["postgres"] * TICK_S * 1000,
         "idle_worker_share": (idle["worker-submit-poll"] + idle["worker-transfer"]) / 2,
-        # What PostgreSQL does of itself cannot be told from the rounds; those are nearly all of it.
+        # The idle CPU of PostgreSQL cannot be separated from that of the rounds, which are nearly all of it.
         "idle_database_share": 0.0,
         "idle_broker_share": idle["valkey"],
     }
@@ -117,7 +117,7 @@ def _wait_until_taken(broker: str, queue: str) -> None:
 
 
 def _message_bytes(broker: str, count: int) -> tuple[float, float]:
-    """Bytes that a message takes in the broker, and the CPU seconds of sending so many one after the other."""
+    """Bytes that a message takes in the broker, and the CPU seconds of sending `count` of them."""
     send_s = _send(broker, "bench", count, SUBMIT_BATCH)
     with Redis.from_url(broker) as redis:
         used = int(redis.memory_usage("bench", samples=0) or 0)

@@ -1,4 +1,4 @@
-"""What to run for so many videos a day, and what an hour without one of the parts does to it."""
+"""What to run for a number of videos a day, and what an hour without one part does to it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A system for so many videos a day."""
+    """A system for a number of videos a day."""
 
     name: str
     per_day: int
     slots: int
     """Of each account."""
     weight: int
-    """So many jobs go together in the runs of a day."""
+    """Jobs that go together as one in the runs of a day."""
 
 
 SIZES = (Size("10k", 10_000, 10, 1), Size("1M", 1_000_000, 100, 10), Size("10M", 10_000_000, 500, 200))

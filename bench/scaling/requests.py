@@ -166,14 +166,14 @@ def _split_copies(
 
 @contextmanager
 def _runtime(servers: Rig, gateway: str) -> Iterator[Runtime]:
-    told = {
+    account = {
         "name": "sim",
         "gateway": "anyfast",
         "base_url": f"{gateway}/anyfast",
         "api_key": "sk-bench",
         "max_in_flight": 100_000,
     }
-    changes: dict[str, Any] = {"accounts": (Account.model_validate(told),), "lease_seconds": LEASE_S}
+    changes: dict[str, Any] = {"accounts": (Account.model_validate(account),), "lease_seconds": LEASE_S}
     settings = servers.settings.model_copy(update=changes)
     runtime = Runtime(settings)
     runtime.database.close()

@@ -74,7 +74,7 @@ def simulate(
 ) -> Figures:
     """Run until every job has ended, or for `horizon_s`. What is measured begins at `warm_s`.
 
-    `weight`: so many jobs go together as one, which makes days of millions of jobs a matter of seconds; waits shorter
+    `weight`: how many jobs go together as one, which makes days of millions of jobs a matter of seconds; waits shorter
     than a lot's own work are not seen then.
     """
     system = System(work, layout, costs, Outages(outages), seed=seed, weight=weight, warm_s=warm_s)

@@ -121,7 +121,7 @@ def _linear(single: tuple[list[float], float], many: tuple[list[float], float]) 
 
 
 def live(meter: Meter, db: Database, count: int, size: int) -> None:
-    """Let so many jobs go through their lives, each step in batches of that size."""
+    """Let `count` jobs go through their lives, each step in batches of `size`."""
 
     def cut(items: Sequence[T]) -> list[Sequence[T]]:
         return [items[start : start + size] for start in range(0, len(items), size)]
@@ -232,5 +232,5 @@ def measure_accounts(url: str, postgres: int, accounts: int, rounds: int) -> dic
 
 
 def _account(number: int) -> Account:
-    told = {"name": f"a{number}", "gateway": "anyfast", "base_url": "https://g", "api_key": "k", "max_in_flight": 9}
-    return Account.model_validate(told)
+    account = {"name": f"a{number}", "gateway": "anyfast", "base_url": "https://g", "api_key": "k", "max_in_flight": 9}
+    return Account.model_validate(account)

@@ -1,6 +1,6 @@
 """The whole system as a discrete-event simulation: what a run is made of, and what it gives.
 
-Every simulated job stands for `weight` jobs: costs, slots and bytes count so many times, and batches are as many.
+Every simulated job stands for `weight` jobs: its costs, slots, bytes and batches count `weight` times.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class System:
     # --- costs ---
 
     def transact(self, name: str, rows: float, cpu: Cpu, at_s: float, calls: float = 1.0) -> float:
-        """A transaction over so many simulated jobs, begun at `at_s`: the moment at which it is committed."""
+        """A transaction over `rows` simulated jobs, begun at `at_s`: the moment at which it is committed."""
         cost, rows = self.costs.transactions[name], rows * self.weight
         database_ms, client_ms = cost.database_ms.of(rows, calls), cost.client_ms.of(rows, calls)
         waits_ms = max(0.0, cost.wall_ms.call - cost.client_ms.call - cost.database_ms.call)
@@ -123,7 +123,7 @@ class System:
         return self.database.book(sent_s, database_ms / 1000) + waits_ms / 1000
 
     def batches(self, jobs: int, size: int) -> int:
-        """So many messages carry so many simulated jobs."""
+        """How many messages of `size` jobs carry `jobs` simulated ones."""
         return ceil(jobs * self.weight / size)
 
     def writes(self, group: int, latency: Latency, size: int) -> float:
@@ -143,7 +143,7 @@ class System:
     # --- what was learnt ---
 
     def pacing(self, account: int) -> PollPacing:
-        """How an account's tasks are polled, by what is known of its generation times; read anew now and then."""
+        """How an account's tasks are polled, by its known generation times, which are read every `REFRESH_S`."""
         kind = account % SAMPLES
         read_s, pacing = self._forecasts.get(kind, (float("-inf"), self._pacing))
         if self.now_s - read_s > REFRESH_S:

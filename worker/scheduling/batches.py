@@ -30,7 +30,7 @@ def room(waiting: Mapping[str, int]) -> dict[str, int]:
 
 
 def polls_to_claim(room: int) -> int:
-    """The most polls to claim in a round, for a queue with room for so many batches."""
+    """The most polls to claim in a round, for a queue with room for `room` batches."""
     return min(room * POLL_BATCH, MAX_POLLS_A_TICK)
 
 

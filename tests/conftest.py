@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 
 import hypothesis
@@ -24,6 +25,14 @@ def _scrubbed_environment() -> Iterator[None]:
             if name.startswith(("REELQ_", "AWS_", "PG", "CELERY_", "FLOWER_")) or name.lower().endswith("_proxy"):
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that refuses connections: it is held, so that no other program can listen there meanwhile."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,7 @@ check-fast: lint ## lint, types and the tests that need no whole stack
 
 .PHONY: chaos
 chaos: $(STAMP) ## kill everything, for 15 minutes at the most, and print what became of the promises (SEED=n repeats a run)
-	@$(BIN)/pytest -q -n 0 --hypothesis-profile=thorough tests/integration/test_state_machine_property.py
+	@$(BIN)/pytest -q -n 0 --hypothesis-profile=thorough tests/integration/jobs/test_state_machine_property.py
 	@$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED))
 
 .PHONY: bench

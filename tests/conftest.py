@@ -13,8 +13,11 @@ import redis
 from storage.settings import Settings
 from tests.servers import Bucket, TestServers, run_servers, settings_for
 
-THOROUGH = "thorough"
-hypothesis.settings.register_profile(THOROUGH)
+STEADY, THOROUGH = "steady", "thorough"
+# How long an example takes says more about what else the machine does than about what is tested.
+hypothesis.settings.register_profile(STEADY, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(THOROUGH, parent=hypothesis.settings.get_profile(STEADY))
+hypothesis.settings.load_profile(STEADY)
 
 
 @pytest.fixture(scope="session", autouse=True)

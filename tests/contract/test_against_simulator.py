@@ -112,7 +112,6 @@ def test_every_recorded_request_is_accepted_and_its_video_is_found(url: str, dia
 @given(request=REQUESTS, seed=st.none() | st.integers(0, 2**32 - 1))
 @settings(
     max_examples=100,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 def test_what_the_dialect_does_not_refuse_is_accepted(

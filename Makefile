@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BEGUN := $(VENV)/.begun
 LOCK := --universal --generate-hashes --no-emit-index-url --no-header
 UV := $(shell command -v uv 2>/dev/null)
 
@@ -14,6 +15,9 @@ help: ## list the targets
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "reelq needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 setup"; exit 2; }
+# Start over where an earlier setup was interrupted: an installer takes a half-written package for a whole one.
+	@if [ -e $(BEGUN) ]; then rm -rf $(VENV); fi
+	@mkdir -p $(VENV) && touch $(BEGUN)
 ifneq ($(UV),)
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(VENV)
 	@$(UV) pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
@@ -23,7 +27,7 @@ else
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endif
-	@touch $(STAMP)
+	@mv $(BEGUN) $(STAMP)
 
 .PHONY: setup
 setup: $(STAMP) ## make .venv and install everything, exact versions with hashes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 
 import hypothesis
@@ -12,8 +13,11 @@ import redis
 from storage.settings import Settings
 from tests.servers import Bucket, TestServers, run_servers, settings_for
 
-THOROUGH = "thorough"
-hypothesis.settings.register_profile(THOROUGH)
+STEADY, THOROUGH = "steady", "thorough"
+# How long an example takes says more about what else the machine does than about what is tested.
+hypothesis.settings.register_profile(STEADY, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(THOROUGH, parent=hypothesis.settings.get_profile(STEADY))
+hypothesis.settings.load_profile(STEADY)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,6 +28,14 @@ def _scrubbed_environment() -> Iterator[None]:
             if name.startswith(("REELQ_", "AWS_", "PG", "CELERY_", "FLOWER_")) or name.lower().endswith("_proxy"):
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that refuses connections: it is held, so that no other program can listen there meanwhile."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,15 @@ from typing import Any
 
 import httpx
 
+from producer.local.background import READY_TIMEOUT_S, STOP_TIMEOUT_S
 from storage.bucket.objects import Objects
+from storage.database import connect
 from storage.settings import load_settings
+from tests.waiting import PATIENCE_S, wait_for
 
 REELQ = [sys.executable, "-m", "producer.cli.main"]
+END_S = 300.0
+"""For a campaign to end: a minute at the most on an idle machine."""
 FINAL = {"succeeded", "failed", "cancelled", "unconfirmed"}
 
 # Short enough that a test sees several leases end, long enough that a busy machine does not lose them.
@@ -32,14 +36,6 @@ QUICK = {
     "REELQ_POLL_MIN_SECONDS": "0.3",
     "REELQ_POLL_MAX_SECONDS": "2",
 }
-
-
-def wait_for(what: str, condition: Callable[[], bool], timeout_s: float) -> None:
-    """Come back as soon as the condition holds; fail, naming it, when it does not in time."""
-    until = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.1)
 
 
 @dataclass
@@ -65,7 +61,7 @@ class Stack:
         for pid in [self.pid(name) for name in names]:
             os.kill(pid, how)
 
-    def reelq(self, *arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    def reelq(self, *arguments: str, timeout_s: float = END_S) -> subprocess.CompletedProcess[str]:
         """Run a command as a user would."""
         return subprocess.run(
             [*REELQ, *arguments, "--data-dir", str(self.directory)],
@@ -101,12 +97,21 @@ class Stack:
     def set_timing(self, **timing: object) -> None:
         self._simulator("PUT", "timing", timing)
 
-    def states(self) -> Counter[str]:
-        return Counter(job["state"] for job in self.jobs())
+    def states(self, campaign: str | None = None) -> Counter[str]:
+        """How many jobs are in each state, from the table: a command a second would keep a core busy."""
+        sql = """SELECT state, count(*) FROM jobs WHERE %(name)s::text IS NULL
+                 OR campaign_id = (SELECT id FROM campaigns WHERE name = %(name)s) GROUP BY state"""
+        with connect(self.info()["database_url"]) as conn:
+            return Counter(dict(conn.execute(sql, {"name": campaign}).fetchall()))
 
-    def wait_final(self, timeout_s: float) -> Counter[str]:
+    def reasons(self) -> Counter[str]:
+        """How often each reason stands in the jobs' timelines."""
+        with connect(self.info()["database_url"]) as conn:
+            return Counter(row[0] for row in conn.execute("SELECT reason FROM job_events"))
+
+    def wait_final(self) -> Counter[str]:
         """Wait until every job has ended or is held for a person."""
-        wait_for("every job ended or held", lambda: set(self.states()) <= FINAL, timeout_s)
+        wait_for("every job ended or held", lambda: set(self.states()) <= FINAL, END_S)
         return self.states()
 
     def ledger(self) -> dict[str, Any]:
@@ -122,7 +127,7 @@ class Stack:
 
     def _simulator(self, method: str, path: str, body: Any = None) -> Any:
         answer = httpx.request(
-            method, f"{self.simulator or self.info()['simulator']}/_sim/{path}", json=body, timeout=60
+            method, f"{self.simulator or self.info()['simulator']}/_sim/{path}", json=body, timeout=PATIENCE_S
         )
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
@@ -168,12 +173,12 @@ def running_stack(
         )
     stack = Stack(directory, environ, supervisor, simulator)
     try:
-        wait_for(f"ready ({log.read_text()})", lambda: _ready(stack), 60)
+        wait_for(f"ready ({log.read_text()})", lambda: _ready(stack), READY_TIMEOUT_S)
         yield stack
     finally:
         supervisor.terminate()
         try:
-            supervisor.wait(60)
+            supervisor.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             supervisor.kill()
             raise
@@ -182,6 +187,6 @@ def running_stack(
 def _ready(stack: Stack) -> bool:
     assert stack.supervisor.poll() is None, (stack.directory / "up.log").read_text()
     try:
-        return httpx.get(f"{stack.info()['api']}/readyz", timeout=2).status_code == 200
+        return httpx.get(f"{stack.info()['api']}/readyz", timeout=20).status_code == 200
     except (httpx.HTTPError, OSError, ValueError):
         return False

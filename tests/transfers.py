@@ -24,6 +24,7 @@ from storage.database import connect
 from storage.jobs import claims
 from storage.jobs.enqueue import new_job_id
 from storage.settings import Settings
+from tests.waiting import PATIENCE_S
 from worker.runtime import Runtime
 from worker.transferring.transfer import transfer_batch
 
@@ -42,22 +43,24 @@ class Files:
 
     bodies: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    bytes_per_s: float | None = None
+    held_at: int | None = None
+    """After so many bytes of a body, wait for `go_on`."""
+    go_on: threading.Event = field(default_factory=threading.Event)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.path)
         body = self.bodies.get(request.path)
         if body is None:
             return web.Response(status=404)
-        if self.bytes_per_s is None:
+        if self.held_at is None:
             return web.Response(body=body, headers={"ETag": '"one"'})
         response = web.StreamResponse(headers={"ETag": '"one"'})
         response.content_length = len(body)
         await response.prepare(request)
-        step = max(1, int(self.bytes_per_s / 20))
-        for start in range(0, len(body), step):
-            await response.write(body[start : start + step])
-            await asyncio.sleep(0.05)
+        await response.write(body[: self.held_at])
+        while not self.go_on.is_set():  # noqa: ASYNC110 - set by another thread
+            await asyncio.sleep(0.01)
+        await response.write(body[self.held_at :])
         return response
 
     @contextmanager
@@ -76,14 +79,19 @@ class Files:
 
         thread = threading.Thread(target=lambda: (loop.run_until_complete(start()), loop.run_forever()))
         thread.start()
-        runner, port = started.result(10)
+        runner, port = started.result(PATIENCE_S)
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+            asyncio.run_coroutine_threadsafe(_clean_up(runner), loop).result(PATIENCE_S)
             loop.call_soon_threadsafe(loop.stop)
-            thread.join(10)
+            thread.join(PATIENCE_S)
             loop.close()
+
+
+async def _clean_up(runner: web.AppRunner) -> None:
+    await runner.cleanup()
+    await connections_closed()
 
 
 async def connections_closed() -> None:

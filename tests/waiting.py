@@ -12,7 +12,7 @@ PATIENCE_S = 90.0
 """For what takes seconds on an idle machine: only what never comes takes so long."""
 
 
-def wait_for(what: str, condition: Callable[[], T], timeout_s: float = PATIENCE_S, every_s: float = 0.05) -> T:
+def wait_for(what: str, condition: Callable[[], T | None], timeout_s: float = PATIENCE_S, every_s: float = 0.05) -> T:
     """Come back with the first true answer; fail, naming what did not come in time."""
     until = time.monotonic() + timeout_s
     while not (answer := condition()):

@@ -12,6 +12,8 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
+from tests.waiting import PATIENCE_S
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -99,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, reply: Reply) -> None:
         if reply.hold is not None:
-            reply.hold.wait(60)
+            reply.hold.wait(PATIENCE_S)
         if reply.hang_up:
             self.close_connection = True
             return
@@ -125,4 +127,4 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
             yield server.receiver
         finally:
             server.shutdown()
-            thread.join(10)
+            thread.join(PATIENCE_S)

@@ -33,6 +33,7 @@ class Simulator:
         self._downloads = Downloads(self._world)
         rules = read_rules(options.faults) if options.faults is not None else []
         self._control = Control(self._world, self._downloads, rules)
+        self._server: web.Server | None = None
         self._runner: web.ServerRunner | None = None
         self.url = ""
 
@@ -47,8 +48,8 @@ class Simulator:
         for task in restored:
             self._world.engine.restore(task)
         self._control.arm()
-        server = web.Server(self._handle, access_log=None, keepalive_timeout=_KEPT_ALIVE_S)
-        self._runner = web.ServerRunner(server, shutdown_timeout=0.5)
+        self._server = web.Server(self._handle, access_log=None, keepalive_timeout=_KEPT_ALIVE_S)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=0.5)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._options.host, self._options.port, backlog=1024)
         await site.start()
@@ -59,8 +60,14 @@ class Simulator:
                 self._gateway.watch(task, self._options.public_url or self.url)
 
     async def stop(self) -> None:
-        if self._runner is not None:
+        if self._runner is not None and self._server is not None:
+            left = [connection.transport for connection in self._server.connections]
             await self._runner.cleanup()
+            # What still holds bytes for a client that does not read them would outlive the loop.
+            for transport in left:
+                if transport is not None:
+                    transport.abort()
+            await asyncio.sleep(0)
         await self._world.callbacks.close()
         self._downloads.close()
         self._world.journal.close()

@@ -6,12 +6,15 @@ first one pulled, a worker goes on paying for generations that it cannot write d
 
 from __future__ import annotations
 
-import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+
+LIMIT_S = 60.0
+"""For one call of `ip`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def _ip(*arguments: str) -> None:
     program = shutil.which("ip")
     if program is None:
         raise OSError("the program `ip` (iproute2) is not installed")
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=10, check=False)
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=LIMIT_S, check=False)
     if done.returncode != 0:
         raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 
@@ -52,20 +55,40 @@ def two_hosts() -> Iterator[Partition]:
     Raises:
         OSError: it cannot be made here; the text says why.
     """
-    number = os.getpid() % 200 + 20
-    namespace = f"reelq-chaos-{os.getpid()}"
-    cables = (f"rqa{os.getpid()}"[:15], f"rqb{os.getpid()}"[:15])
+    with _own_number() as number:
+        yield from _hosts(number)
+
+
+@contextmanager
+def _own_number() -> Iterator[int]:
+    """A number that no other run on this host's network has; the kernel takes it back when this process ends."""
+    with socket.socket(socket.AF_UNIX) as holder:
+        for number in range(20, 220):
+            try:
+                holder.bind(f"\0reelq-chaos-{number}")
+            except OSError:
+                continue
+            yield number
+            return
+    raise OSError("200 runs use this network already")
+
+
+def _hosts(number: int) -> Iterator[Partition]:
+    namespace = f"reelq-chaos-{number}"
+    cables = (f"rqa{number}", f"rqb{number}")
     addresses = (f"10.231.{number}", f"10.232.{number}")
+    with suppress(OSError):
+        _ip("netns", "del", namespace)  # left by a run that was killed
     _ip("netns", "add", namespace)
     try:
         _ip("-n", namespace, "link", "set", "lo", "up")
         for cable, net in zip(cables, addresses, strict=True):
-            _ip("link", "add", cable, "type", "veth", "peer", "name", f"{cable[:14]}p", "netns", namespace)
+            _ip("link", "add", cable, "type", "veth", "peer", "name", f"{cable}p", "netns", namespace)
             _ip("addr", "add", f"{net}.1/24", "dev", cable)
             _ip("link", "set", cable, "up")
-            _ip("-n", namespace, "addr", "add", f"{net}.2/24", "dev", f"{cable[:14]}p")
-            _ip("-n", namespace, "link", "set", f"{cable[:14]}p", "up")
+            _ip("-n", namespace, "addr", "add", f"{net}.2/24", "dev", f"{cable}p")
+            _ip("-n", namespace, "link", "set", f"{cable}p", "up")
         yield Partition(namespace, cables, f"{addresses[0]}.1", f"{addresses[1]}.1")
     finally:
         # The cables go with the namespace that has their other ends.
-        subprocess.run([shutil.which("ip") or "ip", "netns", "del", namespace], timeout=10, check=False)
+        subprocess.run([shutil.which("ip") or "ip", "netns", "del", namespace], timeout=LIMIT_S, check=False)

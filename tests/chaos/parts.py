@@ -35,6 +35,7 @@ from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.chaos.promises import Verdict, judge
 from tests.servers import TestServers, environ_for, settings_for
+from tests.waiting import PATIENCE_S, wait_for
 from worker import failpoints
 from worker.transferring.sweep import sweep_uploads
 
@@ -44,7 +45,7 @@ COMMANDS = {
     SUBMIT_POLL: commands.WORKER_SUBMIT_POLL,
     TRANSFER: commands.WORKER_TRANSFER,
 }
-LEASE_S = 2.0
+LEASE_S = 3.0
 RESTART_S = 0.5
 LARGE_BYTES = 9 * 2**20
 """More than one part of an upload."""
@@ -143,7 +144,7 @@ class Parts:
         for name in names or tuple(self._running):
             process = self._running.pop(name)
             process.kill()
-            process.wait(10)
+            process.wait(PATIENCE_S)
 
     def tend(self) -> None:
         """Start again what has died."""
@@ -155,13 +156,14 @@ class Parts:
                 self.deaths[name] += 1
                 self._spawn(self._specs[name])
 
-    def wait_for(self, what: str, condition: Callable[[], bool], timeout_s: float) -> None:
+    def wait_for(self, what: str, condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
         """Come back as soon as the condition holds; fail, naming it, when it does not in time."""
-        until = time.monotonic() + timeout_s
-        while not _holds(condition):
-            assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}"
+
+        def holds() -> bool:
             self.tend()
-            time.sleep(0.05)
+            return _holds(condition)
+
+        wait_for(what, holds, timeout_s)
 
     def ready(self) -> None:
         """Wait until every queue is served."""
@@ -171,7 +173,7 @@ class Parts:
                 beats = {row[0] for row in conn.execute("SELECT DISTINCT component FROM heartbeats")}
             return {"scheduler", "submit", "poll", "transfer", "notify"} <= beats
 
-        self.wait_for("all parts have started", served, 60)
+        self.wait_for("all parts have started", served)
 
     def arm(self, point: str) -> None:
         (self.turns / point).unlink(missing_ok=True)
@@ -200,7 +202,7 @@ class Parts:
     def states(self, ids: Sequence[UUID]) -> Counter[JobState]:
         return Counter(job.state for job in self.jobs(ids))
 
-    def wait_final(self, ids: Sequence[UUID], timeout_s: float = 40) -> Counter[JobState]:
+    def wait_final(self, ids: Sequence[UUID], timeout_s: float = PATIENCE_S) -> Counter[JobState]:
         """Wait until all of these have ended or are held for a person."""
         done = TERMINAL | {JobState.UNCONFIRMED}
         self.wait_for("every job ended or held", lambda: set(self.states(ids)) <= done, timeout_s)
@@ -208,19 +210,19 @@ class Parts:
 
     def ledger(self, account: str = "small") -> dict[str, Any]:
         """What the gateway did."""
-        return dict(httpx.get(f"{self.simulators[account]}/_sim/ledger", timeout=30).json())
+        return dict(httpx.get(f"{self.simulators[account]}/_sim/ledger", timeout=PATIENCE_S).json())
 
     def tasks(self) -> list[dict[str, Any]]:
         """What all gateways made."""
         return [task for account in self.simulators for task in self.ledger(account)["tasks"]]
 
     def add_faults(self, *rules: Mapping[str, Any], account: str = "small") -> None:
-        answer = httpx.post(f"{self.simulators[account]}/_sim/faults", json=list(rules), timeout=30)
+        answer = httpx.post(f"{self.simulators[account]}/_sim/faults", json=list(rules), timeout=PATIENCE_S)
         assert answer.is_success, answer.text
 
     def clear_faults(self) -> None:
         for url in self.simulators.values():
-            httpx.delete(f"{url}/_sim/faults", timeout=30)
+            httpx.delete(f"{url}/_sim/faults", timeout=PATIENCE_S)
 
     def judge(self, ids: Sequence[UUID]) -> Verdict:
         tasks = self.tasks()
@@ -247,7 +249,9 @@ class Parts:
         async with httpx.AsyncClient(timeout=60) as files:
             for account in self.settings.accounts:
                 own = [job for job in jobs if job.account == account.name]
-                async with GatewayClient(account, account.dialect, submit_timeout_s=10, query_timeout_s=10) as client:
+                async with GatewayClient(
+                    account, account.dialect, submit_timeout_s=PATIENCE_S, query_timeout_s=PATIENCE_S
+                ) as client:
                     for job in own:
                         report = await client.query(job.gateway_task_id or "")
                         assert report.video_url is not None, job.id
@@ -318,8 +322,8 @@ def running_parts(servers: TestServers, directory: Path, **changes: Any) -> Iter
                 wait_ready(spec, process)
             times = {
                 "lease_seconds": LEASE_S,
-                "submit_timeout_seconds": 1.0,
-                "query_timeout_seconds": 1.0,
+                "submit_timeout_seconds": 2.0,
+                "query_timeout_seconds": 2.0,
                 "poll_min_seconds": 0.2,
                 "poll_max_seconds": 1.0,
                 "tick_seconds": 0.1,

@@ -72,7 +72,7 @@ class System:
     def under_way(self, ids: Sequence[UUID]) -> None:
         """Wait until some jobs have gone some way."""
         early = {JobState.QUEUED, JobState.SUBMITTING}
-        self.parts.wait_for("jobs under way", lambda: len(self.parts.states(ids).keys() - early) >= 1, 60)
+        self.parts.wait_for("jobs under way", lambda: len(self.parts.states(ids).keys() - early) >= 1)
 
     def flush_broker(self) -> None:
         try:
@@ -106,7 +106,7 @@ class System:
             self.partition.heal()
         self.proxy_mode.unlink(missing_ok=True)
         self.parts.bring_back()
-        self.parts.wait_for("the gateways answer", lambda: self.quietly(self.parts.clear_faults), 60)
+        self.parts.wait_for("the gateways answer", lambda: self.quietly(self.parts.clear_faults))
 
     def judge(self, ids: Sequence[UUID]) -> Verdict:
         """The promises, and that nothing was left behind or shown."""

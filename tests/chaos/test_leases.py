@@ -13,10 +13,10 @@ import redis
 from storage.database import connect
 from storage.jobs.history import attempts_of
 from storage.jobs.states import JobState
-from tests.chaos.parts import LEASE_S, SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, running_parts
+from tests.chaos.parts import SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, running_parts
 from tests.servers import TestServers
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,8 @@ def outcomes(parts: Parts, job_id: UUID) -> list[str | None]:
         return [attempt["outcome"] for attempt in attempts_of(conn, job_id)]
 
 
-def all_in(parts: Parts, ids: list[UUID], state: JobState, timeout_s: float = 30) -> None:
-    parts.wait_for(f"all are {state}", lambda: parts.states(ids) == {state: len(ids)}, timeout_s)
+def all_in(parts: Parts, ids: list[UUID], state: JobState) -> None:
+    parts.wait_for(f"all are {state}", lambda: parts.states(ids) == {state: len(ids)})
 
 
 def test_two_schedulers_and_four_workers_do_everything_once(parts: Parts) -> None:
@@ -62,7 +62,7 @@ def test_paused_before_its_post_past_its_lease_it_does_not_post(parts: Parts) ->
     parts.start(SUBMIT_POLL, points="submit.after_begin=stop")
     parts.start(TRANSFER)
     ids = parts.enqueue(2, "paused before", account="small")
-    parts.wait_for("it has stopped itself", lambda: parts.is_stopped(SUBMIT_POLL), 20)
+    parts.wait_for("it has stopped itself", lambda: parts.is_stopped(SUBMIT_POLL))
     all_in(parts, ids, JobState.UNCONFIRMED)
     parts.signal(SUBMIT_POLL, signal.SIGCONT)
     all_in(parts, ids, JobState.SUCCEEDED)
@@ -76,7 +76,7 @@ def test_paused_around_its_post_its_late_word_is_taken(parts: Parts, point: str)
     parts.start(SUBMIT_POLL, points=f"{point}=stop")
     parts.start(TRANSFER)
     ids = parts.enqueue(1, point, account="small")
-    parts.wait_for("it has stopped itself", lambda: parts.is_stopped(SUBMIT_POLL), 20)
+    parts.wait_for("it has stopped itself", lambda: parts.is_stopped(SUBMIT_POLL))
     all_in(parts, ids, JobState.UNCONFIRMED)
     parts.signal(SUBMIT_POLL, signal.SIGCONT)
     all_in(parts, ids, JobState.SUCCEEDED)
@@ -94,7 +94,7 @@ def test_a_late_finisher_overwrites_nothing(parts: Parts, point: str, kind: str)
     parts.start(other)
     parts.start("slow", kind, points=f"{point}=stop")
     ids = parts.enqueue(2, f"late {point}", account="small")
-    parts.wait_for("it has stopped itself", lambda: parts.is_stopped("slow"), 20)
+    parts.wait_for("it has stopped itself", lambda: parts.is_stopped("slow"))
     parts.start("quick", kind)
     all_in(parts, ids, JobState.SUCCEEDED)
     before = parts.jobs(ids)
@@ -111,7 +111,7 @@ def test_a_scheduler_paused_with_its_claims_sends_stale_messages_that_do_nothing
     parts.start(SUBMIT_POLL)
     parts.start(TRANSFER)
     ids = parts.enqueue(3, "stale", account="small")
-    parts.wait_for("it has stopped itself", lambda: parts.is_stopped("slow"), 20)
+    parts.wait_for("it has stopped itself", lambda: parts.is_stopped("slow"))
     parts.start("quick", SCHEDULER)
     all_in(parts, ids, JobState.SUCCEEDED)
     before = parts.jobs(ids)
@@ -126,7 +126,7 @@ def test_messages_whose_leases_are_over_are_left_in_the_broker_and_do_nothing(pa
     parts.start(SCHEDULER)
     ids = parts.enqueue(3, "expired", account="small")
     with broker(parts) as connection:
-        parts.wait_for("the leases ended twice", lambda: connection.llen("submit") >= 3, LEASE_S * 2 + 20)
+        parts.wait_for("the leases ended twice", lambda: connection.llen("submit") >= 3)
     parts.start(SUBMIT_POLL)
     parts.start(TRANSFER)
     all_in(parts, ids, JobState.SUCCEEDED)
@@ -138,7 +138,7 @@ def test_a_message_that_is_delivered_three_times_submits_once(parts: Parts) -> N
     parts.start(SCHEDULER)
     ids = parts.enqueue(3, "thrice", account="small")
     with broker(parts) as connection:
-        parts.wait_for("the message is there", lambda: connection.llen("submit") >= 1, 20)
+        parts.wait_for("the message is there", lambda: connection.llen("submit") >= 1)
         parts.lay_off(SCHEDULER)
         [message] = connection.lrange("submit", 0, 0)
         connection.lpush("submit", message, message)
@@ -154,7 +154,7 @@ def test_a_message_carries_no_time_so_that_a_wrong_clock_cannot_discard_it(parts
     parts.start(SCHEDULER)
     ids = parts.enqueue(1, "timeless", account="small")
     with broker(parts) as connection:
-        parts.wait_for("the message is there", lambda: connection.llen("submit") >= 1, 20)
+        parts.wait_for("the message is there", lambda: connection.llen("submit") >= 1)
         headers = json.loads(connection.lrange("submit", 0, 0)[0])["headers"]
     assert (headers["expires"], headers["eta"]) == (None, None)
     parts.start(SUBMIT_POLL)

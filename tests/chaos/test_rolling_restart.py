@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import running_stack, wait_for
+from tests.stack import END_S, running_stack
+from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 JOBS = 60
-LEASE_S = 100
+LEASE_S = 400
 
 
 def test_every_part_is_told_to_stop_while_jobs_run(tmp_path: Path) -> None:
@@ -29,8 +30,8 @@ def test_every_part_is_told_to_stop_while_jobs_run(tmp_path: Path) -> None:
             for name in ("worker-submit-poll", "worker-transfer", "scheduler"):
                 before = stack.pid(name)
                 stack.kill(name, how=signal.SIGTERM)
-                wait_for(f"{name} is back ({round_})", lambda n=name, b=before: _restarted(stack.info(), n, b), 60)  # type: ignore[misc] # mypy cannot type the defaults
-        wait_for("every job succeeded", lambda: stack.states() == {"succeeded": JOBS}, LEASE_S * 0.9)
+                wait_for(f"{name} is back ({round_})", lambda n=name, b=before: _restarted(stack.info(), n, b))  # type: ignore[misc] # mypy cannot type the defaults
+        wait_for("every job succeeded", lambda: stack.states() == {"succeeded": JOBS}, END_S)
         assert time.monotonic() - began < LEASE_S * 0.9, "somebody waited for a lease to end"
         stack.assert_promises(stack.jobs())
         assert stack.ledger()["totals"]["tasks"] == JOBS

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
@@ -21,7 +21,7 @@ from tests.contract.strategies import JSON, LIKELY_JSON, REQUESTS
 
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=60)
 CALLBACK = "https://reelq.example.com/callbacks/x/token"
 
 ANY_BODY = (

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedance.errors import (
@@ -201,7 +201,7 @@ def test_every_refusal_of_the_list_has_a_recorded_example(dialect: Dialect) -> N
 
 @EVERY_DIALECT
 @given(status=st.integers(300, 599), body=JSON | LIKELY_JSON, retry=st.booleans())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 def test_any_json_is_a_doubt_unless_its_status_and_code_are_on_the_list(
     dialect: Dialect, status: int, body: object, *, retry: bool
 ) -> None:
@@ -221,7 +221,7 @@ def test_any_json_is_a_doubt_unless_its_status_and_code_are_on_the_list(
 
 @EVERY_DIALECT
 @given(status=st.integers(300, 599), body=JSON)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 def test_no_json_of_others_loses_a_task(dialect: Dialect, status: int, body: object) -> None:
     for operation in ("query", "cancel"):
         error = dialect.read_error(operation, WireAnswer(status, {}, json.dumps(body).encode()))

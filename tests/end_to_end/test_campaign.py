@@ -8,14 +8,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.stack import running_stack, wait_for
+from tests.stack import running_stack
+from tests.waiting import PATIENCE_S, wait_for
 from tests.webhook_receiver import receiving
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 def test_fifty_jobs_succeed_each_generated_once_and_stored_byte_for_byte(tmp_path: Path) -> None:
     with running_stack(tmp_path) as stack, receiving() as receiver:
+        stack.set_timing(median_s=1.0)
         rows = [
             {"prompt": f"video {i} 猫", "duration": 4 + i % 3, "resolution": ("480p", "720p")[i % 2], "seed": i}
             | {"webhook_url": f"{receiver.url}/job"}
@@ -42,23 +44,24 @@ def test_fifty_jobs_succeed_each_generated_once_and_stored_byte_for_byte(tmp_pat
         assert again.returncode == 0, again.stderr
         assert stack.ledger()["totals"]["tasks"] == 50, "the same campaign again pays for nothing"
 
-        wait_for("the backend was told", lambda: len(receiver.at("/job")) >= 50 and bool(receiver.at("/all")), 30)
+        wait_for("the backend was told", lambda: len(receiver.at("/job")) >= 50 and bool(receiver.at("/all")))
         secret = stack.reelq("webhooks", "secret").stdout.strip()
         told = {item.id: item.verified(secret) for item in receiver.at("/job")}
         assert {event["type"] for event in told.values()} == {"job.succeeded"}
         assert sorted(event["data"]["id"] for event in told.values()) == sorted(job["id"] for job in jobs)
         video = next(iter(told.values()))["data"]["links"]["video"]
         link = f"{stack.info()['api']}{video}"
-        assert httpx.get(link, follow_redirects=True, timeout=30).content[4:8] == b"ftyp"
+        assert httpx.get(link, follow_redirects=True, timeout=PATIENCE_S).content[4:8] == b"ftyp"
         [finished] = receiver.at("/all")
         assert finished.verified(endpoint)["data"]["counts"] == {"succeeded": 50}
 
         workers = f"{stack.info()['flower']}/workers?json=1"
-        wait_for("Flower sees the worker", lambda: "submit-poll@" in httpx.get(workers, timeout=10).text, 30)
+        wait_for("Flower sees the worker", lambda: "submit-poll@" in httpx.get(workers, timeout=PATIENCE_S).text)
 
 
 def test_a_broken_file_enqueues_nothing_and_a_refused_job_fails_alone(tmp_path: Path) -> None:
     with running_stack(tmp_path) as stack:
+        stack.set_timing(median_s=1.0)
         path = tmp_path / "broken.jsonl"
         path.write_text('{"prompt": "good"}\n{"prompt": "bad", "duration": 3}\n')
         done = stack.reelq("campaign", "run", str(path), "--name", "broken")

@@ -14,11 +14,10 @@ import pytest
 from openai import omit
 
 from tests.media_files import picture
-from tests.stack import running_stack
+from tests.stack import END_S, running_stack
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(240),
     pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"),
 ]
 GUIDE = Path(__file__).parents[2] / "docs" / "openai.md"
@@ -35,7 +34,7 @@ def test_the_guide_is_true(tmp_path: Path) -> None:
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=END_S,
             check=False,
         )
         assert run.returncode == 0, run.stderr

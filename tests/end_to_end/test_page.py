@@ -14,13 +14,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from producer.web.language import catalogue
-from tests.stack import Stack, running_stack, wait_for
+from tests.stack import Stack, running_stack
+from tests.waiting import PATIENCE_S, wait_for
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(240),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install one, or let CHROMIUM name it"),
 ]
 
@@ -36,7 +36,7 @@ FLAGS = [
 ]
 LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 SLOW_S, QUICK_S = 600.0, 0.6
-TIMEOUT_MS = 45_000
+TIMEOUT_MS = PATIENCE_S * 1000
 WIDEST = """[...document.querySelectorAll("main *")].sort((a, b) => b.getBoundingClientRect().right
     - a.getBoundingClientRect().right)[0].outerHTML.slice(0, 200)"""
 TELLS = "addEventListener('securitypolicyviolation', e => console.error('refused', e.violatedDirective, e.blockedURI))"
@@ -122,9 +122,9 @@ def test_a_job_is_enqueued_watched_and_played_and_another_cancelled(
     expect(badge).to_have_text(t("state.succeeded"))
     expect(page.locator("#said")).to_have_text(t("job.says", state=t("state.succeeded")))
     expect(page.get_by_role("heading", level=1)).to_have_text(f"a fox <b>&amp;</b> 狐狸 {language}")
-    wait_for("the video has come", lambda: page.evaluate("document.querySelector('video').readyState >= 2"), 30)
+    wait_for("the video has come", lambda: page.evaluate("document.querySelector('video').readyState >= 2"))
     page.evaluate("document.querySelector('video').muted = true; document.querySelector('video').play()")
-    wait_for("the video plays", lambda: page.evaluate("document.querySelector('video').currentTime > 0.3"), 30)
+    wait_for("the video plays", lambda: page.evaluate("document.querySelector('video').currentTime > 0.3"))
     assert_not_reloaded(page)
     assert stack.show(job_id_of(page))["state"] == "succeeded"
 

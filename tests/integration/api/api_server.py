@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +18,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
+from tests.waiting import PATIENCE_S, wait_for
 
 S = JobState
 RATE = {"price": "0.5", "per": "second", "currency": "USD", "as_of": "2026-11-01"}
@@ -35,21 +35,19 @@ def with_account(settings: Settings) -> Settings:
 def serving(settings: Settings) -> Iterator[httpx.Client]:
     """A client of a server of its own."""
     app = create_app(settings)
-    config = server_config(app, "127.0.0.1", 0, log_level="critical", timeout_graceful_shutdown=1, lifespan="on")
+    config = server_config(app, "127.0.0.1", 0, log_level="critical", timeout_graceful_shutdown=30, lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        give_up = time.monotonic() + 20
-        while not server.started:
-            assert thread.is_alive() and time.monotonic() < give_up
-            time.sleep(0.01)
+        wait_for("the server has started or ended", lambda: server.started or not thread.is_alive(), every_s=0.01)
+        assert thread.is_alive()
         port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
             yield client
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(PATIENCE_S)
 
 
 def bring(producer: Producer, job_id: str, state: JobState, **columns: Any) -> None:

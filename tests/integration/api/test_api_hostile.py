@@ -6,10 +6,8 @@ import re
 import select
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,10 +19,9 @@ from producer.http.connections import BoundedConnection
 from storage.jobs.states import JobState
 from tests.integration.api.api_server import bring, serving, with_account
 from tests.servers import TestServers, settings_for
+from tests.waiting import PATIENCE_S, wait_for
 
 TOKEN = "a" * 43
-LIMIT_S = 60.0
-"""For what happens within a second on an idle machine."""
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +47,7 @@ def connected(api: httpx.Client, **options: int) -> Iterator[socket.socket]:
     made = socket.socket()
     for name, value in options.items():
         made.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
-    made.settimeout(LIMIT_S)
+    made.settimeout(PATIENCE_S)
     with made:
         made.connect((where.hostname, where.port))
         yield made
@@ -72,13 +69,6 @@ def is_closed(connection: socket.socket) -> bool:
         return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
     except ConnectionResetError:
         return True
-
-
-def until(condition: Any, what: str) -> None:
-    give_up = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < give_up, what
-        time.sleep(0.02)
 
 
 # --- bodies ----------------------------------------------------------------------------------------------------------
@@ -288,7 +278,7 @@ def test_heads_that_do_not_come_are_given_up(api: httpx.Client, monkeypatch: pyt
             connection.sendall(GET + b"A: ")
             stack.enter_context(dribbling(connection, b"a"))
         assert api.get("/healthz").status_code == 200
-        until(lambda: all(is_closed(connection) for connection in [*silent, *slow]), "every one of them is closed")
+        wait_for("all are closed", lambda: all(is_closed(connection) for connection in [*silent, *slow]))
 
 
 def test_what_follows_an_answer_does_not_hold_a_connection(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,11 +294,11 @@ def test_idle_connections_make_room_for_others(api: httpx.Client, monkeypatch: p
     monkeypatch.setattr(connections, "MAX_WAITING", 50)
     with ExitStack() as stack:
         idle = [stack.enter_context(connected(api)) for _ in range(300)]
-        until(lambda: sum(is_closed(connection) for connection in idle) >= 250, "the oldest are closed")
+        wait_for("the oldest are closed", lambda: sum(is_closed(connection) for connection in idle) >= 250)
         assert not is_closed(idle[-1])
         idle[-1].sendall(GET + b"Host: localhost\r\n\r\n")
         assert idle[-1].recv(16).startswith(b"HTTP/1.1 200")
-        with httpx.Client(base_url=api.base_url, timeout=LIMIT_S) as another:
+        with httpx.Client(base_url=api.base_url, timeout=PATIENCE_S) as another:
             assert another.get("/v1/jobs").status_code == 200
 
 
@@ -328,7 +318,7 @@ def test_who_does_not_read_is_given_up(api: httpx.Client, monkeypatch: pytest.Mo
             for _ in range(200):
                 connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert api.get("/healthz").status_code == 200
-        assert lost.wait(LIMIT_S), "the server hangs up"
+        assert lost.wait(PATIENCE_S), "the server hangs up"
 
 
 def test_clients_that_go_away_leave_nothing_behind(api: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:

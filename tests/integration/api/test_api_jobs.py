@@ -18,6 +18,7 @@ from storage.database import connect
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from tests.integration.api.api_server import bring
+from tests.waiting import PATIENCE_S
 
 S = JobState
 FOX = {"prompt": "a red fox", "duration": 5, "resolution": "720p"}
@@ -181,14 +182,14 @@ def test_a_long_poll_ends_when_the_job_does(api: httpx.Client, producer: Produce
     job = enqueue(api)
     bring(producer, job["id"], S.GENERATING)
     timer = threading.Timer(0.5, bring, (producer, job["id"], S.SUCCEEDED))
-    timer.start()
     since = time.monotonic()
-    answer = api.get(f"/v1/jobs/{job['id']}?wait=20")
+    timer.start()
+    answer = api.get(f"/v1/jobs/{job['id']}?wait=60", timeout=PATIENCE_S)
     took = time.monotonic() - since
     timer.join()
     assert answer.json()["state"] == "succeeded"
     assert "retry-after" not in answer.headers
-    assert 0.4 < took < 5
+    assert 0.5 < took < 50
 
 
 def test_a_long_poll_with_a_known_version_ends_with_any_change(api: httpx.Client, producer: Producer) -> None:
@@ -197,7 +198,7 @@ def test_a_long_poll_with_a_known_version_ends_with_any_change(api: httpx.Client
     etag = api.get(path).headers["etag"]
     timer = threading.Timer(0.3, bring, (producer, job["id"], S.SUBMITTING))
     timer.start()
-    answer = api.get(f"{path}?wait=20", headers={"If-None-Match": etag})
+    answer = api.get(f"{path}?wait=60", headers={"If-None-Match": etag}, timeout=PATIENCE_S)
     timer.join()
     assert (answer.status_code, answer.json()["state"]) == (200, "submitting")
 
@@ -209,7 +210,7 @@ def test_a_long_poll_gives_up_in_time(api: httpx.Client) -> None:
     since = time.monotonic()
     assert api.get(f"{path}?wait=0.6").json()["state"] == "queued"
     assert api.get(f"{path}?wait=0.6", headers={"If-None-Match": etag}).status_code == 304
-    assert 1.1 < time.monotonic() - since < 6
+    assert time.monotonic() - since > 1.1
     assert api.get(f"{path}?wait=61").status_code == 422
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from producer.local.ports import free_port
 from storage.settings import Settings
 from tests.integration.api.api_server import serving, with_account
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -53,12 +52,11 @@ def test_unknown_routes_and_methods_are_problems_too(api: httpx.Client) -> None:
 
 
 def test_a_database_that_is_down_is_told_without_its_password(
-    configured: Settings, monkeypatch: pytest.MonkeyPatch
+    configured: Settings, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("producer.client._CONNECT_WAIT_S", 0.5)
     monkeypatch.setattr("producer.api.app.DATABASE_WAIT_S", 0.5)
-    port = free_port()
-    down = configured.model_copy(update={"database_url": f"postgresql://reelq:hidden@127.0.0.1:{port}/reelq"})
+    down = configured.model_copy(update={"database_url": f"postgresql://reelq:hidden@127.0.0.1:{closed_port}/reelq"})
     with serving(down) as api:
         answer = api.post("/v1/jobs", json={"prompt": "a"})
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
@@ -83,13 +81,13 @@ def test_a_fault_of_ours_tells_nothing_but_its_number(
 
 def test_a_body_without_end_is_refused_early(api: httpx.Client) -> None:
     where = urlsplit(str(api.base_url))
-    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+    with socket.create_connection((where.hostname, where.port), timeout=PATIENCE_S) as connection:
         connection.sendall(
             f"POST /v1/jobs HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/json\r\n"
             "Content-Length: 99999999999\r\n\r\n{".encode()
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
-    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+    with socket.create_connection((where.hostname, where.port), timeout=PATIENCE_S) as connection:
         connection.sendall(
             f"POST /v1/jobs HTTP/1.1\r\nHost: {where.netloc}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
         )
@@ -102,11 +100,9 @@ def test_a_body_without_end_is_refused_early(api: httpx.Client) -> None:
 def test_a_body_that_stops_coming_is_given_up(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.http.bodies.PAUSE_S", 0.3)
     where = urlsplit(str(api.base_url))
-    with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
+    with socket.create_connection((where.hostname, where.port), timeout=PATIENCE_S) as connection:
         connection.sendall(f"POST /v1/jobs HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 50\r\n\r\n{{".encode())
-        since = time.monotonic()
         assert connection.recv(100).startswith(b"HTTP/1.1 408 ")
-    assert time.monotonic() - since < 5
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ import pytest
 from producer.http import rate
 from producer.http.problems import ApiProblem
 from producer.http.rate import Rates
-from producer.local.ports import free_port
 from storage.database import connect
 from storage.settings import Settings
 from storage.tenants import keys, tenants
@@ -84,8 +83,8 @@ def test_two_processes_let_in_no_more_than_one(settings: Settings) -> None:
     assert stored(configured) == 20
 
 
-def test_without_the_broker_a_process_counts_by_itself(settings: Settings) -> None:
-    rates = Rates(f"redis://127.0.0.1:{free_port()}")
+def test_without_the_broker_a_process_counts_by_itself(closed_port: int) -> None:
+    rates = Rates(f"redis://127.0.0.1:{closed_port}")
     left = [rates.take("acme", 5).left for _ in range(5)]
     assert left == [4, 3, 2, 1, 0]
     with pytest.raises(ApiProblem) as refused:

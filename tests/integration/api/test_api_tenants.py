@@ -85,7 +85,6 @@ def beta(configured: Settings) -> Iterator[Beta]:
 def alpha(configured: Settings) -> Iterator[httpx.Client]:
     with serving(configured) as client:
         client.headers["X-API-Key"] = a_key(configured, "alpha")
-        client.timeout = httpx.Timeout(10)
         yield client
 
 

@@ -16,6 +16,7 @@ from storage.jobs.records import NewJob
 from storage.settings import Settings
 from tests.integration.api.api_server import serving, with_account
 from tests.integration.api.test_api_jobs import FOX, stored
+from tests.waiting import PATIENCE_S
 
 CLIENTS = 16
 
@@ -33,7 +34,7 @@ def api(configured: Settings) -> Iterator[httpx.Client]:
 
 def _all_at_once(api: httpx.Client, bodies: list[dict[str, Any]]) -> list[httpx.Response]:
     with ThreadPoolExecutor(CLIENTS) as pool:
-        return list(pool.map(lambda body: api.post("/v1/jobs", json=body, timeout=60.0), bodies))
+        return list(pool.map(lambda body: api.post("/v1/jobs", json=body, timeout=PATIENCE_S), bodies))
 
 
 def _transactions(settings: Settings) -> int:
@@ -83,5 +84,5 @@ def test_nobody_waits_for_a_key_that_somebody_else_is_storing(api: httpx.Client,
         assert [answer.status_code for answer in others] == [202] * 20
         assert not any(future.done() for future in waiting)
         conn.rollback()
-        assert len({future.result(60).json()["id"] for future in waiting}) == 1
+        assert len({future.result(PATIENCE_S).json()["id"] for future in waiting}) == 1
     assert stored(configured) == 21

@@ -28,6 +28,7 @@ from storage.settings import Settings
 from storage.tenants import keys
 from tests.integration.api.api_server import bring, serving
 from tests.media_files import clip, picture
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 S = JobState
@@ -345,16 +346,16 @@ def test_a_repetition_overtakes_a_first_try_that_is_still_being_stored(
     def store(*args: Any, **more: Any) -> Any:
         if not arrived.is_set():
             arrived.set()
-            assert go_on.wait(30)
+            assert go_on.wait(PATIENCE_S)
         return real(*args, **more)
 
     monkeypatch.setattr(Producer, "store", store)
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(repeat, api, 0, prompt=FOX)
-        assert arrived.wait(30)
+        assert arrived.wait(PATIENCE_S)
         again = repeat(api, 1, prompt=FOX).json()["id"]
         go_on.set()
-        assert slow.result(30).json()["id"] == again
+        assert slow.result(PATIENCE_S).json()["id"] == again
     assert count(configured) == 1
 
 

@@ -22,6 +22,7 @@ from tests.integration.api.test_api_keys import ELSEWHERE, bearer, make_key
 from tests.integration.webhooks.test_delivery import deliver
 from tests.integration.webhooks.test_outbox import cancel, enqueue
 from tests.servers import environ_for
+from tests.waiting import PATIENCE_S, wait_for
 from tests.webhook_receiver import Receiver, Reply, receiving
 from worker.runtime import Runtime
 
@@ -54,7 +55,7 @@ def worker(configured: Settings) -> Iterator[Runtime]:
     thread.start()
     yield runtime
     over.set()
-    thread.join(30)
+    thread.join(PATIENCE_S)
     runtime.close()
 
 
@@ -282,13 +283,11 @@ def test_the_commands(run: Run, configured: Settings, worker: Runtime, receiver:
 
 
 def worker_has_sent(run: Run, number: int) -> None:
-    give_up = threading.Event()
-    for _ in range(600):
+    def sent() -> bool:
         states = [item["state"] for item in json.loads(run("list", "--json")[1])["messages"]]
-        if states.count("delivered") == number:
-            return
-        give_up.wait(0.05)
-    pytest.fail(f"not sent: {states}")
+        return states.count("delivered") == number
+
+    wait_for(f"{number} messages are sent", sent)
 
 
 def test_what_the_commands_refuse(run: Run) -> None:

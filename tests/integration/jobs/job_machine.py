@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,6 +35,7 @@ from storage.leases import Claimed
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.integration.jobs.job_story import Story, read_story
 from tests.integration.submitting.held_gateway import ANSWERS, Call, HeldGateway, HeldRuntime, Post
+from tests.waiting import PATIENCE_S, wait_for
 from worker.polling.poll import poll_batch
 from worker.polling.reconcile import reconcile_batch
 from worker.scheduling.admission import claim_for
@@ -47,7 +47,6 @@ KINDS = ("submit", "poll", "transfer", "reconcile")
 BATCHES = {"submit": submit_batch, "poll": poll_batch, "reconcile": reconcile_batch}
 LEASE_S = 60.0
 GRACE_S = 3600.0
-WAIT_S = 20.0
 ANY = st.integers(0, 1_000)
 MAX_JOBS = 5
 
@@ -187,12 +186,12 @@ class Jobs(RuleBasedStateMachine):
         self._until(lambda: work.done() or len(self.gateway.calls) > before)
         if not work.done():
             # All calls of a batch begin in the same turn of the loop.
-            self.runtime.start(asyncio.sleep(0)).result(WAIT_S)
+            self.runtime.start(asyncio.sleep(0)).result(PATIENCE_S)
         calls = self.gateway.calls[before:]
         if calls:
             self.deliveries.append(Delivery(work, calls))
         else:
-            work.result(WAIT_S)
+            work.result(PATIENCE_S)
 
     @precondition(lambda self: self.deliveries)
     @rule(which=ANY, answers=st.lists(st.sampled_from(ANSWERS), min_size=3, max_size=3))
@@ -205,7 +204,7 @@ class Jobs(RuleBasedStateMachine):
         loop = delivery.calls[0].answer.get_loop()
         for call, answer in zip(delivery.calls, answers, strict=False):
             loop.call_soon_threadsafe(call.answer.set_result, answer)
-        delivery.work.result(WAIT_S)
+        delivery.work.result(PATIENCE_S)
         for call, answer in zip(delivery.calls, answers, strict=False):
             if call.post is not None:
                 call.post.told = not answer.endswith(("lost", "died"))
@@ -324,10 +323,7 @@ class Jobs(RuleBasedStateMachine):
 
     @staticmethod
     def _until(condition: Callable[[], bool]) -> None:
-        until = time.monotonic() + WAIT_S
-        while not condition():
-            assert time.monotonic() < until
-            time.sleep(0.0005)
+        wait_for("the batch has called or ended", condition, every_s=0.0005)
 
     # --- what must always hold ---
 

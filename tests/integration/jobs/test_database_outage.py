@@ -13,7 +13,9 @@ import pytest
 
 from storage.database import Database, DatabaseUnavailable
 
-AWAY_S = 9.0
+# A pool that doubles its pauses tries after 1, 3, 7 and 15 s, give or take a tenth; back within 5 s is not such a pool.
+AWAY_S = 8.0
+BACK_S = 5.0
 
 
 def pump(source: socket.socket, sink: socket.socket) -> None:
@@ -41,15 +43,18 @@ def forward(listener: socket.socket, target: tuple[str, int], through: list[thre
             through[-1].start()
 
 
-def test_the_pool_finds_a_database_that_was_away(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_pool_finds_a_database_that_was_away(
+    postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     caplog.set_level(logging.CRITICAL, "psycopg.pool")
+    monkeypatch.setattr("storage.database.RECONNECT_S", 0.3)
     parts = urlsplit(postgres_url)
     assert parts.hostname is not None
     assert parts.port is not None
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        database = Database(postgres_url.replace(f":{parts.port}/", f":{port}/"), name="test", size=2, wait_s=1.0)
+        database = Database(postgres_url.replace(f":{parts.port}/", f":{port}/"), name="test", size=2, wait_s=0.5)
         away_until = time.monotonic() + AWAY_S
         while time.monotonic() < away_until:
             with pytest.raises(DatabaseUnavailable), database.begin():
@@ -63,7 +68,7 @@ def test_the_pool_finds_a_database_that_was_away(postgres_url: str, caplog: pyte
             with contextlib.suppress(DatabaseUnavailable), database.begin() as conn:
                 assert conn.execute("SELECT 1").fetchone() == (1,)
                 break
-        assert time.monotonic() - back_at < 4.0
+        assert time.monotonic() - back_at < BACK_S
         database.close()
         listener.shutdown(socket.SHUT_RDWR)
         for thread in (forwarding, *through):

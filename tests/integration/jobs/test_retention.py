@@ -101,7 +101,7 @@ def test_two_schedulers_do_not_wait_for_each_other(conn: Connection, postgres_ur
     conn.commit()
     conn.execute("SELECT id FROM jobs ORDER BY id LIMIT 1 FOR UPDATE")
     with connect(postgres_url) as other:
-        other.execute("SET lock_timeout = '10s'")
+        other.execute("SET lock_timeout = '60s'")
         assert what_is_long_over(other, Settings(keep_jobs_days=30)) == 1
 
 

@@ -27,7 +27,6 @@ def bounded(examples: int) -> settings:
     return settings(
         max_examples=examples * (6 if thorough else 1),
         stateful_step_count=35,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         print_blob=True,
         phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),

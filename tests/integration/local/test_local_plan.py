@@ -11,7 +11,6 @@ import pytest
 from producer.local import preflight
 from producer.local.errors import StackError
 from producer.local.plan import STOP_ORDER, Plan, environment
-from producer.local.ports import free_port
 from producer.local.preflight import check
 from producer.local.processes import commands
 from producer.local.stack_file import StackFile
@@ -105,12 +104,11 @@ def test_stack_json_is_private_and_complete(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["database_url", "broker_url", "s3_endpoint_url"])
-def test_a_configured_server_that_does_not_answer_is_named(key: str) -> None:
-    port = free_port()
+def test_a_configured_server_that_does_not_answer_is_named(key: str, closed_port: int) -> None:
     scheme = {"database_url": "postgresql", "broker_url": "redis", "s3_endpoint_url": "http"}[key]
-    settings = Settings.model_validate({key: f"{scheme}://user:hidden@127.0.0.1:{port}/x"})
+    settings = Settings.model_validate({key: f"{scheme}://user:hidden@127.0.0.1:{closed_port}/x"})
     with pytest.raises(
-        StackError, match=rf"^{key}: nothing answers at 127\.0\.0\.1:{port} \(.*\); start that"
+        StackError, match=rf"^{key}: nothing answers at 127\.0\.0\.1:{closed_port} \(.*\); start that"
     ) as caught:
         check(settings)
     assert "hidden" not in str(caught.value)

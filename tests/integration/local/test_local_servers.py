@@ -28,6 +28,7 @@ from producer.local.servers.postgres import Postgres
 from producer.local.servers.servers import local_servers, running, spawn, stop, wait_ready
 from producer.local.state import load_state
 from tests.servers import Bucket, TestServers
+from tests.waiting import PATIENCE_S
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
@@ -140,7 +141,9 @@ def _python_for(uid: int) -> str | None:
     check = "import sys; sys.exit(sys.version_info < (3, 11))"
     for python in (sys.executable, "/usr/local/bin/python3", "/usr/bin/python3"):
         try:
-            subprocess.run([python, "-c", check], user=uid, group=uid, extra_groups=[], cwd="/", check=True, timeout=60)
+            subprocess.run(
+                [python, "-c", check], user=uid, group=uid, extra_groups=[], cwd="/", check=True, timeout=PATIENCE_S
+            )
         except (OSError, subprocess.CalledProcessError):
             continue
         return python
@@ -171,7 +174,7 @@ def test_an_ordinary_user_runs_postgres(code_for_all: Path, uid: int) -> None:
             assert owners == [str(uid)] * 2
             with psycopg.connect(url) as conn:
                 assert conn.execute("SELECT current_database()").fetchone() == ("reelq",)
-            started.communicate(timeout=60)
+            started.communicate(timeout=PATIENCE_S)
         assert started.returncode == 0
 
 
@@ -185,10 +188,10 @@ def test_a_killed_postgres_starts_again(tmp_path: Path) -> None:
             conn.execute("CREATE TABLE kept (one int)")
             conn.execute("INSERT INTO kept VALUES (1)")
             first.kill()
-            first.wait(10)
+            first.wait(PATIENCE_S)
     finally:
         stop(server.spec(), first)
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE_S
     while True:  # the killed server's children hold its memory for a moment
         try:
             with running([server.spec()]), psycopg.connect(server.url) as conn:
@@ -208,7 +211,7 @@ servers = local_servers(Path(sys.argv[1]), load_state(Path(sys.argv[1])))
 servers.prepare("reelq")
 with running(servers.specs()) as processes:
     print(*(process.pid for process in processes.values()), flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
 
 
@@ -219,8 +222,8 @@ def test_servers_die_with_a_killed_parent(tmp_path: Path) -> None:
     assert len(children) == 3
     parent.stdout.close()
     parent.kill()
-    parent.wait(10)
-    _, alive = psutil.wait_procs(children, timeout=10)
+    parent.wait(PATIENCE_S)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
     assert alive == []
 
 

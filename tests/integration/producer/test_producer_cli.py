@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -30,6 +33,7 @@ from storage.tenants.tenants import DEFAULT_TENANT
 from tests.claiming import claim_submits, close_account
 from tests.media_files import picture
 from tests.servers import environ_for
+from tests.waiting import PATIENCE_S, wait_for
 
 S = JobState
 ACCOUNTS = [{"name": "main", "gateway": "anyfast", "api_key": "sk-secret-key", "max_in_flight": 2}]
@@ -198,20 +202,22 @@ def test_submit_takes_every_field_and_prints_the_id(run: Run, tmp_path: Path, pr
 
 
 def test_submit_and_wait(run: Run, producer: Producer) -> None:
-    ended = threading.Timer(1.0, lambda: producer.cancel(_only(producer)))
-    ended.start()
-    code, out, err = run("submit", "a cat", "--wait", "--json")
-    ended.join()
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(lambda: producer.cancel(wait_for("a job", lambda: _only(producer))))
+        code, out, err = run("submit", "a cat", "--wait", "--json")
+        ended.result()
     assert (code, json.loads(out)["state"]) == (1, "cancelled")
     code, _, err = run("submit", "a cat", "--wait", "--timeout", "0.2")
     assert code == 1
     assert err.splitlines()[-1] == "1 of 1 jobs were not done after 0.2 s; they go on"
 
 
-def _only(producer: Producer) -> Any:
+def _only(producer: Producer) -> UUID | None:
+    """The only job, None while there is none."""
     with connect(producer.settings.require_database_url()) as conn:
-        [job] = queries.list_jobs(conn, DEFAULT_TENANT)
-    return job.id
+        found = queries.list_jobs(conn, DEFAULT_TENANT)
+    assert len(found) < 2
+    return found[0].id if found else None
 
 
 def test_show_tells_why_a_job_waits(run: Run, producer: Producer) -> None:
@@ -410,6 +416,12 @@ def test_keys_are_made_shown_once_and_revoked(run: Run, producer: Producer) -> N
         assert code == 2 and wrong in said, arguments
 
 
+def _cpu_of_children_s() -> float:
+    """The CPU time that all children that have ended have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 HEAVY = ("sqlalchemy", "sqlmodel", "celery", "boto3", "botocore", "httpx", "aiohttp", "fastapi", "alembic")
 
 
@@ -421,17 +433,17 @@ def test_listing_jobs_is_quick_and_imports_little(environ: dict[str, str], tmp_p
     )
     took = []
     for _ in range(3):
-        began = time.monotonic()
+        before = _cpu_of_children_s()
         result = subprocess.run(
             [sys.executable, "-c", code],
             env=os.environ | environ,
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=True,
         )
-        took.append(time.monotonic() - began)
+        took.append(_cpu_of_children_s() - before)
         assert result.stderr == "0 []\n"
         assert len(result.stdout.splitlines()) == 51
-    assert min(took) < 2.0  # 0.3 s on an idle machine; a busy one must not fail the test
+    assert min(took) < 2.0  # 0.3 s; what other programs do on this machine does not count

@@ -20,6 +20,7 @@ from seedance.errors import BadAnswer, GatewayError, NotSent, OutcomeUnknown, Re
 from seedance.gateways.base import AttemptOptions, Submitted, WireCall
 from seedance.gateways.registry import DIALECTS
 from seedance.request import GenerationRequest
+from tests.waiting import PATIENCE_S
 
 REQUEST = GenerationRequest(prompt="a cat on a piano")
 BODY = orjson.dumps({"id": "asyntask_1", "task_id": "asyntask_1", "status": ""})
@@ -28,7 +29,9 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-def client_for(port: int, *, timeout_s: float = 2.0, scheme: str = "http", host: str = "127.0.0.1") -> GatewayClient:
+def client_for(
+    port: int, *, timeout_s: float = PATIENCE_S, scheme: str = "http", host: str = "127.0.0.1"
+) -> GatewayClient:
     account = Account.model_validate(
         {"name": "a", "gateway": "anyfast", "base_url": f"{scheme}://{host}:{port}", "api_key": "sk-test-key"}
     )
@@ -76,7 +79,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def submit_to(behaviour: Behaviour, *, timeout_s: float = 2.0) -> Submitted | GatewayError:
+async def submit_to(behaviour: Behaviour, *, timeout_s: float = PATIENCE_S) -> Submitted | GatewayError:
     async with serve(behaviour) as port, client_for(port, timeout_s=timeout_s) as client:
         try:
             return await client.submit(REQUEST, AttemptOptions())
@@ -172,9 +175,10 @@ def test_an_answer_that_proves_nothing_is_of_unknown_outcome(answer: bytes) -> N
 def test_silence_is_of_unknown_outcome() -> None:
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
-        await asyncio.sleep(5)
+        await asyncio.Event().wait()
 
-    assert isinstance(asyncio.run(submit_to(behave, timeout_s=0.3)), OutcomeUnknown)
+    # Half of it is for connecting: too little on a loaded machine would be a request that was never sent.
+    assert isinstance(asyncio.run(submit_to(behave, timeout_s=2.0)), OutcomeUnknown)
 
 
 def test_a_kept_connection_closed_under_the_second_post_is_of_unknown_outcome_and_posted_once() -> None:
@@ -256,23 +260,17 @@ def test_a_body_of_many_megabytes_arrives_whole_and_with_its_length() -> None:
         await writer.drain()
 
     async def run() -> None:
-        async with serve(behave) as port, client_for(port, timeout_s=20.0) as client:
+        async with serve(behave) as port, client_for(port) as client:
             await client.call("submit", WireCall("POST", "/v1/videos", json={"image": "x" * 5_000_000}))
 
     asyncio.run(run())
     assert [orjson.loads(body) for body in bodies] == [{"image": "x" * 5_000_000}]
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 @pytest.mark.parametrize(("host", "scheme"), [("127.0.0.1", "http"), ("no-such-host.invalid", "http")])
-def test_no_connection_means_never_sent(host: str, scheme: str) -> None:
+def test_no_connection_means_never_sent(closed_port: int, host: str, scheme: str) -> None:
     async def run() -> None:
-        async with client_for(free_port(), host=host, scheme=scheme, timeout_s=20.0) as client:
+        async with client_for(closed_port, host=host, scheme=scheme) as client:
             with pytest.raises(NotSent):
                 await client.submit(REQUEST, AttemptOptions())
 
@@ -318,15 +316,19 @@ def test_waiting_for_a_free_connection_in_vain_means_never_sent() -> None:
         nonlocal received
         await read_request(reader)
         received += 1
-        await asyncio.sleep(5)
+        arrived.set()
+        await hang_up.wait()
+
+    arrived, hang_up = asyncio.Event(), asyncio.Event()
 
     async def run() -> None:
-        async with serve(behave) as port, client_for(port, timeout_s=1.0) as client:
+        # The second gives up after half of its time, long before the first would free the connection.
+        async with serve(behave) as port, client_for(port, timeout_s=6.0) as client:
             first = asyncio.create_task(client.submit(REQUEST, AttemptOptions()))
-            while not received:  # noqa: ASYNC110 - bounded by the test's own time limit
-                await asyncio.sleep(0.01)
+            await arrived.wait()
             with pytest.raises(NotSent):
                 await client.submit(REQUEST, AttemptOptions())
+            hang_up.set()
             with pytest.raises(OutcomeUnknown):
                 await first
 

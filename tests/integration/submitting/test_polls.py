@@ -20,6 +20,7 @@ from storage.leases import Claimed
 from storage.settings import Settings
 from tests.claiming import claim_submits
 from tests.integration.api.api_server import serving
+from tests.waiting import PATIENCE_S
 from worker.app import app
 from worker.polling.poll import poll_batch
 from worker.runtime import Runtime
@@ -64,7 +65,7 @@ def leases(claimed: Sequence[Claimed]) -> list[tuple[UUID, int]]:
 
 def poll_to_the_end(runtime: Runtime) -> None:
     """What scheduler and worker do, until every task has ended."""
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + PATIENCE_S
     while in_state(runtime.settings, "generating"):
         assert time.monotonic() < give_up
         with connect(runtime.settings.require_database_url()) as conn:

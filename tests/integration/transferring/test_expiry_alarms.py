@@ -22,6 +22,7 @@ from worker.scheduling.dispatch import Dispatcher
 from worker.scheduling.expiry_alarms import expiring_videos
 
 URL = "https://cdn.example/v.mp4"
+DAY_S = 86_400
 
 
 def run(settings: Settings) -> int:
@@ -30,12 +31,12 @@ def run(settings: Settings) -> int:
 
 
 def age(settings: Settings, job_id: UUID, used: float) -> None:
-    """Let a job be so far into the life of its URL, a share of 1000 s."""
+    """Let a job be so far into the life of its URL, a share of a day."""
     with connect(settings.require_database_url()) as conn:
         conn.execute(
             "UPDATE jobs SET generated_at = now() - make_interval(secs => %s), "
             "video_expires_at = now() + make_interval(secs => %s) WHERE id = %s",
-            [used * 1000, (1 - used) * 1000, job_id],
+            [used * DAY_S, (1 - used) * DAY_S, job_id],
         )
 
 
@@ -79,7 +80,7 @@ def test_the_alarm_says_what_is_wrong(settings: Settings) -> None:
     assert run(settings) == 1
     [alarm] = alarms(settings, job_id)
     assert (alarm["percent"], alarm["because"]) == (90, "url_not_public"), "levels passed unseen are one alarm"
-    assert 40 <= alarm["left_s"] <= 50
+    assert 0.04 * DAY_S <= alarm["left_s"] <= 0.05 * DAY_S
 
 
 @pytest.mark.parametrize(

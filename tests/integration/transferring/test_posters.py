@@ -9,7 +9,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import psutil
@@ -17,6 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.transfers import a_video
+from tests.waiting import PATIENCE_S
 from worker.transferring import poster
 from worker.transferring.poster import Posters, Unreadable
 from worker.transferring.poster_process import BLOCK_BYTES, MAX_WIDTH, File, NoPoster, first_frame
@@ -68,7 +68,7 @@ def test_a_decoder_that_hangs_is_given_up(posters: Posters, monkeypatch: pytest.
     monkeypatch.setattr(poster, "LIMIT_S", 0.5)
     decoder(posters).suspend()
     assert made(posters, video) == "not made within 0.5 s"
-    monkeypatch.setattr(poster, "LIMIT_S", 20.0)
+    monkeypatch.setattr(poster, "LIMIT_S", PATIENCE_S)
     assert isinstance(made(posters, video), bytes)
 
 
@@ -112,21 +112,20 @@ def test_a_worker_that_is_killed_takes_its_decoder_along() -> None:
         "from tests.transfers import a_video\nfrom worker.transferring.poster import Posters\n"
         "p = Posters(); v = a_video()\n"
         "asyncio.run(p.make(lambda o, n: v[o:o+n], len(v)))\n"
-        "print(p._process.pid, flush=True); time.sleep(60)\n"
+        "print(p._process.pid, flush=True); time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
         child = psutil.Process(int(worker.stdout.readline()))
         os.kill(worker.pid, signal.SIGKILL)
-        worker.wait(10)
-    child.wait(10)
+        worker.wait(PATIENCE_S)
+    child.wait(PATIENCE_S)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_broken_videos_give_a_picture_or_a_reason_in_time(posters: Posters, seed: int) -> None:
     source = random.Random(seed)
     whole = a_video(frames=6, size=(160, 120))
-    began = time.monotonic()
     for _ in range(25):
         broken = bytearray(whole)
         for _ in range(source.choice((1, 10, 200))):
@@ -135,7 +134,7 @@ def test_broken_videos_give_a_picture_or_a_reason_in_time(posters: Posters, seed
             posters, bytes(broken[: source.randrange(1, len(broken))]) if source.random() < 0.3 else bytes(broken)
         )
         assert found
-    assert time.monotonic() - began < 60
+        assert not str(found).startswith("not made within"), "it hung"
 
 
 def test_only_what_is_needed_of_a_file_is_read_and_not_without_end() -> None:

@@ -69,9 +69,8 @@ class FileServer:
         end = self.cut_at.pop(0) if self.cut_at else len(self.body)
         await response.write(self.body[start:end])
         if end < len(self.body):
-            await asyncio.sleep(0.05)
             assert request.transport is not None
-            request.transport.abort()
+            request.transport.close()  # when all that was written has gone out
         return response
 
 

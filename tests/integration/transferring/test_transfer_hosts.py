@@ -14,6 +14,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from tests.transfers import connections_closed
+from tests.waiting import PATIENCE_S
 from worker.transferring.fetch import DownloadFailed, Fetcher, UrlNotPublic, UrlRefused, host_of, next_hop
 
 OUTSIDE = "127.0.0.2"  # stands for the Internet: the only address that these tests call public
@@ -50,6 +52,7 @@ class Server:
             yield f"http://{self.address}:{self.port}"
         finally:
             await runner.cleanup()
+            await connections_closed()
 
 
 @dataclass
@@ -128,7 +131,7 @@ def test_metadata_and_private_addresses_are_refused_before_any_packet_leaves(add
         fetcher = Fetcher()
         try:
             with pytest.raises(UrlNotPublic, match="not a public address"):
-                await asyncio.wait_for(fetcher.get(f"http://{address}/latest/meta-data"), 2.0)
+                await asyncio.wait_for(fetcher.get(f"http://{address}/latest/meta-data"), PATIENCE_S)
         finally:
             await fetcher.close()
 

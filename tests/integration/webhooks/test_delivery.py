@@ -31,6 +31,7 @@ from storage.webhooks.outbox import EventType
 from storage.webhooks.signing import new_secret
 from tests.claiming import claim_submits
 from tests.integration.webhooks.test_outbox import cancel, enqueue
+from tests.waiting import PATIENCE_S
 from tests.webhook_receiver import Delivery, Receiver, Reply, receiving
 from worker.polling.reconcile import reconcile_batch
 from worker.runtime import Runtime
@@ -221,7 +222,7 @@ def test_one_that_is_slow_holds_up_nobody_else(runtime: Runtime, receiver: Recei
         assert Counter(item.state for item in told(runtime)) == {"pending": 12, "delivered": 1}
         answer.set()
         for thread in list(runtime._background):
-            thread.join(30)
+            thread.join(PATIENCE_S)
     assert Counter(item.state for item in told(runtime)) == {"delivered": 13}
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 
 from producer.intake import media_check
@@ -141,9 +142,7 @@ STARTS = (
 )
 
 
-@hypothesis.settings(
-    max_examples=60, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
-)
+@hypothesis.settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @hypothesis.given(st.sampled_from(STARTS), st.binary(max_size=400), st.sampled_from(("image", "video", "audio")))
 def test_any_bytes_are_described_or_refused(
     probe: Probe, tmp_path: Path, start: bytes, rest: bytes, modality: Modality

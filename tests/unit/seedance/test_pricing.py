@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from pydantic import ValidationError
 
 from seedance.gateways.ark import Ark
@@ -168,7 +168,7 @@ def test_pixels_have_about_the_area_of_their_resolution() -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 @given(drawn=REQUESTS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 def test_an_estimate_is_a_range(dialect: Dialect, drawn: GenerationRequest) -> None:
     if dialect.refusals(drawn):
         return

@@ -66,7 +66,7 @@ def call(body: bytes) -> Call:
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 @given(body=BODIES | VALUES, number=st.integers(0, 8))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_json_is_an_order_or_is_refused(dialect: Dialect, body: Any, number: int) -> None:
     models = MODELS[dialect.name]
     if isinstance(body, dict) and "prompt" in body:
@@ -88,7 +88,7 @@ def test_any_json_is_an_order_or_is_refused(dialect: Dialect, body: Any, number:
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 @given(body=st.binary(max_size=64))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_bytes_are_refused(dialect: Dialect, body: bytes) -> None:
     with pytest.raises(Refused):
         dialect.read_order(call(body))
@@ -106,7 +106,7 @@ def test_any_bytes_are_refused(dialect: Dialect, body: bytes) -> None:
     )
     | VALUES
 )
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_any_call_about_assets_is_answered(action: str, body: Any) -> None:
     answer = answer_assets(action, call(orjson.dumps(body)), AssetStore(), fails=False)
     assert answer.status in (200, 400, 503) and isinstance(orjson.loads(answer.body), dict)

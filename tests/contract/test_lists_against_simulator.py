@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
 
-from seedance.account import Account
 from seedance.client import GatewayClient
 from seedance.errors import AccountProblem, BadAnswer, GatewayError, Unavailable
 from seedance.gateways.base import AttemptOptions, TaskPage, TaskStatus
 from seedance.gateways.registry import DIALECTS
 from seedance.request import parse_request
 from simulator.main import SimulatorOptions, running
+from tests.contract.clients import with_client
 
-T = TypeVar("T")
 NEW_API = ("anyfast", "uniall", "12ai")
 USER = {"user_token": "access-token-of-the-user", "user_id": 7}
 FOX = parse_request({"prompt": "a fox in the snow", "duration": 5})
@@ -28,18 +27,6 @@ FOX = parse_request({"prompt": "a fox in the snow", "duration": 5})
 def url() -> Iterator[str]:
     with running(SimulatorOptions(seed=7, time="fixed", median_seconds=0.1)) as base_url:
         yield base_url
-
-
-def with_client(url: str, gateway: str, work: Callable[[GatewayClient], Awaitable[T]], **fields: Any) -> T:
-    base_url = f"{url}/{gateway}" + ("/api/v3" if gateway == "ark" else "")
-    told = {"name": "a", "gateway": gateway, "base_url": base_url, "api_key": "sk-contract"} | fields
-    account = Account.model_validate(told)
-
-    async def run() -> T:
-        async with GatewayClient(account, account.dialect, submit_timeout_s=10, query_timeout_s=10) as client:
-            return await work(client)
-
-    return asyncio.run(run())
 
 
 def refusal(url: str, gateway: str, **fields: Any) -> GatewayError:

@@ -36,7 +36,7 @@ class Account(BaseModel):
     `user_token_env` go with `user_id`: both or neither.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
     gateway: Annotated[str, AfterValidator(_check_gateway)]

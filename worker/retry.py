@@ -33,10 +33,13 @@ NOT_SENT = Backoff(1.0, 20.0)
 """A POST that never left us, because the gateway could not be reached. Where that is an outage, the account waits."""
 THROTTLED = Backoff(1.0, 15.0)
 """A POST that the gateway refused with "too many" and without a time of its own."""
+NOT_SERVED = Backoff(1.0, 120.0)
+"""A job that met no gateway at the URL. No longer than the account rests in the end, and no shorter: where a proxy says
+so after the gateway took the job, each try costs a generation."""
 INPUT_NOT_READY = Backoff(1.0, 60.0)
 """A POST refused because the gateway could not fetch or use one of its files yet."""
 REQUEUED = Backoff(1.0, 20.0)
-"""A job whose account, model or route failed: what failed rests, and the job is free for another account."""
+"""A job whose account or model failed: what failed rests, and the job is free for another account."""
 TRANSFER = Backoff(0.5, 60.0)
 TRANSFER_EARLY = Backoff(0.5, 20.0)
 """In the first minutes after the generation: a store or a host that was away for a minute is used again soon."""
@@ -52,8 +55,9 @@ REFUSED_ACCOUNT = Backoff(10.0, 900.0, 2.0, (1.0, 1.0))
 """The gateway refuses the key or the credit."""
 REFUSED_MODEL = Backoff(10.0, 900.0, 2.0, (1.0, 1.0))
 """The gateway refuses one model to this key."""
-MISROUTED = Backoff(2.0, 30.0, 1.5, (1.0, 1.0))
-"""The URL does not lead to the gateway's API."""
+MISROUTED = Backoff(5.0, 120.0, 2.0, (1.0, 1.0))
+"""The URL does not lead to the gateway's API. If a proxy says that after the gateway took the job, a try costs a
+generation."""
 TOO_MANY = Backoff(1.0, 15.0, 1.3, (1.0, 1.0))
 """The gateway said "too many" and named no time."""
 

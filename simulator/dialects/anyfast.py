@@ -6,14 +6,12 @@ QuantumNous/new-api router/video-router.go, relay/relay_task.go, relay/channel/t
 
 from __future__ import annotations
 
-from typing import Any
-
 from simulator.dialects.anyfast_assets import ACTIONS, PREFIX
 from simulator.dialects.ark_rules import ModelRules, read_order
-from simulator.dialects.ark_view import ark_task
 from simulator.dialects.base import Dialect, Route, View, json_object, random_id, refuse
 from simulator.dialects.new_api import NewApiAnswers, middleware_body, request_id, upstream_body
-from simulator.tasks.task import Order, Phase, Task
+from simulator.dialects.new_api_list import list_route, task_object
+from simulator.tasks.task import Order, Task
 from simulator.wire.answers import Answer, Call, Refused, json_answer
 from simulator.wire.ark_error import ArkError
 
@@ -24,18 +22,6 @@ MODELS = {
     "seedance-fast": ModelRules("doubao-seedance-2-0-fast-260128", _SIZES, video_audio_search=False, roles_needed=True),
 }
 VIDEO_INPUT_RATIO = 0.6086
-_WORDS = {
-    Phase.NOT_STARTED: ("NOT_START", "0%"),
-    Phase.SUBMITTED: ("SUBMITTED", "0%"),
-    Phase.QUEUED: ("QUEUED", "10%"),
-    Phase.RUNNING: ("IN_PROGRESS", "50%"),
-    Phase.SUCCEEDED: ("SUCCESS", "100%"),
-    Phase.FAILED: ("FAILURE", "100%"),
-    # new-api's poller does not know these words of Ark's and goes on waiting.
-    Phase.CANCELLED: ("IN_PROGRESS", "30%"),
-    Phase.EXPIRED: ("IN_PROGRESS", "30%"),
-}
-LOST = "upstream returned error"
 
 
 class AnyFast(NewApiAnswers, Dialect):
@@ -51,7 +37,7 @@ class AnyFast(NewApiAnswers, Dialect):
         action = path.removeprefix(PREFIX)
         if method == "POST" and action != path and action in ACTIONS:
             return Route("asset", action=action)
-        return None
+        return list_route(method, path)
 
     def read_order(self, call: Call) -> Order:
         body = json_object(call.body)
@@ -92,26 +78,5 @@ class AnyFast(NewApiAnswers, Dialect):
         return json_answer(200, shown)
 
     def shown(self, task: Task, view: View) -> Answer:
-        word, progress = _WORDS[view.phase]
-        reason = ""
-        if view.lost:
-            word, progress, reason = "FAILURE", "100%", LOST
-        elif view.phase is Phase.FAILED:
-            reason = task.fate.message
-        url = view.links.video if view.links is not None else ""
-        started = view.phase not in (Phase.NOT_STARTED, Phase.SUBMITTED, Phase.QUEUED)
-        finished = word in ("SUCCESS", "FAILURE")
-        shown: dict[str, Any] = {
-            "task_id": task.id,
-            "action": "omniGenerate",
-            "status": view.word or word,
-            "result_url": url,
-            "fail_reason": reason or url,  # clients from before `result_url` look for the URL here
-            "submit_time": int(task.created_at),
-            "start_time": int(task.started_at) if started else 0,
-            "finish_time": int(task.ends_at) if finished else 0,
-            "progress": progress,
-            "request_id": request_id(),
-            "data": None if view.phase is Phase.NOT_STARTED else ark_task(task, view, task.upstream_id),
-        }
+        shown = task_object(task, view) | {"request_id": request_id()}
         return json_answer(200, {"code": "success", "message": "", "data": shown})

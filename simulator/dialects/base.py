@@ -28,6 +28,8 @@ class Route:
     operation: Where
     task_id: str = ""
     action: str = ""
+    by_user: bool = False
+    """Made with a user's token instead of an API key; the dialect checks it, and the user owns all keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ class Dialect(ABC):
         """The answer to a query for a task that is not this account's."""
 
     def listed(self, call: Call, tasks: Sequence[Task], now: float, view: Callable[[Task], View]) -> Answer:
-        """The answer to a list of the account's tasks, given in the order of their creation."""
+        """The answer to a list of the account's tasks, or all keys' if the call is a user's, in the order of their
+        creation."""
         return self.not_found(call)
 
     def deletion(self, task: Task, phase: Phase) -> Answer:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
 
+from simulator.dialects.base import View
+from simulator.dialects.new_api_list import list_tasks
+from simulator.tasks.task import Task
 from simulator.wire.answers import Answer, Call, json_answer
 from simulator.wire.ark_error import ArkError, error_body, moderation_message
 
@@ -48,6 +52,9 @@ class NewApiAnswers:
         message = f"Invalid URL ({call.method} {call.path})"
         error = {"message": message, "type": "invalid_request_error", "param": "", "code": ""}
         return json_answer(404, {"error": error})
+
+    def listed(self, call: Call, tasks: Sequence[Task], now: float, view: Callable[[Task], View]) -> Answer:
+        return list_tasks(call, tasks, view)
 
     def unauthorized(self) -> Answer:
         return middleware_error(401, "无效的令牌")

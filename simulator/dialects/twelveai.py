@@ -12,6 +12,7 @@ from simulator.dialects.base import REFERENCE_VIDEO_S, Dialect, Route, View, jso
 from simulator.dialects.callback_urls import CallbackRules, bad_callback_url
 from simulator.dialects.fields import BadField, check_mentions, choice, flag, mapping, only, text, urls
 from simulator.dialects.new_api import NewApiAnswers, middleware_body
+from simulator.dialects.new_api_list import list_route
 from simulator.tasks.pixels import RATIOS
 from simulator.tasks.task import Order, Phase, Task
 from simulator.wire.answers import Answer, Call, json_answer
@@ -56,7 +57,7 @@ class TwelveAi(NewApiAnswers, Dialect):
             return Route("create")
         if method == "GET" and path.startswith(f"{PATH}/") and "/" not in path[len(PATH) + 1 :]:
             return Route("query", path[len(PATH) + 1 :])
-        return None
+        return list_route(method, path)
 
     def read_order(self, call: Call) -> Order:
         body = json_object(call.body)

@@ -11,6 +11,7 @@ from typing import Any
 from simulator.dialects.base import REFERENCE_VIDEO_S, Dialect, Route, View, json_object, random_id, refuse
 from simulator.dialects.fields import BadField, choice, flag, mapping, only, text, url, urls, whole
 from simulator.dialects.new_api import NewApiAnswers, middleware_body
+from simulator.dialects.new_api_list import list_route
 from simulator.tasks.task import Order, Phase, Task
 from simulator.wire.answers import Answer, Call, json_answer
 
@@ -62,7 +63,7 @@ class UniAll(NewApiAnswers, Dialect):
             return Route("create")
         if method == "GET" and path.startswith(QUERY) and "/" not in path[len(QUERY) :]:
             return Route("query", path[len(QUERY) :])
-        return None
+        return list_route(method, path)
 
     def read_order(self, call: Call) -> Order:
         body = json_object(call.body)

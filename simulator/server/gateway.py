@@ -47,7 +47,8 @@ class Gateway:
             answer = dialect.too_big()
             self._refused(call, route, answer.status, "body: too big")
             return answer
-        if not key or (world.options.api_keys and key not in world.options.api_keys):
+        known = bool(key) and (not world.options.api_keys or key in world.options.api_keys)
+        if not known and not route.by_user:
             answer = dialect.unauthorized()
             self._refused(call, route, answer.status, "key: missing or wrong")
             return answer
@@ -61,7 +62,7 @@ class Gateway:
                     dialect, route, facts, lambda: answer_assets(route.action, call, world.assets, fails=fails)
                 )
             case "list":
-                return await self._carry_out(dialect, route, facts, lambda: self._list(dialect, call))
+                return await self._carry_out(dialect, route, facts, lambda: self._list(dialect, call, route))
             case _:
                 return await self._about_one_task(dialect, call, route, facts)
 
@@ -143,9 +144,9 @@ class Gateway:
     def _show(self, dialect: Dialect, call: Call, route: Route, task: Task, facts: dict[str, str]) -> Answer:
         return dialect.shown(task, self._view(task, call, self._strike("view", route, facts)))
 
-    def _list(self, dialect: Dialect, call: Call) -> Answer:
+    def _list(self, dialect: Dialect, call: Call, route: Route) -> Answer:
         engine = self._world.engine
-        tasks = list(engine.of_account(dialect.name, call.account))
+        tasks = list(engine.listed(dialect.name, None if route.by_user else call.account))
         return dialect.listed(call, tasks, engine.clock(), lambda task: self._view(task, call))
 
     def _view(self, task: Task, call: Call, rule: Rule | None = None) -> View:

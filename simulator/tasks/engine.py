@@ -59,9 +59,10 @@ class Engine:
             return None
         return task
 
-    def of_account(self, gateway: str, account: str) -> Iterator[Task]:
+    def listed(self, gateway: str, account: str | None) -> Iterator[Task]:
+        """Tasks of an account that were not deleted; None: of all its accounts."""
         for task in self.tasks.values():
-            if not task.deleted and (task.gateway, task.account) == (gateway, account):
+            if not task.deleted and task.gateway == gateway and account in (None, task.account):
                 yield task
 
     def in_flight(self, gateway: str, account: str) -> int:

@@ -37,7 +37,7 @@ class Reason(StrEnum):
     THROTTLED = "throttled", "too many requests at the gateway"
     ACCOUNT_PROBLEM = "account_problem", "the gateway refuses the account's key, permission or credit"
     MODEL_PROBLEM = "model_problem", "this model cannot be used with this account's key"
-    NOT_SERVED = "not_served", "the account's base_url does not lead to the gateway's API"
+    NOT_SERVED = "not_served", "no gateway's API answers at the account's base_url"
     INPUT_NOT_READY = "input_not_ready", "the gateway cannot use one of its files yet"
     OUTCOME_UNKNOWN = "outcome_unknown", "no clear answer: the gateway may have accepted it"
     SUBMIT_LOST = "submit_lost", "the worker stopped during the POST: the gateway may have accepted it"

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seedance.account import Account
 from seedance.client import GatewayClient
 from seedance.errors import (
     AccountProblem,
@@ -35,13 +34,14 @@ from seedance.gateways.base import AttemptOptions, Dialect, TaskReport, TaskStat
 from seedance.gateways.registry import DIALECTS
 from seedance.request import GenerationRequest, parse_request
 from simulator.main import SimulatorOptions, running
+from tests.contract import clients
+from tests.contract.clients import KEY, account_url
 from tests.contract.recorded import load
 from tests.contract.strategies import REQUESTS
 from tests.simulator_client import Clock
 from tests.waiting import PATIENCE_S
 
 T = TypeVar("T")
-KEY = "sk-contract-tests"
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 UNKNOWN_IDS = {"evolink": "task-unified-1-unknown"}
 TERMINAL = (TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED, TaskStatus.LOST)
@@ -63,20 +63,8 @@ def faults(url: str) -> Iterator[Callable[..., None]]:
     httpx.delete(f"{url}/_sim/faults", trust_env=False).raise_for_status()
 
 
-def account_url(url: str, dialect: Dialect) -> str:
-    return f"{url}/{dialect.name}" + ("/api/v3" if dialect.name == "ark" else "")
-
-
 def with_client(url: str, dialect: Dialect, work: Callable[[GatewayClient], Awaitable[T]], key: str = KEY) -> T:
-    account = Account.model_validate(
-        {"name": "a", "gateway": dialect.name, "base_url": account_url(url, dialect), "api_key": key}
-    )
-
-    async def run() -> T:
-        async with GatewayClient(account, dialect, submit_timeout_s=PATIENCE_S, query_timeout_s=PATIENCE_S) as client:
-            return await work(client)
-
-    return asyncio.run(run())
+    return clients.with_client(url, dialect.name, work, api_key=key)
 
 
 async def generate(client: GatewayClient, request: GenerationRequest, attempt: AttemptOptions) -> TaskReport:
@@ -309,6 +297,6 @@ def test_ark_cancels_what_is_queued_and_refuses_what_runs() -> None:
 
 @contextmanager
 def ark_over(url: str) -> Iterator[httpx.Client]:
-    base_url = account_url(url, DIALECTS["ark"])
+    base_url = account_url(url, "ark")
     with httpx.Client(base_url=base_url, headers={"Authorization": f"Bearer {KEY}"}, trust_env=False) as http:
         yield http

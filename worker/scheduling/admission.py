@@ -15,6 +15,7 @@ TRIED_BEFORE = (
     Reason.MODEL_PROBLEM,
     Reason.NOT_SENT,
     Reason.NOT_SERVED,
+    Reason.INPUT_NOT_READY,
     Reason.THROTTLED,
 )
 """Reasons of jobs that were sent and came back."""

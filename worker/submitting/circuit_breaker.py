@@ -30,7 +30,7 @@ from worker import retry
 
 log = logging.getLogger("reelq.accounts")
 
-_AWAY = (NotSent.code, OutcomeUnknown.code)
+_AWAY = (NotSent.code, NotServed.code, OutcomeUnknown.code)
 """Outcomes of attempts that may be the gateway's fault as a whole."""
 
 
@@ -75,18 +75,17 @@ def _failures(
     """Which breakers are to open, and why: (the model or the whole account, failure)."""
     for kind, scope, cause, wait in (
         (AccountProblem, WHOLE_ACCOUNT, Cause.ACCOUNT, retry.REFUSED_ACCOUNT),
-        (NotServed, WHOLE_ACCOUNT, Cause.ROUTE, retry.MISROUTED),
         (ModelProblem, model, Cause.MODEL, retry.REFUSED_MODEL),
         (Throttled, model, Cause.THROTTLED, retry.TOO_MANY),
     ):
         found = [item for item in outcomes if isinstance(item.result, kind)]
         if found:
-            yield scope, _failure(cause, found, wait, doubtful=cause is Cause.ROUTE)
-    away = [item for item in outcomes if isinstance(item.result, NotSent | OutcomeUnknown) and _matters(item.result)]
+            yield scope, _failure(cause, found, wait)
+    trouble = NotSent | NotServed | OutcomeUnknown
+    away = [item for item in outcomes if isinstance(item.result, trouble) and _matters(item.result)]
     if not away:
         return
-    doubtful = any(isinstance(item.result, OutcomeUnknown) for item in away)
-    failure = _failure(Cause.OUTAGE, away, retry.DOUBTFUL_OUTAGE if doubtful else retry.OUTAGE, doubtful=doubtful)
+    failure = _failure_of_gateway(away)
     known = circuit_breaker.breakers(conn, [account.name])
     if (account.name, WHOLE_ACCOUNT) in known:
         yield WHOLE_ACCOUNT, failure
@@ -99,6 +98,14 @@ def _failures(
             yield WHOLE_ACCOUNT, failure
         elif of_model >= JOBS_IN_A_ROW:
             yield model, failure
+
+
+def _failure_of_gateway(away: Sequence[Outcome]) -> Failure:
+    """A missing route counts as doubtful: a proxy may say so after it has passed the POST on (decision 0018)."""
+    if all(isinstance(item.result, NotServed) for item in away):
+        return _failure(Cause.ROUTE, away, retry.MISROUTED, doubtful=True)
+    doubtful = any(not isinstance(item.result, NotSent) for item in away)
+    return _failure(Cause.OUTAGE, away, retry.DOUBTFUL_OUTAGE if doubtful else retry.OUTAGE, doubtful=doubtful)
 
 
 def _failure(cause: Cause, found: Sequence[Outcome], wait: retry.Backoff, *, doubtful: bool = False) -> Failure:

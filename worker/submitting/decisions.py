@@ -44,7 +44,9 @@ def decide_submit(
             return _requeue(result, refusals, retry.THROTTLED.wait_s(refusals + 1, rng) if wait_s is None else wait_s)
         case NotSent():
             return _requeue(result, refusals, retry.NOT_SENT.wait_s(refusals + 1, rng))
-        case AccountProblem() | ModelProblem() | NotServed():
+        case NotServed():
+            return _requeue(result, refusals, retry.NOT_SERVED.wait_s(refusals + 1, rng))
+        case AccountProblem() | ModelProblem():
             return _requeue(result, refusals, retry.REQUEUED.wait_s(refusals + 1, rng))
         case InputNotReady() if refusals + 1 < MAX_INPUT_NOT_READY:
             return _requeue(result, refusals, retry.INPUT_NOT_READY.wait_s(refusals + 1, rng))

@@ -271,3 +271,42 @@ def test_an_expiry_shows_in_each_gateways_own_way(
         assert task["error"]["code"] == "generation_timeout"
     else:
         assert task["progress"] == 30
+
+
+@pytest.mark.parametrize("gateway", ["anyfast", "uniall", "12ai"])
+def test_new_api_lists_the_tasks_of_a_user(gateway: str) -> None:
+    body = {
+        "anyfast": {"model": "seedance", "content": [{"type": "text", "text": "a red fox"}]},
+        "uniall": uniall(),
+        "12ai": twelve(),
+    }[gateway]
+    path = "/v1/videos" if gateway == "12ai" else "/v1/video/generations"
+    user = {"Authorization": "access-token", "New-Api-User": "7"}
+    with simulator(f"/{gateway}", time="fixed", median_seconds=2) as client:
+        start = int(client.clock.now)
+        made = []
+        for key in ("sk-one", "sk-two", "sk-two"):
+            made.append(client.post(path, body, Authorization=f"Bearer {key}").json()["id"])
+            client.clock.now += 10
+
+        def listed(query: str = "", **headers: str) -> dict[str, Any]:
+            url = f"{client.prefix}/api/task/self{query}"
+            return dict(client.http.get(url, headers=user | headers).json())
+
+        newest, *_ = everything = listed()["data"]["items"]
+        assert [item["task_id"] for item in everything] == made[::-1], "of all keys, the newest first"
+        assert newest["properties"]["input"] == "a red fox"
+        assert newest["properties"]["origin_model_name"] == body["model"]
+        assert (newest["status"], newest["submit_time"]) == ("SUCCESS", start + 20)
+        page = listed(f"?p=2&page_size=1&start_timestamp={start}&end_timestamp={start + 10}")["data"]
+        assert (page["total"], [item["task_id"] for item in page["items"]]) == (2, made[:1])
+        assert listed("?page_size=1000&p=x&start_timestamp=x")["data"]["page_size"] == 100
+        for refused in (
+            {"Authorization": ""},
+            {"Authorization": "Bearer sk-one"},
+            {"New-Api-User": ""},
+            {"New-Api-User": "x"},
+        ):
+            assert listed(**refused)["success"] is False, refused
+        client.arm({"kind": "status", "where": "list", "status": 502, "body": "html"})
+        assert client.http.get(f"{client.prefix}/api/task/self", headers=user).status_code == 502

@@ -5,6 +5,7 @@ Scheduler's and worker's own functions, a real PostgreSQL, the simulator.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections import Counter
@@ -27,9 +28,21 @@ from storage.reporting import gauges
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.integration.submitting.rounds import World
+from worker.submitting.decisions import MAX_INPUT_NOT_READY
 
 S = JobState
 CLOSED = {"kind": "status", "where": "create", "status": 401, "code": "", "message": "invalid token"}
+NO_ROUTE = {"kind": "status", "where": "create", "status": 404, "body": "proxy"}
+NOT_FETCHED = {
+    "error": {"code": "InvalidParameter", "message": "timeout while fetching resource", "type": "BadRequest"}
+}
+SLOW_FILE = {
+    "kind": "status",
+    "where": "create",
+    "status": 400,
+    "code": "fail_to_fetch_task",
+    "message": json.dumps(NOT_FETCHED),
+}
 BROKEN = {"kind": "status", "where": "create", "status": 502, "body": "html"}
 Make = Callable[..., World]
 Arm = Callable[..., None]
@@ -122,6 +135,69 @@ def test_a_gateway_that_gives_no_clear_answers_gets_no_more_jobs(make: Make, arm
     world.round()
     world.round()
     assert world.states() == {"unconfirmed": 10, "generating": 40}
+
+
+def test_an_hour_without_a_route_fails_nothing(make: Make, arm: Arm, caplog: pytest.LogCaptureFixture) -> None:
+    """An answer that lies costs a generation, so that one job at a time is tried."""
+    world = make()
+    world.enqueue(40)
+    arm(NO_ROUTE)
+    assert world.round(10) == 10
+    found = world.account()
+    assert (found["state"], found["error"]["code"]) == ("misrouted", "not_served")
+    assert "no Route matched with those values" in found["error"]["message"]
+    rests = []
+    for _ in range(10):
+        rests.append(world.rest_s())
+        assert world.round() == 0, "it is left alone"
+        world.rest_ends()
+        assert world.round() == DOUBTFUL_PROBES
+    assert rests == [5, 10, 20, 40, 80, 120, 120, 120, 120, 120]
+    assert world.states() == {"queued": 40}, "it has failed nothing"
+    assert len(errors(caplog)) == 1, "logged once, not for each job"
+    arm()
+    world.rest_ends()
+    assert world.round() == DOUBTFUL_PROBES
+    assert world.round() == 40 - DOUBTFUL_PROBES, "the first that is accepted ends it"
+    assert world.states() == {"generating": 40}
+
+
+def test_a_job_all_alone_waits_for_the_route_as_well(make: Make, arm: Arm) -> None:
+    world = make()
+    [alone] = world.enqueue(1)
+    arm(NO_ROUTE)
+    for _ in range(20):
+        world.round()
+        world.rest_ends()
+    waiting = world.producer.get(alone)
+    assert (waiting.state, waiting.reason) == (S.QUEUED, "not_served")
+    arm()
+    world.round()
+    assert world.states() == {"generating": 1}
+
+
+def test_a_page_for_some_prompts_does_not_stop_the_others(make: Make, arm: Arm) -> None:
+    """As a firewall answers that dislikes a word."""
+    world = make()
+    arm({"kind": "status", "where": "create", "status": 403, "body": "html", "prompt_contains": "poison"})
+    world.enqueue(6, "poison", priority=9)
+    world.enqueue(10)
+    for _ in range(20):
+        world.round()
+        world.rest_ends()
+    assert world.states() == {"queued": 6, "generating": 10}
+
+
+def test_a_file_that_the_gateway_never_gets_fails_its_job_in_the_end(make: Make, arm: Arm) -> None:
+    world = make()
+    arm(SLOW_FILE | {"prompt_contains": "poison"})
+    poison = world.enqueue(6, "poison", priority=9)
+    for _ in range(MAX_INPUT_NOT_READY):
+        world.enqueue(1)
+        assert world.round() == 7
+        assert world.account()["state"] == "ok", "that says nothing of the gateway"
+    assert world.states() == {"failed": 6, "generating": MAX_INPUT_NOT_READY}
+    assert (world.producer.get(poison[0]).error or {})["code"] == "input_not_ready"
 
 
 def test_a_model_that_gives_no_clear_answers_does_not_stop_the_others(make: Make, arm: Arm) -> None:

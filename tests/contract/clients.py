@@ -1,0 +1,32 @@
+"""Clients of simulated gateways, for one piece of work each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from seedance.account import Account
+from seedance.client import GatewayClient
+from tests.waiting import PATIENCE_S
+
+T = TypeVar("T")
+KEY = "sk-contract-tests"
+
+
+def account_url(url: str, gateway: str) -> str:
+    return f"{url}/{gateway}" + ("/api/v3" if gateway == "ark" else "")
+
+
+def with_client(url: str, gateway: str, work: Callable[[GatewayClient], Awaitable[T]], **fields: Any) -> T:
+    """Do something as an account of a simulator at `url`; `fields` are the account's other settings."""
+    settings = {"name": "a", "gateway": gateway, "base_url": account_url(url, gateway), "api_key": KEY}
+    account = Account.model_validate(settings | fields)
+
+    async def run() -> T:
+        async with GatewayClient(
+            account, account.dialect, submit_timeout_s=PATIENCE_S, query_timeout_s=PATIENCE_S
+        ) as client:
+            return await work(client)
+
+    return asyncio.run(run())

@@ -1,0 +1,82 @@
+"""Cancelling over HTTP: only the gateway's own words settle a wish; whatever else answers, it is asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from seedance.client import GatewayClient
+from seedance.errors import BadAnswer, GatewayError, TaskUnknown, Throttled, Unavailable
+from seedance.gateways.base import AttemptOptions, CancelOutcome, TaskStatus
+from seedance.gateways.registry import DIALECTS
+from seedance.request import parse_request
+from simulator.main import SimulatorOptions, running
+from tests.contract.clients import with_client
+
+FOX = parse_request({"prompt": "a fox in the snow", "duration": 5})
+DELETE = {"kind": "status", "where": "delete"}
+RUNS = {"status": 409, "code": "InvalidAction.RunningTaskDeletion"}
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with running(SimulatorOptions(seed=7, time="fixed", median_seconds=600)) as base_url:
+        yield base_url
+
+
+async def submit_and_cancel(client: GatewayClient) -> tuple[CancelOutcome, TaskStatus]:
+    task_id = (await client.submit(FOX, AttemptOptions())).task_id
+    outcome = await client.cancel(task_id)
+    return outcome, (await client.query(task_id)).status
+
+
+def under(url: str, **fault: Any) -> tuple[CancelOutcome, TaskStatus]:
+    httpx.post(f"{url}/_sim/faults", json=[DELETE | fault], trust_env=False).raise_for_status()
+    try:
+        return with_client(url, "ark", submit_and_cancel)
+    finally:
+        httpx.delete(f"{url}/_sim/faults", trust_env=False).raise_for_status()
+
+
+def test_a_task_that_waits_is_cancelled(url: str) -> None:
+    assert with_client(url, "ark", submit_and_cancel) == (CancelOutcome.CANCELLED, TaskStatus.CANCELLED)
+
+
+def test_the_gateways_own_refusal_is_too_late(url: str) -> None:
+    assert under(url, **RUNS) == (CancelOutcome.TOO_LATE, TaskStatus.QUEUED)
+
+
+@pytest.mark.parametrize("gateway", [name for name, found in DIALECTS.items() if not found.capabilities().cancel])
+def test_a_gateway_without_the_call_is_not_asked(url: str, gateway: str) -> None:
+    outcome, status = with_client(url, gateway, submit_and_cancel)
+    assert outcome is CancelOutcome.NOT_OFFERED and status is not TaskStatus.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"status": 502, "body": "html"}, Unavailable),
+        ({"status": 503, "body": "proxy"}, Unavailable),
+        ({"status": 500}, Unavailable),
+        ({"status": 429}, Throttled),
+        ({"status": 404, "body": "proxy"}, BadAnswer),
+        ({"status": 404, "body": "html"}, BadAnswer),
+        ({"status": 409, "body": "proxy"}, BadAnswer),
+        (RUNS | {"status": 400}, BadAnswer),
+        ({"kind": "close_before_read"}, Unavailable),
+        ({"kind": "rst_after_accept"}, Unavailable),
+    ],
+    ids=str,
+)
+def test_anything_else_is_no_answer(url: str, fault: dict[str, Any], kind: type[GatewayError]) -> None:
+    with pytest.raises(GatewayError) as caught:
+        under(url, **fault)
+    assert type(caught.value) is kind
+
+
+def test_a_task_that_the_gateway_does_not_know(url: str) -> None:
+    with pytest.raises(TaskUnknown):
+        with_client(url, "ark", lambda client: client.cancel("cgt-unknown"))

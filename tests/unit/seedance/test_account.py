@@ -1,0 +1,121 @@
+"""The secrets of an account: its API key, and the token of its user."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Coroutine
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from seedance.account import Account
+from seedance.client import GatewayClient
+from seedance.errors import GatewayError
+from seedance.problems import InvalidInput
+
+TOKEN = "user-token-0123456789"
+USER = {"user_token": TOKEN, "user_id": 42}
+
+
+def account(**fields: Any) -> Account:
+    told = {"name": "main", "gateway": "anyfast", "api_key": "sk-secret-key"}
+    return Account.model_validate(told | fields)
+
+
+def test_a_user_is_a_token_and_a_number_or_neither() -> None:
+    assert account().user() is None
+    assert account(**USER).user() == (TOKEN, "42")
+    for fields in ({"user_token": TOKEN}, {"user_token_env": "MY_TOKEN"}, {"user_id": 42}):
+        with pytest.raises(ValidationError, match=r"user_token.* and user_id together, or neither"):
+            account(**fields)
+    with pytest.raises(ValidationError, match="at most one of user_token and user_token_env"):
+        account(**USER, user_token_env="MY_TOKEN")
+    for number in (0, -1, "x"):
+        with pytest.raises(ValidationError, match="user_id"):
+            account(user_token=TOKEN, user_id=number)
+
+
+def test_the_token_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = account(user_token_env="MY_TOKEN", user_id=42)
+    with pytest.raises(InvalidInput, match=r"accounts\.main\.user_token_env: MY_TOKEN is not set"):
+        made.user()
+    monkeypatch.setenv("MY_TOKEN", TOKEN)
+    assert made.user() == (TOKEN, "42")
+    monkeypatch.setenv("MY_TOKEN", "a\nb")
+    with pytest.raises(InvalidInput, match="control characters"):
+        made.user()
+
+
+def test_no_secret_is_shown() -> None:
+    made = account(**USER)
+    for shown in (repr(made), str(made), made.model_dump_json(), str(made.model_dump())):
+        assert TOKEN not in shown and "sk-secret-key" not in shown
+    with pytest.raises(ValidationError) as caught:
+        account(user_token=TOKEN)
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("gateway", "alone", "with_user"),
+    [
+        ("anyfast", False, True),
+        ("uniall", False, True),
+        ("12ai", False, True),
+        ("ark", True, None),
+        ("evolink", False, None),
+    ],
+)
+def test_which_accounts_can_list(gateway: str, alone: bool, with_user: bool | None) -> None:
+    fields = {"gateway": gateway, "base_url": "https://gateway.example"}
+    assert account(**fields).can_list is alone
+    if with_user is None:
+        with pytest.raises(ValidationError, match="no list of tasks that a user's token opens"):
+            account(**fields, **USER)
+    else:
+        assert account(**fields, **USER).can_list is with_user
+
+
+def test_the_users_token_goes_with_the_list_alone_and_into_no_error() -> None:
+    seen: dict[str, tuple[str | None, str | None]] = {}
+
+    class Gateway(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            token = self.headers["Authorization"]
+            seen[self.path.partition("?")[0]] = (token, self.headers["New-Api-User"])
+            body = json.dumps({"success": False, "message": f"bad token {token}"}).encode()
+            self.send_response(401)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    async def ask(made: Account) -> list[GatewayError]:
+        async with GatewayClient(made, made.dialect, submit_timeout_s=5, query_timeout_s=5) as client:
+            return [error for call in (client.list_tasks(1), client.query("t")) if (error := await failed(call))]
+
+    async def failed(call: Coroutine[Any, Any, object]) -> GatewayError | None:
+        try:
+            await call
+        except GatewayError as exc:
+            return exc
+        return None
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base_url = f"http://127.0.0.1:{server.server_address[1]}"
+        errors = asyncio.run(ask(account(**USER, base_url=base_url)))
+        server.shutdown()
+    assert seen == {
+        "/api/task/self": (TOKEN, "42"),
+        "/v1/video/generations/t": ("Bearer sk-secret-key", None),
+    }
+    assert len(errors) == 2
+    for error in errors:
+        assert "bad token" in error.message
+        assert TOKEN not in str(error.as_dict()) and "sk-secret-key" not in str(error.as_dict())

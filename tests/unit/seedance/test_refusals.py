@@ -1,0 +1,96 @@
+"""The closed lists: how a pair of status and code is found, and what a used-up quota means."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from seedance.gateways import ark_codes
+from seedance.gateways.ark_codes import QUOTA_PAUSE_S, refusal_of
+from seedance.gateways.http_errors import MAX_RETRY_AFTER_S, ErrorBody, is_page
+from seedance.gateways.refusals import Codes, Refusal, RefusalList
+
+LIST = RefusalList({404: {"rejected": ("A.*",), "not_open": ("A.B",)}, 400: {"moderated": ("A",)}})
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (404, "A.B", "not_open"),
+        (404, "A.C", "rejected"),
+        (404, "A.B.C", "rejected"),
+        (404, "A", None),
+        (404, "AB.C", None),
+        (400, "A", "moderated"),
+        (400, "A.B", None),
+        (400, "a", None),
+        (500, "A.B", None),
+        (404, "", None),
+        (404, ".", None),
+    ],
+)
+def test_a_pair_is_found_whole_or_by_its_beginning(status: int, code: str, kind: str | None) -> None:
+    assert LIST.find(status, code) == kind
+
+
+def test_codes_are_pairs() -> None:
+    codes = Codes.of((404, "NotFound.*"), (409, "Late"))
+    assert (404, "NotFound.Task") in codes and (409, "Late") in codes
+    assert (409, "NotFound.Task") not in codes and (404, "Late") not in codes and (404, "NotFound") not in codes
+
+
+@pytest.mark.parametrize(
+    ("body", "page"),
+    [
+        (b"<html>", True),
+        (b"\xef\xbb\xbf \r\n<!doctype html>", True),
+        (b"<?xml version='1.0'?><Error/>", True),
+        (b"", False),
+        (b'{"a": "<html>"}', False),
+        (b"404 page not found", False),
+        (b"\x1f\x8b<html>", False),
+    ],
+)
+def test_what_a_page_is(body: bytes, page: bool) -> None:
+    assert is_page(body) is page
+
+
+def quota(message: str, code: str = "QuotaExceeded") -> Refusal | None:
+    return refusal_of(429, ErrorBody(code, message, own=True))
+
+
+@pytest.mark.parametrize(
+    ("message", "refusal"),
+    [
+        ("You have exceeded the weekly usage quota.", Refusal("throttled", QUOTA_PAUSE_S)),
+        (
+            "exceeded the monthly usage quota. It will reset at 2026-99-99 21:57:42 +0800 CST",
+            Refusal("throttled", QUOTA_PAUSE_S),
+        ),
+        ("exceeded the 5-hour usage quota. It will reset at 2020-05-11 21:57:42 +0800 CST", Refusal("throttled", 60.0)),
+        ("It will reset at 2099-05-11 21:57:42 +0800 CST", Refusal("throttled", MAX_RETRY_AFTER_S)),
+        ("Your account has exhausted its free trial quota for the model.", Refusal("billing")),
+        ("您的免费额度已用完", Refusal("billing")),
+        ("The request has exceeded the quota.", Refusal("throttled")),
+        ("", Refusal("throttled")),
+    ],
+)
+def test_one_code_for_three_quotas(message: str, refusal: Refusal) -> None:
+    assert quota(message) == refusal
+
+
+def test_a_quota_waits_until_its_reset() -> None:
+    at = datetime.now(UTC) + timedelta(minutes=20)
+    for offset_h, shown in ((8, "+0800 CST"), (0, "+00:00"), (-5, "-0500")):
+        local = (at + timedelta(hours=offset_h)).strftime("%Y-%m-%d %H:%M:%S")
+        found = quota(
+            f"You have exceeded the 5-hour usage quota. It will reset at {local} {shown}", "AccountQuotaExceeded"
+        )
+        assert found is not None and found.pause_s is not None
+        assert 900 < found.pause_s <= 1200
+
+
+def test_output_moderation_is_on_no_list() -> None:
+    """It says that something was generated."""
+    assert not [code for _, code, _ in ark_codes.REFUSALS if code.startswith("Output")]

@@ -14,8 +14,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import orjson
 import pytest
 
+from seedance import client as client_module
 from seedance.account import Account
-from seedance.client import SUBMIT_KEEPALIVE_S, GatewayClient
+from seedance.client import GatewayClient
 from seedance.errors import BadAnswer, GatewayError, NotSent, OutcomeUnknown, Rejected, Unavailable
 from seedance.gateways.base import AttemptOptions, Submitted, WireCall
 from seedance.gateways.registry import DIALECTS
@@ -181,7 +182,10 @@ def test_silence_is_of_unknown_outcome() -> None:
     assert isinstance(asyncio.run(submit_to(behave, timeout_s=2.0)), OutcomeUnknown)
 
 
-def test_a_kept_connection_closed_under_the_second_post_is_of_unknown_outcome_and_posted_once() -> None:
+def test_a_kept_connection_closed_under_the_second_post_is_of_unknown_outcome_and_posted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client_module, "SUBMIT_KEEPALIVE_S", PATIENCE_S)
     received = 0
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -203,8 +207,9 @@ def test_a_kept_connection_closed_under_the_second_post_is_of_unknown_outcome_an
     assert received == 2
 
 
-def test_a_connection_that_idled_carries_no_paid_post() -> None:
+def test_a_connection_that_idled_carries_no_paid_post(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server closes an idle connection just when a request arrives on it: then it is unknown whether it did."""
+    monkeypatch.setattr(client_module, "SUBMIT_KEEPALIVE_S", 0.2)
     connections = 0
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -218,15 +223,16 @@ def test_a_connection_that_idled_carries_no_paid_post() -> None:
     async def run() -> None:
         async with serve(behave) as port, client_for(port) as client:
             assert await client.submit(REQUEST, AttemptOptions()) == Submitted("asyntask_1")
-            await asyncio.sleep(SUBMIT_KEEPALIVE_S + 0.1)
+            await asyncio.sleep(0.5)
             assert await client.submit(REQUEST, AttemptOptions()) == Submitted("asyntask_1")
 
     asyncio.run(run())
     assert connections == 2
 
 
-def test_a_paid_post_does_not_share_the_connections_of_questions() -> None:
+def test_a_paid_post_does_not_share_the_connections_of_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those are kept much longer."""
+    monkeypatch.setattr(client_module, "SUBMIT_KEEPALIVE_S", PATIENCE_S)
     requests: list[list[bytes]] = []
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -12,6 +12,7 @@ import redis
 
 from storage.settings import Settings
 from tests.servers import Bucket, TestServers, run_servers, settings_for
+from tests.waiting import PATIENCE_S
 
 STEADY, THOROUGH = "steady", "thorough"
 # How long an example takes says more about what else the machine does than about what is tested.
@@ -27,6 +28,16 @@ def _scrubbed_environment() -> Iterator[None]:
         for name in list(os.environ):
             if name.startswith(("REELQ_", "AWS_", "PG", "CELERY_", "FLOWER_")) or name.lower().endswith("_proxy"):
                 patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_connections() -> Iterator[None]:
+    """A database that is there is waited for, however loaded the machine is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("storage.database.CONNECT_TIMEOUT_S", int(PATIENCE_S))
+        patch.setattr("producer.client._CONNECT_WAIT_S", PATIENCE_S)
+        patch.setattr("producer.api.app.DATABASE_WAIT_S", PATIENCE_S)
         yield
 
 

@@ -17,6 +17,7 @@ from storage.database import connect
 from storage.settings import Settings
 from storage.tenants import keys, tenants
 from tests.integration.api.api_server import serving, with_account
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +25,7 @@ def long_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a minute take a thousand, so that nothing becomes free again while a test runs."""
     assert rate.WINDOW_S == 60.0
     monkeypatch.setattr(rate, "WINDOW_S", 60_000.0)
+    monkeypatch.setattr(rate, "ANSWER_S", PATIENCE_S)  # a broker that is late is not one that is away
 
 
 def limited(settings: Settings, jobs_per_minute: int, tenant: str = "acme") -> dict[str, str]:

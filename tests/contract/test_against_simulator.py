@@ -37,7 +37,7 @@ from simulator.main import SimulatorOptions, running
 from tests.contract import clients
 from tests.contract.clients import KEY, account_url
 from tests.contract.recorded import load
-from tests.contract.strategies import REQUESTS
+from tests.contract.strategies import requests_for
 from tests.simulator_client import Clock
 from tests.waiting import PATIENCE_S
 
@@ -97,14 +97,15 @@ def test_every_recorded_request_is_accepted_and_its_video_is_found(url: str, dia
 
 
 @EVERY_DIALECT
-@given(request=REQUESTS, seed=st.none() | st.integers(0, 2**32 - 1))
+@given(data=st.data(), seed=st.none() | st.integers(0, 2**32 - 1))
 @settings(
     max_examples=100,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 def test_what_the_dialect_does_not_refuse_is_accepted(
-    url: str, dialect: Dialect, request: GenerationRequest, seed: int | None
+    url: str, dialect: Dialect, data: st.DataObject, seed: int | None
 ) -> None:
+    request = data.draw(requests_for(dialect.capabilities()))
     if not dialect.refusals(request):
         with_client(url, dialect, lambda client: client.submit(request, AttemptOptions(seed)))
 

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any, Self
 from urllib.parse import quote
 
-from seedance.errors import GatewayError, Operation
 from seedance.gateways import ark_task
 from seedance.gateways.answers import count_of, object_of, read_json, text_of, unix_time_of, word_of
 from seedance.gateways.ark_codes import FORM
@@ -38,7 +37,6 @@ from seedance.gateways.capabilities import (
     Option,
     TierLimits,
 )
-from seedance.gateways.http_errors import read_error
 from seedance.media import MediaKind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, Modality, Resolution, Tier
@@ -139,6 +137,7 @@ class Ark(Dialect):
 
     name = "ark"
     default_base_url = "https://ark.cn-beijing.volces.com/api/v3"
+    errors = FORM
 
     def __init__(self, models: Mapping[Tier, str] = MODELS) -> None:
         self._capabilities = _capabilities(models)
@@ -179,9 +178,6 @@ class Ark(Dialect):
         if report is None:
             raise self.bad_answer(answer)
         return report
-
-    def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
-        return read_error(self.name, operation, answer, FORM)
 
     def callback_is_unfinished(self, body: bytes) -> bool:
         """Ark calls at each change of a task's state, with what the query would answer."""

@@ -147,7 +147,7 @@ def refusal_of(status: int, body: ErrorBody) -> Refusal | None:
     return None if kind is None else Refusal(kind)
 
 
-FORM = ErrorForm(read_body, refusal_of, UNKNOWN_TASK, TOO_LATE)
+FORM = ErrorForm(read_body, REFUSALS, UNKNOWN_TASK, TOO_LATE, refusal_of)
 
 
 def _quota(message: str) -> Refusal:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Self
 
@@ -16,34 +16,11 @@ from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
 from seedance.gateways.answers import excerpt, read_json, task_id_of
 from seedance.gateways.capabilities import Capabilities, Mark
 from seedance.gateways.checks import callback_problem_of, refusals_of, warnings_of
+from seedance.gateways.http_errors import ErrorForm, read_error
+from seedance.gateways.wire import WireAnswer as WireAnswer  # a dialect takes its words from here
+from seedance.gateways.wire import WireCall as WireCall
 from seedance.problems import InvalidInput, Problem
 from seedance.request import RANDOM_SEED, GenerationRequest, Tier
-
-
-@dataclass(frozen=True, slots=True)
-class WireCall:
-    """One HTTP request: `path` starts with "/" and is added to the account's base URL.
-
-    A parameter with several values is sent once for each. A body that is not `json` is `content`, of `content_type`;
-    neither of them: no body. `as_user`: it is sent with `Dialect.user_headers` instead of the account's API key.
-    """
-
-    method: Literal["GET", "POST", "DELETE"]
-    path: str
-    json: Mapping[str, Any] | None = None
-    params: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
-    content: bytes | None = None
-    content_type: str = "application/json"
-    as_user: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class WireAnswer:
-    """One HTTP answer, read whole. Header names are lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +141,8 @@ class Dialect(ABC):
     name: ClassVar[str]
     default_base_url: ClassVar[str | None]
     """None: the gateway's pages name no host, so each account must."""
+    errors: ClassVar[ErrorForm]
+    """How its own errors look, and which of them are refusals."""
     video_life_s: ClassVar[float] = 24 * 3600.0
     """How long a video's URL lives when the URL itself does not say."""
     refresh_s: ClassVar[float] = 0.0
@@ -239,9 +218,9 @@ class Dialect(ABC):
             BadAnswer: it cannot be read.
         """
 
-    @abstractmethod
     def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
         """Read any answer that is not 2xx. Never raises."""
+        return read_error(self.name, operation, answer, self.errors)
 
     def read_callback(self, body: bytes) -> str:
         """The id of the task that a callback is about, "" when it names none.

@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from seedance.errors import GatewayError, Operation, redact
+from seedance.errors import redact
 from seedance.gateways.answers import first_url, object_of, percent_of, read_json, text_of, usage_of, word_of
 from seedance.gateways.ark_codes import ark_failure
 from seedance.gateways.ark_task import ended_early
 from seedance.gateways.base import AttemptOptions, Dialect, TaskFailure, TaskReport, TaskStatus, WireAnswer, WireCall
 from seedance.gateways.capabilities import ANY_RATIO, MB, Capabilities, MediaLimits, Option, TierLimits
 from seedance.gateways.evolink_errors import FORM
-from seedance.gateways.http_errors import read_error
 from seedance.request import GenerationRequest, Modality, Mode, Resolution, Tier
 
 MODES: Mapping[Mode, str] = {
@@ -106,6 +105,7 @@ class EvoLink(Dialect):
 
     name = "evolink"
     default_base_url = "https://api.evolink.ai"
+    errors = FORM
 
     def capabilities(self) -> Capabilities:
         return CAPABILITIES
@@ -154,9 +154,6 @@ class EvoLink(Dialect):
             usage=usage_of(task.get("usage")),
             failure=failure,
         )
-
-    def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
-        return read_error(self.name, operation, answer, FORM)
 
 
 def _failure(task: Mapping[str, Any]) -> TaskFailure:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from seedance.gateways.answers import object_of, read_json, text_of, word_of
 from seedance.gateways.http_errors import ErrorBody, ErrorForm
-from seedance.gateways.refusals import Codes, Refusal, RefusalList
+from seedance.gateways.refusals import Codes, RefusalList
 
 TYPES = frozenset(
     {"invalid_request_error", "authentication_error", "insufficient_quota", "rate_limit_error", "api_error"}
@@ -57,10 +57,4 @@ def read_body(raw: bytes) -> ErrorBody:
     return ErrorBody(code, text, word_of(holder.get("param")), own, details=details)
 
 
-def refusal_of(status: int, body: ErrorBody) -> Refusal | None:
-    """What an answer to a create proves, None when it proves nothing."""
-    kind = REFUSALS.find(status, body.code)
-    return None if kind is None else Refusal(kind)
-
-
-FORM = ErrorForm(read_body, refusal_of, UNKNOWN_TASK)
+FORM = ErrorForm(read_body, REFUSALS, UNKNOWN_TASK)

@@ -30,8 +30,8 @@ from seedance.errors import (
     Unavailable,
 )
 from seedance.gateways.answers import excerpt
-from seedance.gateways.base import WireAnswer
-from seedance.gateways.refusals import Codes, Refusal
+from seedance.gateways.refusals import Codes, Refusal, RefusalList
+from seedance.gateways.wire import WireAnswer
 
 MAX_RETRY_AFTER_S = 3600.0
 NO_ROUTE_STATUSES = frozenset({404, 405})
@@ -64,13 +64,24 @@ class ErrorBody:
 
 @dataclass(frozen=True, slots=True)
 class ErrorForm:
-    """A dialect's errors: how they are read, which are refusals (asked only of bodies that are its own), and which of
-    its codes say that a task is unknown or that a cancel comes too late."""
+    """A dialect's errors: how they are read, which are refusals, and which of its codes say that a task is unknown or
+    that a cancel comes too late."""
 
     read: Callable[[bytes], ErrorBody]
-    refusal: Callable[[int, ErrorBody], Refusal | None]
+    refusals: RefusalList
     unknown_task: Codes
     too_late: Codes = field(default_factory=Codes.of)
+    refine: Callable[[int, ErrorBody], Refusal | None] | None = None
+    """Asked instead of the list, by dialects whose code alone does not say what an answer proves."""
+
+    def refusal_of(self, status: int, body: ErrorBody) -> Refusal | None:
+        """What an answer to a create proves, None when it proves nothing. Only a body that is its own can."""
+        if not body.own:
+            return None
+        if self.refine is not None:
+            return self.refine(status, body)
+        kind = self.refusals.find(status, body.code)
+        return None if kind is None else Refusal(kind)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -92,7 +103,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 def read_error(gateway: str, operation: Operation, answer: WireAnswer, form: ErrorForm) -> GatewayError:
     """Any answer that is not 2xx, as an error of the tree."""
     body = form.read(answer.body)
-    refusal = form.refusal(answer.status, body) if body.own else None
+    refusal = form.refusal_of(answer.status, body)
     common: dict[str, Any] = {
         "gateway": gateway,
         "operation": operation,

@@ -18,13 +18,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from seedance.errors import GatewayError, Operation, redact
+from seedance.errors import redact
 from seedance.gateways import ark_codes
 from seedance.gateways.answers import object_of, read_json, text_of, word_of
 from seedance.gateways.ark_codes import ark_failure, is_ark_code
-from seedance.gateways.base import TaskFailure, WireAnswer
+from seedance.gateways.base import TaskFailure
 from seedance.gateways.http_errors import ErrorBody, ErrorForm
-from seedance.gateways.http_errors import read_error as read_any_error
 from seedance.gateways.refusals import Codes, Refusal, RefusalList
 
 UPSTREAM = "fail_to_fetch_task"
@@ -124,12 +123,7 @@ def _passed_on(refusal: Refusal) -> Refusal:
     return Refusal("not_open") if refusal.kind in ("auth", "billing", "permission") else refusal
 
 
-FORM = ErrorForm(read_body, refusal_of, UNKNOWN_TASK)
-
-
-def read_error(gateway: str, operation: Operation, answer: WireAnswer) -> GatewayError:
-    """Any answer that is not 2xx, as an error of the tree."""
-    return read_any_error(gateway, operation, answer, FORM)
+FORM = ErrorForm(read_body, REFUSALS, UNKNOWN_TASK, refine=refusal_of)
 
 
 def failure_of(reason: str, code: str = "") -> TaskFailure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from seedance.errors import GatewayError, Operation
 from seedance.gateways import new_api, new_api_list
 from seedance.gateways.base import Dialect, TaskPage, WireAnswer, WireCall
 
@@ -12,8 +11,7 @@ from seedance.gateways.base import Dialect, TaskPage, WireAnswer, WireCall
 class NewApiDialect(Dialect):
     """A gateway that runs QuantumNous/new-api, or something that answers as it does."""
 
-    def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
-        return new_api.read_error(self.name, operation, answer)
+    errors = new_api.FORM
 
     def list_call(
         self,

@@ -11,8 +11,13 @@ from seedance.gateways.evolink import EvoLink
 from seedance.gateways.twelveai import TwelveAI
 from seedance.gateways.uniall import UniAll
 
-DIALECTS: Mapping[str, Dialect] = {
-    dialect.name: dialect for dialect in (AnyFast(), UniAll(), TwelveAI(), EvoLink(), Ark())
-}
+_ALL: tuple[Dialect, ...] = (
+    AnyFast(),
+    UniAll(),
+    TwelveAI(),
+    EvoLink(),
+    Ark(),
+)
+DIALECTS: Mapping[str, Dialect] = {dialect.name: dialect for dialect in _ALL}
 GATEWAY_NAMES = frozenset(DIALECTS)
 Dialect.gateway_names = GATEWAY_NAMES

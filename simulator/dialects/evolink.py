@@ -9,14 +9,14 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from simulator.dialects.base import REFERENCE_VIDEO_S, Dialect, Route, View, json_object, random_id, refuse
+from simulator.dialects.base import REFERENCE_VIDEO_S, View, random_id
 from simulator.dialects.callback_urls import CallbackRules, bad_callback_url
 from simulator.dialects.fields import BadField, choice, flag, mapping, only, text, urls, whole
+from simulator.dialects.plain import PlainDialect
 from simulator.tasks.pixels import RATIOS
 from simulator.tasks.task import Order, Phase, Task
 from simulator.wire.answers import Answer, Call, json_answer
 
-CREATE, QUERY = "/v1/videos/generations", "/v1/tasks/"
 PREFIX = "task-unified-"
 TIERS = {"": ("480p", "720p", "1080p"), "fast-": ("480p", "720p"), "mini-": ("480p", "720p")}
 MODES = ("text-to-video", "image-to-video", "reference-to-video")
@@ -61,33 +61,21 @@ _WORDS = {
 }
 
 
-class EvoLink(Dialect):
+class EvoLink(PlainDialect):
     """Nine models: three modes in three tiers."""
 
     name = "evolink"
+    create_path = "/v1/videos/generations"
+    query_path = "/v1/tasks/"
     callbacks = CallbackRules(
         frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED, Phase.EXPIRED}), 10.0, (1.0, 2.0, 4.0)
     )
 
-    def route(self, method: str, path: str) -> Route | None:
-        if method == "POST" and path == CREATE:
-            return Route("create")
-        if method == "GET" and path.startswith(QUERY) and "/" not in path[len(QUERY) :]:
-            return Route("query", path[len(QUERY) :])
-        return None
-
-    def read_order(self, call: Call) -> Order:
-        body = json_object(call.body)
-        if body is None:
-            raise refuse(400, _error(400, "invalid_request", "The body is not a JSON object"), "invalid_request: JSON")
+    def order_of(self, body: dict[str, Any]) -> Order:
         model = body.get("model")
         if not isinstance(model, str) or model not in MODELS:
-            message = f"model: must be one of {', '.join(MODELS)}"
-            raise refuse(400, _error(400, "invalid_request", message), "invalid_request: model")
-        try:
-            return _order(body, model)
-        except BadField as exc:
-            raise refuse(400, _error(400, "invalid_request", str(exc)), f"invalid_request: {exc}") from exc
+            raise BadField("model", f"must be one of {', '.join(MODELS)}")
+        return _order(body, model)
 
     def new_id(self) -> str:
         return f"{PREFIX}{secrets.randbelow(9 * 10**9) + 10**9}-{random_id(8)}"
@@ -119,21 +107,6 @@ class EvoLink(Dialect):
     def not_found(self, call: Call) -> Answer:
         return json_answer(404, _error(404))
 
-    def unauthorized(self) -> Answer:
-        return json_answer(401, _error(401))
-
-    def no_money(self) -> Answer:
-        return json_answer(402, _error(402))
-
-    def rate_limited(self, per_minute: int) -> Answer:
-        return json_answer(429, _error(429))
-
-    def busy(self) -> Answer:
-        return json_answer(429, _error(429))
-
-    def too_big(self) -> Answer:
-        return json_answer(413, _error(413))
-
     def moderated(self, code: str, message: str) -> Answer:
         return json_answer(400, _error(400, "content_policy_violation", f"Content policy violation.\n{message}"))
 
@@ -141,9 +114,8 @@ class EvoLink(Dialect):
         return json_answer(status, _error(status, code, message))
 
 
-def _order(body: dict[str, Any], model: str) -> Order:
+def _order(given: dict[str, Any], model: str) -> Order:
     tier, mode = MODELS[model]
-    given = {name: value for name, value in body.items() if value is not None}
     only(given, FIELDS)
     prompt = text(given, "prompt")
     if _tokens(prompt) > MAX_TOKENS:
@@ -162,7 +134,7 @@ def _order(body: dict[str, Any], model: str) -> Order:
         model=model,
         upstream_model=model,
         prompt=prompt,
-        body=body,
+        body=given,
         resolution=choice(given, "quality", TIERS[tier], "720p"),
         ratio="16:9" if ratio == "adaptive" else ratio,
         duration=whole(given, "duration", 5, 4, 15),

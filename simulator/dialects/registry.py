@@ -9,6 +9,14 @@ from simulator.dialects.evolink import EvoLink
 from simulator.dialects.twelveai import TwelveAi
 from simulator.dialects.uniall import UniAll
 
+_ALL: tuple[Dialect, ...] = (
+    AnyFast(),
+    UniAll(),
+    TwelveAi(),
+    EvoLink(),
+    Ark(),
+)
+
 
 def all_dialects() -> dict[str, Dialect]:
-    return {dialect.name: dialect for dialect in (AnyFast(), UniAll(), TwelveAi(), EvoLink(), Ark())}
+    return {dialect.name: dialect for dialect in _ALL}

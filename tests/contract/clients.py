@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from seedance.account import Account
 from seedance.client import GatewayClient
+from seedance.gateways.registry import DIALECTS
 from tests.waiting import PATIENCE_S
 
 T = TypeVar("T")
@@ -15,7 +17,8 @@ KEY = "sk-contract-tests"
 
 
 def account_url(url: str, gateway: str) -> str:
-    return f"{url}/{gateway}" + ("/api/v3" if gateway == "ark" else "")
+    """An account's `base_url` at a simulator, which keeps the path of the gateway's own (`/ark/api/v3`)."""
+    return f"{url}/{gateway}{urlsplit(DIALECTS[gateway].default_base_url or '').path}"
 
 
 def with_client(url: str, gateway: str, work: Callable[[GatewayClient], Awaitable[T]], **fields: Any) -> T:

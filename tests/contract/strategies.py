@@ -1,13 +1,17 @@
-"""Valid neutral requests of every mode, drawn at random."""
+"""Valid neutral requests of every mode, drawn at random, and JSON that gateways send or would never send."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from hypothesis import strategies as st
 
+from seedance.gateways.capabilities import Capabilities, MediaLimits, Option, TierLimits
+from seedance.media import MediaKind
 from seedance.problems import InvalidInput
 from seedance.request import (
+    AUTO_DURATION,
     MAX_SEED,
     GenerationRequest,
     Operation,
@@ -25,6 +29,7 @@ _IMAGES = st.sampled_from(
 )
 _VIDEOS = st.sampled_from(["https://example.com/a.mp4", "asset://asset-2", "data:video/mp4;base64,AAAA"])
 _AUDIOS = st.sampled_from(["https://example.com/a.mp3", "asset://asset-3", "data:audio/wav;base64,AAAA"])
+_REFERENCES = {"image": _IMAGES, "video": _VIDEOS, "audio": _AUDIOS}
 _FLAG = st.none() | st.booleans()
 _OPTIONS = st.fixed_dictionaries(
     {},
@@ -87,13 +92,72 @@ def _parsed(fields: dict[str, Any]) -> GenerationRequest | None:
 
 
 @st.composite
-def _requests(draw: st.DrawFn) -> GenerationRequest:
-    request = draw(_fields().map(_parsed).filter(lambda parsed: parsed is not None))
+def requests_for(draw: st.DrawFn, able: Capabilities) -> GenerationRequest:
+    """As many requests within what a gateway says of itself as from all that there are, which it mostly refuses."""
+    request = draw((_within(able) | _fields()).map(_parsed).filter(lambda parsed: parsed is not None))
     assert request is not None
     return request
 
 
-REQUESTS = _requests()
+@st.composite
+def _within(draw: st.DrawFn, able: Capabilities) -> dict[str, Any]:
+    name = draw(st.sampled_from(list(able.tiers)))
+    tier = able.tiers[name]
+    shortest, longest = able.seconds
+    seconds = st.integers(shortest, longest) | (st.just(AUTO_DURATION) if able.auto_duration else st.nothing())
+    flags = {
+        flag: draw(st.none() | (st.integers(0, MAX_SEED) if flag == "seed" else _FLAG)) for flag in sorted(able.flags)
+    }
+    options = {option: _option(found) for option, found in able.options.items() if not found.pattern}
+    fields: dict[str, Any] = {
+        "prompt": draw(_PROMPTS),
+        "tier": name,
+        "resolution": draw(_optional(st.sampled_from(tier.resolutions))),
+        "ratio": draw(_optional(st.sampled_from(able.ratios))),
+        "duration": draw(_optional(seconds)),
+        "audio": draw(_FLAG),
+        "gateway_options": {able.gateway: draw(st.fixed_dictionaries({}, optional=options))},
+    }
+    return fields | flags | draw(_media_within(tier, able.operations))
+
+
+@st.composite
+def _media_within(draw: st.DrawFn, tier: TierLimits, operations: Sequence[Operation]) -> dict[str, Any]:
+    pictures = tier.media["image"]
+    frames = ("first_frame", "last_frame")[: pictures.count]
+    media: dict[str, Any] = {}
+    match draw(st.sampled_from(["reference", *frames, "text"])):
+        case "first_frame":
+            media["first_frame"] = draw(_reference("image", pictures))
+        case "last_frame":
+            media |= {place: draw(_reference("image", pictures)) for place in frames}
+        case "reference":
+            for modality, limits in tier.media.items():
+                if limits.count and (modality != "audio" or media):
+                    references = st.lists(_reference(modality, limits), min_size=not media, max_size=limits.count)
+                    media[f"reference_{modality}s"] = draw(references)
+            if media.get("reference_videos") and operations:
+                media["operation"] = draw(_optional(st.sampled_from(operations)))
+        case _ if tier.web_search:
+            media["web_search"] = draw(_FLAG)
+    return media
+
+
+def _reference(modality: str, limits: MediaLimits) -> st.SearchStrategy[str]:
+    forms = {MediaKind.DATA: "data:", MediaKind.ASSET: "asset:", MediaKind.URL: "http"}
+    starts = tuple(forms[kind] for kind in limits.kinds)
+    return _REFERENCES[modality].filter(lambda reference: reference.startswith(starts))
+
+
+def _option(option: Option) -> st.SearchStrategy[Any]:
+    match option.kind:
+        case "boolean":
+            return st.booleans()
+        case "integer":
+            return st.integers(option.minimum, option.maximum)
+        case _:
+            return st.sampled_from(option.values)
+
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=20),

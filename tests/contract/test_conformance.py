@@ -17,7 +17,7 @@ from seedance.gateways.base import AttemptOptions, Dialect, TaskReport, TaskStat
 from seedance.gateways.registry import DIALECTS
 from seedance.request import GenerationRequest, parse_request
 from tests.contract.recorded import REQUIRED, Example, examples, load
-from tests.contract.strategies import JSON, LIKELY_JSON, REQUESTS
+from tests.contract.strategies import JSON, LIKELY_JSON, requests_for
 
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
@@ -134,11 +134,12 @@ def test_a_list_is_asked_for_in_the_gateways_own_words(dialect: Dialect) -> None
 
 
 @EVERY_DIALECT
-@given(request=REQUESTS, seed=st.none() | st.integers(0, 2**32 - 1), callback=st.sampled_from([None, CALLBACK]))
+@given(data=st.data(), seed=st.none() | st.integers(0, 2**32 - 1), callback=st.sampled_from([None, CALLBACK]))
 @QUICK
 def test_any_valid_request_is_refused_by_field_or_becomes_a_call(
-    dialect: Dialect, request: GenerationRequest, seed: int | None, callback: str | None
+    dialect: Dialect, data: st.DataObject, seed: int | None, callback: str | None
 ) -> None:
+    request = data.draw(requests_for(dialect.capabilities()))
     problems = dialect.refusals(request)
     known = set(GenerationRequest.model_fields)
     for problem in problems:
@@ -157,11 +158,35 @@ def test_any_valid_request_is_refused_by_field_or_becomes_a_call(
     assert (callback is not None and callback in text) == (callback is not None and dialect.capabilities().callbacks)
 
 
+MEDIA: dict[str, dict[str, Any]] = {
+    "a first frame": {"first_frame": "https://example.com/a.png"},
+    "two frames": {"first_frame": "https://example.com/a.png", "last_frame": "https://example.com/b.png"},
+    "a picture": {"reference_images": ["https://example.com/a.png"]},
+    "a video": {"reference_videos": ["https://example.com/a.mp4"]},
+    "a sound": {
+        "reference_images": ["https://example.com/a.png"],
+        "reference_audios": ["https://example.com/a.mp3"],
+    },
+}
+
+
 @EVERY_DIALECT
-@given(request=REQUESTS)
+@pytest.mark.parametrize("media", MEDIA.values(), ids=MEDIA)
+def test_each_kind_of_reference_is_sent_or_refused(dialect: Dialect, media: dict[str, Any]) -> None:
+    for tier in dialect.capabilities().tiers:
+        request = parse_request({"prompt": "a fox", "tier": tier, **media})
+        if dialect.refusals(request):
+            continue
+        sent = orjson.dumps(dialect.submit_call(request, AttemptOptions()).json).decode()
+        assert [reference for _, _, reference in request.media() if reference not in sent] == []
+
+
+@EVERY_DIALECT
+@given(data=st.data())
 @QUICK
-def test_nothing_asked_for_is_dropped(dialect: Dialect, request: GenerationRequest) -> None:
+def test_nothing_asked_for_is_dropped(dialect: Dialect, data: st.DataObject) -> None:
     """A setting that changes the video and is not refused changes the call, whatever the gateway's word for it."""
+    request = data.draw(requests_for(dialect.capabilities()))
     if dialect.refusals(request):
         return
     call = dialect.submit_call(request, AttemptOptions())

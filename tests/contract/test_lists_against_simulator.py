@@ -13,12 +13,15 @@ import pytest
 from seedance.client import GatewayClient
 from seedance.errors import AccountProblem, BadAnswer, GatewayError, Unavailable
 from seedance.gateways.base import AttemptOptions, TaskPage, TaskStatus
+from seedance.gateways.new_api_dialect import NewApiDialect
 from seedance.gateways.registry import DIALECTS
 from seedance.request import parse_request
 from simulator.main import SimulatorOptions, running
 from tests.contract.clients import with_client
 
-NEW_API = ("anyfast", "uniall", "12ai")
+NEW_API = [name for name, dialect in DIALECTS.items() if isinstance(dialect, NewApiDialect)]
+LISTS = {name: limits for name, found in DIALECTS.items() if (limits := found.capabilities().list_limits) is not None}
+WITH_A_USER = [name for name, limits in LISTS.items() if limits.needs_user]
 USER = {"user_token": "access-token-of-the-user", "user_id": 7}
 FOX = parse_request({"prompt": "a fox in the snow", "duration": 5})
 
@@ -76,7 +79,7 @@ def test_pages_go_on_where_the_last_one_ended(url: str, gateway: str, monkeypatc
     assert pages[-1].tasks == ()
 
 
-@pytest.mark.parametrize("gateway", [*NEW_API, "evolink"])
+@pytest.mark.parametrize("gateway", [*sorted(DIALECTS.keys() - LISTS.keys()), *WITH_A_USER])
 def test_an_account_without_a_user_lists_nothing(url: str, gateway: str) -> None:
     error = refusal(url, gateway)
     assert type(error) is BadAnswer and "lists no tasks for this account" in error.message
@@ -90,11 +93,11 @@ def test_a_wrong_user_token_says_nothing_of_the_key(url: str, gateway: str) -> N
     assert "access token" in error.message and "sk-that-is-an-api-key" not in str(error.as_dict())
 
 
-@pytest.mark.parametrize("gateway", [*NEW_API, "ark"])
+@pytest.mark.parametrize("gateway", LISTS)
 def test_a_list_that_a_proxy_answers_is_not_there(url: str, gateway: str) -> None:
     rule = {"kind": "status", "where": "list", "status": 503, "body": "proxy", "gateway": gateway}
     httpx.post(f"{url}/_sim/faults", json=[rule], trust_env=False).raise_for_status()
     try:
-        assert type(refusal(url, gateway, **(USER if gateway != "ark" else {}))) is Unavailable
+        assert type(refusal(url, gateway, **(USER if gateway in WITH_A_USER else {}))) is Unavailable
     finally:
         httpx.delete(f"{url}/_sim/faults", trust_env=False).raise_for_status()

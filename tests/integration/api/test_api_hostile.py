@@ -16,6 +16,7 @@ import pytest
 from producer.client import Producer
 from producer.http import bodies, connections
 from producer.http.connections import BoundedConnection
+from seedance.gateways.registry import DIALECTS
 from storage.jobs.states import JobState
 from tests.integration.api.api_server import bring, serving, with_account
 from tests.servers import TestServers, settings_for
@@ -116,7 +117,7 @@ RECEIVERS = (
     "/v1/videos/edits",
     "/v1/videos/extensions",
     "/v1/videos/{job}/remix",
-    *(f"/callbacks/{gateway}/{TOKEN}" for gateway in ("anyfast", "uniall", "12ai", "evolink", "ark")),
+    *(f"/callbacks/{gateway}/{TOKEN}" for gateway in DIALECTS),
 )
 
 

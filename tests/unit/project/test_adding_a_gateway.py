@@ -1,97 +1,121 @@
-"""`docs/adding-a-gateway.md` is true: its dialect works, its example is what that dialect says."""
+"""`docs/adding-a-gateway.md` is true: who follows it to the letter has a gateway that passes every check."""
 
 from __future__ import annotations
 
-import json
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from seedance.errors import (
-    AccountProblem,
-    BadAnswer,
-    ModelProblem,
-    NotServed,
-    OutcomeUnknown,
-    Rejected,
-    TaskUnknown,
-    Throttled,
-)
-from seedance.gateways.base import AttemptOptions, Dialect, TaskStatus, WireAnswer, WireCall
-from seedance.request import parse_request
-from tests.contract.recorded import REQUIRED
+from seedance.gateways.base import AttemptOptions, Dialect
+from seedance.gateways.capabilities import Capabilities
+from seedance.gateways.http_errors import ErrorForm
 
-PAGE = (Path(__file__).parents[3] / "docs" / "adding-a-gateway.md").read_text(encoding="utf-8")
+TEST = "tests/unit/project/test_adding_a_gateway.py"
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "adding-a-gateway.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```(\w+) ?(\S*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+COPIED = ("docs", "examples", "seedance", "simulator", "tests")
+LIMIT_S = 170
 
 
-def block(language: str) -> str:
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return str(found)
+def blocks(language: str) -> list[tuple[str, str]]:
+    """The page's code blocks in a language: the file that each is for, and its text."""
+    return [(name, text) for found, name, text in BLOCK.findall(PAGE) if found == language]
 
 
-@pytest.fixture
-def dialect() -> Dialect:
-    names: dict[str, type[Dialect]] = {}
-    exec(block("python"), names)
-    return names["Example"]()
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository with the page's gateway in it. What the page does not touch is linked."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for path in ROOT.iterdir():
+        if path.name in COPIED:
+            shutil.copytree(path, copy / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif path.name == ".venv" or not path.name.startswith("."):
+            (copy / path.name).symlink_to(path)
+    for name, text in (*blocks("python"), *blocks("json")):
+        add(copy / name, text)
+    for name, text in blocks("diff"):
+        patch(copy / name, text)
+    return copy
 
 
-def answer(status: int, body: object) -> WireAnswer:
-    return WireAnswer(status, {}, json.dumps(body).encode())
+def add(path: Path, text: str) -> None:
+    """Make a file, or add lines to one that is a list of lines."""
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a" if path.suffix == ".jsonl" else "x", encoding="utf-8") as file:
+        file.write(text)
 
 
-def test_the_example_request_becomes_the_example_call(dialect: Dialect) -> None:
-    example = json.loads(block("json"))
-    request = parse_request(example["request"])
-    assert dialect.refusals(request) == []
-    assert dialect.submit_call(request, AttemptOptions(**example["attempt"])) == WireCall(**example["call"])
+def patch(path: Path, diff: str) -> None:
+    """Add each line with a plus after the line before it, which the file has once."""
+    text, before = path.read_text(encoding="utf-8"), ""
+    for line in diff.splitlines():
+        if line.startswith("+"):
+            assert text.count(f"\n{before}\n") == 1, f"{path.name}: {before!r}"
+            text = text.replace(f"\n{before}\n", f"\n{before}\n{line[1:]}\n")
+        before = line[1:]
+    path.write_text(text, encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"tier": "fast"}, "tier"),
-        ({"resolution": "1080p"}, "resolution"),
-        ({"reference_videos": ["https://example.com/a.mp4"]}, "reference_videos"),
-        ({"watermark": True}, "watermark"),
-    ],
-)
-def test_what_its_data_does_not_allow_is_refused(dialect: Dialect, fields: dict[str, object], field: str) -> None:
-    assert [problem.field for problem in dialect.refusals(parse_request({"prompt": "a fox", **fields}))] == [field]
+def run(checkout: Path, command: str) -> str:
+    """Paste a command into a shell at the root of the checkout; what it printed."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=checkout,
+        env=inherited | {"PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+    return done.stdout
 
 
-def test_it_reads_answers(dialect: Dialect) -> None:
-    assert dialect.read_submitted(answer(200, {"id": "t1"})).task_id == "t1"
-    done = dialect.read_report(answer(200, {"state": "done", "video": "https://example.com/a.mp4"}))
-    assert (done.status, done.video_url) == (TaskStatus.SUCCEEDED, "https://example.com/a.mp4")
-    failed = dialect.read_report(answer(200, {"state": "error", "error": {"code": "OutputVideoRiskDetection"}}))
-    assert failed.failure is not None and failed.failure.code == "moderation_blocked"
-    with pytest.raises(BadAnswer):
-        dialect.read_report(answer(200, []))
+def command(start: str) -> str:
+    """The one command of the page that starts so."""
+    (found,) = [line for _, text in blocks("sh") for line in text.splitlines() if line.startswith(start)]
+    return found
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "kind"),
-    [
-        (400, "bad_field", Rejected),
-        (402, "no_credit", AccountProblem),
-        (404, "no_model", ModelProblem),
-        (429, "too_fast", Throttled),
-        (400, "anything", OutcomeUnknown),
-        (500, "bad_field", OutcomeUnknown),
-        (405, "bad_field", NotServed),
-    ],
-)
-def test_it_reads_errors(dialect: Dialect, status: int, code: str, kind: type[Exception]) -> None:
-    error = {"code": code, "message": "no", "trace": "t"}
-    assert type(dialect.read_error("submit", answer(status, {"error": error}))) is kind
-    assert type(dialect.read_error("query", answer(404, {"error": error | {"code": "no_task"}}))) is TaskUnknown
-    del error["trace"]
-    assert type(dialect.read_error("submit", answer(400, {"error": error}))) is OutcomeUnknown
-    assert type(dialect.read_error("query", answer(404, {"error": error | {"code": "no_task"}}))) is BadAnswer
+def test_the_contract_suite_passes_with_the_simulator(checkout: Path) -> None:
+    printed = run(checkout, command(".venv/bin/pytest -n 0 tests/contract") + " -v")
+    ran = set(re.findall(r"^tests/contract/(\w+)\.py::.*\bexample\b.* PASSED", printed, re.MULTILINE))
+    assert ran == {path.stem for path in (ROOT / "tests" / "contract").glob("test_*.py")}
+    assert " skipped" not in printed
 
 
-def test_the_page_names_every_file_that_the_suite_wants() -> None:
-    for kind in REQUIRED:
-        assert f"`{kind}.json`" in PAGE
+def test_the_tests_over_every_gateway_pass_once_the_tables_are_written(checkout: Path) -> None:
+    run(checkout, command(".venv/bin/python -m tests.unit.project.gateway_tables"))
+    assert "| example | standard | `seedance-2` | 720p |" in (checkout / "docs/gateways.md").read_text(encoding="utf-8")
+    over_all = "tests/unit/project/test_gateways_doc.py tests/unit/seedance tests/unit/simulator/test_simulator_fuzz.py"
+    run(checkout, f".venv/bin/pytest -n 0 {over_all} -k 'example or tables or names or said'")
+
+
+def test_the_code_passes_the_linter_and_the_type_checker(checkout: Path) -> None:
+    names = " ".join(name for name, _ in (*blocks("python"), *blocks("diff")))
+    run(checkout, f".venv/bin/ruff check {names} && .venv/bin/ruff format --check {names} && .venv/bin/mypy {names}")
+
+
+def test_the_new_gateway_explains_a_job(checkout: Path) -> None:
+    assert "POST https://api.example.com/api/video" in run(checkout, command("REELQ_ACCOUNTS="))
+
+
+def test_the_steps_name_every_file_that_the_page_changes() -> None:
+    steps = PAGE[: PAGE.index("## 1.")]
+    named = set(re.findall(r"`((?:docs|examples|seedance|simulator|tests)/[^`]+)`", steps)) - {TEST}
+    changed = {re.sub(r"example/\w+\.json$", "example/*.json", name) for _, name, _ in BLOCK.findall(PAGE) if name}
+    assert named == changed | {"docs/gateways.md"}
+
+
+def test_what_it_names_to_override_exists() -> None:
+    rows = PAGE[PAGE.index("| the gateway …") : PAGE.index("Parts to build on")]
+    owners = {"": Dialect, "Capabilities": Capabilities, "ErrorForm": ErrorForm, "attempt": AttemptOptions}
+    named = re.findall(r"`(?:(\w+)[(.])?(\w+)\W", rows)
+    assert len(named) > 10
+    assert [(owner, name) for owner, name in named if not hasattr(owners[owner], name)] == []

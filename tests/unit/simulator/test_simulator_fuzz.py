@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -10,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict, MultiDict
 
-from simulator.dialects import anyfast, ark, evolink, twelveai, uniall
 from simulator.dialects.anyfast_assets import ACTIONS, BILLING, answer_assets
 from simulator.dialects.assets import AssetStore
 from simulator.dialects.base import Dialect
@@ -18,20 +18,21 @@ from simulator.dialects.registry import all_dialects
 from simulator.tasks.pixels import PIXELS
 from simulator.tasks.task import Order
 from simulator.wire.answers import Call, Refused
+from tests.contract.recorded import load
 
 DIALECTS = all_dialects()
-MODELS = {
-    "anyfast": [*anyfast.MODELS],
-    "uniall": [*uniall.MODELS],
-    "12ai": [*twelveai.DEFAULT_SIZE],
-    "evolink": [*evolink.MODELS],
-    "ark": [*ark.MODELS, "ep-1"],
-}
-NAMES = sorted(
-    {"generate_audio", "ratio", "tools", "resolution", "seed", "watermark", "return_last_frame", "priority"}
-    | {*uniall.FIELDS, *uniall.EXTRA, *twelveai.FIELDS, *twelveai.METADATA, *evolink.FIELDS, *ark.EXTRA_FIELDS}
-    - {"model", "prompt", "content"}
-)
+CALLS = {name: [row["call"]["json"] for row in load(name, "requests")] for name in DIALECTS}
+
+
+def names_in(value: Any) -> Iterator[str]:
+    """Every name of every object inside."""
+    if isinstance(value, dict):
+        yield from value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from names_in(item)
+
+
+NAMES = sorted({name for calls in CALLS.values() for name in names_in(calls)})
 WORDS = ["text", "image_url", "first_frame", "reference_video", "16:9", "720p", "adaptive", "true", "multi_ref", "5"]
 URLS = [
     "https://example.com/a.png",
@@ -42,7 +43,7 @@ URLS = [
     "file:///x",
 ]
 SCALARS = st.none() | st.booleans() | st.integers(-2, 20) | st.floats(allow_nan=False) | st.sampled_from(WORDS + URLS)
-KEYS = st.sampled_from([*NAMES, "type", "text", "url", "role", "web_search"]) | st.text(max_size=3)
+KEYS = st.sampled_from(NAMES) | st.text(max_size=3)
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
 )
@@ -54,10 +55,7 @@ ITEMS = st.fixed_dictionaries(
         **{f"{kind}_url": st.fixed_dictionaries({"url": VALUES}) | VALUES for kind in ("image", "video", "audio")},
     },
 )
-BODIES = st.fixed_dictionaries(
-    {"prompt": st.just("a fox") | VALUES},
-    optional={**dict.fromkeys(NAMES, VALUES), "content": st.lists(ITEMS, max_size=5) | VALUES},
-)
+FIELDS = st.dictionaries(KEYS, VALUES, max_size=3) | st.fixed_dictionaries({"content": st.lists(ITEMS, max_size=5)})
 
 
 def call(body: bytes) -> Call:
@@ -65,14 +63,14 @@ def call(body: bytes) -> Call:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
-@given(body=BODIES | VALUES, number=st.integers(0, 8))
-@settings(max_examples=60)
-def test_any_json_is_an_order_or_is_refused(dialect: Dialect, body: Any, number: int) -> None:
-    models = MODELS[dialect.name]
-    if isinstance(body, dict) and "prompt" in body:
-        body = {**body, "model": models[number % len(models)]}
-        if dialect.name in ("anyfast", "ark"):  # theirs is inside the content
-            del body["prompt"]
+@given(data=st.data())
+@settings(max_examples=100)
+def test_any_json_is_an_order_or_is_refused(dialect: Dialect, data: st.DataObject) -> None:
+    """A recorded call with some of its fields left out or replaced, or something else altogether."""
+    recorded = data.draw(st.sampled_from(CALLS[dialect.name]))
+    left_out = data.draw(st.sets(st.sampled_from(sorted(recorded)), max_size=2))
+    kept = {name: value for name, value in recorded.items() if name not in left_out}
+    body = data.draw(FIELDS.map(lambda fields: kept | fields) | VALUES)
     outcome: Order | Refused
     try:
         outcome = dialect.read_order(call(orjson.dumps(body)))

@@ -1,4 +1,4 @@
-"""Whatever is sent, a simulated gateway accepts it or refuses it in its own words; nothing else comes out."""
+"""For any input, a simulated gateway accepts the request or refuses it in its own format; nothing else happens."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ def call(body: bytes) -> Call:
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 @given(body=BODIES | VALUES, number=st.integers(0, 8))
 @settings(max_examples=60)
-def test_any_json_is_an_order_or_is_refused(dialect: Dialect, body: Any, number: int) -> None:
+def test_any_json_is_accepted_or_refused(dialect: Dialect, body: Any, number: int) -> None:
     models = MODELS[dialect.name]
     if isinstance(body, dict) and "prompt" in body:
         body = {**body, "model": models[number % len(models)]}
-        if dialect.name in ("anyfast", "ark"):  # theirs is inside the content
+        if dialect.name in ("anyfast", "ark"):  # their prompt is inside the content
             del body["prompt"]
     outcome: Order | Refused
     try:
@@ -89,7 +89,7 @@ def test_any_json_is_an_order_or_is_refused(dialect: Dialect, body: Any, number:
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 @given(body=st.binary(max_size=64))
 @settings(max_examples=60)
-def test_any_bytes_are_refused(dialect: Dialect, body: bytes) -> None:
+def test_bytes_that_are_not_json_are_refused(dialect: Dialect, body: bytes) -> None:
     with pytest.raises(Refused):
         dialect.read_order(call(body))
 
@@ -107,6 +107,6 @@ def test_any_bytes_are_refused(dialect: Dialect, body: bytes) -> None:
     | VALUES
 )
 @settings(max_examples=100)
-def test_any_call_about_assets_is_answered(action: str, body: Any) -> None:
+def test_any_asset_call_is_answered(action: str, body: Any) -> None:
     answer = answer_assets(action, call(orjson.dumps(body)), AssetStore(), fails=False)
     assert answer.status in (200, 400, 503) and isinstance(orjson.loads(answer.body), dict)

@@ -181,7 +181,7 @@ class Reelq(Contender):
 
     def specs(self) -> list[ChildSpec]:
         plan = Plan(self.place.directory, self.environ, self._settings, 0, None, None)
-        return plan.movers()
+        return plan.job_processes()
 
     def start(self) -> None:
         super().start()
@@ -220,4 +220,4 @@ class CalledBack(Reelq):
 
     def specs(self) -> list[ChildSpec]:
         plan = Plan(self.place.directory, self.environ, self._settings, free_port(), None, None)
-        return [spec for spec in plan.doors() if spec.name == "api"] + plan.movers()
+        return [spec for spec in plan.http_services() if spec.name == "api"] + plan.job_processes()

@@ -37,7 +37,7 @@ class EnqueueLoad(Reelq):
 
     def specs(self) -> list[ChildSpec]:
         plan = Plan(self.place.directory, self.environ, self._settings, self.port, None, None)
-        return [spec for spec in plan.doors() if spec.name == "api"]
+        return [spec for spec in plan.http_services() if spec.name == "api"]
 
     def start(self) -> None:
         self.launch()

@@ -1,6 +1,6 @@
-"""A long queue: how long a scheduler's round takes with a million jobs queued in a thousand campaigns.
+"""A long queue: the time of a scheduler's round with a million jobs queued in a thousand campaigns.
 
-Against a real PostgreSQL of its own, started for it. Half of the jobs belong to the first campaign.
+The part starts its own PostgreSQL. Half of the jobs belong to the first campaign.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ RETURNING campaign_id
 
 
 def fill(db: Database, count: int, campaigns: int) -> int:
-    """Queue so many jobs, or as many as a minute allows; gives their number."""
+    """Queue `count` jobs, or as many as a minute allows; returns their number."""
     with db.begin() as conn:
         ids = [controls.ensure_campaign(conn, "default", f"campaign {number}") for number in range(campaigns)]
     stop_at, done = time.monotonic() + FILL_S, 0
@@ -60,7 +60,7 @@ def fill(db: Database, count: int, campaigns: int) -> int:
 
 
 def enqueue_rate(db: Database, count: int) -> float:
-    """Jobs a second through `jobs.enqueue`, events included, one process."""
+    """Jobs per second through `jobs.enqueue`, events included, from one process."""
     request = json.loads(REQUEST)
     start = time.perf_counter()
     with db.begin() as conn:
@@ -69,7 +69,7 @@ def enqueue_rate(db: Database, count: int) -> float:
 
 
 def claim_round(conn: Connection, settings: Settings) -> list[Claimed]:
-    """What a scheduler does for submits in a round."""
+    """Claim submits as a scheduler does in one round."""
     found: list[Claimed] = []
     for grant in grants(conn, settings):
         found += claim_submits(conn, grant.account.name, grant.account.gateway, grant.slots, LEASE_S)
@@ -77,7 +77,7 @@ def claim_round(conn: Connection, settings: Settings) -> list[Claimed]:
 
 
 def timed(db: Database, work: Callable[[Connection], object]) -> tuple[float, object]:
-    """Milliseconds of one transaction, and what it gave."""
+    """Milliseconds of one transaction, and the result of `work`."""
     start = time.perf_counter()
     with db.begin() as conn:
         result = work(conn)
@@ -85,22 +85,22 @@ def timed(db: Database, work: Callable[[Connection], object]) -> tuple[float, ob
 
 
 def measure(db: Database, rounds: int, settings: Settings) -> tuple[list[float], list[float], Counter[object]]:
-    """Milliseconds of the duties and of the claims of each round, and how many jobs each campaign was given."""
-    duties: list[float] = []
+    """Milliseconds of the maintenance and of the claims of each round; the number of jobs claimed per campaign."""
+    maintenance_ms: list[float] = []
     claims: list[float] = []
-    given: Counter[object] = Counter()
+    served: Counter[object] = Counter()
     for _ in range(rounds):
-        duties.append(sum(timed(db, lambda conn, d=duty: d(conn, settings))[0] for duty in MAINTENANCE))  # type: ignore[misc] # mypy cannot type the default
+        maintenance_ms.append(sum(timed(db, lambda conn, t=task: t(conn, settings))[0] for task in MAINTENANCE))  # type: ignore[misc] # mypy cannot type the default
         took, found = timed(db, lambda conn: claim_round(conn, settings))
         claims.append(took)
         assert isinstance(found, list)
-        with db.begin() as conn:  # the jobs end, and their slots are free again
-            given.update(row[0] for row in conn.execute(_END, [[item.id for item in found]]))
-    return duties, claims, given
+        with db.begin() as conn:  # end the jobs, which frees their slots
+            served.update(row[0] for row in conn.execute(_END, [[item.id for item in found]]))
+    return maintenance_ms, claims, served
 
 
 def figures_of(wanted: int, campaigns: int, rounds: int) -> dict[str, float]:
-    """Fill a table and measure rounds on it; milliseconds and jobs a second."""
+    """Fill a table and measure rounds on it; milliseconds and jobs per second."""
     account = Account.model_validate(
         {"name": "a", "gateway": "anyfast", "base_url": "https://g", "api_key": "k", "max_in_flight": SLOTS}
     )
@@ -115,15 +115,15 @@ def figures_of(wanted: int, campaigns: int, rounds: int) -> dict[str, float]:
             start = time.perf_counter()
             queued = fill(db, wanted, campaigns)
             filled_s = time.perf_counter() - start
-            duties, claims, given = measure(db, rounds, Settings(accounts=(account,)))
+            maintenance_ms, claims, served = measure(db, rounds, Settings(accounts=(account,)))
             rates = [enqueue_rate(db, ENQUEUED) for _ in range(3)]
             db.close()
-    whole = [one + other for one, other in zip(duties, claims, strict=True)]
-    small = [count for campaign, count in given.items() if campaign != given.most_common(1)[0][0]]
-    found = {"queued": queued, "fill_s": filled_s, "enqueue_jobs_per_s": median(rates), "campaigns_served": len(given)}
-    for kind, values in (("round", whole), ("claims", claims), ("duties", duties)):
+    whole = [one + other for one, other in zip(maintenance_ms, claims, strict=True)]
+    small = [count for campaign, count in served.items() if campaign != served.most_common(1)[0][0]]
+    found = {"queued": queued, "fill_s": filled_s, "enqueue_jobs_per_s": median(rates), "campaigns_served": len(served)}
+    for kind, values in (("round", whole), ("claims", claims), ("maintenance", maintenance_ms)):
         found |= {f"{kind}_p50_ms": median(values), f"{kind}_p99_ms": quantile(values, 0.99) or 0.0}
-    return found | {"least_served": min(given.values()), "most_served": max(given.values()), "others": median(small)}
+    return found | {"least_served": min(served.values()), "most_served": max(served.values()), "others": median(small)}
 
 
 def measure_part(quick: bool) -> Report:
@@ -134,17 +134,17 @@ def measure_part(quick: bool) -> Report:
         {"what": f"jobs queued, in {campaigns:,} campaigns, half of them in one", "p50": int(found["queued"])},
         {"what": "a scheduler's round, ms", "p50": found["round_p50_ms"], "p99": found["round_p99_ms"]},
         {"what": "  claims of ten submits, ms", "p50": found["claims_p50_ms"], "p99": found["claims_p99_ms"]},
-        {"what": "  the other duties, ms", "p50": found["duties_p50_ms"], "p99": found["duties_p99_ms"]},
-        {"what": f"jobs of the largest campaign served in {rounds} rounds", "p50": int(found["most_served"])},
-        {"what": "jobs of a campaign served, the median of the others", "p50": found["others"]},
+        {"what": "  maintenance, ms", "p50": found["maintenance_p50_ms"], "p99": found["maintenance_p99_ms"]},
+        {"what": f"jobs claimed from the largest campaign in {rounds} rounds", "p50": int(found["most_served"])},
+        {"what": "jobs claimed from each other campaign, median", "p50": found["others"]},
         {"what": f"jobs/s into the table, {ENQUEUED:,} at once", "p50": found["enqueue_jobs_per_s"]},
     ]
     targets = [
-        Target("a scheduler's round with that queue, median", found["round_p50_ms"], "<=", 20.0, " ms"),
+        Target("scheduler's round with this queue, median", found["round_p50_ms"], "<=", 20.0, " ms"),
         Target("bulk enqueue into the table", found["enqueue_jobs_per_s"], ">=", 20_000.0, " jobs/s"),
         Target(
-            "the largest campaign's share of jobs over another's", found["most_served"] / found["others"], "<=", 2.0
+            "jobs claimed from the largest campaign over another", found["most_served"] / found["others"], "<=", 2.0
         ),
     ]
-    title = "Backlog: a long queue in a table of its own"
+    title = "Backlog: rounds of the scheduler with a long queue"
     return Report("backlog", [Table(title, ("what", "p50", "p99"), table)], targets, details=found)

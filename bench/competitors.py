@@ -1,4 +1,4 @@
-"""The contenders' own environment, made when it is first needed, and how each of them is started."""
+"""The competitors: how each is started, and their Python environment, which is created on first use."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ LOCK = ROOT / "bench" / "contenders" / "requirements.lock"
 INSTALL_S = 600.0
 
 
-class NoContenders(Exception):
-    """The contenders' environment cannot be made; the text says why."""
+class NoCompetitors(Exception):
+    """The competitors' environment cannot be created; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Competitor:
-    """One contender: the module in `bench.contenders`, how its workers and its enqueueing are started."""
+    """One competitor: its module in `bench.contenders` and how to start its worker."""
 
     name: str
     label: str
     module: str
     worker: tuple[str, ...]
-    """Its worker's command, after the directory of the environment's programs; empty: the enqueuer does it all."""
+    """The worker's command, relative to the environment's programs. Empty: the enqueueing command does all the work."""
     ready: str = ""
-    """What the worker's log says once it works."""
+    """Text in the worker's log when the worker is ready."""
     prepare: bool = False
-    """Whether its step `prepare` makes its tables."""
+    """Whether its tables need the step `prepare`."""
     extension: str = ""
-    """Of PostgreSQL, that it wants to exist and uses nothing of."""
+    """A PostgreSQL extension that it requires but does not use."""
     jobs: int = 2000
     environ: dict[str, str] = field(default_factory=dict)
     after_kill: dict[str, int] = field(default_factory=dict)
-    """Its options in the run in which everything is killed: how soon it takes up what dead workers held."""
+    """Options for the crash run: how soon it recovers the jobs of dead workers."""
     counts: bool = True
-    """Whether the targets compare with it; not so for the floor, and for what no manual shows."""
+    """Whether targets compare with it. False for the floor and for a variant that no manual shows."""
 
     def worker_command(self) -> list[str]:
-        """The whole command of its worker."""
+        """The full command of the worker."""
         program, *arguments = self.worker
         return [str(VENV / "bin" / program), *arguments]
 
@@ -51,14 +51,14 @@ class Competitor:
         return [str(VENV / "bin" / "python"), "-m", "bench.contenders", self.module, *step]
 
 
-# Threads: measured, the tasks wait for the network, and prefork with 4 or 8 processes is slower and costs more.
+# Threads, because the tasks wait for the network: prefork with 4 or 8 processes was slower and used more CPU.
 _CELERY = (
     *("celery", "-A", "bench.contenders.celery_polls", "worker", "-P", "threads", "-c", "16"),
     *("--without-gossip", "--without-mingle", "-l", "INFO"),
 )
 _TASKIQ = ("taskiq", "worker", "bench.contenders.taskiq_job:broker", "--max-async-tasks", "500", "--workers", "2")
 COMPETITORS = (
-    Competitor("bare", "bare asyncio (nothing kept)", "bare_asyncio", (), counts=False),
+    Competitor("bare", "bare asyncio (nothing stored)", "bare_asyncio", (), counts=False),
     Competitor(
         *("celery", "Celery, countdown polls", "celery_polls", _CELERY),
         ready=" ready.",
@@ -72,12 +72,12 @@ COMPETITORS = (
         after_kill={"heartbeat_timeout": 15_000, "maintenance_chance": 100_000},
     ),
     Competitor(
-        *("taskiq", "taskiq, a task a job", "taskiq_job", _TASKIQ),
+        *("taskiq", "taskiq, one task per job", "taskiq_job", _TASKIQ),
         ready="Listening started",
         after_kill={"idle_timeout": 30_000},
     ),
     Competitor(
-        *("taskiq-tuned", "  the same, PUT by hand", "taskiq_job", _TASKIQ),
+        *("taskiq-tuned", "  the same, hand-signed PUT", "taskiq_job", _TASKIQ),
         ready="Listening started",
         environ={"BENCH_UPLOAD": "by-hand"},
         jobs=1000,
@@ -94,23 +94,23 @@ COMPETITORS = (
         *("dbos", "DBOS Transact", "dbos_workflow"),
         ("python", "-m", "bench.contenders", "dbos_workflow", "work"),
         ready="working",
-        extension="uuid-ossp",  # not part of the wheel
+        extension="uuid-ossp",  # the wheel of PostgreSQL does not contain it
         jobs=150,
     ),
 )
 
 
 def ensure_environment() -> None:
-    """Make `.venv-bench` from the lock file, unless it is there already.
+    """Create `.venv-bench` from the lock file unless it is up to date.
 
     Raises:
-        NoContenders: it cannot be made.
+        NoCompetitors: it cannot be created.
     """
     stamp = VENV / ".installed"
     wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    print(f"installing the contenders into {VENV.name} (once)", file=sys.stderr, flush=True)
+    print(f"installing the competitors into {VENV.name} (once)", file=sys.stderr, flush=True)
     uv, python = shutil.which("uv"), str(VENV / "bin" / "python")
     if uv is not None:
         commands = [
@@ -124,7 +124,7 @@ def ensure_environment() -> None:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
         except subprocess.TimeoutExpired as exc:
-            raise NoContenders(f"{command[0]} did not end within {INSTALL_S:g} s") from exc
+            raise NoCompetitors(f"{command[0]} did not finish within {INSTALL_S:g} s") from exc
         if done.returncode != 0:
-            raise NoContenders(f"{' '.join(command[:3])} failed: {done.stderr.strip()[-500:]}")
+            raise NoCompetitors(f"{' '.join(command[:3])} failed: {done.stderr.strip()[-500:]}")
     stamp.write_text(wanted)

@@ -1,4 +1,4 @@
-"""A contender under measurement: its processes, its enqueueing, and what it says of its jobs; reelq is one of them."""
+"""The contenders, reelq among them: start their processes, enqueue jobs, read their state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 from bench.competitors import Competitor
-from bench.metering import Ran, run
+from bench.metering import RunResult, run
 from bench.servers import API_KEY, Gateway, Servers, clean_environ, end_group
 from bench.waiting import wait_for
 from producer.local.plan import Plan
@@ -30,47 +30,47 @@ START_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run of a contender happens."""
+    """The servers and names that one run of a contender uses."""
 
-    site: Servers
+    servers: Servers
     gateway: Gateway
     name: str
-    """Of its database, its bucket and its directory."""
+    """Name of its database, its bucket and its directory."""
     broker: int = 0
 
     @property
     def directory(self) -> Path:
-        """For its files and logs."""
-        path = self.site.directory / self.name
+        """The directory for its files and logs."""
+        path = self.servers.directory / self.name
         path.mkdir(exist_ok=True)
         return path
 
     def videos(self) -> list[Path]:
-        """The videos that are whole in its bucket; what is still being written has another ending."""
-        top = self.site.s3.buckets / self.name / "videos"
+        """The complete videos in its bucket; an incomplete file has another suffix."""
+        top = self.servers.s3.buckets / self.name / "videos"
         return [Path(at, name) for at, _, names in os.walk(top) for name in names if name.endswith(".mp4")]
 
 
 class Contender(ABC):
-    """Prepared when made; `start`, `enqueue`, and at the end `close`."""
+    """The constructor prepares it; then call `start`, `enqueue` and, at the end, `close`."""
 
     name: str
-    """The first word of each of its prompts."""
+    """Also the first word of each of its prompts."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
         self.processes: list[subprocess.Popen[bytes]] = []
-        place.site.bucket(place.name)
-        self.database_url = place.site.database(place.name)
-        self.broker_url = place.site.broker(place.broker)
+        place.servers.bucket(place.name)
+        self.database_url = place.servers.database(place.name)
+        self.broker_url = place.servers.broker(place.broker)
 
     @abstractmethod
     def specs(self) -> list[ChildSpec]:
         """Its long-lived processes."""
 
     @abstractmethod
-    def enqueue(self, count: int) -> Ran:
-        """Hand it so many jobs, in a process of its own, and say what that took."""
+    def enqueue(self, count: int) -> RunResult:
+        """Enqueue jobs in a separate process; returns its time, CPU and memory."""
 
     @property
     def pids(self) -> list[int]:
@@ -83,7 +83,7 @@ class Contender(ABC):
         return specs
 
     def start(self) -> None:
-        """Start its processes and wait until they work."""
+        """Start its processes and wait until they are ready."""
         for spec, process in zip(self.launch(), self.processes, strict=True):
             wait_ready(spec, process, START_S)
 
@@ -94,67 +94,67 @@ class Contender(ABC):
         self.processes = []
 
     def ended(self) -> bool:
-        """Whether it has nothing left to do by its own books; the videos are counted apart."""
+        """Whether its own records show no unfinished job; videos are counted separately."""
         return True
 
     def held(self) -> int:
-        """Jobs that it keeps for a person to decide."""
+        """Number of jobs that wait for a person's decision."""
         return 0
 
     def close(self) -> None:
-        """Stop everything and remove what it stored."""
-        self.kill()  # all is measured, and some take long to say goodbye
-        self.place.site.drop(self.place.name)
-        self.place.site.remove_bucket(self.place.name)
+        """Stop all processes and remove all stored data."""
+        self.kill()  # everything is measured by now, and some contenders are slow to shut down
+        self.place.servers.drop(self.place.name)
+        self.place.servers.remove_bucket(self.place.name)
 
 
 class CompetitorContender(Contender):
-    """One of `bench.contenders`."""
+    """A contender from `bench.contenders`."""
 
     def __init__(self, competitor: Competitor, place: Place, more: Mapping[str, str] | None = None) -> None:
         super().__init__(place)
         self.name = competitor.name
-        self._peer = competitor
+        self._competitor = competitor
         own = {
             "BENCH_NAME": competitor.name,
             "BENCH_GATEWAY": place.gateway.base_url,
             "BENCH_API_KEY": API_KEY,
-            "BENCH_S3_ENDPOINT": place.site.s3.url,
+            "BENCH_S3_ENDPOINT": place.servers.s3.url,
             "BENCH_BUCKET": place.name,
             "BENCH_DATABASE_URL": self.database_url,
             "BENCH_BROKER_URL": self.broker_url,
         }
-        self._environ = clean_environ() | place.site.store_environ() | own | competitor.environ | dict(more or {})
+        self._environ = clean_environ() | place.servers.store_environ() | own | competitor.environ | dict(more or {})
         if competitor.extension:
-            place.site.allow_extension(competitor.extension)
+            place.servers.allow_extension(competitor.extension)
         if competitor.prepare:
             command = competitor.step_command("prepare")
             run(command, self._environ, place.directory / "prepare.log", ENQUEUE_S)
 
     def specs(self) -> list[ChildSpec]:
-        if not self._peer.worker:
+        if not self._competitor.worker:
             return []
         log = self.place.directory / "worker.log"
         log.unlink(missing_ok=True)
 
-        def works(_pid: int) -> bool:
-            return log.is_file() and self._peer.ready in log.read_text(errors="replace")
+        def is_ready(_pid: int) -> bool:
+            return log.is_file() and self._competitor.ready in log.read_text(errors="replace")
 
-        command = tuple(self._peer.worker_command())
-        return [ChildSpec(self._peer.name, command, self.place.directory, log, self._environ, works)]
+        command = tuple(self._competitor.worker_command())
+        return [ChildSpec(self._competitor.name, command, self.place.directory, log, self._environ, is_ready)]
 
-    def enqueue(self, count: int) -> Ran:
-        command = self._peer.step_command("enqueue", str(count))
+    def enqueue(self, count: int) -> RunResult:
+        command = self._competitor.step_command("enqueue", str(count))
         return run(command, self._environ, self.place.directory / "enqueue.log", ENQUEUE_S)
 
 
 class Reelq(Contender):
-    """The product, with the processes that `reelq up` starts and the settings that it has by default."""
+    """reelq with the processes of `reelq up` and the default settings."""
 
     name = "reelq"
 
     def __init__(self, place: Place, more: Mapping[str, str] | None = None, **account: object) -> None:
-        """`more`: settings as environment variables; `account`: what is to be different in the account."""
+        """`more`: settings as environment variables. `account`: account fields that differ from the usual ones."""
         super().__init__(place)
         usual = {
             "name": "simulator",
@@ -167,12 +167,12 @@ class Reelq(Contender):
             "REELQ_DATA_DIR": str(place.directory),
             "REELQ_DATABASE_URL": self.database_url,
             "REELQ_BROKER_URL": self.broker_url,
-            "REELQ_S3_ENDPOINT_URL": place.site.s3.url,
+            "REELQ_S3_ENDPOINT_URL": place.servers.s3.url,
             "REELQ_S3_BUCKET": place.name,
-            "REELQ_S3_ACCESS_KEY_ID": place.site.s3.access_key_id,
-            "REELQ_S3_SECRET_ACCESS_KEY": place.site.s3.secret_access_key,
+            "REELQ_S3_ACCESS_KEY_ID": place.servers.s3.access_key_id,
+            "REELQ_S3_SECRET_ACCESS_KEY": place.servers.s3.secret_access_key,
             "REELQ_ACCOUNTS": json.dumps([usual | account]),
-            # The others' first wait; the simulator's generations are that short.
+            # The first wait of the other contenders; the simulator's generations are short.
             "REELQ_POLL_MIN_SECONDS": "0.5",
         }
         self.environ = clean_environ() | own | dict(more or {})
@@ -181,7 +181,7 @@ class Reelq(Contender):
 
     def specs(self) -> list[ChildSpec]:
         plan = Plan(self.place.directory, self.environ, self._settings, 0, None, None)
-        return plan.movers()
+        return plan.job_processes()
 
     def start(self) -> None:
         super().start()
@@ -192,11 +192,11 @@ class Reelq(Contender):
         return wanted <= {str(row[0]) for row in self.rows("SELECT DISTINCT component FROM heartbeats")}
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """Ask its database."""
+        """Query its database."""
         with psycopg.connect(self.database_url) as conn:
             return conn.execute(query.encode()).fetchall()
 
-    def enqueue(self, count: int) -> Ran:
+    def enqueue(self, count: int) -> RunResult:
         file = self.place.directory / "jobs.jsonl"
         rows = ({"prompt": f"reelq {number}", "duration": 4, "resolution": "480p"} for number in range(count))
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -211,7 +211,7 @@ class Reelq(Contender):
 
 
 class CalledBack(Reelq):
-    """The same at Ark, which calls back, with the API that hears it."""
+    """reelq at Ark, which calls back, with the API that receives the callbacks."""
 
     def __init__(self, place: Place) -> None:
         base_url = f"{place.gateway.url}/ark/api/v3"
@@ -220,4 +220,4 @@ class CalledBack(Reelq):
 
     def specs(self) -> list[ChildSpec]:
         plan = Plan(self.place.directory, self.environ, self._settings, free_port(), None, None)
-        return [spec for spec in plan.doors() if spec.name == "api"] + plan.movers()
+        return [spec for spec in plan.http_services() if spec.name == "api"] + plan.job_processes()

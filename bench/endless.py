@@ -1,8 +1,8 @@
-"""A gateway whose generations never end: it answers every query of AnyFast's dialect with "in progress", very cheaply.
+"""A gateway whose generations never end: it answers every AnyFast query with "in progress", at little CPU.
 
     python -m bench.endless PORT
 
-`GET /_log` gives the queries since the last such call, a line each: when, and of which task.
+`GET /_log` returns the queries since its last call, one line each: time and task id.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Endless(asyncio.Protocol):
         *requests, self._rest = (self._rest + data).split(b"\r\n\r\n")
         for request in requests:
             path = request.split(b" ", 2)[1]
-            self._transport.write(_log() if path == b"/_log" else _noted(path))
+            self._transport.write(_log() if path == b"/_log" else _record(path))
 
 
-def _noted(path: bytes) -> bytes:
+def _record(path: bytes) -> bytes:
     _LOG.append((time.time(), path.rpartition(b"/")[2]))
     return _IN_PROGRESS
 

@@ -1,4 +1,4 @@
-"""How fast the Python way in stores jobs; a process of its own, configured as any producer is.
+"""Measure how fast the Python client stores jobs; runs as a separate process with a producer's configuration.
 
     python -m bench.enqueueing SINGLE_SECONDS BULK_JOBS
 
@@ -19,7 +19,7 @@ ROUNDS = 3
 
 
 def row(number: int) -> dict[str, object]:
-    """A job as a program would write it."""
+    """The row of one job."""
     return {"prompt": f"a harbour at dawn, take {number}", "duration": 4, "resolution": "480p"}
 
 

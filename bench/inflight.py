@@ -1,7 +1,7 @@
-"""Many jobs generating at once: what memory and database they cost, and how late their polls are.
+"""Many jobs generating at once: their memory, their CPU, and how late their polls are.
 
-The rows are written as a submit would leave them; the gateway never ends a generation. The polls that are offered a
-second are the same for every number of jobs: the more there are, the rarer each is asked about.
+The rows are inserted in the state after a submit, and the gateway never finishes a generation. The number of polls per
+second is the same for every number of jobs: the more jobs, the rarer each one is polled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import psycopg
 from bench.contender import Place, Reelq
 from bench.metering import Meter, pss_bytes
 from bench.report import Report, Table, Target, Value, quantile
-from bench.servers import Gateway, Servers, clean_environ, site
+from bench.servers import Gateway, Servers, clean_environ, run_servers
 from producer.local.ports import free_port
 from producer.local.processes.spec import ChildSpec
 from producer.local.servers.servers import spawn, stop, wait_ready
@@ -40,7 +40,7 @@ INSERT INTO jobs (id, request, request_hash, gateways, state, account, gateway, 
 SELECT id, '{"prompt": "a lighthouse at dusk", "duration": 4, "resolution": "480p"}', 'x', '{anyfast}', 'generating',
        'simulator', 'anyfast', 'seedance', id, 1, now() - interval '1 hour',
        now() + make_interval(secs => 2 + random() * %(over_s)s)
-FROM (SELECT uuidv7() AS id FROM generate_series(1, %(count)s)) made
+FROM (SELECT uuidv7() AS id FROM generate_series(1, %(count)s)) new
 """
 _DUE_SOON = """
 SELECT gateway_task_id, extract(epoch FROM due_at)::float8 FROM jobs
@@ -50,7 +50,7 @@ WHERE state = 'generating' AND due_at BETWEEN now() AND now() + make_interval(se
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """So many jobs, each polled about every so many seconds."""
+    """A number of jobs, each polled about every `every_s` seconds."""
 
     jobs: int
     every_s: float
@@ -62,7 +62,7 @@ class Load:
 
 
 def loads(quick: bool) -> list[Load]:
-    """The same polls a second for all sizes; at last more than can be done, to see how many can."""
+    """The same polls per second for all sizes; the last load offers more, to find the highest rate."""
     sizes = (200, 2_000) if quick else (1_000, 10_000, 100_000)
     even = [Load(size, size / OFFERED_PER_S) for size in sizes]
     default_s = Settings.model_fields["poll_max_seconds"].default
@@ -70,8 +70,8 @@ def loads(quick: bool) -> list[Load]:
 
 
 @contextmanager
-def endless(where: Servers) -> Iterator[Gateway]:
-    """Run the gateway."""
+def endless(servers: Servers) -> Iterator[Gateway]:
+    """Run the gateway of `bench.endless`."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
 
@@ -82,8 +82,8 @@ def endless(where: Servers) -> Iterator[Gateway]:
             return False
 
     command = (sys.executable, "-m", "bench.endless", str(port))
-    log = where.directory / "endless.log"
-    spec = ChildSpec("endless", command, where.directory, log, clean_environ(), answers)
+    log = servers.directory / "endless.log"
+    spec = ChildSpec("endless", command, servers.directory, log, clean_environ(), answers)
     process = spawn(spec)
     try:
         wait_ready(spec, process)
@@ -93,9 +93,9 @@ def endless(where: Servers) -> Iterator[Gateway]:
 
 
 def lateness(due: Mapping[str, list[float]], polled: Mapping[str, list[float]], until: float) -> list[float]:
-    """Seconds from each due time to the first poll after it, or to the end of the measurement where there was none.
+    """Seconds from each due time to the first poll after it, or to the end of the measurement without a poll.
 
-    `due` and `polled`: the moments of each task, in order.
+    `due` and `polled`: the times of each task, in order.
     """
     late = []
     for task, moments in due.items():
@@ -107,7 +107,7 @@ def lateness(due: Mapping[str, list[float]], polled: Mapping[str, list[float]], 
 
 
 class Watch:
-    """Which polls are due, and which are made."""
+    """Records which polls are due and which arrive at the gateway."""
 
     def __init__(self, url: str, gateway: Gateway) -> None:
         self._conn = psycopg.connect(url, autocommit=True)
@@ -118,17 +118,17 @@ class Watch:
     def close(self) -> None:
         self._conn.close()
 
-    def forget_polls(self) -> None:
-        """Begin to count anew."""
+    def reset(self) -> None:
+        """Discard the polls recorded so far."""
         self._read_log()
         self.polled.clear()
 
     def run(self, seconds: float) -> float:
-        """Watch for so long; when it ended."""
+        """Watch for this long; returns the end time in seconds since the epoch."""
         until = time.time() + seconds
         while time.time() < until:
             for task, moment in self._conn.execute(_DUE_SOON, [AHEAD_S]):
-                # Seen more than once before it is due.
+                # A due time is read several times before it has passed.
                 if moment < until and moment not in self.due[task]:
                     self.due[task].append(moment)
             time.sleep(STEP_S)
@@ -141,10 +141,10 @@ class Watch:
             self.polled[task].append(float(moment))
 
 
-def measure(where: Servers, remote: Gateway, load: Load, seconds: float) -> dict[str, Value]:
-    """One row."""
+def measure(servers: Servers, remote: Gateway, load: Load, seconds: float) -> dict[str, Value]:
+    """Measure one load; returns its row."""
     environ = {"REELQ_POLL_MAX_SECONDS": str(load.every_s), "REELQ_POLL_MIN_SECONDS": str(min(2.0, load.every_s))}
-    reelq = Reelq(Place(where, remote, f"flying-{load.jobs}-{load.every_s:.0f}"), environ)
+    reelq = Reelq(Place(servers, remote, f"flying-{load.jobs}-{load.every_s:.0f}"), environ)
     try:
         reelq.start()
         with psycopg.connect(reelq.database_url, autocommit=True) as conn:
@@ -153,9 +153,9 @@ def measure(where: Servers, remote: Gateway, load: Load, seconds: float) -> dict
         scheduler, *workers = reelq.pids
         watch = Watch(reelq.database_url, remote)
         time.sleep(SETTLE_S)
-        watch.forget_polls()
+        watch.reset()
         began = time.time()
-        groups = {"scheduler": [scheduler], "workers": workers, "database": [where.pids["postgres"]]}
+        groups = {"scheduler": [scheduler], "workers": workers, "database": [servers.pids["postgres"]]}
         with Meter(groups) as meter:
             until = watch.run(seconds)
             used = {name: meter.cpu_s(name) / (time.time() - began) for name in groups}
@@ -184,13 +184,13 @@ def report_of(rows: list[dict[str, Value]]) -> Report:
     for part in ("workers", "scheduler"):
         more = _number(many[f"{part} MiB"]) - _number(few[f"{part} MiB"])
         targets.append(
-            Target(f"{part}: memory with the most jobs over that with the fewest", more, "<=", MORE_MEMORY_MIB, " MiB")
+            Target(f"{part}: more memory with the most jobs than with the fewest", more, "<=", MORE_MEMORY_MIB, " MiB")
         )
     late = _number(many["late p99 s"])
-    targets.append(Target(f"p99 lateness at {OFFERED_PER_S:.0f} polls/s with the most", late, "<=", LATE_S, " s"))
+    targets.append(Target(f"p99 lateness at {OFFERED_PER_S:.0f} polls/s with the most jobs", late, "<=", LATE_S, " s"))
     notes = [
-        "CPU: cores in use. Late: from the moment a poll was due until the gateway saw it.",
-        "By default a job is asked about every 60 s at the least: that row shows how many polls a second are made.",
+        "CPU: cores in use. Late: from a poll's due time until it arrives at the gateway.",
+        "By default a job is polled at least every 60 s: that row shows the highest rate of polls.",
     ]
     title = "In flight: jobs generating, and their polls"
     return Report("inflight", [Table(title, COLUMNS, rows)], targets, notes)
@@ -201,11 +201,11 @@ def _number(value: Value) -> float:
 
 
 def measure_part(quick: bool) -> Report:
-    """All sizes, one after the other."""
+    """Measure all loads in sequence."""
     seconds = 6.0 if quick else 15.0
     rows = []
-    with site() as where, endless(where) as remote:
+    with run_servers() as servers, endless(servers) as remote:
         for load in loads(quick):
-            rows.append(measure(where, remote, load, seconds))
+            rows.append(measure(servers, remote, load, seconds))
             print(f"  {rows[-1]['jobs generating']}", file=sys.stderr, flush=True)
     return report_of(rows)

@@ -1,7 +1,7 @@
-"""The same jobs through reelq and through what a user would otherwise write: speed, CPU, memory, polls, latency.
+"""The same jobs through reelq and its alternatives: speed, CPU, memory, polls, latency.
 
-Each contender submits to the same simulated gateway, polls until the video is there and copies it to the same S3
-server. They run one after the other, in turns; the figures are medians of the turns.
+Each contender submits to the same simulated gateway, polls until the video is ready and copies it to the same S3
+server. In each round every contender runs once, in sequence; the figures are medians of the rounds.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bench import competitors
-from bench.competitors import COMPETITORS, Competitor, NoContenders
+from bench.competitors import COMPETITORS, Competitor, NoCompetitors
 from bench.contender import CalledBack, CompetitorContender, Contender, Place, Reelq
 from bench.metering import CommandFailed, Meter
 from bench.report import Report, Table, Target, Value, quantile, ratio
-from bench.servers import Gateway, Servers, gateway, site
+from bench.servers import Gateway, Servers, gateway, run_servers
 from bench.waiting import NotInTime, wait_for, wait_to_reach
 from producer.local.errors import StackError
 
@@ -31,8 +31,8 @@ VIDEO_BYTES = 256 * 1024
 GATEWAY_OPTIONS = ("--video-bytes", str(VIDEO_BYTES), "--median-seconds", "2", "--sigma", "0.35")
 RUN_S, STALL_S = 120.0, 30.0
 ROUNDS_S = 430.0
-"""Another round begins only if it is expected to end within this; only whole rounds are compared."""
-_NUMBERS = count(1)  # the store goes on for a while knowing a bucket that was removed: every run has its own
+"""Time limit of all rounds. A round starts only if it should finish in time; only whole rounds are compared."""
+_NUMBERS = count(1)  # the store remembers a removed bucket for a while, so every run has a bucket of its own
 SETTLE_S = 1.0
 FAILURES = (CommandFailed, NotInTime, StackError, OSError, psycopg.Error, RuntimeError, BotoCoreError, ClientError)
 COLUMNS = (
@@ -43,7 +43,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row to be: what is measured under which name, and with how many jobs."""
+    """A row of the table: a contender, its label, and its number of jobs."""
 
     name: str
     label: str
@@ -54,14 +54,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run. CPU in milliseconds a job; latencies, from the end of a generation to its discovery, in seconds."""
+    """One run. CPU in milliseconds per job; latency in seconds from the end of a generation to its discovery."""
 
     jobs: int
     seconds: float
     cpu_ms: float
     enqueue_cpu_ms: float
     servers_cpu_ms: float
-    """Database and broker."""
+    """CPU of database and broker."""
     store_cpu_ms: float
     gateway_cpu_ms: float
     peak_mib: float
@@ -72,12 +72,12 @@ class Measured:
 
     @property
     def rate(self) -> float:
-        """Jobs a second."""
+        """Jobs per second."""
         return self.jobs / self.seconds
 
 
 def entries(jobs: int) -> list[Entry]:
-    """All contenders, reelq first; the slow ones get fewer jobs."""
+    """All contenders, reelq first; slow ones get fewer jobs."""
     found = [
         Entry("reelq", "reelq", jobs, Reelq),
         Entry("reelq-np", "reelq, poster=false", jobs, lambda place: Reelq(place, {"REELQ_POSTER": "false"})),
@@ -90,36 +90,36 @@ def entries(jobs: int) -> list[Entry]:
     return found
 
 
-def measure(where: Servers, remote: Gateway, entry: Entry) -> Measured:
-    """One run of one contender, from nothing to its last video."""
+def measure(servers: Servers, remote: Gateway, entry: Entry) -> Measured:
+    """Run one contender, from an empty database to its last video."""
     remote.reset()
-    place = Place(where, remote, f"{entry.name}-{next(_NUMBERS)}")
+    place = Place(servers, remote, f"{entry.name}-{next(_NUMBERS)}")
     contender = entry.make(place)
     try:
         contender.start()
-        servers = [where.pids["postgres"], where.pids["valkey"]]
-        groups = {"own": contender.pids, "servers": servers, "store": [where.pids["s3"]], "gateway": [remote.pid]}
+        server_pids = [servers.pids["postgres"], servers.pids["valkey"]]
+        groups = {"own": contender.pids, "servers": server_pids, "store": [servers.pids["s3"]], "gateway": [remote.pid]}
         with Meter(groups) as meter:
             began = time.monotonic()
             enqueued = contender.enqueue(entry.jobs)
             wait_to_reach(entry.jobs, lambda: len(place.videos()), STALL_S, RUN_S)
             seconds = time.monotonic() - began
-            wait_for("the end by its own books", contender.ended, RUN_S)
-            time.sleep(SETTLE_S)  # what it writes after the last video counts as well
+            wait_for("the end of all jobs in its own records", contender.ended, RUN_S)
+            time.sleep(SETTLE_S)  # its writes after the last video count too
             used = {name: meter.cpu_s(name) * 1000 / entry.jobs for name in groups}
-        # The bare script has no workers: enqueueing is all of it.
+        # The bare script has no workers: its enqueueing command does all the work.
         peak = meter.peak_bytes["own"] if contender.pids else enqueued.peak_bytes
-        return _judged(entry, place, peak, seconds, enqueued.cpu_s * 1000 / entry.jobs, used)
+        return _measured(entry, place, peak, seconds, enqueued.cpu_s * 1000 / entry.jobs, used)
     finally:
         contender.close()
 
 
-def _judged(
+def _measured(
     entry: Entry, place: Place, peak_bytes: int, seconds: float, enqueue_ms: float, used: Mapping[str, float]
 ) -> Measured:
     sizes = {path.stat().st_size for path in place.videos()}
     if sizes != {VIDEO_BYTES}:
-        raise RuntimeError(f"videos of {sorted(sizes)[:3]} bytes are in the bucket, not of {VIDEO_BYTES}")
+        raise RuntimeError(f"the bucket has videos of {sorted(sizes)[:3]} bytes instead of {VIDEO_BYTES}")
     ledger = place.gateway.ledger()
     late = [max(0.0, task["told_at"] - task["ends_at"]) for task in ledger if task["told_at"] is not None]
     return Measured(
@@ -139,38 +139,38 @@ def _judged(
 
 
 def run_rounds(
-    where: Servers, remote: Gateway, rows: Sequence[Entry], rounds: int
+    servers: Servers, remote: Gateway, rows: Sequence[Entry], rounds: int
 ) -> tuple[dict[str, list[Measured]], list[str]]:
-    """Every contender once a round; one that fails is left out of the next rounds."""
+    """Run every contender once per round; one that fails is skipped in later rounds."""
     runs: dict[str, list[Measured]] = {entry.name: [] for entry in rows}
     failed: dict[str, str] = {}
     began = time.monotonic()
     for number in range(rounds):
-        so_far_s = time.monotonic() - began
-        if number > 0 and so_far_s * (number + 1) / number > ROUNDS_S:
+        elapsed_s = time.monotonic() - began
+        if number > 0 and elapsed_s * (number + 1) / number > ROUNDS_S:
             break
         for entry in rows:
             if entry.name in failed:
                 continue
             try:
-                one = measure(where, remote, entry)
+                one = measure(servers, remote, entry)
             except FAILURES as exc:
                 failed[entry.name] = f"{entry.label.strip()} failed: {str(exc)[:300]}"
                 continue
             runs[entry.name].append(one)
-            said = f"{one.rate:6.1f} jobs/s {one.cpu_ms:6.2f} ms CPU a job"
-            print(f"  round {number + 1} {entry.label:32} {said}", file=sys.stderr, flush=True)
+            figures = f"{one.rate:6.1f} jobs/s {one.cpu_ms:6.2f} ms CPU per job"
+            print(f"  round {number + 1} {entry.label:32} {figures}", file=sys.stderr, flush=True)
     return runs, list(failed.values())
 
 
 def _medians(runs: Sequence[Measured]) -> Measured:
-    """The median of every figure by itself."""
-    whole = [asdict(one) for one in runs]
-    middle: dict[str, Any] = {}
-    for key in whole[0]:
-        known = [one[key] for one in whole if one[key] is not None]
-        middle[key] = median(known) if known else None
-    return Measured(**middle)
+    """The median of each figure separately."""
+    all_figures = [asdict(one) for one in runs]
+    medians: dict[str, Any] = {}
+    for key in all_figures[0]:
+        known = [one[key] for one in all_figures if one[key] is not None]
+        medians[key] = median(known) if known else None
+    return Measured(**medians)
 
 
 def report_of(rows: Sequence[Entry], runs: Mapping[str, Sequence[Measured]], notes: Sequence[str]) -> Report:
@@ -201,41 +201,39 @@ def report_of(rows: Sequence[Entry], runs: Mapping[str, Sequence[Measured]], not
         "lifecycle",
         [Table("Lifecycle: the same jobs, 256 KiB each, generations of 2 s (median)", COLUMNS, table)],
         _targets(own, compared, medians.get("reelq-called-back")),
-        [*notes, "Ratios: reelq's figure over that row's. CPU: workers, scheduler and enqueueing."],
+        [*notes, "Ratios: reelq's figure divided by the row's. CPU: workers, scheduler and enqueueing."],
         {"runs": {name: [asdict(one) for one in found] for name, found in runs.items()}},
     )
 
 
 def _targets(own: Measured | None, others: Sequence[Measured], called_back: Measured | None) -> list[Target]:
-    asked = [Target("polls a job with callbacks", called_back.polls, "<=", 1.1)] if called_back is not None else []
+    polls = [Target("polls per job with callbacks", called_back.polls, "<=", 1.1)] if called_back is not None else []
     if own is None or not others:
-        return asked
+        return polls
     least = min(other.cpu_ms for other in others)
     least_all = min(other.cpu_ms + other.servers_cpu_ms for other in others)
     latest = [other.latency_p99_s for other in others if other.latency_p99_s is not None]
     return [
-        Target("CPU a job against the best competitor's", ratio(own.cpu_ms, least), "<=", 0.4),
+        Target("CPU per job against the best competitor", ratio(own.cpu_ms, least), "<=", 0.4),
         Target("the same with database and broker", ratio(own.cpu_ms + own.servers_cpu_ms, least_all), "<=", 0.5),
         Target(
-            "jobs/s against the fastest competitor's", ratio(own.rate, max(other.rate for other in others)), ">=", 2.0
+            "jobs/s against the fastest competitor", ratio(own.rate, max(other.rate for other in others)), ">=", 2.0
         ),
-        Target(
-            "found p99 against the best competitor's", ratio(own.latency_p99_s, min(latest, default=None)), "<=", 1.0
-        ),
-        *asked,
+        Target("found p99 against the best competitor", ratio(own.latency_p99_s, min(latest, default=None)), "<=", 1.0),
+        *polls,
     ]
 
 
 def measure_part(quick: bool) -> Report:
-    """All contenders in turns."""
+    """Measure all contenders in rounds."""
     jobs, rounds = (100, 1) if quick else (2000, 2)
     notes: list[str] = []
     rows = entries(jobs)
     try:
         competitors.ensure_environment()
-    except NoContenders as exc:
-        notes.append(f"No contenders: {exc}")
+    except NoCompetitors as exc:
+        notes.append(f"No competitors: {exc}")
         rows = [entry for entry in rows if entry.competitor is None]
-    with site() as where, gateway(where.directory, *GATEWAY_OPTIONS) as remote:
-        runs, failed = run_rounds(where, remote, rows, rounds)
+    with run_servers() as servers, gateway(servers.directory, *GATEWAY_OPTIONS) as remote:
+        runs, failed = run_rounds(servers, remote, rows, rounds)
         return report_of(rows, runs, [*notes, *failed])

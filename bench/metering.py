@@ -1,4 +1,4 @@
-"""CPU and memory of process trees, and of commands that end."""
+"""CPU and memory of process trees and of single commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAMPLE_S, RUN_SAMPLE_S = 0.5, 0.1
 
 
 def tree(pids: Iterable[int]) -> list[psutil.Process]:
-    """These processes that still live, and all that they have started."""
+    """The running processes among these, with all their descendants."""
     found: dict[int, psutil.Process] = {}
     for pid in pids:
         with suppress(psutil.NoSuchProcess):
@@ -28,7 +28,7 @@ def tree(pids: Iterable[int]) -> list[psutil.Process]:
 
 
 def cpu_s(pids: Iterable[int]) -> float:
-    """Seconds of CPU that these trees have used so far, children that have ended included."""
+    """CPU seconds that these trees have used so far, ended children included."""
     total = 0.0
     for process in tree(pids):
         with suppress(psutil.NoSuchProcess):
@@ -38,7 +38,7 @@ def cpu_s(pids: Iterable[int]) -> float:
 
 
 def pss_bytes(pids: Iterable[int]) -> int:
-    """Memory of these trees; pages that several processes share are counted once."""
+    """Memory of these trees in bytes; shared pages count once."""
     return sum(_pss(process.pid) for process in tree(pids))
 
 
@@ -49,12 +49,12 @@ def _pss(pid: int) -> int:
                 return int(line.split()[1]) * 1024
     except OSError:
         with suppress(psutil.Error):
-            return int(psutil.Process(pid).memory_info().rss)  # not Linux, or it has just ended
+            return int(psutil.Process(pid).memory_info().rss)  # not Linux, or the process has just ended
     return 0
 
 
 class Meter:
-    """CPU since it was made, and peak memory, of named groups of process trees. A context: it samples meanwhile."""
+    """CPU and peak memory of named groups of process trees. A context manager: it samples memory while it is open."""
 
     def __init__(self, groups: Mapping[str, Sequence[int]]) -> None:
         self._groups = groups
@@ -72,7 +72,7 @@ class Meter:
         self._thread.join()
 
     def cpu_s(self, name: str) -> float:
-        """Seconds of CPU of a group since this meter was made."""
+        """CPU seconds of a group since the meter was created."""
         return cpu_s(self._groups[name]) - self._before[name]
 
     def _sample(self) -> None:
@@ -84,8 +84,8 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """A command that has ended. `peak_bytes` is sampled: the kernel's own maximum begins with that of its parent."""
+class RunResult:
+    """A finished command. `peak_bytes` is sampled, because the kernel's maximum starts with that of the parent."""
 
     seconds: float
     cpu_s: float
@@ -94,30 +94,30 @@ class Ran:
 
 
 class CommandFailed(Exception):
-    """A command of a measurement did not end well; the text holds its last words."""
+    """A command of a measurement failed; the text has the end of its output."""
 
 
-def run(command: Sequence[str], environ: Mapping[str, str], log: Path, timeout_s: float) -> Ran:
-    """Run a command to its end and say what it took, its children included.
+def run(command: Sequence[str], environ: Mapping[str, str], log: Path, timeout_s: float) -> RunResult:
+    """Run a command to its end; the result includes its children.
 
     Raises:
-        CommandFailed: it ended with another code than 0, or not in time.
+        CommandFailed: its exit status is not 0, or it exceeded `timeout_s`.
     """
     began = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=dict(environ), stdout=out, stderr=subprocess.STDOUT)
-    status, used, peak = _waited(process, began + timeout_s)
+    status, used, peak = _wait(process, began + timeout_s)
     process.returncode = os.waitstatus_to_exitcode(status)
     output = log.read_text(errors="replace")
     if time.monotonic() - began > timeout_s:
-        raise CommandFailed(f"{command[0]} did not end within {timeout_s:g} s")
+        raise CommandFailed(f"{command[0]} did not finish within {timeout_s:g} s")
     if process.returncode != 0:
-        raise CommandFailed(f"{' '.join(command[:4])} ended with {process.returncode}: {output.strip()[-500:]}")
-    return Ran(time.monotonic() - began, used.ru_utime + used.ru_stime, peak, output)
+        raise CommandFailed(f"{' '.join(command[:4])} exited with {process.returncode}: {output.strip()[-500:]}")
+    return RunResult(time.monotonic() - began, used.ru_utime + used.ru_stime, peak, output)
 
 
-def _waited(process: subprocess.Popen[bytes], until: float) -> tuple[int, resource.struct_rusage, int]:
-    """Wait for the end of a process, which is killed with its children when it is late; also its peak memory."""
+def _wait(process: subprocess.Popen[bytes], until: float) -> tuple[int, resource.struct_rusage, int]:
+    """Wait for a process and sample its peak memory; after `until`, kill it with its children."""
     peak, sample_at = 0, time.monotonic() + RUN_SAMPLE_S
     while True:
         pid, status, used = os.wait4(process.pid, os.WNOHANG)
@@ -133,6 +133,6 @@ def _waited(process: subprocess.Popen[bytes], until: float) -> tuple[int, resour
 
 
 def host_cpu_s() -> tuple[float, float]:
-    """Seconds of CPU this machine has had since boot, and those that its host gave to others meanwhile."""
+    """CPU seconds of this machine since boot, and the CPU seconds its host gave to other machines in that time."""
     times = psutil.cpu_times()
     return float(sum(times)), float(getattr(times, "steal", 0.0))

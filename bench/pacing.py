@@ -1,7 +1,7 @@
-"""Polls a job against the time a finished video waits to be found, for several ways to choose when to ask.
+"""Compare polling strategies: polls per job against the time until a finished video is found.
 
-A simulation: no servers, no clock. Jobs of one kind end one after the other, ten at once under way; "learnt" knows what
-the earlier ones' polls have shown, as workers do.
+A simulation without servers and clock. Jobs of one kind end one after the other, ten in flight at once. "learned" uses
+the polls of earlier jobs, as workers do.
 
     reelq bench pacing
 """
@@ -19,12 +19,12 @@ from bench.report import Report, Table, Target, Value, ratio
 from storage.jobs.durations import FIRST_LOOK, KEPT
 from worker.polling.pacing import MIN_SAMPLE, Forecast, PollPacing
 
-MIN_S, MAX_S, UNDER_WAY = 0.5, 60.0, 10
+MIN_S, MAX_S, IN_FLIGHT = 0.5, 60.0, 10
 
 Times = Callable[[random.Random, float], float]
-"""A generation time, from a random source and how far the run is (0 to 1)."""
+"""Draws a generation time in seconds from a random source and the progress of the run (0 to 1)."""
 Schedule = Iterator[float]
-"""The ages at which a task is asked about."""
+"""The ages in seconds at which a task is polled."""
 
 
 def _lognormal(rng: random.Random, middle_s: float, sigma: float) -> float:
@@ -43,18 +43,18 @@ def distributions(middle_s: float) -> dict[str, Times]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one way cost on one distribution; latencies in seconds."""
+    """The figures of one strategy on one distribution; latencies in seconds."""
 
     times: str
     median_s: float
-    way: str
+    strategy: str
     polls: float
     latency_p50_s: float
     latency_p99_s: float
 
 
 class Fixed:
-    """The same wait every time."""
+    """A fixed wait of 5 s."""
 
     def ages(self, rng: random.Random) -> Schedule:
         age_s = rng.uniform(0.0, 5.0)
@@ -63,11 +63,11 @@ class Fixed:
             age_s += 5.0
 
     def learn(self, before_s: float | None, seen_s: float, rng: random.Random) -> None:
-        """Nothing."""
+        """This strategy does not learn."""
 
 
 class Exponential(Fixed):
-    """Half a second, and half as long again each time, up to the cap."""
+    """Half a second, then 1.5 times the previous wait, up to the cap."""
 
     def ages(self, rng: random.Random) -> Schedule:
         wait_s, age_s = MIN_S, 0.0
@@ -78,11 +78,11 @@ class Exponential(Fixed):
 
 
 class Learnt(Fixed):
-    """As the workers do it."""
+    """The schedule of the workers."""
 
     def __init__(self) -> None:
         self._seconds: deque[float] = deque(maxlen=KEPT)
-        self._coming: deque[float] = deque()
+        self._pending: deque[float] = deque()
         self._pacing = PollPacing(MIN_S, MAX_S)
 
     def ages(self, rng: random.Random) -> Schedule:
@@ -92,52 +92,52 @@ class Learnt(Fixed):
             yield age_s
 
     def learn(self, before_s: float | None, seen_s: float, rng: random.Random) -> None:
-        """As `storage.jobs.durations` estimates it; known to the jobs that begin once those under way have ended."""
-        self._coming.append(seen_s * FIRST_LOOK if before_s is None else rng.uniform(before_s, seen_s))
-        if len(self._coming) >= UNDER_WAY:
-            self._seconds.extend(self._coming)
-            self._coming.clear()
+        """Estimate as `storage.jobs.durations` does; later jobs know it once the jobs in flight have ended."""
+        self._pending.append(seen_s * FIRST_LOOK if before_s is None else rng.uniform(before_s, seen_s))
+        if len(self._pending) >= IN_FLIGHT:
+            self._seconds.extend(self._pending)
+            self._pending.clear()
             if len(self._seconds) >= MIN_SAMPLE:
                 self._pacing = PollPacing(MIN_S, MAX_S, Forecast(self._seconds))
 
 
-WAYS: dict[str, Callable[[], Fixed]] = {"fixed 5 s": Fixed, "exponential": Exponential, "learnt": Learnt}
+STRATEGIES: dict[str, Callable[[], Fixed]] = {"fixed 5 s": Fixed, "exponential": Exponential, "learned": Learnt}
 
 
-def simulate(times: Times, way: Fixed, jobs: int, seed: int) -> tuple[float, list[float]]:
-    """Polls a job, and the latency of each job in seconds."""
+def simulate(times: Times, strategy: Fixed, jobs: int, seed: int) -> tuple[float, list[float]]:
+    """Polls per job, and the latency of each job in seconds."""
     rng, polls, latencies = random.Random(seed), 0, []
     took = [times(rng, index / jobs) for index in range(jobs)]
     for took_s in took:
         before_s = None
-        for age_s in way.ages(rng):
+        for age_s in strategy.ages(rng):
             polls += 1
             if age_s >= took_s:
                 latencies.append(age_s - took_s)
-                way.learn(before_s, age_s, rng)
+                strategy.learn(before_s, age_s, rng)
                 break
             before_s = age_s
     return polls / jobs, latencies
 
 
 def measure(jobs: int, seed: int) -> list[Row]:
-    """Every way on every distribution, at a short and a usual median."""
+    """Every strategy on every distribution, with three medians."""
     rows = []
     for middle_s in (2.0, 20.0, 120.0):
         for name, times in distributions(middle_s).items():
-            for way, make in WAYS.items():
+            for strategy, make in STRATEGIES.items():
                 polls, latencies = simulate(times, make(), jobs, seed)
                 late = sorted(latencies)[int(len(latencies) * 0.99)]
-                rows.append(Row(name, middle_s, way, polls, median(latencies), late))
+                rows.append(Row(name, middle_s, strategy, polls, median(latencies), late))
     return rows
 
 
 def _base_of(row: Row, rows: list[Row]) -> Row:
-    return next(r for r in rows if (r.times, r.median_s, r.way) == (row.times, row.median_s, "exponential"))
+    return next(r for r in rows if (r.times, r.median_s, r.strategy) == (row.times, row.median_s, "exponential"))
 
 
 def measure_part(quick: bool) -> Report:
-    """The table, each way's ratio to exponential backoff, and the targets."""
+    """The table, the ratios to exponential backoff, and the targets."""
     rows = measure(400 if quick else 4000, seed=1)
     table: list[dict[str, Value]] = []
     for row in rows:
@@ -145,7 +145,7 @@ def measure_part(quick: bool) -> Report:
         table.append(
             {
                 "generation times": f"{row.times}, {row.median_s:.0f} s",
-                "way": row.way,
+                "strategy": row.strategy,
                 "polls/job": row.polls,
                 "found p50 s": row.latency_p50_s,
                 "found p99 s": row.latency_p99_s,
@@ -156,11 +156,13 @@ def measure_part(quick: bool) -> Report:
         )
     targets = []
     for row in rows:
-        if row.way == "learnt" and row.times in ("stable", "bimodal"):
+        if row.strategy == "learned" and row.times in ("stable", "bimodal"):
             base, what = _base_of(row, rows), f"{row.times}, median {row.median_s:.0f} s"
             targets.append(Target(f"polls against exponential, {what}", row.polls / base.polls, "<=", 0.5))
             found = ratio(row.latency_p50_s, base.latency_p50_s)
             targets.append(Target(f"found p50 against exponential, {what}", found, "<=", 1.0))
-    notes = ["A simulation. Ratios: that row's figure over exponential backoff's (0.5 s, half as long again, to 60 s)."]
-    title = "Pacing: polls a job against the time until a finished video is found"
+    notes = [
+        "A simulation. Ratios: the row's figure divided by that of exponential backoff (0.5 s, factor 1.5, cap 60 s)."
+    ]
+    title = "Pacing: polls per job against the time until a finished video is found"
     return Report("pacing", [Table(title, tuple(table[0]), table)], targets, notes)

@@ -1,4 +1,4 @@
-"""The parts of the measurement, what each may take, and the child process in which one runs."""
+"""The benchmark parts, their time limits, and the child process that runs one."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bench.report import Report
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part: its module, whose `measure_part(quick)` gives a report, and its time limit in seconds."""
+    """A part: its module, whose `measure_part(quick)` returns a report, and its time limit in seconds."""
 
     name: str
     module: str
     limit_s: float
 
     def measure(self, quick: bool) -> Report:
-        """Run it here."""
+        """Run it in this process."""
         measure: Callable[[bool], Report] = import_module(self.module).measure_part
         return measure(quick)
 
@@ -35,11 +35,11 @@ PARTS = (
     Part("transfer", "bench.transfer", 180.0),
     Part("api", "bench.enqueue_load", 150.0),
 )
-"""The limits are for a machine that is far too busy; on a quiet one all of them take 15 minutes together."""
+"""The limits allow for a very busy machine; on a quiet one all parts together take 15 minutes."""
 
 
 def main(arguments: list[str]) -> None:
-    """`python -m bench.parts NAME FILE [quick]`: run a part and leave its report in a file."""
+    """`python -m bench.parts NAME FILE [quick]`: run a part and write its report to a file."""
     name, file, *rest = arguments
     part = next(part for part in PARTS if part.name == name)
     report = part.measure(rest == ["quick"])

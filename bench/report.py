@@ -1,4 +1,4 @@
-"""What a part hands back: rows, targets, notes; printed as a table, and kept as JSON."""
+"""The report of a part: rows, targets and notes, printed as a table and stored as JSON."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Value = float | int | str | None
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A figure that is to be reached, beside what was measured."""
+    """A measured figure and the value it should reach."""
 
     what: str
     measured: float | None
-    """None: it could not be measured."""
+    """None: not measured."""
     sign: Literal["<=", ">="]
     wanted: float
     unit: str = ""
@@ -27,23 +27,24 @@ class Target:
         return self.measured <= self.wanted if self.sign == "<=" else self.measured >= self.wanted
 
     def line(self) -> str:
-        """For people."""
-        found = "not measured" if self.measured is None else f"{shown(self.measured)}{self.unit}"
+        """One line of text."""
+        found = "not measured" if self.measured is None else f"{format_value(self.measured)}{self.unit}"
         sign = "≤" if self.sign == "<=" else "≥"
-        return f"{'✓' if self.reached else '✗'} {self.what}: {found} (wanted {sign} {shown(self.wanted)}{self.unit})"
+        mark = "✓" if self.reached else "✗"
+        return f"{mark} {self.what}: {found} (wanted {sign} {format_value(self.wanted)}{self.unit})"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows with the same columns; what is missing in a row is shown as a dash."""
+    """Rows with the same columns; a missing value is shown as a dash."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Mapping[str, Value]]
 
     def lines(self) -> list[str]:
-        """For people: the first column to the left, the others to the right."""
-        cells = [list(self.columns), *([shown(row.get(name)) for name in self.columns] for row in self.rows)]
+        """Lines of text: the first column left-aligned, the others right-aligned."""
+        cells = [list(self.columns), *([format_value(row.get(name)) for name in self.columns] for row in self.rows)]
         widths = [max(len(row[at]) for row in cells) for at in range(len(self.columns))]
         drawn = []
         for row in cells:
@@ -54,30 +55,30 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that one part measured."""
+    """All figures of one part."""
 
     part: str
     tables: Sequence[Table]
     targets: Sequence[Target] = ()
     notes: Sequence[str] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
-    """For the JSON alone, such as every single run."""
+    """Only in the JSON, such as every single run."""
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Lines of text."""
         blocks = [table.lines() for table in self.tables]
         blocks += [[target.line() for target in self.targets], [f"  {note}" for note in self.notes]]
         return [line for block in blocks if block for line in [*block, ""]]
 
     def to_json(self) -> dict[str, Any]:
-        """For programs; targets carry whether they are reached."""
+        """The report as JSON; each target has `reached`."""
         content = asdict(self)
         content["targets"] = [asdict(target) | {"reached": target.reached} for target in self.targets]
         return content
 
 
-def shown(value: Value) -> str:
-    """A number with as many digits as are worth reading."""
+def format_value(value: Value) -> str:
+    """A number rounded to about three significant digits."""
     if value is None:
         return "-"
     if isinstance(value, str):
@@ -88,11 +89,11 @@ def shown(value: Value) -> str:
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:
-    """The value below which so large a share lies, None of nothing."""
+    """The value below which this share of the values lies; None without values."""
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else None
 
 
 def ratio(one: float | None, other: float | None) -> float | None:
-    """How many times the other, None where it cannot be said."""
+    """`one` divided by `other`; None when either is missing or `other` is 0."""
     return one / other if one is not None and other else None

@@ -1,4 +1,4 @@
-"""Run the parts one after the other, each in a process of its own that is ended with all its servers at its limit."""
+"""Run the parts in sequence, each in its own process, which is killed with all its servers at its time limit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def run_part(part: Part, quick: bool) -> dict[str, Any]:
-    """One part: its report as JSON, or `{"part": …, "failed": why}`; what people read is printed."""
+    """Run one part and print its report; returns the report as JSON, or `{"part": …, "failed": reason}`."""
     total_s, stolen_s = host_cpu_s()
     began = time.monotonic()
     print(f"== {part.name} (at most {part.limit_s:.0f} s)", file=sys.stderr, flush=True)
@@ -33,36 +33,36 @@ def run_part(part: Part, quick: bool) -> dict[str, Any]:
     total_s, stolen_s = host_cpu_s()[0] - total_s, host_cpu_s()[1] - stolen_s
     found["seconds"] = round(time.monotonic() - began, 1)
     found["steal_share"] = round(stolen_s / (total_s or 1.0), 4)
-    took = f"{part.name} took {found['seconds']:.0f} s; the host kept {found['steal_share']:.1%} of the CPU for others."
-    print(f"  {took}\n", flush=True)
+    stolen = f"the host gave {found['steal_share']:.1%} of the CPU to other machines"
+    print(f"  {part.name} took {found['seconds']:.0f} s; {stolen}.\n", flush=True)
     return found
 
 
 def command_of(part: Part, file: Path, quick: bool) -> list[str]:
-    """What is run for a part."""
+    """The command that runs a part."""
     return [sys.executable, "-m", "bench.parts", part.name, str(file), *(["quick"] if quick else [])]
 
 
 def _in_child(part: Part, quick: bool, directory: Path) -> dict[str, Any]:
     file = directory / "report.json"
-    # All that it puts on disk lies in this directory, so that nothing stays behind when it has to be killed.
+    # All its files are in this directory, so that no file remains when it is killed.
     process = subprocess.Popen(
         command_of(part, file, quick),
         cwd=ROOT,
         env=clean_environ() | {"TMPDIR": str(directory)},
         start_new_session=True,
     )
-    why = ""
+    error = ""
     try:
         code = process.wait(part.limit_s)
-        why = f"it ended with {code}" if code != 0 else ""
+        error = f"it exited with {code}" if code != 0 else ""
     except subprocess.TimeoutExpired:
-        why = f"it did not end within {part.limit_s:.0f} s"
+        error = f"it did not finish within {part.limit_s:.0f} s"
     finally:
         _end(process)
-    if why or not file.is_file():
-        print(f"✗ {part.name} failed: {why or 'it left no report'}", flush=True)
-        return {"part": part.name, "failed": why or "it left no report"}
+    if error or not file.is_file():
+        print(f"✗ {part.name} failed: {error or 'it wrote no report'}", flush=True)
+        return {"part": part.name, "failed": error or "it wrote no report"}
     content = json.loads(file.read_text())
     print("\n".join(content["lines"]), flush=True)
     found: dict[str, Any] = content["json"]
@@ -70,7 +70,7 @@ def _in_child(part: Part, quick: bool, directory: Path) -> dict[str, Any]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of a part: workers fork, and forks do not die with their parent."""
+    """Kill the remaining processes of a part: workers fork, and forks survive their parent."""
     left = tree([process.pid])
     for one in left:
         with suppress(psutil.Error):
@@ -80,7 +80,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def run(parts: Sequence[Part], quick: bool, file: Path) -> int:
-    """Run these parts and write their figures to a file; 1 if one of them failed, whatever the figures are."""
+    """Run these parts and write their figures to a file. Returns 1 if a part failed; missed targets do not count."""
     results = {part.name: run_part(part, quick) for part in parts}
     machine = {"cpus": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
     memory_mib = round(psutil.virtual_memory().total / 2**20)

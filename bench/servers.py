@@ -1,4 +1,4 @@
-"""Real servers for measurements, in a directory that is removed at the end, and a simulated gateway."""
+"""Real servers for measurements in a temporary directory, and a simulated gateway."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ API_KEY = "sk-bench"
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Servers that are up."""
+    """The running servers."""
 
     directory: Path
     postgres: Postgres
@@ -42,19 +42,19 @@ class Servers:
     pids: Mapping[str, int]
 
     def database(self, name: str) -> str:
-        """A new, empty database: its URL."""
+        """Create an empty database; returns its URL."""
         self.drop(name)
         with psycopg.connect(self.postgres.url, autocommit=True) as conn:
             conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return f"{self.postgres.url.rpartition('/')[0]}/{name}"
 
     def drop(self, name: str) -> None:
-        """Remove a database, whoever uses it."""
+        """Drop a database, even when it has connections."""
         with psycopg.connect(self.postgres.url, autocommit=True) as conn:
             conn.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def allow_extension(self, name: str) -> None:
-        """Let `CREATE EXTENSION name` pass without doing anything: for who asks for one and uses nothing of it."""
+        """Make `CREATE EXTENSION name` succeed without effect, for a contender that requires but does not use it."""
         folder = self.directory / "extensions" / "extension"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.control").write_text("default_version = '1.0'\nrelocatable = true\n")
@@ -67,7 +67,7 @@ class Servers:
             conn.execute("SELECT pg_reload_conf()")
 
     def broker(self, number: int = 0) -> str:
-        """One of the broker's databases, emptied: its URL."""
+        """Empty one of the broker's databases; returns its URL."""
         url = f"{self.valkey.url.rpartition('/')[0]}/{number}"
         client: Any = redis.Redis.from_url(url)
         client.flushdb()
@@ -85,16 +85,16 @@ class Servers:
         )
 
     def bucket(self, name: str) -> Path:
-        """A new bucket: the directory whose files are its objects."""
+        """Create a bucket; returns the directory whose files are its objects."""
         self.store_client().create_bucket(Bucket=name)
         return self.s3.buckets / name
 
     def remove_bucket(self, name: str) -> None:
-        """Remove the bucket's files; the server forgets it within seconds."""
+        """Remove the bucket's files; the server notices within seconds."""
         shutil.rmtree(self.s3.buckets / name, ignore_errors=True)
 
     def store_environ(self) -> dict[str, str]:
-        """The keys of the store, as boto3 and aws read them."""
+        """The store's keys as the environment variables of boto3 and aws."""
         return {
             "AWS_ACCESS_KEY_ID": self.s3.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.s3.secret_access_key,
@@ -104,8 +104,8 @@ class Servers:
 
 
 @contextmanager
-def site(*, valkey: bool = True) -> Iterator[Servers]:
-    """PostgreSQL, Valkey and S3. Only from the main thread: the servers die with the thread that started them."""
+def run_servers(*, valkey: bool = True) -> Iterator[Servers]:
+    """Run PostgreSQL, Valkey and S3. Call from the main thread: the servers die with the thread that started them."""
     with tempfile.TemporaryDirectory(prefix="reelq-bench-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         servers = local_servers(directory, load_state(directory))
@@ -120,34 +120,34 @@ def site(*, valkey: bool = True) -> Iterator[Servers]:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A simulator that is up."""
+    """A running simulator."""
 
     url: str
     pid: int
 
     @property
     def base_url(self) -> str:
-        """What an account of it is configured with."""
+        """The `base_url` of an account."""
         return f"{self.url}/anyfast"
 
     def ledger(self) -> list[dict[str, Any]]:
-        """Every task it was asked for."""
+        """Every created task."""
         tasks: list[dict[str, Any]] = httpx.get(f"{self.url}/_sim/ledger?sha256=0", timeout=60).json()["tasks"]
         return tasks
 
     def queries(self) -> int:
-        """How often it was asked about tasks; a list of many of them counts once."""
+        """Number of queries; a list of several tasks counts once."""
         summary = httpx.get(f"{self.url}/_sim/ledger?summary=1", timeout=60).json()
         return sum(count for what, count in summary["requests"].items() if what.endswith((".query", ".list")))
 
     def reset(self) -> None:
-        """As just started."""
+        """Return to the state at the start."""
         httpx.post(f"{self.url}/_sim/reset", timeout=60).raise_for_status()
 
 
 @contextmanager
 def gateway(directory: Path, *options: str) -> Iterator[Gateway]:
-    """Run the simulator with these options of its own."""
+    """Run the simulator with these command-line options."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
 
@@ -168,7 +168,7 @@ def gateway(directory: Path, *options: str) -> Iterator[Gateway]:
 
 
 def clean_environ() -> dict[str, str]:
-    """Our environment without what would configure reelq, PostgreSQL or the store some other way."""
+    """This process's environment without variables that configure reelq, PostgreSQL or the store."""
     foreign = ("REELQ_", "PG", "AWS_", "BENCH_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     root = str(Path(__file__).parents[1])
@@ -179,7 +179,7 @@ def clean_environ() -> dict[str, str]:
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL a process that leads a session of its own, and all that it has started there."""
+    """SIGKILL a session leader and all processes of its session."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)

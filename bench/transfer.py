@@ -1,4 +1,4 @@
-"""From the gateway to the store: reelq's transfer worker beside rclone, curl with aws, and boto3."""
+"""Copies from the gateway to the store: reelq's transfer worker compared with rclone, curl with aws, and boto3."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from bench import competitors
-from bench.competitors import VENV, NoContenders
+from bench.competitors import VENV, NoCompetitors
 from bench.metering import CommandFailed, run
 from bench.report import Report, Table, Target, Value, ratio
 from bench.transfer_rig import BUCKET, Rig, rig, video_url
@@ -21,13 +21,13 @@ from producer.local.servers import wheels
 
 KIB, MIB = 2**10, 2**20
 RUN_S, SOFT_S = 60.0, 110.0
-COLUMNS = ("way", "size", "files", "MB/s", "CPU ms/file", "peak MiB", "MB/s ratio", "CPU ratio")
+COLUMNS = ("tool", "size", "files", "MB/s", "CPU ms/file", "peak MiB", "MB/s ratio", "CPU ratio")
 MORE_MEMORY_MIB = 64.0
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A size of video, how many are copied in a run, and how often that is done."""
+    """A video size, the number of files per run, and the number of runs."""
 
     label: str
     size_bytes: int
@@ -45,7 +45,7 @@ SIZES = (
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What one run took."""
+    """The figures of one run."""
 
     seconds: float
     cpu_s: float
@@ -54,7 +54,7 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Copy this video so many times."""
+    """Copy this video `files` times."""
 
     rig: Rig
     gateway: str
@@ -65,7 +65,7 @@ class Task:
         return self.rig.directory / f"{name}.log"
 
     def environ(self) -> dict[str, str]:
-        """Where the store is, for programs that are not ours."""
+        """The environment that configures the store for the other tools."""
         keys = self.rig.settings
         secret = keys.s3_secret_access_key.get_secret_value() if keys.s3_secret_access_key else ""
         store = {
@@ -82,21 +82,21 @@ class Task:
         return self.rig.environ | store | own | {f"BENCH_{name}": value for name, value in bench.items()}
 
 
-Way = Callable[[Task], Copied]
+Tool = Callable[[Task], Copied]
 
 
 def by_reelq(task: Task, **settings: str) -> Copied:
-    """The transfer worker's own code in a fresh process; what it reads and writes in the database is counted."""
+    """Run the transfer worker's code in a new process; its database access counts too."""
     task.rig.clear()
     task.rig.enqueue(task.url, task.files)
-    said = task.rig.run_worker(task.gateway, **settings)
-    if said["succeeded"] != task.files:
-        raise CommandFailed(f"{said['succeeded']} of {task.files} videos were copied")
-    return Copied(said["took_s"], said["cpu_s"] + said["decoder_cpu_s"], said["peak_bytes"])
+    result = task.rig.run_worker(task.gateway, **settings)
+    if result["succeeded"] != task.files:
+        raise CommandFailed(f"only {result['succeeded']} of {task.files} videos were copied")
+    return Copied(result["took_s"], result["cpu_s"] + result["decoder_cpu_s"], result["peak_bytes"])
 
 
 def by_rclone(task: Task) -> Copied:
-    """One rclone for all files, four at once as it does by itself."""
+    """Run one rclone for all files, with its default of four at once."""
     listed = task.rig.directory / "urls.csv"
     listed.write_text("".join(f"{task.url},videos/{number}.mp4\n" for number in range(task.files)))
     command = [str(wheels.rclone()), "copyurl", "--config", "", "--urls", str(listed), f"BENCH:{BUCKET}"]
@@ -105,7 +105,7 @@ def by_rclone(task: Task) -> Copied:
 
 
 def by_aws(task: Task) -> Copied:
-    """`curl | aws s3 cp -`, one after the other."""
+    """Run `curl | aws s3 cp -` for one file after the other."""
     target = f"s3://{BUCKET}/videos/$n.mp4"
     line = f'curl -sSf "$BENCH_URL" | "{VENV}/bin/aws" --endpoint-url "$BENCH_S3_ENDPOINT" s3 cp - "{target}"'
     script = f"set -euo pipefail; for n in $(seq {task.files}); do {line}; done"
@@ -114,19 +114,19 @@ def by_aws(task: Task) -> Copied:
 
 
 def by_boto3(task: Task) -> Copied:
-    """`upload_fileobj` of a streamed answer, eight threads."""
+    """Run `upload_fileobj` of a streamed response in eight threads."""
     command = [str(VENV / "bin" / "python"), "-m", "bench.contenders", "uploads", "copies", str(task.files)]
     ran = run(command, task.environ(), task.log("boto3"), RUN_S)
-    said: dict[str, Any] = json.loads(ran.output)
-    return Copied(said["took_s"], said["cpu_s"], ran.peak_bytes)
+    result: dict[str, Any] = json.loads(ran.output)
+    return Copied(result["took_s"], result["cpu_s"], ran.peak_bytes)
 
 
 def without_poster(task: Task) -> Copied:
-    """As `by_reelq`, the bytes and their record alone."""
+    """Run `by_reelq` without posters."""
     return by_reelq(task, REELQ_POSTER="false")
 
 
-WAYS: dict[str, Way] = {
+TOOLS: dict[str, Tool] = {
     "reelq": by_reelq,
     "reelq, poster=false": without_poster,
     "rclone copyurl": by_rclone,
@@ -134,28 +134,28 @@ WAYS: dict[str, Way] = {
     "curl | aws s3 cp -": by_aws,
 }
 AWS_FILES = 1
-"""It starts anew for every file, which takes a second; more of them would say nothing more."""
+"""It starts a new process for every file, which takes a second; more files would not change the figures."""
 
 
 def measure_size(
-    servers: Rig, size: Size, ways: dict[str, Way], notes: list[str], until: float
+    servers: Rig, size: Size, tools: dict[str, Tool], notes: list[str], until: float
 ) -> dict[str, tuple[int, Copied]]:
-    """Every way in turns: how many files, and the medians. What has not begun at `until` is left out."""
+    """Run every tool in rounds; returns its number of files and its medians. No run starts after `until`."""
     if size.size_bytes > 8 * MIB:
-        ways = {name: way for name, way in ways.items() if way is not without_poster}
-    runs: dict[str, list[Copied]] = {name: [] for name in ways}
-    files = {name: min(size.files, AWS_FILES) if way is by_aws else size.files for name, way in ways.items()}
+        tools = {name: tool for name, tool in tools.items() if tool is not without_poster}
+    runs: dict[str, list[Copied]] = {name: [] for name in tools}
+    files = {name: min(size.files, AWS_FILES) if tool is by_aws else size.files for name, tool in tools.items()}
     skipped: set[str] = set()
     bucket = servers.bucket_directory
     with servers.gateway(size.size_bytes) as gateway:
         url = video_url(gateway)
         for _ in range(size.rounds):
-            for name, way in ways.items():
+            for name, tool in tools.items():
                 if time.monotonic() > until:
                     skipped.add(name)
                     continue
                 try:
-                    runs[name].append(way(Task(servers, gateway, url, files[name])))
+                    runs[name].append(tool(Task(servers, gateway, url, files[name])))
                     _check(bucket, size.size_bytes, files[name])
                 except (CommandFailed, OSError) as exc:
                     notes.append(f"{name}, {size.label}: {str(exc)[:300]}")
@@ -163,14 +163,14 @@ def measure_size(
                     _empty(bucket)
                 print(f"  {size.label} {name}", file=sys.stderr, flush=True)
     if skipped:
-        notes.append(f"{size.label}: for want of time fewer or no runs of {', '.join(sorted(skipped))}.")
+        notes.append(f"{size.label}: fewer or no runs of {', '.join(sorted(skipped))} because of the time limit.")
     return {name: (files[name], _medians(found)) for name, found in runs.items() if found}
 
 
 def _check(bucket: Path, size_bytes: int, files: int) -> None:
     sizes = [path.stat().st_size for path in bucket.rglob("*.mp4")]
     if sizes != [size_bytes] * files:
-        raise CommandFailed(f"{len(sizes)} videos are in the bucket, not {files} of {size_bytes} bytes")
+        raise CommandFailed(f"the bucket has {len(sizes)} videos instead of {files} of {size_bytes} bytes")
 
 
 def _empty(bucket: Path) -> None:
@@ -185,15 +185,15 @@ def _medians(runs: list[Copied]) -> Copied:
 
 
 def rows_of(found: dict[str, dict[str, tuple[int, Copied]]]) -> list[dict[str, Value]]:
-    """By size, then by way; ratios are reelq's figure (without a poster, as the others have none) over that row's."""
+    """Rows by size and tool. Ratios are reelq's figure (without posters, as the others have none) over the row's."""
     rows: list[dict[str, Value]] = []
     size_of = {size.label: size.size_bytes for size in SIZES}
-    for label, ways in found.items():
-        own = ways.get("reelq, poster=false") or ways.get("reelq")
+    for label, tools in found.items():
+        own = tools.get("reelq, poster=false") or tools.get("reelq")
         own_row = own and _figures(size_of[label], *own)
-        for name, (files, one) in ways.items():
+        for name, (files, one) in tools.items():
             row = _figures(size_of[label], files, one)
-            line: dict[str, Value] = {"way": name, "size": label, "files": files, **row}
+            line: dict[str, Value] = {"tool": name, "size": label, "files": files, **row}
             if own_row:
                 line["MB/s ratio"] = ratio(own_row["MB/s"], row["MB/s"])
                 line["CPU ratio"] = ratio(own_row["CPU ms/file"], row["CPU ms/file"])
@@ -210,10 +210,10 @@ def _figures(size_bytes: int, files: int, one: Copied) -> dict[str, float]:
 
 
 def targets_of(rows: list[dict[str, Value]]) -> list[Target]:
-    """What the rows are to show."""
+    """The targets, with the measured figures of the rows."""
 
-    def value(way: str, size: str, column: str) -> float | None:
-        found = next((row.get(column) for row in rows if (row["way"], row["size"]) == (way, size)), None)
+    def value(tool: str, size: str, column: str) -> float | None:
+        found = next((row.get(column) for row in rows if (row["tool"], row["size"]) == (tool, size)), None)
         return float(found) if isinstance(found, int | float) else None
 
     targets = [
@@ -230,25 +230,25 @@ def targets_of(rows: list[dict[str, Value]]) -> list[Target]:
 
 def measure_part(quick: bool) -> Report:
     """The table and the targets."""
-    notes = ["reelq also checks that it is an MP4, takes its SHA-256, and keeps its books in PostgreSQL."]
-    ways = dict(WAYS)
+    notes = ["reelq also checks that the file is an MP4, computes its SHA-256, and updates PostgreSQL."]
+    tools = dict(TOOLS)
     try:
         competitors.ensure_environment()
-    except NoContenders as exc:
-        notes.append(f"No boto3 and no aws: {exc}")
-        del ways["boto3 upload_fileobj"], ways["curl | aws s3 cp -"]
-    if shutil.which("curl") is None and "curl | aws s3 cp -" in ways:
-        del ways["curl | aws s3 cp -"]
-        notes.append("curl is not installed here, so that row is missing.")
+    except NoCompetitors as exc:
+        notes.append(f"Without boto3 and aws: {exc}")
+        del tools["boto3 upload_fileobj"], tools["curl | aws s3 cp -"]
+    if shutil.which("curl") is None and "curl | aws s3 cp -" in tools:
+        del tools["curl | aws s3 cp -"]
+        notes.append("Without the row of curl and aws: curl is not installed.")
     found = {}
     until = time.monotonic() + SOFT_S
     with rig() as servers:
         free = shutil.disk_usage(servers.directory).free
         for size in SIZES[:2] if quick else SIZES:
             if free < 4 * size.size_bytes:
-                notes.append(f"{size.label}: left out, the disk has only {free / 2**30:.1f} GiB.")
+                notes.append(f"{size.label}: skipped, because only {free / 2**30:.1f} GiB of disk space are free.")
                 continue
-            found[size.label] = measure_size(servers, size, ways, notes, until)
+            found[size.label] = measure_size(servers, size, tools, notes, until)
     rows = rows_of(found)
     title = "Transfer: copies from the gateway to the store"
     return Report("transfer", [Table(title, COLUMNS, rows)], [] if quick else targets_of(rows), notes)

@@ -1,6 +1,7 @@
-"""Real servers, a simulated gateway and a worker process of its own, to measure what transfers cost.
+"""Real servers, a simulated gateway and a separate worker process, to measure the cost of transfers.
 
-The measured process runs the `worker.transfer` task as a Celery worker would, four batches at once, without the broker.
+The measured process runs the code of the `worker.transfer` task as a Celery worker would, four batches at once, without
+a broker.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ SELECT %(id)s, '{"prompt": "a lighthouse at dusk", "duration": 5}', 'x', '{anyfa
 
 @dataclass(frozen=True, slots=True)
 class Rig:
-    """Servers that are up, and the environment that leads to them."""
+    """The running servers, and the environment and settings that configure reelq for them."""
 
     environ: dict[str, str]
     settings: Settings
@@ -55,38 +56,38 @@ class Rig:
 
     @contextmanager
     def gateway(self, video_bytes: int) -> Iterator[str]:
-        """A simulator whose videos are exactly so large, and ready at once: its address."""
+        """Run a simulator whose videos have this size and are ready at once; yields its URL."""
         options = ("--video-bytes", str(video_bytes), "--time", "fixed", "--median-seconds", "0")
         with simulated_gateway(self.directory, *options) as url:
             yield url
 
     @property
     def bucket_directory(self) -> Path:
-        """Whose files are the objects."""
+        """The directory whose files are the bucket's objects."""
         return self.directory / "s3" / "buckets" / BUCKET
 
     def enqueue(self, url: str, count: int) -> None:
-        """Jobs whose video, the same for all, is ready to be copied."""
+        """Insert jobs in state `transferring`, all with the same video URL."""
         with connect(self.settings.require_database_url()) as conn:
             conn.cursor().executemany(_INSERT, [{"id": new_job_id(), "url": url} for _ in range(count)])
 
     def clear(self) -> None:
-        """Forget all jobs."""
+        """Delete all jobs."""
         with connect(self.settings.require_database_url()) as conn:
             conn.execute("DELETE FROM jobs")
 
     def run_worker(self, gateway: str, **settings: str) -> dict[str, Any]:
-        """Let a fresh process copy all that is there; what it says of itself."""
+        """Run a new process that copies all videos; returns its figures."""
         account = {"name": "sim", "gateway": "anyfast", "base_url": f"{gateway}/anyfast", "api_key": "sk-bench"}
         environ = self.environ | {"REELQ_ACCOUNTS": json.dumps([account])} | settings
         ran = run([sys.executable, "-m", "bench.transfer_rig"], environ, self.directory / "transfer.log", RUN_S)
-        said: dict[str, Any] = json.loads(ran.output.strip().splitlines()[-1])  # what it logs comes before
-        return said | {"peak_bytes": ran.peak_bytes}
+        result: dict[str, Any] = json.loads(ran.output.strip().splitlines()[-1])  # log lines come first
+        return result | {"peak_bytes": ran.peak_bytes}
 
 
 @contextmanager
 def simulated_gateway(directory: Path, *options: str) -> Iterator[str]:
-    """A simulator in a process of its own: its address."""
+    """Run a simulator in a separate process; yields its URL."""
     port_file = directory / "port"
     command = [sys.executable, "-m", "simulator", "--port-file", str(port_file), *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -94,7 +95,7 @@ def simulated_gateway(directory: Path, *options: str) -> Iterator[str]:
         until = time.monotonic() + START_S
         while not (port_file.exists() and port_file.read_text().strip()):
             if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError("the simulator has not started")
+                raise RuntimeError("the simulator did not start")
             time.sleep(0.05)
         yield f"http://127.0.0.1:{port_file.read_text().strip()}"
     finally:
@@ -104,7 +105,7 @@ def simulated_gateway(directory: Path, *options: str) -> Iterator[str]:
 
 
 def video_url(gateway: str) -> str:
-    """The address of a video that is ready."""
+    """The URL of a finished video."""
     headers = {"Authorization": "Bearer sk-bench"}
     body = {"model": "seedance", "content": [{"type": "text", "text": "a lighthouse at dusk"}], "resolution": "480p"}
     base = f"{gateway}/anyfast/v1/video/generations"
@@ -112,13 +113,15 @@ def video_url(gateway: str) -> str:
         task = client.post(base, json=body).raise_for_status().json()["task_id"]
         shown = client.get(f"{base}/{task}").raise_for_status().json()
         url: str = shown["data"]["result_url"]
-        client.get(url, headers={"Range": "bytes=0-1"}).raise_for_status()  # encodes it, once for all
+        client.get(
+            url, headers={"Range": "bytes=0-1"}
+        ).raise_for_status()  # encode the video now, before the measurement
     return url
 
 
 @contextmanager
 def rig() -> Iterator[Rig]:
-    """PostgreSQL and S3 in a directory that is removed at the end."""
+    """Run PostgreSQL and S3 in a temporary directory."""
     with tempfile.TemporaryDirectory(prefix="reelq-bench-") as name:
         directory = Path(name)
         servers = local_servers(directory, load_state(directory), valkey=False)
@@ -136,12 +139,12 @@ def rig() -> Iterator[Rig]:
                 "REELQ_S3_ACCESS_KEY_ID": servers.s3.access_key_id,
                 "REELQ_S3_SECRET_ACCESS_KEY": servers.s3.secret_access_key,
             }
-            kept = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
-            yield Rig(kept | own, load_settings(directory, own), directory)
+            inherited = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
+            yield Rig(inherited | own, load_settings(directory, own), directory)
 
 
 def _work() -> dict[str, Any]:
-    """Copy all there is and say what it took; seconds, bytes, milliseconds a job."""
+    """Copy all videos; returns the figures of this process in seconds and bytes."""
     runtime = Runtime(load_settings())
     install(runtime)
     runtime.objects.ensure_bucket()

@@ -1,4 +1,4 @@
-"""Wait for something, not longer than allowed."""
+"""Wait for a condition, with a time limit."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 
 class NotInTime(Exception):
-    """What was waited for did not happen; the text names it."""
+    """A condition was not met in time; the text names it."""
 
 
 def wait_for(what: str, condition: Callable[[], bool], timeout_s: float, step_s: float = 0.1) -> None:
-    """Come back as soon as the condition holds.
+    """Return as soon as the condition holds.
 
     Raises:
-        NotInTime: it did not, in so long a time.
+        NotInTime: it did not hold within `timeout_s`.
     """
     until = time.monotonic() + timeout_s
     while not condition():
@@ -24,10 +24,10 @@ def wait_for(what: str, condition: Callable[[], bool], timeout_s: float, step_s:
 
 
 def wait_to_reach(wanted: int, count: Callable[[], int], stall_s: float, timeout_s: float) -> None:
-    """Come back as soon as the count has reached what is wanted.
+    """Return as soon as the count reaches `wanted`.
 
     Raises:
-        NotInTime: it did not in so long a time, or has not grown for `stall_s`.
+        NotInTime: it did not within `timeout_s`, or it did not grow for `stall_s`.
     """
     began = grew = time.monotonic()
     best = 0

@@ -1,1 +1,1 @@
-"""The demonstration: a small campaign through the whole system, on one machine. Not a part of the runtime wheel."""
+"""The demo: a small campaign through the whole system on one machine. It is not part of the runtime wheel."""

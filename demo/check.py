@@ -1,4 +1,4 @@
-"""Whether a finished job's video is what was asked for: its bytes, that it plays, its size, length and sound."""
+"""Check a finished job's video against its request: bytes, playability, size, length and sound."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DURATION_TOLERANCE_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """What was found on decoding a video whole. `poster` is the first frame."""
+    """The properties of a completely decoded video. `poster` is the first frame."""
 
     width: int
     height: int
@@ -35,7 +35,7 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A job, its video (None when there is none that decodes), and what is wrong with it."""
+    """A job, its video (None when it cannot be decoded), and its problems."""
 
     job: JobView
     video: Video | None
@@ -43,7 +43,7 @@ class Checked:
 
 
 def check_job(job: JobView, objects: Objects, target: Path) -> Checked:
-    """Fetch the job's video from the bucket to a file and compare it with the row and with what was asked for.
+    """Copy the job's video from the bucket to `target`, and compare it with the row and with the request.
 
     Raises:
         StoreUnavailable: the bucket does not answer.

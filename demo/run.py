@@ -1,4 +1,4 @@
-"""The demonstration: a small campaign through the whole system, every video checked, and a contact sheet."""
+"""The demo: run a small campaign through the whole system, check every video, write a contact sheet."""
 
 from __future__ import annotations
 
@@ -29,23 +29,25 @@ CAMPAIGN_FILE = Path(__file__).parents[1] / "examples" / "demo.jsonl"
 
 
 def run_demo(data_dir: Path | None, *, keep: bool) -> int:
-    """Run the demonstration and give the exit code: 0 if every video is there and right, else 1.
+    """Run the demo; returns the exit status: 0 if every video is stored and correct, else 1.
 
     `keep` leaves the stack running.
 
     Raises:
-        StackError: the local servers cannot be started.
-        InvalidInput: the campaign file is not there.
+        StackError: the local servers cannot start.
+        InvalidInput: the campaign file is missing.
     """
     if not CAMPAIGN_FILE.is_file():
-        raise InvalidInput([Problem("", "is missing; the demonstration runs from the repository")], str(CAMPAIGN_FILE))
+        raise InvalidInput(
+            [Problem("", "is missing; run the demo from a checkout of the repository")], str(CAMPAIGN_FILE)
+        )
     began = time.monotonic()
     directory = choose_directory(data_dir)
     stack = start_demo_stack(directory, keep=keep)
     stay = False
     try:
-        with _telling("starting the stack") as tell:
-            stack.wait_ready(tell=tell)
+        with _progress_line("starting the stack") as report:
+            stack.wait_ready(report=report)
         found = stack.content()
         parts = len(found["processes"])
         _done("stack", f"{parts} processes ready in {duration(time.monotonic() - began)}, in {_short(directory)}")
@@ -55,15 +57,15 @@ def run_demo(data_dir: Path | None, *, keep: bool) -> int:
         if not stay:
             stack.stop()
     if keep:
-        _say_links(found, directory, stack.supervisor.pid)
+        _print_links(found, directory, stack.supervisor.pid)
     else:
-        _done("stopped", f"after {duration(time.monotonic() - began)} in all")
+        _done("stopped", f"after {duration(time.monotonic() - began)} in total")
     return 0 if good else 1
 
 
 def _run_campaign(directory: Path) -> bool:
-    """Enqueue, wait, check, write the sheet; whether every video is right."""
-    # Not what is configured around us: a demonstration must never reach an account that costs money.
+    """Enqueue the jobs, wait, check the videos, write the contact sheet; True if every video is correct."""
+    # Ignore the user's configuration: the demo must never use an account that costs money.
     settings = load_settings(directory, environ={"REELQ_CONFIG": str(directory.absolute() / "demo.toml")})
     name = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     results = directory / "demo" / name
@@ -92,9 +94,9 @@ def _run_campaign(directory: Path) -> bool:
 
 def _check(jobs: Sequence[JobView], objects: Objects, target: Path) -> list[Checked]:
     checked = []
-    with _telling("checking the videos") as tell:
+    with _progress_line("checking the videos") as report:
         for number, job in enumerate(jobs, 1):
-            tell(f"{number} of {len(jobs)}")
+            report(f"{number} of {len(jobs)}")
             checked.append(check_job(job, objects, target / f"{number:02}.mp4"))
     return checked
 
@@ -133,7 +135,7 @@ def _card(item: Checked, link: str) -> Card:
     )
 
 
-def _say_links(stack: dict[str, Any], directory: Path, pid: int) -> None:
+def _print_links(stack: dict[str, Any], directory: Path, pid: int) -> None:
     _line("left running:")
     for name, key in (("API", "api"), ("Flower", "flower"), ("simulator", "simulator")):
         if stack.get(key):
@@ -147,8 +149,8 @@ def _line(text: str) -> None:
 
 
 @contextmanager
-def _telling(what: str) -> Iterator[Callable[[str], None]]:
-    """A line that changes while something goes on, on a terminal only."""
+def _progress_line(what: str) -> Iterator[Callable[[str], None]]:
+    """Show a line of progress; only on a terminal."""
     if not sys.stderr.isatty():
         yield lambda _text: None
         return
@@ -164,7 +166,7 @@ def _done(step: str, text: str, *, good: bool = True) -> None:
 
 
 def _short(path: Path) -> str:
-    """A path as one would type it here."""
+    """The path relative to the current directory if possible."""
     try:
         return str(path.absolute().relative_to(Path.cwd()))
     except ValueError:

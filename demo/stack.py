@@ -1,4 +1,4 @@
-"""The stack that the demonstration runs on: local servers and the simulator, whatever else is configured here."""
+"""The stack of the demo: local servers and the simulator, without the user's configuration."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ from producer.local.private_file import private_directory
 from storage.settings import DEFAULT_DATA_DIR, STACK_FILE
 
 _MARK = "demo.toml"
-_MARK_TEXT = (
-    "# Left empty on purpose: the demonstration uses no account, so the simulator generates and nothing costs money.\n"
-)
+_MARK_TEXT = "# Empty on purpose: without an account the demo uses the simulator, which costs nothing.\n"
 
 
 def choose_directory(given: Path | None) -> Path:
-    """Where the demonstration lives: what was given, `./.reelq` if it is new or an earlier demonstration's and nothing
-    runs in it, else a temporary directory.
+    """The data directory of the demo: `given`; else `./.reelq`, if it is new or an earlier demo's and no stack runs in
+    it; else a temporary directory.
 
     Raises:
         StackError: a stack already runs in the given directory.
     """
     if given is not None:
         if (given / STACK_FILE).exists():
-            raise StackError(f"a stack runs in {given} already; stop it, or give another --data-dir")
+            raise StackError(f"a stack runs in {given} already; stop it, or choose another --data-dir")
         return private_directory(given)
     usual = Path(DEFAULT_DATA_DIR)
     try:
@@ -38,8 +36,8 @@ def choose_directory(given: Path | None) -> Path:
 
 
 def start_demo_stack(directory: Path, *, keep: bool) -> BackgroundStack:
-    """Start a stack that knows nothing of what is configured here. With `keep` it outlives us; otherwise it stops when
-    we end, however we do.
+    """Start a stack without the user's configuration. With `keep` it outlives this process; otherwise it stops when
+    this process ends for any reason.
 
     Raises:
         StackError: the directory cannot be written.

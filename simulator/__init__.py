@@ -1,1 +1,1 @@
-"""A gateway to practise against: every dialect, faults on demand, real MP4s. It imports nothing else of ours."""
+"""A simulated gateway: every dialect, faults on demand, real MP4s. It imports no other package of this repository."""

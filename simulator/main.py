@@ -1,4 +1,4 @@
-"""Start a simulator: from the command line, from another command, or in a thread of a test."""
+"""Start a simulator from the command line, from another command, or in a thread of a test."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["SimulatorOptions", "main", "run", "running"]
 
 
 def run(options: SimulatorOptions) -> None:
-    """Serve until SIGTERM or Ctrl-C; prints one line with the URL when ready.
+    """Serve until SIGTERM or Ctrl-C. Print one line with the URL when ready.
 
     Raises:
         OSError: the port is taken, or a file cannot be read or written.
-        ValueError: a fault rule that cannot be armed.
+        ValueError: a fault rule is invalid.
     """
     asyncio.run(_serve(options))
 
 
 def main(arguments: Sequence[str] | None = None, *, prog: str = "python -m simulator") -> int:
-    """The command `python -m simulator`, or whatever `prog` calls it; 2 when it cannot start."""
+    """Run the command line; `prog` is the command's name in its help. Returns 0, or 2 when it cannot start."""
     parser = _parser(prog)
     given: dict[str, Any] = {
         name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None, *, prog: str = "python -m simul
 
 @contextlib.contextmanager
 def running(options: SimulatorOptions) -> Iterator[str]:
-    """A simulator in a thread of this process; gives its URL."""
+    """Run a simulator in a thread of this process; yields its URL."""
     ready: list[str | BaseException] = []
     started = threading.Event()
     stops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -83,7 +83,7 @@ async def _serve(
     ready: list[str | BaseException] | None = None,
     started: threading.Event | None = None,
 ) -> None:
-    from simulator.server.http import Simulator  # here, so that asking for the options costs nothing
+    from simulator.server.http import Simulator  # here, so that importing the options does not load the server
 
     simulator = Simulator(options)
     try:
@@ -106,32 +106,38 @@ async def _serve(
 
 
 def _write_port(path: Path, url: str) -> None:
-    """Whole or not at all: whoever waits for the file never reads half a number."""
-    waiting = path.with_name(f".{path.name}.{os.getpid()}")
-    waiting.write_text(url.rpartition(":")[2] + "\n")
-    waiting.replace(path)
+    """Write a temporary file and rename it, so that a reader never sees half a number."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(url.rpartition(":")[2] + "\n")
+    temporary.replace(path)
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=prog, description="A gateway to practise against.")
+    parser = argparse.ArgumentParser(prog=prog, description="Run a simulated Seedance gateway for rehearsals.")
     parser.add_argument("--host")
-    parser.add_argument("--port", type=int, help="0 (the default): any free port")
-    parser.add_argument("--port-file", type=Path, help="write the port here when ready")
-    parser.add_argument("--public-url", help="where clients reach the files, if not as they reached us")
-    parser.add_argument("--seed", type=int, help="same seed, same generation times and faults")
-    parser.add_argument("--time", choices=("lognormal", "fixed", "bimodal"))
-    parser.add_argument("--median-seconds", type=float, help="of a generation (default 3)")
-    parser.add_argument("--sigma", type=float, help="of its logarithm (default 0.35)")
-    parser.add_argument("--slow-seconds", type=float, help="bimodal: median of the slow ones (default 20)")
-    parser.add_argument("--slow-share", type=float, help="bimodal: their share (default 0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (default 0: any free port)")
+    parser.add_argument("--port-file", type=Path, help="write the port to this file when ready")
+    parser.add_argument("--public-url", help="base URL of the file links (default: as the client reached us)")
+    parser.add_argument("--seed", type=int, help="the same seed gives the same generation times and faults")
+    parser.add_argument(
+        "--time",
+        choices=("lognormal", "fixed", "bimodal"),
+        help="distribution of generation times (default lognormal)",
+    )
+    parser.add_argument("--median-seconds", type=float, help="median generation time (default 3)")
+    parser.add_argument("--sigma", type=float, help="sigma of the logarithm of the time (default 0.35)")
+    parser.add_argument("--slow-seconds", type=float, help="bimodal: median of the slow tasks (default 20)")
+    parser.add_argument("--slow-share", type=float, help="bimodal: share of slow tasks (default 0.1)")
     parser.add_argument("--faults", type=Path, help="JSON or TOML file of fault rules")
-    parser.add_argument("--journal", type=Path, help="keep created tasks here across restarts")
-    parser.add_argument("--url-seconds", type=int, help="life of a video URL (default 86400)")
-    parser.add_argument("--video-bytes", type=int, help="exact size of every video")
-    parser.add_argument("--requests-per-minute", type=int, help="creates per account")
-    parser.add_argument("--max-in-flight", type=int, help="unfinished tasks per account")
-    parser.add_argument("--api-key", dest="api_keys", action="append", help="accept this key only (repeatable)")
-    parser.add_argument("--asset-seconds", type=float, help="from an asset's upload to Active (default 1)")
-    parser.add_argument("--strict-assets", action="store_true", default=None, help="refuse unknown asset:// references")
-    parser.add_argument("--callback-host", dest="callback_hosts", action="append", help="allow callbacks to this host")
+    parser.add_argument("--journal", type=Path, help="keep tasks in this file across restarts")
+    parser.add_argument("--url-seconds", type=int, help="lifetime of a video URL (default 86400)")
+    parser.add_argument("--video-bytes", type=int, help="exact size of every video in bytes")
+    parser.add_argument("--requests-per-minute", type=int, help="limit on creates per account")
+    parser.add_argument("--max-in-flight", type=int, help="limit on unfinished tasks per account")
+    parser.add_argument("--api-key", dest="api_keys", action="append", help="accept only this key (repeatable)")
+    parser.add_argument("--asset-seconds", type=float, help="time from upload to Active (default 1)")
+    parser.add_argument("--strict-assets", action="store_true", default=None, help="reject unknown asset:// references")
+    parser.add_argument(
+        "--callback-host", dest="callback_hosts", action="append", help="allow callbacks to this host (repeatable)"
+    )
     return parser

@@ -1,4 +1,4 @@
-"""What a simulator can be started with."""
+"""The options of a simulator."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class SimulatorOptions:
-    """Everything has a default that suits a rehearsal on one machine."""
+    """All defaults suit a rehearsal on one machine."""
 
     host: str = "127.0.0.1"
     port: int = 0
-    """0: any free port; the line printed at the start and `port_file` tell which."""
+    """0: any free port. The startup line and `port_file` give the port in use."""
     port_file: Path | None = None
     public_url: str | None = None
-    """Where clients reach the files, None: the host and port the client itself used."""
+    """Base URL of the file links. None: the host and port the client used."""
     seed: int | None = None
-    """Same seed, same draws of generation times and faults. None: the journal's, else drawn anew at each start."""
+    """The same seed gives the same generation times and faults. None: the journal's seed, else a random one."""
     time: TimeKind = "lognormal"
     median_seconds: float = 3.0
     sigma: float = 0.35
-    """Of the logarithm, for `lognormal` and for each half of `bimodal`."""
+    """Sigma of the logarithm, for `lognormal` and for each half of `bimodal`."""
     slow_seconds: float = 20.0
     """Median of the slow tasks of `bimodal`."""
     slow_share: float = 0.1
     """Share of slow tasks of `bimodal`, 0 to 1."""
     faults: Path | None = None
-    """A JSON or TOML file of fault rules, armed from the start."""
+    """A JSON or TOML file of fault rules, active from the start."""
     journal: Path | None = None
-    """Where created tasks are kept, so that a restarted simulator still knows them. None: only in memory."""
+    """The file that keeps created tasks across restarts. None: tasks are in memory only."""
     url_seconds: int = DAY_S
-    """How long a video URL lives."""
+    """Lifetime of a video URL."""
     video_bytes: int | None = None
-    """Exact size of every video, None: as it comes out of the encoder, with a title card of its own."""
+    """Exact size of every video in bytes. None: the encoder's size, and each video starts with a title card."""
     requests_per_minute: int | None = None
-    """Creates per account, None: no limit."""
+    """Limit on creates per account. None: no limit."""
     max_in_flight: int | None = None
-    """Unfinished tasks per account, None: no limit."""
+    """Limit on unfinished tasks per account. None: no limit."""
     api_keys: frozenset[str] = field(default_factory=frozenset)
-    """The keys that are accepted, empty: any."""
+    """Accepted API keys. Empty: any key."""
     asset_seconds: float = 1.0
-    """From the upload of an asset to Active."""
+    """Time from the upload of an asset to Active."""
     strict_assets: bool = False
-    """Refuse `asset://` references that were never created here."""
+    """Reject `asset://` references that were not created here."""
     callback_hosts: frozenset[str] = field(default_factory=frozenset)
-    """Hosts beside loopback that callbacks may be sent to."""
+    """Hosts that may receive callbacks, in addition to loopback."""
     clock: Callable[[], float] = time_now
-    """Seconds since the epoch. Generations, links and limits follow it; a test gives one that it moves by itself."""
+    """Returns seconds since the epoch. Generations, links and limits follow it; tests pass a clock they control."""
 
     def __post_init__(self) -> None:
         _within("port", self.port, 0, 65_535)

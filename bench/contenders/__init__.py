@@ -1,4 +1,4 @@
-"""What a user would otherwise write: the same work on other job queues, one file each.
+"""The alternatives to reelq: the same work on other job queues, one file each.
 
-They run in an environment of their own (`.venv-bench`) and import nothing of reelq's.
+They run in a separate environment (`.venv-bench`) and import nothing from reelq.
 """

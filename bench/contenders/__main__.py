@@ -1,6 +1,6 @@
 """Run a step of a contender: `python -m bench.contenders MODULE prepare | work | enqueue COUNT`.
 
-The module is imported under its own name, from which most libraries make the names of their tasks.
+The module is imported under its own name, because most libraries derive the names of tasks from it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The three steps of a job on aiohttp: submit, ask, copy. boto3 uploads in a thread, or the PUT is signed by hand."""
+"""The three steps of a job on aiohttp: submit, ask, copy. boto3 uploads in a thread, or a hand-signed PUT does."""
 
 # mypy: ignore-errors
 # Its libraries are installed in the contenders' environment, not in ours.
@@ -18,24 +18,24 @@ from botocore.awsrequest import AWSRequest
 from bench.contenders import settings, work
 
 BY_HAND = os.environ.get("BENCH_UPLOAD") == "by-hand"
-"""Sign and send the PUT on the same client: quicker than boto3, and more to write."""
+"""Sign the PUT here and send it with the same client: faster than boto3, but more code."""
 
 
 def open_session() -> aiohttp.ClientSession:
-    """One client for the life of the process."""
+    """One client for the lifetime of the process."""
     connector = aiohttp.TCPConnector(limit=100)
     return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=work.TIMEOUT_S))
 
 
 async def submit(session: aiohttp.ClientSession, number: int) -> str:
-    """Start a generation; gives the gateway's task id."""
+    """Start a generation; returns the gateway's task id."""
     async with session.post(settings.CREATE_URL, json=settings.body(number), headers=settings.HEADERS) as response:
         response.raise_for_status()
         return (await response.json())["id"]
 
 
 async def ask(session: aiohttp.ClientSession, task_id: str) -> str | None:
-    """The URL of the video, None while it is not ready."""
+    """The URL of the video; None while it is not ready."""
     async with session.get(f"{settings.CREATE_URL}/{task_id}", headers=settings.HEADERS) as response:
         response.raise_for_status()
         task = (await response.json())["data"]

@@ -1,4 +1,4 @@
-"""The floor: one script, one event loop, nothing kept. What is under way when it dies is lost."""
+"""The floor: one script, one event loop, nothing stored. Unfinished jobs are lost when the script dies."""
 
 # mypy: ignore-errors
 # Its libraries are installed in the contenders' environment, not in ours.
@@ -14,7 +14,7 @@ from bench.contenders import async_work, settings
 
 
 async def job(session, number: int) -> None:
-    """One job from its submission to its object."""
+    """One job, from its submission to its stored video."""
     task_id = await async_work.submit(session, number)
     polls = 0
     while True:

@@ -1,4 +1,4 @@
-"""Celery on Valkey: a task a step, and a countdown before every poll."""
+"""Celery on Valkey: one task per step, and a countdown before every poll."""
 
 # mypy: ignore-errors
 # Its libraries are installed in the contenders' environment, not in ours.
@@ -15,7 +15,7 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     broker_transport_options=settings.tuning(
-        # How long after a crash a message comes back. It must exceed the longest countdown.
+        # The delay until a message returns after a crash. It must exceed the longest countdown.
         visibility_timeout=3600,
         unacked_restore_throttle=10,
     ),
@@ -32,7 +32,7 @@ def submit(number: int) -> None:
 
 @app.task(**RETRIES)
 def poll(number: int, task_id: str, polls: int) -> None:
-    """Ask, and ask again later unless the video is ready."""
+    """Query the task; if the video is not ready, schedule the next poll."""
     url = work.ask(task_id)
     if url is None:
         poll.apply_async((number, task_id, polls + 1), countdown=settings.wait_s(polls))
@@ -47,7 +47,7 @@ def transfer(number: int, url: str) -> None:
 
 
 def enqueue(count: int) -> None:
-    """Hand in the jobs."""
+    """Enqueue the jobs."""
     with app.producer_pool.acquire(block=True) as producer:
         for number in range(count):
             submit.apply_async((number,), producer=producer)

@@ -1,4 +1,4 @@
-"""DBOS Transact on PostgreSQL: a durable workflow a job, with a step for each call and durable sleeps between polls."""
+"""DBOS Transact on PostgreSQL: one durable workflow per job, a step per call, durable sleeps between polls."""
 
 # mypy: ignore-errors
 # Its libraries are installed in the contenders' environment, not in ours.
@@ -25,7 +25,7 @@ _session = None
 
 
 def session():
-    """One client for the life of the process."""
+    """One client for the lifetime of the process."""
     global _session
     if _session is None:
         _session = async_work.open_session()
@@ -40,7 +40,7 @@ async def submit(number: int) -> str:
 
 @DBOS.step(retries_allowed=True)
 async def ask(task_id: str) -> str | None:
-    """The URL of the video, None while it is not ready."""
+    """The URL of the video; None while it is not ready."""
     return await async_work.ask(session(), task_id)
 
 
@@ -52,11 +52,11 @@ async def transfer(number: int, url: str) -> None:
 
 @DBOS.workflow()
 async def video(number: int) -> None:
-    """One job from its submission to its object."""
+    """One job, from its submission to its stored video."""
     task_id = await submit(number)
     polls = 0
     while True:
-        # No jitter here: a workflow has to take the same way when it is replayed.
+        # No jitter: a workflow must be deterministic when it is replayed.
         await DBOS.sleep_async(min(settings.FIRST_WAIT_S * settings.GROWTH**polls, settings.MAX_WAIT_S))
         polls += 1
         if (url := await ask(task_id)) is not None:
@@ -77,7 +77,7 @@ def work() -> None:
 
 
 def enqueue(count: int) -> None:
-    """Hand in the jobs."""
+    """Enqueue the jobs."""
     client = DBOSClient(system_database_url=settings.DATABASE_URL)
     options = {"queue_name": QUEUE, "workflow_name": video.__qualname__, "app_version": "1"}
     for number in range(count):

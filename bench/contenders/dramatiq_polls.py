@@ -1,4 +1,4 @@
-"""dramatiq on Valkey: an actor a step, and a delayed message before every poll."""
+"""dramatiq on Valkey: one actor per step, and a delayed message before every poll."""
 
 # mypy: ignore-errors
 # Its libraries are installed in the contenders' environment, not in ours.
@@ -10,7 +10,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from bench.contenders import settings, work
 
-# How long a worker may be silent before its messages go to others, and in how many of a million commands that is seen.
+# The silence after which a worker's messages go to others, and how many of a million commands check for it.
 dramatiq.set_broker(
     RedisBroker(url=settings.BROKER_URL, **settings.tuning(heartbeat_timeout=60_000, maintenance_chance=1_000))
 )
@@ -25,7 +25,7 @@ def submit(number: int) -> None:
 
 @dramatiq.actor(max_retries=5)
 def poll(number: int, task_id: str, polls: int) -> None:
-    """Ask, and ask again later unless the video is ready."""
+    """Query the task; if the video is not ready, schedule the next poll."""
     url = work.ask(task_id)
     if url is None:
         poll.send_with_options(args=(number, task_id, polls + 1), delay=int(settings.wait_s(polls) * 1000))
@@ -40,6 +40,6 @@ def transfer(number: int, url: str) -> None:
 
 
 def enqueue(count: int) -> None:
-    """Hand in the jobs."""
+    """Enqueue the jobs."""
     for number in range(count):
         submit.send(number)

@@ -1,4 +1,4 @@
-"""procrastinate on PostgreSQL: a task a step, and a job scheduled for every poll."""
+"""procrastinate on PostgreSQL: one task per step, and a scheduled job before every poll."""
 
 # mypy: ignore-errors
 # Its libraries are installed in the contenders' environment, not in ours.
@@ -16,7 +16,7 @@ app = App(connector=PsycopgConnector(conninfo=settings.DATABASE_URL, max_size=10
 RETRY = RetryStrategy(max_attempts=5, exponential_wait=2)
 WORKER = {
     "concurrency": 50,
-    # A scheduled job is not notified when its time has come; it is found by looking.
+    # Workers get no notification when a scheduled job is due; they find it by polling.
     "fetch_job_polling_interval": 0.5,
     "delete_jobs": "successful",
 }
@@ -36,7 +36,7 @@ async def submit(number: int) -> None:
 
 @app.task(retry=RETRY)
 async def poll(number: int, task_id: str, polls: int) -> None:
-    """Ask, and ask again later unless the video is ready."""
+    """Query the task; if the video is not ready, schedule the next poll."""
     url = await async_work.ask(_session(), task_id)
     if url is None:
         await _poll_later(number, task_id, polls)
@@ -61,7 +61,7 @@ STALLED_S = 30
 @app.periodic(cron="* * * * * */10")
 @app.task(queueing_lock="retry_stalled", pass_context=True)
 async def retry_stalled(context, timestamp: int) -> None:
-    """Take up again what dead workers held, as the manual's "retry stalled jobs" shows."""
+    """Retry the jobs of dead workers, as in "retry stalled jobs" of the manual."""
     for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_S):
         await app.job_manager.retry_job(job)
 
@@ -72,12 +72,12 @@ async def _work() -> None:
         await app.run_worker_async(**WORKER)
 
 
-async def _hand_in(count: int) -> None:
+async def _enqueue(count: int) -> None:
     async with app.open_async():
         await submit.batch_defer_async(*({"number": number} for number in range(count)))
 
 
-async def _make_tables() -> None:
+async def _create_tables() -> None:
     async with app.open_async():
         await app.schema_manager.apply_schema_async()
 
@@ -88,10 +88,10 @@ def work() -> None:
 
 
 def enqueue(count: int) -> None:
-    """Hand in the jobs, all in one statement."""
-    asyncio.run(_hand_in(count))
+    """Enqueue all jobs in one statement."""
+    asyncio.run(_enqueue(count))
 
 
 def prepare() -> None:
-    """Make the tables."""
-    asyncio.run(_make_tables())
+    """Create the tables."""
+    asyncio.run(_create_tables())

@@ -1,4 +1,4 @@
-"""Where the servers are, and how long to wait between polls: the same for every contender."""
+"""The addresses of the servers and the wait between polls: the same for every contender."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ import random
 FIRST_WAIT_S, GROWTH, MAX_WAIT_S = 0.5, 1.5, 10.0
 
 NAME = os.environ["BENCH_NAME"]
-"""Stands in every prompt, so that the gateway's ledger tells the contenders apart."""
+"""Part of every prompt, so that the gateway's ledger identifies the contender."""
 GATEWAY = os.environ["BENCH_GATEWAY"]
 API_KEY = os.environ["BENCH_API_KEY"]
 S3_ENDPOINT = os.environ["BENCH_S3_ENDPOINT"]
 BUCKET = os.environ["BENCH_BUCKET"]
 DATABASE_URL = os.environ["BENCH_DATABASE_URL"]
 BROKER_URL = os.environ["BENCH_BROKER_URL"]
-# boto3 and botocore read the keys of the store from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+# boto3 and botocore read the store's keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 
 HEADERS = {"Authorization": f"Bearer {API_KEY}"}
 CREATE_URL = f"{GATEWAY}/v1/video/generations"
 
 
 def tuning(**usual: int) -> dict[str, int]:
-    """A library's own values of some options, unless BENCH_TUNING (JSON) has others."""
+    """A library's usual values of some options, unless BENCH_TUNING (JSON) overrides them."""
     given = json.loads(os.environ.get("BENCH_TUNING", "{}"))
     return {name: given.get(name, value) for name, value in usual.items()}
 
 
 def body(number: int) -> dict[str, object]:
-    """What is asked of the gateway for a job."""
+    """The body of a job's create request."""
     prompt = f"{NAME} {number}"
     return {"model": "seedance", "content": [{"type": "text", "text": prompt}], "duration": 4, "resolution": "480p"}
 
 
 def wait_s(polls: int) -> float:
-    """Exponential backoff with jitter: the wait before the next poll, when so many have been made."""
+    """The wait before the next poll after `polls` polls: exponential backoff with jitter."""
     return min(FIRST_WAIT_S * GROWTH**polls, MAX_WAIT_S) * random.uniform(0.9, 1.1)
 
 
 def object_key(number: int) -> str:
-    """Where the video of a job belongs."""
+    """The object key of a job's video."""
     return f"videos/{number}.mp4"

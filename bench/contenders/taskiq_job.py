@@ -1,4 +1,4 @@
-"""taskiq on Valkey streams: one asynchronous task a job, which sleeps between its polls."""
+"""taskiq on Valkey streams: one asynchronous task per job, which sleeps between polls."""
 
 # mypy: ignore-errors
 # Its libraries are installed in the contenders' environment, not in ours.
@@ -14,29 +14,29 @@ from bench.contenders import async_work, settings
 
 broker = RedisStreamBroker(
     url=settings.BROKER_URL,
-    # The lock under which a worker takes what others have held too long has no end by itself: whoever is killed with
-    # it in hand keeps it.
+    # Workers take over messages of others under this lock. By default it never expires, so a worker that is killed
+    # while it holds the lock would keep it.
     unacknowledged_lock_timeout=10,
-    # How long that is; a job must fit in it.
+    # Messages are taken over after this time; it must exceed the duration of a job.
     **settings.tuning(idle_timeout=600_000),
 )
 
 
 @broker.on_event(TaskiqEvents.WORKER_STARTUP)
 async def start(state: TaskiqState) -> None:
-    """Open the client for the life of the worker."""
+    """Open the client for the lifetime of the worker."""
     state.session = async_work.open_session()
 
 
 @broker.on_event(TaskiqEvents.WORKER_SHUTDOWN)
 async def stop(state: TaskiqState) -> None:
-    """Close it."""
+    """Close the client."""
     await state.session.close()
 
 
 @broker.task
 async def video(number: int) -> None:
-    """One job from its submission to its object."""
+    """One job, from its submission to its stored video."""
     session = broker.state.session
     task_id = await async_work.submit(session, number)
     polls = 0
@@ -48,7 +48,7 @@ async def video(number: int) -> None:
     await async_work.copy(session, url, number)
 
 
-async def _hand_in(count: int) -> None:
+async def _enqueue(count: int) -> None:
     await broker.startup()
     for number in range(count):
         await video.kiq(number)
@@ -56,5 +56,5 @@ async def _hand_in(count: int) -> None:
 
 
 def enqueue(count: int) -> None:
-    """Hand in the jobs."""
-    asyncio.run(_hand_in(count))
+    """Enqueue the jobs."""
+    asyncio.run(_enqueue(count))

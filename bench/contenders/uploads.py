@@ -1,4 +1,4 @@
-"""The way every manual shows: `upload_fileobj` of what requests streams, in a few threads."""
+"""Copies as every manual shows them: `upload_fileobj` of a streamed response, in a few threads."""
 
 # mypy: ignore-errors
 # Its libraries are installed in the contenders' environment, not in ours.
@@ -19,7 +19,7 @@ THREADS = 8
 
 
 def copies(count: int) -> None:
-    """Copy the video at BENCH_URL so many times, and print the seconds and the CPU seconds that took."""
+    """Copy the video at BENCH_URL `count` times; print the seconds and the CPU seconds."""
     url, store = os.environ["BENCH_URL"], boto3.client("s3", endpoint_url=settings.S3_ENDPOINT)
 
     def copy(number: int) -> None:

@@ -1,7 +1,7 @@
-"""The model against a small real run: the same jobs, the same generation times, and what differs.
+"""Compare the model with a small real run of the same jobs and generation times.
 
-The real run is a whole stack as `reelq up` starts it, with a simulated gateway on the same machine. The model has only
-the costs of single operations, scaled by how fast the machine is while the real run goes on.
+The real run is the whole stack of `reelq up` with a simulated gateway on the same machine. The model has only the costs
+of single operations, scaled to the machine's speed during the real run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SLOTS, WARM, MEDIAN_S, SIGMA = 48, 48, 2.0, 0.35
 POLL_MIN_S, POLL_MAX_S = 0.5, 5.0
 WITHIN, RUNS = 0.15, 10
 IN_TICKS = ("detection_p50_s",)
-"""Jobs are claimed once a tick, so half a tick is allowed besides the 15 %."""
+"""These figures may also be off by half a tick, because jobs are claimed once per tick."""
 _WAIT_S = 240.0
 _JOBS = """
 SELECT extract(epoch FROM created_at)::float8, extract(epoch FROM submitted_at)::float8,
@@ -45,7 +45,7 @@ FROM jobs WHERE request ->> 'duration' = '5'
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the real run showed, under the names of `Figures`."""
+    """The figures of the real run, named as in `Figures`."""
 
     makespan_s: float
     jobs_per_s: float
@@ -64,12 +64,12 @@ class Measured:
 
 COMPARED = tuple(name for name in Measured.__slots__ if name != "pace_ms")
 LOOSE = ("detection_p99_s", "scheduler_ms", "submit_poll_ms", "transfer_ms")
-"""Shown, and not judged: in a few hundred jobs the first is a matter of the three slowest, and the others are the parts
-of the CPU a job."""
+"""Shown, but not judged. With a few hundred jobs the first depends on the three slowest; the others are parts of
+`cpu_ms_per_job`."""
 
 
 def real_run(jobs: int) -> Measured:
-    """Run jobs through a stack."""
+    """Run the jobs through a real stack."""
     options = (
         "--time",
         "lognormal",
@@ -88,10 +88,10 @@ def real_run(jobs: int) -> Measured:
         pacing = {"REELQ_POLL_MIN_SECONDS": str(POLL_MIN_S), "REELQ_POLL_MAX_SECONDS": str(POLL_MAX_S)}
         with small_stack(**setting, **pacing) as stack:
             url = str(stack.content()["database_url"])
-            # Of another kind, so that nothing is learnt from them: processes and connections are there after that.
+            # Warm up processes and connections with jobs of another duration, whose generation times are kept apart.
             _enqueue(url, account, WARM, duration=4)
             _wait_until_ended(url, WARM)
-            time.sleep(REFRESH_S + 1.0)  # the first poll reads what was learnt, as in the model
+            time.sleep(REFRESH_S + 1.0)  # so that the first poll reads the learned times, as in the model
             before = stack_cpu(stack)
             with PaceWatch() as pace:
                 _enqueue(url, account, jobs, duration=5)
@@ -119,8 +119,8 @@ def _wait_until_ended(url: str, jobs: int) -> None:
             if row is not None and row[0] == jobs:
                 return
             if time.monotonic() > until:
-                raise RuntimeError(f"of {jobs} jobs {row and row[0]} have succeeded after {_WAIT_S:g} s")
-            time.sleep(2.0)  # each look costs the database something
+                raise RuntimeError(f"only {row and row[0]} of {jobs} jobs succeeded within {_WAIT_S:g} s")
+            time.sleep(2.0)  # rarely, because each query costs CPU of the database
 
 
 def _measured(
@@ -153,9 +153,9 @@ def _measured(
 
 
 def predict(jobs: int, costs: Costs) -> dict[str, float]:
-    """The same run in the model: the means of several, for polls are jittered and each run learns from its own."""
+    """The same run in the model: means of several runs, because polls have jitter and each run learns separately."""
     timing = Timing(median_s=MEDIAN_S, sigma=SIGMA)
-    # As the simulator draws them: the times are given, not part of what is predicted.
+    # The same times as the simulator draws: they are an input, not part of the prediction.
     times = tuple(timing.draw(random.Random(f"{SEED}/{number}")) for number in range(WARM + 1, WARM + jobs + 1))
     mib = SIZE / 2**20
     work = Workload(
@@ -180,13 +180,13 @@ def predict(jobs: int, costs: Costs) -> dict[str, float]:
 
 
 def main(jobs: int, costs: Costs | None = None) -> int:
-    """Run both and print them side by side; 1 if a figure is farther off than it may be."""
+    """Run both and print them side by side. Returns 1 if a figure is off by more than allowed."""
     measured = real_run(jobs)
     costs = costs or load_costs()
     predicted = predict(jobs, costs.at_pace(measured.pace_ms))
     print(
         f"{jobs} jobs of {SIZE // 1024} KiB, generation median {MEDIAN_S:g} s, {SLOTS} slots; "
-        f"pace {measured.pace_ms:.2f} ms, {costs.pace_ms:.2f} ms when the costs were measured"
+        f"pace {measured.pace_ms:.2f} ms ({costs.pace_ms:.2f} ms when the costs were measured)"
     )
     print(f"{'':24}{'predicted':>12}{'measured':>12}{'off by':>10}")
     worst = 0.0
@@ -196,5 +196,5 @@ def main(jobs: int, costs: Costs | None = None) -> int:
         if name not in LOOSE and not (name in IN_TICKS and abs(model - real) <= TICK_S / 2):
             worst = max(worst, abs(off))
         print(f"{name:24}{model:12.3f}{real:12.3f}{off:+10.1%}{'   (not judged)' if name in LOOSE else ''}")
-    print(f"worst of those judged: {worst:.1%}, may be {WITHIN:.0%}")
+    print(f"largest judged deviation: {worst:.1%} (allowed: {WITHIN:.0%})")
     return 0 if worst <= WITHIN else 1

@@ -1,4 +1,4 @@
-"""What each operation costs, as measured: a file that `--measure` writes and the model reads."""
+"""The measured cost of each operation, in the file that `--measure` writes and the model reads."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ TRANSACTIONS = (
     "load_transfers",
     "stored",
 )
-"""The transactions of a job's life, in their order; `still` is a poll that found it unfinished."""
+"""The transactions of a job's life, in order; `still` writes a poll of an unfinished task."""
 
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """So much a call, and so much more for each row in it."""
+    """A cost per call and a cost per row in it."""
 
     call: float = 0.0
     row: float = 0.0
@@ -42,7 +42,7 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One transaction over some rows: milliseconds of CPU in the client and in PostgreSQL, of waiting in all, WAL."""
+    """One transaction: CPU milliseconds in the client and in PostgreSQL, wall-clock milliseconds, bytes of WAL."""
 
     client_ms: Linear = field(default_factory=Linear)
     database_ms: Linear = field(default_factory=Linear)
@@ -50,16 +50,16 @@ class Transaction:
     wal_bytes: Linear = field(default_factory=Linear)
 
     def times(self, factor: float) -> Transaction:
-        """The same on a CPU that takes `factor` times as long."""
+        """The cost on a CPU that takes `factor` times as long."""
         return replace(self, client_ms=self.client_ms.times(factor), database_ms=self.database_ms.times(factor))
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerCosts:
-    """CPU milliseconds of worker processes, without their SQL; `copy` of a small video, `mib` of each MiB of it."""
+    """CPU milliseconds of worker processes without SQL; `copy` per small video, `mib` per MiB."""
 
     receive_ms: float
-    """Celery takes a message, runs its task and tells so."""
+    """Celery receives a message, runs its task and acknowledges it."""
     submit_message_ms: float
     submit_ms: float
     poll_message_ms: float
@@ -68,38 +68,39 @@ class WorkerCosts:
     copy_ms: float
     mib_ms: float
     poster_ms: float
-    """In the decoder's own process."""
+    """In the decoder process."""
     post_wall_s: float
-    """Waiting for the answer to one POST, and to one query, at a gateway on this machine."""
+    """Wait for the answer to one POST at a gateway on this machine."""
     query_wall_s: float
+    """Wait for the answer to one query at a gateway on this machine."""
     copy_wall_s: float
-    """A copy of a small video from a gateway and into a store on this machine."""
+    """Time to copy a small video from a gateway to a store, both on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class OtherCosts:
-    """CPU milliseconds and bytes of the parts between the workers."""
+    """CPU milliseconds and bytes of the scheduler, the broker and idle processes."""
 
     send_ms: float
-    """The scheduler sends one message."""
+    """The scheduler, to send one message."""
     tick_ms: float
-    """A round of the scheduler with nothing to do."""
+    """A round of the scheduler without work."""
     tick_database_ms: float
     account_ms: float
-    """Each further account in a round: it is locked, and what it has in use is counted."""
+    """Each further account in a round, which is locked and whose usage is counted."""
     account_database_ms: float
     message_broker_ms: float
     message_bytes: float
-    """In the broker, of a message with 50 jobs that waits."""
+    """Size of a waiting message with 50 jobs in the broker."""
     idle_worker_share: float
-    """Of a core, of one worker process without work."""
+    """Share of a core that an idle worker process uses."""
     idle_database_share: float
     idle_broker_share: float
 
 
 @dataclass(frozen=True, slots=True)
 class TableCosts:
-    """Bytes a finished job leaves behind, indexes included, and the statements it took."""
+    """Bytes per finished job, indexes included, and the number of its events."""
 
     jobs_bytes: float
     jobs_index_bytes: float
@@ -108,25 +109,25 @@ class TableCosts:
     events: float
     wal_bytes: float
     vacuum_ms: float
-    """CPU of PostgreSQL to collect the dead rows that a job leaves."""
+    """CPU of PostgreSQL to remove the dead rows of a job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Everything that was measured, and where."""
+    """All measured costs, and the machine they were measured on."""
 
     as_of: str
     machine: str
     how: str
     pace_ms: float
-    """A fixed piece of work on the machine that measured; on a machine of another speed, CPU times scale with it."""
+    """CPU time of a fixed piece of work on the measuring machine; CPU times scale with it on other machines."""
     transactions: Mapping[str, Transaction]
     worker: WorkerCosts
     other: OtherCosts
     tables: TableCosts
 
     def at_pace(self, pace_ms: float) -> Costs:
-        """The same on a machine where the fixed piece of work takes that long."""
+        """The costs on a machine where the fixed piece of work takes `pace_ms`."""
         factor = pace_ms / self.pace_ms
         worker = {k: v * factor if k.endswith("_ms") else v for k, v in asdict(self.worker).items()}
         other = {k: v * factor if k.endswith(("_ms", "_share")) else v for k, v in asdict(self.other).items()}
@@ -144,7 +145,7 @@ def load_costs(path: Path = COSTS_FILE) -> Costs:
     """Read the file.
 
     Raises:
-        ValueError: it is not whole; the text names what is missing.
+        ValueError: it is incomplete; the text names the missing entry.
     """
     read = tomllib.loads(path.read_text(encoding="utf-8"))
     try:
@@ -160,10 +161,10 @@ def _transaction(read: Mapping[str, Any]) -> Transaction:
 
 
 def save_costs(costs: Costs, path: Path = COSTS_FILE) -> None:
-    """Write the file, for people as well."""
+    """Write the file."""
     lines = [
-        "# What each operation of the machinery costs: written by `python -m bench.scaling --measure`.",
-        "# Pairs are [a call, each row in it]; *_ms of CPU but for wall_ms; shares are of one core.",
+        "# The cost of each operation, written by `python -m bench.scaling --measure`.",
+        "# Pairs are [per call, per row]. *_ms is CPU time, except wall_ms. Shares are of one core.",
         *(f'{name} = "{getattr(costs, name)}"' for name in ("as_of", "machine", "how")),
         f"pace_ms = {costs.pace_ms:.3f}",
     ]

@@ -1,4 +1,4 @@
-"""CPU time of processes, and how fast this machine is at the moment."""
+"""The CPU time of processes and the current speed of this machine."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Self
 import psutil
 
 PAUSE_S = 0.04
-"""Between two operations that are measured: in a tight loop they would find all they need in the caches, and cost a
-quarter less than in processes that are woken now and then to do a little."""
+"""Pause between two measured operations. In a tight loop all data is in the CPU caches, and an operation costs a
+quarter less than in a process that wakes up now and then."""
 
 _TEXT = json.dumps(
     [{"id": f"{n:032x}", "prompt": "a lighthouse at dusk", "state": "queued", "at": n / 7} for n in range(2500)]
@@ -23,7 +23,7 @@ _BYTES = bytes(256 * 1024)
 
 
 def tree_cpu_s(pid: int) -> float:
-    """CPU seconds of a process and all below it, children that have ended included."""
+    """CPU seconds of a process and its descendants, ended children included."""
     try:
         root = psutil.Process(pid)
         processes = [root, *root.children(recursive=True)]
@@ -32,7 +32,7 @@ def tree_cpu_s(pid: int) -> float:
     total = 0.0
     for process in processes:
         try:
-            # The scheduler's own count is in nanoseconds, the other one in hundredths of a second.
+            # The kernel scheduler counts in nanoseconds, `cpu_times` in hundredths of a second.
             threads = Path(f"/proc/{process.pid}/task").iterdir()
             total += sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
             times = process.cpu_times()
@@ -43,8 +43,8 @@ def tree_cpu_s(pid: int) -> float:
 
 
 def pace_ms() -> float:
-    """CPU milliseconds of a fixed piece of work, much like ours: it makes and reads more objects than a near cache
-    holds, as a process does that is woken for a message."""
+    """CPU milliseconds of a fixed piece of work that resembles a worker's: it creates and reads more objects than the
+    fast caches hold, as a process does when a message wakes it."""
     began_s = time.thread_time()
     rows = json.loads(_TEXT)
     by_id = {row["id"]: row for row in rows}
@@ -54,16 +54,16 @@ def pace_ms() -> float:
 
 
 class PaceWatch:
-    """Looks at the machine's pace several times a second while a block runs."""
+    """Measures the machine's pace several times per second while a block runs."""
 
     def __init__(self) -> None:
-        self._seen: list[float] = []
+        self._samples: list[float] = []
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="pace", daemon=True)
 
     def _watch(self) -> None:
         while not self._done.wait(0.3):
-            self._seen.append(pace_ms())
+            self._samples.append(pace_ms())
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -77,5 +77,5 @@ class PaceWatch:
 
     @property
     def ms(self) -> float:
-        """The mean of what was seen."""
-        return sum(self._seen) / len(self._seen) if self._seen else pace_ms()
+        """The mean pace in milliseconds."""
+        return sum(self._samples) / len(self._samples) if self._samples else pace_ms()

@@ -1,4 +1,4 @@
-"""The rows of the model: jobs by state and due time, in the order in which the real claims give them."""
+"""The job table of the model: jobs by state and due time, in the order of the real claims."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storage.jobs.states import TERMINAL, JobState, check_transition
 
 
 class Job:
-    """One job, or a lot of jobs that go the same way together. Times are seconds of the run."""
+    """One job, or a lot of jobs that are simulated as one. Times are seconds of the run."""
 
     __slots__ = (
         "account",
@@ -44,12 +44,12 @@ class Job:
 
 
 class JobTable:
-    """Every write of a state and of a due time goes through here."""
+    """The only writer of states and due times."""
 
     def __init__(self) -> None:
         self.queued = 0
         self.lost: list[int] = []
-        """Accounts of jobs whose lease ended before their POST; the scheduler empties it and frees their slots."""
+        """Accounts of jobs whose lease ended before their POST; the scheduler frees their slots and clears it."""
         self.ended: dict[JobState, int] = dict.fromkeys(TERMINAL, 0)
         self._numbers = count()
         self._waiting: deque[Job] = deque()
@@ -59,7 +59,7 @@ class JobTable:
         self._copies: list[tuple[float, int, Job]] = []
 
     def set(self, job: Job, state: JobState, due_s: float) -> None:
-        """Give a job a state and a due time.
+        """Set the state and the due time of a job.
 
         Raises:
             ValueError: the real state machine does not allow it.
@@ -79,19 +79,19 @@ class JobTable:
             heapq.heappush(self._copies_later, entry)
 
     def add(self, job: Job) -> None:
-        """A job that is enqueued."""
+        """Enqueue a job."""
         self.queued += 1
         self._waiting.append(job)
 
     def _due(self, heap: list[tuple[float, int, Job]], state: JobState, now_s: float) -> Iterator[Job]:
-        """Jobs whose time has come; an entry that does not fit its job any more is an old one."""
+        """Jobs that are due. An entry that no longer matches its job is stale and skipped."""
         while heap and heap[0][0] <= now_s:
             due_s, _, job = heapq.heappop(heap)
             if job.state is state and job.due_s == due_s:
                 yield job
 
     def claim_polls(self, now_s: float, limit: int, lease_s: float) -> list[Job]:
-        """The longest overdue first."""
+        """Claim due polls, the longest overdue first."""
         return self._lease(self._due(self._polls, JobState.GENERATING, now_s), limit, now_s + lease_s)
 
     def _lease(self, due: Iterator[Job], limit: int, until_s: float) -> list[Job]:
@@ -101,7 +101,7 @@ class JobTable:
         return found
 
     def claim_transfers(self, now_s: float, limit: int, lease_s: float, *, urgent: bool) -> list[Job]:
-        """The URL that dies first in front; `urgent`: only those that are near its end."""
+        """Claim due transfers, the URL that expires first in front; `urgent`: only URLs near their expiry."""
         for job in self._due(self._copies_later, JobState.TRANSFERRING, now_s):
             heapq.heappush(self._copies, (job.expires_s, next(self._numbers), job))
 
@@ -117,9 +117,9 @@ class JobTable:
         return self._lease(ready(), limit, now_s + lease_s)
 
     def claim_submits(self, account: int, now_s: float, limit: int, lease_s: float) -> list[Job]:
-        """Those that were tried before first, then the oldest."""
+        """Claim queued jobs: jobs that were tried before first, then the oldest."""
         for job in self._due(self._later, JobState.QUEUED, now_s):
-            if job.account >= 0:  # it was claimed, and its lease ended before its POST
+            if job.account >= 0:  # claimed, but the lease ended before the POST
                 self.lost.append(job.account)
                 self.queued += 1
                 job.account = -1
@@ -132,11 +132,11 @@ class JobTable:
         return found
 
     def has_queued(self, now_s: float) -> bool:
-        """Whether a claim of queued jobs may find any."""
+        """Whether a claim may find queued jobs."""
         return self.queued > 0 or bool(self._later and self._later[0][0] <= now_s)
 
     def requeue(self, job: Job, due_s: float) -> None:
-        """Back into the queue, free for any account."""
+        """Return a job to the queue, for any account."""
         job.account = -1
         self.queued += 1
         self.set(job, JobState.QUEUED, due_s)

@@ -1,4 +1,4 @@
-"""Processors, and the processes that are spread over them."""
+"""The cores of the model and the processes that share them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def _threads(command: tuple[str, ...]) -> int:
 
 
 THREADS = {"work": _threads(WORKER_SUBMIT_POLL), "copies": _threads(WORKER_TRANSFER)}
-"""Of a worker process, by what it consumes."""
+"""Threads of a worker process, by the queue it consumes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How many of everything there are, and the settings in force. `accounts` are alike."""
+    """The number of processes, accounts and cores, and the settings. All accounts are alike."""
 
     accounts: int = 1
     max_in_flight: int = 10
@@ -29,11 +29,11 @@ class Layout:
     transfer: int = 1
     database_cores: float = 4
     machine_cores: int | None = None
-    """Cores that all processes share; None: each process has a core of its own."""
+    """Cores that all processes share. None: each process has its own core."""
     connection_mib_s: float = 8.0
-    """What one download gets from a gateway's file server."""
+    """Download speed of one connection to a gateway's file server."""
     store_s: float = 0.1
-    """Waiting for the object store, a copy."""
+    """Wait for the object store, per copy."""
     poll_min_s: float = _SETTINGS.poll_min_seconds
     poll_max_s: float = _SETTINGS.poll_max_seconds
     lease_s: float = _SETTINGS.lease_seconds
@@ -41,16 +41,16 @@ class Layout:
 
 
 class Cores:
-    """A number of cores, first come, first served; work is booked, and the answer says when it will be done."""
+    """A number of cores that serve work in order of arrival."""
 
     def __init__(self, count: float = 1) -> None:
         self.busy_s = 0.0
-        # A share of a core is a slower core.
+        # A fraction of a core is one slower core.
         self._speed = count if count < 1 else 1.0
         self._free = [0.0] * max(1, int(count))
 
     def book(self, at_s: float, seconds: float) -> float:
-        """Work that can begin at `at_s`: the moment at which it is done."""
+        """Book work that can start at `at_s`; returns the time when it is done."""
         self.busy_s += seconds
         done_s = max(at_s, self._free[0]) + seconds / self._speed
         heapq.heapreplace(self._free, done_s)
@@ -62,13 +62,13 @@ class Cores:
 
 
 class Cpu:
-    """One Python process: one core at a time, and on a machine that others use as well, only when one is free."""
+    """One Python process: it uses one core at a time; on a shared machine it also waits for a free core."""
 
     def __init__(self, machine: Cores | None = None) -> None:
         self._own, self._machine = Cores(1), machine
 
     def book(self, at_s: float, seconds: float) -> float:
-        """As `Cores.book`."""
+        """Like `Cores.book`."""
         if self._machine is None:
             return self._own.book(at_s, seconds)
         done_s = self._machine.book(max(at_s, self._own.free_s), seconds)

@@ -1,4 +1,4 @@
-"""Measure every operation by itself and write `bench/costs.toml`."""
+"""Measure every operation separately and write `bench/costs.toml`."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from bench.scaling.statements import measure_accounts, measure_transactions
 from bench.transfer_rig import rig
 
 HOW = (
-    "each operation by itself: storage's functions against PostgreSQL for transactions, the workers' batch functions "
-    "against a simulated gateway and S3 for requests and copies, an idle stack and empty messages for the rest"
+    "each operation separately: transactions with storage's functions against PostgreSQL, requests and copies with the "
+    "workers' batch functions against a simulated gateway and S3, the rest with an idle stack and empty messages"
 )
 
 
 def measure(*, quick: bool = False) -> Costs:
-    """All costs, on this machine, as it is now."""
+    """Measure all costs on this machine."""
     share = 4 if quick else 1
     with PaceWatch() as pace, _logging():
         with rig() as servers:
@@ -53,7 +53,7 @@ def measure(*, quick: bool = False) -> Costs:
 
 @contextmanager
 def _logging() -> Iterator[None]:
-    """Write log lines as workers do: they are part of the cost."""
+    """Write log lines as workers do, because logging is part of the cost."""
     with Path(os.devnull).open("w") as nowhere:
         handler = logging.StreamHandler(nowhere)
         handler.setFormatter(logging.Formatter("[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"))
@@ -69,11 +69,11 @@ def _logging() -> Iterator[None]:
 
 
 def _postgres_pid() -> int:
-    """The server that `rig` has started: our child, under its launcher or in its place."""
+    """The PostgreSQL that `rig` started: a child of this process, with or without its launcher in between."""
     for child in psutil.Process().children(recursive=True):
         if child.name() == "postgres":
             return child.pid
-    raise RuntimeError("PostgreSQL does not run below this process")
+    raise RuntimeError("no child of this process is PostgreSQL")
 
 
 def _cpu_name() -> str:
@@ -85,10 +85,10 @@ def _cpu_name() -> str:
 
 
 def main(quick: bool) -> int:
-    """Measure, write the file, and show what went into it."""
+    """Measure the costs, write the file, and print its content."""
     costs = measure(quick=quick)
     save_costs(costs)
-    print(f"{'transaction':18}{'client ms':>18}{'PostgreSQL ms':>18}{'WAL bytes':>20}   a call, each row in it")
+    print(f"{'transaction':18}{'client ms':>18}{'PostgreSQL ms':>18}{'WAL bytes':>20}   per call, per row")
     for name, each in costs.transactions.items():
         pairs = (each.client_ms, each.database_ms, each.wal_bytes)
         print(f"{name:18}" + "".join(f"{p.call:10.3f}{p.row:9.3f}" for p in pairs))

@@ -1,6 +1,6 @@
-"""What a message costs from the scheduler through the broker to a worker, and what processes cost that have no work.
+"""Measure the cost of a message from the scheduler through the broker to a worker, and of idle processes.
 
-A whole stack runs as `reelq up` starts it, with a simulated gateway and nothing to do.
+The whole stack of `reelq up` runs, with a simulated gateway and no jobs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WAIT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class StackCpu:
-    """CPU seconds so far of a stack's processes by name."""
+    """CPU seconds of a stack's processes so far, by name."""
 
     seconds: Mapping[str, float]
 
@@ -40,32 +40,32 @@ class StackCpu:
 
 @contextmanager
 def small_stack(**settings: str) -> Iterator[BackgroundStack]:
-    """A stack of its own in a directory that is removed at the end; settings are environment variables."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
+    """Run a stack in a temporary directory; `settings` are environment variables."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
     with tempfile.TemporaryDirectory(prefix="reelq-bench-") as name:
         directory = Path(name)
         (directory / "empty.toml").write_text("")
-        environ = kept | {"REELQ_CONFIG": str(directory / "empty.toml")} | settings
+        environ = inherited | {"REELQ_CONFIG": str(directory / "empty.toml")} | settings
         with running_stack(directory, arguments=("--no-flower",), environ=environ, cwd=directory) as stack:
             yield stack
 
 
 def stack_cpu(stack: BackgroundStack) -> StackCpu:
-    """What each process of the stack has used."""
+    """The CPU time of each process of the stack."""
     return StackCpu({name: tree_cpu_s(int(pid)) for name, pid in stack.content()["processes"].items()})
 
 
 def measure_messages(count: int, idle_s: float) -> dict[str, float]:
-    """The parts of `OtherCosts` that need a stack, and `receive_ms`."""
+    """The values of `OtherCosts` that need a stack, and `receive_ms`."""
     with small_stack() as stack:
-        time.sleep(3.0)  # all processes have announced themselves
+        time.sleep(3.0)  # until the workers' start-up messages are over
         before = stack_cpu(stack)
         time.sleep(idle_s)
         idle = {name: spent / idle_s for name, spent in stack_cpu(stack).since(before).items()}
         broker = str(stack.content()["broker_url"])
         before, began_s = stack_cpu(stack), time.monotonic()
         _send(broker, "poll", count, 0, PAUSE_S)
-        _wait_until_taken(broker, "poll")
+        _wait_until_empty(broker, "poll")
         time.sleep(1.0)
         took_s = time.monotonic() - began_s
         busy = stack_cpu(stack).since(before)
@@ -79,14 +79,14 @@ def measure_messages(count: int, idle_s: float) -> dict[str, float]:
         "tick_ms": idle["scheduler"] * TICK_S * 1000,
         "tick_database_ms": idle["postgres"] * TICK_S * 1000,
         "idle_worker_share": (idle["worker-submit-poll"] + idle["worker-transfer"]) / 2,
-        # The idle CPU of PostgreSQL cannot be separated from that of the rounds, which are nearly all of it.
+        # Nearly all of PostgreSQL's idle CPU belongs to the rounds, and it cannot be separated from them.
         "idle_database_share": 0.0,
         "idle_broker_share": idle["valkey"],
     }
 
 
 def _send(broker: str, queue: str, count: int, items: int, pause_s: float = 0.0) -> float:
-    """Send messages as the scheduler does; the CPU seconds it took here."""
+    """Send messages as the scheduler does; returns the CPU seconds of this process."""
     app: Any = Celery(broker=broker, set_as_current=False)
     with app.connection_for_write() as connection:
         producer = app.amqp.Producer(connection, auto_declare=False)
@@ -107,17 +107,17 @@ def _send(broker: str, queue: str, count: int, items: int, pause_s: float = 0.0)
         return time.process_time() - began_s
 
 
-def _wait_until_taken(broker: str, queue: str) -> None:
+def _wait_until_empty(broker: str, queue: str) -> None:
     until = time.monotonic() + _WAIT_S
     with Redis.from_url(broker) as redis:
         while redis.llen(queue):
             if time.monotonic() > until:
-                raise RuntimeError(f"the workers do not take the messages of {queue}")
+                raise RuntimeError(f"the workers did not receive the messages of queue {queue} within {_WAIT_S:g} s")
             time.sleep(0.05)
 
 
 def _message_bytes(broker: str, count: int) -> tuple[float, float]:
-    """Bytes that a message takes in the broker, and the CPU seconds of sending `count` of them."""
+    """The size of a message in the broker, and the CPU seconds to send `count` of them."""
     send_s = _send(broker, "bench", count, SUBMIT_BATCH)
     with Redis.from_url(broker) as redis:
         used = int(redis.memory_usage("bench", samples=0) or 0)
@@ -127,5 +127,5 @@ def _message_bytes(broker: str, count: int) -> tuple[float, float]:
 
 
 def accounts_setting(*accounts: Mapping[str, Any]) -> dict[str, str]:
-    """Accounts as an environment variable."""
+    """The environment variables that configure these accounts."""
     return {"REELQ_ACCOUNTS": json.dumps(accounts), "REELQ_ALLOW_PRIVATE_NETWORKS": "true"}

@@ -1,4 +1,4 @@
-"""What to run for a number of videos a day, and what an hour without one part does to it."""
+"""What to run for a number of videos per day, and the effect of an hour without one part."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from worker.transferring.upload import held_bytes
 
 DAY_S, HOUR_S = 86400.0, 3600.0
 MOST_BUSY = 0.6
-"""Of a process, a database or an account's slots in ordinary times: the rest is for peaks, and to catch up."""
+"""Largest load of a process or a database in normal operation; the rest is for peaks and for catching up."""
 SLOTS_BUSY = 0.8
+"""The same for the slots of the accounts."""
 MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A system for a number of videos a day."""
+    """A system for a number of videos per day."""
 
     name: str
     per_day: int
     slots: int
-    """Of each account."""
+    """Slots of each account."""
     weight: int
-    """Jobs that go together as one in the runs of a day."""
+    """Number of jobs that runs of a day simulate as one."""
 
 
 SIZES = (Size("10k", 10_000, 10, 1), Size("1M", 1_000_000, 100, 10), Size("10M", 10_000_000, 500, 200))
@@ -37,61 +38,63 @@ LIVES = (43200.0, 86400.0)
 
 
 def workload(size: Size, seconds: float) -> Workload:
-    """Videos of 5 to 30 MiB that take a minute and a half, half of them from a gateway that keeps them for 12 h."""
+    """Videos of 5 to 30 MiB that take a minute and a half; half of the gateways keep them for 12 h, half for 24 h."""
     rate = size.per_day / DAY_S
     return Workload(int(rate * seconds), per_second=rate, url_life_s=LIVES)
 
 
 def held_s(work: Workload) -> float:
-    """How long a job holds its slot: POST, generation, and until a poll finds it (about an eighth of the time)."""
+    """Seconds that a job holds its slot: the POST, the generation, and the time until a poll (about an eighth)."""
     mean_s = work.generation.median_s * exp(work.generation.sigma**2 / 2)
     return mean_s * 1.12 + work.submit.median_s
 
 
 def copies_per_s(work: Workload, layout: Layout) -> float:
-    """Copies that one transfer process makes, by its byte budget and what one connection gives."""
+    """Copies per second of one transfer process, by its byte limit and the speed of a connection."""
     mib = sum(work.video_mib) / 2
     at_once = min(COPIES_AT_ONCE, BYTES_AT_ONCE // held_bytes(int(mib * MIB)))
     return at_once / (mib / layout.connection_mib_s + layout.store_s)
 
 
 def provision(size: Size, costs: Costs) -> Layout:
-    """Processes and accounts so that nothing is busier than it should be: from one run with more than enough of them,
-    and from the two rules that no processor decides."""
+    """Enough processes and accounts that no part exceeds its load limit.
+
+    The CPU of a run with ample capacity gives the processes and cores; two rules give the slots and the copies at once.
+    """
     rate = size.per_day / DAY_S
     work = workload(size, 60.0)
     accounts = ceil(rate * held_s(work) / SLOTS_BUSY / size.slots)
-    plenty = Layout(
+    ample = Layout(
         accounts=accounts, max_in_flight=size.slots, submit_poll=max(2, ceil(rate / 10)), transfer=1, database_cores=16
     )
-    copiers = ceil(rate / copies_per_s(work, plenty) / MOST_BUSY)
-    plenty = replace(plenty, transfer=max(1, copiers))
-    seen = _steady(size, plenty, costs)
+    transfer_processes = ceil(rate / copies_per_s(work, ample) / MOST_BUSY)
+    ample = replace(ample, transfer=max(1, transfer_processes))
+    seen = _steady(size, ample, costs)
     return replace(
-        plenty,
+        ample,
         submit_poll=ceil(max(seen.submit_poll_share, seen.submit_poll_threads / THREADS["work"]) / MOST_BUSY),
-        transfer=max(1, copiers, ceil(seen.transfer_share / MOST_BUSY)),
+        transfer=max(1, transfer_processes, ceil(seen.transfer_share / MOST_BUSY)),
         database_cores=max(2, ceil(seen.database_share / MOST_BUSY)),
     )
 
 
 def _steady(size: Size, layout: Layout, costs: Costs, seconds: float = 120.0) -> Figures:
-    """Ordinary times, every job by itself, after it has settled: at least some hundred jobs."""
+    """Normal operation after a warm-up, each job simulated separately; at least several hundred jobs."""
     seconds = max(seconds, 600 / (size.per_day / DAY_S))
     warm_s = 300.0
     return simulate(workload(size, warm_s + seconds * 2), layout, costs, warm_s=warm_s, horizon_s=warm_s + seconds)
 
 
 def steady(costs: Costs, sizes: Sequence[Size] = SIZES) -> Iterator[tuple[Size, Layout, Figures]]:
-    """For each size what to run, and how that does."""
+    """For each size, what to run and its figures."""
     for size in sizes:
         layout = provision(size, costs)
         yield size, layout, _steady(size, layout, costs)
 
 
 def in_lots(layout: Layout, tick_s: float) -> Layout:
-    """The same for runs of many hours, in which lots of jobs go together: two accounts have all the slots, so that a
-    lot is a small part of them."""
+    """The layout for runs of many hours, which simulate lots of jobs as one: two accounts share all slots, so that a
+    lot is a small part of an account's slots."""
     accounts = min(2, layout.accounts)
     slots = layout.accounts * layout.max_in_flight // accounts
     return replace(layout, accounts=accounts, max_in_flight=slots, tick_s=tick_s)
@@ -99,24 +102,25 @@ def in_lots(layout: Layout, tick_s: float) -> Layout:
 
 @dataclass(frozen=True, slots=True)
 class AfterOutage:
-    """What an outage did. `caught_up_s` after its end the last job was done that had waited for long."""
+    """The effect of an outage."""
 
     figures: Figures
-    posts_in_vain: int
+    failed_posts: int
     caught_up_s: float
+    """Time from the end of the outage to the end of the last delayed job."""
 
 
 def outage(size: Size, layout: Layout, costs: Costs, part: Part, hours: float = 1.0) -> AfterOutage:
-    """Jobs come for an hour before, all the time, and for as long after it as catching up takes."""
+    """Simulate an outage; jobs arrive from an hour before it until all delayed jobs are done."""
     begin_s, length_s = HOUR_S, hours * HOUR_S
     work = workload(size, begin_s + length_s * (2 + SLOTS_BUSY / (1 - SLOTS_BUSY)))
-    gone = [Outage(part, begin_s, length_s)]
-    figures = simulate(work, in_lots(layout, layout.tick_s), costs, outages=gone, weight=size.weight)
+    outages = [Outage(part, begin_s, length_s)]
+    figures = simulate(work, in_lots(layout, layout.tick_s), costs, outages=outages, weight=size.weight)
     return AfterOutage(figures, figures.posts - figures.jobs, figures.last_late_s - (begin_s + length_s))
 
 
 def transfers_behind(size: Size, layout: Layout, costs: Costs, busy: float, hours: float) -> tuple[int, Figures]:
-    """An object store that is away for hours, and transfer processes that are so busy in ordinary times."""
+    """Simulate an outage of the object store with transfer processes that have the load `busy` in normal operation."""
     work = workload(size, HOUR_S * (hours + 14))
     needed = work.per_second / copies_per_s(work, layout) if work.per_second else 0.0
     layout = replace(in_lots(layout, 1.0), transfer=max(1, ceil(needed / busy)))
@@ -135,23 +139,23 @@ def _print(head: Row, rows: Iterator[Row]) -> None:
 
 
 STEADY_HEAD = (
-    *("a day", "accounts x slots", "submit-poll", "transfer", "database cores", "jobs/s", "polls a job", "found p50"),
+    *("per day", "accounts x slots", "submit-poll", "transfer", "database cores", "jobs/s", "polls/job", "found p50"),
     *(
         "queue p99",
         "scheduler",
         "submit-poll",
-        "its threads",
+        "busy threads",
         "transfer",
         "database",
         "broker",
         "messages/s",
-        "transactions a job",
+        "transactions/job",
     ),
 )
 
 
 def show_steady(costs: Costs, sizes: Sequence[Size]) -> list[tuple[Size, Layout]]:
-    """Print what to run for each size, and how busy that is in cores."""
+    """Print what to run for each size, and its load in cores."""
     found: list[tuple[Size, Layout]] = []
 
     def rows() -> Iterator[Row]:
@@ -181,13 +185,13 @@ def show_steady(costs: Costs, sizes: Sequence[Size]) -> list[tuple[Size, Layout]
 
 
 OUTAGE_HEAD = (
-    *("a day", "an hour without", "most queued", "most to copy", "POSTs in vain", "WAL in all", "caught up after"),
-    *("most of a URL's life used", "failed or held"),
+    *("per day", "an hour without", "most queued", "most to copy", "failed POSTs", "total WAL", "caught up after"),
+    *("largest share of a URL's life used", "failed or held"),
 )
 
 
 def show_outages(costs: Costs, planned: Sequence[tuple[Size, Layout]]) -> None:
-    """Print what an hour without each part does."""
+    """Print the effect of an hour without each part."""
 
     def rows() -> Iterator[Row]:
         parts: tuple[Part, ...] = ("gateway", "store", "broker", "database")
@@ -200,7 +204,7 @@ def show_outages(costs: Costs, planned: Sequence[tuple[Size, Layout]]) -> None:
                     part,
                     f"{f.most_queued:,}",
                     f"{f.most_copies_waiting:,}",
-                    f"{seen.posts_in_vain:,}",
+                    f"{seen.failed_posts:,}",
                     f"{f.wal_bytes_per_job * f.ended / 1e9:.1f} GB",
                     f"{seen.caught_up_s / 60:.0f} min",
                     f"{f.life_used_most:.1%}",
@@ -211,17 +215,17 @@ def show_outages(costs: Costs, planned: Sequence[tuple[Size, Layout]]) -> None:
 
 
 BEHIND_HEAD = (
-    "store away",
-    "transfer processes busy",
+    "store down for",
+    "load of transfer processes",
     "processes",
     "most to copy",
-    "most of a URL's life used",
+    "largest share of a URL's life used",
     "lost",
 )
 
 
 def show_behind(costs: Costs, size: Size, layout: Layout) -> None:
-    """Print how near videos come to their expiry when the object store is away."""
+    """Print how near videos come to their expiry during an outage of the object store."""
 
     def rows() -> Iterator[Row]:
         for hours, busy in ((1.0, 0.9), (6.0, 0.6), (6.0, 0.9), (10.0, 0.9)):

@@ -1,4 +1,4 @@
-"""What an account has in use, and how many more jobs it takes by the rules of the scheduler."""
+"""The slots an account has in use, and how many more jobs it accepts by the scheduler's rules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.retry import OUTAGE
 
 
 class Quota:
-    """One account. Counts are of jobs; `weight` of them go together."""
+    """One account. It counts jobs; `weight` of them are simulated as one."""
 
     def __init__(self, layout: Layout, weight: int) -> None:
         self._account = Account.model_validate(
@@ -25,28 +25,28 @@ class Quota:
         )
         self._weight = weight
         self.in_flight = 0
-        """Our count: claimed, being submitted, generating until a poll finds it finished."""
+        """Jobs that hold a slot: claimed, being submitted, or generating until a poll finds them finished."""
         self.claimed = self.submitting = self.generating = 0
         self.most_in_flight = 0
-        self.rests = self._failed = 0
-        """In a row, with nothing accepted in between."""
-        self.rests_until_s = float("-inf")
+        self.pauses = self._failed = 0
+        """Consecutive pauses and failed POSTs, with no accepted POST in between."""
+        self.paused_until_s = float("-inf")
 
     @property
     def account(self) -> Account:
-        """The account as the real code knows it."""
+        """The account for the real code."""
         return self._account
 
     def free(self, now_s: float) -> int:
-        """How many more jobs it takes."""
-        if now_s < self.rests_until_s:
+        """How many more jobs it accepts."""
+        if now_s < self.paused_until_s:
             return 0
         usage = Usage(self.in_flight, self.claimed, self.claimed + self.submitting, self.generating)
         slots = free_slots(self._account, usage, started=0)
-        return min(slots, (PROBES - usage.starting) * self._weight) if self.rests > 0 else slots
+        return min(slots, (PROBES - usage.starting) * self._weight) if self.pauses > 0 else slots
 
     def claim(self, jobs: int) -> None:
-        """Jobs were given to it."""
+        """Jobs were claimed for it."""
         self.in_flight += jobs
         self.claimed += jobs
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -57,31 +57,31 @@ class Quota:
         self.submitting += jobs
 
     def accept(self, jobs: int, started_s: float) -> None:
-        """The gateway took them."""
+        """The gateway accepted them."""
         self.submitting -= jobs
         self.generating += jobs
         self._failed = 0
-        if started_s > self.rests_until_s:
-            self.rests = 0
+        if started_s > self.paused_until_s:
+            self.pauses = 0
 
-    def give_back(self, jobs: int) -> None:
-        """It did not take them, or what became of them is unknown."""
+    def release(self, jobs: int) -> None:
+        """The gateway did not accept them, or the outcome is unknown."""
         self.submitting -= jobs
         self.in_flight -= jobs
 
     def finish(self, jobs: int) -> None:
-        """A poll found them done."""
+        """A poll found them finished."""
         self.generating -= jobs
         self.in_flight -= jobs
 
     def fail(self, now_s: float, started_s: float) -> None:
-        """A POST could not be sent: several in a row open the breaker. The real rule is a statement over the attempts
-        (`storage.admission.circuit_breaker`), so its numbers are used here."""
-        if now_s < self.rests_until_s:
+        """A POST could not be sent; several in a row open the circuit breaker. The real rule is an SQL statement over
+        attempts (`storage.admission.circuit_breaker`), so only its numbers are used here."""
+        if now_s < self.paused_until_s:
             return
         self._failed += self._weight
-        if self.rests == 0 and self._failed < JOBS_IN_A_ROW:
+        if self.pauses == 0 and self._failed < JOBS_IN_A_ROW:
             return
-        if started_s >= self.rests_until_s:
-            self.rests += 1
-            self.rests_until_s = now_s + OUTAGE.wait_s(self.rests)
+        if started_s >= self.paused_until_s:
+            self.pauses += 1
+            self.paused_until_s = now_s + OUTAGE.wait_s(self.pauses)

@@ -1,7 +1,7 @@
-"""What a worker spends on a message, a POST, a query and a copy, besides its SQL.
+"""Measure a worker's CPU per message, POST, query and copy, without its SQL.
 
-The batch functions of the workers run in this process, against real servers and a simulated gateway, without Celery.
-Their transactions are counted, and their cost, measured by itself, is taken away.
+The batch functions of the workers run in this process, without Celery, against real servers and a simulated gateway.
+Their transactions are counted, and the separately measured cost of these is subtracted.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class CountingDatabase(Database):
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Of one batch on average: milliseconds of CPU here and in the decoder, of waiting; transactions."""
+    """Averages per batch: CPU milliseconds here and in the decoder, wall-clock milliseconds, transactions."""
 
     cpu_ms: float
     decoder_ms: float
@@ -63,9 +63,9 @@ class Spent:
 def measure_requests(
     servers: Rig, gateway: str, transactions: Mapping[str, Transaction], repeats: int
 ) -> dict[str, float]:
-    """The parts of `WorkerCosts` but for Celery's own and for copies."""
+    """The values of `WorkerCosts` except those of Celery and of copies."""
     with _runtime(servers, gateway) as runtime:
-        # Nothing is found finished: that has a transaction of its own.
+        # No task may finish during the measurement: that would add another kind of transaction.
         httpx.put(f"{gateway}/_sim/timing", json={"kind": "fixed", "median_s": 3600}).raise_for_status()
         client_ms = {name: each.client_ms for name, each in transactions.items()}
 
@@ -83,7 +83,7 @@ def measure_requests(
         one, many = post(1, repeats), post(50, repeats // 10)
         ask(50, 2)
         asked, asked_many = ask(1, repeats), ask(50, repeats // 10)
-    # A submit loads and begins in two transactions, and the rest of them write outcomes.
+    # The first two transactions of a submit load the jobs and begin the attempts; the others write outcomes.
     head = client_ms["load"].of(1) + client_ms["begin"].of(1)
     head_many = client_ms["load"].of(50) + client_ms["begin"].of(50)
     submit = _split(one, many, head, head_many, client_ms["accepted"].call, client_ms["accepted"].row, 2)
@@ -107,7 +107,7 @@ def measure_requests(
 
 
 def _waited_s(one: Spent, transactions: Mapping[str, Transaction], *names: str) -> float:
-    """Waiting in a batch of one that is not for our own CPU and not for the database."""
+    """The wait in a batch of one, without this process's CPU and the database."""
     database_ms = sum(transactions[name].wall_ms.of(1) - transactions[name].client_ms.of(1) for name in names)
     return max(0.5, one.wall_ms - one.cpu_ms - database_ms) / 1000
 
@@ -115,7 +115,7 @@ def _waited_s(one: Spent, transactions: Mapping[str, Transaction], *names: str) 
 def _split(
     one: Spent, many: Spent, head: float, head_many: float, call_ms: float, row_ms: float, first: int
 ) -> tuple[float, float]:
-    """CPU of a message and of an item in it, without SQL; `first` transactions come before the outcomes."""
+    """CPU per message and per item in it, without SQL; the first `first` transactions do not write outcomes."""
     single = one.cpu_ms - head - call_ms * (one.transactions - first) - row_ms
     batch = many.cpu_ms - head_many - call_ms * (many.transactions - first) - row_ms * 50
     item = max(0.0, (batch - single) / 49)
@@ -123,7 +123,7 @@ def _split(
 
 
 def measure_copies(servers: Rig, transactions: Mapping[str, Transaction], repeats: int) -> dict[str, float]:
-    """What copies cost, from videos of 256 KiB, alone and in twenties, and of 8 MiB."""
+    """The cost of copies, from videos of 256 KiB in batches of 1 and 20, and of 8 MiB."""
     stored, loaded = transactions["stored"].client_ms, transactions["load_transfers"].client_ms
     found: dict[str, Spent] = {}
     for name, size, batch, times in (
@@ -142,7 +142,7 @@ def measure_copies(servers: Rig, transactions: Mapping[str, Transaction], repeat
                 with runtime.database.begin() as conn:
                     left = conn.execute("SELECT reason FROM jobs WHERE state <> 'succeeded'").fetchall()
                 if left:
-                    raise RuntimeError(f"{len(left)} of {batch * times} copies were not made: {left[0][0]}")
+                    raise RuntimeError(f"{len(left)} of {batch * times} copies failed: {left[0][0]}")
     message, copy = _split_copies(found, loaded.of(1), loaded.of(20), stored.call, stored.row)
     mib = (found["large"].cpu_ms - found["one"].cpu_ms) / ((LARGE - SMALL) / 2**20)
     return {
@@ -187,7 +187,7 @@ def _runtime(servers: Rig, gateway: str) -> Iterator[Runtime]:
 
 
 def _each(runtime: Runtime, times: int, claim: Callable[[], Leases], work: Callable[[Leases], None]) -> Spent:
-    """Claim all, and only then let the workers' function do batch after batch."""
+    """Claim all batches, then run the worker's function on each."""
     batches = [claim() for _ in range(times)]
     assert isinstance(runtime.database, CountingDatabase)
     runtime.database.transactions = 0
@@ -204,9 +204,9 @@ def _each(runtime: Runtime, times: int, claim: Callable[[], Leases], work: Calla
 
 
 def _decoder_cpu_s() -> float:
-    """Of the process that decodes pictures for posters, if it runs."""
-    below = psutil.Process().children(recursive=True)
-    return sum(tree_cpu_s(child.pid) for child in below if DECODER in " ".join(child.cmdline()))
+    """CPU seconds of the process that decodes posters; 0 if it is not running."""
+    children = psutil.Process().children(recursive=True)
+    return sum(tree_cpu_s(child.pid) for child in children if DECODER in " ".join(child.cmdline()))
 
 
 def _leases(claimed: Sequence[Claimed]) -> Leases:

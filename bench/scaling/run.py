@@ -1,4 +1,4 @@
-"""One run of the model, and its figures."""
+"""One run of the model and its figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from storage.jobs.states import JobState
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What came of a run. Shares are of one core, over the time that was looked at."""
+    """The figures of a run. Shares are of one core, over the measured time."""
 
     jobs: int
     ended: int
@@ -26,7 +26,7 @@ class Figures:
     failed: int
     makespan_s: float
     last_late_s: float
-    """When the last job ended that had waited more than five minutes for us; 0: none had."""
+    """When the last job ended that the system had delayed by more than five minutes; 0: no such job."""
     jobs_per_s: float
     polls_per_job: float
     detection_p50_s: float
@@ -34,23 +34,23 @@ class Figures:
     queue_wait_p50_s: float
     queue_wait_p99_s: float
     life_used_most: float
-    """The largest share of a URL's life that was over when its video was stored."""
+    """The largest share of a URL's life that had passed when its video was stored."""
     scheduler_share: float
     submit_poll_share: float
     submit_poll_threads: float
-    """Busy at once, on average, in all processes together."""
+    """Average number of busy threads in all processes together."""
     transfer_share: float
     decoder_share: float
     database_share: float
     broker_share: float
     cpu_ms_per_job: float
-    """Of scheduler and workers, decoders included."""
+    """CPU of scheduler and workers, decoders included."""
     scheduler_ms: float
     submit_poll_ms: float
     transfer_ms: float
-    """These three are its parts."""
+    """These three are the parts of `cpu_ms_per_job`."""
     servers_ms_per_job: float
-    """Of PostgreSQL and the broker."""
+    """CPU of PostgreSQL and the broker."""
     messages_per_s: float
     transactions_per_job: float
     wal_bytes_per_job: float
@@ -58,7 +58,7 @@ class Figures:
     most_queued: int
     most_copies_waiting: int
     most_in_flight: int
-    """Jobs of one account that held a slot at once."""
+    """The largest number of slots that one account used at once."""
 
 
 def simulate(
@@ -72,10 +72,10 @@ def simulate(
     warm_s: float = 0.0,
     horizon_s: float | None = None,
 ) -> Figures:
-    """Run until every job has ended, or for `horizon_s`. What is measured begins at `warm_s`.
+    """Run until every job has ended, or for `horizon_s`. The measurement starts at `warm_s`.
 
-    `weight`: how many jobs go together as one, which makes days of millions of jobs a matter of seconds; waits shorter
-    than a lot's own work are not seen then.
+    `weight`: number of jobs that are simulated as one, so that a day of millions of jobs takes seconds. The figures
+    then do not show waits that are shorter than a lot's own work.
     """
     system = System(work, layout, costs, Outages(outages), seed=seed, weight=weight, warm_s=warm_s)
     system.env.process(_arrivals(system))
@@ -99,7 +99,7 @@ def simulate(
 def _arrivals(system: System) -> Steps:
     work, weight = system.work, system.weight
     if not work.per_second:
-        # Stored in one statement: the first round sees all of them.
+        # One statement stores all jobs, so the first round sees all of them.
         yield system.env.timeout(0.0)
     for number in range(system.lots):
         if work.per_second:

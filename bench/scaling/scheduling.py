@@ -1,4 +1,4 @@
-"""The simulated scheduler: a round every tick, with the limits and the order of the real one."""
+"""The simulated scheduler: one round per tick, with the limits and the order of the real one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from worker.scheduling.batches import POLL_BATCH, TRANSFER_BATCH
 
 
 def scheduler(system: System, cpu: Cpu) -> Steps:
-    """Rounds for ever; the first one sees what is enqueued at the start."""
+    """Run rounds forever; the first round sees the jobs enqueued at the start."""
     yield system.env.timeout(0.0)
     while True:
         yield from _round(system, cpu)
@@ -45,8 +45,8 @@ def _round(system: System, cpu: Cpu) -> Steps:
 
 
 def _claim(system: System) -> tuple[list[Message], list[tuple[str, float, float]]]:
-    """What is sent in this round, and the claims it took: transaction, calls, rows. The calls that find nothing are
-    part of an idle round."""
+    """The messages of this round, and its claims as transaction, calls and rows. Calls that find nothing are part of
+    the cost of an idle round."""
     table, lease_s, now_s, weight = system.table, system.layout.lease_s, system.now_s, system.weight
     room = batches.room(system.waiting)
     messages: list[Message] = []

@@ -1,6 +1,6 @@
-"""What each transaction of a job's life costs in the client and in PostgreSQL, alone and in large batches.
+"""Measure the CPU of each transaction of a job's life in the client and in PostgreSQL, for single rows and batches.
 
-Whole lives are written through the functions that the scheduler and the workers use, without anything between.
+The functions of the scheduler and the workers write the whole life of each job, without messages or requests.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ DAY_S = 86400.0
 
 
 class Meter:
-    """Sums, by transaction, of what calls took: client CPU, PostgreSQL's CPU, waiting, WAL, rows, calls."""
+    """Sums per transaction: client CPU, PostgreSQL CPU, wall-clock time, WAL, rows, calls."""
 
     def __init__(self, db: Database, postgres: int) -> None:
         self._db, self._postgres = db, postgres
@@ -67,7 +67,7 @@ class Meter:
         return float(row[0])
 
     def run(self, name: str, batches: Sequence[Sequence[T]], work: Callable[[Connection, Sequence[T]], object]) -> None:
-        """One transaction for each batch."""
+        """Run one transaction per batch."""
         before = self._wal(), tree_cpu_s(self._postgres), time.process_time()
         wall_s = 0.0
         for batch in batches:
@@ -83,17 +83,17 @@ class Meter:
             self._sums[name][index] += value
 
     def wal_bytes(self) -> float:
-        """Of all that was run."""
+        """Bytes of WAL of all transactions."""
         return sum(sums[3] for sums in self._sums.values())
 
     def per_call(self, name: str) -> tuple[list[float], float]:
-        """Client, database, wall in ms and WAL of a call, and its rows."""
+        """Client, database and wall-clock milliseconds and bytes of WAL per call, and the rows per call."""
         sums = self._sums[name]
         return [value / sums[5] for value in sums[:4]], sums[4] / sums[5]
 
 
 def measure_transactions(url: str, postgres: int, lives: int) -> tuple[dict[str, Transaction], TableCosts]:
-    """Costs by transaction from rows one by one and in fifties; what the lives leave behind in the tables."""
+    """The cost of each transaction, from batches of 1 and 50 rows, and the size of the tables afterwards."""
     with closing(Database(url, name="bench", size=1)) as db:
         live(Meter(db, postgres), db, 50, 50)
         single, many = Meter(db, postgres), Meter(db, postgres)
@@ -105,7 +105,7 @@ def measure_transactions(url: str, postgres: int, lives: int) -> tuple[dict[str,
             before_s = tree_cpu_s(postgres)
             plain.execute("VACUUM (ANALYZE) jobs, attempts, job_events")
             vacuum_s = tree_cpu_s(postgres) - before_s
-            plain.execute("VACUUM (FULL, ANALYZE)")  # what is left once dead rows are given back
+            plain.execute("VACUUM (FULL, ANALYZE)")  # the size without dead rows
             row = plain.execute(_SIZES).fetchone()
     assert row is not None
     tables = TableCosts(*(size / lives for size in (*row, many.wal_bytes(), vacuum_s * 1000)))
@@ -121,7 +121,7 @@ def _linear(single: tuple[list[float], float], many: tuple[list[float], float]) 
 
 
 def live(meter: Meter, db: Database, count: int, size: int) -> None:
-    """Let `count` jobs go through their lives, each step in batches of `size`."""
+    """Take `count` jobs through their whole life, each step in batches of `size`."""
 
     def cut(items: Sequence[T]) -> list[Sequence[T]]:
         return [items[start : start + size] for start in range(0, len(items), size)]
@@ -137,7 +137,7 @@ def live(meter: Meter, db: Database, count: int, size: int) -> None:
         meter.run(name, cut(held), read)
         return {work.id: work for work in found}
 
-    def hurry(state: JobState) -> None:
+    def make_due(state: JobState) -> None:
         with db.begin() as conn:
             conn.execute(_NOW, [state])
 
@@ -153,7 +153,7 @@ def live(meter: Meter, db: Database, count: int, size: int) -> None:
     meter.run("begin", cut(held), _begin)
     meter.run("accepted", cut(held), _accepted)
     for name, write in (("still", _still), ("found", _found)):
-        hurry(JobState.GENERATING)
+        make_due(JobState.GENERATING)
         held = claim("claim_polls", lambda conn, n: claims.claim_polls(conn, n, LEASE_S))
         works = load("load", JobState.GENERATING, held)
         meter.run(name, cut(held), partial(write, works=works))
@@ -215,7 +215,7 @@ def _stored(conn: Connection, batch: Leases, works: Works) -> None:
 
 
 def measure_accounts(url: str, postgres: int, accounts: int, rounds: int) -> dict[str, float]:
-    """CPU for each further account in a scheduler's round: to lock it and to count what it has in use."""
+    """CPU per further account in a scheduler's round, which locks the account and counts its usage."""
     found = {}
     with closing(Database(url, name="bench", size=1)) as db:
         for count in (1, accounts):

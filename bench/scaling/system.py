@@ -1,6 +1,6 @@
-"""The whole system as a discrete-event simulation: what a run is made of, and what it gives.
+"""The whole system as a discrete-event simulation: the shared state of a run and its counts.
 
-Every simulated job stands for `weight` jobs: its costs, slots, bytes and batches count `weight` times.
+Every simulated job represents `weight` jobs: its costs, slots, bytes and batches count `weight` times.
 """
 
 from __future__ import annotations
@@ -31,35 +31,35 @@ from worker.polling.pacing import MIN_SAMPLE, Forecast, PollPacing
 
 Steps = Generator[simpy.Event, Any, None]
 LATE_S = 300.0
-LOAD_GIVEN_UP_S = 30.0  # a worker's wait for a connection to the database; its message is lost then
+CONNECT_TIMEOUT_S = 30.0  # a worker's wait for a database connection; after it the message is lost
 SAMPLES = 20
-"""Kinds of videos whose generation times are learnt apart; accounts share them."""
+"""Number of separate samples of generation times; accounts share them."""
 
 _ID, _EPOCH = UUID(int=0), datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
 class Message:
-    """A batch on its way; `due_s` are the ends of the leases, by which a job that moved on is known. It stands for
-    `units` messages."""
+    """A batch of jobs, each with the end of its lease, which identifies a job that has moved on. It represents `units`
+    messages."""
 
     kind: str
     items: Sequence[tuple[Job, float]]
     units: int
 
     def held(self, state: JobState, now_s: float) -> list[Job]:
-        """The jobs that are still ours."""
+        """The jobs whose lease is still held."""
         return [job for job, due_s in self.items if job.state is state and job.due_s == due_s > now_s]
 
 
 @dataclass(slots=True)
 class Tally:
-    """What is counted while a run goes on; times in seconds, one for each simulated job."""
+    """Counts of a run; the lists have one entry per simulated job, in seconds."""
 
     queue_waits: list[float] = field(default_factory=list)
     detections: list[float] = field(default_factory=list)
     lives_used: list[float] = field(default_factory=list)
-    """Shares of a URL's life that were over when the copy was done."""
+    """Shares of a URL's life that had passed when the copy was done."""
     polls: int = 0
     posts: int = 0
     transactions: int = 0
@@ -68,13 +68,13 @@ class Tally:
     lost_outcomes: int = 0
     last_s: float = 0.0
     last_late_s: float = 0.0
-    """When the last job ended that had waited more than `LATE_S` for us."""
+    """When the last job ended that the system had delayed by more than `LATE_S`."""
     most_queued: int = 0
     most_copies_waiting: int = 0
 
 
 class System:
-    """Shared by the scheduler's and the workers' processes: clock, machines, rows, costs."""
+    """The state that the simulated scheduler and workers share: clock, machines, job table, costs."""
 
     def __init__(
         self, work: Workload, layout: Layout, costs: Costs, outages: Outages, *, seed: int, weight: int, warm_s: float
@@ -106,13 +106,13 @@ class System:
         return float(self.env.now)
 
     def until(self, at_s: float) -> simpy.Event:
-        """An event at that moment, or now if it is past."""
+        """An event at that time, or now if it has passed."""
         return self.env.timeout(max(0.0, at_s - self.now_s))
 
     # --- costs ---
 
     def transact(self, name: str, rows: float, cpu: Cpu, at_s: float, calls: float = 1.0) -> float:
-        """A transaction over `rows` simulated jobs, begun at `at_s`: the moment at which it is committed."""
+        """Run a transaction over `rows` simulated jobs from `at_s` on; returns the time of its commit."""
         cost, rows = self.costs.transactions[name], rows * self.weight
         database_ms, client_ms = cost.database_ms.of(rows, calls), cost.client_ms.of(rows, calls)
         waits_ms = max(0.0, cost.wall_ms.call - cost.client_ms.call - cost.database_ms.call)
@@ -123,12 +123,12 @@ class System:
         return self.database.book(sent_s, database_ms / 1000) + waits_ms / 1000
 
     def batches(self, jobs: int, size: int) -> int:
-        """How many messages of `size` jobs carry `jobs` simulated ones."""
+        """Number of messages of `size` jobs for `jobs` simulated ones."""
         return ceil(jobs * self.weight / size)
 
     def writes(self, group: int, latency: Latency, size: int) -> float:
-        """Transactions in which the outcomes of a group of simulated jobs are written: those of a real batch come one
-        after the other, and only what comes within the same few milliseconds is written together."""
+        """Number of transactions that write the outcomes of a group of simulated jobs. The outcomes of a real batch
+        arrive one after the other, and only those within a few milliseconds share a transaction."""
         if self.weight == 1:
             return 1.0
         jobs = group * self.weight
@@ -140,10 +140,10 @@ class System:
             self._writes[key] = sum(1 for _ in gathered(answers))
         return self._writes[key] * jobs / full
 
-    # --- what was learnt ---
+    # --- learned generation times ---
 
     def pacing(self, account: int) -> PollPacing:
-        """How an account's tasks are polled, by its known generation times, which are read every `REFRESH_S`."""
+        """The poll schedule of an account, from its known generation times, which are read every `REFRESH_S`."""
         kind = account % SAMPLES
         read_s, pacing = self._forecasts.get(kind, (float("-inf"), self._pacing))
         if self.now_s - read_s > REFRESH_S:
@@ -155,7 +155,7 @@ class System:
         return pacing
 
     def learn(self, job: Job) -> None:
-        """As `storage.jobs.durations` takes a generation time from the last two polls."""
+        """Estimate a generation time from the last two polls, as `storage.jobs.durations` does."""
         if job.polled_s > job.submitted_s:
             took_s = self.rng.uniform(job.polled_s, job.detected_s) - job.submitted_s
         else:
@@ -165,7 +165,7 @@ class System:
     # --- outcomes ---
 
     def work_of(self, job: Job, loaded_s: float) -> Work:
-        """The job as a worker that loaded it at that moment knows it."""
+        """The job as a worker sees it that loaded it at `loaded_s`."""
         return Work(
             id=_ID,
             claim=1,
@@ -188,8 +188,8 @@ class System:
             cancel_request=None,
         )
 
-    def carry_out(self, job: Job, decision: Decision) -> None:
-        """Write what a worker has decided about a job."""
+    def apply_decision(self, job: Job, decision: Decision) -> None:
+        """Write a worker's decision about a job."""
         job.reason = decision.reason
         job.refusals = decision.patch.get("refusals", job.refusals)
         job.setbacks = decision.patch.get("setbacks", job.setbacks)
@@ -207,7 +207,7 @@ class System:
         apply: Callable[[Job, Any], None],
         lost: Callable[[Job], None],
     ) -> Steps:
-        """Write outcomes as they come, those of the same few milliseconds together, as `worker.batch` does."""
+        """Write outcomes as they arrive, those within a few milliseconds together, as `worker.batch` does."""
         outcomes.sort(key=lambda outcome: outcome[0])
         at = 0
         while at < len(outcomes):
@@ -229,7 +229,7 @@ class System:
             at = upto
 
     def end(self, job: Job, state: JobState) -> None:
-        """A job is over."""
+        """End a job."""
         self.table.set(job, state, self.now_s)
         job.finished_s = self.tally.last_s = self.now_s
         if job.finished_s - job.created_s - (job.ends_s - job.submitted_s) > LATE_S:
@@ -243,7 +243,7 @@ class System:
 
 
 def gathered(answers: Sequence[float]) -> Generator[int, None, None]:
-    """Sizes of the groups in which sorted moments fall together, each from its first for a few milliseconds on."""
+    """Group sorted times: each group spans `GATHER_S` from its first time. Yields the sizes of the groups."""
     at = 0
     while at < len(answers):
         upto = at

@@ -1,5 +1,5 @@
-"""The simulated workers: what a thread does with a message. What an outcome means for its job, the real workers' own
-functions decide."""
+"""The simulated workers: how a thread processes a message. The decision functions of the real workers decide what an
+outcome means for its job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import simpy
 
 from bench.scaling.job_table import Job
 from bench.scaling.machinery import THREADS, Cpu
-from bench.scaling.system import LOAD_GIVEN_UP_S, Message, Steps, System
+from bench.scaling.system import CONNECT_TIMEOUT_S, Message, Steps, System
 from seedance.errors import NotSent
 from seedance.gateways.base import Submitted, TaskReport, TaskStatus
 from seedance.link_expiry import URGENT_SHARE
@@ -27,30 +27,30 @@ from worker.transferring.upload import Stored, held_bytes
 
 Outcome = tuple[float, Job, Any]
 MIB = 2**20
-REFUSED = NotSent("connection refused")
+NOT_SENT = NotSent("connection refused")
 ACCEPTED = Submitted("task")
 UNFINISHED = TaskReport(TaskStatus.RUNNING, "running")
 FINISHED = TaskReport(TaskStatus.SUCCEEDED, "succeeded", video_url="https://files/video.mp4")
-STORED, AWAY = Complete(Stored("video.mp4", 0, "")), StoreUnavailable("connection refused")
+STORED, NO_STORE = Complete(Stored("video.mp4", 0, "")), StoreUnavailable("connection refused")
 GENERATION_TIMEOUT_S = Settings().generation_timeout_seconds
 
 
 def intake(system: System, queue: str, threads: int) -> simpy.Store:
-    """A process's own messages: as many as it has threads wait in it beside those it works on. Processes take turns."""
+    """The messages that a process has prefetched: at most one per thread, in addition to those in progress."""
     own = simpy.Store(system.env, threads)
 
-    def take() -> Steps:
+    def prefetch() -> Steps:
         while True:
             message: Message = yield system.queues[queue].get()
             system.waiting[message.kind] -= message.units
             yield own.put(message)
 
-    system.env.process(take())
+    system.env.process(prefetch())
     return own
 
 
 class SubmitPollWorker:
-    """A process of the submit and poll queues: threads that share one core."""
+    """A worker process of the submit and poll queues; its threads share one core."""
 
     def __init__(self, system: System, cpu: Cpu) -> None:
         self._system, self._cpu = system, cpu
@@ -71,7 +71,7 @@ class SubmitPollWorker:
         own_ms = worker.submit_message_ms if message.kind == "submit" else worker.poll_message_ms
         yield system.until(self._cpu.book(system.now_s, message.units * (worker.receive_ms + own_ms) / 1000))
         if system.outages.down("database", system.now_s):
-            yield system.env.timeout(LOAD_GIVEN_UP_S)
+            yield system.env.timeout(CONNECT_TIMEOUT_S)
             return
         state = JobState.QUEUED if message.kind == "submit" else JobState.GENERATING
         yield system.until(system.transact("load", len(message.items), self._cpu, system.now_s, message.units))
@@ -106,22 +106,22 @@ class SubmitPollWorker:
         return self._system.transact("accepted", len(group), self._cpu, self._system.now_s, calls)
 
     def _submitted(self, job: Job, ends_s: float | None) -> None:
-        """`ends_s`: when the generation ends; None: the gateway could not be reached."""
+        """`ends_s`: when the generation ends. None: the gateway could not be reached."""
         system, quota = self._system, self._system.quotas[job.account]
         pacing = system.pacing(job.account)
         if ends_s is not None:
             job.ends_s = ends_s
             quota.accept(system.weight, job.submitted_s)
-            system.carry_out(job, decide_submit(ACCEPTED, job.refusals, pacing, system.rng))
+            system.apply_decision(job, decide_submit(ACCEPTED, job.refusals, pacing, system.rng))
             return
         quota.fail(system.now_s, job.submitted_s)
-        quota.give_back(system.weight)
-        refusals = refusals_of(system.work_of(job, system.now_s), REFUSED)
-        system.carry_out(job, decide_submit(REFUSED, refusals, pacing, system.rng))
+        quota.release(system.weight)
+        refusals = refusals_of(system.work_of(job, system.now_s), NOT_SENT)
+        system.apply_decision(job, decide_submit(NOT_SENT, refusals, pacing, system.rng))
 
     def _unknown(self, job: Job) -> None:
-        """Its outcome could not be written: only a person or the policy can tell. It ends here."""
-        self._system.quotas[job.account].give_back(self._system.weight)
+        """The outcome could not be written, so only a person or the policy can resolve the job. The model ends it."""
+        self._system.quotas[job.account].release(self._system.weight)
         self._system.end(job, JobState.FAILED)
 
     def _poll(self, held: list[Job]) -> Steps:
@@ -132,7 +132,7 @@ class SubmitPollWorker:
             sent_s = self._cpu.book(system.now_s, system.weight * system.costs.worker.poll_ms / 1000)
             system.tally.polls += system.weight
             if system.outages.down("gateway", sent_s):
-                outcomes.append((sent_s, job, (REFUSED, loaded_s)))
+                outcomes.append((sent_s, job, (NOT_SENT, loaded_s)))
                 continue
             latency_s = system.work.query.draw(system.rng)
             result = FINISHED if sent_s + latency_s / 2 >= job.ends_s else UNFINISHED
@@ -151,7 +151,7 @@ class SubmitPollWorker:
         return done_s
 
     def _polled(self, job: Job, outcome: tuple[TaskReport | NotSent, float]) -> None:
-        """`outcome`: the gateway's answer, and when the job was loaded."""
+        """`outcome`: the gateway's answer, and the time when the job was loaded."""
         system, (result, loaded_s) = self._system, outcome
         job.polls += 1
         if result is UNFINISHED:
@@ -164,21 +164,21 @@ class SubmitPollWorker:
             system.quotas[job.account].finish(system.weight)
             system.in_transfer += system.weight
             system.tally.most_copies_waiting = max(system.tally.most_copies_waiting, system.in_transfer)
-        system.carry_out(job, decide_poll(result, work, dialect, pacing, GENERATION_TIMEOUT_S, system.rng))
+        system.apply_decision(job, decide_poll(result, work, dialect, pacing, GENERATION_TIMEOUT_S, system.rng))
 
 
 class TransferWorker:
-    """A process of the transfer queue: threads that share a core, a number of copies and of bytes at once."""
+    """A worker process of the transfer queue; its threads share one core and the limits on copies and bytes at once."""
 
     def __init__(self, system: System, cpu: Cpu) -> None:
         self._system, self._cpu = system, cpu
         self._decoder = Cpu()
-        # A lot of many videos has the process for itself for as long as they take in turns.
+        # A lot of many videos occupies the process for as long as its videos take in sequence.
         self._lots = max(1, COPIES_AT_ONCE // system.weight)
         self._slots = simpy.Resource(system.env, self._lots)
         self._urgent = simpy.Resource(system.env, max(1, URGENT_COPIES_AT_ONCE // system.weight))
         self._bytes = simpy.Container(system.env, init=BYTES_AT_ONCE / MIB)
-        # A lot of more than a batch is several messages, which as many threads would have.
+        # A lot that is larger than a batch represents several messages, which would use as many threads.
         threads = max(1, min(THREADS["copies"], THREADS["copies"] * TRANSFER_BATCH // system.weight))
         self._messages = intake(system, "copies", threads)
         for _ in range(threads):
@@ -192,7 +192,7 @@ class TransferWorker:
             own_ms = worker.receive_ms + worker.transfer_message_ms
             yield system.until(self._cpu.book(system.now_s, message.units * own_ms / 1000))
             if system.outages.down("database", system.now_s):
-                yield system.env.timeout(LOAD_GIVEN_UP_S)
+                yield system.env.timeout(CONNECT_TIMEOUT_S)
                 continue
             yield system.until(
                 system.transact("load_transfers", len(message.items), self._cpu, system.now_s, message.units)
@@ -200,7 +200,7 @@ class TransferWorker:
             held = message.held(JobState.TRANSFERRING, system.now_s)
             done = simpy.Store(system.env)
             for job in held:
-                job.due_s = float("inf")  # its lease is renewed for as long as the copy runs
+                job.due_s = float("inf")  # the lease is renewed while the copy runs
                 system.env.process(self._copy(job, done))
             left = len(held)
             while left:
@@ -253,7 +253,7 @@ class TransferWorker:
         return done_s
 
     def _copied(self, job: Job, stored: bool) -> None:
-        """A video whose URL has died is lost: the gateway of the model gives no fresh one."""
+        """A video whose URL has expired is lost: the gateway of the model returns no new one."""
         system = self._system
         if system.now_s > job.expires_s:
             system.in_transfer -= system.weight
@@ -261,9 +261,11 @@ class TransferWorker:
             return
         if stored:
             system.in_transfer -= system.weight
-        decided = decide_transfer(STORED if stored else AWAY, system.work_of(job, system.now_s), job.life_s, system.rng)
-        system.carry_out(job, decided)
+        decided = decide_transfer(
+            STORED if stored else NO_STORE, system.work_of(job, system.now_s), job.life_s, system.rng
+        )
+        system.apply_decision(job, decided)
 
     def _not_written(self, job: Job) -> None:
-        """The copy is made again after its lease."""
+        """The copy is repeated after the lease."""
         self._system.table.set(job, JobState.TRANSFERRING, self._system.now_s + self._system.layout.lease_s)

@@ -1,4 +1,4 @@
-"""What comes in: jobs, how long gateways take, how large videos are, and when something is out of order."""
+"""The input of a run: jobs, gateway latencies, video sizes, and outages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Part = Literal["gateway", "store", "broker", "database"]
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds until an answer: log-normal around a median."""
+    """Seconds until an answer: log-normal with this median."""
 
     median_s: float
     sigma: float = 0.5
@@ -26,20 +26,20 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Jobs that are enqueued, and what the world outside makes of them."""
+    """The enqueued jobs, and the behaviour of gateways for them."""
 
     jobs: int
     per_second: float | None = None
-    """None: all at the start. Else they come one by one, at random moments."""
+    """Arrival rate of jobs at random times. None: all jobs are enqueued at the start."""
     generation: Timing = field(default_factory=lambda: Timing(median_s=90.0, sigma=0.3))
     generation_s: Sequence[float] = ()
-    """The times themselves in the order of the POSTs, where they are known."""
+    """Known generation times in order of the POSTs; later ones are drawn from `generation`."""
     video_mib: tuple[float, float] = (5.0, 30.0)
-    """Least and most; any size between is as likely."""
+    """Smallest and largest size, uniformly distributed."""
     submit: Latency = field(default_factory=lambda: Latency(1.5))
     query: Latency = field(default_factory=lambda: Latency(0.4))
     url_life_s: Sequence[float] = (86400.0,)
-    """One of these, each as likely."""
+    """The lifetimes of URLs, which jobs use in turn."""
 
     def draw_generation(self, rng: random.Random, number: int) -> float:
         return self.generation_s[number] if number < len(self.generation_s) else self.generation.draw(rng)
@@ -47,7 +47,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A part that does not answer from `begin_s` on, for so long. Connections are refused at once."""
+    """A part that is down from `begin_s` for `length_s`. Connections are refused at once."""
 
     part: Part
     begin_s: float
@@ -59,13 +59,13 @@ class Outage:
 
 
 class Outages:
-    """All that goes wrong in a run."""
+    """All outages of a run."""
 
     def __init__(self, outages: Sequence[Outage] = ()) -> None:
         self._outages = outages
 
     def up_at(self, part: Part, at_s: float) -> float:
-        """The first moment from `at_s` on at which the part answers."""
+        """The first time from `at_s` on at which the part is up."""
         for outage in sorted(self._outages, key=lambda o: o.begin_s):
             if outage.part == part and outage.begin_s <= at_s < outage.end_s:
                 at_s = outage.end_s

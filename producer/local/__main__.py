@@ -1,4 +1,4 @@
-"""`python -m producer.local`: a stack with one plain line per event, for programs that start one."""
+"""`python -m producer.local`: run a stack and print one plain line per event, for programs that start one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _print(event: StackEvent) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a stack until SIGTERM or SIGINT; 2 and one line when it cannot be started."""
+    """Run a stack until SIGTERM or SIGINT. When it cannot start, print one line and return 2."""
     parser = argparse.ArgumentParser(prog="python -m producer.local", description=__doc__)
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--api-port", type=int)

@@ -1,4 +1,4 @@
-"""A stack in a process of its own, for programs that need one for a while: the demo, tests, measurements."""
+"""A stack in a separate process, for programs that need one for a while: the demo, tests, benchmarks."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from producer.local.errors import StackError
 from producer.local.http import get
 from producer.local.private_file import private_directory
 from producer.local.processes.spec import ChildSpec
-from producer.local.servers.servers import last_words, spawn_options
+from producer.local.servers.servers import last_log_line, spawn_options
 from storage.settings import STACK_FILE
 
 READY_TIMEOUT_S = 180.0
-"""Five seconds on an idle machine; a loaded one needs many times that."""
+"""An idle machine needs five seconds, a loaded one many times as much."""
 STOP_TIMEOUT_S = 90.0
 _POLL_S = 0.1
 
@@ -36,11 +36,11 @@ class BackgroundStack:
 
     @property
     def log(self) -> Path:
-        """What the supervisor says: a line per event."""
+        """The supervisor's log: one line per event."""
         return self.directory / "logs" / "up.log"
 
     def content(self) -> dict[str, Any]:
-        """`stack.json` as it is now, empty when it is not there."""
+        """The current content of `stack.json`; empty when there is none."""
         try:
             found = json.loads((self.directory / STACK_FILE).read_text())
         except (FileNotFoundError, ValueError):
@@ -48,27 +48,29 @@ class BackgroundStack:
         return found if isinstance(found, dict) else {}
 
     def is_ready(self) -> bool:
-        """Whether jobs can run. Only what this supervisor wrote counts, not what a killed one left behind."""
+        """Whether jobs can run. A `stack.json` that a killed supervisor left does not count."""
         content = self.content()
         return content.get("supervisor") == self.supervisor.pid and get(f"{content['api']}/readyz", 5.0)[0] == 200
 
-    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S, tell: Callable[[str], None] = lambda _line: None) -> None:
-        """Wait until jobs can run; `tell` hears the newest line of what is going on.
+    def wait_ready(
+        self, timeout_s: float = READY_TIMEOUT_S, report: Callable[[str], None] = lambda _line: None
+    ) -> None:
+        """Wait until jobs can run; `report` is called with the newest line of the log.
 
         Raises:
-            StackError: it did not start; the text is what it said.
+            StackError: it did not start; the text is the last line of its log.
         """
         until = time.monotonic() + timeout_s
         while not self.is_ready():
             if self.supervisor.poll() is not None:
-                raise StackError(last_words(self.log))
-            tell(last_words(self.log))
+                raise StackError(last_log_line(self.log))
+            report(last_log_line(self.log))
             if time.monotonic() > until:
                 raise StackError(f"the stack was not ready within {timeout_s:g} s (see {self.log.parent})")
             time.sleep(_POLL_S)
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
-        """Stop it in order; the exit code of the supervisor."""
+        """Stop it in order; returns the supervisor's exit status."""
         if self.supervisor.poll() is None:
             self.supervisor.send_signal(signal.SIGTERM)
         try:
@@ -88,8 +90,8 @@ def start(
 ) -> BackgroundStack:
     """Start a stack and return at once.
 
-    It stops, in order, when the calling thread ends; with `keep` it goes on. `arguments`: more of those that
-    `python -m producer.local` takes. `cwd`: where `reelq.toml` is looked for, None: here.
+    It stops in order when the calling thread ends; with `keep` it continues. `arguments`: further arguments for
+    `python -m producer.local`. `cwd`: the directory of `reelq.toml`; None: the current directory.
 
     Raises:
         StackError: the directory cannot be written.
@@ -97,7 +99,7 @@ def start(
     directory = directory.absolute()
     try:
         logs = private_directory(directory / "logs")
-        # -P: a package of the same name in the current directory is not ours.
+        # -P: do not import a package of the same name from the current directory.
         command = (sys.executable, "-P", "-m", "producer.local", f"--data-dir={directory}", *arguments)
         spec = ChildSpec(
             "up",
@@ -125,7 +127,7 @@ def running_stack(
     cwd: Path | None = None,
     timeout_s: float = READY_TIMEOUT_S,
 ) -> Iterator[BackgroundStack]:
-    """A stack that is ready, and stopped at the end.
+    """Run a stack; yields it when it is ready and stops it at the end.
 
     Raises:
         StackError: it does not start.

@@ -1,7 +1,7 @@
-"""What stops `reelq up`."""
+"""The error that ends `reelq up`."""
 
 from __future__ import annotations
 
 
 class StackError(Exception):
-    """The stack cannot be started. The text is one line that says what to do; the exit code is 2."""
+    """The stack cannot start. The text is one line that says what to do; the exit status is 2."""

@@ -1,4 +1,4 @@
-"""What a stack tells whoever watches it."""
+"""The events of a stack."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import StrEnum
 
 class EventKind(StrEnum):
     STARTED = "started"  # a child runs for the first time
-    EXITED = "exited"  # a child ended by itself; it is started again
+    EXITED = "exited"  # a child ended unexpectedly; it will be restarted
     RESTARTED = "restarted"
     MIGRATED = "migrated"  # the database is up to date
-    READY = "ready"  # jobs can run; the text says where the API is
-    WAITING = "waiting"  # not ready yet after a while; the text says what is missing
+    READY = "ready"  # jobs can run; the text is the URL of the API
+    WAITING = "waiting"  # not ready after a while; the text names the missing parts
     STOPPING = "stopping"
     KILLED = "killed"  # a child did not stop in time
     STOPPED = "stopped"
@@ -20,13 +20,13 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StackEvent:
-    """Something happened to the stack or to one child."""
+    """A change of the stack or of one child."""
 
     kind: EventKind
     name: str = ""
-    """The child, "" for the stack."""
+    """The name of the child; empty for the stack."""
     text: str = ""
-    """One line for people, may be empty."""
+    """One line of detail; may be empty."""
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.name, str(self.kind), self.text) if part)

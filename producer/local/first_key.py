@@ -1,4 +1,4 @@
-"""The API key that a stack makes for its owner: one a data directory, kept in a file that only he can read."""
+"""The API key of a stack's owner: one per data directory, in a file that only the owner can read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "reelq up"
 
 
 def keep(conn: Connection, directory: Path) -> None:
-    """See to it that the directory has a key that this database knows: the one it has, or a new one."""
+    """Keep the directory's key if this database knows it; otherwise create a new key and store it there."""
     path = directory / API_KEY_FILE
     key = path.read_text(encoding="utf-8").strip() if path.exists() else ""
     found = keys.find(conn, public) if (public := keys.key_id(key)) else None

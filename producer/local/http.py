@@ -1,4 +1,4 @@
-"""One HTTP GET on the loopback interface; importing a client would take longer than the answer."""
+"""One HTTP GET on the loopback interface, with the standard library: importing a client would take longer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 def get(url: str, timeout_s: float = 2.0) -> tuple[int, bytes]:
-    """The status and the body; status 0 when there is no answer."""
+    """Status and body; the status is 0 without an answer."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=timeout_s)
     try:

@@ -13,10 +13,10 @@ from producer.local.errors import StackError
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold the data directory, made when it is missing; when this process ends, however it does, the kernel lets go.
+    """Lock the data directory; create it when it is missing. The kernel releases the lock when this process ends.
 
     Raises:
-        StackError: another process holds it, or it cannot be written.
+        StackError: another process holds the lock, or the directory cannot be written.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,5 +1,4 @@
-"""Bring the database up to date and make the first key, in a process of its own: what that needs in memory is gone
-afterwards."""
+"""Upgrade the database and create the first key, in a separate process, so that its memory is freed afterwards."""
 
 from __future__ import annotations
 
@@ -10,15 +9,16 @@ from pathlib import Path
 from producer.local import first_key
 from storage.database import DatabaseUnavailable, connect, upgrade
 
-FORGET = "--forget-heartbeats"
+CLEAR_HEARTBEATS = "--clear-heartbeats"
 
 
 def main(arguments: list[str]) -> int:
+    """Run the upgrade; returns 0, or 2 when the database does not answer."""
     url = os.environ["REELQ_DATABASE_URL"]
     try:
         upgrade(url)
-        if FORGET in arguments:
-            # Nobody else uses this database, so whoever was seen in it belongs to a stack that is gone.
+        if CLEAR_HEARTBEATS in arguments:
+            # Only this stack uses the database, so all its heartbeats are those of an earlier run.
             with connect(url) as conn:
                 conn.execute("DELETE FROM heartbeats")
         with connect(url) as conn:

@@ -1,4 +1,4 @@
-"""Which processes of reelq's own a stack has, and the environment they get."""
+"""The reelq processes of a stack and their environment."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from producer.local.processes.spec import ChildSpec
 from storage.settings import Settings, simulator_settings
 
 STOP_ORDER = (
-    ("scheduler",),  # first nothing new is handed out,
-    ("worker-submit-poll", "worker-transfer"),  # then what was handed out is finished,
+    ("scheduler",),  # first send no new work,
+    ("worker-submit-poll", "worker-transfer"),  # then finish the work that was sent,
     ("api", "flower"),
     ("simulator",),
     ("s3",),
@@ -37,7 +37,7 @@ def with_simulator(settings: Settings, url: str) -> Settings:
 def environment(
     base: Mapping[str, str], directory: Path, settings: Settings, simulator: str | None, config: Path | None
 ) -> dict[str, str]:
-    """The environment of every process of the stack: what was given, and where the servers are."""
+    """The environment of every process of the stack: `base` plus the addresses and secrets of the servers."""
     secret, webhooks = settings.s3_secret_access_key, settings.webhook_secret
     own: dict[str, str | None] = {
         "REELQ_DATA_DIR": str(directory),
@@ -56,7 +56,7 @@ def environment(
             own[f"REELQ_{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
     found = dict(base) | {name: value for name, value in own.items() if value is not None}
     for name in ("no_proxy", "NO_PROXY"):
-        # A proxy is for gateways; the servers here are not reached through it.
+        # A proxy is for gateways; connections to local servers must not use it.
         found[name] = ",".join(part for part in (base.get(name, ""), HOST, "localhost") if part)
     return found
 
@@ -67,7 +67,7 @@ def _answers(url: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The processes beside the servers."""
+    """The processes of a stack, without the servers."""
 
     directory: Path
     environ: Mapping[str, str]
@@ -95,7 +95,7 @@ class Plan:
         return None if self.simulator_port is None else f"http://{HOST}:{self.simulator_port}"
 
     def _environ(self) -> dict[str, str]:
-        """Gateways on this machine reach our callbacks at the API, unless the configuration names another place."""
+        """Gateways on this machine call back to the API, unless the configuration has another `public_url`."""
         if self.settings.allow_private_networks and self.settings.public_url is None:
             return {**self.environ, "REELQ_PUBLIC_URL": self.api}
         return dict(self.environ)
@@ -104,7 +104,7 @@ class Plan:
         return ChildSpec(
             name,
             (sys.executable, *command[1:]),
-            # An empty directory: `python -m` looks for modules there first, and so does Celery.
+            # An empty directory, because `python -m` and Celery search the working directory for modules first.
             cwd=private_directory(self.directory / "run"),
             log=private_directory(self.directory / "logs") / f"{name}.log",
             env=self._environ(),
@@ -112,8 +112,8 @@ class Plan:
             stop_timeout_s=stop_timeout_s,
         )
 
-    def doors(self) -> list[ChildSpec]:
-        """What needs no up-to-date database to start: simulator, API and Flower."""
+    def http_services(self) -> list[ChildSpec]:
+        """Simulator, API and Flower, which can start before the database is upgraded."""
         specs = [self._spec("api", commands.api(HOST, self.api_port), url=f"{self.api}/healthz")]
         if self.simulator_port is not None:
             journal = private_directory(self.directory / "simulator") / "journal"
@@ -122,13 +122,13 @@ class Plan:
             specs.insert(0, self._spec("simulator", command, url=f"{self.simulator}/_sim/health"))
         if self.flower_port is not None:
             flower = self._spec("flower", commands.flower(HOST, self.flower_port))
-            # It has nothing to lose, and its own way to stop waits for an event that does not come.
+            # Flower has no state to lose, and on SIGTERM it waits for an event that never comes.
             specs.append(replace(flower, stop_signal=signal.SIGKILL))
         return specs
 
-    def movers(self) -> list[ChildSpec]:
-        """What moves jobs: scheduler and workers."""
-        # A submit that is killed leaves a job of which nobody knows whether it was taken: it may finish.
+    def job_processes(self) -> list[ChildSpec]:
+        """The processes that move jobs: scheduler and workers."""
+        # A killed submit leaves a job with an unknown outcome, so let it finish.
         submit_stop_s = self.settings.submit_timeout_seconds + 5.0
         return [
             self._spec("scheduler", commands.SCHEDULER),

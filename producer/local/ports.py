@@ -15,7 +15,7 @@ _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there now."""
+    """Whether a server can listen on this port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -26,10 +26,10 @@ def is_free(port: int) -> bool:
 
 
 class Reservations:
-    """Ports that no other stack takes while this one starts, and while a child of it is down.
+    """Reserves ports, so that no other stack takes them while this one starts or while one of its children is down.
 
-    A TCP port cannot be held for another process without being in its way, so what is held is the UDP port of the same
-    number, which nothing here uses. The kernel lets go of it when this process ends.
+    A TCP port cannot be held for another process without blocking it. So the reservation holds the UDP port of the same
+    number, which no stack uses. The kernel releases it when this process ends.
     """
 
     def __init__(self) -> None:
@@ -49,16 +49,16 @@ class Reservations:
         return True
 
     def close(self) -> None:
-        """Let go of all."""
+        """Release all ports."""
         while self._held:
             self._held.popitem()[1].close()
 
 
 def _last() -> int:
-    """The last port below those that the kernel gives to outgoing connections.
+    """The last port below the range that the kernel uses for outgoing connections.
 
-    A client that tries again and again to reach a server there that is down can end up connected to itself, and then
-    the server cannot have its port back.
+    In that range, a client that keeps trying to reach a server that is down can connect to itself, and then the server
+    cannot get its port back.
     """
     try:
         lowest = int(_EPHEMERAL_RANGE.read_text().split()[0])
@@ -70,14 +70,14 @@ def _last() -> int:
 def free_port(
     preferred: Iterable[int] = (), taken: Iterable[int] = (), reservations: Reservations | None = None
 ) -> int:
-    """The first preferred port that is free, else a random one; never one of `taken`. It is reserved where asked.
+    """The first preferred port that is free, else a random one; never one of `taken`. Reserves it in `reservations`.
 
     Raises:
-        StackError: none is free.
+        StackError: no port is free.
     """
     avoid = set(taken)
     drawn = random.sample(range(_FIRST, _last() + 1), 200)
     for port in [*preferred, *drawn]:
         if port not in avoid and is_free(port) and (reservations is None or reservations.take(port)):
             return port
-    raise StackError(f"no free port was found on {HOST}")
+    raise StackError(f"no free port on {HOST}: stop programs that listen there")

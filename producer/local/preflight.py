@@ -1,4 +1,4 @@
-"""What is checked of a configuration before anything is started."""
+"""Check a configuration before any process starts."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ _PORTS = {"redis": 6379, "rediss": 6379, "http": 80, "https": 443, "postgresql":
 
 
 def check(settings: Settings) -> None:
-    """Look whether the keys of the accounts are there and whether the configured servers answer.
+    """Check that the accounts have their API keys and that the configured servers answer.
 
     Raises:
-        StackError: one does not; the text names its key. Or there is neither an account nor the simulator.
-        seedance.problems.InvalidInput: an account's key is missing.
+        StackError: a server does not answer; the text names its setting. Or there is neither an account nor the
+            simulator.
+        seedance.problems.InvalidInput: an account's API key is missing.
     """
     if not settings.accounts and not simulator_installed():
         raise StackError(
-            "accounts: none is configured, and the simulator, which would stand in for one, is not installed; "
+            "accounts: none is configured, and the simulator, which would replace one, is not installed; "
             f"add [[accounts]] to reelq.toml, or run: {INSTALL_SIMULATOR}"
         )
     for account in settings.accounts:
@@ -41,7 +42,7 @@ def check(settings: Settings) -> None:
 
 
 def simulator_installed() -> bool:
-    """Whether `python -m simulator` would find it: it is a distribution of its own."""
+    """Whether `python -m simulator` can run: the simulator is a separate distribution."""
     try:
         return find_spec("simulator.main") is not None
     except ModuleNotFoundError:
@@ -57,13 +58,13 @@ def _problem(key: str, url: str | None) -> str | None:
     except ValueError as exc:
         return f"{key}: is not a URL ({exc})"
     if host is None or port is None:
-        return None  # a Unix socket, a list of hosts: its own client knows
+        return None  # a Unix socket or a list of hosts: only the server's own client can check it
     try:
         with socket.create_connection((host, port), CONNECT_TIMEOUT_S):
             return None
     except OSError as exc:
         reason = exc.strerror or str(exc) or type(exc).__name__
         return (
-            f"{key}: nothing answers at {host}:{port} ({reason}); start that server or correct {key}, "
-            "or leave it out, and `reelq up` starts one of its own"
+            f"{key}: no server answers at {host}:{port} ({reason}); start that server, correct {key}, "
+            "or remove it to let `reelq up` start a local server"
         )

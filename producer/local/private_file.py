@@ -1,4 +1,4 @@
-"""Files that hold secrets: for their owner's eyes, and never seen half written."""
+"""Files with secrets: only their owner can read them, and writes are atomic."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600; readers see the old one or the new one."""
+    """Write a file of mode 0600 atomically: readers see the old content or the new."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.unlink(missing_ok=True)  # a process of the same number may have died here: O_EXCL sets our mode
+    partial.unlink(missing_ok=True)  # a crashed process with the same id may have left it; O_EXCL applies our mode
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
@@ -22,11 +22,11 @@ def write_private(path: Path, text: str) -> None:
 
 
 def write_private_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write an object as JSON, as `write_private` does."""
+    """Write an object as JSON, like `write_private`."""
     write_private(path, json.dumps(value, indent=2) + "\n")
 
 
 def private_directory(path: Path) -> Path:
-    """Make a directory of mode 0700 where there is none, and its parents."""
+    """Create a directory of mode 0700 and its parents if they are missing."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path

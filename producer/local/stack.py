@@ -25,7 +25,7 @@ from producer.local.private_file import private_directory
 from producer.local.processes import leftovers
 from producer.local.processes.children import Children
 from producer.local.processes.spec import ChildSpec
-from producer.local.servers.servers import START_TIMEOUT_S, Servers, last_words, local_servers, spawn_options
+from producer.local.servers.servers import START_TIMEOUT_S, Servers, last_log_line, local_servers, spawn_options
 from producer.local.stack_file import StackFile
 from producer.local.state import LocalState, load_state
 from storage.settings import API_KEY_FILE, STACK_FILE, Settings, config_path, load_settings
@@ -39,23 +39,23 @@ FLOWER_PORTS = range(5555, 5575)
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """How a stack is started."""
+    """The options of a stack."""
 
     data_dir: Path
     api_port: int | None = None
-    """None: 8080, or the next free one. A port that is given must be free."""
+    """None: 8080, or the next free port. A given port must be free."""
     flower_port: int | None = None
-    """None: 5555, or the next free one."""
+    """None: 5555, or the next free port. A given port must be free."""
     flower: bool = True
     simulator_options: tuple[str, ...] = ()
-    """More arguments for `python -m simulator`."""
+    """Further arguments for `python -m simulator`."""
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 
 class Stack:
-    """A stack that is kept running from `start` to `stop`.
+    """A stack, kept running from `start` to `stop`.
 
-    Both must be called on the event loop of the main thread: the children die with the thread that started them.
+    Call both on the event loop of the main thread: the children die with the thread that started them.
     """
 
     def __init__(self, options: UpOptions, on_event: Callable[[StackEvent], None] = lambda _event: None) -> None:
@@ -63,7 +63,7 @@ class Stack:
         self.directory = options.data_dir.absolute()
         self._on_event = on_event
         self._children = Children(on_event, self._write_files)
-        self._held = ExitStack()
+        self._resources = ExitStack()
         self._state: LocalState | None = None
         self._file: StackFile | None = None
 
@@ -75,13 +75,13 @@ class Stack:
         return self._file.api
 
     async def start(self) -> None:
-        """Start everything, in order; jobs can be enqueued when this returns, and run soon after.
+        """Start all processes in order. On return jobs can be enqueued; they run soon after.
 
         Raises:
-            StackError: it cannot be started; `stop` must be called all the same.
-            seedance.problems.InvalidInput: the configuration is wrong.
+            StackError: it cannot start; call `stop` in this case too.
+            seedance.problems.InvalidInput: the configuration is invalid.
         """
-        self._held.enter_context(locked(self.directory))
+        self._resources.enter_context(locked(self.directory))
         try:
             await self._start()
         except OSError as exc:
@@ -92,8 +92,8 @@ class Stack:
     async def _start(self) -> None:
         self._state = state = load_state(self.directory)
         state.reservations = Reservations()
-        self._held.callback(state.reservations.close)
-        # What a killed `up` left here is no configuration.
+        self._resources.callback(state.reservations.close)
+        # A file that a killed `up` left must not be read as configuration.
         (self.directory / STACK_FILE).unlink(missing_ok=True)
         settings = load_settings(self.directory, self.options.environ)
         config = config_path(self.options.environ)
@@ -107,8 +107,8 @@ class Stack:
         specs = servers.specs()
         await self._children.start(*specs)
         await self._ready_servers([spec.name for spec in specs])
-        await self._children.start(*plan.doors())
-        await self._migrate(plan, ours=servers.postgres is not None)
+        await self._children.start(*plan.http_services())
+        await self._migrate(plan, local_database=servers.postgres is not None)
         self._file = StackFile(
             self.directory,
             plan.settings,
@@ -119,11 +119,11 @@ class Stack:
             os.getpid(),
             (self.directory / API_KEY_FILE).read_text(encoding="utf-8").strip(),
         )
-        await self._children.start(*plan.movers())
+        await self._children.start(*plan.job_processes())
         self._write_files()
 
     def _servers(self, settings: Settings, state: LocalState) -> Servers:
-        # Keys without an endpoint are keys of AWS's own S3.
+        # S3 keys without an endpoint belong to AWS.
         configured_s3 = settings.s3_endpoint_url or settings.s3_access_key_id
         return local_servers(
             self.directory,
@@ -160,7 +160,7 @@ class Stack:
             api,
             flower,
             simulator,
-            # The same seed again: links that the simulator gave before it was restarted stay valid.
+            # Reuse the seed, so that the simulator's links stay valid when it restarts.
             ("--seed", seed, *options.simulator_options),
         )
 
@@ -170,24 +170,26 @@ class Stack:
         except* StackError as group:
             raise group.exceptions[0] from None
 
-    async def _migrate(self, plan: Plan, *, ours: bool) -> None:
+    async def _migrate(self, plan: Plan, *, local_database: bool) -> None:
         log = private_directory(self.directory / "logs") / "migrate.log"
         log.unlink(missing_ok=True)
-        command = (sys.executable, "-m", migrate.__name__, *((migrate.FORGET,) if ours else ()))
+        command = (sys.executable, "-m", migrate.__name__, *((migrate.CLEAR_HEARTBEATS,) if local_database else ()))
         spec = ChildSpec("migrate", command, self.directory / "run", log, env=plan.environ)
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(*spec.launch_command(), **spawn_options(spec, output))
         try:
             code = await asyncio.wait_for(process.wait(), MIGRATION_TIMEOUT_S)
         except TimeoutError as exc:
-            raise StackError(f"database_url: the migrations did not end within {MIGRATION_TIMEOUT_S:g} s") from exc
+            raise StackError(
+                f"database_url: the migrations did not finish within {MIGRATION_TIMEOUT_S:g} s (see {log})"
+            ) from exc
         finally:
             if process.returncode is None:
                 with suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
         if code != 0:
-            raise StackError(f"database_url: {last_words(log)}")
+            raise StackError(f"database_url: {last_log_line(log)}")
         self._on_event(StackEvent(EventKind.MIGRATED))
 
     def _write_files(self) -> None:
@@ -201,7 +203,7 @@ class Stack:
             self._file.write()
 
     async def missing(self) -> dict[str, str]:
-        """What is missing before jobs can run, by part; empty when they can."""
+        """The reasons why jobs cannot run yet, by part; empty when they can."""
         status, body = await asyncio.to_thread(get, f"{self.url}/readyz", 5.0)
         if status == 200:
             return {}
@@ -210,7 +212,7 @@ class Stack:
         return {"api": "does not answer" if status == 0 else f"answers {status}"}
 
     async def wait_ready(self, timeout_s: float) -> dict[str, str]:
-        """Wait until jobs can run; what is still missing when the time is over, empty when they can."""
+        """Wait until jobs can run. Returns what is still missing after `timeout_s`; empty when jobs can run."""
         until = time.monotonic() + timeout_s
         while missing := await self.missing():
             if time.monotonic() > until:
@@ -218,23 +220,23 @@ class Stack:
             await asyncio.sleep(READY_POLL_S)
         return {}
 
-    async def stop(self, hurry: asyncio.Event | None = None) -> None:
-        """Stop everything, in order; `hurry` kills what has not stopped yet."""
+    async def stop(self, force: asyncio.Event | None = None) -> None:
+        """Stop all processes in order; setting `force` kills those that are still running."""
         try:
-            await self._children.stop(STOP_ORDER, hurry)
+            await self._children.stop(STOP_ORDER, force)
             if self._file is not None:
                 self._file.remove()
             if self._state is not None:
                 self._state.children = {}
                 self._state.save()
         finally:
-            self._held.close()
+            self._resources.close()
 
 
 def _port(state: LocalState, name: str, wanted: int | None, usual: range, option: str) -> int:
     if wanted is None:
         return state.port(name, *usual)
     if not is_free(wanted) or (state.reservations is not None and not state.reservations.take(wanted)):
-        raise StackError(f"port {wanted} is taken; stop what uses it, or give another {option}")
+        raise StackError(f"port {wanted} is in use; stop the program that uses it, or choose another {option}")
     state.ports[name] = wanted
     return wanted

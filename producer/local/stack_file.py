@@ -1,4 +1,4 @@
-"""`stack.json`: what a running stack tells other programs."""
+"""`stack.json`: the addresses and secrets of a running stack, for other programs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from storage.settings import STACK_FILE, Settings
 
 @dataclass(slots=True)
 class StackFile:
-    """The content of `stack.json`; see the design for its keys."""
+    """The content of `stack.json`."""
 
     directory: Path
     settings: Settings
-    """With the local servers filled in."""
+    """The settings, completed with the local servers."""
     api: str
     flower: str | None
     simulator: str | None
@@ -30,7 +30,7 @@ class StackFile:
         return self.directory / STACK_FILE
 
     def content(self) -> dict[str, Any]:
-        """The object as it is written."""
+        """The JSON object."""
         secret, webhooks = self.settings.s3_secret_access_key, self.settings.webhook_secret
         return {
             "api": self.api,
@@ -52,9 +52,9 @@ class StackFile:
         }
 
     def write(self) -> None:
-        """Write the file; readers never see half of it."""
+        """Write the file atomically."""
         write_private_json(self.path, self.content())
 
     def remove(self) -> None:
-        """Nothing runs any more."""
+        """Remove the file, because the stack has stopped."""
         self.path.unlink(missing_ok=True)

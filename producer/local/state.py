@@ -1,4 +1,4 @@
-"""What a data directory remembers from one `up` to the next: ports, passwords, and the processes of the last one."""
+"""The state that a data directory keeps from one `up` to the next: ports, passwords, and the last processes."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class LocalState:
     children: dict[str, tuple[int, float]] = field(default_factory=dict)
     """Process id and start time (seconds since the epoch) by name."""
     reservations: Reservations | None = None
-    """Where the ports are reserved, if they are; not part of the file."""
+    """The reservations of the ports; not part of the file."""
 
     def secret(self, name: str, size: int = 24) -> str:
-        """The secret of that name, letters and digits only; made when first asked for."""
+        """The secret of this name, letters and digits only; created on first use."""
         if name not in self.secrets:
             self.secrets[name] = secrets.token_hex(size)
         return self.secrets[name]
 
     def port(self, name: str, *usual: int) -> int:
-        """A free port: the one it had before, a usual one, or any."""
+        """A free port: the previous one, a usual one, or any."""
         before = [self.ports[name]] if name in self.ports else []
         others = [port for other, port in self.ports.items() if other != name]
         self.ports[name] = free_port([*before, *usual], others, self.reservations)
@@ -45,22 +45,22 @@ class LocalState:
 
 
 def load_state(directory: Path) -> LocalState:
-    """Read what the directory remembers; empty for a new one.
+    """Read the state of a directory; empty for a new one.
 
     Raises:
-        StackError: the file is there but cannot be read.
+        StackError: the file exists but cannot be read.
     """
     path = directory / FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         children = {name: (int(pid), float(at)) for name, (pid, at) in content["children"].items()}
         ports = {name: int(port) for name, port in content["ports"].items()}
-        kept = {name: str(secret) for name, secret in content["secrets"].items()}
+        passwords = {name: str(secret) for name, secret in content["secrets"].items()}
     except FileNotFoundError:
         return LocalState(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise StackError(
-            f"{path} cannot be read ({exc}); it holds the passwords of the local servers: restore it, "
+            f"{path} cannot be read ({exc}); it has the passwords of the local servers: restore it, "
             "or use another --data-dir"
         ) from exc
-    return LocalState(path, ports, kept, children)
+    return LocalState(path, ports, passwords, children)

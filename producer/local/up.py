@@ -1,4 +1,4 @@
-"""`reelq up` without its words: a stack that runs until somebody asks it to stop."""
+"""`reelq up` without its output: run a stack until a signal stops it."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ REMINDER_S = 10.0
 
 
 async def run_stack(options: UpOptions, on_event: Callable[[StackEvent], None] = lambda _event: None) -> int:
-    """Start a stack, keep it running, and stop it in order on SIGTERM or SIGINT; a second signal makes it hurry.
+    """Start a stack, keep it running, and stop it in order on SIGTERM or SIGINT; a second signal kills it.
 
-    Returns the exit code, 0. To be run by `asyncio.run` in the main thread.
+    Returns the exit status, 0. Run it with `asyncio.run` in the main thread.
 
     Raises:
-        producer.local.errors.StackError: it cannot be started; nothing is left running.
-        seedance.problems.InvalidInput: the configuration is wrong.
+        producer.local.errors.StackError: it cannot start; no process is left running.
+        seedance.problems.InvalidInput: the configuration is invalid.
     """
     loop = asyncio.get_running_loop()
-    asked, hurry = asyncio.Event(), asyncio.Event()
+    stop_requested, force = asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
-        (hurry if asked.is_set() else asked).set()
+        (force if stop_requested.is_set() else stop_requested).set()
 
-    # Under nohup a terminal that closes is to be ignored, else it is a wish to stop.
-    heard = [signal.SIGTERM, signal.SIGINT]
+    # A closed terminal stops the stack, except under nohup, which ignores SIGHUP.
+    signals = [signal.SIGTERM, signal.SIGINT]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        heard.append(signal.SIGHUP)
-    for number in heard:
+        signals.append(signal.SIGHUP)
+    for number in signals:
         loop.add_signal_handler(number, on_signal)
     stack = Stack(options, on_event)
     running = asyncio.create_task(_run(stack, on_event))
-    waiting = asyncio.create_task(asked.wait())
+    waiting = asyncio.create_task(stop_requested.wait())
     try:
         await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
-            running.result()  # it ends by itself only with an error
+            running.result()  # it ends without a signal only with an error
     finally:
-        asked.set()
+        stop_requested.set()
         for task in (running, waiting):
             task.cancel()
             with suppress(BaseException):
                 await task
-        await stack.stop(hurry)
-        for number in heard:
+        await stack.stop(force)
+        for number in signals:
             loop.remove_signal_handler(number)
     on_event(StackEvent(EventKind.STOPPED))
     return 0
@@ -59,8 +59,8 @@ async def _run(stack: Stack, on_event: Callable[[StackEvent], None]) -> None:
     await stack.start()
     patience = READY_PATIENCE_S
     while missing := await stack.wait_ready(patience):
-        said = "; ".join(f"{part}: {what}" for part, what in missing.items())
-        on_event(StackEvent(EventKind.WAITING, text=said))
+        text = "; ".join(f"{part}: {what}" for part, what in missing.items())
+        on_event(StackEvent(EventKind.WAITING, text=text))
         patience = REMINDER_S
     on_event(StackEvent(EventKind.READY, text=stack.url))
     await asyncio.Event().wait()

@@ -1,1 +1,1 @@
-"""One file per dialect: what its gateway accepts, and the words and shapes it answers in."""
+"""One file per dialect: the requests its gateway accepts and the format of its answers."""

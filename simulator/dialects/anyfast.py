@@ -1,4 +1,4 @@
-"""AnyFast: new-api in front of Ark; Ark's content array in, new-api's task object out.
+"""AnyFast: new-api in front of Ark. Requests carry Ark's content array, answers new-api's task object.
 
 Sources: AnyFast's Seedance 2.0 manual; https://docs.anyfast.ai/guides/model-api/bytedance/seedance-task-query;
 QuantumNous/new-api router/video-router.go, relay/relay_task.go, relay/channel/task/doubao/adaptor.go, dto/task.go

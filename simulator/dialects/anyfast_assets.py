@@ -1,7 +1,7 @@
 """AnyFast's assets: groups and assets under `/volc/asset/`, in JSON or as multipart files.
 
-Sources: AnyFast's manual (section 4) and asset page. The answers of the two lists and all errors are undocumented: the
-lists are Volcengine's own shape here, the errors new-api's.
+Sources: AnyFast's manual (section 4) and asset page. The answers of the two lists and all errors are undocumented.
+Here the lists have Volcengine's format and the errors new-api's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _DATA_URI = re.compile(r"data:(image|video|audio)/[a-z0-9.+-]+;base64,", re.IGNO
 
 
 def answer_assets(action: str, call: Call, store: AssetStore, *, fails: bool) -> Answer:
-    """One call of the asset API; `fails`: what is created ends as Failed."""
+    """Answer one call of the asset API; with `fails`, a created asset ends as Failed."""
     try:
         fields, file = _read(call)
         match action:
@@ -59,7 +59,7 @@ def answer_assets(action: str, call: Call, store: AssetStore, *, fails: bool) ->
 def _create(fields: dict[str, Any], file: bytes | None, call: Call, store: AssetStore, *, fails: bool) -> Asset:
     _only(fields, ("model", "GroupId", "Name", "AssetType", "URL"))
     model = _model(fields, tuple(BILLING))
-    # A file of an image may leave its type out; in JSON the type is required.
+    # An uploaded image may omit its type; in JSON the type is required.
     given = fields.get("AssetType", "Image" if file is not None and model == DEFAULT_MODEL else None)
     if given not in ("Image", "Video", "Audio"):
         raise _bad("AssetType must be Image, Video or Audio")
@@ -75,7 +75,7 @@ def _create(fields: dict[str, Any], file: bytes | None, call: Call, store: Asset
     if file is None:
         url, file = _from_url(fields.get("URL"), kind)
     elif "URL" in fields:
-        raise _bad("URL and file are given both")
+        raise _bad("give either URL or file, not both")
     if file is not None:
         try:
             check_file(kind, file)
@@ -87,7 +87,7 @@ def _create(fields: dict[str, Any], file: bytes | None, call: Call, store: Asset
 
 
 def _from_url(value: Any, kind: Kind) -> tuple[str, bytes | None]:
-    """An address, or the bytes of a data URI or of bare Base64 (which is taken for a PNG)."""
+    """The address, or the decoded bytes of a data URI or of bare Base64 (read as a PNG)."""
     if not isinstance(value, str) or not value:
         raise _bad("URL is required")
     if value.startswith(("http://", "https://")):
@@ -100,7 +100,7 @@ def _from_url(value: Any, kind: Kind) -> tuple[str, bytes | None]:
     if found and found[1].lower() != kind:
         raise _bad(f"URL is {found[1]}, AssetType is {kind.capitalize()}")
     if not found and kind != "image":
-        raise _bad("bare Base64 is taken for a PNG: use a data URI")
+        raise _bad("bare Base64 is read as a PNG: use a data URI")
     try:
         return "", base64.b64decode(value[found.end() if found else 0 :], validate=True)
     except binascii.Error as exc:
@@ -144,16 +144,16 @@ def _list(
     _only(wanted, ("Name", "GroupIds", "GroupType"))
     name, groups = wanted.get("Name", ""), wanted.get("GroupIds") or []
     if not isinstance(name, str) or not isinstance(groups, list) or wanted.get("GroupType", "AIGC") != "AIGC":
-        raise _bad("Filter holds Name (a text), GroupIds (a list), GroupType (AIGC)")
+        raise _bad("Filter may hold Name (a string), GroupIds (a list) and GroupType (AIGC)")
     number, size = _whole(fields, "PageNumber", 1, 10**6), _whole(fields, "PageSize", 10, MAX_PAGE)
     found = [item for item in items if name in item.name and (not groups or group_of(item) in groups)]
-    found.reverse()  # the newest first
+    found.reverse()  # newest first
     page = [shown(item) for item in found[(number - 1) * size : number * size]]
     return json_answer(200, {"Items": page, "TotalCount": len(found), "PageNumber": number, "PageSize": size})
 
 
 def _shown_group(group: Group, store: AssetStore) -> dict[str, Any]:
-    """The name is shown with the prefix that keeps the accounts apart."""
+    """The shown name starts with the prefix that isolates accounts."""
     owner = store.owner(group.account)
     return {
         "Id": group.id,
@@ -190,7 +190,7 @@ def _whole(fields: dict[str, Any], name: str, default: int, most: int) -> int:
 def _only(fields: Iterable[str], known: tuple[str, ...]) -> None:
     for name in fields:
         if name not in known:
-            raise _bad(f"{name} is not known")
+            raise _bad(f"{name} is not a known field")
 
 
 def _model(fields: dict[str, Any], known: tuple[str, ...]) -> str:
@@ -205,7 +205,7 @@ def _model(fields: dict[str, Any], known: tuple[str, ...]) -> str:
 def _name(fields: dict[str, Any]) -> str:
     name = fields.get("Name")
     if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME:
-        raise _bad(f"Name is required, of at most {MAX_NAME} characters")
+        raise _bad(f"Name is required and has at most {MAX_NAME} characters")
     return name
 
 

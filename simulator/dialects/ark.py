@@ -43,7 +43,7 @@ _CODES = {
 
 
 class Ark(Dialect):
-    """Create, get, list, cancel or delete."""
+    """Create, get, list, and cancel or delete."""
 
     name = "ark"
     callbacks = CallbackRules(
@@ -83,7 +83,7 @@ class Ark(Dialect):
             found = _filtered(call, tasks, now)
         except ArkError as exc:
             return json_answer(exc.status, exc.body())
-        found.reverse()  # the newest first
+        found.reverse()  # newest first
         page = found[(number - 1) * size : number * size]
         return json_answer(200, {"total": len(found), "items": [_shown(task, view(task)) for task in page]})
 

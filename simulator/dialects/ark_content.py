@@ -1,4 +1,4 @@
-"""Ark's content array: text, then pictures, then videos, then audios, in one of three exclusive modes."""
+"""Ark's content array: text, then images, then videos, then audios, in one of three exclusive modes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROLES = {
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A content array that keeps all the rules."""
+    """A valid content array."""
 
     text: str
     mode: Mode
@@ -34,10 +34,10 @@ class Content:
 def read_content(items: Any, *, roles_needed: bool) -> Content:
     """Check a content array.
 
-    `roles_needed`: every picture must say its role; without it a single one is taken for the first frame.
+    `roles_needed`: every image must state its role. Otherwise a single image without a role is the first frame.
 
     Raises:
-        ArkError: for the first rule that is broken.
+        ArkError: names the first broken rule.
     """
     if not isinstance(items, list) or not items:
         raise invalid("content", "must be a list of at least one item")
@@ -52,11 +52,11 @@ def read_content(items: Any, *, roles_needed: bool) -> Content:
         if kind not in _ORDER:
             raise invalid(f"{at}.type", f"must be one of {', '.join(_ORDER)}")
         if _ORDER.index(kind) < rank:
-            raise invalid("content", "the order is text, images, videos, audios")
+            raise invalid("content", "the order must be text, images, videos, audios")
         rank = _ORDER.index(kind)
         if kind == "text":
             if index:
-                raise invalid(at, "one text item only")
+                raise invalid(at, "only one text item is allowed")
             text = _text(item, at)
             continue
         url, role = _media(item, kind, at, assets)
@@ -74,7 +74,7 @@ def _text(item: dict[str, Any], at: str) -> str:
     _only(item, {"type", "text"}, at)
     text = item.get("text")
     if not isinstance(text, str) or not text.strip():
-        raise invalid(f"{at}.text", "must be a text that is not empty")
+        raise invalid(f"{at}.text", "must be a non-empty string")
     return text
 
 
@@ -113,13 +113,13 @@ def _mode(roles: list[str], media: dict[str, list[str]], *, roles_needed: bool) 
         if roles.count(role) > 1:
             raise invalid("content", f"more than one {role}")
     if "last_frame" in roles and "first_frame" not in roles:
-        raise invalid("content", "a last_frame needs a first_frame")
+        raise invalid("content", "last_frame requires first_frame")
     limits = (("image_url", MAX_IMAGES), ("video_url", MAX_VIDEOS), ("audio_url", MAX_AUDIOS))
     for kind, limit in limits:
         if len(media[kind]) > limit:
             raise invalid(f"content.{kind}", f"at most {limit}")
     if media["audio_url"] and not (media["image_url"] or media["video_url"]):
-        raise invalid("content.audio_url", "audio needs a picture or a video beside it")
+        raise invalid("content.audio_url", "audio requires an image or a video")
     if "last_frame" in roles:
         return "first_last_frame"
     if frames:

@@ -1,4 +1,4 @@
-"""What Ark accepts for Seedance 2.0: the content array and its rules. Gateways that pass Ark's body on share them.
+"""The requests Ark accepts for Seedance 2.0. Gateways that pass Ark's body on share these rules.
 
 Sources: AnyFast's Seedance 2.0 manual and asset page; Ark's create parameters as in its SDK
 (`byteplussdkarkruntime/resources/content_generation/tasks.py`).
@@ -32,26 +32,26 @@ FIELDS = frozenset(
         "return_last_frame",
     }
 )
-# Fields of other Seedance versions: known, but not for 2.0.
+# Fields of other Seedance versions; 2.0 accepts only these values.
 _NOT_FOR_2_0 = {"camera_fixed": (False,), "draft": (False,), "frames": (), "service_tier": ("default",)}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRules:
-    """What one model can do."""
+    """The capabilities of one model."""
 
     upstream: str
     resolutions: tuple[str, ...]
     video_audio_search: bool = True
     roles_needed: bool = False
-    """Every picture must say its role; Ark itself takes a single one without as the first frame."""
+    """Every image must state its role; Ark itself reads a single image without a role as the first frame."""
 
 
 def read_order(body: Mapping[str, Any], rules: ModelRules, extra_fields: frozenset[str] = frozenset()) -> Order:
-    """Check a whole body of Ark's shape.
+    """Validate a body in Ark's format.
 
     Raises:
-        ArkError: for the first thing that is not as documented.
+        ArkError: names the first field that breaks the documentation.
     """
     given = {name: value for name, value in body.items() if value is not None}
     for name in given:

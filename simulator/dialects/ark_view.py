@@ -1,4 +1,4 @@
-"""A task as Ark shows it; gateways in front of Ark pass this on.
+"""The task object of Ark, which gateways in front of Ark pass on.
 
 Sources: `byteplussdkarkruntime/types/content_generation/`, AnyFast's manual (query examples).
 """

@@ -1,4 +1,4 @@
-"""Groups of assets and the assets in them: what was uploaded, by whom, and whether it may be used yet."""
+"""Asset groups and their assets: content, owner, and whether a generation may use them yet."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Asset:
     name: str
     kind: Kind
     url: str
-    """The address it was given by, empty for what was sent inline."""
+    """The address it was created from; empty for inline data."""
     sha256: str
-    """Of what was sent inline, else empty."""
+    """SHA-256 of inline data, else empty."""
     size: int
     created_at: float
     ready_at: float
@@ -46,21 +46,21 @@ class Asset:
 
 
 class AssetStore:
-    """All accounts' assets; each account sees its own."""
+    """The assets of all accounts; each account sees its own only."""
 
     def __init__(self, clock: Callable[[], float] = time.time, seconds: float = 1.0) -> None:
         self.clock = clock
         self.seconds = seconds
-        """From creation to Active or Failed."""
+        """Time from creation to Active or Failed."""
         self.groups: dict[str, Group] = {}
         self.assets: dict[str, Asset] = {}
         self.billed: Counter[str] = Counter()
-        """Charged calls by billing model."""
+        """Number of billed calls per billing model."""
         self._owners: dict[str, int] = {}
         self._numbers = itertools.count(1001)
 
     def owner(self, account: str) -> int:
-        """A small number for an account, as it appears in the isolation prefix."""
+        """The small number of an account in the isolation prefix."""
         if account not in self._owners:
             self._owners[account] = next(self._numbers)
         return self._owners[account]
@@ -80,8 +80,8 @@ class AssetStore:
         self.assets[asset.id] = asset
         return asset
 
-    def why_not(self, account: str, asset_id: str, kind: str, *, strict: bool) -> str | None:
-        """Why a generation may not use an asset, None when it may. Unknown ids pass unless `strict`."""
+    def refusal_reason(self, account: str, asset_id: str, kind: str, *, strict: bool) -> str | None:
+        """Why a generation may not use an asset; None when it may. Unknown ids pass unless `strict`."""
         asset = self.assets.get(asset_id)
         if asset is None:
             return f"asset {asset_id} does not exist" if strict else None

@@ -1,4 +1,4 @@
-"""What a dialect is: it reads orders in its gateway's words and shows tasks in its gateway's shapes. No I/O."""
+"""The interface of a dialect: it reads its gateway's requests and writes its gateway's answers. No I/O."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from simulator.wire.answers import Answer, Call, Refused, json_answer
 from simulator.wire.ark_error import ArkError
 
 _ALPHABET = string.ascii_lowercase + string.digits
-REFERENCE_VIDEO_S = 5.0  # references are not fetched: each is taken to be this long
+REFERENCE_VIDEO_S = 5.0  # assumed length of a reference video: references are not fetched
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Which operation a request is."""
+    """The operation that a request asks for."""
 
     operation: Where
     task_id: str = ""
     action: str = ""
     by_user: bool = False
-    """Made with a user's token instead of an API key; the dialect checks it, and the user owns all keys."""
+    """The request has a user's token instead of an API key. The dialect checks it; the user owns all keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Freshly signed URLs of a task that succeeded."""
+    """Newly signed URLs of a task that succeeded."""
 
     video: str
     last_frame: str | None = None
@@ -47,10 +47,10 @@ class View:
     phase: Phase
     now: float
     links: Links | None = None
-    """None unless it succeeded (and a fault does not hide them)."""
+    """None unless the task succeeded and no fault hides the links."""
     lost: bool = False
     word: str | None = None
-    """A status word to show instead of the right one."""
+    """A wrong status to show instead of the real one."""
 
 
 class Dialect(ABC):
@@ -58,25 +58,25 @@ class Dialect(ABC):
 
     name: str
     signed_links = True
-    """Whether video URLs carry a signature and an end."""
+    """Whether video URLs carry a signature and an expiry."""
     callbacks: CallbackRules | None = None
     """None: the gateway does not call back."""
 
     @abstractmethod
     def route(self, method: str, path: str) -> Route | None:
-        """What a request is, None when the gateway has no such path."""
+        """The operation of a request; None when the gateway has no such path."""
 
     @abstractmethod
     def read_order(self, call: Call) -> Order:
-        """Read a create.
+        """Parse and validate a create.
 
         Raises:
-            Refused: with the gateway's own answer.
+            Refused: carries the gateway's own answer.
         """
 
     @abstractmethod
     def new_id(self) -> str:
-        """An id for a new task, in the gateway's manner."""
+        """An id for a new task, in the gateway's format."""
 
     @abstractmethod
     def created(self, task: Task) -> Answer:
@@ -95,46 +95,45 @@ class Dialect(ABC):
         """The answer to a query for a task that is not this account's."""
 
     def listed(self, call: Call, tasks: Sequence[Task], now: float, view: Callable[[Task], View]) -> Answer:
-        """The answer to a list of the account's tasks, or all keys' if the call is a user's, in the order of their
-        creation."""
+        """The answer to a list; `tasks` are the account's, or those of all keys for a user's call, oldest first."""
         return self.not_found(call)
 
     def deletion(self, task: Task, phase: Phase) -> Answer:
-        """The answer to a delete, given the phase the task was in: waiting tasks are cancelled, running ones are not
-        touched, records of others are removed."""
+        """The answer to a delete of a task in this phase: a waiting task is cancelled, a running one is left alone,
+        the record of a finished one is removed."""
         return self.unknown_task(task.id)
 
     @abstractmethod
     def not_found(self, call: Call) -> Answer:
-        """The answer to a path that the gateway does not have."""
+        """The answer to an unknown path."""
 
     @abstractmethod
     def unauthorized(self) -> Answer:
-        """No key, or a wrong one."""
+        """The answer to a missing or wrong key."""
 
     @abstractmethod
     def no_money(self) -> Answer:
-        """The account is empty."""
+        """The answer when the account has no credit."""
 
     @abstractmethod
     def rate_limited(self, per_minute: int) -> Answer:
-        """Too many creates in a minute."""
+        """The answer to too many creates in a minute."""
 
     @abstractmethod
     def busy(self) -> Answer:
-        """Too many unfinished tasks, or the upstream is saturated."""
+        """The answer to too many unfinished tasks, or to a saturated upstream."""
 
     @abstractmethod
     def too_big(self) -> Answer:
-        """The body is larger than the gateway takes."""
+        """The answer to a body above the size limit."""
 
     @abstractmethod
     def moderated(self, code: str, message: str) -> Answer:
-        """The input was refused for its content; `code` is Ark's."""
+        """The answer to input that moderation rejected; `code` is Ark's."""
 
     @abstractmethod
     def failure(self, status: int, code: str, message: str) -> Answer:
-        """Any other failure; empty `code` and `message` stand for the gateway's usual ones."""
+        """The answer to any other failure; an empty `code` or `message` means the gateway's usual one."""
 
 
 def random_id(length: int) -> str:
@@ -142,7 +141,7 @@ def random_id(length: int) -> str:
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """A JSON object, None for anything else."""
+    """Parse a JSON object; None for anything else."""
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -1,6 +1,6 @@
-"""Where gateways agree to call back, and how often they try.
+"""Which callback addresses gateways accept, and how often they retry.
 
-A real gateway refuses private addresses; a rehearsal runs on loopback, so loopback is the one exception here.
+Real gateways reject private addresses. A rehearsal runs on loopback, so loopback is the only exception here.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ class CallbackRules:
     """How a gateway calls back."""
 
     phases: frozenset[Phase]
-    """The states whose begin is told."""
+    """A callback is sent when one of these phases begins."""
     timeout_s: float
     retries_s: tuple[float, ...]
-    """Pauses before each further try."""
+    """The pause before each retry."""
 
 
 def bad_callback_url(value: object, *, https_only: bool) -> str | None:
-    """Why a gateway would refuse this address, None when it is fine."""
+    """Why a gateway would reject this address; None when it is valid."""
     if not isinstance(value, str) or len(value) > MAX_LENGTH:
         return f"must be a URL of at most {MAX_LENGTH} characters"
     try:

@@ -1,4 +1,4 @@
-"""EvoLink: one model name per mode and tier, tasks read under `/v1/tasks`, string error codes.
+"""EvoLink: one model name per mode and tier, task queries under `/v1/tasks`, string error codes.
 
 Sources: EvoLink's Seedance 2.0 page (OpenAPI);
 https://docs.evolink.ai/en/api-manual/task-management/get-task-detail and …/error-codes
@@ -146,13 +146,13 @@ def _order(given: dict[str, Any], model: str) -> Order:
 
 
 def _media(given: dict[str, Any], mode: str) -> int:
-    """Check the media against the mode; how many videos there are."""
+    """Check the media against the mode; returns the number of videos."""
     images = urls(given, "image_urls", "image", 9)
     videos = urls(given, "video_urls", "video", 3)
     audios = urls(given, "audio_urls", "audio", 3)
     if mode == "image-to-video":
         if not 1 <= len(images) <= 2:
-            raise BadField("image_urls", f"{mode} takes 1 or 2, not {len(images)}")
+            raise BadField("image_urls", f"{mode} needs 1 or 2, not {len(images)}")
     elif mode == "text-to-video" and images:
         raise BadField("image_urls", f"{mode} does not support it")
     if mode != "reference-to-video":
@@ -160,12 +160,12 @@ def _media(given: dict[str, Any], mode: str) -> int:
             if values:
                 raise BadField(name, f"{mode} does not support it")
     elif not (images or videos):
-        raise BadField("audio_urls" if audios else "image_urls", "at least one image or video is needed")
+        raise BadField("audio_urls" if audios else "image_urls", "at least one image or video is required")
     return len(videos)
 
 
 def _tokens(prompt: str) -> int:
-    """An estimate: a token per CJK character, one per four others."""
+    """An estimate: one token per CJK character, one per four other characters."""
     wide = sum(char >= "\u2e80" for char in prompt)
     return wide + (len(prompt) - wide) // 4
 

@@ -1,4 +1,4 @@
-"""Reading flat JSON bodies field by field, for the gateways whose requests are not Ark's content array."""
+"""Read and validate the fields of flat JSON bodies, for gateways that do not use Ark's content array."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MENTION = re.compile(r"@(image|video|audio)_file_(\d+)")
 
 
 class BadField(ValueError):
-    """A field that is not as documented."""
+    """A field breaks the documentation."""
 
     def __init__(self, field: str, why: str) -> None:
         super().__init__(f"{field}: {why}")
@@ -36,7 +36,7 @@ def mapping(given: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def text(given: Mapping[str, Any], name: str, *, longest: int | None = None) -> str:
-    """A required text."""
+    """A required, non-empty string."""
     value = given.get(name)
     if not isinstance(value, str) or not value.strip():
         raise BadField(name, "is required")
@@ -78,14 +78,14 @@ def urls(
     inline: bool = False,
     assets: bool = False,
 ) -> tuple[str, ...]:
-    """A list of references; missing and empty are the same."""
+    """A list of media references; a missing list is empty."""
     values = given.get(name)
     if values is None:
         return ()
     if not isinstance(values, list):
         raise BadField(f"{at}{name}", "must be a list of URLs")
     if len(values) > most:
-        raise BadField(f"{at}{name}", f"at most {most}")
+        raise BadField(f"{at}{name}", f"must have at most {most} items")
     return tuple(
         url({f"{name}[{n}]": value}, f"{name}[{n}]", kind, at, inline=inline, assets=assets)
         for n, value in enumerate(values)
@@ -106,7 +106,7 @@ def url(
 
 
 def check_mentions(prompt: str, counts: Mapping[str, int]) -> None:
-    """`@image_file_2` in a prompt needs a second picture."""
+    """Check that each mention refers to a file: `@image_file_2` needs a second image."""
     for kind, number in _MENTION.findall(prompt):
         if not 1 <= int(number) <= counts[kind]:
-            raise BadField("prompt", f"@{kind}_file_{number} refers to nothing")
+            raise BadField("prompt", f"@{kind}_file_{number} refers to no file")

@@ -1,4 +1,4 @@
-"""References to media: a public URL, an inline data URI, or an asset, and what is documented about their sizes.
+"""Check media references: a public URL, an inline data URI, or an asset.
 
 Sources: AnyFast's manual (formats and sizes of each kind) and asset page (`asset://<ID>`).
 """
@@ -23,16 +23,16 @@ _DATA = re.compile(r"data:([a-z]+)/([a-z0-9.+-]+);base64,", re.IGNORECASE)
 
 
 class BadMedia(ValueError):
-    """A reference that no gateway would take; the text says why."""
+    """No gateway would accept this reference; the text says why."""
 
 
 def check_media(kind: str, value: str, *, inline: bool | None = None, assets: bool = True) -> str:
-    """The asset's id where the reference is an asset, else an empty text.
+    """Validate a reference; returns the asset's id, or an empty string for a URL or data URI.
 
-    `inline`: whether a data URI is taken, None: as documented, for pictures and audio but not for video.
+    `inline`: whether a data URI is allowed. None: as documented, for images and audio but not for video.
 
     Raises:
-        BadMedia: saying what is wrong.
+        BadMedia: says what is wrong.
     """
     if value.startswith("asset://"):
         found = _ASSET.fullmatch(value)

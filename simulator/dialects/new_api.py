@@ -1,4 +1,4 @@
-"""QuantumNous/new-api's two families of errors: several gateways are deployments of it.
+"""The two error formats of QuantumNous/new-api, which several gateways run.
 
 Source: QuantumNous/new-api service/error.go, dto/task.go, middleware/utils.go, middleware/rate-limit.go
 """
@@ -22,12 +22,12 @@ SATURATED = "当前分组上游负载已饱和，请稍后再试"
 
 
 def task_error(status: int, code: str, message: str) -> Answer:
-    """Family A: flat."""
+    """Format A: a flat object."""
     return json_answer(status, {"code": code, "message": message, "data": None})
 
 
 def middleware_error(status: int, message: str, code: str = "") -> Answer:
-    """Family B: like OpenAI's."""
+    """Format B: OpenAI's format."""
     return json_answer(status, middleware_body(message, code))
 
 
@@ -37,7 +37,7 @@ def middleware_body(message: str, code: str = "") -> dict[str, Any]:
 
 
 def upstream_body(error: ArkError) -> dict[str, Any]:
-    """Ark's refusal, passed on as a text inside family A."""
+    """Ark's error as a string inside format A."""
     return {"code": "fail_to_fetch_task", "message": orjson.dumps(error.body()).decode(), "data": None}
 
 
@@ -46,7 +46,7 @@ def request_id() -> str:
 
 
 class NewApiAnswers:
-    """The answers that every deployment of new-api shares."""
+    """The answers that all new-api gateways share."""
 
     def not_found(self, call: Call) -> Answer:
         message = f"Invalid URL ({call.method} {call.path})"

@@ -1,7 +1,7 @@
-"""new-api's list of a user's tasks: a call of its dashboard, made with the user's access token instead of an API key.
+"""new-api's list of a user's tasks: a dashboard call, with the user's access token instead of an API key.
 
-One user owns all keys of a gateway here. Versions differ: some want the user's number in a header, some take the token
-after `Bearer` as well. Both are wanted and taken here.
+Here one user owns all keys of a gateway. Versions of new-api differ: some require the user's number in a header, some
+also accept the token after `Bearer`. Here the header is required and both forms of the token are accepted.
 
 Sources: QuantumNous/new-api router/api-router.go, middleware/auth.go, controller/task.go, model/task.go, dto/task.go,
 common/page_info.go
@@ -19,7 +19,7 @@ from simulator.wire.answers import Answer, Call, json_answer
 
 PATH = "/api/task/self"
 USUAL_PAGE, LONGEST_PAGE = 10, 100
-PLATFORM = "54"  # the channel's type: doubao's videos
+PLATFORM = "54"  # the channel type of Doubao videos
 LOST = "upstream returned error"
 _WORDS = {
     Phase.NOT_STARTED: ("NOT_START", "0%"),
@@ -28,7 +28,7 @@ _WORDS = {
     Phase.RUNNING: ("IN_PROGRESS", "50%"),
     Phase.SUCCEEDED: ("SUCCESS", "100%"),
     Phase.FAILED: ("FAILURE", "100%"),
-    # new-api's poller does not know these words of Ark's and goes on waiting.
+    # new-api's poller does not know these two statuses of Ark's and keeps waiting.
     Phase.CANCELLED: ("IN_PROGRESS", "30%"),
     Phase.EXPIRED: ("IN_PROGRESS", "30%"),
 }
@@ -39,8 +39,8 @@ def list_route(method: str, path: str) -> Route | None:
 
 
 def list_tasks(call: Call, tasks: Sequence[Task], view: Callable[[Task], View]) -> Answer:
-    """One page of all tasks of the gateway, given in the order of their creation."""
-    if (why := _why_not(call)) is not None:
+    """One page of the gateway's tasks; `tasks` are in order of creation, the page is newest first."""
+    if (why := _refusal_reason(call)) is not None:
         return json_answer(401, {"success": False, "code": "AUTH_UNAUTHORIZED", "message": why})
     since, until = _number(call, "start_timestamp"), _number(call, "end_timestamp")
     number = max(_number(call, "p"), 1)
@@ -57,7 +57,7 @@ def list_tasks(call: Call, tasks: Sequence[Task], view: Callable[[Task], View]) 
 
 
 def task_object(task: Task, view: View) -> dict[str, Any]:
-    """A task as new-api itself shows it, in a list or alone."""
+    """The task object of new-api, for a list or a single query."""
     word, progress = _WORDS[view.phase]
     reason = ""
     if view.lost:
@@ -98,10 +98,10 @@ def _listed(task: Task) -> dict[str, Any]:
     }
 
 
-def _why_not(call: Call) -> str | None:
+def _refusal_reason(call: Call) -> str | None:
     parts = call.headers.get("Authorization", "").split()
     token = parts[-1] if len(parts) == 1 or (len(parts) == 2 and parts[0].lower() == "bearer") else ""
-    if not token or token.startswith("sk-"):  # the latter is an API key
+    if not token or token.startswith("sk-"):  # `sk-` marks an API key
         return "无权进行此操作，access token 无效"
     user = call.headers.get("New-Api-User", "")
     if not user:
@@ -110,6 +110,6 @@ def _why_not(call: Call) -> str | None:
 
 
 def _number(call: Call, name: str) -> int:
-    """What cannot be read counts as 0."""
+    """A number of the query; 0 when it is missing or invalid."""
     text = call.query.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

@@ -1,4 +1,4 @@
-"""All dialects, by the first part of their path."""
+"""All dialects, keyed by the first segment of their path."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""12AI: new-api's `/v1/videos`; the number of pictures decides the mode unless `metadata.action` says it.
+"""12AI: new-api's `/v1/videos`. The number of images sets the mode unless `metadata.action` does.
 
-Source: https://doc.12ai.org/api/seedance/. Its page gives no error bodies and no webhook body: new-api's here, and the
-body of a query.
+Source: https://doc.12ai.org/api/seedance/. It documents no error bodies and no webhook body. Here errors have new-api's
+format, and a webhook carries the body of a query.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _WORDS = {
 
 
 class TwelveAi(NewApiAnswers, Dialect):
-    """Two models; videos are copied to the platform's own store, so their links carry no signature."""
+    """Two models. The platform copies videos to its own store, so links carry no signature."""
 
     name = "12ai"
     signed_links = False
@@ -136,12 +136,12 @@ def _mode(metadata: dict[str, Any], images: tuple[str, ...], videos: tuple[str, 
     wanted = {"text_to_video": 0, "image_to_video": 1, "first_last_frame": 2}
     if mode in wanted:
         if len(images) != wanted[mode]:
-            raise BadField("images", f"{mode} takes exactly {wanted[mode]}, not {len(images)}")
+            raise BadField("images", f"{mode} needs exactly {wanted[mode]}, not {len(images)}")
         for name, given in (("video_urls", videos), ("audio_urls", audios)):
             if given:
-                raise BadField(f"metadata.{name}", f"only for multi_ref, and this is {mode}")
+                raise BadField(f"metadata.{name}", f"allowed for multi_ref only, not for {mode}")
     elif not (images or videos or audios):
-        raise BadField("images", "multi_ref needs at least one picture, video or audio")
+        raise BadField("images", "multi_ref needs at least one image, video or audio")
     return mode
 
 

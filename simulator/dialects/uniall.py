@@ -1,7 +1,7 @@
-"""uniAll: the resolution is part of the model's name; created at one path, read at another.
+"""uniAll: the resolution is part of the model name; create and query have different paths.
 
-Source: https://docs.uniall.ai/models/video/seedance-2-0. It publishes neither the answer to a create nor error bodies:
-both are new-api's here.
+Source: https://docs.uniall.ai/models/video/seedance-2-0. It documents neither the answer to a create nor error bodies.
+Here both have new-api's format.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _WORDS = {
 
 
 class UniAll(NewApiAnswers, Dialect):
-    """Eight models; three ratios; 5 to 15 seconds."""
+    """Eight models, three ratios, 5 to 15 seconds."""
 
     name = "uniall"
 
@@ -114,11 +114,11 @@ def _order(body: dict[str, Any], model: str) -> Order:
     videos = urls(given, "videos", "video", 3)
     audios = urls(given, "audios", "audio", 3)
     if last and not image:
-        raise BadField("last_image", "needs image")
+        raise BadField("last_image", "requires image")
     if image and (images or videos or audios):
         raise BadField("image", "cannot be combined with images, videos or audios")
     if audios and not (images or videos):
-        raise BadField("audios", "need images or videos beside them")
+        raise BadField("audios", "requires images or videos")
     _check_operation(extra, last, bool(images or videos), bool(videos))
     for name in ("watermark", "camera_fixed"):
         flag(extra, name, False, "extra_body.", as_text=True)
@@ -147,7 +147,7 @@ def _check_operation(extra: dict[str, Any], last: str | None, references: bool, 
         "first_last_frame": bool(last),
     }
     if operation and not needs[operation]:
-        raise BadField("extra_body.operation", f"{operation} needs other media than were given")
+        raise BadField("extra_body.operation", f"the given media do not fit {operation}")
 
 
 def _seconds(given: dict[str, Any]) -> int:

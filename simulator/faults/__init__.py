@@ -1,1 +1,1 @@
-"""Faults on demand: the kinds, the rules that arm them, and what they do to a call."""
+"""Faults on demand: their kinds, the rules that select calls, and their effect on a call."""

@@ -1,4 +1,4 @@
-"""What a fault that struck does to a call, and what it has in store for a task."""
+"""The effect of a fault on a call and on the task that the call creates."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PROXY_MESSAGES = {
 _GARBAGE = random.Random("garbage").randbytes(64)  # noqa: S311 - filler
 
 
-class Speaker(Protocol):
-    """Whoever answers, in its own words: a dialect, or the object store."""
+class Responder(Protocol):
+    """Builds error answers in its own format: a dialect, or the object store."""
 
     def unauthorized(self) -> Answer: ...
     def no_money(self) -> Answer: ...
@@ -31,22 +31,22 @@ class Speaker(Protocol):
     def failure(self, status: int, code: str, message: str) -> Answer: ...
 
 
-async def before(rule: Rule, speaker: Speaker) -> Answer | None:
-    """Act before the request is carried out; None: carry it out.
+async def before(rule: Rule, responder: Responder) -> Answer | None:
+    """Apply a fault before the request is processed; None: process the request.
 
     Raises:
-        Cut: the connection is to be closed without an answer.
+        Cut: close the connection without an answer.
     """
     given = rule.parameters
     match rule.kind.name:
         case "status":
-            return _error_of(rule, speaker)
+            return _error_of(rule, responder)
         case "rate_limit":
-            return with_retry_after(speaker.busy(), given["retry_after"])
+            return with_retry_after(responder.busy(), given["retry_after"])
         case "no_money":
-            return speaker.no_money()
+            return responder.no_money()
         case "bad_key":
-            return speaker.unauthorized()
+            return responder.unauthorized()
         case "garbage":
             return Answer(200, _GARBAGE, JSON_TYPE)
         case "html_200":
@@ -55,7 +55,7 @@ async def before(rule: Rule, speaker: Speaker) -> Answer | None:
             return Answer(200, b"", JSON_TYPE)
         case "moderate_input":
             code = moderation_code("Input", given)
-            return speaker.moderated(code, moderation_message(code))
+            return responder.moderated(code, moderation_message(code))
         case "slow":
             await asyncio.sleep(given["seconds"])
         case "hang" if not given["accepted"]:
@@ -64,11 +64,11 @@ async def before(rule: Rule, speaker: Speaker) -> Answer | None:
     return None
 
 
-async def after(rule: Rule, speaker: Speaker, answer: Answer) -> Answer:
-    """Act when the request has been carried out.
+async def after(rule: Rule, responder: Responder, answer: Answer) -> Answer:
+    """Apply a fault after the request was processed.
 
     Raises:
-        Cut: the connection is to be closed without an answer.
+        Cut: close the connection without an answer.
     """
     given = rule.parameters
     match rule.kind.name:
@@ -80,13 +80,13 @@ async def after(rule: Rule, speaker: Speaker, answer: Answer) -> Answer:
         case "rst_after_accept":
             raise Cut("reset")
         case "accept_then_500":
-            return _error_of(rule, speaker)
+            return _error_of(rule, responder)
     return answer
 
 
-def _error_of(rule: Rule, speaker: Speaker) -> Answer:
+def _error_of(rule: Rule, responder: Responder) -> Answer:
     given = rule.parameters
-    answer = error_answer(speaker, given["status"], given["body"], given["code"], given["message"])
+    answer = error_answer(responder, given["status"], given["body"], given["code"], given["message"])
     return with_retry_after(answer, given["retry_after"])
 
 
@@ -112,14 +112,14 @@ def fate_of(rule: Rule | None) -> Fate:
             )
 
 
-def error_answer(speaker: Speaker, status: int, body: str, code: str, message: str) -> Answer:
+def error_answer(responder: Responder, status: int, body: str, code: str, message: str) -> Answer:
     if body == "empty":
         return Answer(status)
     if body == "html":
         return Answer(status, html_page(status, "Error"), HTML_TYPE)
-    if body == "proxy":  # as Kong and Amazon's API Gateway answer by themselves
+    if body == "proxy":  # the format of Kong's and Amazon API Gateway's own errors
         return json_answer(status, {"message": message or PROXY_MESSAGES.get(status, "An unexpected error occurred")})
-    return speaker.failure(status, code, message)
+    return responder.failure(status, code, message)
 
 
 def with_retry_after(answer: Answer, seconds: float | None) -> Answer:

@@ -12,11 +12,11 @@ from simulator.faults.rules import BadRule
 
 
 def read_rules(path: Path) -> list[dict[str, Any]]:
-    """The rules as written, not yet checked.
+    """Read the rules from a file without checking them.
 
     Raises:
-        BadRule: the file holds no list of rules.
-        OSError: it cannot be read.
+        BadRule: the file contains no list of rules.
+        OSError: the file cannot be read.
     """
     data = path.read_bytes()
     try:
@@ -27,12 +27,12 @@ def read_rules(path: Path) -> list[dict[str, Any]]:
 
 
 def rule_list(content: Any) -> list[dict[str, Any]]:
-    """The list in a parsed file or body: bare, or under `rules`.
+    """The list of rules in a parsed file or body: the value itself, or its field `rules`.
 
     Raises:
         BadRule: there is none.
     """
     rules = content.get("rules") if isinstance(content, dict) else content
     if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-        raise BadRule("wanted a list of rules, each with a kind")
+        raise BadRule("must be a list of rules, each an object with a kind")
     return rules

@@ -1,4 +1,4 @@
-"""Every kind of fault: where it can strike and which parameters it takes. The documentation is drawn from this list."""
+"""Every kind of fault: the calls it applies to and its parameters. A test compares `docs/simulator.md` with it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 Where = Literal["create", "query", "download", "list", "delete", "asset", "callback"]
 Group = Literal["entry", "answer", "fate", "view", "download"]
-"""When a kind acts: before the request is read, instead of or around the answer, on the task that is created, on what
-a query shows, or on the bytes of a download."""
+"""When a kind acts: before the request is read, instead of or around the answer, on the created task, on the content of
+an answer, or on the bytes of a download."""
 
 BODIES = ("json", "proxy", "html", "empty")
 CALLS: tuple[Where, ...] = ("create", "query", "list", "delete", "asset", "download")
@@ -17,7 +17,7 @@ CALLS: tuple[Where, ...] = ("create", "query", "list", "delete", "asset", "downl
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A value a rule may carry."""
+    """The type, default and bounds of one field of a rule."""
 
     types: tuple[type, ...]
     default: Any = None
@@ -31,7 +31,7 @@ class Kind:
     name: str
     group: Group
     where: tuple[Where, ...]
-    """The first is taken when a rule names none."""
+    """The first is the default of a rule without `where`."""
     parameters: Mapping[str, Parameter]
     about: str
 
@@ -82,25 +82,37 @@ _ALL = (
             "message": _text(),
             "retry_after": _number(None),
         },
-        "any HTTP status, with the gateway's own error body, a proxy's JSON (`message` alone), an HTML page or nothing",
+        "any HTTP status, with the gateway's error body, a proxy's JSON (`message` only), an HTML page, or no body",
     ),
-    Kind("rate_limit", "answer", CALLS, {"retry_after": _number(None)}, "429 with the gateway's own body"),
-    Kind("no_money", "answer", ("create",), {}, "the gateway's own answer to an empty account"),
-    Kind("bad_key", "answer", CALLS[:5], {}, "the gateway's own answer to a wrong key"),
-    Kind("garbage", "answer", CALLS, {}, "200 and bytes that are no JSON"),
+    Kind("rate_limit", "answer", CALLS, {"retry_after": _number(None)}, "429 with the gateway's error body"),
+    Kind("no_money", "answer", ("create",), {}, "the gateway's answer to an account without credit"),
+    Kind("bad_key", "answer", CALLS[:5], {}, "the gateway's answer to a wrong key"),
+    Kind("garbage", "answer", CALLS, {}, "200 and bytes that are not JSON"),
     Kind("html_200", "answer", CALLS, {}, "200 and an HTML page"),
-    Kind("empty_200", "answer", CALLS, {}, "200 and nothing"),
+    Kind("empty_200", "answer", CALLS, {}, "200 and an empty body"),
     Kind(
         "hang",
         "answer",
         CALLS,
         {"seconds": _number(30), "accepted": _flag()},
-        "no answer for `seconds`, then the connection is closed; `accepted`: the request is carried out first",
+        "no answer for `seconds`, then the connection is closed; with `accepted` the request is processed first",
     ),
-    Kind("slow", "answer", CALLS, {"seconds": _number(2)}, "a normal answer, later"),
+    Kind("slow", "answer", CALLS, {"seconds": _number(2)}, "a normal answer after `seconds`"),
     Kind("close_before_read", "entry", CALLS, {}, "the connection is closed before the body is read"),
-    Kind("close_after_accept", "answer", CALLS, {}, "the request is carried out, then closed without an answer"),
-    Kind("rst_after_accept", "answer", CALLS, {}, "the same with a reset"),
+    Kind(
+        "close_after_accept",
+        "answer",
+        CALLS,
+        {},
+        "the request is processed, then the connection is closed without an answer",
+    ),
+    Kind(
+        "rst_after_accept",
+        "answer",
+        CALLS,
+        {},
+        "the request is processed, then the connection is reset without an answer",
+    ),
     Kind(
         "accept_then_500",
         "answer",
@@ -112,24 +124,24 @@ _ALL = (
             "message": _text(),
             "retry_after": _number(None),
         },
-        "the task is created and the answer is an error",
+        "the task is created, but the answer is an error",
     ),
     Kind(
         "moderate_input",
         "answer",
         ("create",),
         {"modality": _text("text", "text", "image", "video", "audio"), "detail": _text()},
-        "refused for its content; `detail`: PolicyViolation or PrivacyInformation",
+        "rejected by input moderation; `detail`: PolicyViolation or PrivacyInformation",
     ),
     Kind(
         "stale_status",
         "view",
         ("query",),
         {"seconds": _number(15)},
-        "shows the task as it was so many seconds ago",
+        "the task as it was `seconds` ago",
     ),
-    Kind("unknown_status", "view", ("query",), {"status": _text("ARCHIVED")}, "a status word no page mentions"),
-    Kind("missing_url", "view", ("query",), {}, "succeeded, but without the video's URL"),
+    Kind("unknown_status", "view", ("query",), {"status": _text("ARCHIVED")}, "an undocumented status"),
+    Kind("missing_url", "view", ("query",), {}, "succeeded, but without the video URL"),
     Kind(
         "fail",
         "fate",
@@ -142,40 +154,48 @@ _ALL = (
         "fate",
         ("create",),
         {"modality": _text("video", "video", "audio", "image"), "detail": _text()},
-        "the task fails because of what was generated",
+        "the task fails by output moderation",
     ),
-    Kind("lost", "fate", ("create",), {}, "the gateway calls it failed while it still runs upstream"),
-    Kind("inner_expired", "fate", ("create",), {}, "it expires upstream; new-api goes on to say IN_PROGRESS 30%"),
+    Kind("lost", "fate", ("create",), {}, "the gateway reports a failure while the task still runs upstream"),
+    Kind(
+        "inner_expired", "fate", ("create",), {}, "the task expires upstream; new-api keeps reporting IN_PROGRESS 30%"
+    ),
     Kind(
         "url_dies",
         "fate",
         ("create",),
         {"after_s": _number(None), "after_fetches": _whole(None), "for_good": _flag()},
-        "a URL answers 403 after so many seconds or fetches; a fresh one works unless `for_good`",
+        "a URL answers 403 after `after_s` seconds or `after_fetches` fetches; a new URL works unless `for_good`",
     ),
     Kind(
         "cut",
         "download",
         ("download",),
         {"bytes": _whole(None), "fraction": _number(0.5, 0, 1), "reset": _flag(True)},
-        "the connection is cut after so many bytes, or that share; a reset loses what is still on its way",
+        "the connection is cut after `bytes` bytes, or that fraction; a reset loses the bytes in transit",
     ),
     Kind(
         "short",
         "download",
         ("download",),
         {"bytes": _whole(None), "fraction": _number(0.5, 0, 1), "honest": _flag()},
-        "fewer bytes than Content-Length says; `honest`: Content-Length says so too",
+        "fewer bytes than Content-Length; with `honest`, Content-Length is the smaller number",
     ),
     Kind(
         "wrong_content",
         "download",
         ("download",),
         {"body": _text("html", "html", "empty", "zeros")},
-        "200 with an HTML page, no bytes, or zero bytes of the right length",
+        "200 with an HTML page, an empty body, or zero bytes of the right length",
     ),
-    Kind("slow_download", "download", ("download",), {"bytes_per_s": _number(65536, 1)}, "bytes arrive this slowly"),
-    Kind("asset_fails", "fate", ("asset",), {}, "what is uploaded ends as Failed instead of Active"),
+    Kind(
+        "slow_download",
+        "download",
+        ("download",),
+        {"bytes_per_s": _number(65536, 1)},
+        "the download is limited to this rate",
+    ),
+    Kind("asset_fails", "fate", ("asset",), {}, "the asset ends as Failed instead of Active"),
     Kind("no_callback", "view", ("callback",), {}, "the callback is not sent"),
     Kind("callback_twice", "view", ("callback",), {}, "the callback is sent twice"),
 )
@@ -186,14 +206,14 @@ KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
 def check_parameters(
     given: Mapping[str, Any], known: Mapping[str, Parameter], *, strict: bool = False
 ) -> dict[str, Any]:
-    """The values of all known parameters, with defaults.
+    """Validate the given values; returns all known parameters, with defaults.
 
     Raises:
-        ValueError: naming the parameter and what is allowed.
+        ValueError: names the parameter and the allowed values.
     """
     if strict and (unknown := [name for name in given if name not in known]):
-        allowed = ", ".join(known) or "no parameters"
-        raise ValueError(f"{unknown[0]}: not known here; there is {allowed}")
+        allowed = f"the parameters are {', '.join(known)}" if known else "this kind has no parameters"
+        raise ValueError(f"{unknown[0]}: unknown parameter; {allowed}")
     return {name: _check(name, given.get(name), parameter) for name, parameter in known.items()}
 
 

@@ -1,4 +1,4 @@
-"""Faults on demand: rules that say what goes wrong, where, how often and for whom."""
+"""Fault rules: what goes wrong, on which calls, how often and for which accounts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from simulator.tasks.accounts import account_of
 
 
 class BadRule(ValueError):
-    """A rule that cannot be armed; the text names the field."""
+    """A rule is invalid; the text names the field."""
 
 
 @dataclass(slots=True)
 class Rule:
-    """One armed fault."""
+    """One active fault."""
 
     id: int
     kind: Kind
@@ -38,9 +38,9 @@ class Rule:
     applied: int = 0
     seen_by_task: dict[str, int] = field(default_factory=dict)
 
-    def strikes(self, now: float, facts: Mapping[str, str]) -> bool:
-        """Count this request, and say whether it is hit."""
-        if not self.starts_at <= now < self.ends_at or not self._meant(facts):
+    def applies(self, now: float, facts: Mapping[str, str]) -> bool:
+        """Count this request; True when the fault applies to it."""
+        if not self.starts_at <= now < self.ends_at or not self._matches(facts):
             return False
         self.seen += 1
         nth = self.seen
@@ -58,7 +58,7 @@ class Rule:
         self.applied += 1
         return True
 
-    def _meant(self, facts: Mapping[str, str]) -> bool:
+    def _matches(self, facts: Mapping[str, str]) -> bool:
         for name, wanted in self.filters.items():
             given = facts.get(name, "")
             if name == "prompt_contains":
@@ -86,8 +86,8 @@ class Rule:
         }
 
 
-class FaultBook:
-    """The armed rules, in the order in which they are tried: the first that strikes decides."""
+class FaultRules:
+    """The active rules, in the order in which they are tried; the first that applies wins."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -95,10 +95,10 @@ class FaultBook:
         self.rules: list[Rule] = []
 
     def add(self, rules: Sequence[Mapping[str, Any]], now: float) -> list[Rule]:
-        """Arm all rules or none.
+        """Add all rules or none.
 
         Raises:
-            BadRule: naming the rule and the field.
+            BadRule: names the rule and the field.
         """
         added = [self._rule(number, raw, now) for number, raw in enumerate(rules, start=1)]
         self.rules += added
@@ -107,9 +107,10 @@ class FaultBook:
     def clear(self) -> None:
         self.rules.clear()
 
-    def strike(self, group: Group, where: Where, now: float, facts: Mapping[str, str]) -> Rule | None:
+    def trigger(self, group: Group, where: Where, now: float, facts: Mapping[str, str]) -> Rule | None:
+        """Count this request; returns the rule that applies to it, None without one."""
         for rule in self.rules:
-            if rule.kind.group == group and rule.where == where and rule.strikes(now, facts):
+            if rule.kind.group == group and rule.where == where and rule.applies(now, facts):
                 return rule
         return None
 
@@ -120,7 +121,7 @@ class FaultBook:
                 raise ValueError(f"kind: must be one of {', '.join(KINDS)}, not {raw.get('kind')!r}")
             where = raw.get("where", kind.where[0])
             if where not in kind.where:
-                raise ValueError(f"where: {kind.name} works on {', '.join(kind.where)}, not {where!r}")
+                raise ValueError(f"where: must be one of {', '.join(kind.where)} for {kind.name}, not {where!r}")
             general = check_parameters(raw, RULE_FIELDS)
             parameters = check_parameters(
                 {name: value for name, value in raw.items() if name not in RULE_FIELDS}, kind.parameters, strict=True

@@ -1,1 +1,1 @@
-"""The videos: encoded in pieces, put together per task, served from memory or made on the fly."""
+"""The videos: encoded in segments, assembled per task, served from memory or generated while sending."""

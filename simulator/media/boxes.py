@@ -1,4 +1,4 @@
-"""The MP4 container: boxes around samples that were encoded elsewhere.
+"""The MP4 container: writes the boxes around encoded samples.
 
 Source: ISO/IEC 14496-12 (boxes), 14496-14 (esds), 14496-15 (avcC).
 """
@@ -26,7 +26,7 @@ class VideoTrack:
     avcc: bytes
     samples: Sequence[bytes]
     keyframes: Sequence[int]
-    """Numbers of the samples that stand alone, from 1."""
+    """Numbers of the key frames, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ def box(kind: bytes, *parts: bytes) -> bytes:
 
 
 def free_header(total: int) -> bytes:
-    """The start of a `free` box of `total` bytes, of which the caller sends the rest."""
+    """The header of a `free` box of `total` bytes; the caller sends the rest."""
     return struct.pack(">I4s", total, b"free")
 
 
 def movie(video: VideoTrack, audio: AudioTrack | None, offset: int) -> bytes:
-    """`moov` and `mdat`, for a file in which `offset` bytes come before them."""
+    """`moov` and `mdat` of a file that has `offset` bytes before them."""
     empty = _moov(video, audio, 0, 0)
     video_at = offset + len(empty) + 8
     audio_at = video_at + sum(map(len, video.samples))

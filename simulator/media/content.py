@@ -1,4 +1,4 @@
-"""The bytes of one file, of which any range can be had without holding them all."""
+"""The bytes of one file; any range can be read without holding the whole file in memory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _PAD = random.Random("padding").randbytes(1024 * 1024 + 3)  # noqa: S311 - fille
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Some leading bytes, then deterministic filler up to `size`."""
+    """Leading bytes, then deterministic filler up to `size`."""
 
     parts: tuple[bytes, ...]
     size: int
     shift: int = 0
-    """Where in the filler this file begins: two files differ all the way."""
+    """Offset of this file in the filler, so that two files differ throughout."""
 
     def read(self, start: int = 0, end: int | None = None) -> Iterator[bytes | memoryview]:
-        """The bytes [start, end) in pieces of at most `CHUNK`."""
+        """The bytes [start, end) in chunks of at most `CHUNK`."""
         end = self.size if end is None else min(end, self.size)
         at = 0
         for part in self.parts:

@@ -1,7 +1,7 @@
-"""Encodes in pieces of one second, so that clips of any length are put together without encoding again.
+"""Encode segments of one second, so that clips of any length are assembled without encoding again.
 
-Every piece is a closed group of pictures from an encoder with the same settings, hence the same parameter sets. A
-title card is one key frame followed by frames that say "as before", which fit any key frame of that size.
+Every segment is a closed group of pictures from an encoder with the same settings, hence the same parameter sets. A
+title card is one key frame followed by frames without changes, which fit any key frame of that size.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ _X264 = (
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
-    """What one size has of its own."""
+class SizeData:
+    """The data that all segments of one size share."""
 
     avcc: bytes
     still: tuple[bytes, ...]
-    """A key frame's 23 followers without change."""
+    """The 23 frames without changes that follow a key frame."""
 
 
 class Encoder:
-    """Encodes lazily and keeps what it encoded; safe to use from several threads."""
+    """Encodes on demand and caches the result; safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pieces: dict[tuple[int, int], Pieces] = {}
+        self._sizes: dict[tuple[int, int], SizeData] = {}
         self._moving: dict[tuple[int, int, int], tuple[bytes, ...]] = {}
         self._flat: dict[tuple[int, int, int], bytes] = {}
         self._audio: AudioTrack | None = None
 
-    def pieces(self, width: int, height: int) -> Pieces:
+    def size_data(self, width: int, height: int) -> SizeData:
         with self._lock:
-            if (found := self._pieces.get((width, height))) is None:
+            if (found := self._sizes.get((width, height))) is None:
                 still = flat_frame(width, height, 0)
                 avcc, samples = _encode(width, height, [still] * FPS)
-                found = self._pieces[width, height] = Pieces(avcc, tuple(samples[1:]))
+                found = self._sizes[width, height] = SizeData(avcc, tuple(samples[1:]))
             return found
 
     def moving(self, width: int, height: int, hue: int) -> tuple[bytes, ...]:
@@ -73,17 +73,17 @@ class Encoder:
 
     def title(self, width: int, height: int, name: str, details: str, prompt: str) -> tuple[bytes, ...]:
         """One second of a title card."""
-        pieces = self.pieces(width, height)
+        shared = self.size_data(width, height)
         card = _encode(width, height, [title_frame(width, height, name, details, prompt)])[1]
-        return (card[0], *pieces.still)
+        return (card[0], *shared.still)
 
     def audio(self, seconds: int) -> AudioTrack:
-        """A quiet tone, never longer than the pictures."""
+        """A quiet tone, never longer than the video."""
         with self._lock:
             if self._audio is None:
                 self._audio = _tone()
-            whole = self._audio
-        return AudioTrack(whole.rate_hz, whole.config, whole.samples[: seconds * RATE_HZ // AAC_FRAME])
+            longest = self._audio
+        return AudioTrack(longest.rate_hz, longest.config, longest.samples[: seconds * RATE_HZ // AAC_FRAME])
 
 
 def _encode(width: int, height: int, frames: Iterable[av.VideoFrame]) -> tuple[bytes, list[bytes]]:
@@ -91,7 +91,7 @@ def _encode(width: int, height: int, frames: Iterable[av.VideoFrame]) -> tuple[b
     assert isinstance(context, av.VideoCodecContext)  # noqa: S101 - narrows the type
     context.width, context.height, context.pix_fmt = width, height, "yuv420p"
     context.time_base, context.framerate = Fraction(1, FPS), Fraction(FPS)
-    context.thread_count = 1  # the same picture gives the same bytes
+    context.thread_count = 1  # the same image gives the same bytes
     context.flags |= Flags.global_header
     context.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "28", "x264-params": _X264}
     packets = []

@@ -1,4 +1,4 @@
-"""The pictures: a card with a task's name and prompt, and a moving pattern in several colours."""
+"""The frames: a title card with a task's id and prompt, and a moving pattern in several colours."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _MIN_FONT, _LINES = 14, 6
 
 
 def flat_frame(width: int, height: int, hue: int) -> av.VideoFrame:
-    """One colour all over."""
+    """A frame of one colour."""
     return _picture(width, height, bytes((110,)) * width, hue)
 
 
 def moving_frame(width: int, height: int, hue: int, step: int, steps: int) -> av.VideoFrame:
-    """A bar that crosses a coloured ground; cheap to draw, cheap to encode."""
+    """A bar that crosses a coloured background; cheap to draw and to encode."""
     bar = width // 16 // 2 * 2
     left = (width - bar) * step // steps
     row = bytearray(70 + x * 90 // width for x in range(width))
@@ -39,7 +39,7 @@ def _picture(width: int, height: int, luma_row: bytes, hue: int) -> av.VideoFram
 
 
 def title_frame(width: int, height: int, name: str, details: str, prompt: str) -> av.VideoFrame:
-    """A card that shows which task this is; its colours follow from the name."""
+    """A title card that identifies the task; its colours depend on the name."""
     digest = hashlib.sha256(name.encode()).digest()
     hue = digest[0] / 255
     ground, mark = _rgb(hue, 0.55, 0.35), _rgb(hue + 0.3 + digest[1] / 1000, 0.7, 0.85)
@@ -71,7 +71,7 @@ def _rgb(hue: float, saturation: float, value: float) -> tuple[int, int, int]:
 
 
 def _latin(text: str) -> str:
-    """Pillow's own font has no CJK glyphs: what it cannot draw is left out."""
+    """The text without characters that Pillow's default font cannot draw; it has no CJK glyphs."""
     return " ".join("".join(char if char.isascii() else " " for char in text).split())
 
 

@@ -1,4 +1,4 @@
-"""What is documented about the media an asset may hold, checked on the bytes themselves.
+"""Check the bytes of an asset against the documented limits.
 
 Source: AnyFast's asset page (formats, bytes, pixels, ratio, seconds, frame rate).
 """
@@ -18,19 +18,19 @@ MIN_RATIO, MAX_RATIO = 0.4, 2.5
 MIN_S, MAX_S = 2, 15
 IMAGE_FORMATS = frozenset({"JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"})
 _HEIF_BRANDS = (b"heic", b"heix", b"mif1", b"heim")
-# A file's seconds are rounded by its container; a limit of 15 s is not meant to the millisecond.
+# Containers round durations, and the limits are not exact to the millisecond.
 _SLACK_S = 0.2
 
 
 class BadFile(ValueError):
-    """A file that breaks a documented limit; the text says which."""
+    """A file breaks a documented limit; the text says which."""
 
 
 def check_file(kind: str, data: bytes) -> None:
     """Check one file; `kind` is image, video or audio.
 
     Raises:
-        BadFile: naming the limit.
+        BadFile: names the limit.
     """
     if not data:
         raise BadFile("the file is empty")
@@ -44,14 +44,14 @@ def check_file(kind: str, data: bytes) -> None:
 
 def _check_image(data: bytes) -> None:
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
-        return  # nothing here reads HEIF's pixels
+        return  # no library here decodes HEIF
     try:
         with Image.open(io.BytesIO(data)) as picture:
             width, height, form = *picture.size, picture.format
     except (UnidentifiedImageError, OSError, ValueError) as exc:
-        raise BadFile("not a picture of a supported format") from exc
+        raise BadFile("not an image of a supported format") from exc
     if form not in IMAGE_FORMATS:
-        raise BadFile(f"pictures of format {form} are not supported")
+        raise BadFile(f"image format {form} is not supported")
     _check_size(width, height)
 
 
@@ -65,7 +65,7 @@ def _check_clip(kind: str, data: bytes) -> None:
             rate = (pictures.average_rate or Fraction(0)) if pictures else Fraction(0)
             sound = bool(container.streams.audio)
     except (av.FFmpegError, ValueError) as exc:
-        raise BadFile(f"not {kind} of a supported format") from exc
+        raise BadFile(f"not a supported {kind} file") from exc
     wanted = {"mp4", "mov"} if kind == "video" else {"mp3", "wav"}
     if not names & wanted or not (pictures if kind == "video" else sound):
         raise BadFile(f"{kind} must be {' or '.join(sorted(wanted)).upper()}")

@@ -1,4 +1,4 @@
-"""A task's files. They follow from the task alone, so they are the same however often they are made."""
+"""Render a task's files. They depend on the task only, so every rendering has the same bytes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from simulator.tasks.pixels import PIXELS
 from simulator.tasks.task import Task
 
 MAX_CACHED_BYTES = 128 * 1024 * 1024
-_LABEL_BYTES = 72  # in the box that makes every file's bytes its own
-_LABELLED = len(FTYP) + 8 + _LABEL_BYTES  # where the movie begins
+_LABEL_BYTES = 72  # of the box that makes every file unique
+_MOVIE_OFFSET = len(FTYP) + 8 + _LABEL_BYTES
 
 BaseKey = tuple[int, int, int, int]  # width, height, seconds, hue
 
 
 class Renderer:
-    """Makes videos and last frames; safe to use from several threads."""
+    """Renders videos and last frames; safe to use from several threads."""
 
     def __init__(self, video_bytes: int | None = None) -> None:
         self._video_bytes = video_bytes
@@ -37,7 +37,7 @@ class Renderer:
         self._cached_bytes = 0
 
     def ready(self, task: Task) -> Content | None:
-        """The video if no encoding is needed for it, else None."""
+        """The video if it needs no encoding, else None."""
         if self._video_bytes is not None:
             return self._padded(task, self._video_bytes) if _base_key(task) in self._bases else None
         with self._lock:
@@ -46,21 +46,21 @@ class Renderer:
             return found
 
     def video(self, task: Task) -> Content:
-        """The video, encoded now where that has not been done yet."""
+        """The video; encodes it when needed."""
         if (found := self.ready(task)) is not None:
             return found
         if self._video_bytes is not None:
             return self._padded(task, self._video_bytes)
-        made = self._titled(task)
+        content = self._titled(task)
         with self._lock:
-            self._cache[task.id] = made
-            self._cached_bytes += made.size
+            self._cache[task.id] = content
+            self._cached_bytes += content.size
             while self._cached_bytes > MAX_CACHED_BYTES and len(self._cache) > 1:
                 self._cached_bytes -= self._cache.popitem(last=False)[1].size
-        return made
+        return content
 
     def last_frame(self, task: Task) -> bytes:
-        """The video's last picture as a JPEG."""
+        """The video's last frame as a JPEG."""
         whole = b"".join(self.video(task).read())
         with av.open(io.BytesIO(whole), "r") as container:
             stream = container.streams.video[0]
@@ -69,7 +69,7 @@ class Renderer:
             for last in container.decode(stream):  # noqa: B007 - the last one is wanted
                 pass
             if last is None:
-                raise ValueError(f"the video of {task.id} has no pictures")
+                raise ValueError(f"the video of {task.id} has no frames")
             out = io.BytesIO()
             last.to_image().save(out, "JPEG", quality=85)  # type: ignore[no-untyped-call]
         return out.getvalue()
@@ -83,23 +83,23 @@ class Renderer:
         digest = _digest(task)
         seconds += [encoder.moving(width, height, digest[n] % HUES) for n in range(task.duration - 1)]
         audio = encoder.audio(task.duration) if order.audio else None
-        parts = (FTYP, _label(task), self._movie(width, height, seconds, audio, _LABELLED))
+        parts = (FTYP, _label(task), self._movie(width, height, seconds, audio, _MOVIE_OFFSET))
         return Content(parts, sum(map(len, parts)))
 
     def _padded(self, task: Task, size: int) -> Content:
         label, base = _label(task), self._base(_base_key(task))
-        if _LABELLED + len(base) + 8 > size:
-            base = self._base(_base_key(task, "480p"))  # a smaller picture, so that the size is what was asked
-        length = _LABELLED + len(base)
+        if _MOVIE_OFFSET + len(base) + 8 > size:
+            base = self._base(_base_key(task, "480p"))  # a smaller resolution, to keep the requested file size
+        length = _MOVIE_OFFSET + len(base)
         parts = (FTYP, label, base, free_header(size - length))
         return Content(parts, size, int.from_bytes(_digest(task)[:4], "big"))
 
     def _base(self, key: BaseKey) -> bytes:
-        """A small silent clip that many tasks share, before it is filled up to a fixed size."""
+        """A small silent clip that many tasks share; the caller pads it to the requested size."""
         if (found := self._bases.get(key)) is None:
             width, height, duration, hue = key
-            second = (self._encoder.flat(width, height, hue), *self._encoder.pieces(width, height).still)
-            found = self._bases[key] = self._movie(width, height, [second] * duration, None, _LABELLED)
+            second = (self._encoder.flat(width, height, hue), *self._encoder.size_data(width, height).still)
+            found = self._bases[key] = self._movie(width, height, [second] * duration, None, _MOVIE_OFFSET)
         return found
 
     def _movie(
@@ -107,7 +107,7 @@ class Renderer:
     ) -> bytes:
         samples = list(chain.from_iterable(seconds))
         keyframes = range(1, len(samples) + 1, FPS)
-        track = VideoTrack(width, height, self._encoder.pieces(width, height).avcc, samples, keyframes)
+        track = VideoTrack(width, height, self._encoder.size_data(width, height).avcc, samples, keyframes)
         return movie(track, audio, offset)
 
 
@@ -125,5 +125,5 @@ def _digest(task: Task) -> bytes:
 
 
 def _label(task: Task) -> bytes:
-    """A box that players skip, with the task's own name in it."""
+    """A box that players skip; it contains the task's id."""
     return box(b"free", f"task {task.id}".encode()[:_LABEL_BYTES].ljust(_LABEL_BYTES))

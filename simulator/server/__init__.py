@@ -1,1 +1,1 @@
-"""The running simulator: HTTP, the calls of dialects, the files, callbacks, the ledger, and the controls."""
+"""The running simulator: HTTP, dialect calls, files, callbacks, the ledger, and the control API."""

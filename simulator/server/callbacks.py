@@ -1,4 +1,4 @@
-"""Calls back as the gateways do: when, how patiently, how often again. Only to loopback and to allowed hosts."""
+"""Send callbacks with the gateways' timing, timeouts and retries, to loopback and to allowed hosts only."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import aiohttp
 
 from simulator.dialects.base import Dialect, View
 from simulator.dialects.callback_urls import CallbackRules, is_loopback
-from simulator.faults.rules import FaultBook
+from simulator.faults.rules import FaultRules
 from simulator.server.ledger import Ledger
 from simulator.tasks.engine import Engine
 from simulator.tasks.task import TERMINAL, Phase, Task
 
-_AFTER_S = 0.01  # the loop's clock and the engine's are not one: wake when the state has surely begun
+_AFTER_S = 0.01  # the event loop's clock and the engine's differ: wake only after the phase has begun
 
 Show = Callable[[Task, str], View]
 
 
 class Callbacks:
-    """One waiting coroutine per task that asked for callbacks."""
+    """One waiting coroutine per task with a callback URL."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, faults: FaultBook, allowed_hosts: frozenset[str]) -> None:
+    def __init__(self, engine: Engine, ledger: Ledger, faults: FaultRules, allowed_hosts: frozenset[str]) -> None:
         self._engine = engine
         self._ledger = ledger
         self._faults = faults
@@ -33,7 +33,7 @@ class Callbacks:
         self._session: aiohttp.ClientSession | None = None
 
     def watch(self, task: Task, dialect: Dialect, base_url: str, show: Show) -> None:
-        """Tell the task's address of each state that the gateway tells, from now on."""
+        """Call the task's callback URL at each phase that the gateway reports, from now on."""
         url, rules = task.order.callback_url, dialect.callbacks
         if url is None or rules is None:
             return
@@ -57,22 +57,22 @@ class Callbacks:
     async def _follow(
         self, task: Task, dialect: Dialect, rules: CallbackRules, url: str, base_url: str, show: Show
     ) -> None:
-        told: Phase | None = None
+        reported: Phase | None = None
         for moment in (task.created_at, task.started_at, task.ends_at):
             await asyncio.sleep(max(0.0, moment - self._engine.clock()) + _AFTER_S)
             view = show(task, base_url)
-            phase = _coarse(view)
-            if task.deleted or phase is told or phase not in rules.phases:
+            phase = _callback_phase(view)
+            if task.deleted or phase is reported or phase not in rules.phases:
                 continue
-            told = phase
+            reported = phase
             body = dialect.shown(task, view).body
-            for _ in range(self._times(task)):
-                await self._tell(task, url, body, rules, persistent=phase in TERMINAL)
+            for _ in range(self._repeats(task)):
+                await self._post(task, url, body, rules, retry=phase in TERMINAL)
 
-    async def _tell(self, task: Task, url: str, body: bytes, rules: CallbackRules, *, persistent: bool) -> None:
+    async def _post(self, task: Task, url: str, body: bytes, rules: CallbackRules, *, retry: bool) -> None:
         if self._session is None:
             self._session = aiohttp.ClientSession(auto_decompress=False)
-        for pause in (0.0, *(rules.retries_s if persistent else ())):
+        for pause in (0.0, *(rules.retries_s if retry else ())):
             await asyncio.sleep(pause)
             task.callbacks += 1
             with suppress(aiohttp.ClientError, TimeoutError):
@@ -87,7 +87,7 @@ class Callbacks:
                         task.callbacks_taken += 1
                         return
 
-    def _times(self, task: Task) -> int:
+    def _repeats(self, task: Task) -> int:
         facts = {
             "gateway": task.gateway,
             "account": task.account,
@@ -95,14 +95,14 @@ class Callbacks:
             "model": task.order.model,
             "prompt": task.order.prompt,
         }
-        rule = self._faults.strike("view", "callback", self._engine.clock(), facts)
+        rule = self._faults.trigger("view", "callback", self._engine.clock(), facts)
         if rule is None:
             return 1
         return 0 if rule.kind.name == "no_callback" else 2
 
 
-def _coarse(view: View) -> Phase:
-    """The state in the words that callbacks use: all that waits is queued, what was lost is failed."""
+def _callback_phase(view: View) -> Phase:
+    """The phase that a callback reports: every waiting task is queued, a lost one is failed."""
     if view.lost:
         return Phase.FAILED
     return Phase.QUEUED if view.phase in (Phase.NOT_STARTED, Phase.SUBMITTED) else view.phase

@@ -1,4 +1,4 @@
-"""What a rehearsal sees and steers: `/_sim/…`."""
+"""The control API under `/_sim/`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from simulator.wire.answers import Answer, Call, json_answer
 
 
 class Control:
-    """Ledger, faults, times, limits, reset."""
+    """Ledger, faults, timing, limits, reset."""
 
     def __init__(self, world: World, downloads: Downloads, rules: Sequence[Mapping[str, Any]]) -> None:
         self._world = world
@@ -29,7 +29,7 @@ class Control:
         self._limits = world.limiter.default
 
     def arm(self) -> None:
-        """Arm the rules the simulator was started with."""
+        """Activate the rules of `--faults`."""
         self._world.faults.add(self._rules, self._world.engine.clock())
 
     async def serve(self, call: Call, body: bytes) -> Answer:
@@ -64,14 +64,14 @@ class Control:
                     return self._show_limits()
         except (BadRule, ValueError, TypeError) as exc:
             return json_answer(422, {"error": str(exc)})
-        return json_answer(404, {"error": f"no {call.method} {call.path}"})
+        return json_answer(404, {"error": f"unknown request: {call.method} {call.path}"})
 
     async def _show_ledger(self, call: Call) -> Answer:
         if call.query.get("summary", "0") not in ("", "0"):
             return json_answer(200, self._world.ledger.summary())
         if call.query.get("sha256", "1") != "0":
             await self._downloads.fill_hashes([task for task in self._world.engine.tasks.values() if task.fetches])
-        return json_answer(200, self._world.ledger.whole())
+        return json_answer(200, self._world.ledger.details())
 
     def _show_faults(self) -> Answer:
         return json_answer(200, {"rules": [rule.shown() for rule in self._world.faults.rules]})
@@ -81,7 +81,7 @@ class Control:
         return json_answer(200, {**asdict(self._world.limiter.default), "accounts": accounts})
 
     def _set_limits(self, given: Any) -> None:
-        """Limits for all, or under `accounts` for one key (or its hash, as the ledger shows it)."""
+        """Set the default limits and, under `accounts`, the limits of single keys (or of their hashes)."""
         accounts = given.pop("accounts", {})
         default = _limits(given)
         named = {
@@ -94,7 +94,7 @@ class Control:
         return {task.account for task in self._world.engine.tasks.values()}
 
     def _reset(self) -> None:
-        """As just started: nothing created, the rules of the start, the times and limits of the start."""
+        """Return to the state at the start: no tasks, and the rules, timing and limits of the options."""
         self._world.callbacks.clear()
         self._world.engine.clear()
         self._world.engine.timing = timing_of(self._world.options)
@@ -110,7 +110,7 @@ class Control:
 def _limits(given: Any) -> AccountLimits:
     for name, value in given.items():
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise ValueError(f"{name}: must be a whole number from 1, or null, not {value!r}")
+            raise ValueError(f"{name}: must be an integer of at least 1, or null, not {value!r}")
     return AccountLimits(**given)
 
 
@@ -118,10 +118,10 @@ def _timing(old: Timing, given: Any) -> Timing:
     known = {field.name for field in fields(Timing)}
     for name, value in given.items():
         if name not in known:
-            raise ValueError(f"{name}: not known here; there is {', '.join(sorted(known))}")
+            raise ValueError(f"{name}: unknown field; must be one of {', '.join(sorted(known))}")
         if name == "kind":
             if value not in ("lognormal", "fixed", "bimodal"):
                 raise ValueError(f"kind: must be lognormal, fixed or bimodal, not {value!r}")
         elif not isinstance(value, (int, float)) or isinstance(value, bool) or value < 0:
-            raise ValueError(f"{name}: must be a number from 0, not {value!r}")
+            raise ValueError(f"{name}: must be a number of at least 0, not {value!r}")
     return Timing(**{**asdict(old), **given})

@@ -1,4 +1,4 @@
-"""The files: signed links, ranges, and everything that can go wrong on the way."""
+"""Serve the files: signed links, ranges, and download faults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STORE = Store()
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file, or a part of it, about to be sent."""
+    """A file, or a range of it, that is about to be sent."""
 
     status: int
     headers: Mapping[str, str]
@@ -33,7 +33,7 @@ class Download:
     start: int
     end: int
     declared: int
-    """Content-Length, which a fault may make larger than what is sent."""
+    """Content-Length; a fault may make it larger than the number of bytes sent."""
     task: Task
     is_video: bool = True
     reset: bool = False
@@ -41,7 +41,7 @@ class Download:
     bytes_per_s: float | None = None
 
     def count(self, sent: int, *, complete: bool = False) -> None:
-        """Note what was sent, for the ledger; a fetch that reached the end of the file is complete."""
+        """Count sent bytes for the ledger; a fetch that reaches the end of the file is complete."""
         if self.is_video:
             self.task.bytes_served += sent
             self.task.complete_fetches += complete and self.end == self.content.size
@@ -56,7 +56,7 @@ class Downloads:
     def __init__(self, world: World) -> None:
         self._world = world
         self._renderer = Renderer(world.options.video_bytes)
-        # One thread: encoding must not take the processor from what is rehearsed.
+        # One thread, so that encoding leaves the CPU to the system under test.
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
 
     def close(self) -> None:
@@ -66,7 +66,7 @@ class Downloads:
         """Answer one GET or HEAD.
 
         Raises:
-            Cut: the connection is to be closed without an answer.
+            Cut: close the connection without an answer.
         """
         world = self._world
         name, _, suffix = call.path.rpartition("/")[2].rpartition(".")
@@ -80,7 +80,7 @@ class Downloads:
         refusal = world.signer.refusal(call.path, call.query, now) if signed else None
         if refusal is not None:
             return STORE.failure(403, *refusal)
-        if _dead(task, call.query, now):
+        if _ended_by_fault(task, call.query, now):
             return STORE.failure(403, "AccessDenied", "Request has expired")
         if call.method == "GET" and suffix == "mp4":
             task.fetches += 1
@@ -88,7 +88,7 @@ class Downloads:
             task.fetches_by_link[link] = task.fetches_by_link.get(link, 0) + 1
         rule = None
         if world.faults.rules and call.method == "GET":
-            # The rules may look at whose file it is, so even what acts at entry is known only here.
+            # Rules can filter by task and account, so even entry faults need the task first.
             facts = {
                 "gateway": task.gateway,
                 "account": task.account,
@@ -96,26 +96,26 @@ class Downloads:
                 "model": task.order.model,
                 "prompt": task.order.prompt,
             }
-            if world.faults.strike("entry", "download", now, facts) is not None:
+            if world.faults.trigger("entry", "download", now, facts) is not None:
                 raise Cut("close")
-            if (struck := world.faults.strike("answer", "download", now, facts)) is not None:
-                early = await actions.before(struck, STORE)
+            if (answer_rule := world.faults.trigger("answer", "download", now, facts)) is not None:
+                early = await actions.before(answer_rule, STORE)
                 if early is not None:
                     return early
-                await actions.after(struck, STORE, Answer(200))
-            rule = world.faults.strike("download", "download", now, facts)
+                await actions.after(answer_rule, STORE, Answer(200))
+            rule = world.faults.trigger("download", "download", now, facts)
         content = await self._content(task, suffix)
         return _plan(call, task, content, suffix, rule)
 
     async def video(self, task: Task) -> Content:
-        """The task's video, encoded in the background where needed."""
+        """The task's video; encodes it in the background when needed."""
         ready = self._renderer.ready(task)
         if ready is None:
             ready = await asyncio.get_running_loop().run_in_executor(self._pool, self._renderer.video, task)
         return ready
 
     async def fill_hashes(self, tasks: list[Task]) -> None:
-        """Compute what the ledger shows of videos that were fetched."""
+        """Compute the size and SHA-256 of fetched videos for the ledger."""
         loop = asyncio.get_running_loop()
         for task in tasks:
             if task.sha256 is None:
@@ -131,11 +131,11 @@ class Downloads:
         return Content((picture,), len(picture))
 
 
-def _dead(task: Task, query: Mapping[str, str], now: float) -> bool:
-    """Whether a fault has ended this link before its time."""
+def _ended_by_fault(task: Task, query: Mapping[str, str], now: float) -> bool:
+    """Whether a fault ended this link before its expiry."""
     fate = task.fate
     if fate.url_dies_after_s is not None:
-        # A link's own date has whole seconds only: it never dies early, up to a second late.
+        # A link's date has whole seconds: add one, so that a link ends up to a second late but never early.
         own = "X-Tos-Date" in query and not fate.url_dies_for_good
         if now >= (issued_at(query) + 1 if own else task.ends_at) + fate.url_dies_after_s:
             return True
@@ -161,10 +161,10 @@ def _plan(call: Call, task: Task, content: Content, suffix: str, rule: Rule | No
     if wanted is not None:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{content.size}"
     plan = Download(status, headers, content, start, end, end - start, task, suffix == "mp4")
-    return plan if rule is None else _spoilt(plan, rule)
+    return plan if rule is None else _with_fault(plan, rule)
 
 
-def _spoilt(plan: Download, rule: Rule) -> Answer | Download:
+def _with_fault(plan: Download, rule: Rule) -> Answer | Download:
     given = rule.parameters
     match rule.kind.name:
         case "wrong_content" if given["body"] == "html":
@@ -176,8 +176,8 @@ def _spoilt(plan: Download, rule: Rule) -> Answer | Download:
             return replace(plan, content=zeros, start=0, end=zeros.size)
         case "slow_download":
             return replace(plan, bytes_per_s=given["bytes_per_s"])
-    kept = given["bytes"] if given["bytes"] is not None else int(plan.declared * given["fraction"])
-    kept = min(kept, plan.declared)
+    sent = given["bytes"] if given["bytes"] is not None else int(plan.declared * given["fraction"])
+    sent = min(sent, plan.declared)
     if rule.kind.name == "cut":
-        return replace(plan, end=plan.start + kept, reset=given["reset"])
-    return replace(plan, end=plan.start + kept, declared=kept if given["honest"] else plan.declared)
+        return replace(plan, end=plan.start + sent, reset=given["reset"])
+    return replace(plan, end=plan.start + sent, declared=sent if given["honest"] else plan.declared)

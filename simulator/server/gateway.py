@@ -1,4 +1,4 @@
-"""The life of one call to a dialect: key, limits, faults, task, answer. It knows HTTP only as `Call` and `Answer`."""
+"""Process one call to a dialect: key, limits, faults, task, answer. It sees HTTP only as `Call` and `Answer`."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Gateway:
         self._world = world
 
     async def serve(self, dialect: Dialect, call: Call, key: str, read_body: ReadBody) -> Answer:
-        """Answer one call; `read_body` gives None for a body larger than its limit.
+        """Answer one call; `read_body` returns None for a body above its limit.
 
         Raises:
-            Cut: the connection is to be closed without an answer.
+            Cut: close the connection without an answer.
         """
         world = self._world
         route = dialect.route(call.method, call.path)
@@ -39,7 +39,7 @@ class Gateway:
             return dialect.not_found(call)
         world.ledger.counts[f"{dialect.name}.{route.operation}"] += 1
         facts = {"gateway": dialect.name, "account": call.account, "task": route.task_id}
-        if self._strike("entry", route, facts):
+        if self._fault("entry", route, facts):
             self._refused(call, route, 0, "fault: close_before_read")
             raise Cut("close")
         body = await read_body(MAX_BODY)
@@ -57,7 +57,7 @@ class Gateway:
             case "create":
                 return await self._create(dialect, call, route, facts)
             case "asset":
-                fails = self._strike("fate", route, facts) is not None
+                fails = self._fault("fate", route, facts) is not None
                 return await self._carry_out(
                     dialect, route, facts, lambda: answer_assets(route.action, call, world.assets, fails=fails)
                 )
@@ -79,12 +79,12 @@ class Gateway:
         rule = fate_rule = None
         if world.faults.rules:
             facts |= {"model": order.model, "prompt": order.prompt}
-            if (rule := self._strike("answer", route, facts)) is not None:
+            if (rule := self._fault("answer", route, facts)) is not None:
                 early = await actions.before(rule, dialect)
                 if early is not None:
                     self._refused(call, route, early.status, f"fault: {rule.kind.name}")
                     return early
-            fate_rule = self._strike("fate", route, facts)
+            fate_rule = self._fault("fate", route, facts)
         order = replace(order, body=shortened(order.body))
         fate = actions.fate_of(fate_rule)
         task = world.engine.create(dialect.name, call.account, order, dialect.new_id(), fate)
@@ -94,17 +94,18 @@ class Gateway:
         return answer if rule is None else await actions.after(rule, dialect, answer)
 
     def watch(self, task: Task, base_url: str) -> None:
-        """Call back about a task, if it asked for that."""
+        """Send callbacks for a task that has a callback URL."""
         if task.order.callback_url is not None:
             dialect = self._world.dialects[task.gateway]
             self._world.callbacks.watch(task, dialect, base_url, lambda shown, url: view_of(self._world, shown, url))
 
     def _check_assets(self, dialect: Dialect, call: Call, used: Any) -> None:
-        """Only AnyFast has assets that were created here; elsewhere any id passes."""
+        """Only AnyFast's assets are created here; for other dialects any id passes."""
         if dialect.name != "anyfast":
             return
         for kind, asset_id in used:
-            why = self._world.assets.why_not(call.account, asset_id, kind, strict=self._world.options.strict_assets)
+            strict = self._world.options.strict_assets
+            why = self._world.assets.refusal_reason(call.account, asset_id, kind, strict=strict)
             if why is not None:
                 error = invalid(f"content.{kind}_url", why)
                 raise Refused(dialect.rejected(error), str(error))
@@ -134,15 +135,15 @@ class Gateway:
     async def _carry_out(
         self, dialect: Dialect, route: Route, facts: dict[str, str], act: Callable[[], Answer]
     ) -> Answer:
-        """Do what was asked, with the faults that come before and after it."""
-        rule = self._strike("answer", route, facts)
+        """Process the call, and apply the faults before and after it."""
+        rule = self._fault("answer", route, facts)
         if rule is None:
             return act()
         early = await actions.before(rule, dialect)
         return early if early is not None else await actions.after(rule, dialect, act())
 
     def _show(self, dialect: Dialect, call: Call, route: Route, task: Task, facts: dict[str, str]) -> Answer:
-        return dialect.shown(task, self._view(task, call, self._strike("view", route, facts)))
+        return dialect.shown(task, self._view(task, call, self._fault("view", route, facts)))
 
     def _list(self, dialect: Dialect, call: Call, route: Route) -> Answer:
         engine = self._world.engine
@@ -150,14 +151,14 @@ class Gateway:
         return dialect.listed(call, tasks, engine.clock(), lambda task: self._view(task, call))
 
     def _view(self, task: Task, call: Call, rule: Rule | None = None) -> View:
-        """What the answer shows of a task; the first time it shows the end is noted."""
+        """The view of a task in an answer; records when an answer first shows the end."""
         now = self._world.engine.clock()
         if task.told_at is None and rule is None and task.phase(now) in TERMINAL:
             task.told_at = now
         return view_of(self._world, task, call.base_url, rule)
 
     def _delete(self, dialect: Dialect, task: Task) -> Answer:
-        """Cancel what waits, remove the record of what is over, leave alone what runs."""
+        """Cancel a waiting task, remove the record of a finished one, leave a running one alone."""
         engine = self._world.engine
         phase = task.phase(engine.clock())
         if phase in TERMINAL:
@@ -167,10 +168,10 @@ class Gateway:
         self._world.journal.changed(task)
         return dialect.deletion(task, phase)
 
-    def _strike(self, group: Any, route: Route, facts: dict[str, str]) -> Rule | None:
+    def _fault(self, group: Any, route: Route, facts: dict[str, str]) -> Rule | None:
         if not self._world.faults.rules:
             return None
-        return self._world.faults.strike(group, route.operation, self._world.engine.clock(), facts)
+        return self._world.faults.trigger(group, route.operation, self._world.engine.clock(), facts)
 
     def _refused(self, call: Call, route: Route, status: int, reason: str) -> None:
         if route.operation == "create":

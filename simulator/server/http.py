@@ -1,4 +1,4 @@
-"""The HTTP server: reads requests into calls, writes answers and files, cuts connections where a fault says so."""
+"""The HTTP server: reads requests, writes answers and files, and cuts connections for faults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KEPT_ALIVE_S = 75.0
 
 
 class Simulator:
-    """One running simulator. `start` and `stop` belong to one event loop."""
+    """One simulator. Call `start` and `stop` on the same event loop."""
 
     def __init__(self, options: SimulatorOptions) -> None:
         self._options = options
@@ -38,11 +38,11 @@ class Simulator:
         self.url = ""
 
     async def start(self) -> None:
-        """Listen.
+        """Start listening.
 
         Raises:
             OSError: the port is taken.
-            BadRule: the fault file holds a rule that cannot be armed.
+            BadRule: the fault file contains an invalid rule.
         """
         restored = self._world.journal.load(self._world.engine.seed)
         for task in restored:
@@ -63,7 +63,7 @@ class Simulator:
         if self._runner is not None and self._server is not None:
             left = [connection.transport for connection in self._server.connections]
             await self._runner.cleanup()
-            # What still holds bytes for a client that does not read them would outlive the loop.
+            # A connection with unsent bytes for a client that does not read them would outlive the event loop.
             for transport in left:
                 if transport is not None:
                     transport.abort()
@@ -93,7 +93,8 @@ class Simulator:
             return await self._downloads.serve(call)
         if head == "_sim":
             return await self._control.serve(call, await _read(request, 16 * WHOLE) or b"")
-        return Answer(404, b'{"error":"no such path; gateways are at /anyfast and so on"}')
+        paths = ", ".join(f"/{name}" for name in self._world.dialects)
+        return Answer(404, f'{{"error":"unknown path; the gateways are at {paths}"}}'.encode())
 
     def _call(self, request: web.BaseRequest, path: str, gateway: str, account: str) -> Call:
         base_url = self._options.public_url or f"http://{request.host}"
@@ -106,12 +107,12 @@ def _bearer(request: web.BaseRequest) -> str:
 
 
 async def _read(request: web.BaseRequest, limit: int) -> bytes | None:
-    """The whole body, None when it is larger than `limit`."""
+    """The whole body; None when it is larger than `limit`."""
     if not request.can_read_body:
         return b""
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # it counts the answer, and this is not the answer
+        request.writer.output_size = 0  # it counts the bytes of the answer, and these are not part of it
     parts, size = [], 0
     async for part in request.content.iter_any():
         size += len(part)
@@ -147,7 +148,7 @@ async def _send_file(request: web.BaseRequest, plan: Download) -> web.StreamResp
             if plan.bytes_per_s is not None:
                 await asyncio.sleep(len(part) / plan.bytes_per_s)
     if plan.reset:
-        await asyncio.sleep(0.05)  # let what was written reach the client before the reset overtakes it
+        await asyncio.sleep(0.05)  # let the written bytes reach the client before the reset discards them
         raise Cut("reset")
     if sent < plan.declared:
         raise Cut("close")
@@ -156,7 +157,7 @@ async def _send_file(request: web.BaseRequest, plan: Download) -> web.StreamResp
 
 
 def _cut(request: web.BaseRequest, how: str) -> web.Response:
-    """End the connection; the response that is returned goes nowhere."""
+    """Close the connection; aiohttp needs a response to return, but it is never sent."""
     transport = request.transport
     if transport is not None:
         if how == "reset":

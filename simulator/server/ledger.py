@@ -1,4 +1,4 @@
-"""What was asked of the simulator and what came of it: the book a rehearsal is checked against."""
+"""The ledger: every request and its outcome, so that a rehearsal can be verified."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from simulator.tasks.task import Phase, Task
 
 MAX_REFUSALS = 20_000
 _LONG_TEXT = 4096
-# Two creates of one job differ in these, so they say nothing about what was asked for.
+# Two creates of one job may differ in these fields, so the comparison ignores them.
 _NOT_IDENTITY = frozenset({"seed", "callback_url", "webhook_url"})
 
 
 class Ledger:
-    """Refusals and totals; the tasks themselves are the engine's."""
+    """Refusals and totals. The tasks are the engine's."""
 
     def __init__(self, engine: Engine, assets: AssetStore) -> None:
         self._engine = engine
@@ -32,7 +32,7 @@ class Ledger:
         self.counts: Counter[str] = Counter()
 
     def refuse(self, gateway: str, account: str, status: int, reason: str) -> None:
-        """Note a create that was turned down, whatever the reason."""
+        """Record a refused create."""
         self._refused[reason.partition(":")[0]] += 1
         moment = self._engine.clock()
         refusal = {"at": moment, "gateway": gateway, "account_key_hash": account, "status": status, "reason": reason}
@@ -44,7 +44,7 @@ class Ledger:
         self.counts.clear()
 
     def summary(self) -> dict[str, Any]:
-        """Totals alone; cheap enough to ask for every second."""
+        """The totals only; cheap enough to read every second."""
         now = self._engine.clock()
         tasks = list(self._engine.tasks.values())
         phases = Counter(str(task.phase(now)) for task in tasks)
@@ -67,8 +67,8 @@ class Ledger:
             "asset_calls_billed": dict(self._assets.billed),
         }
 
-    def whole(self) -> dict[str, Any]:
-        """Every task and every refusal."""
+    def details(self) -> dict[str, Any]:
+        """The totals, every task and every refusal."""
         now = self._engine.clock()
         tasks = list(self._engine.tasks.values())
         hashes = [request_hash(task.gateway, task.order.body) for task in tasks]
@@ -88,13 +88,13 @@ class Ledger:
 
 
 def request_hash(gateway: str, body: Mapping[str, Any]) -> str:
-    """The same for two creates that ask for the same thing, whatever their seeds and callback addresses."""
+    """A hash that ignores seeds and callback addresses: two creates of one request have the same hash."""
     canonical = orjson.dumps([gateway, _identity(body)], option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(canonical, digest_size=12).hexdigest()
 
 
 def shortened(value: Any) -> Any:
-    """The same JSON with long texts (inline media) replaced by their length and hash."""
+    """The same JSON with long strings (inline media) replaced by their length and hash."""
     if isinstance(value, str) and len(value) > _LONG_TEXT:
         return f"{value[:64]}… ({len(value)} characters, sha256 {hashlib.sha256(value.encode()).hexdigest()})"
     if isinstance(value, dict):

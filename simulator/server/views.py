@@ -1,4 +1,4 @@
-"""A task as it is shown now: its phase, and fresh links where it succeeded."""
+"""The view of a task at this moment: its phase, and new links when it succeeded."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from simulator.faults.rules import Rule
 from simulator.server.world import World
 from simulator.tasks.task import Phase, Task
 
-ASSET_LINK_S = 12 * 3600  # links of tasks that use assets live for 12 h on AnyFast
+ASSET_LINK_S = 12 * 3600  # lifetime of links of AnyFast tasks that use assets
 
 
 def view_of(world: World, task: Task, base_url: str, rule: Rule | None = None) -> View:
-    """The task at this moment, or as `rule` distorts it."""
+    """The task at this moment, changed by `rule` if one is given."""
     now = world.engine.clock()
     given: Any = rule.parameters if rule is not None else {}
     name = rule.kind.name if rule is not None else ""

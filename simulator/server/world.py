@@ -1,4 +1,4 @@
-"""Everything one simulator holds, so that its parts can be handed round together."""
+"""The state of one simulator in one object, so that the parts can be passed together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from simulator.dialects.assets import AssetStore
 from simulator.dialects.base import Dialect
 from simulator.dialects.registry import all_dialects
-from simulator.faults.rules import FaultBook
+from simulator.faults.rules import FaultRules
 from simulator.options import SimulatorOptions
 from simulator.server.callbacks import Callbacks
 from simulator.server.ledger import Ledger
@@ -27,7 +27,7 @@ class World:
     engine: Engine
     assets: AssetStore
     ledger: Ledger
-    faults: FaultBook
+    faults: FaultRules
     limiter: Limiter
     signer: LinkSigner
     journal: Journal
@@ -37,13 +37,13 @@ class World:
 def make_world(options: SimulatorOptions) -> World:
     journal = Journal(options.journal)
     seed = options.seed
-    if seed is None:  # the one of before, so that times and links go on as they were
-        kept = journal.kept_seed()
-        seed = kept if kept is not None else secrets.randbits(32)
+    if seed is None:  # reuse the journal's seed: it keeps generation times and links the same after a restart
+        saved = journal.saved_seed()
+        seed = saved if saved is not None else secrets.randbits(32)
     engine = Engine(seed, timing_of(options), options.clock)
     assets = AssetStore(engine.clock, options.asset_seconds)
     ledger = Ledger(engine, assets)
-    faults = FaultBook(seed)
+    faults = FaultRules(seed)
     return World(
         options=options,
         dialects=all_dialects(),

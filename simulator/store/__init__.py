@@ -1,1 +1,1 @@
-"""The object store behind the links: signatures, ranges, errors."""
+"""The simulated object store: signatures, ranges, errors."""

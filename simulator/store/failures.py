@@ -1,4 +1,4 @@
-"""The object store behind the links: its errors are XML, not a gateway's."""
+"""The error answers of the object store, in XML."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CODES = {403: "AccessDenied", 404: "NoSuchKey", 429: "ExceedBandwidthLimit", 50
 
 
 class Store:
-    """Says what went wrong with a download."""
+    """Builds the error answers of downloads."""
 
     def failure(self, status: int, code: str, message: str) -> Answer:
         code = code or _CODES.get(status, "ServiceUnavailable")

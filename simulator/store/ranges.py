@@ -1,4 +1,4 @@
-"""`Range` and `If-Range`: which bytes of a file a request wants.
+"""`Range` and `If-Range`: the bytes of a file that a request asks for.
 
 Source: RFC 9110, sections 13.1.5 and 14.
 """
@@ -15,7 +15,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 def wanted_range(
     headers: Mapping[str, str], size: int, etag: str, modified: str
 ) -> tuple[int, int] | Literal["unsatisfiable"] | None:
-    """The half-open range, None for the whole file (also for several ranges, which a server may ignore)."""
+    """The half-open range; None for the whole file (also for several ranges, which a server may ignore)."""
     given = headers.get("Range")
     found = _RANGE.fullmatch(given.replace(" ", "")) if given else None
     if found is None or not (found[1] or found[2]):

@@ -1,4 +1,4 @@
-"""Signed links with an end, in the manner of the object store behind Ark (`X-Tos-…`)."""
+"""Signed links that expire, in the format of Ark's object store (`X-Tos-…`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 
 class LinkSigner:
-    """Signs and checks links; the secret follows from the seed, so links outlive a restart with the same seed."""
+    """Signs and verifies links. The secret comes from the seed, so links survive a restart with the same seed."""
 
     def __init__(self, seed: int) -> None:
         self._secret = hashlib.sha256(f"links/{seed}".encode()).digest()
@@ -32,7 +32,7 @@ class LinkSigner:
         return f"{base_url}{path}?{urlencode(query)}"
 
     def refusal(self, path: str, query: Mapping[str, str], now: float) -> tuple[str, str] | None:
-        """Code and message of the store's refusal, None when the link is good."""
+        """Code and message of the store's error; None when the link is valid."""
         given = query.get("X-Tos-Signature", "")
         if not given:
             return "AccessDenied", "Access Denied"
@@ -49,5 +49,5 @@ class LinkSigner:
 
 
 def issued_at(query: Mapping[str, str]) -> float:
-    """When a link that bears a good signature was made."""
+    """When a link with a valid signature was created; seconds since the epoch."""
     return datetime.strptime(query["X-Tos-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()

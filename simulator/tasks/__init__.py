@@ -1,1 +1,1 @@
-"""Tasks: what was ordered, how long it takes, what becomes of it, and for which account."""
+"""Tasks: the request, the generation time, the outcome and the account."""

@@ -1,4 +1,4 @@
-"""An account is a key; keys themselves are kept nowhere."""
+"""An account is an API key; only its hash is stored."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from functools import lru_cache
 
 @lru_cache(maxsize=10_000)
 def account_of(key: str) -> str:
-    """The name under which a key appears in the ledger: the first digits of its SHA-256, empty without a key."""
+    """The name of a key's account in the ledger: the first 12 digits of its SHA-256; empty without a key."""
     return hashlib.sha256(key.encode()).hexdigest()[:12] if key else ""

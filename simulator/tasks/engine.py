@@ -1,4 +1,4 @@
-"""The tasks of all gateways: created, found, cancelled, counted. It knows no dialect and no HTTP."""
+"""Create, find, cancel and count the tasks of all gateways. The engine knows no dialect and no HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulator.tasks.timing import Timing
 
 
 class Engine:
-    """Holds the tasks in the order of their creation; what a task looks like follows from the clock alone."""
+    """The tasks in order of creation. The clock alone decides a task's phase."""
 
     def __init__(self, seed: int, timing: Timing, clock: Callable[[], float] = time.time) -> None:
         self.seed = seed
@@ -24,7 +24,7 @@ class Engine:
         self._unfinished: dict[tuple[str, str], list[tuple[float, str]]] = {}
 
     def create(self, gateway: str, account: str, order: Order, task_id: str, fate: Fate) -> Task:
-        """The n-th task has the same generation time, seed and length at every start with the same seed."""
+        """Create a task. With the same seed, the n-th task always has the same generation time, seed and length."""
         self._created += 1
         rng = random.Random(f"{self.seed}/{self._created}")  # noqa: S311 - a rehearsal, not a secret
         total_s = self.timing.draw(rng)
@@ -53,14 +53,14 @@ class Engine:
         heapq.heappush(self._unfinished.setdefault((task.gateway, task.account), []), (task.ends_at, task.id))
 
     def find(self, gateway: str, account: str, task_id: str) -> Task | None:
-        """A task of this account, None for everybody else's and for deleted ones."""
+        """A task of this account; None when it is deleted or belongs to another account."""
         task = self.tasks.get(task_id)
         if task is None or task.deleted or (task.gateway, task.account) != (gateway, account):
             return None
         return task
 
     def listed(self, gateway: str, account: str | None) -> Iterator[Task]:
-        """Tasks of an account that were not deleted; None: of all its accounts."""
+        """The tasks of an account that are not deleted; None: those of all accounts of the gateway."""
         for task in self.tasks.values():
             if not task.deleted and task.gateway == gateway and account in (None, task.account):
                 yield task
@@ -73,7 +73,7 @@ class Engine:
         return sum(1 for _, task_id in heap if self.tasks[task_id].cancelled_at is None)
 
     def cancel(self, task: Task) -> bool:
-        """Cancel a task that still waits; False when it runs or is terminal."""
+        """Cancel a waiting task; False when it is running or terminal."""
         now = self.clock()
         if task.phase(now) in TERMINAL or task.phase(now) is Phase.RUNNING:
             return False

@@ -1,4 +1,4 @@
-"""Created tasks in a file, one line each, so that a simulator that is killed and started again still knows them."""
+"""Created tasks in a file, one line each, so that they survive a kill and a restart of the simulator."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from simulator.tasks.task import Fate, Order, Task
 
 
 class Journal:
-    """Appends without buffering: what was written survives a SIGKILL. Without a path it does nothing."""
+    """Appends without buffering, so that written lines survive a SIGKILL. Without a path it does nothing."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._file: BinaryIO | None = None
         self._header: dict[str, Any] = {}
 
-    def kept_seed(self) -> int | None:
-        """The seed of the run that began the file, None without one."""
+    def saved_seed(self) -> int | None:
+        """The seed of the run that created the file; None without a file."""
         if self._path is None or not self._path.exists():
             return None
         with self._path.open("rb") as file:
@@ -28,7 +28,7 @@ class Journal:
         return int(orjson.loads(first)["seed"]) if first.endswith(b"\n") else None
 
     def load(self, seed: int) -> list[Task]:
-        """The tasks of earlier runs, then open for more. A last line that was cut off is dropped."""
+        """Read the tasks of earlier runs and open the file for appending. An incomplete last line is dropped."""
         if self._path is None:
             return []
         tasks: dict[str, Task] = {}
@@ -48,12 +48,12 @@ class Journal:
 
     def created(self, task: Task) -> None:
         if self._file is not None:
-            kept = ("id", "upstream_id", "number", "gateway", "account", "created_at", "total_s", "duration", "seed")
-            record = {name: getattr(task, name) for name in kept}
+            names = ("id", "upstream_id", "number", "gateway", "account", "created_at", "total_s", "duration", "seed")
+            record = {name: getattr(task, name) for name in names}
             self._write(record | {"order": asdict(task.order), "fate": asdict(task.fate)})
 
     def changed(self, task: Task) -> None:
-        """The task was cancelled or deleted."""
+        """Record that the task was cancelled or deleted."""
         if self._file is not None:
             self._write({"id": task.id, "cancelled_at": task.cancelled_at, "deleted": task.deleted})
 

@@ -1,4 +1,4 @@
-"""What one account may do at once: creates a minute, unfinished tasks."""
+"""The limits of an account: creates per minute and unfinished tasks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Limiter:
         return self.by_account.get(account, self.default)
 
     def admit(self, gateway: str, account: str, now: float, in_flight: int) -> Limit | None:
-        """Count one create; the limit that it breaks, None when it may go on. What the rate refused is not counted."""
+        """Count one create. Returns the limit that it exceeds, or None. A create refused by the rate is not counted."""
         limits = self.of(account)
         if limits.requests_per_minute is not None:
             recent = self._recent.setdefault((gateway, account), deque())

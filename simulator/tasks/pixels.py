@@ -1,6 +1,6 @@
-"""Width and height of each ratio and resolution, and what a generation of that size costs in tokens.
+"""Width and height of each ratio and resolution, and the tokens that a generation of that size costs.
 
-Source: the table of EvoLink's Seedance 2.0 page; the token formula reproduces three published usages.
+Source: the table of EvoLink's Seedance 2.0 page. The token formula reproduces three published usages.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PIXELS: dict[str, dict[str, tuple[int, int]]] = {
         "9:16": (1080, 1920),
         "21:9": (2206, 946),
     },
-    # No page gives the pixels of 4k: twice 1080p on each side.
+    # No page documents the pixels of 4k: each side is twice that of 1080p.
     "4k": {
         "16:9": (3840, 2160),
         "4:3": (3328, 2496),
@@ -47,6 +47,6 @@ PIXELS: dict[str, dict[str, tuple[int, int]]] = {
 
 
 def tokens(resolution: str, ratio: str, output_s: int, input_video_s: float) -> int:
-    """Completion tokens; how halves are rounded is documented nowhere, here they are dropped."""
+    """Completion tokens, rounded down: the rounding is undocumented."""
     width, height = PIXELS[resolution][ratio]
     return math.floor(width * height * (FPS * input_video_s + FPS * output_s + 1) / 1024)

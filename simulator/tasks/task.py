@@ -1,4 +1,4 @@
-"""One generation: what was ordered, what will become of it, and what it looks like at a given moment."""
+"""One generation: the request, its outcome, and its phase at a given moment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulator.tasks.timing import QUEUE_SHARE
 
 
 class Phase(StrEnum):
-    """Where a task stands; each dialect has its own words for these."""
+    """The phase of a task; each dialect has its own status words."""
 
     NOT_STARTED = "not_started"
     SUBMITTED = "submitted"
@@ -30,7 +30,7 @@ Ending = Literal["succeeded", "failed", "lost", "expired"]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What one create asked for, in no gateway's words."""
+    """The request of one create, independent of the gateway."""
 
     model: str
     upstream_model: str
@@ -38,9 +38,9 @@ class Order:
     body: Mapping[str, Any]
     resolution: str
     ratio: str
-    """Never `adaptive`: what it became."""
+    """The actual ratio, never `adaptive`."""
     duration: int | None
-    """Seconds, None: the model chooses."""
+    """Seconds. None: the model chooses."""
     audio: bool = True
     return_last_frame: bool = False
     seed: int | None = None
@@ -48,12 +48,12 @@ class Order:
     callback_url: str | None = None
     uses_assets: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """What a dialect wants to see again when it shows the task."""
+    """Values that the dialect needs to show the task."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What a fault has in store for a task."""
+    """The outcome of a task, as a fault decided it."""
 
     ending: Ending = "succeeded"
     code: str = ""
@@ -61,12 +61,12 @@ class Fate:
     url_dies_after_s: float | None = None
     url_dies_after_fetches: int | None = None
     url_dies_for_good: bool = False
-    """The fresh URLs of later queries are dead as well."""
+    """The new URLs of later queries fail too."""
 
 
 @dataclass(slots=True)
 class Task:
-    """A task that was created, and so is paid for unless it fails."""
+    """A created task; it is billed unless it fails."""
 
     id: str
     upstream_id: str
@@ -83,14 +83,14 @@ class Task:
     deleted: bool = False
     polls: int = 0
     told_at: float | None = None
-    """When an answer, to a query or a list, first told how it ended."""
+    """When an answer to a query or a list first reported the end."""
     fetches: int = 0
     complete_fetches: int = 0
     bytes_served: int = 0
     fetches_by_link: dict[str, int] = field(default_factory=dict)
     callbacks: int = 0
     callbacks_taken: int = 0
-    """Those that were answered with 2xx."""
+    """Callbacks that were answered with 2xx."""
     sha256: str | None = None
     size: int | None = None
 
@@ -128,7 +128,7 @@ class Task:
         return Phase.SUBMITTED if waited < 0.4 else Phase.QUEUED
 
     def lost(self, now: float) -> bool:
-        """The gateway has given up on a generation that still runs at its upstream."""
+        """Whether the gateway reports a failure while the task still runs upstream."""
         return self.fate.ending == "lost" and self.cancelled_at is None and now >= self.ends_at
 
     def updated_at(self, now: float) -> float:

@@ -1,4 +1,4 @@
-"""How long a generation takes: a distribution, drawn reproducibly for each task."""
+"""The distribution of generation times, drawn reproducibly for each task."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from simulator.options import SimulatorOptions, TimeKind
 
-QUEUE_SHARE = 0.15  # of a task's whole time is spent waiting for a slot
+QUEUE_SHARE = 0.15  # share of a task's time spent waiting for a slot
 
 
 @dataclass(frozen=True, slots=True)

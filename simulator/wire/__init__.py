@@ -1,1 +1,1 @@
-"""What goes over the wire: calls, answers, and the errors of Ark that several gateways pass on."""
+"""Requests, answers, and Ark's errors, which several gateways pass on."""

@@ -1,4 +1,4 @@
-"""What goes over the wire, before the server writes it."""
+"""Requests and answers between the HTTP server and the dialects."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ XML_TYPE = "application/xml"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to a dialect, as far as it has been read."""
+    """One request to a dialect; `body` is empty until it is read."""
 
     method: str
     path: str
-    """Without the dialect's own prefix."""
+    """Without the dialect's prefix."""
     query: MultiMapping[str]
     headers: Mapping[str, str]
     gateway: str
     account: str
-    """The first digits of the key's SHA-256, empty without a key."""
+    """The first 12 digits of the key's SHA-256; empty without a key."""
     base_url: str
-    """Scheme, host and port under which the client reached us."""
+    """Scheme, host and port that the client used."""
     body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One whole answer."""
+    """One complete answer."""
 
     status: int
     body: bytes = b""
@@ -42,7 +42,7 @@ class Answer:
 
 
 class Refused(Exception):
-    """The request is turned down with this answer; the text is the reason for the ledger."""
+    """The request is refused with this answer; the text is the reason in the ledger."""
 
     def __init__(self, answer: Answer, reason: str) -> None:
         super().__init__(reason)
@@ -51,7 +51,7 @@ class Refused(Exception):
 
 
 class Cut(Exception):
-    """The connection ends here, without (the rest of) an answer."""
+    """Close the connection without (the rest of) an answer."""
 
     def __init__(self, how: Literal["close", "reset"]) -> None:
         super().__init__(how)

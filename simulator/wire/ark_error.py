@@ -1,4 +1,4 @@
-"""ByteDance Ark's errors, in its own shape; gateways in front of it wrap them.
+"""Errors in ByteDance Ark's format; gateways in front of Ark wrap them.
 
 Source: https://www.volcengine.com/docs/82379/1299023
 """
@@ -20,7 +20,7 @@ _TYPES = {
 
 
 class ArkError(Exception):
-    """Ark turns a request down."""
+    """Ark refuses a request."""
 
     def __init__(self, code: str, message: str, param: str = "", status: int = 400) -> None:
         super().__init__(f"{code}: {message}")

@@ -1,4 +1,4 @@
-"""`reelq up`, whole: real servers, real workers, and real kills."""
+"""`reelq up` with real servers, real workers, and real kills."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from storage.settings import Settings, load_settings
 from tests.servers import environ_for
 from tests.waiting import PATIENCE_S, wait_for
 
-EVERYBODY = {
+ALL_PROCESSES = {
     *("postgres", "valkey", "s3", "simulator", "api", "flower"),
     *("scheduler", "worker-submit-poll", "worker-transfer"),
 }
@@ -37,7 +37,7 @@ def _gone(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Proc
 
 
 def _runs(process: psutil.Process) -> bool:
-    """Whether it is more than an entry that its parent has not yet read."""
+    """Whether a process is running and not a zombie."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
@@ -57,11 +57,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackgroundStack]
 
 
 @pytest.mark.slow
-def test_a_stack_is_described_and_ready(tmp_path: Path) -> None:
+def test_a_stack_becomes_ready_and_describes_itself_in_stack_json(tmp_path: Path) -> None:
     with running_stack(tmp_path / "data", cwd=tmp_path) as stack:
         content = stack.content()
         assert (stack.directory / "stack.json").stat().st_mode & 0o777 == 0o600
-        assert set(content["processes"]) == EVERYBODY
+        assert set(content["processes"]) == ALL_PROCESSES
         assert {key: type(content["s3"][key]) for key in content["s3"]} == dict.fromkeys(
             ("endpoint_url", "bucket", "access_key_id", "secret_access_key"), str
         )
@@ -83,8 +83,8 @@ def test_a_stack_is_described_and_ready(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(EVERYBODY))
-def test_a_killed_child_is_started_again(stack: BackgroundStack, name: str) -> None:
+@pytest.mark.parametrize("name", sorted(ALL_PROCESSES))
+def test_a_killed_child_is_restarted(stack: BackgroundStack, name: str) -> None:
     before = stack.content()
     os.kill(before["processes"][name], signal.SIGKILL)
 
@@ -92,10 +92,10 @@ def test_a_killed_child_is_started_again(stack: BackgroundStack, name: str) -> N
         pid = stack.content()["processes"].get(name)
         return pid is not None and pid != before["processes"][name] and psutil.pid_exists(pid)
 
-    wait_for("it is started again", back)
+    wait_for("it is restarted", back)
     wait_for("the stack is ready", stack.is_ready)
     after = stack.content()
-    others = EVERYBODY - {name}
+    others = ALL_PROCESSES - {name}
     assert {other: after["processes"][other] for other in others} == {
         other: before["processes"][other] for other in others
     }
@@ -105,18 +105,18 @@ def test_a_killed_child_is_started_again(stack: BackgroundStack, name: str) -> N
     if name == "flower":
         wait_for("Flower answers", lambda: get(after["flower"])[0] == 200)
     if name in ("scheduler", "worker-submit-poll", "worker-transfer"):
-        # The heartbeat of the killed one stays fresh for a while: wait for the new one's own.
-        wait_for("its heart beats", lambda: _beats(after["database_url"], after["processes"][name]))
+        # The heartbeat of the killed process stays fresh for a while: wait for that of the new one.
+        wait_for("its heartbeat", lambda: _beats(after["database_url"], after["processes"][name]))
 
 
 @pytest.mark.slow
-def test_a_directory_in_use_is_refused_and_another_is_not(stack: BackgroundStack, tmp_path: Path) -> None:
+def test_a_second_stack_needs_another_data_directory(stack: BackgroundStack, tmp_path: Path) -> None:
     before = stack.content()
     second = start(stack.directory, cwd=tmp_path)
     assert second.supervisor.wait(PATIENCE_S) == 2
-    said = second.log.read_text().strip()
-    assert said.startswith(f"the data directory {stack.directory} is in use by another `reelq up` (process ")
-    assert "\n" not in said
+    message = second.log.read_text().strip()
+    assert message.startswith(f"the data directory {stack.directory} is in use by another `reelq up` (process ")
+    assert "\n" not in message
     with running_stack(tmp_path / "other", cwd=tmp_path) as other:
         content = other.content()
         assert content["api"] != before["api"]
@@ -127,7 +127,7 @@ def test_a_directory_in_use_is_refused_and_another_is_not(stack: BackgroundStack
 
 
 @pytest.mark.slow
-def test_two_stacks_that_start_at_the_same_time_share_no_port(tmp_path: Path) -> None:
+def test_two_stacks_that_start_together_share_no_port(tmp_path: Path) -> None:
     stacks = [start(tmp_path / name, cwd=tmp_path) for name in ("ä b", "c:d")]
     try:
         for stack in stacks:
@@ -141,7 +141,7 @@ def test_two_stacks_that_start_at_the_same_time_share_no_port(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_a_killed_supervisor_leaves_nothing_and_the_next_one_goes_on(tmp_path: Path) -> None:
+def test_a_killed_supervisor_leaves_no_process_and_the_next_one_keeps_the_data(tmp_path: Path) -> None:
     first = start(tmp_path, cwd=tmp_path)
     first.wait_ready()
     before = first.content()
@@ -161,23 +161,23 @@ def test_a_killed_supervisor_leaves_nothing_and_the_next_one_goes_on(tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.parametrize("after_s", [0.3, 1.0, 1.8, 2.5])
-def test_a_stop_while_it_starts_leaves_nothing(tmp_path: Path, after_s: float) -> None:
+def test_a_stop_during_the_start_leaves_no_process(tmp_path: Path, after_s: float) -> None:
     stack = start(tmp_path, cwd=tmp_path)
-    time.sleep(after_s)  # the moment is what is tested
-    # The first moments belong to Python itself, whose answer to SIGTERM is to end.
+    time.sleep(after_s)  # the test is about this moment
+    # Until the signal handlers are installed, SIGTERM ends Python at once.
     assert stack.stop() in (0, -signal.SIGTERM)
     assert [process for process in psutil.process_iter() if _is_of(process, tmp_path)] == []
     assert stack.content() == {}
 
 
 @pytest.mark.slow
-def test_what_is_configured_is_used(tmp_path: Path, settings: Settings) -> None:
+def test_a_stack_uses_the_configured_servers_and_accounts(tmp_path: Path, settings: Settings) -> None:
     account = '[[accounts]]\nname = "main"\ngateway = "anyfast"\nbase_url = "http://127.0.0.1:9"\napi_key = "sk-1"\n'
     (tmp_path / "reelq.toml").write_text(account)
     environ = dict(os.environ) | environ_for(settings)
     with running_stack(tmp_path / "data", environ=environ, cwd=tmp_path) as stack:
         content = stack.content()
-        assert set(content["processes"]) == EVERYBODY - {"postgres", "valkey", "s3", "simulator"}
+        assert set(content["processes"]) == ALL_PROCESSES - {"postgres", "valkey", "s3", "simulator"}
         assert content["database_url"] == settings.database_url
         assert content["s3"]["bucket"] == settings.s3_bucket
         assert content["simulator"] is None
@@ -200,18 +200,20 @@ def _refusal(directory: Path, *arguments: str, data_dir: str = "data", **environ
     return lines[0]
 
 
-def test_a_database_that_does_not_answer_is_one_line(tmp_path: Path, closed_port: int) -> None:
+def test_a_database_that_does_not_answer_is_reported_in_one_line(tmp_path: Path, closed_port: int) -> None:
     url = f"postgresql://reelq:hidden@127.0.0.1:{closed_port}/reelq"
-    said = _refusal(tmp_path, REELQ_DATABASE_URL=url)
-    assert said.startswith("database_url: nothing answers at 127.0.0.1:")
-    assert "hidden" not in said
+    message = _refusal(tmp_path, REELQ_DATABASE_URL=url)
+    assert message.startswith("database_url: no server answers at 127.0.0.1:")
+    assert "hidden" not in message
 
 
-def test_a_database_that_refuses_us_is_one_line_and_leaves_nothing(tmp_path: Path, postgres_url: str) -> None:
+def test_a_refused_database_password_is_reported_in_one_line_and_leaves_no_process(
+    tmp_path: Path, postgres_url: str
+) -> None:
     before = {process.pid for process in psutil.process_iter()}
-    said = _refusal(tmp_path, REELQ_DATABASE_URL=postgres_url.replace("reelq:", "reelq:wrong", 1))
-    assert said.startswith("database_url: database at 127.0.0.1:")
-    assert "password authentication failed" in said
+    message = _refusal(tmp_path, REELQ_DATABASE_URL=postgres_url.replace("reelq:", "reelq:wrong", 1))
+    assert message.startswith("database_url: database at 127.0.0.1:")
+    assert "password authentication failed" in message
     ours = [process for process in psutil.process_iter() if process.pid not in before and _is_of(process, tmp_path)]
     assert ours == []
 
@@ -223,16 +225,16 @@ def _is_of(process: psutil.Process, directory: Path) -> bool:
         return False
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_one_line(tmp_path: Path, postgres_url: str) -> None:
+def test_a_requested_port_in_use_is_reported_in_one_line(tmp_path: Path, postgres_url: str) -> None:
     port = psycopg.conninfo.conninfo_to_dict(postgres_url)["port"]
-    said = _refusal(tmp_path, f"--api-port={port}")
-    assert said == f"port {port} is taken; stop what uses it, or give another --api-port"
+    message = _refusal(tmp_path, f"--api-port={port}")
+    assert message == f"port {port} is in use; stop the program that uses it, or choose another --api-port"
 
 
-def test_a_directory_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+def test_an_unusable_data_directory_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    said = _refusal(tmp_path, data_dir="file/data")
-    assert said.endswith("/file/data cannot be written (Not a directory); use another --data-dir")
+    message = _refusal(tmp_path, data_dir="file/data")
+    assert message.endswith("/file/data cannot be written (Not a directory); use another --data-dir")
     with pytest.raises(StackError, match="cannot be written"):
         start(tmp_path / "file" / "data")
     (tmp_path / "data").mkdir()
@@ -241,17 +243,17 @@ def test_a_directory_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "said"),
+    ("environ", "message"),
     [
         ({"REELQ_LEASE_SECONDS": "soon"}, "REELQ_LEASE_SECONDS: "),
         ({"REELQ_CONFIG": "missing.toml"}, "missing.toml: REELQ_CONFIG: the file does not exist"),
     ],
 )
-def test_a_wrong_setting_is_named(tmp_path: Path, environ: dict[str, str], said: str) -> None:
-    assert _refusal(tmp_path, **environ).startswith(said)
+def test_an_invalid_setting_is_reported_by_name(tmp_path: Path, environ: dict[str, str], message: str) -> None:
+    assert _refusal(tmp_path, **environ).startswith(message)
 
 
-def test_a_stack_that_failed_says_why(tmp_path: Path) -> None:
+def test_a_failed_start_raises_the_reason(tmp_path: Path) -> None:
     environ = dict(os.environ) | {"REELQ_POLL_MIN_SECONDS": "never"}
     with pytest.raises(StackError, match="REELQ_POLL_MIN_SECONDS"), running_stack(tmp_path, environ=environ):
         pass

@@ -1,4 +1,4 @@
-"""One supervised child: started, seen to work, started again when it dies, stopped when asked."""
+"""One supervised child: start it, check that it is ready, restart it when it dies, stop it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 
 from producer.local.errors import StackError
 from producer.local.processes.spec import ChildSpec
-from producer.local.servers.servers import last_words, spawn_options
+from producer.local.servers.servers import last_log_line, spawn_options
 
 RESTART_DELAYS_S = (0.0, 0.25, 0.5, 1.0, 2.0, 5.0)
-"""Before the first, second, … start in a row after one that did not live long; the last one repeats."""
+"""The delay before each consecutive restart of a child that did not live long; the last delay repeats."""
 LONG_LIFE_S = 10.0
-BEGUN_S = 1.0
+MIN_LIFE_S = 1.0
 _KILLED = (-signal.SIGKILL, -signal.SIGTERM)
 READY_POLL_S = 0.05
 
 
 def restart_delay_s(lives_s: list[float]) -> float:
-    """How long to wait before the next start, given how long the last starts lived, the newest last."""
+    """Seconds to wait before the next start, given how long the last runs lived, the newest last."""
     short = 0
     for life in reversed(lives_s):
         if life >= LONG_LIFE_S:
@@ -32,15 +32,15 @@ def restart_delay_s(lives_s: list[float]) -> float:
 
 
 def _counted_life_s(life_s: float, code: int) -> float:
-    """A life that somebody else ended, once it had begun, says nothing against the next one."""
-    return max(life_s, LONG_LIFE_S) if code in _KILLED and life_s >= BEGUN_S else life_s
+    """A run that was killed from outside counts as a long one, unless it was killed during its start."""
+    return max(life_s, LONG_LIFE_S) if code in _KILLED and life_s >= MIN_LIFE_S else life_s
 
 
 class Child:
-    """A child process that is kept running until `stop`.
+    """A child process, kept running until `stop`.
 
-    `on_start` is called after every start, `on_exit` with the exit code after every end that was not asked for; both on
-    the event loop.
+    `on_start` is called after every start, `on_exit` with the exit status after every unexpected exit; both on the
+    event loop.
     """
 
     def __init__(
@@ -56,20 +56,20 @@ class Child:
         self._on_exit = on_exit
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._force = asyncio.Event()
         self._killed = False
         self._lives_s: list[float] = []
-        self._keeper: asyncio.Task[None] | None = None
+        self._supervisor: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
-        """Its process id, None while it does not run."""
+        """Its process id; None while it is not running."""
         return None if self._process is None else self._process.pid
 
     async def start(self) -> None:
-        """Start it, and from now on again whenever it ends."""
+        """Start it, and restart it whenever it exits."""
         await self._spawn()
-        self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.spec.name}")
+        self._supervisor = asyncio.create_task(self._supervise(), name=f"supervise {self.spec.name}")
 
     async def _spawn(self) -> None:
         with self.spec.log.open("ab") as log:
@@ -78,22 +78,22 @@ class Child:
         self.starts += 1
         self._on_start(self)
 
-    async def _keep(self) -> None:
+    async def _supervise(self) -> None:
         while not self._stopping.is_set():
-            if self._process is not None and not await self._died(self._process):
+            if self._process is not None and not await self._has_exited(self._process):
                 break
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), restart_delay_s(self._lives_s))
                 break
             try:
                 await self._spawn()
-            except OSError:  # no memory or no process to be had just now
+            except OSError:  # the system has no memory or no process slot at the moment
                 self._lives_s = [*self._lives_s[-9:], 0.0]
         if self._process is not None:
-            await self._end(self._process)
+            await self._terminate(self._process)
 
-    async def _died(self, process: asyncio.subprocess.Process) -> bool:
-        """Wait for its end; False: it is to be stopped."""
+    async def _has_exited(self, process: asyncio.subprocess.Process) -> bool:
+        """Wait until it exits; False when a stop is requested first."""
         since = time.monotonic()
         if not await _within(process.wait(), None, self._stopping):
             return False
@@ -104,10 +104,10 @@ class Child:
         return True
 
     async def wait_ready(self, timeout_s: float) -> None:
-        """Wait until it does its work; a start that fails meanwhile is followed by the next.
+        """Wait until it is ready; failed starts are retried in the meantime.
 
         Raises:
-            StackError: it took too long, or was stopped.
+            StackError: it was not ready within `timeout_s`, or it was stopped.
         """
         until = time.monotonic() + timeout_s
         while not self._stopping.is_set():
@@ -116,27 +116,27 @@ class Child:
                 return
             if time.monotonic() > until:
                 raise StackError(
-                    f"{self.spec.name} did not start within {timeout_s:g} s: {last_words(self.spec.log)} "
+                    f"{self.spec.name} did not start within {timeout_s:g} s: {last_log_line(self.spec.log)} "
                     f"(see {self.spec.log})"
                 )
             await asyncio.sleep(READY_POLL_S)
-        raise StackError(f"{self.spec.name} was stopped before it worked")
+        raise StackError(f"{self.spec.name} was stopped before it was ready")
 
-    async def stop(self, hurry: asyncio.Event | None = None) -> bool:
-        """Stop it: with its own signal, then, when it takes too long or `hurry` is set, by killing it.
+    async def stop(self, force: asyncio.Event | None = None) -> bool:
+        """Stop it with its stop signal; kill it when it takes too long or `force` is set.
 
-        Returns whether it had to be killed.
+        Returns whether it was killed.
         """
-        self._hurry = hurry or self._hurry
+        self._force = force or self._force
         self._stopping.set()
-        if self._keeper is not None:
-            await self._keeper
+        if self._supervisor is not None:
+            await self._supervisor
         return self._killed
 
-    async def _end(self, process: asyncio.subprocess.Process) -> None:
+    async def _terminate(self, process: asyncio.subprocess.Process) -> None:
         with suppress(ProcessLookupError):
             process.send_signal(self.spec.stop_signal)
-        if not await _within(process.wait(), self.spec.stop_timeout_s, self._hurry):
+        if not await _within(process.wait(), self.spec.stop_timeout_s, self._force):
             self._killed = True
             with suppress(ProcessLookupError):
                 process.kill()
@@ -145,7 +145,7 @@ class Child:
 
 
 async def _within(what: Coroutine[Any, Any, object], timeout_s: float | None, unless: asyncio.Event) -> bool:
-    """Wait for something; False when the time is over, or the event set, before it."""
+    """Wait for a coroutine; False when the time is over or the event is set first."""
     wanted = asyncio.ensure_future(what)
     other = asyncio.ensure_future(unless.wait())
     try:

@@ -1,4 +1,4 @@
-"""The commands of reelq's own processes: `reelq up` runs them, and so does docker-compose.yml."""
+"""The commands of reelq's processes, for `reelq up` and docker-compose.yml."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def api(host: str, port: int) -> tuple[str, ...]:
 
 
 def flower(address: str, port: int) -> tuple[str, ...]:
-    """Flower, Celery's own monitor: to look at, not to touch. It has no password, so it belongs on loopback."""
+    """Flower, Celery's monitor, read-only. It has no password, so it must listen on loopback only."""
     return (
         *("python", "-m", "celery", "-A", "worker", "flower"),
         *(f"--address={address}", f"--port={port}", "--read-only"),
@@ -31,5 +31,5 @@ def flower(address: str, port: int) -> tuple[str, ...]:
 
 
 def simulator(host: str, port: int, *options: str) -> tuple[str, ...]:
-    """The gateway to practise against."""
+    """The simulated gateway."""
     return ("python", "-m", "simulator", "--host", host, "--port", str(port), *options)

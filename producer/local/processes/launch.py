@@ -1,11 +1,11 @@
-"""Start a program that cannot outlive its parent; the last thing this does is to become that program.
+"""Set up a new process so that it cannot outlive its parent, then exec a program in it.
 
     python -I -S launch.py PARENT_PID DEATH_SIGNAL IDENTITY PROGRAM [ARGUMENT…]
 
-It stands alone (standard library only) and runs in the new process itself, because what it does must happen between
-fork and exec, where a parent with threads must not run Python code. IDENTITY is `same`; `userns`, an own user namespace
-without a mapping, in which root is no longer root but still owns its files; or `uid:UID:GID`, another user, who keeps
-only the capability to reach files wherever they lie.
+It uses only the standard library and runs in the new process, because the setup must happen between fork and exec,
+where a parent with threads must not run Python code. IDENTITY is one of: `same`; `userns`, a new user namespace without
+a mapping, in which root has no privileges but still owns its files; `uid:UID:GID`, another user, who keeps only the
+capability to access files below private directories.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def _checked(result: int, what: str) -> None:
 def _become(libc: ctypes.CDLL, uid: int, gid: int) -> None:
     """Change to another user, keeping CAP_DAC_OVERRIDE across the exec.
 
-    Without it that user could not reach a virtual environment or a data directory below a private home.
+    Without the capability that user cannot reach a virtual environment or a data directory below a private home.
     """
-    # Without this bit access(2) would ignore the capability, and PostgreSQL asks access(2) about its own files.
+    # Without this bit access(2) ignores the capability, and PostgreSQL calls access(2) for its own files.
     _checked(libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "securebits")
     _checked(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "keepcaps")
     os.setgroups([])
@@ -47,6 +47,7 @@ def _become(libc: ctypes.CDLL, uid: int, gid: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
+    """Set the identity and the death signal, then exec the program."""
     parent, death_signal, identity, *command = arguments
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
@@ -55,10 +56,10 @@ def main(arguments: list[str]) -> None:
         elif identity != "same":
             _, uid, gid = identity.split(":")
             _become(libc, int(uid), int(gid))
-        # After the change of identity, which clears it.
+        # After the change of identity, because that clears the death signal.
         _checked(libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0), "pdeathsig")
     if os.getppid() != int(parent):
-        raise OSError("the parent is gone")
+        raise OSError("the parent process has exited")
     os.execv(command[0], command)  # noqa: S606 - the whole purpose; the command is built in producer.local
 
 

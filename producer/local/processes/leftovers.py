@@ -1,4 +1,4 @@
-"""Processes of an earlier stack in the same directory, whose supervisor was killed."""
+"""Processes that an earlier stack in the same directory left, because its supervisor was killed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SAME_S = 0.05
 
 
 def started_at(pid: int) -> float | None:
-    """When a process started, in seconds since the epoch; None when there is none."""
+    """When a process started, in seconds since the epoch; None when it does not exist."""
     try:
         return psutil.Process(pid).create_time()
     except psutil.Error:
@@ -19,10 +19,10 @@ def started_at(pid: int) -> float | None:
 
 
 def end(children: Mapping[str, tuple[int, float]], grace_s: float = GRACE_S) -> list[str]:
-    """Wait until these processes are gone, then kill those that are not; the names of the killed.
+    """Wait until these processes have exited, then kill the others; returns the names of the killed.
 
-    The kernel told them to end when their supervisor died, so this is mostly waiting for a database to shut down. A
-    process counts as one of them only when it started at the time that was noted: numbers are used again.
+    The kernel signalled them when their supervisor died, so usually this only waits for a database to shut down. A
+    process is one of them only if it has the recorded start time, because process ids are reused.
     """
     alive = {}
     for name, (pid, at) in children.items():

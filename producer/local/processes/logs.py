@@ -1,4 +1,4 @@
-"""The children's log files: kept small, and kept for one more start."""
+"""The log files of the children: limit their size and keep those of the last run."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ LIMIT_BYTES = 20 * 2**20
 
 
 def previous(log: Path) -> Path:
-    """Where a log goes when it is full, or when its stack is started again."""
+    """The path of the old log, after the log was full or the stack was restarted."""
     return log.with_name(f"{log.name}.1")
 
 
 def begin(log: Path) -> None:
-    """Put the log of the last run aside."""
+    """Rename the log of the last run."""
     if log.exists():
         log.replace(previous(log))
 
 
-def keep_small(log: Path, limit_bytes: int = LIMIT_BYTES) -> None:
-    """Copy a log that has grown too big, and empty it.
+def trim(log: Path, limit_bytes: int = LIMIT_BYTES) -> None:
+    """Copy a log that exceeds the limit to `previous`, and empty it.
 
-    The file stays the same one, because its writer has it open for appending; lines written during the copy may be
-    lost.
+    The log is truncated, not replaced, because its writer has it open for appending. Lines that are written during the
+    copy may be lost.
     """
     try:
         if log.stat().st_size <= limit_bytes:

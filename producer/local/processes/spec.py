@@ -1,4 +1,4 @@
-"""What a child process is: everything needed to start it, to see that it works, and to stop it."""
+"""The specification of a child process: how to start it, check that it is ready, and stop it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _always(_pid: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """One child process, not yet started."""
+    """The specification of one child process."""
 
     name: str
     command: tuple[str, ...]
@@ -29,16 +29,16 @@ class ChildSpec:
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     """The whole environment."""
     ready: Callable[[int], bool] = _always
-    """Given the process id: does it do its work? May block for half a second."""
+    """Whether the process with this id is ready. May block for half a second."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 5.0
-    """How long it may take to stop before it is killed."""
+    """Time limit for the stop; after it the process is killed."""
     death_signal: signal.Signals = signal.SIGKILL
-    """What the kernel sends it when the parent dies (Linux)."""
+    """The signal that the kernel sends it when the parent dies (Linux)."""
     identity: str = "same"
-    """As whom it runs; see `producer.local.processes.launch`."""
+    """The user it runs as; see `producer.local.processes.launch`."""
 
     def launch_command(self) -> list[str]:
-        """The command by which this process starts the child as its own."""
+        """The command that starts the program as a child of this process."""
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(self.death_signal))]
         return [*launcher, self.identity, *self.command]

@@ -1,4 +1,4 @@
-"""As whom PostgreSQL runs: it refuses to be root, and a name for its user must be known."""
+"""The user that PostgreSQL runs as: it refuses to run as root, and the user must have a name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from producer.local.errors import StackError
 from producer.local.processes.spec import ChildSpec
 
 PROGRAM_TIMEOUT_S = 120.0
-"""For one of PostgreSQL's programs that takes a second or less; a loaded machine may need many times that."""
+"""Time limit for PostgreSQL's programs. They need a second or less; a loaded machine may need many times as much."""
 
 
 def _has_name(uid: int) -> bool:
@@ -34,7 +34,7 @@ def _unprivileged() -> str | None:
     return None
 
 
-def _works(identity: str, program: Path) -> bool:
+def _can_run(identity: str, program: Path) -> bool:
     spec = ChildSpec("probe", (str(program), "--version"), Path("/"), Path(os.devnull), identity=identity)
     try:
         done = subprocess.run(spec.launch_command(), capture_output=True, timeout=PROGRAM_TIMEOUT_S, check=False)
@@ -45,11 +45,11 @@ def _works(identity: str, program: Path) -> bool:
 
 @cache
 def for_server(program: Path) -> str:
-    """The identity under which a server runs that does not want to be root.
+    """The identity for a server that refuses to run as root.
 
-    An ordinary user runs it as himself. For root there are two ways, neither of which adds a user or opens a directory
-    to others. A user namespace without a mapping comes first: the files stay root's own. Where namespaces are
-    forbidden, as in most containers, it is an existing unprivileged user, to whom the database files are given.
+    An ordinary user runs it under their own id. For root there are two ways, neither of which adds a user or opens a
+    directory to others. The first is a user namespace without a mapping: the files still belong to root. Where
+    namespaces are forbidden, as in most containers, an existing unprivileged user runs it and owns the database files.
 
     Raises:
         StackError: neither is possible here.
@@ -57,18 +57,18 @@ def for_server(program: Path) -> str:
     uid = os.geteuid()
     if uid != 0 and _has_name(uid):
         return "same"
-    # An unmapped user is seen as the overflow user, usually `nobody`; initdb asks for its name.
+    # An unmapped user appears as the overflow user, usually `nobody`, and initdb looks up its name.
     candidates = ["userns"] if _has_name(_overflow_uid()) else []
     if uid == 0 and (other := _unprivileged()):
         candidates.append(other)
     for identity in candidates:
-        if _works(identity, program):
+        if _can_run(identity, program):
             return identity
     if uid != 0:
-        raise StackError(f"PostgreSQL needs a user name and user id {uid} has none; add one, or configure database_url")
+        raise StackError(f"PostgreSQL: user id {uid} has no user name; add one, or configure database_url")
     raise StackError(
-        "PostgreSQL refuses to run as root and no other identity could be taken on here; "
-        "start `reelq up` as an ordinary user, or configure database_url"
+        "PostgreSQL: refuses to run as root, and switching to another user is not possible here; "
+        "run `reelq up` as an ordinary user, or configure database_url"
     )
 
 
@@ -80,15 +80,15 @@ def _overflow_uid() -> int:
 
 
 def owner_of(identity: str) -> tuple[int, int]:
-    """The user and group id that files of a server with this identity have."""
+    """User and group id of the files of a server with this identity."""
     if identity.startswith("uid:"):
         _, uid, gid = identity.split(":")
         return int(uid), int(gid)
     return os.geteuid(), os.getegid()
 
 
-def give(directory: Path, identity: str) -> None:
-    """Let a directory and all in it belong to that identity; does nothing where it already does."""
+def change_owner(directory: Path, identity: str) -> None:
+    """Change the owner of a directory and its content to this identity, unless the directory already has it."""
     uid, gid = owner_of(identity)
     if directory.stat().st_uid == uid:
         return
@@ -99,4 +99,4 @@ def give(directory: Path, identity: str) -> None:
 
 
 DEATH_SIGNAL = signal.SIGQUIT
-"""For PostgreSQL: its immediate shutdown. It ends its own children and frees its shared memory, unlike SIGKILL."""
+"""PostgreSQL's signal for an immediate shutdown. Unlike SIGKILL, it ends its children and frees its shared memory."""

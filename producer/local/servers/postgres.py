@@ -18,8 +18,8 @@ from producer.local.servers import identity, wheels
 DATABASE = "reelq"
 USER = "reelq"
 
-# For two cores shared with everything else: few helpers, no parallel plans, dead rows collected early, because every
-# move of a job leaves one.
+# For two cores that all processes share: few background workers, no parallel plans. Vacuum early, because every
+# transition of a job leaves a dead row.
 _SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -51,7 +51,7 @@ class Postgres:
     password: str
     log: Path
     durable: bool = True
-    """False: faster, and lost when the machine fails; a killed server loses nothing. For tests."""
+    """False: faster, but data is lost when the machine crashes (not when the server is killed). For tests."""
 
     @property
     def data(self) -> Path:
@@ -63,7 +63,7 @@ class Postgres:
         return f"postgresql://{USER}:{self.password}@{HOST}:{self.port}/{DATABASE}"
 
     def prepare(self) -> None:
-        """Make the database where there is none; takes about half a second.
+        """Create the database if there is none; takes about half a second.
 
         Raises:
             StackError: the wheel is missing, or the directory cannot be used.
@@ -72,12 +72,12 @@ class Postgres:
         who = identity.for_server(programs / "postgres")
         if (self.data / "PG_VERSION").is_file():
             self._check_version(programs)
-            identity.give(self.data, who)
+            identity.change_owner(self.data, who)
             return
         partial = self.directory / "data.new"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(mode=0o700)
-        identity.give(partial, who)
+        identity.change_owner(partial, who)
         password_file = self.directory / "password"
         write_private(password_file, self.password + "\n")
         self._run(
@@ -87,7 +87,7 @@ class Postgres:
             f"--username={USER}",
             f"--pwfile={password_file}",
             "--auth=scram-sha-256",
-            # The password is random and long: stretching it would only make connecting slow.
+            # The password is random and long, so more iterations would only slow down connections.
             "--set=scram_iterations=64",
             "--encoding=UTF8",
             "--locale=C",
@@ -96,7 +96,7 @@ class Postgres:
         )
         self._run(who, "postgres", "--single", "-D", str(partial), "postgres", text=f"CREATE DATABASE {DATABASE};\n")
         password_file.unlink()
-        # Only a whole database gets its name; what was interrupted is made anew.
+        # Only a complete database gets this name; after an interruption it is created again.
         partial.rename(self.data)
 
     def _run(self, who: str, program: str, *arguments: str, text: str = "") -> None:
@@ -115,27 +115,27 @@ class Postgres:
             )
         except subprocess.TimeoutExpired as exc:
             raise StackError(
-                f"PostgreSQL: {program} did not end within {identity.PROGRAM_TIMEOUT_S:g} s in {self.directory}"
+                f"PostgreSQL: {program} did not finish within {identity.PROGRAM_TIMEOUT_S:g} s in {self.directory}"
             ) from exc
         if done.returncode != 0:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
-            said = next((line for line in lines if "error:" in line or "FATAL" in line), lines[-1] if lines else "")
-            raise StackError(f"PostgreSQL: {program} failed in {self.directory}: {said or f'exit {done.returncode}'}")
+            output = next((line for line in lines if "error:" in line or "FATAL" in line), lines[-1] if lines else "")
+            raise StackError(f"PostgreSQL: {program} failed in {self.directory}: {output or f'exit {done.returncode}'}")
 
     def _check_version(self, programs: Path) -> None:
-        made_by = (self.data / "PG_VERSION").read_text().strip()
+        created_by = (self.data / "PG_VERSION").read_text().strip()
         command = [str(programs / "postgres"), "--version"]
         try:
-            said = subprocess.run(
+            output = subprocess.run(
                 command, capture_output=True, text=True, timeout=identity.PROGRAM_TIMEOUT_S, check=True
             ).stdout
         except (OSError, subprocess.SubprocessError) as exc:
             raise StackError(f"PostgreSQL cannot be run: {exc}") from exc
-        version = said.split()[-1]
-        if version.split(".")[0] != made_by:
+        version = output.split()[-1]
+        if version.split(".")[0] != created_by:
             raise StackError(
-                f"{self.data} was made by PostgreSQL {made_by} and {version} is installed; "
-                "dump it with the old one, or use another --data-dir"
+                f"{self.data} was created by PostgreSQL {created_by}, but {version} is installed; "
+                "dump it with the old version, or use another --data-dir"
             )
 
     def spec(self) -> ChildSpec:
@@ -150,7 +150,7 @@ class Postgres:
             log=self.log,
             env=_environment(),
             ready=self._is_ready,
-            stop_signal=signal.SIGINT,  # its fast shutdown: clients are sent away, nothing has to be recovered
+            stop_signal=signal.SIGINT,  # a fast shutdown: it disconnects clients, and the next start needs no recovery
             stop_timeout_s=20.0,
             death_signal=identity.DEATH_SIGNAL,
             identity=identity.for_server(program),
@@ -161,11 +161,11 @@ class Postgres:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except OSError:
             return False
-        # The first line is the process, the eighth its state: a file left by a killed server has another process.
+        # The first line is the process id, the eighth the state. The file of a killed server has another process id.
         return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"
 
 
 def _environment() -> dict[str, str]:
-    """The environment without what would change how PostgreSQL starts (PGDATA, PGPORT, TZ and the like)."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG") and name != "TZ"}
-    return kept | {"LC_ALL": "C"}
+    """The environment without variables that affect PostgreSQL's start (PGDATA, PGPORT, TZ and others)."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG") and name != "TZ"}
+    return inherited | {"LC_ALL": "C"}

@@ -1,4 +1,4 @@
-"""An S3 server on this machine: `rclone serve s3` over a directory, a bucket being a directory in it."""
+"""An S3 server on this machine: `rclone serve s3` of a directory; each subdirectory is a bucket."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class S3:
 
     @property
     def url(self) -> str:
-        """The endpoint."""
+        """The endpoint URL."""
         return f"http://{HOST}:{self.port}"
 
     @property
     def buckets(self) -> Path:
-        """The directory whose sub-directories are the buckets."""
+        """The directory whose subdirectories are the buckets."""
         return self.directory / "buckets"
 
     def prepare(self, bucket: str | None = None) -> None:
-        """Make the directory, and the bucket in it."""
+        """Create the directory, and the bucket in it."""
         wheels.rclone()
         private_directory(self.buckets)
         if bucket:
@@ -42,17 +42,17 @@ class S3:
 
     def spec(self) -> ChildSpec:
         """The server process."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
         own = {
-            # The keys in the environment, not on the command line, which every user of the machine sees.
+            # Keys in the environment, because every user of the machine can read command lines.
             "RCLONE_AUTH_KEY": f'"{self.access_key_id},{self.secret_access_key}"',
-            "RCLONE_CONFIG": "",  # in memory: nobody's own remotes and options apply here
+            "RCLONE_CONFIG": "",  # in memory, so that the user's own remotes and options do not apply
             "RCLONE_CACHE_DIR": str(self.directory / "cache"),
         }
         options = (
             f"--addr={HOST}:{self.port}",
             "--vfs-cache-mode=off",
-            # How long it overlooks what others change in the directory. Each reading of it costs time when it is large.
+            # Changes of other programs in the directory may stay unseen this long. Reading a large directory is slow.
             "--dir-cache-time=10s",
             "--buffer-size=1Mi",
             "--log-level=NOTICE",
@@ -64,7 +64,7 @@ class S3:
             (str(wheels.rclone()), "serve", "s3", *options, str(self.buckets)),
             cwd=self.directory,
             log=self.log,
-            env=kept | own,
+            env=inherited | own,
             ready=self._is_ready,
         )
 

@@ -1,4 +1,4 @@
-"""The three servers of one data directory together, and a way to run them without the supervisor."""
+"""The three servers of one data directory, and a context manager that runs them without a supervisor."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from producer.local.servers.valkey import Valkey
 from producer.local.state import LocalState
 
 START_TIMEOUT_S = 120.0
-"""For a server to answer: a moment on an idle machine, more on a loaded one or after a crash."""
+"""Time limit for a server's start: short on an idle machine, longer on a loaded one or after a crash."""
 POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The servers of a data directory; None for those that are configured elsewhere."""
+    """The servers of a data directory; None for a server that is configured elsewhere."""
 
     postgres: Postgres | None
     valkey: Valkey | None
     s3: S3 | None
 
     def prepare(self, bucket: str) -> None:
-        """Make all that they need on disk, at the same time.
+        """Create their files, all servers in parallel.
 
         Raises:
             StackError: a wheel is missing, or a directory cannot be used.
         """
         with ThreadPoolExecutor(3) as pool:
-            waiting = [pool.submit(server.prepare) for server in (self.postgres, self.valkey) if server is not None]
+            futures = [pool.submit(server.prepare) for server in (self.postgres, self.valkey) if server is not None]
             if self.s3 is not None:
-                waiting.append(pool.submit(self.s3.prepare, bucket))
-            for one in waiting:
-                one.result()
+                futures.append(pool.submit(self.s3.prepare, bucket))
+            for future in futures:
+                future.result()
 
     def specs(self) -> list[ChildSpec]:
-        """Their processes, in the order in which they are to be stopped last to first."""
+        """Their processes in start order; stop them in reverse."""
         return [server.spec() for server in (self.postgres, self.valkey, self.s3) if server is not None]
 
 
@@ -59,7 +59,7 @@ def local_servers(
     s3: bool = True,
     durable: bool = True,
 ) -> Servers:
-    """The servers of a data directory, with the ports and passwords it remembers, new ones for a new directory."""
+    """The servers of a data directory, with the ports and passwords of its state; new ones for a new directory."""
     logs = private_directory(directory / "logs")
 
     def own(name: str) -> Path:
@@ -84,41 +84,43 @@ def local_servers(
     return found
 
 
-def last_words(log: Path) -> str:
-    """The last line of a log file, cut to one screen line; what a child said before it ended."""
+def last_log_line(log: Path) -> str:
+    """The last error in the end of a log file, else its last line; at most 300 characters."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return "it wrote nothing"
-    said = [line.strip() for line in lines if line.strip()]
-    telling = [line for line in said[-20:] if "FATAL" in line or "rror" in line]
-    return (telling or said or ["it wrote nothing"])[-1][:300]
+        return "its log is empty"
+    written = [line.strip() for line in lines if line.strip()]
+    errors = [line for line in written[-20:] if "FATAL" in line or "rror" in line]
+    return (errors or written or ["its log is empty"])[-1][:300]
 
 
 def wait_ready(spec: ChildSpec, process: subprocess.Popen[bytes], timeout_s: float = START_TIMEOUT_S) -> None:
-    """Wait until a child that was started does its work.
+    """Wait until a started child is ready.
 
     Raises:
-        StackError: it ended, or took too long.
+        StackError: it exited, or it was not ready within `timeout_s`.
     """
     until = time.monotonic() + timeout_s
     while not spec.ready(process.pid):
         if process.poll() is not None:
-            raise StackError(f"{spec.name} ended with {process.returncode}: {last_words(spec.log)} (see {spec.log})")
+            raise StackError(
+                f"{spec.name} exited with {process.returncode}: {last_log_line(spec.log)} (see {spec.log})"
+            )
         if time.monotonic() > until:
-            raise StackError(f"{spec.name} did not answer within {timeout_s:g} s (see {spec.log})")
+            raise StackError(f"{spec.name} was not ready within {timeout_s:g} s (see {spec.log})")
         time.sleep(POLL_S)
 
 
 def spawn_options(spec: ChildSpec, log: BinaryIO) -> dict[str, Any]:
-    """How a child is started, besides its command: the options of `subprocess.Popen`."""
+    """The options of `subprocess.Popen` for a child."""
     return {
         "cwd": spec.cwd,
         "env": dict(spec.env),
         "stdin": subprocess.DEVNULL,
         "stdout": log,
         "stderr": subprocess.STDOUT,
-        # Ctrl-C in the terminal is for the parent, which stops its children in order.
+        # A new session: Ctrl-C in the terminal then reaches only the parent, which stops its children in order.
         "start_new_session": True,
     }
 
@@ -130,7 +132,7 @@ def spawn(spec: ChildSpec) -> subprocess.Popen[bytes]:
 
 
 def stop(spec: ChildSpec, process: subprocess.Popen[bytes]) -> None:
-    """Stop a child: politely, then not."""
+    """Stop a child with its stop signal; kill it after its time limit."""
     if process.poll() is not None:
         return
     process.send_signal(spec.stop_signal)
@@ -143,12 +145,12 @@ def stop(spec: ChildSpec, process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def running(specs: Sequence[ChildSpec]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """Start these children, wait until they work, and stop them at the end, the last one first.
+    """Start these children, wait until they are ready, and stop them at the end in reverse order.
 
-    They die with the calling thread. For programs that need servers for a while, such as tests and measurements.
+    They die with the calling thread. For programs that need servers for a while, such as tests and benchmarks.
 
     Raises:
-        StackError: one does not start.
+        StackError: a child does not start.
     """
     with ExitStack() as stack:
         processes = {}

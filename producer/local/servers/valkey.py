@@ -1,4 +1,4 @@
-"""Valkey on this machine: a broker that may be lost at any time, so it keeps nothing on disk."""
+"""Valkey on this machine: a broker without persistence, because it may be lost at any time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Valkey:
         return f"redis://:{self.password}@{HOST}:{self.port}/0"
 
     def prepare(self) -> None:
-        """Write its configuration, which holds the password: command lines are seen by every user of the machine."""
+        """Write its configuration file with the password, because every user can read command lines."""
         wheels.valkey_server()
         lines = [
             f"bind {HOST}",
@@ -36,7 +36,7 @@ class Valkey:
             'save ""',
             "appendonly no",
             f"dir {self._quoted_directory()}",
-            # Messages carry nothing that the table does not have, but a queue must never lose some and keep others.
+            # Messages only repeat the job table, but a queue must not silently evict some of them.
             "maxmemory 256mb",
             "maxmemory-policy noeviction",
             "tcp-keepalive 30",

@@ -1,4 +1,4 @@
-"""Where the servers of the `local` extra are: real servers, installed as wheels."""
+"""Find the programs of the `local` extra: real servers, installed as wheels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INSTALL = (
 
 
 def _package(name: str) -> Path | None:
-    # Found, not imported: these packages start daemons of their own and register exit handlers.
+    # Do not import these packages: they start daemons and register exit handlers.
     spec = importlib.util.find_spec(name)
     return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
 
@@ -41,7 +41,7 @@ def postgres_bin() -> Path:
 
 
 def valkey_server() -> Path:
-    """The Valkey server.
+    """The path of `valkey-server`.
 
     Raises:
         StackError: the wheel is not installed.
@@ -52,7 +52,7 @@ def valkey_server() -> Path:
 
 
 def rclone() -> Path:
-    """The program whose `serve s3` is the object store.
+    """The path of `rclone`, whose `serve s3` is the object store.
 
     Raises:
         StackError: the wheel is not installed.

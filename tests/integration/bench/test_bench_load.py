@@ -1,4 +1,4 @@
-"""The load of `make bench` on the API counts what is taken and what is not, and what was taken is there."""
+"""The API load of `make bench` counts accepted and refused jobs, and the accepted ones are in the table."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from storage.settings import Settings
 from tests.integration.api.api_server import serving, with_account
 
 
-def test_what_the_load_says_was_accepted_is_in_the_table(settings: Settings) -> None:
+def test_every_job_that_the_load_counts_as_accepted_is_in_the_table(settings: Settings) -> None:
     with serving(with_account(settings)) as client:
         url = str(client.base_url).rstrip("/")
         offered = asyncio.run(load(url, 0.5, rate=40.0, connections=0))
         most = asyncio.run(load(url, 0.3, rate=None, connections=3))
     with psycopg.connect(settings.require_database_url()) as conn:
         known = {row[0] for row in conn.execute("SELECT id FROM jobs")}
-    told = {UUID(job) for job in [*offered["ids"], *most["ids"]]}
-    assert told == known
+    accepted = {UUID(job) for job in [*offered["ids"], *most["ids"]]}
+    assert accepted == known
     assert offered["accepted"] == 20
     assert most["accepted"] >= 3
     assert offered["refused"] == most["refused"] == {}
     assert offered["p99_ms"] >= offered["p50_ms"] > 0
 
 
-def test_the_load_names_what_was_not_taken(settings: Settings) -> None:
+def test_the_load_counts_refused_jobs_by_status(settings: Settings) -> None:
     with serving(settings) as client:  # no account can serve a job
-        said = asyncio.run(load(str(client.base_url).rstrip("/"), 0.2, rate=20.0, connections=0))
-    assert said["accepted"] == 0
-    assert sum(said["refused"].values()) == 4
-    assert said["p99_ms"] is None
+        figures = asyncio.run(load(str(client.base_url).rstrip("/"), 0.2, rate=20.0, connections=0))
+    assert figures["accepted"] == 0
+    assert sum(figures["refused"].values()) == 4
+    assert figures["p99_ms"] is None

@@ -1,4 +1,4 @@
-"""What a stack gives its processes, and what it checks before it starts any."""
+"""The processes and the environment of a stack, and the checks before it starts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def _settings(**more: object) -> Settings:
     return Settings.model_validate({"database_url": "postgresql://u:p@127.0.0.1:1/d", **more})
 
 
-def test_children_read_back_the_settings_they_were_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_children_load_the_same_settings_from_their_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     settings = _settings(
         broker_url="redis://127.0.0.1:1/0",
@@ -45,13 +47,13 @@ def test_children_read_back_the_settings_they_were_given(tmp_path: Path, monkeyp
     assert [account.base_url for account in read.accounts] == ["http://127.0.0.1:9/anyfast"]
     assert read.allow_private_networks
     assert read.poll_max_seconds >= read.poll_min_seconds
-    # And what a command reads from stack.json is the same.
+    # A command reads the same settings from stack.json.
     StackFile(tmp_path, settings, "http://a", None, "http://127.0.0.1:9", None, 1, "rq_key").write()
-    again = load_settings(tmp_path, {})
-    assert (again.accounts, again.webhook_secret) == (read.accounts, read.webhook_secret)
+    from_file = load_settings(tmp_path, {})
+    assert (from_file.accounts, from_file.webhook_secret) == (read.accounts, read.webhook_secret)
 
 
-def test_without_an_account_and_without_the_simulator_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_without_an_account_and_without_the_simulator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "find_spec", lambda _name: None)
     with pytest.raises(StackError, match=r"accounts: none is configured.*pip install 'reelq\[simulator\]'"):
         check(Settings())
@@ -64,13 +66,13 @@ def test_configured_accounts_need_no_simulator(tmp_path: Path) -> None:
     assert "REELQ_ACCOUNTS" not in environ
     assert environ["REELQ_CONFIG"] == str(tmp_path / "reelq.toml")
     plan = Plan(tmp_path, environ, settings, 1, None, None)
-    assert [spec.name for spec in plan.doors()] == ["api"]
+    assert [spec.name for spec in plan.http_services()] == ["api"]
     assert (plan.flower, plan.simulator) == (None, None)
 
 
-def test_every_process_has_its_place_in_the_order_of_stopping(tmp_path: Path) -> None:
+def test_every_process_is_in_the_stop_order(tmp_path: Path) -> None:
     plan = Plan(tmp_path, {}, _settings(submit_timeout_seconds=40.0), 1, 2, 3)
-    specs = {spec.name: spec for spec in [*plan.doors(), *plan.movers()]}
+    specs = {spec.name: spec for spec in [*plan.http_services(), *plan.job_processes()]}
     placed = [name for group in STOP_ORDER for name in group]
     assert {*specs, "postgres", "valkey", "s3"} == set(placed)
     assert specs["worker-submit-poll"].stop_timeout_s > 40.0
@@ -104,24 +106,24 @@ def test_stack_json_is_private_and_complete(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["database_url", "broker_url", "s3_endpoint_url"])
-def test_a_configured_server_that_does_not_answer_is_named(key: str, closed_port: int) -> None:
+def test_a_configured_server_that_does_not_answer_is_reported_by_its_setting(key: str, closed_port: int) -> None:
     scheme = {"database_url": "postgresql", "broker_url": "redis", "s3_endpoint_url": "http"}[key]
     settings = Settings.model_validate({key: f"{scheme}://user:hidden@127.0.0.1:{closed_port}/x"})
     with pytest.raises(
-        StackError, match=rf"^{key}: nothing answers at 127\.0\.0\.1:{closed_port} \(.*\); start that"
+        StackError, match=rf"^{key}: no server answers at 127\.0\.0\.1:{closed_port} \(.*\); start that"
     ) as caught:
         check(settings)
     assert "hidden" not in str(caught.value)
 
 
-def test_servers_that_answer_pass(tmp_path: Path) -> None:
+def test_servers_that_answer_pass_the_check(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         check(_settings(database_url=f"postgresql+psycopg://127.0.0.1:{port}/x", accounts=[ACCOUNT]))
     check(_settings(database_url="postgresql:///x?host=/run/postgresql"))
 
 
-def test_a_missing_account_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_account_key_is_reported_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("THE_KEY", raising=False)
     account = {"name": "main", "gateway": "anyfast", "api_key_env": "THE_KEY"}
     with pytest.raises(InvalidInput, match=r"accounts\.main\.api_key_env: THE_KEY is not set"):

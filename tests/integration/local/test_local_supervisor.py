@@ -1,4 +1,4 @@
-"""The supervisor's parts with small children of our own: restarts, order, locks, logs, leftovers."""
+"""The supervisor with small test children: restarts, stop order, locks, logs, leftover processes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def _until(condition: Callable[[], object]) -> None:
         ([LONG_LIFE_S, 0.1, 0.1, 0.1], RESTART_DELAYS_S[2]),
     ],
 )
-def test_restarts_are_first_at_once_then_slower(lives_s: list[float], delay_s: float) -> None:
+def test_the_first_restart_is_immediate_and_later_ones_are_delayed(lives_s: list[float], delay_s: float) -> None:
     assert restart_delay_s(lives_s) == delay_s
 
 
@@ -57,11 +57,11 @@ def test_restarts_are_first_at_once_then_slower(lives_s: list[float], delay_s: f
     ("life_s", "code", "counts_as_long"),
     [(2.0, -signal.SIGKILL, True), (0.1, -signal.SIGKILL, False), (2.0, 1, False), (2.0, -signal.SIGSEGV, False)],
 )
-def test_a_life_that_was_ended_from_outside_is_no_failure(life_s: float, code: int, counts_as_long: bool) -> None:
+def test_a_run_that_was_killed_from_outside_is_no_failure(life_s: float, code: int, counts_as_long: bool) -> None:
     assert (_counted_life_s(life_s, code) >= LONG_LIFE_S) is counts_as_long
 
 
-def test_a_killed_child_is_started_again_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_child_is_restarted_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "RESTART_DELAYS_S", (0.0, 3600.0))
     events: list[StackEvent] = []
     seen: list[dict[str, int]] = []
@@ -90,7 +90,9 @@ def test_a_killed_child_is_started_again_at_once(tmp_path: Path, monkeypatch: py
     assert events[2].text == "signal 9"
 
 
-def test_a_child_that_cannot_run_is_tried_slower_and_slower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_keeps_failing_is_restarted_with_growing_delays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(child, "RESTART_DELAYS_S", (0.0, 0.05, 3600.0))
     events: list[StackEvent] = []
 
@@ -106,11 +108,11 @@ def test_a_child_that_cannot_run_is_tried_slower_and_slower(tmp_path: Path, monk
 
     asyncio.run(scenario())
     exits = [event for event in events if event.kind is EventKind.EXITED]
-    assert len(exits) == 3, "the fourth start is an hour away"
+    assert len(exits) == 3, "the fourth start is delayed by an hour"
     assert exits[0].text == "exit code 1: error: no such option"
 
 
-def test_stopping_waits_for_each_group_and_kills_the_deaf(tmp_path: Path) -> None:
+def test_a_stop_waits_for_each_group_and_kills_a_child_that_ignores_its_signal(tmp_path: Path) -> None:
     events: list[StackEvent] = []
 
     async def scenario() -> None:
@@ -130,21 +132,21 @@ def test_stopping_waits_for_each_group_and_kills_the_deaf(tmp_path: Path) -> Non
     ]
 
 
-def test_a_hurry_does_not_wait(tmp_path: Path) -> None:
+def test_a_forced_stop_does_not_wait(tmp_path: Path) -> None:
     async def scenario() -> float:
         deaf = Child(replace(_spec(tmp_path, "deaf", DEAF), stop_timeout_s=3600.0))
         await deaf.start()
         await _until((tmp_path / "deaf").exists)
-        hurry = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.2, hurry.set)
+        force = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.2, force.set)
         since = time.monotonic()
-        assert await deaf.stop(hurry)
+        assert await deaf.stop(force)
         return time.monotonic() - since
 
     assert 0.15 < asyncio.run(scenario()) < PATIENCE_S
 
 
-def test_a_stop_between_two_starts_leaves_nothing(tmp_path: Path) -> None:
+def test_a_stop_between_two_starts_leaves_no_process(tmp_path: Path) -> None:
     async def scenario() -> None:
         for pause_s in (0.0, 0.02, 0.05, 0.1):
             brief = Child(_spec(tmp_path, "brief", "raise SystemExit(1)"))
@@ -182,15 +184,15 @@ def test_children_die_with_a_killed_supervisor(tmp_path: Path) -> None:
     assert alive == []
 
 
-def test_a_child_is_not_started_for_a_parent_that_is_gone(tmp_path: Path) -> None:
+def test_a_child_does_not_start_if_its_parent_has_exited(tmp_path: Path) -> None:
     command = _spec(tmp_path, "orphan", "print('ran')").launch_command()
     command[4] = "1" if os.getpid() != 1 else "2"
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert (done.returncode, done.stdout) == (126, "")
-    assert done.stderr == "launch: the parent is gone\n"
+    assert done.stderr == "launch: the parent process has exited\n"
 
 
-def test_a_directory_is_held_by_one(tmp_path: Path) -> None:
+def test_a_data_directory_has_one_lock_holder(tmp_path: Path) -> None:
     directory = tmp_path / "a" / "b"
     with locked(directory):
         with pytest.raises(StackError, match=rf"is in use by another `reelq up` \(process {os.getpid()}\)"):
@@ -211,7 +213,7 @@ def test_a_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     )
 
 
-def test_logs_are_put_aside_and_kept_small(tmp_path: Path) -> None:
+def test_logs_are_renamed_at_the_start_and_trimmed(tmp_path: Path) -> None:
     log = tmp_path / "child.log"
     logs.begin(log)
     log.write_text("first run\n")
@@ -220,16 +222,16 @@ def test_logs_are_put_aside_and_kept_small(tmp_path: Path) -> None:
     assert logs.previous(log).read_text() == "first run\n"
     with log.open("ab", buffering=0) as writer:
         writer.write(b"x" * 2000)
-        logs.keep_small(log, limit_bytes=3000)
+        logs.trim(log, limit_bytes=3000)
         assert log.stat().st_size == 2000
-        logs.keep_small(log, limit_bytes=1000)
-        writer.write(b"goes on\n")  # the writer has the file open, and appends to what is left of it
-    assert log.read_bytes() == b"goes on\n"
+        logs.trim(log, limit_bytes=1000)
+        writer.write(b"continues\n")  # the writer still has the file open and appends to it
+    assert log.read_bytes() == b"continues\n"
     assert logs.previous(log).stat().st_size == 2000
-    logs.keep_small(tmp_path / "missing.log")
+    logs.trim(tmp_path / "missing.log")
 
 
-def test_leftovers_are_ended_and_strangers_are_not(tmp_path: Path) -> None:
+def test_leftover_processes_are_killed_and_others_are_not(tmp_path: Path) -> None:
     mine = subprocess.Popen([sys.executable, "-c", SLEEP])
     stranger = subprocess.Popen([sys.executable, "-c", SLEEP])
     try:
@@ -237,8 +239,8 @@ def test_leftovers_are_ended_and_strangers_are_not(tmp_path: Path) -> None:
         other = leftovers.started_at(stranger.pid)
         assert at is not None
         assert other is not None
-        noted = {"mine": (mine.pid, at), "reused": (stranger.pid, other - 100), "gone": (2**22 - 1, at)}
-        assert leftovers.end(noted, grace_s=0.2) == ["mine"]
+        recorded = {"mine": (mine.pid, at), "reused": (stranger.pid, other - 100), "gone": (2**22 - 1, at)}
+        assert leftovers.end(recorded, grace_s=0.2) == ["mine"]
         assert leftovers.started_at(mine.pid) is None
         assert stranger.poll() is None
     finally:

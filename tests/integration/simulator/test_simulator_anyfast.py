@@ -1,4 +1,4 @@
-"""The simulator's AnyFast: as strict as its documents, in new-api's words."""
+"""The simulated AnyFast validates as its documentation says and answers in new-api's format."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG some bytes").decode(
     ],
     ids=lambda good: f"{len(good['content'])} items",
 )
-def test_what_is_documented_is_accepted(anyfast: Client, good: dict[str, Any]) -> None:
+def test_documented_requests_are_accepted(anyfast: Client, good: dict[str, Any]) -> None:
     answer = anyfast.post(PATH, good)
     assert answer.status_code == 200, answer.text
     shown = answer.json()
@@ -119,9 +119,7 @@ def test_what_is_documented_is_accepted(anyfast: Client, good: dict[str, Any]) -
     ],
     ids=str,
 )
-def test_what_ark_would_refuse_comes_wrapped_as_text(
-    anyfast: Client, bad: dict[str, Any], code: str, param: str
-) -> None:
+def test_arks_refusals_are_wrapped_as_text(anyfast: Client, bad: dict[str, Any], code: str, param: str) -> None:
     answer = anyfast.post(PATH, bad)
     assert answer.status_code == 400
     outer = answer.json()
@@ -131,33 +129,33 @@ def test_what_ark_would_refuse_comes_wrapped_as_text(
     assert "Request id: 0217" in inner["message"]
 
 
-def test_broken_json_is_refused_by_the_gateway_itself(anyfast: Client) -> None:
+def test_invalid_json_is_refused_in_new_apis_format(anyfast: Client) -> None:
     for text in (b"{", b"[]", b"", b"\xff"):
         answer = anyfast.http.post(anyfast.prefix + PATH, content=text)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
 
 
-def test_models_that_are_not_routed(anyfast: Client) -> None:
+def test_an_unknown_model_is_a_503_and_a_missing_one_a_400(anyfast: Client) -> None:
     answer = anyfast.post(PATH, body(model="sora-2"))
     assert answer.status_code == 503 and answer.json()["error"]["code"] == "model_not_found"
     assert anyfast.post(PATH, {"content": [TEXT]}).status_code == 400
 
 
-def test_a_key_is_needed(anyfast: Client) -> None:
-    with client_at(str(anyfast.http.base_url), key="") as nobody:
-        for answer in (nobody.post(PATH, body()), nobody.get(f"{PATH}/x")):
+def test_a_request_without_a_key_is_refused(anyfast: Client) -> None:
+    with client_at(str(anyfast.http.base_url), key="") as keyless:
+        for answer in (keyless.post(PATH, body()), keyless.get(f"{PATH}/x")):
             assert answer.status_code == 401
             assert answer.json()["error"]["type"] == "new_api_error"
 
 
-def test_only_listed_keys_are_taken_where_a_list_is_given() -> None:
+def test_only_configured_keys_are_accepted() -> None:
     with simulator(api_keys=frozenset({"sk-other"})) as client:
         assert client.post(PATH, body()).status_code == 401
         with client_at(str(client.http.base_url), key="sk-other") as other:
             assert other.post(PATH, body()).status_code == 200
 
 
-def test_an_unknown_task_is_a_400_and_so_is_somebody_elses(anyfast: Client) -> None:
+def test_an_unknown_task_and_another_accounts_task_are_a_400(anyfast: Client) -> None:
     task_id = anyfast.post(PATH, body()).json()["id"]
     with client_at(str(anyfast.http.base_url), key="sk-stranger") as stranger:
         for answer in (anyfast.get(f"{PATH}/asyntask_nothing"), stranger.get(f"{PATH}/{task_id}")):
@@ -174,7 +172,7 @@ def test_a_body_over_64_mib_is_refused(anyfast: Client) -> None:
     assert (answer.status_code, answer.json()["code"]) == (413, "read_request_body_failed")
 
 
-def test_a_task_walks_from_not_start_to_success() -> None:
+def test_a_task_goes_from_not_start_to_success() -> None:
     with simulator(time="fixed", median_seconds=1.5) as client:
         asked = body(TEXT, video(), duration=8, ratio="21:9", seed=4304, return_last_frame=True)
         created = client.post(PATH, asked)
@@ -202,11 +200,11 @@ def test_a_task_walks_from_not_start_to_success() -> None:
         assert shown == ["doubao-seedance-2-0-260128", 4304, "21:9", "720p", 8, 24]
         tokens = 1470 * 630 * (24 * 5 + 24 * 8 + 1) // 1024
         assert inner["usage"] == {"completion_tokens": tokens, "total_tokens": tokens}
-        again = client.get(f"{PATH}/{task_id}").json()["data"]
-        assert again["result_url"] != task["result_url"], "each query signs anew"
+        later = client.get(f"{PATH}/{task_id}").json()["data"]
+        assert later["result_url"] != task["result_url"], "each query returns a new link"
 
 
-def test_links_of_tasks_with_assets_live_for_twelve_hours(anyfast: Client) -> None:
+def test_links_of_tasks_with_assets_last_twelve_hours(anyfast: Client) -> None:
     task_id = anyfast.post(PATH, body(TEXT, image(url="asset://asset-1"))).json()["id"]
     url = anyfast.until(lambda: anyfast.get(f"{PATH}/{task_id}").json()["data"]["result_url"])
     assert "X-Tos-Expires=43200" in url
@@ -238,7 +236,7 @@ def test_the_ledger_counts_creates_polls_fetches_and_refusals() -> None:
         assert duplicate["count"] == 2 and set(duplicate["ids"]) == {first, second}
         (refusal,) = ledger["refused"]
         assert refusal["status"] == 400 and refusal["reason"].startswith("InvalidParameter")
-        assert "sk-test" not in json.dumps(ledger), "keys are kept nowhere"
+        assert "sk-test" not in json.dumps(ledger), "keys are not stored"
         assert len(json.dumps(ledger)) < 10_000, "inline media are shortened"
         summary = client.http.get("/_sim/ledger?summary=1").json()
         assert summary == ledger["totals"] and summary["duplicate_tasks"] == 1
@@ -246,7 +244,7 @@ def test_the_ledger_counts_creates_polls_fetches_and_refusals() -> None:
         assert client.ledger()["tasks"] == [] and client.ledger()["refused"] == []
 
 
-def test_limits_answer_429_without_retry_after() -> None:
+def test_exceeded_limits_answer_429_without_retry_after() -> None:
     with simulator(requests_per_minute=2, time="fixed", median_seconds=60) as client:
         assert [client.post(PATH, body()).status_code for _ in range(3)] == [200, 200, 429]
         answer = client.post(PATH, body())
@@ -263,7 +261,7 @@ def test_limits_answer_429_without_retry_after() -> None:
         }
 
 
-def test_times_can_be_changed_on_the_way() -> None:
+def test_the_timing_can_be_changed_while_running() -> None:
     with simulator() as client:
         changed = client.http.put("/_sim/timing", json={"kind": "fixed", "median_s": 7.5})
         assert changed.json()["median_s"] == 7.5

@@ -1,4 +1,4 @@
-"""Ark as the simulator plays it: create, get, list, cancel and delete."""
+"""The simulated Ark: create, get, list, cancel and delete."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def error_of(answer: httpx.Response) -> tuple[int, str, str]:
         {"content": [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]},
     ],
 )
-def test_what_is_documented_is_accepted(ark: Client, fields: dict[str, Any]) -> None:
+def test_documented_requests_are_accepted(ark: Client, fields: dict[str, Any]) -> None:
     assert create(ark, **fields).startswith("cgt-")
 
 
@@ -74,18 +74,18 @@ def test_what_is_documented_is_accepted(ark: Client, fields: dict[str, Any]) -> 
         ({"colour": "red"}, (400, "InvalidParameter", "colour")),
     ],
 )
-def test_what_is_not_documented_is_refused(ark: Client, fields: dict[str, Any], refusal: tuple[int, str, str]) -> None:
+def test_undocumented_requests_are_refused(ark: Client, fields: dict[str, Any], refusal: tuple[int, str, str]) -> None:
     assert error_of(ark.post(PATH, body(**fields))) == refusal
 
 
-def test_keys_and_unknown_tasks(ark: Client) -> None:
-    with client_at(str(ark.http.base_url), "/ark/api/v3", key="") as nobody:
-        assert error_of(nobody.get(f"{PATH}/x")) == (401, "AuthenticationError", "")
+def test_a_missing_key_an_unknown_task_and_an_unknown_path_are_refused(ark: Client) -> None:
+    with client_at(str(ark.http.base_url), "/ark/api/v3", key="") as keyless:
+        assert error_of(keyless.get(f"{PATH}/x")) == (401, "AuthenticationError", "")
     assert error_of(ark.get(f"{PATH}/cgt-nothing"))[:2] == (404, "NotFound.Task")
     assert error_of(ark.http.put(f"/ark/api/v3{PATH}"))[0] == 404
 
 
-def test_a_whole_task(ark: Client) -> None:
+def test_a_succeeded_task_shows_its_parameters_usage_and_files(ark: Client) -> None:
     finish(ark)
     created = ark.post(PATH, body(seed=11, safety_identifier="user-1", priority=2, return_last_frame=True)).json()
     assert created["safety_identifier"] == "user-1"
@@ -99,7 +99,7 @@ def test_a_whole_task(ark: Client) -> None:
     assert task["created_at"] <= task["updated_at"] <= ark.clock.now
 
 
-def test_status_words(ark: Client) -> None:
+def test_a_task_shows_arks_status_words(ark: Client) -> None:
     ark.arm({"kind": "fail", "code": "Boom", "times": 1}, {"kind": "inner_expired", "times": 1})
     waiting = create(ark, seed=1)
     assert ark.get(f"{PATH}/{waiting}").json()["status"] == "queued"
@@ -136,7 +136,7 @@ def test_the_list_filters_and_pages(ark: Client) -> None:
         assert ark.get(f"{PATH}?{wrong}").status_code == 400
 
 
-def test_waiting_tasks_are_cancelled_running_ones_are_not_and_others_are_forgotten(ark: Client) -> None:
+def test_a_delete_cancels_a_waiting_task_refuses_a_running_one_and_removes_a_finished_one(ark: Client) -> None:
     def delete(task_id: str) -> httpx.Response:
         return ark.http.delete(f"/ark/api/v3{PATH}/{task_id}")
 
@@ -151,7 +151,7 @@ def test_waiting_tasks_are_cancelled_running_ones_are_not_and_others_are_forgott
     ark.until(lambda: ark.get(f"{PATH}/{done}").json()["status"] == "succeeded")
     assert delete(done).status_code == 200
     assert ark.get(f"{PATH}/{done}").status_code == 404 and delete(done).status_code == 404
-    assert len(ark.ledger()["tasks"]) == 3, "the ledger forgets nothing"
+    assert len(ark.ledger()["tasks"]) == 3, "the ledger keeps deleted tasks"
 
 
 def test_a_cancelled_task_stays_cancelled(ark: Client) -> None:
@@ -160,13 +160,13 @@ def test_a_cancelled_task_stays_cancelled(ark: Client) -> None:
     assert ark.get(f"{PATH}/{waiting}").json()["status"] == "cancelled"
 
 
-def test_faults_on_lists_and_deletes(ark: Client) -> None:
+def test_faults_apply_to_lists_and_deletes(ark: Client) -> None:
     ark.arm({"kind": "status", "where": "list", "status": 500}, {"kind": "garbage", "where": "delete"})
     assert error_of(ark.get(PATH))[:2] == (500, "InternalServiceError")
     assert ark.http.delete(f"/ark/api/v3{PATH}/{create(ark)}").content[:1] != b"{"
 
 
-def test_limits_in_arks_words() -> None:
+def test_exceeded_limits_answer_with_arks_codes() -> None:
     with simulator("/ark/api/v3", requests_per_minute=1) as ark:
         create(ark)
         assert error_of(ark.post(PATH, body()))[:2] == (429, "APIAccountRpmRateLimitExceeded")

@@ -1,4 +1,4 @@
-"""The official SDK of Ark, unchanged, against the simulator."""
+"""Ark's official SDK, unchanged, against the simulator."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CONTENT = [{"type": "text", "text": "a red fox"}]
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    with simulator("/ark/api/v3", time="fixed", median_seconds=2) as made:
-        yield made
+    with simulator("/ark/api/v3", time="fixed", median_seconds=2) as running:
+        yield running
 
 
-def test_create_get_list_delete(client: Client) -> None:
+def test_the_sdk_creates_gets_lists_and_deletes_tasks(client: Client) -> None:
     ark = runtime.Ark(base_url=f"{client.http.base_url}/ark/api/v3", api_key="sk-test")
     tasks = ark.content_generation.tasks
     created = tasks.create(
@@ -59,7 +59,7 @@ def test_create_get_list_delete(client: Client) -> None:
     ark.close()
 
 
-def test_the_asynchronous_client(client: Client) -> None:
+def test_the_asynchronous_sdk_creates_and_gets_a_task(client: Client) -> None:
     async def use() -> str:
         ark = runtime.AsyncArk(base_url=f"{client.http.base_url}/ark/api/v3", api_key="sk-test")
         created = await ark.content_generation.tasks.create(model=MODEL, content=CONTENT)

@@ -1,4 +1,4 @@
-"""AnyFast's assets as the simulator plays them: groups, uploads of every kind, lists, use in a generation."""
+"""The simulated assets of AnyFast: groups, uploads of every kind, lists, use in a generation."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def clip(seconds: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with simulator(asset_seconds=1, time="fixed", median_seconds=0.1) as made:
-        yield made
+    with simulator(asset_seconds=1, time="fixed", median_seconds=0.1) as running:
+        yield running
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def assets(client: Client, **wanted: Any) -> list[dict[str, Any]]:
     return list(client.post(f"{PREFIX}ListAssets", {"Filter": wanted}).json()["Items"])
 
 
-def test_a_url_becomes_an_asset_that_is_active_after_a_while(client: Client, group: str) -> None:
+def test_an_asset_from_a_url_becomes_active(client: Client, group: str) -> None:
     assert group.startswith("group-")
     asset_id = create(client, group).json()["Id"]
     assert asset_id.startswith("asset-")
@@ -67,7 +67,7 @@ def test_a_url_becomes_an_asset_that_is_active_after_a_while(client: Client, gro
     client.until(lambda: assets(client)[0]["Status"] == "Active")
 
 
-def test_inline_data_in_both_spellings_and_files(client: Client, group: str) -> None:
+def test_inline_data_and_files_become_assets(client: Client, group: str) -> None:
     encoded = base64.b64encode(picture()).decode()
     for answer in (
         create(client, group, URL=f"data:image/png;base64,{encoded}"),
@@ -95,31 +95,31 @@ def test_inline_data_in_both_spellings_and_files(client: Client, group: str) -> 
         ({"URL": None}, "URL"),
         ({"URL": "file:///etc/passwd"}, "Base64"),
         ({"URL": "data:audio/mp3;base64,aGk="}, "AssetType"),
-        ({"URL": base64.b64encode(b"no picture").decode()}, "not a picture"),
+        ({"URL": base64.b64encode(b"no picture").decode()}, "not an image"),
         ({"URL": base64.b64encode(picture(200, 400)).decode()}, "300"),
         ({"URL": base64.b64encode(picture(900, 301)).decode()}, "2.5"),
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_bad_assets_are_refused(client: Client, group: str, fields: dict[str, Any], words: str) -> None:
+def test_invalid_assets_are_refused(client: Client, group: str, fields: dict[str, Any], words: str) -> None:
     answer = create(client, group, **fields)
     assert answer.status_code == 400 and words in answer.json()["error"]["message"]
     assert assets(client) == []
 
 
-def test_unknown_billing_models_and_missing_files(client: Client, group: str) -> None:
+def test_an_unknown_billing_model_is_a_503_and_a_missing_file_a_400(client: Client, group: str) -> None:
     assert create(client, group, model="volc-asset-text").status_code == 503
     answer = client.http.post(f"{client.prefix}{PREFIX}CreateAsset", data={"GroupId": group}, files={"x": b"1"})
     assert answer.status_code == 400
 
 
 @pytest.mark.parametrize(("file", "words"), [(clip(1), "last 2 to 15"), (picture(), "MOV"), (b"", "empty")])
-def test_bad_files_are_refused(client: Client, group: str, file: bytes, words: str) -> None:
+def test_invalid_files_are_refused(client: Client, group: str, file: bytes, words: str) -> None:
     answer = upload(client, group, file, model="volc-asset-video", AssetType="Video")
     assert answer.status_code == 400 and words in answer.json()["error"]["message"]
 
 
-def test_lists_page_filter_and_keep_accounts_apart(client: Client, group: str) -> None:
+def test_lists_have_pages_and_filters_and_show_one_account(client: Client, group: str) -> None:
     names = [f"item {n}" for n in range(5)]
     for name in names:
         create(client, group, Name=name)
@@ -157,7 +157,7 @@ def test_only_active_assets_of_the_right_kind_and_account_can_be_used(client: Cl
         assert "does not exist" in generation(other, asset_id).json()["message"]
 
 
-def test_failed_assets(client: Client, group: str) -> None:
+def test_a_failed_asset_cannot_be_used(client: Client, group: str) -> None:
     client.arm({"kind": "asset_fails", "times": 1})
     asset_id = create(client, group).json()["Id"]
     client.until(lambda: assets(client)[0]["Status"] == "Failed")
@@ -166,7 +166,7 @@ def test_failed_assets(client: Client, group: str) -> None:
     assert create(client, group).status_code == 500
 
 
-def test_unknown_assets_pass_unless_the_simulator_is_strict(client: Client, tmp_path: Path) -> None:
+def test_an_unknown_asset_passes_unless_the_simulator_is_strict(client: Client, tmp_path: Path) -> None:
     assert generation(client, "asset-made-elsewhere").status_code == 200
     with simulator(strict_assets=True) as strict:
         assert "does not exist" in generation(strict, "asset-made-elsewhere").json()["message"]

@@ -1,4 +1,4 @@
-"""Each fault does what its name says, over a real socket."""
+"""Each kind of fault has its documented effect, over a real socket."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def finished_url(client: Client) -> str:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 408, 429, 500, 502, 503, 504, 524])
 @pytest.mark.parametrize("body", ["json", "proxy", "html", "empty"])
-def test_any_status(client: Client, status: int, body: str) -> None:
+def test_status_answers_with_any_status_and_body(client: Client, status: int, body: str) -> None:
     client.arm({"kind": "status", "status": status, "body": body, "retry_after": 7})
     answer = client.post(PATH, BODY)
     assert answer.status_code == status and answer.headers["Retry-After"] == "7"
@@ -56,19 +56,19 @@ def test_any_status(client: Client, status: int, body: str) -> None:
     assert client.ledger()["refused"][0]["reason"] == "fault: status"
 
 
-def test_a_status_with_a_code_of_its_own(client: Client) -> None:
+def test_status_takes_a_code_and_a_message(client: Client) -> None:
     client.arm({"kind": "status", "status": 500, "code": "do_request_failed", "message": "EOF"})
     assert client.post(PATH, BODY).json() == {"code": "do_request_failed", "message": "EOF", "data": None}
 
 
-def test_rate_limits_with_and_without_retry_after(client: Client) -> None:
+def test_rate_limit_answers_429_with_or_without_retry_after(client: Client) -> None:
     client.arm({"kind": "rate_limit", "times": 1, "retry_after": 2}, {"kind": "rate_limit", "times": 1})
     answers = [client.post(PATH, BODY) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [429, 429, 200]
     assert [answer.headers.get("Retry-After") for answer in answers] == ["2", None, None]
 
 
-def test_money_and_keys(client: Client) -> None:
+def test_no_money_and_bad_key_answer_in_the_gateways_format(client: Client) -> None:
     client.arm({"kind": "no_money", "times": 1}, {"kind": "bad_key"})
     first, second = client.post(PATH, BODY), client.post(PATH, BODY)
     assert (first.status_code, first.json()["code"]) == (403, "insufficient_user_quota")
@@ -77,7 +77,7 @@ def test_money_and_keys(client: Client) -> None:
 
 @pytest.mark.parametrize("where", ["create", "query"])
 @pytest.mark.parametrize("kind", ["garbage", "html_200", "empty_200"])
-def test_unreadable_answers(client: Client, kind: str, where: str) -> None:
+def test_garbage_html_and_empty_answers_are_not_json(client: Client, kind: str, where: str) -> None:
     task_id = create(client)
     client.arm({"kind": kind, "where": where})
     answer = client.post(PATH, BODY) if where == "create" else client.get(f"{PATH}/{task_id}")
@@ -87,7 +87,7 @@ def test_unreadable_answers(client: Client, kind: str, where: str) -> None:
     assert len(client.ledger()["tasks"]) == 1
 
 
-def test_slow_and_hang(client: Client) -> None:
+def test_slow_delays_the_answer_and_hang_closes_the_connection(client: Client) -> None:
     client.arm({"kind": "slow", "seconds": 0.3, "times": 1}, {"kind": "hang", "seconds": 0.3, "times": 1})
     started = time.monotonic()
     assert client.post(PATH, BODY).status_code == 200
@@ -116,13 +116,13 @@ def test_a_create_without_an_answer(client: Client, rule: dict[str, Any], accept
     assert len(ledger["tasks"]) == accepted and len(ledger["refused"]) == 1 - accepted
 
 
-def test_accepted_and_then_an_error(client: Client) -> None:
+def test_accept_then_500_creates_the_task_and_answers_an_error(client: Client) -> None:
     client.arm({"kind": "accept_then_500", "status": 502, "body": "html"})
     assert client.post(PATH, BODY).status_code == 502
     assert len(client.ledger()["tasks"]) == 1
 
 
-def test_input_moderation(client: Client) -> None:
+def test_moderate_input_refuses_the_create(client: Client) -> None:
     client.arm(
         {"kind": "moderate_input", "modality": "image", "detail": "PrivacyInformation", "prompt_contains": "fox"}
     )
@@ -131,7 +131,7 @@ def test_input_moderation(client: Client) -> None:
     assert "InputImageSensitiveContentDetected.PrivacyInformation" in answer.json()["message"]
 
 
-def test_failures_and_output_moderation(client: Client) -> None:
+def test_fail_and_moderate_output_fail_the_task(client: Client) -> None:
     client.arm({"kind": "fail", "code": "Boom", "message": "it broke", "times": 1}, {"kind": "moderate_output"})
     broken, blocked = create(client), create(client)
     task = client.until(lambda: (t := task_of(client, broken))["status"] == "FAILURE" and t)
@@ -139,24 +139,24 @@ def test_failures_and_output_moderation(client: Client) -> None:
     assert task["data"]["error"] == {"code": "Boom", "message": "it broke"}
     task = client.until(lambda: (t := task_of(client, blocked))["status"] == "FAILURE" and t)
     assert task["data"]["error"]["code"] == "OutputVideoSensitiveContentDetected"
-    assert client.ledger()["totals"]["tokens_billed"] == 0, "only what succeeded is charged"
+    assert client.ledger()["totals"]["tokens_billed"] == 0, "only succeeded tasks are billed"
 
 
-def test_lost_says_failure_while_it_still_runs(client: Client) -> None:
+def test_lost_shows_a_failure_while_the_task_runs(client: Client) -> None:
     client.arm({"kind": "lost"})
     task_id = create(client)
     task = client.until(lambda: (t := task_of(client, task_id))["status"] == "FAILURE" and t)
     assert task["fail_reason"] == "upstream returned error" and task["data"]["status"] == "running"
 
 
-def test_an_inner_expiry_stays_in_progress_outside(client: Client) -> None:
+def test_inner_expired_shows_a_task_in_progress(client: Client) -> None:
     client.arm({"kind": "inner_expired"})
     task_id = create(client)
     task = client.until(lambda: (t := task_of(client, task_id))["data"] and t["data"]["status"] == "expired" and t)
     assert (task["status"], task["progress"]) == ("IN_PROGRESS", "30%")
 
 
-def test_odd_views_of_a_task(client: Client) -> None:
+def test_stale_status_unknown_status_and_missing_url_change_one_query(client: Client) -> None:
     url = finished_url(client)
     task_id = client.only_task()["id"]
     assert url
@@ -171,7 +171,7 @@ def test_odd_views_of_a_task(client: Client) -> None:
     assert right["status"] == "SUCCESS" and right["result_url"]
 
 
-def test_url_dies_after_fetches_and_a_fresh_one_works(client: Client) -> None:
+def test_url_dies_after_fetches_and_a_new_url_works(client: Client) -> None:
     client.arm({"kind": "url_dies", "after_fetches": 1})
     url = finished_url(client)
     assert [client.http.get(url).status_code for _ in range(2)] == [200, 403]
@@ -179,7 +179,7 @@ def test_url_dies_after_fetches_and_a_fresh_one_works(client: Client) -> None:
     assert client.http.get(fresh).status_code == 200
 
 
-def test_url_dies_after_seconds(client: Client) -> None:
+def test_url_dies_after_seconds_and_a_new_url_works(client: Client) -> None:
     client.arm({"kind": "url_dies", "after_s": 0})
     url = finished_url(client)
     client.until(lambda: client.http.get(url).status_code == 403)
@@ -187,7 +187,7 @@ def test_url_dies_after_seconds(client: Client) -> None:
     assert client.http.get(fresh).status_code == 200
 
 
-def test_url_dies_for_good(client: Client) -> None:
+def test_url_dies_for_good_ends_new_urls_too(client: Client) -> None:
     client.arm({"kind": "url_dies", "after_fetches": 0, "for_good": True})
     url = finished_url(client)
     fresh = task_of(client, client.only_task()["id"])["result_url"]
@@ -197,7 +197,7 @@ def test_url_dies_for_good(client: Client) -> None:
 
 
 @pytest.mark.parametrize("reset", [True, False])
-def test_a_download_is_cut(client: Client, reset: bool) -> None:
+def test_cut_ends_a_download_early(client: Client, reset: bool) -> None:
     url = finished_url(client)
     client.arm({"kind": "cut", "bytes": 1000, "times": 1, "reset": reset})
     received, declared, etag = b"", 0, ""
@@ -219,7 +219,7 @@ def test_a_download_is_cut(client: Client, reset: bool) -> None:
     assert (task["fetches"], task["complete_fetches"], task["bytes_served"]) == (3, 2, 2 * declared)
 
 
-def test_a_download_is_shorter_than_it_says(client: Client) -> None:
+def test_short_sends_fewer_bytes_than_declared(client: Client) -> None:
     url = finished_url(client)
     whole = client.http.get(url).content
     client.arm({"kind": "short", "fraction": 0.25, "times": 1}, {"kind": "short", "fraction": 0.25, "honest": True})
@@ -228,7 +228,7 @@ def test_a_download_is_shorter_than_it_says(client: Client) -> None:
     assert client.http.get(url).content == whole[: len(whole) // 4]
 
 
-def test_wrong_content(client: Client) -> None:
+def test_wrong_content_sends_html_no_bytes_or_zeros(client: Client) -> None:
     url = finished_url(client)
     whole = client.http.get(url).content
     client.arm(*({"kind": "wrong_content", "body": body, "times": 1} for body in ("html", "empty", "zeros")))
@@ -238,7 +238,7 @@ def test_wrong_content(client: Client) -> None:
     assert zeros.content == bytes(len(whole)) and zeros.headers["Content-Type"] == "video/mp4"
 
 
-def test_a_slow_download(client: Client) -> None:
+def test_slow_download_limits_the_rate(client: Client) -> None:
     url = finished_url(client)
     size = len(client.http.get(url).content)
     client.arm({"kind": "slow_download", "bytes_per_s": size * 2})
@@ -247,7 +247,7 @@ def test_a_slow_download(client: Client) -> None:
     assert 0.3 < time.monotonic() - started < 5
 
 
-def test_errors_of_the_store(client: Client) -> None:
+def test_faults_on_downloads_answer_in_the_stores_format(client: Client) -> None:
     url = finished_url(client)
     client.arm(
         {"kind": "status", "where": "download", "status": 503, "times": 1},
@@ -261,7 +261,7 @@ def test_errors_of_the_store(client: Client) -> None:
         client.http.get(url)
 
 
-def test_rules_are_listed_counted_and_removed(client: Client) -> None:
+def test_rules_can_be_listed_counted_and_removed(client: Client) -> None:
     client.arm({"kind": "rate_limit", "every": 2, "account": "sk-test"})
     statuses = [client.post(PATH, BODY).status_code for _ in range(4)]
     assert statuses == [200, 429, 200, 429]

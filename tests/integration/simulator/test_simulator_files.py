@@ -1,4 +1,4 @@
-"""The files the simulator serves: links that end, ranges, the same bytes every time."""
+"""The files of the simulator: links that expire, ranges, bytes that never change."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def finished(client: Client, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with simulator(time="fixed", median_seconds=0.1) as made:
-        yield made
+    with simulator(time="fixed", median_seconds=0.1) as running:
+        yield running
 
 
-def test_the_video_is_what_was_asked_for(client: Client) -> None:
+def test_the_video_has_the_requested_size_and_length(client: Client) -> None:
     answer = client.http.get(finished(client, ratio="9:16", duration=6)["result_url"])
     assert answer.headers["Content-Type"] == "video/mp4"
     with av.open(io.BytesIO(answer.content), "r") as container:
@@ -39,7 +39,7 @@ def test_the_video_is_what_was_asked_for(client: Client) -> None:
         assert len(list(container.decode(stream))) == 6 * 24
 
 
-def test_fetches_of_one_task_agree_with_each_other_and_the_ledger(client: Client) -> None:
+def test_all_fetches_of_a_task_match_the_ledger(client: Client) -> None:
     task = finished(client)
     bodies = {client.http.get(task["result_url"]).content for _ in range(3)}
     assert len(bodies) == 1
@@ -49,7 +49,7 @@ def test_fetches_of_one_task_agree_with_each_other_and_the_ledger(client: Client
     assert client.http.get(other["result_url"]).content != client.http.get(task["result_url"]).content
 
 
-def test_head_and_ranges(client: Client) -> None:
+def test_head_and_range_requests_are_answered(client: Client) -> None:
     url = finished(client)["result_url"]
     whole, head = client.http.get(url), client.http.head(url)
     for name in ("Content-Length", "ETag", "Last-Modified", "Accept-Ranges", "Content-Type"):
@@ -66,7 +66,7 @@ def test_head_and_ranges(client: Client) -> None:
     assert beyond.status_code == 416 and beyond.headers["Content-Range"] == f"bytes */{len(whole.content)}"
 
 
-def test_the_last_frame_is_a_picture(client: Client) -> None:
+def test_the_last_frame_is_a_jpeg(client: Client) -> None:
     task = finished(client, return_last_frame=True)
     answer = client.http.get(task["data"]["content"]["last_frame_url"])
     assert answer.headers["Content-Type"] == "image/jpeg" and answer.content.startswith(b"\xff\xd8")
@@ -81,7 +81,7 @@ def test_a_link_must_be_signed(client: Client) -> None:
     assert client.http.get("/files/nothing.mp4").status_code == 404
 
 
-def test_a_link_ends_and_a_query_gives_a_new_one() -> None:
+def test_a_link_expires_and_a_query_returns_a_new_one() -> None:
     with simulator(time="fixed", median_seconds=0.1, url_seconds=1) as client:
         task = finished(client)
         assert "X-Tos-Expires=1&" in task["result_url"]
@@ -90,7 +90,7 @@ def test_a_link_ends_and_a_query_gives_a_new_one() -> None:
         assert client.http.get(finished(client)["result_url"]).status_code == 200
 
 
-def test_exact_sizes_for_benchmarks() -> None:
+def test_video_bytes_sets_the_exact_size() -> None:
     with simulator(time="fixed", median_seconds=0.05, video_bytes=5_000_000) as client:
         url = finished(client)["result_url"]
         whole = client.http.get(url).content

@@ -1,4 +1,4 @@
-"""uniAll, 12AI and EvoLink as the simulator plays them: what they accept, refuse, and how a task looks."""
+"""The simulated uniAll, 12AI and EvoLink: what they accept, what they refuse, and their task objects."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
 
 
 @pytest.mark.parametrize(("gateway", "body"), [(name, body) for name, bodies in GOOD.items() for body in bodies])
-def test_what_is_documented_is_accepted(clients: Clients, gateway: str, body: dict[str, Any]) -> None:
+def test_documented_requests_are_accepted(clients: Clients, gateway: str, body: dict[str, Any]) -> None:
     answer = clients(gateway).post(CREATE[gateway], body)
     assert answer.status_code == 200, answer.text
     assert answer.json()["status"] == ("pending" if gateway == "evolink" else "queued")
@@ -141,7 +141,7 @@ def test_what_is_documented_is_accepted(clients: Clients, gateway: str, body: di
     [(name, body, field) for name, cases in BAD.items() for body, field in cases],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_not_documented_is_refused(clients: Clients, gateway: str, body: dict[str, Any], field: str) -> None:
+def test_undocumented_requests_are_refused(clients: Clients, gateway: str, body: dict[str, Any], field: str) -> None:
     answer = clients(gateway).post(CREATE[gateway], body)
     assert answer.status_code == 400
     error = answer.json()["error"] if gateway == "evolink" else answer.json()
@@ -151,7 +151,7 @@ def test_what_is_not_documented_is_refused(clients: Clients, gateway: str, body:
 
 
 @pytest.mark.parametrize("gateway", ["uniall", "12ai"])
-def test_new_api_routes_by_model(clients: Clients, gateway: str) -> None:
+def test_new_api_refuses_unknown_models_and_tasks(clients: Clients, gateway: str) -> None:
     client = clients(gateway)
     answer = client.post(CREATE[gateway], {"model": "sora-2", "prompt": "x"})
     assert answer.status_code == 503 and answer.json()["error"]["code"] == "model_not_found"
@@ -161,7 +161,7 @@ def test_new_api_routes_by_model(clients: Clients, gateway: str) -> None:
 
 
 def walk(client: Client, gateway: str, body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The task in each of its states."""
+    """The task object in each of its statuses."""
     task_id = client.post(CREATE[gateway], body).json()["id"]
     shown: list[dict[str, Any]] = []
 
@@ -175,7 +175,7 @@ def walk(client: Client, gateway: str, body: dict[str, Any]) -> list[dict[str, A
     return shown
 
 
-def test_a_task_at_uniall(clients: Clients) -> None:
+def test_a_uniall_task_completes_with_links(clients: Clients) -> None:
     client = clients("uniall")
     shown = walk(client, "uniall", uniall(aspect_ratio="1:1", extra_body={"return_last_frame": "true"}))
     assert [task["status"] for task in shown][-2:] == ["processing", "completed"]
@@ -186,20 +186,20 @@ def test_a_task_at_uniall(clients: Clients) -> None:
     assert "video_url" not in shown[0]
 
 
-def test_a_task_at_12ai(clients: Clients) -> None:
+def test_a_12ai_task_completes_with_an_unsigned_link(clients: Clients) -> None:
     client = clients("12ai")
     shown = walk(client, "12ai", twelve({"ratio": "9:16"}))
     assert [task["status"] for task in shown][-2:] == ["in_progress", "completed"]
     assert {task["object"] for task in shown} == {"video"}
     assert shown[-2]["progress"] == 30 and "metadata" not in shown[-2]
     url = shown[-1]["metadata"]["url"]
-    assert "?" not in url and url.endswith(f"/{shown[-1]['id']}.mp4"), "the platform's own store signs nothing"
+    assert "?" not in url and url.endswith(f"/{shown[-1]['id']}.mp4"), "the platform's own store does not sign links"
     assert client.http.get(url).headers["Content-Type"] == "video/mp4"
     running_id = client.post("/v1/videos", twelve()).json()["id"]
-    assert client.http.get(f"/files/videos/{running_id}.mp4").status_code == 404, "not before it is made"
+    assert client.http.get(f"/files/videos/{running_id}.mp4").status_code == 404, "no file before the task succeeds"
 
 
-def test_a_task_at_evolink(clients: Clients) -> None:
+def test_an_evolink_task_completes_with_one_result(clients: Clients) -> None:
     client = clients("evolink")
     created = client.post("/v1/videos/generations", evolink(duration=8)).json()
     assert created["id"].startswith("task-unified-") and created["object"] == "video.generation.task"
@@ -211,13 +211,13 @@ def test_a_task_at_evolink(clients: Clients) -> None:
     assert "results" not in shown[0] and "error" not in shown[-1]
 
 
-def test_evolinks_errors(clients: Clients) -> None:
+def test_evolink_answers_errors_with_its_codes(clients: Clients) -> None:
     client = clients("evolink")
     bad, unknown = client.get("/v1/tasks/task_1"), client.get("/v1/tasks/task-unified-1-x")
     assert (bad.status_code, bad.json()["error"]["code"]) == (400, "invalid_task_id")
     assert unknown.status_code == 404
-    with client_at(str(client.http.base_url), "/evolink", key="") as nobody:
-        answer = nobody.post("/v1/videos/generations", evolink())
+    with client_at(str(client.http.base_url), "/evolink", key="") as keyless:
+        answer = keyless.post("/v1/videos/generations", evolink())
         assert (answer.status_code, answer.json()["error"]["type"]) == (401, "authentication_error")
     codes = {"no_money": (402, "insufficient_quota"), "rate_limit": (429, "rate_limit_exceeded")}
     for kind, expected in codes.items():
@@ -241,7 +241,9 @@ def test_evolinks_errors(clients: Clients) -> None:
         ({"kind": "lost"}, {"upstream_error", "", "service_error"}),
     ],
 )
-def test_failures(clients: Clients, gateway: str, rule: dict[str, Any], codes: set[str]) -> None:
+def test_a_failed_task_shows_the_gateways_error(
+    clients: Clients, gateway: str, rule: dict[str, Any], codes: set[str]
+) -> None:
     client = clients(gateway)
     client.arm({**rule, "gateway": gateway, "times": 1})
     body = {"uniall": uniall(), "12ai": twelve(), "evolink": evolink()}[gateway]
@@ -254,7 +256,7 @@ def test_failures(clients: Clients, gateway: str, rule: dict[str, Any], codes: s
     ("gateway", "body", "status"),
     [("12ai", twelve(), "in_progress"), ("uniall", uniall(), "processing"), ("evolink", evolink(), "failed")],
 )
-def test_an_expiry_shows_in_each_gateways_own_way(
+def test_an_expired_task_shows_the_gateways_status(
     clients: Clients, gateway: str, body: dict[str, Any], status: str
 ) -> None:
     client = clients(gateway)
@@ -284,9 +286,9 @@ def test_new_api_lists_the_tasks_of_a_user(gateway: str) -> None:
     user = {"Authorization": "access-token", "New-Api-User": "7"}
     with simulator(f"/{gateway}", time="fixed", median_seconds=2) as client:
         start = int(client.clock.now)
-        made = []
+        created = []
         for key in ("sk-one", "sk-two", "sk-two"):
-            made.append(client.post(path, body, Authorization=f"Bearer {key}").json()["id"])
+            created.append(client.post(path, body, Authorization=f"Bearer {key}").json()["id"])
             client.clock.now += 10
 
         def listed(query: str = "", **headers: str) -> dict[str, Any]:
@@ -294,12 +296,12 @@ def test_new_api_lists_the_tasks_of_a_user(gateway: str) -> None:
             return dict(client.http.get(url, headers=user | headers).json())
 
         newest, *_ = everything = listed()["data"]["items"]
-        assert [item["task_id"] for item in everything] == made[::-1], "of all keys, the newest first"
+        assert [item["task_id"] for item in everything] == created[::-1], "of all keys, newest first"
         assert newest["properties"]["input"] == "a red fox"
         assert newest["properties"]["origin_model_name"] == body["model"]
         assert (newest["status"], newest["submit_time"]) == ("SUCCESS", start + 20)
         page = listed(f"?p=2&page_size=1&start_timestamp={start}&end_timestamp={start + 10}")["data"]
-        assert (page["total"], [item["task_id"] for item in page["items"]]) == (2, made[:1])
+        assert (page["total"], [item["task_id"] for item in page["items"]]) == (2, created[:1])
         assert listed("?page_size=1000&p=x&start_timestamp=x")["data"]["page_size"] == 100
         for refused in (
             {"Authorization": ""},

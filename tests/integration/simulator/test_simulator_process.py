@@ -1,4 +1,4 @@
-"""The simulator as a process: start, stop, and what it says when it cannot start."""
+"""The simulator as a process: start, stop, and errors at the start."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def process(directory: Path, *arguments: str) -> Iterator[tuple[Client, subproce
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_stops_the_simulator_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with process(tmp_path) as (client, started):
         assert client.http.get("/_sim/health").json() == {"ok": True}
         started.send_signal(number)
@@ -46,7 +46,7 @@ def test_it_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     assert (tmp_path / "log").read_text().count("\n") == 1, "one line, no traceback"
 
 
-def test_it_stops_while_a_request_hangs(tmp_path: Path) -> None:
+def test_the_simulator_stops_while_a_request_hangs(tmp_path: Path) -> None:
     with process(tmp_path) as (client, started):
         client.arm({"kind": "hang", "seconds": 600, "where": "query"})
         with socket.create_connection(("127.0.0.1", client.http.base_url.port or 0)) as connection:
@@ -58,7 +58,7 @@ def test_it_stops_while_a_request_hangs(tmp_path: Path) -> None:
             assert started.wait(timeout=PATIENCE_S) == 0
 
 
-def test_tasks_and_links_outlive_a_kill(tmp_path: Path) -> None:
+def test_tasks_and_links_survive_a_kill(tmp_path: Path) -> None:
     arguments = ("--time", "fixed", "--median-seconds", "0.2", "--journal", str(tmp_path / "journal"))
     with process(tmp_path, *arguments) as (client, started):
         task_id = client.post(PATH, BODY).json()["id"]
@@ -67,14 +67,14 @@ def test_tasks_and_links_outlive_a_kill(tmp_path: Path) -> None:
         started.kill()
         started.wait(timeout=PATIENCE_S)
     with process(tmp_path, *arguments) as (client, _):
-        again = client.get(f"{PATH}/{task_id}").json()["data"]
-        assert again["status"] == "SUCCESS"
-        assert client.http.get(again["result_url"]).content == video
+        restored = client.get(f"{PATH}/{task_id}").json()["data"]
+        assert restored["status"] == "SUCCESS"
+        assert client.http.get(restored["result_url"]).content == video
         moved = url.replace(url.split("/")[2], str(client.http.base_url.netloc, "ascii"))
-        assert client.http.get(moved).content == video, "a link of before is still good"
+        assert client.http.get(moved).content == video, "a link from before the kill still works"
 
 
-def test_faults_from_a_file_come_back_with_a_reset(tmp_path: Path) -> None:
+def test_a_reset_restores_the_faults_of_the_file(tmp_path: Path) -> None:
     faults = tmp_path / "faults.toml"
     faults.write_text('[[rules]]\nkind = "rate_limit"\nfirst = 1\n')
     with process(tmp_path, "--faults", str(faults)) as (client, _):
@@ -90,7 +90,7 @@ def fails(*arguments: Any) -> str:
     return done.stderr
 
 
-def test_a_taken_port_or_a_bad_file_is_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_or_an_invalid_option_is_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -106,7 +106,7 @@ def test_a_taken_port_or_a_bad_file_is_one_line(tmp_path: Path) -> None:
         assert message.startswith("simulator: ") and message.count("\n") == 1
 
 
-def test_a_client_that_waits_to_be_told_to_go_on_is_told(tmp_path: Path) -> None:
+def test_a_client_that_expects_100_continue_receives_it(tmp_path: Path) -> None:
     with process(tmp_path) as (client, _):
         port = client.http.base_url.port or 0
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:

@@ -1,4 +1,4 @@
-"""The parts of the measurements on made-up figures: what they compare, and what they say of what is missing."""
+"""The benchmark parts on invented figures: their comparisons and their handling of missing figures."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from bench.transfer import MIB, Copied
 MS = 1e-3
 
 
-def test_lateness_counts_from_each_due_time_to_the_next_poll_or_to_the_end() -> None:
+def test_lateness_is_the_time_from_a_due_time_to_the_next_poll_or_to_the_end() -> None:
     due = {"a": [10.0, 20.0], "b": [11.0], "c": [29.0]}
     polled = {"a": [9.0, 10.5, 21.0], "b": [10.9]}
     assert sorted(lateness(due, polled, until=30.0)) == pytest.approx([0.5, 1.0, 1.0, 19.0])
 
 
-def test_every_size_is_offered_the_same_polls_except_where_more_than_possible_is_meant() -> None:
+def test_every_load_offers_the_same_polls_per_second_except_the_last() -> None:
     *even, most = inflight.loads(quick=False)
     assert {load.offered_per_s for load in even} == {inflight.OFFERED_PER_S}
     assert most.offered_per_s > 5 * inflight.OFFERED_PER_S
     assert Load(1000, 5.0).offered_per_s == 200.0
 
 
-def test_in_flight_memory_is_compared_between_the_fewest_and_the_most() -> None:
+def test_memory_in_flight_is_compared_between_the_fewest_and_the_most_jobs() -> None:
     def row(jobs: str, workers: float, late: float) -> dict[str, Any]:
         return {"jobs generating": jobs, "workers MiB": workers, "scheduler MiB": 70.0, "late p99 s": late}
 
@@ -40,7 +40,7 @@ def test_in_flight_memory_is_compared_between_the_fewest_and_the_most() -> None:
     assert (late.measured, late.reached) == (1.0, True)
 
 
-def test_transfers_are_compared_without_a_poster_where_that_was_measured() -> None:
+def test_transfers_are_compared_without_posters_if_that_was_measured() -> None:
     found = {
         "256 KiB": {
             "reelq": (10, Copied(2.0, 60 * MS, 100 * MIB)),
@@ -50,7 +50,7 @@ def test_transfers_are_compared_without_a_poster_where_that_was_measured() -> No
         "256 MiB": {"reelq": (1, Copied(2.0, 1.0, 120 * MIB)), "rclone copyurl": (1, Copied(1.0, 1.0, 50 * MIB))},
     }
     rows = transfer.rows_of(found)
-    boto3 = next(row for row in rows if row["way"] == "boto3 upload_fileobj")
+    boto3 = next(row for row in rows if row["tool"] == "boto3 upload_fileobj")
     assert boto3["CPU ms/file"] == pytest.approx(5.0)
     assert boto3["CPU ratio"] == pytest.approx(0.4)
     assert boto3["MB/s ratio"] == pytest.approx(4.0)
@@ -62,26 +62,26 @@ def test_transfers_are_compared_without_a_poster_where_that_was_measured() -> No
     }
 
 
-def test_the_pacing_report_holds_every_way_and_judges_the_learnt_one() -> None:
+def test_the_pacing_report_has_every_strategy_and_targets_for_the_learned_one() -> None:
     report = pacing.measure_part(quick=True)
     assert len(report.tables[0].rows) == 3 * 4 * 3
     assert len(report.targets) == 12
-    assert all(row["polls ratio"] == 1.0 for row in report.tables[0].rows if row["way"] == "exponential")
+    assert all(row["polls ratio"] == 1.0 for row in report.tables[0].rows if row["strategy"] == "exponential")
 
 
 class Killable:
-    """Stands for a contender's processes."""
+    """A contender without processes."""
 
     def __init__(self) -> None:
-        self.did: list[str] = []
+        self.calls: list[str] = []
         self.place = self
         self.stored = 0
 
     def kill(self) -> None:
-        self.did.append("kill")
+        self.calls.append("kill")
 
     def launch(self) -> None:
-        self.did.append("launch")
+        self.calls.append("launch")
 
     def videos(self) -> list[int]:
         return list(range(self.stored))
@@ -98,20 +98,20 @@ class Enqueued:
         return True
 
 
-def test_a_victim_is_killed_once_started_again_and_judged_by_what_is_there() -> None:
+def test_a_victim_is_killed_once_restarted_and_judged_by_its_videos() -> None:
     contender = Killable()
     victim = Victim("reelq", cast(Contender, contender), jobs=10, enqueueing=cast(Any, Enqueued()))
-    victim.look(Counter({"a": 1, "b": 1}), 100.0)
-    assert contender.did == []
+    victim.update(Counter({"a": 1, "b": 1}), 100.0)
+    assert contender.calls == []
     for now in (101.0, 102.0, 104.0):
-        victim.look(Counter({"a": 1, "b": 1, "c": 1}), now)
-    assert contender.did == ["kill", "launch"]
+        victim.update(Counter({"a": 1, "b": 1, "c": 1}), now)
+    assert contender.calls == ["kill", "launch"]
     contender.stored = 8
-    victim.look(Counter({"a": 2, "b": 1, "c": 1}), 110.0)
+    victim.update(Counter({"a": 2, "b": 1, "c": 1}), 110.0)
     assert not victim.finished
     contender.stored = 9
-    victim.look(Counter({"a": 2, "b": 1, "c": 1}), 111.0)
+    victim.update(Counter({"a": 2, "b": 1, "c": 1}), 111.0)
     assert victim.finished
     row = victim.row()
-    assert (row["paid at the kill"], row["paid twice"], row["held"], row["not back"]) == (3, 1, 1, 0)
+    assert (row["paid at the kill"], row["paid twice"], row["held"], row["missing"]) == (3, 1, 1, 0)
     assert row["last video s"] == pytest.approx(10.0)

@@ -1,4 +1,4 @@
-"""What the measurements say: tables, targets, ratios, medians of rounds."""
+"""The reports of the benchmarks: tables, targets, ratios, medians of rounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench import lifecycle, parts, run
 from bench.competitors import COMPETITORS, LOCK
 from bench.lifecycle import Measured
 from bench.parts import Part
-from bench.report import Report, Table, Target, quantile, shown
+from bench.report import Report, Table, Target, format_value, quantile
 
 
 def measured(cpu_ms: float, seconds: float, late_s: float | None = 1.0) -> Measured:
@@ -33,7 +33,7 @@ def measured(cpu_ms: float, seconds: float, late_s: float | None = 1.0) -> Measu
     )
 
 
-def test_a_table_lines_up_and_shows_what_is_missing_as_a_dash() -> None:
+def test_a_table_is_aligned_and_shows_a_missing_value_as_a_dash() -> None:
     table = Table("Title", ("what", "ms"), [{"what": "a longer name", "ms": 1234.5}, {"what": "b"}])
     assert table.lines() == ["Title", "", "what              ms", "a longer name  1,234", "b                  -"]
 
@@ -41,11 +41,11 @@ def test_a_table_lines_up_and_shows_what_is_missing_as_a_dash() -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [(None, "-"), ("x", "x"), (2000, "2,000"), (0.123, "0.12"), (12.34, "12.3"), (123.4, "123")]
 )
-def test_numbers_are_shown_with_the_digits_that_matter(value: float | str | None, text: str) -> None:
-    assert shown(value) == text
+def test_a_number_is_rounded_to_its_significant_digits(value: float | str | None, text: str) -> None:
+    assert format_value(value) == text
 
 
-def test_a_target_is_reached_from_the_right_side_and_never_unmeasured() -> None:
+def test_a_target_compares_with_its_sign_and_fails_when_unmeasured() -> None:
     assert Target("x", 0.4, "<=", 0.4).reached
     assert not Target("x", 0.41, "<=", 0.4).reached
     assert Target("x", 2.0, ">=", 2.0).reached
@@ -53,13 +53,13 @@ def test_a_target_is_reached_from_the_right_side_and_never_unmeasured() -> None:
     assert Target("x", 0.5, "<=", 0.4, " s").line() == "✗ x: 0.50 s (wanted ≤ 0.40 s)"
 
 
-def test_quantiles_of_few_and_of_none() -> None:
+def test_a_quantile_of_few_values_is_one_of_them_and_of_none_is_none() -> None:
     assert quantile([], 0.5) is None
     assert quantile([3.0, 1.0, 2.0], 0.5) == 2.0
     assert quantile([1.0, 2.0], 0.99) == 2.0
 
 
-def test_the_lifecycle_compares_the_medians_of_the_rounds_with_the_best_peer_that_counts() -> None:
+def test_the_lifecycle_compares_medians_with_the_best_competitor_that_counts() -> None:
     rows = lifecycle.entries(2000)
     runs = {
         "reelq": [measured(5.0, 1.0), measured(7.0, 1.0), measured(6.0, 1.0)],
@@ -70,9 +70,9 @@ def test_the_lifecycle_compares_the_medians_of_the_rounds_with_the_best_peer_tha
     }
     report = lifecycle.report_of(rows, runs, ["dbos failed: no"])
     reached = {target.what: target.measured for target in report.targets}
-    assert reached["CPU a job against the best competitor's"] == pytest.approx(0.5)  # taskiq's, not the floor's
-    assert reached["jobs/s against the fastest competitor's"] == pytest.approx(2.0)
-    assert reached["found p99 against the best competitor's"] == pytest.approx(0.5)
+    assert reached["CPU per job against the best competitor"] == pytest.approx(0.5)  # taskiq, not the floor
+    assert reached["jobs/s against the fastest competitor"] == pytest.approx(2.0)
+    assert reached["found p99 against the best competitor"] == pytest.approx(0.5)
     by_name = {row["contender"]: row for row in report.tables[0].rows}
     assert by_name["Celery, countdown polls"]["CPU ratio"] == pytest.approx(0.25)
     assert by_name["Celery, countdown polls"]["found p99 s"] is None
@@ -80,14 +80,14 @@ def test_the_lifecycle_compares_the_medians_of_the_rounds_with_the_best_peer_tha
     assert "dbos failed: no" in report.notes
 
 
-def test_slow_contenders_get_fewer_jobs_and_names_are_unlike() -> None:
+def test_slow_contenders_get_fewer_jobs_and_names_are_unique() -> None:
     jobs = {entry.name: entry.jobs for entry in lifecycle.entries(2000)}
     assert jobs["reelq"] == 2000
     assert jobs["dbos"] < 500
     assert len(jobs) == len(COMPETITORS) + 3
 
 
-def test_the_contenders_are_installed_by_exact_version_and_hash() -> None:
+def test_the_competitors_are_locked_by_version_and_hash() -> None:
     requirements = [line for line in LOCK.read_text().splitlines() if line and not line.startswith((" ", "#"))]
     assert all("==" in line for line in requirements)
     assert "index-url" not in LOCK.read_text()
@@ -95,7 +95,7 @@ def test_the_contenders_are_installed_by_exact_version_and_hash() -> None:
         assert (Path(lifecycle.__file__).parent / "contenders" / f"{competitor.module}.py").is_file()
 
 
-def test_a_part_that_hangs_or_fails_is_named_and_the_others_go_on(
+def test_a_part_that_hangs_or_fails_is_reported_and_the_others_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def stand_in(part: Part, body: str) -> list[str]:
@@ -113,7 +113,7 @@ def test_a_part_that_hangs_or_fails_is_named_and_the_others_go_on(
     assert run.run(listed, quick=True, file=file) == 1
     found = json.loads(file.read_text())["parts"]
     assert "within 1 s" in found["hangs"]["failed"]
-    assert "ended with 3" in found["fails"]["failed"]
+    assert "exited with 3" in found["fails"]["failed"]
     assert found["good"]["targets"][0]["reached"]
     assert "1 of 1 targets reached" in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""The model of the whole system: nothing is lost in it, the same seed gives the same run, limits hold."""
+"""The model of the whole system: it loses no job, the same seed gives the same run, limits hold."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ QUICK = Workload(300, generation=Timing(median_s=8.0, sigma=0.3), video_mib=(1.0
 SMALL = Layout(accounts=2, max_in_flight=20, poll_min_s=0.5, poll_max_s=5.0, connection_mib_s=50.0)
 
 
-def run(work: Workload = QUICK, layout: Layout = SMALL, seed: int = 1, weight: int = 1, *gone: Outage) -> Figures:
-    return simulate(work, layout, COSTS, outages=gone, seed=seed, weight=weight)
+def run(work: Workload = QUICK, layout: Layout = SMALL, seed: int = 1, weight: int = 1, *outages: Outage) -> Figures:
+    return simulate(work, layout, COSTS, outages=outages, seed=seed, weight=weight)
 
 
 def test_every_job_ends_once() -> None:
@@ -55,12 +55,12 @@ def test_the_same_seed_gives_the_same_run() -> None:
     assert run(seed=3) != run(seed=4)
 
 
-def test_slots_are_never_exceeded_and_all_used() -> None:
+def test_all_slots_are_used_and_never_exceeded() -> None:
     assert run().most_in_flight == 20
 
 
 @pytest.mark.parametrize("part", ["gateway", "store", "broker", "database"])
-def test_an_outage_loses_nothing(part: Part) -> None:
+def test_an_outage_loses_no_job(part: Part) -> None:
     calm, seen = run(), run(QUICK, SMALL, 1, 1, Outage(part, 10.0, 60.0))
     assert seen.succeeded == 300
     if part == "store":
@@ -70,10 +70,10 @@ def test_an_outage_loses_nothing(part: Part) -> None:
         assert seen.makespan_s > calm.makespan_s + 30
 
 
-def test_outcomes_that_cannot_be_written_for_long_are_held() -> None:
+def test_a_long_database_outage_leaves_posts_in_flight_unconfirmed() -> None:
     seen = run(QUICK, SMALL, 1, 1, Outage("database", 0.15, 1200.0))
     assert seen.ended == 300
-    assert 0 < seen.failed <= 40  # those whose POST was under way
+    assert 0 < seen.failed <= 40  # the jobs whose POST was in flight
 
 
 def test_a_video_that_is_not_copied_in_time_is_lost() -> None:
@@ -85,18 +85,18 @@ def test_lots_behave_as_single_jobs() -> None:
     work = Workload(20_000, per_second=5.0, video_mib=(5.0, 5.0))
     layout = Layout(accounts=2, max_in_flight=400, transfer=3)
     one = simulate(work, layout, COSTS, warm_s=300.0, horizon_s=700.0)
-    # A hundred lots are few: one run of them is a matter of chance.
+    # One run of a hundred lots depends on chance, so average several.
     many = [simulate(work, layout, COSTS, weight=20, seed=seed, warm_s=300.0, horizon_s=700.0) for seed in range(8)]
     for name in ("jobs_per_s", "polls_per_job", "detection_p50_s", "wal_bytes_per_job"):
         assert mean(getattr(run, name) for run in many) == pytest.approx(getattr(one, name), rel=0.25), name
 
 
-def test_lots_that_do_not_come_out_even_end_as_well() -> None:
+def test_an_incomplete_lot_is_dropped_and_the_others_end() -> None:
     seen = run(weight=7)
     assert (seen.jobs, seen.ended) == (294, 294)
 
 
-def test_work_waits_for_a_core_and_a_process_uses_one_at_a_time() -> None:
+def test_work_waits_for_a_core_and_a_process_uses_one_core_at_a_time() -> None:
     cores = Cores(2)
     assert [cores.book(0.0, 1.0) for _ in range(3)] == [1.0, 1.0, 2.0]
     assert Cores(0.5).book(0.0, 1.0) == 2.0
@@ -105,7 +105,7 @@ def test_work_waits_for_a_core_and_a_process_uses_one_at_a_time() -> None:
     assert (one.book(0.0, 1.0), one.book(0.0, 1.0), other.book(0.0, 1.0)) == (1.0, 2.0, 2.0)
 
 
-def test_jobs_that_were_tried_before_come_first_and_then_the_oldest() -> None:
+def test_claims_take_jobs_tried_before_first_then_the_oldest() -> None:
     table = JobTable()
     for number in range(4):
         table.add(Job(float(number), 1.0, 86400.0))
@@ -114,7 +114,7 @@ def test_jobs_that_were_tried_before_come_first_and_then_the_oldest() -> None:
     assert table.queued == 1
 
 
-def test_the_url_that_dies_first_is_copied_first() -> None:
+def test_the_url_that_expires_first_is_copied_first() -> None:
     table = JobTable()
     for expires_s in (500.0, 100.0, 300.0):
         job = Job(0.0, 1.0, 600.0)
@@ -124,7 +124,7 @@ def test_the_url_that_dies_first_is_copied_first() -> None:
     assert [job.expires_s for job in table.claim_transfers(1.0, 2, 90.0, urgent=False)] == [300.0, 500.0]
 
 
-def test_a_lost_lease_is_due_again_and_its_slot_is_freed() -> None:
+def test_a_job_whose_lease_ended_is_claimed_again_and_its_slot_is_freed() -> None:
     table = JobTable()
     table.add(Job(0.0, 1.0, 86400.0))
     assert len(table.claim_submits(4, 0.0, 1, 90.0)) == 1
@@ -133,14 +133,14 @@ def test_a_lost_lease_is_due_again_and_its_slot_is_freed() -> None:
     assert table.lost == [4]
 
 
-def test_an_account_whose_gateway_is_away_is_tried_with_few_jobs_at_a_time() -> None:
+def test_an_account_whose_gateway_is_down_gets_few_probes_at_a_time() -> None:
     quota = Quota(Layout(max_in_flight=40), 1)
     quota.claim(JOBS_IN_A_ROW + 1)
     quota.begin(JOBS_IN_A_ROW + 1)
     for number in range(JOBS_IN_A_ROW + 1):
         quota.fail(0.1, 0.0)
-        assert (quota.rests > 0) == (number >= JOBS_IN_A_ROW - 1)
-    quota.give_back(JOBS_IN_A_ROW + 1)
+        assert (quota.pauses > 0) == (number >= JOBS_IN_A_ROW - 1)
+    quota.release(JOBS_IN_A_ROW + 1)
     assert (quota.free(0.05 + OUTAGE.wait_s(1)), quota.free(0.15 + OUTAGE.wait_s(1))) == (0, PROBES)
     again_s = 0.2 + OUTAGE.wait_s(1)
     quota.fail(again_s, again_s)
@@ -152,49 +152,51 @@ def test_an_account_whose_gateway_is_away_is_tried_with_few_jobs_at_a_time() -> 
     assert quota.free(longer_s + 0.2) == 39
 
 
-def test_a_wait_in_the_model_is_the_one_that_the_workers_decide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A copy that fails is tried again when `worker.transferring.decisions` says so, not by numbers of the model's."""
+def test_the_model_waits_as_long_as_the_workers_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`worker.transferring.decisions` decides when a failed copy is retried, not the model's own numbers."""
     soon = run(QUICK, SMALL, 1, 1, Outage("store", 10.0, 60.0))
     for policy in ("TRANSFER", "TRANSFER_EARLY"):
         monkeypatch.setattr(decisions, policy, Backoff(900.0, 900.0))
     assert run(QUICK, SMALL, 1, 1, Outage("store", 10.0, 60.0)).makespan_s > soon.makespan_s + 300
 
 
-def test_outages_in_a_row_are_one() -> None:
+def test_consecutive_outages_count_as_one() -> None:
     outages = Outages([Outage("store", 20.0, 10.0), Outage("store", 10.0, 10.0)])
     assert outages.up_at("store", 15.0) == 30.0
     assert outages.up_at("gateway", 15.0) == 15.0
     assert not outages.down("store", 30.0)
 
 
-def test_outcomes_of_the_same_moment_are_written_together() -> None:
+def test_outcomes_within_the_gather_time_are_written_together() -> None:
     step = GATHER_S
     assert list(gathered([0.0, step / 2, step * 2, step * 2.5, step * 9])) == [2, 2, 1]
 
 
-def test_copies_are_bounded_by_bytes_not_by_slots() -> None:
+def test_bytes_limit_the_copies_at_once() -> None:
     layout = Layout(connection_mib_s=8.0, store_s=0.0)
     assert copies_per_s(Workload(1, video_mib=(16.0, 16.0)), layout) == pytest.approx(4 / 2)
     assert copies_per_s(Workload(1, video_mib=(4.0, 4.0)), layout) == pytest.approx(16 / 0.5)
-    assert copies_per_s(Workload(1, video_mib=(9.0, 9.0)), layout) == pytest.approx(4 / (9 / 8)), "two parts are held"
+    assert copies_per_s(Workload(1, video_mib=(9.0, 9.0)), layout) == pytest.approx(4 / (9 / 8)), (
+        "two parts are in memory"
+    )
 
 
-def test_costs_survive_being_written(tmp_path: Path) -> None:
+def test_saved_costs_can_be_loaded(tmp_path: Path) -> None:
     save_costs(COSTS, tmp_path / "costs.toml")
-    again = load_costs(tmp_path / "costs.toml")
-    assert again.as_of == COSTS.as_of
-    assert set(again.transactions) == set(TRANSACTIONS)
-    assert again.worker.poll_ms == pytest.approx(COSTS.worker.poll_ms, abs=1e-4)
+    loaded = load_costs(tmp_path / "costs.toml")
+    assert loaded.as_of == COSTS.as_of
+    assert set(loaded.transactions) == set(TRANSACTIONS)
+    assert loaded.worker.poll_ms == pytest.approx(COSTS.worker.poll_ms, abs=1e-4)
 
 
-def test_costs_that_are_not_whole_say_so(tmp_path: Path) -> None:
+def test_an_incomplete_costs_file_is_refused_and_the_missing_entry_named(tmp_path: Path) -> None:
     path = tmp_path / "costs.toml"
     path.write_text(COSTS_FILE.read_text().replace("[transactions.found]", "[transactions.lost]"))
     with pytest.raises(ValueError, match=r"found.*--measure"):
         load_costs(path)
 
 
-def test_a_slower_machine_takes_longer_but_writes_as_much() -> None:
+def test_a_slower_machine_uses_more_cpu_but_writes_the_same_bytes() -> None:
     slow = COSTS.at_pace(COSTS.pace_ms * 2)
     assert slow.worker.submit_ms == COSTS.worker.submit_ms * 2
     assert slow.worker.copy_wall_s == COSTS.worker.copy_wall_s
@@ -202,7 +204,7 @@ def test_a_slower_machine_takes_longer_but_writes_as_much() -> None:
     assert slow.transactions["begin"].wal_bytes == COSTS.transactions["begin"].wal_bytes
 
 
-def test_what_is_compared_is_what_the_model_gives() -> None:
+def test_every_compared_figure_is_a_figure_of_the_model() -> None:
     assert set(COMPARED) <= set(Figures.__slots__)
 
 

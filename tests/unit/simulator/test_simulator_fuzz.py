@@ -1,4 +1,4 @@
-"""Whatever is sent, a simulated gateway accepts it or refuses it in its own words; nothing else comes out."""
+"""For any input, a simulated gateway accepts the request or refuses it in its own format; nothing else happens."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def call(body: bytes) -> Call:
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 @given(data=st.data())
 @settings(max_examples=100)
-def test_any_json_is_an_order_or_is_refused(dialect: Dialect, data: st.DataObject) -> None:
+def test_any_json_is_accepted_or_refused(dialect: Dialect, data: st.DataObject) -> None:
     """A recorded call with some of its fields left out or replaced, or something else altogether."""
     recorded = data.draw(st.sampled_from(CALLS[dialect.name]))
     left_out = data.draw(st.sets(st.sampled_from(sorted(recorded)), max_size=2))
@@ -87,7 +87,7 @@ def test_any_json_is_an_order_or_is_refused(dialect: Dialect, data: st.DataObjec
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)
 @given(body=st.binary(max_size=64))
 @settings(max_examples=60)
-def test_any_bytes_are_refused(dialect: Dialect, body: bytes) -> None:
+def test_bytes_that_are_not_json_are_refused(dialect: Dialect, body: bytes) -> None:
     with pytest.raises(Refused):
         dialect.read_order(call(body))
 
@@ -105,6 +105,6 @@ def test_any_bytes_are_refused(dialect: Dialect, body: bytes) -> None:
     | VALUES
 )
 @settings(max_examples=100)
-def test_any_call_about_assets_is_answered(action: str, body: Any) -> None:
+def test_any_asset_call_is_answered(action: str, body: Any) -> None:
     answer = answer_assets(action, call(orjson.dumps(body)), AssetStore(), fails=False)
     assert answer.status in (200, 400, 503) and isinstance(orjson.loads(answer.body), dict)

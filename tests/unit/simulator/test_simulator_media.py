@@ -1,4 +1,4 @@
-"""The videos: playable, of the size and length asked for, each different, the same every time."""
+"""The videos are playable, have the requested size and length, differ by task, and never change."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def task(name: str, resolution: str = "480p", ratio: str = "16:9", seconds: int 
     return Task(name, "cgt-1", 1, "anyfast", "account", order, 0.0, 1.0, seconds, 5)
 
 
-def bytes_of(renderer: Renderer, made: Task) -> bytes:
-    return b"".join(renderer.video(made).read())
+def bytes_of(renderer: Renderer, rendered: Task) -> bytes:
+    return b"".join(renderer.video(rendered).read())
 
 
 def pictures(data: bytes) -> list[av.VideoFrame]:
@@ -29,7 +29,7 @@ def pictures(data: bytes) -> list[av.VideoFrame]:
 
 @pytest.mark.parametrize("ratio", PIXELS["720p"])
 @pytest.mark.parametrize("resolution", ["480p", "720p"])
-def test_size_length_and_rate_are_those_asked_for(resolution: str, ratio: str) -> None:
+def test_a_video_has_the_requested_size_length_and_frame_rate(resolution: str, ratio: str) -> None:
     data = bytes_of(Renderer(), task("t", resolution, ratio, 5))
     with av.open(io.BytesIO(data), "r") as container:
         (stream,) = container.streams.video
@@ -40,18 +40,18 @@ def test_size_length_and_rate_are_those_asked_for(resolution: str, ratio: str) -
     assert len(pictures(data)) == 5 * 24
 
 
-def test_silent_when_no_audio_is_asked_for() -> None:
+def test_a_video_without_audio_has_no_audio_stream() -> None:
     with av.open(io.BytesIO(bytes_of(Renderer(), task("t", audio=False))), "r") as container:
         assert not container.streams.audio
 
 
-def test_the_sound_can_be_decoded_and_is_no_longer_than_the_pictures() -> None:
+def test_the_audio_can_be_decoded_and_is_no_longer_than_the_video() -> None:
     with av.open(io.BytesIO(bytes_of(Renderer(), task("t", seconds=15))), "r") as container:
         samples = sum(frame.samples for frame in container.decode(audio=0))
     assert 14.9 * 48_000 < samples <= 15 * 48_000
 
 
-def test_two_tasks_differ_in_bytes_and_to_the_eye() -> None:
+def test_two_tasks_differ_in_bytes_and_visibly() -> None:
     renderer = Renderer()
     one, other = bytes_of(renderer, task("one")), bytes_of(renderer, task("other"))
     assert one != other
@@ -59,17 +59,17 @@ def test_two_tasks_differ_in_bytes_and_to_the_eye() -> None:
     assert sum(a != b for a, b in zip(first, second, strict=True)) > len(first) // 50
 
 
-def test_the_pictures_move() -> None:
+def test_the_frames_change_over_time() -> None:
     shown = pictures(bytes_of(Renderer(), task("t")))
     assert bytes(shown[30].planes[0]) != bytes(shown[40].planes[0])
 
 
-def test_a_task_has_the_same_bytes_in_another_process_or_after_its_cache_is_gone() -> None:
+def test_another_renderer_gives_a_task_the_same_bytes() -> None:
     assert bytes_of(Renderer(), task("t")) == bytes_of(Renderer(), task("t"))
 
 
 @pytest.mark.parametrize("size", [65_536, 262_144, 3 * 1024 * 1024 + 1])
-def test_an_exact_size_still_plays(size: int) -> None:
+def test_a_video_of_an_exact_size_plays(size: int) -> None:
     renderer = Renderer(video_bytes=size)
     one, other = bytes_of(renderer, task("one", "720p")), bytes_of(renderer, task("other", "720p"))
     assert len(one) == len(other) == size and one != other
@@ -77,12 +77,12 @@ def test_an_exact_size_still_plays(size: int) -> None:
     assert len(shown) == 4 * 24 and (shown[0].width, shown[0].height) == (1280, 720)
 
 
-def test_a_picture_too_large_for_the_exact_size_becomes_smaller() -> None:
+def test_a_clip_too_large_for_the_exact_size_is_rendered_at_480p() -> None:
     data = bytes_of(Renderer(video_bytes=65_536), task("t", "4k", "21:9", 15))
     assert len(data) == 65_536 and pictures(data)[0].width == PIXELS["480p"]["21:9"][0]
 
 
-def test_two_gibibytes_are_never_held_in_memory() -> None:
+def test_a_video_of_two_gibibytes_is_never_held_in_memory() -> None:
     size = 2 * 1024**3
     content = Renderer(video_bytes=size).video(task("t"))
     assert content.size == size and sum(map(len, content.parts)) < 100_000
@@ -90,25 +90,25 @@ def test_two_gibibytes_are_never_held_in_memory() -> None:
     assert len(tail) == 1000 and tail == b"".join(content.read(size - 1000, size))
 
 
-def test_any_range_equals_that_slice_of_the_whole() -> None:
+def test_a_range_equals_that_slice_of_the_file() -> None:
     content = Renderer(video_bytes=2_500_000).video(task("t"))
     whole = b"".join(content.read())
     for start, end in [(0, 1), (20, 200), (100, 70_000), (1_048_000, 2_400_001), (2_499_999, 2_500_000)]:
         assert b"".join(content.read(start, end)) == whole[start:end]
 
 
-def test_the_last_frame_is_the_last_picture() -> None:
+def test_the_last_frame_is_the_last_frame_of_the_video() -> None:
     renderer = Renderer()
-    made = task("t", ratio="9:16")
-    with Image.open(io.BytesIO(renderer.last_frame(made))) as picture:
+    rendered = task("t", ratio="9:16")
+    with Image.open(io.BytesIO(renderer.last_frame(rendered))) as picture:
         assert picture.format == "JPEG" and picture.size == PIXELS["480p"]["9:16"]
         left = picture.convert("L").getpixel((200, 10))
-    last = pictures(bytes_of(renderer, made))[-1]
+    last = pictures(bytes_of(renderer, rendered))[-1]
     brightness = last.to_image().convert("L").getpixel((200, 10))  # type: ignore[no-untyped-call]
     assert isinstance(left, int) and abs(left - brightness) < 12
 
 
-def test_tokens_reproduce_the_published_usages() -> None:
+def test_tokens_match_the_published_usages() -> None:
     assert tokens("720p", "16:9", 5, 0) == 108_900
     assert tokens("720p", "16:9", 8, 5) == 281_700
     assert tokens("1080p", "16:9", 5, 0) == 245_025

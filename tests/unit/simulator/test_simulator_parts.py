@@ -1,4 +1,4 @@
-"""The small parts: times, ranges, links, limits, the journal."""
+"""The small parts: generation times, ranges, links, limits, the journal."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def engine(clock: list[float], timing: Timing | None = None, seed: int = 1) -> E
     return Engine(seed, timing or Timing("fixed", 10.0), lambda: clock[0])
 
 
-def test_lognormal_times_have_the_asked_median() -> None:
+def test_lognormal_times_have_the_configured_median() -> None:
     drawn = [Timing("lognormal", 3.0, 0.35).draw(random.Random(n)) for n in range(4000)]
     assert statistics.median(drawn) == pytest.approx(3.0, rel=0.05)
     assert statistics.quantiles(drawn, n=10)[-1] == pytest.approx(3.0 * 2.718 ** (0.35 * 1.2816), rel=0.1)
 
 
-def test_bimodal_times_have_the_asked_share_of_slow_ones() -> None:
+def test_bimodal_times_have_the_configured_share_of_slow_tasks() -> None:
     drawn = [Timing("bimodal", 2.0, 0.1, 60.0, 0.25).draw(random.Random(n)) for n in range(4000)]
     assert 0.2 < sum(seconds > 20 for seconds in drawn) / len(drawn) < 0.3
 
@@ -50,14 +50,14 @@ def test_the_same_seed_gives_the_same_times() -> None:
     ("at", "phase"),
     [(0.0, "not_started"), (0.5, "submitted"), (1.0, "queued"), (1.5, "running"), (9.9, "running"), (10, "succeeded")],
 )
-def test_a_task_walks_through_its_phases(at: float, phase: str) -> None:
+def test_a_task_passes_through_its_phases(at: float, phase: str) -> None:
     clock = [100.0]
     task = engine(clock).create("g", "a", ORDER, "t", Fate())
     assert task.phase(100.0 + at) == Phase(phase)
 
 
 @pytest.mark.parametrize(("ending", "phase"), [("failed", "failed"), ("expired", "expired"), ("lost", "running")])
-def test_a_fate_decides_the_end(ending: Literal["failed", "expired", "lost"], phase: str) -> None:
+def test_the_fate_decides_the_final_phase(ending: Literal["failed", "expired", "lost"], phase: str) -> None:
     task = engine([0.0]).create("g", "a", ORDER, "t", Fate(ending))
     assert task.phase(10.0) == Phase(phase) and task.lost(10.0) is (ending == "lost")
 
@@ -94,16 +94,16 @@ def test_waiting_tasks_can_be_cancelled_and_running_ones_cannot() -> None:
         ({"Range": "bytes=10-", "If-Range": '"other"'}, None),
     ],
 )
-def test_ranges(headers: dict[str, str], wanted: object) -> None:
+def test_the_range_header_selects_bytes(headers: dict[str, str], wanted: object) -> None:
     assert wanted_range(headers, 100, '"tag"', "date") == wanted
 
 
-def test_links_are_checked_and_end() -> None:
+def test_links_are_verified_and_expire() -> None:
     signer = LinkSigner(seed=1)
     parts = urlsplit(signer.link("http://h", "/files/a.mp4", 1000.0, 60))
     query = dict(parse_qsl(parts.query))
     assert signer.refusal("/files/a.mp4", query, 1059.0) is None
-    assert LinkSigner(seed=1).refusal("/files/a.mp4", query, 1059.0) is None, "links outlive a restart"
+    assert LinkSigner(seed=1).refusal("/files/a.mp4", query, 1059.0) is None, "links survive a restart"
     assert signer.refusal("/files/a.mp4", query, 1060.0) == ("AccessDenied", "Request has expired")
     for wrong in (("/files/b.mp4", query), ("/files/a.mp4", query | {"X-Tos-Expires": "999999"})):
         refusal = signer.refusal(*wrong, 1001.0)
@@ -111,12 +111,12 @@ def test_links_are_checked_and_end() -> None:
     assert signer.refusal("/files/a.mp4", {}, 1001.0) == ("AccessDenied", "Access Denied")
 
 
-def test_every_link_is_new() -> None:
+def test_every_link_is_unique() -> None:
     signer = LinkSigner(seed=1)
     assert len({signer.link("http://h", "/files/a.mp4", 1000.0, 60) for _ in range(10)}) == 10
 
 
-def test_limits_count_a_sliding_minute_and_what_is_unfinished() -> None:
+def test_limits_count_creates_in_a_sliding_minute_and_unfinished_tasks() -> None:
     limiter = Limiter(AccountLimits(requests_per_minute=2, max_in_flight=5))
     assert [limiter.admit("g", "a", now, 0) for now in (0.0, 1.0, 2.0, 60.5)] == [
         None,
@@ -124,14 +124,14 @@ def test_limits_count_a_sliding_minute_and_what_is_unfinished() -> None:
         "requests_per_minute",
         None,
     ]
-    assert limiter.admit("g", "b", 2.0, 0) is None, "accounts do not share"
+    assert limiter.admit("g", "b", 2.0, 0) is None, "each account has its own count"
     assert limiter.admit("g", "b", 3.0, 5) == "max_in_flight"
 
 
-def test_the_journal_brings_tasks_back_and_drops_a_line_cut_off(tmp_path: Path) -> None:
+def test_the_journal_restores_tasks_and_drops_an_incomplete_line(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)
-    assert journal.kept_seed() is None and journal.load(9) == []
+    assert journal.saved_seed() is None and journal.load(9) == []
     tasks = engine([5.0])
     one, two = (tasks.create("g", "a", ORDER, name, Fate("failed", "Code", "text")) for name in "xy")
     journal.created(one)
@@ -141,16 +141,16 @@ def test_the_journal_brings_tasks_back_and_drops_a_line_cut_off(tmp_path: Path) 
     journal.close()
     with path.open("ab") as file:
         file.write(b'{"id": "half')
-    again = Journal(path)
-    assert again.kept_seed() == 9 and again.load(9) == [one, two]
-    again.created(one)
+    reopened = Journal(path)
+    assert reopened.saved_seed() == 9 and reopened.load(9) == [one, two]
+    reopened.created(one)
     assert path.read_bytes().count(b"\n") == 5 and b"half" not in path.read_bytes()
-    again.clear()
-    again.close()
-    assert Journal(path).kept_seed() == 9
+    reopened.clear()
+    reopened.close()
+    assert Journal(path).saved_seed() == 9
 
 
-def test_two_attempts_at_one_job_count_as_the_same_request() -> None:
+def test_two_attempts_of_one_job_have_the_same_request_hash() -> None:
     one = {"model": "seedance", "seed": 1, "metadata": {"webhook_url": "http://a"}}
     assert request_hash("g", one) == request_hash("g", {"seed": 2, "model": "seedance", "metadata": {}})
     assert request_hash("g", one) != request_hash("g", one | {"model": "seedance-fast"})
@@ -160,11 +160,11 @@ def test_two_attempts_at_one_job_count_as_the_same_request() -> None:
     "wrong",
     [{"port": 70_000}, {"slow_share": 2}, {"video_bytes": 100}, {"max_in_flight": 0}, {"url_seconds": 0}, {"sigma": 9}],
 )
-def test_options_out_of_bounds_name_the_option(wrong: dict[str, int]) -> None:
+def test_an_option_out_of_bounds_is_named_in_the_error(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         SimulatorOptions(**wrong)  # type: ignore[arg-type]
 
 
-def test_a_task_knows_when_it_changed_last() -> None:
+def test_updated_at_is_the_time_of_the_last_change() -> None:
     task = Task("t", "u", 1, "g", "a", ORDER, 100.0, 10.0, 5, 1)
     assert [task.updated_at(now) for now in (100.0, 101.0, 101.5, 110.0)] == [100.0, 100.0, 101.5, 110.0]

@@ -1,4 +1,4 @@
-"""Fault rules: what is refused, and which requests they strike."""
+"""Fault rules: which are invalid, and to which requests they apply."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pytest
 
 from simulator.faults.files import read_rules
 from simulator.faults.kinds import KINDS
-from simulator.faults.rules import BadRule, FaultBook
+from simulator.faults.rules import BadRule, FaultRules
 from simulator.tasks.accounts import account_of
 
 FACTS = {"gateway": "anyfast", "account": account_of("sk"), "model": "seedance", "prompt": "a red fox", "task": "t1"}
 
 
 def hits(rule: dict[str, Any], count: int, facts: dict[str, str] = FACTS, start: float = 0.0) -> list[int]:
-    """Which of so many requests a rule strikes, one request a second."""
-    book = FaultBook(seed=1)
-    (armed,) = book.add([rule], now=0.0)
-    group, where = armed.kind.group, armed.where
-    return [n for n in range(1, count + 1) if book.strike(group, where, start + n, facts) is not None]
+    """The numbers of the requests, of `count` at one per second, that a rule applies to."""
+    rules = FaultRules(seed=1)
+    (added,) = rules.add([rule], now=0.0)
+    group, where = added.kind.group, added.where
+    return [n for n in range(1, count + 1) if rules.trigger(group, where, start + n, facts) is not None]
 
 
 @pytest.mark.parametrize(
@@ -41,21 +41,21 @@ def hits(rule: dict[str, Any], count: int, facts: dict[str, str] = FACTS, start:
         ({"kind": "moderate_input", "modality": "smell"}, "modality"),
     ],
 )
-def test_a_bad_rule_is_refused_and_names_the_field(rule: dict[str, Any], word: str) -> None:
-    book = FaultBook(seed=1)
+def test_an_invalid_rule_is_refused_and_its_field_named(rule: dict[str, Any], word: str) -> None:
+    rules = FaultRules(seed=1)
     with pytest.raises(BadRule, match=rf"rule 2: .*{word}"):
-        book.add([{"kind": "lost"}, rule], now=0.0)
-    assert book.rules == [], "all rules are armed or none"
+        rules.add([{"kind": "lost"}, rule], now=0.0)
+    assert rules.rules == [], "all rules are added or none"
 
 
-def test_every_kind_can_be_armed_with_its_defaults() -> None:
-    book = FaultBook(seed=1)
-    armed = book.add([{"kind": name} for name in KINDS], now=0.0)
-    assert [rule.shown()["kind"] for rule in armed] == list(KINDS)
+def test_every_kind_is_valid_with_its_defaults() -> None:
+    rules = FaultRules(seed=1)
+    added = rules.add([{"kind": name} for name in KINDS], now=0.0)
+    assert [rule.shown()["kind"] for rule in added] == list(KINDS)
 
 
 @pytest.mark.parametrize(
-    ("counts", "struck"),
+    ("counts", "affected"),
     [
         ({}, [1, 2, 3, 4, 5, 6]),
         ({"first": 2}, [1, 2]),
@@ -70,25 +70,25 @@ def test_every_kind_can_be_armed_with_its_defaults() -> None:
         ({"probability": 1}, [1, 2, 3, 4, 5, 6]),
     ],
 )
-def test_how_often_a_rule_strikes(counts: dict[str, Any], struck: list[int]) -> None:
-    assert hits({"kind": "garbage", **counts}, 6) == struck
+def test_the_counts_of_a_rule_select_requests(counts: dict[str, Any], affected: list[int]) -> None:
+    assert hits({"kind": "garbage", **counts}, 6) == affected
 
 
-def test_probability_follows_the_seed() -> None:
+def test_the_seed_decides_random_faults() -> None:
     rule = {"kind": "garbage", "probability": 0.3}
     assert hits(rule, 500) == hits(rule, 500)
     assert 100 < len(hits(rule, 500)) < 200
 
 
-def test_counting_per_task() -> None:
-    book = FaultBook(seed=1)
-    book.add([{"kind": "garbage", "where": "query", "first": 1, "per": "task"}], now=0.0)
-    struck = [book.strike("answer", "query", 1.0, FACTS | {"task": task}) is not None for task in "ababc"]
-    assert struck == [True, True, False, False, True]
+def test_per_task_counts_each_task_separately() -> None:
+    rules = FaultRules(seed=1)
+    rules.add([{"kind": "garbage", "where": "query", "first": 1, "per": "task"}], now=0.0)
+    affected = [rules.trigger("answer", "query", 1.0, FACTS | {"task": task}) is not None for task in "ababc"]
+    assert affected == [True, True, False, False, True]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "meant"),
+    ("filters", "matches"),
     [
         ({"gateway": "anyfast"}, True),
         ({"gateway": "ark"}, False),
@@ -101,11 +101,11 @@ def test_counting_per_task() -> None:
         ({"task": "t2"}, False),
     ],
 )
-def test_whom_a_rule_is_meant_for(wanted: dict[str, str], meant: bool) -> None:
-    assert bool(hits({"kind": "garbage", **wanted}, 1)) is meant
+def test_the_filters_of_a_rule_select_requests(filters: dict[str, str], matches: bool) -> None:
+    assert bool(hits({"kind": "garbage", **filters}, 1)) is matches
 
 
-def test_rules_from_files(tmp_path: Path) -> None:
+def test_rules_are_read_from_toml_and_json(tmp_path: Path) -> None:
     as_toml, as_json = tmp_path / "faults.toml", tmp_path / "faults.json"
     as_toml.write_text('[[rules]]\nkind = "lost"\nevery = 5\n')
     as_json.write_text('[{"kind": "lost", "every": 5}]')

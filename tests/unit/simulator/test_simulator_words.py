@@ -1,4 +1,4 @@
-"""Each gateway's word for each phase of a task."""
+"""Each gateway's status word for each phase of a task."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def show(name: str, phase: Phase, **view: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "phase", "word"), CASES)
-def test_the_word_for_a_phase(name: str, phase: Phase, word: str) -> None:
+def test_a_phase_has_the_gateways_status_word(name: str, phase: Phase, word: str) -> None:
     shown = show(name, phase)
     assert shown["status"] == word
     assert ("http://h/v.mp4" in str(shown)) is (phase is Phase.SUCCEEDED)
@@ -40,11 +40,11 @@ def test_the_word_for_a_phase(name: str, phase: Phase, word: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in WORDS if name != "ark"])
-def test_a_lost_task_is_failed_although_it_runs(name: str) -> None:
+def test_a_lost_task_shows_a_failure_while_it_runs(name: str) -> None:
     shown = show(name, Phase.RUNNING, lost=True)
     assert shown["status"] in ("FAILURE", "failed") and "upstream returned error" in str(shown)
 
 
 @pytest.mark.parametrize("name", WORDS)
-def test_any_word_can_be_put_in_its_place(name: str) -> None:
+def test_a_fault_can_replace_the_status_word(name: str) -> None:
     assert show(name, Phase.RUNNING, word="PONDERING")["status"] == "PONDERING"

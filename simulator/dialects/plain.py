@@ -1,4 +1,4 @@
-"""A gateway with one path to create, one to query, a flat JSON body and one form of errors: the usual kind."""
+"""The base of a usual gateway: one path to create, one to query, a flat JSON body and one error format."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from simulator.wire.answers import Answer, Call, Refused
 
 
 class PlainDialect(Dialect):
-    """Answers everything but orders, tasks and the form of errors. Override what the gateway does otherwise."""
+    """Implements all except requests, tasks and the error format. Override what a gateway does differently."""
 
     create_path: ClassVar[str]
     query_path: ClassVar[str]
-    """What comes before a task's id, with the last "/"."""
+    """The path before a task's id, with the final "/"."""
 
     @abstractmethod
     def order_of(self, body: dict[str, Any]) -> Order:
-        """Read the body of a create; fields that are null are not in it.
+        """Parse and validate the body of a create; null fields are already removed.
 
         Raises:
-            BadField: a field that the gateway refuses with 400.
-            Refused: anything else, with the gateway's own answer.
+            BadField: the gateway refuses a field with 400.
+            Refused: the gateway refuses the request with another answer.
         """
 
     def route(self, method: str, path: str) -> Route | None:

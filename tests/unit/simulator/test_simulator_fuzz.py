@@ -25,7 +25,7 @@ CALLS = {name: [row["call"]["json"] for row in load(name, "requests")] for name 
 
 
 def names_in(value: Any) -> Iterator[str]:
-    """Every name of every object inside."""
+    """All field names of all objects in a value."""
     if isinstance(value, dict):
         yield from value
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -66,7 +66,7 @@ def call(body: bytes) -> Call:
 @given(data=st.data())
 @settings(max_examples=100)
 def test_any_json_is_accepted_or_refused(dialect: Dialect, data: st.DataObject) -> None:
-    """A recorded call with some of its fields left out or replaced, or something else altogether."""
+    """The body is a recorded call with some fields removed or replaced, or any other JSON."""
     recorded = data.draw(st.sampled_from(CALLS[dialect.name]))
     left_out = data.draw(st.sets(st.sampled_from(sorted(recorded)), max_size=2))
     kept = {name: value for name, value in recorded.items() if name not in left_out}

@@ -1,4 +1,4 @@
-"""`reelq demo`, `reelq simulator` and `reelq bench`: to see it work, to practise against, and to measure it."""
+"""`reelq demo`, `reelq simulator` and `reelq bench`: to see it work, for rehearsals, and to measure it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def demo(
 
 
 def simulator(ctx: typer.Context) -> None:
-    """Run a gateway to practise against; `reelq simulator --help` lists its own options."""
+    """Run a gateway for rehearsals; `reelq simulator --help` lists its own options."""
     from producer.local.preflight import INSTALL_SIMULATOR
 
     main = _optional("simulator.main", f"is not installed; run: {INSTALL_SIMULATOR}").main

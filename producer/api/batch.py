@@ -10,14 +10,15 @@ from typing import Annotated, Any, BinaryIO
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api import documents as docs
+from producer.api.openapi import also, problems, rows_body
+from producer.api.resources.jobs import BatchReport, PartialBatchReport
 from producer.campaigns.files import read_rows
 from producer.client import Producer
 from producer.errors import InvalidRows, RowConflict
+from producer.http.answers import answer
 from producer.http.auth import principal_of
 from producer.http.bodies import RowFormat, row_format, spooled
 from producer.http.problems import ApiProblem, details_of
-from producer.http.resources import answer
 from producer.http.service import Service
 from producer.intake.intake import Batch, Prepared, Row, prepare
 from producer.intake.routing import require_accounts
@@ -35,13 +36,21 @@ def batch_routes(service: Service) -> APIRouter:
     """The route for many jobs."""
     router = APIRouter(tags=["jobs"])
 
-    @router.post("/v1/jobs/batch", status_code=202, **docs.BATCH)
+    @router.post(
+        "/v1/jobs/batch",
+        status_code=202,
+        response_model=BatchReport | PartialBatchReport,
+        response_description="Every row is stored. `refused` is there with `partial` only.",
+        responses=also(207, "With `partial`: some rows are refused, the others are stored.", model=PartialBatchReport)
+        | problems(413, 415, 422, 429, 503),
+        openapi_extra=rows_body(),
+    )
     async def enqueue_batch(
         request: Request,
-        partial: Annotated[bool, Query(description="Store the good rows and report the bad ones.")] = False,
+        partial: Annotated[bool, Query(description="Store the good rows and report the others.")] = False,
     ) -> Response:
-        """Store one job for each row, all or none. With `partial`, rows that cannot be stored are reported, each with
-        its error, and the others are stored; 207 if there are any."""
+        """Store one job per row, all or none. With `partial`, store the good rows and report each of the others with
+        its error."""
         if "idempotency-key" in request.headers:
             detail = "an Idempotency-Key is for one job; give each row its idempotency_key, or make a campaign"
             raise ApiProblem(422, "invalid_request", detail, param="Idempotency-Key")

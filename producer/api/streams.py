@@ -10,14 +10,15 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from producer.api import documents as docs
+from producer.api.openapi import EventStream, also, event_stream, problems
+from producer.api.resources.jobs import JobTimeline
 from producer.client import as_job_id
+from producer.http.answers import answer
 from producer.http.auth import principal_of
 from producer.http.events import EventLog, rung
 from producer.http.problems import ApiProblem
-from producer.http.resources import answer
 from producer.http.service import Service
 from producer.operator_actions import job_actions
 from storage.database import Connection, DatabaseUnavailable
@@ -31,7 +32,7 @@ _PAGE = 500
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 Event = dict[str, Any]
-LastEventId = Annotated[int | None, Header(ge=0, le=2**63 - 1, description="Go on after this event.")]
+LastEventId = Annotated[int | None, Header(ge=0, le=2**63 - 1, description="Continue after the event of this id.")]
 After = Annotated[
     int | None, Query(ge=0, le=2**63 - 1, description="The same, for clients that cannot set the header.")
 ]
@@ -41,12 +42,18 @@ def event_routes(service: Service) -> APIRouter:
     """`/v1/jobs/{id}/events` and `/v1/events`."""
     router = APIRouter(tags=["events"])
 
-    @router.get("/v1/jobs/{job_id}/events", **docs.JOB_EVENTS)
+    @router.get(
+        "/v1/jobs/{job_id}/events",
+        response_model=JobTimeline,
+        responses=also(200, "The job's events so far; as a stream, also those to come.", content=event_stream())
+        | also(204, "As a stream: the job is terminal and you have every event.")
+        | problems(404, 422, 503),
+    )
     async def job_events(
         request: Request, job_id: str, last_event_id: LastEventId = None, after: After = None
     ) -> Response:
-        """A job's timeline: as JSON what there is, with `Accept: text/event-stream` also what comes, until the job is
-        terminal. Then 204 tells an EventSource to stop."""
+        """Return the events of one job. With `Accept: text/event-stream`, stream them until the job is terminal; after
+        that, 204 stops an EventSource."""
         wanted = as_job_id(job_id)
         start = last_event_id if last_event_id is not None else after or 0
         tenant = principal_of(request).tenant
@@ -59,10 +66,14 @@ def event_routes(service: Service) -> APIRouter:
         service.hub.require_room()
         return _stream(_job_stream(service, wanted, start))
 
-    @router.get("/v1/events", **docs.EVENTS)
+    @router.get(
+        "/v1/events",
+        response_class=EventStream,
+        responses=also(200, "Events, without end.", content=event_stream()) | problems(422, 503),
+    )
     async def all_events(request: Request, last_event_id: LastEventId = None, after: After = None) -> Response:
-        """The events of all jobs as they happen, as server-sent events; with `Last-Event-ID` those missed meanwhile
-        come first, and none is left out."""
+        """Stream the events of all jobs as they happen, as server-sent events. With `Last-Event-ID`, start with those
+        that you missed; none is left out."""
         start = last_event_id if last_event_id is not None else after
         if start is None:
             start = await service.read(history.last_event)
@@ -81,7 +92,7 @@ def _wants_stream(request: Request) -> bool:
 
 
 def _stream(frames: AsyncIterator[bytes]) -> Response:
-    return StreamingResponse(frames, media_type="text/event-stream", headers=_HEADERS)
+    return EventStream(frames, headers=_HEADERS)
 
 
 async def _job_stream(service: Service, job_id: UUID, after: int) -> AsyncIterator[bytes]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, TypeVar
 
 from fastapi import Request
+from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
 from producer.campaigns.files import parse_object
 from producer.http.problems import ApiProblem
+from seedance.problems import InvalidInput
+from seedance.request import problems_of
+
+M = TypeVar("M", bound=BaseModel)
 
 MAX_JOB_BYTES = 2**20
 MAX_BATCH_BYTES = 64 * 2**20
@@ -85,13 +90,11 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def json_object(request: Request, *, known: Collection[str] | None = None, empty: bool = False) -> dict[str, Any]:
-    """The body as one JSON object, read as strictly as a line of a campaign file.
-
-    `known`: the only keys it may have. `empty`: no body counts as `{}`.
+async def json_object(request: Request, *, empty: bool = False) -> dict[str, Any]:
+    """The body as one JSON object, read as strictly as a line of a campaign file. `empty`: no body counts as `{}`.
 
     Raises:
-        ApiProblem: it is none, or too large.
+        ApiProblem: it is not a JSON object, or too large.
     """
     body = bytearray()
     async for chunk in chunks(request, MAX_JOB_BYTES, BODY_S):
@@ -104,15 +107,24 @@ async def json_object(request: Request, *, known: Collection[str] | None = None,
             415, "unsupported_media_type", f"the body must be application/json, not {kind}", advice="Set Content-Type."
         )
     try:
-        found = parse_object(bytes(body).decode("utf-8-sig"))
+        return parse_object(bytes(body).decode("utf-8-sig"))
     except UnicodeDecodeError as exc:
         raise _broken(f"is not UTF-8 text (byte {exc.start + 1})") from exc
     except ValueError as exc:
         raise _broken(str(exc)) from exc
-    if known is not None and (strange := sorted(set(found) - set(known))):
-        detail = f"{strange[0]} is not known here; there is {', '.join(known)}"
-        raise ApiProblem(422, "invalid_request", detail, param=strange[0])
-    return found
+
+
+async def json_body(request: Request, model: type[M], *, empty: bool = False) -> M:
+    """The body as a model. `empty`: as `json_object`.
+
+    Raises:
+        ApiProblem: as `json_object`.
+        InvalidInput: a member is unknown, missing, or not what the model says.
+    """
+    try:
+        return model.model_validate(await json_object(request, empty=empty))
+    except ValidationError as exc:
+        raise InvalidInput(problems_of(exc)) from exc
 
 
 def _broken(said: str) -> ApiProblem:

@@ -30,6 +30,7 @@ from producer.errors import (
     RowConflict,
     WebhookNotFound,
 )
+from producer.http.problem_details import MEDIA_TYPE
 from seedance.problems import InvalidInput, Problem
 from storage.bucket.objects import StoreUnavailable
 from storage.database import DatabaseUnavailable
@@ -37,7 +38,6 @@ from storage.jobs.records import IdempotencyConflict
 
 log = logging.getLogger("reelq.api")
 
-MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 MAX_DETAIL_CHARS = 4_000
 

@@ -507,7 +507,7 @@ def test_files_are_downloaded_and_deleted_for_good(
     assert videos.download_content(video_id).read() == path.read_bytes()
     assert videos.download_content(video_id, variant="video").read() == path.read_bytes()
     assert videos.download_content(video_id, variant="thumbnail").read()[:3] == b"\xff\xd8\xff"
-    with pytest.raises(openai.UnprocessableEntityError, match="no spritesheet is made") as caught:
+    with pytest.raises(openai.UnprocessableEntityError, match="spritesheet is not supported") as caught:
         videos.download_content(video_id, variant="spritesheet")
     assert caught.value.param == "variant"
 

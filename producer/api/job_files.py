@@ -52,8 +52,8 @@ async def redirect(service: Service, tenant: str, job_id: UUID, what: str) -> Re
     """A redirect to a link to one of a job's files: its video, poster or last-frame.
 
     Raises:
-        JobNotFound: the tenant has none of that id.
-        NotPossible: it has no such file, or not yet, or not any more.
+        JobNotFound: the tenant has no job of that id.
+        NotPossible: the job has no such file, or not yet, or not any more.
     """
 
     def link() -> str:
@@ -70,7 +70,7 @@ async def redirect(service: Service, tenant: str, job_id: UUID, what: str) -> Re
 
 def _why_not(job: JobView, what: str) -> str:
     if job.deleted_at is not None:
-        return f"was deleted, and its {what} with it"
+        return f"was deleted together with its {what}"
     if job.state is JobState.SUCCEEDED:
         return f"has no {what}"
     return f"is {job.state}; it has no {what}" + ("" if job.terminal else " yet")

@@ -35,7 +35,7 @@ from storage.tenants.keys import Scope
 MAX_WAIT_S = 60.0
 MAX_PAGE = 200
 _FALLBACK_S = 5.0
-"""A long poll looks again after this long even when no bell rang."""
+"""A long poll reads the job again after this long even if no bell rang."""
 
 LongPoll = Annotated[
     float,
@@ -195,7 +195,7 @@ def with_key(fields: dict[str, Any], request: Request) -> dict[str, Any]:
     # The header's draft writes the key as a quoted string, most clients write it bare.
     key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
     if fields.get("idempotency_key") not in (None, key):
-        detail = "the Idempotency-Key header and the body's idempotency_key differ; give one of them"
+        detail = "the Idempotency-Key header and the body's idempotency_key differ; send only one of them"
         raise ApiProblem(422, "invalid_request", detail, param="idempotency_key")
     return fields | {"idempotency_key": key}
 
@@ -208,7 +208,7 @@ def _accepted(job: JobView, created: bool) -> Response:
 
 
 def retry_after(job: JobView) -> dict[str, str]:
-    """When it is worth looking at a job again: soon while it is copied, later while it is generated."""
+    """When to ask for a job again: soon while it is copied, later while it is generated."""
     seconds = {JobState.TRANSFERRING: 1, JobState.UNCONFIRMED: 30}.get(job.state, 5)
     return {} if job.terminal else {"Retry-After": str(seconds)}
 
@@ -259,5 +259,5 @@ def _decision(body: ResolveBody) -> Callable[[Database, str, UUID], JobView]:
             return job_actions.resubmit
         case "abandon":
             return job_actions.abandon
-    task_id = body.task_id or ""  # the body's own check: never missing with `adopt`
+    task_id = body.task_id or ""  # never empty: the body checks it
     return lambda database, tenant, job_id: job_actions.adopt(database, tenant, job_id, task_id)

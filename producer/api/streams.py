@@ -1,4 +1,4 @@
-"""Events as JSON and as server-sent events: of one job, and of all."""
+"""Events as JSON and as server-sent events: of one job, and of all jobs."""
 
 from __future__ import annotations
 
@@ -116,10 +116,10 @@ async def _job_stream(service: Service, job_id: UUID, after: int) -> AsyncIterat
 async def _whole_stream(service: Service, tenant: str, after: int) -> AsyncIterator[bytes]:
     yield _opening()
     beat = _Heartbeat()
-    place = EventLog(after)
+    position = EventLog(after)
     with service.hub.watch() as bell:
         while True:
-            events = await _read(service, place.read)
+            events = await _read(service, position.read)
             if events:
                 own = [event for event in events if event.pop("tenant") == tenant]
                 if own:
@@ -128,14 +128,14 @@ async def _whole_stream(service: Service, tenant: str, after: int) -> AsyncItera
                 elif beat.is_due():
                     yield beat.frame()
                 continue
-            # The hub may have got past a gap that this place still waits at: so no longer than a second.
-            await rung(bell, min(beat.left_s(), _LOOK_AGAIN_S if place.waiting else HEARTBEAT_S))
+            # The hub may already be past a gap at which this stream still waits: so no longer than a second.
+            await rung(bell, min(beat.left_s(), _LOOK_AGAIN_S if position.waiting else HEARTBEAT_S))
             if beat.is_due():
                 yield beat.frame()
 
 
 async def _read(service: Service, question: Any) -> Sequence[Event]:
-    """Events, or none while the database does not answer: the stream outlives an outage."""
+    """Events, or none while the database does not answer: the stream survives an outage."""
     try:
         found: Sequence[Event] = await service.read(question)
     except (DatabaseUnavailable, ApiProblem):
@@ -145,7 +145,7 @@ async def _read(service: Service, question: Any) -> Sequence[Event]:
 
 
 def _opening() -> bytes:
-    """How long to wait before connecting again; it also gets the headers past proxies that wait for a body."""
+    """How long a client waits before it connects again. It also makes proxies that wait for a body send the headers."""
     return b"retry: %d\n\n" % _RECONNECT_MS
 
 
@@ -154,7 +154,7 @@ def _frames(events: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 class _Heartbeat:
-    """Says when a stream was silent for so long that a comment is due."""
+    """Tells when a silent stream needs a comment."""
 
     def __init__(self) -> None:
         self.sent()

@@ -278,4 +278,4 @@ def _before(cursor: str | None) -> tuple[datetime, UUID] | None:
             return _EPOCH + timedelta(microseconds=int(found[1], 16)), UUID(found[2])
     except OverflowError:
         pass
-    raise ApiProblem(422, "invalid_parameter", "cursor: is not one that a page gave as next_cursor", param="cursor")
+    raise ApiProblem(422, "invalid_parameter", "cursor: must be the next_cursor of a page", param="cursor")

@@ -1,4 +1,4 @@
-"""Reading what clients send, with bounds on its size and on the time it may take."""
+"""Reading request bodies, with limits on their size and on the time they may take."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ M = TypeVar("M", bound=BaseModel)
 MAX_JOB_BYTES = 2**20
 MAX_BATCH_BYTES = 64 * 2**20
 PAUSE_S = 30.0
-"""A client that sends nothing for this long is given up."""
+"""A body that pauses for this long is refused."""
 BODY_S = 60.0
 BATCH_S = 600.0
 _IN_MEMORY_BYTES = 2**20
@@ -46,7 +46,7 @@ async def chunks(request: Request, limit: int, whole_s: float) -> AsyncIterator[
     """A body, piece by piece.
 
     Raises:
-        ApiProblem: it is larger than the limit, or comes too slowly.
+        ApiProblem: it is larger than the limit, or arrives too slowly.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
@@ -60,9 +60,9 @@ async def chunks(request: Request, limit: int, whole_s: float) -> AsyncIterator[
             async with asyncio.timeout_at(min(loop.time() + PAUSE_S, give_up)):
                 chunk = await anext(stream, None)
         except ClientDisconnect:
-            raise ApiProblem(400, "body_incomplete", "the client went away before its body had arrived") from None
+            raise ApiProblem(400, "body_incomplete", "the connection was closed before the body was complete") from None
         except TimeoutError:
-            raise ApiProblem(408, "body_too_slow", "the body did not arrive in time", headers=CLOSE) from None
+            raise ApiProblem(408, "body_too_slow", "the body arrived too slowly", headers=CLOSE) from None
         if chunk is None:
             return
         total += len(chunk)
@@ -80,13 +80,13 @@ def _too_large(limit: int) -> ApiProblem:
         413,
         "body_too_large",
         f"the body is larger than {size}",
-        advice="Give large media as URLs; split many jobs into several requests.",
+        advice="Send large media as URLs; send many jobs in several requests.",
         headers=CLOSE,
     )
 
 
 def media_type(request: Request) -> str:
-    """The content type without its parameters, "" when there is none."""
+    """The content type without its parameters, "" if there is none."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -127,22 +127,22 @@ async def json_body(request: Request, model: type[M], *, empty: bool = False) ->
         raise InvalidInput(problems_of(exc)) from exc
 
 
-def _broken(said: str) -> ApiProblem:
-    return ApiProblem(400, "invalid_json", f"the body {said}", advice="Send one JSON object in UTF-8.")
+def _broken(problem: str) -> ApiProblem:
+    return ApiProblem(400, "invalid_json", f"the body {problem}", advice="Send one JSON object in UTF-8.")
 
 
 def row_format(request: Request) -> RowFormat:
     """Whether a body of many jobs is JSONL or CSV, by its content type.
 
     Raises:
-        ApiProblem: it is something else.
+        ApiProblem: it is neither.
     """
     kind = media_type(request)
     if kind not in _FORMATS:
         raise ApiProblem(
             415,
             "unsupported_media_type",
-            f"the body must be application/x-ndjson (one JSON object a line) or text/csv, not {kind}",
+            f"the body must be application/x-ndjson (one JSON object per line) or text/csv, not {kind}",
             advice="Set Content-Type.",
         )
     return _FORMATS[kind]
@@ -150,10 +150,10 @@ def row_format(request: Request) -> RowFormat:
 
 @asynccontextmanager
 async def spooled(request: Request) -> AsyncIterator[BinaryIO]:
-    """A large body as a file, which is on disk as soon as it is more than a little.
+    """A large body as a file, on disk if it is larger than 1 MiB.
 
     Raises:
-        ApiProblem: it is too large or comes too slowly.
+        ApiProblem: it is too large or arrives too slowly.
     """
     with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as file:
         async for chunk in chunks(request, MAX_BATCH_BYTES, BATCH_S):

@@ -148,7 +148,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"seconds": "3"}, "seconds", "4 to 15"),
     ({"seconds": "four"}, "seconds", "whole number"),
     ({"size": "1792x1024"}, "size", "480p or 720p"),
-    ({"size": "100x3000"}, "size", "near to a size"),
+    ({"size": "100x3000"}, "size", "near a rendered size"),
     ({"size": "16:9"}, "size", "WIDTHxHEIGHT"),
     ({"size": "1280x720", "extra_body": {"ratio": "1:1"}}, "ratio", "contradicts size"),
     ({"prompt": ""}, "prompt", "required"),

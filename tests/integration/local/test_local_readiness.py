@@ -72,7 +72,9 @@ def test_each_part_that_does_not_work_is_named(settings: Settings) -> None:
 
 def test_an_old_schema_is_named(settings: Settings, empty_postgres_url: str) -> None:
     answer = _get(settings.model_copy(update={"database_url": empty_postgres_url}))
-    assert answer.json()["missing"] == {"database": f"its schema is empty, not {newest_revision()}"}
+    assert answer.json()["missing"] == {
+        "database": f"the schema is empty, not {newest_revision()}; run `reelq db upgrade`"
+    }
 
 
 def test_the_bucket_is_made(settings: Settings, s3: Bucket) -> None:

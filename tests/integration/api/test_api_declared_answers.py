@@ -15,10 +15,14 @@ import pytest
 from producer.api.app import create_app
 from producer.client import Producer
 from producer.local.ports import free_port
+from storage.admission import accounts, model_limits
+from storage.admission.circuit_breaker import Cause
+from storage.admission.slot_limits import SlotLimit
 from storage.database import connect
 from storage.heartbeats import beat
 from storage.jobs.states import JobState
 from storage.settings import Settings
+from tests.claiming import close_account
 from tests.integration.api.api_server import bring, serving_declared, with_account
 from tests.integration.api.declared_answers import JSON, PROBLEM, answers_of
 from tests.integration.api.test_api_callbacks import an_unconfirmed_job
@@ -72,7 +76,7 @@ def test_every_declared_answer_is_given_as_it_is_declared(
         _jobs(api, producer)
         _batches(api)
         _campaigns(api)
-        _information(api)
+        _information(api, configured)
         _videos(api, producer, configured, tmp_path)
         _webhooks(api, configured, monkeypatch)
         _callbacks(api, configured)
@@ -142,10 +146,17 @@ def _campaigns(api: httpx.Client) -> None:
     assert len(api.get("/v1/campaigns").json()["data"]) == 1
 
 
-def _information(api: httpx.Client) -> None:
+def _information(api: httpx.Client, configured: Settings) -> None:
     assert api.post("/v1/estimate", json=FOX).json()["estimate"]["currency"]
-    for name in ("capabilities", "tenant", "accounts"):
+    for name in ("capabilities", "tenant"):
         assert api.get(f"/v1/{name}").status_code == 200
+    with connect(configured.require_database_url()) as conn:
+        model_limits.set_limit(conn, "main", "seedance", SlotLimit(1))
+        close_account(conn, "main", Cause.ACCOUNT, "top up", code="no_credit")
+    [account] = api.get("/v1/accounts").json()["accounts"]
+    assert account["error"] and account["models"], "both are seen as they are declared"
+    with connect(configured.require_database_url()) as conn:
+        accounts.resume(conn, "main")
 
 
 def _videos(api: httpx.Client, producer: Producer, configured: Settings, tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from demo.stack import choose_directory, start_demo_stack
 from producer.campaigns.contact_sheet import Card, Sheet, as_html
 from producer.campaigns.contact_sheet_png import as_png
 from producer.campaigns.files import read_campaign
-from producer.cli.output import console, duration, one_line
-from producer.cli.progress import watch
+from producer.cli.shared.formatting import duration, one_line
+from producer.cli.shared.progress import watch
+from producer.cli.shared.terminal import console
 from producer.client import Producer
 from producer.intake.intake import prepare
 from seedance.problems import InvalidInput, Problem

@@ -251,7 +251,7 @@ class Producer:
                 found = self._reading(lambda conn: queries.get_jobs(conn, self.tenant, ids))
                 return [found[item] for item in ids]
             if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"{waiting} of {len(ids)} jobs were not done after {timeout:g} s; they go on")
+                raise TimeoutError(f"{waiting} of {len(ids)} jobs did not finish within {timeout:g} s; they continue")
             left = pause if deadline is None else min(pause, max(deadline - time.monotonic(), 0.0))
             time.sleep(left)
             pause = min(pause * 1.3, _POLL_CAP_S)

@@ -218,6 +218,10 @@ def _problem_of(item: dict[str, Any]) -> Problem:
             message = f"must be {context['expected']}, not {given}"
         case "int_parsing" | "int_type" | "int_from_float" | "finite_number" | "int_parsing_size":
             message = f"must be a whole number, not {given}"
+        case "float_parsing" | "float_type":
+            message = f"must be a number, not {given}"
+        case "uuid_parsing" | "uuid_type":
+            message = f"must be a UUID, not {given}"
         case "bool_parsing" | "bool_type":
             message = f"must be true or false, not {given}"
         case "string_type":

@@ -1,4 +1,4 @@
-"""`python -m producer.api`: the server, which does not listen where others can reach it before there is a key."""
+"""`python -m producer.api`: the server. It does not listen where other machines can reach it until there is a key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from storage.settings import load_settings
 
 
 def main() -> int:
-    """Serve until a signal; 2 when the configuration is wrong."""
+    """Serve until a signal; 2 if the configuration is wrong."""
     parser = argparse.ArgumentParser(prog="python -m producer.api")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)

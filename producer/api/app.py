@@ -8,20 +8,23 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from starlette.responses import Response
 
-from producer.api import documents
+from producer.api import openapi
 from producer.api.batch import batch_routes
 from producer.api.callbacks import callback_routes
 from producer.api.campaigns import campaign_routes
 from producer.api.information import information_routes
+from producer.api.job_files import job_file_routes
 from producer.api.jobs import job_routes
 from producer.api.metrics import metrics_routes
 from producer.api.readiness import Readiness
+from producer.api.resources.information import HealthReport, ReadinessReport
 from producer.api.streams import event_routes
 from producer.api.videos.routes import video_routes
 from producer.api.webhooks import webhook_routes
 from producer.http import problems
+from producer.http.answers import answer
 from producer.http.guard import Guard
 from producer.http.keyring import KeyRing
 from producer.http.service import Service
@@ -31,7 +34,7 @@ from storage.database import Database
 from storage.settings import Settings, load_settings
 
 DESCRIPTION = (
-    "A durable job queue for Seedance video generation. docs/api.md is the guide, docs/jobs.md has every field."
+    "A durable job queue for Seedance video generation. See docs/api.md for the guide and docs/jobs.md for every field."
 )
 DATABASE_WAIT_S = 5.0
 """How long a request waits for a connection to the database."""
@@ -50,7 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service = Service(settings)
     url = settings.require_database_url()
     database = Database(url, name="reelq api", size=4, wait_s=DATABASE_WAIT_S)
-    # Connections of its own: whoever tries keys that do not exist must not keep callbacks waiting.
+    # Connections of its own: a client that tries keys at random must not keep callbacks waiting.
     key_database = Database(url, name="reelq keys", size=2, wait_s=DATABASE_WAIT_S)
     site = Site(service)
     keyring = KeyRing(key_database, None if settings.api_key is None else settings.api_key.get_secret_value())
@@ -69,15 +72,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=version("reelq"),
         description=DESCRIPTION,
         lifespan=lifespan,
-        docs_url=None,  # its pages load scripts from elsewhere
+        docs_url=None,  # its pages load scripts from other hosts
         redoc_url=None,
     )
     app.state.keyring = keyring
     app.add_middleware(Guard, settings=settings, keyring=keyring)
     problems.install(app)
-    documents.install(app)
+    openapi.install(app)
     app.include_router(batch_routes(service))
     app.include_router(job_routes(service))
+    app.include_router(job_file_routes(service))
     app.include_router(campaign_routes(service))
     app.include_router(event_routes(service))
     app.include_router(information_routes(service))
@@ -87,15 +91,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(metrics_routes(database, settings.unconfirmed_grace_seconds))
     app.include_router(page_routes(site, keyring))
 
-    @app.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        """The process is alive; nothing else is asked."""
-        return {"status": "ok"}
+    @app.get("/healthz", response_model=HealthReport, response_description="The process is alive.")
+    async def healthz() -> Response:
+        """Answer at once, without a look at any other part."""
+        return answer(HealthReport(status="ok"))
 
-    @app.get("/readyz", **documents.READY)
-    async def readyz() -> JSONResponse:
-        """200 once jobs can run, else 503 and what is missing."""
+    @app.get(
+        "/readyz",
+        response_model=ReadinessReport,
+        response_description="Jobs can run.",
+        responses=openapi.also(503, "Jobs cannot run; `missing` says why.", model=ReadinessReport),
+    )
+    async def readyz() -> Response:
+        """Check every part that jobs need: database, broker, bucket, scheduler and workers."""
         missing = await readiness.missing()
-        return JSONResponse({"ready": not missing, "missing": missing}, 503 if missing else 200)
+        return answer(ReadinessReport(ready=not missing, missing=missing), 503 if missing else 200)
 
     return app

@@ -1,4 +1,4 @@
-"""`/v1/jobs/batch`: many jobs in one request, all of them or none, or as many as can be."""
+"""`/v1/jobs/batch`: many jobs in one request, all or none, or as many as possible."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Annotated, Any, BinaryIO
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api import documents as docs
+from producer.api.openapi import also, problems, rows_body
+from producer.api.resources.jobs import BatchReport, PartialBatchReport
 from producer.campaigns.files import read_rows
 from producer.client import Producer
 from producer.errors import InvalidRows, RowConflict
+from producer.http.answers import answer
 from producer.http.auth import principal_of
 from producer.http.bodies import RowFormat, row_format, spooled
 from producer.http.problems import ApiProblem, details_of
-from producer.http.resources import answer
 from producer.http.service import Service
 from producer.intake.intake import Batch, Prepared, Row, prepare
 from producer.intake.routing import require_accounts
@@ -26,7 +27,7 @@ from seedance.problems import InvalidInput
 from storage.jobs.records import Enqueued
 
 BODY = "body"
-"""How rows are named: "body line 3"."""
+"""How errors name rows: "body line 3"."""
 _CHUNK = 500
 _MANY_CONFLICTS = 5
 
@@ -35,15 +36,25 @@ def batch_routes(service: Service) -> APIRouter:
     """The route for many jobs."""
     router = APIRouter(tags=["jobs"])
 
-    @router.post("/v1/jobs/batch", status_code=202, **docs.BATCH)
+    @router.post(
+        "/v1/jobs/batch",
+        status_code=202,
+        response_model=BatchReport | PartialBatchReport,
+        response_description="Every row is stored. `refused` is there with `partial` only.",
+        responses=also(207, "With `partial`: some rows are refused, the others are stored.", model=PartialBatchReport)
+        | problems(413, 415, 422, 429, 503),
+        openapi_extra=rows_body(),
+    )
     async def enqueue_batch(
         request: Request,
-        partial: Annotated[bool, Query(description="Store the good rows and report the bad ones.")] = False,
+        partial: Annotated[bool, Query(description="Store the good rows and report the others.")] = False,
     ) -> Response:
-        """Store one job for each row, all or none. With `partial`, rows that cannot be stored are reported, each with
-        its error, and the others are stored; 207 if there are any."""
+        """Store one job per row, all or none. With `partial`, store the good rows and report each of the others with
+        its error."""
         if "idempotency-key" in request.headers:
-            detail = "an Idempotency-Key is for one job; give each row its idempotency_key, or make a campaign"
+            detail = (
+                "an Idempotency-Key header is for one job; give each row its own idempotency_key, or create a campaign"
+            )
             raise ApiProblem(422, "invalid_request", detail, param="Idempotency-Key")
         kind = row_format(request)
         producer = service.producer_for(request)
@@ -51,22 +62,22 @@ def batch_routes(service: Service) -> APIRouter:
             await service.run_batch(lambda: count_rows(service, request, file, kind))
             if not partial:
                 return answer(await service.run_batch(lambda: _all_or_none(producer, file, kind)), 202)
-            report = await service.run_batch(lambda: _as_many_as_can_be(producer, file, kind))
+            report = await service.run_batch(lambda: _as_many_as_possible(producer, file, kind))
         return answer(report, 207 if report["refused"] else 202)
 
     return router
 
 
 def count_rows(service: Service, request: Request, file: BinaryIO, kind: RowFormat) -> None:
-    """Count the rows of a file, where the tenant may not enqueue as many as it likes.
+    """Count the rows of a file, if the tenant has a limit.
 
     Raises:
-        ApiProblem: they are too many.
+        ApiProblem: they exceed the limit.
     """
     if principal_of(request).jobs_per_minute is None:
         return
     rows = 0
-    with suppress(InvalidInput):  # what is wrong with the file is said when it is read for good
+    with suppress(InvalidInput):  # errors of the file are reported when it is read again
         for _ in read_rows(BODY, file, kind):
             rows += 1
     file.seek(0)
@@ -75,7 +86,7 @@ def count_rows(service: Service, request: Request, file: BinaryIO, kind: RowForm
 
 
 def line_of(where: str) -> int:
-    """The line that a row stands in, counted from 1."""
+    """The line of a row, counted from 1."""
     number = where.rpartition(" ")[2]
     return int(number) if number.isdecimal() else 0
 
@@ -96,10 +107,10 @@ def _all_or_none(producer: Producer, file: BinaryIO, kind: RowFormat) -> Mapping
     return summary(stored) | {"results": [_stored(*pair) for pair in zip(batch.jobs, stored, strict=True)]}
 
 
-def _as_many_as_can_be(producer: Producer, file: BinaryIO, kind: RowFormat) -> dict[str, Any]:
+def _as_many_as_possible(producer: Producer, file: BinaryIO, kind: RowFormat) -> dict[str, Any]:
     require_accounts(producer.settings.accounts)
     results: list[dict[str, Any]] = []
-    rows = iter(_outlasting(read_rows(BODY, file, kind)))
+    rows = iter(_with_last_error(read_rows(BODY, file, kind)))
     while chunk := list(islice(rows, _CHUNK)):
         good: list[Batch] = []
         for row in chunk:
@@ -107,7 +118,7 @@ def _as_many_as_can_be(producer: Producer, file: BinaryIO, kind: RowFormat) -> d
                 good.append(prepare([row], producer.settings, None))
             except InvalidRows as exc:
                 results.append(_refused(exc.rows[0]))
-        # Rows that bring uploads are stored one by one: one whose file is missing must not keep the others out.
+        # Rows with uploads are stored one by one: a missing file must not affect the others.
         plain = [batch.jobs[0] for batch in good if not batch.files.given]
         results += _store_rest(producer, LocalFiles(None), plain)
         for batch in good:
@@ -120,9 +131,9 @@ def _as_many_as_can_be(producer: Producer, file: BinaryIO, kind: RowFormat) -> d
     return {"rows": len(results), "created": created, "known": known, "refused": refused, "results": results}
 
 
-def _outlasting(rows: Iterator[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
-    """The rows, and last, as a row of its own, what broke the reading off; what is wrong with the body as a whole is
-    raised if there was no row before."""
+def _with_last_error(rows: Iterator[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
+    """The rows, and, as the last one, the error that ended the reading. An error of the whole body before the first row
+    is raised."""
     some = False
     try:
         for row in rows:
@@ -135,16 +146,16 @@ def _outlasting(rows: Iterator[Row | InvalidInput]) -> Iterator[Row | InvalidInp
 
 
 def _store_rest(producer: Producer, files: LocalFiles, jobs: list[Prepared]) -> Iterator[dict[str, Any]]:
-    """Store jobs together; those whose keys are taken are left out."""
+    """Store jobs together, without those whose keys are taken."""
     waiting, later, conflicts = jobs, list[Prepared](), 0
     while waiting:
-        # Each conflict undoes all of a try; where there are many, one by one is quicker.
+        # Each conflict rolls back the whole transaction; with many of them, one by one is faster.
         now = waiting if conflicts < _MANY_CONFLICTS else waiting[:1]
         try:
             stored = producer.store(Batch(now, files))
         except RowConflict as exc:
             conflicts += 1
-            if exc.job_id is None:  # another row has the key, which may itself not be stored
+            if exc.job_id is None:  # another row has the key, and may itself not be stored
                 later += [job for job in waiting if job.where == exc.where]
             else:
                 yield _refused(exc)

@@ -1,55 +1,78 @@
-"""`/v1/estimate`, `/v1/capabilities`, `/v1/accounts`: what can be done, by whom, and what it would cost."""
+"""`/v1/estimate`, `/v1/capabilities`, `/v1/accounts`, `/v1/tenant`: what jobs cost, and who can run them."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from producer.api import documents as docs
-from producer.http.auth import principal_of, require_operator
+from producer.api.openapi import job_body, problems
+from producer.api.resources.campaigns import BudgetResource
+from producer.api.resources.information import (
+    AccountList,
+    CapabilityList,
+    Estimates,
+    TenantResource,
+)
+from producer.http.answers import answer
+from producer.http.auth import Principal, principal_of, require_operator
 from producer.http.bodies import json_object
-from producer.http.resources import answer
 from producer.http.service import Service
 from producer.intake.quotes import estimates
 from producer.operator_actions.account_status import account_statuses
 from storage.admission import budgets
 from storage.database import Connection
 from storage.tenants import tenants
+from storage.tenants.keys import Scope
 
 
 def information_routes(service: Service) -> APIRouter:
     """The routes that store nothing."""
     router = APIRouter(tags=["information"])
 
-    @router.post("/v1/estimate", **docs.ESTIMATE)
+    @router.post(
+        "/v1/estimate",
+        response_model=Estimates,
+        response_description="The estimates.",
+        responses=problems(413, 415, 422, 503),
+        openapi_extra=job_body(),
+    )
     async def estimate(request: Request) -> Response:
-        """What a job would cost, account by account in the order in which they are tried; `chosen` comes first for it.
-        What could not be enqueued is refused in the same words. Nothing is stored."""
+        """Estimate what a job would cost at each account, in the order they are tried. A job that could not be enqueued
+        is refused as `POST /v1/jobs` refuses it. Nothing is stored."""
         fields = await json_object(request)
         return answer(await service.run(lambda: estimates(fields, service.settings)))
 
-    @router.get("/v1/capabilities", **docs.CAPABILITIES)
+    @router.get(
+        "/v1/capabilities", response_model=CapabilityList, response_description="What each account's gateway can do."
+    )
     async def capabilities() -> Response:
-        """What each account's gateway can do, as its pages document it; null: they do not say."""
+        """Return what each account's gateway can do, as its documentation says."""
         found = [
             {"name": account.name, "gateway": account.gateway, "capabilities": account.dialect.capabilities().as_dict()}
             for account in service.settings.accounts
         ]
         return answer({"accounts": found})
 
-    @router.get("/v1/tenant", **docs.TENANT)
+    @router.get(
+        "/v1/tenant",
+        response_model=TenantResource,
+        response_description="The tenant of the key.",
+        responses=problems(503),
+    )
     async def tenant(request: Request) -> Response:
-        """Whose jobs these are: what the key may do, and what the tenant may spend and enqueue."""
+        """Return the tenant of the key, the key's scopes, and what the tenant may spend and enqueue."""
         principal = principal_of(request)
-        found = await service.read(lambda conn: _tenant(conn, principal.tenant))
-        return answer({"name": principal.tenant, "scopes": sorted(principal.scopes)} | found)
+        return answer(await service.read(lambda conn: _tenant(conn, principal)))
 
-    @router.get("/v1/accounts", **docs.ACCOUNTS)
+    @router.get(
+        "/v1/accounts",
+        response_model=AccountList,
+        response_description="Every account, in the order they are tried.",
+        responses=problems(503),
+    )
     async def accounts(request: Request) -> Response:
-        """The configured accounts, their limits, and whether one is suspended, throttled or in an outage; no keys.
-        Needs an admin key of the default tenant: they serve everybody."""
+        """Return the configured accounts, their limits, and whether they take jobs; never their keys. Needs an admin
+        key of tenant default, because accounts serve every tenant."""
         require_operator(request)
         found = await service.read(lambda conn: account_statuses(conn, service.settings))
         return answer({"accounts": found})
@@ -57,8 +80,13 @@ def information_routes(service: Service) -> APIRouter:
     return router
 
 
-def _tenant(conn: Connection, name: str) -> dict[str, Any]:
-    [found] = tenants.list_tenants(conn, name)
-    budget = next(iter(budgets.budgets_of(conn, name)), None)
-    shown = None if budget is None else budget.as_dict()
-    return {"weight": found.weight, "jobs_per_minute": found.jobs_per_minute, "budget": shown}
+def _tenant(conn: Connection, principal: Principal) -> TenantResource:
+    [found] = tenants.list_tenants(conn, principal.tenant)
+    budget = next(iter(budgets.budgets_of(conn, principal.tenant)), None)
+    return TenantResource(
+        name=principal.tenant,
+        scopes=sorted(Scope(name) for name in principal.scopes),
+        weight=found.weight,
+        jobs_per_minute=found.jobs_per_minute,
+        budget=None if budget is None else BudgetResource(**budget.as_dict()),
+    )

@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus. Every number is read from the database, so that any API process tells the whole truth."""
+"""`/metrics` for Prometheus. Every number is read from the database, so every API process shows the whole system."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from storage.reporting.gauges import Gauges, read_gauges
 from storage.webhooks.messages import MessageState
 
 FRESH_S = 5.0
-"""Counting a million rows takes a moment; within this time the same reading serves everybody who asks."""
+"""Counting a million rows takes a moment; within this time all requests get the same reading."""
 
 
 class _Families(Collector):
@@ -32,7 +32,7 @@ class _Families(Collector):
         yield from self._account_families()
         yield from self._webhook_families()
         seen = GaugeMetricFamily(
-            "reelq_component_unseen_seconds", "Since a part last said it works.", labels=["component"]
+            "reelq_component_unseen_seconds", "Time since the part last reported that it works.", labels=["component"]
         )
         for component, seconds in self._gauges.unseen_s.items():
             seen.add_metric([component], seconds)
@@ -45,26 +45,28 @@ class _Families(Collector):
             jobs.add_metric([state], number)
         yield jobs
         waiting = GaugeMetricFamily(
-            "reelq_jobs_waiting", "Live jobs by state and why they wait.", labels=["state", "reason"]
+            "reelq_jobs_waiting", "Live jobs by state and by the reason they wait.", labels=["state", "reason"]
         )
         for (state, reason), number in gauges.waiting.items():
             waiting.add_metric([state, reason], number)
         yield waiting
         late = GaugeMetricFamily(
-            "reelq_job_lateness_seconds", "How long the longest overdue job is due.", labels=["state"]
+            "reelq_job_lateness_seconds", "How long the most overdue job has been due.", labels=["state"]
         )
         for state, seconds in gauges.late_s.items():
             late.add_metric([state], seconds)
         yield late
         expiring = GaugeMetricFamily(
-            "reelq_videos_expiring", "Videos not yet copied, by the percent of life last alarmed.", labels=["percent"]
+            "reelq_videos_expiring",
+            "Videos not copied yet, by the percentage of their life at the last alarm.",
+            labels=["percent"],
         )
         for level, number in gauges.expiring.items():
             expiring.add_metric([str(level)], number)
         yield expiring
         if gauges.least_life_s is not None:
             yield GaugeMetricFamily(
-                "reelq_video_life_left_seconds", "Of the video whose URL dies first.", value=gauges.least_life_s
+                "reelq_video_life_left_seconds", "Time until the first video URL expires.", value=gauges.least_life_s
             )
 
     def _account_families(self) -> Iterator[Metric]:
@@ -74,7 +76,7 @@ class _Families(Collector):
         yield slots
         paused = GaugeMetricFamily(
             "reelq_account_paused",
-            "1 while an account, or one model of it, is left alone or tried with a few jobs.",
+            "1 while an account, or one model of it, takes no jobs or only a few to try it.",
             labels=["account", "model", "why"],
         )
         for (account, model, why), number in self._gauges.paused.items():
@@ -82,21 +84,19 @@ class _Families(Collector):
         yield paused
 
     def _webhook_families(self) -> Iterator[Metric]:
-        messages = GaugeMetricFamily(
-            "reelq_webhook_messages", "Webhook messages by state, as far back as they are kept.", labels=["state"]
-        )
+        messages = GaugeMetricFamily("reelq_webhook_messages", "Stored webhook messages by state.", labels=["state"])
         for state in MessageState:
             messages.add_metric([state], self._gauges.webhooks.get(state, 0))
         yield messages
         yield GaugeMetricFamily(
             "reelq_webhook_oldest_seconds",
-            "Age of the oldest message that is neither delivered nor given up; 0 when there is none.",
+            "Age of the oldest pending message; 0 if there is none.",
             value=self._gauges.webhook_age_s or 0.0,
         )
 
 
 class Metrics:
-    """Reads at most every few seconds, however many ask."""
+    """Reads at most every few seconds, however many requests come."""
 
     def __init__(self, database: Database, grace_s: float) -> None:
         self._database = database
@@ -109,7 +109,7 @@ class Metrics:
         """The exposition.
 
         Raises:
-            DatabaseUnavailable: nothing can be said.
+            DatabaseUnavailable: the database does not answer.
         """
         with self._lock:
             if time.monotonic() - self._read_at > FRESH_S:

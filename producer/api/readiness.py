@@ -1,4 +1,4 @@
-"""Whether jobs can run now: asked often, so it must be cheap, and never wait for a server that is down."""
+"""Whether jobs can run now. It is asked often: it is cheap, and never waits for a server that is down."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from storage.settings import Settings
 
 CHECK_TIMEOUT_S = 3.0
 FRESH_S = 15.0
-"""A part of the system that was not seen for this long, by the database's clock, does not count as running."""
+"""A part that was not seen for this long, by the database's clock, counts as not running."""
 MOVERS = ("scheduler", "submit", "poll", "transfer", "notify")
 
 Missing = dict[str, str]
@@ -39,25 +39,25 @@ class Readiness:
         self._checks: Mapping[str, _Check] = {
             "database": _Check("database", lambda: asyncio.to_thread(self._check_database)),
             "broker": _Check("broker", self._check_broker),
-            # Asking the bucket takes a request; what was there a moment ago is still there.
+            # A check of the bucket is a request to the store; its result holds for a while.
             "bucket": _Check("bucket", lambda: asyncio.to_thread(self._check_bucket), good_for_s=10.0),
         }
 
     async def missing(self) -> Missing:
-        """What is missing before jobs can run, by part; empty when they can. Answers within a few seconds."""
+        """Every part that does not work, and why; empty if jobs can run. Answers within a few seconds."""
         found = await asyncio.gather(*(check.missing() for check in self._checks.values()))
         return {part: text for one in found for part, text in one.items()}
 
     def _check_database(self) -> Missing:
         try:
             with self._database.begin() as conn:
-                revision = current_revision(conn)
-                if revision != newest_revision():
-                    return {"database": f"its schema is {revision or 'empty'}, not {newest_revision()}"}
+                found, newest = current_revision(conn), newest_revision()
+                if found != newest:
+                    return {"database": f"the schema is {found or 'empty'}, not {newest}; run `reelq db upgrade`"}
                 fresh = fresh_components(conn, FRESH_S)
         except DatabaseUnavailable as exc:
             return {"database": str(exc)}
-        return {name: f"was not seen in the last {FRESH_S:g} s" for name in MOVERS if name not in fresh}
+        return {name: f"not seen in the last {FRESH_S:g} s" for name in MOVERS if name not in fresh}
 
     async def _check_broker(self) -> Missing:
         try:
@@ -82,7 +82,7 @@ class Readiness:
 
 
 class _Check:
-    """One check. It runs once however many ask, and goes on by itself when they have stopped waiting."""
+    """One check. It runs once for all requests, and continues when they stop waiting."""
 
     def __init__(self, part: str, run: Callable[[], Awaitable[Missing]], *, good_for_s: float = 0.0) -> None:
         self._part = part

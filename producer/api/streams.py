@@ -1,4 +1,4 @@
-"""Events as JSON and as server-sent events: of one job, and of all."""
+"""Events as JSON and as server-sent events: of one job, and of all jobs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from producer.api import documents as docs
+from producer.api.openapi import EventStream, also, event_stream, problems
+from producer.api.resources.jobs import JobTimeline
 from producer.client import as_job_id
+from producer.http.answers import answer
 from producer.http.auth import principal_of
 from producer.http.events import EventLog, rung
 from producer.http.problems import ApiProblem
-from producer.http.resources import answer
 from producer.http.service import Service
 from producer.operator_actions import job_actions
 from storage.database import Connection, DatabaseUnavailable
@@ -31,7 +32,7 @@ _PAGE = 500
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 Event = dict[str, Any]
-LastEventId = Annotated[int | None, Header(ge=0, le=2**63 - 1, description="Go on after this event.")]
+LastEventId = Annotated[int | None, Header(ge=0, le=2**63 - 1, description="Continue after the event of this id.")]
 After = Annotated[
     int | None, Query(ge=0, le=2**63 - 1, description="The same, for clients that cannot set the header.")
 ]
@@ -41,12 +42,18 @@ def event_routes(service: Service) -> APIRouter:
     """`/v1/jobs/{id}/events` and `/v1/events`."""
     router = APIRouter(tags=["events"])
 
-    @router.get("/v1/jobs/{job_id}/events", **docs.JOB_EVENTS)
+    @router.get(
+        "/v1/jobs/{job_id}/events",
+        response_model=JobTimeline,
+        responses=also(200, "The job's events so far; as a stream, also those to come.", content=event_stream())
+        | also(204, "As a stream: the job is terminal and you have every event.")
+        | problems(404, 422, 503),
+    )
     async def job_events(
         request: Request, job_id: str, last_event_id: LastEventId = None, after: After = None
     ) -> Response:
-        """A job's timeline: as JSON what there is, with `Accept: text/event-stream` also what comes, until the job is
-        terminal. Then 204 tells an EventSource to stop."""
+        """Return the events of one job. With `Accept: text/event-stream`, stream them until the job is terminal; after
+        that, 204 stops an EventSource."""
         wanted = as_job_id(job_id)
         start = last_event_id if last_event_id is not None else after or 0
         tenant = principal_of(request).tenant
@@ -59,10 +66,14 @@ def event_routes(service: Service) -> APIRouter:
         service.hub.require_room()
         return _stream(_job_stream(service, wanted, start))
 
-    @router.get("/v1/events", **docs.EVENTS)
+    @router.get(
+        "/v1/events",
+        response_class=EventStream,
+        responses=also(200, "Events, without end.", content=event_stream()) | problems(422, 503),
+    )
     async def all_events(request: Request, last_event_id: LastEventId = None, after: After = None) -> Response:
-        """The events of all jobs as they happen, as server-sent events; with `Last-Event-ID` those missed meanwhile
-        come first, and none is left out."""
+        """Stream the events of all jobs as they happen, as server-sent events. With `Last-Event-ID`, start with those
+        that you missed; none is left out."""
         start = last_event_id if last_event_id is not None else after
         if start is None:
             start = await service.read(history.last_event)
@@ -81,7 +92,7 @@ def _wants_stream(request: Request) -> bool:
 
 
 def _stream(frames: AsyncIterator[bytes]) -> Response:
-    return StreamingResponse(frames, media_type="text/event-stream", headers=_HEADERS)
+    return EventStream(frames, headers=_HEADERS)
 
 
 async def _job_stream(service: Service, job_id: UUID, after: int) -> AsyncIterator[bytes]:
@@ -105,10 +116,10 @@ async def _job_stream(service: Service, job_id: UUID, after: int) -> AsyncIterat
 async def _whole_stream(service: Service, tenant: str, after: int) -> AsyncIterator[bytes]:
     yield _opening()
     beat = _Heartbeat()
-    place = EventLog(after)
+    position = EventLog(after)
     with service.hub.watch() as bell:
         while True:
-            events = await _read(service, place.read)
+            events = await _read(service, position.read)
             if events:
                 own = [event for event in events if event.pop("tenant") == tenant]
                 if own:
@@ -117,14 +128,14 @@ async def _whole_stream(service: Service, tenant: str, after: int) -> AsyncItera
                 elif beat.is_due():
                     yield beat.frame()
                 continue
-            # The hub may have got past a gap that this place still waits at: so no longer than a second.
-            await rung(bell, min(beat.left_s(), _LOOK_AGAIN_S if place.waiting else HEARTBEAT_S))
+            # The hub may already be past a gap at which this stream still waits: so no longer than a second.
+            await rung(bell, min(beat.left_s(), _LOOK_AGAIN_S if position.waiting else HEARTBEAT_S))
             if beat.is_due():
                 yield beat.frame()
 
 
 async def _read(service: Service, question: Any) -> Sequence[Event]:
-    """Events, or none while the database does not answer: the stream outlives an outage."""
+    """Events, or none while the database does not answer: the stream survives an outage."""
     try:
         found: Sequence[Event] = await service.read(question)
     except (DatabaseUnavailable, ApiProblem):
@@ -134,7 +145,7 @@ async def _read(service: Service, question: Any) -> Sequence[Event]:
 
 
 def _opening() -> bytes:
-    """How long to wait before connecting again; it also gets the headers past proxies that wait for a body."""
+    """How long a client waits before it connects again. It also makes proxies that wait for a body send the headers."""
     return b"retry: %d\n\n" % _RECONNECT_MS
 
 
@@ -143,7 +154,7 @@ def _frames(events: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 class _Heartbeat:
-    """Says when a stream was silent for so long that a comment is due."""
+    """Tells when a silent stream needs a comment."""
 
     def __init__(self) -> None:
         self.sent()

@@ -1,4 +1,4 @@
-"""`/v1/webhooks`: endpoints and their secrets, messages, replays and tests. Changing anything needs the scope admin."""
+"""`/v1/webhooks`: endpoints and their secrets, messages, replays and tests. Changes need the scope admin."""
 
 from __future__ import annotations
 
@@ -6,27 +6,35 @@ import asyncio
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api import webhook_documents as docs
-from producer.api.jobs import Instant
+from producer.api.openapi import also, json_body, problems
+from producer.api.parameters import Instant
+from producer.api.request_bodies import EndpointChange, NewEndpoint, ReplayBody, SecretRotation, WebhookTest
+from producer.api.resources.webhooks import (
+    EndpointList,
+    EndpointResource,
+    EndpointWithSecret,
+    MessagePage,
+    MessageResource,
+    ReplayedMessages,
+    WebhookSecrets,
+)
+from producer.http import bodies
+from producer.http.answers import answer
 from producer.http.auth import principal_of, require_scope
-from producer.http.bodies import json_object
 from producer.http.problems import ApiProblem
-from producer.http.resources import answer
 from producer.http.service import Service
 from producer.operator_actions import webhooks
 from producer.operator_actions.webhooks import endpoint_document, message_document
 from storage.database import Connection
 from storage.tenants.keys import Scope
-from storage.webhooks.endpoints import list_endpoints
+from storage.webhooks.endpoints import Endpoint, list_endpoints
 from storage.webhooks.messages import MessageFilter, MessageState, MessageView, list_messages
-
-T = TypeVar("T")
 
 TEST_S = 30.0
 _POLL_S = 0.25
@@ -38,88 +46,127 @@ def webhook_routes(service: Service) -> APIRouter:
     """The routes of webhooks."""
     router = APIRouter(tags=["webhooks"])
     _endpoint_routes(router, service)
+    _secret_routes(router, service)
     _message_routes(router, service)
+    _sending_routes(router, service)
     return router
 
 
 def _endpoint_routes(router: APIRouter, service: Service) -> None:
-    @router.get("/v1/webhooks/endpoints", **docs.ENDPOINTS)
+    @router.get(
+        "/v1/webhooks/endpoints",
+        response_model=EndpointList,
+        response_description="Every endpoint.",
+        responses=problems(503),
+    )
     async def endpoints(request: Request) -> Response:
-        """Every endpoint, the oldest first; without their secrets."""
+        """List every endpoint, oldest first, without their secrets."""
         tenant = principal_of(request).tenant
         found = await service.read(lambda conn: list_endpoints(conn, tenant))
-        return answer({"data": [endpoint_document(item) for item in found]})
+        return answer(EndpointList(data=[_endpoint(item) for item in found]))
 
-    @router.post("/v1/webhooks/endpoints", status_code=201, **docs.ADD_ENDPOINT)
+    @router.post(
+        "/v1/webhooks/endpoints",
+        status_code=201,
+        response_model=EndpointWithSecret,
+        response_description="The endpoint receives events from now on.",
+        responses=problems(413, 415, 422, 503),
+        openapi_extra=json_body(NewEndpoint),
+    )
     async def add(request: Request) -> Response:
-        """Tell a URL of what happens from now on. The answer has the secret that it verifies with, this once."""
+        """Add an endpoint. Its secret, which verifies the messages, is in this answer only."""
         tenant = require_scope(request, Scope.ADMIN).tenant
-        options = await json_object(request, known=("url", "events"))
-        url, events = _text(options, "url"), _texts(options, "events") or []
+        body = await bodies.json_body(request, NewEndpoint)
         made, secret = await service.read(
-            lambda conn: webhooks.add_endpoint(conn, service.settings, tenant, url, events)
+            lambda conn: webhooks.add_endpoint(conn, service.settings, tenant, body.url, body.events or [])
         )
-        path = f"/v1/webhooks/endpoints/{made.id}"
-        return answer(endpoint_document(made) | {"secret": secret}, 201, {"Location": path})
+        return answer(_with_secret(made, secret), 201, {"Location": f"/v1/webhooks/endpoints/{made.id}"})
 
-    @router.get("/v1/webhooks/endpoints/{endpoint_id}", **docs.ENDPOINT)
+    @router.get(
+        "/v1/webhooks/endpoints/{endpoint_id}",
+        response_model=EndpointResource,
+        response_description="The endpoint.",
+        responses=problems(404, 422, 503),
+    )
     async def get(request: Request, endpoint_id: UUID) -> Response:
-        """One endpoint; without its secret."""
+        """Return one endpoint, without its secret."""
         tenant = principal_of(request).tenant
-        return answer(
-            endpoint_document(await service.read(lambda conn: webhooks.get_endpoint(conn, tenant, endpoint_id)))
-        )
+        return answer(_endpoint(await service.read(lambda conn: webhooks.get_endpoint(conn, tenant, endpoint_id))))
 
-    @router.patch("/v1/webhooks/endpoints/{endpoint_id}", **docs.CHANGE_ENDPOINT)
+    @router.patch(
+        "/v1/webhooks/endpoints/{endpoint_id}",
+        response_model=EndpointResource,
+        response_description="The endpoint.",
+        responses=problems(404, 413, 415, 422, 503),
+        openapi_extra=json_body(EndpointChange),
+    )
     async def change(request: Request, endpoint_id: UUID) -> Response:
-        """Change its events, disable it, or enable it again. What waits for one that is disabled is given up."""
+        """Change the events of an endpoint, disable it, or enable it again. Pending messages to a disabled endpoint are
+        dropped."""
         tenant = require_scope(request, Scope.ADMIN).tenant
-        options = await json_object(request, known=("events", "disabled"))
-        events, disabled = _texts(options, "events"), options.get("disabled")
-        if disabled is not None and not isinstance(disabled, bool):
-            raise _invalid("disabled", "must be true or false")
+        body = await bodies.json_body(request, EndpointChange)
         found = await service.read(
-            lambda conn: webhooks.change_endpoint(conn, tenant, endpoint_id, events=events, disabled=disabled)
+            lambda conn: webhooks.change_endpoint(conn, tenant, endpoint_id, events=body.events, disabled=body.disabled)
         )
-        return answer(endpoint_document(found))
+        return answer(_endpoint(found))
 
-    @router.delete("/v1/webhooks/endpoints/{endpoint_id}", status_code=204, **docs.REMOVE_ENDPOINT)
+    @router.delete(
+        "/v1/webhooks/endpoints/{endpoint_id}",
+        status_code=204,
+        response_description="The endpoint is removed.",
+        responses=problems(404, 422, 503),
+    )
     async def remove(request: Request, endpoint_id: UUID) -> Response:
-        """Remove it. What waits for it is given up."""
+        """Remove an endpoint. Its pending messages are dropped."""
         tenant = require_scope(request, Scope.ADMIN).tenant
         await service.read(lambda conn: webhooks.remove_endpoint(conn, tenant, endpoint_id))
         return Response(status_code=204)
 
-    @router.post("/v1/webhooks/endpoints/{endpoint_id}/rotate", **docs.ROTATE)
-    async def rotate(request: Request, endpoint_id: UUID) -> Response:
-        """A new secret, shown this once; messages carry a signature of the former one too for `overlap_seconds`."""
-        tenant = require_scope(request, Scope.ADMIN).tenant
-        options = await json_object(request, known=("overlap_seconds",), empty=True)
-        overlap_s = _number(options, "overlap_seconds", webhooks.OVERLAP_S)
-        found, secret = await service.read(lambda conn: webhooks.rotate_secret(conn, tenant, endpoint_id, overlap_s))
-        return answer(endpoint_document(found) | {"secret": secret})
 
-    @router.get("/v1/webhooks/secret", **docs.SECRET)
-    async def secret(request: Request) -> Response:
-        """What deliveries to the `webhook_url` of jobs are verified with: two while it is being replaced, the new one
-        first. Endpoints have secrets of their own."""
+def _secret_routes(router: APIRouter, service: Service) -> None:
+    @router.post(
+        "/v1/webhooks/endpoints/{endpoint_id}/rotate",
+        response_model=EndpointWithSecret,
+        response_description="The endpoint with its new secret.",
+        responses=problems(404, 413, 415, 422, 503),
+        openapi_extra=json_body(SecretRotation, required=False),
+    )
+    async def rotate(request: Request, endpoint_id: UUID) -> Response:
+        """Replace the secret of an endpoint. The new one is in this answer only; for `overlap_seconds` messages are
+        signed with the previous one too."""
         tenant = require_scope(request, Scope.ADMIN).tenant
-        return answer({"secrets": service.settings.webhook_secrets(tenant)}, 200, {"Cache-Control": "no-store"})
+        overlap_s = (await bodies.json_body(request, SecretRotation, empty=True)).overlap_seconds
+        found, secret = await service.read(lambda conn: webhooks.rotate_secret(conn, tenant, endpoint_id, overlap_s))
+        return answer(_with_secret(found, secret))
+
+    @router.get(
+        "/v1/webhooks/secret", response_model=WebhookSecrets, response_description="The secrets, the new one first."
+    )
+    async def secret(request: Request) -> Response:
+        """Return the secrets that verify deliveries to the `webhook_url` of jobs. Endpoints have their own."""
+        tenant = require_scope(request, Scope.ADMIN).tenant
+        found = WebhookSecrets(secrets=service.settings.webhook_secrets(tenant))
+        return answer(found, headers={"Cache-Control": "no-store"})
 
 
 def _message_routes(router: APIRouter, service: Service) -> None:
-    @router.get("/v1/webhooks/messages", **docs.MESSAGES)
+    @router.get(
+        "/v1/webhooks/messages",
+        response_model=MessagePage,
+        response_description="One page of messages.",
+        responses=problems(422, 503),
+    )
     async def messages(
         request: Request,
-        state: Annotated[list[MessageState] | None, Query(description="One or several.")] = None,
-        endpoint_id: UUID | None = None,
-        job_id: UUID | None = None,
-        type: Annotated[str | None, Query(max_length=64)] = None,
-        since: Annotated[Instant | None, Query(description="Of what happened then or later.")] = None,
-        limit: Annotated[int, Query(ge=1, le=200, description="Messages a page.")] = 50,
-        cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.", max_length=64)] = None,
+        state: Annotated[list[MessageState] | None, Query(description="Any of these states.")] = None,
+        endpoint_id: Annotated[UUID | None, Query(description="To this endpoint.")] = None,
+        job_id: Annotated[UUID | None, Query(description="About this job.")] = None,
+        type: Annotated[str | None, Query(description="The event, such as job.succeeded.", max_length=64)] = None,
+        since: Annotated[Instant | None, Query(description="Created then or later.")] = None,
+        limit: Annotated[int, Query(ge=1, le=200, description="Messages per page.")] = 50,
+        cursor: Annotated[str | None, Query(description="`next_cursor` of the previous page.", max_length=64)] = None,
     ) -> Response:
-        """Messages, the newest first, and how far each is."""
+        """List messages, newest first, and how far their delivery is."""
         tenant, before = principal_of(request).tenant, _before(cursor)
         wanted = MessageFilter(
             tenant, states=state or None, endpoint_id=endpoint_id, job_id=job_id, type=type, since=since
@@ -127,54 +174,89 @@ def _message_routes(router: APIRouter, service: Service) -> None:
         found = await service.read(lambda conn: list_messages(conn, wanted, before=before, limit=limit + 1))
         page = found[:limit]
         following = _cursor(page[-1]) if len(found) > limit else None
-        return answer({"data": [message_document(item) for item in page], "next_cursor": following})
+        return answer(MessagePage(data=[_message(item) for item in page], next_cursor=following))
 
-    @router.get("/v1/webhooks/messages/{message_id}", **docs.MESSAGE)
+    @router.get(
+        "/v1/webhooks/messages/{message_id}",
+        response_model=MessageResource,
+        response_description="The message.",
+        responses=problems(404, 503),
+    )
     async def message(request: Request, message_id: str) -> Response:
-        """One message."""
+        """Return one message."""
         tenant = principal_of(request).tenant
-        return answer(message_document(await service.read(lambda conn: webhooks.get_message(conn, tenant, message_id))))
+        return answer(_message(await service.read(lambda conn: webhooks.get_message(conn, tenant, message_id))))
 
-    @router.post("/v1/webhooks/messages/{message_id}/replay", status_code=202, **docs.REPLAY_ONE)
+
+def _sending_routes(router: APIRouter, service: Service) -> None:
+    @router.post(
+        "/v1/webhooks/messages/{message_id}/replay",
+        status_code=202,
+        response_model=MessageResource,
+        response_description="The message will be sent again.",
+        responses=problems(404, 409, 503),
+    )
     async def replay_one(request: Request, message_id: str) -> Response:
-        """Send a message again, under its id."""
+        """Send a message again, with the same `webhook-id`."""
         tenant = require_scope(request, Scope.ADMIN).tenant
         found = await service.read(lambda conn: webhooks.replay_one(conn, tenant, message_id))
-        return answer(message_document(found), 202)
+        return answer(_message(found), 202)
 
-    @router.post("/v1/webhooks/replay", status_code=202, **docs.REPLAY_MANY)
+    @router.post(
+        "/v1/webhooks/replay",
+        status_code=202,
+        response_model=ReplayedMessages,
+        response_description="The messages will be sent again.",
+        responses=problems(413, 415, 422, 503),
+        openapi_extra=json_body(ReplayBody),
+    )
     async def replay_many(request: Request) -> Response:
-        """Send messages again, each under its id: those that were given up (`dead`), or all that were sent of what
-        happened `since` then."""
+        """Send messages again, each with its own `webhook-id`: those whose delivery was given up (`dead`), or all since
+        an instant."""
         tenant = require_scope(request, Scope.ADMIN).tenant
-        options = await json_object(request, known=("dead", "since", "endpoint_id"))
-        dead = options.get("dead", False)
-        if not isinstance(dead, bool):
-            raise _invalid("dead", "must be true or false")
-        since, endpoint_id = _instant(options, "since"), _uuid(options, "endpoint_id")
+        body = await bodies.json_body(request, ReplayBody)
         number = await service.read(
-            lambda conn: webhooks.replay_many(conn, tenant, dead=dead, since=since, endpoint_id=endpoint_id)
+            lambda conn: webhooks.replay_many(
+                conn, tenant, dead=body.dead, since=body.since, endpoint_id=body.endpoint_id
+            )
         )
-        return answer({"replayed": number}, 202)
+        return answer(ReplayedMessages(replayed=number), 202)
 
-    @router.post("/v1/webhooks/test", **docs.TEST)
+    @router.post(
+        "/v1/webhooks/test",
+        response_model=MessageResource,
+        response_description="The message was sent once; its state says with what result.",
+        responses=also(202, "Not sent within 30 s; look at the message later.", model=MessageResource)
+        | problems(404, 413, 415, 422, 503),
+        openapi_extra=json_body(WebhookTest),
+    )
     async def test(request: Request) -> Response:
-        """Have a worker send a test event now, once; answers when the receiver has, or with 202 after half a minute."""
+        """Send a test event to a URL or an endpoint, once, and wait for the result."""
         tenant = require_scope(request, Scope.ADMIN).tenant
-        options = await json_object(request, known=("url", "endpoint_id"))
-        url = None if options.get("url") is None else _text(options, "url")
-        endpoint_id = _uuid(options, "endpoint_id")
+        body = await bodies.json_body(request, WebhookTest)
 
         def send(conn: Connection) -> str:
-            return webhooks.send_test(conn, service.settings, tenant, endpoint_id=endpoint_id, url=url)
+            return webhooks.send_test(conn, service.settings, tenant, endpoint_id=body.endpoint_id, url=body.url)
 
         sent = await service.read(send)
-        found = await _when(lambda: service.read(lambda conn: webhooks.get_message(conn, tenant, sent)))
-        return answer(message_document(found), 202 if found.due_at is not None else 200)
+        found = await _when_sent(lambda: service.read(lambda conn: webhooks.get_message(conn, tenant, sent)))
+        return answer(_message(found), 202 if found.due_at is not None else 200)
 
 
-async def _when(ask: Callable[[], Any]) -> MessageView:
-    """The message as soon as it was sent, or as it is when nobody has sent it in time."""
+def _endpoint(endpoint: Endpoint) -> EndpointResource:
+    return EndpointResource(**endpoint_document(endpoint))
+
+
+def _with_secret(endpoint: Endpoint, secret: str) -> EndpointWithSecret:
+    return EndpointWithSecret(**endpoint_document(endpoint), secret=secret)
+
+
+def _message(message: MessageView) -> MessageResource:
+    return MessageResource(**message_document(message))
+
+
+async def _when_sent(ask: Callable[[], Any]) -> MessageView:
+    """The message once it was sent, or as it is when it was not sent in time."""
     give_up = asyncio.get_running_loop().time() + TEST_S
     while True:
         found: MessageView = await ask()
@@ -196,57 +278,4 @@ def _before(cursor: str | None) -> tuple[datetime, UUID] | None:
             return _EPOCH + timedelta(microseconds=int(found[1], 16)), UUID(found[2])
     except OverflowError:
         pass
-    raise ApiProblem(422, "invalid_parameter", "cursor: is not one that a page gave as next_cursor", param="cursor")
-
-
-# --- bodies ----------------------------------------------------------------------------------------------------------
-
-
-def _invalid(name: str, why: str) -> ApiProblem:
-    return ApiProblem(422, "invalid_request", f"{name}: {why}", param=name)
-
-
-def _text(options: dict[str, Any], name: str) -> str:
-    value = options.get(name)
-    if not isinstance(value, str):
-        raise _invalid(name, "must be given, as text")
-    return value
-
-
-def _texts(options: dict[str, Any], name: str) -> list[str] | None:
-    value = options.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise _invalid(name, "must be a list of texts")
-    return value
-
-
-def _number(options: dict[str, Any], name: str, default: float) -> float:
-    value = options.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _invalid(name, "must be a number")
-    return float(value)
-
-
-def _uuid(options: dict[str, Any], name: str) -> UUID | None:
-    value = options.get(name)
-    if value is None:
-        return None
-    try:
-        return UUID(_text(options, name))
-    except ValueError:
-        raise _invalid(name, "is not an id") from None
-
-
-def _instant(options: dict[str, Any], name: str) -> datetime | None:
-    value = options.get(name)
-    if value is None:
-        return None
-    try:
-        found = datetime.fromisoformat(_text(options, name))
-    except ValueError:
-        found = None
-    if found is None or found.utcoffset() is None:
-        raise _invalid(name, "must be an ISO 8601 instant with its offset (2030-01-31T18:00:00Z)")
-    return found
+    raise ApiProblem(422, "invalid_parameter", "cursor: must be the next_cursor of a page", param="cursor")

@@ -1,44 +1,158 @@
-"""Every command by its name, and where it is. What is not asked for is not imported: it would cost every call."""
+"""Every command by its name, and the module that has it.
+
+Only the command that a command line names is imported: all of them together take five times as long to import as one.
+This is the place for it. A command's own module imports at its top what it needs, like any other module.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-"""For commands that have options of their own."""
 
-_GROUP = "app"
-COMMANDS: dict[str, tuple[str, str]] = {
-    "up": ("up", "up"),
-    "demo": ("rehearsal", "demo"),
-    "submit": ("submit", "submit"),
-    "explain": ("explain", "explain"),
-    "jobs": ("jobs", _GROUP),
-    "campaign": ("campaign", _GROUP),
-    "assets": ("assets", _GROUP),
-    "accounts": ("accounts", _GROUP),
-    "keys": ("keys", _GROUP),
-    "tenants": ("tenants", _GROUP),
-    "webhooks": ("webhooks", _GROUP),
-    "db": ("database", _GROUP),
-    "doctor": ("doctor", "doctor"),
-    "simulator": ("rehearsal", "simulator"),
-    "bench": ("rehearsal", "bench"),
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: its module in `producer.cli`, its function there, and its line in help, which is how the function's
+    own help begins. `passes_on`: its options belong to a program that it runs."""
+
+    module: str
+    function: str
+    summary: str
+    passes_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands that belong together, and their line in help."""
+
+    summary: str
+    commands: Mapping[str, Command]
+
+
+JOBS = Group(
+    "List, show, cancel, retry and resolve jobs.",
+    {
+        "list": Command("jobs.list", "list_jobs", "List jobs, newest first."),
+        "show": Command("jobs.show", "show", "Show one job."),
+        "cancel": Command("jobs.decisions", "cancel", "Cancel jobs."),
+        "retry": Command("jobs.decisions", "retry", "Enqueue failed or cancelled jobs again."),
+        "resolve": Command("jobs.resolve", "resolve", "Decide about unconfirmed jobs, after a look at the gateway."),
+    },
+)
+CAMPAIGN = Group(
+    "Run and manage campaigns: many jobs from one file.",
+    {
+        "run": Command("campaigns.run", "run", "Enqueue every row of a file, all or none."),
+        "status": Command("campaigns.status", "status", "Show a campaign's progress, costs and latest failures."),
+        "set": Command("campaigns.controls", "change", "Set a campaign's budget and its share of the slots."),
+        "pause": Command("campaigns.controls", "pause", "Stop submitting jobs of a campaign."),
+        "resume": Command("campaigns.controls", "resume", "Continue a paused campaign."),
+        "cancel": Command("campaigns.controls", "cancel", "Cancel every job of a campaign that is free to cancel."),
+        "export": Command("campaigns.export", "export", "Write a campaign's jobs as JSONL, with links to the videos."),
+    },
+)
+ASSETS = Group(
+    "Upload and list assets: files that a gateway keeps.",
+    {
+        "upload": Command("gateways.asset_upload", "upload", "Upload files as assets of an account."),
+        "list": Command("gateways.asset_list", "list_assets", "List assets."),
+    },
+)
+ACCOUNTS = Group(
+    "List gateway accounts and resume suspended ones.",
+    {
+        "list": Command("gateways.accounts", "list_accounts", "List accounts in the order they are tried."),
+        "resume": Command("gateways.accounts", "resume", "Use a suspended account again."),
+    },
+)
+KEYS = Group(
+    "Create, list and revoke API keys.",
+    {
+        "create": Command("tenants.keys", "create", "Create a key and print it."),
+        "list": Command("tenants.keys", "list_keys", "List keys, oldest first."),
+        "revoke": Command("tenants.keys", "revoke", "Revoke a key for good."),
+    },
+)
+TENANTS = Group(
+    "List tenants and set their shares, limits and budgets.",
+    {
+        "list": Command("tenants.tenants", "list_tenants", "List tenants."),
+        "set": Command("tenants.tenants", "set_tenant", "Set a tenant's share of the slots, its limit and its budget."),
+    },
+)
+WEBHOOKS = Group(
+    "Manage endpoints, inspect and replay deliveries.",
+    {
+        "add": Command("webhooks.endpoints", "add", "Add an endpoint: a URL that receives events."),
+        "remove": Command("webhooks.endpoints", "remove", "Remove an endpoint."),
+        "rotate": Command("webhooks.endpoints", "rotate", "Replace an endpoint's secret and print the new one."),
+        "enable": Command("webhooks.endpoints", "enable", "Enable an endpoint again."),
+        "disable": Command("webhooks.endpoints", "disable", "Disable an endpoint."),
+        "list": Command("webhooks.list", "list_webhooks", "List endpoints and messages, newest message first."),
+        "replay": Command("webhooks.replay", "replay", "Send messages again."),
+        "test": Command("webhooks.send_test", "send_test", "Send a test event once and print the answer."),
+        "secret": Command(
+            "webhooks.secret", "secret", "Print the secrets that verify deliveries to the webhook_url of jobs."
+        ),
+    },
+)
+COMMANDS: Mapping[str, Command | Group] = {
+    "up": Command("setup.up", "up", "Run the whole system on this machine."),
+    "demo": Command("setup.rehearsal", "demo", "Run a campaign of 12 jobs through the whole system."),
+    "submit": Command("jobs.submit", "submit", "Enqueue one job and print its id."),
+    "explain": Command("jobs.explain", "explain", "Show what each account would be sent for a job, and at what cost."),
+    "jobs": JOBS,
+    "campaign": CAMPAIGN,
+    "assets": ASSETS,
+    "accounts": ACCOUNTS,
+    "keys": KEYS,
+    "tenants": TENANTS,
+    "webhooks": WEBHOOKS,
+    "db": Group(
+        "Upgrade the database.", {"upgrade": Command("setup.database", "upgrade", "Upgrade the database schema.")}
+    ),
+    "doctor": Command("setup.doctor", "doctor", "Check the configuration and every part of the system."),
+    "simulator": Command("setup.rehearsal", "simulator", "Run a simulated gateway.", passes_on=True),
+    "bench": Command("setup.rehearsal", "bench", "Compare reelq with its alternatives.", passes_on=True),
 }
-"""The module in `producer.cli` and what in it; in the order in which help shows them."""
+"""In the order in which help shows them."""
 
 
-def add_commands(app: typer.Typer, first: str | None) -> None:
-    """Add the command that a command line begins with; all of them when it begins with something else, such as an
-    option, because help or a mistake may follow."""
-    for name in [first] if first in COMMANDS else COMMANDS:
-        module, attribute = COMMANDS[name]
-        found = getattr(import_module(f"producer.cli.{module}"), attribute)
-        if attribute == _GROUP:
-            app.add_typer(found, name=name)
-        elif name in ("simulator", "bench"):
-            app.command(name, context_settings=_PASSED_ON, add_help_option=False)(found)
-        else:
-            app.command(name)(found)
+class CommandGroup(TyperGroup):
+    """Commands by their summaries; one of them is imported when a command line names it."""
+
+    def __init__(self, entries: Mapping[str, Command | Group], **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._entries = entries
+        self.commands = {name: TyperCommand(name, help=entry.summary) for name, entry in entries.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that a command line names, whole."""
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, None if found is None or name is None else load(name, self._entries[name]), rest
+
+
+class AllCommands(CommandGroup):
+    """The commands of `reelq`."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(COMMANDS, **attributes)
+
+
+def load(name: str, entry: Command | Group) -> Any:
+    """Import a command, or make a group of commands."""
+    if isinstance(entry, Group):
+        return CommandGroup(entry.commands, name=name, help=entry.summary, no_args_is_help=True)
+    function = getattr(import_module(f"producer.cli.{entry.module}"), entry.function)
+    holder = typer.Typer(add_completion=False)
+    if entry.passes_on:
+        settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+        holder.command(name, context_settings=settings, add_help_option=False)(function)
+    else:
+        holder.command(name)(function)
+    return typer.main.get_command(holder)

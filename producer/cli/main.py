@@ -1,7 +1,4 @@
-"""`reelq`: the commands, and the way out of each of them.
-
-Modules of commands import what they need inside the functions: `reelq jobs list` must not wait for what only `up` uses.
-"""
+"""`reelq`: the entry point, and the way out of every command."""
 
 from __future__ import annotations
 
@@ -9,23 +6,33 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from producer.cli.commands import add_commands
-from producer.cli.options import DataDir
+from producer.cli.commands import AllCommands
+from producer.cli.shared import exit_codes
+from producer.cli.shared.data_dir import DataDir
+
+app = typer.Typer(
+    name="reelq",
+    help="A durable job queue for Seedance video generation.",
+    cls=AllCommands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
         typer.echo(f"reelq {version('reelq')}")
         raise typer.Exit
 
 
+@app.callback()
 def _root(
     ctx: typer.Context,
     data_dir: DataDir = None,
@@ -36,43 +43,30 @@ def _root(
     ctx.ensure_object(dict)["data_dir"] = data_dir
 
 
-def app_for(arguments: Sequence[str]) -> typer.Typer:
-    """The program, with those of its commands that this command line can need."""
-    app = typer.Typer(
-        name="reelq",
-        help="A durable job queue for Seedance video generation.",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    app.callback()(_root)
-    add_commands(app, arguments[0] if arguments else None)
-    return app
-
-
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code: 0 all well, 1 some jobs failed, 2 bad input or configuration."""
-    from producer.cli import failures
-
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a prompt in a C locale
     try:
-        code = app_for(arguments)(list(arguments), prog_name="reelq", standalone_mode=False)
+        code = app(list(arguments), prog_name="reelq", standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as exc:
         return _usage_error(exc)
     except typer.Abort:
         sys.stderr.write("stopped\n")
-        return failures.INTERRUPTED
+        return exit_codes.INTERRUPTED
     except KeyboardInterrupt:
-        return failures.INTERRUPTED
+        return exit_codes.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read us has gone; nothing may be written at exit either.
+        # The reader of our output is gone; nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return failures.SOME_FAILED
+        return exit_codes.SOME_FAILED
     except Exception as exc:  # noqa: BLE001 - the end of the program: every exception becomes a line here
-        message, code = failures.explain(exc, _data_dir(arguments))
+        # Imported here: it knows every exception; `reelq --version`, which needs none, would take twice as long.
+        from producer.cli.shared.failures import explain
+
+        message, code = explain(exc, _data_dir(arguments))
         sys.stderr.write(f"{message}\n")
         return code
     return code if isinstance(code, int) else 0

@@ -1,7 +1,7 @@
-"""Who is asking: a key is a principal, and every request has one by the time a route sees it.
+"""Who sends a request: a key belongs to a principal, and the guard finds it before a route sees the request.
 
-Routes read it with `principal_of`; what more than reading (GET) or enqueueing (all else) needs a scope, they ask for
-with `require_scope`. The guard sees to the rest.
+Routes read it with `principal_of`. GET needs the scope read and everything else the scope enqueue, which the guard
+checks; a route that needs more calls `require_scope`.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ SESSION_S = 30 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks, and what he may do. `key_id` is None for a program on this machine, which needs no key."""
+    """Who sends a request, and what they may do. `key_id` is None for a program on this machine, which needs no key."""
 
     tenant: str
     scopes: frozenset[str]
     key_id: str | None
     jobs_per_minute: int | None = None
-    """What the tenant may enqueue; None: as many as it likes."""
+    """How many jobs the tenant may enqueue; None: no limit."""
 
     @property
     def operator(self) -> bool:
-        """Whether he may see and decide about the whole installation: an admin of the default tenant."""
+        """Whether they may see and manage the whole installation: an admin of the default tenant."""
         return self.tenant == DEFAULT_TENANT and Scope.ADMIN in self.scopes
 
 
 LOCAL = Principal(DEFAULT_TENANT, ALL_SCOPES, None)
-"""A program on this machine that shows no key."""
+"""A program on this machine that sends no key."""
 
 
 def principal_of(connection: HTTPConnection) -> Principal:
-    """Who asks. Every request that came past the guard has one, except on the paths that are open to all."""
+    """Who sends the request. Every request has a principal, except on the paths that are open to all."""
     return cast(Principal, connection.state.principal)
 
 
 def require_scope(connection: HTTPConnection, scope: Scope) -> Principal:
-    """Who asks, if he may do this.
+    """Who sends the request, if they have the scope.
 
     Raises:
-        ApiProblem: his key does not have the scope.
+        ApiProblem: their key does not have it.
     """
     principal = principal_of(connection)
     if scope not in principal.scopes:
@@ -61,48 +61,50 @@ def require_scope(connection: HTTPConnection, scope: Scope) -> Principal:
 
 
 def require_operator(connection: HTTPConnection) -> Principal:
-    """Who asks, if he may see the whole installation.
+    """Who sends the request, if they may see the whole installation.
 
     Raises:
-        ApiProblem: his key is another tenant's, or no admin's.
+        ApiProblem: their key is another tenant's, or not an admin's.
     """
     principal = principal_of(connection)
     if not principal.operator:
-        detail = f"this concerns the whole installation; it needs a key of tenant {DEFAULT_TENANT} with the scope admin"
+        detail = f"this needs a key of tenant {DEFAULT_TENANT} with the scope admin"
         raise ApiProblem(403, "missing_scope", detail)
     return principal
 
 
 def missing_scope(scope: str) -> ApiProblem:
-    """The refusal of what a key may not do."""
+    """The error for a key without the scope."""
     detail = f"the key does not have the scope {scope}"
-    return ApiProblem(403, "missing_scope", detail, advice="Make a key that has it: `reelq keys create --scope …`.")
+    return ApiProblem(
+        403, "missing_scope", detail, advice=f"Create a key with it: `reelq keys create --scope {scope}`."
+    )
 
 
 def unauthorized(detail: str) -> ApiProblem:
-    """The refusal of who is not known."""
+    """The error for a request without a valid key."""
     return ApiProblem(
         401,
         "unauthorized",
         detail,
-        advice="Send a key as `Authorization: Bearer rq_…` or `X-API-Key`; `reelq keys create` makes one.",
+        advice="Send a key as `Authorization: Bearer rq_…` or `X-API-Key`; create one with `reelq keys create`.",
         headers={"WWW-Authenticate": 'Bearer realm="reelq"'},
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A key that a request shows; `is_cookie` when it came as one."""
+    """A key in a request; `is_cookie` if it came as a cookie."""
 
     key: str
     is_cookie: bool = False
 
 
 def shown_key(headers: Headers, cookies: dict[str, str], configured: str | None) -> Shown | None:
-    """The key of a request, None when it shows nothing that can be one of ours.
+    """The key of a request, None if nothing in it has the form of a key.
 
-    `configured` is the operator's own, which may have any form. What other programs send for lack of a key, such as a
-    placeholder of the openai package, is none.
+    `configured` is the operator's own key, which may have any form. The placeholders that other programs send, such as
+    the openai package's, are not keys.
     """
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     candidates = [Shown(bearer.strip())] if scheme.lower() == "bearer" else []
@@ -111,7 +113,7 @@ def shown_key(headers: Headers, cookies: dict[str, str], configured: str | None)
 
 
 def is_same(key: str, configured: str | None) -> bool:
-    """Whether this is the operator's own key, in a time that tells nothing."""
+    """Whether this is the operator's own key, compared in constant time."""
     return configured is not None and hmac.compare_digest(key.encode(), configured.encode())
 
 
@@ -119,7 +121,7 @@ def is_same(key: str, configured: str | None) -> bool:
 
 
 def start_session(response: Response, connection: HTTPConnection, key: str) -> None:
-    """Let a browser keep a key, where no script can read it and no other site can use it."""
+    """Store a key in a browser, where no script can read it and no other site can use it."""
     response.set_cookie(
         SESSION_COOKIE,
         key,
@@ -131,10 +133,10 @@ def start_session(response: Response, connection: HTTPConnection, key: str) -> N
 
 
 def end_session(response: Response) -> None:
-    """Let a browser forget it."""
+    """Remove the key from a browser."""
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
 
 
 def login_url(path: str) -> str:
-    """Where a person goes to show a key, and where he comes back to."""
+    """The page that asks for a key, and then leads back to `path`."""
     return f"/login?next={quote(path, safe='/')}"

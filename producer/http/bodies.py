@@ -1,23 +1,28 @@
-"""Reading what clients send, with bounds on its size and on the time it may take."""
+"""Reading request bodies, with limits on their size and on the time they may take."""
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, TypeVar
 
 from fastapi import Request
+from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
 from producer.campaigns.files import parse_object
 from producer.http.problems import ApiProblem
+from seedance.problems import InvalidInput
+from seedance.request import problems_of
+
+M = TypeVar("M", bound=BaseModel)
 
 MAX_JOB_BYTES = 2**20
 MAX_BATCH_BYTES = 64 * 2**20
 PAUSE_S = 30.0
-"""A client that sends nothing for this long is given up."""
+"""A body that pauses for this long is refused."""
 BODY_S = 60.0
 BATCH_S = 600.0
 _IN_MEMORY_BYTES = 2**20
@@ -41,7 +46,7 @@ async def chunks(request: Request, limit: int, whole_s: float) -> AsyncIterator[
     """A body, piece by piece.
 
     Raises:
-        ApiProblem: it is larger than the limit, or comes too slowly.
+        ApiProblem: it is larger than the limit, or arrives too slowly.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
@@ -55,9 +60,9 @@ async def chunks(request: Request, limit: int, whole_s: float) -> AsyncIterator[
             async with asyncio.timeout_at(min(loop.time() + PAUSE_S, give_up)):
                 chunk = await anext(stream, None)
         except ClientDisconnect:
-            raise ApiProblem(400, "body_incomplete", "the client went away before its body had arrived") from None
+            raise ApiProblem(400, "body_incomplete", "the connection was closed before the body was complete") from None
         except TimeoutError:
-            raise ApiProblem(408, "body_too_slow", "the body did not arrive in time", headers=CLOSE) from None
+            raise ApiProblem(408, "body_too_slow", "the body arrived too slowly", headers=CLOSE) from None
         if chunk is None:
             return
         total += len(chunk)
@@ -75,23 +80,21 @@ def _too_large(limit: int) -> ApiProblem:
         413,
         "body_too_large",
         f"the body is larger than {size}",
-        advice="Give large media as URLs; split many jobs into several requests.",
+        advice="Send large media as URLs; send many jobs in several requests.",
         headers=CLOSE,
     )
 
 
 def media_type(request: Request) -> str:
-    """The content type without its parameters, "" when there is none."""
+    """The content type without its parameters, "" if there is none."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def json_object(request: Request, *, known: Collection[str] | None = None, empty: bool = False) -> dict[str, Any]:
-    """The body as one JSON object, read as strictly as a line of a campaign file.
-
-    `known`: the only keys it may have. `empty`: no body counts as `{}`.
+async def json_object(request: Request, *, empty: bool = False) -> dict[str, Any]:
+    """The body as one JSON object, read as strictly as a line of a campaign file. `empty`: no body counts as `{}`.
 
     Raises:
-        ApiProblem: it is none, or too large.
+        ApiProblem: it is not a JSON object, or too large.
     """
     body = bytearray()
     async for chunk in chunks(request, MAX_JOB_BYTES, BODY_S):
@@ -104,33 +107,42 @@ async def json_object(request: Request, *, known: Collection[str] | None = None,
             415, "unsupported_media_type", f"the body must be application/json, not {kind}", advice="Set Content-Type."
         )
     try:
-        found = parse_object(bytes(body).decode("utf-8-sig"))
+        return parse_object(bytes(body).decode("utf-8-sig"))
     except UnicodeDecodeError as exc:
         raise _broken(f"is not UTF-8 text (byte {exc.start + 1})") from exc
     except ValueError as exc:
         raise _broken(str(exc)) from exc
-    if known is not None and (strange := sorted(set(found) - set(known))):
-        detail = f"{strange[0]} is not known here; there is {', '.join(known)}"
-        raise ApiProblem(422, "invalid_request", detail, param=strange[0])
-    return found
 
 
-def _broken(said: str) -> ApiProblem:
-    return ApiProblem(400, "invalid_json", f"the body {said}", advice="Send one JSON object in UTF-8.")
+async def json_body(request: Request, model: type[M], *, empty: bool = False) -> M:
+    """The body as a model. `empty`: as `json_object`.
+
+    Raises:
+        ApiProblem: as `json_object`.
+        InvalidInput: a member is unknown, missing, or not what the model says.
+    """
+    try:
+        return model.model_validate(await json_object(request, empty=empty))
+    except ValidationError as exc:
+        raise InvalidInput(problems_of(exc)) from exc
+
+
+def _broken(problem: str) -> ApiProblem:
+    return ApiProblem(400, "invalid_json", f"the body {problem}", advice="Send one JSON object in UTF-8.")
 
 
 def row_format(request: Request) -> RowFormat:
     """Whether a body of many jobs is JSONL or CSV, by its content type.
 
     Raises:
-        ApiProblem: it is something else.
+        ApiProblem: it is neither.
     """
     kind = media_type(request)
     if kind not in _FORMATS:
         raise ApiProblem(
             415,
             "unsupported_media_type",
-            f"the body must be application/x-ndjson (one JSON object a line) or text/csv, not {kind}",
+            f"the body must be application/x-ndjson (one JSON object per line) or text/csv, not {kind}",
             advice="Set Content-Type.",
         )
     return _FORMATS[kind]
@@ -138,10 +150,10 @@ def row_format(request: Request) -> RowFormat:
 
 @asynccontextmanager
 async def spooled(request: Request) -> AsyncIterator[BinaryIO]:
-    """A large body as a file, which is on disk as soon as it is more than a little.
+    """A large body as a file, on disk if it is larger than 1 MiB.
 
     Raises:
-        ApiProblem: it is too large or comes too slowly.
+        ApiProblem: it is too large or arrives too slowly.
     """
     with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as file:
         async for chunk in chunks(request, MAX_BATCH_BYTES, BATCH_S):

@@ -1,6 +1,6 @@
-"""Connections that are bounded: how long a request may take to begin, how many wait for one, and who does not read.
+"""Limits on connections: how long a request may take to arrive, how many may be idle, how long a client may not read.
 
-uvicorn itself waits for ever for the head of a request, and for a client that does not take its answer.
+uvicorn itself waits for ever for the head of a request, and for a client that does not read its answer.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 HEAD_S = 20.0
-"""How long a connection may be open without the whole head of a request, from its begin or from the last answer on."""
+"""How long the whole head of a request may take, from the start of the connection or from the last answer."""
 WRITE_S = 60.0
-"""How long a client may read nothing of an answer that waits for it."""
+"""How long a client may read nothing of its answer."""
 MAX_WAITING = 500
-"""Connections without a request. When there are more, the one that has waited longest is closed."""
+"""Connections without a request. If there are more, the one that is idle longest is closed."""
 MAX_HEAD_BYTES = 32 * 1024
 MAX_CONCURRENT = 2_000
-"""Connections, beyond which requests are answered 503."""
+"""Connections; beyond them requests are answered 503."""
 
 
 class BoundedConnection(H11Protocol):
-    """An HTTP connection with limits of time."""
+    """An HTTP connection with time limits."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -49,7 +49,7 @@ class BoundedConnection(H11Protocol):
             self._stop_waiting()
 
     def on_response_complete(self) -> None:
-        # What is left of a body that nobody read may still come; it does not count as a request.
+        # The rest of an unread body may still arrive; it does not count as a request.
         self._wait()
         super().on_response_complete()
 
@@ -91,5 +91,5 @@ _WAITING: WeakKeyDictionary[ServerState, dict[BoundedConnection, None]] = WeakKe
 
 
 def _waiting(server: ServerState) -> dict[BoundedConnection, None]:
-    """The connections of a server that have no request, the one that has waited longest first."""
+    """The connections of a server that have no request, the one that is idle longest first."""
     return _WAITING.setdefault(server, {})

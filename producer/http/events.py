@@ -1,7 +1,7 @@
-"""Following the log of events, and waking those who wait for one.
+"""Following the log of events, and waking the requests that wait for one.
 
-Events get their numbers in the order of writing, but become visible in the order of committing. Whoever reads on from
-the highest number he has seen would miss one that was committed late; `EventLog` does not.
+Events get their numbers when they are written, and become visible when they are committed. A reader that continues from
+the highest number it has seen would miss an event that was committed late; `EventLog` does not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PAGE = 500
 
 
 class EventLog:
-    """A place in the log of all events; `after` is the number of the last one that was given out."""
+    """A position in the log of all events; `after` is the number of the last event that was returned."""
 
     def __init__(self, after: int) -> None:
         self.after = after
@@ -39,10 +39,10 @@ class EventLog:
         return self._gap_until is not None
 
     def read(self, conn: Connection, limit: int = _PAGE) -> list[dict[str, Any]]:
-        """The next events, in order and without a hole.
+        """The next events, in order and without a gap.
 
-        A number that is missing belongs to a transaction that is still running, or to one that was rolled back. It is
-        given up once every transaction that was running when it was first missed has ended.
+        A missing number belongs to a transaction that is still running, or to one that was rolled back. It is skipped
+        once every transaction that was running when it was first missed has ended.
         """
         events, oldest_running = history.events_after(conn, self.after, limit)
         found = []
@@ -59,7 +59,7 @@ class EventLog:
 
 
 class EventHub:
-    """Looks for new events while somebody waits for one, once for all of them, and rings their bells."""
+    """Reads new events while requests wait for them, once for all of them, and rings their bells."""
 
     def __init__(self, ask: Callable[[Callable[[Connection], Any]], Awaitable[Any]]) -> None:
         self._ask = ask
@@ -69,7 +69,7 @@ class EventHub:
 
     @contextmanager
     def watch(self, job_id: UUID | None = None) -> Iterator[asyncio.Event]:
-        """A bell that rings when something happened to the job (None: to any). It may also ring for nothing.
+        """A bell that rings when the job (None: any job) has a new event. It may also ring without one.
 
         Raises:
             ApiProblem: too many are waiting already.
@@ -89,28 +89,28 @@ class EventHub:
                 del self._bells[job_id]
 
     def require_room(self) -> None:
-        """Pass when one more may wait.
+        """Check that one more may wait.
 
         Raises:
             ApiProblem: too many are waiting already.
         """
         if self._count >= MAX_WATCHERS:
-            raise busy("too many are waiting for events", 10.0)
+            raise busy("too many clients are waiting for events", 10.0)
 
     async def close(self) -> None:
-        """Look no more."""
+        """Stop reading events."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _follow(self) -> None:
-        place: EventLog | None = None
+        position: EventLog | None = None
         while self._count:
             try:
-                if place is None:
-                    place = EventLog(await self._ask(history.last_event))
-                    self._ring_all()  # what happened before this place was known
-                events = await self._ask(place.read)
+                if position is None:
+                    position = EventLog(await self._ask(history.last_event))
+                    self._ring_all()  # for what happened before this position was known
+                events = await self._ask(position.read)
             except (DatabaseUnavailable, ApiProblem) as exc:
                 log.warning("api.events_unavailable %s", exc)
                 await asyncio.sleep(_OUTAGE_S)
@@ -132,7 +132,7 @@ class EventHub:
 
 
 async def rung(bell: asyncio.Event, timeout_s: float) -> bool:
-    """Wait for a bell and make it ready to ring again; False when it did not ring in time."""
+    """Wait for a bell and reset it; False if it did not ring in time."""
     try:
         async with asyncio.timeout(max(timeout_s, 0.0)):
             await bell.wait()

@@ -1,4 +1,4 @@
-"""Reading multipart/form-data: text in memory, files on disk, all of it within bounds while it comes in."""
+"""Reading multipart/form-data: text in memory, files on disk, within limits while it arrives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_FORM_BYTES = 128 * 2**20
 MAX_PARTS = 256
 MAX_FILES = 16
 MAX_VALUE_BYTES = 64 * 2**10
-"""A longer value must be a data URI, and goes to disk as a file does."""
+"""A longer value must be a data URI, which goes to disk like a file."""
 FORM_S = 600.0
 MAX_UPLOADS = 16
 """Forms with files that one process reads at the same time."""
@@ -29,7 +29,7 @@ MAX_UPLOADS = 16
 
 @dataclass(frozen=True, slots=True, repr=False)
 class FormFile:
-    """A file of a form, on disk until the form is closed. `is_data_uri`: it holds the text of a data URI instead."""
+    """A file of a form, on disk until the form is closed. `is_data_uri`: it holds the text of a data URI."""
 
     name: str
     filename: str
@@ -37,19 +37,19 @@ class FormFile:
     is_data_uri: bool = False
 
     def __repr__(self) -> str:
-        return "a file"  # in messages to strangers, who need not know where it lies
+        return "a file"  # in messages to clients, who must not see its path
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a form holds, in the order in which it came."""
+    """The values and files of a form, in the order they arrived."""
 
     values: list[tuple[str, str]] = field(default_factory=list)
     files: list[FormFile] = field(default_factory=list)
 
 
 class UploadRoom:
-    """How many forms with files are being read in this process."""
+    """How many forms with files this process may read at once."""
 
     def __init__(self, places: int = MAX_UPLOADS) -> None:
         self._free = places
@@ -58,28 +58,28 @@ class UploadRoom:
         """Take a place.
 
         Raises:
-            ApiProblem: there is none.
+            ApiProblem: all are taken.
         """
         if not self._free:
             raise busy("too many uploads at once", 5.0)
         self._free -= 1
 
     def give_back(self) -> None:
-        """Leave a place to others."""
+        """Give the place back."""
         self._free += 1
 
 
 @asynccontextmanager
 async def read_form(request: Request, room: UploadRoom) -> AsyncIterator[Form]:
-    """The form that a request carries; its files are gone at the end.
+    """The form of a request; its files are deleted at the end.
 
     Raises:
-        ApiProblem: it is no form, too large, too slow, or there is no room for it.
+        ApiProblem: it is not a form, it is too large or too slow, or there is no room for it.
     """
     _, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary", b"")
     if not boundary:
-        raise _broken("names no boundary in its Content-Type")
+        raise _broken("has no boundary in its Content-Type")
     with tempfile.TemporaryDirectory(prefix="reelq-form-") as directory:
         reader = _Reader(Path(directory))
         placed = False
@@ -92,7 +92,7 @@ async def read_form(request: Request, room: UploadRoom) -> AsyncIterator[Form]:
                     room.take()
                     placed = True
                 if not placed and loop.time() > until:  # only files may take long
-                    raise ApiProblem(408, "body_too_slow", "the body did not arrive in time", headers=CLOSE)
+                    raise ApiProblem(408, "body_too_slow", "the body arrived too slowly", headers=CLOSE)
                 # Writing to a disk may block; what stays in memory does not.
                 if placed:
                     await asyncio.to_thread(parser.write, chunk)
@@ -107,20 +107,20 @@ async def read_form(request: Request, room: UploadRoom) -> AsyncIterator[Form]:
                 room.give_back()
 
 
-def _broken(said: str) -> ApiProblem:
+def _broken(problem: str) -> ApiProblem:
     return ApiProblem(
-        400, "invalid_form", f"the form {said}", advice="Send multipart/form-data as RFC 7578 has it.", headers=CLOSE
+        400, "invalid_form", f"the form {problem}", advice="Send multipart/form-data as in RFC 7578.", headers=CLOSE
     )
 
 
-def _too_much(said: str) -> ApiProblem:
+def _too_much(what: str) -> ApiProblem:
     return ApiProblem(
-        413, "body_too_large", f"the form has {said}", advice="Send large media as files, or as URLs.", headers=CLOSE
+        413, "body_too_large", f"the form has {what}", advice="Send large media as files, or as URLs.", headers=CLOSE
     )
 
 
 class _Reader:
-    """What the parser calls, part after part."""
+    """The callbacks of the parser."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -156,7 +156,7 @@ class _Reader:
         """The whole form.
 
         Raises:
-            ApiProblem: it stopped before its end.
+            ApiProblem: its end is missing.
         """
         if not self._ended:
             raise _broken("ends before its last boundary")
@@ -244,10 +244,10 @@ def _text(data: bytes, what: str) -> str:
 def nested(pairs: Iterator[tuple[str, object]] | list[tuple[str, object]]) -> dict[str, object]:
     """Names with brackets as objects and lists: `metadata[a]=1` and `tags[]=x`, as OpenAI's clients write them.
 
-    A name that comes several times is a list.
+    A name that is repeated is a list.
 
     Raises:
-        ApiProblem: the brackets do not close, go too deep, or contradict each other.
+        ApiProblem: the brackets do not close, are too deep, or contradict each other.
     """
     found: dict[str, object] = {}
     for name, value in pairs:
@@ -272,7 +272,7 @@ _MAX_DEPTH = 8
 
 
 class _Node(dict[str, object]):
-    """Something that was written with brackets; all keys of a list are made here, and begin with a bracket."""
+    """A value that was written with brackets; the keys of a list are made here, and begin with a bracket."""
 
 
 def _keys(name: str) -> list[str]:
@@ -303,4 +303,4 @@ def _odd(name: str) -> ApiProblem:
 
 
 def _contradiction(name: str) -> ApiProblem:
-    return ApiProblem(422, "invalid_request", f"{name}: is given with brackets and without", param=name)
+    return ApiProblem(422, "invalid_request", f"{name}: is given both with and without brackets", param=name)

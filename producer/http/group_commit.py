@@ -1,6 +1,6 @@
-"""One transaction for the jobs of requests that come at the same time.
+"""One transaction for the jobs of requests that arrive at the same time.
 
-A commit costs a write to disk, however many jobs are in it. Each request is answered after the one that holds its job.
+A commit costs one write to disk, however many jobs it holds. Each request is answered after the commit of its job.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from storage.database import LocksHeld
 from storage.jobs.records import IdempotencyConflict
 
 WRITERS = 2
-"""Transactions at once. What comes while both are under way goes into the next one."""
+"""Transactions at once. Requests that arrive while both are running go into the next one."""
 MAX_TOGETHER = 100
 MAX_WAITING = 500
 LOCK_WAIT_S = 0.1
-"""Whoever stores a known key waits for the transaction that holds it: the others must not wait with him."""
+"""A job with a known key waits for the transaction that holds the key; the others must not wait with it."""
 
 Stored = tuple[Job, bool]
 Run = Callable[[Callable[[], Stored]], Awaitable[Stored]]
@@ -36,7 +36,7 @@ class _Request:
 
 
 class GroupCommit:
-    """Stores jobs. `run` does something that blocks in another thread; what must be alone goes there."""
+    """Stores jobs. `run` runs blocking work in another thread; jobs that must be stored alone go there."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -53,7 +53,7 @@ class GroupCommit:
             InvalidInput, IdempotencyConflict, DatabaseUnavailable, StoreUnavailable: as there.
         """
         batch = producer.check_row(fields)
-        if batch.files.given:  # to be looked for in the bucket first
+        if batch.files.given:  # they are looked up in the bucket first
             return await self._run(lambda: producer.store_and_show(batch)[0])
         if len(self._queued) >= MAX_WAITING:
             raise busy("too many requests at once")
@@ -65,7 +65,7 @@ class GroupCommit:
         return await waiting.done
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Start no more transactions."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _start(self, work: Any) -> None:
@@ -81,7 +81,7 @@ class GroupCommit:
             self._writers -= 1
 
     def _next(self) -> list[_Request]:
-        """The jobs of the tenant who has waited longest, as many as go together."""
+        """The jobs of the tenant that has waited longest, as many as one transaction takes."""
         tenant = self._queued[0].producer.tenant
         group = [item for item in self._queued if item.producer.tenant == tenant][:MAX_TOGETHER]
         self._queued = [item for item in self._queued if item not in group]
@@ -94,7 +94,7 @@ class GroupCommit:
             found = await asyncio.get_running_loop().run_in_executor(
                 self._threads, lambda: producer.store_and_show(batch, lock_wait_s=LOCK_WAIT_S)
             )
-        except (IdempotencyConflict, LocksHeld):  # nothing was stored, and only one of them need be the reason
+        except (IdempotencyConflict, LocksHeld):  # nothing was stored, and one job may be the only reason
             for item in group:
                 self._start(_answer(item, self._run(lambda item=item: item.producer.store_and_show(item.batch)[0])))  # type: ignore[misc] # mypy cannot type the default
         except BaseException as exc:

@@ -1,8 +1,8 @@
-"""Who may come in: whoever shows a key, and programs on this machine.
+"""Who may use the server: clients with a key, and programs on this machine.
 
-A server that listens on loopback can still be reached from outside: by a web page in a browser of this machine, by a
-name that an attacker lets point to 127.0.0.1, and through a proxy on the same machine. None of these counts as a
-program on this machine; it needs a key as from anywhere else.
+A server that listens on loopback can still be reached from outside: by a web page in a browser on this machine, by a
+name that an attacker points to 127.0.0.1, and through a proxy on this machine. None of these counts as a program on
+this machine; each needs a key.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
+    """Whether a host name or address always means this machine."""
     name = host.strip("[]").lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -45,24 +45,24 @@ def is_loopback(host: str) -> bool:
 
 
 def check_bind(host: str, settings: Settings) -> None:
-    """Pass for an address that the API may listen at.
+    """Check that the API may listen at an address.
 
     Raises:
-        InvalidInput: it can be reached from elsewhere, and there is no key yet.
-        DatabaseUnavailable: it cannot be told whether there is one.
+        InvalidInput: other machines can reach it, and there is no key yet.
+        DatabaseUnavailable: whether there is a key is unknown.
     """
     if is_loopback(host) or settings.api_key is not None:
         return
     with connect(settings.require_database_url()) as conn:
         if keys.any_in_use(conn):
             return
-    message = f"{host} can be reached from elsewhere, and there is no key; make one (`reelq keys create`) or set this"
+    message = f"other machines can reach {host}, and there is no key; run `reelq keys create`, or set this"
     raise InvalidInput([Problem("api_key", message)])
 
 
 class Guard:
-    """Finds out who asks before any route sees the request, and refuses who may not. Every path is guarded that is not
-    listed as open."""
+    """Finds the principal of a request before any route sees it, and refuses requests without one. Every path is
+    guarded unless it is listed as open."""
 
     def __init__(self, app: ASGIApp, settings: Settings, keyring: KeyRing) -> None:
         self._app = app
@@ -82,14 +82,14 @@ class Guard:
         await self._app(scope, receive, _with_rate(connection, send))
 
     async def _check(self, connection: HTTPConnection) -> None:
-        # Not `connection.url`: it is put together with the Host header, which may be anything.
+        # Not `connection.url`: it contains the Host header, which may be anything.
         path, method = connection.scope["path"], connection.scope["method"]
         _check_head(connection)
         if "\0" in path or b"%00" in connection.scope.get("query_string", b""):
-            raise ApiProblem(400, "bad_request", "the URL holds a NUL character")
+            raise ApiProblem(400, "bad_request", "the URL contains a NUL character")
         is_callback = path.startswith("/callbacks/")
         if not is_callback and method not in _SAFE and _is_cross_site(connection.headers):
-            raise ApiProblem(403, "cross_site", "a web page of another site may not do this")
+            raise ApiProblem(403, "cross_site", "web pages of other sites may not do this")
         if path in OPEN or path.startswith(OPEN_BELOW):
             return
         principal = await self._principal(connection)
@@ -102,7 +102,7 @@ class Guard:
         shown = auth.shown_key(connection.headers, connection.cookies, self._keyring.configured)
         if shown is None:
             if self._everybody_needs_a_key or not _is_local(connection):
-                raise auth.unauthorized("this needs a key")
+                raise auth.unauthorized("a key is required")
             return await self._keyring.local()
         principal = await self._keyring.principal(shown.key)
         if principal is None:
@@ -111,13 +111,13 @@ class Guard:
 
 
 def _with_rate(connection: HTTPConnection, send: Send) -> Send:
-    """Tells a tenant that has a limit how much is left of it."""
+    """Adds headers with the rest of the limit, if the tenant has one."""
 
     async def send_with_rate(message: Message) -> None:
-        if message["type"] == "http.response.start" and (told := getattr(connection.state, "rate_headers", None)):
+        if message["type"] == "http.response.start" and (rate := getattr(connection.state, "rate_headers", None)):
             message["headers"] = [
                 *message.get("headers", ()),
-                *((name.lower().encode(), value.encode()) for name, value in told.items()),
+                *((name.lower().encode(), value.encode()) for name, value in rate.items()),
             ]
         await send(message)
 
@@ -126,10 +126,10 @@ def _with_rate(connection: HTTPConnection, send: Send) -> Send:
 
 
 def _check_head(connection: HTTPConnection) -> None:
-    """Pass for a head that a client with good intentions may send.
+    """Check the head of a request.
 
     Raises:
-        ApiProblem: it has very many headers, or two lengths, of which a proxy before us may have believed the other.
+        ApiProblem: it has too many headers, or two lengths, of which a proxy before us may have used the other.
     """
     headers = connection.headers
     if len(headers) > MAX_HEADERS:
@@ -141,12 +141,12 @@ def _check_head(connection: HTTPConnection) -> None:
 
 
 def _refusal(exc: ApiProblem | DatabaseUnavailable, connection: HTTPConnection) -> Response:
-    """A problem; a person in a browser is sent to where a key can be shown."""
+    """A problem; a browser is sent to the page that asks for a key."""
     response = problem_response(exc, connection.scope["path"])
     if isinstance(exc, ApiProblem) and exc.status == 401:
         if _is_page(connection):
             response = RedirectResponse(auth.login_url(_path_and_query(connection)), 303)
-        if auth.SESSION_COOKIE in connection.cookies:  # else a stale one would keep a local browser out for ever
+        if auth.SESSION_COOKIE in connection.cookies:  # else a stale cookie would lock out a local browser for ever
             auth.end_session(response)
     return response
 
@@ -165,7 +165,7 @@ def _path_and_query(connection: HTTPConnection) -> str:
 
 
 def _is_local(connection: HTTPConnection) -> bool:
-    """Whether a program on this machine asks."""
+    """Whether a program on this machine sends the request."""
     came_to = (connection.scope.get("server") or ("",))[0]
     asked_for = _host_of(connection.headers.get("host", ""))
     return is_loopback(came_to) and is_loopback(asked_for)
@@ -179,7 +179,7 @@ def _host_of(host: str) -> str:
 
 
 def _is_cross_site(headers: Headers) -> bool:
-    """Whether a browser says that a page of another site asks. Programs say nothing of the kind."""
+    """Whether a browser says that a page of another site sends the request. Programs send no such header."""
     origin = headers.get("origin")
     if origin is not None:
         return urlsplit(origin).netloc != headers.get("host", "") if "://" in origin else True

@@ -1,4 +1,4 @@
-"""The keys that this process has seen lately, so that a busy client costs no query a request."""
+"""The keys that this process has seen lately, so that a busy client does not cost a query per request."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ log = logging.getLogger("reelq.api")
 T = TypeVar("T")
 
 FRESH_S, STALE_S = 2.0, 4.0
-"""An answer is given for so long; then still, while it is asked again; then no more: a revoked key ends in seconds."""
+"""An answer is used for 2 s, then for 2 s more while it is refreshed: a revoked key stops working within seconds."""
 MAX_KEPT = 10_000
 CONFIGURED = "configured"
-"""The id of the operator's own key, which is in no table."""
+"""The id of the operator's own key, which is not in the database."""
 
 
 class KeyRing:
-    """Finds out whose a key is. `configured` is the operator's own key, None: there is none."""
+    """Finds the principal of a key. `configured` is the operator's own key, None: there is none."""
 
     def __init__(self, database: Database, configured: str | None = None) -> None:
         self._database = database
@@ -34,10 +34,10 @@ class KeyRing:
         self._limits: _Remembered[int | None] = _Remembered(self._limit)
 
     async def principal(self, key: str) -> Principal | None:
-        """Whose key this is, None when it is unknown or revoked.
+        """The principal of a key, None if it is unknown or revoked.
 
         Raises:
-            DatabaseUnavailable: it cannot be told.
+            DatabaseUnavailable: the database does not answer.
         """
         if is_same(key, self.configured):
             limit = await self._limits.get(DEFAULT_TENANT)
@@ -50,7 +50,7 @@ class KeyRing:
         return Principal(found.tenant, scopes, found.id, found.jobs_per_minute)
 
     async def local(self) -> Principal:
-        """A program on this machine that shows no key. It needs none, so neither may it wait for the database."""
+        """A program on this machine that sends no key. It must not wait for a database that does not answer."""
         try:
             limit = await self._limits.get(DEFAULT_TENANT)
         except DatabaseUnavailable:
@@ -74,7 +74,7 @@ class _Entry(Generic[T]):
 
 
 class _Remembered(Generic[T]):
-    """Answers that are asked for once at a time, and again before they are too old, while the old one still serves."""
+    """Answers of the database: one query at a time for each, refreshed in the background before they are too old."""
 
     def __init__(self, ask: Callable[[str], T]) -> None:
         self._ask = ask
@@ -95,12 +95,12 @@ class _Remembered(Generic[T]):
         if task is None:
             task = self._asking[name] = asyncio.create_task(self._fetch(name))
             task.add_done_callback(lambda _: self._asking.pop(name, None))
-        return asyncio.shield(task)  # it serves others as well
+        return asyncio.shield(task)  # other requests wait for it too
 
     async def _fetch(self, name: str) -> T:
         asked_at = asyncio.get_running_loop().time()
         value = await asyncio.to_thread(self._ask, name)
-        if len(self._entries) >= MAX_KEPT:  # somebody is guessing; what is in use comes back by itself
+        if len(self._entries) >= MAX_KEPT:  # a client is guessing keys; those in use come back
             self._entries.clear()
         self._entries[name] = _Entry(asked_at, value)
         return value

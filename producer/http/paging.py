@@ -9,14 +9,14 @@ from producer.http.problems import ApiProblem
 
 
 def cursor_id(cursor: str | None) -> UUID | None:
-    """Where the page before ended.
+    """The last item of the previous page.
 
     Raises:
-        ApiProblem: it is no cursor of ours.
+        ApiProblem: it is not a valid cursor.
     """
     if cursor is None:
         return None
     if not re.fullmatch(r"[0-9a-f]{32}", cursor):
-        detail = "cursor: is not one that a page gave as next_cursor"
+        detail = "cursor: must be the next_cursor of a page"
         raise ApiProblem(422, "invalid_parameter", detail, param="cursor")
     return UUID(cursor)

@@ -1,7 +1,4 @@
-"""How errors look: RFC 9457 problem details, with an `error` member as OpenAI's clients read it.
-
-One table says which exception is which status. Handlers raise what the core raises; nothing else makes an answer of it.
-"""
+"""Errors as answers: one table maps every exception to a status, a code and advice. Their shape is `ProblemDetails`."""
 
 from __future__ import annotations
 
@@ -30,6 +27,7 @@ from producer.errors import (
     RowConflict,
     WebhookNotFound,
 )
+from producer.http.problem_details import MEDIA_TYPE
 from seedance.problems import InvalidInput, Problem
 from storage.bucket.objects import StoreUnavailable
 from storage.database import DatabaseUnavailable
@@ -37,13 +35,12 @@ from storage.jobs.records import IdempotencyConflict
 
 log = logging.getLogger("reelq.api")
 
-MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 MAX_DETAIL_CHARS = 4_000
 
 
 class ApiProblem(Exception):
-    """An error of the API itself: its status, its stable code, what happened and what to do about it."""
+    """An error of the API itself: its status, its stable code, what is wrong and what to do."""
 
     def __init__(
         self,
@@ -66,7 +63,7 @@ class ApiProblem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What is the same for every error of one kind."""
+    """What all errors of one kind share."""
 
     status: int
     code: str
@@ -74,28 +71,31 @@ class Kind:
     retry_after_s: int | None = None
 
 
-_CHECK_FIELDS = "Correct the fields named in `errors`; docs/jobs.md describes each of them. Nothing was stored."
-_TRY_AGAIN = "Try again after `Retry-After`, with the same Idempotency-Key, so that nothing is stored twice."
+_CHECK_FIELDS = "Correct the fields named in `errors`. Nothing was stored."
+_RETRY = "Retry after `Retry-After`, with the same Idempotency-Key, so that nothing is stored twice."
 
 # The most specific first: the first class that fits decides.
 KINDS: Sequence[tuple[type[Exception], Kind]] = (
     (InvalidInput, Kind(422, "invalid_request", _CHECK_FIELDS)),
-    (JobNotFound, Kind(404, "job_not_found", "Look at `GET /v1/jobs` for the ids there are.")),
-    (CampaignNotFound, Kind(404, "campaign_not_found", "Look at `GET /v1/campaigns` for those there are.")),
+    (JobNotFound, Kind(404, "job_not_found", "`GET /v1/jobs` lists the jobs.")),
+    (CampaignNotFound, Kind(404, "campaign_not_found", "`GET /v1/campaigns` lists the campaigns.")),
     (
         WebhookNotFound,
-        Kind(404, "webhook_not_found", "Look at `GET /v1/webhooks/endpoints` and `/v1/webhooks/messages`."),
+        Kind(404, "webhook_not_found", "`GET /v1/webhooks/endpoints` and `GET /v1/webhooks/messages` list them."),
     ),
-    (ReplayRefused, Kind(409, "not_possible", "Look at its endpoint; enable it, or try again in a moment.")),
-    (NotPossible, Kind(409, "not_possible", "Look at the job again; `detail` says what can be done.")),
-    # Not 409: clients repeat that by themselves, and this never gets better.
-    (IdempotencyConflict, Kind(422, "idempotency_conflict", "Use a new key, or ask for the same as the first time.")),
-    (DatabaseUnavailable, Kind(503, "database_unavailable", _TRY_AGAIN, RETRY_AFTER_S)),
-    (StoreUnavailable, Kind(503, "store_unavailable", _TRY_AGAIN, RETRY_AFTER_S)),
+    (ReplayRefused, Kind(409, "not_possible", "Enable its endpoint, or retry in a moment.")),
+    (NotPossible, Kind(409, "not_possible", "Read the job again; `detail` says what is possible.")),
+    # Not 409: clients retry it, and this never succeeds.
+    (
+        IdempotencyConflict,
+        Kind(422, "idempotency_conflict", "Use a new key, or send the same request as the first time."),
+    ),
+    (DatabaseUnavailable, Kind(503, "database_unavailable", _RETRY, RETRY_AFTER_S)),
+    (StoreUnavailable, Kind(503, "store_unavailable", _RETRY, RETRY_AFTER_S)),
 )
-_INTERNAL = Kind(500, "internal_error", "The server's log has more under this `request_id`.")
+_INTERNAL = Kind(500, "internal_error", "Search the server's log for this `request_id`.")
 _OF_STATUS = {
-    404: Kind(404, "no_such_route", "GET /openapi.json lists every route."),
+    404: Kind(404, "no_such_route", "`GET /openapi.json` lists every route."),
     405: Kind(405, "method_not_allowed", "The Allow header names the methods of this route."),
 }
 
@@ -136,7 +136,7 @@ class Details:
 
 
 def details_of(exc: Exception) -> Details:
-    """What to say of an exception. One that nobody foresaw is logged, and nothing of it is told."""
+    """What to answer to an exception. An unexpected one is logged, and the answer does not show it."""
     if isinstance(exc, ApiProblem):
         return Details(exc.status, exc.code, exc.detail, exc.advice, param=exc.param, headers=exc.headers)
     if isinstance(exc, RequestValidationError):
@@ -148,11 +148,11 @@ def details_of(exc: Exception) -> Details:
     if kind is _INTERNAL:
         request_id = uuid4().hex
         log.error("api.failed request_id=%s", request_id, exc_info=exc)
-        return Details(500, kind.code, "something went wrong here", kind.advice, more={"request_id": request_id})
+        return Details(500, kind.code, "internal error", kind.advice, more={"request_id": request_id})
     errors = list(_errors_of(exc))
     headers = {} if kind.retry_after_s is None else {"Retry-After": str(kind.retry_after_s)}
     if isinstance(exc, NotPossible):
-        headers["x-should-retry"] = "false"  # OpenAI's clients would repeat a 409 by themselves
+        headers["x-should-retry"] = "false"  # OpenAI's clients retry a 409
     param = next((item["field"] for item in errors if item["field"]), None)
     if isinstance(exc, IdempotencyConflict):
         param = "idempotency_key"
@@ -193,16 +193,16 @@ def _text(job_id: object) -> str | None:
 def _invalid_parameters(exc: RequestValidationError) -> Details:
     errors = []
     for item in exc.errors():
-        # The first part of the place says "query", "path" or "header".
+        # The first part of the location says "query", "path" or "header".
         name = ".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0])
         errors.append({"field": name, "message": str(item["msg"])})
     detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
-    advice = "Correct the parameters named in `errors`; GET /openapi.json describes them."
+    advice = "Correct the parameters named in `errors`. `GET /openapi.json` describes them."
     return Details(422, "invalid_parameter", detail, advice, errors, errors[0]["field"] if errors else None)
 
 
 def as_json(body: object) -> bytes:
-    """JSON of what may quote a stranger: halves of surrogate pairs are written as they came."""
+    """JSON, also of halves of surrogate pairs, which an error may quote from a request."""
     try:
         return orjson.dumps(body)
     except TypeError:
@@ -232,7 +232,7 @@ def install(app: FastAPI) -> None:
 
 
 def _methods(app: FastAPI, path: str) -> list[str]:
-    """Every method of a path, as OpenAPI has it; the framework names those of its first route alone."""
+    """Every method of a path, as in OpenAPI; the framework names only those of its first route."""
     for template in sorted(app.openapi()["paths"], key=lambda item: len(re.sub(r"{\w+}", "", item)), reverse=True):
         pattern = re.sub(r"\\{(\w+)\\}", lambda found: ".+" if found[1] == "name" else "[^/]+", re.escape(template))
         if re.fullmatch(pattern, path):
@@ -241,6 +241,6 @@ def _methods(app: FastAPI, path: str) -> list[str]:
 
 
 def busy(what: str, after_s: float = 1.0) -> ApiProblem:
-    """The refusal of work that there is no room for now."""
+    """The error for work that there is no room for now."""
     headers = {"Retry-After": str(math.ceil(after_s))}
-    return ApiProblem(503, "busy", f"{what}; try again in a moment", advice=_TRY_AGAIN, headers=headers)
+    return ApiProblem(503, "busy", f"{what}; retry in a moment", advice=_RETRY, headers=headers)

@@ -1,8 +1,8 @@
-"""How many jobs a tenant may enqueue a minute, over all API processes.
+"""How many jobs a tenant may enqueue per minute, over all API processes.
 
-The count is one number in the broker, changed by a script (the generic cell rate algorithm): the time at which all that
-was let in would have come at an even pace. Nothing about it must survive. While the broker does not answer, each
-process counts by itself: jobs are still taken, for they need the database alone.
+The count is one number in the broker, changed by a script (the generic cell rate algorithm): the time at which all
+admitted jobs would have arrived at an even pace. It need not survive. While the broker does not answer, each process
+counts on its own: jobs are still accepted, because storing them needs only the database.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger("reelq.api")
 WINDOW_S = 60.0
 ANSWER_S = 0.5
 _QUIET_S = 5.0
-"""After the broker has not answered it is left alone for so long."""
+"""After a failure, how long the broker is not asked."""
 
 _SCRIPT = """
 local now = redis.call('TIME')
@@ -39,14 +39,14 @@ return string.format('%.6f', paced)
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What is left after jobs were let in."""
+    """The rest of the limit after jobs were admitted."""
 
     limit: int
     left: int
     full_again_s: float
 
     def headers(self) -> dict[str, str]:
-        """As draft-ietf-httpapi-ratelimit-headers writes it."""
+        """The headers of draft-ietf-httpapi-ratelimit-headers."""
         return {
             "RateLimit-Policy": f'"jobs";q={self.limit};w={WINDOW_S:.0f}',
             "RateLimit": f'"jobs";r={self.left};t={math.ceil(self.full_again_s)}',
@@ -54,7 +54,7 @@ class Admitted:
 
 
 class Rates:
-    """Counts what tenants enqueue. Threads may share it."""
+    """Counts the jobs that tenants enqueue. Threads may share it."""
 
     def __init__(self, broker_url: str) -> None:
         self._broker = redis.Redis.from_url(broker_url, socket_connect_timeout=ANSWER_S, socket_timeout=ANSWER_S)
@@ -64,26 +64,28 @@ class Rates:
         self._alone_until = 0.0
 
     def take(self, tenant: str, limit: int, count: int = 1) -> Admitted:
-        """Let in so many jobs of a tenant that may enqueue `limit` a minute, all or none.
+        """Admit `count` jobs of a tenant that may enqueue `limit` per minute, all or none.
 
         Raises:
-            ApiProblem: it has enqueued too many (429, when to come again), or these are more than it ever may at once.
+            ApiProblem: it has enqueued too many (429, with `Retry-After`), or `count` is more than the limit itself.
         """
         if count > limit:
-            detail = f"{count} jobs are more than the {limit} that tenant {tenant} may enqueue a minute"
-            raise ApiProblem(422, "too_many_at_once", detail, advice="Send them in parts, a minute apart.")
+            detail = f"tenant {tenant} may enqueue {limit} jobs per minute; the request has {count}"
+            raise ApiProblem(
+                422, "too_many_at_once", detail, advice="Send the jobs in smaller requests, a minute apart."
+            )
         paced = self._paced(tenant, count, WINDOW_S / limit)
         if paced > WINDOW_S + 1e-6:
             waits_s = max(1, math.ceil(paced - WINDOW_S))
             before_s = paced - count * WINDOW_S / limit
             headers = _admitted(limit, before_s).headers() | {"Retry-After": str(waits_s)}
-            detail = f"tenant {tenant} may enqueue {limit} jobs a minute; come again in {waits_s} s"
-            advice = "Wait for Retry-After. Nothing was stored."
+            detail = f"tenant {tenant} may enqueue {limit} jobs per minute; retry in {waits_s} s"
+            advice = "Retry after `Retry-After`. Nothing was stored."
             raise ApiProblem(429, "rate_limited", detail, advice=advice, headers=headers)
         return _admitted(limit, paced)
 
     def _paced(self, tenant: str, count: int, interval_s: float) -> float:
-        """How far ahead of an even pace the tenant is with these jobs, in seconds; counted unless it is too far."""
+        """How far ahead of an even pace the tenant is with these jobs, in seconds; too far: they are not counted."""
         if time.monotonic() >= self._alone_until:
             try:
                 return float(cast(bytes, self._script([f"reelq:rate:{tenant}"], [count, interval_s, WINDOW_S])))

@@ -1,4 +1,4 @@
-"""How the API is served: uvicorn, with bounds on what a client may hold up."""
+"""How the API is served: uvicorn, with limits on connections."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def server_config(app: ASGIApp, host: str, port: int, **more: Any) -> uvicorn.Co
         "h11_max_incomplete_event_size": MAX_HEAD_BYTES,
         "limit_concurrency": MAX_CONCURRENT,
         "access_log": False,
-        # Streams of events have no end of their own; without a limit they would hold up every stop.
+        # Streams of events do not end; without a limit they would delay every stop.
         "timeout_graceful_shutdown": 3,
     }
     return uvicorn.Config(app, host=host, port=port, **(settings | more))
 
 
 def allow_many_files() -> None:
-    """Let this process hold as many connections as it may: the usual limit of 1,024 is soon reached."""
+    """Raise this process's limit of open files: the usual 1,024 connections are soon reached."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,4 +1,4 @@
-"""What every route works with: the producer, the bucket, the event hub, and threads for all that blocks."""
+"""What every route works with: the producer, the bucket, the event hub, and threads for blocking work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UPLOAD_THREADS = 4
 
 
 class Service:
-    """Made once per process. No request waits for a thread behind more than `MAX_WAITING` others."""
+    """One per process. No request waits for a thread behind more than `MAX_WAITING` others."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -39,7 +39,7 @@ class Service:
         self.rates = Rates(settings.require_broker_url())
         self.uploads = UploadRoom()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
-        # Large inputs have threads of their own, so that they hold up nobody.
+        # Large inputs have threads of their own, so that they do not delay other requests.
         self._batch_threads = ThreadPoolExecutor(MAX_BATCHES, thread_name_prefix="api-batch")
         self._upload_threads = ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="api-upload")
         self._waiting = 0
@@ -47,15 +47,14 @@ class Service:
         self.together = GroupCommit(self.run)
 
     def producer_for(self, connection: HTTPConnection) -> Producer:
-        """The producer of whoever asks."""
+        """The producer of the tenant that sends the request."""
         return self.producer.as_tenant(principal_of(connection).tenant)
 
     def count_jobs(self, connection: HTTPConnection, count: int) -> None:
-        """Count jobs that somebody wants to enqueue, if his tenant may not enqueue as many as it likes. It asks the
-        broker, so it is to be called in a thread.
+        """Count jobs to enqueue, if the tenant has a limit. It asks the broker, so call it in a thread.
 
         Raises:
-            ApiProblem: they are too many.
+            ApiProblem: they exceed the limit.
         """
         principal = principal_of(connection)
         if principal.jobs_per_minute is not None:
@@ -66,13 +65,13 @@ class Service:
         """The same for one job, from the event loop.
 
         Raises:
-            ApiProblem: it is one too many.
+            ApiProblem: it exceeds the limit.
         """
         if principal_of(connection).jobs_per_minute is not None:
             await self.run(lambda: self.count_jobs(connection, 1))
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do something that blocks for a moment, in a thread.
+        """Run work that blocks for a moment, in a thread.
 
         Raises:
             ApiProblem: too many are waiting already.
@@ -80,7 +79,7 @@ class Service:
         return await self._run(self._threads, work)
 
     async def run_upload(self, work: Callable[[], T]) -> T:
-        """Do something that looks into files and stores them, in a thread.
+        """Run work that reads files and stores them, in a thread.
 
         Raises:
             ApiProblem: too many are waiting already.
@@ -97,7 +96,7 @@ class Service:
             self._waiting -= 1
 
     async def run_batch(self, work: Callable[[], T]) -> T:
-        """Do something that may take many seconds, in a thread.
+        """Run work that may take many seconds, in a thread.
 
         Raises:
             ApiProblem: too many are waiting already.
@@ -111,10 +110,10 @@ class Service:
             self._batches -= 1
 
     async def read(self, question: Callable[[Connection], T]) -> T:
-        """Ask the database something.
+        """Run a query, in a thread.
 
         Raises:
-            DatabaseUnavailable: it does not answer.
+            DatabaseUnavailable: the database does not answer.
             ApiProblem: as `run`.
         """
 
@@ -125,7 +124,7 @@ class Service:
         return await self.run(ask)
 
     async def close(self) -> None:
-        """Stop what runs in the background and give the connections back."""
+        """Stop the background work and close the connections."""
         await self.hub.close()
         self.together.close()
         self.rates.close()

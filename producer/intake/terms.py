@@ -6,14 +6,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from producer.intake.intake import Prepared
 from seedance.problems import InvalidInput, Problem, shorten
 from storage.admission import budgets
 from storage.campaigns import controls
 from storage.campaigns.controls import MAX_WEIGHT
 from storage.database import Connection
+
+if TYPE_CHECKING:  # commands that only read terms need no intake
+    from producer.intake.intake import Prepared
 
 MAX_AMOUNT = Decimal(10**12)
 _MONEY = re.compile(r"(?P<amount>\d{1,13}(\.\d{1,6})?)\s*(?P<currency>[A-Za-z][A-Za-z0-9_-]{0,15})")

@@ -1,4 +1,4 @@
-"""Pictures and clips that come with a request: checked, and named by their content, as a local file of a command is."""
+"""Pictures and clips in a request: checked, and named by their content, like the local files of a command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seedance.problems import InvalidInput, Problem
 from seedance.request import Modality
 
 _MAX_NAME_CHARS = 60
-_CHUNK_CHARS = 64 * 1024  # a multiple of four, so that each is base64 by itself
+_CHUNK_CHARS = 64 * 1024  # a multiple of four, so that each chunk is valid base64
 _PICTURES = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"avif")
 _MODALITIES: Mapping[str, Modality] = {
     "first_frame": "image",
@@ -29,7 +29,7 @@ _MODALITIES: Mapping[str, Modality] = {
 
 
 class Attachments:
-    """The files of one request. What they are named by is put into the bucket when the job is stored."""
+    """The files of one request. They are uploaded to the bucket when the job is stored."""
 
     def __init__(self) -> None:
         self.files = LocalFiles(None)
@@ -50,7 +50,7 @@ class Attachments:
         """The fields with every file replaced by the reference of its content.
 
         Raises:
-            InvalidInput: one is not what it should be, or stands where none can.
+            InvalidInput: a file has the wrong kind, or its field takes no file.
         """
         replaced = dict(fields)
         problems = []
@@ -70,14 +70,14 @@ class Attachments:
         if not isinstance(value, FormFile):
             return value
         if name not in MEDIA_FIELDS:
-            raise ValueError("is no place for a file")
+            raise ValueError("does not take a file")
         return self.add(value, _MODALITIES[name])
 
     def open(self, value: FormFile | str) -> FormFile:
-        """A file, or what a data URI holds, as a file that can be looked into.
+        """A file, or the content of a data URI as a file.
 
         Raises:
-            ValueError: the data URI is not what it says.
+            ValueError: the data URI is not valid.
         """
         if isinstance(value, FormFile) and not value.is_data_uri:
             return value
@@ -114,21 +114,21 @@ def _decode(head: str, rest: Any, target: BinaryIO) -> None:
             left = text[whole:]
             text = rest.read(_CHUNK_CHARS) if rest is not None else ""
             if left and not text:
-                raise ValueError("the data URI ends within its base64")
+                raise ValueError("the base64 of the data URI is cut off")
             text = left + text
     except binascii.Error as exc:
-        raise ValueError("the data URI does not hold base64") from exc
+        raise ValueError("the data URI is not valid base64") from exc
 
 
 def shown_name(filename: str) -> str:
-    """A name that a stranger gave, as it may stand in a message."""
+    """The name of a file in a request, as a message may show it."""
     base = filename.replace("\\", "/").rpartition("/")[2]
     kept = "".join(letter for letter in base if letter.isprintable())
     return kept[:_MAX_NAME_CHARS] or "file"
 
 
 def modality_of(path: Path) -> Modality:
-    """What kind of file it looks like by its first bytes; the check of the whole comes later."""
+    """The kind of a file by its first bytes; the whole file is checked later."""
     with path.open("rb") as file:
         head = file.read(16)
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide") and head[8:12] not in _PICTURES:

@@ -19,7 +19,7 @@ DEFAULT_RESOLUTION, DEFAULT_RATIO = "720p", "9:16"
 """OpenAI's own defaults: 4 s, 720x1280."""
 OPENAI_FIELDS = ("model", "seconds", "size")
 MEDIA_FIELDS = frozenset({"first_frame", "last_frame", "reference_images", "reference_videos", "reference_audios"})
-_ELSEWHERE = {  # what other servers of the same routes call it
+_ELSEWHERE = {  # names of other servers with the same routes
     "images": "first_frame and last_frame, or reference_images",
     "image": "first_frame or input_reference",
     "image_url": "input_reference[image_url]",
@@ -35,15 +35,15 @@ _OPTION_KINDS = {
 
 
 def job_fields(given: Mapping[str, Any], accounts: Iterable[Account], *, more: Iterable[str] = ()) -> dict[str, Any]:
-    """The fields of a job, as far as they are given; those of OpenAI in our own words. `more`: other names that the
-    caller sees to, which are passed on as they are.
+    """The fields of a job; OpenAI's fields are translated. `more`: other names, which the caller handles and which are
+    returned as they are.
 
     Raises:
         InvalidInput: with every field that is unknown or cannot be understood.
     """
     problems: list[Problem] = []
     fields: dict[str, Any] = {}
-    said_by: dict[str, str] = {}
+    given_by: dict[str, str] = {}
     for name, value in given.items():
         if value is None:
             continue
@@ -52,13 +52,13 @@ def job_fields(given: Mapping[str, Any], accounts: Iterable[Account], *, more: I
                 own = _translated(name, value, accounts) if name in OPENAI_FIELDS else {name: value}
                 for field in own:
                     if field in fields and fields[field] != own[field]:
-                        raise InvalidInput([Problem(name, f"contradicts {said_by[field]}; give one of them")])
-                    said_by[field] = name
+                        raise InvalidInput([Problem(name, f"contradicts {given_by[field]}; send only one of them")])
+                    given_by[field] = name
                 fields |= own
             elif name in more:
                 fields[name] = value
             else:
-                hint = f"; give {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+                hint = f"; use {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
                 problems.append(Problem(name, f"is not a field we know{hint}"))
         except InvalidInput as exc:
             problems += exc.problems
@@ -68,7 +68,7 @@ def job_fields(given: Mapping[str, Any], accounts: Iterable[Account], *, more: I
 
 
 def with_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with what OpenAI generates where nothing is said."""
+    """The same with OpenAI's own defaults."""
     defaults = {"duration": DEFAULT_SECONDS, "resolution": DEFAULT_RESOLUTION, "ratio": DEFAULT_RATIO}
     return defaults | dict(fields)
 
@@ -92,7 +92,7 @@ def _seconds(value: object) -> int:
 
 
 def in_their_words(exc: InvalidInput, given: Mapping[str, Any]) -> InvalidInput:
-    """The same problems by the names that the caller used."""
+    """The same problems with the names that the caller used."""
     names = {"tier": "model", "duration": "seconds", "resolution": "size", "ratio": "size"}
     names |= {"first_frame": "input_reference", "reference_videos[0]": "video" if "video" in given else ""}
     if "first_frame" not in given and "reference_videos" not in given and "video" not in given:
@@ -110,10 +110,10 @@ def in_their_words(exc: InvalidInput, given: Mapping[str, Any]) -> InvalidInput:
 
 
 def from_form(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a form with the types that their names ask for. What is empty was not given.
+    """The fields of a form with the types of their names. Empty values count as not given.
 
     Raises:
-        InvalidInput: with every field that cannot be what its name says.
+        InvalidInput: with every field that has the wrong type.
     """
     fields: dict[str, Any] = {}
     problems = []
@@ -136,7 +136,7 @@ def _typed(name: str, value: Any) -> Any:
         return {key: _option(key, item) for key, item in value.items()}
     known = name in JOB_FIELDS or name in OPENAI_FIELDS
     if known and isinstance(value, list) and name not in OBJECTS:
-        raise ValueError("is given more than once")
+        raise ValueError("is repeated; send it once")
     return value_of(name, value) if isinstance(value, str) and name in JOB_FIELDS else value
 
 

@@ -1,4 +1,4 @@
-"""Making jobs of what OpenAI's clients ask for: new videos, and videos that are made from others."""
+"""From requests of OpenAI's clients to jobs: new videos, and videos made from others."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from storage.jobs.states import JobState
 
 Kind = Literal["create", "edit", "extend", "remix"]
 _OPERATIONS: Mapping[Kind, Operation] = {"edit": "edit", "extend": "extend", "remix": "edit"}
-# What a new video does not take over from the one it is made from.
+# What a new video does not inherit from its source.
 _NOT_INHERITED = frozenset({"prompt", "seed", "first_frame", "last_frame", "operation", "web_search", *MAX_REFERENCES})
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a client wants: the fields it gave, whose key if any is in them, and which repetition of the request it is
-    (None: it does not say). `source` is the video that a remix names."""
+    """A request: the fields it has, among them its key, if any; and which repetition it is (None: unknown). `source` is
+    the video that a remix names."""
 
     kind: Kind
     given: Mapping[str, Any]
@@ -48,12 +48,12 @@ class Asked:
 
 
 def make(service: Service, producer: Producer, asked: Asked) -> tuple[JobView, bool]:
-    """Store the job, and tell whether that was done just now; a repetition gives the job of the first request.
+    """Store the job; also whether it is new. A repetition returns the job of the first request.
 
     Raises:
         InvalidInput: a field breaks a rule, or no configured account can do it.
-        ApiProblem: there is no such video to start from.
-        NotPossible: the video to start from is not there yet.
+        ApiProblem: the source video does not exist.
+        NotPossible: the source video is not completed.
         IdempotencyConflict, DatabaseUnavailable, StoreUnavailable: as `Producer.store`.
     """
     with Attachments() as attachments:
@@ -95,7 +95,7 @@ def get_video(producer: Producer, video_id: str) -> JobView:
 
 
 def as_video_id(video_id: str) -> UUID:
-    """An id as a client gave it.
+    """The id in a path or a body.
 
     Raises:
         ApiProblem: no video can have it.
@@ -107,13 +107,15 @@ def as_video_id(video_id: str) -> UUID:
 
 
 def no_video(video_id: str) -> ApiProblem:
-    """What is said of an id that no video has."""
+    """The error for an id that no video has."""
     shown = shorten(video_id)
-    return ApiProblem(404, "video_not_found", f"there is no video {shown}", advice="`GET /v1/videos` lists them.")
+    return ApiProblem(
+        404, "video_not_found", f"video {shown} does not exist", advice="`GET /v1/videos` lists the videos."
+    )
 
 
 class _Maker:
-    """Puts together the fields of one job."""
+    """Builds the fields of one job."""
 
     def __init__(self, service: Service, producer: Producer, attachments: Attachments) -> None:
         self._service = service
@@ -122,20 +124,20 @@ class _Maker:
         self._fetch: Callable[[], None] | None = None
 
     def fields(self, asked: Asked) -> dict[str, Any]:
-        """Everything but what files are named by."""
+        """The fields, still with the files themselves instead of references."""
         names = {"create": ("input_reference",), "edit": ("video",), "extend": ("video",), "remix": ()}[asked.kind]
         own = job_fields(asked.given, self._service.settings.accounts, more=names)
         if asked.kind == "create":
             return with_defaults(self._with_reference(own))
         for name in ("operation", "reference_videos"):
             if name in own:
-                raise InvalidInput([Problem(name, f"is given by the route: this is {asked.kind}")])
+                raise InvalidInput([Problem(name, f"is set by this route ({asked.kind}); remove it")])
         if asked.source is not None:
             return self._from_video(asked.kind, asked.source, own)
         return self._from_given(asked.kind, own)
 
     def fetch_source(self) -> None:
-        """Keep the video to start from, so that gateways can be given it even when it is deleted meanwhile."""
+        """Copy the source video, so that gateways can fetch it even if it is deleted."""
         if self._fetch is not None:
             self._fetch()
 
@@ -158,7 +160,7 @@ class _Maker:
 
     def _put(self, own: dict[str, Any], name: str, value: object) -> dict[str, Any]:
         if name in own:
-            raise InvalidInput([Problem("input_reference", f"is the same as {name}; give one of them")])
+            raise InvalidInput([Problem("input_reference", f"is the same as {name}; send only one of them")])
         return own | {name: value}
 
     def _file_or_url(self, name: str, given: object) -> FormFile | str:
@@ -167,7 +169,7 @@ class _Maker:
             if set(given) == {"image_url"}:
                 given = given["image_url"]
             elif "file_id" in given:
-                message = "there is no files API here; send the file itself, or its URL as image_url"
+                message = "is not supported; send the file itself, or its URL as image_url"
                 raise InvalidInput([Problem(f"{name}.file_id", message)])
         if isinstance(given, FormFile) or (isinstance(given, str) and given.startswith("data:")):
             try:
@@ -204,7 +206,7 @@ class _Maker:
     def _from_video(self, kind: Kind, video_id: UUID, own: dict[str, Any]) -> dict[str, Any]:
         source = get_video(self._producer, str(video_id))
         if source.state is not JobState.SUCCEEDED or source.object_key is None or source.sha256 is None:
-            raise NotPossible(source.id, f"is {source.state}; only a completed video can be built on")
+            raise NotPossible(source.id, f"is {source.state}; only a completed video can be the source of another")
         reference, key = f"upload://{source.sha256}.mp4", source.object_key
         self._attachments.files.facts[reference] = _facts(source)
         self._attachments.files.given[reference] = "video"
@@ -218,7 +220,7 @@ class _Maker:
         self._fetch = fetch
         inherited = {name: value for name, value in source.request.items() if name not in _NOT_INHERITED}
         metadata = own.get("metadata", {})
-        if isinstance(metadata, dict):  # anything else is refused with the other fields
+        if isinstance(metadata, dict):  # any other type is refused with the other fields
             metadata = {SOURCE: str(source.id)} | metadata
         return self._derived(kind, reference, own | {"metadata": metadata}, inherited)
 
@@ -226,12 +228,12 @@ class _Maker:
         self, kind: Kind, reference: str, own: Mapping[str, Any], inherited: Mapping[str, Any]
     ) -> dict[str, Any]:
         if kind == "extend" and "duration" not in own:
-            raise InvalidInput([Problem("seconds", "is required: how long the extension is")])
+            raise InvalidInput([Problem("seconds", "is required: the length of the extension")])
         return {**inherited, **own, "reference_videos": [reference], "operation": _OPERATIONS[kind]}
 
 
 def _facts(source: JobView) -> MediaFacts:
-    """What is known of a video of ours without looking into it."""
+    """What is known of a stored video without reading it."""
     width, _, height = size_of(source.request).partition("x")
     duration = source.request.get("duration")
     return MediaFacts(

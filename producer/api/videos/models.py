@@ -1,4 +1,4 @@
-"""Model names as OpenAI's clients give them, and the tiers they stand for."""
+"""Model names of OpenAI's clients, and the tiers that they stand for."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ NAMES: Mapping[Tier, str] = {
     "fast": "seedance-2.0-fast",
     "mini": "seedance-2.0-mini",
 }
-"""How each tier is called in answers."""
-# OpenAI sells them as the quick, cheap one and as the good, slow one.
+"""The name of each tier in answers."""
+# OpenAI sells them as the fast, cheap model and as the good, slow model.
 _SORA: Mapping[str, Tier] = {"sora-2": "fast", "sora-2-pro": "standard"}
 _DATED = re.compile(r"(sora-2(?:-pro)?)-\d{4}-\d{2}-\d{2}")
 _SEEDANCE = re.compile(
@@ -24,10 +24,10 @@ _SEEDANCE = re.compile(
 
 
 def tier_of(model: str, accounts: Iterable[Account]) -> Tier:
-    """The tier that a model name means; accounts may have names of their own.
+    """The tier of a model name; accounts may have names of their own.
 
     Raises:
-        InvalidInput: it is not the name of a model we have.
+        InvalidInput: no model has that name.
     """
     for account in accounts:
         for tier, own in account.models.items():

@@ -1,4 +1,4 @@
-"""How far a video is, and how soon it is worth asking again, by how long such videos took lately."""
+"""How far a video is, and when to ask again, from how long such videos took lately."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOOKS = 15
 
 
 class Progress:
-    """What is known of generation times, read anew every few seconds."""
+    """Recent generation times, refreshed every few seconds."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -34,16 +34,16 @@ class Progress:
         self._read_at = -math.inf
 
     async def refresh(self) -> None:
-        """Read the latest times, if it has been a while. What is known is good enough where that fails: a job that was
-        stored must not be answered with an error."""
+        """Read the latest times, if the known ones are old. A failure keeps those: a job that is stored must not be
+        answered with an error."""
         if time.monotonic() - self._read_at > REFRESH_S:
             self._read_at = time.monotonic()
             with suppress(DatabaseUnavailable, ApiProblem):
                 self._samples = await self._service.read(durations.samples)
 
     def percent(self, job: JobView) -> int:
-        """0 to 100. While a video is generated: the share of the time in which nine in ten like it were done; 0 where
-        nothing is known of such videos."""
+        """0 to 100. While a video is generated: its age as a share of the time in which nine of ten such videos were
+        done; 0 if too few are known."""
         if job.state is JobState.SUCCEEDED:
             return 100
         if job.state is JobState.TRANSFERRING:
@@ -55,7 +55,7 @@ class Progress:
         return max(0, min(int(100 * age_s / max(_quantile(sample, _SHARE_DONE), 0.001)), _ALMOST))
 
     def ask_again_ms(self, job: JobView) -> int:
-        """After how many milliseconds it is worth asking again."""
+        """After how many milliseconds to ask again."""
         sample = self._sample(job)
         if not sample:
             return _UNKNOWN_MS

@@ -1,4 +1,4 @@
-"""`/v1/videos`: the OpenAI Videos API, so that OpenAI's own clients work against us. docs/openai.md is the guide."""
+"""`/v1/videos`: the OpenAI Videos API, so that OpenAI's own clients work. docs/openai.md is the guide."""
 
 from __future__ import annotations
 
@@ -8,20 +8,30 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from producer.api.jobs import redirect, with_key
-from producer.api.videos import documents as docs
+from producer.api.job_files import redirect
+from producer.api.jobs import with_key
+from producer.api.openapi import IDEMPOTENCY_KEY, form_or_json_body, headers, problems
 from producer.api.videos.fields import from_form
 from producer.api.videos.making import Asked, Kind, as_video_id, get_video, make, no_video
 from producer.api.videos.progress import Progress
-from producer.api.videos.resource import as_video
+from producer.api.videos.request_bodies import (
+    EditedVideo,
+    EditedVideoForm,
+    ExtendedVideo,
+    ExtendedVideoForm,
+    NewVideo,
+    NewVideoForm,
+    RemixedVideo,
+)
+from producer.api.videos.resource import DeletedVideo, VideoPage, VideoResource, as_video
 from producer.errors import JobNotFound
+from producer.http.answers import answer
 from producer.http.auth import principal_of
 from producer.http.bodies import json_object, media_type
 from producer.http.forms import FormFile, nested, read_form
 from producer.http.problems import ApiProblem
-from producer.http.resources import answer
 from producer.http.service import Service
 from producer.operator_actions.deletion import delete
 from storage.jobs import queries
@@ -39,56 +49,61 @@ def video_routes(service: Service) -> APIRouter:
 
     async def made(request: Request, kind: Kind, source: UUID | None = None) -> Response:
         async with _body(request, service) as given:
-            asked = Asked(kind, with_key(given, request.headers.get("idempotency-key")), _repetition(request), source)
+            asked = Asked(kind, with_key(given, request), _repetition(request), source)
             producer = service.producer_for(request)
             await service.count_job(request)
             run = service.run_upload if _has_files(given) else service.run
             job, created = await run(lambda: make(service, producer, asked))
-        headers = {"Location": f"/v1/videos/{job.id}"}
+        sent = {"Location": f"/v1/videos/{job.id}"}
         if not created:
-            headers["Idempotency-Replayed"] = "true"
-        return await shown(job, headers)
+            sent["Idempotency-Replayed"] = "true"
+        return await shown(job, sent)
 
-    async def shown(job: JobView, headers: Mapping[str, str] | None = None) -> Response:
+    async def shown(job: JobView, sent: Mapping[str, str] | None = None) -> Response:
         await progress.refresh()
         more = {} if job.terminal else {"openai-poll-after-ms": str(progress.ask_again_ms(job))}
-        return answer(as_video(job, progress), headers={**(headers or {}), **more})
+        return answer(as_video(job, progress), headers={**(sent or {}), **more})
 
-    @router.post("/v1/videos", **docs.CREATE)
+    @router.post("/v1/videos", **_making(form_or_json_body(NewVideo, NewVideoForm)))
     async def create(request: Request) -> Response:
         """Store a job for one video. Besides OpenAI's own fields, every field of docs/jobs.md may be given."""
         return await made(request, "create")
 
-    @router.post("/v1/videos/edits", **docs.EDIT)
+    @router.post("/v1/videos/edits", **_making(form_or_json_body(EditedVideo, EditedVideoForm), 404, 409))
     async def edit(request: Request) -> Response:
-        """A video made by editing another one, at an account whose gateway can."""
+        """Store a job that edits a video, at an account whose gateway can."""
         return await made(request, "edit")
 
-    @router.post("/v1/videos/extensions", **docs.EXTEND)
+    @router.post("/v1/videos/extensions", **_making(form_or_json_body(ExtendedVideo, ExtendedVideoForm), 404, 409))
     async def extend(request: Request) -> Response:
-        """A video that goes on where another one ends, at an account whose gateway can."""
+        """Store a job that continues a video, at an account whose gateway can."""
         return await made(request, "extend")
 
-    @router.post("/v1/videos/{video_id}/remix", **docs.REMIX)
+    @router.post("/v1/videos/{video_id}/remix", **_making(form_or_json_body(RemixedVideo), 404, 409))
     async def remix(request: Request, video_id: str) -> Response:
-        """A video made from a completed one by another prompt: an edit, with everything else as it was."""
+        """Store a job that makes a completed video again with another prompt: an edit; all else stays the same."""
         return await made(request, "remix", as_video_id(video_id))
 
-    @router.post("/v1/videos/characters", **docs.CHARACTER)
-    @router.get("/v1/videos/characters/{character_id}", **docs.CHARACTER)
+    @router.post("/v1/videos/characters", include_in_schema=False)
+    @router.get("/v1/videos/characters/{character_id}", include_in_schema=False)
     async def characters() -> Response:
-        """There are none: Seedance takes pictures of a character as references."""
+        """Refuse OpenAI's characters: Seedance takes pictures of a character as references."""
         advice = "Give pictures of the character as reference_images, or an asset as asset://ID."
-        raise ApiProblem(404, "not_supported", "there are no characters here", advice=advice)
+        raise ApiProblem(404, "not_supported", "characters are not supported", advice=advice)
 
-    @router.get("/v1/videos", **docs.LIST)
+    @router.get(
+        "/v1/videos",
+        response_model=VideoPage,
+        response_description="One page of videos.",
+        responses=problems(404, 422, 503),
+    )
     async def list_videos(
         request: Request,
-        after: Annotated[str | None, Query(description="The last id of the page before.", max_length=64)] = None,
-        limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Videos a page.")] = 20,
-        order: Annotated[Literal["asc", "desc"], Query(description="By the time they were asked for.")] = "desc",
+        after: Annotated[str | None, Query(description="`last_id` of the previous page.", max_length=64)] = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Videos per page.")] = 20,
+        order: Annotated[Literal["asc", "desc"], Query(description="By creation time.")] = "desc",
     ) -> Response:
-        """Videos, the newest first. Every job is one, whichever way it came."""
+        """List videos, newest first. Every job is a video, however it was enqueued."""
         last = None if after is None else as_video_id(after)
         wanted = queries.JobFilter(principal_of(request).tenant, deleted=False)
         if order == "desc":
@@ -97,23 +112,33 @@ def video_routes(service: Service) -> APIRouter:
             found = await service.read(lambda conn: queries.jobs_in_order(conn, wanted, after=last, limit=limit + 1))
         await progress.refresh()
         data = [as_video(job, progress) for job in found[:limit]]
-        ids = [item["id"] for item in data] or [None]
+        first, last_id = (data[0].id, data[-1].id) if data else (None, None)
         more = len(found) > limit
-        return answer({"object": "list", "data": data, "has_more": more, "first_id": ids[0], "last_id": ids[-1]})
+        return answer(VideoPage(object="list", data=data, has_more=more, first_id=first, last_id=last_id))
 
-    @router.get("/v1/videos/{video_id}", **docs.GET)
+    @router.get(
+        "/v1/videos/{video_id}",
+        response_model=VideoResource,
+        response_description="The video.",
+        responses=problems(404, 422, 503),
+    )
     async def retrieve(request: Request, video_id: str) -> Response:
-        """A video as it stands; `openai-poll-after-ms` says when it is worth asking again."""
+        """Return one video. The header `openai-poll-after-ms` says when to ask again."""
         producer = service.producer_for(request)
         return await shown(await service.run(lambda: get_video(producer, video_id)))
 
-    @router.delete("/v1/videos/{video_id}", **docs.DELETE)
+    @router.delete(
+        "/v1/videos/{video_id}",
+        response_model=DeletedVideo,
+        response_description="The video and its files are removed.",
+        responses=problems(404, 409, 422, 503),
+    )
     async def delete_video(
         request: Request,
         video_id: str,
-        discard: Annotated[bool, Query(description="Also one that was submitted and will be billed.")] = False,
+        discard: Annotated[bool, Query(description="Also a video that was submitted and will be billed.")] = False,
     ) -> Response:
-        """Remove a video and its files for good. One that is still queued is cancelled, which costs nothing."""
+        """Remove a video and its files for good. A queued one is cancelled, which is free."""
         wanted = as_video_id(video_id)
         producer = service.producer_for(request)
         try:
@@ -122,17 +147,28 @@ def video_routes(service: Service) -> APIRouter:
             )
         except JobNotFound:
             raise no_video(video_id) from None
-        return answer({"id": str(wanted), "object": "video.deleted", "deleted": True})
+        return answer(DeletedVideo(id=wanted, object="video.deleted", deleted=True))
 
-    @router.get("/v1/videos/{video_id}/content", status_code=302, **docs.CONTENT)
+    @router.get(
+        "/v1/videos/{video_id}/content",
+        status_code=302,
+        response_class=RedirectResponse,
+        response_description="A link to the file, which works for an hour.",
+        responses=problems(404, 409, 422, 503),
+    )
     async def content(
         request: Request,
         video_id: str,
-        variant: Annotated[Literal["video", "thumbnail", "spritesheet"], Query()] = "video",
+        variant: Annotated[
+            Literal["video", "thumbnail", "spritesheet"],
+            Query(
+                description="`video`: the MP4. `thumbnail`: its first frame as a JPEG. `spritesheet`: not supported."
+            ),
+        ] = "video",
     ) -> Response:
-        """The video as MP4, or its first frame as JPEG (`thumbnail`): a redirect to a link that works for an hour."""
+        """Redirect to the video or its first frame."""
         if variant not in _FILES:
-            detail = f"variant: no {variant} is made; there is video and thumbnail"
+            detail = f"variant: {variant} is not supported; use video or thumbnail"
             raise ApiProblem(422, "not_supported", detail, param="variant")
         producer = service.producer_for(request)
         job = await service.run(lambda: get_video(producer, video_id))
@@ -141,9 +177,19 @@ def video_routes(service: Service) -> APIRouter:
     return router
 
 
+def _making(body: dict[str, Any], *more: int) -> dict[str, Any]:
+    """What the routes that store a job declare; `more`: errors that not every one of them has."""
+    return {
+        "response_model": VideoResource,
+        "response_description": "The video. `Idempotency-Replayed: true`: it was stored before, under its key.",
+        "responses": problems(413, 415, 422, 429, 503, *more),
+        "openapi_extra": headers(IDEMPOTENCY_KEY) | body,
+    }
+
+
 @asynccontextmanager
 async def _body(request: Request, service: Service) -> AsyncIterator[dict[str, Any]]:
-    """What was sent, as a form or as JSON; files of a form are there until the end."""
+    """The fields of a form or of JSON; files of a form exist until the end."""
     if media_type(request) != _FORM:
         yield await json_object(request)
         return

@@ -1,4 +1,4 @@
-"""Sizes such as `1280x720`, which OpenAI's clients give where we have a resolution and a ratio."""
+"""Sizes such as `1280x720`, which OpenAI's clients use instead of a resolution and a ratio."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ def _twice(size: tuple[int, int]) -> tuple[int, int]:
     return size[0] * 2, size[1] * 2
 
 
-# What 4k renders is not published: taken as twice 1080p, which is what the name says.
+# The sizes of 4k are not published: taken as twice 1080p.
 _SIZES: Mapping[tuple[Resolution, Ratio], tuple[int, int]] = {
     (resolution, ratio): size for resolution, ratios in PIXELS.items() for ratio, size in ratios.items()
 } | {("4k", ratio): _twice(size) for ratio, size in PIXELS["1080p"].items()}
 
 
 def size_of(request: Mapping[str, Any]) -> str:
-    """The size of the video that a stored request asks for, `auto` where it leaves it to the gateway."""
+    """The size of a stored request's video, `auto` if the gateway chooses it."""
     size = _SIZES.get((request.get("resolution"), request.get("ratio")))  # type: ignore[arg-type] # any key may be asked for
     return UNKNOWN if size is None else f"{size[0]}x{size[1]}"
 
 
 def parse_size(text: str) -> tuple[Resolution, Ratio]:
-    """The resolution and the ratio that are nearest to a size.
+    """The resolution and the ratio nearest to a size.
 
-    1024x1792 is 1080p at 9:16: shapes within 4 % and areas within 40 % are taken for each other.
+    1024x1792 is 1080p at 9:16: shapes may differ by 4 % and areas by 40 %.
 
     Raises:
-        InvalidInput: it is no size, or none that is near to it is rendered.
+        InvalidInput: it is not a size, or no rendered size is near it.
     """
     found = _SIZE.fullmatch(text.strip().lower())
     if found is None:
@@ -56,7 +56,7 @@ def parse_size(text: str) -> tuple[Resolution, Ratio]:
         if distance(size)[0] < _OTHER_RATIO and distance(size)[1] < _OTHER_AREA
     }
     if not near:
-        raise _problem("must be near to a size that is rendered, such as 720x1280, 1280x720 or 960x960", text)
+        raise _problem("must be near a rendered size, such as 720x1280, 1280x720 or 960x960", text)
     return min(near, key=lambda kind: sum(near[kind]))
 
 

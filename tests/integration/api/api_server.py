@@ -18,6 +18,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
+from tests.integration.api.declared_answers import DeclaredAnswers
 from tests.waiting import PATIENCE_S, wait_for
 
 S = JobState
@@ -33,8 +34,16 @@ def with_account(settings: Settings) -> Settings:
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of a server of its own."""
+    """A client of a server of its own. Every answer must be as its route declares it."""
+    with serving_declared(settings) as (client, _):
+        yield client
+
+
+@contextmanager
+def serving_declared(settings: Settings) -> Iterator[tuple[httpx.Client, DeclaredAnswers]]:
+    """The same, with what the routes declare and what of it the client has seen."""
     app = create_app(settings)
+    answers = DeclaredAnswers(app.openapi())
     config = server_config(app, "127.0.0.1", 0, log_level="critical", timeout_graceful_shutdown=30, lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -43,8 +52,9 @@ def serving(settings: Settings) -> Iterator[httpx.Client]:
         wait_for("the server has started or ended", lambda: server.started or not thread.is_alive(), every_s=0.01)
         assert thread.is_alive()
         port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
-            yield client
+        hooks = {"response": [answers.check]}
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S, event_hooks=hooks) as client:
+            yield client, answers
     finally:
         server.should_exit = True
         thread.join(PATIENCE_S)

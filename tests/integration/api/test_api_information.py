@@ -102,8 +102,8 @@ def test_every_answer_has_the_fields_that_openapi_promises(api: httpx.Client) ->
     schema = document["components"]["schemas"]["JobResource"]
     assert set(schema["required"]) == set(job) == set(schema["properties"])
     problem = api.get("/v1/jobs/none").json()
-    schema = document["components"]["schemas"]["Problem"]
-    assert set(schema["required"]) <= set(problem) <= {*schema["properties"], "job_id", "where", "truncated"}
+    schema = document["components"]["schemas"]["ProblemDetails"]
+    assert set(schema["required"]) <= set(problem) <= set(schema["properties"])
 
 
 def test_the_guide_names_every_route_and_no_other(api: httpx.Client) -> None:

@@ -186,5 +186,5 @@ def test_the_server_does_not_start_where_others_can_reach_it_without_a_key(confi
     environ = os.environ | environ_for(configured)
     done = subprocess.run(started, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=environ)
     assert done.returncode == 2
-    assert done.stderr.startswith("api_key: 0.0.0.0 can be reached from elsewhere")
+    assert done.stderr.startswith("api_key: other machines can reach 0.0.0.0")
     assert len(done.stderr.splitlines()) == 1

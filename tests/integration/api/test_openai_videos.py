@@ -148,7 +148,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"seconds": "3"}, "seconds", "4 to 15"),
     ({"seconds": "four"}, "seconds", "whole number"),
     ({"size": "1792x1024"}, "size", "480p or 720p"),
-    ({"size": "100x3000"}, "size", "near to a size"),
+    ({"size": "100x3000"}, "size", "near a rendered size"),
     ({"size": "16:9"}, "size", "WIDTHxHEIGHT"),
     ({"size": "1280x720", "extra_body": {"ratio": "1:1"}}, "ratio", "contradicts size"),
     ({"prompt": ""}, "prompt", "required"),
@@ -507,7 +507,7 @@ def test_files_are_downloaded_and_deleted_for_good(
     assert videos.download_content(video_id).read() == path.read_bytes()
     assert videos.download_content(video_id, variant="video").read() == path.read_bytes()
     assert videos.download_content(video_id, variant="thumbnail").read()[:3] == b"\xff\xd8\xff"
-    with pytest.raises(openai.UnprocessableEntityError, match="no spritesheet is made") as caught:
+    with pytest.raises(openai.UnprocessableEntityError, match="spritesheet is not supported") as caught:
         videos.download_content(video_id, variant="spritesheet")
     assert caught.value.param == "variant"
 

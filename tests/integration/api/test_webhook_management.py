@@ -246,7 +246,7 @@ def test_the_commands(run: Run, configured: Settings, worker: Runtime, receiver:
     code, out, err = run("add", receiver.url, "--event", "job.cancelled")
     assert code == 0, err
     secret = out.strip()
-    assert "is told of job.cancelled" in err
+    assert "receives job.cancelled" in err
     [job] = ended(configured)
     worker_has_sent(run, 1)
     assert receiver.deliveries[0].verified(secret)["data"]["id"] == job
@@ -270,10 +270,10 @@ def test_the_commands(run: Run, configured: Settings, worker: Runtime, receiver:
     assert code == 0
     assert out.strip() != secret
     code, out, _ = run("test", short)
-    assert (code, "HTTP 200, taken" in out) == (0, True)
+    assert (code, "HTTP 200, accepted" in out) == (0, True)
     receiver.otherwise = Reply(500, body=b"broken \x1b[31m")
     code, out, _ = run("test", f"{receiver.url}/x")
-    assert (code, "HTTP 500, not taken: HTTP 500" in out, "\x1b" in out) == (1, True, False)
+    assert (code, "HTTP 500, not accepted: HTTP 500" in out, "\x1b" in out) == (1, True, False)
     assert run("disable", short)[1].endswith("is disabled\n")
     assert "disabled (by hand)" in run("list")[1]
     assert run("test", short)[0] == 2
@@ -297,8 +297,8 @@ def test_what_the_commands_refuse(run: Run) -> None:
         (("remove", "0"), "there is no webhook endpoint 0"),
         (("replay",), "say which"),
         (("replay", "msg_1"), "there is no webhook message"),
-        (("replay", "msg_1", "--dead"), "not both"),
-        (("list", "--state", "lost"), "--state: 'lost' is none"),
+        (("replay", "msg_1", "--dead"), "give either message ids, or --dead"),
+        (("list", "--state", "lost"), "--state: 'lost' is unknown"),
         (("test", "ftp://a"), "url: must be an http(s) URL"),
     ]:
         code, _, err = run(*arguments)

@@ -72,7 +72,9 @@ def test_readyz_names_each_component_without_a_fresh_heartbeat(settings: Setting
 
 def test_readyz_names_an_old_schema(settings: Settings, empty_postgres_url: str) -> None:
     answer = _get(settings.model_copy(update={"database_url": empty_postgres_url}))
-    assert answer.json()["missing"] == {"database": f"its schema is empty, not {newest_revision()}"}
+    assert answer.json()["missing"] == {
+        "database": f"the schema is empty, not {newest_revision()}; run `reelq db upgrade`"
+    }
 
 
 def test_readyz_creates_a_missing_bucket(settings: Settings, s3: Bucket) -> None:

@@ -209,7 +209,7 @@ def test_submit_and_wait(run: Run, producer: Producer) -> None:
     assert (code, json.loads(out)["state"]) == (1, "cancelled")
     code, _, err = run("submit", "a cat", "--wait", "--timeout", "0.2")
     assert code == 1
-    assert err.splitlines()[-1] == "1 of 1 jobs were not done after 0.2 s; they go on"
+    assert err.splitlines()[-1] == "1 of 1 jobs did not finish within 0.2 s; they continue"
 
 
 def _only(producer: Producer) -> UUID | None:
@@ -273,7 +273,7 @@ def test_a_campaign_is_paused_and_resumed(run: Run, producer: Producer) -> None:
     assert run("campaign", "pause", "a")[:2] == (0, "a is paused: 2 queued\n")
     assert run("campaign", "status", "a")[1].splitlines()[0] == "a: 2 jobs: 2 queued, paused"
     assert json.loads(run("campaign", "status", "a", "--json")[1])["paused_at"] is not None
-    assert run("campaign", "resume", "a")[:2] == (0, "a goes on: 2 queued\n")
+    assert run("campaign", "resume", "a")[:2] == (0, "a continues: 2 queued\n")
     assert json.loads(run("campaign", "resume", "a", "--json")[1])["paused_at"] is None
     code, out, err = run("campaign", "pause", "nothing")
     assert (code, out) == (2, "")
@@ -287,14 +287,15 @@ def test_a_campaign_is_given_up_and_taken_away(run: Run, producer: Producer) -> 
     code, out, _ = run("campaign", "cancel", "a", "--yes")
     assert (code, out) == (
         0,
-        "a: 1 cancelled, 0 asked of their gateways, 1 go on because they are billed all the same\n",
+        "a: 1 cancelled, 0 being cancelled by their gateways, "
+        "1 still running (already billed; use --discard to drop the results)\n",
     )
     assert json.loads(run("campaign", "cancel", "a", "--discard", "--yes", "--json")[1])["cancelled"] == 1
     lines = [json.loads(line) for line in run("campaign", "export", "a")[1].splitlines()]
     assert [line["id"] for line in lines] == [str(first.id), str(second.id)]
     assert lines[0]["request"]["prompt"] == "猫"
     assert lines[0]["video_url"] is None
-    assert run("campaign", "export", "a", "--out", "a.out.jsonl")[2] == "2 jobs of a are in a.out.jsonl\n"
+    assert run("campaign", "export", "a", "--out", "a.out.jsonl")[2] == "wrote 2 jobs of a to a.out.jsonl\n"
     for command in (["export", "nothing"], ["cancel", "nothing", "--yes"]):
         code, out, err = run("campaign", *command)
         assert (code, out) == (2, "")
@@ -308,7 +309,7 @@ def test_unconfirmed_jobs_are_resolved_by_filter(run: Run, producer: Producer) -
         move(producer, job.id, submitted, (S.UNCONFIRMED, {}))
     code, _, err = run("jobs", "resolve", "--campaign", "b", "--account", "other", "--resubmit")
     assert code == 2
-    assert "Send 1 again" in err
+    assert "Submit 1 job again" in err
     assert run("jobs", "resolve", "--campaign", "b", "--account", "other", "--resubmit", "--yes")[0] == 0
     assert len(run("jobs", "resolve", "--all", "--abandon", "--yes")[1].splitlines()) == 2
     states = [job["state"] for job in json.loads(run("jobs", "list", "--json")[1])]
@@ -344,7 +345,7 @@ def test_a_schema_that_is_not_up_to_date_is_said(
         code, out, err = run(*arguments)
         assert (code, out) == (2, "")
         assert err.rstrip().endswith("run `reelq db upgrade`")
-    assert run("db", "upgrade")[1].startswith("the database went from empty to ")
+    assert run("db", "upgrade")[1].startswith("the database is upgraded from empty to ")
     assert run("db", "upgrade")[1].startswith("the database is up to date (")
     assert run("jobs", "list")[0] == 0
 
@@ -369,7 +370,7 @@ def test_budgets_and_weights_are_set_and_shown(run: Run, producer: Producer, mon
     rate = {"gateway": "anyfast", "price": "0.5", "per": "second", "currency": "CNY", "as_of": "2026-11-01"}
     monkeypatch.setenv("REELQ_ACCOUNTS", json.dumps([ACCOUNTS[0] | {"rates": [rate]}]))
     code, out, _ = run("tenants", "set", "acme", "--weight", 3, "--budget", "500 CNY", "--jobs-per-minute", 60)
-    assert code == 0 and "weight 3, may enqueue 60 jobs a minute, budget CNY 500.00" in out
+    assert code == 0 and "weight 3, 60 jobs per minute, budget CNY 500.00" in out
     listed = {item["name"]: item for item in json.loads(run("tenants", "list", "--json")[1])}
     assert set(listed) == {"acme", "default"} and listed["default"]["budget"] is None
     assert (listed["acme"]["budget"]["amount"], listed["acme"]["budget"]["held"]) == (500, False)
@@ -400,7 +401,7 @@ def test_keys_are_made_shown_once_and_revoked(run: Run, producer: Producer) -> N
     listed = json.loads(run("keys", "list", "--json")[1])
     assert [(item["tenant"], item["name"], item["scopes"]) for item in listed] == [("acme", "backend", ["read"])]
     assert key.strip() not in json.dumps(listed)
-    assert "in use" in run("keys", "list", "--tenant", "acme")[1]
+    assert "active" in run("keys", "list", "--tenant", "acme")[1]
     made = json.loads(run("keys", "create", "--name", "second", "--json")[1])
     assert made["scopes"] == ["enqueue", "read"]
     assert run("keys", "revoke", listed[0]["id"])[0] == 0

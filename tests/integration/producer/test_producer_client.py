@@ -265,7 +265,7 @@ def test_wait_returns_when_every_job_is_done_or_held(producer: Producer) -> None
     one, two, three = producer.enqueue_many([{"prompt": name} for name in "abc"])
     bring(producer, one, S.SUCCEEDED)
     bring(producer, two, S.UNCONFIRMED)
-    with pytest.raises(TimeoutError, match=r"1 of 3 jobs were not done after 0\.3 s"):
+    with pytest.raises(TimeoutError, match=r"1 of 3 jobs did not finish within 0\.3 s"):
         producer.wait([one.id, two.id, three.id], timeout=0.3)
     timer = threading.Timer(0.4, producer.cancel, [three.id])
     timer.start()

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from producer.cli import main as cli
-from producer.cli.commands import COMMANDS
-from producer.cli.failures import explain
+from producer.cli.commands import COMMANDS, Command, Group, load
+from producer.cli.shared.failures import explain
 from storage.database import DatabaseUnavailable
 
 ACCOUNTS = json.dumps([{"name": "main", "gateway": "anyfast", "api_key": "sk-secret-key"}])
+CLI = Path(cli.__file__).parent
 NOWHERE = "postgresql://reelq:hunter2@127.0.0.1:1/reelq"
 
 
@@ -50,9 +56,9 @@ BAD_INPUT: list[tuple[list[str], str]] = [
     (["jobs", "resolve", "0123"], "give exactly one of --adopt TASK_ID, --resubmit and --abandon"),
     (["jobs", "resolve", "0123", "--abandon", "--resubmit"], "give exactly one of"),
     (["jobs", "resolve", "01", "02", "--adopt", "t"], "--adopt: one task belongs to one job"),
-    (["jobs", "resolve", "0123", "--resubmit"], "--yes: is needed where nobody can be asked"),
-    (["jobs", "cancel", "0123", "--discard"], "--yes: is needed where nobody can be asked"),
-    (["accounts", "resume", "mian"], "account: 'mian' is not configured; there is main"),
+    (["jobs", "resolve", "0123", "--resubmit"], "--yes: is required without a terminal"),
+    (["jobs", "cancel", "0123", "--discard"], "--yes: is required without a terminal"),
+    (["accounts", "resume", "mian"], "account: 'mian' is not configured; use one of: main"),
     (["keys", "create"], "Missing option '--name'"),
     (["nonsense"], "No such command 'nonsense'"),
     (["up", "--port", "0"], "Invalid value for '--port'"),
@@ -217,22 +223,88 @@ def test_importing_is_cheap() -> None:
     assert result.stdout == "[]\n"
 
 
-def test_a_command_loads_no_other() -> None:
-    code = (
-        "import sys; from producer.cli import main; main.run(['jobs', 'list', '--nonsense']);"
-        "print(sorted({'campaign', 'jobs', 'rehearsal', 'up', 'webhooks'} & "
-        "{name.rpartition('.')[2] for name in sys.modules if name.startswith('producer.cli.')}))"
-    )
+def loaded(arguments: list[str]) -> set[str]:
+    """The modules that a command line imports."""
+    code = f"import sys; from producer.cli import main; main.run({arguments!r}); print('\\nLOADED', *sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert result.stdout == "['jobs']\n"
+    return set(result.stdout.rpartition("LOADED ")[2].split())
+
+
+def leaves(entries: Mapping[str, Command | Group], before: tuple[str, ...] = ()) -> Iterator[tuple[Any, Command]]:
+    """Every command with the words that call it."""
+    for name, entry in entries.items():
+        if isinstance(entry, Group):
+            yield from leaves(entry.commands, (*before, name))
+        else:
+            yield (*before, name), entry
+
+
+LEAVES = list(leaves(COMMANDS))
+every_command = pytest.mark.parametrize(("words", "command"), LEAVES, ids=[" ".join(words) for words, _ in LEAVES])
+
+
+def test_a_command_loads_no_other() -> None:
+    modules = {f"producer.cli.{command.module}" for _, command in LEAVES}
+    assert loaded(["jobs", "list", "--nonsense"]) & modules == {"producer.cli.jobs.list"}
+    assert loaded(["--data-dir", "x", "jobs", "list", "--nonsense"]) & modules == {"producer.cli.jobs.list"}
+
+
+def test_the_version_and_the_overview_load_no_command() -> None:
+    for arguments in (["--version"], ["--help"], ["jobs", "--help"], ["nonsense"]):
+        found = {name.split(".")[0] for name in loaded(arguments)}
+        assert not found & {"psycopg", "orjson", "storage", "seedance"}, arguments
+
+
+# What a function of the command line may import, each for its time; everything else stands at the top of its file.
+LAZY = {
+    ("main.py", "producer.cli.shared.failures"),
+    ("shared/access.py", "storage.settings"),
+    ("shared/output.py", "producer.cli.shared.terminal"),
+    ("shared/progress.py", "producer.cli.shared.progress_bar"),
+    ("jobs/submit.py", "producer.cli.jobs.detail"),
+    ("gateways/asset_list.py", "producer.cli.gateways.remote_assets"),
+}
+
+
+def test_only_what_was_measured_is_imported_in_functions() -> None:
+    found = set()
+    for path in CLI.rglob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef):
+                for node in ast.walk(function):
+                    if isinstance(node, ast.Import):
+                        found |= {(path.relative_to(CLI).as_posix(), alias.name) for alias in node.names}
+                    elif isinstance(node, ast.ImportFrom):
+                        found.add((path.relative_to(CLI).as_posix(), str(node.module)))
+    assert {(file, module) for file, module in found} == LAZY
+
+
+@every_command
+def test_the_line_of_a_command_is_how_its_help_begins(words: tuple[str, ...], command: Command) -> None:
+    function = getattr(import_module(f"producer.cli.{command.module}"), command.function)
+    assert " ".join(str(inspect.getdoc(function)).split()).startswith(command.summary)
+
+
+@every_command
+def test_no_help_has_brackets(words: tuple[str, ...], command: Command) -> None:
+    """Typer takes them for markup and leaves them out."""
+    for parameter in load(words[-1], command).params:
+        assert "[" not in (getattr(parameter, "help", None) or ""), parameter.name
 
 
 @pytest.mark.parametrize("before", [[], ["--data-dir", "somewhere"]], ids=["first", "after an option"])
-@pytest.mark.parametrize("command", list(COMMANDS))
-def test_every_command_is_there(capsys: pytest.CaptureFixture[str], command: str, before: list[str]) -> None:
-    if command in ("simulator", "bench"):
-        assert command in run(capsys, "--help")[1]
+@every_command
+def test_every_command_is_there(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], command: Command, before: list[str]
+) -> None:
+    if command.passes_on:
+        assert words[0] in run(capsys, "--help")[1]
         return
-    code, out, _ = run(capsys, *before, command, "--help")
+    code, out, _ = run(capsys, *before, *words, "--help")
     assert code == 0
-    assert f"reelq {command}" in " ".join(out.split()) or f"{command} [OPTIONS]" in out
+    assert f"Usage: reelq {' '.join(words)} [OPTIONS]" in " ".join(out.split())
+
+
+def test_a_mistyped_command_is_answered_with_the_right_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Did you mean 'campaign'" in run(capsys, "campain")[2]
+    assert "Did you mean 'resolve'" in run(capsys, "jobs", "resolv")[2]

@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from producer.cli.job_detail import wait_line
-from producer.cli.output import clean, counts_line, duration, error_line, one_line, plural, print_table, size
-from producer.cli.progress import Pace
+from producer.cli.jobs.detail import wait_line
+from producer.cli.shared.formatting import clean, counts_line, duration, error_line, one_line, plural, size
+from producer.cli.shared.output import print_table
+from producer.cli.shared.pace import Pace
 from producer.operator_actions.waiting import reasons
 from storage.admission.grants import Hold
 from storage.jobs.records import JobView
@@ -73,7 +74,7 @@ def test_why_a_job_waits_is_said_in_sentences() -> None:
         found = reasons(job, holds=[("main", hold)], silent=silent)
         return "\n".join(wait_line(job, wait) for wait in found)
 
-    assert why(a_job(JobState.QUEUED, reason="throttled")) == "is tried again in 30 s: throttled"
+    assert why(a_job(JobState.QUEUED, reason="throttled")) == "retry in 30 s: throttled"
     ready = a_job(JobState.QUEUED, due_at=datetime.now(UTC) - timedelta(seconds=1))
     values = {
         "until": datetime.now(UTC),
@@ -90,6 +91,6 @@ def test_why_a_job_waits_is_said_in_sentences() -> None:
     assert why(ready, Hold("requests_per_minute", {"most": 5})) == "main has used up its requests_per_minute (5)"
     assert why(ready) == ""
     assert "reelq jobs resolve" in why(a_job(JobState.UNCONFIRMED))
-    assert why(a_job(JobState.GENERATING, reason="generating")) == "asks the gateway again in 30 s (generating)"
-    assert why(a_job(JobState.TRANSFERRING, reason="download_failed")) == "copying goes on within 30 s: download_failed"
+    assert why(a_job(JobState.GENERATING, reason="generating")) == "next poll in 30 s (generating)"
+    assert why(a_job(JobState.TRANSFERRING, reason="download_failed")) == "retry of the copy in 30 s: download_failed"
     assert "not seen for a minute: scheduler" in why(ready, silent=("scheduler",))

@@ -51,7 +51,7 @@ def answers(run: Run, job: dict[str, Any], *more: str, code: int = 0) -> dict[st
 def test_a_prompt_is_explained_in_every_gateways_words(run: Run) -> None:
     code, out, _ = run("a cat")
     assert code == 0
-    assert "any (anyfast, seedance) is tried first" in out
+    assert "any (anyfast, seedance), tried first" in out
     assert "POST https://www.anyfast.com.cn/v1/video/generations" in out
     assert "POST https://uniall.example/v1/video/generations" in out
     assert "POST https://ark.cn-beijing.volces.com/api/v3/contents/generations/tasks" in out

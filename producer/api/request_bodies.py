@@ -1,0 +1,157 @@
+"""What routes with small JSON bodies take. The same models check the bodies and describe them in OpenAPI."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from producer.api.parameters import Instant
+from producer.api.resources.webhooks import EventName
+from producer.intake.terms import Terms, read_terms
+from producer.intake.webhook_urls import MAX_URL_CHARS
+from producer.operator_actions.webhooks import MAX_OVERLAP_S, OVERLAP_S
+from storage.campaigns.controls import MAX_WEIGHT
+
+MAX_TASK_ID_CHARS = 200
+MAX_BUDGET_CHARS = 40
+_HOOK = "https://shop.example/hooks/reelq"
+
+Url = Annotated[StrictStr, Field(max_length=MAX_URL_CHARS)]
+
+
+def _with_examples(*examples: dict[str, JsonValue]) -> ConfigDict:
+    """The configuration of every body: no unknown members, and examples for OpenAPI."""
+    return ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": list(examples)})
+
+
+class CancelBody(BaseModel):
+    """How to cancel."""
+
+    model_config = _with_examples({}, {"discard": True})
+
+    discard: Annotated[StrictBool, Field(description="Also give up submitted jobs, which will be billed.")] = False
+
+
+class ResolveBody(BaseModel):
+    """What to do with an unconfirmed job, after a look at the gateway."""
+
+    model_config = _with_examples({"action": "adopt", "task_id": "task_123"}, {"action": "resubmit"})
+
+    action: Annotated[
+        Literal["adopt", "resubmit", "abandon"],
+        Field(
+            description="`adopt`: the gateway has it, as `task_id`. `resubmit`: submit it again; it may be paid for "
+            "twice. `abandon`: end it as failed."
+        ),
+    ]
+    task_id: Annotated[
+        Annotated[StrictStr, Field(min_length=1, max_length=MAX_TASK_ID_CHARS)] | None,
+        Field(description="The gateway's task; only with `adopt`."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _check_task(self) -> Self:
+        if (self.action == "adopt") != (self.task_id is not None):
+            message = "is required with action adopt, and only then"
+            raise PydanticCustomError("reelq_field", "{message}", {"field": "task_id", "message": message})
+        return self
+
+
+class CampaignChange(BaseModel):
+    """New terms of a campaign. What is left out stays as it is."""
+
+    model_config = _with_examples({"budget": "100 CNY"}, {"budget": None}, {"weight": 2})
+
+    budget: Annotated[
+        Annotated[StrictStr, Field(max_length=MAX_BUDGET_CHARS)] | None,
+        Field(description='What it may spend, such as "100 CNY"; null: no limit.'),
+    ] = None
+    weight: Annotated[
+        Annotated[StrictInt, Field(ge=1, le=MAX_WEIGHT)] | None,
+        Field(description="Jobs per turn, where other campaigns of the tenant get one; null: as it is."),
+    ] = None
+
+    def terms(self) -> Terms:
+        """The same as terms.
+
+        Raises:
+            InvalidInput: the budget is not an amount and a currency.
+        """
+        no_limit = "budget" in self.model_fields_set and self.budget is None
+        return read_terms("none" if no_limit else self.budget, self.weight)
+
+
+class NewEndpoint(BaseModel):
+    """A URL that is to receive events."""
+
+    model_config = _with_examples({"url": _HOOK}, {"url": _HOOK, "events": ["job.succeeded", "job.failed"]})
+
+    url: Url
+    events: Annotated[
+        list[EventName] | None, Field(description="The events it receives; empty or null: all of them.")
+    ] = None
+
+
+class EndpointChange(BaseModel):
+    """What to change of an endpoint. What is left out or null stays as it is."""
+
+    model_config = _with_examples({"disabled": False}, {"events": ["campaign.finished"]})
+
+    events: Annotated[list[EventName] | None, Field(description="The events it receives; empty: all of them.")] = None
+    disabled: StrictBool | None = None
+
+
+class SecretRotation(BaseModel):
+    """How to replace a secret."""
+
+    model_config = _with_examples({}, {"overlap_seconds": 0})
+
+    overlap_seconds: Annotated[
+        StrictFloat,
+        Field(ge=0, le=MAX_OVERLAP_S, description="For how long messages are signed with the previous secret too."),
+    ] = OVERLAP_S
+
+
+class ReplayBody(BaseModel):
+    """Which messages to send again: those that are `dead`, or every message `since` an instant."""
+
+    model_config = _with_examples({"dead": True}, {"since": "2030-01-31T18:00:00Z"})
+
+    dead: Annotated[StrictBool, Field(description="Only messages whose delivery was given up.")] = False
+    since: Annotated[Instant | None, Field(description="Only messages created then or later.")] = None
+    endpoint_id: Annotated[UUID | None, Field(description="Only messages to this endpoint.")] = None
+
+
+class WebhookTest(BaseModel):
+    """Where to send a test event: a URL or an endpoint."""
+
+    model_config = _with_examples({"url": _HOOK})
+
+    url: Url | None = None
+    endpoint_id: UUID | None = None
+
+
+BODIES: tuple[type[BaseModel], ...] = (
+    CancelBody,
+    ResolveBody,
+    CampaignChange,
+    NewEndpoint,
+    EndpointChange,
+    SecretRotation,
+    ReplayBody,
+    WebhookTest,
+)
+"""Every body, for OpenAPI."""

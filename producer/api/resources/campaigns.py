@@ -1,0 +1,127 @@
+"""Campaigns as the API shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+from urllib.parse import quote
+from uuid import UUID
+
+from pydantic import Field
+
+from producer.api.resources.jobs import RowCounts
+from producer.campaigns.status import CampaignStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetResource:
+    """What a campaign or a tenant may spend, and how much of it is gone. Amounts are in `currency`."""
+
+    amount: float
+    currency: str
+    spent: float
+    reserved: Annotated[float, Field(description="What the jobs at gateways may still cost.")]
+    held: Annotated[bool, Field(description="True while the next job does not fit into what is left.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostTotal:
+    """Costs in one currency. `compared…` sums the jobs that have both an estimate and a reported cost."""
+
+    currency: str
+    estimated_jobs: int
+    estimated_low: float
+    estimated_high: float
+    reported_jobs: int
+    reported: Annotated[float, Field(description="What the gateways reported.")]
+    compared: Annotated[float, Field(description="Reported.")]
+    compared_low: Annotated[float, Field(description="Estimated, at least.")]
+    compared_high: Annotated[float, Field(description="Estimated, at most.")]
+    drift: Annotated[float, Field(description="Reported above the estimates; below 0: under them; 0: within them.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignResource:
+    """A named set of jobs."""
+
+    name: str
+    created_at: datetime
+    paused_at: Annotated[datetime | None, Field(description="Null: not paused.")]
+    weight: Annotated[int, Field(description="Jobs per turn, where other campaigns of the tenant get one.")]
+    counts: Annotated[dict[str, int], Field(description="Jobs by state.")]
+    total: Annotated[int, Field(description="All jobs.")]
+    finished: Annotated[int, Field(description="Jobs that have succeeded, failed or were cancelled.")]
+    costs: Annotated[list[CostTotal], Field(description="Estimated and reported, one entry per currency.")]
+    budget: Annotated[BudgetResource | None, Field(description="Null: no limit.")]
+    links: Annotated[dict[str, str], Field(description="Paths of the campaign's other routes.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignPage:
+    """Some campaigns, newest first; `next_cursor` is null on the last page."""
+
+    data: list[CampaignResource]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrencyEstimate:
+    """What jobs will cost in one currency."""
+
+    currency: str
+    jobs: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCampaign(RowCounts):
+    """A campaign whose rows are all stored."""
+
+    campaign: Annotated[str, Field(description="Its name.")]
+    ids: Annotated[list[UUID], Field(description="The jobs, in the order of the rows.")]
+    estimates: list[CurrencyEstimate]
+    without_price: Annotated[int, Field(description="Jobs without a known price.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedCampaign:
+    """A dry run: every row was checked, nothing is stored."""
+
+    campaign: Annotated[str, Field(description="Its name.")]
+    rows: int
+    dry_run: Literal[True]
+    estimates: list[CurrencyEstimate]
+    without_price: Annotated[int, Field(description="Jobs without a known price.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelledCampaign:
+    """The result of cancelling a campaign."""
+
+    cancelled: Annotated[int, Field(description="Jobs cancelled now.")]
+    asked: Annotated[int, Field(description="Jobs that a worker now asks their gateways to cancel.")]
+    refused: Annotated[int, Field(description="Jobs still running: already billed, and `discard` was not set.")]
+    campaign: CampaignResource
+
+
+def campaign_path(name: str) -> str:
+    """The route of a campaign."""
+    return f"/v1/campaigns/{quote(name, safe='')}"
+
+
+def as_campaign(status: CampaignStatus) -> CampaignResource:
+    """A campaign with its links."""
+    self = campaign_path(status.name)
+    return CampaignResource(
+        **status.as_dict(),
+        links={
+            "self": self,
+            "manifest": f"{self}/manifest",
+            "cancel": f"{self}/cancel",
+            "pause": f"{self}/pause",
+            "resume": f"{self}/resume",
+            "jobs": f"/v1/jobs?campaign={quote(status.name, safe='')}",
+        },
+    )

@@ -1,0 +1,150 @@
+"""Estimates, capabilities, tenants, accounts and health, as the API shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from producer.api.resources.campaigns import BudgetResource
+from producer.http.problem_details import FieldError
+from seedance.gateways.capabilities import Capabilities
+from storage.tenants.keys import Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEstimate:
+    """What a job will cost, between `low` and `high`."""
+
+    account: str
+    model: Annotated[str, Field(description="The gateway's own name of the model.")]
+    low: float
+    high: float
+    currency: str
+    as_of: Annotated[date, Field(description="The day of the price list.")]
+    tokens: Annotated[list[float] | None, Field(description="The fewest and the most; null: not counted.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountEstimate:
+    """What a job would cost at one account."""
+
+    account: str
+    gateway: str
+    can_serve: bool
+    problems: Annotated[list[FieldError], Field(description="Why the account cannot serve the job.")]
+    estimate: Annotated[JobEstimate | None, Field(description="Null: no known price, or the account cannot serve it.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimates:
+    """What a job would cost at every account, in the order they are tried."""
+
+    chosen: Annotated[str, Field(description="The account that is tried first.")]
+    estimate: Annotated[JobEstimate | None, Field(description="At that account; null: no known price.")]
+    accounts: list[AccountEstimate]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountCapabilities:
+    """What one account's gateway can do, as its documentation says; null: it does not say."""
+
+    name: str
+    gateway: str
+    capabilities: Capabilities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapabilityList:
+    """What every account's gateway can do."""
+
+    accounts: list[AccountCapabilities]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantResource:
+    """The tenant and the scopes of a key."""
+
+    name: str
+    scopes: Annotated[list[Scope], Field(description="What the key may do.")]
+    weight: Annotated[int, Field(description="Jobs per turn, where other tenants get one.")]
+    jobs_per_minute: Annotated[int | None, Field(description="How many jobs it may enqueue; null: no limit.")]
+    budget: Annotated[BudgetResource | None, Field(description="Null: no limit.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountModel:
+    """One model of an account of which something is known: its limit, or why it takes no jobs."""
+
+    model: Annotated[str, Field(description="The gateway's own name of the model.")]
+    in_flight: Annotated[int, Field(description="Its jobs at the gateway.")]
+    limit_now: Annotated[int, Field(description="Its jobs at once, as the gateway accepts them at present.")]
+    limit_since: Annotated[datetime | None, Field(description="When that limit was found; null: it is as configured.")]
+    state: Literal["ok", "throttled", "suspended", "misrouted", "outage", "model_closed"]
+    until: Annotated[datetime | None, Field(description="When the next job is tried; null: now.")]
+    since: datetime | None
+    error: Annotated[dict[str, Any] | None, Field(description="What the gateway answered.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountResource:
+    """A configured account: its limits, how much of them is in use, and whether it takes jobs. Never its key."""
+
+    name: str
+    gateway: str
+    base_url: str | None
+    max_in_flight: Annotated[int, Field(description="Jobs at once, as configured.")]
+    requests_per_minute: Annotated[int | None, Field(description="As configured; null: no limit.")]
+    limit_now: Annotated[int, Field(description="Jobs at once, as the gateway accepts them at present.")]
+    limit_since: Annotated[datetime | None, Field(description="When that limit was found; null: it is as configured.")]
+    in_flight: Annotated[int, Field(description="Jobs at the gateway.")]
+    state: Annotated[
+        Literal["ok", "throttled", "suspended", "misrouted", "outage"],
+        Field(
+            description="`suspended`: its key, its permissions or its credit are refused. `misrouted`: `base_url` does "
+            "not lead to the gateway's API."
+        ),
+    ]
+    suspended_until: datetime | None
+    suspended_since: datetime | None
+    throttled_until: datetime | None
+    error: Annotated[dict[str, Any] | None, Field(description="Why it is suspended, or what the gateway answered.")]
+    models: Annotated[list[AccountModel], Field(description="Models with a limit of their own, or that take no jobs.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountList:
+    """Every configured account, in the order they are tried."""
+
+    accounts: list[AccountResource]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReport:
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadinessReport:
+    """Whether jobs can run."""
+
+    ready: bool
+    missing: Annotated[dict[str, str], Field(description="Each part that does not work, and why.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackReceived:
+    """The callback is accepted; the job will be polled."""
+
+    received: Literal[True]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackRefused:
+    """Why the callback is not accepted."""
+
+    error: str

@@ -1,0 +1,62 @@
+"""`reelq campaign status`."""
+
+from __future__ import annotations
+
+import typer
+
+from producer.cli.shared.access import settings_of
+from producer.cli.shared.formatting import counts_line, error_line, plural
+from producer.cli.shared.money import budget_line, sum_line
+from producer.cli.shared.options import AsJson, CampaignName, DataDir, OfTenant
+from producer.cli.shared.output import print_json
+from seedance.problems import InvalidInput, Problem
+from storage.admission import budgets
+from storage.campaigns.summaries import campaign_summaries
+from storage.database import Connection, connect
+from storage.jobs import queries
+from storage.jobs.records import JobView
+from storage.jobs.states import JobState
+from storage.reporting import costs
+from storage.tenants.tenants import DEFAULT_TENANT
+
+_SHOWN_FAILURES = 5
+
+
+def status(
+    ctx: typer.Context,
+    name: CampaignName,
+    tenant: OfTenant = DEFAULT_TENANT,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show a campaign's progress, costs and latest failures."""
+    settings = settings_of(ctx, data_dir)
+    with connect(settings.require_database_url()) as conn:
+        found = campaign_summaries(conn, tenant, name=name, limit=1)
+        counts = queries.counts(conn, tenant, campaign=name)
+        bad = _unsuccessful(conn, tenant, name)
+        sums = costs.campaign_costs(conn, tenant, name)
+        limits = budgets.budgets_of(conn, tenant, [row["id"] for row in found])
+    if not found:
+        raise InvalidInput([Problem("", f"there is no campaign {name!r}")])
+    total, paused_at = sum(counts.values()), found[0]["paused_at"]
+    budget = next(iter(limits), None)
+    if as_json:
+        limit = None if budget is None else budget.as_dict()
+        shown = {"campaign": name, "budget": limit, "paused_at": paused_at, "total": total, "counts": counts}
+        print_json(shown | {"costs": [item.as_dict() for item in sums]})
+        return
+    typer.echo(f"{name}: {plural(total, 'job')}: {counts_line(counts)}{', paused' if paused_at else ''}")
+    if budget is not None:
+        typer.echo(f"  budget {budget_line(budget)}")
+    for item in sums:
+        typer.echo(f"  {sum_line(item)}")
+    for job in bad:
+        typer.echo(f"  {job.id} {job.state}: {error_line(job.error) or job.reason}")
+
+
+def _unsuccessful(conn: Connection, tenant: str, name: str) -> list[JobView]:
+    found: list[JobView] = []
+    for state in (JobState.UNCONFIRMED, JobState.FAILED):
+        found += queries.list_jobs(conn, tenant, state=state, campaign=name, limit=_SHOWN_FAILURES)
+    return found

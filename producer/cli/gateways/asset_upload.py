@@ -1,0 +1,51 @@
+"""`reelq assets upload`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from producer.cli.gateways.asset_list import AccountName
+from producer.cli.shared.access import settings_of
+from producer.cli.shared.formatting import one_line
+from producer.cli.shared.options import AsJson, DataDir
+from producer.cli.shared.output import print_json
+from producer.cli.shared.producers import open_producer
+from producer.intake.asset_uploads import Uploaded, account_for_assets, read_files, upload_all
+
+
+def upload(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Pictures, videos and sounds.")],
+    account: AccountName = None,
+    group: Annotated[str, typer.Option(metavar="NAME", help="The group of new assets.")] = "reelq",
+    timeout: Annotated[float, typer.Option(help="How many seconds each file may take until it is usable.")] = 300.0,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Upload files as assets of an account. Prints how jobs name them; exit code 1 if some fail.
+
+    The gateway bills each upload. Files that the account already has are not uploaded again.
+    """
+    settings = settings_of(ctx, data_dir)
+    chosen = account_for_assets(settings, account)
+    found = read_files(files)
+    results = []
+    with open_producer(ctx, data_dir) as producer:
+        for result in upload_all(producer.database, settings, chosen, found, group, timeout):
+            results.append(result)
+            if not as_json:
+                typer.echo(_line(result))
+    if as_json:
+        print_json([asdict(result) for result in results])
+    if any(result.asset is None for result in results):
+        raise typer.Exit(1)
+
+
+def _line(result: Uploaded) -> str:
+    if result.asset is None:
+        return f"{result.status}: {result.path}: {one_line(result.error or '')}"
+    return f"{result.asset}  {result.path}" + ("" if result.is_new else "  (known)")

@@ -1,0 +1,188 @@
+"""Everything about one job, for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from producer.cli.shared.formatting import ago, duration, error_line, one_line, plural, size
+from producer.cli.shared.money import amount, cost_line, estimate_line
+from producer.cli.shared.terminal import console, state_text
+from producer.operator_actions.waiting import WaitReason
+from storage.bucket.objects import Objects
+from storage.jobs.records import JobView
+from storage.settings import Settings
+
+_LINK_S = 3600.0
+_WIDTH = 10
+
+
+def print_detail(
+    settings: Settings,
+    job: JobView,
+    attempts: Sequence[Mapping[str, Any]],
+    events: Sequence[Mapping[str, Any]],
+    waiting: Sequence[str],
+) -> None:
+    """Print a job: its request, its state and why it waits, every attempt, and its timeline."""
+    out = console()
+    out.print(Text.assemble(("Job ", "bold"), (str(job.id), "bold"), "  ", state_text(job.state)))
+    for name, value in [*_facts(job), *_video(settings, job), *(("waits", line) for line in waiting)]:
+        out.print(Text.assemble((f"  {name:<{_WIDTH}}", "bright_black"), one_line(value, 1000)), soft_wrap=True)
+    if attempts:
+        _print_attempts(out, attempts)
+    if events:
+        _print_timeline(out, events)
+
+
+def _facts(job: JobView) -> Iterator[tuple[str, str]]:
+    request = dict(job.request)
+    yield "prompt", request.pop("prompt", "")
+    if request:
+        yield "request", " · ".join(f"{name} {_short(value)}" for name, value in request.items())
+    if job.campaign:
+        yield "campaign", job.campaign
+    if job.idempotency_key:
+        yield "key", job.idempotency_key
+    extra = [f"priority {job.priority}"]
+    if job.tags:
+        extra.append(f"tags {', '.join(job.tags)}")
+    if job.account_pin:
+        extra.append(f"account {job.account_pin} only")
+    if job.deadline_at:
+        extra.append(f"deadline {_clock(job.deadline_at)}")
+    yield "job", " · ".join(extra)
+    if job.metadata:
+        yield "metadata", _short(job.metadata, 300)
+    if job.account:
+        model = f" ({job.gateway}, {job.model})" if job.model else ""
+        task = f" · task {job.gateway_task_id}" if job.gateway_task_id else ""
+        made = f"{plural(job.attempt, 'attempt')}, {plural(job.polls, 'poll')}"
+        yield "account", f"{job.account}{model}{task} · {made}"
+    yield "created", f"{_clock(job.created_at)} ({ago(job.created_at)})"
+    if job.finished_at:
+        took = (job.finished_at - job.created_at).total_seconds()
+        yield "finished", f"{_clock(job.finished_at)}, {duration(took)} after creation"
+    if job.estimate:
+        yield "estimate", estimate_line(job.estimate)
+    if job.cost:
+        yield "cost", cost_line(job.cost, job.estimate)
+    if job.error:
+        yield "error", error_line(job.error)
+
+
+def _short(value: object, limit: int = 80) -> str:
+    if isinstance(value, list):
+        return ", ".join(_short(item) for item in value)
+    return one_line(value, limit)
+
+
+def _video(settings: Settings, job: JobView) -> Iterator[tuple[str, str]]:
+    if job.object_key is None or job.size_bytes is None:
+        return
+
+    yield "video", f"s3://{settings.s3_bucket}/{job.object_key} · {size(job.size_bytes)} · sha256 {job.sha256}"
+    yield "open", f"{Objects(settings).link(job.object_key, _LINK_S)}"
+
+
+def _clock(instant: datetime) -> str:
+    return f"{instant.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _print_attempts(out: Console, attempts: Sequence[Mapping[str, Any]]) -> None:
+    out.print("Attempts", style="bold")
+    for attempt in attempts:
+        started, finished = attempt["started_at"], attempt["finished_at"]
+        took = f" in {duration((finished - started).total_seconds())}" if finished else ""
+        outcome = attempt["outcome"] or "no outcome yet"
+        status = f" (HTTP {attempt['http_status']})" if attempt["http_status"] else ""
+        error = f" · {error_line(attempt['error'])}" if attempt["error"] else ""
+        line = f"{attempt['number']} · {_clock(started)} · {attempt['account']} · {outcome}{status}{took}{error}"
+        out.print(f"  {one_line(line, 500)}", soft_wrap=True)
+
+
+def _print_timeline(out: Console, events: Sequence[Mapping[str, Any]]) -> None:
+    out.print("Timeline", style="bold")
+    start = events[0]["at"]
+    for event in events:
+        after = f"+{(event['at'] - start).total_seconds():.1f} s"
+        message = (event["detail"] or {}).get("message")
+        tail = f"  {one_line(message, 200)}" if message else ""
+        state = state_text(event["target"])
+        state.pad_right(max(14 - len(state), 0))
+        line = Text.assemble(
+            f"  {event['at'].astimezone():%H:%M:%S}  ", (f"{after:>10}  ", "bright_black"), state, event["reason"], tail
+        )
+        out.print(line, soft_wrap=True)
+
+
+def wait_line(job: JobView, wait: WaitReason) -> str:
+    """One reason why a job waits, as a sentence."""
+    found = wait.values
+    match wait.code:
+        case "tried_again":
+            return f"retry in {duration(found['seconds'])}: {found['reason']}"
+        case "paused":
+            return f"the campaign is paused; continue it with `reelq campaign resume {job.campaign}`"
+        case "over_budget":
+            left = amount(max(found["left"], 0), found["currency"])
+            return f"{_whose(found)} has {left} left, and this job may cost more; {_raise(found)}"
+        case "no_price":
+            problem = f"{_whose(found)} is in {found['currency']}, and the job has no price in that currency"
+            return f"{problem}; give the account `rates` and enqueue the job again, or {_raise(found, 'none')}"
+        case "no_account":
+            return "no configured account can serve this job; add one, or cancel the job"
+        case "suspended":
+            return f"{_of(found)} is suspended until {_clock(found['until'])}: {error_line(found['error'])}"
+        case "misrouted":
+            return (
+                f"the base_url of {_of(found)} does not lead to its gateway's API since {_clock(found['since'])}; "
+                f"next try at {_clock(found['until'])}: {error_line(found['error'])}"
+            )
+        case "outage":
+            return (
+                f"the gateway of {_of(found)} is down since {_clock(found['since'])}; next try at "
+                f"{_clock(found['until'])}: {error_line(found['error'])}"
+            )
+        case "throttled":
+            return f"{_of(found)} reported too many requests; it pauses until {_clock(found['until'])}"
+        case "model_closed":
+            return (
+                f"{_of(found)} cannot be used with this key; next try at {_clock(found['until'])}: "
+                f"{error_line(found['error'])}"
+            )
+        case "probing":
+            return f"{_of(found)} is tried with a few jobs after a failure: {error_line(found['error'])}"
+        case "slots_taken":
+            return f"every slot of {_of(found)} is taken ({found['used']} of {found['most']})"
+        case "requests_per_minute" | "polls_per_minute":
+            return f"{_of(found)} has used up its {wait.code} ({found['most']})"
+        case "held" | "looked_for":
+            search = "Check there, then" if wait.code == "held" else "reelq searches for its task; if you know it,"
+            return (
+                f"unknown whether the gateway accepted this job. {search} run `reelq jobs resolve {job.id}` with "
+                "--adopt TASK_ID, --resubmit (may pay twice) or --abandon"
+            )
+        case "polled":
+            return f"next poll in {duration(found['seconds'])}" + (f" ({found['reason']})" if found["reason"] else "")
+        case "copied":
+            return f"retry of the copy in {duration(found['seconds'])}: {found['reason']}"
+        case "parts_silent":
+            return f"not seen for a minute: {', '.join(found['parts'])}; start `reelq up`, or run `reelq doctor`"
+
+
+def _of(found: Mapping[str, Any]) -> str:
+    return f"model {found['model']} of {found['account']}" if "model" in found else str(found["account"])
+
+
+def _whose(found: Mapping[str, Any]) -> str:
+    return f"the budget of {found['campaign'] or 'the tenant'} ({amount(found['amount'], found['currency'])})"
+
+
+def _raise(found: Mapping[str, Any], to: str = "…") -> str:
+    what = f"campaign set {found['campaign']!r}" if found["campaign"] else "tenants set TENANT"
+    return f"run `reelq {what} --budget {to}`"

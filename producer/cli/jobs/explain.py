@@ -1,0 +1,80 @@
+"""`reelq explain`: what each account would be sent for a job, its cost, and what it cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import orjson
+import typer
+
+from producer.cli.shared.access import settings_of
+from producer.cli.shared.formatting import clean, one_line
+from producer.cli.shared.money import estimate_line
+from producer.cli.shared.options import AsJson, DataDir
+from producer.cli.shared.output import print_json
+from producer.explanation import AccountAnswer, Explanation
+from producer.explanation import explain as explain_jobs
+
+
+def explain(
+    ctx: typer.Context,
+    jobs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE|PROMPT...",
+            help="Campaign files (.jsonl, .csv), prompts, or jobs as JSON objects.",
+            show_default=False,
+        ),
+    ],
+    account: Annotated[str | None, typer.Option(help="Show this account only.", show_default=False)] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Show what each account would be sent for a job, and at what cost. Exit code 2 if no account can serve a job.
+
+    Nothing is sent, uploaded or stored, and no database is needed. Local files appear as names in angle brackets; they
+    become assets, links or data URIs when the job is submitted.
+    """
+    found = explain_jobs(jobs, settings_of(ctx, data_dir), account)
+    if as_json:
+        listed = list(found)
+        print_json([item.as_dict() for item in listed])
+        served = [item.chosen is not None for item in listed]
+    else:
+        served = [_print(number, item) for number, item in enumerate(found)]
+    if not all(served):
+        raise typer.Exit(2)
+
+
+def _print(number: int, item: Explanation) -> bool:
+    if number:
+        typer.echo()
+    prompt = one_line(item.job.get("prompt", ""), 100)
+    typer.echo(f"{item.where}: {prompt}" if item.where else prompt)
+    for problem in item.problems:
+        typer.echo(clean(f"  error    {problem}"))
+    for answer in item.accounts:
+        for line in _lines(answer, first=answer.account == item.chosen):
+            typer.echo(clean(line))
+    return item.chosen is not None
+
+
+def _lines(answer: AccountAnswer, *, first: bool) -> Iterator[str]:
+    if answer.errors:
+        yield f"  {answer.account} ({answer.gateway}) cannot serve it"
+        for problem in answer.errors:
+            yield f"    error    {problem}"
+        return
+    yield f"  {answer.account} ({answer.gateway}, {answer.model})" + (", tried first" if first else "")
+    yield f"    {answer.method} {answer.url}"
+    body = orjson.dumps(answer.body, option=orjson.OPT_INDENT_2).decode()
+    yield from (f"    {line}" for line in body.splitlines())
+    cost = (
+        estimate_line(dict(answer.estimate) | {"account": None})
+        if answer.estimate
+        else "unknown; set the account's `rates`"
+    )
+    yield f"    cost     {cost}"
+    for problem in answer.warnings:
+        yield f"    warning  {problem}"

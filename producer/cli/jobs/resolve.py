@@ -1,0 +1,88 @@
+"""`reelq jobs resolve`: decide about unconfirmed jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from producer.cli.jobs.decisions import each
+from producer.cli.shared.confirmation import confirm
+from producer.cli.shared.formatting import plural
+from producer.cli.shared.options import AsJson, DataDir, OfTenant, Yes
+from producer.cli.shared.producers import job_ids_of, open_producer
+from producer.client import Producer
+from producer.operator_actions import job_actions
+from seedance.problems import InvalidInput, Problem
+from storage.jobs import queries
+from storage.jobs.records import JobView
+from storage.jobs.states import JobState
+from storage.tenants.tenants import DEFAULT_TENANT
+
+_MOST_AT_ONCE = 100_000
+
+
+def resolve(
+    ctx: typer.Context,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID…]", help="Job ids or their first characters.", show_default=False)
+    ] = None,
+    adopt: Annotated[
+        str | None,
+        typer.Option(metavar="TASK_ID", help="The gateway accepted the job, as this task.", show_default=False),
+    ] = None,
+    resubmit: Annotated[bool, typer.Option("--resubmit", help="Submit the job again. You may pay twice.")] = False,
+    abandon: Annotated[bool, typer.Option("--abandon", help="End the job as failed.")] = False,
+    campaign: Annotated[
+        str | None, typer.Option(help="Every unconfirmed job of this campaign.", show_default=False)
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option(help="Every unconfirmed job sent to this account.", show_default=False)
+    ] = None,
+    everyone: Annotated[bool, typer.Option("--all", help="Every unconfirmed job.")] = False,
+    yes: Yes = False,
+    tenant: OfTenant = DEFAULT_TENANT,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Decide about unconfirmed jobs, after a look at the gateway."""
+    if sum((adopt is not None, resubmit, abandon)) != 1:
+        raise InvalidInput([Problem("", "give exactly one of --adopt TASK_ID, --resubmit and --abandon")])
+    by_filter = everyone or campaign is not None or account is not None
+    if bool(ids) == by_filter:
+        raise InvalidInput([Problem("", "give either job ids, or --campaign, --account or --all")])
+    if adopt is not None and (by_filter or len(ids or ()) > 1):
+        raise InvalidInput([Problem("--adopt", "one task belongs to one job; give one id")])
+    if resubmit and ids:
+        confirm(_again(len(ids)), yes)
+    with open_producer(ctx, data_dir, tenant) as producer:
+        if ids:
+            found = list(job_ids_of(producer, ids))
+        else:
+            found = _unconfirmed(producer, campaign, account)
+            if found and resubmit:
+                confirm(_again(len(found)), yes)
+            elif found and abandon:
+                confirm(f"End {plural(len(found), 'job')} as failed? You may already be billed for them.", yes)
+
+        def decide(job_id: UUID) -> JobView:
+            if adopt is not None:
+                return job_actions.adopt(producer.database, tenant, job_id, adopt)
+            if resubmit:
+                return job_actions.resubmit(producer.database, tenant, job_id)
+            return job_actions.abandon(producer.database, tenant, job_id)
+
+        each(found, decide, lambda job: str(job.state), as_json)
+
+
+def _again(number: int) -> str:
+    return f"Submit {plural(number, 'job')} again? You pay twice for each one that the gateway accepted."
+
+
+def _unconfirmed(producer: Producer, campaign: str | None, account: str | None) -> list[UUID]:
+    with producer.database.begin() as conn:
+        held = queries.list_jobs(
+            conn, producer.tenant, state=JobState.UNCONFIRMED, campaign=campaign, limit=_MOST_AT_ONCE
+        )
+    return [job.id for job in held if account is None or job.account == account]

@@ -1,0 +1,135 @@
+"""`reelq doctor`: one line per part of the system, and what to do about those that do not work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import redis
+import typer
+from rich.text import Text
+
+from producer.cli.shared.data_dir import directory
+from producer.cli.shared.failures import explain
+from producer.cli.shared.options import AsJson, DataDir
+from producer.cli.shared.output import print_json
+from producer.cli.shared.terminal import console
+from producer.intake.routing import require_accounts
+from seedance.problems import InvalidInput
+from storage import heartbeats
+from storage.bucket.objects import Objects
+from storage.database import DatabaseUnavailable, connect, current_revision, newest_revision
+from storage.settings import STACK_FILE, Settings, config_path, load_settings, read_stack
+from storage.settings import data_dir as default_dir
+
+FRESH_S = 60.0
+PARTS = {
+    "scheduler": "celery -A worker beat",
+    "submit": "celery -A worker worker -Q submit,poll,notify",
+    "poll": "celery -A worker worker -Q submit,poll,notify",
+    "transfer": "celery -A worker worker -Q transfer",
+    "notify": "celery -A worker worker -Q submit,poll,notify",
+}
+Finding = tuple[str, bool, str]
+"""A part, whether it works, and its state or what to do."""
+
+
+def doctor(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Check the configuration and every part of the system. Exit code 2 if one does not work."""
+    findings = list(examine(directory(ctx, data_dir)))
+    if as_json:
+        print_json([{"part": part, "ok": ok, "message": message} for part, ok, message in findings])
+    else:
+        out = console()
+        width = max(len(part) for part, _, _ in findings) + 2
+        for part, ok, message in findings:
+            mark = ("ok  ", "green") if ok else ("BAD ", "bold red")
+            out.print(Text.assemble(mark, (f"{part:<{width}}", "bold"), message), soft_wrap=True)
+    if not all(ok for _, ok, _ in findings):
+        raise typer.Exit(2)
+
+
+def examine(data_dir: Path | None) -> Iterator[Finding]:
+    """Every part, in the order they are needed."""
+    try:
+        settings = load_settings(data_dir)
+    except Exception as exc:  # noqa: BLE001 - a finding, whatever it is
+        yield "configuration", False, explain(exc, data_dir)[0]
+        return
+    yield "configuration", True, _source(data_dir)
+    yield from _accounts(settings)
+    checks: dict[str, Callable[[Settings], str]] = {"database": _database, "broker": _broker, "bucket": _bucket}
+    works = {}
+    for part, check in checks.items():
+        try:
+            message = check(settings)
+        except Exception as exc:  # noqa: BLE001 - as above
+            works[part] = False
+            yield part, False, explain(exc, data_dir)[0]
+        else:
+            works[part] = True
+            yield part, True, message
+    if works["database"]:
+        yield from _heartbeats(settings)
+
+
+def _source(data_dir: Path | None) -> str:
+    place = default_dir(data_dir)
+    stack = read_stack(place)
+    path = config_path(stack=stack)
+    found = [str(path)] if path else []
+    if stack:
+        found.append(str(place / STACK_FILE))
+    return f"from {' and '.join([*found, 'the environment'])}"
+
+
+def _accounts(settings: Settings) -> Iterator[Finding]:
+    try:
+        require_accounts(settings.accounts)
+    except InvalidInput as exc:
+        yield "accounts", False, str(exc)
+    for account in settings.accounts:
+        try:
+            account.key()
+        except InvalidInput as exc:
+            yield f"account {account.name}", False, str(exc)
+        else:
+            where = f" at {account.base_url}" if account.base_url else ""
+            yield f"account {account.name}", True, f"{account.gateway}{where}, {account.max_in_flight} at once"
+
+
+def _database(settings: Settings) -> str:
+    with connect(settings.require_database_url()) as conn:
+        found, newest = current_revision(conn), newest_revision()
+    if found != newest:
+        raise DatabaseUnavailable(f"the schema is {found or 'empty'}, not {newest}; run `reelq db upgrade`")
+    return f"answers, schema {found}"
+
+
+def _broker(settings: Settings) -> str:
+    client: Any = redis.Redis.from_url(
+        settings.require_broker_url(), socket_connect_timeout=3, socket_timeout=3, retry=None
+    )
+    try:
+        client.ping()
+    except redis.RedisError as exc:
+        raise OSError(0, f"{exc}; start `reelq up`, or check REELQ_BROKER_URL or broker_url in reelq.toml") from exc
+    finally:
+        client.close()
+    return "answers"
+
+
+def _bucket(settings: Settings) -> str:
+    objects = Objects(settings)
+    objects.ensure_bucket()
+    return f"{objects.bucket} is usable"
+
+
+def _heartbeats(settings: Settings) -> Iterator[Finding]:
+    with connect(settings.require_database_url()) as conn:
+        fresh = heartbeats.fresh_components(conn, FRESH_S)
+    for part, command in PARTS.items():
+        seen = part in fresh
+        hint = f"not seen for {FRESH_S:.0f} s; start `reelq up` or `{command}`"
+        yield part, seen, "running" if seen else hint

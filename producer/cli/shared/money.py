@@ -1,0 +1,67 @@
+"""How commands write what things cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from producer.cli.shared.formatting import plural
+from storage.admission.budgets import Budget
+from storage.reporting.costs import CostSum
+
+
+def amount(value: float | Decimal, currency: str) -> str:
+    """`CNY 5.01`, with more digits below 1."""
+    number = float(value)
+    return f"{currency} {number:.2f}" if not number or abs(number) >= 1 else f"{currency} {number:.4f}"
+
+
+def span(low: float | Decimal, high: float | Decimal, currency: str) -> str:
+    """`CNY 5.01`, or `CNY 4.20 to 5.01`."""
+    text = amount(low, currency)
+    return text if low == high else f"{text} to {amount(high, currency).removeprefix(currency).lstrip()}"
+
+
+def estimate_line(estimate: Mapping[str, Any]) -> str:
+    """A stored estimate: the cost, the account, and the date of the prices."""
+    where = f" at {estimate['account']}" if estimate.get("account") else ""
+    cost = span(estimate["low"], estimate["high"], estimate["currency"])
+    return f"{cost}{where}, prices of {estimate['as_of']}"
+
+
+def cost_line(cost: Mapping[str, Any], estimate: Mapping[str, Any] | None) -> str:
+    """A stored cost, compared with the estimate."""
+    text = f"{amount(cost['amount'], cost['currency'])} for {cost['tokens']:,.0f} tokens"
+    if estimate is None or estimate["currency"] != cost["currency"]:
+        return text
+    return f"{text}, {_compared(cost['amount'], estimate['low'], estimate['high'])}"
+
+
+def sum_line(found: CostSum) -> str:
+    """One currency of a campaign."""
+    text = f"estimated {span(found.estimated_low, found.estimated_high, found.currency)}"
+    text += f" for {plural(found.estimated_jobs, 'job')}"
+    if not found.reported_jobs:
+        return text
+    text += f" · reported {amount(found.reported, found.currency)} for {plural(found.reported_jobs, 'job')}"
+    if not found.compared_high:
+        return text
+    return f"{text}, {_compared(found.compared, found.compared_low, found.compared_high)}"
+
+
+def budget_line(budget: Budget) -> str:
+    """A budget, how much of it is gone, and whether it holds jobs back."""
+    text = f"{amount(budget.amount, budget.currency)} · spent {amount(budget.spent, budget.currency)}"
+    if budget.reserved:
+        text += f" · reserved {amount(budget.reserved, budget.currency)}"
+    return f"{text} · used up" if budget.held else text
+
+
+def _compared(cost: float | Decimal, low: float | Decimal, high: float | Decimal) -> str:
+    """The distance to the estimate; less than half a percent does not count."""
+    for bound, word in ((low, "below"), (high, "above")):
+        share = abs(float(cost) - float(bound)) / float(bound) if bound else 0.0
+        if (cost < bound if word == "below" else cost > bound) and share >= 0.005:
+            return f"{share:.0%} {word} the estimate"
+    return "as estimated"

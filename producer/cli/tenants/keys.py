@@ -1,0 +1,94 @@
+"""`reelq keys`: the keys of the API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from producer.cli.shared.access import settings_of
+from producer.cli.shared.formatting import ago
+from producer.cli.shared.options import AsJson, DataDir
+from producer.cli.shared.output import print_json, print_table, say
+from producer.operator_actions.tenants import create_key, revoke_key
+from storage.database import connect
+from storage.tenants import keys
+from storage.tenants.keys import ApiKey
+from storage.tenants.tenants import DEFAULT_TENANT
+
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scope",
+        metavar="SCOPE",
+        help="enqueue, read, admin (everything) or metrics; repeat for more. Default: enqueue and read.",
+        show_default=False,
+    ),
+]
+
+
+def create(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Option(help="A name for the key, to recognise it.")],
+    tenant: Annotated[str, typer.Option(help="The tenant whose jobs the key is for; created if new.")] = (
+        DEFAULT_TENANT
+    ),
+    scope: Scopes = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Create a key and print it. It is shown only once: the database has its hash."""
+    with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
+        key, made = create_key(conn, tenant, name, scope or ["enqueue", "read"])
+    if as_json:
+        print_json({"key": key, "id": made.id, "tenant": tenant, "name": name, "scopes": made.scopes})
+        return
+    say(f"key {made.id}, tenant {tenant}, scopes {', '.join(made.scopes)}; shown only once:")
+    typer.echo(key)
+
+
+def list_keys(
+    ctx: typer.Context,
+    tenant: Annotated[str | None, typer.Option(help="Only keys of this tenant.", show_default=False)] = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """List keys, oldest first. Revoked keys are included."""
+    with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
+        found = keys.list_keys(conn, tenant)
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        typer.echo("no keys", err=True)
+        return
+    print_table(
+        ["ID", "TENANT", "SCOPES", "CREATED", "LAST USED", "STATE", "NAME"],
+        [
+            [
+                key.id,
+                key.tenant,
+                ",".join(key.scopes),
+                ago(key.created_at),
+                ago(key.last_used_at) if key.last_used_at else "never",
+                _state(key),
+                key.name,
+            ]
+            for key in found
+        ],
+    )
+
+
+def _state(key: ApiKey) -> str:
+    return "active" if key.revoked_at is None else "revoked"
+
+
+def revoke(
+    ctx: typer.Context,
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `reelq keys list` shows it.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Revoke a key for good. Servers refuse it within seconds."""
+    with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
+        public = revoke_key(conn, key_id)
+    typer.echo(f"{public} is revoked")

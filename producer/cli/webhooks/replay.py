@@ -1,0 +1,50 @@
+"""`reelq webhooks replay`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from producer.cli.shared.access import settings_of
+from producer.cli.shared.formatting import plural
+from producer.cli.shared.options import AsJson, DataDir, OfTenant
+from producer.cli.shared.output import print_json
+from producer.cli.webhooks import endpoints
+from producer.operator_actions import webhooks
+from seedance.problems import InvalidInput, Problem
+from storage.database import connect
+from storage.tenants.tenants import DEFAULT_TENANT
+
+
+def replay(
+    ctx: typer.Context,
+    messages: Annotated[list[str] | None, typer.Argument(metavar="[MESSAGE]...", help="Message ids.")] = None,
+    dead: Annotated[bool, typer.Option("--dead", help="Every message whose delivery was given up.")] = False,
+    since: Annotated[
+        datetime | None, typer.Option(help="Every message created since then.", show_default=False)
+    ] = None,
+    endpoint: Annotated[str | None, typer.Option(help="Only messages to this endpoint.", show_default=False)] = None,
+    tenant: OfTenant = DEFAULT_TENANT,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Send messages again. They keep their ids.
+
+    Name messages, or select them with --dead, --since or both.
+    """
+    if messages and (dead or since or endpoint):
+        raise InvalidInput([Problem("", "give either message ids, or --dead, --since or --endpoint")])
+    settings = settings_of(ctx, data_dir)
+    endpoint_id = None if endpoint is None else endpoints.endpoint_id_of(settings, tenant, endpoint)
+    with connect(settings.require_database_url()) as conn:
+        if messages:
+            number = len([webhooks.replay_one(conn, tenant, text) for text in dict.fromkeys(messages)])
+        else:
+            at = since.astimezone() if since is not None else None
+            number = webhooks.replay_many(conn, tenant, dead=dead, since=at, endpoint_id=endpoint_id)
+    if as_json:
+        print_json({"replayed": number})
+    else:
+        typer.echo(f"{plural(number, 'message')} will be sent again")

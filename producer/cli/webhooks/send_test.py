@@ -1,0 +1,64 @@
+"""`reelq webhooks test`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from producer.cli.shared.access import settings_of
+from producer.cli.shared.formatting import clean
+from producer.cli.shared.options import AsJson, DataDir, OfTenant
+from producer.cli.shared.output import print_json
+from producer.cli.webhooks import endpoints
+from producer.operator_actions import webhooks
+from storage.database import connect
+from storage.settings import Settings
+from storage.tenants.tenants import DEFAULT_TENANT
+from storage.webhooks.messages import MessageView
+
+TEST_S = 30.0
+_POLL_S = 0.2
+
+
+def send_test(
+    ctx: typer.Context,
+    target: Annotated[str, typer.Argument(metavar="URL|ENDPOINT", help="The URL or the endpoint that receives it.")],
+    tenant: OfTenant = DEFAULT_TENANT,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Send a test event once and print the answer. Exit code 1 if the receiver does not accept it."""
+    settings = settings_of(ctx, data_dir)
+    is_url = "://" in target
+    endpoint_id = None if is_url else endpoints.endpoint_id_of(settings, tenant, target)
+    with connect(settings.require_database_url()) as conn:
+        sent = webhooks.send_test(conn, settings, tenant, endpoint_id=endpoint_id, url=target if is_url else None)
+    found = _outcome(settings, tenant, sent)
+    if as_json:
+        print_json(webhooks.message_document(found))
+    else:
+        _print_outcome(found, sent)
+    if found.state != "delivered":
+        raise typer.Exit(1)
+
+
+def _outcome(settings: Settings, tenant: str, sent: str) -> MessageView:
+    give_up = time.monotonic() + TEST_S
+    while True:
+        with connect(settings.require_database_url()) as conn:
+            found = webhooks.get_message(conn, tenant, sent)
+        if found.due_at is None:
+            return found
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"{sent} was not sent within {TEST_S:.0f} s; run `reelq doctor` to check the workers")
+        time.sleep(_POLL_S)
+
+
+def _print_outcome(found: MessageView, sent: str) -> None:
+    status = f"HTTP {found.last_status}" if found.last_status is not None else "no answer"
+    result = "accepted" if found.state == "delivered" else f"not accepted: {found.last_error}"
+    typer.echo(f"{sent}: {status}, {result}")
+    if found.last_answer:
+        typer.echo(clean(found.last_answer))

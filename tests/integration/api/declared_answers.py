@@ -1,0 +1,94 @@
+"""Every answer of the API is held against what OpenAPI declares for its route."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+import httpx
+from jsonschema_rs import Draft202012Validator
+
+JSON, PROBLEM = "application/json", "application/problem+json"
+# What any path may answer, and no route repeats: faults of ours, and what is refused before a route is found.
+ANYWHERE = {404, 405, 431, 500}
+
+Key = tuple[str, str, int]
+"""Method, path and status, as OpenAPI has them."""
+
+
+class DeclaredAnswers:
+    """What an OpenAPI document declares, and which of it was seen."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        components = {"schemas": {name: _closed(item) for name, item in document["components"]["schemas"].items()}}
+        self.declared: dict[Key, dict[str, Draft202012Validator | None]] = {}
+        for key, content in answers_of(document):
+            self.declared[key] = {
+                kind: Draft202012Validator(item["schema"] | {"components": components}, validate_formats=True)
+                if kind in (JSON, PROBLEM)
+                else None
+                for kind, item in content.items()
+            }
+        problem = {"$ref": "#/components/schemas/ProblemDetails", "components": components}
+        self._problem = Draft202012Validator(problem, validate_formats=True)
+        # The longest first: a campaign's name may hold slashes.
+        paths = sorted({path for _, path, _ in self.declared}, key=lambda path: len(re.sub(r"{\w+}", "", path)))
+        self._paths = [(path, re.compile(_pattern(path))) for path in reversed(paths)]
+        self.seen: set[Key] = set()
+
+    def check(self, response: httpx.Response) -> None:
+        """Pass for an answer that is as it is declared; fail, with what is wrong, for any other."""
+        method, status = response.request.method, response.status_code
+        path = self._path_of(response.request)
+        kind = response.headers.get("content-type", "").partition(";")[0]
+        key = (method, path or "", status)
+        if kind == PROBLEM and (status in ANYWHERE or key not in self.declared):
+            _validate(self._problem, response)
+            assert status in ANYWHERE or path is None, f"not declared: {_told(response)}"
+            return
+        if path is None:
+            return
+        assert key in self.declared, f"not declared: {_told(response)}"
+        content = self.declared[key]
+        assert kind in content if kind else not content, f"another type: {_told(response)}"
+        if (schema := content.get(kind)) is not None:
+            _validate(schema, response)
+        self.seen.add(key)
+
+    def _path_of(self, request: httpx.Request) -> str | None:
+        asked = request.url.raw_path.partition(b"?")[0].decode()
+        return next((path for path, pattern in self._paths if pattern.fullmatch(asked)), None)
+
+
+def answers_of(document: Mapping[str, Any]) -> Iterator[tuple[Key, Mapping[str, Any]]]:
+    """Every answer of a document, with its content by type."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items():
+                yield (method.upper(), path, int(status)), answer.get("content", {})
+
+
+def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema that allows no members but its own."""
+    return deepcopy(schema) | ({"additionalProperties": False} if "properties" in schema else {})
+
+
+def _pattern(template: str) -> str:
+    return re.sub(r"\\{(\w+)\\}", lambda found: ".+" if found[1] == "name" else "[^/]+", re.escape(template))
+
+
+def _validate(schema: Draft202012Validator, response: httpx.Response) -> None:
+    wrong = [str(error) for error in schema.iter_errors(_sound(json.loads(response.read())))]
+    assert not wrong, f"{_told(response)}: {wrong}"
+
+
+def _sound(value: Any) -> Any:
+    """JSON without halves of surrogate pairs, which a problem may quote."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _told(response: httpx.Response) -> str:
+    return f"{response.request.method} {response.request.url} {response.status_code} {response.read()[:2000]!r}"

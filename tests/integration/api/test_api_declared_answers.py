@@ -1,0 +1,231 @@
+"""A walk through the API: every answer that a route declares is seen once, and is as it is declared."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from producer.api.app import create_app
+from producer.client import Producer
+from producer.local.ports import free_port
+from storage.admission import accounts, model_limits
+from storage.admission.circuit_breaker import Cause
+from storage.admission.slot_limits import SlotLimit
+from storage.database import connect
+from storage.heartbeats import beat
+from storage.jobs.states import JobState
+from storage.settings import Settings
+from tests.claiming import close_account
+from tests.integration.api.api_server import bring, serving_declared, with_account
+from tests.integration.api.declared_answers import JSON, PROBLEM, answers_of
+from tests.integration.api.test_api_callbacks import an_unconfirmed_job
+from tests.integration.api.test_openai_videos import complete
+from tests.integration.webhooks.test_delivery import deliver
+from tests.media_files import clip
+from tests.webhook_receiver import receiving
+from worker.runtime import Runtime
+
+S = JobState
+NDJSON = {"Content-Type": "application/x-ndjson"}
+FOX = {"prompt": "a red fox", "duration": 5, "resolution": "720p", "ratio": "16:9"}
+WITHOUT_BODY = {204, 302, 304}
+
+
+@pytest.fixture
+def configured(settings: Settings) -> Settings:
+    return Settings.model_validate(with_account(settings).model_dump() | {"allow_private_networks": True})
+
+
+@pytest.fixture
+def document(configured: Settings) -> dict[str, Any]:
+    return create_app(configured).openapi()
+
+
+def test_every_answer_has_a_model(document: dict[str, Any]) -> None:
+    for (method, path, status), content in answers_of(document):
+        assert bool(content) == (status not in WITHOUT_BODY), (method, path, status)
+        for kind, item in content.items():
+            schema = item["schema"]
+            if kind in (JSON, PROBLEM):
+                assert all("$ref" in choice for choice in schema.get("anyOf", [schema])), (method, path, status)
+            else:
+                assert schema == {"type": "string"}, (method, path, status)
+
+
+def test_every_member_of_an_answer_is_typed(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name, schema in schemas.items():
+        if name != "JsonValue":
+            assert schema.get("properties") or schema.get("enum") or schema.get("anyOf"), name
+        for member, item in schema.get("properties", {}).items():
+            assert {"type", "$ref", "anyOf", "const", "enum"} & set(item), (name, member)
+
+
+def test_every_declared_answer_is_given_as_it_is_declared(
+    configured: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving_declared(configured) as (api, answers), Producer(configured) as producer:
+        _health(api, configured)
+        _jobs(api, producer)
+        _batches(api)
+        _campaigns(api)
+        _information(api, configured)
+        _videos(api, producer, configured, tmp_path)
+        _webhooks(api, configured, monkeypatch)
+        _callbacks(api, configured)
+    missing = {key for key in answers.declared if key[2] < 400} - answers.seen
+    assert not missing
+    _without_a_database(configured)
+
+
+def _health(api: httpx.Client, configured: Settings) -> None:
+    assert api.get("/healthz").status_code == 200
+    assert api.get("/readyz").status_code == 503
+    with connect(configured.require_database_url()) as conn:
+        for name in ("scheduler", "submit", "poll", "transfer", "notify"):
+            beat(conn, name, "here")
+    assert api.get("/readyz").status_code == 200
+
+
+def _job(api: httpx.Client, producer: Producer, state: JobState = S.QUEUED, **columns: Any) -> str:
+    job_id = str(api.post("/v1/jobs", json=FOX).json()["id"])
+    if state is not S.QUEUED:
+        bring(producer, job_id, state, **columns)
+    return f"/v1/jobs/{job_id}"
+
+
+def _jobs(api: httpx.Client, producer: Producer) -> None:
+    files = {"poster_key": "videos/a.jpg", "last_frame_key": "videos/a_last.jpg"}
+    done = _job(api, producer, S.SUCCEEDED, **files)
+    for name in ("video", "poster", "last-frame"):
+        assert api.get(f"{done}/{name}").status_code == 302
+    for state in (S.SUBMITTING, S.UNCONFIRMED, S.GENERATING, S.TRANSFERRING):
+        assert api.get(_job(api, producer, state)).json()["state"] == state
+    found = api.get(done)
+    assert api.get(done, headers={"If-None-Match": found.headers["etag"]}).status_code == 304
+    assert api.post(f"{_job(api, producer)}/cancel").status_code == 200
+    assert api.post(f"{_job(api, producer, S.SUBMITTING)}/cancel").status_code == 202
+    assert api.post(f"{_job(api, producer, S.FAILED)}/retry").status_code == 202
+    assert api.post(f"{_job(api, producer, S.UNCONFIRMED)}/resolve", json={"action": "abandon"}).status_code == 200
+    page = api.get("/v1/jobs", params={"limit": 2}).json()
+    assert page["next_cursor"]
+    events = api.get(f"{done}/events").json()["data"]
+    assert len(events) == 5
+    stream = {"Accept": "text/event-stream"}
+    assert api.get(f"{done}/events", headers=stream).status_code == 200
+    assert api.get(f"{done}/events", headers=stream | {"Last-Event-ID": str(events[-1]["id"])}).status_code == 204
+    with api.stream("GET", "/v1/events") as following:
+        assert following.status_code == 200
+
+
+def _batches(api: httpx.Client) -> None:
+    good, bad = b'{"prompt": "a"}\n', b'{"prompt": "b", "duration": 3}\n'
+    for query, body, status in [("", good, 202), ("?partial=true", good, 202), ("?partial=true", good + bad, 207)]:
+        assert api.post(f"/v1/jobs/batch{query}", content=body, headers=NDJSON).status_code == status
+
+
+def _campaigns(api: httpx.Client) -> None:
+    rows = b'{"prompt": "a", "duration": 5, "resolution": "720p", "ratio": "16:9"}\n{"prompt": "b"}\n'
+    where = "/v1/campaigns?name=spring/2030"
+    assert api.post(f"{where}&dry_run=true", content=rows, headers=NDJSON).status_code == 200
+    made = api.post(where, content=rows, headers=NDJSON)
+    assert (made.status_code, len(made.json()["ids"])) == (202, 2)
+    path = made.headers["location"]
+    assert api.patch(path, json={"budget": "100 USD", "weight": 2}).json()["budget"]["amount"] == 100
+    for action in ("pause", "resume", "cancel"):
+        assert api.post(f"{path}/{action}").status_code == 200
+    assert api.get(path).json()["counts"] == {"cancelled": 2}
+    assert len(api.get(f"{path}/manifest").text.splitlines()) == 2
+    assert len(api.get("/v1/campaigns").json()["data"]) == 1
+
+
+def _information(api: httpx.Client, configured: Settings) -> None:
+    assert api.post("/v1/estimate", json=FOX).json()["estimate"]["currency"]
+    for name in ("capabilities", "tenant"):
+        assert api.get(f"/v1/{name}").status_code == 200
+    with connect(configured.require_database_url()) as conn:
+        model_limits.set_limit(conn, "main", "seedance", SlotLimit(1))
+        close_account(conn, "main", Cause.ACCOUNT, "top up", code="no_credit")
+    [account] = api.get("/v1/accounts").json()["accounts"]
+    assert account["error"] and account["models"], "both are seen as they are declared"
+    with connect(configured.require_database_url()) as conn:
+        accounts.resume(conn, "main")
+
+
+def _videos(api: httpx.Client, producer: Producer, configured: Settings, tmp_path: Path) -> None:
+    source = api.post("/v1/videos", json={"prompt": "a", "size": "864x496"}).json()["id"]
+    complete(producer, configured, source, clip(tmp_path / "a.mp4"))
+    of_it = {"prompt": "b", "seconds": "4", "video": {"id": source}}
+    for path, body in [("edits", of_it), ("extensions", of_it), (f"{source}/remix", {"prompt": "c"})]:
+        assert api.post(f"/v1/videos/{path}", json=body).json()["object"] == "video"
+    failed = api.post("/v1/videos", json={"prompt": "d"}).json()["id"]
+    bring(producer, failed, S.FAILED)
+    assert api.get(f"/v1/videos/{failed}").json()["error"]["code"]
+    assert api.get("/v1/videos").json()["data"]
+    assert api.get(f"/v1/videos/{source}/content").status_code == 302
+    assert api.delete(f"/v1/videos/{source}").json()["deleted"]
+
+
+def _webhooks(api: httpx.Client, configured: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = "/v1/webhooks"
+    made = api.post(f"{root}/endpoints", json={"url": "https://shop.example/hook", "events": ["job.cancelled"]})
+    path = made.headers["location"]
+    assert api.get(path).status_code == 200
+    assert api.post(f"{path}/rotate", json={"overlap_seconds": 60}).json()["previous_until"]
+    assert api.get(f"{root}/secret").json()["secrets"]
+    with monkeypatch.context() as patch:
+        patch.setattr("producer.api.webhooks.TEST_S", 0.0)
+        tested = api.post(f"{root}/test", json={"endpoint_id": made.json()["id"]})
+    assert tested.status_code == 202
+    assert api.get(f"{root}/messages").json()["data"]
+    assert api.get(f"{root}/messages/{tested.json()['id']}").status_code == 200
+    assert api.post(f"{root}/messages/{tested.json()['id']}/replay").status_code == 202
+    assert api.post(f"{root}/replay", json={"since": "2020-01-01T00:00:00Z"}).status_code == 202
+    assert api.patch(path, json={"disabled": True}).json()["disabled_at"]
+    assert api.get(f"{root}/endpoints").json()["data"]
+    assert api.delete(path).status_code == 204
+    with receiving() as receiver, _delivering(configured):
+        sent = api.post(f"{root}/test", json={"url": receiver.url})
+    assert (sent.status_code, sent.json()["state"]) == (200, "delivered")
+
+
+@contextmanager
+def _delivering(configured: Settings) -> Iterator[None]:
+    """A worker that sends what is due."""
+    runtime = Runtime(configured)
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(0.05):
+            deliver(runtime)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(30)
+        runtime.close()
+
+
+def _callbacks(api: httpx.Client, configured: Settings) -> None:
+    token = secrets.token_urlsafe(32)
+    an_unconfirmed_job(configured.require_database_url(), token)
+    assert api.post(f"/callbacks/ark/{token}", json={"id": "task-1"}).status_code == 200
+    assert api.post("/callbacks/ark/other", json={"id": "task-1"}).status_code == 404
+
+
+def _without_a_database(configured: Settings) -> None:
+    down = configured.model_copy(update={"database_url": f"postgresql://reelq@127.0.0.1:{free_port()}/reelq"})
+    with serving_declared(down) as (api, answers):
+        assert api.post("/callbacks/ark/other", json={}).status_code == 503
+        assert api.get("/v1/jobs").status_code == 503
+    assert {key[2] for key in answers.seen} == {503}

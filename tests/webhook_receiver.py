@@ -1,4 +1,4 @@
-"""A server of a test that is told things, and answers as the test wants."""
+"""A webhook receiver for tests: keeps what it gets and answers as the test wants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.waiting import PATIENCE_S
 
 @dataclass(frozen=True)
 class Delivery:
-    """One POST that came."""
+    """One POST that was received."""
 
     path: str
     headers: Mapping[str, str]
@@ -45,14 +45,14 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     hold: threading.Event | None = None
-    """Answer nothing before this is set."""
+    """Do not answer before this is set."""
     hang_up: bool = False
     """Close the connection without an answer."""
 
 
 @dataclass
 class Receiver:
-    """What came, and how it is answered: by path, else by `otherwise`."""
+    """The deliveries received, and the replies: by path, else `otherwise`."""
 
     url: str
     deliveries: list[Delivery] = field(default_factory=list)
@@ -77,7 +77,7 @@ class _Server(ThreadingHTTPServer):
     receiver: Receiver
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever hung up has done so on purpose."""
+        """Connections are closed on purpose: not an error."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def receiving(port: int = 0) -> Iterator[Receiver]:
-    """A receiver on a port of its own."""
+    """Run a receiver; port 0: any free port."""
     with _Server(("127.0.0.1", port), _Handler) as server:
         server.receiver = Receiver(f"http://127.0.0.1:{server.server_address[1]}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

@@ -1,4 +1,4 @@
-"""SQL for sending webhook messages: leases as for jobs, one batch of a receiver at a time, and what came of it."""
+"""SQL for sending webhook messages: lease one batch per receiver, load it, record the results."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from psycopg.rows import class_row
 from storage.database import Connection
 from storage.leases import Claimed
 
-# One batch for each receiver at a time, so that a slow one takes one place and no more. Which of them comes first is
-# left to chance: by age, those that do not answer would always be in front.
+# One batch per receiver at a time, so that a slow receiver takes one place only. Receivers come in random order: sorted
+# by age, those that do not answer would always come first.
 _CLAIM: LiteralString = """
 WITH RECURSIVE walk AS (
     (SELECT target FROM webhook_messages WHERE due_at IS NOT NULL ORDER BY target LIMIT 1)
@@ -40,8 +40,8 @@ FROM due WHERE m.id = due.id RETURNING m.id, m.claim, m.target AS account
 
 
 def claim_messages(conn: Connection, room: int, receivers: int, batch: int, lease_s: float) -> list[Claimed]:
-    """Lease messages that are due: up to `batch` of each receiver that nobody is sending to, of `room` receivers, and
-    of so many that no more than `receivers` are being sent to. `account` is the receiver."""
+    """Lease due messages: up to `batch` for each of up to `room` receivers that have no batch under way. No more than
+    `receivers` receivers have a batch at the same time. `account` is the receiver."""
     parameters = {"room": room, "receivers": receivers, "batch": batch, "lease_s": lease_s}
     with conn.cursor(row_factory=class_row(Claimed)) as cursor:
         return cursor.execute(_CLAIM, parameters).fetchall()
@@ -55,14 +55,14 @@ WHERE m.id = i.id AND m.claim = i.claim AND m.leased
 
 
 def release_messages(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> None:
-    """Make claimed messages due at once: nobody sends them after all."""
+    """Return claimed messages that will not be sent: they are due at once."""
     if claimed:
         conn.execute(_RELEASE, {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed]})
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message to be sent, and what is known of its receiver. `url` None: the endpoint was removed."""
+    """A message to send, with its receiver. `url` None: the endpoint was removed."""
 
     id: UUID
     claim: int
@@ -74,10 +74,10 @@ class Outgoing:
     data: dict[str, Any] | None
     attempts: int
     tried_for_s: float
-    """Since the first attempt, 0 before it."""
+    """Seconds since the first attempt; 0 before it."""
     created_at: datetime
     secrets: list[str]
-    """Of the endpoint, the newest first; none for a URL, which is signed for with the tenant's."""
+    """The endpoint's, newest first; empty for a job's URL, whose messages are signed with the tenant's secrets."""
     disabled_reason: str | None
 
 
@@ -95,7 +95,7 @@ ORDER BY m.created_at, m.id
 
 
 def load_messages(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> list[Outgoing]:
-    """The messages of a batch that are still ours, the oldest first."""
+    """The messages of a batch whose lease still holds, oldest first."""
     parameters = {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed]}
     with conn.cursor(row_factory=class_row(Outgoing)) as cursor:
         return cursor.execute(_LOAD, parameters).fetchall()
@@ -103,7 +103,7 @@ def load_messages(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> list
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came of a message: delivered, dead, or to be sent again in `due_in_s` seconds."""
+    """The result for a message: delivered, dead, or due again in `due_in_s` seconds."""
 
     id: UUID
     claim: int
@@ -111,8 +111,8 @@ class Sent:
     dead: bool = False
     due_in_s: float | None = None
     tried: bool = True
-    """Whether something was sent; if not, it does not count as an attempt. Its time to be delivered runs all the same
-    where `error` says why not."""
+    """Whether a POST was sent; only those count as attempts. Without a POST, an `error` still starts the day in which
+    the message must be delivered."""
     status: int | None = None
     error: str | None = None
     answer: str | None = None
@@ -138,7 +138,7 @@ WHERE m.id = i.id AND m.claim = i.claim AND m.leased
 
 
 def record_sent(conn: Connection, sent: Sequence[Sent]) -> None:
-    """Write what came of messages; one whose lease was given away meanwhile is left to whoever has it now."""
+    """Record results. A message that was leased again since is left unchanged."""
     if sent:
         text = orjson.dumps([asdict(item) for item in sent]).decode()
         conn.execute(_RECORD, {"sent": text.replace(r"\u0000", "")})
@@ -154,6 +154,6 @@ DELETE FROM webhook_messages WHERE id IN (
 
 
 def sweep_messages(conn: Connection, delivered_days: int, dead_days: int, limit: int) -> int:
-    """Forget messages that were delivered, or given up, so long ago; the number of them."""
+    """Delete up to `limit` messages that were delivered or given up that many days ago; gives how many were deleted."""
     parameters = {"delivered_days": delivered_days, "dead_days": dead_days, "limit": limit}
     return conn.execute(_SWEEP, parameters).rowcount

@@ -1,4 +1,4 @@
-"""The table of webhook endpoints: where tenants want to be told."""
+"""Webhook endpoints: the URLs at which tenants receive events."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from storage.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint; its secrets are not part of it. No `events`: all of them."""
+    """An endpoint, without its secrets. Empty `events`: all of them."""
 
     id: UUID
     tenant: str
     url: str
     events: list[str]
     previous_until: datetime | None
-    """Until then messages carry a signature of the former secret as well."""
+    """Until then messages are signed with the former secret as well; None: with the present one only."""
     disabled_at: datetime | None
     disabled_reason: str | None
     created_at: datetime
@@ -67,7 +67,7 @@ WHERE endpoint_id = %(id)s AND due_at IS NOT NULL
 
 
 def add_endpoint(conn: Connection, tenant: str, url: str, events: Sequence[str], secret: str) -> Endpoint | None:
-    """Store a new endpoint; None when the tenant has one of that URL."""
+    """Store a new endpoint; None when the tenant already has one with this URL."""
     parameters = {
         "id": uuid_utils.compat.uuid7(),
         "tenant": tenant,
@@ -80,19 +80,19 @@ def add_endpoint(conn: Connection, tenant: str, url: str, events: Sequence[str],
 
 
 def list_endpoints(conn: Connection, tenant: str | None) -> list[Endpoint]:
-    """The endpoints of a tenant, or of all, the oldest first."""
+    """The endpoints of a tenant (None: of all tenants), oldest first."""
     with conn.cursor(row_factory=class_row(Endpoint)) as cursor:
         return cursor.execute(_LIST, {"tenant": tenant, "id": None}).fetchall()
 
 
 def get_endpoint(conn: Connection, tenant: str, endpoint_id: UUID) -> Endpoint | None:
-    """The tenant's endpoint of that id."""
+    """The tenant's endpoint with this id; None when there is none."""
     with conn.cursor(row_factory=class_row(Endpoint)) as cursor:
         return cursor.execute(_LIST, {"tenant": tenant, "id": endpoint_id}).fetchone()
 
 
 def rotate_secret(conn: Connection, tenant: str, endpoint_id: UUID, secret: str, overlap_s: float) -> Endpoint | None:
-    """Give an endpoint a new secret; messages are signed with the former one as well for so long. None: no such one."""
+    """Give an endpoint a new secret and sign with both for `overlap_s` seconds. None: no such endpoint."""
     parameters = {"id": endpoint_id, "tenant": tenant, "secret": secret, "overlap_s": overlap_s}
     with conn.cursor(row_factory=class_row(Endpoint)) as cursor:
         return cursor.execute(_ROTATE, parameters).fetchone()
@@ -107,8 +107,8 @@ def change_endpoint(
     disabled: bool | None = None,
     reason: str | None = None,
 ) -> Endpoint | None:
-    """Change what is given. One that is disabled hears of nothing, and what waits for it is given up (it may be
-    replayed). None: no such endpoint."""
+    """Change what is given. A disabled endpoint gets no messages; those that wait for it are given up, and can be
+    replayed after it is enabled again. None: no such endpoint."""
     parameters = {
         "id": endpoint_id,
         "tenant": tenant,
@@ -124,7 +124,7 @@ def change_endpoint(
 
 
 def remove_endpoint(conn: Connection, tenant: str, endpoint_id: UUID) -> bool:
-    """Remove an endpoint; what waits for it is given up. False: no such one."""
+    """Remove an endpoint and give up the messages that wait for it. False: no such endpoint."""
     if conn.execute(_REMOVE, {"id": endpoint_id, "tenant": tenant}).fetchone() is None:
         return False
     conn.execute(_GIVE_UP, {"id": endpoint_id, "error": "the endpoint was removed"})

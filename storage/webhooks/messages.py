@@ -1,4 +1,4 @@
-"""What people ask about webhook messages, and sending them again."""
+"""List, count and replay webhook messages."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _PREFIX = "msg_"
 
 
 class MessageState(StrEnum):
-    """Where a message stands."""
+    """The state of a message."""
 
     PENDING = "pending"  # not sent yet
-    RETRYING = "retrying"  # sent in vain; it is sent again at `due_at`
-    DELIVERED = "delivered"  # the receiver said 2xx
+    RETRYING = "retrying"  # an attempt failed; the next one is due at `due_at`
+    DELIVERED = "delivered"  # the receiver answered 2xx
     DEAD = "dead"  # given up; `replay` sends it again
 
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """A message as people see it."""
+    """A message as users see it."""
 
     id: UUID
     tenant: str
@@ -50,15 +50,15 @@ class MessageView:
 
 
 def webhook_id(message_id: UUID) -> str:
-    """A message's id as its receiver sees it."""
+    """The `webhook-id` of a message: its id as the receiver sees it."""
     return f"{_PREFIX}{message_id.hex}"
 
 
 def parse_webhook_id(text: str) -> UUID:
-    """The id in a `webhook-id`.
+    """The message id in a `webhook-id`.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a `webhook-id`.
     """
     return UUID(text.removeprefix(_PREFIX))
 
@@ -82,7 +82,7 @@ FROM webhook_messages m LEFT JOIN webhook_endpoints e ON e.id = m.endpoint_id
 WHERE {_WHERE} AND (%(before_at)s::timestamptz IS NULL OR (m.created_at, m.id) < (%(before_at)s, %(before)s::uuid))
 ORDER BY m.created_at DESC, m.id DESC LIMIT %(limit)s
 """  # noqa: S608 - put together from constants
-# One that is being sent right now is left alone: its sender's word would be lost.
+# Not a message that is being sent: the result of that attempt would be lost.
 _REPLAY: LiteralString = f"""
 UPDATE webhook_messages m SET due_at = now(), claim = m.claim + 1, leased = false, attempts = 0,
     first_attempt_at = NULL, delivered_at = NULL, dead_at = NULL, replays = least(m.replays + 1, 32767)
@@ -95,7 +95,7 @@ RETURNING m.id
 
 @dataclass(frozen=True, slots=True)
 class MessageFilter:
-    """Which messages; None: whatever it is."""
+    """Which messages to select; None does not filter."""
 
     tenant: str | None = None
     ids: Sequence[UUID] | None = None
@@ -104,9 +104,9 @@ class MessageFilter:
     job_id: UUID | None = None
     type: str | None = None
     since: datetime | None = None
-    """Created then or later."""
+    """Created at this time or later."""
     tests: bool = True
-    """Whether tests are among them."""
+    """Whether test messages are included."""
 
     def parameters(self) -> dict[str, Any]:
         return {
@@ -128,7 +128,7 @@ def list_messages(
     before: tuple[datetime, UUID] | None = None,
     limit: int = 50,
 ) -> list[MessageView]:
-    """Messages, the newest first; `before` is the last one (created_at, id) of the page before."""
+    """Messages, newest first; `before` is the last one (created_at, id) of the previous page."""
     at, last = before or (None, None)
     parameters = wanted.parameters() | {"before_at": at, "before": last, "limit": limit}
     with conn.cursor(row_factory=class_row(MessageView)) as cursor:
@@ -136,8 +136,8 @@ def list_messages(
 
 
 def replay_messages(conn: Connection, wanted: MessageFilter) -> list[UUID]:
-    """Send messages again, as from the beginning and under the same ids; those of endpoints that are removed or
-    disabled are left out, and so is what is being sent right now."""
+    """Send messages again under the same ids, with their attempts counted from 0; gives the ids. Messages of removed
+    or disabled endpoints and messages that are being sent are left out."""
     return [row[0] for row in conn.execute(_REPLAY, wanted.parameters())]
 
 
@@ -148,7 +148,7 @@ SELECT extract(epoch FROM now() - min(created_at))::float8 FROM webhook_messages
 
 
 def message_counts(conn: Connection) -> tuple[dict[str, int], float | None]:
-    """How many messages stand in each state, and the age in seconds of the oldest that is not delivered (and not given
-    up), None when there is none."""
+    """How many messages are in each state, and the age in seconds of the oldest pending or retrying one (None: there is
+    none)."""
     row = conn.execute(_OLDEST).fetchone()
     return dict(conn.execute(_COUNTS).fetchall()), None if row is None else row[0]

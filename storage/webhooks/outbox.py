@@ -1,6 +1,6 @@
-"""Writing webhook messages: each in the transaction in which the thing happened, so that none is lost or invented.
+"""Write webhook messages in the transaction of their event, so that no event goes unreported and none is made up.
 
-A message is one event for one receiver. Its id is made of both, and is the `webhook-id` of every attempt to deliver it.
+A message is one event for one receiver. Its id is derived from both, and is the `webhook-id` of every delivery attempt.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from storage.database import Connection
 
 
 class EventType(StrEnum):
-    """What receivers are told of. Names of our own: OpenAI's `video.completed` promises another body."""
+    """The events that are sent to receivers. The names are ours: OpenAI's `video.completed` promises another body."""
 
     JOB_SUCCEEDED = "job.succeeded"  # its video is in the bucket
     JOB_FAILED = "job.failed"
     JOB_CANCELLED = "job.cancelled"
-    JOB_UNCONFIRMED = "job.unconfirmed"  # held: a person must say what became of it
-    CAMPAIGN_FINISHED = "campaign.finished"  # every job of it has ended
-    TEST = "webhook.test"  # somebody asked for it
+    JOB_UNCONFIRMED = "job.unconfirmed"  # held: a person must decide
+    CAMPAIGN_FINISHED = "campaign.finished"  # all of its jobs have ended
+    TEST = "webhook.test"  # sent on request
 
 
-# Receivers of an event `m` (tenant, type, webhook_url): the job's own URL, and every endpoint that wants to hear it.
+# Receivers of an event `m` (tenant, type, webhook_url): the job's own URL and every endpoint subscribed to its type.
 _ENDPOINTS: LiteralString = """
     SELECT e.id AS endpoint_id, NULL::text AS url, e.id::text AS target FROM webhook_endpoints e
     WHERE e.tenant = m.tenant AND e.disabled_at IS NULL AND (e.events = '{}' OR m.type = ANY(e.events))
@@ -39,7 +39,7 @@ _RECEIVERS: LiteralString = f"""
 """
 _ID: LiteralString = "md5(concat_ws(':', m.id, m.attempt, m.type, coalesce(r.endpoint_id::text, 'url')))::uuid"
 
-# A part of the statement that moves jobs: it costs nothing where a job has no receivers, and no round trip in any case.
+# Part of the statement that moves jobs: no extra round trip, and no cost for a job without receivers.
 TELL_MOVED: LiteralString = f"""
     INSERT INTO webhook_messages (id, tenant, type, job_id, endpoint_id, url, target)
     SELECT {_ID}, m.tenant, m.type, m.id, r.endpoint_id, r.url, r.target
@@ -61,12 +61,12 @@ ON CONFLICT (id) DO NOTHING
 
 
 def newly_held(conn: Connection, job_ids: Sequence[UUID]) -> list[UUID]:
-    """Those of these jobs that are unconfirmed and were not held for a person before; locked until the end."""
+    """Those of the jobs that are unconfirmed and not yet held for a person; their rows stay locked until the commit."""
     return [row[0] for row in conn.execute(_NEWLY_HELD, {"ids": list(job_ids)})]
 
 
 def tell_held(conn: Connection, documents: Mapping[UUID, Mapping[str, Any]]) -> None:
-    """Tell of jobs that are held now, with each as it stands; a hold that was told of is not told again."""
+    """Write the messages of jobs that are now held, by job id with the job's document. A hold gets one message only."""
     items = [{"id": job_id, "data": data} for job_id, data in documents.items()]
     if items:
         text = orjson.dumps(items, default=str).decode()
@@ -84,7 +84,7 @@ ON CONFLICT (id) DO NOTHING
 
 
 def tell_campaign(conn: Connection, campaign_id: UUID, tenant: str, jobs: int, data: Mapping[str, Any]) -> None:
-    """Tell the tenant's endpoints that the campaign has ended with so many jobs: once for each number of jobs."""
+    """Write the messages of a campaign that ended with this number of jobs: once for each number."""
     parameters = {
         "id": campaign_id,
         "tenant": tenant,
@@ -95,7 +95,7 @@ def tell_campaign(conn: Connection, campaign_id: UUID, tenant: str, jobs: int, d
     conn.execute(_TELL_CAMPAIGN, parameters)
 
 
-# Not behind the others of its receiver: somebody waits for the answer.
+# Its own target: the person who waits for the result does not wait for the receiver's other messages.
 _TELL_TEST: LiteralString = """
 INSERT INTO webhook_messages (id, tenant, type, endpoint_id, url, target, data)
 VALUES (%(id)s, %(tenant)s, %(type)s, %(endpoint_id)s, %(url)s, 'test:' || %(id)s::uuid::text, %(data)s::jsonb)

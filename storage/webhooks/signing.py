@@ -18,32 +18,32 @@ _NEW_BYTES = 32
 
 
 def as_secret(key: bytes) -> str:
-    """A key as receivers are told it."""
+    """A key in the form that receivers get, `whsec_…`."""
     return PREFIX + base64.b64encode(key).decode()
 
 
 def new_secret() -> str:
-    """A fresh secret, `whsec_…`."""
+    """A new random secret, `whsec_…`."""
     return as_secret(secrets.token_bytes(_NEW_BYTES))
 
 
 def secret_bytes(secret: str) -> bytes:
-    """The bytes that a secret stands for.
+    """The key in a secret.
 
     Raises:
-        ValueError: it is not `whsec_` and base64 of 24 to 64 bytes. The text does not repeat the secret.
+        ValueError: it is not `whsec_` followed by base64 of 24 to 64 bytes. The text does not repeat the secret.
     """
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if not secret.startswith(PREFIX) or not MIN_BYTES <= len(key) <= MAX_BYTES:
-        raise ValueError(f"must be {PREFIX} and base64 of {MIN_BYTES} to {MAX_BYTES} bytes")
+        raise ValueError(f"must be {PREFIX} followed by base64 of {MIN_BYTES} to {MAX_BYTES} bytes")
     return key
 
 
 def tenant_secret(installation: str, tenant: str) -> str:
-    """The secret of a tenant's own: each is told to others, so none may sign for another tenant.
+    """The tenant's own secret. Tenants pass theirs on to receivers, so it must not sign for another tenant.
 
     Raises:
         ValueError: as `secret_bytes`.
@@ -59,5 +59,5 @@ def sign(secret_keys: Sequence[str], message_id: str, timestamp: int, body: byte
         ValueError: as `secret_bytes`.
     """
     content = f"{message_id}.{timestamp}.".encode() + body
-    made = (hmac.digest(secret_bytes(secret), content, hashlib.sha256) for secret in secret_keys)
-    return " ".join(f"v1,{base64.b64encode(one).decode()}" for one in made)
+    digests = (hmac.digest(secret_bytes(secret), content, hashlib.sha256) for secret in secret_keys)
+    return " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)

@@ -1,4 +1,4 @@
-"""What an answer to a webhook means, as a value: delivered, again later, or given up."""
+"""Decide what an answer to a webhook means: delivered, retry later, or give up."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ GONE = 410
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of a message. None of the three set: it is sent again in `due_in_s` seconds."""
+    """What happens to a message: `delivered`, `dead`, or sent again in `due_in_s` seconds."""
 
     delivered: bool = False
     dead: bool = False
     due_in_s: float | None = None
     error: str | None = None
     disable: bool = False
-    """The endpoint wants to hear nothing more."""
+    """The endpoint wants no more messages."""
 
 
 def decide(answer: Answer, *, event: str, attempts: int, tried_for_s: float) -> Verdict:
-    """`attempts` were made before this one, the first of them `tried_for_s` seconds ago.
+    """Decide on an answer. `attempts` were made before this one, the first of them `tried_for_s` seconds ago.
 
-    2xx is the only yes, 410 a no for good. Everything else may be the receiver's restart or mistake of the moment and
-    is tried again, for a day: also 4xx, and redirects, which are not followed.
+    Only 2xx means delivered; 410 means never again. Everything else may be a restart or a passing fault of the receiver
+    and is retried for a day, including 4xx and redirects, which are not followed.
     """
     if answer.status is not None and 200 <= answer.status < 300:
         return Verdict(delivered=True)
@@ -40,9 +40,9 @@ def decide(answer: Answer, *, event: str, attempts: int, tried_for_s: float) -> 
     if answer.never or event == EventType.TEST or tried_for_s >= RETRY_FOR_S:
         return Verdict(dead=True, error=error)
     delay_s = max(WEBHOOK.wait_s(attempts + 1), answer.retry_after_s or 0.0)
-    return Verdict(due_in_s=last_chance(delay_s, tried_for_s), error=error)
+    return Verdict(due_in_s=within_the_day(delay_s, tried_for_s), error=error)
 
 
-def last_chance(delay_s: float, tried_for_s: float) -> float:
-    """A delay, cut so that the last attempt comes when the day is over and not long after."""
+def within_the_day(delay_s: float, tried_for_s: float) -> float:
+    """The delay, cut so that the last attempt comes at the end of the day."""
     return min(delay_s, max(RETRY_FOR_S - tried_for_s, 1.0))

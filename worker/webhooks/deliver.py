@@ -1,7 +1,7 @@
-"""Notify: tell receivers what has happened, signed, and write what came of it.
+"""Notify: send webhook messages, signed, and record the results.
 
-A batch is of one receiver. It gets a thread of its own, so that one which does not answer keeps no thread of Celery's
-from polls and submits; how many batches there are at once is decided where they are claimed.
+A batch belongs to one receiver and runs in a thread of its own, so that a receiver that does not answer keeps no Celery
+thread from submits and polls. The claim limits how many batches run at once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from storage.webhooks.signing import sign
 from worker.batch import run_batch
 from worker.failpoints import failpoint
 from worker.runtime import Part, Runtime
-from worker.webhooks.decisions import RETRY_FOR_S, Verdict, decide, last_chance
+from worker.webhooks.decisions import RETRY_FOR_S, Verdict, decide, within_the_day
 from worker.webhooks.sender import Answer, WebhookSender
 
 log = logging.getLogger("reelq.notify")
@@ -36,12 +36,13 @@ log = logging.getLogger("reelq.notify")
 BATCH = 50
 TIMEOUT_S = 15.0
 RECEIVERS = 32
-"""Receivers that are told at once, in the whole system."""
+"""Receivers with a batch under way at once, in the whole system."""
 AT_ONCE = 10
 """POSTs to one receiver at once."""
 UNANSWERED = 3
-SPARE_S = (20.0, 60.0)
-"""After so many POSTs without an answer in a row the rest of a batch is not tried, but waits so long."""
+"""After this many POSTs in a row without an answer, the rest of the batch is postponed."""
+POSTPONE_S = (20.0, 60.0)
+"""A postponed message waits for a random time between these two."""
 
 
 class Sending(Part):
@@ -58,8 +59,8 @@ class Sending(Part):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What came of one message."""
+class Result:
+    """The result for one message."""
 
     message: Outgoing
     verdict: Verdict
@@ -68,54 +69,56 @@ class Told:
 
 
 def start_notify(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> None:
-    """Send a claimed batch in the background."""
+    """Send a claimed batch in a background thread."""
     runtime.in_background("notify", lambda: notify_batch(runtime, claimed))
 
 
 def notify_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> None:
-    """Send what is still ours of a claimed batch."""
+    """Send the messages of a claimed batch whose lease still holds."""
     with runtime.database.begin() as conn:
-        held = load_messages(conn, claimed)
-        wanted = [item.job_id for item in held if item.job_id is not None and item.data is None]
-        jobs = queries.jobs_of_everybody(conn, wanted) if wanted else {}
-    if held:
-        courier = _Courier(runtime, jobs)
-        run_batch(runtime, held, courier.tell, lambda batch: _write(runtime, batch))
+        messages = load_messages(conn, claimed)
+        job_ids = [item.job_id for item in messages if item.job_id is not None and item.data is None]
+        jobs = queries.jobs_of_everybody(conn, job_ids) if job_ids else {}
+    if messages:
+        sender = _BatchSender(runtime, jobs)
+        run_batch(runtime, messages, sender.send, lambda results: _record(runtime, results))
 
 
-class _Courier:
-    """Sends the messages of one batch, the oldest first."""
+class _BatchSender:
+    """Sends the messages of one batch, oldest first."""
 
     def __init__(self, runtime: Runtime, jobs: Mapping[UUID, JobView]) -> None:
         self._runtime = runtime
         self._jobs = jobs
         self._slots = asyncio.Semaphore(AT_ONCE)
-        # What is begun by then has ended well before the lease does.
-        self._begin_until = time.monotonic() + runtime.settings.lease_seconds / 3
+        # A POST that starts before then ends well before the lease does.
+        self._start_until = time.monotonic() + runtime.settings.lease_seconds / 3
         self._unanswered = 0
 
-    async def tell(self, message: Outgoing) -> Told:
+    async def send(self, message: Outgoing) -> Result:
         async with self._slots:
-            if self._runtime.stopping.is_set() or time.monotonic() > self._begin_until:
-                return Told(message, Verdict(due_in_s=0.0))
+            if self._runtime.stopping.is_set() or time.monotonic() > self._start_until:
+                return Result(message, Verdict(due_in_s=0.0))
             if self._unanswered >= UNANSWERED:
-                return Told(message, _spare(message))
+                return Result(message, _postponed(message))
             if (verdict := _undeliverable(message)) is not None:
-                return Told(message, verdict)
+                return Result(message, verdict)
             try:
-                return await self._send(message)
-            except Exception as exc:  # it stays ours to send, and must not come back at once for ever
+                return await self._post(message)
+            except Exception as exc:  # counts as an attempt, so that the message does not come back at once for ever
                 log.exception("webhook.not_sent id=%s", webhook_id(message.id))
-                return self._judged(message, Answer(None, type(exc).__name__))
+                return _decided(message, Answer(None, type(exc).__name__))
 
-    async def _send(self, message: Outgoing) -> Told:
+    async def _post(self, message: Outgoing) -> Result:
         settings = self._runtime.settings
         secrets = message.secrets or settings.webhook_secrets(message.tenant)
         if not secrets:
-            return self._judged(message, Answer(None, "no webhook_secret is set, so it cannot be signed"))
+            return _decided(
+                message, Answer(None, "cannot be signed: webhook_secret is not set; set it for the workers")
+            )
         body = payload(message, self._jobs, settings.public_url)
         if body is None:
-            return Told(message, Verdict(dead=True, error="its job is gone"))
+            return Result(message, Verdict(dead=True, error="the job no longer exists"))
         name, now = webhook_id(message.id), int(time.time())
         headers = {
             "webhook-id": name,
@@ -126,11 +129,12 @@ class _Courier:
         answer = await self._runtime.part(Sending).sender.post(message.url or "", body, headers)
         failpoint("notify.after_post")
         self._unanswered = self._unanswered + 1 if answer.status is None else 0
-        return self._judged(message, answer)
+        return _decided(message, answer)
 
-    def _judged(self, message: Outgoing, answer: Answer) -> Told:
-        verdict = decide(answer, event=message.type, attempts=message.attempts, tried_for_s=message.tried_for_s)
-        return Told(message, verdict, answer)
+
+def _decided(message: Outgoing, answer: Answer) -> Result:
+    verdict = decide(answer, event=message.type, attempts=message.attempts, tried_for_s=message.tried_for_s)
+    return Result(message, verdict, answer)
 
 
 def _undeliverable(message: Outgoing) -> Verdict | None:
@@ -141,17 +145,17 @@ def _undeliverable(message: Outgoing) -> Verdict | None:
     return None
 
 
-def _spare(message: Outgoing) -> Verdict:
-    """Not to be tried now: the receiver has not answered several others of this moment."""
-    error = "its receiver does not answer"
+def _postponed(message: Outgoing) -> Verdict:
+    """Postpone a message whose receiver did not answer the POSTs before it."""
+    error = "not attempted: the receiver does not answer"
     if message.tried_for_s >= RETRY_FOR_S:
         return Verdict(dead=True, error=error)
-    wait_s = random.uniform(*SPARE_S)  # noqa: S311 - not a secret
-    return Verdict(due_in_s=last_chance(wait_s, message.tried_for_s), error=error)
+    wait_s = random.uniform(*POSTPONE_S)  # noqa: S311 - not a secret
+    return Verdict(due_in_s=within_the_day(wait_s, message.tried_for_s), error=error)
 
 
 def payload(message: Outgoing, jobs: Mapping[UUID, JobView], public_url: str | None) -> bytes | None:
-    """The body, None when the job that it tells of is not there any more. It is the same at each attempt."""
+    """The body of a message, the same at each attempt; None when its job no longer exists."""
     data = message.data
     if data is None:
         job = None if message.job_id is None else jobs.get(message.job_id)
@@ -168,37 +172,36 @@ def _absolute(data: Mapping[str, Any], public_url: str | None) -> Mapping[str, A
     return {**data, "links": {name: f"{base}{path}" for name, path in data["links"].items()}}
 
 
-def _write(runtime: Runtime, told: Sequence[Told]) -> None:
-    for item in told:
-        _log(item)
+def _record(runtime: Runtime, results: Sequence[Result]) -> None:
+    for result in results:
+        _log(result)
     with runtime.database.begin() as conn:
-        record_sent(conn, [_as_sent(item) for item in told])
-        for item in told:
-            if item.verdict.disable and item.message.endpoint_id is not None:
-                change_endpoint(
-                    conn, None, item.message.endpoint_id, disabled=True, reason=f"it answered {item.verdict.error}"
-                )
+        record_sent(conn, [_as_sent(result) for result in results])
+        for result in results:
+            endpoint_id, error = result.message.endpoint_id, result.verdict.error
+            if result.verdict.disable and endpoint_id is not None:
+                change_endpoint(conn, None, endpoint_id, disabled=True, reason=f"the receiver answered {error}")
 
 
-def _as_sent(item: Told) -> Sent:
-    verdict, answer = item.verdict, item.answer
-    # What a receiver says besides yes is of use only to whoever is looking for a mistake.
-    shown = answer is not None and (not verdict.delivered or item.message.type == EventType.TEST)
+def _as_sent(result: Result) -> Sent:
+    verdict, answer = result.verdict, result.answer
+    # The body of an answer helps to find a mistake: it is kept after a failure, and for the person who sent a test.
+    kept = answer is not None and (not verdict.delivered or result.message.type == EventType.TEST)
     return Sent(
-        item.message.id,
-        item.message.claim,
+        result.message.id,
+        result.message.claim,
         delivered=verdict.delivered,
         dead=verdict.dead,
         due_in_s=verdict.due_in_s,
         tried=answer is not None,
         status=None if answer is None else answer.status,
         error=verdict.error,
-        answer=answer.text if answer is not None and shown else None,
+        answer=answer.text if answer is not None and kept else None,
     )
 
 
-def _log(item: Told) -> None:
-    verdict, answer, message = item.verdict, item.answer, item.message
+def _log(result: Result) -> None:
+    verdict, answer, message = result.verdict, result.answer, result.message
     if answer is None and not verdict.dead:
         return
     log.log(

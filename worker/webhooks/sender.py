@@ -1,4 +1,4 @@
-"""POST a body to a URL that somebody else gave us, and keep a little of the answer."""
+"""POST a body to a URL that a user gave us, and keep the start of the answer."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ CONNECTIONS = 256
 MAX_ANSWER_BYTES = 4096
 KEPT_ANSWER_CHARS = 1000
 ANSWER_S = 2.0
-"""The status is what counts; for what is said beside it nobody waits long."""
+"""The status decides; the body is not waited for longer than this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a POST."""
+    """The result of a POST."""
 
     status: int | None
     """None: no answer."""
     error: str = ""
-    """Why there was none."""
+    """Why there is no answer."""
     text: str = ""
-    """The beginning of its body."""
+    """The start of the body."""
     retry_after_s: float | None = None
     never: bool = False
-    """The URL cannot be used by anybody at any time."""
+    """The URL can never be used: a retry cannot help."""
     took_s: float = 0.0
 
 
 class WebhookSender:
-    """One session for all receivers; follows no redirects. To be used on one event loop."""
+    """One session for all receivers; follows no redirects. Use it on one event loop only."""
 
     def __init__(
         self,
@@ -57,26 +57,26 @@ class WebhookSender:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send it once; whatever goes wrong is an answer without a status. The text of an answer is without what was
-        sent to sign."""
-        began = time.monotonic()
+        """Send a body once. Every failure gives an answer without a status. The signature that was sent is removed from
+        the text of the answer."""
+        started = time.monotonic()
         try:
             async with asyncio.timeout(self.timeout_s):
                 response = await self._open().post(
                     URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
                 )
-                text = await _beginning(response)
+                text = await _read_start(response)
         except TimeoutError:
-            return Answer(None, f"no answer within {self.timeout_s:g} s", took_s=time.monotonic() - began)
+            return Answer(None, f"no answer within {self.timeout_s:g} s", took_s=time.monotonic() - started)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as exc:
             return Answer(None, f"the URL cannot be used: {type(exc).__name__}", never=True)
         except AddressNotPublic as exc:
-            return Answer(None, str(exc), took_s=time.monotonic() - began)
+            return Answer(None, str(exc), took_s=time.monotonic() - started)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            return Answer(None, redact(f"{type(exc).__name__}: {exc}")[:300], took_s=time.monotonic() - began)
-        said = redact(text, headers.get("webhook-signature", ""))[:KEPT_ANSWER_CHARS]
+            return Answer(None, redact(f"{type(exc).__name__}: {exc}")[:300], took_s=time.monotonic() - started)
+        kept = redact(text, headers.get("webhook-signature", ""))[:KEPT_ANSWER_CHARS]
         wait_s = retry_after_s({name.lower(): value for name, value in response.headers.items()})
-        return Answer(response.status, text=said, retry_after_s=wait_s, took_s=time.monotonic() - began)
+        return Answer(response.status, text=kept, retry_after_s=wait_s, took_s=time.monotonic() - started)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -102,8 +102,8 @@ class WebhookSender:
             await session.close()
 
 
-async def _beginning(response: aiohttp.ClientResponse) -> str:
-    """The beginning of a body, as far as it comes soon; its connection is kept only if that was all."""
+async def _read_start(response: aiohttp.ClientResponse) -> str:
+    """The start of a body, as far as it arrives in time. The connection is kept only if that was the whole body."""
     read = bytearray()
     try:
         async with asyncio.timeout(ANSWER_S):

@@ -1,4 +1,4 @@
-"""A webhook message is written with what it tells of, once for each receiver, and leased like a job."""
+"""A webhook message is written in the transaction of its event, once per receiver, and leased like a job."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def messages(url: str, **wanted: Any) -> list[MessageView]:
 
 
 def endpoint(conn: Connection, url: str = "https://a.example/", *events: str, tenant: str = "default") -> UUID:
-    made = endpoints.add_endpoint(conn, tenant, url, events, SECRET)
-    assert made is not None
-    return made.id
+    added = endpoints.add_endpoint(conn, tenant, url, events, SECRET)
+    assert added is not None
+    return added.id
 
 
 def claim(conn: Connection, receivers: int = 10, batch: int = 10, lease_s: float = 60.0) -> list[Claimed]:
@@ -67,10 +67,10 @@ def as_leases(claimed: Sequence[Claimed]) -> list[tuple[UUID, int]]:
     return [(item.id, item.claim) for item in claimed]
 
 
-# --- what is written ---------------------------------------------------------
+# --- messages of jobs --------------------------------------------------------
 
 
-def test_an_end_is_told_to_the_jobs_url_and_to_every_endpoint_that_wants_it(postgres_url: str) -> None:
+def test_an_end_is_written_for_the_jobs_url_and_every_subscribed_endpoint(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         every = endpoint(conn, "https://a.example/")
         ends = endpoint(conn, "https://b.example/", "job.cancelled", "job.failed")
@@ -78,21 +78,21 @@ def test_an_end_is_told_to_the_jobs_url_and_to_every_endpoint_that_wants_it(post
         endpoint(conn, "https://d.example/", tenant="other")
         off = endpoint(conn, "https://e.example/")
         endpoints.change_endpoint(conn, "default", off, disabled=True, reason="by hand")
-        [told] = enqueue(conn, webhook_url=HOOK)
-        [quiet] = enqueue(conn, tenant="third")
+        [with_url] = enqueue(conn, webhook_url=HOOK)
+        [without_receivers] = enqueue(conn, tenant="third")
     with connect(postgres_url) as conn:
-        assert cancel(conn, [told, quiet]) == 2
+        assert cancel(conn, [with_url, without_receivers]) == 2
     found = messages(postgres_url)
     assert {(item.endpoint_id, item.url) for item in found} == {
         (None, HOOK),
         (every, "https://a.example/"),
         (ends, "https://b.example/"),
     }
-    assert {(item.type, item.job_id, item.state) for item in found} == {("job.cancelled", told, "pending")}
+    assert {(item.type, item.job_id, item.state) for item in found} == {("job.cancelled", with_url, "pending")}
     assert len({item.id for item in found}) == 3
 
 
-def test_moves_that_end_nothing_tell_nothing(postgres_url: str) -> None:
+def test_moves_that_do_not_end_a_job_write_no_message(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         endpoint(conn)
         enqueue(conn, webhook_url=HOOK)
@@ -103,7 +103,7 @@ def test_moves_that_end_nothing_tell_nothing(postgres_url: str) -> None:
     assert messages(postgres_url) == []
 
 
-def test_nothing_is_told_of_what_was_rolled_back(postgres_url: str) -> None:
+def test_a_rolled_back_move_writes_no_message(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         [job_id] = enqueue(conn, webhook_url=HOOK)
     with connect(postgres_url) as conn:
@@ -116,7 +116,7 @@ def test_nothing_is_told_of_what_was_rolled_back(postgres_url: str) -> None:
     assert len(messages(postgres_url)) == 1
 
 
-def test_a_hold_is_told_once_for_each_attempt_as_it_stood(postgres_url: str) -> None:
+def test_a_hold_writes_one_message_per_attempt(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         [job_id] = enqueue(conn, webhook_url=HOOK)
         [taken] = claim_submits(conn, "main", "anyfast", 1, 60.0)
@@ -133,9 +133,9 @@ def test_a_hold_is_told_once_for_each_attempt_as_it_stood(postgres_url: str) -> 
             new = outbox.newly_held(conn, [job_id])
             transitions.postpone(conn, [Postponement(job_id, moved.claim, 60.0, Reason.HELD, 0, 0)])
             outbox.tell_held(conn, {held: {"state": "unconfirmed"} for held in new})
-    [told] = messages(postgres_url)
-    assert (told.type, told.job_id) == (EventType.JOB_UNCONFIRMED, job_id)
-    with connect(postgres_url) as conn:  # looked for, and held again: nobody needs to hear of it twice
+    [message] = messages(postgres_url)
+    assert (message.type, message.job_id) == (EventType.JOB_UNCONFIRMED, job_id)
+    with connect(postgres_url) as conn:  # looked up, then held again: no second message
         transitions.postpone(conn, [Postponement(job_id, moved.claim, 60.0, Reason.LOOKING, 0, 0)])
         assert outbox.newly_held(conn, [job_id]) == [job_id]
         outbox.tell_held(conn, {job_id: {}})
@@ -145,8 +145,8 @@ def test_a_hold_is_told_once_for_each_attempt_as_it_stood(postgres_url: str) -> 
 # --- campaigns ---------------------------------------------------------------
 
 
-def test_a_campaign_is_finished_once_and_again_after_new_rows(postgres_url: str) -> None:
-    def settled() -> list[str]:
+def test_a_campaign_finishes_once_and_again_after_new_rows(postgres_url: str) -> None:
+    def newly_ended() -> list[str]:
         with connect(postgres_url) as conn:
             return [item.name for item in end_campaigns(conn, 100)]
 
@@ -155,14 +155,14 @@ def test_a_campaign_is_finished_once_and_again_after_new_rows(postgres_url: str)
         ids = enqueue(conn, 2, campaign="spring")
         controls.ensure_campaign(conn, "default", "empty")
         cancel(conn, ids[:1])
-    assert settled() == []
+    assert newly_ended() == []
     with connect(postgres_url) as conn:
         cancel(conn, ids[1:])
-    assert settled() == ["spring"]
-    assert settled() == []
-    with connect(postgres_url) as conn:  # the same rows again: nothing new
+    assert newly_ended() == ["spring"]
+    assert newly_ended() == []
+    with connect(postgres_url) as conn:  # the same rows again add no job
         controls.ensure_campaign(conn, "default", "spring")
-    assert settled() == []
+    assert newly_ended() == []
     [first] = messages(postgres_url)
     assert (first.type, first.job_id) == ("campaign.finished", None)
     with connect(postgres_url) as conn:
@@ -170,10 +170,10 @@ def test_a_campaign_is_finished_once_and_again_after_new_rows(postgres_url: str)
     assert (data["name"], data["counts"], data["total"], data["finished"]) == ("spring", {"cancelled": 2}, 2, 2)
     with connect(postgres_url) as conn:
         more = enqueue(conn, campaign="spring")
-    assert settled() == []
+    assert newly_ended() == []
     with connect(postgres_url) as conn:
         cancel(conn, more)
-    assert settled() == ["spring"]
+    assert newly_ended() == ["spring"]
     assert len(messages(postgres_url)) == 2
 
 
@@ -188,7 +188,7 @@ def test_a_campaign_that_is_being_filled_is_not_finished(postgres_url: str) -> N
         assert end_campaigns(conn, 100) == []
 
 
-def test_who_comes_later_hears_nothing_of_what_had_ended(postgres_url: str) -> None:
+def test_a_new_endpoint_gets_no_message_of_an_earlier_end(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         cancel(conn, enqueue(conn, campaign="old"))
         assert [item.name for item in end_campaigns(conn, 100)] == ["old"]
@@ -200,7 +200,7 @@ def test_who_comes_later_hears_nothing_of_what_had_ended(postgres_url: str) -> N
 # --- leases ------------------------------------------------------------------
 
 
-def test_each_message_is_leased_to_one_of_many(postgres_url: str) -> None:
+def test_each_message_is_leased_to_one_of_many_claimants(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         for number in range(40):
             cancel(conn, enqueue(conn, 2, webhook_url=f"https://h{number}.example/"))
@@ -222,7 +222,7 @@ def test_each_message_is_leased_to_one_of_many(postgres_url: str) -> None:
     assert set(seen.values()) == {1}
 
 
-def test_a_receiver_gets_one_batch_at_a_time_and_holds_nobody_up(postgres_url: str) -> None:
+def test_a_receiver_gets_one_batch_at_a_time_and_does_not_delay_others(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         cancel(conn, enqueue(conn, 30, webhook_url="https://me@Slow.example:8443/a"))
         cancel(conn, enqueue(conn, 2, webhook_url="https://quick.example/b"))
@@ -235,14 +235,14 @@ def test_a_receiver_gets_one_batch_at_a_time_and_holds_nobody_up(postgres_url: s
         )
         cancel(conn, enqueue(conn, 1, webhook_url="https://quick.example/c"))
     with connect(postgres_url) as conn:
-        assert claim(conn, 1) == []  # only so many receivers at once
+        assert claim(conn, 1) == []  # one receiver at a time, and it is busy
         assert [item.account for item in claim(conn, 2)] == ["quick.example"]
         delivery.release_messages(conn, [(i.id, i.claim) for i in first if i.account != "quick.example"])
     with connect(postgres_url) as conn:
         assert Counter(item.account for item in claim(conn)) == {"slow.example:8443": 10}
 
 
-def test_a_lease_that_ended_is_given_to_the_next_and_the_late_word_is_not_heard(postgres_url: str) -> None:
+def test_an_expired_lease_goes_to_the_next_claim_and_a_late_result_is_ignored(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         cancel(conn, enqueue(conn, webhook_url=HOOK))
         [lost] = claim(conn, lease_s=0.0)
@@ -257,14 +257,19 @@ def test_a_lease_that_ended_is_given_to_the_next_and_the_late_word_is_not_heard(
         assert (loaded.url, loaded.attempts, loaded.secrets) == (HOOK, 0, [])
         sent = Sent(taken.id, taken.claim, due_in_s=60.0, status=500, error="HTTP 500\0", answer="oops")
         delivery.record_sent(conn, [sent])
-    [told] = messages(postgres_url)
-    assert (told.state, told.attempts, told.last_status, told.last_error) == ("retrying", 1, 500, "HTTP 500")
+    [message] = messages(postgres_url)
+    assert (message.state, message.attempts, message.last_status, message.last_error) == (
+        "retrying",
+        1,
+        500,
+        "HTTP 500",
+    )
 
 
 # --- replay and removal ------------------------------------------------------
 
 
-def test_what_is_given_up_can_be_replayed_under_its_id(postgres_url: str) -> None:
+def test_a_dead_message_is_replayed_under_the_same_id(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         cancel(conn, enqueue(conn, 2, webhook_url=HOOK))
         dead, done = claim(conn)
@@ -280,17 +285,17 @@ def test_what_is_given_up_can_be_replayed_under_its_id(postgres_url: str) -> Non
         assert age_s is not None
     with connect(postgres_url) as conn:
         assert [item.id for item in claim(conn)] == [dead.id]
-        assert replay_messages(conn, MessageFilter()) == [done.id]  # not what is being sent just now
+        assert replay_messages(conn, MessageFilter()) == [done.id]  # not the one that is being sent
 
 
-def test_a_removed_endpoint_is_sent_nothing_more(postgres_url: str) -> None:
+def test_a_removed_endpoint_gets_no_more_messages(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         there = endpoint(conn)
         cancel(conn, enqueue(conn))
         assert not endpoints.remove_endpoint(conn, "other", there)
         assert endpoints.remove_endpoint(conn, "default", there)
-    [told] = messages(postgres_url)
-    assert (told.state, told.last_error, told.url) == ("dead", "the endpoint was removed", None)
+    [message] = messages(postgres_url)
+    assert (message.state, message.last_error, message.url) == ("dead", "the endpoint was removed", None)
     with connect(postgres_url) as conn:
         assert replay_messages(conn, MessageFilter()) == []
         assert claim(conn) == []

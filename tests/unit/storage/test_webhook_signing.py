@@ -1,4 +1,4 @@
-"""What receivers verify with: the standardwebhooks package and the openai package accept what we sign."""
+"""The packages that receivers verify with, standardwebhooks and openai, accept our signatures."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def headers(*secrets: str, at: float | None = None) -> dict[str, str]:
     return {"webhook-id": "msg_1", "webhook-timestamp": str(now), "webhook-signature": signature}
 
 
-def test_the_specifications_example() -> None:
+def test_the_example_of_the_specification_is_signed_alike() -> None:
     body = b'{"test": 2432232314}'
     signed = sign([KNOWN], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def test_the_standardwebhooks_package_accepts_it_by_either_secret_while_one_is_replaced() -> None:
+def test_standardwebhooks_accepts_either_secret_while_they_overlap() -> None:
     new, old = new_secret(), new_secret()
     for secret in (new, old):
         assert Webhook(secret).verify(BODY, headers(new, old))["type"] == "job.succeeded"
@@ -41,7 +41,7 @@ def test_the_standardwebhooks_package_accepts_it_by_either_secret_while_one_is_r
         Webhook(new).verify(BODY, headers(new, at=time.time() - 400))
 
 
-def test_the_openai_package_accepts_it() -> None:
+def test_the_openai_package_accepts_a_signature() -> None:
     secret = new_secret()
     with OpenAI(api_key="unused", webhook_secret=secret) as client:
         event = client.webhooks.unwrap(BODY, headers(secret))
@@ -61,13 +61,13 @@ def test_each_tenant_has_a_secret_of_its_own() -> None:
 @pytest.mark.parametrize(
     "bad", ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_%%%", "whsec_QUJD", f"{KNOWN}é"]
 )
-def test_what_is_no_secret_is_refused_without_repeating_it(bad: str) -> None:
+def test_an_invalid_secret_is_refused_without_repeating_it(bad: str) -> None:
     with pytest.raises(ValueError, match="24 to 64 bytes") as caught:
         secret_bytes(bad)
     assert "MfKQ" not in str(caught.value)
 
 
-def test_the_setting_takes_a_new_and_an_old_secret() -> None:
+def test_the_setting_accepts_a_new_and_an_old_secret() -> None:
     new, old = new_secret(), new_secret()
     settings = load_settings(environ={"REELQ_WEBHOOK_SECRET": f"{new} {old}"})
     assert settings.webhook_secrets("t") == [tenant_secret(new, "t"), tenant_secret(old, "t")]

@@ -1,4 +1,4 @@
-"""Keys of the API: made, found, revoked. A key is `rq_<id>_<secret>`; the secret is in no table, only its hash is."""
+"""Create, find and revoke API keys. A key is `rq_<id>_<secret>`; only its hash is stored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from storage.tenants.tenants import DEFAULT_TENANT
 
 PREFIX = "rq_"
 MAX_NAME_CHARS = 100
-_ID_CHARS, _SECRET_CHARS = 12, 43  # 62 bits to tell keys apart, 256 that nobody guesses
+_ID_CHARS, _SECRET_CHARS = 12, 43  # 62 bits tell keys apart, 256 bits cannot be guessed
 _ID_LETTERS = string.ascii_lowercase + string.digits
 _LETTERS = string.ascii_letters + string.digits
 _FORM = re.compile(rf"{PREFIX}([a-z0-9]{{{_ID_CHARS}}})_([A-Za-z0-9]{{{_SECRET_CHARS}}})")
@@ -41,7 +41,7 @@ ALL_SCOPES = frozenset(Scope)
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it may be shown: without what makes it a key."""
+    """A key as it may be shown: without its secret."""
 
     id: str
     tenant: str
@@ -54,35 +54,35 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class FoundKey:
-    """A key that may be used, and what is worth knowing with every request it makes."""
+    """A key that may be used, with what each request needs to know of it."""
 
     id: str
     tenant: str
     secret_hash: str
     scopes: list[str]
     jobs_per_minute: int | None
-    """What its tenant may enqueue; None: as many as it likes."""
+    """How many jobs its tenant may enqueue per minute; None: no limit."""
     seen_lately: bool
-    """Its last use was noted within the last minute."""
+    """Whether its last use was recorded within the last minute."""
 
     def matches(self, key: str) -> bool:
-        """Whether this is the key, in a time that tells nothing."""
+        """Whether `key` is this key, compared in constant time."""
         return hmac.compare_digest(self.secret_hash, hash_of(key))
 
 
 def hash_of(key: str) -> str:
-    """What is stored of a key. It is random enough that a plain hash cannot be turned back."""
+    """The hash that is stored. A key is random enough that a plain hash cannot be reversed."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def key_id(key: str) -> str | None:
-    """The public part of a key, None for what cannot be one."""
+    """The public part of a key; None when the text is not a key."""
     form = _FORM.fullmatch(key)
     return None if form is None else form[1]
 
 
 def effective_scopes(scopes: Iterable[str], tenant: str) -> frozenset[str]:
-    """What a key's scopes allow: `admin` has the others in it."""
+    """What a key's scopes allow: `admin` includes the others."""
     held = {Scope(scope) for scope in scopes}
     if Scope.ADMIN in held:
         held |= {Scope.READ, Scope.ENQUEUE, Scope.METRICS}
@@ -92,7 +92,7 @@ def effective_scopes(scopes: Iterable[str], tenant: str) -> frozenset[str]:
 
 
 def is_tenant_name(name: str) -> bool:
-    """Whether a tenant may be called so: lower-case letters, digits, `.`, `_` and `-`."""
+    """Whether a tenant may have this name: lower-case letters, digits, `.`, `_` and `-`."""
     return _TENANT_NAME.fullmatch(name) is not None
 
 
@@ -114,31 +114,31 @@ FROM api_keys k JOIN tenants t ON t.name = k.tenant WHERE k.id = %(id)s AND k.re
 
 
 def new_key(conn: Connection, tenant: str, name: str, scopes: Sequence[str]) -> tuple[str, ApiKey]:
-    """Make a key, and its tenant if there is none of that name. The key itself is given this once."""
+    """Create a key, and its tenant if it does not exist. Only this call gives the key itself."""
     public = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_CHARS))
     key = f"{PREFIX}{public}_" + "".join(secrets.choice(_LETTERS) for _ in range(_SECRET_CHARS))
     parameters = {"id": public, "tenant": tenant, "name": name, "hash": hash_of(key), "scopes": sorted(set(scopes))}
     with conn.cursor(row_factory=class_row(ApiKey)) as cursor:
-        made = cursor.execute(_CREATE, parameters).fetchone()
-    assert made is not None  # noqa: S101 - an INSERT of one row returns it
-    return key, made
+        created = cursor.execute(_CREATE, parameters).fetchone()
+    assert created is not None  # noqa: S101 - an INSERT of one row returns it
+    return key, created
 
 
 def list_keys(conn: Connection, tenant: str | None = None) -> list[ApiKey]:
-    """The keys of a tenant (None: of all), the oldest first, revoked ones with them."""
+    """The keys of a tenant (None: of all tenants), oldest first, including revoked ones."""
     with conn.cursor(row_factory=class_row(ApiKey)) as cursor:
         return cursor.execute(_LIST, {"tenant": tenant}).fetchall()
 
 
 def revoke(conn: Connection, public_id: str) -> bool:
-    """End a key for good; servers notice within seconds. False: there is none of that id that was in use."""
+    """Revoke a key for good; servers notice within seconds. False: no such key, or revoked before."""
     sql: LiteralString = """UPDATE api_keys SET revoked_at = now() WHERE id = %(id)s AND revoked_at IS NULL
                             RETURNING id"""
     return conn.execute(sql, {"id": public_id}).fetchone() is not None
 
 
 def find(conn: Connection, public_id: str) -> FoundKey | None:
-    """The key of that id, None when it is unknown or revoked. Its use is noted, at most once a minute."""
+    """The key with this id; None when it is unknown or revoked. Its use is recorded at most once a minute."""
     with conn.cursor(row_factory=class_row(FoundKey)) as cursor:
         found = cursor.execute(_FIND, {"id": public_id}).fetchone()
     if found is not None and not found.seen_lately:
@@ -147,11 +147,11 @@ def find(conn: Connection, public_id: str) -> FoundKey | None:
 
 
 def any_in_use(conn: Connection) -> bool:
-    """Whether there is a key that has not been revoked."""
+    """Whether any key exists that is not revoked."""
     return conn.execute("SELECT 1 FROM api_keys WHERE revoked_at IS NULL LIMIT 1").fetchone() is not None
 
 
 def jobs_per_minute(conn: Connection, tenant: str) -> int | None:
-    """How many jobs a tenant may enqueue; None: as many as it likes."""
+    """How many jobs a tenant may enqueue per minute; None: no limit."""
     row = conn.execute("SELECT jobs_per_minute FROM tenants WHERE name = %(name)s", {"name": tenant}).fetchone()
     return None if row is None else row[0]

@@ -1,4 +1,4 @@
-"""Tenants: who there is, and what each may do."""
+"""Tenants and their limits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from storage.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant. `weight` is how many jobs it gets in its turn; `jobs_per_minute` what it may enqueue, None: as many as
-    it likes."""
+    """A tenant. `weight`: how many jobs it is granted for each job of a tenant of weight 1. `jobs_per_minute`: how many
+    it may enqueue; None: no limit."""
 
     name: str
     weight: int
@@ -34,13 +34,13 @@ ON CONFLICT (name) DO UPDATE SET weight = coalesce(%(weight)s, t.weight),
 
 
 def list_tenants(conn: Connection, name: str | None = None) -> list[Tenant]:
-    """The tenants by name, or the one of that name."""
+    """All tenants in order of their names, or only the one with this name."""
     with conn.cursor(row_factory=class_row(Tenant)) as cursor:
         return cursor.execute(_LIST, {"name": name}).fetchall()
 
 
 def set_tenant(conn: Connection, name: str, *, weight: int | None, jobs_per_minute: int | None) -> None:
-    """Make a tenant or change it. None leaves a value as it is; `jobs_per_minute` 0 takes the limit away."""
+    """Create or change a tenant. None leaves a value as it is; `jobs_per_minute` 0 removes the limit."""
     conn.execute(
         _SET,
         {"name": name, "weight": weight, "rate": jobs_per_minute or None, "set_rate": jobs_per_minute is not None},

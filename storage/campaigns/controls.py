@@ -1,4 +1,4 @@
-"""How admission treats a campaign: a paused one gets no slots, a heavier one more of them."""
+"""How admission treats a campaign: a paused one gets no slots, a heavier one gets more."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from storage.database import Connection
 from storage.jobs.enqueue import new_job_id
 
 MAX_WEIGHT = 100
-"""Of campaigns and of tenants."""
+"""For campaigns and tenants."""
 
 
 def set_paused(conn: Connection, tenant: str, name: str, *, paused: bool) -> bool:
-    """Pause a campaign or let it go on; False if there is none of that name. A pause keeps its first time."""
-    done = conn.execute(
+    """Pause or resume a campaign; False: no such campaign. Pausing it again keeps the time of the first pause."""
+    result = conn.execute(
         """UPDATE campaigns SET paused_at = CASE WHEN %(paused)s THEN coalesce(paused_at, now()) END
            WHERE tenant = %(tenant)s AND name = %(name)s""",
         {"tenant": tenant, "name": name, "paused": paused},
     )
-    return done.rowcount == 1
+    return result.rowcount == 1
 
 
 def set_weight(conn: Connection, campaign_id: UUID, weight: int) -> None:
-    """Say how many jobs a campaign gets in its turn, where others of its tenant get one."""
+    """Set how many jobs a campaign is granted for each job of its tenant's campaigns of weight 1."""
     conn.execute("UPDATE campaigns SET weight = %(weight)s WHERE id = %(id)s", {"id": campaign_id, "weight": weight})
 
 
@@ -45,7 +45,7 @@ RETURNING id
 
 
 def ensure_campaign(conn: Connection, tenant: str, name: str) -> UUID:
-    """The campaign of that name, made if there is none."""
+    """The id of the campaign with this name, created if there is none."""
     row = conn.execute(_CAMPAIGN, {"id": new_job_id(), "tenant": tenant, "name": name}).fetchone()
     assert row is not None  # noqa: S101 - DO UPDATE returns the row either way
     return cast(UUID, row[0])

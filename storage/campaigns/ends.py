@@ -1,4 +1,4 @@
-"""Noticing that campaigns have ended."""
+"""Find campaigns that have ended, and write their webhook messages."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class EndedCampaign:
     counts: Mapping[str, int]
 
 
-# An enqueue keeps the campaign's row locked until its jobs are there: none that is being filled is taken for finished.
-_QUIET: LiteralString = """
-WITH quiet AS (
+# An enqueue locks the campaign's row until its jobs are stored, so that a campaign being filled never counts as ended.
+_ENDED: LiteralString = """
+WITH ended AS (
     SELECT c.id FROM campaigns c
     WHERE NOT c.settled AND NOT EXISTS (SELECT FROM jobs j WHERE j.campaign_id = c.id AND j.state = ANY(%(live)s))
     ORDER BY c.id LIMIT %(limit)s FOR UPDATE OF c SKIP LOCKED
@@ -37,22 +37,22 @@ SELECT c.id, c.tenant, c.name, c.created_at, c.settled_jobs,
        coalesce((SELECT jsonb_object_agg(s.state, s.number)
                  FROM (SELECT state, count(*) AS number FROM jobs WHERE campaign_id = c.id GROUP BY state) s),
                 '{}'::jsonb) AS counts
-FROM quiet q JOIN campaigns c ON c.id = q.id
+FROM ended e JOIN campaigns c ON c.id = e.id
 """
-_SETTLE: LiteralString = "UPDATE campaigns SET settled = true, settled_jobs = %(jobs)s WHERE id = %(id)s"
+_MARK: LiteralString = "UPDATE campaigns SET settled = true, settled_jobs = %(jobs)s WHERE id = %(id)s"
 
 
 def end_campaigns(conn: Connection, limit: int) -> list[EndedCampaign]:
-    """Note the campaigns whose jobs have all ended, and tell whoever wants to hear of it; gives those told of.
+    """Mark up to `limit` campaigns whose jobs have all ended, write their messages and give them.
 
-    One that got more jobs is told of again once these have ended as well, after an enqueue that added none it is not.
+    A campaign that gets more jobs ends again when those have ended. An enqueue that adds no jobs does not end it again.
     """
     with conn.cursor(row_factory=dict_row) as cursor:
-        quiet = cursor.execute(_QUIET, {"live": [str(state) for state in LIVE], "limit": limit}).fetchall()
+        rows = cursor.execute(_ENDED, {"live": [str(state) for state in LIVE], "limit": limit}).fetchall()
     ended = []
-    for row in quiet:
+    for row in rows:
         jobs = sum(row["counts"].values())
-        conn.execute(_SETTLE, {"id": row["id"], "jobs": jobs})
+        conn.execute(_MARK, {"id": row["id"], "jobs": jobs})
         if jobs != row["settled_jobs"]:
             tell_campaign(conn, row["id"], row["tenant"], jobs, _document(conn, row, jobs))
             ended.append(EndedCampaign(row["id"], row["tenant"], row["name"], row["counts"]))

@@ -24,7 +24,7 @@ ORDER BY c.id DESC LIMIT %(limit)s
 def campaign_summaries(
     conn: Connection, tenant: str, *, name: str | None = None, before: UUID | None = None, limit: int = 50
 ) -> list[dict[str, Any]]:
-    """A tenant's campaigns (id, name, created_at, paused_at, weight, counts by state), the newest first; `before` is
-    the last one of the page before."""
+    """A tenant's campaigns (id, name, created_at, paused_at, weight, counts by state), newest first; `before` is the
+    last one of the previous page."""
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_CAMPAIGNS, {"tenant": tenant, "name": name, "before": before, "limit": limit}).fetchall()

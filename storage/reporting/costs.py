@@ -1,4 +1,4 @@
-"""What jobs are estimated to cost and what their gateways reported: sums by currency."""
+"""Estimated and reported costs of jobs, summed by currency."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from storage.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class CostSum:
-    """One currency of a campaign, or of other jobs together.
+    """The costs of a campaign or another set of jobs in one currency.
 
-    `estimated_low` and `estimated_high` sum `estimated_jobs`, `reported` sums `reported_jobs`. Of the jobs that have
-    both, `compared` is what was reported, `compared_low` and `compared_high` what was estimated.
+    `estimated_low` and `estimated_high` are sums over `estimated_jobs`, `reported` is the sum over `reported_jobs`. For
+    the jobs that have both, `compared` is the reported sum, `compared_low` and `compared_high` are the estimated ones.
     """
 
     currency: str
@@ -32,11 +32,11 @@ class CostSum:
 
     @property
     def drift(self) -> Decimal:
-        """By how much the reports lie above the estimates (below them: negative); 0 within their range."""
+        """How far the reported sum is above the estimated range (below it: negative); 0 within it."""
         return self.compared - min(max(self.compared, self.compared_low), self.compared_high)
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as JSON, with plain numbers."""
+        """The sums as JSON, with plain numbers."""
         values = {name: float(value) if isinstance(value, Decimal) else value for name, value in asdict(self).items()}
         return values | {"drift": float(self.drift)}
 
@@ -71,12 +71,12 @@ FROM parts GROUP BY currency ORDER BY currency
 
 
 def campaign_costs(conn: Connection, tenant: str, campaign: str) -> list[CostSum]:
-    """The sums of a campaign, one a currency; none where no price is known."""
+    """The sums of a campaign, one per currency; empty where no price is known."""
     return _sums(conn, _OF_CAMPAIGN, {"tenant": tenant, "campaign": campaign})
 
 
 def recent_costs(conn: Connection, tenant: str, seconds: float) -> list[CostSum]:
-    """The same of all jobs that ended within the last seconds."""
+    """The same for all jobs of a tenant that ended within the last `seconds`."""
     return _sums(conn, _FINISHED_LATELY, {"tenant": tenant, "seconds": seconds})
 
 

@@ -1,4 +1,4 @@
-"""The state of the whole system as numbers, for `/metrics`: reading only, a few grouped counts."""
+"""The state of the whole system in numbers, for `/metrics`: read-only, a few grouped counts."""
 
 from __future__ import annotations
 
@@ -35,24 +35,25 @@ class Gauges:
     waiting: dict[tuple[str, str], int]
     """By state and reason; a reason says why a job waits, such as `status_unknown` or `held`."""
     late_s: dict[str, float]
-    """How long the longest overdue job of a state has been due."""
+    """How long the most overdue job of each state has been due."""
     expiring: dict[int, int]
-    """Videos not yet copied, by the alarm that was raised last: 0, 50, 75 or 90 % of their life."""
+    """Videos not yet copied, by their last alarm: 0, 50, 75 or 90 % of the URL's life is over."""
     least_life_s: float | None
-    """How long the URL lives that dies first, None when no video waits to be copied."""
+    """Until the next URL expires; None when no video waits to be copied."""
     in_flight: dict[str, int]
     """Slots in use by account, as admission counts them."""
     paused: dict[tuple[str, str, str], int]
-    """1 by account, model (empty: the account as a whole) and why, of each breaker that is open or half open."""
+    """1 for each breaker that is open or half open, by account, model (empty: the whole account) and reason."""
     unseen_s: dict[str, float]
+    """How long ago each component was last seen."""
     webhooks: dict[str, int]
-    """Messages by state, as far back as they are kept."""
+    """Messages by state, of those not yet swept."""
     webhook_age_s: float | None
-    """Of the oldest message that is neither delivered nor given up; None when there is none."""
+    """Age of the oldest message that is neither delivered nor dead; None when there is none."""
 
 
 def read_gauges(conn: Connection, grace_s: float) -> Gauges:
-    """Read them all. `grace_s`: see `slots_in_use`."""
+    """Read all gauges. `grace_s`: see `slots_in_use`."""
     videos = conn.execute(_VIDEOS).fetchall()
     webhooks, webhook_age_s = message_counts(conn)
     return Gauges(

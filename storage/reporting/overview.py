@@ -1,4 +1,4 @@
-"""What a page shows of very many jobs: counts and rates from the indexes alone, and the few jobs that need a person."""
+"""What the page shows of any number of jobs: counts and rates read from indexes alone, and the few urgent jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
 SOON_S = 7200.0
-"""A video whose URL lives no longer than this is about to be lost."""
+"""A video whose URL expires within this time is urgent."""
 
 _COUNTS: LiteralString = "SELECT state, count(*) FROM jobs WHERE tenant = %(tenant)s GROUP BY state"
 _CAMPAIGN_COUNTS: LiteralString = """
@@ -56,7 +56,7 @@ SELECT id, name, created_at, paused_at FROM campaigns WHERE tenant = %(tenant)s 
 
 @dataclass(frozen=True, slots=True)
 class CampaignRow:
-    """A campaign by itself; `paused_at` is None while it goes on."""
+    """A campaign, without its jobs; `paused_at` is None while it is not paused."""
 
     id: UUID
     name: str
@@ -66,8 +66,8 @@ class CampaignRow:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How many jobs ended in equal pieces of time, by state. `start` is when the first piece began, in seconds since
-    1970 by the database's clock; the last piece is the one that is running."""
+    """How many jobs ended in each of several equal pieces of time, by state. `start` is the start of the first piece,
+    in seconds since 1970 by the database's clock; the last piece is not over yet."""
 
     start: float
     step_s: int
@@ -75,12 +75,12 @@ class Rate:
 
 
 def counts(conn: Connection, tenant: str) -> dict[JobState, int]:
-    """How many jobs of a tenant stand in each state; states without jobs are missing."""
+    """How many jobs of a tenant are in each state; states without jobs are left out."""
     return {JobState(state): number for state, number in conn.execute(_COUNTS, {"tenant": tenant})}
 
 
 def campaign_counts(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[JobState, int]]:
-    """The same of each campaign; one without jobs is missing."""
+    """The same for each campaign; campaigns without jobs are left out."""
     found: dict[UUID, dict[JobState, int]] = {}
     for campaign, state, number in conn.execute(_CAMPAIGN_COUNTS, {"ids": list(ids)}):
         found.setdefault(campaign, {})[JobState(state)] = number
@@ -88,12 +88,12 @@ def campaign_counts(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[Jo
 
 
 def held(conn: Connection, tenant: str, limit: int) -> list[JobView]:
-    """Unconfirmed jobs, the oldest first."""
+    """Unconfirmed jobs, oldest first."""
     return _views(conn, tenant, _HELD, {"tenant": tenant, "limit": limit})
 
 
 def expiring(conn: Connection, tenant: str, limit: int) -> list[JobView]:
-    """Videos that are not copied yet and raised an alarm or expire soon, the most urgent first."""
+    """Videos not yet copied that raised an alarm or expire soon, most urgent first."""
     return _views(conn, tenant, _EXPIRING, {"tenant": tenant, "soon_s": SOON_S, "limit": limit})
 
 
@@ -104,7 +104,7 @@ def _views(conn: Connection, tenant: str, sql: LiteralString, parameters: Mappin
 
 
 def finished_lately(conn: Connection, tenant: str, step_s: int, pieces: int) -> Rate:
-    """What ended in so many pieces of time up to now."""
+    """The jobs that ended in the last `pieces` of time, `step_s` seconds each."""
     now = conn.execute(_NOW).fetchone()
     last = int((now[0] if now else 0.0) // step_s)
     first = last - pieces + 1
@@ -113,8 +113,8 @@ def finished_lately(conn: Connection, tenant: str, step_s: int, pieces: int) -> 
 
 
 def finished_in_campaign(conn: Connection, campaign: UUID, steps_s: Sequence[int], pieces: int) -> Rate | None:
-    """What ended in a campaign, from its first end to its last, in pieces of the first of `steps_s` that gives no more
-    than so many of them; None while nothing has ended."""
+    """The jobs of a campaign that ended, from the first end to the last, in pieces of the first of `steps_s` that needs
+    no more than `pieces` of them; None while no job has ended."""
     row = conn.execute(_SPAN, {"campaign": campaign}).fetchone()
     if row is None or row[0] is None:
         return None
@@ -135,12 +135,12 @@ def _rate(conn: Connection, sql: LiteralString, parameters: Mapping[str, object]
 
 
 def campaigns(conn: Connection, tenant: str, *, before: UUID | None = None, limit: int) -> list[CampaignRow]:
-    """Campaigns, the newest first; `before` is the last one of the page before."""
+    """Campaigns, newest first; `before` is the last one of the previous page."""
     with conn.cursor(row_factory=class_row(CampaignRow)) as cursor:
         return cursor.execute(_CAMPAIGNS, {"tenant": tenant, "before": before, "limit": limit}).fetchall()
 
 
 def campaign(conn: Connection, tenant: str, name: str) -> CampaignRow | None:
-    """The campaign of that name, None when there is none."""
+    """The campaign with this name; None when there is none."""
     with conn.cursor(row_factory=class_row(CampaignRow)) as cursor:
         return cursor.execute(_CAMPAIGN, {"tenant": tenant, "name": name}).fetchone()

@@ -1,10 +1,10 @@
-"""The table of assets: one row for each account and content, committed before the upload that is billed.
+"""The table of assets: one row per account and content, committed before the upload that is billed.
 
-A group is a row as well: its `sha256` is `group:NAME`, its `modality` is "group".
+A group has a row too: its `sha256` is `group:NAME`, its `modality` is "group".
 
-A row is `uploading` from before the POST until its outcome is known. Whoever claims a row may work on it; a claim is
-over when the row has not been touched for the lease, and whoever claims it then must first ask the gateway whether the
-asset was made.
+A row is `uploading` from before the POST until its outcome is known. Only the worker that claimed a row may work on it.
+The claim ends when the row has not been updated for the time of a lease; the next worker must first ask the gateway
+whether the asset exists.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ Status = Literal["uploading", "processing", "active", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class AssetRow:
-    """What is known of one file at one account. `asset_id` None: not made yet, as far as we know; `age_s` since it was
-    first wanted."""
+    """One file at one account. `asset_id` None: not created yet, as far as we know; `age_s`: seconds since the row was
+    created, or since a failure was retried."""
 
     account: str
     sha256: str
@@ -45,7 +45,7 @@ FROM assets
 WHERE (%(account)s::text IS NULL OR account = %(account)s) AND (%(keys)s::text[] IS NULL OR sha256 = ANY(%(keys)s))
 ORDER BY created_at, account, sha256
 """
-# An asset that is being processed is looked at again after a quarter of its age, 1 to 15 s.
+# An asset that is being processed is checked again after a quarter of its age, 1 to 15 s.
 _CLAIM: LiteralString = """
 INSERT INTO assets (account, sha256, modality, name) VALUES (%(account)s, %(sha256)s, %(modality)s, %(name)s)
 ON CONFLICT (account, sha256) DO UPDATE SET
@@ -61,7 +61,7 @@ WHERE (assets.status = 'uploading' AND assets.updated_at <= now() - make_interva
 RETURNING account, sha256, modality, name, group_id, asset_id, status, error,
           extract(epoch FROM now() - created_at)::float8 AS age_s
 """
-# What was made is known for good, whoever comes with the knowledge and however late.
+# A result counts however late it arrives, also after the claim ended; a known asset id is never replaced.
 _RECORD: LiteralString = """
 UPDATE assets SET status = %(status)s, asset_id = %(asset_id)s, group_id = coalesce(%(group_id)s, group_id),
                   error = %(error)s::jsonb, updated_at = clock_timestamp()
@@ -75,17 +75,17 @@ NEVER_S = 10 * 365 * 86400.0
 
 
 def group_key(name: str) -> str:
-    """The key of a group's row."""
+    """The key of a group's row, for the column `sha256`."""
     return f"{GROUP}:{name}"
 
 
 def get(conn: Connection, account: str, keys: Iterable[str]) -> Mapping[str, AssetRow]:
-    """The rows of an account, by SHA-256 (or group key); unknown ones are missing."""
+    """The rows of an account, by SHA-256 (or group key); unknown ones are left out."""
     return {row.sha256: row for row in _rows(conn, account, list(keys))}
 
 
 def list_assets(conn: Connection, account: str | None = None) -> Sequence[AssetRow]:
-    """Every file of an account, or of all, the oldest first; groups are left out."""
+    """The files of an account (None: of all accounts), oldest first, without groups."""
     return [row for row in _rows(conn, account, None) if row.modality != GROUP]
 
 
@@ -104,10 +104,10 @@ def claim(
     lease_s: float,
     failed_s: float = NEVER_S,
 ) -> AssetRow | None:
-    """Take a row to work on, made if there is none; None when somebody else is at it, or nothing is to be done now.
+    """Claim a row to work on, created if there is none; None when another worker holds it, or nothing is due.
 
-    `lease_s`: how long an upload may take before it counts as given up; `failed_s`: how old a failure must be to be
-    tried again.
+    `lease_s`: how long an upload may take before it counts as abandoned; `failed_s`: how old a failure must be before
+    it is retried.
     """
     parameters = {
         "account": account,
@@ -130,7 +130,7 @@ def record(
     group_id: str | None = None,
     error: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write what became of a row; a failure without an asset has the id ""."""
+    """Record the result for a row; a failure without an asset has the id ""."""
     parameters = {
         "account": row.account,
         "sha256": row.sha256,
@@ -143,5 +143,5 @@ def record(
 
 
 def forget(conn: Connection, row: AssetRow) -> None:
-    """Take a row back whose asset was certainly not made."""
+    """Delete a row whose asset was certainly not created."""
     conn.execute(_FORGET, {"account": row.account, "sha256": row.sha256})

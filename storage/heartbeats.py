@@ -1,4 +1,4 @@
-"""When each part of the system was last seen."""
+"""When each component of the system was last seen."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SELECT DISTINCT component FROM heartbeats WHERE seen_at > now() - make_interval(
 
 
 def beat(conn: Connection, component: str, instance: str) -> None:
-    """Say that a part of the system works; what was not seen for a day is forgotten."""
+    """Record that a component is working; delete what was not seen for a day."""
     conn.execute(_BEAT, {"component": component, "instance": instance})
     conn.execute(_FORGET)
 
 
 def fresh_components(conn: Connection, fresh_s: float) -> set[str]:
-    """The parts of the system seen working within the last seconds."""
+    """The components seen within the last `fresh_s` seconds."""
     return {row[0] for row in conn.execute(_FRESH, {"fresh_s": fresh_s})}
 
 
@@ -40,8 +40,8 @@ RETURNING 1
 
 
 def take_turn(conn: Connection, name: str, every_s: float) -> bool:
-    """Whether a sweep of that name is to be made now by whoever asks: at most once in `every_s`, however many ask.
+    """Whether the caller must run this sweep now: true for one caller, once every `every_s` seconds.
 
-    A row, not an advisory lock: nothing is held open while the store is asked.
+    A row instead of an advisory lock: no transaction stays open while the sweep calls the store.
     """
     return conn.execute(_TAKE_TURN, {"name": name, "every_s": every_s}).fetchone() is not None

@@ -8,7 +8,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A job leased to whoever holds `claim`; the row forgets the lease when the number changes."""
+    """A row leased to the holder of `claim`; the lease ends when the row's claim number changes."""
 
     id: UUID
     claim: int

@@ -1,4 +1,4 @@
-"""Dealing slots in turns by weight."""
+"""Fair share: deal slots by weight."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from storage.admission.fair_share import deal
 
 
 def one_by_one(slots: int, weights: list[int], taken: int) -> tuple[list[int], int, int]:
-    """The same, slot by slot."""
+    """The expected deal, slot by slot."""
     counts = [0] * len(weights)
     at, had, last = 0, taken, 0
     for _ in range(slots):
@@ -28,7 +28,7 @@ def rings(draw: st.DrawFn) -> tuple[int, list[int], int]:
 
 
 @given(rings())
-def test_slots_are_dealt_as_one_by_one(ring: tuple[int, list[int], int]) -> None:
+def test_a_deal_equals_dealing_slot_by_slot(ring: tuple[int, list[int], int]) -> None:
     dealt = deal(*ring)
     assert (dealt.counts, dealt.last, dealt.taken) == one_by_one(*ring)
     order = dealt.order()
@@ -37,7 +37,7 @@ def test_slots_are_dealt_as_one_by_one(ring: tuple[int, list[int], int]) -> None
 
 
 @given(rings(), st.integers(1, 60))
-def test_what_is_dealt_in_two_parts_is_what_is_dealt_at_once(ring: tuple[int, list[int], int], more: int) -> None:
+def test_two_deals_equal_one_deal_of_both(ring: tuple[int, list[int], int], more: int) -> None:
     slots, weights, taken = ring
     first = deal(slots, weights, taken)
     order = first.order()

@@ -1,4 +1,4 @@
-"""What begins, completes and aborts an upload in parts, against what boto3 sends; and what answers mean."""
+"""Compare the requests of a multipart upload with those of boto3, and read the answers to them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def objects() -> Objects:
 
 @pytest.fixture
 def capture() -> Iterator[Callable[..., Any]]:
-    """The request that boto3 would send for an operation."""
+    """Gives the request that boto3 would send for an operation."""
     caught: list[Any] = []
 
     def stop(request: Any, **_: Any) -> None:
@@ -61,14 +61,14 @@ def capture() -> Iterator[Callable[..., Any]]:
 
 
 def _begin(objects: Objects, capture: Callable[..., Any]) -> tuple[SignedRequest, Any]:
-    asked = capture("create_multipart_upload", ContentType="video/mp4", ChecksumAlgorithm="CRC32")
-    return multipart.sign_begin(objects, KEY, "video/mp4"), asked
+    theirs = capture("create_multipart_upload", ContentType="video/mp4", ChecksumAlgorithm="CRC32")
+    return multipart.sign_begin(objects, KEY, "video/mp4"), theirs
 
 
 def _complete(objects: Objects, capture: Callable[..., Any]) -> tuple[SignedRequest, Any]:
     listed = [{"PartNumber": part.number, "ETag": part.etag, "ChecksumCRC32": part.crc32} for part in PARTS]
-    asked = capture("complete_multipart_upload", UploadId=UPLOAD, MultipartUpload={"Parts": listed})
-    return multipart.sign_complete(objects, KEY, UPLOAD, PARTS), asked
+    theirs = capture("complete_multipart_upload", UploadId=UPLOAD, MultipartUpload={"Parts": listed})
+    return multipart.sign_complete(objects, KEY, UPLOAD, PARTS), theirs
 
 
 def _abort(objects: Objects, capture: Callable[..., Any]) -> tuple[SignedRequest, Any]:
@@ -76,7 +76,7 @@ def _abort(objects: Objects, capture: Callable[..., Any]) -> tuple[SignedRequest
 
 
 @pytest.mark.parametrize("both", [_begin, _complete, _abort])
-def test_it_asks_what_boto3_asks(objects: Objects, capture: Callable[..., Any], both: Callable[..., Any]) -> None:
+def test_requests_equal_those_of_boto3(objects: Objects, capture: Callable[..., Any], both: Callable[..., Any]) -> None:
     ours, theirs = both(objects, capture)
     assert (ours.method, ours.url, ours.body) == (theirs.method, theirs.url, theirs.body or b"")
     headers = {
@@ -85,7 +85,7 @@ def test_it_asks_what_boto3_asks(objects: Objects, capture: Callable[..., Any], 
     own = {name.lower(): value for name, value in ours.headers.items()}
     for name in ("content-length", "x-amz-content-sha256", *(n for n in headers if n.startswith("x-amz-checksum"))):
         assert own[name] == headers[name]
-    # The same headers at the same time are signed alike, byte for byte.
+    # The same headers at the same time give the same signature, byte for byte.
     at = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     names = headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
     signed = {name: headers[name] for name in names if name not in ("host", "x-amz-date", "x-amz-content-sha256")}
@@ -110,7 +110,7 @@ BEGUN = b"""<?xml version="1.0" encoding="UTF-8"?>
         (b"<html><body>Welcome to nginx!", None),
     ],
 )
-def test_the_id_of_an_upload(answer: bytes, upload_id: str | None) -> None:
+def test_the_upload_id_is_read_from_the_answer(answer: bytes, upload_id: str | None) -> None:
     assert multipart.upload_id_in(answer) == upload_id
 
 
@@ -125,7 +125,7 @@ def test_the_id_of_an_upload(answer: bytes, upload_id: str | None) -> None:
         (b"OK", False, None),
     ],
 )  # fmt: skip
-def test_an_upload_is_complete_when_the_answer_says_so(answer: bytes, completed: bool, code: str | None) -> None:
+def test_an_upload_is_complete_only_when_the_answer_says_so(answer: bytes, completed: bool, code: str | None) -> None:
     assert multipart.is_completed(answer) is completed
     refusal = multipart.refusal_in(answer)
     assert (refusal.code if refusal else None) == code

@@ -1,4 +1,4 @@
-"""One list of reasons: what is emitted, what the page says and what the docs explain are the same."""
+"""The code, the page in each language and the docs have the same list of reasons."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def tree(kind: type[GatewayError]) -> Iterator[type[GatewayError]]:
         yield from tree(below)
 
 
-def test_every_error_of_a_gateway_is_a_reason() -> None:
+def test_every_gateway_error_has_a_reason() -> None:
     assert {kind.code for kind in tree(GatewayError)} <= CODES
 
 
-def test_every_failure_of_a_task_is_a_reason() -> None:
-    """`TaskFailure`'s first argument, wherever a dialect makes one."""
+def test_every_task_failure_has_a_reason() -> None:
+    """The first argument of `TaskFailure` in every dialect."""
     found = {ours for ours, _ in evolink.FAILURES.values()}
     assert ark_codes.ark_failure("", "").code in CODES
     for path in (ROOT / "seedance" / "gateways").glob("*.py"):
@@ -41,18 +41,18 @@ def test_every_failure_of_a_task_is_a_reason() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_has_a_word_for_each(language: str) -> None:
+def test_the_page_has_words_for_each_reason(language: str) -> None:
     texts = catalogue(language).texts
     words = {key.removeprefix("reason.") for key in texts if key.startswith("reason.")}
     assert words == CODES | {"None"}
 
 
-def test_the_docs_explain_each() -> None:
+def test_the_docs_explain_each_reason() -> None:
     page = (ROOT / "docs" / "reasons.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert rows == [f"| `{reason.value}` | {reason.line} |" for reason in Reason]
 
 
-def test_each_line_is_short_and_says_one_thing() -> None:
+def test_each_reason_has_a_short_line_of_its_own() -> None:
     assert all(0 < len(reason.line) <= 80 and not reason.line.endswith(".") for reason in Reason)
     assert len({reason.line for reason in Reason}) == len(Reason)

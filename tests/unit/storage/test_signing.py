@@ -1,4 +1,4 @@
-"""Our SigV4 against botocore's, which is the reference."""
+"""Compare our SigV4 signatures with botocore's, the reference."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _reference(credentials: Credentials, region: str, url: str, payload: str) ->
         "https://bucket.example/b/key?uploadId=x&partNumber=2",
     ],
 )
-def test_it_signs_as_botocore_does(credentials: Credentials, payload: str, url: str) -> None:
+def test_signatures_equal_those_of_botocore(credentials: Credentials, payload: str, url: str) -> None:
     signed = sign(credentials, "eu-west-1", "PUT", url, HEADERS, payload, NOW)
     assert signed["Authorization"] == _reference(credentials, "eu-west-1", url, payload)
     assert signed.get("X-Amz-Security-Token") == credentials.token

@@ -1,4 +1,4 @@
-"""The state machine: the table, the database's list and the README's picture agree."""
+"""The state machine: the table, the database and the README agree."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from storage.jobs.states import LIVE, TERMINAL, TRANSITIONS, IllegalTransition, 
 README = Path(__file__).parents[3] / "README.md"
 
 
-def test_terminal_states_are_the_three_ends() -> None:
+def test_three_states_are_terminal() -> None:
     assert {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED} == TERMINAL
     assert set(JobState) == LIVE | TERMINAL
 
 
-def test_every_live_state_can_reach_an_end_and_every_state_is_reached() -> None:
+def test_every_live_state_can_end_and_every_state_can_be_reached() -> None:
     reached = {JobState.QUEUED}.union(*TRANSITIONS.values())
     assert reached == set(JobState)
     for state in LIVE:
@@ -47,7 +47,7 @@ def test_a_move_outside_the_table_is_refused(source: JobState, target: JobState)
             Move(new_job_id(), (source,), target, Reason.STATUS_UNKNOWN)
 
 
-def test_the_database_knows_the_same_states() -> None:
+def test_the_database_has_the_same_states() -> None:
     constraints = SQLModel.metadata.tables["jobs"].constraints
     checks = {item.name: str(item.sqltext) for item in constraints if isinstance(item, CheckConstraint)}
     assert set(re.findall(r"'(\w+)'", checks["jobs_state_check"])) == set(JobState)

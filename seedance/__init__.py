@@ -1,1 +1,1 @@
-"""What to generate, and how each gateway says it. Pure: no database, no Celery, and one file with HTTP (`client`)."""
+"""What to generate, and how to ask each gateway for it. No database, no Celery; only `client` does HTTP."""

@@ -1,4 +1,4 @@
-"""One account at one gateway, as the configuration gives it."""
+"""An account at a gateway, as configured."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def _check_gateway(value: str) -> str:
 
 
 class Account(BaseModel):
-    """A gateway account: where it is, its key, and how much it may be used at once.
+    """A gateway account: its address, its key and its limits.
 
-    Either `api_key` or `api_key_env` (the environment variable that holds it) must be given. `user_token` or
-    `user_token_env` go with `user_id`: both or neither.
+    Give either `api_key` or `api_key_env`, the environment variable that holds it. `user_token` (or `user_token_env`)
+    and `user_id` go together: give both or neither.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -41,30 +41,30 @@ class Account(BaseModel):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
     gateway: Annotated[str, AfterValidator(_check_gateway)]
     base_url: Annotated[str, AfterValidator(_check_base_url)] | None = None
-    """None: the gateway's own."""
+    """None: the gateway's default."""
     api_key: SecretStr | None = None
     api_key_env: str | None = None
     user_token: SecretStr | None = None
-    """The access token of the account's user at a new-api gateway (its dashboard: personal settings), with which the
-    gateway lists its tasks. None: the gateway is not asked for lists."""
+    """The access token of the account's user at a new-api gateway (from its dashboard, personal settings). The gateway
+    lists the user's tasks with it. None: no lists are requested."""
     user_token_env: str | None = None
     user_id: Annotated[int, Field(ge=1)] | None = None
-    """That user's number."""
+    """The number of that user."""
     max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 10
     """Generations at once."""
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """POSTs that start a generation, in any 60 s. None: no limit of ours; the gateway's 429 slows us down."""
+    """POSTs that start a generation, in any 60 s. None: no limit of ours, only the gateway's 429."""
     polls_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Requests that ask about tasks, in any 60 s; what is due beyond that waits. None: no limit of ours."""
+    """Task queries in any 60 s; due polls beyond that wait. None: no limit of ours."""
     callbacks: bool = False
     models: dict[Tier, str] = Field(default_factory=dict)
-    """The gateway's model name for each tier, where each account has its own (ark). Tiers left out are not there;
-    empty: the gateway's own."""
+    """The gateway's model name for each tier, where accounts have their own (ark). A tier left out is not available;
+    empty: the gateway's default names."""
     rates: tuple[Rate, ...] = ()
-    """What this account pays; these come before the published prices. `gateway` may be left out."""
+    """What this account pays; wins over the published prices. `gateway` may be left out."""
     assets: bool | None = None
-    """Whether local files become assets of the gateway, which bills each upload. None: where it has them, and links to
-    our bucket where the key may not make them; True: never links; False: never assets."""
+    """Whether local files become assets of the gateway, which bills each upload. None: where the gateway has them, but
+    links to our bucket where the key may not create them. True: never links. False: never assets."""
 
     @model_validator(mode="before")
     @classmethod
@@ -93,7 +93,7 @@ class Account(BaseModel):
             yield Problem(f"{where}.assets", f"{self.gateway} takes no assets through its API")
         limits = dialect.capabilities().list_limits
         if self.user_id is not None and not (limits is not None and limits.needs_user):
-            yield Problem(f"{where}.user_id", f"{self.gateway} has no list of tasks that a user's token opens")
+            yield Problem(f"{where}.user_id", f"must be left out: {self.gateway} does not list tasks by user token")
         for index, rate in enumerate(self.rates):
             if rate.gateway != self.gateway:
                 yield Problem(f"{where}.rates[{index}].gateway", f"must be {self.gateway}, or left out")
@@ -110,7 +110,7 @@ class Account(BaseModel):
 
     @cached_property
     def dialect(self) -> Dialect:
-        """How its gateway is spoken to, with this account's model names."""
+        """The dialect of its gateway, with this account's model names."""
         return DIALECTS[self.gateway].with_models(self.models)
 
     @property
@@ -120,20 +120,20 @@ class Account(BaseModel):
 
     @property
     def can_list(self) -> bool:
-        """Whether the gateway lists the tasks of this account: on new-api's gateways only with `user_token`."""
+        """Whether the gateway lists this account's tasks; new-api gateways do so only with `user_token`."""
         limits = self.dialect.capabilities().list_limits
         return limits is not None and (not limits.needs_user or self.user_id is not None)
 
     def key(self) -> str:
-        """The secret itself; for the Authorization header only.
+        """The API key; for the Authorization header only.
 
         Raises:
-            InvalidInput: the environment variable is not set, or the key cannot stand in a header.
+            InvalidInput: the environment variable is not set, or the key is not valid in a header.
         """
         return self._secret("api_key", self.api_key, self.api_key_env)
 
     def user(self) -> tuple[str, str] | None:
-        """The user's access token, for a header only, and the user's number; None where the account has none.
+        """The user's access token (for a header only) and number; None where the account has none.
 
         Raises:
             InvalidInput: as `key`.
@@ -151,6 +151,6 @@ class Account(BaseModel):
                 message = f"{env} is not set in the environment"
                 raise InvalidInput([Problem(f"accounts.{self.name}.{field}", message)])
         if not secret or not secret.isascii() or not secret.isprintable() or secret != secret.strip():
-            message = "is empty, or holds blanks or control characters"
+            message = "is empty, or has spaces around it, control characters or characters beyond ASCII"
             raise InvalidInput([Problem(f"accounts.{self.name}.{field}", message)])
         return secret

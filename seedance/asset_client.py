@@ -1,4 +1,4 @@
-"""Making and finding assets through an account's connection. `seedance.assets` has the calls, this their order."""
+"""Create and find assets through an account's connection. The calls are in `seedance.assets`, their order is here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where an asset's bytes come from: a URL that the gateway fetches, or else `content`, a file's bytes."""
+    """Where an asset's bytes come from: a URL that the gateway fetches, else `content`, the bytes of a file."""
 
     filename: str
     url: str | None = None
@@ -28,17 +28,17 @@ class Source:
 
 
 class AssetClient:
-    """One account's assets. Nothing is remembered here; whoever calls keeps what was made."""
+    """The assets of one account. It remembers nothing; the caller records what was created."""
 
     def __init__(self, client: GatewayClient) -> None:
         self._client = client
         self._gateway = client.dialect.name
 
     async def find_group(self, name: str) -> str | None:
-        """The id of the group of just that name, None when there is none.
+        """The id of the group with exactly this name; None when there is none.
 
         Raises:
-            GatewayError: the gateway did not say.
+            GatewayError: the gateway gave no list.
         """
         groups = await self._pages(
             lambda page: assets.list_groups_call(name=name, page=page, page_size=assets.MAX_PAGE_SIZE),
@@ -48,20 +48,20 @@ class AssetClient:
         return groups[0].id if groups else None
 
     async def create_group(self, name: str) -> str:
-        """Make a group, which is billed, and give its id.
+        """Create a group, which is billed; gives its id.
 
         Raises:
-            OutcomeUnknown: it may have been made.
-            GatewayError: it was not made.
+            OutcomeUnknown: it may have been created.
+            GatewayError: it was not created.
         """
         answer = await self._client.call("submit", assets.create_group_call(name))
         return assets.read_id(answer, self._gateway)
 
     async def find(self, name: str) -> list[ListedAsset]:
-        """The assets of just that name in any group, in the gateway's order.
+        """The assets with exactly this name in any group, in the gateway's order.
 
         Raises:
-            GatewayError: the gateway did not say.
+            GatewayError: the gateway gave no list.
         """
         return await self._pages(
             lambda page: assets.list_assets_call(name=name, page=page, page_size=assets.MAX_PAGE_SIZE),
@@ -70,20 +70,20 @@ class AssetClient:
         )
 
     async def usable(self, name: str) -> ListedAsset | None:
-        """An asset of just that name that is or becomes usable, None when there is none.
+        """An asset with exactly this name that is or will be usable; None when there is none.
 
         Raises:
-            GatewayError: the gateway did not say.
+            GatewayError: the gateway gave no list.
         """
         found = [asset for asset in await self.find(name) if asset.status is not AssetStatus.FAILED]
         return min(found, key=lambda asset: asset.status is not AssetStatus.ACTIVE, default=None)
 
     async def create(self, group_id: str, name: str, modality: Modality, source: Source) -> str:
-        """Make an asset, which is billed, and give its id.
+        """Create an asset, which is billed; gives its id.
 
         Raises:
-            OutcomeUnknown: it may have been made.
-            GatewayError: it was not made.
+            OutcomeUnknown: it may have been created.
+            GatewayError: it was not created.
         """
         if source.url is not None:
             call = assets.create_asset_call(group_id, name, modality, source.url)
@@ -92,11 +92,11 @@ class AssetClient:
         return assets.read_id(await self._client.call("submit", call), self._gateway)
 
     async def bring_group(self, name: str, may_post: Callable[[], bool]) -> str:
-        """The group of that name, made if the gateway has none; `may_post` is asked just before.
+        """The id of the group with this name, created if there is none; `may_post` is checked right before the POST.
 
         Raises:
-            OutcomeUnknown: it may have been made.
-            GatewayError: it was not made.
+            OutcomeUnknown: it may have been created.
+            GatewayError: it was not created.
         """
         found = await self._if_listed(self.find_group(name))
         if found is not None:
@@ -112,11 +112,11 @@ class AssetClient:
         source: Callable[[], Awaitable[Source]],
         may_post: Callable[[], bool],
     ) -> ListedAsset:
-        """The asset of that name, made if the gateway has none that is usable; `may_post` is asked just before.
+        """The asset with this name, created if none is usable; `may_post` is checked right before the POST.
 
         Raises:
-            OutcomeUnknown: it may have been made.
-            GatewayError: it was not made.
+            OutcomeUnknown: it may have been created.
+            GatewayError: it was not created.
         """
         found = await self._if_listed(self.usable(name))
         if found is not None:
@@ -127,34 +127,34 @@ class AssetClient:
         return ListedAsset(asset_id, name, group_id, AssetStatus.PROCESSING)
 
     async def look(self, asset_id: str, name: str, group_id: str) -> ListedAsset:
-        """An asset that was made, as it stands now. Where the gateway lists nothing, it is taken for usable.
+        """The present status of an asset that was created. Where the gateway has no list, it counts as usable.
 
         Raises:
-            GatewayError: the gateway did not say.
+            GatewayError: the gateway gave no list.
         """
         listed = await self._if_listed(self.find(name))
         if listed is None:
             return ListedAsset(asset_id, name, group_id, AssetStatus.ACTIVE)
-        unseen = ListedAsset(asset_id, name, group_id, AssetStatus.PROCESSING)
-        return next((asset for asset in listed if asset.id == asset_id), unseen)
+        not_listed = ListedAsset(asset_id, name, group_id, AssetStatus.PROCESSING)
+        return next((asset for asset in listed if asset.id == asset_id), not_listed)
 
     def _check(self, may_post: Callable[[], bool]) -> None:
         if not may_post():
-            raise NotTried("the time for it was over before it was sent", gateway=self._gateway)
+            raise NotTried("the lease ended before the request was sent", gateway=self._gateway)
 
-    async def _if_listed(self, question: Awaitable[Item]) -> Item | None:
+    async def _if_listed(self, query: Awaitable[Item]) -> Item | None:
         try:
-            return await question
+            return await query
         except GatewayError as exc:
             if exc.status in _NO_SUCH_CALL:
                 return None
             raise
 
     async def list_all(self) -> list[ListedAsset]:
-        """Every asset of the account, as far as the bound on pages reaches.
+        """All assets of the account, up to the limit of pages.
 
         Raises:
-            GatewayError: the gateway did not say.
+            GatewayError: the gateway gave no list.
         """
         return await self._pages(
             lambda page: assets.list_assets_call(page=page, page_size=assets.MAX_PAGE_SIZE),
@@ -178,8 +178,8 @@ class AssetClient:
 
 
 def not_offered(error: GatewayError) -> bool:
-    """Whether the gateway has no assets for this key, so that links are the way: it says that their model is not for
-    it, or has no such call."""
+    """Whether the gateway offers this key no assets, so that links are needed: the key may not use their model, or the
+    call does not exist."""
     if isinstance(error, AccountProblem):
         return error.kind == "permission"
     return isinstance(error, ModelProblem) or (isinstance(error, NotServed) and error.status in _NO_SUCH_CALL)

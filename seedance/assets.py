@@ -1,6 +1,6 @@
-"""Assets: files that a gateway keeps, named `asset://ID` in requests. Calls and answers, without I/O.
+"""Assets: files that a gateway keeps, written `asset://ID` in requests. Calls and answers, without I/O.
 
-AnyFast's `/volc/asset/*`. What the lists answer is not documented there: Volcengine's own form (PascalCase, `Items`) is
+AnyFast's `/volc/asset/*`. It does not document what its lists answer: Volcengine's form (PascalCase, `Items`) is
 expected, and read leniently. A group's name comes back with the prefix that keeps accounts apart.
 
 Sources: AnyFast's manual, section 4, and its asset page, https://www.anyfast.com.cn; the states are 12AI's.
@@ -49,7 +49,7 @@ LIMITS: Mapping[Modality, MediaLimits] = {
     ),
     "audio": MediaLimits(count=1, formats=frozenset({"mp3", "wav"}), max_bytes=15 * MB, seconds=(2, 15)),
 }
-"""What a file must be like to become an asset."""
+"""The limits that a file must meet to become an asset."""
 
 _PREFIX = re.compile(r"\[u-[^\]]*\]-\[t-[^\]]*\]-?\s*")
 _MIME = {
@@ -61,7 +61,7 @@ _MIME = {
 
 
 class AssetStatus(StrEnum):
-    """Whether an asset may be used."""
+    """Whether an asset can be used."""
 
     PROCESSING = "processing"
     ACTIVE = "active"
@@ -73,7 +73,7 @@ _STATUSES = {status.value: status for status in AssetStatus}
 
 @dataclass(frozen=True, slots=True)
 class ListedGroup:
-    """A group as the gateway lists it; `name` without the prefix."""
+    """A group in the gateway's list; `name` without the prefix."""
 
     id: str
     name: str
@@ -81,7 +81,7 @@ class ListedGroup:
 
 @dataclass(frozen=True, slots=True)
 class ListedAsset:
-    """An asset as the gateway lists it. `error` is why it failed, "" when it did not or nothing is said."""
+    """An asset in the gateway's list. `error`: why it failed, "" when it did not fail or no reason is given."""
 
     id: str
     name: str
@@ -91,8 +91,8 @@ class ListedAsset:
 
 
 def asset_name(sha256: str) -> str:
-    """The name we give an asset: unique for the content, so that it can be found again when the answer to its making
-    was lost."""
+    """Our name for an asset: unique per content, so that the asset can be found when the answer to its creation was
+    lost."""
     return f"reelq-{sha256[:40]}"
 
 
@@ -100,12 +100,12 @@ def asset_name(sha256: str) -> str:
 
 
 def create_group_call(name: str) -> WireCall:
-    """Make a group; billed."""
+    """Create a group; billed."""
     return _call("CreateAssetGroup", {"model": GROUP_MODEL, "Name": name})
 
 
 def create_asset_call(group_id: str, name: str, modality: Modality, source: str) -> WireCall:
-    """Make an asset of a URL, a data URI, or the plain Base64 of a PNG; billed."""
+    """Create an asset from a URL, a data URI or the plain Base64 of a PNG; billed."""
     body = {
         "model": BILLING_MODELS[modality],
         "GroupId": group_id,
@@ -117,12 +117,12 @@ def create_asset_call(group_id: str, name: str, modality: Modality, source: str)
 
 
 def upload_asset_call(group_id: str, name: str, modality: Modality, filename: str, content: bytes) -> WireCall:
-    """Make an asset of a file's bytes, sent as a form; billed."""
-    # Of an image neither the model nor the type is given: they are the defaults.
-    named = modality != "image"
-    fields = {"model": BILLING_MODELS[modality]} if named else {}
+    """Create an asset from a file's bytes, sent as a form; billed."""
+    # An image needs no model and no type: they are the defaults.
+    typed = modality != "image"
+    fields = {"model": BILLING_MODELS[modality]} if typed else {}
     fields |= {"GroupId": group_id, "Name": name}
-    if named:
+    if typed:
         fields["AssetType"] = modality.capitalize()
     body, content_type = _form(fields, modality, filename, content)
     return WireCall("POST", f"{PATH}CreateAsset", content=body, content_type=content_type)
@@ -131,7 +131,7 @@ def upload_asset_call(group_id: str, name: str, modality: Modality, filename: st
 def list_groups_call(
     *, name: str | None = None, group_ids: Sequence[str] = (), page: int = 1, page_size: int = 10
 ) -> WireCall:
-    """List groups, pages counted from 1; `name` finds every group whose name holds it. Free."""
+    """List groups; pages count from 1, `name` finds every group whose name contains it. Free."""
     wanted = _filter(name, group_ids)
     return _call("ListAssetGroups", _page(wanted, page, page_size))
 
@@ -139,7 +139,7 @@ def list_groups_call(
 def list_assets_call(
     *, name: str | None = None, group_ids: Sequence[str] = (), page: int = 1, page_size: int = 10
 ) -> WireCall:
-    """List assets, in the same way. Free."""
+    """List assets; parameters as for `list_groups_call`. Free."""
     wanted = _filter(name, group_ids) | {"GroupType": "AIGC"}
     return _call("ListAssets", _page(wanted, page, page_size))
 
@@ -178,24 +178,24 @@ def _form(fields: Mapping[str, str], modality: Modality, filename: str, content:
 
 
 def read_id(answer: WireAnswer, gateway: str) -> str:
-    """The id of what was made.
+    """The id of the group or asset that was created.
 
     Raises:
-        OutcomeUnknown: the answer names none, so something may have been made, and billed.
+        OutcomeUnknown: the answer has no id, so something may have been created and billed.
     """
     top = object_of(read_json(answer.body))
     for holder in (top, object_of(top.get("Result")), object_of(top.get("data"))):
         found = text_of(holder.get("Id") or holder.get("id")).strip()
         if found and found.isprintable() and len(found) <= MAX_ID_CHARS:
             return found
-    raise OutcomeUnknown(f"made without an id: {excerpt(answer.body)}", gateway=gateway, status=answer.status)
+    raise OutcomeUnknown(f"the answer has no id: {excerpt(answer.body)}", gateway=gateway, status=answer.status)
 
 
 def read_groups(answer: WireAnswer, gateway: str) -> list[ListedGroup]:
     """One page of groups.
 
     Raises:
-        BadAnswer: it is not a list.
+        BadAnswer: the answer is not a list.
     """
     return [ListedGroup(text_of(item.get("Id")), plain_name(item)) for item in _items(answer, gateway)]
 
@@ -204,7 +204,7 @@ def read_assets(answer: WireAnswer, gateway: str) -> list[ListedAsset]:
     """One page of assets.
 
     Raises:
-        BadAnswer: it is not a list.
+        BadAnswer: the answer is not a list.
     """
     return [
         ListedAsset(text_of(item.get("Id")), plain_name(item), text_of(item.get("GroupId")), _status(item), _why(item))
@@ -223,12 +223,14 @@ def _items(answer: WireAnswer, gateway: str) -> list[Mapping[str, Any]]:
         items = holder.get("Items", holder.get("items"))
         if isinstance(items, list):
             return [item for item in items if isinstance(item, dict) and text_of(item.get("Id"))]
-    raise BadAnswer(f"not a list: {excerpt(answer.body)}", gateway=gateway, operation="list", status=answer.status)
+    raise BadAnswer(
+        f"the answer is not a list: {excerpt(answer.body)}", gateway=gateway, operation="list", status=answer.status
+    )
 
 
 def _status(item: Mapping[str, Any]) -> AssetStatus:
     word = word_of(item.get("Status")).lower()
-    if not word:  # a gateway that does not say is not waited for
+    if not word:  # without a status there is nothing to wait for
         return AssetStatus.ACTIVE
     return _STATUSES.get(word, AssetStatus.PROCESSING)
 

@@ -1,4 +1,4 @@
-"""How a file of ours reaches a gateway: as an asset it keeps, as a link it fetches, or inside the request."""
+"""How a stored file reaches a gateway: as an asset, as a link, or inside the request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seedance.request import Modality, Tier
 
 
 class Delivery(StrEnum):
-    """One way for a stored file to become what the wire call names."""
+    """The form in which a stored file is sent."""
 
     ASSET = "asset"  # uploaded once per account, then asset://ID
     LINK = "link"  # a presigned URL of our bucket
@@ -18,7 +18,7 @@ class Delivery(StrEnum):
 
 
 def delivery_of(account: Account, tier: Tier, modality: Modality, *, reachable: bool) -> Delivery | None:
-    """How a file goes to an account's gateway, None when there is no way.
+    """How to send a file to an account's gateway; None when there is no way.
 
     `reachable`: whether the gateway can fetch links to our bucket.
     """
@@ -29,7 +29,7 @@ def delivery_of(account: Account, tier: Tier, modality: Modality, *, reachable: 
 
 
 def delivery_without_asset(account: Account, tier: Tier, modality: Modality, *, reachable: bool) -> Delivery | None:
-    """The same where the account's key may make no assets."""
+    """The same for an account whose key may not create assets."""
     kinds = account.dialect.capabilities().tiers[tier].media[modality].kinds
     if reachable and MediaKind.URL in kinds:
         return Delivery.LINK
@@ -37,5 +37,5 @@ def delivery_without_asset(account: Account, tier: Tier, modality: Modality, *, 
 
 
 def uses_assets(account: Account) -> bool:
-    """Whether an account's files become assets, as far as the configuration tells."""
+    """Whether an account's files become assets, according to the configuration."""
     return account.assets is not False and account.dialect.capabilities().assets

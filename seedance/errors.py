@@ -1,35 +1,35 @@
-"""What can go wrong between us and a gateway, as a tree that answers "may I repeat this?".
+"""What can go wrong between us and a gateway: a tree that answers "may I repeat this?".
 
 GatewayError
-├── NotSent          no byte of the request left us: repeat freely
+├── NotSent          no byte of the request was sent: repeat freely
 │   └── NotTried     for a reason of our own, which says nothing about the gateway
-├── NotServed        no gateway of this form is behind the URL: a configuration fault, not the job's; wait, try one
+├── NotServed        the URL leads to no gateway of this kind: a configuration fault; jobs wait, one at a time is tried
 ├── Throttled        refused for now: repeat after `retry_after_s`
 ├── InputNotReady    the gateway could not use a file of the request yet: nothing was started, repeat a few times
-├── Unavailable      a question was not answered: ask again. Never raised for a submit
-├── OutcomeUnknown   bytes were sent and no clear answer came: it may run and be charged, never repeat on its own
+├── Unavailable      a query was not answered: repeat it. Never raised for a submit
+├── OutcomeUnknown   bytes were sent and no clear answer came: it may run and be charged, never repeat automatically
 ├── Rejected         the same request will always be refused
 │   ├── Moderated    refused for its content
-│   └── InputGone    a file that belongs to it is not where it was stored
-├── AccountProblem   our key, permission or credit: stop using the account, tell a person
+│   └── InputGone    a stored file of the request is no longer in the bucket
+├── AccountProblem   our key, permission or credit: stop using the account, alert a person
 ├── ModelProblem     this key may not use this model: stop using the model for the account, other models go on
 ├── TaskUnknown      the gateway itself, with its own code, does not know the task
 ├── TooLate          the gateway itself, with its own code, refuses to cancel the task
-└── BadAnswer        an answer to a question that cannot be read (to a submit: OutcomeUnknown)
+└── BadAnswer        the answer to a query cannot be read (to a submit: OutcomeUnknown)
 
-A submit costs money, and a proxy, a cache, a firewall or a load balancer may answer in front of every gateway, before
-or after the gateway took the request. So after the first byte an answer proves that nothing was started only where
+A submit costs money, and a proxy, a cache, a firewall or a load balancer may answer in place of any gateway, before or
+after the gateway took the request. So after the first byte, an answer proves that nothing was started only if
 
-* it is in the dialect's own documented error form, and its pair of HTTP status and code is on that dialect's closed
-  list of refusals made before the work (`seedance.gateways.refusals`): Throttled, InputNotReady, Rejected, Moderated,
+* it has the dialect's own documented error form, and its pair of HTTP status and code is on that dialect's closed list
+  of refusals made before the work (`seedance.gateways.refusals`): Throttled, InputNotReady, Rejected, Moderated,
   AccountProblem, ModelProblem, and NotServed for "there is no such call here";
-* or the route itself is missing (404 or 405 in any form), or an intermediary answers with a page and a status by which
-  it refuses what it does not pass on (`NO_ROUTE_STATUSES`, `PAGE_STATUSES` in `seedance.gateways.http_errors`):
+* or the route itself is missing (404 or 405 in any form), or an intermediary answers with a page and a status that it
+  uses for requests it does not pass on (`NO_ROUTE_STATUSES`, `PAGE_STATUSES` in `seedance.gateways.http_errors`):
   NotServed.
 
-Everything else is OutcomeUnknown: every 5xx that is not on the list, a page with 2xx, 408, 429 or 499, JSON that is not
-the gateway's own, a code that is not listed or comes with another status, an empty body, a 2xx that names no task.
-docs/decisions/0018-refusals-are-a-closed-list.md has the reasons, class by class.
+Everything else is OutcomeUnknown: a 5xx that is not on the list, a page with 2xx, 408, 429 or 499, JSON in another
+form than the gateway's, a code that is not listed or has another status, an empty body, a 2xx without a task id.
+docs/decisions/0018-refusals-are-a-closed-list.md gives the reasons for each class.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _DATA_URI = re.compile(r"(data:[\w/.+-]{1,80};base64,)[\w+/=\s-]{32,}")
 
 
 def redact(text: str, *secrets: str) -> str:
-    """Text that may be stored and shown: without known secrets, bearer tokens, signatures and NULs, and cut."""
+    """Text that may be stored and shown: shortened, without known secrets, bearer tokens, signatures and NULs."""
     text = text[:_READ_BODY_CHARS].replace("\0", "")
     for secret in secrets:
         if len(secret) >= 4:
@@ -62,10 +62,10 @@ def redact(text: str, *secrets: str) -> str:
 
 
 class GatewayError(Exception):
-    """A call to a gateway did not give what was asked for.
+    """A call to a gateway failed.
 
-    `code` is our stable word for it, `gateway_code` the gateway's own, `status` the HTTP status (None when no answer
-    came), `message` what a person should read, already free of secrets.
+    `code` is our own stable code, `gateway_code` the gateway's, `status` the HTTP status (None: no answer), `message` a
+    text for people, without secrets.
     """
 
     code = "gateway_error"
@@ -92,10 +92,10 @@ class GatewayError(Exception):
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        return self.message  # not args: the message may be redacted further on its way
+        return self.message  # not args: the message may be redacted again later
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Not the notes that others may add to an exception.
+        # Without the notes that other code may have added.
         return _rebuild, (type(self), {name: value for name, value in vars(self).items() if name[:2] != "__"})
 
     @classmethod
@@ -117,62 +117,62 @@ def _rebuild(kind: type[GatewayError], state: dict[str, Any]) -> GatewayError:
 
 
 class NotSent(GatewayError):
-    """No byte of the request left us: refused connection, DNS, TLS, no free connection."""
+    """No byte of the request was sent: connection refused, DNS, TLS, no free connection."""
 
     code = "not_sent"
 
 
 class NotTried(NotSent):
-    """We did not even try, for a reason of our own: the lease was over, or a file could not be read."""
+    """The call was not attempted, for a reason of our own: the lease ended, or a file could not be read."""
 
     code = "not_tried"
 
 
 class Throttled(GatewayError):
-    """The gateway refuses for now. `retry_after_s` is its own wish in seconds, None when it named none."""
+    """The gateway refuses for now. `retry_after_s`: the wait it asks for, in seconds; None: it named none."""
 
     code = "throttled"
     retry_after_s: float | None = None
 
 
 class NotServed(GatewayError):
-    """No gateway of this form takes the call at the account's `base_url`: 404, 405, or a page of what stands in front.
+    """No gateway of this kind serves the call at the account's `base_url`: 404, 405, or a page from a proxy.
 
-    It is the configuration's fault, or a deployment's; jobs wait. An answer that lies here costs a second generation,
-    so one job at a time is tried.
+    The configuration or a deployment is at fault; jobs wait. If such an answer is wrong, a retry is charged a second
+    time, so only one job at a time is tried.
     """
 
     code = "not_served"
 
 
 class InputNotReady(GatewayError):
-    """The gateway could not fetch a file of the request, or is still checking it. Nothing was started; another try can
-    help, but not for ever."""
+    """The gateway could not fetch a file of the request, or is still checking it. Nothing was started; a few retries
+    may help."""
 
     code = "input_not_ready"
 
 
 class Unavailable(GatewayError):
-    """A question (query, list, cancel, download) was not answered: 5xx, a time-out, a lost connection. Asking again is
-    harmless. Of a submit these are `OutcomeUnknown`."""
+    """A query, list, cancel or download was not answered: 5xx, a timeout, a lost connection. Repeating it is harmless.
+    For a submit, these are `OutcomeUnknown`."""
 
     code = "gateway_unavailable"
 
 
 class OutcomeUnknown(GatewayError):
-    """The request was (partly) sent and no clear answer came: it may be running and be charged."""
+    """The request was sent, at least in part, and no clear answer came: it may be running and be charged."""
 
     code = "outcome_unknown"
 
 
 class Rejected(GatewayError):
-    """The request is refused, and will be whenever it is repeated."""
+    """The request is refused, and the same request always will be."""
 
     code = "invalid_request"
 
 
 class Moderated(Rejected):
-    """Refused for content. `stage` is input or output, `modality` what offended, `offending` which input, if told."""
+    """Refused for its content. `modality`: which kind of content; `offending`: which input; None: not given."""
 
     code = "moderation_blocked"
     stage: Literal["input", "output"] = "input"
@@ -188,14 +188,14 @@ class Moderated(Rejected):
 
 
 class InputGone(Rejected):
-    """A file that was stored with the request is not in the bucket any more; nothing was sent."""
+    """A file that was stored with the request is no longer in the bucket; nothing was sent."""
 
     code = "input_gone"
 
 
 class AccountProblem(GatewayError):
-    """The account cannot be used at all: `kind` is auth (key), billing (credit) or permission (address, group). What
-    concerns one model alone is a `ModelProblem`."""
+    """The account cannot be used at all. `kind`: auth (key), billing (credit) or permission (address, group). A problem
+    with one model only is a `ModelProblem`."""
 
     code = "account_problem"
     kind: Literal["auth", "billing", "permission"] = "auth"
@@ -205,10 +205,10 @@ class AccountProblem(GatewayError):
 
 
 class ModelProblem(GatewayError):
-    """The account cannot use this one model: only the pair (account, model) is affected.
+    """The account cannot use this model; its other models are not affected. Nothing was started.
 
-    `kind`: not_open (not activated, or not for this key), unknown_model (the gateway serves no model or endpoint of
-    that name), limit (the account's own spending limit has paused the model). Nothing was started.
+    `kind`: not_open (not activated, or not for this key), unknown_model (the gateway has no model or endpoint of this
+    name), limit (the account's own spending limit has paused the model).
     """
 
     code = "model_problem"
@@ -219,7 +219,7 @@ class ModelProblem(GatewayError):
 
 
 class TaskUnknown(GatewayError):
-    """The gateway says with its own code that it does not know the task (yet, or any more). A proxy's 404 never becomes
+    """The gateway says with its own code that it does not know the task (yet, or any more). A proxy's 404 is never
     this."""
 
     code = "task_unknown"
@@ -232,6 +232,6 @@ class TooLate(GatewayError):
 
 
 class BadAnswer(GatewayError):
-    """A query was answered with something that cannot be read; `message` keeps the start of it."""
+    """The answer to a query cannot be read; `message` keeps the start of it."""
 
     code = "bad_answer"

@@ -1,7 +1,7 @@
-"""Lanes: the parts of a request by which gateways choose one of their models.
+"""Lanes: the parts of a request that decide which of a gateway's models serves it.
 
-Health, limits and pauses belong to an account and one of its gateway's models. Jobs wait in lanes, which are the same
-for every gateway; a dialect says which of its models serves a lane.
+Health, limits and pauses are kept per account and gateway model. Jobs wait in lanes, which are the same for all
+gateways; a dialect says which of its models serves a lane.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from seedance.gateways.base import Dialect
 from seedance.request import GenerationRequest, Mode, Resolution, Tier
 
 COUNTED_APART = "4k"
-"""A resolution whose limits gateways count apart from those of the same model's others."""
+"""The resolution for which gateways keep separate limits within a model."""
 _DEFAULT_TIER = "standard"
 
 
@@ -37,13 +37,13 @@ LANES = tuple(
     for mode in get_args(Mode)
     for size in ("", *get_args(Resolution))
 )
-"""Every lane there can be."""
+"""Every possible lane."""
 
 
 @cache
 def model_of(dialect: Dialect, lane: str) -> str | None:
-    """The gateway's own name of the model that serves a lane, with `@4k` where that is counted apart; None when the
-    dialect has no such tier."""
+    """The gateway's name of the model that serves a lane, with `@4k` where limits are separate; None when the dialect
+    has no such tier."""
     tier, mode, resolution = lane.split("/")
     if tier not in dialect.capabilities().tiers:
         return None
@@ -60,5 +60,5 @@ def model_of(dialect: Dialect, lane: str) -> str | None:
 
 
 def model_key(model: str, resolution: str | None) -> str:
-    """What limits and health are kept under, for a gateway's own model name and a request's resolution."""
+    """The key for limits and health, from a gateway's model name and a request's resolution."""
     return f"{model}@{COUNTED_APART}" if resolution == COUNTED_APART else model

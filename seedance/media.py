@@ -1,4 +1,4 @@
-"""References to pictures, clips and sounds that a request builds on."""
+"""References to images, videos and audio in a request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MediaKind(StrEnum):
     DATA = "data"  # a data URI, carried in the request
     ASSET = "asset"  # asset://ID, known to the gateway
     UPLOAD = "upload"  # upload://<sha256>.<ext>, in our own bucket
-    PATH = "path"  # a file of the producer's machine, uploaded before the job is stored
+    PATH = "path"  # a file on the producer's machine, uploaded before the job is stored
 
 
 _DATA_URI = re.compile(r"data:(?:image|video|audio)/[\w.+-]+;base64,([A-Za-z0-9+/]+={0,2})\Z", re.ASCII)
@@ -34,7 +34,7 @@ def _has_host(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that do not close, a port that is no number
+    except ValueError:  # unclosed brackets, or a port that is not a number
         return False
 
 
@@ -46,10 +46,10 @@ def _is_unicode(text: str) -> bool:
 
 
 def media_kind(reference: str) -> MediaKind:
-    """Tell what a reference is, by its form alone; nothing is opened or fetched.
+    """The kind of a reference, by its form alone; nothing is opened or fetched.
 
     Raises:
-        ValueError: not a form we take; the message says which are.
+        ValueError: not a supported form; the message names the supported ones.
     """
     if not _is_unicode(reference):
         raise ValueError("holds half of a surrogate pair")
@@ -68,9 +68,9 @@ def media_kind(reference: str) -> MediaKind:
     if reference.lower().startswith(("http://", "https://")):
         if _URL.match(reference) and len(reference) <= 8192 and _has_host(reference):
             return MediaKind.URL
-        raise ValueError("not a usable http(s) URL")
+        raise ValueError("is not a valid http(s) URL of at most 8192 characters")
     if scheme := _SCHEME.match(reference):
-        raise ValueError(f"{scheme[1]}: is not taken; give an http(s) URL, a data URI, asset://ID or a local path")
+        raise ValueError(f"{scheme[1]}: is not supported; use an http(s) URL, a data URI, asset://ID or a local path")
     if not reference.strip() or "\0" in reference or "\n" in reference:
-        raise ValueError("is empty or not a path; give an http(s) URL, a data URI, asset://ID or a local path")
+        raise ValueError("is empty or not a path; use an http(s) URL, a data URI, asset://ID or a local path")
     return MediaKind.PATH

@@ -1,8 +1,8 @@
-"""What a generation will cost, as a range, and what a reported usage did cost.
+"""Estimate what a generation will cost, as a range, and what a reported usage cost.
 
-Tokens follow ByteDance's formula, with one frame more than seconds times frame rate: so it gives three published usages
-exactly (108,900 for 5 s at 720p 16:9; 281,700 for 8 s built on a 5 s video; 245,025 for 5 s at 1080p). With a video
-input there is also a minimum, which is not published as numbers, so there the low end may be too low.
+Tokens follow ByteDance's formula, with one frame more than seconds times frame rate. That gives three published usages
+exactly (108,900 for 5 s at 720p 16:9; 281,700 for 8 s from a 5 s video; 245,025 for 5 s at 1080p). With a video input
+there is also a minimum, whose numbers are not published, so the low end may be too low there.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ PIXELS: Mapping[Resolution, Mapping[Ratio, tuple[int, int]]] = {
 
 
 class Rate(BaseModel):
-    """One price. Every condition that is given must hold; `None` and empty mean "whatever it is"."""
+    """One price. Every condition that is given must hold; `None` and empty match anything."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,18 +63,18 @@ class Rate(BaseModel):
     resolutions: tuple[Resolution, ...] = ()
     video_input: bool | None = None
     audio: bool | None = None
-    """True also fits requests that leave the sound to the gateway, whose default is on."""
+    """True also matches requests that leave the sound to the gateway, whose default is on."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
-    """Gateway options that the request must name with just these values."""
+    """Gateway options that the request must set to exactly these values."""
     price: Annotated[Decimal, Field(ge=0)]
     per: Literal["million_tokens", "second", "call"]
     """`second` counts seconds of output."""
     currency: Annotated[str, Field(min_length=1, max_length=16)]
-    """Such as CNY, USD or credits."""
+    """For example CNY, USD or credits."""
     as_of: date
 
     def fits(self, dialect: Dialect, request: GenerationRequest) -> bool:
-        """Whether this is the price of that request at that gateway."""
+        """Whether this price applies to a request at a gateway."""
         return (
             self.gateway == dialect.name
             and (not self.models or dialect.model_for(request) in self.models)
@@ -90,7 +90,7 @@ class Rate(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A cost between `low` and `high`, in `currency`; `tokens` in the same order, None where they are not counted."""
+    """A cost from `low` to `high`, in `currency`. `tokens`: the range in tokens; None where they are not counted."""
 
     low: Decimal
     high: Decimal
@@ -99,7 +99,7 @@ class Estimate:
     tokens: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as JSON, with plain numbers."""
+        """The estimate as JSON, with plain numbers."""
         tokens = None if self.tokens is None else [round(number, 1) for number in self.tokens]
         return {
             "low": _plain(self.low),
@@ -116,13 +116,13 @@ def _plain(money: Decimal) -> float:
 
 @cache
 def published_rates() -> tuple[Rate, ...]:
-    """The prices that come with the program."""
+    """The published prices in `tariffs.toml`."""
     data = tomllib.loads(files("seedance").joinpath("tariffs.toml").read_text(encoding="utf-8"))
     return tuple(Rate.model_validate(rate) for rate in data["rates"])
 
 
 def tokens_of(size: tuple[int, int], output_s: float, input_video_s: float = 0.0) -> float:
-    """Tokens of one generation. How the provider rounds a broken number is not published, so this does not."""
+    """Tokens of one generation, not rounded: how the provider rounds is not published."""
     width, height = size
     return width * height * (FRAMES_PER_SECOND * (input_video_s + output_s) + 1) / 1024
 
@@ -130,9 +130,9 @@ def tokens_of(size: tuple[int, int], output_s: float, input_video_s: float = 0.0
 def token_range(
     request: GenerationRequest, dialect: Dialect, input_video_s: float | None = None
 ) -> tuple[float, float] | None:
-    """The fewest and the most tokens a request can take; None when the size of the picture is not published.
+    """The fewest and the most tokens a request can take; None when the size of the video is not published.
 
-    `input_video_s` is the length of all reference videos together, None when it is not known.
+    `input_video_s`: the length of all reference videos together; None: not known.
     """
     sizes = _sizes(dialect, request)
     if not sizes:
@@ -149,9 +149,9 @@ def estimate(
     own_rates: Sequence[Rate] = (),
     input_video_s: float | None = None,
 ) -> Estimate | None:
-    """What a request that the dialect does not refuse will cost; None when no price is known.
+    """What a request that the dialect accepts will cost; None when no price is known.
 
-    `own_rates` are the account's, and come before the published ones.
+    `own_rates`: the account's rates, which win over the published ones.
     """
     rate = _rate_for(request, dialect, own_rates)
     if rate is None:
@@ -172,7 +172,7 @@ def estimate(
 def cost_of_usage(
     usage: Mapping[str, Any], request: GenerationRequest, dialect: Dialect, own_rates: Sequence[Rate] = ()
 ) -> Estimate | None:
-    """What a finished generation did cost by the usage its gateway reported; None when that cannot be told."""
+    """What a finished generation cost, from the usage its gateway reported; None when that is not known."""
     tokens = _number(usage.get("total_tokens")) or _number(usage.get("completion_tokens"))
     rate = _rate_for(request, dialect, own_rates)
     if tokens is None or rate is None or rate.per != "million_tokens":
@@ -190,7 +190,7 @@ def _resolution(dialect: Dialect, request: GenerationRequest) -> Resolution:
 
 
 def _sizes(dialect: Dialect, request: GenerationRequest) -> list[tuple[int, int]]:
-    """Every size the picture may have: one when the ratio is fixed, all when something else decides it."""
+    """Every size the video may have: one when the ratio is fixed, else those of all ratios."""
     capabilities = dialect.capabilities()
     by_ratio = PIXELS.get(_resolution(dialect, request), {})
     ratio = request.ratio or capabilities.default_ratio

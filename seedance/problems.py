@@ -1,4 +1,4 @@
-"""What is wrong with a request, field by field: the one form in which bad input is reported."""
+"""What is wrong with a request, field by field. All bad input is reported in this form."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with one field.
+    """One problem with one field.
 
-    `field` is the name as the caller wrote it (`reference_images[3]`), or "" when the whole input is meant.
+    `field` is the name as the caller wrote it (`reference_images[3]`), or "" for the input as a whole.
     `message` says what is allowed and what was given.
     """
 
@@ -22,7 +22,7 @@ class Problem:
 
 
 class InvalidInput(ValueError):
-    """The input breaks a rule; nothing was sent, stored or paid for.
+    """The input breaks a rule; nothing was sent, stored or charged.
 
     `where` names the place ("jobs.jsonl line 3"), "" when there is only one.
     """
@@ -38,6 +38,6 @@ class InvalidInput(ValueError):
 
 
 def shorten(value: object, limit: int = 80) -> str:
-    """A value as it may stand in a message: quoted, and cut so that a data URI does not fill the screen."""
+    """A value for use in a message: quoted, and cut so that a data URI does not fill the screen."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -1,9 +1,9 @@
-"""Which IP addresses are out on the Internet, and so may be fetched for somebody else.
+"""Which IP addresses are on the public Internet, and so may be fetched on behalf of others.
 
-A URL that a gateway or a caller hands us must not lead into our own network: to a database, a metadata service, a
-neighbour. Names are judged by the addresses that they resolve to, when the connection is made.
+A URL from a gateway or a caller must not lead into our own network: to a database, a metadata service, another host.
+Names are checked by the addresses that they resolve to, when the connection is made.
 
-Source: IANA's special-purpose address registries (RFC 6890 and its updates), as lists of our own, since what Python's
+Source: IANA's special-purpose address registries (RFC 6890 and its updates), in lists of our own: what Python's
 `ipaddress` calls global differs between its versions.
 """
 
@@ -16,7 +16,7 @@ Address = IPv4Address | IPv6Address
 _NOT_PUBLIC_4 = tuple(
     IPv4Network(network)
     for network in (
-        "0.0.0.0/8",  # this network; Linux takes 0.0.0.0 for itself
+        "0.0.0.0/8",  # this network; on Linux 0.0.0.0 is the host itself
         "10.0.0.0/8",
         "100.64.0.0/10",  # carrier-grade NAT; Alibaba Cloud's metadata
         "127.0.0.0/8",
@@ -40,18 +40,18 @@ _NOT_PUBLIC_6 = tuple(
     for network in (
         "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarks
         "2001:db8::/32",
-        "2002::/16",  # 6to4: leads to whatever IPv4 address is in it
+        "2002::/16",  # 6to4: leads to the IPv4 address in it
         "3fff::/20",
     )
 )
-# Both hold an IPv4 address in their last 32 bits, and a connection goes there.
+# Both contain an IPv4 address in their last 32 bits, where a connection goes.
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: Address | str) -> bool:
-    """Whether an address belongs to no private, local, shared, reserved or multicast network and to no metadata
-    service, in whatever IPv6 form it comes. Text that is no address (with or without a zone) is not public."""
+    """Whether an address is in no private, local, shared, reserved or multicast network and is no metadata service, in
+    any IPv6 form. An address with a zone, or text that is not an address, is not public."""
     if isinstance(address, str):
         try:
             address = ip_address(address)

@@ -1,4 +1,4 @@
-"""The neutral request: what a caller may ask of Seedance, whatever gateway serves it."""
+"""The neutral request: what a caller may ask of Seedance, on any gateway."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def _refuse(message: str) -> PydanticCustomError:
 
 def _check_prompt(value: str) -> str:
     if not value.strip():
-        raise _refuse("is blank; say what the video shows")
+        raise _refuse("is blank; describe the video")
     if "\0" in value:
         raise _refuse("holds a NUL character")
     return value
 
 
 def _whole_number(value: object) -> object:
-    if isinstance(value, bool):  # pydantic would take true for 1
+    if isinstance(value, bool):  # pydantic would read true as 1
         raise _refuse(f"must be a whole number, not {shorten(value)}")
     return value
 
@@ -94,8 +94,8 @@ AudioRef = Annotated[str, _check_media("audio")]
 class GenerationRequest(BaseModel):
     """What a caller wants generated.
 
-    `None` always means "the gateway's own default": the field is then left out of the wire call.
-    Rules that hold on every gateway are checked here; each dialect adds its own.
+    `None` means the gateway's default: the field is left out of the wire call.
+    Rules of all gateways are checked here; each dialect adds its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -119,7 +119,7 @@ class GenerationRequest(BaseModel):
     camera_fixed: bool | None = None
     return_last_frame: bool | None = None
     gateway_options: dict[str, JsonValue] = Field(default_factory=dict)
-    """Options only some gateways know, by name; under a gateway's name, options for that one alone."""
+    """Options that only some gateways have, by name; under a gateway's name, options for that gateway only."""
 
     @model_validator(mode="after")
     def _check_combination(self) -> Self:
@@ -140,7 +140,7 @@ class GenerationRequest(BaseModel):
             frame = "first_frame" if self.first_frame is not None else "last_frame"
             yield Problem(frame, f"cannot be combined with {given}; use frames or references")
         if self.reference_audios and not (self.reference_images or self.reference_videos):
-            yield Problem("reference_audios", "audio cannot stand alone; add reference_images or reference_videos")
+            yield Problem("reference_audios", "cannot be used alone; add reference_images or reference_videos")
         if self.web_search and (frames or references):
             yield Problem("web_search", "works for text only, without frames or references")
         if self.operation is not None and not self.reference_videos:
@@ -148,7 +148,7 @@ class GenerationRequest(BaseModel):
 
     @property
     def mode(self) -> Mode:
-        """Which of the exclusive ways of generating this is."""
+        """The mode of generation; each request has exactly one."""
         if self.last_frame is not None:
             return "first_last_frame"
         if self.first_frame is not None:
@@ -158,7 +158,7 @@ class GenerationRequest(BaseModel):
         return "text"
 
     def media(self) -> Iterator[tuple[str, Modality, str]]:
-        """Every reference as (field, modality, value), in the order gateways want: images, videos, audios."""
+        """Every reference as (field, modality, value), in the order of the gateways: images, videos, audios."""
         if self.first_frame is not None:
             yield "first_frame", "image", self.first_frame
         if self.last_frame is not None:
@@ -168,7 +168,7 @@ class GenerationRequest(BaseModel):
                 yield f"{name}[{index}]", modality, value
 
     def with_media(self, replaced: Mapping[str, str]) -> Self:
-        """The same request with some references replaced, by the names that `media` gives."""
+        """A copy with some references replaced, by the field names that `media` gives."""
         if not replaced:
             return self
         update: dict[str, object] = {name: replaced[name] for name in ("first_frame", "last_frame") if name in replaced}
@@ -178,8 +178,8 @@ class GenerationRequest(BaseModel):
         return self.model_copy(update=update)
 
     def options_for(self, gateway: str) -> dict[str, JsonValue]:
-        """The options meant for one gateway: the plain ones and those under its own name. No option is an object, so an
-        object holds the options of the gateway of that name."""
+        """The options for one gateway: the plain ones and those under its name. No option is an object, so an object
+        contains the options of the gateway with that name."""
         plain: dict[str, JsonValue] = {
             name: value for name, value in self.gateway_options.items() if not isinstance(value, dict)
         }
@@ -187,12 +187,12 @@ class GenerationRequest(BaseModel):
         return plain | own if isinstance(own, dict) else plain
 
     def canonical(self) -> dict[str, Any]:
-        """The request as JSON without what was not asked for: stored, hashed, shown."""
+        """The request as JSON without defaults: the form that is stored, hashed and shown."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
 def problems_of(error: ValidationError) -> tuple[Problem, ...]:
-    """Pydantic's findings in our words: the field as the caller wrote it, what is allowed, what was given."""
+    """Pydantic's errors in our words: the field as the caller wrote it, what is allowed, what was given."""
     return tuple(_problem_of(dict(item)) for item in error.errors(include_url=False))
 
 
@@ -204,7 +204,7 @@ def _problem_of(item: dict[str, Any]) -> Problem:
     for part in item["loc"]:
         field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
     secret = any(part in _SECRET_FIELDS for part in item["loc"])
-    given = "what was given" if secret else shorten(item["input"])
+    given = "***" if secret else shorten(item["input"])
     match item["type"]:
         case "reelq":
             message = str(context["message"])
@@ -247,7 +247,7 @@ def parse_request(fields: Mapping[str, object]) -> GenerationRequest:
     """Build a request from plain fields.
 
     Raises:
-        InvalidInput: with every field that breaks a rule.
+        InvalidInput: names every field that breaks a rule.
     """
     try:
         return GenerationRequest.model_validate(dict(fields))

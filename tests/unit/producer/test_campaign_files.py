@@ -71,11 +71,11 @@ REFUSED: list[tuple[str, str | bytes, str]] = [
     (
         "a.jsonl",
         job(reference_audios=["https://a/b.mp3"]),
-        "a.jsonl line 1: reference_audios: audio cannot stand alone",
+        "a.jsonl line 1: reference_audios: cannot be used alone",
     ),
     ("a.jsonl", job(reference_videos=["https://a/b.mp4"] * 4), "a.jsonl line 1: reference_videos: at most 3, not 4"),
     ("a.jsonl", job(reference_images=["https://a/b.png"] * 10), "a.jsonl line 1: reference_images: at most 9, not 10"),
-    ("a.jsonl", job(first_frame="file:///etc/passwd"), "a.jsonl line 1: first_frame: file: is not taken"),
+    ("a.jsonl", job(first_frame="file:///etc/passwd"), "a.jsonl line 1: first_frame: file: is not supported"),
     ("a.jsonl", job(first_frame="missing.png"), "a.jsonl line 1: first_frame: "),
     ("a.jsonl", job(priority=99), "a.jsonl line 1: priority: must be 0 to 9"),
     ("a.jsonl", job(account="nobody"), "a.jsonl line 1: account: 'nobody' is not configured; there is main"),

@@ -22,11 +22,11 @@ USER = {"user_token": TOKEN, "user_id": 42}
 
 
 def account(**fields: Any) -> Account:
-    told = {"name": "main", "gateway": "anyfast", "api_key": "sk-secret-key"}
-    return Account.model_validate(told | fields)
+    defaults = {"name": "main", "gateway": "anyfast", "api_key": "sk-secret-key"}
+    return Account.model_validate(defaults | fields)
 
 
-def test_a_user_is_a_token_and_a_number_or_neither() -> None:
+def test_a_user_needs_both_a_token_and_a_number() -> None:
     assert account().user() is None
     assert account(**USER).user() == (TOKEN, "42")
     for fields in ({"user_token": TOKEN}, {"user_token_env": "MY_TOKEN"}, {"user_id": 42}):
@@ -40,19 +40,19 @@ def test_a_user_is_a_token_and_a_number_or_neither() -> None:
 
 
 def test_the_token_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = account(user_token_env="MY_TOKEN", user_id=42)
+    main = account(user_token_env="MY_TOKEN", user_id=42)
     with pytest.raises(InvalidInput, match=r"accounts\.main\.user_token_env: MY_TOKEN is not set"):
-        made.user()
+        main.user()
     monkeypatch.setenv("MY_TOKEN", TOKEN)
-    assert made.user() == (TOKEN, "42")
+    assert main.user() == (TOKEN, "42")
     monkeypatch.setenv("MY_TOKEN", "a\nb")
     with pytest.raises(InvalidInput, match="control characters"):
-        made.user()
+        main.user()
 
 
 def test_no_secret_is_shown() -> None:
-    made = account(**USER)
-    for shown in (repr(made), str(made), made.model_dump_json(), str(made.model_dump())):
+    main = account(**USER)
+    for shown in (repr(main), str(main), main.model_dump_json(), str(main.model_dump())):
         assert TOKEN not in shown and "sk-secret-key" not in shown
     with pytest.raises(ValidationError) as caught:
         account(user_token=TOKEN)
@@ -69,17 +69,17 @@ def test_no_secret_is_shown() -> None:
         ("evolink", False, None),
     ],
 )
-def test_which_accounts_can_list(gateway: str, alone: bool, with_user: bool | None) -> None:
+def test_an_account_lists_tasks_only_where_its_gateway_does(gateway: str, alone: bool, with_user: bool | None) -> None:
     fields = {"gateway": gateway, "base_url": "https://gateway.example"}
     assert account(**fields).can_list is alone
     if with_user is None:
-        with pytest.raises(ValidationError, match="no list of tasks that a user's token opens"):
+        with pytest.raises(ValidationError, match="does not list tasks by user token"):
             account(**fields, **USER)
     else:
         assert account(**fields, **USER).can_list is with_user
 
 
-def test_the_users_token_goes_with_the_list_alone_and_into_no_error() -> None:
+def test_the_users_token_is_sent_with_the_list_only_and_is_in_no_error() -> None:
     seen: dict[str, tuple[str | None, str | None]] = {}
 
     class Gateway(BaseHTTPRequestHandler):
@@ -95,8 +95,8 @@ def test_the_users_token_goes_with_the_list_alone_and_into_no_error() -> None:
         def log_message(self, *_: object) -> None:
             pass
 
-    async def ask(made: Account) -> list[GatewayError]:
-        async with GatewayClient(made, made.dialect, submit_timeout_s=5, query_timeout_s=5) as client:
+    async def errors_of(main: Account) -> list[GatewayError]:
+        async with GatewayClient(main, main.dialect, submit_timeout_s=5, query_timeout_s=5) as client:
             return [error for call in (client.list_tasks(1), client.query("t")) if (error := await failed(call))]
 
     async def failed(call: Coroutine[Any, Any, object]) -> GatewayError | None:
@@ -109,7 +109,7 @@ def test_the_users_token_goes_with_the_list_alone_and_into_no_error() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         base_url = f"http://127.0.0.1:{server.server_address[1]}"
-        errors = asyncio.run(ask(account(**USER, base_url=base_url)))
+        errors = asyncio.run(errors_of(account(**USER, base_url=base_url)))
         server.shutdown()
     assert seen == {
         "/api/task/self": (TOKEN, "42"),

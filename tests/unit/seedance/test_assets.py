@@ -1,4 +1,4 @@
-"""Assets without I/O: every documented body, and answers as they come."""
+"""Assets without I/O: every documented body, and the answers of the gateway."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ DOCUMENTED: list[tuple[str, WireCall, str]] = [
 
 
 @pytest.mark.parametrize(("action", "call", "body"), DOCUMENTED)
-def test_every_documented_body_is_made(action: str, call: WireCall, body: str) -> None:
+def test_every_documented_body_is_sent(action: str, call: WireCall, body: str) -> None:
     assert (call.method, call.path, call.content) == ("POST", f"/volc/asset/{action}", None)
     assert call.json == json.loads(body)
 
@@ -98,7 +98,7 @@ def test_every_documented_body_is_made(action: str, call: WireCall, body: str) -
         ),
     ],
 )
-def test_every_documented_form_is_made(
+def test_every_documented_form_is_sent(
     modality: Any, filename: str, name: str, fields: dict[str, str], mime: str
 ) -> None:
     content = b"\x00\xff\r\n--reelq\r\n"
@@ -129,7 +129,7 @@ def answer(body: Any, status: int = 200) -> WireAnswer:
 @pytest.mark.parametrize(
     "body", [{"Id": "asset-1"}, {"Result": {"Id": "asset-1"}}, {"data": {"Id": "asset-1"}}, {"id": " asset-1 "}]
 )
-def test_the_id_of_what_was_made_is_read(body: Any) -> None:
+def test_the_id_of_a_created_asset_is_read(body: Any) -> None:
     assert assets.read_id(answer(body), "anyfast") == "asset-1"
 
 
@@ -139,7 +139,7 @@ def test_an_answer_without_an_id_is_an_unknown_outcome(body: Any) -> None:
         assets.read_id(answer(body), "anyfast")
 
 
-def test_lists_are_read_without_the_prefix_that_keeps_accounts_apart() -> None:
+def test_lists_are_read_without_the_account_prefix() -> None:
     listed = {"Items": [{"Id": "g1", "Name": "[u-12]-[t-34]spring"}, {"Id": "g2", "Name": "[u-1]-[t-2]-spring"}, {}]}
     assert assets.read_groups(answer(listed), "anyfast") == [ListedGroup("g1", "spring"), ListedGroup("g2", "spring")]
     items = [
@@ -161,7 +161,7 @@ def test_lists_are_read_without_the_prefix_that_keeps_accounts_apart() -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"Items": {}}, [], b"\x00", b"<html>", {"Items": None}])
-def test_what_is_not_a_list_is_a_bad_answer(body: Any) -> None:
+def test_an_answer_that_is_not_a_list_is_a_bad_answer(body: Any) -> None:
     with pytest.raises(BadAnswer):
         assets.read_groups(answer(body), "anyfast")
     with pytest.raises(BadAnswer):

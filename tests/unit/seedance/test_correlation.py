@@ -1,4 +1,4 @@
-"""What an attempt carries so that a list of tasks shows it again."""
+"""Correlation: the values that an attempt sends so that a list of tasks identifies it."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def sent(asked: GenerationRequest, **attempt: Any) -> dict[str, Any]:
 
 
 @given(st.integers(3600, 259_200))
-def test_a_mark_is_sent_as_it_is(mark: int) -> None:
+def test_a_mark_is_sent_unchanged(mark: int) -> None:
     body = sent(request(), mark=mark, expires_after_s=5000.0, seed=11)
     assert (body["execution_expires_after"], body["seed"]) == (mark, 11)
 
 
-def test_without_a_mark_it_is_the_time_that_is_left() -> None:
+def test_without_a_mark_the_remaining_time_is_sent() -> None:
     assert sent(request(), expires_after_s=5000.2)["execution_expires_after"] == 5001
     assert sent(request(), expires_after_s=5.0)["execution_expires_after"] == 3600
     assert "execution_expires_after" not in sent(request())
 
 
-def test_what_the_job_says_itself_stays_and_is_no_mark() -> None:
+def test_a_value_of_the_job_itself_is_kept_and_is_no_mark() -> None:
     own = request(options={"execution_expires_after": 7200})
     assert sent(own, mark=3601)["execution_expires_after"] == 7200
     assert ARK.marks(own) == {"seed"}
@@ -48,15 +48,15 @@ def test_what_the_job_says_itself_stays_and_is_no_mark() -> None:
 
 
 @pytest.mark.parametrize("model", ["doubao-seedance-2-5-260901", "dreamina-seedance-2.5-pro"])
-def test_no_seed_of_our_own_goes_to_a_model_that_may_refuse_it(model: str) -> None:
+def test_no_seed_of_ours_is_sent_to_a_model_that_may_refuse_it(model: str) -> None:
     named = request(options={"model": model})
     assert "seed" not in sent(named, seed=11, mark=3601)
     assert ARK.marks(named) == {"expires_after"}
-    assert sent(request(options={"model": model}, seed=5))["seed"] == 5, "a job's own is the job's wish"
+    assert sent(request(options={"model": model}, seed=5))["seed"] == 5, "the job's own seed is sent"
 
 
 @pytest.mark.parametrize("name", sorted(DIALECTS.keys() - {"ark"}))
-def test_a_gateway_without_the_mark_is_not_sent_it(name: str) -> None:
+def test_no_mark_is_sent_to_a_gateway_without_it(name: str) -> None:
     dialect = DIALECTS[name]
     assert "expires_after" not in dialect.capabilities().marks
     call = dialect.submit_call(request(), AttemptOptions(mark=3601))

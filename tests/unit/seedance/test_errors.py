@@ -1,4 +1,4 @@
-"""The error tree: it survives the way between processes, and shows no secret."""
+"""The error tree: errors can be pickled and show no secret."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ MORE: dict[type[GatewayError], dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", every_class(), ids=lambda kind: kind.__name__)
-def test_survives_pickling(kind: type[GatewayError]) -> None:
+def test_an_error_survives_pickling(kind: type[GatewayError]) -> None:
     more = MORE.get(kind, {})
     error = kind("no", gateway="ark", operation="query", status=429, gateway_code="X", **more)
-    error.add_note("seen on the way")
+    error.add_note("a note of other code")
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is kind
     assert copy.as_dict() == error.as_dict()
@@ -42,12 +42,12 @@ def test_every_class_has_a_code_of_its_own() -> None:
     assert len(codes) == len(set(codes))
 
 
-def test_an_attribute_no_class_has_is_a_mistake() -> None:
+def test_an_unknown_attribute_is_refused() -> None:
     with pytest.raises(TypeError, match="Throttled has no attribute 'wait'"):
         Throttled("no", wait=3)
 
 
-def test_the_tree_in_the_docstring_is_the_tree() -> None:
+def test_the_docstring_shows_every_class() -> None:
     assert errors.__doc__ is not None
     for kind in every_class():
         assert f"{kind.__name__} " in f"{errors.__doc__} " or f"{kind.__name__}\n" in errors.__doc__
@@ -66,32 +66,32 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
         ("nothing to hide", "nothing to hide"),
     ],
 )
-def test_redact_takes_secrets_out(text: str, kept: str | None) -> None:
+def test_redact_removes_secrets(text: str, kept: str | None) -> None:
     cleaned = redact(text, "my-own-secret")
     assert kept is None or cleaned == kept
     for secret in ("abc.DEF-123_456", "abcdefgh12345678", "0a1b2c3d4e", "AKIAIOSFODNN7", "abcdefgh-1234", "my-own"):
         assert secret not in cleaned
 
 
-def test_redact_keeps_a_data_uri_short() -> None:
+def test_redact_shortens_a_data_uri() -> None:
     cleaned = redact(f'bad image "data:image/png;base64,{"A" * 3000}" in content[1]')
     assert cleaned == 'bad image "data:image/png;base64,…" in content[1]'
 
 
-def test_redact_finds_a_secret_that_crosses_the_end_of_what_is_kept() -> None:
+def test_redact_finds_a_secret_across_the_cut() -> None:
     text = "x" * (KEPT_BODY_CHARS - 10) + " Bearer " + "s3cret" * 50
     assert "s3cret" not in redact(text)
 
 
 @given(st.text() | st.text(alphabet="\0ab=: ", min_size=3000, max_size=20_000))
-def test_redact_bounds_any_text_and_takes_out_nul(text: str) -> None:
+def test_redact_limits_any_text_and_removes_nul(text: str) -> None:
     cleaned = redact(text)
     assert len(cleaned) <= KEPT_BODY_CHARS
     assert "\0" not in cleaned
     assert redact(cleaned) == cleaned
 
 
-def test_a_message_redacted_later_is_the_one_shown() -> None:
+def test_a_message_redacted_later_is_shown_redacted() -> None:
     error = GatewayError("the key k-123456 is wrong")
     error.message = redact(error.message, "k-123456")
     assert str(error) == "the key *** is wrong"

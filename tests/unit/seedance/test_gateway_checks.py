@@ -1,4 +1,4 @@
-"""Limits that need large or many values: sizes of data URIs, whole requests, prompts, warnings."""
+"""Limits that need large or many values: data URIs, whole requests, prompts; and warnings."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def request(**fields: Any) -> GenerationRequest:
 
 
 def data_uri(kind: str, size: int) -> str:
-    """A data URI that carries so many bytes, a multiple of three."""
+    """A data URI with `size` bytes of content, a multiple of three."""
     return f"data:{kind};base64,{'A' * (size // 3 * 4)}"
 
 
-def test_an_image_just_below_the_limit_is_taken_and_one_at_it_is_not() -> None:
+def test_an_image_must_be_smaller_than_the_limit() -> None:
     anyfast = DIALECTS["anyfast"]
     assert anyfast.refusals(request(first_frame=data_uri("image/jpeg", 30 * MB - 3))) == []
     assert anyfast.refusals(request(first_frame=data_uri("image/jpeg", 30 * MB))) == [
@@ -31,14 +31,14 @@ def test_an_image_just_below_the_limit_is_taken_and_one_at_it_is_not() -> None:
     ]
 
 
-def test_a_sound_has_a_limit_of_its_own() -> None:
+def test_audio_has_a_limit_of_its_own() -> None:
     audio = request(reference_images=["https://example.com/a.png"], reference_audios=[data_uri("audio/wav", 15 * MB)])
     for name in ("anyfast", "ark"):
         (problem,) = DIALECTS[name].refusals(audio)
         assert problem.field == "reference_audios[0]"
 
 
-def test_a_request_as_a_whole_has_a_limit_where_it_is_documented() -> None:
+def test_a_whole_request_has_the_documented_limit() -> None:
     large = request(reference_images=[data_uri("image/png", 18 * MB)] * 2 + [data_uri("image/png", 21 * MB)])
     (problem,) = DIALECTS["ark"].refusals(large)
     assert problem.field == "reference_images[2]"
@@ -48,7 +48,7 @@ def test_a_request_as_a_whole_has_a_limit_where_it_is_documented() -> None:
 @pytest.mark.parametrize(
     ("name", "canonical"), [("JPEG", "jpg"), ("tif", "tiff"), ("quicktime", "mov"), ("x-wav", "wav"), ("png", "png")]
 )
-def test_one_name_per_format(name: str, canonical: str) -> None:
+def test_each_format_has_one_canonical_name(name: str, canonical: str) -> None:
     assert canonical_format(name) == canonical
 
 
@@ -58,7 +58,7 @@ def test_tokens_are_estimated(text: str, tokens: int) -> None:
 
 
 @pytest.mark.parametrize("prompt", ["狐" * 501, "fox " * 1001])
-def test_a_long_prompt_is_a_warning_where_it_is_advised_against(prompt: str) -> None:
+def test_a_prompt_above_the_advised_length_is_a_warning(prompt: str) -> None:
     for name in ("anyfast", "evolink", "ark"):
         long = request(prompt=prompt)
         assert DIALECTS[name].refusals(long) == []
@@ -76,18 +76,20 @@ def test_a_long_prompt_is_a_warning_where_it_is_advised_against(prompt: str) -> 
         ("12ai", {"reference_images": ["https://example.com/a.png"]}, "prompt"),
     ],
 )
-def test_what_is_not_quite_done_is_a_warning(gateway: str, fields: dict[str, Any], field: str) -> None:
+def test_a_request_that_a_gateway_meets_only_in_part_is_a_warning(
+    gateway: str, fields: dict[str, Any], field: str
+) -> None:
     asked = request(**fields)
     assert DIALECTS[gateway].refusals(asked) == []
     assert [warning.field for warning in DIALECTS[gateway].warnings(asked)] == [field]
 
 
-def test_nothing_is_warned_of_where_all_is_said() -> None:
+def test_a_complete_request_has_no_warnings() -> None:
     for dialect in DIALECTS.values():
         assert dialect.warnings(request(duration=5, ratio="16:9", audio=True)) == []
 
 
-def test_ark_takes_an_accounts_own_models() -> None:
+def test_ark_uses_the_models_of_an_account() -> None:
     ark = DIALECTS["ark"].with_models({"standard": "ep-20260101-abcde"})
     assert ark.model_for(request()) == "ep-20260101-abcde"
     assert [str(problem) for problem in ark.refusals(request(tier="fast"))] == ["tier: ark has standard, not fast"]
@@ -98,7 +100,7 @@ def test_ark_takes_an_accounts_own_models() -> None:
 
 
 @pytest.mark.parametrize("models", [{"standard": "a b"}, {"huge": "x"}, {"fast": ""}])
-def test_models_that_make_no_sense_are_refused(models: dict[Any, str]) -> None:
+def test_invalid_models_of_an_account_are_refused(models: dict[Any, str]) -> None:
     with pytest.raises(InvalidInput):
         DIALECTS["ark"].with_models(models)
 

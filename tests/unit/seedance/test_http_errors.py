@@ -1,4 +1,4 @@
-"""The waits that gateways ask for, in both forms of `Retry-After`."""
+"""Read both forms of `Retry-After`."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from seedance.gateways.http_errors import MAX_RETRY_AFTER_S, retry_after_s
         ("Fri, 31 Dec 9999 23:59:59 -2300", None),
     ],
 )
-def test_seconds(value: str, seconds: float | None) -> None:
+def test_retry_after_is_read_in_seconds(value: str, seconds: float | None) -> None:
     assert retry_after_s({"retry-after": value}) == seconds
 
 
-def test_a_date_is_counted_from_now() -> None:
+def test_a_date_in_retry_after_counts_from_now() -> None:
     at = datetime.now(UTC) + timedelta(seconds=90)
     seconds = retry_after_s({"retry-after": email.utils.format_datetime(at, usegmt=True)})
     assert seconds is not None and 80 < seconds <= 90
 
 
-def test_none_without_the_header() -> None:
+def test_retry_after_is_none_without_the_header() -> None:
     assert retry_after_s({}) is None
 
 
 @given(st.text(), st.datetimes(), st.integers(-2400, 2400))
-def test_never_raises_and_never_leaves_its_bounds(text: str, at: datetime, zone: int) -> None:
+def test_retry_after_never_raises_and_stays_within_its_bounds(text: str, at: datetime, zone: int) -> None:
     for value in (text, f"{email.utils.format_datetime(at)[:-5]}{zone:+05d}"):
         seconds = retry_after_s({"retry-after": value})
         assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER_S

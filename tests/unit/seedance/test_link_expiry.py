@@ -1,4 +1,4 @@
-"""The life of a signed URL is read from the URL."""
+"""Read from a signed URL how long it is still valid."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ EPOCH = int(NOW.timestamp())
         ("", None),
     ],
 )
-def test_the_life_of_a_url(query: str, life_s: float | None) -> None:
+def test_the_life_of_a_url_is_read_from_its_query(query: str, life_s: float | None) -> None:
     assert url_life_s(f"https://host/v.mp4?{query}", NOW) == life_s

@@ -1,4 +1,4 @@
-"""Tokens, prices and estimates, against usages and prices that were published."""
+"""Compare tokens, prices and estimates with published ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def request(**fields: Any) -> GenerationRequest:
         ((864, 496), 5, 0, 50_638.5),
     ],
 )
-def test_published_usages(size: tuple[int, int], output_s: int, input_s: int, tokens: float) -> None:
+def test_tokens_equal_published_usages(size: tuple[int, int], output_s: int, input_s: int, tokens: float) -> None:
     assert tokens_of(size, output_s, input_s) == tokens
 
 
@@ -50,7 +50,7 @@ def test_published_usages(size: tuple[int, int], output_s: int, input_s: int, to
         (BYTEPLUS, {"resolution": "1080p"}, "1.8866925", "USD"),
     ],
 )
-def test_five_seconds_cost_what_the_price_lists_say(
+def test_five_seconds_cost_the_published_price(
     dialect: Dialect, fields: dict[str, Any], cost: str, currency: str
 ) -> None:
     found = estimate(request(**fields), dialect)
@@ -59,7 +59,7 @@ def test_five_seconds_cost_what_the_price_lists_say(
     assert found.as_of == date(2026, 1, 28)
 
 
-def test_a_video_input_has_its_own_price_and_a_length_that_is_known_or_not() -> None:
+def test_a_video_input_has_its_own_price_and_a_range_of_lengths_if_unknown() -> None:
     edit = request(duration=8, reference_videos=["https://example.com/a.mp4"])
     known = estimate(edit, ARK, input_video_s=5)
     assert known is not None and known.tokens == (281_700, 281_700)
@@ -73,12 +73,12 @@ def test_three_reference_videos_share_fifteen_seconds() -> None:
     assert token_range(edit, ARK) == (tokens_of((1280, 720), 5, 6), tokens_of((1280, 720), 5, 15))
 
 
-def test_what_the_model_chooses_is_a_range() -> None:
+def test_a_duration_and_ratio_that_the_model_chooses_give_a_range() -> None:
     automatic = token_range(request(duration=-1, ratio="adaptive"), ARK)
     assert automatic == (tokens_of((1280, 720), 4), tokens_of((834, 1112), 15))
 
 
-def test_the_gateways_defaults_are_counted() -> None:
+def test_defaults_of_the_gateway_are_used() -> None:
     bare = parse_request({"prompt": "a fox"})
     assert token_range(bare, DIALECTS["evolink"]) == (108_900, 108_900)
     uniall = token_range(bare, DIALECTS["uniall"])
@@ -87,7 +87,7 @@ def test_the_gateways_defaults_are_counted() -> None:
     assert twelve == (50_638.5, 50_638.5)
 
 
-def test_none_where_nothing_is_published() -> None:
+def test_there_is_no_estimate_without_a_published_price() -> None:
     assert estimate(request(resolution="4k"), ARK) is None
     assert token_range(request(resolution="4k"), ARK) is None
     assert estimate(request(tier="mini"), ARK) is None
@@ -99,14 +99,14 @@ def rate(**fields: Any) -> Rate:
     return Rate.model_validate({"price": "1", "per": "second", "currency": "CNY", "as_of": "2026-02-01", **fields})
 
 
-def test_an_accounts_own_rates_come_first() -> None:
+def test_the_rates_of_an_account_win() -> None:
     own = [rate(gateway="ark", price="40", per="million_tokens")]
     found = estimate(request(), ARK, own)
     assert found is not None and found.low == Decimal("4.356")
     assert estimate(request(), BYTEPLUS, [rate(gateway="12ai")]) == estimate(request(), BYTEPLUS)
 
 
-def test_prices_by_the_second_and_by_the_call() -> None:
+def test_rates_can_be_per_second_and_per_call() -> None:
     by_second = estimate(request(duration=8), DIALECTS["12ai"], [rate(gateway="12ai", price="0.5")])
     assert by_second is not None and by_second.low == by_second.high == Decimal(4)
     open_length = estimate(request(duration=None), DIALECTS["uniall"], [rate(gateway="uniall", price="0.5")])
@@ -115,7 +115,7 @@ def test_prices_by_the_second_and_by_the_call() -> None:
     assert by_call is not None and by_call.low == by_call.high == Decimal(3)
 
 
-def test_the_first_rate_whose_conditions_all_hold_counts() -> None:
+def test_the_first_rate_whose_conditions_all_hold_applies() -> None:
     rates = [
         rate(gateway="evolink", options={"content_filter": False}, price="11", currency="credits"),
         rate(gateway="evolink", resolutions=["1080p"], price="20", currency="credits"),
@@ -138,7 +138,7 @@ def test_the_first_rate_whose_conditions_all_hold_counts() -> None:
     assert price(audio=True) == 10
 
 
-def test_a_reported_usage_has_its_cost() -> None:
+def test_a_reported_usage_gives_its_cost() -> None:
     found = cost_of_usage({"completion_tokens": 108_900, "total_tokens": 108_900}, request(), ARK)
     assert found is not None and (found.low, found.high) == (Decimal("5.0094"), Decimal("5.0094"))
     assert cost_of_usage({"credits_reserved": 50}, request(), ARK) is None
@@ -147,7 +147,7 @@ def test_a_reported_usage_has_its_cost() -> None:
 
 
 @pytest.mark.parametrize("fields", [{"price": "-1"}, {"per": "minute"}, {"currency": ""}, {"colour": "red"}])
-def test_a_rate_that_makes_no_sense_is_refused(fields: dict[str, Any]) -> None:
+def test_an_invalid_rate_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         rate(gateway="ark", **fields)
 

@@ -1,4 +1,4 @@
-"""Only addresses out on the Internet are public, in whatever form they come."""
+"""Only addresses of the public Internet are public, in every form."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ LOCAL = [
 def test_addresses_of_the_internet_are_public(address: str) -> None:
     assert is_public(address)
     assert is_public(f"::ffff:{address}")
-    assert is_public(f"64:ff9b::{address}"), "how an IPv6-only network reaches it"
+    assert is_public(f"64:ff9b::{address}"), "the form in which an IPv6-only network reaches it"
 
 
 @pytest.mark.parametrize("address", LOCAL)
-def test_other_addresses_are_not_nor_are_their_ipv6_forms(address: str) -> None:
+def test_local_addresses_and_their_ipv6_forms_are_not_public(address: str) -> None:
     assert not is_public(address)
     assert not is_public(ip_address(address))
     number = int(IPv4Address(address))
@@ -92,16 +92,16 @@ def test_addresses_of_the_ipv6_internet_are_public(address: str) -> None:
         "3fff::1",
     ],
 )
-def test_local_and_special_ipv6_addresses_are_not(address: str) -> None:
+def test_local_and_special_ipv6_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("text", ["", "localhost", "0x7f.1", "2130706433", "127.1", "8.8.8.8 ", "[::1]"])
-def test_what_is_no_address_is_not_public(text: str) -> None:
+def test_text_that_is_not_an_address_is_not_public(text: str) -> None:
     assert not is_public(text)
 
 
 @given(st.ip_addresses(v=4))
-def test_nothing_is_public_that_python_calls_private(address: IPv4Address) -> None:
+def test_an_address_that_python_calls_private_is_not_public(address: IPv4Address) -> None:
     if address.is_private or address.is_multicast or address.is_reserved:
         assert not is_public(address)

@@ -1,4 +1,4 @@
-"""The closed lists: how a pair of status and code is found, and what a used-up quota means."""
+"""The closed lists of refusals: find a pair of status and code, and read a used-up quota."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ LIST = RefusalList({404: {"rejected": ("A.*",), "not_open": ("A.B",)}, 400: {"mo
         (404, ".", None),
     ],
 )
-def test_a_pair_is_found_whole_or_by_its_beginning(status: int, code: str, kind: str | None) -> None:
+def test_a_code_matches_exactly_or_by_its_prefix(status: int, code: str, kind: str | None) -> None:
     assert LIST.find(status, code) == kind
 
 
-def test_codes_are_pairs() -> None:
+def test_codes_match_with_their_status_only() -> None:
     codes = Codes.of((404, "NotFound.*"), (409, "Late"))
     assert (404, "NotFound.Task") in codes and (409, "Late") in codes
     assert (409, "NotFound.Task") not in codes and (404, "Late") not in codes and (404, "NotFound") not in codes
@@ -52,7 +52,7 @@ def test_codes_are_pairs() -> None:
         (b"\x1f\x8b<html>", False),
     ],
 )
-def test_what_a_page_is(body: bytes, page: bool) -> None:
+def test_a_page_is_recognised_by_its_start(body: bytes, page: bool) -> None:
     assert is_page(body) is page
 
 
@@ -76,11 +76,11 @@ def quota(message: str, code: str = "QuotaExceeded") -> Refusal | None:
         ("", Refusal("throttled")),
     ],
 )
-def test_one_code_for_three_quotas(message: str, refusal: Refusal) -> None:
+def test_the_message_tells_quotas_of_the_same_code_apart(message: str, refusal: Refusal) -> None:
     assert quota(message) == refusal
 
 
-def test_a_quota_waits_until_its_reset() -> None:
+def test_a_quota_pauses_until_its_reset() -> None:
     at = datetime.now(UTC) + timedelta(minutes=20)
     for offset_h, shown in ((8, "+0800 CST"), (0, "+00:00"), (-5, "-0500")):
         local = (at + timedelta(hours=offset_h)).strftime("%Y-%m-%d %H:%M:%S")
@@ -92,5 +92,5 @@ def test_a_quota_waits_until_its_reset() -> None:
 
 
 def test_output_moderation_is_on_no_list() -> None:
-    """It says that something was generated."""
+    """A refused output means that something was generated."""
     assert not [code for _, code, _ in ark_codes.REFUSALS if code.startswith("Output")]

@@ -1,4 +1,4 @@
-"""The neutral request: what is refused, by which field and with which words, and what comes through unchanged."""
+"""The neutral request: bad fields are named with a message, good ones are kept unchanged."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BAD = [
     (
         {"reference_audios": AUDIOS[:1]},
         "reference_audios",
-        "audio cannot stand alone; add reference_images or reference_videos",
+        "cannot be used alone; add reference_images or reference_videos",
     ),
     ({"reference_videos": VIDEOS}, "reference_videos", "at most 3, not 4"),
     ({"reference_images": IMAGES}, "reference_images", "at most 9, not 10"),
@@ -49,7 +49,7 @@ BAD = [
     (
         {"first_frame": "file:///etc/passwd"},
         "first_frame",
-        "file: is not taken; give an http(s) URL, a data URI, asset://ID or a local path (got 'file:///etc/passwd')",
+        "file: is not supported; use an http(s) URL, a data URI, asset://ID or a local path (got 'file:///etc/passwd')",
     ),
     (
         {"reference_images": ["a.png", "b.exe"]},
@@ -66,11 +66,15 @@ BAD = [
         "first_frame",
         "a data URI must be data:image|video|audio/<subtype>;base64,<data> (got 'data:image/png;base64,AAA')",
     ),
-    ({"first_frame": "http://[::1/a.png"}, "first_frame", "not a usable http(s) URL (got 'http://[::1/a.png')"),
+    (
+        {"first_frame": "http://[::1/a.png"},
+        "first_frame",
+        "is not a valid http(s) URL of at most 8192 characters (got 'http://[::1/a.png')",
+    ),
     (
         {"first_frame": "https://e.com:https/a.png"},
         "first_frame",
-        "not a usable http(s) URL (got 'https://e.com:https/a.png')",
+        "is not a valid http(s) URL of at most 8192 characters (got 'https://e.com:https/a.png')",
     ),
     ({"web_search": True, "first_frame": IMAGES[0]}, "web_search", "works for text only, without frames or references"),
     ({"operation": "edit"}, "operation", "edit needs the video in reference_videos"),
@@ -80,8 +84,8 @@ BAD = [
     ({"seed": True}, "seed", "must be a whole number, not True"),
     ({"audio": "loud"}, "audio", "must be true or false, not 'loud'"),
     ({"colour": "red"}, "colour", "is not a field we know"),
-    ({"prompt": ""}, "prompt", "is blank; say what the video shows"),
-    ({"prompt": " \n\t"}, "prompt", "is blank; say what the video shows"),
+    ({"prompt": ""}, "prompt", "is blank; describe the video"),
+    ({"prompt": " \n\t"}, "prompt", "is blank; describe the video"),
     ({"prompt": 7}, "prompt", "must be text, not 7"),
     ({"prompt": "a\0b"}, "prompt", "holds a NUL character"),
     ({"prompt": "x" * 20_001}, "prompt", "at most 20000 characters"),
@@ -96,7 +100,7 @@ def test_one_wrong_field_gives_one_problem(fields: dict[str, Any], field: str, m
     assert str(caught.value) == f"{field}: {message}"
 
 
-def test_a_missing_prompt_is_named() -> None:
+def test_a_missing_prompt_is_reported() -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_request({})
     assert caught.value.problems == (Problem("prompt", "is required"),)
@@ -117,7 +121,7 @@ def test_a_giant_value_is_not_repeated_in_the_message(field: str) -> None:
     assert len(str(caught.value)) < 300
 
 
-def test_digits_too_many_for_python_are_refused_not_raised() -> None:
+def test_a_number_with_too_many_digits_for_python_is_refused() -> None:
     digits = "9" * (sys.get_int_max_str_digits() + 1)
     with pytest.raises(InvalidInput) as caught:
         parse_request({"prompt": "a fox", "duration": digits, "seed": digits})
@@ -134,11 +138,11 @@ def test_digits_too_many_for_python_are_refused_not_raised() -> None:
         ({"reference_images": IMAGES[:9], "reference_videos": VIDEOS[:3], "reference_audios": AUDIOS[:3]}, "reference"),
     ],
 )
-def test_mode(fields: dict[str, Any], mode: str) -> None:
+def test_the_mode_follows_from_the_media(fields: dict[str, Any], mode: str) -> None:
     assert parse_request({"prompt": "a fox", **fields}).mode == mode
 
 
-def test_media_come_in_the_order_gateways_want_and_can_be_replaced_by_name() -> None:
+def test_media_are_ordered_for_gateways_and_replaced_by_name() -> None:
     request = parse_request(
         {
             "prompt": "a fox",
@@ -158,18 +162,18 @@ def test_media_come_in_the_order_gateways_want_and_can_be_replaced_by_name() -> 
     assert request.reference_images == ("c.png", "d.png")
 
 
-def test_words_of_a_table_are_taken_as_what_they_say() -> None:
+def test_text_of_a_table_is_read_as_numbers_and_booleans() -> None:
     request = parse_request({"prompt": "a fox", "duration": "8", "audio": "false", "seed": "42"})
     assert (request.duration, request.audio, request.seed) == (8, False, 42)
 
 
-def test_canonical_keeps_only_what_was_asked_for() -> None:
+def test_canonical_leaves_out_defaults() -> None:
     request = parse_request({"prompt": "a fox", "tier": "standard", "audio": False, "seed": None, "duration": -1})
     assert request.canonical() == {"prompt": "a fox", "audio": False, "duration": -1}
     assert parse_request(request.canonical()) == request
 
 
-def test_options_for_one_gateway_are_its_own_and_the_plain_ones() -> None:
+def test_options_for_a_gateway_are_the_plain_ones_and_its_own() -> None:
     options = {"content_filter": True, "evolink": {"content_filter": False}, "ark": {"priority": 3}}
     request = parse_request({"prompt": "a fox", "gateway_options": options})
     assert request.options_for("evolink") == {"content_filter": False}

@@ -1,4 +1,4 @@
-"""Claims for tests that are about jobs, not about admission: one account with as many slots as are wanted."""
+"""Claims for tests of jobs rather than admission: one account with any number of slots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def grant_of(
     models: Mapping[str, str] | None = None,
     most: Mapping[str, int] | None = None,
 ) -> Grant:
-    """A grant of so many slots. `models`: the account's own model names; `most`: by model, how many at most."""
+    """A grant of `slots` slots. `models`: the account's own model names; `most`: the slots at most, by model."""
     fields = {"name": name, "gateway": gateway, "api_key": "sk-test", "models": dict(models or {})}
     return Grant(Account.model_validate(fields), slots, most=dict(most or {}))
 
@@ -36,14 +36,14 @@ def claim_submits(
     models: Mapping[str, str] | None = None,
     most: Mapping[str, int] | None = None,
 ) -> list[Claimed]:
-    """Lease queued jobs for an account that may have as many."""
+    """Lease up to `limit` queued jobs for an account with that many slots."""
     return FairShare(conn, grant_of(name, gateway, limit, models=models, most=most), lease_s).claim(limit)
 
 
 def close_account(
     conn: Connection, account: str, cause: Cause, message: str, *, model: str = "", code: str = "account_problem"
 ) -> None:
-    """Open a breaker for an hour, as after a failure."""
+    """Open a breaker for an hour, as a failure does."""
     error = {"code": code, "message": message}
     circuit_breaker.lock_account(conn, account)
     circuit_breaker.open_breaker(conn, account, model, Failure(cause, error, lambda _: 3600.0))

@@ -1,4 +1,4 @@
-"""Fixtures with the real servers: one set of them for the whole run, a database and a bucket for each test."""
+"""Fixtures with real servers: one set for the whole run, a database and a bucket for each test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.servers import Bucket, TestServers, run_servers, settings_for
 from tests.waiting import PATIENCE_S
 
 STEADY, THOROUGH = "steady", "thorough"
-# How long an example takes says more about what else the machine does than about what is tested.
+# The time of an example depends more on the load of the machine than on the code under test.
 hypothesis.settings.register_profile(STEADY, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.register_profile(THOROUGH, parent=hypothesis.settings.get_profile(STEADY))
 hypothesis.settings.load_profile(STEADY)
@@ -23,7 +23,7 @@ hypothesis.settings.load_profile(STEADY)
 
 @pytest.fixture(scope="session", autouse=True)
 def _scrubbed_environment() -> Iterator[None]:
-    """No test sees the configuration of whoever runs it."""
+    """Hide the configuration of the person who runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(("REELQ_", "AWS_", "PG", "CELERY_", "FLOWER_")) or name.lower().endswith("_proxy"):
@@ -33,7 +33,7 @@ def _scrubbed_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _patient_connections() -> Iterator[None]:
-    """A database that is there is waited for, however loaded the machine is."""
+    """Wait longer for the database than the product does: the machine may be loaded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("storage.database.CONNECT_TIMEOUT_S", int(PATIENCE_S))
         patch.setattr("producer.client._CONNECT_WAIT_S", PATIENCE_S)
@@ -43,7 +43,7 @@ def _patient_connections() -> Iterator[None]:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port of 127.0.0.1 that refuses connections: it is held, so that no other program can listen there meanwhile."""
+    """A port of 127.0.0.1 that refuses connections. It is bound, so that no other program can listen on it."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield holder.getsockname()[1]
@@ -51,7 +51,7 @@ def closed_port() -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
-    """PostgreSQL, Valkey and S3, and a migrated database to copy."""
+    """PostgreSQL, Valkey and S3, with a migrated database to copy."""
     with run_servers(tmp_path_factory.mktemp("servers")) as started:
         started.make_template()
         yield started
@@ -88,5 +88,5 @@ def s3(servers: TestServers) -> Iterator[Bucket]:
 
 @pytest.fixture
 def settings(postgres_url: str, broker_url: str, s3: Bucket) -> Settings:
-    """Settings with all three; `settings.model_copy(update=…)` for more."""
+    """Settings for all three; add to them with `settings.model_copy(update=…)`."""
     return settings_for(postgres_url, broker_url, s3)

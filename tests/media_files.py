@@ -1,4 +1,4 @@
-"""Real pictures, clips and sounds of any size, made for a test."""
+"""Create real images, videos and sounds of any size for tests."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from PIL import Image
 
 
 def picture(width: int = 400, height: int = 300, form: str = "PNG", colour: int = 0) -> bytes:
-    """A picture of one colour; other colours are other contents."""
+    """An image of one colour; each colour gives other bytes."""
     out = io.BytesIO()
     Image.new("RGB", (width, height), (colour % 256, 30, 90)).save(out, form)
     return out.getvalue()
 
 
 def clip(path: Path, seconds: float = 2, size: tuple[int, int] = (864, 496), fps: int = 24) -> Path:
-    """A clip of grey pictures."""
+    """A video of grey frames."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=fps)
         stream.width, stream.height = size
@@ -34,7 +34,7 @@ def clip(path: Path, seconds: float = 2, size: tuple[int, int] = (864, 496), fps
 
 
 def sound(path: Path, seconds: float = 2) -> Path:
-    """Silence, as WAV."""
+    """Silence as WAV."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

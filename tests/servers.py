@@ -1,4 +1,4 @@
-"""The real servers that the tests use: those of the `local` extra, started as `reelq up` starts them."""
+"""The real servers for tests: those of the `local` extra, started as `reelq up` starts them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ TEMPLATE = "template_reelq"
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """An empty bucket, and how to get at it."""
+    """An empty bucket, with its endpoint and keys."""
 
     endpoint_url: str
     bucket: str
     access_key_id: str
     secret_access_key: str
     directory: Path
-    """Where its objects are, a file each."""
+    """Where its objects are, one file each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +64,13 @@ class TestServers:
             conn.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def make_template(self) -> None:
-        """Migrate one database, of which the tests get copies."""
+        """Migrate one database, which the tests copy."""
         self._execute("CREATE DATABASE {}", TEMPLATE)
         upgrade(self.database_url(TEMPLATE))
 
     @contextmanager
     def database(self, *, migrated: bool = True) -> Iterator[str]:
-        """A database of its own: its URL. Dropped at the end, whoever is still connected."""
+        """Create a database and give its URL. It is dropped at the end, even while clients are connected."""
         name = f"test_{secrets.token_hex(6)}"
         template = TEMPLATE if migrated else "template0"
         self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
@@ -81,9 +81,9 @@ class TestServers:
 
     @contextmanager
     def bucket(self) -> Iterator[Bucket]:
-        """A bucket of its own, removed with all that is in it at the end."""
+        """Create a bucket, and remove it with its objects at the end."""
         name = f"test-{secrets.token_hex(6)}"
-        # Through the server, which reads its directory only now and then.
+        # Through the server: it reads its directory only at intervals.
         self.s3_client.create_bucket(Bucket=name)
         directory = self.s3.buckets / name
         try:
@@ -94,7 +94,7 @@ class TestServers:
 
 @contextmanager
 def run_servers(directory: Path, *, durable: bool = False) -> Iterator[TestServers]:
-    """Run the servers in a directory; they end with the context, or with this process."""
+    """Run the servers in a directory; they stop with the context or with this process."""
     servers = local_servers(directory, load_state(directory), durable=durable)
     assert servers.postgres is not None
     assert servers.valkey is not None
@@ -119,7 +119,7 @@ def _s3_client(server: S3) -> S3Client:
 
 
 def settings_for(database_url: str, broker_url: str, bucket: Bucket) -> Settings:
-    """Settings that use these servers, with the times of a test."""
+    """Settings that use these servers."""
     return Settings.model_validate(
         {
             "database_url": database_url,
@@ -134,7 +134,7 @@ def settings_for(database_url: str, broker_url: str, bucket: Bucket) -> Settings
 
 
 def environ_for(settings: Settings) -> dict[str, str]:
-    """The `REELQ_…` variables by which another process gets the settings of the servers."""
+    """The `REELQ_…` variables that give another process the settings of the servers."""
     secret, webhooks = settings.s3_secret_access_key, settings.webhook_secret
     found = {
         "REELQ_DATABASE_URL": settings.database_url,

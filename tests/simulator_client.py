@@ -1,4 +1,4 @@
-"""A client of the simulator for tests: creates, polls and downloads as a gateway's customer would."""
+"""A client of the simulator for tests: creates, polls and downloads as a customer of the gateway does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY = "sk-test"
 
 @dataclass(slots=True)
 class Clock:
-    """The time of a simulator: it stands still until the test lets some pass."""
+    """The clock of a simulator: it stands still until the test moves it on."""
 
     now: float = field(default_factory=time.time)
 
@@ -33,7 +33,7 @@ class Client:
     http: httpx.Client
     prefix: str
     clock: Clock = field(default_factory=Clock)
-    """The simulator's, where the test has started it with one."""
+    """The simulator's, if the test started it with one."""
 
     def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
         return self.http.post(self.prefix + path, json=body, headers=headers)
@@ -53,17 +53,17 @@ class Client:
         return dict(task)
 
     def until(self, condition: Any) -> Any:
-        """Let time pass in small steps until the answer is true, and give it back."""
+        """Move the clock on in small steps until the answer is true; gives the answer."""
         end = self.clock.now + 60
         while not (answer := condition()):
-            assert self.clock.now < end, "it did not happen within a minute of the simulator's time"
+            assert self.clock.now < end, "the condition did not hold within a minute of the simulator's time"
             self.clock.now += 0.02
         return answer
 
 
 @contextmanager
 def simulator(prefix: str = "/anyfast", **options: Any) -> Iterator[Client]:
-    """A simulator with options of its own, and a client of one account that holds its clock."""
+    """Run a simulator; gives a client of one account that controls its clock."""
     clock = Clock()
     given = SimulatorOptions(**{"seed": 7, "clock": clock, **options})
     with running(given) as url, client_at(url, prefix, clock=clock) as client:

@@ -1,4 +1,4 @@
-"""A whole system as a user starts it: `reelq up` in a directory of its own, with the simulator as its gateway."""
+"""A whole system as a user starts it: `reelq up` in its own directory, with the simulator as its gateway."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from tests.waiting import PATIENCE_S, wait_for
 
 REELQ = [sys.executable, "-m", "producer.cli.main"]
 END_S = 300.0
-"""For a campaign to end: a minute at the most on an idle machine."""
+"""For a campaign to end; at most a minute on an idle machine."""
 FINAL = {"succeeded", "failed", "cancelled", "unconfirmed"}
 
-# Short enough that a test sees several leases end, long enough that a busy machine does not lose them.
+# Short enough that several leases end in a test, long enough that a loaded machine keeps them.
 QUICK = {
     "REELQ_LEASE_SECONDS": "8",
     "REELQ_SUBMIT_TIMEOUT_SECONDS": "4",
@@ -46,10 +46,10 @@ class Stack:
     environ: Mapping[str, str]
     supervisor: subprocess.Popen[bytes]
     simulator: str | None = None
-    """A simulator of the test's own; None: the stack's."""
+    """The URL of a simulator that the test runs; None: the stack's own."""
 
     def info(self) -> dict[str, Any]:
-        """What `stack.json` says now."""
+        """The present content of `stack.json`."""
         loaded: dict[str, Any] = json.loads((self.directory / "stack.json").read_text())
         return loaded
 
@@ -57,12 +57,12 @@ class Stack:
         return int(self.info()["processes"][name])
 
     def kill(self, *names: str, how: int = signal.SIGKILL) -> None:
-        """Kill processes of the stack, all at the same moment."""
+        """Kill processes of the stack at the same moment."""
         for pid in [self.pid(name) for name in names]:
             os.kill(pid, how)
 
     def reelq(self, *arguments: str, timeout_s: float = END_S) -> subprocess.CompletedProcess[str]:
-        """Run a command as a user would."""
+        """Run a command as a user does."""
         return subprocess.run(
             [*REELQ, *arguments, "--data-dir", str(self.directory)],
             env=dict(self.environ),
@@ -74,7 +74,7 @@ class Stack:
         )
 
     def start_campaign(self, count: int, name: str = "test") -> None:
-        """Enqueue jobs with a prompt of their own each."""
+        """Enqueue jobs, each with its own prompt."""
         path = self.directory / f"{name}.jsonl"
         rows = ({"prompt": f"{name} {i}", "duration": 4, "resolution": "480p"} for i in range(count))
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -98,14 +98,14 @@ class Stack:
         self._simulator("PUT", "timing", timing)
 
     def states(self, campaign: str | None = None) -> Counter[str]:
-        """How many jobs are in each state, from the table: a command a second would keep a core busy."""
+        """How many jobs are in each state. Read from the table: a command per second would keep a core busy."""
         sql = """SELECT state, count(*) FROM jobs WHERE %(name)s::text IS NULL
                  OR campaign_id = (SELECT id FROM campaigns WHERE name = %(name)s) GROUP BY state"""
         with connect(self.info()["database_url"]) as conn:
             return Counter(dict(conn.execute(sql, {"name": campaign}).fetchall()))
 
     def reasons(self) -> Counter[str]:
-        """How often each reason stands in the jobs' timelines."""
+        """How often each reason occurs in the jobs' timelines."""
         with connect(self.info()["database_url"]) as conn:
             return Counter(row[0] for row in conn.execute("SELECT reason FROM job_events"))
 
@@ -115,7 +115,7 @@ class Stack:
         return self.states()
 
     def ledger(self) -> dict[str, Any]:
-        """What the gateway did."""
+        """What the gateway has done."""
         found: dict[str, Any] = self._simulator("GET", "ledger")
         return found
 
@@ -136,9 +136,9 @@ class Stack:
         return Objects(load_settings(self.directory, {}))
 
     def assert_promises(self, jobs: Sequence[Mapping[str, Any]]) -> None:
-        """Nothing lost, nothing paid twice, every generated video in the bucket byte for byte."""
+        """Nothing is lost, nothing is paid twice, every generated video is in the bucket byte for byte."""
         ledger = self.ledger()
-        assert ledger["duplicates"] == [], "the gateway made something twice"
+        assert ledger["duplicates"] == [], "the gateway generated something twice"
         by_task = {task["id"]: task for task in ledger["tasks"]}
         objects = self.objects()
         for job in jobs:
@@ -151,7 +151,7 @@ class Stack:
         known = {job["gateway_task_id"] for job in jobs}
         held = sum(job["state"] == "unconfirmed" for job in jobs)
         orphans = [task for task in by_task if task not in known]
-        assert len(orphans) <= held, f"{len(orphans)} generations nobody waits for, {held} jobs held"
+        assert len(orphans) <= held, f"{len(orphans)} generations without a job, {held} jobs held"
         assert objects.open_parts() == []
 
 

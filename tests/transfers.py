@@ -1,4 +1,4 @@
-"""For tests of transfers: a file server that does as it is told, generated jobs, a worker's runtime to copy them."""
+"""For tests of transfers: a file server that a test controls, generated jobs, and a worker's runtime to copy them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ VALUES (%(id)s, %(request)s, 'x', '{anyfast}', 'transferring', 'main', 'anyfast'
 
 @dataclass
 class Files:
-    """A file server on 127.0.0.1: `bodies` by path; a path that is not there answers 404. `asked` are its GETs."""
+    """A file server on 127.0.0.1. `bodies` by path, else 404; `asked`: the paths of its GETs."""
 
     bodies: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     held_at: int | None = None
-    """After so many bytes of a body, wait for `go_on`."""
+    """After this many bytes of a body, wait for `go_on`."""
     go_on: threading.Event = field(default_factory=threading.Event)
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -65,7 +65,7 @@ class Files:
 
     @contextmanager
     def running(self) -> Iterator[str]:
-        """Serve from a thread of its own; gives the base URL."""
+        """Serve from a thread; gives the base URL."""
         loop = asyncio.new_event_loop()
         started: Future[tuple[web.AppRunner, int]] = Future()
 
@@ -95,10 +95,10 @@ async def _clean_up(runner: web.AppRunner) -> None:
 
 
 async def connections_closed() -> None:
-    """Wait until every closed connection of this loop has written what it still held, and is gone.
+    """Wait until every closing connection of this loop has written its buffer and is closed.
 
-    A PUT that is given up half way has bytes in its buffer that a busy store takes a moment to read; a loop that ended
-    before that would leave its socket open.
+    A PUT that is aborted half way leaves bytes in its buffer, and a busy store takes a moment to read them. A loop that
+    ended before that would leave its socket open.
     """
     transports = asyncio.get_running_loop()._transports  # type: ignore[attr-defined]
     for _ in range(1000):
@@ -109,7 +109,7 @@ async def connections_closed() -> None:
 
 @contextmanager
 def running_runtime(settings: Settings, base_url: str | None, **more: Any) -> Iterator[Runtime]:
-    """A worker's runtime with one account, `main`, at that address."""
+    """A worker's runtime with one account, `main`, at this address."""
     account = {"name": "main", "gateway": "anyfast", "base_url": base_url, "api_key": "sk-test"}
     runtime = Runtime(Settings.model_validate({**settings.model_dump(), "accounts": [account], **more}))
     try:
@@ -127,7 +127,7 @@ def generated(
     age_s: float = 1.0,
     left_s: float = 86400.0,
 ) -> UUID:
-    """A job whose video was generated `age_s` ago and whose URL lives for `left_s` more."""
+    """A job whose video was generated `age_s` ago and whose URL expires in `left_s`."""
     job_id = new_job_id()
     with connect(settings.require_database_url()) as conn:
         conn.execute(
@@ -145,7 +145,7 @@ def generated(
 
 
 def transfer(runtime: Runtime, job_id: UUID) -> dict[str, Any]:
-    """Make a job due and copy it once, whatever it waits for; its row afterwards."""
+    """Make a job due, run its transfer once and return its row."""
     with runtime.database.begin() as conn:
         conn.execute("UPDATE jobs SET due_at = now() WHERE id = %s AND due_at IS NOT NULL", [job_id])
         claimed = claims.claim_transfers(conn, 20, runtime.settings.lease_seconds)
@@ -154,7 +154,7 @@ def transfer(runtime: Runtime, job_id: UUID) -> dict[str, Any]:
 
 
 def row_of(runtime: Runtime, job_id: UUID) -> dict[str, Any]:
-    """All columns of a job, and the details of its last event as `last_event`."""
+    """All columns of a job, with the details of its last event as `last_event`."""
     from psycopg.rows import dict_row
 
     with runtime.database.begin() as conn, conn.cursor(row_factory=dict_row) as cursor:
@@ -166,10 +166,10 @@ def row_of(runtime: Runtime, job_id: UUID) -> dict[str, Any]:
 
 
 def a_video(*, frames: int = 3, size: tuple[int, int] = (64, 48), faststart: bool = True, noise: bool = False) -> bytes:
-    """A real MP4 whose first frame is red and whose others are blue, or of noise, which makes it large."""
+    """A real MP4. Its first frame is red, the others are blue; with `noise` they are random, which makes it large."""
     options = {"movflags": "faststart"} if faststart else {}
     source = random.Random(1)
-    # A file with a name: libav opens it a second time to move the index to the front.
+    # A named file: libav opens it a second time to move the index to the front.
     with tempfile.NamedTemporaryFile(suffix=".mp4") as out, av.open(out.name, "w", options=options) as container:
         stream = container.add_stream("libx264", rate=24)
         stream.width, stream.height = size

@@ -1,4 +1,4 @@
-"""Waiting for what comes by itself, with a limit that a loaded machine keeps."""
+"""Wait for a condition, with a limit that holds on a loaded machine."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PATIENCE_S = 90.0
-"""For what takes seconds on an idle machine: only what never comes takes so long."""
+"""For what takes seconds on an idle machine: only a condition that never holds takes this long."""
 
 
 def wait_for(what: str, condition: Callable[[], T | None], timeout_s: float = PATIENCE_S, every_s: float = 0.05) -> T:
-    """Come back with the first true answer; fail, naming what did not come in time."""
+    """Return the first true answer; fail with `what` after `timeout_s`."""
     until = time.monotonic() + timeout_s
     while not (answer := condition()):
         assert time.monotonic() < until, f"not within {timeout_s:g} s: {what}"

@@ -1,12 +1,12 @@
-"""One account for each kind of fault that a gateway can have, so that no fault hides behind another."""
+"""Gateway faults, one account for each kind, so that no fault hides another."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# What each kind may lead to besides success: "failed" where the gateway says that the job is over, "held" where the
-# gateway does not say whether it took it.
+# What each kind may lead to besides success: "failed" where the gateway says that the job has failed, "held" where it
+# does not say whether it accepted the job.
 KINDS: Mapping[str, tuple[str, tuple[Mapping[str, Any], ...]]] = {
     "status-503": ("held", ({"kind": "status", "where": "create", "status": 503, "first": 2},)),
     "status-502-html": ("held", ({"kind": "status", "where": "create", "status": 502, "body": "html", "every": 2},)),
@@ -35,7 +35,7 @@ KINDS: Mapping[str, tuple[str, tuple[Mapping[str, Any], ...]]] = {
     "moderate-output": ("failed", ({"kind": "moderate_output", "every": 2},)),
     "lost": ("failed", ({"kind": "lost", "every": 2},)),
     "inner-expired": ("failed", ({"kind": "inner_expired", "every": 2},)),
-    # The first copy is cut, its URL is dead by then, and a fresh one works.
+    # The first download is cut and its URL has expired since; a fresh URL works.
     "url-dies": ("", ({"kind": "url_dies", "after_fetches": 1}, {"kind": "cut", "first": 1, "per": "task"})),
     "query-502": (
         "",
@@ -60,5 +60,5 @@ KINDS: Mapping[str, tuple[str, tuple[Mapping[str, Any], ...]]] = {
 
 
 def rules_for(key_by_name: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """The rules, each for its own account's key alone."""
+    """The rules of all kinds, each for the key of its own account only."""
     return [{**rule, "account": key} for name, key in key_by_name.items() for rule in KINDS[name][1]]

@@ -1,4 +1,4 @@
-"""Secrets where they have no business: in logs and in rows."""
+"""Find secrets where they must not be: in logs and in rows."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from storage.database import Connection
 from storage.settings import Settings
 
 SIGNATURE = re.compile(r"X-(?:Tos|Amz)-Signature=[0-9A-Fa-f]{16,}")
-# A signed URL stands in the row for as long as the video has to be fetched by it.
+# A row keeps a signed URL for as long as the video must be downloaded from it.
 NEEDED = {"jobs": ("video_url", "last_frame_url")}
 
 
 def secrets_of(settings: Settings, *more: str) -> list[str]:
-    """Whatever a reader of logs could use: keys of accounts and of the store, passwords in URLs."""
+    """All secrets: keys of accounts and of the store, passwords in URLs."""
     found = [account.key() for account in settings.accounts]
     if settings.s3_secret_access_key is not None:
         found.append(settings.s3_secret_access_key.get_secret_value())
@@ -28,7 +28,7 @@ def secrets_of(settings: Settings, *more: str) -> list[str]:
 
 
 def leaks_in_text(text: str, secrets: Iterable[str]) -> list[str]:
-    """What of them a text shows, cut so that the report does not show it as well."""
+    """The secrets in a text, cut so that the report does not show them too."""
     found = [f"{secret[:6]}…" for secret in secrets if secret in text]
     return found + [f"{match[:24]}…" for match in SIGNATURE.findall(text)]
 
@@ -42,7 +42,7 @@ def leaks_in_logs(logs: Iterable[Path], secrets: Sequence[str]) -> list[str]:
 
 
 def leaks_in_rows(conn: Connection, secrets: Sequence[str]) -> list[str]:
-    """Every column of every table, read as text; a signed URL may stand only where a live job needs it."""
+    """Search every column of every table as text. Only a live job may keep a signed URL."""
     columns = conn.execute(
         """SELECT table_name, column_name FROM information_schema.columns
            WHERE table_schema = 'public' ORDER BY table_name, ordinal_position"""

@@ -1,7 +1,7 @@
-"""Two hosts on one machine: a network namespace for the workers, and a cable that can be pulled.
+"""Two hosts on one machine: a network namespace for the workers, and a link that can be cut.
 
-The second host has two cables. By one it reaches database, broker and object store, by the other the gateways: with the
-first one pulled, a worker goes on paying for generations that it cannot write down.
+The second host has two links: one to the database, broker and object store, the other to the gateways. While the first
+one is cut, a worker can still pay for generations that it cannot record.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ LIMIT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """The other host. `here` and `gateways` are this host's addresses at the two cables."""
+    """The other host. `here` and `gateways` are this host's addresses on the two links."""
 
     namespace: str
-    cables: tuple[str, str]
+    links: tuple[str, str]
     here: str
     gateways: str
 
     @property
     def command(self) -> tuple[str, ...]:
-        """What goes before a command to run it there."""
+        """The prefix of a command that runs it there."""
         return (shutil.which("ip") or "ip", "netns", "exec", self.namespace)
 
     def cut(self) -> None:
-        """Pull the first cable: packets vanish, nobody is told."""
-        _ip("link", "set", self.cables[0], "down")
+        """Cut the first link: packets are dropped without an error."""
+        _ip("link", "set", self.links[0], "down")
 
     def heal(self) -> None:
-        _ip("link", "set", self.cables[0], "up")
+        _ip("link", "set", self.links[0], "up")
 
 
 def _ip(*arguments: str) -> None:
@@ -50,10 +50,10 @@ def _ip(*arguments: str) -> None:
 
 @contextmanager
 def two_hosts() -> Iterator[Partition]:
-    """Make the second host, and remove it at the end.
+    """Create the second host, and remove it at the end.
 
     Raises:
-        OSError: it cannot be made here; the text says why.
+        OSError: it cannot be created here; the text says why.
     """
     with _own_number() as number:
         yield from _hosts(number)
@@ -61,7 +61,7 @@ def two_hosts() -> Iterator[Partition]:
 
 @contextmanager
 def _own_number() -> Iterator[int]:
-    """A number that no other run on this host's network has; the kernel takes it back when this process ends."""
+    """A number that no other run on this host has; the kernel frees it when this process ends."""
     with socket.socket(socket.AF_UNIX) as holder:
         for number in range(20, 220):
             try:
@@ -75,20 +75,20 @@ def _own_number() -> Iterator[int]:
 
 def _hosts(number: int) -> Iterator[Partition]:
     namespace = f"reelq-chaos-{number}"
-    cables = (f"rqa{number}", f"rqb{number}")
+    links = (f"rqa{number}", f"rqb{number}")
     addresses = (f"10.231.{number}", f"10.232.{number}")
     with suppress(OSError):
         _ip("netns", "del", namespace)  # left by a run that was killed
     _ip("netns", "add", namespace)
     try:
         _ip("-n", namespace, "link", "set", "lo", "up")
-        for cable, net in zip(cables, addresses, strict=True):
-            _ip("link", "add", cable, "type", "veth", "peer", "name", f"{cable}p", "netns", namespace)
-            _ip("addr", "add", f"{net}.1/24", "dev", cable)
-            _ip("link", "set", cable, "up")
-            _ip("-n", namespace, "addr", "add", f"{net}.2/24", "dev", f"{cable}p")
-            _ip("-n", namespace, "link", "set", f"{cable}p", "up")
-        yield Partition(namespace, cables, f"{addresses[0]}.1", f"{addresses[1]}.1")
+        for link, net in zip(links, addresses, strict=True):
+            _ip("link", "add", link, "type", "veth", "peer", "name", f"{link}p", "netns", namespace)
+            _ip("addr", "add", f"{net}.1/24", "dev", link)
+            _ip("link", "set", link, "up")
+            _ip("-n", namespace, "addr", "add", f"{net}.2/24", "dev", f"{link}p")
+            _ip("-n", namespace, "link", "set", f"{link}p", "up")
+        yield Partition(namespace, links, f"{addresses[0]}.1", f"{addresses[1]}.1")
     finally:
-        # The cables go with the namespace that has their other ends.
+        # The links are removed with the namespace that has their other ends.
         subprocess.run([shutil.which("ip") or "ip", "netns", "del", namespace], timeout=LIMIT_S, check=False)

@@ -1,4 +1,4 @@
-"""Scheduler, workers and simulators as processes of a test, which kills them one by one and starts them again."""
+"""Run scheduler, workers and simulators as processes that a test can kill and start again."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ COMMANDS = {
 LEASE_S = 3.0
 RESTART_S = 0.5
 LARGE_BYTES = 9 * 2**20
-"""More than one part of an upload."""
+"""Large enough for an upload in several parts."""
 
 
 @dataclass
 class Parts:
-    """What runs. `wait_for` starts what has died again, as a supervisor would, unless it was laid off."""
+    """The running processes. `wait_for` restarts those that died, as a supervisor does, unless they were shut down."""
 
     directory: Path
     settings: Settings
@@ -61,21 +61,21 @@ class Parts:
     """URL by account."""
     deaths: Counter[str] = field(default_factory=Counter)
     host_b: Sequence[str] = ()
-    """What goes before the commands of processes on another host."""
+    """The prefix of commands that run on another host."""
     _specs: dict[str, ChildSpec] = field(default_factory=dict)
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _down: set[str] = field(default_factory=set)
     _started_at: dict[str, float] = field(default_factory=dict)
 
     @property
-    def turns(self) -> Path:
-        """A file for every fail point that has had its turn; see `worker.failpoints`."""
-        return self.directory / "turns"
+    def fired(self) -> Path:
+        """Holds a file for each fail point that has fired; see `worker.failpoints`."""
+        return self.directory / "fired"
 
     def start(self, name: str, kind: str | None = None, *, points: str = "") -> None:
-        """Start a process of a kind (its name, where none is given), with these fail points armed."""
+        """Start a process of this kind (None: the kind of its name), with these fail points armed."""
         arguments = tuple(part.replace("@%h", f"-{name}@%h") for part in COMMANDS[kind or name][1:])
-        armed = {failpoints.ARM: points, failpoints.ALLOW: failpoints.ALLOWED, failpoints.ONCE: str(self.turns)}
+        armed = {failpoints.ARM: points, failpoints.ALLOW: failpoints.ALLOWED, failpoints.ONCE: str(self.fired)}
         run = self.directory / "run"
         run.mkdir(exist_ok=True)
         self.run(
@@ -90,7 +90,7 @@ class Parts:
         )
 
     def run(self, spec: ChildSpec) -> None:
-        """Start any process, and start it again whenever it dies."""
+        """Start any process, and restart it when it dies."""
         self._specs[spec.name] = spec
         self._spawn(spec)
 
@@ -99,15 +99,15 @@ class Parts:
         self._running[spec.name] = spawn(spec)
 
     def crash(self, *names: str, down: bool = False) -> None:
-        """Kill processes; `down`: they are not started again before `bring_back`."""
+        """Kill processes; `down`: they are not restarted before `bring_back`."""
         self._down |= set(names) if down else set()
         for name in names:
             self._running[name].kill()
 
     def bring_back(self) -> None:
-        """Start what is down, and continue what was stopped."""
+        """Start what is down, and continue what is stopped."""
         self._down.clear()
-        self.tend()
+        self.restart_dead()
         for process in self._running.values():
             process.send_signal(signal.SIGCONT)
 
@@ -127,8 +127,8 @@ class Parts:
     def pid(self, name: str) -> int:
         return self._running[name].pid
 
-    def lay_off(self, *names: str) -> None:
-        """Stop processes for good; all where none is named."""
+    def shut_down(self, *names: str) -> None:
+        """Stop processes for good; without names, all of them."""
         for name in names or tuple(reversed(self._running)):
             process = self._running.pop(name)
             process.send_signal(signal.SIGCONT)
@@ -140,27 +140,27 @@ class Parts:
         return fields[0] == "T"
 
     def kill(self, *names: str) -> None:
-        """End processes for good, without giving them the time to finish anything; all where none is named."""
+        """Kill processes for good; without names, all of them."""
         for name in names or tuple(self._running):
             process = self._running.pop(name)
             process.kill()
             process.wait(PATIENCE_S)
 
-    def tend(self) -> None:
-        """Start again what has died."""
+    def restart_dead(self) -> None:
+        """Restart what has died."""
         for name, process in list(self._running.items()):
             if name in self._down or process.poll() is None:
                 continue
-            # A server may need a moment before what it held is free again.
+            # A server may need a moment until its port and files are free again.
             if time.monotonic() - self._started_at[name] > RESTART_S:
                 self.deaths[name] += 1
                 self._spawn(self._specs[name])
 
     def wait_for(self, what: str, condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
-        """Come back as soon as the condition holds; fail, naming it, when it does not in time."""
+        """Wait until the condition holds; fail with `what` after `timeout_s`."""
 
         def holds() -> bool:
-            self.tend()
+            self.restart_dead()
             return _holds(condition)
 
         wait_for(what, holds, timeout_s)
@@ -173,23 +173,23 @@ class Parts:
                 beats = {row[0] for row in conn.execute("SELECT DISTINCT component FROM heartbeats")}
             return {"scheduler", "submit", "poll", "transfer", "notify"} <= beats
 
-        self.wait_for("all parts have started", served)
+        self.wait_for("every queue is served", served)
 
     def arm(self, point: str) -> None:
-        (self.turns / point).unlink(missing_ok=True)
+        (self.fired / point).unlink(missing_ok=True)
 
     def has_fired(self, point: str) -> bool:
-        return (self.turns / point).exists()
+        return (self.fired / point).exists()
 
     def pass_time(self, seconds: float) -> None:
-        """Let that much time go by, starting again what dies."""
+        """Let time pass, and restart what dies."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            self.tend()
+            self.restart_dead()
             time.sleep(0.05)
 
     def enqueue(self, count: int, prompt: str, **fields: Any) -> list[UUID]:
-        """Store jobs with a prompt of their own each."""
+        """Store jobs, each with its own prompt."""
         rows = [{"prompt": f"{prompt} {i}", "duration": 4, "resolution": "480p", **fields} for i in range(count)]
         with Producer(self.settings) as producer:
             return [job.id for job in producer.enqueue_many(rows)]
@@ -203,17 +203,17 @@ class Parts:
         return Counter(job.state for job in self.jobs(ids))
 
     def wait_final(self, ids: Sequence[UUID], timeout_s: float = PATIENCE_S) -> Counter[JobState]:
-        """Wait until all of these have ended or are held for a person."""
+        """Wait until each of these jobs has ended or is held for a person."""
         done = TERMINAL | {JobState.UNCONFIRMED}
         self.wait_for("every job ended or held", lambda: set(self.states(ids)) <= done, timeout_s)
         return self.states(ids)
 
     def ledger(self, account: str = "small") -> dict[str, Any]:
-        """What the gateway did."""
+        """What the gateway has done."""
         return dict(httpx.get(f"{self.simulators[account]}/_sim/ledger", timeout=PATIENCE_S).json())
 
     def tasks(self) -> list[dict[str, Any]]:
-        """What all gateways made."""
+        """The tasks of all gateways."""
         return [task for account in self.simulators for task in self.ledger(account)["tasks"]]
 
     def add_faults(self, *rules: Mapping[str, Any], account: str = "small") -> None:
@@ -226,8 +226,8 @@ class Parts:
 
     def judge(self, ids: Sequence[UUID]) -> Verdict:
         tasks = self.tasks()
-        unseen = {task["id"] for task in tasks if task["sha256"] is None}
-        jobs = [job for job in self.jobs(ids) if job.state is JobState.SUCCEEDED and job.gateway_task_id in unseen]
+        unserved = {task["id"] for task in tasks if task["sha256"] is None}
+        jobs = [job for job in self.jobs(ids) if job.state is JobState.SUCCEEDED and job.gateway_task_id in unserved]
         if jobs:
             asyncio.run(self._fetch_again(jobs))
             tasks = self.tasks()
@@ -235,7 +235,7 @@ class Parts:
             return judge(conn, Objects(self.settings), ids, tasks)
 
     def left_behind(self) -> list[str]:
-        """Sweep the store as if enough time had passed, and see which uploads in parts are still there."""
+        """Sweep the store as if enough time had passed, and report the multipart uploads that are left."""
         objects = Objects(self.settings)
         database = Database(self.settings.require_database_url(), name="test", size=1)
         try:
@@ -245,7 +245,7 @@ class Parts:
         return [f"an upload is left: {key}" for key, _, _ in objects.open_parts()]
 
     async def _fetch_again(self, jobs: Sequence[JobView]) -> None:
-        """A gateway that was killed forgot what it had served: it counts a video's bytes only when it serves them."""
+        """Download again: a gateway hashes a video when it serves it, and a killed one has lost the hash."""
         async with httpx.AsyncClient(timeout=60) as files:
             for account in self.settings.accounts:
                 own = [job for job in jobs if job.account == account.name]
@@ -261,7 +261,7 @@ class Parts:
 def _holds(condition: Callable[[], bool]) -> bool:
     try:
         return condition()
-    except DatabaseUnavailable:  # it may be the one that was killed
+    except DatabaseUnavailable:  # the test may have killed the database
         return False
 
 
@@ -305,8 +305,8 @@ def account_at(name: str, url: str, **fields: Any) -> dict[str, Any]:
 
 @contextmanager
 def running_parts(servers: TestServers, directory: Path, **changes: Any) -> Iterator[Parts]:
-    """Two simulated gateways, and nothing else yet. The accounts `small` and `large` are named after the size of their
-    videos; `listed` is at the first gateway as well, and speaks a dialect that lists tasks."""
+    """Run two simulated gateways and no other process yet. The accounts `small` and `large` are named after the size of
+    their videos; `listed` is at the first gateway too, with a dialect that lists tasks."""
     sizes = {"small": 70_000, "large": LARGE_BYTES}
     with servers.database() as database_url, servers.bucket() as bucket:
         started: list[tuple[ChildSpec, subprocess.Popen[bytes]]] = []
@@ -335,11 +335,11 @@ def running_parts(servers: TestServers, directory: Path, **changes: Any) -> Iter
             given = {name: getattr(settings, name) for name in settings.model_fields_set}
             settings = Settings.model_validate(given | times | {"accounts": accounts} | changes)
             parts = Parts(directory, settings, urls)
-            parts.turns.mkdir()
+            parts.fired.mkdir()
             try:
                 yield parts
             finally:
-                parts.lay_off()
+                parts.shut_down()
         finally:
             for spec, process in reversed(started):
                 stop(spec, process)

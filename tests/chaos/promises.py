@@ -1,4 +1,4 @@
-"""The three promises, judged from outside: our rows against the gateway's ledger and the bucket's bytes."""
+"""Judge the three promises from outside: our rows against the gateway's ledger and the bytes in the bucket."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from storage.jobs.records import JobView
 from storage.jobs.states import TERMINAL, JobState
 from storage.tenants.tenants import DEFAULT_TENANT
 
-# What a gateway does not charge for.
+# Task states that a gateway does not charge for.
 _FREE = frozenset({"failed", "expired", "cancelled"})
 
 
 @dataclass
 class Verdict:
-    """What became of some jobs. `broken` names every promise that does not hold, empty when all do."""
+    """The outcome of some jobs. `broken` names every promise that does not hold; empty when all hold."""
 
     jobs: int = 0
     succeeded: int = 0
@@ -38,9 +38,9 @@ class Verdict:
 
 
 def judge(conn: Connection, objects: Objects, ids: Sequence[UUID], tasks: Sequence[Mapping[str, Any]]) -> Verdict:
-    """Judge jobs that have come to rest. Every job must have a prompt of its own: the ledger is compared by it.
+    """Judge jobs that have ended or are held. Each job needs its own prompt, which finds its tasks in the ledger.
 
-    `tasks` is what the gateways made, from their own ledgers.
+    `tasks`: the tasks in the gateways' own ledgers.
     """
     verdict = Verdict(jobs=len(ids))
     found = get_jobs(conn, DEFAULT_TENANT, ids)
@@ -53,12 +53,12 @@ def judge(conn: Connection, objects: Objects, ids: Sequence[UUID], tasks: Sequen
             verdict.lost += 1
             verdict.broken.append(f"{job_id}: has no row")
             continue
-        made = by_prompt.get(str(job.request.get("prompt")), [])
+        own_tasks = by_prompt.get(str(job.request.get("prompt")), [])
         _count(verdict, job)
-        verdict.broken += _payment(verdict, job, made)
+        verdict.broken += _payment(verdict, job, own_tasks)
         verdict.broken += _timeline(conn, job)
         if job.state is JobState.SUCCEEDED:
-            verdict.broken += _video(objects, job, made)
+            verdict.broken += _video(objects, job, own_tasks)
     return verdict
 
 
@@ -76,33 +76,33 @@ def _count(verdict: Verdict, job: JobView) -> None:
         verdict.broken.append(f"{job.id}: is {job.state} ({job.reason}), neither ended nor held")
 
 
-def _payment(verdict: Verdict, job: JobView, made: Sequence[Mapping[str, Any]]) -> list[str]:
-    paid = [task for task in made if task["status"] not in _FREE]
+def _payment(verdict: Verdict, job: JobView, own_tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    paid = [task for task in own_tasks if task["status"] not in _FREE]
     if len(paid) > 1:
         verdict.paid_twice += 1
         return [f"{job.id}: paid {len(paid)} times: {[task['id'] for task in paid]}"]
-    if paid and job.state is JobState.FAILED and (job.error or {}).get("code") not in _WATCHED_AND_LOST:
+    if paid and job.state is JobState.FAILED and (job.error or {}).get("code") not in _LOST_AT_GATEWAY:
         verdict.lost += 1
         return [f"{job.id}: generated as {paid[0]['id']} ({paid[0]['status']}), but failed: {job.error}"]
     if paid and job.state is not JobState.UNCONFIRMED and job.gateway_task_id != paid[0]["id"]:
-        return [f"{job.id}: has task {job.gateway_task_id}, the gateway made {paid[0]['id']}"]
+        return [f"{job.id}: has task {job.gateway_task_id}, the gateway has {paid[0]['id']}"]
     return []
 
 
-# Failures after which the gateway may have made, and charged for, a video that it then did not give us.
-_WATCHED_AND_LOST = frozenset(
+# Failures where the gateway may have generated and charged a video that it did not give us.
+_LOST_AT_GATEWAY = frozenset(
     {"gateway_lost", "task_lost", "result_missing", "generation_timeout", "deadline_exceeded", "expired_upstream"}
 )
 
 
 def _timeline(conn: Connection, job: JobView) -> list[str]:
-    """The events are a walk from the first state to the present one, with one end at most, one attempt per submit."""
+    """Check that the events lead from the first state to the present one: at most one end, one attempt per submit."""
     events = events_of(conn, job.id)
     problems = []
     state = None
     for event in events:
         if event["source"] != state:
-            problems.append(f"{job.id}: moved from {event['source']} when it was {state}")
+            problems.append(f"{job.id}: moved from {event['source']} while it was {state}")
         state = event["target"]
     if state != job.state:
         problems.append(f"{job.id}: the last event says {state}, the row {job.state}")
@@ -116,10 +116,10 @@ def _timeline(conn: Connection, job: JobView) -> list[str]:
     return problems
 
 
-def _video(objects: Objects, job: JobView, made: Sequence[Mapping[str, Any]]) -> list[str]:
-    task = next((task for task in made if task["id"] == job.gateway_task_id), None)
+def _video(objects: Objects, job: JobView, own_tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    task = next((task for task in own_tasks if task["id"] == job.gateway_task_id), None)
     if task is None:
-        return [f"{job.id}: succeeded with task {job.gateway_task_id}, which the gateway never made"]
+        return [f"{job.id}: succeeded with task {job.gateway_task_id}, which the gateway does not have"]
     digest = hashlib.sha256()
     try:
         for chunk in objects.chunks(job.object_key or ""):

@@ -1,10 +1,10 @@
-"""A TCP proxy that misbehaves as a file tells it; for an HTTP server behind it, or for anything while it behaves.
+"""A TCP proxy with faults that a file describes. Faults need an HTTP server behind it; without, any server will do.
 
     python -m tests.chaos.proxy LISTEN_HOST:PORT TO_HOST:PORT MODE_FILE
 
-The file holds `{"kind": KIND, "share": 0.3, "seconds": 2, "seed": 1}` and is read for every connection; without it all
-bytes pass. Kinds: `error` answers a share of the requests with 500, `slow` holds a share up, `cut` closes a share of
-the connections in the middle, `silent` never answers a share. While there is a kind, a connection carries one request.
+The file contains `{"kind": KIND, "share": 0.3, "seconds": 2, "seed": 1}` and is read for every connection; without the
+file all bytes pass. The fault hits a share of the requests: `error` answers 500, `slow` delays, `cut` closes the
+connection half way, `silent` never answers. While there is a fault, a connection carries one request.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Proxy:
         self._open: set[asyncio.StreamWriter] = set()
 
     async def watch(self) -> None:
-        """Close what is open when the mode changes, so that everybody meets the new one."""
+        """Close open connections when the mode changes, so that every client meets the new one."""
         before = self._read_mode()
         while True:
             await asyncio.sleep(0.1)
@@ -63,10 +63,10 @@ class Proxy:
                 await self._forward(reader, writer, b"", None)
                 return
             head = await reader.readuntil(b"\r\n\r\n")
-            # The server closes after its answer, so that the next request meets a fault of its own.
+            # The server closes after its answer, so that each request draws its own fault.
             head = head[:-2] + b"Connection: close\r\n\r\n"
-            struck = self._random.random() < float(mode.get("share", 1.0))
-            kind = str(mode["kind"]) if struck else ""
+            hit = self._random.random() < float(mode.get("share", 1.0))
+            kind = str(mode["kind"]) if hit else ""
             await self._misbehave(kind, float(mode.get("seconds", 2)), head, reader, writer)
         except (OSError, EOFError, asyncio.LimitOverrunError):
             pass
@@ -80,7 +80,7 @@ class Proxy:
         if kind == "error":
             writer.write(_ERROR + b"Content-Length: %d\r\n\r\n" % len(_BODY) + _BODY)
             await writer.drain()
-            await asyncio.sleep(0.05)  # for the answer to be read before the connection is reset
+            await asyncio.sleep(0.05)  # time to read the answer before the connection is reset
             return
         if kind in ("slow", "silent"):
             await asyncio.sleep(seconds)

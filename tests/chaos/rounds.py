@@ -1,4 +1,4 @@
-"""The faults, a round each: what is broken while a campaign runs, and for how long."""
+"""The faults, one round each: what is broken while jobs run, and for how long."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ Fault = Callable[[System, Sequence[UUID]], None]
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One fault: its name in the table, how many jobs run meanwhile, what happens to them."""
+    """One fault: its name in the table, how many jobs run during it, and how it is injected."""
 
     fault: str
     jobs: int
-    strike: Fault
+    inject: Fault
 
 
 SLOW_POSTS = {"kind": "slow", "where": "create", "seconds": 1.0}
-"""So that what is struck often has a POST under way."""
+"""Makes it likely that a POST is under way when the fault is injected."""
 
 
-def _slow_posts(strike: Fault) -> Fault:
-    def slowly(system: System, ids: Sequence[UUID]) -> None:
+def _slow_posts(inject: Fault) -> Fault:
+    def inject_slowly(system: System, ids: Sequence[UUID]) -> None:
         for account in system.parts.simulators:
             system.parts.add_faults(SLOW_POSTS, account=account)
-        strike(system, ids)
+        inject(system, ids)
 
-    return slowly
+    return inject_slowly
 
 
 def _again_and_again(what: Callable[[System], None], times: int, every_s: float) -> Fault:
-    def strike(system: System, ids: Sequence[UUID]) -> None:
+    def inject(system: System, ids: Sequence[UUID]) -> None:
         for _ in range(max(1, round(times * system.scale))):
             what(system)
             system.parts.pass_time(every_s)
 
-    return strike
+    return inject
 
 
 def _workers(system: System) -> None:
@@ -55,7 +55,7 @@ def _schedulers(system: System) -> None:
 
 
 def _paused(system: System, ids: Sequence[UUID]) -> None:
-    """Stop workers for longer than their leases, then let them go on."""
+    """Stop workers for longer than their leases."""
     for name in (name for name in system.parts.names if name in WORKERS):
         system.pause(name)
         system.parts.pass_time(1.0)
@@ -68,20 +68,20 @@ def _store_is_down(system: System, ids: Sequence[UUID]) -> None:
 
 
 def _store_breaks(kind: str, share: float, seconds: float = 1.0, for_s: float = 12.0) -> Fault:
-    def strike(system: System, ids: Sequence[UUID]) -> None:
+    def inject(system: System, ids: Sequence[UUID]) -> None:
         system.break_store(kind, share, seconds)
         system.parts.pass_time(system.seconds(for_s))
 
-    return strike
+    return inject
 
 
 def _gateway_breaks(*rules: Mapping[str, Any], for_s: float = 15.0) -> Fault:
-    def strike(system: System, ids: Sequence[UUID]) -> None:
+    def inject(system: System, ids: Sequence[UUID]) -> None:
         for account in system.parts.simulators:
             system.parts.add_faults(*rules, account=account)
         system.parts.pass_time(system.seconds(for_s))
 
-    return strike
+    return inject
 
 
 def _partitioned(system: System, ids: Sequence[UUID]) -> None:
@@ -129,22 +129,22 @@ def _random_event(system: System) -> None:
         lambda: system.pause(rng.choice(workers)),
         lambda: system.break_store(rng.choice(["error", "slow", "cut", "silent"]), rng.uniform(0.1, 0.6), 2.0),
         lambda: system.proxy_mode.unlink(missing_ok=True),
-        lambda: system.quietly(lambda: parts.add_faults(*rng.sample(MIXED, 4))),
-        lambda: system.quietly(parts.clear_faults),
+        lambda: system.reached(lambda: parts.add_faults(*rng.sample(MIXED, 4))),
+        lambda: system.reached(parts.clear_faults),
         lambda: parts.bring_back(),
     )
     rng.choice(events)()
 
 
 def _everything(system: System, ids: Sequence[UUID]) -> None:
-    """Anything, every second or two, for as long as jobs are under way, and not for ever."""
+    """Inject a random fault every second or two while jobs are under way, for a bounded time."""
     until = time.monotonic() + system.seconds(120)
-    rest = TERMINAL | {JobState.UNCONFIRMED}
+    final = TERMINAL | {JobState.UNCONFIRMED}
     while time.monotonic() < until:
         _random_event(system)
         system.parts.pass_time(system.rng.uniform(0.5, 2.5))
         try:
-            if set(system.parts.states(ids)) <= rest:
+            if set(system.parts.states(ids)) <= final:
                 return
         except DatabaseUnavailable:
             continue

@@ -1,8 +1,8 @@
-"""`make chaos`: break everything, for at most a quarter of an hour, and see whether a promise breaks.
+"""`make chaos`: inject every fault, for at most a quarter of an hour, and check the promises.
 
     python -m tests.chaos.run [--seed N] [--only TEXT] [--seconds N] [--dir DIR]
 
-Exit code 0: every promise held; 1: one did not; 2: it could not be run.
+Exit code 0: every promise held; 1: a promise was broken; 2: the run could not start.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.chaos.system import running_system
 
 LIMIT_S = 15 * 60.0
 RESERVE_S = 150.0
-"""What the last rounds take; earlier ones are left out when less time than this is left."""
+"""Time kept for the last rounds; earlier rounds are skipped when less is left."""
 
 
 def say(text: str = "") -> None:
@@ -54,13 +54,13 @@ def report(row: Row) -> None:
 
 
 @contextmanager
-def place(given: Path | None) -> Iterator[Path]:
+def working_directory(given: Path | None) -> Iterator[Path]:
     if given is not None:
         given.mkdir(parents=True, exist_ok=True)
         yield given
         return
-    with tempfile.TemporaryDirectory(prefix="reelq-chaos-") as made:
-        yield Path(made)
+    with tempfile.TemporaryDirectory(prefix="reelq-chaos-") as temporary:
+        yield Path(temporary)
 
 
 def run(seed: int, only: str, limit_s: float, directory: Path) -> int:
@@ -70,8 +70,8 @@ def run(seed: int, only: str, limit_s: float, directory: Path) -> int:
     def wanted(fault: str) -> bool:
         return only in fault
 
-    say(f"chaos with seed {seed}; the same again: make chaos SEED={seed}")
-    with running_system(_below(directory, "system"), seed, trouble=tuple(KINDS)) as system:
+    say(f"chaos with seed {seed}; to repeat: make chaos SEED={seed}")
+    with running_system(_below(directory, "system"), seed, fault_kinds=tuple(KINDS)) as system:
         for item in ROUNDS:
             if wanted(item.fault) and until - time.monotonic() > RESERVE_S * 2:
                 rows.append(play(system, item))
@@ -116,16 +116,16 @@ def _below(directory: Path, name: str) -> Path:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="make chaos", description="Break everything and judge the promises.")
-    parser.add_argument("--seed", type=int, help="repeat the dice of an earlier run")
+    parser = argparse.ArgumentParser(prog="make chaos", description="Inject every fault and check the promises.")
+    parser.add_argument("--seed", type=int, help="repeat an earlier run with its seed")
     parser.add_argument("--only", default="", help="only the rounds whose name contains this")
-    parser.add_argument("--seconds", type=float, default=LIMIT_S, help="leave rounds out after so long")
-    parser.add_argument("--dir", type=Path, help="where to work; kept, unlike the temporary directory used otherwise")
+    parser.add_argument("--seconds", type=float, default=LIMIT_S, help="skip the remaining rounds after this time")
+    parser.add_argument("--dir", type=Path, help="directory for data and logs; kept (default: a temporary one)")
     given = parser.parse_args(arguments)
-    logging.disable(logging.WARNING)  # what our own checks log is not part of the report
+    logging.disable(logging.WARNING)  # logs of the checks are not part of the report
     seed = given.seed if given.seed is not None else random.SystemRandom().randrange(10**6)
     try:
-        with place(given.dir) as directory:
+        with working_directory(given.dir) as directory:
             return run(seed, given.only, given.seconds, directory.absolute())
     except StackError as exc:
         sys.stderr.write(f"{exc}\n")

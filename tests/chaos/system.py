@@ -1,4 +1,4 @@
-"""A whole system to break: real servers, two simulated gateways, schedulers and workers, all killable."""
+"""A whole system to break: real servers, two simulated gateways, schedulers and workers."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ SIZES = {"small": 70_000, "large": LARGE_BYTES}
 WORKERS = (f"{SUBMIT_POLL}-1", f"{SUBMIT_POLL}-2", f"{TRANSFER}-1", f"{TRANSFER}-2")
 SCHEDULERS = (f"{SCHEDULER}-1", f"{SCHEDULER}-2")
 LARGE_SHARE = 8
-"""Every so many jobs, one whose video goes up in parts."""
+"""One job in this many has a large video, which is uploaded in parts."""
 AT_ONCE = 8
-"""Generations at once per account: enough jobs wait, so that a fault meets every state."""
+"""Generations at once per account: so few that a fault finds jobs in every state."""
 
 TIMES = {
     "lease_seconds": 8.0,
@@ -42,14 +42,14 @@ TIMES = {
     "query_timeout_seconds": 4.0,
     "poll_min_seconds": 0.3,
     "poll_max_seconds": 2.0,
-    # For so long a held job keeps its slot; many rounds hold some.
+    # How long a held job keeps its slot; many rounds hold some jobs.
     "unconfirmed_grace_seconds": 20.0,
 }
 
 
 @dataclass
 class System:
-    """What is broken, and the dice. `scale` shortens the faults: 1 for `make chaos`, less for the tests."""
+    """The system under test and its random numbers. `scale` shortens faults: 1 in `make chaos`, less in tests."""
 
     parts: Parts
     servers: Servers
@@ -57,20 +57,20 @@ class System:
     rng: random.Random
     scale: float = 1.0
     partition: Partition | None = None
-    trouble: dict[str, str] = field(default_factory=dict)
-    """Accounts for one kind of gateway fault each: the key by the name."""
+    fault_keys: dict[str, str] = field(default_factory=dict)
+    """The keys of the accounts that each have one kind of gateway fault, by kind."""
 
     def seconds(self, whole: float) -> float:
         return whole * self.scale
 
     def enqueue(self, count: int, name: str, **fields: Any) -> list[UUID]:
-        """Jobs of a round, some of them with large videos, pinned by turns so that every account is used."""
+        """Enqueue the jobs of a round; some have large videos and are pinned to the account for those."""
         large = count // LARGE_SHARE
         ids = self.parts.enqueue(count - large, name, account="small", **fields)
         return ids + (self.parts.enqueue(large, f"{name} large", account="large", **fields) if large else [])
 
     def under_way(self, ids: Sequence[UUID]) -> None:
-        """Wait until some jobs have gone some way."""
+        """Wait until at least one job was accepted by its gateway."""
         early = {JobState.QUEUED, JobState.SUBMITTING}
         self.parts.wait_for("jobs under way", lambda: len(self.parts.states(ids).keys() - early) >= 1)
 
@@ -79,10 +79,10 @@ class System:
             with redis.Redis.from_url(self.parts.settings.require_broker_url(), socket_timeout=5) as client:
                 client.flushall()
         except redis.RedisError:
-            return  # it is down: emptier it cannot get
+            return  # the broker is down
 
     def break_store(self, kind: str, share: float, seconds: float = 1.0) -> None:
-        """Let the proxy before the object store misbehave; see `tests.chaos.proxy`."""
+        """Inject a fault into the proxy of the object store; see `tests.chaos.proxy`."""
         mode = {"kind": kind, "share": share, "seconds": seconds, "seed": self.rng.randrange(2**31)}
         partial = self.proxy_mode.with_suffix(".new")
         partial.write_text(json.dumps(mode))
@@ -92,10 +92,10 @@ class System:
         for name in names:
             self.parts.signal(name, signal.SIGSTOP)
 
-    def quietly(self, tell: Callable[[], object]) -> bool:
-        """Tell a gateway something, unless it does not answer just now."""
+    def reached(self, request: Callable[[], object]) -> bool:
+        """Send a request to a gateway; False when the gateway does not answer."""
         try:
-            tell()
+            request()
         except httpx.HTTPError:
             return False
         return True
@@ -106,23 +106,23 @@ class System:
             self.partition.heal()
         self.proxy_mode.unlink(missing_ok=True)
         self.parts.bring_back()
-        self.parts.wait_for("the gateways answer", lambda: self.quietly(self.parts.clear_faults))
+        self.parts.wait_for("the gateways answer", lambda: self.reached(self.parts.clear_faults))
 
     def judge(self, ids: Sequence[UUID]) -> Verdict:
-        """The promises, and that nothing was left behind or shown."""
+        """Judge the promises, and that no upload is left and no secret is shown."""
         verdict = self.parts.judge(ids)
         verdict.broken += self.parts.left_behind() + self.leaks()
         return verdict
 
     def leaks(self) -> list[str]:
-        secrets = secrets_of(self.parts.settings, *self.trouble.values())
+        secrets = secrets_of(self.parts.settings, *self.fault_keys.values())
         logs = [path for path in self.parts.directory.glob("**/*.log") if not path.name.startswith("simulator")]
         with connect(self.parts.settings.require_database_url()) as conn:
             rows = leaks_in_rows(conn, secrets)
         return [f"a secret is shown: {leak}" for leak in [*leaks_in_logs(logs, secrets), *rows]]
 
 
-def _trouble_accounts(kinds: Sequence[str], url: str) -> list[dict[str, Any]]:
+def _fault_accounts(kinds: Sequence[str], url: str) -> list[dict[str, Any]]:
     return [account_at(kind, url, max_in_flight=AT_ONCE) for kind in kinds]
 
 
@@ -132,13 +132,13 @@ def running_system(
     seed: int,
     *,
     scale: float = 1.0,
-    trouble: Sequence[str] = (),
+    fault_kinds: Sequence[str] = (),
     partition: Partition | None = None,
     pairs: int = 2,
     times: Mapping[str, float] = TIMES,
     median_s: float = 1.5,
 ) -> Iterator[System]:
-    """Start everything and wait until jobs can run. With a `partition`, the workers stand on its other host."""
+    """Start everything and wait until jobs can run. With a `partition`, the workers run on its other host."""
     servers = local_servers(directory, load_state(directory), durable=False)
     assert servers.postgres is not None
     assert servers.valkey is not None
@@ -151,7 +151,7 @@ def running_system(
     gateways = partition.gateways if partition is not None else HOST
     urls = {name: f"http://{gateways}:{port}" for name, port in ports.items()}
     accounts = [account_at(name, url, max_in_flight=AT_ONCE) for name, url in urls.items()]
-    accounts += _trouble_accounts(trouble, urls["small"])
+    accounts += _fault_accounts(fault_kinds, urls["small"])
     given = {
         "database_url": servers.postgres.url,
         "broker_url": servers.valkey.url,
@@ -162,8 +162,8 @@ def running_system(
     }
     settings = Settings.model_validate({**given, **times, "accounts": accounts, "allow_private_networks": True})
     parts = Parts(directory, settings, urls)
-    parts.turns.mkdir(exist_ok=True)
-    keys = {name: account.key() for account in settings.accounts if (name := account.name) in trouble}
+    parts.fired.mkdir(exist_ok=True)
+    keys = {name: account.key() for account in settings.accounts if (name := account.name) in fault_kinds}
     system = System(parts, servers, mode, random.Random(seed), scale, partition, keys)
     try:
         for spec in servers.specs():
@@ -175,7 +175,7 @@ def running_system(
         _wait_ready(parts, [*servers.specs()])
         upgrade(servers.postgres.url)
         if partition is not None:
-            parts.settings = _seen_from_there(system, here)
+            parts.settings = _settings_of_other_host(system, here)
             parts.host_b = partition.command
         for number in range(1, pairs + 1):
             parts.start(f"{SUBMIT_POLL}-{number}", SUBMIT_POLL)
@@ -187,7 +187,7 @@ def running_system(
         yield system
     finally:
         parts.bring_back()
-        parts.lay_off()
+        parts.shut_down()
 
 
 def _wait_ready(parts: Parts, specs: Sequence[ChildSpec]) -> None:
@@ -205,8 +205,8 @@ def proxy_spec(directory: Path, name: str, listen: str, to: str, mode: Path) -> 
     return ChildSpec(name, command, cwd=Path(root), log=directory / f"{name}.log")
 
 
-def _seen_from_there(system: System, here: str) -> Settings:
-    """The settings of the other host: the same servers, each behind a forwarder at an address it can reach."""
+def _settings_of_other_host(system: System, here: str) -> Settings:
+    """Settings for the other host: the same servers, each behind a forwarder at an address that it can reach."""
     parts, changes = system.parts, {}
     for field_name in ("database_url", "broker_url", "s3_endpoint_url"):
         url = str(getattr(parts.settings, field_name))

@@ -1,4 +1,4 @@
-"""A process that kills itself at any step between two commits or side effects loses no job and pays for none twice."""
+"""A process killed at any step between two commits or side effects loses no job and pays for none twice."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from worker import failpoints
 pytestmark = pytest.mark.slow
 
 JOBS = 3
-# A POST may have been made before the process died: whether it was, only the gateway knows.
+# The process may have sent a POST before it died: only the gateway knows.
 HOLDS = {"submit.after_begin", "submit.before_post", "submit.after_post"}
 # Outcomes of one batch may be written in two statements; the process dies after the first.
 MAY_HOLD = HOLDS | {"submit.after_outcome"}
@@ -42,17 +42,17 @@ def process_of(point: str) -> str:
 
 def account_for(point: str) -> str:
     if point.startswith("reconcile.") or point == "poll.after_query":
-        return "listed"  # its gateway can say which tasks it has, and is asked about several at once
+        return "listed"  # its gateway lists tasks, and answers queries of several at once
     return "large" if point in LARGE else "small"
 
 
 @pytest.fixture(scope="module")
 def parts(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     armed = " ".join(f"{point}=kill" for point in failpoints.POINTS)
-    # So short a grace, that a lost task is looked for at once.
+    # A short grace period, so that a lost task is looked up at once.
     with running_parts(servers, tmp_path_factory.mktemp("parts"), unconfirmed_grace_seconds=2.0) as running:
         for point in failpoints.POINTS:
-            (running.turns / point).touch()
+            (running.fired / point).touch()
         for name in (SCHEDULER, SUBMIT_POLL, TRANSFER):
             running.start(name, points=armed)
         running.ready()
@@ -60,7 +60,7 @@ def parts(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.mark.parametrize("point", [point for point in failpoints.POINTS if not point.startswith("notify.")])
-def test_killed_there_every_job_ends_once_and_is_paid_for_once(parts: Parts, point: str) -> None:
+def test_a_process_killed_at_a_fail_point_loses_and_repeats_no_job(parts: Parts, point: str) -> None:
     name = process_of(point)
     deaths = parts.deaths[name]
     parts.arm(point)
@@ -86,7 +86,7 @@ def test_killed_there_every_job_ends_once_and_is_paid_for_once(parts: Parts, poi
 
 
 @pytest.mark.parametrize("point", ["notify.before_post", "notify.after_post"])
-def test_killed_while_it_tells_somebody_it_tells_it_again_under_the_same_id(parts: Parts, point: str) -> None:
+def test_a_worker_killed_during_a_webhook_sends_it_again_under_the_same_id(parts: Parts, point: str) -> None:
     deaths = parts.deaths[SUBMIT_POLL]
     with receiving() as receiver:
         parts.arm(point)
@@ -94,10 +94,10 @@ def test_killed_while_it_tells_somebody_it_tells_it_again_under_the_same_id(part
             ids = enqueue(conn, JOBS, webhook_url=receiver.url)
             cancel(conn, ids)
         parts.wait_for("the worker dies", lambda: parts.has_fired(point) and parts.deaths[SUBMIT_POLL] > deaths)
-        parts.wait_for("everybody was told", lambda: _undelivered(parts, ids) == 0)
+        parts.wait_for("every message was delivered", lambda: _undelivered(parts, ids) == 0)
         [secret] = parts.settings.webhook_secrets("default")
-        told = {(item.id, item.verified(secret)["data"]["id"]) for item in receiver.deliveries}
-    assert sorted(job_id for _, job_id in told) == sorted(map(str, ids)), "each job under one id"
+        delivered = {(item.id, item.verified(secret)["data"]["id"]) for item in receiver.deliveries}
+    assert sorted(job_id for _, job_id in delivered) == sorted(map(str, ids)), "each job under one id"
     assert len(receiver.deliveries) > JOBS if point == "notify.after_post" else len(receiver.deliveries) >= JOBS
 
 
@@ -109,13 +109,13 @@ def _undelivered(parts: Parts, ids: list[UUID]) -> int:
     return 0 if found is None else int(found[0])
 
 
-def test_every_place_is_passed_somewhere_and_none_is_unknown() -> None:
+def test_every_fail_point_is_in_the_code_and_in_the_list() -> None:
     sources = Path(worker.__file__).parent.rglob("*.py")
     called = [name for path in sources for name in re.findall(r'failpoint\("([a-z_.]+)"\)', path.read_text())]
     assert sorted(set(called)) == sorted(failpoints.POINTS)
 
 
-def test_an_armed_place_needs_a_second_variable() -> None:
+def test_arming_a_fail_point_needs_a_second_variable() -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
     environ[failpoints.ARM] = "submit.after_begin=kill"
     done = subprocess.run([sys.executable, "-c", UNARMED], env=environ, capture_output=True, text=True, check=False)
@@ -126,11 +126,11 @@ def test_an_armed_place_needs_a_second_variable() -> None:
     assert done.returncode == -signal.SIGKILL
 
 
-def test_an_unknown_place_is_refused() -> None:
+def test_an_unknown_fail_point_is_refused() -> None:
     with pytest.raises(ValueError, match="nowhere"):
         failpoints.read_points({failpoints.ARM: "nowhere=kill", failpoints.ALLOW: failpoints.ALLOWED})
 
 
-def test_an_unarmed_place_costs_next_to_nothing() -> None:
+def test_an_unarmed_fail_point_costs_next_to_nothing() -> None:
     seconds = min(timeit.repeat(lambda: failpoints.failpoint("submit.after_begin"), number=10_000, repeat=5))
     assert seconds / 10_000 < 2e-6

@@ -1,4 +1,4 @@
-"""The judge of the chaos rounds sees what it is there to see."""
+"""The judge of the chaos rounds detects every broken promise."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def verdict_of(settings: Settings, job_id: UUID, *tasks: dict[str, Any]) -> Verd
         return judge(conn, Objects(settings), [job_id], tasks)
 
 
-def test_what_is_well_is_well(settings: Settings, job_id: UUID, tmp_path: Path) -> None:
+def test_a_good_job_breaks_no_promise(settings: Settings, job_id: UUID, tmp_path: Path) -> None:
     succeed(settings, job_id, tmp_path)
     verdict = verdict_of(settings, job_id, a_task(), a_task("task-0", "failed"))
     verdict.check()
@@ -94,7 +94,7 @@ def test_two_generations_of_one_job_are_paid_twice(settings: Settings, job_id: U
 
 
 @pytest.mark.parametrize("damage", ["other bytes", "no object", "another task"])
-def test_a_video_that_is_not_the_generated_one_is_seen(
+def test_a_video_that_is_not_the_generated_one_is_detected(
     settings: Settings, job_id: UUID, tmp_path: Path, damage: str
 ) -> None:
     succeed(settings, job_id, tmp_path)
@@ -108,7 +108,7 @@ def test_a_video_that_is_not_the_generated_one_is_seen(
     assert verdict_of(settings, job_id, task).broken
 
 
-def test_an_event_that_is_missing_is_seen(settings: Settings, job_id: UUID, tmp_path: Path) -> None:
+def test_a_missing_event_is_detected(settings: Settings, job_id: UUID, tmp_path: Path) -> None:
     succeed(settings, job_id, tmp_path)
     with connect(settings.require_database_url()) as conn:
         conn.execute("DELETE FROM job_events WHERE target = 'transferring'")

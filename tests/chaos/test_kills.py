@@ -1,4 +1,4 @@
-"""`reelq up` brings back whatever is killed, every job ends once and is paid for once."""
+"""`reelq up` restarts every killed process; each job ends once and is paid for once."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def start(stack: Stack, campaign: str) -> None:
 def finish(stack: Stack, campaign: str) -> Counter[str]:
     wait_for("every job ended or held", lambda: set(stack.states(campaign)) <= FINAL, END_S)
     found = stack.states(campaign)
-    # A POST may have been on its way: such a job is held, not sent again.
+    # A POST may have been under way: such a job is held, not sent again.
     assert found["succeeded"] + found["unconfirmed"] == JOBS, found
     stack.assert_promises(stack.jobs())
     return found
 
 
-def test_workers_then_broker_scheduler_database_and_store_are_killed(stack: Stack) -> None:
+def test_kills_of_workers_broker_scheduler_database_and_store_lose_no_job(stack: Stack) -> None:
     start(stack, "killed")
     stack.kill(*WORKERS)
     time.sleep(3)

@@ -1,4 +1,4 @@
-"""Whoever works on a job holds a lease: late, paused, doubled and stale ones submit nothing twice, nor overwrite it."""
+"""A worker needs a lease: late, paused, doubled and stale workers submit nothing twice and overwrite nothing."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def system(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def parts(system: Parts, broker_url: str) -> Iterator[Parts]:
-    """The gateways and servers, an empty broker, and no process of ours."""
-    for turn in system.turns.iterdir():
-        turn.unlink()
+    """The gateways and servers, an empty broker, no scheduler and no worker."""
+    for point in system.fired.iterdir():
+        point.unlink()
     yield system
     system.kill()
 
@@ -47,7 +47,7 @@ def all_in(parts: Parts, ids: list[UUID], state: JobState) -> None:
     parts.wait_for(f"all are {state}", lambda: parts.states(ids) == {state: len(ids)})
 
 
-def test_two_schedulers_and_four_workers_do_everything_once(parts: Parts) -> None:
+def test_two_schedulers_and_four_workers_run_each_job_once(parts: Parts) -> None:
     for number in (1, 2):
         for kind in (SCHEDULER, SUBMIT_POLL, TRANSFER):
             parts.start(f"{kind}-{number}", kind)
@@ -57,12 +57,12 @@ def test_two_schedulers_and_four_workers_do_everything_once(parts: Parts) -> Non
     parts.judge(ids).check()
 
 
-def test_paused_before_its_post_past_its_lease_it_does_not_post(parts: Parts) -> None:
+def test_a_worker_paused_past_its_lease_before_the_post_does_not_post(parts: Parts) -> None:
     parts.start(SCHEDULER)
     parts.start(SUBMIT_POLL, points="submit.after_begin=stop")
     parts.start(TRANSFER)
     ids = parts.enqueue(2, "paused before", account="small")
-    parts.wait_for("it has stopped itself", lambda: parts.is_stopped(SUBMIT_POLL))
+    parts.wait_for("the process has stopped itself", lambda: parts.is_stopped(SUBMIT_POLL))
     all_in(parts, ids, JobState.UNCONFIRMED)
     parts.signal(SUBMIT_POLL, signal.SIGCONT)
     all_in(parts, ids, JobState.SUCCEEDED)
@@ -71,12 +71,12 @@ def test_paused_before_its_post_past_its_lease_it_does_not_post(parts: Parts) ->
 
 
 @pytest.mark.parametrize("point", ["submit.before_post", "submit.after_post"])
-def test_paused_around_its_post_its_late_word_is_taken(parts: Parts, point: str) -> None:
+def test_the_late_answer_of_a_worker_paused_around_its_post_is_adopted(parts: Parts, point: str) -> None:
     parts.start(SCHEDULER)
     parts.start(SUBMIT_POLL, points=f"{point}=stop")
     parts.start(TRANSFER)
     ids = parts.enqueue(1, point, account="small")
-    parts.wait_for("it has stopped itself", lambda: parts.is_stopped(SUBMIT_POLL))
+    parts.wait_for("the process has stopped itself", lambda: parts.is_stopped(SUBMIT_POLL))
     all_in(parts, ids, JobState.UNCONFIRMED)
     parts.signal(SUBMIT_POLL, signal.SIGCONT)
     all_in(parts, ids, JobState.SUCCEEDED)
@@ -94,24 +94,24 @@ def test_a_late_finisher_overwrites_nothing(parts: Parts, point: str, kind: str)
     parts.start(other)
     parts.start("slow", kind, points=f"{point}=stop")
     ids = parts.enqueue(2, f"late {point}", account="small")
-    parts.wait_for("it has stopped itself", lambda: parts.is_stopped("slow"))
+    parts.wait_for("the process has stopped itself", lambda: parts.is_stopped("slow"))
     parts.start("quick", kind)
     all_in(parts, ids, JobState.SUCCEEDED)
     before = parts.jobs(ids)
     parts.signal("slow", signal.SIGCONT)
     more = parts.enqueue(2, f"after {point}", account="small")
     all_in(parts, more, JobState.SUCCEEDED)
-    parts.lay_off("slow")  # it finishes what it has in hand
+    parts.shut_down("slow")  # it finishes its tasks first
     assert parts.jobs(ids) == before
     parts.judge([*ids, *more]).check()
 
 
-def test_a_scheduler_paused_with_its_claims_sends_stale_messages_that_do_nothing(parts: Parts) -> None:
+def test_stale_messages_of_a_paused_scheduler_do_nothing(parts: Parts) -> None:
     parts.start("slow", SCHEDULER, points="scheduler.after_claim=stop")
     parts.start(SUBMIT_POLL)
     parts.start(TRANSFER)
     ids = parts.enqueue(3, "stale", account="small")
-    parts.wait_for("it has stopped itself", lambda: parts.is_stopped("slow"))
+    parts.wait_for("the process has stopped itself", lambda: parts.is_stopped("slow"))
     parts.start("quick", SCHEDULER)
     all_in(parts, ids, JobState.SUCCEEDED)
     before = parts.jobs(ids)
@@ -122,7 +122,7 @@ def test_a_scheduler_paused_with_its_claims_sends_stale_messages_that_do_nothing
     assert all(outcomes(parts, job_id) == ["accepted"] for job_id in [*ids, *more])
 
 
-def test_messages_whose_leases_are_over_are_left_in_the_broker_and_do_nothing(parts: Parts) -> None:
+def test_messages_whose_leases_have_ended_do_nothing(parts: Parts) -> None:
     parts.start(SCHEDULER)
     ids = parts.enqueue(3, "expired", account="small")
     with broker(parts) as connection:
@@ -134,12 +134,12 @@ def test_messages_whose_leases_are_over_are_left_in_the_broker_and_do_nothing(pa
     parts.judge(ids).check()
 
 
-def test_a_message_that_is_delivered_three_times_submits_once(parts: Parts) -> None:
+def test_a_message_delivered_three_times_submits_once(parts: Parts) -> None:
     parts.start(SCHEDULER)
     ids = parts.enqueue(3, "thrice", account="small")
     with broker(parts) as connection:
         parts.wait_for("the message is there", lambda: connection.llen("submit") >= 1)
-        parts.lay_off(SCHEDULER)
+        parts.shut_down(SCHEDULER)
         [message] = connection.lrange("submit", 0, 0)
         connection.lpush("submit", message, message)
     parts.start(SUBMIT_POLL)
@@ -150,7 +150,7 @@ def test_a_message_that_is_delivered_three_times_submits_once(parts: Parts) -> N
     parts.judge(ids).check()
 
 
-def test_a_message_carries_no_time_so_that_a_wrong_clock_cannot_discard_it(parts: Parts) -> None:
+def test_a_message_carries_no_expiry_that_a_wrong_clock_could_apply(parts: Parts) -> None:
     parts.start(SCHEDULER)
     ids = parts.enqueue(1, "timeless", account="small")
     with broker(parts) as connection:

@@ -1,4 +1,4 @@
-"""A rolling restart under load loses nothing, repeats nothing, and delays no job by a lease."""
+"""A rolling restart under load loses no job, repeats none, and makes none wait for a lease."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JOBS = 60
 LEASE_S = 400
 
 
-def test_every_part_is_told_to_stop_while_jobs_run(tmp_path: Path) -> None:
+def test_a_rolling_restart_loses_repeats_and_delays_no_job(tmp_path: Path) -> None:
     settings = {"REELQ_LEASE_SECONDS": str(LEASE_S), "REELQ_SUBMIT_TIMEOUT_SECONDS": "20"}
     with running_stack(tmp_path, settings) as stack:
         stack.add_faults(
@@ -32,7 +32,7 @@ def test_every_part_is_told_to_stop_while_jobs_run(tmp_path: Path) -> None:
                 stack.kill(name, how=signal.SIGTERM)
                 wait_for(f"{name} is back ({round_})", lambda n=name, b=before: _restarted(stack.info(), n, b))  # type: ignore[misc] # mypy cannot type the defaults
         wait_for("every job succeeded", lambda: stack.states() == {"succeeded": JOBS}, END_S)
-        assert time.monotonic() - began < LEASE_S * 0.9, "somebody waited for a lease to end"
+        assert time.monotonic() - began < LEASE_S * 0.9, "a job waited for a lease to end"
         stack.assert_promises(stack.jobs())
         assert stack.ledger()["totals"]["tasks"] == JOBS
 

@@ -155,7 +155,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"prompt": " "}, "prompt", "blank"),
     ({"extra_body": {"images": ["https://a.example/b.png"]}}, "images", "reference_images"),
     ({"extra_body": {"audio": "perhaps"}}, "audio", "true or false"),
-    ({"extra_body": {"prompt": ["a", "b"]}}, "prompt", "more than once"),
+    ({"extra_body": {"prompt": ["a", "b"]}}, "prompt", "is repeated"),
     ({"extra_body": {"metadata[": "a"}}, "metadata[", "not a name"),
     ({"extra_body": {"first_frame": "/etc/passwd.png"}}, "first_frame", "not taken here"),
     ({"extra_body": {"input_reference": "/etc/passwd.png"}}, "input_reference", "not taken here"),

@@ -136,7 +136,7 @@ def _typed(name: str, value: Any) -> Any:
         return {key: _option(key, item) for key, item in value.items()}
     known = name in JOB_FIELDS or name in OPENAI_FIELDS
     if known and isinstance(value, list) and name not in OBJECTS:
-        raise ValueError("is repeated; send it once")
+        raise ValueError("is repeated; send it only once")
     return value_of(name, value) if isinstance(value, str) and name in JOB_FIELDS else value
 
 

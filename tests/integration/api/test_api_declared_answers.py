@@ -14,7 +14,6 @@ import pytest
 
 from producer.api.app import create_app
 from producer.client import Producer
-from producer.local.ports import free_port
 from storage.admission import accounts, model_limits
 from storage.admission.circuit_breaker import Cause
 from storage.admission.slot_limits import SlotLimit
@@ -29,6 +28,7 @@ from tests.integration.api.test_api_callbacks import an_unconfirmed_job
 from tests.integration.api.test_openai_videos import complete
 from tests.integration.webhooks.test_delivery import deliver
 from tests.media_files import clip
+from tests.waiting import PATIENCE_S
 from tests.webhook_receiver import receiving
 from worker.runtime import Runtime
 
@@ -82,7 +82,18 @@ def test_every_declared_answer_is_given_as_it_is_declared(
         _callbacks(api, configured)
     missing = {key for key in answers.declared if key[2] < 400} - answers.seen
     assert not missing
-    _without_a_database(configured)
+
+
+def test_answers_without_a_database_are_as_they_are_declared(
+    configured: Settings, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.client._CONNECT_WAIT_S", 0.5)
+    monkeypatch.setattr("producer.api.app.DATABASE_WAIT_S", 0.5)
+    down = configured.model_copy(update={"database_url": f"postgresql://reelq@127.0.0.1:{closed_port}/reelq"})
+    with serving_declared(down) as (api, answers):
+        assert api.post("/callbacks/ark/other", json={}).status_code == 503
+        assert api.get("/v1/jobs").status_code == 503
+    assert {key[2] for key in answers.seen} == {503}
 
 
 def _health(api: httpx.Client, configured: Settings) -> None:
@@ -191,7 +202,8 @@ def _webhooks(api: httpx.Client, configured: Settings, monkeypatch: pytest.Monke
     assert api.patch(path, json={"disabled": True}).json()["disabled_at"]
     assert api.get(f"{root}/endpoints").json()["data"]
     assert api.delete(path).status_code == 204
-    with receiving() as receiver, _delivering(configured):
+    with receiving() as receiver, _delivering(configured), monkeypatch.context() as patch:
+        patch.setattr("producer.api.webhooks.TEST_S", PATIENCE_S)
         sent = api.post(f"{root}/test", json={"url": receiver.url})
     assert (sent.status_code, sent.json()["state"]) == (200, "delivered")
 
@@ -212,7 +224,7 @@ def _delivering(configured: Settings) -> Iterator[None]:
         yield
     finally:
         over.set()
-        thread.join(30)
+        thread.join(PATIENCE_S)
         runtime.close()
 
 
@@ -221,11 +233,3 @@ def _callbacks(api: httpx.Client, configured: Settings) -> None:
     an_unconfirmed_job(configured.require_database_url(), token)
     assert api.post(f"/callbacks/ark/{token}", json={"id": "task-1"}).status_code == 200
     assert api.post("/callbacks/ark/other", json={"id": "task-1"}).status_code == 404
-
-
-def _without_a_database(configured: Settings) -> None:
-    down = configured.model_copy(update={"database_url": f"postgresql://reelq@127.0.0.1:{free_port()}/reelq"})
-    with serving_declared(down) as (api, answers):
-        assert api.post("/callbacks/ark/other", json={}).status_code == 503
-        assert api.get("/v1/jobs").status_code == 503
-    assert {key[2] for key in answers.seen} == {503}

@@ -43,7 +43,7 @@ def test_every_transaction_has_our_limits_whatever_the_servers_are(postgres_url:
     name = urlsplit(postgres_url).path.lstrip("/")
     with psycopg.connect(postgres_url, autocommit=True) as conn:
         for setting in ("lock_timeout = 0", "statement_timeout = '20 ms'", "timezone = 'Asia/Shanghai'"):
-            conn.execute(sql.SQL("ALTER DATABASE {} SET " + setting).format(sql.Identifier(name)))  # type: ignore[arg-type]
+            conn.execute(sql.SQL("ALTER DATABASE {} SET " + setting).format(sql.Identifier(name)))
     with connect(postgres_url) as conn:
         assert settings_in(conn) == OURS
     database = Database(postgres_url, name="test", size=1)

@@ -178,7 +178,7 @@ _CAMPAIGN = {
     "weight": {"type": "integer", "description": "Jobs it gets in its turn."},
     "budget": {
         "type": ["object", "null"],
-        "description": "`amount`, `spent` and `reserved` in `currency`; `held`: the next job does not fit.",
+        "description": "`amount`, `spent` and `reserved` in `currency`; `held`: some jobs do not fit into the rest.",
     },
     "links": {"type": "object", "additionalProperties": {"type": "string"}},
 }

@@ -134,7 +134,8 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
             return f"its campaign is paused (`reelq campaign resume {job.campaign}`)"
         case "over_budget":
             left = amount(max(found["left"], 0), found["currency"])
-            return f"{_whose(found)} is used up: {left} is left, and the next job may cost more; {_raise(found)}"
+            price = amount(found["price"], found["currency"])
+            return f"{_whose(found)} has {left} left, and this job may cost {price}; {_raise(found)}"
         case "no_price":
             known = f"{_whose(found)} counts {found['currency']}, and no price in that is known for the job"
             return f"{known}; give the account `rates` and enqueue it again, or {_raise(found, 'none')}"

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from seedance.lanes import lane_of
 from storage import heartbeats
 from storage.admission import budgets, grants, poll_limits
-from storage.admission.budgets import Budget
+from storage.admission.budgets import Shortage
 from storage.admission.grants import Hold
 from storage.campaigns import controls
 from storage.database import Connection
@@ -58,7 +58,7 @@ class WaitReason:
     model_closed, probing: `account`, `until`, `since`, `error`, and `model` where it is one model. slots_taken:
     `account`, `used`, `most`, and `model` as before. requests_per_minute and polls_per_minute: `account`, `most`.
     parts_silent: `parts`. over_budget and no_price: `campaign` (None: the tenant's own budget), `amount`, `left`,
-    `currency`. The others have none.
+    `currency`; over_budget also `price`, the most that the job may cost where it is cheapest. The others have none.
     """
 
     code: Code
@@ -84,7 +84,7 @@ def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wai
             holds=holds,
             silent=silent,
             paused=controls.is_paused(conn, job.id),
-            spent=budgets.over_budget(conn, job.id),
+            shortages=budgets.shortages(conn, job.id),
         )
     )
 
@@ -106,23 +106,27 @@ def reasons(
     holds: Sequence[tuple[str, Hold | None]] = (),
     silent: Sequence[str] = (),
     paused: bool = False,
-    spent: Sequence[Budget] = (),
+    shortages: Sequence[Shortage] = (),
     slow_polls: tuple[str, int] | None = None,
 ) -> Iterator[WaitReason]:
     """The same from what is known. `holds`: of each account that can serve the job, why it is not given to it now, None
     where it may be; `silent`: parts of the system that were not seen lately; `paused`: whether its campaign is;
-    `spent`: the budgets that hold it back; `slow_polls`: the account and its limit of queries a minute, if that is what
-    a poll waits for."""
+    `shortages`: the budgets that hold it back; `slow_polls`: the account and its limit of queries a minute, if that is
+    what a poll waits for."""
     due_s = (job.due_at - datetime.now(UTC)).total_seconds() if job.due_at else 0.0
     until = {"seconds": max(due_s, 0.0), "reason": job.reason}
     match job.state:
         case JobState.QUEUED:
             if paused:
                 yield WaitReason("paused")
-            code: Code = "no_price" if job.reason == Reason.NO_PRICE else "over_budget"
-            for budget in spent:
+            for shortage in shortages:
+                budget = shortage.budget
                 shown = {"campaign": budget.campaign, "amount": budget.amount, "left": budget.left}
-                yield WaitReason(code, shown | {"currency": budget.currency})
+                shown |= {"currency": budget.currency}
+                if shortage.price is None:
+                    yield WaitReason("no_price", shown)
+                else:
+                    yield WaitReason("over_budget", shown | {"price": shortage.price})
             if due_s > 0 and job.account is None:
                 yield WaitReason("tried_again", until)
             if not holds:

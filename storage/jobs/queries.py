@@ -24,7 +24,8 @@ SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priori
        j.cancel_request, j.deleted_at,
        -- A budget holds back very many jobs at once: it says so itself, not each of their rows.
        CASE WHEN j.state = 'queued' AND j.account IS NULL AND EXISTS (
-           SELECT FROM budgets b WHERE b.tenant = j.tenant AND b.held_until IS NOT NULL
+           SELECT FROM budgets b WHERE b.tenant = j.tenant AND b.currency = j.price_currency
+             AND j.least_price > b.amount - b.spent - b.reserved
              AND b.campaign_id IN ('00000000-0000-0000-0000-000000000000'::uuid, j.campaign_id))
        THEN 'over_budget' ELSE j.reason END AS reason
 FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id

@@ -20,6 +20,7 @@ import pytest
 from producer.operator_actions import job_actions as people
 from simulator.main import SimulatorOptions, running
 from storage.admission import budgets
+from storage.admission.settling import settle
 from storage.database import connect
 from storage.jobs.states import JobState
 from storage.settings import Settings
@@ -245,6 +246,6 @@ def test_a_cancelled_job_gives_back_what_it_reserved(world: World) -> None:
         assert budgets.budgets_of(conn, DEFAULT_TENANT)[0].reserved > 0
     cancel(world, ids)
     with connect(world.url) as conn:
-        budgets.settle(conn)
+        settle(conn)
         [found] = budgets.budgets_of(conn, DEFAULT_TENANT)
     assert not found.reserved and not found.spent

@@ -107,11 +107,13 @@ def status(
 ) -> None:
     """How far a campaign is, and what failed last."""
     from producer.cli.money import budget_line, sum_line
-    from producer.cli.output import counts_line, error_line, print_json
+    from producer.cli.output import counts_line, error_line, plural, print_json
+    from producer.operator_actions.waiting import waiting_for
     from seedance.problems import InvalidInput, Problem
     from storage.admission import budgets
     from storage.database import connect
     from storage.jobs import queries
+    from storage.jobs.reasons import OBSTACLES, Reason
     from storage.reporting import costs
 
     settings = settings_of(ctx, data_dir)
@@ -121,6 +123,7 @@ def status(
         bad = _unsuccessful(conn, tenant, name)
         sums = costs.campaign_costs(conn, tenant, name)
         limits = budgets.budgets_of(conn, tenant, [row["id"] for row in found])
+        waits = waiting_for(conn, settings, found[0]["id"]) if found else {}
     if not found:
         raise InvalidInput([Problem("", f"there is no campaign {name!r}")])
     total, paused_at = sum(counts.values()), found[0]["paused_at"]
@@ -128,9 +131,12 @@ def status(
     if as_json:
         limit = None if budget is None else budget.as_dict()
         shown = {"campaign": name, "budget": limit, "paused_at": paused_at, "total": total, "counts": counts}
-        print_json(shown | {"costs": [item.as_dict() for item in sums]})
+        print_json(shown | {"waiting_for": waits, "costs": [item.as_dict() for item in sums]})
         return
     typer.echo(f"{name}: {total} jobs: {counts_line(counts)}{', paused' if paused_at else ''}")
+    for reason in Reason:
+        if reason in OBSTACLES and reason in waits:
+            typer.echo(f"  {plural(waits[reason], 'job')} waiting: {reason.line}")
     if budget is not None:
         typer.echo(f"  budget {budget_line(budget)}")
     for item in sums:

@@ -139,6 +139,8 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
         case "no_price":
             known = f"{_whose(found)} counts {found['currency']}, and no price in that is known for the job"
             return f"{known}; give the account `rates` and enqueue it again, or {_raise(found, 'none')}"
+        case "account_missing":
+            return f"account {found['account']}, to which it is pinned, is not configured; add it, or cancel the job"
         case "no_account":
             return "no configured account can serve it; add one, or cancel the job"
         case "suspended":

@@ -157,7 +157,7 @@ def reasons(
                     yield WaitReason("no_price", shown)
                 else:
                     yield WaitReason("over_budget", shown | {"price": shortage.price})
-            if due_s > 0 and job.account is None:
+            if due_s > 0 and job.account is None and job.reason != Reason.OVER_BUDGET:
                 yield WaitReason("tried_again", until)
             if not holds and missing:
                 yield WaitReason("account_missing", {"account": job.account_pin})

@@ -17,7 +17,7 @@ from psycopg.rows import class_row
 from storage.admission.billing import BILLED, NOT_BILLED, PRICE_THERE
 from storage.database import Connection
 from storage.jobs.claims import wake_queued
-from storage.jobs.prices import bring_back
+from storage.jobs.prices import NO_CAMPAIGN, NOT_SET_ASIDE, bring_back
 from storage.jobs.reasons import Reason
 
 WHOLE_TENANT = UUID(int=0)
@@ -61,14 +61,18 @@ class Shortage:
     price: Decimal | None
 
 
-_DEAR: LiteralString = """state = 'queued' AND account IS NULL AND tenant = b.tenant AND price_currency = b.currency
-    AND least_price > b.amount - b.spent - b.reserved"""
+_DEAR: LiteralString = """price_currency = b.currency AND least_price > b.amount - b.spent - b.reserved
+    AND state = 'queued' AND account IS NULL AND tenant = b.tenant"""
+_IS_DEAR: LiteralString = f"""(
+    EXISTS (SELECT FROM jobs WHERE {_DEAR} AND {NOT_SET_ASIDE} {{of_campaign}})
+    OR EXISTS (SELECT FROM jobs WHERE {_DEAR} AND reason = 'over_budget' {{of_campaign}}))"""  # noqa: S608 - put together from constants
+_OF_CAMPAIGN: LiteralString = f"AND {NO_CAMPAIGN} = b.campaign_id"
 _BUDGETS: LiteralString = f"""
-SELECT c.name AS campaign, b.amount, b.currency, b.spent, b.reserved, CASE WHEN b.campaign_id = %(whole)s
-    THEN EXISTS (SELECT FROM jobs WHERE {_DEAR})
-    ELSE EXISTS (SELECT FROM jobs WHERE {_DEAR} AND campaign_id = b.campaign_id) END AS held
+SELECT c.name AS campaign, b.amount, b.currency, b.spent, b.reserved,
+       CASE WHEN b.campaign_id = %(whole)s THEN {_IS_DEAR.format(of_campaign="")}
+            ELSE {_IS_DEAR.format(of_campaign=_OF_CAMPAIGN)} END AS held
 FROM budgets b LEFT JOIN campaigns c ON c.id = b.campaign_id
-"""  # noqa: S608 - put together from constants
+"""  # noqa: S608 - as above
 _SET: LiteralString = """
 INSERT INTO budgets AS b (tenant, campaign_id, amount, currency)
 VALUES (%(tenant)s, %(campaign)s, %(amount)s, %(currency)s)
@@ -92,7 +96,7 @@ FROM budgets b JOIN jobs j ON j.campaign_id = b.campaign_id CROSS JOIN LATERAL (
     UNION ALL
     SELECT j.attempt + 1, j.account WHERE j.state = 'queued' AND j.account IS NOT NULL AND j.due_at > now()) a
 WHERE b.tenant = %(tenant)s AND b.campaign_id = %(campaign)s AND j.due_at IS NOT NULL AND {PRICE_THERE} IS NOT NULL
-ON CONFLICT (job_id, attempt) DO UPDATE SET currency = excluded.currency, amount = excluded.amount
+ON CONFLICT (job_id, attempt) DO NOTHING
 """  # noqa: S608 - as above
 _RECOUNT: LiteralString = """
 UPDATE budgets b SET reserved = coalesce((

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -20,7 +21,7 @@ from producer.intake.uploads import Progress, store
 from producer.operator_actions import job_actions
 from seedance.problems import InvalidInput, Problem
 from storage.campaigns import controls
-from storage.database import Connection, Database, DatabaseUnavailable, connect, wait_for_locks
+from storage.database import BULK, DEFAULT_LIMITS, Connection, Database, DatabaseUnavailable, LocksHeld, connect, limit
 from storage.jobs import queries
 from storage.jobs.enqueue import enqueue_jobs
 from storage.jobs.records import Enqueued, IdempotencyConflict, JobView, NewJob
@@ -194,12 +195,12 @@ class Producer:
             new[:] = [as_new_job(job, self.tenant, campaign_id) for job in prepared]
             stored = enqueue_jobs(conn, new)
             if campaign_id is not None and terms:  # last, because schedulers wait for it
+                limit(conn, DEFAULT_LIMITS)
                 set_campaign_terms(conn, self.tenant, campaign_id, terms)
             return stored
 
         def work(conn: Connection) -> list[T]:
-            if lock_wait_s is not None:
-                wait_for_locks(conn, lock_wait_s)
+            limit(conn, BULK if lock_wait_s is None else replace(BULK, lock_s=lock_wait_s))
             return show(conn, write(conn))
 
         try:
@@ -326,6 +327,8 @@ class Producer:
             try:
                 with self._database.begin() as conn:
                     return write(conn)
+            except LocksHeld:
+                raise
             except DatabaseUnavailable as exc:
                 if attempt == 1 and isinstance(exc.__cause__, PoolTimeout):
                     raise self._explained(exc) from exc

@@ -5,8 +5,9 @@ from __future__ import annotations
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from urllib.parse import urlsplit
 
 import orjson
@@ -18,6 +19,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 5
 RECONNECT_S = 3.0
+KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 15, 5, 3
+TCP_USER_TIMEOUT_MS = 30_000
 _MIGRATION_LOCK = 0x7265656C71  # any number, the same in every process
 
 Connection = psycopg.Connection[TupleRow]
@@ -28,13 +31,47 @@ class DatabaseUnavailable(Exception):
     """The database does not answer, or refuses us. The text is one line, without the password."""
 
 
-class LocksHeld(Exception):
-    """Somebody else holds what the statement needs, for longer than `wait_for_locks` allows."""
+class LocksHeld(DatabaseUnavailable):
+    """Another session holds a lock that a statement needs, for longer than it may wait. Nothing was changed; the same
+    transaction may be tried again."""
 
 
-def wait_for_locks(conn: Connection, at_most_s: float) -> None:
-    """For the rest of the transaction, give a statement up with `LocksHeld` when a lock is not free after so long."""
-    conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{max(1, round(at_most_s * 1000))}ms"])
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the server ends by itself, in seconds, so that a session that stands still holds up no other one for longer.
+
+    `lock_s`: a statement that waits for a lock. `idle_s`: a session that says nothing inside a transaction, because its
+    process is stopped or its host is gone. `statement_s`: one statement. 0: no limit.
+    """
+
+    lock_s: float = 5.0
+    idle_s: float = 10.0
+    statement_s: float = 300.0
+
+    @property
+    def statements(self) -> LiteralString:
+        """They hold for the rest of a transaction, not of the session: behind a transaction pooler that belongs to
+        others as well, and some poolers refuse options when a connection is made."""
+        limits = {"lock": self.lock_s, "idle_in_transaction_session": self.idle_s, "statement": self.statement_s}
+        found = [f"SET LOCAL {name}_timeout = {round(seconds * 1000)}" for name, seconds in limits.items()]
+        return "; ".join(["SET LOCAL TIME ZONE 'UTC'", *found])
+
+    @property
+    def begin(self) -> LiteralString:
+        """What begins a transaction: one message, as a BEGIN alone."""
+        return f"BEGIN; {self.statements}"
+
+
+DEFAULT_LIMITS = Limits()
+BULK = Limits(lock_s=60.0, idle_s=60.0)
+"""For those who store many jobs at once: they hold no lock that a scheduler or a worker waits for, and wait for each
+other."""
+_MIGRATION = Limits(lock_s=60.0, idle_s=60.0, statement_s=0.0)
+
+
+def limit(conn: Connection, limits: Limits) -> None:
+    """Put other limits in force for the rest of the transaction."""
+    conn.execute(limits.statements, prepare=False)
 
 
 def _location(url: str) -> str:
@@ -52,13 +89,33 @@ def _options(name: str) -> dict[str, Any]:
     return {
         "connect_timeout": CONNECT_TIMEOUT_S,
         "application_name": name,
-        "options": "-c timezone=UTC",
+        "autocommit": True,  # transactions are begun by `Limits.begin`
         # A peer that vanished without a word must not hold a thread for the kernel's two hours.
-        "keepalives_idle": 15,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 30_000,
+        "keepalives_idle": KEEPALIVE_IDLE_S,
+        "keepalives_interval": KEEPALIVE_INTERVAL_S,
+        "keepalives_count": KEEPALIVE_COUNT,
+        "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
     }
+
+
+_KEEP_ALIVE: LiteralString = f"""
+SET tcp_keepalives_idle = {KEEPALIVE_IDLE_S}; SET tcp_keepalives_interval = {KEEPALIVE_INTERVAL_S};
+SET tcp_keepalives_count = {KEEPALIVE_COUNT}; SET tcp_user_timeout = {TCP_USER_TIMEOUT_MS}
+"""
+
+
+def _watch_us(conn: Connection) -> None:
+    """Let the server find out as soon as we do when the other end of a connection is gone."""
+    conn.execute(_KEEP_ALIVE, prepare=False)
+
+
+# The two time limits are of psycopg's InternalError, though the server means us.
+_UNAVAILABLE = (
+    psycopg.OperationalError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+    PoolTimeout,
+)
 
 
 @contextmanager
@@ -66,8 +123,9 @@ def _translated(url: str) -> Iterator[None]:
     try:
         yield
     except psycopg.errors.LockNotAvailable as exc:
-        raise LocksHeld(str(exc).splitlines()[0]) from exc
-    except (psycopg.OperationalError, PoolTimeout) as exc:
+        message = "another session holds a lock that this needs; nothing was changed, try again"
+        raise LocksHeld(f"database at {_location(url)}: {message}") from exc
+    except _UNAVAILABLE as exc:
         first = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
         raise DatabaseUnavailable(f"database at {_location(url)}: {first}") from exc
     except psycopg.ProgrammingError as exc:
@@ -82,12 +140,15 @@ def _translated(url: str) -> Iterator[None]:
 
 @contextmanager
 def connect(url: str, name: str = "reelq") -> Iterator[Connection]:
-    """One connection for a short use; commits at the end, rolls back on an exception.
+    """One transaction on a connection of its own; commits at the end, rolls back on an exception.
 
     Raises:
+        LocksHeld: another session holds what a statement needs.
         DatabaseUnavailable: it does not answer, or its schema is not up to date.
     """
     with _translated(url), psycopg.connect(_driver_url(url), **_options(name)) as conn:
+        _watch_us(conn)
+        conn.execute(DEFAULT_LIMITS.begin, prepare=False)
         yield conn
 
 
@@ -103,8 +164,11 @@ def _check(conn: Connection) -> None:
 class Database:
     """A pool of connections for a long-lived process; opens them when they are first needed."""
 
-    def __init__(self, url: str, *, name: str, size: int, wait_s: float = 30.0) -> None:
+    def __init__(
+        self, url: str, *, name: str, size: int, wait_s: float = 30.0, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         self.url = url
+        self._begin = limits.begin
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             _driver_url(url),
             kwargs=_options(name),
@@ -115,6 +179,7 @@ class Database:
             # The pool doubles its pauses for as long as it tries; a short try begins anew with a short pause, so that
             # work goes on soon after a long outage.
             reconnect_timeout=RECONNECT_S,
+            configure=_watch_us,
             check=_check,
             open=False,
         )
@@ -124,10 +189,11 @@ class Database:
         """A transaction; commits at the end, rolls back on an exception.
 
         Raises:
-            DatabaseUnavailable: as `connect`.
+            LocksHeld, DatabaseUnavailable: as `connect`.
         """
         self._pool.open()
         with _translated(self.url), self._pool.connection() as conn:
+            conn.execute(self._begin, prepare=False)
             yield conn
 
     def close(self) -> None:
@@ -144,16 +210,27 @@ def upgrade(url: str) -> None:
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, pool
+    from sqlalchemy.exc import DBAPIError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with connect(url) as lock:
-        lock.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
-        driver_url = _driver_url(url).replace("postgres://", "postgresql://", 1)
-        engine = create_engine(driver_url.replace("://", "+psycopg://", 1), poolclass=pool.NullPool)
-        with engine.begin() as conn:
-            config.attributes["connection"] = conn
-            command.upgrade(config, "head")
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(_driver_url(url), **_options("reelq migration") | {"autocommit": False}),
+        poolclass=pool.NullPool,
+    )
+    with _translated(url):
+        try:
+            with engine.begin() as conn:
+                conn.exec_driver_sql(f"{_KEEP_ALIVE}; {_MIGRATION.statements}")
+                # The first one migrates, however long it takes; whoever waits here finds nothing left to do.
+                conn.exec_driver_sql("SET LOCAL lock_timeout = 0")
+                conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+                conn.exec_driver_sql(f"SET LOCAL lock_timeout = '{_MIGRATION.lock_s:g}s'")
+                config.attributes["connection"] = conn
+                command.upgrade(config, "head")
+        except DBAPIError as exc:
+            raise exc.orig or exc from exc
 
 
 def newest_revision() -> str:

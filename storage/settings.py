@@ -7,6 +7,7 @@ Environment variables `REELQ_…` win over `reelq.toml` (or the file `REELQ_CONF
 from __future__ import annotations
 
 import json
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -76,8 +77,9 @@ class Settings(BaseModel):
     poll_min_seconds: Annotated[float, Field(ge=0.05, le=3600)] = 2.0
     poll_max_seconds: Annotated[float, Field(ge=0.05, le=86400)] = 60.0
     query_timeout_seconds: Annotated[float, Field(ge=0.1, le=600)] = 20.0
-    generation_timeout_seconds: Seconds = 172800.0
-    """A task that is not terminal after this long is given up, also without a deadline. Ark's own limit is 48 h."""
+    generation_timeout_seconds: Seconds = 259200.0
+    """A task that is not terminal after this long is given up, also without a deadline, though it may still be billed.
+    Ark ends a task by itself after `execution_expires_after`, at most 72 h."""
     tick_seconds: Annotated[float, Field(ge=0.05, le=10)] = 0.25
 
     keep_jobs_days: Annotated[float, Field(ge=2, le=36500)] | None = None
@@ -100,15 +102,21 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _fit_what_is_not_set(cls, given: Any) -> Any:
-        """Defaults that give way to what is set: a short lease needs shorter time limits, and the two poll bounds go
-        together. What is set stays as it is, and is checked below."""
+        """Defaults that give way to what is set: a short lease or grace needs shorter time limits, and the two poll
+        bounds go together. What is set stays as it is, and is checked below."""
         if not isinstance(given, Mapping):
             return given
         fitted = dict(given)
-        lease_s = _number(given.get("lease_seconds"))
-        for key, share in (("submit_timeout_seconds", 2 / 3), ("query_timeout_seconds", 1 / 2)):
-            if lease_s is not None and key not in given and lease_s * share < cls.model_fields[key].default:
-                fitted[key] = lease_s * share
+        lease_s, grace_s = _number(given.get("lease_seconds")), _number(given.get("unconfirmed_grace_seconds"))
+        timeout_s = _number(given.get("generation_timeout_seconds"))
+        for key, *most in (
+            ("unconfirmed_grace_seconds", timeout_s),
+            ("submit_timeout_seconds", lease_s and lease_s * 2 / 3, grace_s or timeout_s),
+            ("query_timeout_seconds", lease_s and lease_s / 2),
+        ):
+            fitting = min((bound for bound in most if bound is not None), default=math.inf)
+            if key not in given and fitting < cls.model_fields[key].default:
+                fitted[key] = fitting
         low, high = _number(given.get("poll_min_seconds")), _number(given.get("poll_max_seconds"))
         if low is not None and high is None and low > cls.model_fields["poll_max_seconds"].default:
             fitted["poll_max_seconds"] = low
@@ -127,6 +135,24 @@ class Settings(BaseModel):
             raise ValueError(
                 f"lease_seconds ({self.lease_seconds:g}) must exceed query_timeout_seconds "
                 f"({self.query_timeout_seconds:g})"
+            )
+        if self.unconfirmed_grace_seconds < self.submit_timeout_seconds:
+            raise ValueError(
+                f"unconfirmed_grace_seconds ({self.unconfirmed_grace_seconds:g}) must not be below "
+                f"submit_timeout_seconds ({self.submit_timeout_seconds:g}), or a POST whose answer is still awaited "
+                "would count as not accepted, and the job would be paid for twice"
+            )
+        if self.unconfirmed_policy == "resubmit" and self.unconfirmed_grace_seconds < self.lease_seconds:
+            raise ValueError(
+                f"unconfirmed_grace_seconds ({self.unconfirmed_grace_seconds:g}) must not be below lease_seconds "
+                f"({self.lease_seconds:g}) where unconfirmed_policy is resubmit, or a job whose worker died would be "
+                "submitted again before its task is looked for"
+            )
+        if self.generation_timeout_seconds < self.unconfirmed_grace_seconds:
+            raise ValueError(
+                f"generation_timeout_seconds ({self.generation_timeout_seconds:g}) must not be below "
+                f"unconfirmed_grace_seconds ({self.unconfirmed_grace_seconds:g}), or a task that is found late would "
+                "be given up at once"
             )
         if self.poll_max_seconds < self.poll_min_seconds:
             raise ValueError(

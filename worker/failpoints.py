@@ -28,12 +28,14 @@ _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 POINTS = (
     "scheduler.after_maintenance",  # what the database alone decides is committed; nothing is claimed yet
+    "scheduler.before_commit",  # leases are written and locked, not committed
     "scheduler.after_claim",  # leases are committed; no message is sent
     "scheduler.after_publish",  # one message is sent; those after it are not
     "submit.after_load",  # the message was taken from the broker; no attempt is begun
     "submit.after_begin",  # the attempts are committed; nothing is sent
     "submit.before_post",  # the last look at the clock is past
     "submit.after_post",  # the gateway has answered; nothing is written
+    "submit.before_commit",  # the outcome is written and its rows are locked; nothing is committed
     "submit.after_outcome",  # the outcome is committed
     "poll.after_load",
     "poll.after_query",  # the gateway has said what came of the task; nothing is written

@@ -40,6 +40,8 @@ INPUT_NOT_READY = Backoff(1.0, 60.0)
 """A POST refused because the gateway could not fetch or use one of its files yet."""
 REQUEUED = Backoff(1.0, 20.0)
 """A job whose account or model failed: what failed rests, and the job is free for another account."""
+CANCEL = Backoff(0.5, 10.0)
+"""A task that is to be cancelled and still waits: it may begin at any moment."""
 TRANSFER = Backoff(0.5, 60.0)
 TRANSFER_EARLY = Backoff(0.5, 20.0)
 """In the first minutes after the generation: a store or a host that was away for a minute is used again soon."""

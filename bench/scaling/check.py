@@ -15,6 +15,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import httpx
+import psycopg
 
 from bench.scaling.costs import Costs, load_costs
 from bench.scaling.cpu import PaceWatch
@@ -112,8 +113,7 @@ def _enqueue(url: str, account: Mapping[str, object], jobs: int, duration: int) 
 
 def _wait_until_ended(url: str, jobs: int) -> None:
     until = time.monotonic() + _WAIT_S
-    with connect(url) as conn:
-        conn.autocommit = True
+    with psycopg.connect(url, autocommit=True) as conn:
         while True:
             row = conn.execute("SELECT count(*) FROM jobs WHERE state = 'succeeded'").fetchone()
             if row is not None and row[0] == jobs:

@@ -26,6 +26,7 @@ from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
 from producer.operator_actions import job_actions
+from producer.operator_actions.waiting import with_obstacles
 from storage.database import Database
 from storage.jobs import queries
 from storage.jobs.records import JobView
@@ -116,7 +117,11 @@ def _look_routes(router: APIRouter, service: Service) -> None:
             created_before,
         )
         before = cursor_id(cursor)
-        found = await service.read(lambda conn: queries.page_of_jobs(conn, wanted, before=before, limit=limit + 1))
+        found = await service.read(
+            lambda conn: with_obstacles(
+                conn, service.settings, queries.page_of_jobs(conn, wanted, before=before, limit=limit + 1)
+            )
+        )
         page = found[:limit]
         following = page[-1].id.hex if len(found) > limit else None
         links = {}
@@ -225,7 +230,9 @@ def matches(known: str | None, etag: str) -> bool:
 
 
 async def _current(service: Service, tenant: str, job_id: UUID) -> tuple[JobView, str, bytes]:
-    job = await service.read(lambda conn: job_actions.get_job(conn, tenant, job_id))
+    [job] = await service.read(
+        lambda conn: with_obstacles(conn, service.settings, [job_actions.get_job(conn, tenant, job_id)])
+    )
     body = orjson.dumps(as_resource(job))
     return job, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"', body
 

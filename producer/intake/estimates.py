@@ -12,7 +12,7 @@ from seedance.request import GenerationRequest
 
 
 def estimate_of(account: Account, request: GenerationRequest, facts: Mapping[str, MediaFacts]) -> dict[str, Any] | None:
-    """What a request will cost at the account that comes first for it; None when no price is known.
+    """What a request will cost at an account; None when no price is known.
 
     `facts`: what is known of local files, by reference.
     """
@@ -20,6 +20,15 @@ def estimate_of(account: Account, request: GenerationRequest, facts: Mapping[str
     if found is None:
         return None
     return {"account": account.name, "model": account.dialect.model_for(request)} | found.as_dict()
+
+
+def prices_of(estimates: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, float]]:
+    """The most that a request will cost, by account and currency, from the estimate of each; an account without a known
+    price has none."""
+    return {
+        account: {} if found is None else {str(found["currency"]): float(found["high"])}
+        for account, found in estimates.items()
+    }
 
 
 def _input_video_s(request: GenerationRequest, facts: Mapping[str, MediaFacts]) -> float | None:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from producer.errors import InvalidRows
-from producer.intake.estimates import estimate_of
+from producer.intake.estimates import estimate_of, prices_of
 from producer.intake.job_spec import JobSpec, hash_of, parse_job
 from producer.intake.media_check import MediaFacts
 from producer.intake.routing import able, fits, require_accounts
@@ -47,6 +47,8 @@ class Prepared:
     gateways: Sequence[str]
     estimate: Mapping[str, Any] | None
     """What it will cost at the account that comes first for it, None when no price is known."""
+    prices: Mapping[str, Mapping[str, float]]
+    """The most that it will cost at each account that can serve it, by currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,17 @@ def as_prepared(
     accounts = able(fits(spec, settings, spec.account, facts))
     gateways = tuple(dict.fromkeys(account.gateway for account in accounts))
     request = spec.canonical()
-    estimate = estimate_of(accounts[0], spec, facts or {})
-    return Prepared(where, spec, spec.idempotency_key, request, hash_of(request, spec.account), gateways, estimate)
+    estimates = {account.name: estimate_of(account, spec, facts or {}) for account in accounts}
+    return Prepared(
+        where,
+        spec,
+        spec.idempotency_key,
+        request,
+        hash_of(request, spec.account),
+        gateways,
+        estimates[accounts[0].name],
+        prices_of(estimates),
+    )
 
 
 def with_derived_keys(jobs: Iterable[Prepared], campaign: str) -> list[Prepared]:
@@ -141,6 +152,7 @@ def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None) -> NewJob:
         request_hash=job.request_hash,
         gateways=job.gateways,
         estimate=job.estimate,
+        prices=job.prices,
         tenant=tenant,
         campaign_id=campaign_id,
         idempotency_key=job.idempotency_key,

@@ -61,15 +61,15 @@ def read_terms(budget: str | None, weight: int | None = None) -> Terms:
 
 
 def check_priced(jobs: Iterable[Prepared], budget: Money) -> None:
-    """Pass when every job has an estimate in the currency of the budget: any other could never be submitted.
+    """Pass when every job has a price in the budget's currency at some account: any other could never be submitted.
 
     Raises:
         InvalidInput: some have none.
     """
-    without = [job for job in jobs if (job.estimate or {}).get("currency") != budget.currency]
+    without = [job for job in jobs if not any(budget.currency in of for of in job.prices.values())]
     if without:
-        first = without[0].estimate
-        has = "no price is known" if first is None else f"it is priced in {first['currency']}"
+        known = sorted({currency for of in without[0].prices.values() for currency in of})
+        has = f"it is priced in {' and '.join(known)}" if known else "no price is known"
         message = (
             f"{len(without)} rows have no price in {budget.currency}; of the first {has}. Give the account `rates` in "
             f"{budget.currency}, or a budget in another currency"

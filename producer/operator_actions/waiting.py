@@ -5,16 +5,19 @@ What admission decides is asked of `storage.admission.grants`, which decides it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from seedance.lanes import lane_of
 from storage import heartbeats
 from storage.admission import budgets, grants, poll_limits
-from storage.admission.budgets import Budget
+from storage.admission.budgets import Shortage
 from storage.admission.grants import Hold
+from storage.admission.obstacles import Obstacles, able_accounts
 from storage.campaigns import controls
 from storage.database import Connection
 from storage.jobs import queries
@@ -33,6 +36,7 @@ Code = Literal[
     "over_budget",
     "no_price",
     "no_account",
+    "account_missing",
     "suspended",
     "misrouted",
     "outage",
@@ -56,9 +60,10 @@ class WaitReason:
 
     tried_again, polled, copied: `seconds` until then and `reason`. suspended, misrouted, outage, throttled,
     model_closed, probing: `account`, `until`, `since`, `error`, and `model` where it is one model. slots_taken:
-    `account`, `used`, `most`, and `model` as before. requests_per_minute and polls_per_minute: `account`, `most`.
-    parts_silent: `parts`. over_budget and no_price: `campaign` (None: the tenant's own budget), `amount`, `left`,
-    `currency`. The others have none.
+    `account`, `used`, `most`, and `model` as before. account_missing: `account`. requests_per_minute and
+    polls_per_minute: `account`, `most`. parts_silent: `parts`. over_budget and no_price: `campaign` (None: the tenant's
+    own budget), `amount`, `left`, `currency`; over_budget also `price`, the most that the job may cost where it is
+    cheapest. The others have none.
     """
 
     code: Code
@@ -72,21 +77,45 @@ def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wai
     silent = [part for part in PARTS if part not in heartbeats.fresh_components(conn, FRESH_S)]
     if job.state is not JobState.QUEUED:
         return list(reasons(job, silent=silent, slow_polls=_slow_polls(conn, settings, job)))
-    gateways = queries.gateways_of(conn, job.id)
+    lane = lane_of(job.request)
+    able = able_accounts(settings, job.account_pin, queries.gateways_of(conn, [job.id])[job.id], lane)
     holds = [
-        (grant.account.name, grant.hold_of(lane_of(job.request)))
-        for grant in grants.survey(conn, settings)
-        if job.account_pin in (None, grant.account.name) and grant.account.gateway in gateways
+        (grant.account.name, grant.hold_of(lane)) for grant in grants.survey(conn, settings) if grant.account in able
     ]
     return list(
         reasons(
             job,
             holds=holds,
+            missing=job.account_pin is not None and settings.account(job.account_pin) is None,
             silent=silent,
             paused=controls.is_paused(conn, job.id),
-            spent=budgets.over_budget(conn, job.id),
+            shortages=budgets.shortages(conn, job.id),
         )
     )
+
+
+def with_obstacles(conn: Connection, settings: Settings, jobs: Sequence[JobView]) -> list[JobView]:
+    """The same jobs; those in the queue that wait for people, because no account can serve them, have that as their
+    reason."""
+    queued = [job.id for job in jobs if job.state is JobState.QUEUED and job.account is None]
+    if not queued:
+        return list(jobs)
+    obstacles, gateways = Obstacles.read(conn, settings), queries.gateways_of(conn, queued)
+    return [
+        replace(job, reason=obstacle)
+        if job.id in gateways
+        and (obstacle := obstacles.of(job.account_pin, gateways[job.id], lane_of(job.request))) is not None
+        else job
+        for job in jobs
+    ]
+
+
+def waiting_for(conn: Connection, settings: Settings, campaign_id: UUID) -> dict[str, int]:
+    """What the queued jobs of a campaign wait for: how many by reason."""
+    obstacles, found = Obstacles.read(conn, settings), Counter[str]()
+    for pin, gateways, lane, reason, count in queries.waiting_in_campaign(conn, campaign_id):
+        found[obstacles.of(pin, gateways, lane) or reason or Reason.ENQUEUED] += count
+    return {str(reason): count for reason, count in found.most_common()}
 
 
 def _slow_polls(conn: Connection, settings: Settings, job: JobView) -> tuple[str, int] | None:
@@ -104,28 +133,35 @@ def reasons(
     job: JobView,
     *,
     holds: Sequence[tuple[str, Hold | None]] = (),
+    missing: bool = False,
     silent: Sequence[str] = (),
     paused: bool = False,
-    spent: Sequence[Budget] = (),
+    shortages: Sequence[Shortage] = (),
     slow_polls: tuple[str, int] | None = None,
 ) -> Iterator[WaitReason]:
     """The same from what is known. `holds`: of each account that can serve the job, why it is not given to it now, None
-    where it may be; `silent`: parts of the system that were not seen lately; `paused`: whether its campaign is;
-    `spent`: the budgets that hold it back; `slow_polls`: the account and its limit of queries a minute, if that is what
-    a poll waits for."""
+    where it may be; `missing`: whether the account that it is pinned to is not configured; `silent`: parts of the
+    system that were not seen lately; `paused`: whether its campaign is; `shortages`: the budgets that hold it back;
+    `slow_polls`: the account and its limit of queries a minute, if that is what a poll waits for."""
     due_s = (job.due_at - datetime.now(UTC)).total_seconds() if job.due_at else 0.0
     until = {"seconds": max(due_s, 0.0), "reason": job.reason}
     match job.state:
         case JobState.QUEUED:
             if paused:
                 yield WaitReason("paused")
-            code: Code = "no_price" if job.reason == Reason.NO_PRICE else "over_budget"
-            for budget in spent:
+            for shortage in shortages:
+                budget = shortage.budget
                 shown = {"campaign": budget.campaign, "amount": budget.amount, "left": budget.left}
-                yield WaitReason(code, shown | {"currency": budget.currency})
-            if due_s > 0 and job.account is None:
+                shown |= {"currency": budget.currency}
+                if shortage.price is None:
+                    yield WaitReason("no_price", shown)
+                else:
+                    yield WaitReason("over_budget", shown | {"price": shortage.price})
+            if due_s > 0 and job.account is None and job.reason != Reason.OVER_BUDGET:
                 yield WaitReason("tried_again", until)
-            if not holds:
+            if not holds and missing:
+                yield WaitReason("account_missing", {"account": job.account_pin})
+            elif not holds:
                 yield WaitReason("no_account")
             elif all(hold is not None for _, hold in holds):
                 for account, hold in holds:

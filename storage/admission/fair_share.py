@@ -9,6 +9,7 @@ next one.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
@@ -16,10 +17,12 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from seedance.lanes import LANES, model_of
-from storage.admission.budgets import WHOLE_TENANT, Ledger
+from storage.admission.budgets import WHOLE_TENANT
 from storage.admission.grants import Grant
+from storage.admission.ledger import Ledger
 from storage.database import Connection
-from storage.jobs.claims import NO_CAMPAIGN, claim_queued
+from storage.jobs.claims import claim_limited, claim_queued
+from storage.jobs.prices import NO_CAMPAIGN, room_of, something_fits
 from storage.leases import Claimed
 
 _NEXT_PRIORITY: LiteralString = """
@@ -56,10 +59,11 @@ _LEAPS: LiteralString = f"""
         {_SHARE_ORDER}
     ) n
 )
-SELECT w.campaign, w.pin, w.lane, coalesce(c.weight, 1) FROM walk w LEFT JOIN campaigns c ON c.id = w.campaign
-LEFT JOIN budgets b ON b.tenant = %(tenant)s AND b.campaign_id = w.campaign
+SELECT w.campaign, w.pin, w.lane, coalesce(c.weight, 1), r.room IS NOT NULL
+FROM walk w LEFT JOIN campaigns c ON c.id = w.campaign
+CROSS JOIN LATERAL {room_of("%(tenant)s", "w.campaign")} r
 WHERE w.due_at <= now() AND w.pin IN ('', %(account)s) AND w.lane <> ALL(%(closed)s::text[]) AND c.paused_at IS NULL
-  AND coalesce(b.held_until <= now(), true)
+  AND {something_fits("%(tenant)s", "w.campaign")}
 LIMIT %(limit)s
 """  # noqa: S608 - as above
 # The outer LIMIT ends the recursion: the walk leaps no farther than it is read.
@@ -91,7 +95,7 @@ class FairShare:
         self._conn = conn
         self._grant = grant
         self._lease_s = lease_s
-        self._ledger = Ledger(conn)
+        self._ledger = Ledger(conn, grant.account)
         self.most = dict(grant.most)
         """By model, how many more may be leased, where that is limited."""
 
@@ -261,6 +265,8 @@ class _Tenant:
             ]
             ring = [share for index in again if (share := ring[index].without(used_up, self._lanes)).lanes]
         self.used = len(self.claimed) - before
+        if slots and not self.used:
+            self._ledger.hold(self._at["tenant"])
         return self.used == slots
 
     def record(self) -> None:
@@ -290,23 +296,30 @@ class _Tenant:
         limit = parameters["limit"] + _LANES_AT_MOST
         rows = self._conn.execute(sql, {**parameters, "limit": limit}).fetchall()
         shares = [
-            _Share(key, next(iter(weights)), tuple(lanes))
+            _Share(key, next(iter(weights)), tuple(lanes), next(iter(limited)))
             for key, found in groupby(rows, lambda row: (row[0], row[1]))
-            for lanes, weights in [zip(*((row[2], row[3]) for row in found), strict=True)]
+            for lanes, weights, limited in [zip(*((row[2], row[3], row[4]) for row in found), strict=True)]
         ]
         return shares[:-1] if len(rows) == limit and len(shares) > 1 else shares
 
     def _claim(self, shares: Sequence[_Share], wanted: Sequence[int]) -> tuple[list[int], set[str]]:
         """Claim up to `wanted` from the shares; gives how many each has given, and the models that this used up."""
-        asked = [
-            (turn, *share.key, lane, count, model, self._lanes.most(model, sum(wanted)))
-            for turn, (share, count) in enumerate(zip(shares, wanted, strict=True))
-            for lane in share.lanes
-            for model in [self._lanes.model_of(lane)]
-        ]
-        names = ("turns", "campaigns", "pins", "lanes", "counts", "models", "most")
-        parameters = {**self._at, **dict(zip(names, map(list, zip(*asked, strict=True)), strict=True))}
-        rows = sorted(claim_queued(self._conn, parameters))
+        rows: list[tuple[int, UUID, int, str]] = []
+        taken = Counter[str]()
+        for limited, lease in ((False, claim_queued), (True, claim_limited)):
+            asked = [
+                (turn, *share.key, lane, count, model, self._lanes.most(model, sum(wanted)) - taken[model])
+                for turn, (share, count) in enumerate(zip(shares, wanted, strict=True))
+                if share.limited is limited
+                for lane in share.lanes
+                for model in [self._lanes.model_of(lane)]
+            ]
+            names = ("turns", "campaigns", "pins", "lanes", "counts", "models", "most")
+            columns = zip(*asked, strict=True) if asked else [()] * len(names)
+            found = lease(self._conn, {**self._at, **dict(zip(names, map(list, columns), strict=True))})
+            taken.update(row[3] for row in found)
+            rows += found
+        rows.sort()
         admitted = self._ledger.admit(self._at["tenant"], [row[1] for row in rows])
         counts = [0] * len(shares)
         used_up = set()
@@ -321,12 +334,13 @@ class _Tenant:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """A campaign (all zeros: none) and the account it is pinned to (empty: none), with the campaign's weight and the
-    lanes in which it has something due."""
+    """A campaign (all zeros: none) and the account it is pinned to (empty: none), with the campaign's weight, the lanes
+    in which it has something due, and whether a budget limits it."""
 
     key: tuple[UUID, str]
     weight: int
     lanes: tuple[str, ...]
+    limited: bool
 
     def without(self, models: set[str], lanes: _Lanes) -> _Share:
         """The same without the lanes of these models."""

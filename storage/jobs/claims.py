@@ -9,11 +9,14 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from storage.database import Connection
+from storage.jobs.prices import FITS_AT_ACCOUNT, NO_CAMPAIGN, NOT_SET_ASIDE, room_of
 from storage.jobs.reasons import Reason
 from storage.jobs.states import JobState
 from storage.leases import Claimed
 
 T = TypeVar("T")
+LOOKED_AT = 500
+"""How many jobs are looked at, of a share that a budget limits, for some that fit."""
 
 
 def _rows(kind: type[T], conn: Connection, sql: LiteralString, parameters: Mapping[str, Any]) -> list[T]:
@@ -52,24 +55,16 @@ def release(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> None:
 
 # --- queued jobs: for the accounts that are given them ---
 
-NO_CAMPAIGN: LiteralString = "coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"
-# CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
+_ASKED: LiteralString = """unnest(%(turns)s::int[], %(campaigns)s::uuid[], %(pins)s::text[], %(lanes)s::text[],
+    %(counts)s::int[], %(models)s::text[], %(most)s::int[]) AS s(turn, campaign, pin, lane, wanted, model, most)"""
+_OF_SHARE: LiteralString = f"""priority = %(priority)s AND tenant = %(tenant)s AND {NO_CAMPAIGN} = s.campaign
+    AND coalesce(account_pin, ''::text) = s.pin AND lane = s.lane AND due_at <= now()
+    AND %(gateway)s = ANY(gateways) AND cancel_request IS NULL
+    AND (reason IS NULL OR reason <> ALL(%(besides)s::text[]))
+    AND (%(only)s::text[] IS NULL OR reason = ANY(%(only)s::text[]))"""
 # Each share gives its oldest, from all its lanes together, and each model gives no more than it has slots.
-_CLAIM_QUEUED: LiteralString = f"""
-WITH shares AS (
-    SELECT * FROM unnest(%(turns)s::int[], %(campaigns)s::uuid[], %(pins)s::text[], %(lanes)s::text[],
-                         %(counts)s::int[], %(models)s::text[], %(most)s::int[])
-                  AS s(turn, campaign, pin, lane, wanted, model, most)
-), due AS (
-    SELECT s.turn, s.wanted, s.model, s.most, d.id, d.due_at FROM shares s CROSS JOIN LATERAL (
-        SELECT id, due_at FROM jobs
-        WHERE state = 'queued' AND priority = %(priority)s AND tenant = %(tenant)s AND {NO_CAMPAIGN} = s.campaign
-          AND coalesce(account_pin, ''::text) = s.pin AND lane = s.lane AND due_at <= now()
-          AND %(gateway)s = ANY(gateways) AND cancel_request IS NULL
-          AND (reason IS NULL OR reason <> ALL(%(besides)s::text[]))
-          AND (%(only)s::text[] IS NULL OR reason = ANY(%(only)s::text[]))
-        ORDER BY due_at, id LIMIT s.wanted FOR UPDATE SKIP LOCKED) d
-), dealt AS (
+_DEALT: LiteralString = """
+dealt AS (
     SELECT *, row_number() OVER (PARTITION BY turn ORDER BY due_at, id) AS place FROM due
 ), fitting AS (
     SELECT id, turn, model, most, row_number() OVER (PARTITION BY model ORDER BY place, turn) AS nth
@@ -77,7 +72,40 @@ WITH shares AS (
 )
 UPDATE jobs j SET claim = j.claim + 1, account = %(account)s, due_at = now() + make_interval(secs => %(lease_s)s)
 FROM fitting f WHERE j.id = f.id AND f.nth <= f.most RETURNING f.turn, j.id, j.claim, f.model
-"""  # noqa: S608 - put together from constants
+"""
+# CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
+_CLAIM_QUEUED: LiteralString = f"""
+WITH due AS (
+    SELECT s.turn, s.wanted, s.model, s.most, d.id, d.due_at FROM {_ASKED} CROSS JOIN LATERAL (
+        SELECT id, due_at FROM jobs WHERE state = 'queued' AND {_OF_SHARE}
+        ORDER BY due_at, id LIMIT s.wanted FOR UPDATE SKIP LOCKED) d
+), {_DEALT}"""  # noqa: S608 - put together from constants
+# Of those that a budget limits, the oldest that fit are among the first, or else the cheapest are looked through. No
+# other scheduler claims at the same time: the budgets are locked.
+_CLAIM_LIMITED: LiteralString = f"""
+WITH shares AS (
+    SELECT s.*, r.currency, r.room FROM {_ASKED} CROSS JOIN LATERAL {room_of("%(tenant)s", "s.campaign")} r
+), found AS (
+    SELECT s.turn, s.wanted, s.model, s.most, d.id, d.due_at FROM shares s CROSS JOIN LATERAL (
+        WITH oldest AS (
+            SELECT id, due_at FROM (
+                SELECT id, due_at, prices FROM jobs WHERE state = 'queued' AND {_OF_SHARE}
+                ORDER BY due_at, id LIMIT {LOOKED_AT}) looked
+            WHERE {FITS_AT_ACCOUNT} ORDER BY due_at, id LIMIT s.wanted
+        )
+        SELECT * FROM oldest
+        UNION ALL
+        (SELECT id, due_at FROM (
+            SELECT * FROM jobs
+            WHERE state = 'queued' AND {NOT_SET_ASIDE} AND tenant = %(tenant)s AND {NO_CAMPAIGN} = s.campaign
+              AND price_currency = s.currency AND least_price <= s.room
+            ORDER BY least_price LIMIT {LOOKED_AT}) looked
+        WHERE (SELECT count(*) FROM oldest) < s.wanted AND id NOT IN (SELECT id FROM oldest) AND {_OF_SHARE}
+          AND {FITS_AT_ACCOUNT} ORDER BY due_at, id LIMIT s.wanted)) d
+), due AS MATERIALIZED (
+    SELECT f.* FROM found f JOIN jobs j ON j.id = f.id WHERE j.state = 'queued' AND j.due_at <= now()
+    FOR UPDATE OF j SKIP LOCKED
+), {_DEALT}"""  # noqa: S608 - as above
 # To where they were: the oldest are still the first.
 _PUT_BACK: LiteralString = "UPDATE jobs SET account = NULL, due_at = created_at WHERE id = ANY(%(ids)s)"
 _POSTPONE_QUEUED: LiteralString = """
@@ -97,7 +125,12 @@ def claim_queued(conn: Connection, parameters: Mapping[str, Any]) -> list[tuple[
     `turns`, `campaigns`, `pins`, `lanes`, `counts`, `models` and `most` are columns of one list: what each lane of a
     share may give, the model that serves it, and how many more that model takes. See `storage.admission.fair_share`.
     """
-    return conn.execute(_CLAIM_QUEUED, parameters).fetchall()
+    return conn.execute(_CLAIM_QUEUED, parameters).fetchall() if parameters["turns"] else []
+
+
+def claim_limited(conn: Connection, parameters: Mapping[str, Any]) -> list[tuple[int, UUID, int, str]]:
+    """The same from shares that a budget limits: only jobs that fit into what is left of it. The budgets are locked."""
+    return conn.execute(_CLAIM_LIMITED, parameters).fetchall() if parameters["turns"] else []
 
 
 def put_back_claimed(conn: Connection, ids: Sequence[UUID]) -> None:

@@ -25,13 +25,14 @@ WITH input AS (
     SELECT * FROM jsonb_to_recordset(%(jobs)s::jsonb) AS r(
         id uuid, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text, lane text,
         gateways text[], account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8,
-        webhook_url text, metadata jsonb, tags text[], estimate jsonb)
+        webhook_url text, metadata jsonb, tags text[], estimate jsonb, prices jsonb, least_price numeric,
+        price_currency text)
 ), stored AS (
     INSERT INTO jobs (id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin,
-                      priority, deadline_at, webhook_url, metadata, tags, estimate)
+                      priority, deadline_at, webhook_url, metadata, tags, estimate, prices, least_price, price_currency)
     SELECT id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin, priority,
            coalesce(deadline_at, now() + make_interval(secs => deadline_s)), webhook_url, metadata, tags,
-           estimate
+           estimate, prices, least_price, price_currency
     FROM input
     ON CONFLICT (tenant, idempotency_key) DO NOTHING
     RETURNING id

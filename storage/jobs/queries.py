@@ -14,7 +14,13 @@ from storage.database import Connection
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
-_VIEW: LiteralString = """
+# A budget holds back very many jobs at once: it says so itself, not each of their rows.
+_REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL AND EXISTS (
+           SELECT FROM budgets b WHERE b.tenant = j.tenant AND b.currency = j.price_currency
+             AND j.least_price > b.amount - b.spent - b.reserved
+             AND b.campaign_id IN ('00000000-0000-0000-0000-000000000000'::uuid, j.campaign_id))
+       THEN 'over_budget' ELSE j.reason END"""
+_VIEW: LiteralString = f"""
 SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priority, j.tags, j.metadata, j.webhook_url,
        j.account, j.account_pin, j.gateway, j.model, j.gateway_task_id, j.attempt, j.polls, j.error, j.usage,
        j.estimate, j.cost, j.seed, CASE WHEN j.deleted_at IS NULL THEN j.object_key END AS object_key,
@@ -22,13 +28,9 @@ SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priori
        CASE WHEN j.deleted_at IS NULL THEN j.last_frame_key END AS last_frame_key, j.size_bytes, j.sha256, j.due_at,
        j.deadline_at, j.created_at, j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at,
        j.cancel_request, j.deleted_at,
-       -- A budget holds back very many jobs at once: it says so itself, not each of their rows.
-       CASE WHEN j.state = 'queued' AND j.account IS NULL AND EXISTS (
-           SELECT FROM budgets b WHERE b.tenant = j.tenant AND b.held_until IS NOT NULL
-             AND b.campaign_id IN ('00000000-0000-0000-0000-000000000000'::uuid, j.campaign_id))
-       THEN 'over_budget' ELSE j.reason END AS reason
+       {_REASON} AS reason
 FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
-"""
+"""  # noqa: S608 - put together from constants
 
 
 _LIST: LiteralString = """
@@ -74,10 +76,23 @@ def jobs_of_everybody(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, JobVi
         return {row["id"]: _view(row) for row in cursor}
 
 
-def gateways_of(conn: Connection, job_id: UUID) -> list[str]:
-    """The gateways whose dialects can serve a job; none where there is no such job."""
-    row = conn.execute("SELECT gateways FROM jobs WHERE id = %s", [job_id]).fetchone()
-    return [] if row is None else list(row[0])
+def gateways_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """The gateways whose dialects can serve each of these jobs."""
+    return dict(conn.execute("SELECT id, gateways FROM jobs WHERE id = ANY(%s)", [list(ids)]).fetchall())
+
+
+_WAITING: LiteralString = f"""
+SELECT j.account_pin, j.gateways, j.lane, {_REASON} AS reason, count(*)
+FROM jobs j WHERE j.campaign_id = %(campaign)s AND j.state = 'queued' AND j.account IS NULL GROUP BY 1, 2, 3, 4
+"""  # noqa: S608 - put together from constants
+
+
+def waiting_in_campaign(
+    conn: Connection, campaign_id: UUID
+) -> list[tuple[str | None, list[str], str, str | None, int]]:
+    """The queued jobs of a campaign in groups: the account they are pinned to, the gateways that can serve them, their
+    lane, their reason, and how many."""
+    return conn.execute(_WAITING, {"campaign": campaign_id}).fetchall()
 
 
 def unsuccessful_of(conn: Connection, tenant: str, ids: Sequence[UUID], limit: int) -> list[JobView]:

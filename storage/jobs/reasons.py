@@ -23,7 +23,9 @@ class Reason(StrEnum):
 
     # Waiting in the queue.
     ENQUEUED = "enqueued", "accepted; waits for a slot"
-    ACCOUNT_MISSING = "account_missing", "its account is not in the worker's configuration"
+    ACCOUNT_MISSING = "account_missing", "its account is not in the configuration"
+    NO_ACCOUNT = "no_account", "no configured account can serve it"
+    MODEL_CLOSED = "model_closed", "no account's key may use its model"
     ASSET_PROCESSING = "asset_processing", "the gateway is processing its files"
     ASSET_NOT_OFFERED = "asset_not_offered", "the account cannot keep files; they are sent another way"
     OVER_BUDGET = "over_budget", "does not fit into what is left of the budget"
@@ -62,6 +64,7 @@ class Reason(StrEnum):
     TASK_UNKNOWN = "task_unknown", "the gateway does not know the task"
     RESULT_MISSING = "result_missing", "finished without a link"
     GENERATED = "generated", "generated"
+    CANCELLING = "cancelling", "waiting for the gateway to cancel it"
     CANCEL_TOO_LATE = "cancel_too_late", "too late to cancel free of charge"
 
     # Transferring.
@@ -90,3 +93,9 @@ class Reason(StrEnum):
     GATEWAY_LOST = "gateway_lost", "the gateway lost its upstream task"
     TASK_LOST = "task_lost", "the gateway lost the task"
     VIDEO_EXPIRED = "video_expired", "its link expired before the video was copied"
+
+
+OBSTACLES = frozenset(
+    {Reason.ACCOUNT_MISSING, Reason.NO_ACCOUNT, Reason.MODEL_CLOSED, Reason.OVER_BUDGET, Reason.NO_PRICE}
+)
+"""Reasons of queued jobs that wait for people: they end when the configuration, a key or a budget is changed."""

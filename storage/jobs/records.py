@@ -38,12 +38,22 @@ class NewJob:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     tags: Sequence[str] = ()
     estimate: Mapping[str, Any] | None = None
-    """What it will cost, None when no price is known."""
+    """What it will cost at the account that comes first for it, None when no price is known."""
+    prices: Mapping[str, Mapping[str, float]] | None = None
+    """The most that it may cost, by account that can serve it and by currency; an account without a known price has
+    none. None: only the estimate is known, for every account."""
     lane: str = field(init=False)
     """What decides which of a gateway's models serves it; see `seedance.lanes`."""
+    least_price: float = field(init=False)
+    """The lowest of `prices` in `price_currency`, which is that of the estimate; 0 and empty: none is known."""
+    price_currency: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lane", lane_of(self.request))
+        known = [of for of in (self.prices or {}).values() if of]
+        currency = next(iter(known[0])) if known else ""
+        object.__setattr__(self, "price_currency", currency)
+        object.__setattr__(self, "least_price", min((of[currency] for of in known if currency in of), default=0.0))
 
 
 @dataclass(frozen=True, slots=True)

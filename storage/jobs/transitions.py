@@ -31,7 +31,9 @@ WITH input AS (
 ), moved AS (
     UPDATE jobs j SET
         state = i.target, reason = i.reason, claim = j.claim + 1, updated_at = now(),
-        due_at = now() + make_interval(secs => i.due_in),
+        -- A task that is not wanted any more must be cancelled before it begins.
+        due_at = CASE WHEN i.target = 'generating' AND l.source <> 'generating' AND j.cancel_request IS NOT NULL
+                      THEN now() ELSE now() + make_interval(secs => i.due_in) END,
         finished_at = CASE WHEN i.due_in IS NULL THEN now() END,
         attempt = j.attempt + (i.target = 'submitting')::int::smallint,
         submitted_at = CASE WHEN i.target = 'submitting' THEN now() ELSE j.submitted_at END,
@@ -97,16 +99,19 @@ def postpone(conn: Connection, items: Sequence[Postponement]) -> None:
 
 
 _REQUEST_CANCEL: LiteralString = """
-UPDATE jobs SET cancel_request = %(how)s,
+UPDATE jobs SET cancel_request = CASE WHEN cancel_request = 'discard' THEN cancel_request ELSE %(how)s END,
                 -- While it is being submitted, due_at is the lease that tells a lost POST.
-                due_at = CASE WHEN state = 'submitting' THEN due_at ELSE now() END
+                due_at = CASE WHEN state = 'submitting' THEN due_at ELSE now() END,
+                -- A poll that began without knowing of the wish writes nothing any more.
+                claim = claim + (state = 'generating')::int
 WHERE id = %(id)s AND state IN ('submitting', 'unconfirmed', 'generating')
 RETURNING id
 """
 
 
 def request_cancel(conn: Connection, job_id: UUID, how: Literal["keep", "discard"]) -> bool:
-    """Note that somebody wants a submitted job cancelled; a worker does it. False: it is not at a gateway."""
+    """Note that a submitted job is not wanted any more; a worker cancels it. False: it is not at a gateway. A wish to
+    discard is not taken back by a later one to keep."""
     return conn.execute(_REQUEST_CANCEL, {"id": job_id, "how": how}).fetchone() is not None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Numeric,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -79,6 +81,23 @@ class Job(SQLModel, table=True):
             "due_at",
             "id",
             postgresql_where=text("state = 'queued'"),
+        ),
+        # What fits into what is left of a budget, and what was set aside because it does not.
+        Index(
+            "jobs_prices_idx",
+            "tenant",
+            text("coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"),
+            "price_currency",
+            "least_price",
+            postgresql_where=text("state = 'queued' AND coalesce(reason, '') NOT IN ('over_budget', 'no_price')"),
+        ),
+        Index(
+            "jobs_set_aside_idx",
+            "tenant",
+            text("coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"),
+            "price_currency",
+            "least_price",
+            postgresql_where=text("state = 'queued' AND reason = 'over_budget'"),
         ),
         Index(
             "jobs_due_idx",
@@ -168,6 +187,12 @@ class Job(SQLModel, table=True):
     last_frame_key: str | None = Field(default=None, sa_column=Column(Text))
     poster_key: str | None = Field(default=None, sa_column=Column(Text))
     estimate: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    # The most that it may cost, by account and currency; the lowest of these in one currency (0 and empty: unknown).
+    prices: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    least_price: Decimal = Field(
+        default=Decimal(0), sa_column=Column(Numeric, nullable=False, server_default=text("0"))
+    )
+    price_currency: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
     cost: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))

@@ -81,17 +81,19 @@ class Budget(SQLModel, table=True):
     # By jobs that have ended, and by jobs that are at a gateway or on their way there.
     spent: Decimal = Field(sa_column=Column(Numeric, nullable=False, server_default=text("0")))
     reserved: Decimal = Field(sa_column=Column(Numeric, nullable=False, server_default=text("0")))
-    # The next job did not fit: nothing more is submitted, and it is tried again then. NULL: the last one did fit.
+    # Only of a tenant's own: nothing that waits fits, and it is looked at again then. NULL: something may fit.
     held_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 
 
 class Reservation(SQLModel, table=True):
-    """What a job that was handed out may cost, as long as it counts as reserved in a budget."""
+    """What an attempt may cost, as long as it counts as reserved in a budget: from the claim that it is made for, until
+    it is known what it did cost."""
 
     __tablename__ = "reservations"
 
     job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True))
+    attempt: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     tenant: str = Field(sa_column=Column(Text, nullable=False))
     campaign_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
     currency: str = Field(sa_column=Column(Text, nullable=False))

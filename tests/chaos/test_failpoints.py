@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 JOBS = 3
 # The process may have sent a POST before it died: only the gateway knows.
-HOLDS = {"submit.after_begin", "submit.before_post", "submit.after_post"}
+HOLDS = {"submit.after_begin", "submit.before_post", "submit.after_post", "submit.before_commit"}
 # Outcomes of one batch may be written in two statements; the process dies after the first.
 MAY_HOLD = HOLDS | {"submit.after_outcome"}
 LARGE = {"transfer.after_first_part", "transfer.after_complete"}

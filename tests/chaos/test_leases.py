@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
 import redis
 
+from storage.admission.budgets import set_budget
 from storage.database import connect
 from storage.jobs.history import attempts_of
 from storage.jobs.states import JobState
+from storage.tenants.tenants import DEFAULT_TENANT
 from tests.chaos.parts import SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, running_parts
 from tests.servers import TestServers
 
@@ -120,6 +123,42 @@ def test_stale_messages_of_a_paused_scheduler_do_nothing(parts: Parts) -> None:
     all_in(parts, more, JobState.SUCCEEDED)
     assert parts.jobs(ids) == before
     assert all(outcomes(parts, job_id) == ["accepted"] for job_id in [*ids, *more])
+
+
+def test_a_scheduler_that_stands_still_in_a_transaction_does_not_stop_the_other_one(parts: Parts) -> None:
+    with connect(parts.settings.require_database_url()) as conn:  # so that it holds the lock of all budgets as well
+        set_budget(conn, DEFAULT_TENANT, None, Decimal(10_000), "CNY")
+    parts.start("gone", SCHEDULER, points="scheduler.before_commit=stop")
+    parts.start(SUBMIT_POLL)
+    parts.start(TRANSFER)
+    ids = parts.enqueue(3, "locked", account="listed")
+    parts.wait_for("it has stopped itself", lambda: parts.is_stopped("gone"))
+    parts.start("other", SCHEDULER)
+    all_in(parts, ids, JobState.SUCCEEDED)
+    parts.signal("gone", signal.SIGCONT)
+    more = parts.enqueue(3, "after locked", account="listed")
+    all_in(parts, more, JobState.SUCCEEDED)
+    parts.judge([*ids, *more]).check()
+    with connect(parts.settings.require_database_url()) as conn:
+        set_budget(conn, DEFAULT_TENANT, None, None)
+
+
+def test_a_worker_that_stands_still_in_a_transaction_holds_up_no_other_and_loses_no_outcome(parts: Parts) -> None:
+    parts.add_faults(
+        {"kind": "rate_limit", "where": "create", "first": 1}
+    )  # so that it holds its account's row as well
+    parts.start(SCHEDULER)
+    parts.start("gone", SUBMIT_POLL, points="submit.before_commit=stop")
+    parts.start(TRANSFER)
+    ids = parts.enqueue(2, "stands still", account="small")
+    parts.wait_for("it has stopped itself", lambda: parts.is_stopped("gone"))
+    parts.start("other", SUBMIT_POLL)
+    more = parts.enqueue(2, "beside it", account="small")
+    all_in(parts, more, JobState.SUCCEEDED)
+    parts.signal("gone", signal.SIGCONT)
+    all_in(parts, ids, JobState.SUCCEEDED)
+    parts.clear_faults()
+    parts.judge([*ids, *more]).check()
 
 
 def test_messages_whose_leases_have_ended_do_nothing(parts: Parts) -> None:

@@ -9,7 +9,7 @@ from seedance.errors import (
     TaskUnknown,
     Throttled,
 )
-from seedance.gateways.base import CancelOutcome, Dialect, TaskFailure, TaskReport, TaskStatus
+from seedance.gateways.base import Dialect, TaskFailure, TaskReport, TaskStatus
 from seedance.link_expiry import url_life_s
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
@@ -60,26 +60,17 @@ def decide_poll(
     return _setback(result, work, pacing, next_s, rng)
 
 
-def decide_cancel(
-    result: TaskReport | GatewayError, cancelled: CancelOutcome | None, wanted: str, otherwise: Decision
-) -> Decision:
-    """What a wish to cancel makes of a poll's decision. `wanted` is keep (cancel only if that is free) or discard.
-
-    While the gateway has not answered about a task that still waits, the wish stays and the gateway is asked again.
-    """
-    if cancelled is CancelOutcome.CANCELLED:
-        return Decision(JobState.CANCELLED, Reason.CANCELLED_UPSTREAM, detail={"message": "cancelled before it began"})
-    if wanted == "discard":
-        return Decision(
-            JobState.CANCELLED, Reason.DISCARDED, detail={"message": "it had been submitted and may be billed"}
-        )
-    waits = isinstance(result, TaskReport) and result.status is TaskStatus.QUEUED
-    unanswered = isinstance(result, GatewayError) or (waits and cancelled is None)
-    if unanswered or otherwise.target is not JobState.GENERATING:
-        return otherwise
-    message = "the gateway cannot cancel it any more; it will be billed, and its video is kept"
-    patch = dict(otherwise.patch) | {"cancel_request": None}
-    return Decision(JobState.GENERATING, Reason.CANCEL_TOO_LATE, otherwise.due_in_s, patch, {"message": message})
+def decide_without_account(work: Work, generation_timeout_s: float, wait_s: float) -> Decision:
+    """What becomes of a task whose account is not configured any more, so that no gateway can be asked about it."""
+    if work.cancel_request == "discard":
+        message = "its account is not configured any more; it had been submitted and may be billed"
+        return Decision(JobState.CANCELLED, Reason.DISCARDED, detail={"message": message})
+    missing = f"its account {work.account} is not configured any more; it may be billed"
+    if work.deadline_in_s is not None and work.deadline_in_s <= 0:
+        return fail(Reason.DEADLINE_EXCEEDED, f"the deadline passed, and {missing}")
+    if (work.submitted_age_s or 0.0) > generation_timeout_s:
+        return fail(Reason.GENERATION_TIMEOUT, f"not finished in time, and {missing}")
+    return Decision(JobState.GENERATING, Reason.ACCOUNT_MISSING, wait_s)
 
 
 def _setback(

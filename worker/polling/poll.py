@@ -9,17 +9,17 @@ from uuid import UUID
 
 from seedance.client import GatewayClient
 from seedance.errors import GatewayError, Unavailable
-from seedance.gateways.base import CancelOutcome, TaskReport, TaskStatus
+from seedance.gateways.base import CancelOutcome, TaskReport
 from storage.database import Connection
 from storage.jobs import durations, transitions
-from storage.jobs.reasons import Reason
 from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from worker.batch import run_batch
 from worker.failpoints import failpoint
+from worker.polling.cancelling import ask_to_cancel, decide_cancel
 from worker.polling.costs import reported_cost
-from worker.polling.decisions import decide_cancel, decide_poll
+from worker.polling.decisions import decide_poll, decide_without_account
 from worker.polling.plan import PollPlan
 from worker.polling.task_list import TaskList
 from worker.runtime import Runtime
@@ -33,8 +33,8 @@ class Polled:
 
     work: Work
     result: TaskReport | GatewayError
-    cancelled: CancelOutcome | None = None
-    """What became of asking the gateway to cancel it; None: it was not asked, or has not answered."""
+    cancelled: CancelOutcome | GatewayError | None = None
+    """What `ask_to_cancel` gave."""
 
 
 def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
@@ -54,12 +54,18 @@ def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int
 
 
 def _without_account(runtime: Runtime, conn: Connection, held: Sequence[Work]) -> None:
-    for work in held:
+    settings = runtime.settings
+    decisions = [
+        (work, decide_without_account(work, settings.generation_timeout_seconds, settings.poll_max_seconds))
+        for work in held
+    ]
+    waiting = [(work, decision) for work, decision in decisions if decision.target is JobState.GENERATING]
+    for work, _ in waiting:
         log.error(
             "poll.account_missing job_id=%s account=%s: put it back into the configuration", work.id, work.account
         )
-    wait_s = runtime.settings.poll_max_seconds
-    transitions.postpone(conn, [Postponement(work.id, work.claim, wait_s, Reason.ACCOUNT_MISSING) for work in held])
+    transitions.move(conn, [item.move(work) for work, item in decisions if item.target is not JobState.GENERATING])
+    transitions.postpone(conn, [decision.postponement(work) for work, decision in waiting])
 
 
 async def _query(client: GatewayClient, work: Work, task_list: TaskList) -> Polled:
@@ -73,18 +79,7 @@ async def _query(client: GatewayClient, work: Work, task_list: TaskList) -> Poll
         log.exception("poll.failed job_id=%s", work.id)
         result = Unavailable(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name, operation="query")
     failpoint("poll.after_query")
-    return Polled(work, result, await _cancel(client, work, result))
-
-
-async def _cancel(client: GatewayClient, work: Work, result: TaskReport | GatewayError) -> CancelOutcome | None:
-    """Cancel a task that nobody wants and that has not begun; of one that has ended the call deletes the record."""
-    if work.cancel_request is None or not isinstance(result, TaskReport) or result.status is not TaskStatus.QUEUED:
-        return None
-    try:
-        return await client.cancel(work.gateway_task_id or "")
-    except GatewayError as exc:
-        log.warning("poll.not_cancelled job_id=%s code=%s %s", work.id, exc.code, exc.message)
-        return None
+    return Polled(work, result, await ask_to_cancel(client, work, result))
 
 
 def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) -> None:
@@ -95,7 +90,7 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
         pacing = runtime.part(PollPlan).pacing_for(client, work.request)
         decision = decide_poll(item.result, work, client.dialect, pacing, runtime.settings.generation_timeout_seconds)
         if work.cancel_request is not None:
-            decision = decide_cancel(item.result, item.cancelled, work.cancel_request, decision)
+            decision = decide_cancel(item.result, item.cancelled, work, decision)
         if isinstance(item.result, GatewayError):
             log.warning("poll.setback job_id=%s code=%s %s", work.id, item.result.code, item.result.message)
         if decision.target is JobState.GENERATING and decision.detail is None:

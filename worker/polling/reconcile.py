@@ -29,6 +29,8 @@ from worker.runtime import Runtime
 log = logging.getLogger("reelq.reconcile")
 
 CHECK_S = 60.0
+DISCARD_S = 120.0
+"""A job that is to be discarded is looked for no longer than this, where looking tells nothing."""
 CLOCK_SKEW_S = 300.0  # between the gateway's clock and the database's
 MAX_PAGES = 100
 _FREE_ENDS = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED})
@@ -125,6 +127,17 @@ def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move | Retry
         patch = {"account": None, "gateway": None, "model": None}
         detail = {"message": evidence.value}
         return Move(doubt.id, source, target, again, doubt.claim, doubt.attempt, patch=patch, detail=detail)
+    if doubt.cancel_request == "discard" and (evidence is not Unproven.UNCLEAR or doubt.age_s > DISCARD_S):
+        message = "its task was not found; it may be billed"
+        return Move(
+            doubt.id,
+            source,
+            JobState.CANCELLED,
+            Reason.DISCARDED,
+            doubt.claim,
+            doubt.attempt,
+            detail={"message": message},
+        )
     left_s = max(grace_s - doubt.age_s, 0.0)
     wait_s = min(CHECK_S, left_s + 0.1, max(grace_s / 4, 0.5)) if left_s else CHECK_S
     return RetryLater(Reason.HELD if evidence is Unproven.NO_MEANS else Reason.LOOKING, wait_s)

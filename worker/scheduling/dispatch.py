@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from seedance.link_expiry import URGENT_SHARE
 from storage.admission import poll_limits
 from storage.admission.grants import grants
-from storage.database import Connection, Database, DatabaseUnavailable
+from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld
 from storage.jobs import claims
 from storage.leases import Claimed
 from storage.settings import Settings
@@ -60,13 +60,28 @@ class Dispatcher:
     def run(self) -> int:
         """Claim and publish once; gives the number of jobs sent.
 
+        Submits are claimed by themselves: they wait for locks that others hold, and polls and copies must not.
+
         Raises:
-            DatabaseUnavailable: nothing was claimed.
+            DatabaseUnavailable: nothing more was claimed.
             BrokerError: the broker does not answer; what was claimed has been given back.
         """
         free = self._room()
-        with self._database.begin() as conn:
-            batches = list(self._claim(conn, free))
+        sent = 0
+        for claim in (self._claim, self._claim_submits):
+            try:
+                with self._database.begin() as conn:
+                    batches = list(claim(conn, free))
+                    if batches:
+                        failpoint("scheduler.before_commit")
+            except LocksHeld as exc:
+                log.warning("dispatch.locks_held error=%s", exc)
+                continue
+            sent += self._send(batches)
+        return sent
+
+    def _send(self, batches: Sequence[Batch]) -> int:
+        """Publish what was claimed; gives the number of jobs."""
         if batches:
             failpoint("scheduler.after_claim")
         waiting = list(batches)
@@ -111,6 +126,9 @@ class Dispatcher:
         if free["notify"]:
             told = claim_messages(conn, free["notify"], deliver.RECEIVERS, deliver.BATCH, lease_s)
             yield from _batches("notify", "notify", told, deliver.BATCH)
+
+    def _claim_submits(self, conn: Connection, free: dict[str, int]) -> Iterator[Batch]:
+        lease_s = self._settings.lease_seconds
         # Counted in jobs: with many accounts, each with a slot or two free, messages are small, and those accounts that
         # come first in the configuration must not use up what the others need.
         left = free["submit"] * SUBMIT_BATCH

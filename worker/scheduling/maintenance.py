@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from storage.admission import budgets
+from storage.admission import settling
 from storage.database import Connection
 from storage.jobs import claims, transitions
 from storage.jobs.reasons import Reason
@@ -58,8 +58,8 @@ def deadlines(conn: Connection, settings: Settings) -> int:
 
 
 def settled_budgets(conn: Connection, settings: Settings) -> int:
-    """Jobs that have ended give back what they reserved and count with what they did cost."""
-    return budgets.settle(conn)
+    """Attempts that are over count with what they did cost, and what fits into the budgets now goes on."""
+    return settling.settle(conn)
 
 
 def every(seconds: float, duty: MaintenanceTask) -> MaintenanceTask:

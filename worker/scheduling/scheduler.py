@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from seedance.problems import InvalidInput
 from storage import heartbeats
-from storage.database import Database, DatabaseUnavailable
+from storage.database import Database, DatabaseUnavailable, Limits, LocksHeld
 from storage.settings import Settings, load_settings
 from worker.failpoints import failpoint
 from worker.scheduling.dispatch import Dispatcher
@@ -24,6 +24,8 @@ from worker.scheduling.maintenance import MAINTENANCE
 log = logging.getLogger("reelq.scheduler")
 
 HEARTBEAT_S = 3.0
+LIMITS = Limits(lock_s=2.0)
+"""A tick does not wait long for what is locked: the next one tries again."""
 
 
 class DueScheduler(Scheduler):
@@ -35,7 +37,7 @@ class DueScheduler(Scheduler):
             url = self.settings.require_database_url()
         except InvalidInput as exc:
             sys.exit(f"reelq: {exc}")
-        self.database = Database(url, name="reelq scheduler", size=2, wait_s=5.0)
+        self.database = Database(url, name="reelq scheduler", size=2, wait_s=5.0, limits=LIMITS)
         self._beaten_at = 0.0
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
         super().__init__(*args, **kwargs)
@@ -76,8 +78,11 @@ class DueScheduler(Scheduler):
     def _round(self) -> None:
         # The duties come first and need no broker, so that a broker that is down does not hold them up.
         for duty in MAINTENANCE:
-            with self.database.begin() as conn:
-                duty(conn, self.settings)
+            try:
+                with self.database.begin() as conn:
+                    duty(conn, self.settings)
+            except LocksHeld as exc:  # by a process that stands still, or by a person's session; the others go on
+                log.warning("tick.locks_held error=%s", exc)
         failpoint("scheduler.after_maintenance")
         if time.monotonic() - self._beaten_at > HEARTBEAT_S:
             with self.database.begin() as conn:

@@ -166,6 +166,7 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
         report(conn, client.account, outcomes)
         moves = [_outcome_move(item, decision) for item, decision in zip(posted, decisions, strict=True)]
         attempts.finish_attempts(conn, [_attempt_outcome(item) for item in posted], moves)
+        failpoint("submit.before_commit")
     failpoint("submit.after_outcome")
 
 

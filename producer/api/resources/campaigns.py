@@ -22,7 +22,7 @@ class BudgetResource:
     currency: str
     spent: float
     reserved: Annotated[float, Field(description="What the jobs at gateways may still cost.")]
-    held: Annotated[bool, Field(description="True while the next job does not fit into what is left.")]
+    held: Annotated[bool, Field(description="True while some jobs do not fit into what is left.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

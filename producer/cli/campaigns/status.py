@@ -9,11 +9,13 @@ from producer.cli.shared.formatting import counts_line, error_line, plural
 from producer.cli.shared.money import budget_line, sum_line
 from producer.cli.shared.options import AsJson, CampaignName, DataDir, OfTenant
 from producer.cli.shared.output import print_json
+from producer.operator_actions.waiting import waiting_for
 from seedance.problems import InvalidInput, Problem
 from storage.admission import budgets
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection, connect
 from storage.jobs import queries
+from storage.jobs.reasons import OBSTACLES, Reason
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 from storage.reporting import costs
@@ -37,6 +39,7 @@ def status(
         bad = _unsuccessful(conn, tenant, name)
         sums = costs.campaign_costs(conn, tenant, name)
         limits = budgets.budgets_of(conn, tenant, [row["id"] for row in found])
+        waits = waiting_for(conn, settings, found[0]["id"]) if found else {}
     if not found:
         raise InvalidInput([Problem("", f"there is no campaign {name!r}")])
     total, paused_at = sum(counts.values()), found[0]["paused_at"]
@@ -44,9 +47,12 @@ def status(
     if as_json:
         limit = None if budget is None else budget.as_dict()
         shown = {"campaign": name, "budget": limit, "paused_at": paused_at, "total": total, "counts": counts}
-        print_json(shown | {"costs": [item.as_dict() for item in sums]})
+        print_json(shown | {"waiting_for": waits, "costs": [item.as_dict() for item in sums]})
         return
     typer.echo(f"{name}: {plural(total, 'job')}: {counts_line(counts)}{', paused' if paused_at else ''}")
+    for reason in Reason:
+        if reason in OBSTACLES and reason in waits:
+            typer.echo(f"  {plural(waits[reason], 'job')} waiting: {reason.line}")
     if budget is not None:
         typer.echo(f"  budget {budget_line(budget)}")
     for item in sums:

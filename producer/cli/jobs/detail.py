@@ -130,10 +130,13 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
             return f"the campaign is paused; continue it with `reelq campaign resume {job.campaign}`"
         case "over_budget":
             left = amount(max(found["left"], 0), found["currency"])
-            return f"{_whose(found)} has {left} left, and this job may cost more; {_raise(found)}"
+            price = amount(found["price"], found["currency"])
+            return f"{_whose(found)} has {left} left, and this job may cost {price}; {_raise(found)}"
         case "no_price":
             problem = f"{_whose(found)} is in {found['currency']}, and the job has no price in that currency"
             return f"{problem}; give the account `rates` and enqueue the job again, or {_raise(found, 'none')}"
+        case "account_missing":
+            return f"account {found['account']}, to which it is pinned, is not configured; add it, or cancel the job"
         case "no_account":
             return "no configured account can serve this job; add one, or cancel the job"
         case "suspended":

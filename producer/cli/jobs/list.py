@@ -10,8 +10,11 @@ from producer.cli.shared.access import settings_of
 from producer.cli.shared.formatting import ago, error_line
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, print_table
+from producer.operator_actions.waiting import with_obstacles
 from storage.database import connect
 from storage.jobs import queries
+from storage.jobs.reasons import OBSTACLES, Reason
+from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT
 
@@ -29,6 +32,7 @@ def list_jobs(
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
         found = queries.list_jobs(conn, tenant, state=state, campaign=campaign, limit=limit)
+        found = with_obstacles(conn, settings, found)
     if as_json:
         print_json(found)
         return
@@ -43,10 +47,15 @@ def list_jobs(
                 job.state,
                 ago(job.created_at).removesuffix(" ago"),
                 job.campaign or "-",
-                error_line(job.error) or job.request.get("prompt", ""),
+                error_line(job.error) or _obstacle(job) or job.request.get("prompt", ""),
             ]
             for job in found
         ],
         states="STATE",
         optional="CAMPAIGN",
     )
+
+
+def _obstacle(job: JobView) -> str:
+    """Why a queued job cannot go to any account, "" if it can."""
+    return Reason(job.reason).line if job.state is JobState.QUEUED and job.reason in OBSTACLES else ""

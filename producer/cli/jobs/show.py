@@ -12,7 +12,7 @@ from producer.cli.shared.access import job_id_of, settings_of
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json
 from producer.operator_actions.job_actions import get_job
-from producer.operator_actions.waiting import why_it_waits
+from producer.operator_actions.waiting import why_it_waits, with_obstacles
 from storage.database import connect
 from storage.jobs import history
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -29,7 +29,7 @@ def show(
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
         job_id = job_id_of(conn, tenant, job)
-        view = get_job(conn, tenant, job_id)
+        [view] = with_obstacles(conn, settings, [get_job(conn, tenant, job_id)])
         attempts = history.attempts_of(conn, job_id)
         events = history.events_of(conn, job_id)
         waiting = [wait_line(view, wait) for wait in why_it_waits(conn, settings, view)]

@@ -55,7 +55,7 @@ def budget_line(budget: Budget) -> str:
     text = f"{amount(budget.amount, budget.currency)} · spent {amount(budget.spent, budget.currency)}"
     if budget.reserved:
         text += f" · reserved {amount(budget.reserved, budget.currency)}"
-    return f"{text} · used up" if budget.held else text
+    return f"{text} · some jobs do not fit" if budget.held else text
 
 
 def _compared(cost: float | Decimal, low: float | Decimal, high: float | Decimal) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from producer.client import Producer
 from producer.operator_actions.waiting import why_it_waits
 from storage.admission.circuit_breaker import Cause
 from storage.campaigns.controls import is_paused, set_paused
-from storage.database import Connection, connect
+from storage.database import Connection
 from storage.jobs import search
 from storage.jobs.search import FoundJobs, Search
 from storage.jobs.states import JobState
@@ -33,8 +34,7 @@ def producer(settings: Settings) -> Iterator[Producer]:
 
 @pytest.fixture
 def conn(producer: Producer) -> Iterator[Connection]:
-    with connect(producer.settings.require_database_url()) as made:
-        made.autocommit = True
+    with psycopg.connect(producer.settings.require_database_url(), autocommit=True) as made:
         yield made
 
 

@@ -76,7 +76,8 @@ def test_timelines_may_go_before_their_jobs(conn: Connection) -> None:
 def test_a_cost_that_is_not_counted_yet_is_not_forgotten(conn: Connection) -> None:
     job_id = a_job(conn, 40)
     conn.execute(
-        "INSERT INTO reservations (job_id, tenant, campaign_id, currency, amount) VALUES (%s, 'default', %s, 'USD', 1)",
+        """INSERT INTO reservations (job_id, attempt, tenant, campaign_id, currency, amount)
+           VALUES (%s, 1, 'default', %s, 'USD', 1)""",
         [job_id, UUID(int=0)],
     )
     assert what_is_long_over(conn, Settings(keep_jobs_days=30)) == 0
@@ -99,6 +100,7 @@ def test_two_schedulers_do_not_wait_for_each_other(conn: Connection, postgres_ur
     for days in (40, 50):
         a_job(conn, days)
     conn.commit()
+    conn.execute("BEGIN")
     conn.execute("SELECT id FROM jobs ORDER BY id LIMIT 1 FOR UPDATE")
     with connect(postgres_url) as other:
         other.execute("SET lock_timeout = '60s'")

@@ -385,7 +385,8 @@ def test_budgets_and_weights_are_set_and_shown(run: Run, producer: Producer, mon
     last = json.loads(run("jobs", "list", "--json")[1])[0]
     assert last["reason"] == "over_budget"
     assert "campaign set 'spring' --budget" in run("jobs", "show", last["id"])[1]
-    assert "used up" in run("campaign", "status", "spring")[1]
+    assert "some jobs do not fit" in run("campaign", "status", "spring")[1]
+    assert "has CNY 2.40 left, and this job may cost CNY 2.50" in run("jobs", "show", last["id"])[1]
     code, out, _ = run("campaign", "set", "spring", "--budget", "none")
     assert code == 0 and "weight 2, budget none" in out
     with producer.database.begin() as conn:

@@ -17,6 +17,7 @@ from storage.leases import Claimed
 from storage.settings import Settings
 from tests.waiting import PATIENCE_S
 from worker.polling.poll import poll_batch
+from worker.polling.reconcile import reconcile_batch
 from worker.runtime import Runtime
 from worker.scheduling.admission import claim_for
 from worker.scheduling.maintenance import MAINTENANCE
@@ -84,15 +85,29 @@ class World:
             if ended.rowcount:
                 conn.execute("UPDATE attempts SET started_at = started_at - interval '1 h'")
 
-    def poll(self) -> None:
-        """Ask about everything that generates."""
+    def poll(self, within_s: float = 86_400.0) -> int:
+        """Ask about everything that generates and is due within so many seconds; gives how many."""
         with connect(self.url) as conn:
-            conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'generating'")
+            conn.execute(
+                """UPDATE jobs SET due_at = now()
+                   WHERE state = 'generating' AND due_at <= now() + make_interval(secs => %s)""",
+                [within_s],
+            )
             claimed = claims.claim_polls(conn, 500, LEASE_S)
         for account in self.settings.accounts:
             poll_batch(
                 self.runtime, account.name, [(item.id, item.claim) for item in claimed if item.account == account.name]
             )
+        return len(claimed)
+
+    def reconcile(self) -> None:
+        """Look for the task of everything that is unconfirmed."""
+        with connect(self.url) as conn:
+            conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'unconfirmed'")
+            claimed = claims.claim_unconfirmed(conn, 500, 20.0)
+        for account in self.settings.accounts:
+            mine = [(item.id, item.claim) for item in claimed if item.account == account.name]
+            reconcile_batch(self.runtime, account.name, mine)
 
     def states(self) -> Counter[str]:
         with connect(self.url) as conn:

@@ -54,6 +54,18 @@ def test_a_key_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     [
         ("lease_seconds = 'long'", "lease_seconds"),
         ("lease_seconds = 5\nsubmit_timeout_seconds = 10", "lease_seconds (5) must exceed submit_timeout_seconds (10)"),
+        (
+            "unconfirmed_grace_seconds = 5\nsubmit_timeout_seconds = 10",
+            "unconfirmed_grace_seconds (5) must not be below submit_timeout_seconds (10)",
+        ),
+        (
+            "unconfirmed_policy = 'resubmit'\nunconfirmed_grace_seconds = 60",
+            "unconfirmed_grace_seconds (60) must not be below lease_seconds (90)",
+        ),
+        (
+            "generation_timeout_seconds = 600\nunconfirmed_grace_seconds = 900",
+            "generation_timeout_seconds (600) must not be below unconfirmed_grace_seconds (900)",
+        ),
         ("poll_min_seconds = 9\npoll_max_seconds = 3", "poll_max_seconds (3) must not be below poll_min_seconds (9)"),
         ("poll_min_second = 9", "poll_min_second: is not a field we know"),
         ("unconfirmed_policy = 'ask'", "unconfirmed_policy: must be 'hold' or 'resubmit', not 'ask'"),
@@ -83,6 +95,9 @@ def test_defaults_give_way_to_what_is_set() -> None:
     assert (
         load_settings(environ={"REELQ_POLL_MIN_SECONDS": "90", "REELQ_POLL_MAX_SECONDS": "90"}).poll_max_seconds == 90
     )
+    assert load_settings(environ={"REELQ_UNCONFIRMED_GRACE_SECONDS": "2"}).submit_timeout_seconds == 2.0
+    short = load_settings(environ={"REELQ_GENERATION_TIMEOUT_SECONDS": "30"})
+    assert (short.unconfirmed_grace_seconds, short.submit_timeout_seconds) == (30.0, 8.0)
 
 
 def test_a_wrong_value_in_the_environment_is_named_as_it_stands_there() -> None:

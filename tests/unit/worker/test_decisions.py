@@ -27,11 +27,13 @@ from seedance.errors import (
 from seedance.gateways.base import CancelOutcome, Submitted, TaskFailure, TaskReport, TaskStatus
 from seedance.gateways.registry import DIALECTS
 from storage.jobs.enqueue import new_job_id
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker import retry
-from worker.decisions import MAX_COUNT, NO_ACCOUNT, Decision
-from worker.polling.decisions import decide_cancel, decide_poll
+from worker.decisions import MAX_COUNT, NO_ACCOUNT, Decision, fail
+from worker.polling.cancelling import MAX_DISCARD_TRIES, decide_cancel
+from worker.polling.decisions import decide_poll, decide_without_account
 from worker.polling.pacing import PollPacing
 from worker.submitting.decisions import MAX_INPUT_NOT_READY, decide_submit, refusals_of
 
@@ -212,31 +214,79 @@ def test_a_generation_that_outlives_its_deadline_fails() -> None:
 
 
 QUEUED, RUNNING = TaskReport(TaskStatus.QUEUED, "queued"), TaskReport(TaskStatus.RUNNING, "running")
+STRANGE, CANCELLED = TaskReport(TaskStatus.UNKNOWN, "paused"), TaskReport(TaskStatus.CANCELLED, "cancelled")
+LATE, NO_WAY = CancelOutcome.TOO_LATE, CancelOutcome.NOT_OFFERED
 
 
 @pytest.mark.parametrize(
     ("result", "outcome", "wanted", "target", "reason", "wish_is_kept"),
     [
         (QUEUED, CancelOutcome.CANCELLED, "keep", S.CANCELLED, "cancelled_upstream", True),
-        (QUEUED, CancelOutcome.TOO_LATE, "keep", S.GENERATING, "cancel_too_late", False),
-        (QUEUED, CancelOutcome.NOT_OFFERED, "keep", S.GENERATING, "cancel_too_late", False),
+        (CANCELLED, None, "keep", S.CANCELLED, "cancelled_upstream", True),  # the answer to an earlier call was lost
+        (QUEUED, LATE, "keep", S.GENERATING, "cancel_too_late", False),
+        (QUEUED, NO_WAY, "keep", S.GENERATING, "cancel_too_late", False),
         (RUNNING, None, "keep", S.GENERATING, "cancel_too_late", False),
-        (QUEUED, None, "keep", S.GENERATING, "generating", True),
-        (Unavailable("502"), None, "keep", S.GENERATING, "gateway_unavailable", True),
-        (RUNNING, None, "discard", S.CANCELLED, "discarded", True),
+        (QUEUED, Unavailable("500"), "keep", S.GENERATING, "cancelling", True),
+        (QUEUED, TaskUnknown("?"), "keep", S.GENERATING, "cancelling", True),
+        (STRANGE, None, "keep", S.GENERATING, "cancelling", True),
+        (Unavailable("502"), None, "keep", S.GENERATING, "cancelling", True),
+        (TaskUnknown("gone"), None, "keep", S.GENERATING, "task_unknown", True),
         (SUCCEEDED, None, "keep", S.TRANSFERRING, "generated", True),
+        (QUEUED, CancelOutcome.CANCELLED, "discard", S.CANCELLED, "cancelled_upstream", True),
+        (QUEUED, Unavailable("500"), "discard", S.GENERATING, "cancelling", True),
+        (Unavailable("502"), None, "discard", S.GENERATING, "cancelling", True),
+        (QUEUED, LATE, "discard", S.CANCELLED, "discarded", True),
+        (QUEUED, NO_WAY, "discard", S.CANCELLED, "discarded", True),
+        (RUNNING, None, "discard", S.CANCELLED, "discarded", True),
+        (SUCCEEDED, None, "discard", S.CANCELLED, "discarded", True),
     ],
 )
 def test_what_a_wish_to_cancel_becomes(
     result: TaskReport | GatewayError,
-    outcome: CancelOutcome | None,
+    outcome: CancelOutcome | GatewayError | None,
     wanted: str,
     target: JobState,
     reason: str,
     *,
     wish_is_kept: bool,
 ) -> None:
-    """A cancel call that was not answered is no refusal: the wish stays, and the gateway is asked again."""
-    decision = decide_cancel(result, outcome, wanted, poll(result, a_job()))
+    """A call that was not answered is no refusal: the wish stays, and the gateway is asked again soon."""
+    job = a_job(cancel_request=wanted)
+    decision = decide_cancel(result, outcome, job, poll(result, job), random.Random(1))
     assert (decision.target, decision.reason) == (target, reason)
     assert ("cancel_request" not in decision.patch) == wish_is_kept
+    if reason == "cancelling":
+        assert decision.due_in_s <= 0.5
+
+
+@pytest.mark.parametrize(("wanted", "target"), [("keep", S.GENERATING), ("discard", S.CANCELLED)])
+def test_a_cancel_call_that_is_never_answered_ends_only_what_is_discarded(wanted: str, target: JobState) -> None:
+    waits = []
+    for setbacks in range(MAX_DISCARD_TRIES):
+        job = a_job(cancel_request=wanted, reason="cancelling", setbacks=setbacks)
+        decision = decide_cancel(QUEUED, Unavailable("500"), job, poll(QUEUED, job), random.Random(1))
+        assert decision.target is S.GENERATING
+        waits.append(decision.due_in_s)
+    assert waits == sorted(waits)
+    assert sum(waits) < 60.0
+    job = a_job(cancel_request=wanted, reason="cancelling", setbacks=MAX_DISCARD_TRIES)
+    assert decide_cancel(QUEUED, Unavailable("500"), job, poll(QUEUED, job)).target is target
+
+
+def test_a_task_that_is_gone_while_it_is_cancelled_is_not_a_failure() -> None:
+    job = a_job(cancel_request="keep")
+    decision = decide_cancel(TaskUnknown("gone"), None, job, fail(Reason.TASK_LOST, "gone"))
+    assert (decision.target, decision.reason) == (S.CANCELLED, "task_lost")
+
+
+def test_a_cancel_call_that_is_refused_for_its_rate_waits_as_long_as_the_gateway_asks() -> None:
+    job = a_job(cancel_request="keep")
+    assert decide_cancel(QUEUED, Throttled("429", retry_after_s=9.0), job, poll(QUEUED, job)).due_in_s == 9.0
+
+
+def test_a_task_without_an_account_waits_for_it_but_not_for_ever() -> None:
+    assert decide_without_account(a_job(), 100.0, 60.0).target is S.GENERATING
+    assert decide_without_account(a_job(cancel_request="keep"), 100.0, 60.0).reason == "account_missing"
+    assert decide_without_account(a_job(cancel_request="discard"), 100.0, 60.0).reason == "discarded"
+    assert decide_without_account(a_job(deadline_in_s=-1.0), 100.0, 60.0).reason == "deadline_exceeded"
+    assert decide_without_account(a_job(submitted_age_s=101.0), 100.0, 60.0).reason == "generation_timeout"

@@ -55,6 +55,7 @@ def listed(
         (OLD, Unproven.NO_MEANS, RESUBMIT, JobState.QUEUED, "resubmitted_by_policy"),
         (OLD, Unproven.UNCLEAR, RESUBMIT, JobState.QUEUED, "resubmitted_by_policy"),
         (replace(OLD, cancel_request="keep"), Unproven.NOT_TAKEN, HOLD, JobState.CANCELLED, "proven_not_submitted"),
+        (replace(OLD, cancel_request="discard"), Unproven.NO_MEANS, HOLD, JobState.CANCELLED, "discarded"),
     ],
 )
 def test_where_a_doubt_goes(

@@ -1,0 +1,57 @@
+"""Why no account can be given a queued job, now and as long as nothing is changed: by the configuration, or because its
+model is closed everywhere. Slots and pauses that end by themselves are in `grants`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Self
+
+from seedance.account import Account
+from seedance.lanes import LANES, model_of
+from storage.admission import circuit_breaker
+from storage.admission.circuit_breaker import Cause
+from storage.database import Connection
+from storage.jobs.reasons import Reason
+from storage.settings import Settings
+
+
+def able_accounts(settings: Settings, pin: str | None, gateways: Iterable[str], lane: str) -> list[Account]:
+    """The configured accounts that can serve a job: of one of its gateways, with its tier, and the pinned one alone."""
+    known = set(gateways)
+    return [
+        account
+        for account in settings.accounts
+        if pin in (None, account.name)
+        and account.gateway in known
+        and (lane not in LANES or model_of(account.dialect, lane) is not None)
+    ]
+
+
+class Obstacles:
+    """A moment's answer for any number of jobs."""
+
+    def __init__(self, settings: Settings, closed: frozenset[tuple[str, str]]) -> None:
+        self._settings = settings
+        self._closed = closed
+
+    @classmethod
+    def read(cls, conn: Connection, settings: Settings) -> Self:
+        """What holds now."""
+        found = circuit_breaker.breakers(conn).items()
+        return cls(settings, frozenset(key for key, breaker in found if breaker.cause == Cause.MODEL))
+
+    def of(self, pin: str | None, gateways: Iterable[str], lane: str) -> Reason | None:
+        """Why a job waits for people: `account_missing` (it is pinned to one that is not configured), `no_account`, or
+        `model_closed` at every account that could serve it. None: it does not."""
+        if pin is not None and self._settings.account(pin) is None:
+            return Reason.ACCOUNT_MISSING
+        able = able_accounts(self._settings, pin, gateways, lane)
+        if not able:
+            return Reason.NO_ACCOUNT
+        if all((account.name, self._model(account, lane)) in self._closed for account in able):
+            return Reason.MODEL_CLOSED
+        return None
+
+    @staticmethod
+    def _model(account: Account, lane: str) -> str:
+        return (model_of(account.dialect, lane) if lane in LANES else None) or ""

@@ -1,0 +1,145 @@
+"""Which queued jobs fit into what is left of the budgets: the SQL for it, and setting aside those that do not fit.
+
+A job may have another price at each account that can serve it. `prices` holds them by account and currency;
+`least_price` is the lowest in `price_currency`. What is dearer than what is left is set aside, so that no claim reads
+it again and again, and comes back when it fits. As long as nothing of a share fits, the share is passed by and nothing
+is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import LiteralString
+from uuid import UUID
+
+from storage.database import Connection
+from storage.jsonb import dumps
+
+NO_CAMPAIGN: LiteralString = "coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"
+NOT_SET_ASIDE: LiteralString = "coalesce(reason, '') NOT IN ('over_budget', 'no_price')"
+AT_ONCE = 100
+"""So many jobs are set aside, or looked at for their price in another currency, in one claim."""
+BACK_AT_ONCE = 500
+_SET_ASIDE_S = 3600.0
+
+
+def room_of(tenant: LiteralString, campaign: LiteralString) -> LiteralString:
+    """A sub-select: what is left (`room`) in which `currency` for a campaign of a tenant, of all budgets that it counts
+    in. NULL: there is none. An empty currency: they are in several, and no price counts in all of them."""
+    return f"""(
+    SELECT CASE WHEN min(currency) IS DISTINCT FROM max(currency) THEN '' ELSE min(currency) END AS currency,
+           min(amount - spent - reserved) AS room
+    FROM budgets
+    WHERE tenant = {tenant} AND campaign_id IN ({campaign}, '00000000-0000-0000-0000-000000000000'::uuid))"""  # noqa: S608 - put together from constants
+
+
+def something_fits(tenant: LiteralString, campaign: LiteralString) -> LiteralString:
+    """A condition on a `room_of` that is called `r`: it is not limited, or some waiting job fits into it, or has to be
+    looked at because its price is in another currency. Each part is one look into an index."""
+    waiting = f"""EXISTS (
+    SELECT FROM jobs WHERE state = 'queued' AND {NOT_SET_ASIDE} AND tenant = {tenant} AND {NO_CAMPAIGN} = {campaign}"""
+    return f"""(r.room IS NULL OR {waiting} AND price_currency = r.currency AND least_price <= r.room)
+    OR {waiting} AND price_currency < r.currency) OR {waiting} AND price_currency > r.currency))"""
+
+
+FITS_AT_ACCOUNT: LiteralString = """(CASE
+    WHEN prices ? %(account)s::text
+    THEN coalesce((prices -> %(account)s::text ->> s.currency)::numeric <= s.room,
+                  NOT jsonb_path_exists(prices, ('$.*."' || s.currency || '"')::jsonpath))
+    ELSE true END)"""
+"""A condition on a job and a share `s` with its room: its price at the account fits, or has to be looked at. One that
+has a price in the currency only at other accounts is left to them."""
+
+_IN_OTHERS: LiteralString = f"""(
+        SELECT id FROM jobs
+        WHERE state = 'queued' AND {NOT_SET_ASIDE} AND tenant = %(tenant)s AND {NO_CAMPAIGN} = rooms.campaign
+          AND price_currency {{than}} rooms.currency
+          AND jsonb_path_exists(prices, ('$.*."' || rooms.currency || '"')::jsonpath)
+        LIMIT {AT_ONCE})"""  # noqa: S608 - as above
+_KEY_BY_CURRENCY: LiteralString = f"""
+WITH rooms AS (
+    SELECT c.campaign, r.currency FROM unnest(%(campaigns)s::uuid[]) AS c(campaign)
+    CROSS JOIN LATERAL {room_of("%(tenant)s", "c.campaign")} r WHERE r.currency <> ''
+), others AS (
+    SELECT o.id, rooms.currency FROM rooms CROSS JOIN LATERAL (
+        {_IN_OTHERS.format(than="<")} UNION ALL {_IN_OTHERS.format(than=">")}) o
+)
+UPDATE jobs j SET price_currency = o.currency,
+    least_price = (SELECT min((e.value ->> o.currency)::numeric) FROM jsonb_each(j.prices) e)
+FROM others o WHERE j.id = o.id
+"""  # noqa: S608 - as above
+_SET_ASIDE: LiteralString = f"""
+WITH rooms AS (
+    SELECT c.campaign, r.* FROM unnest(%(campaigns)s::uuid[]) AS c(campaign)
+    CROSS JOIN LATERAL {room_of("%(tenant)s", "c.campaign")} r WHERE r.currency <> ''
+), dear AS (
+    SELECT d.id FROM rooms CROSS JOIN LATERAL (
+        SELECT id FROM jobs
+        WHERE state = 'queued' AND {NOT_SET_ASIDE} AND tenant = %(tenant)s AND {NO_CAMPAIGN} = rooms.campaign
+          AND price_currency = rooms.currency AND least_price > rooms.room AND due_at <= now()
+        ORDER BY least_price DESC LIMIT {AT_ONCE} FOR UPDATE SKIP LOCKED) d
+)
+UPDATE jobs j SET due_at = now() + make_interval(secs => {_SET_ASIDE_S}), account = NULL, reason = 'over_budget'
+FROM dear WHERE j.id = dear.id
+"""  # noqa: S608 - as above
+# The groups (a tenant's campaign) are found by leaps in an index that holds only what is set aside.
+_BRING_BACK: LiteralString = f"""
+WITH RECURSIVE groups AS (
+    (SELECT tenant, {NO_CAMPAIGN} AS campaign FROM jobs WHERE state = 'queued' AND reason = 'over_budget'
+     ORDER BY tenant, {NO_CAMPAIGN} LIMIT 1)
+    UNION ALL
+    SELECT n.* FROM groups g CROSS JOIN LATERAL (
+        SELECT tenant, {NO_CAMPAIGN} AS campaign FROM jobs
+        WHERE state = 'queued' AND reason = 'over_budget' AND (tenant, {NO_CAMPAIGN}) > (g.tenant, g.campaign)
+        ORDER BY tenant, {NO_CAMPAIGN} LIMIT 1) n
+), rooms AS (
+    SELECT g.tenant, g.campaign, r.currency, r.room
+    FROM groups g CROSS JOIN LATERAL {room_of("g.tenant", "g.campaign")} r
+), fitting AS (
+    SELECT f.id FROM rooms r CROSS JOIN LATERAL (
+        SELECT id, sum(least_price) OVER (ORDER BY least_price, id) AS together FROM (
+            SELECT id, least_price FROM jobs
+            WHERE state = 'queued' AND reason = 'over_budget' AND tenant = r.tenant AND {NO_CAMPAIGN} = r.campaign
+              AND price_currency = r.currency AND least_price <= r.room
+            ORDER BY least_price LIMIT {BACK_AT_ONCE}) cheapest) f
+    WHERE f.together <= r.room
+    UNION ALL
+    SELECT f.id FROM rooms r CROSS JOIN LATERAL (
+        SELECT id FROM jobs
+        WHERE state = 'queued' AND reason = 'over_budget' AND tenant = r.tenant AND {NO_CAMPAIGN} = r.campaign
+          AND price_currency = '' AND due_at <= now()
+        LIMIT {BACK_AT_ONCE}) f
+    UNION ALL
+    SELECT f.id FROM (SELECT * FROM rooms WHERE room IS NULL) r CROSS JOIN LATERAL (
+        SELECT id FROM jobs
+        WHERE state = 'queued' AND reason = 'over_budget' AND tenant = r.tenant AND {NO_CAMPAIGN} = r.campaign
+        LIMIT {BACK_AT_ONCE}) f
+)
+UPDATE jobs j SET due_at = j.created_at, reason = NULL
+FROM fitting f WHERE j.id = f.id AND j.state = 'queued' AND j.reason = 'over_budget'
+"""  # noqa: S608 - as above
+_LEARN: LiteralString = """
+UPDATE jobs j SET prices = j.prices || jsonb_build_object(%(account)s::text, i.prices)
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(id uuid, prices jsonb) WHERE j.id = i.id
+"""
+
+
+def set_aside(conn: Connection, tenant: str, campaigns: Sequence[UUID]) -> int:
+    """Set aside due jobs of these campaigns that are dearer at every account than what is left, the dearest first and
+    not all at once; gives how many."""
+    known = {"tenant": tenant, "campaigns": list(campaigns)}
+    conn.execute(_KEY_BY_CURRENCY, known)
+    return conn.execute(_SET_ASIDE, known).rowcount
+
+
+def bring_back(conn: Connection) -> int:
+    """Let jobs go on that were set aside and fit together into what is left now, the cheapest first and not all at
+    once; gives how many."""
+    return conn.execute(_BRING_BACK).rowcount
+
+
+def learn_prices(conn: Connection, account: str, prices: Mapping[UUID, Mapping[str, float]]) -> None:
+    """Note what jobs cost at an account that was not there when they were enqueued, by currency."""
+    if prices:
+        rows = dumps([{"id": job_id, "prices": of} for job_id, of in prices.items()])
+        conn.execute(_LEARN, {"account": account, "rows": rows})

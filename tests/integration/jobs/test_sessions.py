@@ -1,0 +1,115 @@
+"""What the server does with sessions of ours that stand still, whatever its own defaults are."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from storage.database import Database, DatabaseUnavailable, Limits, LocksHeld, connect, limit, upgrade
+from tests.servers import TestServers
+
+SHORT = Limits(lock_s=0.3, idle_s=0.3, statement_s=0.5)
+NAMES = (
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+    "statement_timeout",
+    "TimeZone",
+    "tcp_keepalives_idle",
+    "tcp_keepalives_interval",
+    "tcp_keepalives_count",
+    "tcp_user_timeout",
+)
+OURS = ["5s", "10s", "5min", "UTC", "15", "5", "3", "30000"]
+
+
+@pytest.fixture
+def short(postgres_url: str) -> Iterator[Database]:
+    database = Database(postgres_url, name="test", size=4, limits=SHORT)
+    yield database
+    database.close()
+
+
+def settings_in(conn: psycopg.Connection[tuple[str]]) -> list[str]:
+    return [str(conn.execute(sql.SQL("SHOW {}").format(sql.Identifier(name))).fetchone()[0]) for name in NAMES]  # type: ignore[index]
+
+
+def test_every_transaction_has_our_limits_whatever_the_servers_are(postgres_url: str) -> None:
+    name = urlsplit(postgres_url).path.lstrip("/")
+    with psycopg.connect(postgres_url, autocommit=True) as conn:
+        for setting in ("lock_timeout = 0", "statement_timeout = '20 ms'", "timezone = 'Asia/Shanghai'"):
+            conn.execute(sql.SQL("ALTER DATABASE {} SET " + setting).format(sql.Identifier(name)))
+    with connect(postgres_url) as conn:
+        assert settings_in(conn) == OURS
+    database = Database(postgres_url, name="test", size=1)
+    for _ in range(2):
+        with database.begin() as conn:
+            assert settings_in(conn) == OURS
+            limit(conn, Limits(lock_s=60.0))
+    database.close()
+    upgrade(postgres_url)  # though no statement of it is done in 20 ms
+
+
+def test_nothing_is_left_in_a_session_that_others_may_share(postgres_url: str, short: Database) -> None:
+    with short.begin() as conn:
+        pass
+    assert conn.execute("SHOW lock_timeout").fetchone() == ("0",)
+    assert conn.info.dsn.find("options") == -1, "RDS Proxy and others refuse connections that carry options"
+
+
+def test_who_stands_still_in_a_transaction_is_cut_off_and_told_so(short: Database) -> None:
+    def stand_still() -> None:
+        with short.begin() as held:
+            held.execute("LOCK TABLE jobs")
+            time.sleep(1.0)
+            with short.begin() as other:
+                assert other.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
+            held.execute("SELECT 1")
+
+    with pytest.raises(DatabaseUnavailable):
+        stand_still()
+    with short.begin() as again:
+        again.execute("LOCK TABLE jobs")
+
+
+def test_a_lock_that_is_not_free_is_named_as_such_and_nothing_is_changed(short: Database, postgres_url: str) -> None:
+    def insert_both() -> None:
+        with short.begin() as conn:
+            conn.execute("INSERT INTO tenants (name) VALUES ('acme')")
+            conn.execute("INSERT INTO account_states (name) VALUES ('main')")
+
+    with connect(postgres_url) as holder:
+        holder.execute("INSERT INTO account_states (name) VALUES ('main')")
+        with pytest.raises(LocksHeld, match="another session holds a lock"):
+            insert_both()
+        with short.begin() as conn:
+            assert conn.execute("SELECT count(*) FROM tenants WHERE name = 'acme'").fetchone() == (0,)
+
+
+def test_a_statement_without_an_end_is_ended(short: Database) -> None:
+    with pytest.raises(DatabaseUnavailable, match="statement timeout"), short.begin() as conn:
+        conn.execute("SELECT pg_sleep(30)")
+
+
+def test_who_migrates_waits_for_another_who_does(servers: TestServers, empty_postgres_url: str) -> None:
+    failed: list[BaseException] = []
+
+    def migrate() -> None:
+        try:
+            upgrade(empty_postgres_url)
+        except BaseException as exc:  # noqa: BLE001 - the test looks at it
+            failed.append(exc)
+
+    threads = [threading.Thread(target=migrate) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    with connect(empty_postgres_url) as conn:
+        assert conn.execute("SELECT count(*) FROM jobs").fetchone() == (0,)

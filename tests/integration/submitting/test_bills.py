@@ -1,0 +1,143 @@
+"""What gateways bill never exceeds a budget, and what fits into it is generated: counted in the gateways' own ledger.
+
+Scheduler's and worker's own functions, a real PostgreSQL, the simulator with a clock that stands still.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from producer.operator_actions import job_actions as people
+from producer.operator_actions.waiting import why_it_waits
+from simulator.main import SimulatorOptions, running
+from storage.admission import budgets
+from storage.admission.circuit_breaker import Cause
+from storage.database import connect
+from storage.jobs import queries
+from storage.jobs.states import JobState
+from storage.settings import Settings
+from storage.tenants.tenants import DEFAULT_TENANT
+from tests.claiming import close_account
+from tests.integration.submitting.rounds import World
+from tests.simulator_client import Clock
+
+S = JobState
+TASK_S = 100.0
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def gateway(clock: Clock) -> Iterator[str]:
+    with running(SimulatorOptions(time="fixed", median_seconds=TASK_S, clock=clock)) as url:
+        yield url
+
+
+@pytest.fixture
+def make(settings: Settings, gateway: str) -> Iterator[Callable[..., World]]:
+    worlds: list[World] = []
+
+    def world(**prices: list[dict[str, Any]]) -> World:
+        accounts = {
+            name: {
+                "gateway": "anyfast",
+                "base_url": f"{gateway}/anyfast",
+                "rates": [{"per": "call", "currency": "CNY", "as_of": "2026-11-01"} | rate for rate in rates],
+            }
+            for name, rates in prices.items()
+        }
+        worlds.append(World(settings, **accounts))
+        return worlds[-1]
+
+    yield world
+    for made in worlds:
+        made.close()
+
+
+def bill(gateway: str) -> Counter[str]:
+    """Generations begun, by prompt."""
+    found = httpx.get(f"{gateway}/_sim/ledger", timeout=60).raise_for_status().json()["tasks"]
+    return Counter(task["prompt"] for task in found)
+
+
+def set_budget(world: World, amount: int) -> None:
+    with connect(world.url) as conn:
+        budgets.set_budget(conn, DEFAULT_TENANT, None, Decimal(amount), "CNY")
+
+
+def spent(world: World) -> budgets.Budget:
+    with connect(world.url) as conn:
+        [found] = budgets.budgets_of(conn, DEFAULT_TENANT)
+    return found
+
+
+def test_one_dear_job_does_not_hold_the_cheap_ones(make: Callable[..., World], gateway: str) -> None:
+    world = make(main=[{"price": 9, "resolutions": ["720p"]}, {"price": 1}])
+    set_budget(world, 8)
+    [dear] = world.enqueue(1, "dear", resolution="720p")
+    world.enqueue(6, "cheap", resolution="480p")
+    world.round()
+    assert bill(gateway) == {f"cheap {number}": 1 for number in range(6)}
+    with connect(world.url) as conn:
+        job = queries.get_jobs(conn, DEFAULT_TENANT, [dear])[dear]
+        [why] = [wait for wait in why_it_waits(conn, world.settings, job) if wait.code == "over_budget"]
+    assert job.reason == "over_budget"
+    assert (why.values["price"], why.values["left"], why.values["currency"]) == (9, 2, "CNY")
+    set_budget(world, 20)
+    world.round()
+    assert bill(gateway)["dear 0"] == 1
+
+
+def test_posts_that_may_have_been_billed_and_are_sent_again_count_in_full(
+    make: Callable[..., World], gateway: str
+) -> None:
+    world = make(main=[{"price": 1}])
+    world.enqueue(20, "twice")
+    set_budget(world, 10)
+    rules = [{"kind": "close_after_accept", "where": "create", "every": 2}]
+    httpx.post(f"{gateway}/_sim/faults", json=rules).raise_for_status()
+    for _ in range(6):
+        world.round(4)
+        world.rest_ends()
+        for job_id in unconfirmed(world):
+            people.resubmit(world.producer.database, DEFAULT_TENANT, job_id)
+    assert max(bill(gateway).values()) > 1, "some were paid for twice, by decision"
+    assert bill(gateway).total() <= 10
+    assert spent(world).left >= 0
+    assert world.states()["queued"] > 0
+
+
+def unconfirmed(world: World) -> list[UUID]:
+    with connect(world.url) as conn:
+        return [row[0] for row in conn.execute("SELECT id FROM jobs WHERE state = 'unconfirmed'")]
+
+
+def test_after_failover_the_price_of_the_other_account_counts(
+    make: Callable[..., World], gateway: str, clock: Clock
+) -> None:
+    world = make(cheap=[{"price": 1}], dear=[{"price": 3}])
+    set_budget(world, 8)
+    with connect(world.url) as conn:
+        close_account(conn, "cheap", Cause.ACCOUNT, "no money")
+    world.enqueue(6, "moved")
+    for _ in range(3):
+        world.round()
+    assert bill(gateway).total() == 2, "a third would cost more than is left"
+    assert (spent(world).reserved, spent(world).left) == (Decimal(6), Decimal(2))
+    clock.now += 2 * TASK_S
+    world.poll()
+    with connect(world.url) as conn:
+        conn.execute("DELETE FROM circuit_breakers")
+    world.round()
+    assert bill(gateway).total() == 4, "two more at the other account's price"
+    assert spent(world).left == 0

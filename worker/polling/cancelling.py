@@ -1,0 +1,86 @@
+"""A wish to cancel a job whose task is at its gateway: when the gateway is asked, and what comes of it.
+
+The gateway is asked only about a task that it says is still waiting: of one that has ended, Ark's call deletes the
+record. As long as the task may still be waiting, the wish stays and the gateway is asked again soon.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+
+from seedance.client import GatewayClient
+from seedance.errors import GatewayError, TaskUnknown, Throttled
+from seedance.gateways.base import CancelOutcome, TaskReport, TaskStatus
+from storage.jobs.reasons import Reason
+from storage.jobs.records import Work
+from storage.jobs.states import JobState
+from worker.decisions import MAX_COUNT, Decision
+from worker.retry import CANCEL
+
+log = logging.getLogger("reelq.poll")
+
+MAX_DISCARD_TRIES = 8
+"""A job that is to be discarded ends after so many tries to get its task cancelled, about 40 s, whatever the gateway
+does."""
+
+
+async def ask_to_cancel(
+    client: GatewayClient, work: Work, result: TaskReport | GatewayError
+) -> CancelOutcome | GatewayError | None:
+    """Ask the gateway to cancel a task, if that is wanted and the task waits. An error: it gave no clear answer; None:
+    it was not asked."""
+    if work.cancel_request is None or not isinstance(result, TaskReport) or result.status is not TaskStatus.QUEUED:
+        return None
+    try:
+        return await client.cancel(work.gateway_task_id or "")
+    except GatewayError as exc:
+        log.warning("poll.not_cancelled job_id=%s code=%s %s", work.id, exc.code, exc.message)
+        return exc
+
+
+def decide_cancel(
+    result: TaskReport | GatewayError,
+    cancelled: CancelOutcome | GatewayError | None,
+    work: Work,
+    otherwise: Decision,
+    rng: random.Random | None = None,
+) -> Decision:
+    """What a wish to cancel makes of a poll's decision (`otherwise`). Pure.
+
+    `result` is what the query gave, `cancelled` what `ask_to_cancel` gave. The wish is keep (cancel only if that is
+    free) or discard.
+    """
+    status = result.status if isinstance(result, TaskReport) else None
+    if cancelled is CancelOutcome.CANCELLED or status is TaskStatus.CANCELLED:
+        return Decision(JobState.CANCELLED, Reason.CANCELLED_UPSTREAM, detail={"message": "cancelled before it began"})
+    answered = isinstance(cancelled, CancelOutcome)
+    may_wait = not answered and status in (None, TaskStatus.QUEUED, TaskStatus.UNKNOWN)
+    tries = min(work.setbacks + 1, MAX_COUNT) if work.reason == Reason.CANCELLING else 1
+    if work.cancel_request == "discard":
+        if may_wait and tries <= MAX_DISCARD_TRIES and otherwise.target is JobState.GENERATING:
+            return _again(result, cancelled, tries, rng)
+        return Decision(
+            JobState.CANCELLED, Reason.DISCARDED, detail={"message": "it had been submitted and may be billed"}
+        )
+    if otherwise.reason is Reason.TASK_LOST:  # the answer to an earlier call may have been lost
+        message = "the gateway does not know the task any more; it may have been billed"
+        return Decision(JobState.CANCELLED, Reason.TASK_LOST, detail={"message": message})
+    if otherwise.target is not JobState.GENERATING or isinstance(result, TaskUnknown):
+        return otherwise
+    if may_wait:
+        return _again(result, cancelled, tries, rng)
+    message = "the gateway cannot cancel it any more; it will be billed, and its video is kept"
+    patch = dict(otherwise.patch) | {"cancel_request": None}
+    return Decision(JobState.GENERATING, Reason.CANCEL_TOO_LATE, otherwise.due_in_s, patch, {"message": message})
+
+
+def _again(
+    result: TaskReport | GatewayError,
+    cancelled: CancelOutcome | GatewayError | None,
+    tries: int,
+    rng: random.Random | None,
+) -> Decision:
+    named = [error.retry_after_s or 0.0 for error in (result, cancelled) if isinstance(error, Throttled)]
+    wait_s = max(CANCEL.wait_s(tries, rng), *named, 0.0)
+    return Decision(JobState.GENERATING, Reason.CANCELLING, wait_s, {"setbacks": tries})

@@ -24,7 +24,7 @@ WHOLE_TENANT = UUID(int=0)
 _LOCK = 0x72656571  # any number, the same in every process
 _TRY_AGAIN_S, _NO_PRICE_S = 30.0, 3600.0
 
-# Some ends leave open whether the gateway bills: there the estimate is kept.
+# Some ends leave open whether the gateway bills: there the estimate is kept, unless the error knows better.
 _MAYBE_BILLED = [
     Reason.GENERATION_TIMEOUT,
     Reason.DEADLINE_EXCEEDED,
@@ -160,6 +160,7 @@ WITH ended AS (
     RETURNING r.tenant, r.campaign_id, r.currency, r.amount, CASE
         WHEN j.state = 'queued' THEN 0
         WHEN j.cost ->> 'currency' = r.currency THEN (j.cost ->> 'amount')::numeric
+        WHEN j.error ->> 'may_be_billed' = 'false' THEN 0
         WHEN j.generated_at IS NOT NULL OR j.reason = ANY(%(given_up)s)
              OR (j.gateway_task_id IS NOT NULL AND j.reason = ANY(%(maybe)s)) THEN r.amount
         ELSE 0 END AS billed

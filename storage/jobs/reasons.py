@@ -62,6 +62,7 @@ class Reason(StrEnum):
     TASK_UNKNOWN = "task_unknown", "the gateway does not know the task"
     RESULT_MISSING = "result_missing", "finished without a link"
     GENERATED = "generated", "generated"
+    NO_FRESH_LINK = "no_fresh_link", "the gateway gives no fresh link; the known one is tried again"
     CANCEL_TOO_LATE = "cancel_too_late", "too late to cancel free of charge"
 
     # Transferring.

@@ -33,6 +33,7 @@ WITH input AS (
         state = i.target, reason = i.reason, claim = j.claim + 1, updated_at = now(),
         due_at = now() + make_interval(secs => i.due_in),
         finished_at = CASE WHEN i.due_in IS NULL THEN now() END,
+        missing = NULL, missing_since = NULL, missing_times = 0,
         attempt = j.attempt + (i.target = 'submitting')::int::smallint,
         submitted_at = CASE WHEN i.target = 'submitting' THEN now() ELSE j.submitted_at END,
         generated_at = CASE WHEN i.target = 'transferring' THEN coalesce(j.generated_at, now()) ELSE j.generated_at END,
@@ -83,17 +84,26 @@ def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
 _POSTPONE: LiteralString = """
 UPDATE jobs j SET due_at = now() + make_interval(secs => i.due_in_s), reason = i.reason, setbacks = i.setbacks,
                   polls = j.polls + i.polls,
-                  polled_at = CASE WHEN i.reason = 'generating' THEN now() ELSE j.polled_at END
+                  polled_at = CASE WHEN i.reason = 'generating' THEN now() ELSE j.polled_at END,
+                  missing = CASE WHEN i.missing IS NULL THEN j.missing ELSE nullif(i.missing, '') END,
+                  missing_since = CASE WHEN i.missing IS NULL OR i.missing = j.missing THEN j.missing_since
+                                       WHEN i.missing <> '' THEN now() END,
+                  missing_times = CASE WHEN i.missing IS NULL THEN j.missing_times
+                                       WHEN i.missing = j.missing THEN least(j.missing_times + 1, 30000)
+                                       WHEN i.missing <> '' THEN 1 ELSE 0 END
 FROM jsonb_to_recordset(%(items)s::jsonb) AS i(id uuid, claim bigint, due_in_s float8, reason text,
-                                               setbacks smallint, polls int)
+                                               setbacks smallint, polls int, missing text)
 WHERE j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL
+RETURNING j.id
 """
 
 
-def postpone(conn: Connection, items: Sequence[Postponement]) -> None:
-    """Give jobs back until later, in the state they have; one whose lease was given away is left alone."""
-    if items:
-        conn.execute(_POSTPONE, {"items": dumps([asdict(item) for item in items])})
+def postpone(conn: Connection, items: Sequence[Postponement]) -> set[UUID]:
+    """Give jobs back until later, in the state they have; one whose lease was given away is left alone, and is missing
+    from the result."""
+    if not items:
+        return set()
+    return {row[0] for row in conn.execute(_POSTPONE, {"items": dumps([asdict(item) for item in items])})}
 
 
 _REQUEST_CANCEL: LiteralString = """

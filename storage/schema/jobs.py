@@ -145,6 +145,11 @@ class Job(SQLModel, table=True):
     # The last poll that found it unfinished: it was finished after that.
     polled_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     reason: str | None = Field(default=None, sa_column=Column(Text))
+    # What the gateway keeps saying, in answers without a clear other one between them: that it has no such task
+    # ("task_unknown"), or that it has finished and gives no URL ("result_missing"). Since when, and how often.
+    missing: str | None = Field(default=None, sa_column=Column(Text))
+    missing_since: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    missing_times: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     # Somebody wants a submitted job cancelled: "keep" if that is free at the gateway, "discard" in any case.
     cancel_request: str | None = Field(default=None, sa_column=Column(Text))
     # The share of the video's life, in percent, at which its last alarm was raised.

@@ -19,7 +19,7 @@ from storage.jobs.work import load_work
 from worker.batch import run_batch
 from worker.failpoints import failpoint
 from worker.polling.costs import reported_cost
-from worker.polling.decisions import decide_cancel, decide_poll
+from worker.polling.decisions import decide_cancel, decide_poll, wants_cancel
 from worker.polling.plan import PollPlan
 from worker.polling.task_list import TaskList
 from worker.runtime import Runtime
@@ -78,7 +78,7 @@ async def _query(client: GatewayClient, work: Work, task_list: TaskList) -> Poll
 
 async def _cancel(client: GatewayClient, work: Work, result: TaskReport | GatewayError) -> CancelOutcome | None:
     """Cancel a task that nobody wants and that has not begun; of one that has ended the call deletes the record."""
-    if work.cancel_request is None or not isinstance(result, TaskReport) or result.status is not TaskStatus.QUEUED:
+    if not wants_cancel(work) or not isinstance(result, TaskReport) or result.status is not TaskStatus.QUEUED:
         return None
     try:
         return await client.cancel(work.gateway_task_id or "")
@@ -93,7 +93,8 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
     for item in polled:
         work = item.work
         pacing = runtime.part(PollPlan).pacing_for(client, work.request)
-        decision = decide_poll(item.result, work, client.dialect, pacing, runtime.settings.generation_timeout_seconds)
+        timeout_s = runtime.settings.generation_timeout_seconds
+        decision = decide_poll(item.result, work, client.dialect, pacing, timeout_s, cancelled=item.cancelled)
         if work.cancel_request is not None:
             decision = decide_cancel(item.result, item.cancelled, work.cancel_request, decision)
         if isinstance(item.result, GatewayError):
@@ -102,11 +103,13 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
             later.append(decision.postponement(work, polls=1))
             continue
         patch = dict(decision.patch)
-        if decision.target is JobState.TRANSFERRING:
-            patch["cost"] = reported_cost(client.account, work.request, patch.get("usage"))
+        if (usage := patch.get("usage")) is not None:
+            patch["cost"] = reported_cost(client.account, work.request, usage)
         moves.append(decision.move(work, patch=patch))
+    first = {item.work.id for item in polled if item.work.generated_age_s is None}
     with runtime.database.begin() as conn:
         moved = transitions.move(conn, moves)
         transitions.postpone(conn, later)
-        durations.record(conn, [item.id for item in moved if item.target is JobState.TRANSFERRING])
+        generated = (item.id for item in moved if item.target is JobState.TRANSFERRING)
+        durations.record(conn, [job_id for job_id in generated if job_id in first])
     failpoint("poll.after_write")

@@ -11,7 +11,7 @@ from worker.failpoints import failpoint
 from worker.runtime import Runtime
 from worker.transferring.companions import Complete, LastFrameMissing, PosterOf, store_companions
 from worker.transferring.download import VideoSource
-from worker.transferring.fetch import DownloadFailed, UrlRefused
+from worker.transferring.fetch import DownloadFailed, LinkExpired, UrlRefused
 from worker.transferring.mp4 import NotAVideo
 from worker.transferring.resources import CopyResources
 from worker.transferring.upload import Stored, held_bytes, store_video
@@ -27,6 +27,8 @@ Outcome = Complete | LastFrameMissing | UrlRefused | DownloadFailed | NotAVideo 
 async def copy_video(runtime: Runtime, video: Video) -> Outcome:
     """Copy one video as soon as there is room for it. Every failure is an outcome."""
     try:
+        if video.stored is None and video.must_ask_first:
+            raise LinkExpired("its link has expired; the gateway is asked for a fresh one")
         shared = runtime.part(CopyResources)
         async with shared.capacity.slot(urgent=video.urgent), asyncio.timeout(COPY_LIMIT_S):
             poster = PosterOf(shared.posters)

@@ -26,6 +26,10 @@ class UrlNotPublic(UrlRefused):
     """The URL leads, at once or by a redirect, to an address that is not public."""
 
 
+class LinkExpired(UrlRefused):
+    """The link's own life is over; it was not tried."""
+
+
 class DownloadFailed(Exception):
     """It could not be read this time; trying again later can help."""
 

@@ -12,8 +12,8 @@ from uuid import UUID
 from seedance.errors import redact
 from storage.database import DatabaseUnavailable
 from storage.jobs import claims, transitions
-from storage.jobs.provenance import provenance_of
-from storage.jobs.records import Move, Postponement
+from storage.jobs.provenance import Provenance, provenance_of
+from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from worker.batch import run_batch
@@ -47,7 +47,7 @@ def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> Non
     if not held:
         return
     failpoint("transfer.after_load")
-    videos = [Video(work, facts[work.id], _trusted_host(runtime, work.account)) for work in held]
+    videos = [_video(runtime, work, facts[work.id]) for work in held]
     leases = _Leases(runtime, videos)
     renewal = runtime.start(leases.keep())
     try:
@@ -61,10 +61,12 @@ def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> Non
         renewal.cancel()
 
 
-def _trusted_host(runtime: Runtime, account_name: str) -> str | None:
-    """The host that the operator wrote into the account: it may be anywhere."""
-    account = runtime.settings.account(account_name)
-    return host_of(account.base_url) if account is not None else None
+def _video(runtime: Runtime, work: Work, facts: Provenance) -> Video:
+    account = runtime.settings.account(work.account)
+    if account is None:
+        return Video(work, facts, has_account=False)
+    # The host that the operator wrote into the account may be anywhere.
+    return Video(work, facts, host_of(account.base_url))
 
 
 async def _copy(runtime: Runtime, video: Video) -> Copied:

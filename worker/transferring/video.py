@@ -6,17 +6,20 @@ from dataclasses import dataclass
 
 from seedance.link_expiry import URGENT_SHARE
 from storage.jobs.provenance import Provenance
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from worker.transferring.upload import Stored
 
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A leased job in `transferring`. `trusted_host` is the host of the account's own address, if it has one."""
+    """A leased job in `transferring`. `trusted_host` is the host of the account's own address, if it has one;
+    `has_account`: its account is configured, so that its gateway can be asked for a fresh link."""
 
     work: Work
     facts: Provenance
     trusted_host: str | None = None
+    has_account: bool = True
 
     @property
     def stored(self) -> Stored | None:
@@ -25,6 +28,13 @@ class Video:
         if facts.object_key is None or facts.size_bytes is None or facts.sha256 is None:
             return None
         return Stored(facts.object_key, facts.size_bytes, facts.sha256)
+
+    @property
+    def must_ask_first(self) -> bool:
+        """Whether its link is dead, and the gateway has not just said that it has no other."""
+        left_s = self.work.expires_in_s
+        dead = left_s is not None and left_s <= 0
+        return dead and self.has_account and self.work.reason != Reason.NO_FRESH_LINK
 
     @property
     def urgent(self) -> bool:

@@ -12,6 +12,7 @@ from seedance.errors import GatewayError, NotTried, OutcomeUnknown
 from seedance.gateways.base import AttemptOptions, Submitted
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, parse_request
+from storage.bucket.objects import StoreUnavailable
 from storage.jobs import attempts, transitions
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Correlation, Move, Work
@@ -135,6 +136,10 @@ def _prepare(
         request = with_inputs(runtime, client, request, assets)
     except InvalidInput as exc:
         return fail(Reason.INVALID_REQUEST, str(exc))
+    except StoreUnavailable as exc:  # no link to a file can be signed
+        return decide_submit(
+            NotTried(str(exc), gateway=client.dialect.name), work.refusals, runtime.part(PollPlan).pacing
+        )
     if request.seed == RANDOM_SEED:  # the same as none, and an attempt may bring one of its own
         request = request.model_copy(update={"seed": None})
     return request

@@ -11,6 +11,7 @@ from worker.polling.poll import poll_batch
 from worker.polling.reconcile import reconcile_batch
 from worker.runtime import current
 from worker.submitting.submit import submit_batch
+from worker.transferring.removals import sweep_removals
 from worker.transferring.sweep import sweep_uploads
 from worker.transferring.transfer import transfer_batch
 from worker.webhooks.deliver import start_notify
@@ -42,9 +43,10 @@ def transfer(account: str, items: Items) -> None:
 
 @shared_task(name="worker.sweep")
 def sweep() -> None:
-    """Give up uploads that nobody goes on with."""
+    """Give up uploads that no worker goes on with, and remove the files of jobs that were given up or deleted."""
     runtime = current()
     sweep_uploads(runtime.database.begin, runtime.objects)
+    sweep_removals(runtime.database.begin, runtime.objects)
 
 
 @shared_task(name="worker.reconcile")

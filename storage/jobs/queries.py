@@ -17,9 +17,11 @@ from storage.jobs.states import JobState
 _VIEW: LiteralString = """
 SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priority, j.tags, j.metadata, j.webhook_url,
        j.account, j.account_pin, j.gateway, j.model, j.gateway_task_id, j.attempt, j.polls, j.error, j.usage,
-       j.estimate, j.cost, j.seed, CASE WHEN j.deleted_at IS NULL THEN j.object_key END AS object_key,
-       CASE WHEN j.deleted_at IS NULL THEN j.poster_key END AS poster_key,
-       CASE WHEN j.deleted_at IS NULL THEN j.last_frame_key END AS last_frame_key, j.size_bytes, j.sha256, j.due_at,
+       j.estimate, j.cost, j.seed,
+       CASE WHEN j.deleted_at IS NULL AND j.state <> 'cancelled' THEN j.object_key END AS object_key,
+       CASE WHEN j.deleted_at IS NULL AND j.state <> 'cancelled' THEN j.poster_key END AS poster_key,
+       CASE WHEN j.deleted_at IS NULL AND j.state <> 'cancelled' THEN j.last_frame_key END AS last_frame_key,
+       j.size_bytes, j.sha256, j.due_at,
        j.deadline_at, j.created_at, j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at,
        j.cancel_request, j.deleted_at,
        -- A budget holds back very many jobs at once: it says so itself, not each of their rows.

@@ -34,6 +34,9 @@ WITH input AS (
         due_at = now() + make_interval(secs => i.due_in),
         finished_at = CASE WHEN i.due_in IS NULL THEN now() END,
         missing = NULL, missing_since = NULL, missing_times = 0,
+        -- A copy of it may be under way.
+        removal_due_at = CASE WHEN i.target = 'cancelled' AND j.generated_at IS NOT NULL
+                              THEN now() + interval '10 minutes' ELSE j.removal_due_at END,
         attempt = j.attempt + (i.target = 'submitting')::int::smallint,
         submitted_at = CASE WHEN i.target = 'submitting' THEN now() ELSE j.submitted_at END,
         generated_at = CASE WHEN i.target = 'transferring' THEN coalesce(j.generated_at, now()) ELSE j.generated_at END,
@@ -121,11 +124,12 @@ def request_cancel(conn: Connection, job_id: UUID, how: Literal["keep", "discard
 
 
 _MARK_DELETED: LiteralString = """
-UPDATE jobs SET deleted_at = now(), updated_at = now()
+UPDATE jobs SET deleted_at = now(), updated_at = now(),
+                removal_due_at = CASE WHEN submitted_at IS NOT NULL THEN now() END
 WHERE id = %(id)s AND finished_at IS NOT NULL AND deleted_at IS NULL
 """
 
 
 def mark_deleted(conn: Connection, job_id: UUID) -> None:
-    """Note that the files of a terminal job are gone from the bucket; one that is marked already stays as it is."""
+    """Note that a terminal job has no files from now on; one that is marked already stays as it is."""
     conn.execute(_MARK_DELETED, {"id": job_id})

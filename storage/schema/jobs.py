@@ -101,6 +101,7 @@ class Job(SQLModel, table=True):
             "state",
             postgresql_where=text("cancel_request IS NOT NULL AND due_at IS NOT NULL"),
         ),
+        Index("jobs_removal_idx", "removal_due_at", postgresql_where=text("removal_due_at IS NOT NULL")),
         # Only of jobs that have some: most have none, and would only grow it.
         Index("jobs_tags_idx", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'::text[]")),
         # Pages of a list, by state; a list of several states merges theirs. Counts need the index alone.
@@ -180,6 +181,8 @@ class Job(SQLModel, table=True):
     finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     # Its files were removed from the bucket, because somebody wanted that; the row stays for the books.
     deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # When its files are removed once more: an upload that began before the job ended may have ended after it.
+    removal_due_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
 class Attempt(SQLModel, table=True):

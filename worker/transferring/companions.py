@@ -40,6 +40,18 @@ class Complete:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class VideoStored:
+    """The video is in the bucket, but the store does not take what belongs beside it: `message` says why. It need not
+    be downloaded again."""
+
+    stored: Stored
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class LastFrameMissing(Exception):
     """The video is stored, but its last frame cannot be had now; everything else about it is in `complete`.
 

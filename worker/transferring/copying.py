@@ -9,7 +9,7 @@ from contextlib import aclosing
 from storage.bucket.objects import StoreUnavailable, video_key
 from worker.failpoints import failpoint
 from worker.runtime import Runtime
-from worker.transferring.companions import Complete, LastFrameMissing, PosterOf, store_companions
+from worker.transferring.companions import Complete, LastFrameMissing, PosterOf, VideoStored, store_companions
 from worker.transferring.download import VideoSource
 from worker.transferring.fetch import DownloadFailed, LinkExpired, UrlRefused
 from worker.transferring.mp4 import NotAVideo
@@ -21,7 +21,7 @@ log = logging.getLogger("reelq.transfer")
 
 COPY_LIMIT_S = 3600.0
 
-Outcome = Complete | LastFrameMissing | UrlRefused | DownloadFailed | NotAVideo | StoreUnavailable
+Outcome = Complete | VideoStored | LastFrameMissing | UrlRefused | DownloadFailed | NotAVideo | StoreUnavailable
 
 
 async def copy_video(runtime: Runtime, video: Video) -> Outcome:
@@ -33,7 +33,10 @@ async def copy_video(runtime: Runtime, video: Video) -> Outcome:
         async with shared.capacity.slot(urgent=video.urgent), asyncio.timeout(COPY_LIMIT_S):
             poster = PosterOf(shared.posters)
             stored = video.stored or await _stream(runtime, video, poster)
-            complete = await store_companions(runtime, video, stored, poster)
+            try:
+                complete = await store_companions(runtime, video, stored, poster)
+            except StoreUnavailable as exc:
+                return VideoStored(stored, str(exc))
             failpoint("transfer.after_companions")
             return complete
     except (LastFrameMissing, UrlRefused, DownloadFailed, NotAVideo, StoreUnavailable) as exc:

@@ -17,10 +17,11 @@ from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker.decisions import EVIDENCE_S, MAX_COUNT, Decision, fail
 from worker.retry import LAST_FRAME, TRANSFER, TRANSFER_EARLY
-from worker.transferring.companions import Complete, LastFrameMissing
+from worker.transferring.companions import Complete, LastFrameMissing, VideoStored
 from worker.transferring.copying import Outcome
 from worker.transferring.fetch import DownloadFailed, LinkExpired, UrlNotPublic, UrlRefused
 from worker.transferring.mp4 import NotAVideo
+from worker.transferring.upload import Stored
 
 EARLY_S = 600.0
 """For so long after the generation a failed copy is repeated sooner."""
@@ -52,6 +53,11 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: rand
     if isinstance(outcome, LastFrameMissing):
         return _last_frame(outcome, work)
     message = redact(str(outcome))
+    if isinstance(outcome, VideoStored):
+        setbacks = _setbacks(work, Reason.STORE_UNAVAILABLE)
+        patch = {**_video_keys(outcome.stored), "setbacks": setbacks}
+        wait_s = TRANSFER.wait_s(setbacks, rng)
+        return Decision(JobState.TRANSFERRING, Reason.STORE_UNAVAILABLE, wait_s, patch, {"message": message})
     if isinstance(outcome, LinkExpired):
         return Decision(JobState.GENERATING, Reason.URL_REFUSED, 0.0, {"setbacks": 0}, {"message": message})
     if _lost(outcome, work, video_life_s):
@@ -59,7 +65,7 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: rand
             Reason.VIDEO_EXPIRED, f"the video was generated but not copied within the life of its URL: {message}"
         )
     reason = _REASONS.get(type(outcome), Reason.DOWNLOAD_FAILED)
-    setbacks = min(work.setbacks + 1, MAX_COUNT) if work.reason == reason else 1
+    setbacks = _setbacks(work, reason)
     doubted = isinstance(outcome, NotAVideo | UrlNotPublic) and setbacks >= DOUBT_AFTER
     if doubted or type(outcome) is UrlRefused:
         asked = reason if isinstance(outcome, UrlNotPublic) else Reason.URL_REFUSED
@@ -69,6 +75,11 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: rand
     cap_s = _sparing_cap_s(work) if isinstance(outcome, DownloadFailed) and age_s >= EARLY_S else backoff.cap_s
     wait_s = max(min(age_s * RETRY_AGE_SHARE, cap_s), backoff.wait_s(setbacks, rng))
     return Decision(JobState.TRANSFERRING, reason, wait_s, {"setbacks": setbacks}, {"message": message})
+
+
+def _setbacks(work: Work, reason: Reason) -> int:
+    """How often in a row a copy has failed as it did now."""
+    return min(work.setbacks + 1, MAX_COUNT) if work.reason == reason else 1
 
 
 def _refused_for_s(work: Work) -> float:
@@ -113,19 +124,17 @@ def _succeeded(done: Complete) -> Decision:
 
 
 def _keys(done: Complete) -> dict[str, Any]:
-    stored = done.stored
-    return {
-        "object_key": stored.key,
-        "size_bytes": stored.size_bytes,
-        "sha256": stored.sha256,
-        "poster_key": done.poster_key,
-    }
+    return {**_video_keys(done.stored), "poster_key": done.poster_key}
+
+
+def _video_keys(stored: Stored) -> dict[str, Any]:
+    return {"object_key": stored.key, "size_bytes": stored.size_bytes, "sha256": stored.sha256}
 
 
 def _last_frame(missing: LastFrameMissing, work: Work) -> Decision:
     """A last frame that was asked for is waited for a while, and then its video is handed over without it."""
     reason = Reason.LAST_FRAME_REFUSED if missing.refused else Reason.LAST_FRAME_FAILED
-    setbacks = work.setbacks + 1 if work.reason == reason else 1
+    setbacks = _setbacks(work, reason)
     waits = (
         bool(work.request.get("return_last_frame"))
         and not (missing.refused and setbacks > LAST_FRAME_REFUSALS)

@@ -23,6 +23,7 @@ from worker.transferring.companions import Complete
 from worker.transferring.copying import Outcome, copy_video
 from worker.transferring.decisions import decide_transfer
 from worker.transferring.fetch import host_of
+from worker.transferring.removals import remove_unwanted
 from worker.transferring.resources import CopyResources
 from worker.transferring.video import Video
 
@@ -88,18 +89,21 @@ class _Leases:
         try:
             return await task
         except asyncio.CancelledError:
-            if self._runtime.stopping.is_set():  # somebody else may begin at once instead of after the lease
-                await asyncio.to_thread(self._release, (video.work.id, video.work.claim))
+            self._open.pop(video.work.id, None)  # not to be renewed any more
+            await asyncio.to_thread(self._give_up, (video.work.id, video.work.claim))
             raise
         finally:
             self._runtime.part(CopyResources).copies.discard(task)
             self._running.pop(video.work.id, None)
             self._open.pop(video.work.id, None)
 
-    def _release(self, lease: tuple[UUID, int]) -> None:
+    def _give_up(self, lease: tuple[UUID, int]) -> None:
+        """After a copy that was stopped: another worker may begin at once instead of after the lease, and what is not
+        wanted any more leaves the bucket."""
         try:
             with self._runtime.database.begin() as conn:
                 claims.release(conn, [lease])
+            remove_unwanted(self._runtime.database.begin, self._runtime.objects, [lease[0]])
         except DatabaseUnavailable as exc:
             log.warning("transfer.not_released job_id=%s error=%s", lease[0], exc)
 
@@ -139,6 +143,8 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
             continue
         moves.append(decision.move(work))
     with runtime.database.begin() as conn:
-        transitions.move(conn, moves)
-        transitions.postpone(conn, later)
+        written = {move.id for move in transitions.move(conn, moves)} | transitions.postpone(conn, later)
     failpoint("transfer.after_row")
+    # What was moved on without us may have been given up or deleted while we wrote its files.
+    ours = [item.video.work.id for item in copied]
+    remove_unwanted(runtime.database.begin, runtime.objects, [job_id for job_id in ours if job_id not in written])

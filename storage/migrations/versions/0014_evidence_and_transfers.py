@@ -1,4 +1,4 @@
-"""what a gateway keeps saying is missing"""
+"""what a gateway keeps saying is missing, and files to be removed"""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("missing", sa.Text()))
     op.add_column("jobs", sa.Column("missing_since", _TIME))
     op.add_column("jobs", sa.Column("missing_times", sa.SmallInteger(), server_default="0", nullable=False))
+    op.add_column("jobs", sa.Column("removal_due_at", _TIME))
+    op.create_index(
+        "jobs_removal_idx", "jobs", ["removal_due_at"], postgresql_where=sa.text("removal_due_at IS NOT NULL")
+    )
 
 
 def downgrade() -> None:
-    for name in ("missing_times", "missing_since", "missing"):
+    op.drop_index("jobs_removal_idx", "jobs")
+    for name in ("removal_due_at", "missing_times", "missing_since", "missing"):
         op.drop_column("jobs", name)

@@ -13,7 +13,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker.decisions import EVIDENCE_S, Decision
-from worker.transferring.companions import Complete, LastFrameMissing
+from worker.transferring.companions import Complete, LastFrameMissing, VideoStored
 from worker.transferring.decisions import (
     DOUBT_AFTER,
     HARD_END,
@@ -71,6 +71,12 @@ def test_what_is_missing_beside_the_video_is_noted() -> None:
     decision = copied(Complete(STORED, notes={"poster": "not made: token=abcdefghij"}))
     assert decision.target is S.SUCCEEDED
     assert decision.detail == {"poster": "not made: token=***"}
+
+
+def test_a_stored_video_is_remembered_when_the_store_does_not_take_the_rest() -> None:
+    decision = copied(VideoStored(STORED, "PUT: 500"), generated_age_s=LIFE_S * 3, expires_in_s=-LIFE_S)
+    assert (decision.target, decision.reason) == (S.TRANSFERRING, "store_unavailable")
+    assert decision.patch == {"object_key": "videos/k.mp4", "size_bytes": 5, "sha256": "ab", "setbacks": 1}
 
 
 def test_a_refused_url_is_asked_for_again() -> None:

@@ -17,6 +17,7 @@ from yarl import URL
 
 from storage.bucket.objects import PART_BYTES
 from tests.waiting import PATIENCE_S
+from worker.transferring.store_gate import PROBE_KEY
 
 ERROR = "<Error><Code>{}</Code><Message>a fault of the test</Message></Error>"
 CUT = web.Response(status=0)
@@ -28,7 +29,7 @@ def an_error(status: int, code: str) -> Callable[[], web.Response]:
 
 
 def what(request: web.Request) -> str:
-    """`begin`, `part`, `complete`, `abort`, `delete`, `put` (of a video), `companion` or another method's name."""
+    """`begin`, `part`, `complete`, `abort`, `delete`, `put` (of a video), `companion`, `probe` or another method."""
     if request.method == "POST":
         return "begin" if "uploads" in request.query else "complete"
     if request.method == "DELETE":
@@ -37,6 +38,8 @@ def what(request: web.Request) -> str:
         return request.method.lower()
     if "partNumber" in request.query:
         return "part"
+    if request.path.endswith(PROBE_KEY):
+        return "probe"
     return "put" if request.path.endswith(".mp4") else "companion"
 
 

@@ -13,7 +13,7 @@ from worker.runtime import current
 from worker.submitting.submit import submit_batch
 from worker.transferring.removals import sweep_removals
 from worker.transferring.sweep import sweep_uploads
-from worker.transferring.transfer import transfer_batch
+from worker.transferring.transfer import start_transfer
 from worker.webhooks.deliver import start_notify
 
 Items = list[tuple[str, int]]
@@ -38,7 +38,7 @@ def poll(account: str, items: Items) -> None:
 @shared_task(name="worker.transfer")
 def transfer(account: str, items: Items) -> None:
     """Copy videos into the bucket. `account` is only for people who watch; a batch may come from several."""
-    transfer_batch(current(), _claimed(items))
+    start_transfer(current(), _claimed(items))
 
 
 @shared_task(name="worker.sweep")

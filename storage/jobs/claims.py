@@ -139,18 +139,34 @@ FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
 """
 
 
-_CLAIM_TRANSFERS: LiteralString = """
-WITH due AS (
-    SELECT id FROM jobs
-    WHERE state = 'transferring' AND due_at <= now()
-      AND (%(share)s::float8 IS NULL OR video_expires_at - now() < (video_expires_at - generated_at) * %(share)s)
-    ORDER BY video_expires_at, due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+_HOST: LiteralString = "split_part(video_url, '/', 3)"  # the index `jobs_transferring_idx` begins with it
+# Source hosts take turns, so that one which stalls does not keep the others' videos waiting behind its own; each gives
+# the video whose link dies first. Which hosts there are is found by leaping from one to the next in the index.
+_CLAIM_TRANSFERS: LiteralString = f"""
+WITH RECURSIVE hosts AS (
+    (SELECT {_HOST} AS host FROM jobs WHERE state = 'transferring' ORDER BY {_HOST} LIMIT 1)
+    UNION ALL
+    SELECT n.host FROM hosts h CROSS JOIN LATERAL (
+        SELECT {_HOST} AS host FROM jobs WHERE state = 'transferring' AND {_HOST} > h.host ORDER BY {_HOST} LIMIT 1) n
+), due AS (
+    SELECT d.id, d.video_expires_at,
+           row_number() OVER (PARTITION BY h.host ORDER BY d.video_expires_at, d.due_at) AS turn
+    FROM hosts h CROSS JOIN LATERAL (
+        SELECT id, video_expires_at, due_at FROM jobs
+        WHERE state = 'transferring' AND {_HOST} = h.host AND due_at <= now()
+          AND (%(share)s::float8 IS NULL OR video_expires_at - now() < (video_expires_at - generated_at) * %(share)s)
+        ORDER BY video_expires_at, due_at LIMIT %(limit)s) d
+), chosen AS (
+    SELECT * FROM due ORDER BY turn, video_expires_at LIMIT %(limit)s
+), locked AS (
+    SELECT j.id FROM jobs j JOIN chosen c ON c.id = j.id
+    WHERE j.state = 'transferring' AND j.due_at <= now() FOR UPDATE OF j SKIP LOCKED
 ), leased AS (
     UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
-    FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account, j.video_expires_at
+    FROM locked l WHERE j.id = l.id RETURNING j.id, j.claim, j.account
 )
-SELECT id, claim, account FROM leased ORDER BY video_expires_at
-"""
+SELECT id, claim, account FROM leased JOIN chosen USING (id) ORDER BY turn, video_expires_at
+"""  # noqa: S608 - put together from constants
 
 
 def claim_polls(
@@ -168,7 +184,7 @@ def claim_unconfirmed(conn: Connection, limit: int, lease_s: float) -> list[Clai
 
 
 def claim_transfers(conn: Connection, limit: int, lease_s: float, share: float | None = None) -> list[Claimed]:
-    """Lease videos to copy, the one whose URL dies first in front.
+    """Lease videos to copy: source hosts take turns, and of each host the video whose URL dies first comes first.
 
     `share`: only those that have less than this share of their URL's life left; None: all.
     """

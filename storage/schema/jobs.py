@@ -86,8 +86,10 @@ class Job(SQLModel, table=True):
             "due_at",
             postgresql_where=text("state IN ('submitting', 'unconfirmed', 'generating')"),
         ),
+        # The source host first: copies are dealt to hosts in turn, and each gives those whose URL dies first.
         Index(
             "jobs_transferring_idx",
+            text("split_part(video_url, '/'::text, 3)"),
             "video_expires_at",
             "due_at",
             postgresql_where=text("state = 'transferring'"),

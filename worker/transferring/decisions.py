@@ -16,7 +16,8 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker.decisions import EVIDENCE_S, MAX_COUNT, Decision, fail
-from worker.retry import LAST_FRAME, TRANSFER, TRANSFER_EARLY
+from worker.retry import LAST_FRAME, MAKE_WAY, TRANSFER, TRANSFER_EARLY
+from worker.transferring.capacity import NoRoom
 from worker.transferring.companions import Complete, LastFrameMissing, VideoStored
 from worker.transferring.copying import Outcome
 from worker.transferring.fetch import DownloadFailed, LinkExpired, UrlNotPublic, UrlRefused
@@ -52,6 +53,11 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: rand
         return _succeeded(outcome)
     if isinstance(outcome, LastFrameMissing):
         return _last_frame(outcome, work)
+    if isinstance(outcome, NoRoom):  # it was not tried, so nothing is known that was not known before
+        wait_s = MAKE_WAY.wait_s(1, rng)
+        return Decision(
+            JobState.TRANSFERRING, Reason(work.reason or Reason.GENERATED), wait_s, {"setbacks": work.setbacks}
+        )
     message = redact(str(outcome))
     if isinstance(outcome, VideoStored):
         setbacks = _setbacks(work, Reason.STORE_UNAVAILABLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from seedance.link_expiry import URGENT_SHARE
 from storage.jobs.provenance import Provenance
@@ -30,6 +31,11 @@ class Video:
         return Stored(facts.object_key, facts.size_bytes, facts.sha256)
 
     @property
+    def host(self) -> str:
+        """Where its link leads, as hosts share what a process copies at once."""
+        return host_and_port(self.work.video_url or "")
+
+    @property
     def must_ask_first(self) -> bool:
         """Whether its link is dead, and the gateway has not just said that it has no other."""
         left_s = self.work.expires_in_s
@@ -43,3 +49,11 @@ class Video:
         if left_s is None:
             return False
         return left_s < URGENT_SHARE * ((self.work.generated_age_s or 0.0) + left_s)
+
+
+def host_and_port(url: str) -> str:
+    """The source host of a link; "" where it has none."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""

@@ -1,4 +1,4 @@
-"""what a gateway keeps saying is missing, and files to be removed"""
+"""what a gateway keeps saying is missing, files to be removed, and source hosts"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 _TIME = sa.DateTime(timezone=True)
+_TRANSFERRING = sa.text("state = 'transferring'")
 
 
 def upgrade() -> None:
@@ -21,9 +22,18 @@ def upgrade() -> None:
     op.create_index(
         "jobs_removal_idx", "jobs", ["removal_due_at"], postgresql_where=sa.text("removal_due_at IS NOT NULL")
     )
+    op.drop_index("jobs_transferring_idx", "jobs")
+    op.create_index(
+        "jobs_transferring_idx",
+        "jobs",
+        [sa.text("split_part(video_url, '/'::text, 3)"), "video_expires_at", "due_at"],
+        postgresql_where=_TRANSFERRING,
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("jobs_transferring_idx", "jobs")
+    op.create_index("jobs_transferring_idx", "jobs", ["video_expires_at", "due_at"], postgresql_where=_TRANSFERRING)
     op.drop_index("jobs_removal_idx", "jobs")
     for name in ("removal_due_at", "missing_times", "missing_since", "missing"):
         op.drop_column("jobs", name)

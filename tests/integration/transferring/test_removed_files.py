@@ -23,7 +23,7 @@ from tests.transfers import Files, a_picture, a_video, generated, row_of, runnin
 from tests.waiting import PATIENCE_S
 from worker.retry import Backoff
 from worker.runtime import Runtime
-from worker.transferring import store_requests
+from worker.transferring import store_gate, store_requests
 from worker.transferring.removals import sweep_removals
 
 SMALL, LARGE = "/small.mp4", "/large.mp4"
@@ -40,6 +40,7 @@ def base() -> Iterator[str]:
 @pytest.fixture
 def door(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Door:
     monkeypatch.setattr(store_requests, "STORE_REQUEST", Backoff(0.01, 0.01))
+    monkeypatch.setattr(store_gate, "STORE_DOWN", Backoff(0.0, 0.0))
     return Door(settings.s3_endpoint_url or "")
 
 

@@ -72,11 +72,13 @@ def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wai
     silent = [part for part in PARTS if part not in heartbeats.fresh_components(conn, FRESH_S)]
     if job.state is not JobState.QUEUED:
         return list(reasons(job, silent=silent, slow_polls=_slow_polls(conn, settings, job)))
-    gateways = queries.gateways_of(conn, job.id)
+    gateways, barred = queries.route_of(conn, job.id)
     holds = [
         (grant.account.name, grant.hold_of(lane_of(job.request)))
         for grant in grants.survey(conn, settings)
-        if job.account_pin in (None, grant.account.name) and grant.account.gateway in gateways
+        if job.account_pin in (None, grant.account.name)
+        and grant.account.gateway in gateways
+        and grant.account.name not in barred
     ]
     return list(
         reasons(

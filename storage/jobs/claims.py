@@ -65,7 +65,7 @@ WITH shares AS (
         SELECT id, due_at FROM jobs
         WHERE state = 'queued' AND priority = %(priority)s AND tenant = %(tenant)s AND {NO_CAMPAIGN} = s.campaign
           AND coalesce(account_pin, ''::text) = s.pin AND lane = s.lane AND due_at <= now()
-          AND %(gateway)s = ANY(gateways) AND cancel_request IS NULL
+          AND %(gateway)s = ANY(gateways) AND %(account)s <> ALL(barred_accounts) AND cancel_request IS NULL
           AND (reason IS NULL OR reason <> ALL(%(besides)s::text[]))
           AND (%(only)s::text[] IS NULL OR reason = ANY(%(only)s::text[]))
         ORDER BY due_at, id LIMIT s.wanted FOR UPDATE SKIP LOCKED) d
@@ -83,6 +83,17 @@ _PUT_BACK: LiteralString = "UPDATE jobs SET account = NULL, due_at = created_at 
 _POSTPONE_QUEUED: LiteralString = """
 UPDATE jobs SET due_at = now() + make_interval(secs => %(seconds)s), account = NULL, reason = %(reason)s
 WHERE id = ANY(%(ids)s)
+"""
+_UNBAR: LiteralString = """
+WITH stuck AS (
+    SELECT id FROM jobs j
+    WHERE j.state = 'queued' AND j.barred_accounts <> '{}'::text[] AND NOT EXISTS (
+        SELECT FROM unnest(%(names)s::text[], %(gateways)s::text[]) AS a(name, gateway)
+        WHERE a.gateway = ANY(j.gateways) AND a.name <> ALL(j.barred_accounts)
+          AND coalesce(j.account_pin, a.name) = a.name)
+    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs j SET barred_accounts = '{}' FROM stuck WHERE j.id = stuck.id
 """
 _WAKE: LiteralString = """
 UPDATE jobs SET due_at = now(), reason = NULL
@@ -108,6 +119,13 @@ def put_back_claimed(conn: Connection, ids: Sequence[UUID]) -> None:
 def postpone_queued(conn: Connection, ids: Sequence[UUID], seconds: float, reason: Reason) -> None:
     """The same, not to be claimed again before so many seconds."""
     conn.execute(_POSTPONE_QUEUED, {"ids": list(ids), "seconds": seconds, "reason": reason})
+
+
+def unbar_queued(conn: Connection, accounts: Mapping[str, str], limit: int) -> int:
+    """Let all accounts have the queued jobs that no configured account may have any more, so that they end or go on;
+    how many. `accounts`: the gateway of each configured account."""
+    known = {"names": list(accounts), "gateways": list(accounts.values()), "limit": limit}
+    return conn.execute(_UNBAR, known).rowcount
 
 
 def wake_queued(conn: Connection, tenant: str, campaign_id: UUID | None, reason: Reason) -> None:

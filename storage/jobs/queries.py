@@ -76,10 +76,11 @@ def jobs_of_everybody(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, JobVi
         return {row["id"]: _view(row) for row in cursor}
 
 
-def gateways_of(conn: Connection, job_id: UUID) -> list[str]:
-    """The gateways whose dialects can serve a job; none where there is no such job."""
-    row = conn.execute("SELECT gateways FROM jobs WHERE id = %s", [job_id]).fetchone()
-    return [] if row is None else list(row[0])
+def route_of(conn: Connection, job_id: UUID) -> tuple[list[str], list[str]]:
+    """The gateways whose dialects can serve a job, and the accounts that cannot send its files; none where there is no
+    such job."""
+    row = conn.execute("SELECT gateways, barred_accounts FROM jobs WHERE id = %s", [job_id]).fetchone()
+    return ([], []) if row is None else (list(row[0]), list(row[1]))
 
 
 def unsuccessful_of(conn: Connection, tenant: str, ids: Sequence[UUID], limit: int) -> list[JobView]:

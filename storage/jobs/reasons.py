@@ -26,6 +26,7 @@ class Reason(StrEnum):
     ACCOUNT_MISSING = "account_missing", "its account is not in the worker's configuration"
     ASSET_PROCESSING = "asset_processing", "the gateway is processing its files"
     ASSET_NOT_OFFERED = "asset_not_offered", "the account cannot keep files; they are sent another way"
+    NOT_DELIVERABLE = "not_deliverable", "one account cannot serve it or send its files; it waits for another"
     OVER_BUDGET = "over_budget", "does not fit into what is left of the budget"
     NO_PRICE = "no_price", "no price is known in the currency of the budget"
 

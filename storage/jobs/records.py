@@ -88,6 +88,11 @@ class Work:
     deadline_in_s: float | None
     expires_in_s: float | None
     cancel_request: str | None
+    gateways: Sequence[str] = ()
+    """Those whose dialects can serve it."""
+    account_pin: str | None = None
+    barred_accounts: Sequence[str] = ()
+    """Accounts that have no way to bring its files to their gateway."""
     unfinished_age_s: float | None = None
     """Since the last poll that found the task unfinished; None: no poll did."""
     missing: str | None = None

@@ -14,7 +14,7 @@ from storage.jobs.states import JobState
 
 _WORK: LiteralString = """
 SELECT j.id, j.claim, j.attempt, j.refusals, j.setbacks, j.polls, j.reason, j.account, j.request,
-       j.gateway_task_id, j.video_url, j.last_frame_url, j.created_at,
+       j.gateway_task_id, j.video_url, j.last_frame_url, j.created_at, j.gateways, j.account_pin, j.barred_accounts,
        extract(epoch FROM now() - j.submitted_at)::float8 AS submitted_age_s,
        extract(epoch FROM now() - j.generated_at)::float8 AS generated_age_s,
        extract(epoch FROM j.deadline_at - now())::float8 AS deadline_in_s,

@@ -103,6 +103,7 @@ class Job(SQLModel, table=True):
             "state",
             postgresql_where=text("cancel_request IS NOT NULL AND due_at IS NOT NULL"),
         ),
+        Index("jobs_barred_idx", "id", postgresql_where=text("state = 'queued' AND barred_accounts <> '{}'::text[]")),
         Index("jobs_removal_idx", "removal_due_at", postgresql_where=text("removal_due_at IS NOT NULL")),
         # Only of jobs that have some: most have none, and would only grow it.
         Index("jobs_tags_idx", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'::text[]")),
@@ -157,6 +158,10 @@ class Job(SQLModel, table=True):
     cancel_request: str | None = Field(default=None, sa_column=Column(Text))
     # The share of the video's life, in percent, at which its last alarm was raised.
     expiry_alarm: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    # Accounts that have no way to bring its files to their gateway.
+    barred_accounts: list[str] = Field(
+        default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'::text[]"))
+    )
     # Where it was submitted.
     account: str | None = Field(default=None, sa_column=Column(Text))
     gateway: str | None = Field(default=None, sa_column=Column(Text))

@@ -1,9 +1,10 @@
-"""what a gateway keeps saying is missing, files to be removed, and source hosts"""
+"""what a gateway keeps saying is missing, files to be removed, source hosts, and barred accounts"""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import ARRAY
 
 revision = "0014"
 down_revision = "0011"
@@ -22,6 +23,13 @@ def upgrade() -> None:
     op.create_index(
         "jobs_removal_idx", "jobs", ["removal_due_at"], postgresql_where=sa.text("removal_due_at IS NOT NULL")
     )
+    op.add_column("jobs", sa.Column("barred_accounts", ARRAY(sa.Text()), server_default="{}", nullable=False))
+    op.create_index(
+        "jobs_barred_idx",
+        "jobs",
+        ["id"],
+        postgresql_where=sa.text("state = 'queued' AND barred_accounts <> '{}'::text[]"),
+    )
     op.drop_index("jobs_transferring_idx", "jobs")
     op.create_index(
         "jobs_transferring_idx",
@@ -35,5 +43,6 @@ def downgrade() -> None:
     op.drop_index("jobs_transferring_idx", "jobs")
     op.create_index("jobs_transferring_idx", "jobs", ["video_expires_at", "due_at"], postgresql_where=_TRANSFERRING)
     op.drop_index("jobs_removal_idx", "jobs")
-    for name in ("removal_due_at", "missing_times", "missing_since", "missing"):
+    op.drop_index("jobs_barred_idx", "jobs")
+    for name in ("barred_accounts", "removal_due_at", "missing_times", "missing_since", "missing"):
         op.drop_column("jobs", name)

@@ -11,6 +11,9 @@ from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
 
 MAX_COUNT = 30_000  # the counters are smallint
+EVIDENCE_S = 1800.0
+"""For how long a gateway or a file server must have said the same before a job that may be paid for fails by it.
+Deployments, and proxies that answer in place of what is behind them, are over by then."""
 NO_ACCOUNT: Mapping[str, Any] = {"account": None, "gateway": None, "model": None}
 """What a job that goes back to the queue leaves behind."""
 
@@ -25,6 +28,8 @@ class Decision:
     patch: Mapping[str, Any] = field(default_factory=dict)
     detail: Mapping[str, Any] | None = None
     expires_in_s: float | None = None
+    missing: str | None = None
+    """As in `Postponement`."""
 
     def move(
         self,
@@ -51,7 +56,8 @@ class Decision:
 
     def postponement(self, work: Work, *, polls: int = 0) -> Postponement:
         """The job is given back as it is; `polls` is how many were made."""
-        return Postponement(work.id, work.claim, self.due_in_s, self.reason, int(self.patch.get("setbacks", 0)), polls)
+        setbacks = int(self.patch.get("setbacks", 0))
+        return Postponement(work.id, work.claim, self.due_in_s, self.reason, setbacks, polls, self.missing)
 
 
 def fail(code: Reason, message: str, **more: Any) -> Decision:

@@ -45,6 +45,8 @@ CANCEL = Backoff(0.5, 10.0)
 TRANSFER = Backoff(0.5, 60.0)
 TRANSFER_EARLY = Backoff(0.5, 20.0)
 """In the first minutes after the generation: a store or a host that was away for a minute is used again soon."""
+MAKE_WAY = Backoff(6.0, 6.0)
+"""A copy that was not begun, because its host has all places that it may have."""
 LAST_FRAME = Backoff(0.5, 60.0)
 
 # --- an account or a model; no spread, because one row is waited for ---
@@ -68,6 +70,8 @@ TOO_MANY = Backoff(1.0, 15.0, 1.3, (1.0, 1.0))
 WEBHOOK = Backoff(5.0, 6 * 3600.0, 3.0, (0.8, 1.2))
 STORE_REQUEST = Backoff(1.0, 60.0)
 DOWNLOAD_RESUME = Backoff(0.4, 60.0, 2.0, (1.0, 1.0))
+STORE_DOWN = Backoff(1.0, 15.0, 2.0, (1.0, 1.0))
+"""The object store does not take objects: when one is tried again."""
 DATABASE_WRITE = Backoff(0.1, 2.0, 2.0, (1.0, 1.0))
 
 

@@ -11,8 +11,9 @@ from worker.polling.poll import poll_batch
 from worker.polling.reconcile import reconcile_batch
 from worker.runtime import current
 from worker.submitting.submit import submit_batch
+from worker.transferring.removals import sweep_removals
 from worker.transferring.sweep import sweep_uploads
-from worker.transferring.transfer import transfer_batch
+from worker.transferring.transfer import start_transfer
 from worker.webhooks.deliver import start_notify
 
 Items = list[tuple[str, int]]
@@ -37,14 +38,15 @@ def poll(account: str, items: Items) -> None:
 @shared_task(name="worker.transfer")
 def transfer(account: str, items: Items) -> None:
     """Copy videos into the bucket. `account` is only for people who watch; a batch may come from several."""
-    transfer_batch(current(), _claimed(items))
+    start_transfer(current(), _claimed(items))
 
 
 @shared_task(name="worker.sweep")
 def sweep() -> None:
-    """Give up uploads that nobody goes on with."""
+    """Give up uploads that no worker goes on with, and remove the files of jobs that were given up or deleted."""
     runtime = current()
     sweep_uploads(runtime.database.begin, runtime.objects)
+    sweep_removals(runtime.database.begin, runtime.objects)
 
 
 @shared_task(name="worker.reconcile")

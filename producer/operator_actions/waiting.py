@@ -78,9 +78,12 @@ def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wai
     if job.state is not JobState.QUEUED:
         return list(reasons(job, silent=silent, slow_polls=_slow_polls(conn, settings, job)))
     lane = lane_of(job.request)
-    able = able_accounts(settings, job.account_pin, queries.gateways_of(conn, [job.id])[job.id], lane)
+    gateways, barred = queries.routes_of(conn, [job.id])[job.id]
+    able = able_accounts(settings, job.account_pin, gateways, lane)
     holds = [
-        (grant.account.name, grant.hold_of(lane)) for grant in grants.survey(conn, settings) if grant.account in able
+        (grant.account.name, grant.hold_of(lane))
+        for grant in grants.survey(conn, settings)
+        if grant.account in able and grant.account.name not in barred
     ]
     return list(
         reasons(
@@ -100,11 +103,11 @@ def with_obstacles(conn: Connection, settings: Settings, jobs: Sequence[JobView]
     queued = [job.id for job in jobs if job.state is JobState.QUEUED and job.account is None]
     if not queued:
         return list(jobs)
-    obstacles, gateways = Obstacles.read(conn, settings), queries.gateways_of(conn, queued)
+    obstacles, routes = Obstacles.read(conn, settings), queries.routes_of(conn, queued)
     return [
         replace(job, reason=obstacle)
-        if job.id in gateways
-        and (obstacle := obstacles.of(job.account_pin, gateways[job.id], lane_of(job.request))) is not None
+        if job.id in routes
+        and (obstacle := obstacles.of(job.account_pin, routes[job.id][0], lane_of(job.request))) is not None
         else job
         for job in jobs
     ]

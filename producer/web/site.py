@@ -23,6 +23,7 @@ from producer.web.formatting import Formatter, zone_of
 from producer.web.forms import TOKEN_COOKIE, token_of
 from producer.web.language import LANGUAGES, catalogue, choose
 from producer.web.permissions import Permissions, permissions_of
+from storage.bucket.objects import StoreUnavailable
 from storage.jobs.document import cut_short
 from storage.jobs.states import JobState
 
@@ -162,11 +163,9 @@ def set_cookie(request: Request, response: Response, name: str, value: str) -> N
 
 def _origin(service: Service) -> str:
     """Where the bucket is for browsers, as a content security policy names it; "" when it cannot be told."""
-    from botocore.exceptions import BotoCoreError
-
     try:
         parts = urlsplit(service.objects.link("videos/", 60))
-    except BotoCoreError:  # no keys are configured: there are no links either
+    except StoreUnavailable:  # no keys are configured: there are no links either
         return ""
     return f"{parts.scheme}://{parts.netloc}"
 

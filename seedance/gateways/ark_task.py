@@ -17,6 +17,7 @@ from seedance.gateways.answers import (
     seconds_of,
     seed_of,
     text_of,
+    unix_time_of,
     url_of,
     usage_of,
     word_of,
@@ -79,6 +80,11 @@ def last_frame_url_of(task: Mapping[str, Any]) -> str | None:
     return url_of(object_of(task.get("content")).get("last_frame_url"))
 
 
+def finished_at(task: Mapping[str, Any]) -> int | None:
+    """When an ended task ended, in Unix seconds: its status has not changed since."""
+    return unix_time_of(task.get("updated_at"))
+
+
 def failure_of(task: Mapping[str, Any]) -> TaskFailure | None:
     """Why the task failed, None when it does not say."""
     error = object_of(task.get("error"))
@@ -112,6 +118,7 @@ def report_of(task: Mapping[str, Any]) -> TaskReport | None:
         usage=usage_of(task.get("usage")),
         seed=seed_of(task.get("seed")),
         failure=failure,
+        finished_at=finished_at(task) if succeeded else None,
     )
 
 

@@ -86,6 +86,7 @@ class TaskReport:
 
     `video_url` is set only when succeeded; `progress` in percent, None when not given; `usage` as the gateway
     reported it (tokens, credits, …), None when not given; `raw_status` is the gateway's own word, for people.
+    `finished_at` is when the generation succeeded, in Unix seconds by the gateway's clock, None when not given.
     """
 
     status: TaskStatus
@@ -96,6 +97,7 @@ class TaskReport:
     usage: Mapping[str, Any] | None = None
     seed: int | None = None
     failure: TaskFailure | None = None
+    finished_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from seedance.gateways import ark_task, new_api
-from seedance.gateways.answers import first_url, object_of, percent_of, seed_of, text_of, usage_of, word_of
+from seedance.gateways.answers import (
+    first_url,
+    object_of,
+    percent_of,
+    seed_of,
+    text_of,
+    unix_time_of,
+    usage_of,
+    word_of,
+)
 from seedance.gateways.ark_codes import is_ark_code
 from seedance.gateways.base import TaskFailure, TaskReport, TaskStatus
 
@@ -41,7 +50,14 @@ def report_of(task: Mapping[str, Any]) -> TaskReport | None:
         usage=usage_of(inner.get("usage")),
         seed=seed_of(inner.get("seed")),
         failure=failure,
+        finished_at=_finished_at(task, inner) if succeeded else None,
     )
+
+
+def _finished_at(task: Mapping[str, Any], inner: Mapping[str, Any]) -> int | None:
+    """The gateway notices an end a while after Ark does, so the earlier one counts."""
+    within = ark_task.finished_at(inner) if ark_task.status_of(inner) is TaskStatus.SUCCEEDED else None
+    return min((at for at in (unix_time_of(task.get("finish_time")), within) if at is not None), default=None)
 
 
 def _outcome(task: Mapping[str, Any], inner: Mapping[str, Any]) -> tuple[TaskStatus, TaskFailure | None]:

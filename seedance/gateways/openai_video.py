@@ -18,6 +18,7 @@ from seedance.gateways.answers import (
     read_json,
     seed_of,
     text_of,
+    unix_time_of,
     usage_of,
     word_of,
 )
@@ -69,6 +70,8 @@ def report_of(body: bytes) -> TaskReport | None:
         usage=usage_of(task.get("usage")),
         seed=seed_of(task.get("seed")),
         failure=failure,
+        # new-api gives one for unfinished tasks as well: when the task was last written.
+        finished_at=unix_time_of(task.get("completed_at")) if succeeded else None,
     )
 
 

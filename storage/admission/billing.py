@@ -34,7 +34,8 @@ _MAYBE_BILLED = (
     Reason.ABANDONED,
     Reason.DISCARDED,
 )
-"""Ends of jobs that leave open whether the gateway bills the task: there the estimate counts."""
+"""Ends of jobs that leave open whether the gateway bills the task: there the estimate counts, unless the job's error
+says `may_be_billed: false`."""
 
 
 def _words(reasons: Iterable[Reason]) -> LiteralString:
@@ -48,6 +49,7 @@ BILLED: LiteralString = f"""CASE
     -- Another attempt's task became the job's: this one may have been accepted as well.
     WHEN a.gateway_task_id IS NULL OR a.gateway_task_id IS DISTINCT FROM j.gateway_task_id THEN r.amount
     WHEN j.cost ->> 'currency' = r.currency THEN (j.cost ->> 'amount')::numeric
+    WHEN j.error ->> 'may_be_billed' = 'false' THEN 0
     WHEN j.generated_at IS NOT NULL OR j.reason IN ({_words(_MAYBE_BILLED)}) THEN r.amount
     ELSE 0 END"""
 """What the attempt of a job that has ended counts as spent."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ VIDEOS = "videos/"
 PART_BYTES = 8 * 2**20
 MAX_LINK_S = 7 * 86400  # SigV4's own limit for presigned URLs
 UNSIGNED = "UNSIGNED-PAYLOAD"
+CREDENTIALS_S = 10.0
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUpload"})
 
 
@@ -106,6 +108,7 @@ class Objects:
         self._lock = threading.Lock()
         self.bucket_known = False
         """True once `ensure_bucket` has succeeded in this process."""
+        self._frozen: tuple[float, Any] = (0.0, None)
 
     @cached_property
     def _session(self) -> Any:
@@ -152,11 +155,12 @@ class Objects:
             yield
         except ClientError as exc:
             error = exc.response.get("Error", {})
-            raise StoreUnavailable(
-                f"bucket {self.bucket} at {self._where()}: {error.get('Code')}: {error.get('Message')}"
-            ) from exc
-        except BotoCoreError as exc:
-            raise StoreUnavailable(f"bucket {self.bucket} at {self._where()}: {str(exc).splitlines()[0]}") from exc
+            raise self._unavailable(f"{error.get('Code')}: {error.get('Message')}") from exc
+        except (BotoCoreError, RuntimeError) as exc:  # the latter: credentials that are expired when just refreshed
+            raise self._unavailable(str(exc).splitlines()[0]) from exc
+
+    def _unavailable(self, why: str) -> StoreUnavailable:
+        return StoreUnavailable(f"bucket {self.bucket} at {self._where()}: {why}")
 
     def _where(self) -> str:
         return self._settings.s3_endpoint_url or "AWS"
@@ -270,10 +274,15 @@ class Objects:
             return found["Body"].read()
 
     def link(self, key: str, seconds: float) -> str:
-        """A URL that anybody can GET the object from for so long, at most 7 days."""
-        return self._s3.generate_presigned_url(
-            "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=int(min(seconds, MAX_LINK_S))
-        )
+        """A URL that anybody can GET the object from for so long, at most 7 days.
+
+        Raises:
+            StoreUnavailable: there are no credentials to sign it with.
+        """
+        with self._translated():
+            return self._s3.generate_presigned_url(
+                "get_object", Params={"Bucket": self.bucket, "Key": key}, ExpiresIn=int(min(seconds, MAX_LINK_S))
+            )
 
     def abort_parts(self, key: str, upload_id: str) -> None:
         """Give up a multipart upload and what was stored of it; one that is gone already is fine.
@@ -323,7 +332,11 @@ class Objects:
         content_type: str | None = None,
         part: tuple[str, int] | None = None,
     ) -> SignedRequest:
-        """A signed PUT of a whole object, or of one `part` (upload id, number); the store verifies the checksum."""
+        """A signed PUT of a whole object, or of one `part` (upload id, number); the store verifies the checksum.
+
+        Raises:
+            StoreUnavailable: as `sign`.
+        """
         query = urlencode({"partNumber": part[1], "uploadId": part[0]}) if part is not None else ""
         headers = {
             "Content-Length": str(size_bytes),
@@ -342,11 +355,34 @@ class Objects:
         sha256: str,
         body: bytes = b"",
     ) -> SignedRequest:
-        """A signed request about an object; `query` is percent-encoded, `sha256` that of what will be sent, in hex."""
+        """A signed request about an object; `query` is percent-encoded, `sha256` that of what will be sent, in hex.
+
+        Raises:
+            StoreUnavailable: there are no credentials to sign it with, or they could not be refreshed.
+        """
         from storage.bucket.signing import sign
 
-        url = f"{self._s3.meta.endpoint_url.rstrip('/')}/{self.bucket}/{quote(key)}" + (f"?{query}" if query else "")
-        credentials = self._session.get_credentials().get_frozen_credentials()
+        with self._translated():
+            url = f"{self._s3.meta.endpoint_url.rstrip('/')}/{self.bucket}/{quote(key)}" + (
+                f"?{query}" if query else ""
+            )
+            credentials = self._credentials()
         return SignedRequest(
             method, url, sign(credentials, self._settings.s3_region, method, url, headers, sha256), body
         )
+
+    def _credentials(self) -> Any:
+        """As they are now. Those of a role are asked for again every few seconds at most: a service that hangs would
+        hold up each request."""
+        with self._lock:
+            until, frozen = self._frozen
+            if frozen is None or time.monotonic() > until:
+                found = self._session.get_credentials()
+                if found is None:
+                    raise self._unavailable(
+                        "no credentials were found; set s3_access_key_id and s3_secret_access_key, or give boto3 some "
+                        "(environment, profile, instance role)"
+                    )
+                frozen = found.get_frozen_credentials()
+                self._frozen = (time.monotonic() + CREDENTIALS_S, frozen)
+            return frozen

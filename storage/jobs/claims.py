@@ -59,7 +59,7 @@ _ASKED: LiteralString = """unnest(%(turns)s::int[], %(campaigns)s::uuid[], %(pin
     %(counts)s::int[], %(models)s::text[], %(most)s::int[]) AS s(turn, campaign, pin, lane, wanted, model, most)"""
 _OF_SHARE: LiteralString = f"""priority = %(priority)s AND tenant = %(tenant)s AND {NO_CAMPAIGN} = s.campaign
     AND coalesce(account_pin, ''::text) = s.pin AND lane = s.lane AND due_at <= now()
-    AND %(gateway)s = ANY(gateways) AND cancel_request IS NULL
+    AND %(gateway)s = ANY(gateways) AND %(account)s <> ALL(barred_accounts) AND cancel_request IS NULL
     AND (reason IS NULL OR reason <> ALL(%(besides)s::text[]))
     AND (%(only)s::text[] IS NULL OR reason = ANY(%(only)s::text[]))"""
 # Each share gives its oldest, from all its lanes together, and each model gives no more than it has slots.
@@ -112,6 +112,17 @@ _POSTPONE_QUEUED: LiteralString = """
 UPDATE jobs SET due_at = now() + make_interval(secs => %(seconds)s), account = NULL, reason = %(reason)s
 WHERE id = ANY(%(ids)s)
 """
+_UNBAR: LiteralString = """
+WITH stuck AS (
+    SELECT id FROM jobs j
+    WHERE j.state = 'queued' AND j.barred_accounts <> '{}'::text[] AND NOT EXISTS (
+        SELECT FROM unnest(%(names)s::text[], %(gateways)s::text[]) AS a(name, gateway)
+        WHERE a.gateway = ANY(j.gateways) AND a.name <> ALL(j.barred_accounts)
+          AND coalesce(j.account_pin, a.name) = a.name)
+    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs j SET barred_accounts = '{}' FROM stuck WHERE j.id = stuck.id
+"""
 _WAKE: LiteralString = """
 UPDATE jobs SET due_at = now(), reason = NULL
 WHERE tenant = %(tenant)s AND state = 'queued' AND reason = %(reason)s AND account IS NULL
@@ -143,6 +154,13 @@ def postpone_queued(conn: Connection, ids: Sequence[UUID], seconds: float, reaso
     conn.execute(_POSTPONE_QUEUED, {"ids": list(ids), "seconds": seconds, "reason": reason})
 
 
+def unbar_queued(conn: Connection, accounts: Mapping[str, str], limit: int) -> int:
+    """Let all accounts have the queued jobs that no configured account may have any more, so that they end or go on;
+    how many. `accounts`: the gateway of each configured account."""
+    known = {"names": list(accounts), "gateways": list(accounts.values()), "limit": limit}
+    return conn.execute(_UNBAR, known).rowcount
+
+
 def wake_queued(conn: Connection, tenant: str, campaign_id: UUID | None, reason: Reason) -> None:
     """Make queued jobs due that wait for this reason; None: those of all the tenant's campaigns."""
     conn.execute(_WAKE, {"tenant": tenant, "campaign": campaign_id, "reason": reason})
@@ -172,18 +190,34 @@ FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
 """
 
 
-_CLAIM_TRANSFERS: LiteralString = """
-WITH due AS (
-    SELECT id FROM jobs
-    WHERE state = 'transferring' AND due_at <= now()
-      AND (%(share)s::float8 IS NULL OR video_expires_at - now() < (video_expires_at - generated_at) * %(share)s)
-    ORDER BY video_expires_at, due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+_HOST: LiteralString = "split_part(video_url, '/', 3)"  # the index `jobs_transferring_idx` begins with it
+# Source hosts take turns, so that one which stalls does not keep the others' videos waiting behind its own; each gives
+# the video whose link dies first. Which hosts there are is found by leaping from one to the next in the index.
+_CLAIM_TRANSFERS: LiteralString = f"""
+WITH RECURSIVE hosts AS (
+    (SELECT {_HOST} AS host FROM jobs WHERE state = 'transferring' ORDER BY {_HOST} LIMIT 1)
+    UNION ALL
+    SELECT n.host FROM hosts h CROSS JOIN LATERAL (
+        SELECT {_HOST} AS host FROM jobs WHERE state = 'transferring' AND {_HOST} > h.host ORDER BY {_HOST} LIMIT 1) n
+), due AS (
+    SELECT d.id, d.video_expires_at,
+           row_number() OVER (PARTITION BY h.host ORDER BY d.video_expires_at, d.due_at) AS turn
+    FROM hosts h CROSS JOIN LATERAL (
+        SELECT id, video_expires_at, due_at FROM jobs
+        WHERE state = 'transferring' AND {_HOST} = h.host AND due_at <= now()
+          AND (%(share)s::float8 IS NULL OR video_expires_at - now() < (video_expires_at - generated_at) * %(share)s)
+        ORDER BY video_expires_at, due_at LIMIT %(limit)s) d
+), chosen AS (
+    SELECT * FROM due ORDER BY turn, video_expires_at LIMIT %(limit)s
+), locked AS (
+    SELECT j.id FROM jobs j JOIN chosen c ON c.id = j.id
+    WHERE j.state = 'transferring' AND j.due_at <= now() FOR UPDATE OF j SKIP LOCKED
 ), leased AS (
     UPDATE jobs j SET claim = j.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
-    FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account, j.video_expires_at
+    FROM locked l WHERE j.id = l.id RETURNING j.id, j.claim, j.account
 )
-SELECT id, claim, account FROM leased ORDER BY video_expires_at
-"""
+SELECT id, claim, account FROM leased JOIN chosen USING (id) ORDER BY turn, video_expires_at
+"""  # noqa: S608 - put together from constants
 
 
 def claim_polls(
@@ -201,7 +235,7 @@ def claim_unconfirmed(conn: Connection, limit: int, lease_s: float) -> list[Clai
 
 
 def claim_transfers(conn: Connection, limit: int, lease_s: float, share: float | None = None) -> list[Claimed]:
-    """Lease videos to copy, the one whose URL dies first in front.
+    """Lease videos to copy: source hosts take turns, and of each host the video whose URL dies first comes first.
 
     `share`: only those that have less than this share of their URL's life left; None: all.
     """

@@ -23,9 +23,11 @@ _REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL A
 _VIEW: LiteralString = f"""
 SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priority, j.tags, j.metadata, j.webhook_url,
        j.account, j.account_pin, j.gateway, j.model, j.gateway_task_id, j.attempt, j.polls, j.error, j.usage,
-       j.estimate, j.cost, j.seed, CASE WHEN j.deleted_at IS NULL THEN j.object_key END AS object_key,
-       CASE WHEN j.deleted_at IS NULL THEN j.poster_key END AS poster_key,
-       CASE WHEN j.deleted_at IS NULL THEN j.last_frame_key END AS last_frame_key, j.size_bytes, j.sha256, j.due_at,
+       j.estimate, j.cost, j.seed,
+       CASE WHEN j.deleted_at IS NULL AND j.state <> 'cancelled' THEN j.object_key END AS object_key,
+       CASE WHEN j.deleted_at IS NULL AND j.state <> 'cancelled' THEN j.poster_key END AS poster_key,
+       CASE WHEN j.deleted_at IS NULL AND j.state <> 'cancelled' THEN j.last_frame_key END AS last_frame_key,
+       j.size_bytes, j.sha256, j.due_at,
        j.deadline_at, j.created_at, j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at,
        j.cancel_request, j.deleted_at,
        {_REASON} AS reason
@@ -76,9 +78,10 @@ def jobs_of_everybody(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, JobVi
         return {row["id"]: _view(row) for row in cursor}
 
 
-def gateways_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
-    """The gateways whose dialects can serve each of these jobs."""
-    return dict(conn.execute("SELECT id, gateways FROM jobs WHERE id = ANY(%s)", [list(ids)]).fetchall())
+def routes_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, tuple[list[str], list[str]]]:
+    """For each of these jobs, the gateways whose dialects can serve it, and the accounts that cannot send its files."""
+    rows = conn.execute("SELECT id, gateways, barred_accounts FROM jobs WHERE id = ANY(%s)", [list(ids)])
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 _WAITING: LiteralString = f"""

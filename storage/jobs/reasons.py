@@ -28,6 +28,7 @@ class Reason(StrEnum):
     MODEL_CLOSED = "model_closed", "no account's key may use its model"
     ASSET_PROCESSING = "asset_processing", "the gateway is processing its files"
     ASSET_NOT_OFFERED = "asset_not_offered", "the account cannot keep files; they are sent another way"
+    NOT_DELIVERABLE = "not_deliverable", "one account cannot serve it or send its files; it waits for another"
     OVER_BUDGET = "over_budget", "does not fit into what is left of the budget"
     NO_PRICE = "no_price", "no price is known in the currency of the budget"
 
@@ -65,6 +66,7 @@ class Reason(StrEnum):
     RESULT_MISSING = "result_missing", "finished without a link"
     GENERATED = "generated", "generated"
     CANCELLING = "cancelling", "waiting for the gateway to cancel it"
+    NO_FRESH_LINK = "no_fresh_link", "the gateway gives no fresh link; the known one is tried again"
     CANCEL_TOO_LATE = "cancel_too_late", "too late to cancel free of charge"
 
     # Transferring.

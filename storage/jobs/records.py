@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -98,6 +98,20 @@ class Work:
     deadline_in_s: float | None
     expires_in_s: float | None
     cancel_request: str | None
+    gateways: Sequence[str] = ()
+    """Those whose dialects can serve it."""
+    account_pin: str | None = None
+    barred_accounts: Sequence[str] = ()
+    """Accounts that have no way to bring its files to their gateway."""
+    unfinished_age_s: float | None = None
+    """Since the last poll that found the task unfinished; None: no poll did."""
+    missing: str | None = None
+    """What its gateway keeps saying is missing: `task_unknown` or `result_missing`; None: nothing."""
+    missing_times: int = 0
+    missing_for_s: float = 0.0
+    """Since the first of those answers."""
+    read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When this was read, by the database's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +158,11 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Postponement:
-    """A job that is given back until later, in the state it has; `polls` is how many were made."""
+    """A job that is given back until later, in the state it has; `polls` is how many were made.
+
+    `missing` is what its gateway has just said is missing, "" when it clearly said something else, None when it said
+    nothing of it.
+    """
 
     id: UUID
     claim: int
@@ -152,6 +170,7 @@ class Postponement:
     reason: Reason
     setbacks: int = 0
     polls: int = 0
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _JOBS: LiteralString = f"""
 DELETE FROM jobs WHERE id = ANY(ARRAY(
     SELECT j.id FROM jobs j
     WHERE j.id < {_BEFORE} AND j.finished_at < now() - make_interval(secs => %(age_s)s)
-      AND NOT EXISTS (SELECT FROM reservations r WHERE r.job_id = j.id)
+      AND NOT EXISTS (SELECT FROM reservations r WHERE r.job_id = j.id) AND j.removal_due_at IS NULL
     ORDER BY j.id LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED))
 """  # noqa: S608 - put together from constants
 
@@ -35,6 +35,7 @@ def forget_events(conn: Connection, age_s: float, limit: int) -> int:
 def forget_jobs(conn: Connection, age_s: float, limit: int) -> int:
     """Delete jobs that ended so long ago, with their attempts, events and messages; how many.
 
-    A job stays for as long as its cost has not been counted in a budget. Files in the bucket stay.
+    A job stays for as long as its cost has not been counted in a budget, or files of it are to be removed. Files of
+    other jobs stay in the bucket.
     """
     return conn.execute(_JOBS, {"age_s": age_s, "limit": limit}).rowcount

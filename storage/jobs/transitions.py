@@ -35,15 +35,19 @@ WITH input AS (
         due_at = CASE WHEN i.target = 'generating' AND l.source <> 'generating' AND j.cancel_request IS NOT NULL
                       THEN now() ELSE now() + make_interval(secs => i.due_in) END,
         finished_at = CASE WHEN i.due_in IS NULL THEN now() END,
+        missing = NULL, missing_since = NULL, missing_times = 0,
+        -- A copy of it may be under way.
+        removal_due_at = CASE WHEN i.target = 'cancelled' AND j.generated_at IS NOT NULL
+                              THEN now() + interval '10 minutes' ELSE j.removal_due_at END,
         attempt = j.attempt + (i.target = 'submitting')::int::smallint,
         submitted_at = CASE WHEN i.target = 'submitting' THEN now() ELSE j.submitted_at END,
         generated_at = CASE WHEN i.target = 'transferring' THEN coalesce(j.generated_at, now()) ELSE j.generated_at END,
         (account, gateway, model, gateway_task_id, refusals, setbacks, polls, video_url, last_frame_url, usage, seed,
-         object_key, size_bytes, sha256, last_frame_key, poster_key, cost, error, cancel_request,
+         object_key, size_bytes, sha256, last_frame_key, poster_key, cost, error, cancel_request, barred_accounts,
          video_expires_at) = (
             SELECT p.account, p.gateway, p.model, p.gateway_task_id, p.refusals, p.setbacks, p.polls, p.video_url,
                    p.last_frame_url, p.usage, p.seed, p.object_key, p.size_bytes, p.sha256, p.last_frame_key,
-                   p.poster_key, p.cost, p.error, p.cancel_request,
+                   p.poster_key, p.cost, p.error, p.cancel_request, p.barred_accounts,
                    coalesce(now() + make_interval(secs => i.expires_in), p.video_expires_at)
             FROM jsonb_populate_record(j, i.patch) p)
     FROM locked l JOIN input i ON i.id = l.id
@@ -85,17 +89,26 @@ def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
 _POSTPONE: LiteralString = """
 UPDATE jobs j SET due_at = now() + make_interval(secs => i.due_in_s), reason = i.reason, setbacks = i.setbacks,
                   polls = j.polls + i.polls,
-                  polled_at = CASE WHEN i.reason = 'generating' THEN now() ELSE j.polled_at END
+                  polled_at = CASE WHEN i.reason = 'generating' THEN now() ELSE j.polled_at END,
+                  missing = CASE WHEN i.missing IS NULL THEN j.missing ELSE nullif(i.missing, '') END,
+                  missing_since = CASE WHEN i.missing IS NULL OR i.missing = j.missing THEN j.missing_since
+                                       WHEN i.missing <> '' THEN now() END,
+                  missing_times = CASE WHEN i.missing IS NULL THEN j.missing_times
+                                       WHEN i.missing = j.missing THEN least(j.missing_times + 1, 30000)
+                                       WHEN i.missing <> '' THEN 1 ELSE 0 END
 FROM jsonb_to_recordset(%(items)s::jsonb) AS i(id uuid, claim bigint, due_in_s float8, reason text,
-                                               setbacks smallint, polls int)
+                                               setbacks smallint, polls int, missing text)
 WHERE j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL
+RETURNING j.id
 """
 
 
-def postpone(conn: Connection, items: Sequence[Postponement]) -> None:
-    """Give jobs back until later, in the state they have; one whose lease was given away is left alone."""
-    if items:
-        conn.execute(_POSTPONE, {"items": dumps([asdict(item) for item in items])})
+def postpone(conn: Connection, items: Sequence[Postponement]) -> set[UUID]:
+    """Give jobs back until later, in the state they have; one whose lease was given away is left alone, and is missing
+    from the result."""
+    if not items:
+        return set()
+    return {row[0] for row in conn.execute(_POSTPONE, {"items": dumps([asdict(item) for item in items])})}
 
 
 _REQUEST_CANCEL: LiteralString = """
@@ -116,11 +129,12 @@ def request_cancel(conn: Connection, job_id: UUID, how: Literal["keep", "discard
 
 
 _MARK_DELETED: LiteralString = """
-UPDATE jobs SET deleted_at = now(), updated_at = now()
+UPDATE jobs SET deleted_at = now(), updated_at = now(),
+                removal_due_at = CASE WHEN submitted_at IS NOT NULL THEN now() END
 WHERE id = %(id)s AND finished_at IS NOT NULL AND deleted_at IS NULL
 """
 
 
 def mark_deleted(conn: Connection, job_id: UUID) -> None:
-    """Note that the files of a terminal job are gone from the bucket; one that is marked already stays as it is."""
+    """Note that a terminal job has no files from now on; one that is marked already stays as it is."""
     conn.execute(_MARK_DELETED, {"id": job_id})

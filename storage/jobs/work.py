@@ -14,11 +14,13 @@ from storage.jobs.states import JobState
 
 _WORK: LiteralString = """
 SELECT j.id, j.claim, j.attempt, j.refusals, j.setbacks, j.polls, j.reason, j.account, j.request,
-       j.gateway_task_id, j.video_url, j.last_frame_url, j.created_at,
+       j.gateway_task_id, j.video_url, j.last_frame_url, j.created_at, j.gateways, j.account_pin, j.barred_accounts,
        extract(epoch FROM now() - j.submitted_at)::float8 AS submitted_age_s,
        extract(epoch FROM now() - j.generated_at)::float8 AS generated_age_s,
        extract(epoch FROM j.deadline_at - now())::float8 AS deadline_in_s,
-       extract(epoch FROM j.video_expires_at - now())::float8 AS expires_in_s, j.cancel_request
+       extract(epoch FROM j.video_expires_at - now())::float8 AS expires_in_s, j.cancel_request,
+       extract(epoch FROM now() - j.polled_at)::float8 AS unfinished_age_s, j.missing, j.missing_times,
+       coalesce(extract(epoch FROM now() - j.missing_since)::float8, 0) AS missing_for_s, now() AS read_at
 FROM jobs j JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
 WHERE j.state = %(state)s AND j.account IS NOT NULL AND j.due_at > now()
 """

@@ -105,8 +105,10 @@ class Job(SQLModel, table=True):
             "due_at",
             postgresql_where=text("state IN ('submitting', 'unconfirmed', 'generating')"),
         ),
+        # The source host first: copies are dealt to hosts in turn, and each gives those whose URL dies first.
         Index(
             "jobs_transferring_idx",
+            text("split_part(video_url, '/'::text, 3)"),
             "video_expires_at",
             "due_at",
             postgresql_where=text("state = 'transferring'"),
@@ -120,6 +122,8 @@ class Job(SQLModel, table=True):
             "state",
             postgresql_where=text("cancel_request IS NOT NULL AND due_at IS NOT NULL"),
         ),
+        Index("jobs_barred_idx", "id", postgresql_where=text("state = 'queued' AND barred_accounts <> '{}'::text[]")),
+        Index("jobs_removal_idx", "removal_due_at", postgresql_where=text("removal_due_at IS NOT NULL")),
         # Only of jobs that have some: most have none, and would only grow it.
         Index("jobs_tags_idx", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'::text[]")),
         # Pages of a list, by state; a list of several states merges theirs. Counts need the index alone.
@@ -164,10 +168,19 @@ class Job(SQLModel, table=True):
     # The last poll that found it unfinished: it was finished after that.
     polled_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     reason: str | None = Field(default=None, sa_column=Column(Text))
+    # What the gateway keeps saying, in answers without a clear other one between them: that it has no such task
+    # ("task_unknown"), or that it has finished and gives no URL ("result_missing"). Since when, and how often.
+    missing: str | None = Field(default=None, sa_column=Column(Text))
+    missing_since: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    missing_times: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     # Somebody wants a submitted job cancelled: "keep" if that is free at the gateway, "discard" in any case.
     cancel_request: str | None = Field(default=None, sa_column=Column(Text))
     # The share of the video's life, in percent, at which its last alarm was raised.
     expiry_alarm: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    # Accounts that have no way to bring its files to their gateway.
+    barred_accounts: list[str] = Field(
+        default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'::text[]"))
+    )
     # Where it was submitted.
     account: str | None = Field(default=None, sa_column=Column(Text))
     gateway: str | None = Field(default=None, sa_column=Column(Text))
@@ -200,6 +213,8 @@ class Job(SQLModel, table=True):
     finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     # Its files were removed from the bucket, because somebody wanted that; the row stays for the books.
     deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # When its files are removed once more: an upload that began before the job ended may have ended after it.
+    removal_due_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
 class Attempt(SQLModel, table=True):

@@ -16,6 +16,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker.decisions import MAX_COUNT, Decision
+from worker.polling.decisions import is_past_deadline
 from worker.retry import CANCEL
 
 log = logging.getLogger("reelq.poll")
@@ -25,12 +26,18 @@ MAX_DISCARD_TRIES = 8
 does."""
 
 
+def wants_cancel(work: Work) -> bool:
+    """Whether the gateway is asked to cancel a task that has not begun: a person wants that, or the job's deadline has
+    passed."""
+    return work.cancel_request is not None or (work.generated_age_s is None and is_past_deadline(work))
+
+
 async def ask_to_cancel(
     client: GatewayClient, work: Work, result: TaskReport | GatewayError
 ) -> CancelOutcome | GatewayError | None:
     """Ask the gateway to cancel a task, if that is wanted and the task waits. An error: it gave no clear answer; None:
     it was not asked."""
-    if work.cancel_request is None or not isinstance(result, TaskReport) or result.status is not TaskStatus.QUEUED:
+    if not wants_cancel(work) or not isinstance(result, TaskReport) or result.status is not TaskStatus.QUEUED:
         return None
     try:
         return await client.cancel(work.gateway_task_id or "")
@@ -54,7 +61,7 @@ def decide_cancel(
     status = result.status if isinstance(result, TaskReport) else None
     if cancelled is CancelOutcome.CANCELLED or status is TaskStatus.CANCELLED:
         return Decision(JobState.CANCELLED, Reason.CANCELLED_UPSTREAM, detail={"message": "cancelled before it began"})
-    answered = isinstance(cancelled, CancelOutcome)
+    answered = isinstance(cancelled, CancelOutcome) or work.generated_age_s is not None
     may_wait = not answered and status in (None, TaskStatus.QUEUED, TaskStatus.UNKNOWN)
     tries = min(work.setbacks + 1, MAX_COUNT) if work.reason == Reason.CANCELLING else 1
     if work.cancel_request == "discard":

@@ -1,28 +1,29 @@
-"""What one answer about a task means for its job, as a value. Pure."""
+"""What one answer about a task means for its job, as a value. Pure.
+
+A job that may be paid for does not fail on thin evidence: what a gateway says is missing must be said several times
+over half an hour, and once a generation has succeeded nothing here fails its job: that is for `worker.transferring`,
+which knows what became of the video's link.
+"""
 
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime
 
-from seedance.errors import (
-    GatewayError,
-    TaskUnknown,
-    Throttled,
-)
-from seedance.gateways.base import Dialect, TaskFailure, TaskReport, TaskStatus
+from seedance.errors import GatewayError, TaskUnknown, Throttled
+from seedance.gateways.base import CancelOutcome, Dialect, TaskFailure, TaskReport, TaskStatus
 from seedance.link_expiry import url_life_s
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
-from worker.decisions import MAX_COUNT, Decision, fail
+from worker.decisions import EVIDENCE_S, MAX_COUNT, Decision, fail
 from worker.polling.pacing import PollPacing
 from worker.retry import poll_failed
 
-MAX_TASK_UNKNOWN = 6
-
-
-MAX_RESULT_MISSING = 6
-
+MISSING_TIMES = 6
+"""How often a gateway must say that it has no such task, or a finished one without a URL."""
+LINK_LIVES = 2.0
+"""Lives of a link after which a gateway that does not answer is not waited for any longer to give a fresh one."""
 
 _ENDED = {
     TaskStatus.FAILED: Reason.GENERATION_FAILED,
@@ -30,6 +31,7 @@ _ENDED = {
     TaskStatus.EXPIRED: Reason.EXPIRED_UPSTREAM,
     TaskStatus.LOST: Reason.GATEWAY_LOST,
 }
+_UNFINISHED = frozenset({TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.UNKNOWN})
 
 
 def decide_poll(
@@ -39,32 +41,40 @@ def decide_poll(
     pacing: PollPacing,
     generation_timeout_s: float,
     rng: random.Random | None = None,
+    cancelled: CancelOutcome | GatewayError | None = None,
 ) -> Decision:
     """What one answer about a task means. Trouble with asking never fails a job; only the task's own end does, a task
-    the gateway keeps not knowing, and one that outlives its deadline."""
+    the gateway keeps not knowing, and one that outlives its deadline.
+
+    `cancelled`: what the cancel call gave; an error: no clear answer; None: it was not made.
+    """
     if isinstance(result, TaskReport) and result.status is TaskStatus.SUCCEEDED and result.video_url:
         return _generated(result, result.video_url, work, dialect)
+    if work.generated_age_s is not None and work.video_url is not None:
+        return _no_fresh_link(result, work, work.generated_age_s, dialect, pacing, rng)
     if isinstance(result, TaskReport) and result.status in _ENDED:
         return _ended(result)
+    if (overdue := _overdue(result, work, dialect, cancelled)) is not None:
+        return overdue
     age_s = work.submitted_age_s or 0.0
-    if work.deadline_in_s is not None and work.deadline_in_s <= 0:
-        return fail(
-            Reason.DEADLINE_EXCEEDED, f"still generating {age_s:.0f} s after it was submitted; it may be billed"
-        )
     if age_s > generation_timeout_s:
-        return fail(Reason.GENERATION_TIMEOUT, f"not finished {age_s:.0f} s after it was submitted")
+        return fail(Reason.GENERATION_TIMEOUT, f"not finished {age_s:.0f} s after it was submitted; it may be billed")
     next_s = pacing.next_s(age_s, dialect.refresh_s, rng)
-    if isinstance(result, TaskReport) and result.status is not TaskStatus.SUCCEEDED:
+    if isinstance(result, TaskReport) and result.status in _UNFINISHED:
         word = Reason.GENERATING if result.status is not TaskStatus.UNKNOWN else Reason.STATUS_UNKNOWN
-        return Decision(JobState.GENERATING, word, next_s, {"setbacks": 0})
+        return Decision(JobState.GENERATING, word, next_s, {"setbacks": 0}, missing="")
     return _setback(result, work, pacing, next_s, rng)
 
 
 def decide_without_account(work: Work, generation_timeout_s: float, wait_s: float) -> Decision:
-    """What becomes of a task whose account is not configured any more, so that no gateway can be asked about it."""
+    """What happens to a job whose account is not configured any more, so that no gateway can be asked about its task. If
+    its video was generated, the known link is tried again."""
     if work.cancel_request == "discard":
         message = "its account is not configured any more; it had been submitted and may be billed"
         return Decision(JobState.CANCELLED, Reason.DISCARDED, detail={"message": message})
+    if work.generated_age_s is not None and work.video_url is not None:
+        detail = {"message": f"no fresh link: its account {work.account} is not configured any more"}
+        return Decision(JobState.TRANSFERRING, Reason.NO_FRESH_LINK, patch={"setbacks": 0}, detail=detail)
     missing = f"its account {work.account} is not configured any more; it may be billed"
     if work.deadline_in_s is not None and work.deadline_in_s <= 0:
         return fail(Reason.DEADLINE_EXCEEDED, f"the deadline passed, and {missing}")
@@ -73,42 +83,114 @@ def decide_without_account(work: Work, generation_timeout_s: float, wait_s: floa
     return Decision(JobState.GENERATING, Reason.ACCOUNT_MISSING, wait_s)
 
 
+def is_past_deadline(work: Work) -> bool:
+    """Whether a job's own deadline has passed; False: it has none."""
+    return work.deadline_in_s is not None and work.deadline_in_s <= 0
+
+
+def _overdue(
+    result: TaskReport | GatewayError, work: Work, dialect: Dialect, cancelled: CancelOutcome | GatewayError | None
+) -> Decision | None:
+    """The end of a job whose deadline has passed, None while it has none or the gateway's word is still to come.
+
+    A task that the gateway was not clear about may have been finished, and paid for, before the deadline.
+    """
+    if work.deadline_in_s is None or not is_past_deadline(work):
+        return None
+    if cancelled is CancelOutcome.CANCELLED:
+        message = "the deadline passed; its task was cancelled at the gateway before it began, and is not billed"
+        return fail(Reason.DEADLINE_EXCEEDED, message, may_be_billed=False)
+    clear = isinstance(result, TaskReport) and result.status in _UNFINISHED
+    waits = isinstance(result, TaskReport) and result.status is TaskStatus.QUEUED
+    uncancelled = waits and not isinstance(cancelled, CancelOutcome) and dialect.capabilities().cancel
+    if (uncancelled or not clear) and -work.deadline_in_s < EVIDENCE_S:
+        return None
+    age_s = work.submitted_age_s or 0.0
+    known = "still generating" if clear else "not known to be finished"
+    message = f"{known} {age_s:.0f} s after it was submitted; it may be billed"
+    return fail(Reason.DEADLINE_EXCEEDED, message, may_be_billed=True)
+
+
 def _setback(
     result: TaskReport | GatewayError, work: Work, pacing: PollPacing, next_s: float, rng: random.Random | None
 ) -> Decision:
-    if isinstance(result, TaskReport):
-        reason, limit = Reason.RESULT_MISSING, MAX_RESULT_MISSING
-        failed = "the gateway says it succeeded but gives no URL"
-    else:
-        reason, limit, failed = (
-            Reason(result.code),
-            MAX_TASK_UNKNOWN,
-            f"the gateway does not know the task: {result.message}",
-        )
+    reason = Reason.RESULT_MISSING if isinstance(result, TaskReport) else Reason(result.code)
+    # A time-out or a proxy's answer says nothing of the task: what the gateway said before still stands.
+    missing = reason if isinstance(result, TaskReport | TaskUnknown) else None
+    if missing is not None and work.missing == missing:
+        times = work.missing_times + 1
+        if times >= MISSING_TIMES and work.missing_for_s >= EVIDENCE_S:
+            return _missing(result, times, work.missing_for_s)
     setbacks = min(work.setbacks + 1, MAX_COUNT) if work.reason == reason else 1
-    bounded = isinstance(result, TaskReport | TaskUnknown)
-    if bounded and setbacks >= limit:
-        return fail(Reason.TASK_LOST if isinstance(result, TaskUnknown) else reason, failed)
     wait_s = max(next_s, poll_failed(pacing.min_s, pacing.max_s).wait_s(setbacks, rng))
     if isinstance(result, Throttled) and result.retry_after_s is not None:
         wait_s = max(wait_s, result.retry_after_s)
-    return Decision(JobState.GENERATING, reason, wait_s, {"setbacks": setbacks})
+    return Decision(JobState.GENERATING, reason, wait_s, {"setbacks": setbacks}, missing=missing)
+
+
+def _missing(result: TaskReport | GatewayError, times: int, for_s: float) -> Decision:
+    said = f"{times} times in {for_s / 60:.0f} min the gateway has said that"
+    if isinstance(result, TaskReport):
+        return fail(Reason.RESULT_MISSING, f"{said} it succeeded, without a URL; it may be billed")
+    return fail(Reason.TASK_LOST, f"{said} it does not know the task; it may be billed: {result.message}")
 
 
 def _generated(report: TaskReport, video_url: str, work: Work, dialect: Dialect) -> Decision:
+    expires_in_s = _link_life_s(report, video_url, work, dialect)
+    # Asked again because of a dead link, the gateway has no other.
+    no_better = work.generated_age_s is not None and expires_in_s <= 0
+    found = {
+        "video_url": video_url,
+        "last_frame_url": report.last_frame_url,
+        "usage": report.usage,
+        "seed": report.seed,
+    }
     return Decision(
         JobState.TRANSFERRING,
-        Reason.GENERATED,
-        patch={
-            "video_url": video_url,
-            "last_frame_url": report.last_frame_url,
-            "usage": report.usage,
-            "seed": report.seed,
-            "setbacks": 0,
-            "polls": work.polls + 1,
-        },
-        expires_in_s=url_life_s(video_url) or dialect.video_life_s,
+        Reason.NO_FRESH_LINK if no_better else Reason.GENERATED,
+        # What an earlier answer has told is not forgotten because a later one leaves it out.
+        patch={name: value for name, value in found.items() if value is not None}
+        | {"setbacks": 0, "polls": work.polls + 1},
+        expires_in_s=expires_in_s,
     )
+
+
+def _link_life_s(report: TaskReport, video_url: str, work: Work, dialect: Dialect) -> float:
+    """Seconds that a link still lives, below 0 when its life is over.
+
+    What it says itself counts. Where it says nothing, its life began when the generation ended: by the gateway's word,
+    or else at the earliest possible time, after the last poll that found it unfinished.
+    """
+    submitted_age_s = work.submitted_age_s or 0.0
+    if report.finished_at is not None:  # by the gateway's clock
+        age_s = min(max(work.read_at.timestamp() - report.finished_at, 0.0), max(submitted_age_s, 0.0))
+    else:
+        age_s = submitted_age_s if work.unfinished_age_s is None else work.unfinished_age_s
+    made_at = datetime.fromtimestamp(work.read_at.timestamp() - age_s, UTC)
+    said_s = url_life_s(video_url, work.read_at, made_at)
+    if said_s is not None:
+        return said_s
+    return dialect.video_life_s - age_s
+
+
+def _no_fresh_link(
+    result: TaskReport | GatewayError,
+    work: Work,
+    generated_age_s: float,
+    dialect: Dialect,
+    pacing: PollPacing,
+    rng: random.Random | None,
+) -> Decision:
+    """A gateway was asked for a fresh link to a finished video and gives none: the known one is tried again. While it
+    does not answer and the known one is dead, it is asked again."""
+    answered = isinstance(result, TaskReport | TaskUnknown)
+    alive = work.expires_in_s is not None and work.expires_in_s > 0
+    if answered or alive or generated_age_s > LINK_LIVES * dialect.video_life_s:
+        why = f"the gateway says {result.raw_status!r}" if isinstance(result, TaskReport) else result.message
+        detail = {"message": f"no fresh link: {why}"}
+        patch = {"setbacks": 0, "polls": work.polls + 1}
+        return Decision(JobState.TRANSFERRING, Reason.NO_FRESH_LINK, patch=patch, detail=detail)
+    return _setback(result, work, pacing, pacing.next_s(generated_age_s, dialect.refresh_s, rng), rng)
 
 
 def _ended(report: TaskReport) -> Decision:

@@ -88,7 +88,8 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
     for item in polled:
         work = item.work
         pacing = runtime.part(PollPlan).pacing_for(client, work.request)
-        decision = decide_poll(item.result, work, client.dialect, pacing, runtime.settings.generation_timeout_seconds)
+        timeout_s = runtime.settings.generation_timeout_seconds
+        decision = decide_poll(item.result, work, client.dialect, pacing, timeout_s, cancelled=item.cancelled)
         if work.cancel_request is not None:
             decision = decide_cancel(item.result, item.cancelled, work, decision)
         if isinstance(item.result, GatewayError):
@@ -97,11 +98,13 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
             later.append(decision.postponement(work, polls=1))
             continue
         patch = dict(decision.patch)
-        if decision.target is JobState.TRANSFERRING:
-            patch["cost"] = reported_cost(client.account, work.request, patch.get("usage"))
+        if (usage := patch.get("usage")) is not None:
+            patch["cost"] = reported_cost(client.account, work.request, usage)
         moves.append(decision.move(work, patch=patch))
+    first = {item.work.id for item in polled if item.work.generated_age_s is None}
     with runtime.database.begin() as conn:
         moved = transitions.move(conn, moves)
         transitions.postpone(conn, later)
-        durations.record(conn, [item.id for item in moved if item.target is JobState.TRANSFERRING])
+        generated = (item.id for item in moved if item.target is JobState.TRANSFERRING)
+        durations.record(conn, [job_id for job_id in generated if job_id in first])
     failpoint("poll.after_write")

@@ -40,6 +40,12 @@ def transfers_to_claim(room: int) -> int:
     return min(max(0, room - 1) * TRANSFER_BATCH, MAX_TRANSFERS_A_TICK)
 
 
+def mixed_messages(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Cut what was claimed into full messages, whatever the accounts: many small ones would each take a worker's thread
+    for a video or two."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
 def messages(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     """Cut what was claimed into messages of one account each, in the order of the claim."""
     by_account: dict[object, list[Item]] = defaultdict(list)

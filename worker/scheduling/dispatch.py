@@ -28,6 +28,7 @@ from worker.scheduling.batches import (
     POLL_BATCH,
     TRANSFER_BATCH,
     messages,
+    mixed_messages,
     polls_to_claim,
     room,
     transfers_to_claim,
@@ -44,6 +45,7 @@ class Batch:
     task: str
     queue: str
     account: str
+    """For people who watch, where a message may hold jobs of several."""
     claimed: Sequence[Claimed]
 
 
@@ -116,8 +118,8 @@ class Dispatcher:
             urgent = claims.claim_transfers(conn, TRANSFER_BATCH, lease_s, URGENT_SHARE)
             limit = transfers_to_claim(free["transfer"])
             others = claims.claim_transfers(conn, limit, lease_s) if limit else []
-            yield from _batches("transfer", "transfer", urgent, TRANSFER_BATCH)
-            yield from _batches("transfer", "transfer", others, TRANSFER_BATCH)
+            yield from _transfers(urgent)
+            yield from _transfers(others)
         if free["poll"]:
             polls = self.claim_polls(conn, polls_to_claim(free["poll"]))
             yield from _batches("poll", "poll", polls, POLL_BATCH)
@@ -202,6 +204,12 @@ class Dispatcher:
                 connection.release()
             except (RedisError, OSError) as exc:
                 log.debug("dispatch.release_failed error=%s", exc)
+
+
+def _transfers(claimed: Sequence[Claimed]) -> Iterator[Batch]:
+    for items in mixed_messages(claimed, TRANSFER_BATCH):
+        accounts = sorted({item.account for item in items})
+        yield Batch("transfer", "transfer", accounts[0] if len(accounts) == 1 else f"{len(accounts)} accounts", items)
 
 
 def _batches(task: str, queue: str, claimed: Sequence[Claimed], size: int) -> Iterator[Batch]:

@@ -18,6 +18,7 @@ from worker.submitting.decisions import UNCONFIRMED_CHECK_S
 
 BATCH = 500
 SETTLE_EVERY_S = 1.0
+BARRED_EVERY_S = 30.0
 MaintenanceTask = Callable[[Connection, Settings], int]
 
 
@@ -57,6 +58,11 @@ def deadlines(conn: Connection, settings: Settings) -> int:
     return len(transitions.move(conn, moves))
 
 
+def barred_everywhere(conn: Connection, settings: Settings) -> int:
+    """Queued jobs whose last able account has left the configuration: the others look at them once more."""
+    return claims.unbar_queued(conn, {account.name: account.gateway for account in settings.accounts}, BATCH)
+
+
 def settled_budgets(conn: Connection, settings: Settings) -> int:
     """Attempts that are over count with what they did cost, and what fits into the budgets now goes on."""
     return settling.settle(conn)
@@ -81,6 +87,7 @@ MAINTENANCE: tuple[MaintenanceTask, ...] = (
     lost_submits,
     cancelled_in_queue,
     deadlines,
+    every(BARRED_EVERY_S, barred_everywhere),
     every(SETTLE_EVERY_S, settled_budgets),
     every(expiry_alarms.EVERY_S, expiry_alarms.expiring_videos),
     every(webhook_maintenance.CAMPAIGNS_EVERY_S, webhook_maintenance.finished_campaigns),

@@ -37,6 +37,7 @@ from worker.submitting.asset_steps import (
 )
 from worker.submitting.circuit_breaker import Outcome, report
 from worker.submitting.decisions import decide_assets, refusals_of
+from worker.submitting.elsewhere import elsewhere
 
 log = logging.getLogger("reelq.assets")
 
@@ -137,24 +138,30 @@ def _decision(
         return Decision(JobState.QUEUED, Reason.ASSET_PROCESSING, later, NO_ACCOUNT)
     if trouble.error is not None:
         return decide_assets(trouble.error, refusals_of(item.work, trouble.error))
-    if _falls_back(runtime, client, item):
-        return Decision(JobState.QUEUED, Reason.ASSET_NOT_OFFERED, 0.0, NO_ACCOUNT)
-    return fail(Reason.ASSET_FAILED, f"a file could not become an asset of {client.account.name}: {trouble.failed}")
+    why = f"a file could not become an asset of {client.account.name}: {trouble.failed}"
+    if _not_offered(runtime, client, item):
+        if client.account.assets is None:
+            return Decision(JobState.QUEUED, Reason.ASSET_NOT_OFFERED, 0.0, NO_ACCOUNT)
+        if (other := elsewhere(runtime.settings, item.work, why)) is not None:
+            return other
+    return fail(Reason.ASSET_FAILED, why)
 
 
-def _falls_back(runtime: Runtime, client: GatewayClient, item: JobWithAssets) -> bool:
-    """Whether what failed is only that this key may make no assets, and the account leaves it at that."""
+def _not_offered(runtime: Runtime, client: GatewayClient, item: JobWithAssets) -> bool:
+    """Whether what failed is only that this key may make no assets."""
     keys = [file.sha256 for file in item.files]
     with runtime.database.begin() as conn:
         rows = assets.get(conn, client.account.name, [*keys, assets.group_key(GROUP)])
     failed = [row for row in rows.values() if row.status == "failed"]
-    return bool(failed) and all(_goes_another_way(client, row) for row in failed)
+    return bool(failed) and all(_is_not_offered(row) for row in failed)
 
 
 def _goes_another_way(client: GatewayClient, row: AssetRow | None) -> bool:
-    if row is None or row.status != "failed" or client.account.assets is not None:
-        return False
-    return NOT_OFFERED.items() <= (row.error or {}).items()
+    return client.account.assets is None and _is_not_offered(row)
+
+
+def _is_not_offered(row: AssetRow | None) -> bool:
+    return row is not None and row.status == "failed" and NOT_OFFERED.items() <= (row.error or {}).items()
 
 
 def _files_of(runtime: Runtime, client: GatewayClient, work: Work) -> list[AssetFile]:

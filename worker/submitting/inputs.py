@@ -19,6 +19,11 @@ from worker.runtime import Part, Runtime
 INLINE_AT_ONCE = 2
 
 
+class NotDeliverable(Rejected):
+    """With its files in it, the request is larger than what the gateway takes. Nothing was sent; an account that can
+    send them another way may serve it."""
+
+
 class InlineSlots(Part):
     """Bounds how many requests hold whole files in memory to send them."""
 
@@ -63,7 +68,8 @@ async def inlined(
 
     Raises:
         NotTried: the object store does not give a file now.
-        Rejected: a file is gone, or with the files in it the gateway would refuse it.
+        InputGone: a file is not in the bucket any more.
+        NotDeliverable: with the files in it the gateway would refuse it.
     """
     files = {
         name: (modality, value) for name, modality, value in request.media() if media_kind(value) is MediaKind.UPLOAD
@@ -79,7 +85,7 @@ async def inlined(
             replaced[name] = f"data:{modality}/{subtype};base64,{base64.b64encode(content).decode()}"
         whole = request.with_media(replaced)
         if refusals := client.dialect.refusals(whole):
-            raise Rejected(str(InvalidInput(refusals)), gateway=client.dialect.name)
+            raise NotDeliverable(str(InvalidInput(refusals)), gateway=client.dialect.name)
         yield whole
 
 

@@ -12,6 +12,7 @@ from seedance.errors import GatewayError, NotTried, OutcomeUnknown
 from seedance.gateways.base import AttemptOptions, Submitted
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, parse_request
+from storage.bucket.objects import StoreUnavailable
 from storage.jobs import attempts, transitions
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Correlation, Move, Work
@@ -28,7 +29,8 @@ from worker.submitting.assets import bring_assets, sort_by_assets
 from worker.submitting.circuit_breaker import Outcome, report
 from worker.submitting.correlation import RANDOM_SEED, correlate
 from worker.submitting.decisions import decide_submit, refusals_of
-from worker.submitting.inputs import inlined, with_inputs
+from worker.submitting.elsewhere import elsewhere
+from worker.submitting.inputs import NotDeliverable, inlined, with_inputs
 
 log = logging.getLogger("reelq.submit")
 
@@ -134,7 +136,11 @@ def _prepare(
             raise InvalidInput(refusals)
         request = with_inputs(runtime, client, request, assets)
     except InvalidInput as exc:
-        return fail(Reason.INVALID_REQUEST, str(exc))
+        return elsewhere(runtime.settings, work, str(exc)) or fail(Reason.INVALID_REQUEST, str(exc))
+    except StoreUnavailable as exc:  # no link to a file can be signed
+        return decide_submit(
+            NotTried(str(exc), gateway=client.dialect.name), work.refusals, runtime.part(PollPlan).pacing
+        )
     if request.seed == RANDOM_SEED:  # the same as none, and an attempt may bring one of its own
         request = request.model_copy(update={"seed": None})
     return request
@@ -159,7 +165,7 @@ async def _post(runtime: Runtime, client: GatewayClient, ready: Ready) -> Posted
 
 def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) -> None:
     pacings = [runtime.part(PollPlan).pacing_for(client, item.ready.work.request) for item in posted]
-    decisions = [_decide(item, pacing) for item, pacing in zip(posted, pacings, strict=True)]
+    decisions = [_decide(runtime, item, pacing) for item, pacing in zip(posted, pacings, strict=True)]
     with runtime.database.begin() as conn:
         # What is said of the account comes before what is said of its jobs, as schedulers lock them.
         outcomes = [Outcome(p.ready.work.id, p.ready.attempt, p.ready.model_key, p.result) for p in posted]
@@ -170,9 +176,11 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
     failpoint("submit.after_outcome")
 
 
-def _decide(posted: Posted, pacing: PollPacing) -> Decision:
+def _decide(runtime: Runtime, posted: Posted, pacing: PollPacing) -> Decision:
     """What a POST's outcome means for its job."""
     work, result = posted.ready.work, posted.result
+    if isinstance(result, NotDeliverable) and (other := elsewhere(runtime.settings, work, str(result))) is not None:
+        return other
     return decide_submit(result, refusals_of(work, result), pacing)
 
 

@@ -1,39 +1,130 @@
-"""Bounded memory: how many videos may be copied and how many of their bytes held at once, whatever their sizes."""
+"""Bounded memory, shared between source hosts: how many videos are copied and how many of their bytes held at once.
+
+A host that stalls keeps what it holds for as long as its downloads last. So no host may take more than it leaves free:
+alone it gets half, beside another one a third, and what is left is there at once for a host that had nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE = 16, 4
-BYTES_AT_ONCE, URGENT_BYTES_AT_ONCE = 64 * 2**20, 16 * 2**20
+COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE = 32, 8
+BYTES_AT_ONCE, URGENT_BYTES_AT_ONCE = 128 * 2**20, 32 * 2**20
+"""For one host alone that is 16 copies and 64 MiB, and for its urgent videos 4 copies and 16 MiB more."""
+LINE_AT_MOST = 40
+"""Claimed videos of a process that wait for a place; beyond that it takes no more."""
+PATIENCE_S = 2.0
+"""For so long a video waits for a place while others wait to get into the line, and then it makes way."""
 
 
-class MemoryLimit:
-    """Hands out bytes, first come, first served; to be used on one event loop."""
+class NoRoom(Exception):
+    """Its host has all places that it may have, and videos of others may be waiting: not tried."""
 
-    def __init__(self, total: int) -> None:
+
+class Line:
+    """The videos of a process that wait for a place. Any thread may join and leave."""
+
+    def __init__(self, most: int = LINE_AT_MOST) -> None:
+        self._most = most
+        self._waiting = 0
+        self._outside = 0
+        self._changed = threading.Condition()
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether others wait to get into the line."""
+        return self._outside > 0
+
+    def join(self, count: int, stopped: Callable[[], bool]) -> bool:
+        """Wait until the line is short, and join it with so many; False: the process was stopped before that."""
+        with self._changed:
+            self._outside += 1
+            try:
+                while self._waiting >= self._most:
+                    if stopped():
+                        return False
+                    self._changed.wait(0.5)
+            finally:
+                self._outside -= 1
+            self._waiting += count
+            return True
+
+    def leave(self, count: int = 1) -> None:
+        with self._changed:
+            self._waiting -= count
+            self._changed.notify_all()
+
+
+class Places:
+    """What a batch has in the line; each video leaves it when its copy begins, or ends without that. Without a line it
+    has none."""
+
+    def __init__(self, line: Line | None = None, count: int = 0) -> None:
+        self._line = line
+        self._left = count
+
+    def leave(self) -> None:
+        self.leave_all(but=self._left - 1)
+
+    def leave_all(self, but: int = 0) -> None:
+        """Keep so many places and leave the others."""
+        gone, self._left = max(self._left - max(but, 0), 0), min(self._left, max(but, 0))
+        if self._line is not None and gone:
+            self._line.leave(gone)
+
+
+class Shares:
+    """An amount that hosts share; to be used on one event loop. The `reserved` part is for urgent videos."""
+
+    def __init__(self, total: int, reserved: int) -> None:
         self._total = total
-        self._free = total
+        self._reserved = reserved
+        self._used = 0
+        self._by_host: Counter[str] = Counter()
         self._changed = asyncio.Condition()
 
-    def has(self, size: int) -> bool:
-        """Whether so many bytes (at most the whole budget) are free now."""
-        return self._free >= min(size, self._total)
+    def fits(self, size: int, host: str, *, urgent: bool) -> bool:
+        """Whether a host may take so much more now. One that has nothing may have all that is left."""
+        free = self._total + (self._reserved if urgent else 0) - self._used
+        mine = self._by_host[host]
+        return size <= free and (mine == 0 or mine + size <= free - size)
 
     @asynccontextmanager
-    async def hold(self, size: int) -> AsyncIterator[None]:
-        """Wait for that many bytes (at most the whole budget) and keep them for the block."""
+    async def hold(
+        self, size: int, host: str, *, urgent: bool, makes_way: Callable[[], bool] | None = None
+    ) -> AsyncIterator[None]:
+        """Wait for so much, and keep it for the block.
+
+        Raises:
+            NoRoom: `makes_way` was true when it had waited for a while.
+        """
         size = min(size, self._total)
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._free >= size)
-            self._free -= size
+        await self._wait(lambda: self.fits(size, host, urgent=urgent), makes_way)
+        self._used += size
+        self._by_host[host] += size
         try:
             yield
         finally:
-            self._free += size  # no await here: a cancelled copy must give its bytes back
+            # No await here: a copy that is cancelled must give back what it has.
+            self._used -= size
+            self._by_host[host] -= size
+            if not self._by_host[host]:
+                del self._by_host[host]
             asyncio.get_running_loop().create_task(self._tell())
+
+    async def _wait(self, fits: Callable[[], bool], makes_way: Callable[[], bool] | None) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(None if makes_way is None else PATIENCE_S), self._changed:
+                    await self._changed.wait_for(fits)
+                    return
+            except TimeoutError:
+                if makes_way is not None and makes_way():
+                    raise NoRoom from None
 
     async def _tell(self) -> None:
         async with self._changed:
@@ -41,24 +132,25 @@ class MemoryLimit:
 
 
 class Capacity:
-    """What the copies of a process share. A part of it is kept for videos whose URL dies soon: they need not wait for
-    a hundred others that have all day. To be used on one event loop."""
+    """What the copies of a process share. To be used on one event loop, but for the line."""
 
     def __init__(self) -> None:
-        self._slots = asyncio.Semaphore(COPIES_AT_ONCE)
-        self._urgent_slots = asyncio.Semaphore(URGENT_COPIES_AT_ONCE)
-        self._bytes = MemoryLimit(BYTES_AT_ONCE)
-        self._urgent_bytes = MemoryLimit(URGENT_BYTES_AT_ONCE)
+        self.line = Line()
+        self._slots = Shares(COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE)
+        self._bytes = Shares(BYTES_AT_ONCE, URGENT_BYTES_AT_ONCE)
 
     @asynccontextmanager
-    async def slot(self, *, urgent: bool) -> AsyncIterator[None]:
-        """Wait for the turn of one copy."""
-        async with self._urgent_slots if urgent and self._slots.locked() else self._slots:
+    async def slot(self, host: str, *, urgent: bool) -> AsyncIterator[None]:
+        """Wait for the turn of one copy.
+
+        Raises:
+            NoRoom: it makes way for others.
+        """
+        async with self._slots.hold(1, host, urgent=urgent, makes_way=lambda: self.line.is_crowded):
             yield
 
     @asynccontextmanager
-    async def hold(self, size: int, *, urgent: bool) -> AsyncIterator[None]:
+    async def hold(self, size: int, host: str, *, urgent: bool) -> AsyncIterator[None]:
         """Wait for that many bytes and keep them for the block."""
-        budget = self._urgent_bytes if urgent and not self._bytes.has(size) else self._bytes
-        async with budget.hold(size):
+        async with self._bytes.hold(size, host, urgent=urgent):
             yield

@@ -17,7 +17,7 @@ from worker.transferring.poster import NO_DECODER, POSTER_TYPE, Posters, Unreada
 from worker.transferring.resources import CopyResources
 from worker.transferring.sidecar import SIDECAR_TYPE, sidecar
 from worker.transferring.upload import Stored, put
-from worker.transferring.video import Video
+from worker.transferring.video import Video, host_and_port
 
 log = logging.getLogger("reelq.companions")
 
@@ -38,6 +38,18 @@ class Complete:
     poster_key: str | None = None
     last_frame_key: str | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStored:
+    """The video is in the bucket, but the store does not take what belongs beside it: `message` says why. It need not
+    be downloaded again."""
+
+    stored: Stored
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class LastFrameMissing(Exception):
@@ -129,7 +141,7 @@ async def _store_last_frame(runtime: Runtime, video: Video, stored: Stored, url:
     try:
         await source.open()
         held = min(source.length or MAX_PICTURE_BYTES, MAX_PICTURE_BYTES)
-        async with shared.capacity.hold(held, urgent=video.urgent):
+        async with shared.capacity.hold(held, host_and_port(url), urgent=video.urgent):
             picture = await source.read(MAX_PICTURE_BYTES, PICTURE_LIMIT_S)
             for suffix, (begins, ends, content_type) in _PICTURES.items():
                 if picture.startswith(begins) and ends in picture[-_ENDING_BYTES:]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import aclosing
 
 from storage.bucket.objects import StoreUnavailable, video_key
 from worker.failpoints import failpoint
 from worker.runtime import Runtime
-from worker.transferring.companions import Complete, LastFrameMissing, PosterOf, store_companions
+from worker.transferring.capacity import NoRoom
+from worker.transferring.companions import Complete, LastFrameMissing, PosterOf, VideoStored, store_companions
 from worker.transferring.download import VideoSource
-from worker.transferring.fetch import DownloadFailed, UrlRefused
+from worker.transferring.fetch import DownloadFailed, LinkExpired, UrlRefused
 from worker.transferring.mp4 import NotAVideo
 from worker.transferring.resources import CopyResources
 from worker.transferring.upload import Stored, held_bytes, store_video
@@ -21,20 +23,34 @@ log = logging.getLogger("reelq.transfer")
 
 COPY_LIMIT_S = 3600.0
 
-Outcome = Complete | LastFrameMissing | UrlRefused | DownloadFailed | NotAVideo | StoreUnavailable
+Outcome = (
+    NoRoom | Complete | VideoStored | LastFrameMissing | UrlRefused | DownloadFailed | NotAVideo | StoreUnavailable
+)
 
 
-async def copy_video(runtime: Runtime, video: Video) -> Outcome:
-    """Copy one video as soon as there is room for it. Every failure is an outcome."""
+async def copy_video(runtime: Runtime, video: Video, has_begun: Callable[[], None] = lambda: None) -> Outcome:
+    """Copy one video as soon as there is room for it, and say when it `has_begun`. Every failure is an outcome."""
+    shared = runtime.part(CopyResources)
     try:
-        shared = runtime.part(CopyResources)
-        async with shared.capacity.slot(urgent=video.urgent), asyncio.timeout(COPY_LIMIT_S):
-            poster = PosterOf(shared.posters)
-            stored = video.stored or await _stream(runtime, video, poster)
-            complete = await store_companions(runtime, video, stored, poster)
+        if video.stored is None and video.must_ask_first:
+            raise LinkExpired("its link has expired; the gateway is asked for a fresh one")
+        async with shared.capacity.slot(video.host, urgent=video.urgent), asyncio.timeout(COPY_LIMIT_S):
+            has_begun()
+            await shared.store_gate.check()
+            outcome = await _store(runtime, video)
+        if isinstance(outcome, VideoStored):
+            shared.store_gate.note_failure(StoreUnavailable(outcome.message))
+        else:
+            shared.store_gate.note_success()
             failpoint("transfer.after_companions")
-            return complete
-    except (LastFrameMissing, UrlRefused, DownloadFailed, NotAVideo, StoreUnavailable) as exc:
+        return outcome
+    except StoreUnavailable as exc:
+        shared.store_gate.note_failure(exc)
+        return exc
+    except LastFrameMissing as exc:
+        shared.store_gate.note_success()  # everything else was stored
+        return exc
+    except (NoRoom, UrlRefused, DownloadFailed, NotAVideo) as exc:
         return exc
     except TimeoutError:
         return DownloadFailed(f"not copied within {COPY_LIMIT_S:g} s")
@@ -43,15 +59,25 @@ async def copy_video(runtime: Runtime, video: Video) -> Outcome:
         return DownloadFailed(f"{type(exc).__name__}: {exc}")
 
 
+async def _store(runtime: Runtime, video: Video) -> Complete | VideoStored:
+    poster = PosterOf(runtime.part(CopyResources).posters)
+    stored = video.stored or await _stream(runtime, video, poster)
+    try:
+        return await store_companions(runtime, video, stored, poster)
+    except StoreUnavailable as exc:
+        return VideoStored(stored, str(exc))
+
+
 async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
     work = video.work
     shared = runtime.part(CopyResources)
-    source = VideoSource(shared.fetcher, work.video_url or "", video.trusted_host)
+    source = VideoSource(shared.fetcher, work.video_url or "", video.trusted_host, COPY_LIMIT_S)
     try:
         await source.open()
         failpoint("transfer.after_open")
         held = held_bytes(source.length)
-        async with shared.capacity.hold(held, urgent=video.urgent), aclosing(source.chunks()) as chunks:
+        capacity = shared.capacity.hold(held, video.host, urgent=video.urgent)
+        async with capacity, aclosing(source.chunks()) as chunks:
             key = video_key(work.id, work.created_at)
             return await store_video(shared.store(), runtime.objects, key, chunks, poster.read_head)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
@@ -17,6 +18,11 @@ log = logging.getLogger("reelq.download")
 
 MAX_VIDEO_BYTES = 16 * 2**30
 MAX_RESUMES = 5
+MAX_STALLS = 1
+"""How often a download goes on that gave nothing at all for `fetch.STALL_S`."""
+WINDOW_S = 30.0
+LEAST_BYTES_PER_S = 1024.0
+"""What is slower, over a window, is given up: its slot is worth more to others."""
 _GONE = frozenset({401, 403, 404, 410})
 
 
@@ -35,13 +41,44 @@ class _Validator:
         return cls(modified) if modified else None
 
 
+class _Pace:
+    """Watches how fast bytes come. Only time spent waiting for them counts: the store may be slow as well."""
+
+    def __init__(self, length: int | None, within_s: float | None) -> None:
+        self._least = LEAST_BYTES_PER_S
+        if length is not None and within_s is not None:
+            self._least = max(self._least, length / within_s)
+        self._waited_s = 0.0
+        self._bytes = 0
+
+    async def read(self, content: aiohttp.StreamReader) -> bytes:
+        """The next bytes, none at the end.
+
+        Raises:
+            DownloadFailed: they come too slowly.
+        """
+        before = time.monotonic()
+        chunk = await content.readany()
+        self._waited_s += time.monotonic() - before
+        self._bytes += len(chunk)
+        if self._waited_s >= WINDOW_S:
+            if self._bytes < self._least * self._waited_s:
+                raise DownloadFailed(f"too slow: {self._bytes} bytes in {self._waited_s:.0f} s")
+            self._waited_s, self._bytes = 0.0, 0
+        return chunk
+
+
 class VideoSource:
     """One download. `length` is the whole file's, None while unknown; `chunks` gives each byte once, in order."""
 
-    def __init__(self, fetcher: Fetcher, url: str, trusted_host: str | None = None) -> None:
+    def __init__(
+        self, fetcher: Fetcher, url: str, trusted_host: str | None = None, within_s: float | None = None
+    ) -> None:
+        """`within_s`: what is too slow to be read in that time is given up as soon as that shows."""
         self._fetcher = fetcher
         self._url = url
         self._trusted_host = trusted_host
+        self._within_s = within_s
         self.length: int | None = None
         self._offset = 0
         self._validator: _Validator | None = None
@@ -84,9 +121,9 @@ class VideoSource:
         """The bytes; a cut connection is taken up where it was cut, if the server can do that.
 
         Raises:
-            UrlRefused, DownloadFailed: as `open`, or cut too often.
+            UrlRefused, DownloadFailed: as `open`, or cut too often, or too slow.
         """
-        resumes = 0
+        resumes = stalls = 0
         while True:
             try:
                 async for chunk in self._body():
@@ -95,7 +132,9 @@ class VideoSource:
             except (aiohttp.ClientError, OSError, TimeoutError) as exc:
                 self.close()
                 resumes += 1
-                if self._validator is None or not self._offset or resumes > MAX_RESUMES:
+                stalls += isinstance(exc, TimeoutError)
+                hopeless = resumes > MAX_RESUMES or stalls > MAX_STALLS
+                if self._validator is None or not self._offset or hopeless:
                     raise DownloadFailed(f"cut after {self._offset} bytes: {type(exc).__name__}: {exc}") from exc
                 log.info("download.resumed host=%s offset=%d", URL(self._url, encoded=True).host, self._offset)
                 await asyncio.sleep(DOWNLOAD_RESUME.wait_s(resumes))
@@ -104,7 +143,8 @@ class VideoSource:
     async def _body(self) -> AsyncIterator[bytes]:
         if self._response is None:
             raise DownloadFailed("is not open")
-        async for chunk in self._response.content.iter_any():
+        pace = _Pace(self.length, self._within_s)
+        while chunk := await pace.read(self._response.content):
             self._offset += len(chunk)
             if self._offset > (self.length if self.length is not None else MAX_VIDEO_BYTES):
                 raise DownloadFailed(f"gives more than the {self.length or MAX_VIDEO_BYTES} bytes it should")

@@ -15,7 +15,8 @@ from worker.public_hosts import AddressNotPublic, Judge, public_connector
 CONNECTIONS = 64
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=60.0)
+STALL_S = 30.0
+"""A server that gives nothing for so long has stalled."""
 
 
 class UrlRefused(Exception):
@@ -24,6 +25,10 @@ class UrlRefused(Exception):
 
 class UrlNotPublic(UrlRefused):
     """The URL leads, at once or by a redirect, to an address that is not public."""
+
+
+class LinkExpired(UrlRefused):
+    """The link's own life is over; it was not tried."""
 
 
 class DownloadFailed(Exception):
@@ -89,7 +94,7 @@ class Fetcher:
                 connector=public_connector(
                     resolver=self._resolver, judge=judge, limit=CONNECTIONS, keepalive_timeout=30.0
                 ),
-                timeout=_TIMEOUT,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=STALL_S),
                 auto_decompress=False,  # bytes are stored as they come
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},

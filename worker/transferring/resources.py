@@ -11,6 +11,7 @@ from worker.runtime import Part, Runtime
 from worker.transferring.capacity import Capacity
 from worker.transferring.fetch import Fetcher
 from worker.transferring.poster import Posters
+from worker.transferring.store_gate import StoreGate
 
 STORE_CONNECTIONS = 64
 
@@ -18,11 +19,15 @@ STORE_CONNECTIONS = 64
 class CopyResources(Part):
     """Made once per process. The sessions are to be used on the loop only."""
 
+    wait_s = 13.0
+    """Copies under way when the process is told to stop end, or are given up, within ten seconds."""
+
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
         self.fetcher = Fetcher(allow_private=runtime.settings.allow_private_networks)
         self.posters = Posters(runtime.settings.poster)
         self.capacity = Capacity()
+        self.store_gate = StoreGate(runtime.objects, self.store)
         self.copies: set[asyncio.Task[Any]] = set()
         """Copies under way."""
         self._store: aiohttp.ClientSession | None = None

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from seedance.errors import redact
 from storage.database import DatabaseUnavailable
-from storage.jobs import claims, transitions
-from storage.jobs.provenance import provenance_of
-from storage.jobs.records import Move, Postponement
+from storage.jobs import transitions
+from storage.jobs.provenance import Provenance, provenance_of
+from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from worker.batch import run_batch
 from worker.failpoints import failpoint
 from worker.runtime import Runtime
+from worker.transferring.capacity import NoRoom, Places
 from worker.transferring.companions import Complete
 from worker.transferring.copying import Outcome, copy_video
 from worker.transferring.decisions import decide_transfer
 from worker.transferring.fetch import host_of
+from worker.transferring.leases import Leases, release
+from worker.transferring.removals import remove_unwanted
 from worker.transferring.resources import CopyResources
 from worker.transferring.video import Video
 
@@ -39,87 +40,76 @@ class Copied:
     outcome: Outcome
 
 
-def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> None:
-    """Copy what is still ours of a claimed batch; its leases are renewed for as long as it takes."""
+def start_transfer(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> None:
+    """Copy a claimed batch in the background, as soon as few others wait for a place.
+
+    Celery's thread is free after that: a host that stalls keeps its own copies, and no thread.
+    """
+    line = runtime.part(CopyResources).capacity.line
+    if not line.join(len(claimed), runtime.stopping.is_set):
+        release(runtime, claimed)
+        return
+    places = Places(line, len(claimed))
+
+    def copy() -> None:
+        try:
+            transfer_batch(runtime, claimed, places)
+        except DatabaseUnavailable as exc:
+            log.warning("transfer.no_database jobs=%d error=%s", len(claimed), exc)
+        finally:
+            places.leave_all()
+
+    runtime.in_background("transfer", copy)
+
+
+def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]], places: Places | None = None) -> None:
+    """Copy what is still ours of a claimed batch; its leases are renewed for as long as it takes.
+
+    `places`: those of the batch in the process's line, None if it is in none.
+    """
+    places = places or Places()
     with runtime.database.begin() as conn:
         held = load_work(conn, JobState.TRANSFERRING, claimed)
         facts = provenance_of(conn, [work.id for work in held])
+    places.leave_all(but=len(held))
     if not held:
         return
     failpoint("transfer.after_load")
-    videos = [Video(work, facts[work.id], _trusted_host(runtime, work.account)) for work in held]
-    leases = _Leases(runtime, videos)
+    videos = [_video(runtime, work, facts[work.id]) for work in held]
+    leases = Leases(runtime, videos)
     renewal = runtime.start(leases.keep())
     try:
         run_batch(
             runtime,
             videos,
-            lambda video: leases.guard(video, _copy(runtime, video)),
+            lambda video: leases.guard(video, _copy(runtime, video, places)),
             lambda batch: _write(runtime, batch),
         )
     finally:
         renewal.cancel()
 
 
-def _trusted_host(runtime: Runtime, account_name: str) -> str | None:
-    """The host that the operator wrote into the account: it may be anywhere."""
-    account = runtime.settings.account(account_name)
-    return host_of(account.base_url) if account is not None else None
+def _video(runtime: Runtime, work: Work, facts: Provenance) -> Video:
+    account = runtime.settings.account(work.account)
+    if account is None:
+        return Video(work, facts, has_account=False)
+    # The host that the operator wrote into the account may be anywhere.
+    return Video(work, facts, host_of(account.base_url))
 
 
-async def _copy(runtime: Runtime, video: Video) -> Copied:
-    return Copied(video, await copy_video(runtime, video))
+async def _copy(runtime: Runtime, video: Video, places: Places) -> Copied:
+    begun = False
 
+    def leave() -> None:
+        nonlocal begun
+        if not begun:
+            begun = True
+            places.leave()
 
-class _Leases:
-    """The leases of a batch: renewed while copies run; a copy whose lease was lost is stopped."""
-
-    def __init__(self, runtime: Runtime, videos: Sequence[Video]) -> None:
-        self._runtime = runtime
-        self._open = {video.work.id: video.work.claim for video in videos}
-        self._running: dict[UUID, asyncio.Task[Copied]] = {}
-
-    async def guard(self, video: Video, copy: Coroutine[Any, Any, Copied]) -> Copied:
-        task = asyncio.create_task(copy)
-        self._running[video.work.id] = task
-        self._runtime.part(CopyResources).copies.add(task)
-        try:
-            return await task
-        except asyncio.CancelledError:
-            if self._runtime.stopping.is_set():  # somebody else may begin at once instead of after the lease
-                await asyncio.to_thread(self._release, (video.work.id, video.work.claim))
-            raise
-        finally:
-            self._runtime.part(CopyResources).copies.discard(task)
-            self._running.pop(video.work.id, None)
-            self._open.pop(video.work.id, None)
-
-    def _release(self, lease: tuple[UUID, int]) -> None:
-        try:
-            with self._runtime.database.begin() as conn:
-                claims.release(conn, [lease])
-        except DatabaseUnavailable as exc:
-            log.warning("transfer.not_released job_id=%s error=%s", lease[0], exc)
-
-    async def keep(self) -> None:
-        """Renew every third of a lease, until cancelled."""
-        lease_s = self._runtime.settings.lease_seconds
-        while True:
-            await asyncio.sleep(lease_s / 3)
-            leases = list(self._open.items())
-            try:
-                kept = await asyncio.to_thread(self._renew, leases, lease_s)
-            except DatabaseUnavailable as exc:
-                log.warning("transfer.not_renewed error=%s", exc)
-                continue
-            for job_id, _ in leases:
-                if job_id not in kept and (task := self._running.get(job_id)) is not None:
-                    log.warning("transfer.lease_lost job_id=%s", job_id)
-                    task.cancel()
-
-    def _renew(self, leases: Sequence[tuple[UUID, int]], lease_s: float) -> set[UUID]:
-        with self._runtime.database.begin() as conn:
-            return claims.renew(conn, leases, lease_s)
+    try:
+        return Copied(video, await copy_video(runtime, video, leave))
+    finally:
+        leave()
 
 
 def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
@@ -130,13 +120,15 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
         account = runtime.settings.account(work.account)
         life_s = account.dialect.video_life_s if account is not None else FALLBACK_LIFE_S
         decision = decide_transfer(item.outcome, work, life_s)
-        if not isinstance(item.outcome, Complete):
+        if not isinstance(item.outcome, Complete | NoRoom):
             log.warning("transfer.setback job_id=%s reason=%s %s", work.id, decision.reason, redact(str(item.outcome)))
         if decision.target is JobState.TRANSFERRING and "object_key" not in decision.patch:
             later.append(decision.postponement(work))
             continue
         moves.append(decision.move(work))
     with runtime.database.begin() as conn:
-        transitions.move(conn, moves)
-        transitions.postpone(conn, later)
+        written = {move.id for move in transitions.move(conn, moves)} | transitions.postpone(conn, later)
     failpoint("transfer.after_row")
+    # What was moved on without us may have been given up or deleted while we wrote its files.
+    ours = [item.video.work.id for item in copied]
+    remove_unwanted(runtime.database.begin, runtime.objects, [job_id for job_id in ours if job_id not in written])

@@ -13,7 +13,7 @@ from producer.cli.shared.formatting import ago, duration, error_line, one_line, 
 from producer.cli.shared.money import amount, cost_line, estimate_line
 from producer.cli.shared.terminal import console, state_text
 from producer.operator_actions.waiting import WaitReason
-from storage.bucket.objects import Objects
+from storage.bucket.objects import Objects, StoreUnavailable
 from storage.jobs.records import JobView
 from storage.settings import Settings
 
@@ -86,7 +86,10 @@ def _video(settings: Settings, job: JobView) -> Iterator[tuple[str, str]]:
         return
 
     yield "video", f"s3://{settings.s3_bucket}/{job.object_key} · {size(job.size_bytes)} · sha256 {job.sha256}"
-    yield "open", f"{Objects(settings).link(job.object_key, _LINK_S)}"
+    try:
+        yield "open", Objects(settings).link(job.object_key, _LINK_S)
+    except StoreUnavailable as exc:
+        yield "open", f"no link: {exc}"
 
 
 def _clock(instant: datetime) -> str:

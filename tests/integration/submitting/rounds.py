@@ -22,11 +22,18 @@ from worker.runtime import Runtime
 from worker.scheduling.admission import claim_for
 from worker.scheduling.maintenance import MAINTENANCE
 from worker.submitting.submit import submit_batch
+from worker.transferring.transfer import transfer_batch
 
 LEASE_S = 300.0
 LIMITS = {"lease_seconds": LEASE_S, "submit_timeout_seconds": PATIENCE_S, "query_timeout_seconds": PATIENCE_S}
 HELD = timedelta(hours=1)
 """Added to the time for which a breaker is open, so that it ends when the test says so, and not in the middle of it."""
+_LATER = """
+UPDATE jobs SET (submitted_at, generated_at, polled_at, missing_since, deadline_at) = (
+    SELECT submitted_at - i.passed, generated_at - i.passed, polled_at - i.passed, missing_since - i.passed,
+           deadline_at - i.passed
+    FROM (SELECT make_interval(secs => %(seconds)s) AS passed) i)
+"""
 
 
 class World:
@@ -108,6 +115,18 @@ class World:
         for account in self.settings.accounts:
             mine = [(item.id, item.claim) for item in claimed if item.account == account.name]
             reconcile_batch(self.runtime, account.name, mine)
+
+    def transfer(self) -> None:
+        """Copy every video that is there."""
+        with connect(self.url) as conn:
+            conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'transferring'")
+            claimed = claims.claim_transfers(conn, 500, LEASE_S)
+        transfer_batch(self.runtime, [(item.id, item.claim) for item in claimed])
+
+    def later(self, seconds: float) -> None:
+        """So much time passes for the jobs; links, which have dates of their own, stay as they are."""
+        with connect(self.url) as conn:
+            conn.execute(_LATER, {"seconds": seconds})
 
     def states(self) -> Counter[str]:
         with connect(self.url) as conn:

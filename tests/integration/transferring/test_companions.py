@@ -12,7 +12,7 @@ from PIL import Image
 
 from storage.bucket.objects import PART_BYTES, Objects, key_beside
 from storage.settings import Settings
-from tests.transfers import Files, a_picture, a_video, generated, row_of, running_runtime, transfer
+from tests.transfers import Files, a_picture, a_video, generated, running_runtime, transfer
 from worker.runtime import Runtime
 from worker.transferring import poster
 from worker.transferring.companions import MAX_PICTURE_BYTES
@@ -208,8 +208,10 @@ def test_a_url_that_is_not_public_is_not_fetched_and_the_job_says_so(
         assert row["last_event"] == {"message": "127.0.0.1 is not a public address"}
         assert files.asked == []
         late = generated(settings, f"{base}/v.mp4", age_s=90_000, left_s=-3600)
-        transfer(runtime, late)
-        assert row_of(runtime, late)["error"]["code"] == "video_expired"
+        assert transfer(runtime, late)["state"] == "generating", "its link is dead: the gateway is asked first"
+        with runtime.database.begin() as conn:
+            conn.execute("UPDATE jobs SET state = 'transferring', reason = 'no_fresh_link' WHERE id = %s", [late])
+        assert transfer(runtime, late)["error"]["code"] == "video_expired"
 
 
 def test_a_url_that_is_not_public_is_fetched_where_that_is_allowed(settings: Settings, base: str) -> None:

@@ -4,92 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import logging
 import os
 import struct
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import aiohttp
 import pytest
 from aiohttp import web
 from pydantic import SecretStr
-from yarl import URL
 
 from storage.bucket.objects import PART_BYTES, Objects, StoreUnavailable
 from storage.settings import Settings
 from tests.servers import Bucket
+from tests.store_door import CUT, Door, an_error
 from tests.transfers import connections_closed
 from worker.retry import Backoff
 from worker.transferring import store_requests
 from worker.transferring.upload import Stored, store_video
 
 KEY = "videos/2026/01/02/job.mp4"
-ERROR = "<Error><Code>{}</Code><Message>a fault of the test</Message></Error>"
-CUT = web.Response(status=0)
-"""Stands for no answer at all: the connection is cut when the request is there."""
-
-
-def an_error(status: int, code: str) -> Callable[[], web.Response]:
-    return lambda: web.Response(status=status, text=ERROR.format(code))
-
-
-def what(request: web.Request) -> str:
-    """`begin`, `part`, `complete`, `abort` or `put`."""
-    if request.method == "POST":
-        return "begin" if "uploads" in request.query else "complete"
-    if request.method == "DELETE":
-        return "abort"
-    return "part" if "partNumber" in request.query else "put"
-
-
-@dataclass
-class Door:
-    """Passes everything on to a store but what `faults` says: by what it is, the answers of the first ones.
-
-    With `after`, the store does as it was asked before the fault. `seen` counts what came.
-    """
-
-    store: str
-    faults: dict[str, list[Callable[[], web.Response]]] = field(default_factory=dict)
-    after: bool = False
-    seen: Counter[str] = field(default_factory=Counter)
-
-    async def serve(self, request: web.Request) -> web.StreamResponse:
-        kind, body = what(request), await request.read()
-        self.seen[kind] += 1
-        fault = self.faults[kind].pop(0)() if self.faults.get(kind) else None
-        answer = await self._pass_on(request, body) if fault is None or self.after else fault
-        answer = answer if fault is None else fault
-        if answer is CUT:
-            assert request.transport is not None
-            request.transport.abort()
-        return answer
-
-    async def _pass_on(self, request: web.Request, body: bytes) -> web.Response:
-        url = f"{self.store}{request.raw_path}"
-        async with (
-            aiohttp.ClientSession(skip_auto_headers=["Content-Type", "User-Agent"]) as session,
-            session.request(request.method, URL(url, encoded=True), data=io.BytesIO(body), headers=request.headers)
-            as answer,
-        ):  # fmt: skip
-            etag = {"ETag": answer.headers["ETag"]} if "ETag" in answer.headers else {}
-            return web.Response(status=answer.status, body=await answer.read(), headers=etag)
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[str]:
-        app = web.Application(client_max_size=2 * PART_BYTES)
-        app.router.add_route("*", "/{path:.*}", self.serve)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
 
 
 @pytest.fixture

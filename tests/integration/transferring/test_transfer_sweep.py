@@ -60,12 +60,17 @@ def swept(runtime: Runtime, older_than_s: float = 0.0) -> Swept | None:
 
 def killed_in_the_middle(runtime: Runtime, base: str) -> None:
     """A worker process that dies when the first part of its upload is stored."""
+    worker_that_is_killed(runtime.settings, base, "transfer.after_first_part")
+
+
+def worker_that_is_killed(settings: Settings, base: str, point: str) -> None:
+    """A worker process that copies what is due and dies at a fail point."""
     account = {"name": "main", "gateway": "anyfast", "base_url": base, "api_key": "sk-test"}
     environ = {
         **os.environ,
-        **environ_for(runtime.settings),
+        **environ_for(settings),
         "REELQ_ACCOUNTS": json.dumps([account]),
-        "REELQ_FAILPOINTS": "transfer.after_first_part=kill",
+        "REELQ_FAILPOINTS": f"{point}=kill",
         "REELQ_FAILPOINTS_ALLOWED": "this-process-may-be-killed",
     }
     done = subprocess.run([sys.executable, "-c", COPY_ONCE], env=environ, timeout=PATIENCE_S, check=False)

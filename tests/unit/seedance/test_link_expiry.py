@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -19,7 +19,12 @@ EPOCH = int(NOW.timestamp())
         ("X-Amz-Date=20260501T115900Z&X-Amz-Expires=43200&X-Amz-Signature=ab", 43140.0),
         ("x-amz-expires=100", 100.0),
         (f"Expires={EPOCH + 500}&Signature=x", 500.0),
-        ("X-Tos-Date=20260401T110000Z&X-Tos-Expires=60", None),
+        ("X-Tos-Date=20260501T110000Z&X-Tos-Expires=60", -3540.0),
+        ("x-oss-date=20260501T110000Z&x-oss-expires=7200", 3600.0),
+        (f"Expires={EPOCH - 86400}", -86400.0),
+        ("Expires=0", None),
+        ("X-Tos-Expires=-5", None),
+        ("Expires=99999999999999999999", None),
         ("X-Tos-Date=nonsense&X-Tos-Expires=60", None),
         ("X-Tos-Expires=soon", None),
         ("X-Tos-Expires=1e400", None),
@@ -29,3 +34,8 @@ EPOCH = int(NOW.timestamp())
 )
 def test_the_life_of_a_url_is_read_from_its_query(query: str, life_s: float | None) -> None:
     assert url_life_s(f"https://host/v.mp4?{query}", NOW) == life_s
+
+
+def test_a_life_without_a_beginning_counts_from_when_the_video_was_made() -> None:
+    made_at = NOW - timedelta(hours=20)
+    assert url_life_s("https://host/v.mp4?x-amz-expires=86400", NOW, made_at) == 4 * 3600.0

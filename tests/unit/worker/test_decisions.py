@@ -31,9 +31,9 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
 from worker import retry
-from worker.decisions import MAX_COUNT, NO_ACCOUNT, Decision, fail
-from worker.polling.cancelling import MAX_DISCARD_TRIES, decide_cancel
-from worker.polling.decisions import decide_poll, decide_without_account
+from worker.decisions import EVIDENCE_S, MAX_COUNT, NO_ACCOUNT, Decision, fail
+from worker.polling.cancelling import MAX_DISCARD_TRIES, decide_cancel, wants_cancel
+from worker.polling.decisions import LINK_LIVES, MISSING_TIMES, decide_poll, decide_without_account
 from worker.polling.pacing import PollPacing
 from worker.submitting.decisions import MAX_INPUT_NOT_READY, decide_submit, refusals_of
 
@@ -142,7 +142,37 @@ def test_a_finished_generation_is_transferred_and_keeps_its_usage() -> None:
     decision = poll(SUCCEEDED, a_job())
     assert decision.target is S.TRANSFERRING
     assert decision.patch["usage"] == {"total_tokens": 5}
-    assert decision.expires_in_s == LIFE_S
+
+
+HOUR = 3600.0
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def link_life_s(url: str = "https://x/v.mp4", finished_ago_s: float | None = None, **changes: Any) -> float | None:
+    finished_at = None if finished_ago_s is None else int(NOW.timestamp() - finished_ago_s)
+    report = TaskReport(TaskStatus.SUCCEEDED, "SUCCESS", video_url=url, finished_at=finished_at)
+    return poll(report, a_job(read_at=NOW, submitted_age_s=20 * HOUR, **changes)).expires_in_s
+
+
+def test_a_link_that_says_nothing_lives_from_when_the_gateway_finished() -> None:
+    assert link_life_s(finished_ago_s=HOUR) == LIFE_S - HOUR
+    assert link_life_s(finished_ago_s=HOUR, unfinished_age_s=2 * HOUR) == LIFE_S - HOUR
+    assert link_life_s(finished_ago_s=15 * HOUR) == LIFE_S - 15 * HOUR < 0, "it may be dead by the time we notice"
+    assert link_life_s(finished_ago_s=-HOUR) == LIFE_S, "a clock that is ahead gives no more than a whole life"
+    assert link_life_s(finished_ago_s=1000 * HOUR) == LIFE_S - 20 * HOUR, "it was not finished before it was submitted"
+
+
+def test_where_the_gateway_does_not_say_when_it_finished_it_may_have_been_after_the_last_poll() -> None:
+    assert link_life_s(unfinished_age_s=60.0) == LIFE_S - 60
+    assert link_life_s(unfinished_age_s=11 * HOUR) == HOUR, "workers were down for long"
+    assert link_life_s() == LIFE_S - 20 * HOUR, "never polled before"
+
+
+def test_what_a_link_says_of_itself_counts() -> None:
+    dead = f"https://x/v.mp4?Expires={int(NOW.timestamp() - 60)}"
+    assert link_life_s(dead, finished_ago_s=HOUR) == -60.0, "no fresh life for a dead link"
+    assert link_life_s(f"https://x/v.mp4?Expires={int(NOW.timestamp() + 60)}", finished_ago_s=HOUR) == 60.0
+    assert link_life_s("https://x/v.mp4?x-amz-expires=7200", finished_ago_s=HOUR) == HOUR
 
 
 def test_a_finished_generation_counts_even_past_the_deadline() -> None:
@@ -163,21 +193,36 @@ def test_trouble_with_asking_never_fails_a_job(error: GatewayError) -> None:
     assert decision.due_in_s <= PACING.max_s * 1.1
 
 
+NO_URL = TaskReport(TaskStatus.SUCCEEDED, "SUCCESS")
+
+
 @pytest.mark.parametrize(
-    ("result", "reason", "code"),
-    [
-        (TaskUnknown("no such task"), "task_unknown", "task_lost"),
-        (TaskReport(TaskStatus.SUCCEEDED, "SUCCESS"), "result_missing", "result_missing"),
-    ],
+    ("result", "said", "code"),
+    [(TaskUnknown("no such task"), "task_unknown", "task_lost"), (NO_URL, "result_missing", "result_missing")],
 )
 def test_a_task_that_stays_unknown_or_without_a_result_fails_in_the_end(
-    result: TaskReport | GatewayError, reason: str, code: str
+    result: TaskReport | GatewayError, said: str, code: str
 ) -> None:
-    assert poll(result, a_job(setbacks=2, reason=reason)).target is S.GENERATING
-    assert poll(result, a_job(setbacks=50, reason="bad_answer")).target is S.GENERATING, "counts only its own kind"
-    ended = poll(result, a_job(setbacks=5, reason=reason))
+    other = "task_unknown" if said == "result_missing" else "result_missing"
+    for changes in (
+        {},
+        {"missing": said, "missing_times": 500, "missing_for_s": EVIDENCE_S - 1},
+        {"missing": said, "missing_times": MISSING_TIMES - 2, "missing_for_s": 86400.0},
+        {"missing": other, "missing_times": 500, "missing_for_s": 86400.0},
+        {"setbacks": 500, "reason": said},
+    ):
+        decision = poll(result, a_job(**changes))
+        assert (decision.target, decision.missing) == (S.GENERATING, said)
+    ended = poll(result, a_job(missing=said, missing_times=MISSING_TIMES - 1, missing_for_s=EVIDENCE_S))
     assert ended.target is S.FAILED
     assert ended.patch["error"]["code"] == code
+
+
+def test_only_a_clear_answer_takes_back_what_was_said_before() -> None:
+    said = {"missing": "task_unknown", "missing_times": 500, "missing_for_s": 86400.0}
+    assert poll(TaskReport(TaskStatus.RUNNING, "x"), a_job(**said)).missing == ""
+    for error in (Unavailable("504"), BadAnswer("html"), Throttled("429"), NotServed("404 of a proxy")):
+        assert poll(error, a_job(**said)).missing is None, "neither more nor less"
 
 
 @pytest.mark.parametrize(
@@ -206,16 +251,79 @@ def test_a_failure_keeps_what_people_need_to_act() -> None:
     }
 
 
-def test_a_generation_that_outlives_its_deadline_fails() -> None:
-    running = TaskReport(TaskStatus.RUNNING, "x")
-    assert poll(running, a_job(deadline_in_s=-1.0)).patch["error"]["code"] == "deadline_exceeded"
-    assert poll(Unavailable("x"), a_job(deadline_in_s=-1.0)).patch["error"]["code"] == "deadline_exceeded"
-    assert poll(running, a_job(submitted_age_s=172801.0)).patch["error"]["code"] == "generation_timeout"
-
-
 QUEUED, RUNNING = TaskReport(TaskStatus.QUEUED, "queued"), TaskReport(TaskStatus.RUNNING, "running")
 STRANGE, CANCELLED = TaskReport(TaskStatus.UNKNOWN, "paused"), TaskReport(TaskStatus.CANCELLED, "cancelled")
 LATE, NO_WAY = CancelOutcome.TOO_LATE, CancelOutcome.NOT_OFFERED
+
+
+def test_a_generation_that_outlives_its_deadline_fails() -> None:
+    error = poll(RUNNING, a_job(deadline_in_s=-1.0)).patch["error"]
+    assert (error["code"], error["may_be_billed"]) == ("deadline_exceeded", True)
+    assert poll(RUNNING, a_job(submitted_age_s=172801.0)).patch["error"]["code"] == "generation_timeout"
+
+
+@pytest.mark.parametrize("unclear", [Unavailable("502"), TaskUnknown("no such task"), NO_URL])
+def test_a_deadline_does_not_pass_judgement_while_the_gateway_is_not_clear(unclear: TaskReport | GatewayError) -> None:
+    """The task may have been finished, and paid for, before the gateway went away."""
+    assert poll(unclear, a_job(deadline_in_s=-EVIDENCE_S + 1)).target is S.GENERATING
+    assert poll(unclear, a_job(deadline_in_s=-EVIDENCE_S)).patch["error"]["code"] == "deadline_exceeded"
+
+
+def test_a_task_that_waits_past_its_deadline_is_cancelled_where_that_is_free() -> None:
+    ark = DIALECTS["ark"]
+    late = a_job(deadline_in_s=-1.0)
+
+    def decided(cancelled: CancelOutcome | None, work: Work = late) -> Decision:
+        return decide_poll(QUEUED, work, ark, PACING, 172800.0, cancelled=cancelled)
+
+    assert wants_cancel(late)
+    assert not wants_cancel(a_job(deadline_in_s=1.0))
+    assert decided(CancelOutcome.CANCELLED).patch["error"]["may_be_billed"] is False
+    assert decided(CancelOutcome.TOO_LATE).patch["error"]["may_be_billed"] is True
+    assert decided(None).target is S.GENERATING, "the call was not answered: it is made again"
+    assert decided(None, a_job(deadline_in_s=-EVIDENCE_S)).patch["error"]["may_be_billed"] is True
+    assert poll(QUEUED, late).patch["error"]["may_be_billed"] is True, "AnyFast cannot cancel"
+
+
+_NOTHING_FRESH = [
+    NO_URL,
+    TaskUnknown("x"),
+    *(TaskReport(status, "x") for status in TaskStatus if status != "succeeded"),
+]
+
+
+@pytest.mark.parametrize("answer", [*_NOTHING_FRESH, Unavailable("502"), NotServed("404 of a proxy")])
+@pytest.mark.parametrize("expires_in_s", [600.0, -600.0])
+def test_nothing_that_a_gateway_says_fails_a_video_that_was_generated(
+    answer: TaskReport | GatewayError, expires_in_s: float
+) -> None:
+    """Its link was refused for a while; the deadline and all patience are over."""
+    said = {"missing": "task_unknown", "missing_times": 500, "missing_for_s": 86400.0}
+    past = {"deadline_in_s": -86400.0, "submitted_age_s": 200_000.0, "generated_age_s": 40_000.0}
+    work = a_job(video_url="https://x/v.mp4", expires_in_s=expires_in_s, **past, **said)
+    decision = poll(answer, work)
+    if expires_in_s > 0 or not isinstance(answer, Unavailable | NotServed):
+        assert (decision.target, decision.reason) == (S.TRANSFERRING, "no_fresh_link"), "the known link is tried again"
+        assert "video_url" not in decision.patch
+    else:
+        assert decision.target is S.GENERATING, "it is asked again"
+    assert not wants_cancel(work)
+
+
+def test_a_gateway_that_has_only_a_dead_link_is_not_asked_for_ever() -> None:
+    dead = TaskReport(TaskStatus.SUCCEEDED, "x", video_url=f"https://x/v.mp4?Expires={int(NOW.timestamp()) - 60}")
+    first = poll(dead, a_job(read_at=NOW))
+    assert (first.target, first.reason, first.expires_in_s) == (S.TRANSFERRING, "generated", -60.0)
+    again = poll(dead, a_job(read_at=NOW, generated_age_s=5.0, video_url="https://x/v.mp4", expires_in_s=-65.0))
+    assert (again.target, again.reason) == (S.TRANSFERRING, "no_fresh_link")
+    gone = a_job(generated_age_s=LINK_LIVES * LIFE_S + 1, video_url="https://x/v.mp4", expires_in_s=-60.0)
+    assert poll(Unavailable("502"), gone).target is S.TRANSFERRING, "it is judged there"
+
+
+def test_what_was_told_before_is_kept_where_a_later_answer_leaves_it_out() -> None:
+    bare = TaskReport(TaskStatus.SUCCEEDED, "SUCCESS", video_url="https://x/other.mp4")
+    patch = poll(bare, a_job(generated_age_s=5.0, video_url="https://x/v.mp4", expires_in_s=60.0)).patch
+    assert patch == {"video_url": "https://x/other.mp4", "setbacks": 0, "polls": 3}
 
 
 @pytest.mark.parametrize(
@@ -290,3 +398,5 @@ def test_a_task_without_an_account_waits_for_it_but_not_for_ever() -> None:
     assert decide_without_account(a_job(cancel_request="discard"), 100.0, 60.0).reason == "discarded"
     assert decide_without_account(a_job(deadline_in_s=-1.0), 100.0, 60.0).reason == "deadline_exceeded"
     assert decide_without_account(a_job(submitted_age_s=101.0), 100.0, 60.0).reason == "generation_timeout"
+    generated = a_job(generated_age_s=5.0, video_url="https://x/v.mp4", expires_in_s=60.0, deadline_in_s=-1.0)
+    assert decide_without_account(generated, 100.0, 60.0).target is S.TRANSFERRING

@@ -12,8 +12,8 @@ from storage.jobs.enqueue import new_job_id
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
-from worker.decisions import Decision
-from worker.transferring.companions import Complete, LastFrameMissing
+from worker.decisions import EVIDENCE_S, Decision
+from worker.transferring.companions import Complete, LastFrameMissing, VideoStored
 from worker.transferring.decisions import (
     DOUBT_AFTER,
     HARD_END,
@@ -21,9 +21,10 @@ from worker.transferring.decisions import (
     LAST_FRAME_REFUSALS,
     decide_transfer,
 )
-from worker.transferring.fetch import DownloadFailed, UrlNotPublic, UrlRefused
+from worker.transferring.fetch import DownloadFailed, LinkExpired, UrlNotPublic, UrlRefused
 from worker.transferring.mp4 import NotAVideo
 from worker.transferring.upload import Stored
+from worker.transferring.video import Video
 
 LIFE_S = 86400.0
 S = JobState
@@ -72,6 +73,12 @@ def test_what_is_missing_beside_the_video_is_noted() -> None:
     assert decision.detail == {"poster": "not made: token=***"}
 
 
+def test_a_stored_video_is_remembered_when_the_store_does_not_take_the_rest() -> None:
+    decision = copied(VideoStored(STORED, "PUT: 500"), generated_age_s=LIFE_S * 3, expires_in_s=-LIFE_S)
+    assert (decision.target, decision.reason) == (S.TRANSFERRING, "store_unavailable")
+    assert decision.patch == {"object_key": "videos/k.mp4", "size_bytes": 5, "sha256": "ab", "setbacks": 1}
+
+
 def test_a_refused_url_is_asked_for_again() -> None:
     decision = copied(UrlRefused("HTTP 403"))
     assert (decision.target, decision.reason) == (S.GENERATING, "url_refused")
@@ -106,33 +113,62 @@ def test_a_url_that_keeps_giving_something_else_is_doubted(outcome: Exception, r
     assert decision.detail == {"message": str(outcome)}
 
 
-_LOSSES = [UrlRefused("HTTP 403"), DownloadFailed("cut"), NotAVideo("html"), UrlNotPublic("10.0.0.1")]
+_REFUSALS = [UrlRefused("HTTP 403"), NotAVideo("html"), UrlNotPublic("10.0.0.1")]
+_LOSSES = [*_REFUSALS, DownloadFailed("cut")]
+ASKED = {"reason": Reason.NO_FRESH_LINK, "setbacks": 0}
 
 
-@pytest.mark.parametrize("outcome", _LOSSES)
+@pytest.mark.parametrize("outcome", _REFUSALS)
 def test_a_video_lost_for_good_is_a_failure_of_its_own(outcome: Exception) -> None:
-    for expires_in_s in (None, 5.0 if type(outcome) is UrlRefused else -5.0):
-        decision = copied(outcome, generated_age_s=LIFE_S + 1, expires_in_s=expires_in_s)
-        assert decision.target is S.FAILED
-        assert decision.patch["error"]["code"] == "video_expired"
-
-
-def test_a_url_that_died_while_our_store_was_down_is_asked_for_anew_before_the_video_is_given_up() -> None:
-    refused = UrlRefused("HTTP 403")
-    late = {"generated_age_s": LIFE_S + 60}
-    assert copied(refused, **late, expires_in_s=-60.0).target is S.GENERATING
-    assert copied(refused, **late, expires_in_s=3600.0).target is S.FAILED, "the fresh one is refused as well"
-
-
-@pytest.mark.parametrize("outcome", [DownloadFailed("cut"), NotAVideo("html"), UrlNotPublic("10.0.0.1")])
-def test_a_fresh_url_that_still_lives_is_used_to_its_end(outcome: Exception) -> None:
-    assert copied(outcome, generated_age_s=LIFE_S + 1, expires_in_s=600.0).target is not S.FAILED
+    decision = copied(outcome, generated_age_s=LIFE_S + EVIDENCE_S, expires_in_s=-EVIDENCE_S, **ASKED)
+    assert decision.target is S.FAILED
+    assert decision.patch["error"]["code"] == "video_expired"
 
 
 @pytest.mark.parametrize("outcome", _LOSSES)
-@pytest.mark.parametrize("expires_in_s", [None, -1.0, 1e9])
-def test_no_url_keeps_a_job_alive_for_ever(outcome: Exception, expires_in_s: float | None) -> None:
+def test_no_video_is_given_up_before_its_gateway_was_asked_for_a_fresh_link(outcome: Exception) -> None:
+    for expires_in_s in (None, 5.0, -5.0, -LIFE_S / 2):
+        late = {"generated_age_s": LIFE_S + 60, "expires_in_s": expires_in_s}
+        assert copied(outcome, **late).target is not S.FAILED
+    assert copied(outcome, generated_age_s=LIFE_S + 60, expires_in_s=-60.0, **ASKED).target is not S.FAILED
+
+
+def test_an_expired_link_is_not_tried_but_asked_for_anew_at_once() -> None:
+    decision = copied(LinkExpired("expired"), generated_age_s=3 * LIFE_S, expires_in_s=-2 * LIFE_S)
+    assert (decision.target, decision.reason, decision.due_in_s) == (S.GENERATING, "url_refused", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "asks"),
+    [
+        ({"expires_in_s": 1.0}, False),
+        ({"expires_in_s": None}, False),
+        ({"expires_in_s": -1.0}, True),
+        ({"expires_in_s": -1.0, "reason": "download_failed"}, True),
+        ({"expires_in_s": -1.0, "reason": "no_fresh_link"}, False),
+    ],
+)
+def test_when_the_gateway_is_asked_before_a_link_is_tried(changes: dict[str, Any], *, asks: bool) -> None:
+    facts: Any = None
+    assert Video(a_job(**changes), facts).must_ask_first is asks
+    assert not Video(a_job(**changes), facts, has_account=False).must_ask_first, "there is none to ask"
+
+
+@pytest.mark.parametrize("age_s", [LIFE_S + 1, HARD_END * LIFE_S + 1, 20 * LIFE_S])
+def test_a_file_server_that_is_away_costs_no_video_whose_link_lives(age_s: float) -> None:
+    assert copied(DownloadFailed("refused"), generated_age_s=age_s, expires_in_s=600.0).target is S.TRANSFERRING
+
+
+@pytest.mark.parametrize("outcome", _LOSSES)
+@pytest.mark.parametrize("expires_in_s", [None, -1.0])
+def test_no_dead_link_keeps_a_job_alive_for_ever(outcome: Exception, expires_in_s: float | None) -> None:
     assert copied(outcome, generated_age_s=HARD_END * LIFE_S + 1, expires_in_s=expires_in_s).target is S.FAILED
+
+
+@pytest.mark.parametrize("outcome", _REFUSALS)
+def test_no_fresh_links_keep_a_job_alive_for_ever_that_are_refused(outcome: Exception) -> None:
+    assert copied(outcome, generated_age_s=HARD_END * LIFE_S, expires_in_s=86400.0).target is not S.FAILED
+    assert copied(outcome, generated_age_s=HARD_END * LIFE_S + 1, expires_in_s=86400.0).target is S.FAILED
 
 
 def test_trouble_with_our_own_store_never_ends_a_job() -> None:
@@ -180,6 +216,18 @@ def test_an_outage_of_minutes_is_over_soon_after_it_is_over() -> None:
     early = [copied(away, generated_age_s=age, setbacks=20, reason="store_unavailable").due_in_s for age in (60, 599)]
     assert max(early) <= 20.0
     assert 30.0 <= copied(away, generated_age_s=7200.0, setbacks=20, reason="store_unavailable").due_in_s <= 60.0
+
+
+def test_a_link_is_not_used_up_by_downloads_that_fail() -> None:
+    """It may be fetched a hundred times: after ten hours of failures it is good for another try."""
+    age_s, times = 1.0, 0
+    while age_s < 36_000.0:
+        left_s = LIFE_S - age_s
+        decision = copied(
+            DownloadFailed("cut"), generated_age_s=age_s, expires_in_s=left_s, setbacks=20, reason="download_failed"
+        )
+        age_s, times = age_s + decision.due_in_s, times + 1
+    assert times < 100
 
 
 def test_a_url_refused_for_a_day_is_asked_for_a_few_hundred_times() -> None:

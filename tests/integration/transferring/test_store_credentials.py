@@ -1,0 +1,111 @@
+"""Credentials of the store that are missing, half there, refused or expired are the store's trouble: videos wait,
+however old they are.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.bucket.objects import Objects, StoreUnavailable
+from storage.settings import Settings
+from tests.transfers import Files, a_video, generated, row_of, running_runtime, transfer
+from worker.runtime import Runtime
+from worker.transferring.decisions import HARD_END
+
+LIFE_S = 43_200.0  # of a link of AnyFast's that says nothing
+
+
+@pytest.fixture
+def base() -> Iterator[str]:
+    with Files({"/v.mp4": a_video()}).running() as url:
+        yield url
+
+
+class Role:
+    """Credentials from a program, as from an instance role: they expire and are asked for again."""
+
+    def __init__(self, directory: Path, settings: Settings) -> None:
+        self._answer = directory / "answer.json"
+        self._keys = settings.s3_access_key_id, settings.s3_secret_access_key
+        program = directory / "role.py"
+        program.write_text(f"import sys; text = open({str(self._answer)!r}).read(); print(text); sys.exit(not text)")
+        self.config = directory / "config"
+        self.config.write_text(f"[default]\ncredential_process = {sys.executable} {program}\n")
+        self.fails()
+
+    def fails(self) -> None:
+        self._answer.write_text("")
+
+    def gives(self, expiration: str) -> None:
+        access_key, secret = self._keys
+        assert secret is not None
+        answer = {"Version": 1, "AccessKeyId": access_key, "SecretAccessKey": secret.get_secret_value()}
+        self._answer.write_text(json.dumps(answer | {"Expiration": expiration}))
+
+
+@pytest.fixture
+def role(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Role:
+    made = Role(tmp_path, settings)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(made.config))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    return made
+
+
+@pytest.fixture
+def runtime(settings: Settings, base: str, role: Role) -> Iterator[Runtime]:
+    """A worker without keys in its settings."""
+    with running_runtime(settings, base, s3_access_key_id=None, s3_secret_access_key=None) as runtime:
+        yield runtime
+
+
+def old_video(runtime: Runtime, base: str) -> Any:
+    """One whose link, as far as anybody knows, has been dead for long."""
+    return generated(runtime.settings, f"{base}/v.mp4", age_s=HARD_END * LIFE_S + 3600, left_s=60.0)
+
+
+def waits(runtime: Runtime, job_id: Any, because: str) -> None:
+    row = transfer(runtime, job_id)
+    assert (row["state"], row["reason"]) == ("transferring", "store_unavailable")
+    with pytest.raises(StoreUnavailable, match=because):
+        runtime.objects.link("videos/x", 60)
+
+
+def test_a_role_that_cannot_be_asked_is_trouble_with_the_store(runtime: Runtime, base: str, role: Role) -> None:
+    job_id = old_video(runtime, base)
+    waits(runtime, job_id, "redential")
+    role.gives("2001-01-01T00:00:00Z")
+    waits(runtime, job_id, "expired")
+    role.gives("2101-01-01T00:00:00Z")
+    assert transfer(runtime, job_id)["state"] == "succeeded"
+
+
+def test_no_credentials_at_all(runtime: Runtime, base: str, role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
+    role.config.write_text("[default]\n")
+    job_id = old_video(runtime, base)
+    row = transfer(runtime, job_id)
+    assert (row["state"], row["reason"]) == ("transferring", "store_unavailable")
+    with pytest.raises(StoreUnavailable, match="no credentials were found; set s3_access_key_id"):
+        runtime.objects.sign_put("videos/x", size_bytes=1, checksum="")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "half")
+    with pytest.raises(StoreUnavailable, match="Partial credentials"):
+        runtime.objects.sign_put("videos/x", size_bytes=1, checksum="")
+    assert row_of(runtime, job_id)["state"] == "transferring"
+
+
+def test_keys_that_the_store_refuses(settings: Settings, base: str) -> None:
+    with running_runtime(settings, base, s3_access_key_id="nobody-knows-this") as runtime:
+        row = transfer(runtime, old_video(runtime, base))
+    assert (row["state"], row["reason"]) == ("transferring", "store_unavailable")
+
+
+def test_a_profile_that_does_not_exist(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(StoreUnavailable, match="nobody"):
+        Objects(settings).sign_put("videos/x", size_bytes=1, checksum="")

@@ -1,0 +1,160 @@
+"""What a process copies at once is shared between source hosts."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.waiting import PATIENCE_S
+from worker.transferring import capacity
+from worker.transferring.capacity import Capacity, Line, NoRoom, Places, Shares
+
+NORMAL, RESERVED = 32, 8
+
+
+def taken(shares: Shares, host: str, stack: AsyncExitStack, *, urgent: bool = False) -> Coroutine[Any, Any, int]:
+    """How many a host gets that wants all."""
+
+    async def take() -> int:
+        count = 0
+        while shares.fits(1, host, urgent=urgent):
+            await stack.enter_async_context(shares.hold(1, host, urgent=urgent))
+            count += 1
+        return count
+
+    return take()
+
+
+def test_a_host_alone_gets_half_and_each_newcomer_a_share() -> None:
+    async def run() -> None:
+        shares = Shares(NORMAL, RESERVED)
+        async with AsyncExitStack() as stack:
+            assert await taken(shares, "a", stack) == 16
+            assert await taken(shares, "b", stack) == 8
+            found = [await taken(shares, host, stack) for host in "cdefgh"]
+            assert all(found[:3]), "three more that stall leave something"
+            assert await taken(shares, "a", stack, urgent=True) == 0, "it has far more than there is left"
+            assert await taken(shares, "z", stack, urgent=True) > 0, "urgent videos have a part of their own"
+        assert shares.fits(1, "a", urgent=False)
+
+    asyncio.run(run())
+
+
+def test_a_host_without_anything_may_have_all_that_is_left() -> None:
+    async def run() -> None:
+        shares = Shares(128, 0)
+        async with shares.hold(56, "a", urgent=False), shares.hold(56, "b", urgent=False):
+            assert shares.fits(16, "c", urgent=False)
+            assert not shares.fits(16, "a", urgent=False)
+            async with shares.hold(16, "c", urgent=False):
+                assert not shares.fits(1, "c", urgent=False), "nothing is left"
+
+    asyncio.run(run())
+
+
+def test_what_is_given_back_goes_to_those_who_wait() -> None:
+    async def run() -> None:
+        shares = Shares(2, 0)
+        done: list[str] = []
+
+        async def copy(name: str) -> None:
+            async with shares.hold(1, "a", urgent=False):
+                done.append(name)
+                await asyncio.sleep(0)
+
+        async with shares.hold(1, "a", urgent=False):
+            waiting = [asyncio.create_task(copy(str(number))) for number in range(5)]
+            await asyncio.sleep(0.05)
+            assert done == []
+            waiting[1].cancel()
+        await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), PATIENCE_S)
+        assert done == ["0", "2", "3", "4"], "in the order in which they came"
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "PATIENCE_S", 0.05)
+
+
+@pytest.mark.usefixtures("short_patience")
+def test_a_copy_makes_way_only_where_others_want_into_the_line() -> None:
+    @asynccontextmanager
+    async def full(space: Capacity) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for _ in range(16):
+                await stack.enter_async_context(space.slot("a", urgent=False))
+            yield
+
+    async def run() -> None:
+        space = Capacity()
+
+        async def copy() -> None:
+            async with space.slot("a", urgent=False):
+                pass
+
+        async with full(space):
+            alone = asyncio.create_task(copy())
+            await asyncio.sleep(0.3)
+            assert not alone.done(), "it waits for as long as nobody else does"
+            space.line.join(1000, lambda: False)
+            stop = threading.Event()
+            outside = threading.Thread(target=space.line.join, args=(1, stop.is_set))
+            outside.start()
+            with pytest.raises(NoRoom):
+                await asyncio.wait_for(alone, PATIENCE_S)
+            stop.set()
+            await asyncio.to_thread(outside.join, PATIENCE_S)
+        await asyncio.wait_for(copy(), PATIENCE_S)
+
+    asyncio.run(run())
+
+
+def in_thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_a_line_is_joined_when_it_is_short() -> None:
+    line = Line(most=2)
+    assert line.join(20, lambda: False), "a batch is never cut"
+    joined: list[bool] = []
+    waiting = in_thread(lambda: joined.append(line.join(1, lambda: False)))
+    waiting.join(0.2)
+    assert line.is_crowded
+    assert joined == []
+    line.leave(19)
+    waiting.join(PATIENCE_S)
+    assert joined == [True]
+    assert not line.is_crowded
+
+
+def test_who_is_told_to_stop_joins_no_line() -> None:
+    line = Line(most=1)
+    line.join(1, lambda: False)
+    assert not line.join(1, lambda: True)
+    assert not line.is_crowded
+
+
+def test_each_place_is_left_once() -> None:
+    line = Line(most=1)
+    line.join(5, lambda: False)
+    places = Places(line, 5)
+    places.leave_all(but=3)
+    places.leave()
+    places.leave()
+    assert not line.join(1, lambda: True)
+    places.leave()
+    for _ in range(3):
+        places.leave()
+        places.leave_all()
+    line.join(1, lambda: False)
+    assert not line.join(1, lambda: True), "no more was left than was taken"
+    Places().leave()

@@ -1,0 +1,49 @@
+"""A job whose files this account cannot bring to its gateway: it goes back to the queue for an account that can.
+
+The row remembers which accounts cannot, so that they are not given it again.
+"""
+
+from __future__ import annotations
+
+from seedance.account import Account
+from seedance.delivery import delivery_of
+from seedance.media import MediaKind, media_kind
+from seedance.problems import InvalidInput
+from seedance.request import GenerationRequest, parse_request
+from storage.jobs.reasons import Reason
+from storage.jobs.records import Work
+from storage.jobs.states import JobState
+from storage.settings import Settings
+from worker.decisions import NO_ACCOUNT, Decision
+
+
+def elsewhere(settings: Settings, work: Work, why: str) -> Decision | None:
+    """Give the job back for another account; None where no other can serve it. `why`: what this one cannot do."""
+    try:
+        request = parse_request(work.request)
+    except InvalidInput:  # no account can
+        return None
+    others = [account for account in settings.accounts if _may_have(account, work)]
+    able = {account.name for account in others if _can_serve(settings, account, request)}
+    if not able:
+        return None
+    barred = {*work.barred_accounts, work.account, *(account.name for account in others if account.name not in able)}
+    patch = {**NO_ACCOUNT, "barred_accounts": sorted(barred)}
+    return Decision(JobState.QUEUED, Reason.NOT_DELIVERABLE, 0.0, patch, {"message": why, "account": work.account})
+
+
+def _may_have(account: Account, work: Work) -> bool:
+    tried = account.name == work.account or account.name in work.barred_accounts
+    return not tried and account.gateway in work.gateways and work.account_pin in (None, account.name)
+
+
+def _can_serve(settings: Settings, account: Account, request: GenerationRequest) -> bool:
+    """As far as the configuration tells."""
+    if request.tier not in account.tiers or account.dialect.refusals(request):
+        return False
+    reachable = settings.bucket_reachable_by(account)
+    return all(
+        delivery_of(account, request.tier, modality, reachable=reachable) is not None
+        for _, modality, value in request.media()
+        if media_kind(value) is MediaKind.UPLOAD
+    )

@@ -1,0 +1,80 @@
+"""The leases of videos that are copied: renewed for as long as it takes, given back when a copy is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from storage.database import DatabaseUnavailable
+from storage.jobs import claims
+from worker.runtime import Runtime
+from worker.transferring.removals import remove_unwanted
+from worker.transferring.resources import CopyResources
+from worker.transferring.video import Video
+
+log = logging.getLogger("reelq.transfer")
+T = TypeVar("T")
+
+
+class Leases:
+    """The leases of a batch: renewed while copies run; a copy whose lease was lost is stopped."""
+
+    def __init__(self, runtime: Runtime, videos: Sequence[Video]) -> None:
+        self._runtime = runtime
+        self._open = {video.work.id: video.work.claim for video in videos}
+        self._running: dict[UUID, asyncio.Task[Any]] = {}
+
+    async def guard(self, video: Video, copy: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.create_task(copy)
+        self._running[video.work.id] = task
+        self._runtime.part(CopyResources).copies.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            self._open.pop(video.work.id, None)  # not to be renewed any more
+            await asyncio.to_thread(self._give_up, (video.work.id, video.work.claim))
+            raise
+        finally:
+            self._runtime.part(CopyResources).copies.discard(task)
+            self._running.pop(video.work.id, None)
+            self._open.pop(video.work.id, None)
+
+    def _give_up(self, lease: tuple[UUID, int]) -> None:
+        """After a copy that was stopped: what is not wanted any more leaves the bucket."""
+        release(self._runtime, [lease])
+        try:
+            remove_unwanted(self._runtime.database.begin, self._runtime.objects, [lease[0]])
+        except DatabaseUnavailable as exc:
+            log.warning("transfer.not_looked job_id=%s error=%s", lease[0], exc)
+
+    async def keep(self) -> None:
+        """Renew every third of a lease, until cancelled."""
+        lease_s = self._runtime.settings.lease_seconds
+        while True:
+            await asyncio.sleep(lease_s / 3)
+            leases = list(self._open.items())
+            try:
+                kept = await asyncio.to_thread(self._renew, leases, lease_s)
+            except DatabaseUnavailable as exc:
+                log.warning("transfer.not_renewed error=%s", exc)
+                continue
+            for job_id, _ in leases:
+                if job_id not in kept and (task := self._running.get(job_id)) is not None:
+                    log.warning("transfer.lease_lost job_id=%s", job_id)
+                    task.cancel()
+
+    def _renew(self, leases: Sequence[tuple[UUID, int]], lease_s: float) -> set[UUID]:
+        with self._runtime.database.begin() as conn:
+            return claims.renew(conn, leases, lease_s)
+
+
+def release(runtime: Runtime, leases: Sequence[tuple[UUID, int]]) -> None:
+    """Another worker may begin at once instead of after the lease."""
+    try:
+        with runtime.database.begin() as conn:
+            claims.release(conn, leases)
+    except DatabaseUnavailable as exc:
+        log.warning("transfer.notreleased jobs=%d error=%s", len(leases), exc)

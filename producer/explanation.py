@@ -1,4 +1,4 @@
-"""What would be sent for a job, account by account, without sending, uploading or storing anything."""
+"""Dry run of a job: what each account would be sent. Nothing is sent, uploaded or stored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OWN_SEED = 2**62  # no job can ask for it
 
 @dataclass(frozen=True, slots=True)
 class AccountAnswer:
-    """One account's answer to one job. With errors there is no request; `estimate` None: no price is known."""
+    """One job at one account. With errors there is no request; `estimate` None: no price is known."""
 
     account: str
     gateway: str
@@ -53,7 +53,7 @@ class AccountAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One job: its own problems, or every account's answer in the order in which they are tried."""
+    """One job: its own problems, or the answer of each account, in the order in which they are tried."""
 
     where: str
     job: Mapping[str, Any]
@@ -91,9 +91,9 @@ def explain(texts: Sequence[str], settings: Settings, only: str | None = None) -
 
 
 def request_of(job: JobView, settings: Settings, seed: int | None = None) -> AccountAnswer | None:
-    """What the account of a stored job was sent; before it has one, what the first that can serve it would be sent.
+    """What the account of a stored job was sent; before it has an account, what the first able one would be sent.
 
-    `seed`: the one that the attempt was given for itself, if it was. None: its account is not configured any more, or
+    `seed`: the one that reelq chose for the attempt, if it did. None: its account is no longer configured, or
     would refuse it now.
     """
     try:
@@ -141,7 +141,7 @@ def _answer(
     seed: int | None = None,
 ) -> AccountAnswer:
     if spec.account is not None and spec.account != account.name:
-        errors = [Problem("account", f"the job is only for {spec.account}"), *errors]
+        errors = [Problem("account", f"the job is pinned to {spec.account}"), *errors]
     if errors:
         return AccountAnswer(account.name, account.gateway, errors)
     request = spec.request()
@@ -165,7 +165,7 @@ def _answer(
 
 
 def _seed_of_attempt(account: Account, request: GenerationRequest) -> int | None:
-    """Where a gateway lists its tasks with their seeds, each attempt gets its own, by which it can be found again."""
+    """Where a gateway lists tasks with their seeds, each attempt gets its own seed, which identifies it."""
     return _OWN_SEED if "seed" in account.dialect.marks(request) else None
 
 
@@ -178,7 +178,7 @@ def _callback_url(account: Account, settings: Settings) -> str | None:
 
 
 def _shown(value: Any) -> Any:
-    """A body with words for what is drawn only when the job is submitted."""
+    """A body with placeholders for what is chosen when the job is submitted."""
     if isinstance(value, dict):
         return {name: _shown(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -189,7 +189,7 @@ def _shown(value: Any) -> Any:
 def _stand_ins(
     account: Account, request: GenerationRequest, settings: Settings, facts: Mapping[str, MediaFacts]
 ) -> Iterator[tuple[str, str]]:
-    """What stands for files of ours, which become links, assets or data URIs only when the job is submitted."""
+    """Placeholders for uploaded files, which become links, assets or data URIs when the job is submitted."""
     for name, modality, value in request.media():
         if media_kind(value) is not MediaKind.UPLOAD:
             continue
@@ -209,9 +209,9 @@ def _called(reference: str, facts: Mapping[str, MediaFacts]) -> str:
 
 
 def _more_warnings(account: Account, request: GenerationRequest, settings: Settings) -> Iterator[Problem]:
-    """What will happen beside the request itself."""
+    """Side effects and costs beside the request itself."""
     if request.duration == AUTO_DURATION:
-        yield Problem("duration", f"{account.gateway} chooses 4 to 15 s and bills what it chose")
+        yield Problem("duration", f"{account.gateway} chooses 4 to 15 s and bills the length it chose")
     several = len(settings.accounts) > 1
     for name, modality, value in request.media():
         kind = media_kind(value)

@@ -114,7 +114,7 @@ def test_a_private_bucket_leaves_only_what_needs_no_link(
     assert found["any"]["body"]["content"][1]["image_url"]["url"] == "asset://<hero.png, once it is uploaded>"
     [problem] = found["evo"]["errors"]
     assert problem["field"] == "first_frame"
-    assert "cannot reach our bucket at 127.0.0.1" in problem["message"]
+    assert "cannot reach the bucket at 127.0.0.1" in problem["message"]
 
 
 def test_a_job_nobody_can_serve_exits_2(run: Run, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_job_nobody_can_serve_exits_2(run: Run, tmp_path: Path) -> None:
     assert code == 2
     explained = json.loads(out)
     assert [item["chosen"] for item in explained] == ["any", None, None, None]
-    assert explained[3]["accounts"][0]["errors"] == [{"field": "account", "message": "the job is only for uni"}]
+    assert explained[3]["accounts"][0]["errors"] == [{"field": "account", "message": "the job is pinned to uni"}]
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_a_private_bucket_leaves_the_gateways_that_need_no_link() -> None:
     assert names({"first_frame": IMAGE}, private, image=small) == ["any", "ark"]
     clip = MediaFacts("a.mp4", "mp4", 1000, 1280, 720, 5.0, 24.0)
     assert names({"reference_videos": [VIDEO]}, private, video=clip) == ["any"]
-    with pytest.raises(InvalidInput, match=r"ark fetches video files by URL, and cannot reach our bucket at 127\.0"):
+    with pytest.raises(InvalidInput, match=r"ark fetches video files by URL, and cannot reach the bucket at 127\.0"):
         names({"reference_videos": [VIDEO]}, private, pin="ark", video=clip)
     many = {"reference_images": [IMAGE] * 3}
     huge = MediaFacts("a.png", "png", 25_000_000, 4000, 4000)

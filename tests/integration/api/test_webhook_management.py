@@ -293,7 +293,7 @@ def worker_has_sent(run: Run, number: int) -> None:
 def test_what_the_commands_refuse(run: Run) -> None:
     for arguments, said in [
         (("add", "ftp://a.example"), "url: must be an http(s) URL"),
-        (("add", HOOK, "--event", "job.lost"), "events: 'job.lost' is none; there is job.succeeded"),
+        (("add", HOOK, "--event", "job.lost"), "events: 'job.lost' is not an event; events are job.succeeded"),
         (("remove", "0"), "there is no webhook endpoint 0"),
         (("replay",), "say which"),
         (("replay", "msg_1"), "there is no webhook message"),

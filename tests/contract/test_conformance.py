@@ -255,7 +255,7 @@ def test_capabilities_are_json_and_of_one_piece(dialect: Dialect) -> None:
 @EVERY_DIALECT
 def test_callback_urls(dialect: Dialect) -> None:
     if not dialect.capabilities().callbacks:
-        assert dialect.callback_problem(CALLBACK) == f"{dialect.name} calls nobody back"
+        assert dialect.callback_problem(CALLBACK) == f"{dialect.name} does not call back"
         return
     assert dialect.callback_problem(f"{CALLBACK}/{'x' * 2048}") is not None
     for url in ("ftp://example.com/x", "/callbacks/x", "https://", "http://[::1", ""):

@@ -119,8 +119,8 @@ def job_list_routes(site: Site) -> APIRouter:
         except InvalidInput as exc:
             return await _form_page(site, request, refused(form, exc), status=422)
         except IdempotencyConflict as exc:
-            told = JobForm(form, {"idempotency_key": [str(exc)]}, once=form.get("once", ""))
-            return await _form_page(site, request, told, status=422)
+            conflict = JobForm(form, {"idempotency_key": [str(exc)]}, once=form.get("once", ""))
+            return await _form_page(site, request, conflict, status=422)
         return go(f"/jobs/{job.id}")
 
     return router

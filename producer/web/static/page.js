@@ -22,7 +22,7 @@ function morph(from, to) {
     return from;
   }
   if (from.dataset.keep !== undefined && from.dataset.keep === to.dataset.keep) return from;
-  const ours = from.nodeName === "DETAILS" ? "open" : undefined; // whoever opened or closed it decides
+  const ours = from.nodeName === "DETAILS" ? "open" : undefined; // the viewer opened or closed it
   for (const { name, value } of [...to.attributes]) {
     if (name !== ours && from.getAttribute(name) !== value) from.setAttribute(name, value);
   }

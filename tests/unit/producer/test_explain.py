@@ -48,7 +48,7 @@ def answers(run: Run, job: dict[str, Any], *more: str, code: int = 0) -> dict[st
     return {answer["account"]: answer for answer in explained["accounts"]} | {"chosen": explained["chosen"]}
 
 
-def test_a_prompt_is_explained_in_every_gateways_words(run: Run) -> None:
+def test_a_prompt_is_explained_for_every_gateway(run: Run) -> None:
     code, out, _ = run("a cat")
     assert code == 0
     assert "any (anyfast, seedance), tried first" in out
@@ -62,7 +62,7 @@ def test_a_prompt_is_explained_in_every_gateways_words(run: Run) -> None:
     assert "fast (ark) cannot serve it\n    error    tier: ark has fast, not standard" in out
 
 
-def test_each_account_says_what_it_cannot_do_and_what_it_would_leave_out(run: Run) -> None:
+def test_each_account_lists_errors_and_warnings(run: Run) -> None:
     found = answers(run, {"prompt": "a cat", "resolution": "1080p", "seed": 7, "watermark": False})
     assert found["chosen"] == "uni"
     said = {name: [item["field"] for item in found[name]["errors"]] for name in ("any", "uni", "twelve", "evo", "ark")}
@@ -82,7 +82,7 @@ def test_an_accounts_own_models_and_rates_are_used(run: Run) -> None:
     assert (found["twelve"]["estimate"]["low"], found["twelve"]["estimate"]["currency"]) == (0.8, "USD")
 
 
-def test_files_are_measured_and_stand_as_what_they_become(run: Run, tmp_path: Path) -> None:
+def test_files_are_measured_and_shown_as_placeholders(run: Run, tmp_path: Path) -> None:
     (tmp_path / "hero.png").write_bytes(picture())
     clip(tmp_path / "walk.mp4", 5)
     found = answers(
@@ -104,7 +104,7 @@ def test_files_are_measured_and_stand_as_what_they_become(run: Run, tmp_path: Pa
     assert found["ark"]["estimate"]["tokens"] == [281_700, 281_700], "the published usage of 8 s built on a 5 s video"
 
 
-def test_a_private_bucket_leaves_only_what_needs_no_link(
+def test_a_private_bucket_allows_only_files_without_links(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REELQ_S3_ENDPOINT_URL", "http://127.0.0.1:9000")
@@ -117,7 +117,7 @@ def test_a_private_bucket_leaves_only_what_needs_no_link(
     assert "cannot reach the bucket at 127.0.0.1" in problem["message"]
 
 
-def test_a_job_nobody_can_serve_exits_2(run: Run, tmp_path: Path) -> None:
+def test_a_job_without_an_able_account_exits_2(run: Run, tmp_path: Path) -> None:
     (tmp_path / "small.png").write_bytes(picture(100, 100))
     rows = [
         {"prompt": "good"},
@@ -145,7 +145,7 @@ def test_a_job_nobody_can_serve_exits_2(run: Run, tmp_path: Path) -> None:
         (["a cat", "--account", "nobody"], "account: 'nobody' is not configured; there is any, uni"),
     ],
 )
-def test_bad_input_is_one_line(run: Run, arguments: list[str], said: str) -> None:
+def test_invalid_input_is_one_line(run: Run, arguments: list[str], said: str) -> None:
     code, _, err = run(*arguments)
     assert code == 2
     assert err.startswith(said)

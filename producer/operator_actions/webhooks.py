@@ -185,7 +185,7 @@ def replay_many(
         InvalidInput: neither is given, or the time has no offset from UTC.
     """
     if not dead and since is None:
-        raise InvalidInput([Problem("", "choose messages: give ids, dead, or since")])
+        raise InvalidInput([Problem("", "choose messages: their ids, dead ones, or those since a time")])
     if since is not None and since.utcoffset() is None:
         raise InvalidInput([Problem("since", "needs its offset from UTC, as in 2030-01-31T18:00:00Z")])
     states = (MessageState.DEAD,) if dead else SENT_ONCE

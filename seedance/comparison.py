@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from seedance.gateways.base import Dialect, ListedTask
 from seedance.media import MediaKind, media_kind
+from seedance.problems import shorten
 from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest
 
 FLEX = "flex"
@@ -80,6 +81,19 @@ def compare(sent: Sent, task: ListedTask, besides: Collection[str] = ()) -> Comp
         elif name in _SIZES and asked not in (None, AUTO_DURATION) and shown is None:
             unseen.append(name)
     return Comparison(tuple(matches), differs, _is_marked(sent, task, besides), tuple(unseen))
+
+
+def shown_differences(comparison: Comparison) -> dict[str, dict[str, str]]:
+    """What differs, for people: by field, what was asked for and what is shown. The prompt and the files of a task may
+    be somebody else's secrets, so they are not repeated."""
+    found = {}
+    for name, (asked, shown) in comparison.differs.items():
+        if name == "prompt":
+            asked, shown = "this job's", "another one"
+        elif name == "media":
+            asked, shown = f"{len(asked)} of this job", f"{len(shown)}, not the same"
+        found[name] = {"asked": shorten(asked, 100), "shown": shorten(shown, 100)}
+    return found
 
 
 def can_be(sent: Sent, task: ListedTask, besides: Collection[str] = ()) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -138,41 +139,52 @@ def _again(old: JobView, settings: Settings) -> Prepared:
 
 
 def adopt(
-    database: Database, tenant: str, job_id: UUID, task_id: str, accounts: Sequence[str] | None = None
+    database: Database,
+    tenant: str,
+    job_id: UUID,
+    task_id: str,
+    accounts: Sequence[str] | None = None,
+    note: str = "the gateway was not asked",
 ) -> JobView:
-    """Say that the gateway's task is this unconfirmed job's: it is polled from now on. The gateway is not asked; see
+    """Give the gateway's task to this unconfirmed job, which is polled from now on. The gateway is not asked; see
     `adoption.adopt_checked`.
 
-    `accounts`: those where a task of this id is the same one; None: the job's own.
+    `accounts`: those where a task of this id is the same one; None: the job's own. `note` goes into the timeline.
 
     Raises:
         JobNotFound: there is none of that id.
         NotPossible: the job is not unconfirmed, or the task belongs to another job.
     """
-    if not task_id.strip() or not task_id.isprintable():
-        raise NotPossible(job_id, "cannot take a blank task id")
     try:
         with database.begin() as conn:
             job = unconfirmed_job(conn, tenant, job_id)
-            holder = attempts.holder_of_task(conn, accounts or [job.account or ""], task_id)
-            if holder is not None:
-                raise _taken(conn, tenant, job_id, task_id, holder)
+            check_task_is_free(conn, tenant, job_id, task_id, accounts or [job.account or ""])
             outcome = AttemptOutcome(job_id, job.attempt, Reason.ACCEPTED, gateway_task_id=task_id)
             attempts.store_outcomes(conn, [outcome])
             patch = {"gateway_task_id": task_id, "setbacks": 0, "refusals": 0}
-            source = (JobState.UNCONFIRMED,)
-            _move(conn, Move(job_id, source, JobState.GENERATING, Reason.ADOPTED, attempt=job.attempt, patch=patch))
+            source, detail = (JobState.UNCONFIRMED,), {"message": f"by hand: {note}"}
+            move = Move(job_id, source, JobState.GENERATING, Reason.ADOPTED, attempt=job.attempt, patch=patch)
+            _move(conn, replace(move, detail=detail))
             return get_job(conn, tenant, job_id)
     except UniqueViolation as exc:  # another job has taken it at the same moment
         raise NotPossible(job_id, f"cannot take task {task_id}: another job has just taken it") from exc
 
 
-def _taken(conn: Connection, tenant: str, job_id: UUID, task_id: str, holder: UUID) -> NotPossible:
+def check_task_is_free(conn: Connection, tenant: str, job_id: UUID, task_id: str, accounts: Sequence[str]) -> None:
+    """
+    Raises:
+        NotPossible: this can be no task's id, or the task belongs to an attempt at one of these accounts.
+    """
+    if not task_id.strip() or not task_id.isprintable():
+        raise NotPossible(job_id, "cannot take a blank task id")
+    holder = attempts.holder_of_task(conn, accounts, task_id)
+    if holder is None:
+        return
     if holder == job_id:
         whose = "an earlier attempt of this job"
     else:
         whose = f"job {holder}" if queries.get_jobs(conn, tenant, [holder]) else "another job"
-    return NotPossible(job_id, f"cannot take task {task_id}: it belongs to {whose}")
+    raise NotPossible(job_id, f"cannot take task {task_id}: it belongs to {whose}")
 
 
 def resubmit(database: Database, tenant: str, job_id: UUID) -> JobView:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from seedance.comparison import Comparison, Sent, can_be, compare, unreliable_fields
+from seedance.comparison import Comparison, Sent, can_be, compare, shown_differences, unreliable_fields
 from seedance.gateways.base import Dialect, ListedTask, TaskStatus
-from seedance.problems import InvalidInput, shorten
+from seedance.problems import InvalidInput
 from seedance.request import parse_request
 from storage.jobs.doubts import OpenAttempt
 from worker.polling.evidence import Evidence, Found, Unproven
@@ -185,10 +185,7 @@ def candidate(task: ListedTask, comparison: Comparison, source: str) -> dict[str
         "created_at": task.created_at,
         "model": task.model or None,
         "matches": list(comparison.matches),
-        "differs": {
-            name: {"asked": shorten(asked, 200), "shown": shorten(shown, 200)}
-            for name, (asked, shown) in comparison.differs.items()
-        },
+        "differs": shown_differences(comparison),
     }
 
 

@@ -68,7 +68,9 @@ def decide_poll(
 
 def decide_without_account(work: Work, generation_timeout_s: float, wait_s: float) -> Decision:
     """What happens to a job whose account is not configured any more, so that no gateway can be asked about its task.
-    If its video was generated, the known link is tried again."""
+
+    If its video was generated, the known link is tried again.
+    """
     if work.cancel_request == "discard":
         message = "its account is not configured any more; it had been submitted and may be billed"
         return Decision(JobState.CANCELLED, Reason.DISCARDED, detail={"message": message})

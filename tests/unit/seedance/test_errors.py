@@ -14,7 +14,7 @@ from seedance.errors import KEPT_BODY_CHARS, AccountProblem, GatewayError, Model
 
 
 def every_class(kind: type[GatewayError] = GatewayError) -> list[type[GatewayError]]:
-    """Those of the tree; other modules may have classes of their own."""
+    """The classes of the tree. Other modules may derive more, which keep the code of their base."""
     children = [child for child in kind.__subclasses__() if child.__module__ == errors.__name__]
     return [kind, *(found for child in children for found in every_class(child))]
 

@@ -30,8 +30,8 @@ _BANDS = (
     MarkBand(172_801, 86_400),
 )
 _UNHURRIED = MarkBand(129_600, 43_200)
-"""Of a job without a deadline: 36 to 48 hours, the default of Ark and of `generation_timeout_seconds`. A longer one
-would let a task begin, and be billed, that nobody waits for any more."""
+"""Of a job without a deadline: 36 to 48 hours, at most Ark's default and less than `generation_timeout_seconds`. A
+longer one would let a task begin, and be billed, that nobody waits for any more."""
 
 
 def mark_band(expires_after_s: float | None) -> MarkBand:

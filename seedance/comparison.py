@@ -84,8 +84,8 @@ def compare(sent: Sent, task: ListedTask, besides: Collection[str] = ()) -> Comp
 
 
 def shown_differences(comparison: Comparison) -> dict[str, dict[str, str]]:
-    """What differs, for people: by field, what was asked for and what is shown. The prompt and the files of a task may
-    be somebody else's secrets, so they are not repeated."""
+    """What differs, for people: by field, what was asked for and what is shown. A task may be another tenant's, so its
+    prompt and files are not repeated."""
     found = {}
     for name, (asked, shown) in comparison.differs.items():
         if name == "prompt":

@@ -2,7 +2,7 @@
 
 Ark shows the value again wherever it shows the task, and no field of a job takes it away. So each attempt gets a value
 of its own out of a band: wide enough that attempts of the same hours differ, and never below what the job itself wants.
-The bands do not overlap. What a value costs: a task that has not begun after so many seconds expires, unbilled.
+The bands do not overlap. What a value costs: a task that has not begun after so many seconds expires and is not billed.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _BANDS = (
 )
 _UNHURRIED = MarkBand(129_600, 43_200)
 """Of a job without a deadline: 36 to 48 hours, at most Ark's default and less than `generation_timeout_seconds`. A
-longer one would let a task begin, and be billed, that nobody waits for any more."""
+longer one would let a task begin, and be billed, after its job has ended."""
 
 
 def mark_band(expires_after_s: float | None) -> MarkBand:
-    """The values for an attempt whose video is of no use after so many seconds; None: there is no such time."""
+    """The values for an attempt whose video is of no use after that many seconds; None: the job has no deadline."""
     if expires_after_s is None:
         return _UNHURRIED
     return next((band for band in _BANDS if band.low >= expires_after_s), _BANDS[-1])

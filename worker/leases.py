@@ -19,7 +19,7 @@ log = logging.getLogger("reelq.leases")
 
 class KeptLeases:
     """A context: while it lasts, the leases are renewed every third of their time. What is written of an item ends its
-    lease, and what somebody else has taken over is not renewed: the row's claim has changed by then."""
+    lease, and what another worker has taken over is not renewed: the row's claim has changed by then."""
 
     def __init__(self, runtime: Runtime, leases: Sequence[tuple[UUID, int]]) -> None:
         self._runtime = runtime

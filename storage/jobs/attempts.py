@@ -1,7 +1,7 @@
 """SQL about attempts: begun before the POST, finished after it. A gateway's task belongs to one job.
 
-Whoever writes that an attempt was accepted holds the job's row; so does whoever begins the next attempt. Of the two one
-comes first, and the other sees what it wrote.
+Writing that an attempt was accepted locks the job's row, and so does beginning the next attempt. One of the two comes
+first, and the other sees what it wrote.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ WITH held AS MATERIALIZED (
                           error = coalesce(c.error, CASE WHEN c.outcome <> 'accepted' THEN a.error END)
     FROM checked c
     WHERE c.holder IS NULL AND a.job_id = c.job_id AND a.number = c.number
-      -- Who comes later and knows less must not take the task id away again.
+      -- A later outcome that knows less must not take the task id away again.
       AND a.outcome IS DISTINCT FROM 'accepted'
 ), contradicted AS (
     -- One POST and two tasks: the second is looked into, as one that a callback names.
@@ -122,7 +122,7 @@ SELECT job_id, number, gateway_task_id, holder FROM checked WHERE holder IS NOT 
 
 
 def store_outcomes(conn: Connection, outcomes: Sequence[AttemptOutcome]) -> list[Taken]:
-    """Store what became of POSTs, but for those whose task is another attempt's already: they are given back."""
+    """Store the outcomes of POSTs, except those whose task already belongs to another attempt. Returns these."""
     if not outcomes:
         return []
     parameters = {
@@ -133,8 +133,7 @@ def store_outcomes(conn: Connection, outcomes: Sequence[AttemptOutcome]) -> list
 
 
 def finish_attempts(conn: Connection, outcomes: Sequence[AttemptOutcome], moves: Sequence[Move]) -> list[Moved]:
-    """Store what became of POSTs, and move their jobs. The attempt keeps its outcome even where the job has moved on
-    without us.
+    """Store the outcomes of POSTs, and move their jobs. The attempt keeps its outcome also if the job has moved on.
 
     Where the gateway named a task that another job has, the job becomes unconfirmed instead, for a person to look at.
     """
@@ -171,7 +170,7 @@ JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.i
 WHERE j.state = 'queued' ORDER BY j.id FOR UPDATE OF j
 """
 # Of an attempt that a person or the policy gave up the outcome is still open; `look_at` says that a callback named its
-# task and that nobody has asked the gateway about it yet.
+# task and that the gateway was not asked about it yet.
 _EARLIER: LiteralString = """
 SELECT job_id,
        bool_or(outcome = 'accepted') IS TRUE AS accepted,
@@ -193,7 +192,7 @@ class Earlier:
 
 
 def lock_queued(conn: Connection, leases: Sequence[tuple[UUID, int]]) -> dict[UUID, Earlier]:
-    """Lock the queued jobs of these leases until the transaction ends, and tell of those that were sent before.
+    """Lock the queued jobs of these leases until the transaction ends. Returns what is known of jobs sent before.
 
     An acceptance that is being written is waited for; one that comes later waits for this transaction.
     """

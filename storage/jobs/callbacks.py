@@ -21,7 +21,7 @@ from storage.leases import Claimed
 
 
 def hash_token(token: str) -> str:
-    """What is stored of a callback token: who reads the table cannot call back."""
+    """The hash that is stored of a callback token: reading the table does not allow a call back."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -61,8 +61,8 @@ def hint(conn: Connection, gateway: str, token: str, task_id: str | None, *, unf
     `task_id` is what the body claims; it is noted unless it is another attempt's task, and believed only after the
     gateway was asked.
     """
-    told = {"hash": hash_token(token), "gateway": gateway, "task_id": task_id, "unfinished": unfinished}
-    row = conn.execute(_HINT, told).fetchone()
+    parameters = {"hash": hash_token(token), "gateway": gateway, "task_id": task_id, "unfinished": unfinished}
+    row = conn.execute(_HINT, parameters).fetchone()
     return None if row is None else row[0]
 
 

@@ -37,7 +37,7 @@ class _Accepted:
     job_task_id: str | None
 
 
-# A job's newest acceptance comes first: of several that nobody uses it takes that one.
+# A job's newest acceptance comes first: of several unused ones it takes that one.
 _UNUSED: LiteralString = """
 SELECT a.job_id, a.number, a.account, a.gateway, a.model, a.gateway_task_id, j.state, j.gateway_task_id AS job_task_id
 FROM jobs j JOIN attempts a ON a.job_id = j.id

@@ -32,7 +32,7 @@ class Unproven(Enum):
     NOT_TAKEN = "the gateway's list was read over the time of the attempt and does not show it"
     NOT_SHOWN = "the gateway's list does not show it, which proves nothing"
     PENDING = "a task that may be it has not ended, or the list could not be read"
-    UNCLEAR = "the list shows tasks that cannot be told apart"
+    UNCLEAR = "the list shows tasks that cannot be distinguished"
     OUT_OF_REACH = "it was sent longer ago than the gateway lists tasks"
     NO_MEANS = "the gateway can neither list its tasks nor has it called back"
     TAKEN = "the gateway named a task that belongs to another job"

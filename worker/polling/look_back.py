@@ -1,8 +1,8 @@
 """Look back: ask about tasks that were reported of attempts which their jobs do not wait for.
 
 A job was sent again, given up or has ended, and then a callback or a list shows that the earlier attempt was accepted.
-If the job still waits, it takes that task. Otherwise it was paid for in vain: people are told, and a task that has not
-begun is cancelled where the gateway can.
+If the job still waits, it takes that task. Otherwise it is reported as paid for in vain, and a task that has not begun
+is cancelled where the gateway can.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FREE_ENDS = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPI
 
 @dataclass(frozen=True, slots=True)
 class LookedBack:
-    """What the gateway said about one reported task, and whether it was cancelled because nobody needs it."""
+    """What the gateway said about one reported task, and whether it was cancelled because its job does not need it."""
 
     reported: Reported
     result: TaskReport | GatewayError

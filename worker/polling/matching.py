@@ -2,7 +2,7 @@
 
 A task is an attempt's own if the list shows a mark that only this attempt carries; without one, if everything that is
 shown agrees, the prompt or the seed among it, and no attempt that asks for something else could own it as well.
-Attempts that ask for the very same thing may have each other's tasks. What cannot be told apart is left to a person.
+Attempts that ask for the very same thing may have each other's tasks. What cannot be distinguished is left to a person.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Matching:
                 if comparison.recognised and self._is_timely(key, task, marked=comparison.marked)
             }
             if own:
-                # Where a mark tells whose it is, it is nobody else's.
+                # A mark says whose it is, so it is no other attempt's.
                 marked = {key: comparison for key, comparison in own.items() if comparison.marked}
                 yield task.task_id, marked or own
 
@@ -114,7 +114,7 @@ class Matching:
         given = sorted((self._tasks[task_id] for task_id in tasks), key=_order_of_tasks)[place]
         comparison = self._owners[given.task_id].get(key) or compare(self._sent[key], given, self._besides)
         if comparison.unseen and not comparison.marked and given.report.status not in _ENDS:
-            return Unproven.PENDING  # somebody else may have asked for the same in another size
+            return Unproven.PENDING  # another program may have asked for the same in another size
         return Found(given.task_id, sure=comparison.marked)
 
     def _together(self, key: Key) -> tuple[set[Key], frozenset[str]]:
@@ -130,7 +130,7 @@ class Matching:
         return attempts, frozenset(tasks)
 
     def _without_own(self, key: Key, besides: frozenset[str]) -> Evidence:
-        """No task is recognised as the attempt's: is there one that may be it all the same?"""
+        """No task is recognised as the attempt's: is there one that may still be it?"""
         pending = False
         for task in self._could_be(key, besides):
             if task.report.status is TaskStatus.SUCCEEDED:
@@ -198,7 +198,7 @@ def _sent(attempt: OpenAttempt, dialect: Dialect) -> Sent | None:
 
 
 def _is_within(attempt: OpenAttempt, task: ListedTask, latest_s: float | None) -> bool:
-    """Whether a task was created in the time of an attempt, up to so many seconds after it began; None: at any time."""
+    """Whether a task was created in the time of an attempt, at most `latest_s` after it began; None: at any time."""
     if task.created_at is None:
         return True
     after_s = task.created_at - attempt.started_at.timestamp()

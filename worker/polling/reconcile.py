@@ -82,7 +82,7 @@ def _write(runtime: Runtime, client: GatewayClient | None, looked: Sequence[Look
 def _matching(
     conn: Connection, client: GatewayClient, accounts: Sequence[str], looked: Sequence[Looked], settings: Settings
 ) -> Matching:
-    """Everything that is to be told apart: what the list shows that no job has, and every attempt that may own it."""
+    """Everything that must be distinguished: listed tasks that no job has, and every attempt that may own them."""
     shown = {task.task_id: task for item in looked if item.seen is not None for task in item.seen.tasks}
     usually_s = settings.lease_seconds
     times = Times(usually_s, max(settings.unconfirmed_grace_seconds, usually_s))

@@ -1,5 +1,5 @@
-"""A survey of a gateway's list of tasks: read from the newest back, as far as somebody needs it, and aware of how far
-it can be trusted.
+"""A survey of a gateway's list of tasks: read from the newest back, as far as a doubt needs it, with a record of how
+far it can be trusted.
 
 A page that shifts while the list is read shows an entry twice when tasks arrive, and hides one when records are
 removed: the total tells, and the page before is read again. A list that ends before its total is cut. An entry that
@@ -24,7 +24,7 @@ MAX_PAGES = 100
 DISORDER_S = 5.0
 """Entries of the same moment may stand in any order."""
 WINDOW_MARGIN_S = 3600.0
-"""A list that shows so many days is not relied on for its last hour."""
+"""The last hour of a list's window is not relied on."""
 _NEVER, _EVER = math.inf, -math.inf
 
 

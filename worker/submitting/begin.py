@@ -37,7 +37,7 @@ class Ready:
     """Under which model its health and limits are kept."""
     sent_with: AttemptOptions
     post_before: float
-    """On the boot clock; after it the lease may be over and somebody else may have decided about the job."""
+    """On the boot clock; after it the lease may be over and another worker may have decided about the job."""
     doubtful: bool
     """An earlier attempt may have been accepted: look once more before the POST."""
 

@@ -55,7 +55,7 @@ def check_once_more(runtime: Runtime, job_id: UUID) -> None:
     """The last look before the POST of a job of which an earlier attempt may have been accepted.
 
     Raises:
-        NotTried: that attempt was accepted or reported to be since this one was begun, or nobody can tell now.
+        NotTried: that attempt was accepted or reported to be since this one was begun, or the database cannot say.
     """
     try:
         with runtime.database.begin() as conn:

@@ -54,7 +54,7 @@ def upgrade() -> None:
     op.create_index("attempts_look_idx", "attempts", ["look_at"], postgresql_where=sa.text("look_at IS NOT NULL"))
     op.create_index("attempts_surplus_idx", "attempts", ["account"], postgresql_where=sa.text("surplus"))
     op.execute(f"CREATE SEQUENCE attempt_marks START WITH {1 + secrets.randbelow(_FIRST_MARK)}")
-    for table in ("attempts", "jobs"):  # all columns of a table at once: it is written anew
+    for table in ("attempts", "jobs"):  # all columns of a table at once: the table is rewritten
         changes = [f"ALTER COLUMN {column} TYPE integer" for of, column in _COUNTERS if of == table]
         op.execute(f"ALTER TABLE {table} {', '.join(changes)}")
 

@@ -32,8 +32,8 @@ LATEST_S = 86_400.0
 class Candidate:
     """A task that may be a held job's. `source` is how it is known: list, callback or answer (of the POST itself).
 
-    `matches` names the fields that agree; `differs` holds, by field, what was `asked` for and what is `shown`. `holder`
-    is the job that has the task, None if none has.
+    `matches` names the fields that agree; `differs` holds, by field, what was `asked` for and what is `shown`.
+    `taken`: it belongs to another job.
     """
 
     task_id: str
@@ -42,7 +42,7 @@ class Candidate:
     created_at: datetime | None = None
     matches: tuple[str, ...] = ()
     differs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    holder: str | None = None
+    taken: bool = False
 
 
 def candidates(attempt: Mapping[str, Any]) -> list[Candidate]:
@@ -53,7 +53,7 @@ def candidates(attempt: Mapping[str, Any]) -> list[Candidate]:
     if reported is not None and reported not in known and attempt["gateway_task_id"] is None:
         found.insert(0, Candidate(reported, "callback"))
     if attempt["outcome"] == "task_taken" and error.get("task_id") not in (None, *known):
-        found.append(Candidate(error["task_id"], "answer", holder=error.get("holder")))
+        found.append(Candidate(error["task_id"], "answer", taken=True))
     return found
 
 

@@ -15,7 +15,7 @@ from producer.intake.job_spec import parse_job
 from seedance.gateways.registry import DIALECTS
 from storage.campaigns import controls
 from storage.database import Connection, Database
-from storage.jobs import attempts, callbacks, queries, transitions
+from storage.jobs import attempts, callbacks, doubts, queries, transitions
 from storage.jobs.enqueue import enqueue_jobs
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, JobView, Move
@@ -157,6 +157,7 @@ def adopt(
     """
     try:
         with database.begin() as conn:
+            doubts.lock_tasks(conn, accounts or [])
             job = unconfirmed_job(conn, tenant, job_id)
             check_task_is_free(conn, tenant, job_id, task_id, accounts or [job.account or ""])
             outcome = AttemptOutcome(job_id, job.attempt, Reason.ACCEPTED, gateway_task_id=task_id)

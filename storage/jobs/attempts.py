@@ -37,8 +37,8 @@ class Taken:
     holder: UUID
 
     def as_error(self) -> dict[str, Any]:
-        """The same as an attempt keeps it."""
-        message = f"the gateway named task {self.task_id}, which belongs to job {self.holder}"
+        """The same as an attempt keeps it. The message may be read by a tenant who must not see the other job."""
+        message = f"the gateway named task {self.task_id}, which belongs to another job"
         return {
             "code": Reason.TASK_TAKEN,
             "message": message,
@@ -160,7 +160,7 @@ def _held(wanted: Move, taken: Taken) -> Move:
         due_in_s=TAKEN_CHECK_S,
         expires_in_s=None,
         patch={},
-        detail=taken.as_error(),
+        detail={"message": taken.as_error()["message"], "task_id": taken.task_id},
     )
 
 

@@ -129,6 +129,16 @@ def holders(conn: Connection, accounts: Sequence[str], task_ids: Sequence[str]) 
     return dict(conn.execute(_KNOWN, {"accounts": list(accounts), "ids": list(task_ids)}).fetchall())
 
 
+def lock_tasks(conn: Connection, accounts: Sequence[str]) -> None:
+    """Until the transaction ends, let no other give tasks at these accounts to jobs by what a list or a person says.
+
+    The index that gives a task to one job is by account, and several keys of one user see the same tasks. Taken before
+    any job is locked.
+    """
+    if len(accounts) > 1:
+        conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('tasks of ' || %s, 0))", [min(accounts)])
+
+
 _OWNERS: LiteralString = f"""
 SELECT a.gateway_task_id, {_ATTEMPT}
 FROM attempts a JOIN jobs j ON j.id = a.job_id

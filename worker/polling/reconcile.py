@@ -63,6 +63,7 @@ def _write(runtime: Runtime, client: GatewayClient | None, looked: Sequence[Look
     given_up: list[tuple[UUID, int, str]] = []
     with runtime.database.begin() as conn:
         accounts = at_same_address(settings.accounts, looked[0].doubt.attempt.account)
+        doubts.lock_tasks(conn, accounts)
         known = doubts.holders(conn, accounts, [item.reported for item in looked if item.reported is not None])
         found: dict[UUID, Evidence] = {}
         matching = None

@@ -120,8 +120,8 @@ def _print_candidates(out: Console, found: Sequence[Candidate]) -> None:
     for item in found:
         created = f" · created {_clock(item.created_at)}" if item.created_at else ""
         status = f" · {item.status}" if item.status else ""
-        holder = f" · belongs to job {item.holder}" if item.holder else ""
-        line = f"{item.task_id} · from {_SOURCES.get(item.source, item.source)}{status}{created}{holder}"
+        taken = " · belongs to another job" if item.taken else ""
+        line = f"{item.task_id} · from {_SOURCES.get(item.source, item.source)}{status}{created}{taken}"
         out.print(f"  {one_line(line, 300)}", soft_wrap=True)
         if item.matches:
             out.print(f"    matches: {', '.join(item.matches)}", soft_wrap=True)

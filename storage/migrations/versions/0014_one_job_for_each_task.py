@@ -22,7 +22,7 @@ UPDATE attempts a SET
     outcome = CASE WHEN a.outcome = 'accepted' THEN 'task_taken' ELSE a.outcome END,
     error = coalesce(a.error, '{}'::jsonb) || jsonb_build_object(
         'code', 'task_taken', 'task_id', a.gateway_task_id, 'holder', o.job_id,
-        'message', format('task %s belongs to job %s', a.gateway_task_id, o.job_id))
+        'message', format('task %s belongs to another job', a.gateway_task_id))
 FROM (
     SELECT job_id, number,
            first_value(job_id) OVER same_task AS holder, row_number() OVER same_task AS place

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
 
 from storage.database import connect
+from storage.jobs import attempts, doubts
+from storage.jobs.reasons import Reason
+from storage.jobs.records import AttemptOutcome
 from storage.settings import Settings
 from tests.integration.submitting.doubtful_gateway import DROPPED, LOST, DoubtfulGateway, doubtful_gateway, world_at
 from tests.integration.submitting.rounds import World
+from tests.waiting import PATIENCE_S
 
 NEW_API = ["anyfast", "12ai", "uniall"]
 
@@ -149,6 +154,27 @@ def test_accounts_of_one_user_do_not_take_each_others_tasks(settings: Settings, 
         world.reconcile()
         assert world.states() == {"generating": 2, "unconfirmed": 2}
         check_owners(world, gateway)
+
+
+def test_two_workers_do_not_give_one_task_to_jobs_of_two_accounts(settings: Settings, gateway: DoubtfulGateway) -> None:
+    """Each sees it in its own list, and the index is by account."""
+    gateway.arm(DROPPED | {"account": "sk-second"}, LOST | {"account": "sk-main"})
+    accounts = {name: gateway.account("anyfast") for name in ("main", "second")}
+    with world_at(settings, **accounts) as world:
+        ids = {name: world.producer.enqueue_many([{"prompt": "the same", "account": name}])[0].id for name in accounts}
+        world.round()
+        gateway.finish()
+        [task_id] = gateway.prompts()
+        reconciling = Thread(target=world.reconcile)
+        with connect(world.url) as conn:
+            doubts.lock_tasks(conn, list(accounts))
+            reconciling.start()
+            reconciling.join(1.0)
+            assert reconciling.is_alive(), "it waits for the other worker"
+            attempts.store_outcomes(conn, [AttemptOutcome(ids["main"], 1, Reason.ACCEPTED, gateway_task_id=task_id)])
+        reconciling.join(PATIENCE_S)
+        holders = world.rows("SELECT job_id FROM attempts WHERE gateway_task_id = %s", task_id)
+        assert [row["job_id"] for row in holders] == [ids["main"]]
 
 
 def test_what_never_arrived_is_sent_again_and_paid_for_once(settings: Settings, gateway: DoubtfulGateway) -> None:

@@ -10,6 +10,7 @@ import orjson
 import psycopg
 import pytest
 
+from producer.operator_actions.adoption import candidates
 from storage.database import connect
 from storage.settings import Settings
 from tests.integration.submitting.rounds import World
@@ -63,6 +64,8 @@ def test_a_task_that_another_job_has_is_a_doubt_and_not_the_end_of_a_batch(world
         [attempt] = world.rows("SELECT * FROM attempts WHERE job_id = %s", job["id"])
         assert (attempt["outcome"], attempt["gateway_task_id"]) == ("task_taken", None)
         assert attempt["error"]["holder"] == str(owner)
+        assert str(owner) not in attempt["error"]["message"], "it may be another tenant's"
+        assert [(item.task_id, item.source, item.taken) for item in candidates(attempt)] == [("cgt-1", "answer", True)]
     world.age(7200)
     world.reconcile()
     assert world.states() == {"generating": 1, "unconfirmed": 3}, "the gateway said that it took them"

@@ -13,7 +13,9 @@ import pytest
 from storage.bucket.objects import Objects, StoreUnavailable
 from storage.settings import Settings
 from tests.transfers import Files, a_video, generated, row_of, running_runtime, transfer
+from worker.retry import Backoff
 from worker.runtime import Runtime
+from worker.transferring import store_gate
 from worker.transferring.decisions import HARD_END
 
 LIFE_S = 43_200.0  # of an AnyFast link that names no expiry
@@ -57,8 +59,9 @@ def role(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def runtime(settings: Settings, base: str, role: Role) -> Iterator[Runtime]:
-    """A worker without keys in its settings."""
+def runtime(settings: Settings, base: str, role: Role, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
+    """A worker without keys in its settings. Its store gate opens again at once, so that each copy is tried."""
+    monkeypatch.setattr(store_gate, "STORE_DOWN", Backoff(0.0, 0.0))
     with running_runtime(settings, base, s3_access_key_id=None, s3_secret_access_key=None) as runtime:
         yield runtime
 

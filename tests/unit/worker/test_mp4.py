@@ -1,4 +1,4 @@
-"""Only a whole MP4 passes, however it is cut into pieces."""
+"""Only a complete MP4 passes, in pieces of any size."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def check(data: bytes, step: int = 1 << 20) -> None:
     ],
 )
 @pytest.mark.parametrize("step", [1, 7, 16, 4096])
-def test_a_whole_video_passes(data: bytes, step: int) -> None:
+def test_a_complete_video_passes(data: bytes, step: int) -> None:
     check(data, step)
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"", "empty"),
         (b"<!doctype html><html></html>", "not an MP4"),
@@ -60,19 +60,19 @@ def test_a_whole_video_passes(data: bytes, step: int) -> None:
         (MOOV + MDAT, "not an MP4"),
     ],
 )
-def test_anything_else_does_not(data: bytes, says: str) -> None:
-    with pytest.raises(NotAVideo, match=says):
+def test_any_other_file_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(NotAVideo, match=message):
         check(data)
 
 
 @given(cut=st.integers(0, len(WHOLE) - 1), step=st.integers(1, 600))
-def test_a_cut_video_does_not_pass_wherever_it_was_cut(cut: int, step: int) -> None:
+def test_a_truncated_video_is_refused(cut: int, step: int) -> None:
     with pytest.raises(NotAVideo):
         check(WHOLE[:cut], step)
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_give_an_answer(data: bytes) -> None:
+def test_random_bytes_raise_only_not_a_video(data: bytes) -> None:
     try:
         check(data, 3)
     except NotAVideo:

@@ -34,7 +34,7 @@ between two states, with two events each time."""
 DEAD_LINK_S = 300.0
 """How often to ask for a fresh link once a link is dead."""
 DOUBT_AFTER = 3
-"""After so many copies in a row that were no video, or led to an address that is not public, ask for a fresh URL."""
+"""Ask for a fresh URL after this many copies in a row were no video, or led to an address that is not public."""
 HARD_END = 2.0
 """Link lifetimes after which a video counts as lost, if its link is dead or even a fresh link is refused."""
 LAST_FRAME_FOR_S = 3600.0

@@ -77,4 +77,4 @@ def release(runtime: Runtime, leases: Sequence[tuple[UUID, int]]) -> None:
         with runtime.database.begin() as conn:
             claims.release(conn, leases)
     except DatabaseUnavailable as exc:
-        log.warning("transfer.notreleased jobs=%d error=%s", len(leases), exc)
+        log.warning("transfer.not_released jobs=%d error=%s", len(leases), exc)

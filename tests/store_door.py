@@ -16,6 +16,7 @@ from aiohttp import web
 from yarl import URL
 
 from storage.bucket.objects import PART_BYTES
+from tests.transfers import clean_up
 from tests.waiting import PATIENCE_S
 from worker.transferring.store_gate import PROBE_KEY
 
@@ -103,7 +104,7 @@ class Door:
         try:
             yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         finally:
-            await runner.cleanup()
+            await clean_up(runner)
 
     async def _start(self) -> web.AppRunner:
         app = web.Application(client_max_size=2 * PART_BYTES)
@@ -124,7 +125,7 @@ class Door:
         try:
             yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(PATIENCE_S)
+            asyncio.run_coroutine_threadsafe(clean_up(runner), loop).result(PATIENCE_S)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(PATIENCE_S)
             loop.close()

@@ -48,12 +48,12 @@ def run(
     ("job", "left", "reason", "says"),
     [
         ({"account": "ark"}, [OTHER], "account_missing", "account ark, to which it is pinned, is not configured"),
-        ({"seed": 7}, [OTHER], "no_account", "no configured account can serve it"),
+        ({"seed": 7}, [OTHER], "no_account", "no configured account can serve th"),
         (
             {"tier": "fast", "account": "ark"},
             [ARK | {"models": {"standard": "seedance-2"}}],
             "no_account",
-            "no configured account can serve it",
+            "no configured account can serve th",
         ),
         ({"account": "ark"}, [ARK], "model_closed", "model seedance-2 of ark cannot be used with this key"),
     ],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from producer.campaigns.files import parse_object, read_campaign
+from producer.campaigns.files import SUFFIXES, read_campaign
+from producer.campaigns.reading.json_objects import parse_object
+from producer.campaigns.reading.options import NO_OPTIONS, ReadingOptions
 from producer.intake.estimates import estimate_of
 from producer.intake.intake import Row
 from producer.intake.job_spec import JobSpec, parse_job
@@ -25,7 +27,6 @@ from seedance.request import AUTO_DURATION, GenerationRequest, Modality
 from storage.jobs.records import JobView
 from storage.settings import Settings
 
-CAMPAIGN_SUFFIXES = (".jsonl", ".csv")
 _OWN_SEED = 2**62  # no job can ask for it
 
 
@@ -76,16 +77,26 @@ class Explanation:
         }
 
 
-def explain(texts: Sequence[str], settings: Settings, only: str | None = None) -> Iterator[Explanation]:
-    """Explain campaign files, single jobs as JSON objects, and prompts. `only`: the one account to look at.
+def explain(
+    texts: Sequence[str],
+    settings: Settings,
+    only: str | None = None,
+    options: ReadingOptions = NO_OPTIONS,
+    note: Callable[[str], None] = lambda _: None,
+) -> Iterator[Explanation]:
+    """Explain campaign files, single jobs as JSON objects, and prompts. `only`: the one account to look at; `note`
+    gets what there is to say about how a file was read.
 
     Raises:
         InvalidInput: no account is configured, the one asked for is not, or a file cannot be read.
     """
     for text in texts:
         path = Path(text)
-        if text.lower().endswith(CAMPAIGN_SUFFIXES):
-            yield from _explain_rows(read_campaign(path), settings, path.parent, only)
+        if text.lower().endswith(SUFFIXES):
+            rows = read_campaign(path, options)
+            yield from _explain_rows(rows, settings, path.parent, only)
+            for said in rows.notes:
+                note(said)
         else:
             yield from _explain_rows([_row(text)], settings, Path(), only)
 
@@ -123,7 +134,7 @@ def _explain_rows(rows: Any, settings: Settings, base: Path, only: str | None) -
             try:
                 spec = files.replace(parse_job(row.fields))
             except InvalidInput as exc:
-                yield Explanation(row.where, row.fields, exc.problems)
+                yield Explanation(row.where, row.fields, row.in_its_words(exc).problems)
                 continue
             answers = [
                 _answer(fit.account, fit.problems, spec, settings, files.facts)

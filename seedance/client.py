@@ -31,6 +31,7 @@ from seedance.gateways.base import (
     AttemptOptions,
     CancelOutcome,
     Dialect,
+    ListedTask,
     Submitted,
     TaskPage,
     TaskReport,
@@ -47,6 +48,7 @@ SUBMIT_KEEPALIVE_S = 2.0
 """A connection that idled longer is not used for a billed POST: the server may close it at the same moment, and then it
 is unknown whether the POST arrived."""
 PIECE_BYTES = 256 * 1024
+_FIND_PAGES = 10
 LIST_PAGE = 100  # an Ark task is about 1 kB as JSON, and much larger with long prompts
 
 # Raised before the first byte of a request is written; everything else may come after it.
@@ -190,6 +192,28 @@ class GatewayClient:
             raise BadAnswer("the gateway does not list that many tasks", gateway=self.dialect.name, operation="list")
         page = self.dialect.read_list(await self._exchange("list", call))
         return {task.task_id: task.report for task in page.tasks if task.task_id in task_ids}
+
+    async def find_listed(self, task_id: str, since: float, until: float) -> ListedTask | None:
+        """A task as the gateway's list shows it, if it was created from `since` to `until` (Unix seconds). None: the
+        list does not show it, or the gateway lists no tasks for this account.
+
+        Raises:
+            GatewayError: the list could not be had.
+        """
+        capabilities = self.dialect.capabilities()
+        if capabilities.list_limits is None or not self.account.can_list:
+            return None
+        by_id = self.dialect.list_call(page_size=1, task_ids=[task_id]) if capabilities.list_ids else None
+        for number in range(1, _FIND_PAGES + 1):
+            if by_id is not None:
+                page = self.dialect.read_list(await self._exchange("list", by_id))
+            else:
+                page = await self.list_tasks(number, since=since, until=until)
+            if (found := next((task for task in page.tasks if task.task_id == task_id), None)) is not None:
+                return found
+            if by_id is not None or not page.tasks:
+                return None
+        return None
 
     async def call(self, operation: Operation, call: WireCall) -> WireAnswer:
         """Send any other call of this gateway; as a `submit` if it must not be repeated when its outcome is unknown.

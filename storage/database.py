@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and bringing its schema up to date."""
+"""Connect to PostgreSQL, and upgrade its schema."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ TCP_USER_TIMEOUT_MS = 30_000
 _MIGRATION_LOCK = 0x7265656C71  # any number, the same in every process
 
 Connection = psycopg.Connection[TupleRow]
-set_json_loads(orjson.loads)  # what is stored was written by orjson
+set_json_loads(orjson.loads)  # stored JSON was written by orjson
 
 
 class DatabaseUnavailable(Exception):
-    """The database does not answer, or refuses us. The text is one line, without the password."""
+    """The database does not respond, or refuses the connection. The text is one line, without the password."""
 
 
 class LocksHeld(DatabaseUnavailable):
-    """Another session holds a lock that a statement needs, for longer than it may wait. Nothing was changed; the same
-    transaction may be tried again."""
+    """A statement waited too long for a lock that another session holds. Nothing was changed; try the transaction
+    again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the server ends by itself, in seconds, so that a session that stands still holds up no other one for longer.
+    """Time limits that the server enforces, in seconds, so that a session that hangs does not block others for longer.
 
-    `lock_s`: a statement that waits for a lock. `idle_s`: a session that says nothing inside a transaction, because its
-    process is stopped or its host is gone. `statement_s`: one statement. 0: no limit.
+    `lock_s`: the wait of a statement for a lock. `idle_s`: an idle session inside a transaction, because its process is
+    stopped or its host is gone. `statement_s`: one statement. 0: no limit.
     """
 
     lock_s: float = 5.0
@@ -50,27 +50,29 @@ class Limits:
 
     @property
     def statements(self) -> LiteralString:
-        """They hold for the rest of a transaction, not of the session: behind a transaction pooler that belongs to
-        others as well, and some poolers refuse options when a connection is made."""
+        """Statements that set the limits for the rest of a transaction, not of the session.
+
+        A transaction pooler shares sessions with other clients, and some poolers refuse connection options.
+        """
         limits = {"lock": self.lock_s, "idle_in_transaction_session": self.idle_s, "statement": self.statement_s}
-        found = [f"SET LOCAL {name}_timeout = {round(seconds * 1000)}" for name, seconds in limits.items()]
-        return "; ".join(["SET LOCAL TIME ZONE 'UTC'", *found])
+        settings = [f"SET LOCAL {name}_timeout = {round(seconds * 1000)}" for name, seconds in limits.items()]
+        return "; ".join(["SET LOCAL TIME ZONE 'UTC'", *settings])
 
     @property
     def begin(self) -> LiteralString:
-        """What begins a transaction: one message, as a BEGIN alone."""
+        """The statements that begin a transaction: one message, like a plain BEGIN."""
         return f"BEGIN; {self.statements}"
 
 
 DEFAULT_LIMITS = Limits()
 BULK = Limits(lock_s=60.0, idle_s=60.0)
-"""For those who store many jobs at once: they hold no lock that a scheduler or a worker waits for, and wait for each
-other."""
+"""For transactions that store many jobs at once: they hold no lock that a scheduler or a worker waits for, but wait for
+each other."""
 _MIGRATION = Limits(lock_s=60.0, idle_s=60.0, statement_s=0.0)
 
 
 def limit(conn: Connection, limits: Limits) -> None:
-    """Put other limits in force for the rest of the transaction."""
+    """Set other limits for the rest of the transaction."""
     conn.execute(limits.statements, prepare=False)
 
 
@@ -80,7 +82,7 @@ def _location(url: str) -> str:
 
 
 def _driver_url(url: str) -> str:
-    """The URL as libpq takes it: SQLAlchemy's driver suffix is accepted and dropped."""
+    """The URL for libpq: without SQLAlchemy's driver suffix, if it has one."""
     scheme, separator, rest = url.partition("://")
     return f"{scheme.split('+')[0]}{separator}{rest}"
 
@@ -89,8 +91,8 @@ def _options(name: str) -> dict[str, Any]:
     return {
         "connect_timeout": CONNECT_TIMEOUT_S,
         "application_name": name,
-        "autocommit": True,  # transactions are begun by `Limits.begin`
-        # A peer that vanished without a word must not hold a thread for the kernel's two hours.
+        "autocommit": True,  # `Limits.begin` begins transactions
+        # A server that vanished must not hold a thread for the kernel's two hours.
         "keepalives_idle": KEEPALIVE_IDLE_S,
         "keepalives_interval": KEEPALIVE_INTERVAL_S,
         "keepalives_count": KEEPALIVE_COUNT,
@@ -105,11 +107,11 @@ SET tcp_keepalives_count = {KEEPALIVE_COUNT}; SET tcp_user_timeout = {TCP_USER_T
 
 
 def _watch_us(conn: Connection) -> None:
-    """Let the server find out as soon as we do when the other end of a connection is gone."""
+    """Set the keepalive of the server, so that it notices a vanished client as fast as we notice a vanished server."""
     conn.execute(_KEEP_ALIVE, prepare=False)
 
 
-# The two time limits are of psycopg's InternalError, though the server means us.
+# psycopg derives the two time limits from InternalError, although they are the client's fault.
 _UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.errors.IdleInTransactionSessionTimeout,
@@ -133,18 +135,18 @@ def _translated(url: str) -> Iterator[None]:
             raise DatabaseUnavailable(
                 f"database at {_location(url)} is not up to date; run `reelq db upgrade`"
             ) from exc
-        if exc.sqlstate is None:  # raised by the driver: the URL itself cannot be read
+        if exc.sqlstate is None:  # raised by the driver: the URL itself is invalid
             raise DatabaseUnavailable(f"database_url cannot be used: {str(exc).splitlines()[0]}") from exc
         raise
 
 
 @contextmanager
 def connect(url: str, name: str = "reelq") -> Iterator[Connection]:
-    """One transaction on a connection of its own; commits at the end, rolls back on an exception.
+    """One transaction on its own connection; commits at the end, rolls back on an exception.
 
     Raises:
-        LocksHeld: another session holds what a statement needs.
-        DatabaseUnavailable: it does not answer, or its schema is not up to date.
+        LocksHeld: another session holds a lock that a statement needs.
+        DatabaseUnavailable: the database does not respond, or its schema is not up to date.
     """
     with _translated(url), psycopg.connect(_driver_url(url), **_options(name)) as conn:
         _watch_us(conn)
@@ -153,8 +155,10 @@ def connect(url: str, name: str = "reelq") -> Iterator[Connection]:
 
 
 def _check(conn: Connection) -> None:
-    """Pass for a connection that the server has not closed. One that it has closed has something to read, so only that
-    one is worth a question over the network."""
+    """Check that the server has not closed a connection.
+
+    A closed connection has bytes to read, so only a connection with bytes to read is checked over the network.
+    """
     poll = select.poll()
     poll.register(conn.fileno(), select.POLLIN)
     if poll.poll(0):
@@ -162,7 +166,7 @@ def _check(conn: Connection) -> None:
 
 
 class Database:
-    """A pool of connections for a long-lived process; opens them when they are first needed."""
+    """A pool of connections for a long-lived process; opens them on first use."""
 
     def __init__(
         self, url: str, *, name: str, size: int, wait_s: float = 30.0, limits: Limits = DEFAULT_LIMITS
@@ -176,8 +180,8 @@ class Database:
             max_size=size,
             timeout=wait_s,
             max_idle=60.0,
-            # The pool doubles its pauses for as long as it tries; a short try begins anew with a short pause, so that
-            # work goes on soon after a long outage.
+            # The pool doubles its pauses while it tries to reconnect. A short limit makes it start again with a short
+            # pause, so that work continues soon after a long outage.
             reconnect_timeout=RECONNECT_S,
             configure=_watch_us,
             check=_check,
@@ -201,12 +205,12 @@ class Database:
 
 
 def upgrade(url: str) -> None:
-    """Bring the schema to the newest version; several may call it at once, one of them does it.
+    """Upgrade the schema to the newest version; if several processes call this at once, one of them upgrades.
 
     Raises:
         DatabaseUnavailable: as `connect`.
     """
-    # Alembic and SQLAlchemy take most of a second to import, and only this needs them.
+    # Alembic and SQLAlchemy take most of a second to import, and only this function needs them.
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, pool
@@ -223,7 +227,7 @@ def upgrade(url: str) -> None:
         try:
             with engine.begin() as conn:
                 conn.exec_driver_sql(f"{_KEEP_ALIVE}; {_MIGRATION.statements}")
-                # The first one migrates, however long it takes; whoever waits here finds nothing left to do.
+                # The first process migrates, however long it takes; a process that waits here finds nothing left to do.
                 conn.exec_driver_sql("SET LOCAL lock_timeout = 0")
                 conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
                 conn.exec_driver_sql(f"SET LOCAL lock_timeout = '{_MIGRATION.lock_s:g}s'")

@@ -1,4 +1,4 @@
-"""Celery's configuration; read when the app is first used, so that importing tasks needs no broker."""
+"""Celery's configuration; loaded when the app is first used, so that importing tasks needs no broker."""
 
 from storage.settings import load_settings
 
@@ -8,7 +8,7 @@ broker_url = _settings.require_broker_url()
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_transport_options = {
-    # No acknowledgement is ever late, so this only bounds how long a message lost by a dying worker lingers.
+    # Tasks are acknowledged early, so this only bounds how long a message that a dying worker lost stays in the broker.
     "visibility_timeout": 3600,
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
@@ -18,7 +18,7 @@ broker_transport_options = {
     "health_check_interval": 25,
 }
 
-# The row is the truth: no results, no late acknowledgement, no second recovery beside the lease.
+# The row is the truth: no results, no late acknowledgement, no recovery besides the lease.
 task_ignore_result = True
 result_backend = None
 result_expires = None

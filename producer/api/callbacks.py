@@ -14,7 +14,7 @@ from producer.http.answers import answer
 from producer.http.bodies import BODY_S, chunks
 from seedance.gateways.registry import DIALECTS
 from storage.database import Database, DatabaseUnavailable
-from storage.jobs import attempts
+from storage.jobs import callbacks
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_TASK_ID_CHARS = 200
@@ -56,4 +56,4 @@ def callback_routes(database: Database) -> APIRouter:
 
 def _hint(database: Database, gateway: str, token: str, task_id: str | None, unfinished: bool) -> object:
     with database.begin() as conn:
-        return attempts.hint(conn, gateway, token, task_id, unfinished=unfinished)
+        return callbacks.hint(conn, gateway, token, task_id, unfinished=unfinished)

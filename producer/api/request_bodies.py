@@ -61,12 +61,18 @@ class ResolveBody(BaseModel):
         Annotated[StrictStr, Field(min_length=1, max_length=MAX_TASK_ID_CHARS)] | None,
         Field(description="The gateway's task; only with `adopt`."),
     ] = None
+    unchecked: Annotated[
+        StrictBool, Field(description="With `adopt`: do not ask the gateway about the task first.")
+    ] = False
 
     @model_validator(mode="after")
     def _check_task(self) -> Self:
         if (self.action == "adopt") != (self.task_id is not None):
             message = "is required with action adopt, and only then"
             raise PydanticCustomError("reelq_field", "{message}", {"field": "task_id", "message": message})
+        if self.unchecked and self.action != "adopt":
+            message = "is only for action adopt"
+            raise PydanticCustomError("reelq_field", "{message}", {"field": "unchecked", "message": message})
         return self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,23 @@ MAX_BAD_ROWS = 20
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One job as it was written, and the place it was written at ("jobs.jsonl line 3", "" for a single one)."""
+    """One job as it was written, and the place it was written at ("jobs.jsonl line 3", "" for a single one).
+
+    `called`: what its author calls a field, where that is another name.
+    """
 
     where: str
     fields: Mapping[str, Any]
+    called: Mapping[str, str] = field(default_factory=dict)
+
+    def in_its_words(self, exc: InvalidInput) -> InvalidInput:
+        """The same problems with the row's place and its author's names of fields."""
+        return InvalidInput([self._renamed(problem) for problem in exc.problems], self.where)
+
+    def _renamed(self, problem: Problem) -> Problem:
+        name, bracket, rest = problem.field.partition("[")
+        called = self.called.get(name)
+        return problem if called is None else Problem(f"{called}{bracket}{rest} ({name})", problem.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +97,7 @@ def prepare(rows: Iterable[Row | InvalidInput], settings: Settings, base: Path |
             try:
                 good.append(_prepare_one(row, settings, files))
             except InvalidInput as exc:
-                bad.append(InvalidInput(exc.problems, row.where))
+                bad.append(row.in_its_words(exc))
     if bad:
         raise InvalidRows(bad, more)
     return Batch(good, files)

@@ -15,6 +15,7 @@ from producer.explanation import AccountAnswer, request_of
 from producer.http.auth import require_scope
 from producer.http.problems import ApiProblem
 from producer.operator_actions import job_actions
+from producer.operator_actions.adoption import adopt_checked, candidates
 from producer.operator_actions.waiting import why_it_waits
 from producer.web.forms import Form, read_form
 from producer.web.language import catalogue, choose
@@ -86,20 +87,22 @@ def job_routes(site: Site) -> APIRouter:
     async def resolve(request: Request, job_id: str) -> Response:
         wanted, tenant = as_job_id(job_id), require_scope(request, Scope.ADMIN).tenant
         decide = _resolution(site, tenant, wanted, await read_form(request))
-        await service.run(decide)
+        await service.run_batch(decide)  # the gateway may be asked
         return go(f"/jobs/{wanted}")
 
     return router
 
 
 def _resolution(site: Site, tenant: str, job_id: UUID, form: Form) -> Callable[[], JobView]:
-    database = site.service.producer.database
+    database, settings = site.service.producer.database, site.service.settings
     match form.get("action"):
         case "adopt":
             task_id = form.get("task_id", "").strip()
             if not 0 < len(task_id) <= 200:
                 raise ApiProblem(422, "invalid_request", "task_id: write the id that the gateway gave the task")
-            return lambda: job_actions.adopt(database, tenant, job_id, task_id)
+            if form.get("unchecked") == "yes":
+                return lambda: job_actions.adopt(database, tenant, job_id, task_id)
+            return lambda: adopt_checked(database, settings, tenant, job_id, task_id)
         case "resubmit":
             if form.get("confirm") != "yes":
                 raise ApiProblem(422, "invalid_request", "confirm: tick the box to confirm that you may pay twice")
@@ -123,6 +126,7 @@ def _whole(conn: Connection, settings: Settings, tenant: str, job_id: UUID) -> d
         "waits": why_it_waits(conn, settings, job),
         "steps": steps(job),
         "sent": _sent(settings, job, attempts),
+        "candidates": candidates(attempts[-1]) if attempts and job.state is S.UNCONFIRMED else [],
         "cancelling": job_actions.what_cancelling_does(job),
     }
 

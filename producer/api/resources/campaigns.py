@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from producer.api.resources.jobs import RowCounts
+from producer.api.resources.jobs import NOTES, RowCounts
 from producer.campaigns.status import CampaignStatus
 
 
@@ -92,6 +92,7 @@ class CheckedCampaign:
     campaign: Annotated[str, Field(description="Its name.")]
     rows: int
     dry_run: Literal[True]
+    notes: Annotated[list[str], Field(description=NOTES)]
     estimates: list[CurrencyEstimate]
     without_price: Annotated[int, Field(description="Jobs without a known price.")]
 

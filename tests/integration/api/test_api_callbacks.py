@@ -12,8 +12,8 @@ import pytest
 from producer.api.app import create_app
 from producer.api.callbacks import MAX_BODY_BYTES
 from storage.database import connect
-from storage.jobs import attempts, claims, history, queries, transitions
-from storage.jobs.attempts import hash_token
+from storage.jobs import attempts, claims, doubts, history, queries, transitions
+from storage.jobs.callbacks import hash_token
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Correlation, Move, NewJob
@@ -71,7 +71,7 @@ def test_a_callback_makes_its_job_due_and_stores_the_task_id(settings: Settings,
     assert reported(url, job_id) == "cgt-1"
     with connect(url) as conn:
         [held] = claims.claim_unconfirmed(conn, 9, 60.0)
-        [doubt] = attempts.doubts(conn, [(held.id, held.claim)])
+        [doubt] = doubts.doubts(conn, [(held.id, held.claim)])
     assert doubt.reported_task_id == "cgt-1"
     with connect(url) as conn:
         assert queries.get_jobs(conn, DEFAULT_TENANT, [job_id])[job_id].state is S.UNCONFIRMED, (

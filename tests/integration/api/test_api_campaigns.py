@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,9 @@ from tests.integration.api.api_server import bring
 
 S = JobState
 NDJSON = {"Content-Type": "application/x-ndjson"}
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+XLS, ODS = "application/vnd.ms-excel", "application/vnd.oasis.opendocument.spreadsheet"
+SHEETS = Path(__file__).parents[2] / "unit/producer/reading/sheets"
 CSV = {"Content-Type": "text/csv; charset=utf-8"}
 
 
@@ -44,6 +48,52 @@ def test_a_batch_is_stored_in_its_order(api: httpx.Client) -> None:
     again = api.post("/v1/jobs/batch", content=b'prompt,duration,idempotency_key\n"a, b",5,2\nc,,\n', headers=CSV)
     assert again.json()["created"] == 2
     assert [job["request"] for job in stored(api)[2:]] == [{"prompt": "a, b", "duration": 5}, {"prompt": "c"}]
+
+
+def test_a_batch_is_a_sheet_as_well_and_says_how_it_was_read(api: httpx.Client) -> None:
+    text = "提示词;时长;SKU\n一只猫;5;007\n一只猫;5;008\n".encode("gb18030")
+    report = api.post("/v1/jobs/batch", content=text, headers={"Content-Type": "text/csv"}).json()
+    assert [item["line"] for item in report["results"]] == [2, 3]
+    assert report["notes"] == [
+        "body: read as GB18030 text, cells separated by semicolons",
+        "body: not used, kept in metadata: SKU",
+        "body rows 2 and 3 make the same request; each is generated and billed",
+    ]
+    assert [job["request"] for job in stored(api)] == [{"prompt": "一只猫", "duration": 5}] * 2
+
+
+@pytest.mark.parametrize(("kind", "name"), [(XLSX, "campaign.xlsx"), (ODS, "campaign.ods"), (XLS, "campaign.xls")])
+def test_a_campaign_is_a_workbook_as_well(api: httpx.Client, kind: str, name: str) -> None:
+    content = (SHEETS / name).read_bytes()
+    said = {"name": "spring", "map": "Deadline=when"}
+    checked = api.post(
+        "/v1/campaigns", params=said | {"dry_run": True}, content=content, headers={"Content-Type": kind}
+    )
+    done = api.post("/v1/campaigns", params=said, content=content, headers={"Content-Type": kind})
+    assert (checked.status_code, done.status_code, done.json()["created"]) == (200, 202, 3)
+    assert checked.json()["notes"] == done.json()["notes"]
+    assert done.json()["notes"][:2] == [
+        "body: read the sheet Jobs",
+        "body: not used, kept in metadata: when, SKU, 合计",
+    ]
+    assert stored(api)[0]["request"]["prompt"] == "一只橘猫在雨后奔跑"
+
+
+def test_a_sheet_is_refused_in_its_own_words(api: httpx.Client) -> None:
+    def refused(content: bytes, kind: str, **said: str) -> tuple[int, list[tuple[str, str]]]:
+        answer = api.post("/v1/campaigns", params={"name": "a"} | said, content=content, headers={"Content-Type": kind})
+        return answer.status_code, [(item["where"], item["field"]) for item in answer.json()["errors"]]
+
+    assert refused("提示词,时长\na,3\n".encode(), "text/csv") == (422, [("body row 2", "时长 (duration)")])
+    assert refused(b"prompt;duration\na;3\n", XLS) == (422, [("body row 2", "duration")])  # as browsers name CSV
+    workbook = (SHEETS / "campaign.xlsx").read_bytes()
+    assert refused(workbook, XLSX) == (422, [("body row 2", "Deadline (deadline)")])
+    answer = api.post(
+        "/v1/campaigns", params={"name": "a", "sheet": "x"}, content=workbook, headers={"Content-Type": XLSX}
+    )
+    assert "there is no sheet 'x'; there is Jobs, Empty, Old" in answer.text
+    answer = api.post("/v1/campaigns", params={"name": "a", "delimiter": "ab"}, content=b"prompt", headers=CSV)
+    assert (answer.status_code, stored(api)) == (422, [])
 
 
 def test_a_batch_with_one_bad_row_stores_nothing_and_names_it(api: httpx.Client) -> None:

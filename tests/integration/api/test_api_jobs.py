@@ -253,13 +253,13 @@ def test_a_submitted_job_is_cancelled_only_with_discard(api: httpx.Client, produ
 @pytest.mark.parametrize(
     ("body", "state"),
     [
-        ({"action": "adopt", "task_id": "task-9"}, "generating"),
+        ({"action": "adopt", "task_id": "task-9", "unchecked": True}, "generating"),
         ({"action": "resubmit"}, "queued"),
         ({"action": "abandon"}, "failed"),
     ],
 )
 def test_an_unconfirmed_job_is_resolved(
-    api: httpx.Client, producer: Producer, body: dict[str, str], state: str
+    api: httpx.Client, producer: Producer, body: dict[str, Any], state: str
 ) -> None:
     job = enqueue(api)
     path = f"/v1/jobs/{job['id']}/resolve"

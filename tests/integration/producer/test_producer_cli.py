@@ -330,7 +330,7 @@ def test_cancel_retry_and_resolve(run: Run, producer: Producer) -> None:
     code, out, err = run("jobs", "retry", three.id)
     assert (code, out) == (1, "")
     assert "only a failed or cancelled job can be retried" in err
-    assert run("jobs", "resolve", two.id, "--adopt", "cgt-1")[:2] == (0, f"{two.id} generating\n")
+    assert run("jobs", "resolve", two.id, "--adopt", "cgt-1", "--unchecked")[:2] == (0, f"{two.id} generating\n")
     assert run("jobs", "resolve", two.id, "--abandon")[0] == 1
     assert run("jobs", "cancel", two.id, "--discard", "--yes")[:2] == (0, f"{two.id} cancelled\n")
     move(producer, three.id, SUBMITTED, (S.UNCONFIRMED, {}))

@@ -48,6 +48,18 @@ def answers(run: Run, job: dict[str, Any], *more: str, code: int = 0) -> dict[st
     return {answer["account"]: answer for answer in explained["accounts"]} | {"chosen": explained["chosen"]}
 
 
+def test_a_sheet_is_explained_and_its_reading_reported(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "jobs.csv"
+    path.write_bytes("产品名;时长;SKU\n一只猫;5;007\n一只狗;3;\n".encode("gbk"))
+    code, out, err = run(path, "--map", "产品名=prompt", "--account", "any", "--json")
+    found = json.loads(out)
+    assert (code, [item["where"] for item in found]) == (2, ["jobs.csv row 2", "jobs.csv row 3"])
+    assert found[0]["job"] == {"prompt": "一只猫", "duration": 5, "metadata": {"SKU": "007"}}
+    assert [problem["field"] for problem in found[1]["problems"]] == ["时长 (duration)"]
+    assert "jobs.csv: read as GB18030 text, cells separated by semicolons" in err
+    assert "jobs.csv: not used, kept in metadata: SKU" in err
+
+
 def test_a_prompt_is_explained_for_every_gateway(run: Run) -> None:
     code, out, _ = run("a cat")
     assert code == 0

@@ -198,7 +198,7 @@ class GatewayClient:
         list does not show it, or the gateway lists no tasks for this account.
 
         Raises:
-            GatewayError: the list could not be had.
+            GatewayError: the list could not be read.
         """
         capabilities = self.dialect.capabilities()
         if capabilities.list_limits is None or not self.account.can_list:

@@ -1,7 +1,7 @@
-"""SQL about attempts: begun before the POST, finished after it. A gateway's task belongs to one job.
+"""SQL for attempts: begun before the POST, finished after it. A gateway's task belongs to one job.
 
-Writing that an attempt was accepted locks the job's row, and so does beginning the next attempt. One of the two comes
-first, and the other sees what it wrote.
+Storing an acceptance locks the job's row, and so does beginning the next attempt. One of the two comes first, and the
+other sees what it wrote.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from storage.jsonb import dumps
 log = logging.getLogger("reelq.jobs")
 
 TAKEN_CHECK_S = 60.0
-"""Until a job whose task is another job's is looked into."""
+"""Delay until a job whose task belongs to another job is checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A task that was not written down for an attempt, because it is another attempt's: of the job `holder`."""
+    """A task that was not stored for an attempt, because it belongs to another attempt, of the job `holder`."""
 
     job_id: UUID
     number: int
@@ -37,7 +37,7 @@ class Taken:
     holder: UUID
 
     def as_error(self) -> dict[str, Any]:
-        """The same as an attempt keeps it. The message may be read by a tenant who must not see the other job."""
+        """The error that the attempt keeps. A tenant who must not see the other job may read the message."""
         message = f"the gateway named task {self.task_id}, which belongs to another job"
         return {
             "code": Reason.TASK_TAKEN,
@@ -81,7 +81,7 @@ def _correlation_row(job_id: UUID, correlation: Correlation) -> dict[str, Any]:
     }
 
 
-# The jobs are locked before anything is written, in the order of their ids as everywhere.
+# Jobs are locked before anything is written, always in the order of their ids.
 _OUTCOME: LiteralString = """
 WITH held AS MATERIALIZED (
     SELECT id FROM jobs WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE
@@ -102,16 +102,16 @@ WITH held AS MATERIALIZED (
 ), written AS (
     UPDATE attempts a SET outcome = c.outcome, gateway_task_id = c.gateway_task_id, finished_at = now(),
                           candidates = NULL, look_at = NULL,
-                          -- What is proven by other means keeps what the gateway answered.
+                          -- An outcome proven by other means keeps the gateway's answer.
                           http_status = coalesce(c.http_status,
                                                  CASE WHEN c.outcome <> 'accepted' THEN a.http_status END),
                           error = coalesce(c.error, CASE WHEN c.outcome <> 'accepted' THEN a.error END)
     FROM checked c
     WHERE c.holder IS NULL AND a.job_id = c.job_id AND a.number = c.number
-      -- A later outcome that knows less must not take the task id away again.
+      -- A later, less certain outcome must not remove the task id.
       AND a.outcome IS DISTINCT FROM 'accepted'
 ), contradicted AS (
-    -- One POST and two tasks: the second is looked into, as one that a callback names.
+    -- One POST and two tasks: check the second one, like a task that a callback names.
     UPDATE attempts a SET reported_task_id = c.gateway_task_id, look_at = now()
     FROM checked c
     WHERE c.holder IS NULL AND a.job_id = c.job_id AND a.number = c.number
@@ -122,7 +122,7 @@ SELECT job_id, number, gateway_task_id, holder FROM checked WHERE holder IS NOT 
 
 
 def store_outcomes(conn: Connection, outcomes: Sequence[AttemptOutcome]) -> list[Taken]:
-    """Store the outcomes of POSTs, except those whose task already belongs to another attempt. Returns these."""
+    """Store the outcomes of POSTs, except those whose task already belongs to another attempt; returns these."""
     if not outcomes:
         return []
     parameters = {
@@ -133,9 +133,9 @@ def store_outcomes(conn: Connection, outcomes: Sequence[AttemptOutcome]) -> list
 
 
 def finish_attempts(conn: Connection, outcomes: Sequence[AttemptOutcome], moves: Sequence[Move]) -> list[Moved]:
-    """Store the outcomes of POSTs, and move their jobs. The attempt keeps its outcome also if the job has moved on.
+    """Store the outcomes of POSTs and move their jobs. The attempt keeps its outcome even if the job has moved on.
 
-    Where the gateway named a task that another job has, the job becomes unconfirmed instead, for a person to look at.
+    If the gateway named a task that another job has, the job becomes unconfirmed instead, for a person to check.
     """
     taken = store_outcomes(conn, outcomes)
     if taken:
@@ -169,8 +169,8 @@ SELECT j.id FROM jobs j
 JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
 WHERE j.state = 'queued' ORDER BY j.id FOR UPDATE OF j
 """
-# Of an attempt that a person or the policy gave up the outcome is still open; `look_at` says that a callback named its
-# task and that the gateway was not asked about it yet.
+# The outcome of an attempt that a person or the policy gave up is still open. `look_at` is set if a callback named its
+# task and the gateway has not been queried about it yet.
 _EARLIER: LiteralString = """
 SELECT job_id,
        bool_or(outcome = 'accepted') IS TRUE AS accepted,
@@ -182,8 +182,8 @@ FROM attempts WHERE job_id = ANY(%(ids)s) GROUP BY job_id
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What is known of a queued job's earlier attempts: one was accepted; a callback has named the task of one, which
-    is to be looked into; one may have been accepted."""
+    """The earlier attempts of a job. `accepted`: one was accepted; `reported`: a callback named the task of one, which
+    must be checked; `doubtful`: one may have been accepted."""
 
     job_id: UUID
     accepted: bool
@@ -192,9 +192,10 @@ class Earlier:
 
 
 def lock_queued(conn: Connection, leases: Sequence[tuple[UUID, int]]) -> dict[UUID, Earlier]:
-    """Lock the queued jobs of these leases until the transaction ends. Returns what is known of jobs sent before.
+    """Lock the queued jobs of these leases until the transaction ends. Returns the earlier attempts of those that have
+    any.
 
-    An acceptance that is being written is waited for; one that comes later waits for this transaction.
+    Waits for an acceptance that is being written; a later one waits for this transaction.
     """
     parameters = {"ids": [i for i, _ in leases], "claims": [c for _, c in leases]}
     ids = [row[0] for row in conn.execute(_LOCK_QUEUED, parameters)]
@@ -202,19 +203,19 @@ def lock_queued(conn: Connection, leases: Sequence[tuple[UUID, int]]) -> dict[UU
 
 
 def lock_jobs(conn: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Earlier]:
-    """The same of jobs in whatever state."""
+    """The same for jobs in any state."""
     conn.execute("SELECT id FROM jobs WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE", {"ids": list(job_ids)})
     return earlier_attempts(conn, job_ids)
 
 
 def earlier_attempts(conn: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Earlier]:
-    """What is known of the attempts of these jobs; jobs without any are missing."""
+    """The attempts of these jobs, summarized; jobs without attempts are missing."""
     with conn.cursor(row_factory=class_row(Earlier)) as cursor:
         return {row.job_id: row for row in cursor.execute(_EARLIER, {"ids": list(job_ids)})}
 
 
 def holder_of_task(conn: Connection, accounts: Sequence[str], task_id: str) -> UUID | None:
-    """The job that a gateway's task belongs to, None when no attempt of ours at these accounts is known to have it."""
+    """The job that a gateway's task belongs to; None: no attempt at these accounts is known to have it."""
     row = conn.execute(
         "SELECT job_id FROM attempts WHERE account = ANY(%(accounts)s) AND gateway_task_id = %(task_id)s LIMIT 1",
         {"accounts": list(accounts), "task_id": task_id},

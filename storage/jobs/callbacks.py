@@ -1,8 +1,7 @@
-"""What is reported of attempts, by callbacks or by a list: which task may be theirs. It is a hint, never believed by
-itself.
+"""Tasks that callbacks or task lists report for attempts. A report is a hint; the gateway is queried before it counts.
 
-The attempt that its job waits for is looked into by reconciliation. Every other one, of a job that was sent again,
-given up or ended, has a due time of its own (`look_at`), so that a generation that is paid for in vain is seen.
+Reconciliation checks the attempt that its job waits for. Every other attempt, of a job that was submitted again, given
+up or ended, has a due time of its own (`look_at`), so that a generation that is paid for in vain is noticed.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from storage.leases import Claimed
 
 
 def hash_token(token: str) -> str:
-    """The hash that is stored of a callback token: reading the table does not allow a call back."""
+    """The stored hash of a callback token: read access to the table is not enough to send a callback."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-# The job is locked first, as everywhere. An id that is known to be this or another attempt's is no news.
+# The job is always locked first. An id that is known to belong to this or another attempt is not stored again.
 _HINT: LiteralString = """
 WITH called AS MATERIALIZED (
     SELECT a.job_id, a.number, a.account, a.gateway_task_id, a.reported_task_id,
@@ -39,7 +38,7 @@ WITH called AS MATERIALIZED (
     FROM called c
     WHERE a.job_id = c.job_id AND a.number = c.number AND %(task_id)s::text IS NOT NULL
       AND c.gateway_task_id IS DISTINCT FROM %(task_id)s::text
-      -- The first one is kept while it is to be asked about.
+      -- Keep the first one until the gateway has been queried about it.
       AND (c.reported_task_id IS NULL
            OR (c.reported_task_id <> %(task_id)s::text AND NOT c.awaited AND a.look_at IS NULL))
       AND NOT EXISTS (
@@ -55,11 +54,11 @@ SELECT job_id FROM called
 
 
 def hint(conn: Connection, gateway: str, token: str, task_id: str | None, *, unfinished: bool = False) -> UUID | None:
-    """A gateway called back: its job is looked at now, unless the call only tells that a known task is `unfinished`.
-    None: no attempt has that token.
+    """Note a gateway's callback and make its job due now, unless the call only says that a known task is `unfinished`.
+    Returns the job; None: no attempt has that token.
 
-    `task_id` is what the body claims; it is noted unless it is another attempt's task, and believed only after the
-    gateway was asked.
+    `task_id` is the task that the body names. It is stored unless it belongs to another attempt, and counts only after
+    the gateway was queried.
     """
     parameters = {"hash": hash_token(token), "gateway": gateway, "task_id": task_id, "unfinished": unfinished}
     row = conn.execute(_HINT, parameters).fetchone()
@@ -73,7 +72,7 @@ WHERE job_id = ANY(%(ids)s) AND reported_task_id IS NOT NULL AND gateway_task_id
 
 
 def look_again(conn: Connection, job_ids: Sequence[UUID]) -> None:
-    """These jobs wait for none of their attempts any more: what is reported of them is looked into apart."""
+    """Check reported tasks of these jobs separately, because the jobs no longer wait for any of their attempts."""
     if job_ids:
         conn.execute(_LOOK_AGAIN, {"ids": list(job_ids)})
 
@@ -87,7 +86,7 @@ WHERE a.job_id = i.job_id AND a.number = i.number AND a.gateway_task_id IS NULL
 
 
 def report(conn: Connection, found: Sequence[tuple[UUID, int, str]]) -> None:
-    """Tasks (job, attempt, task id) that a list shows to be of attempts which their jobs have given up."""
+    """Store tasks (job, attempt, task id) that a list shows for attempts that their jobs have given up."""
     if found:
         rows = [{"job_id": job_id, "number": number, "task_id": task_id} for job_id, number, task_id in found]
         conn.execute(_REPORT, {"rows": dumps(rows)})
@@ -104,16 +103,16 @@ RETURNING a.job_id AS id, a.number::bigint AS claim, a.account
 
 
 def claim_looks(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:
-    """Lease attempts whose reported task is to be looked into; `claim` is the number of the attempt."""
+    """Lease attempts whose reported task must be checked; `claim` is the number of the attempt."""
     with conn.cursor(row_factory=class_row(Claimed)) as cursor:
         return cursor.execute(_CLAIM_LOOKS, {"limit": limit, "lease_s": lease_s}).fetchall()
 
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """An attempt and the task that was reported of it. `gateway_task_id` is the one that it is known to have.
+    """An attempt and the task reported for it. `gateway_task_id` is the task that it is known to have.
 
-    `unneeded`: its job uses another task, or has ended. `age_s` since its POST began.
+    `unneeded`: its job uses another task, or has ended. `age_s`: seconds since its POST began.
     """
 
     job_id: UUID
@@ -146,7 +145,7 @@ WHERE a.job_id = i.id AND a.number = i.number
 
 
 def reported(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> list[Reported]:
-    """What is to be looked into, of a batch."""
+    """The attempts of a batch whose reported task must be checked."""
     parameters = {"ids": [i for i, _ in claimed], "numbers": [n for _, n in claimed]}
     conn.execute(_DROP_KNOWN, parameters)
     with conn.cursor(row_factory=class_row(Reported)) as cursor:
@@ -161,7 +160,8 @@ WHERE a.job_id = i.job_id AND a.number = i.number AND a.reported_task_id = i.tas
 
 
 def looked(conn: Connection, found: Sequence[tuple[Reported, float | None]]) -> None:
-    """What was looked into, and in how many seconds again; None: no more, unless another task is reported."""
+    """Note the checked attempts, each with the seconds until its next check; None: none, unless another task is
+    reported."""
     if found:
         rows = [
             {"job_id": item.job_id, "number": item.number, "task_id": item.task_id, "again_in_s": again_in_s}

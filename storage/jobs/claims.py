@@ -1,4 +1,4 @@
-"""Leases: which jobs are due, and who works on them until when."""
+"""Leases: claim due jobs for a worker until a given time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storage.leases import Claimed
 
 T = TypeVar("T")
 LOOKED_AT = 500
-"""How many jobs are looked at, of a share that a budget limits, for some that fit."""
+"""How many jobs of a share with a budget are examined at most to find some that fit."""
 
 
 def _rows(kind: type[T], conn: Connection, sql: LiteralString, parameters: Mapping[str, Any]) -> list[T]:
@@ -33,7 +33,7 @@ RETURNING j.id
 
 
 def renew(conn: Connection, leases: Sequence[tuple[UUID, int]], lease_s: float) -> set[UUID]:
-    """Extend leases; what is missing from the result is not ours any more."""
+    """Extend leases; a job that is missing from the result is no longer held by this worker."""
     if not leases:
         return set()
     parameters = {"ids": [i for i, _ in leases], "claims": [c for _, c in leases], "lease_s": lease_s}
@@ -48,12 +48,12 @@ WHERE j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL AND j.state <> 
 
 
 def release(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> None:
-    """Make claimed jobs due at once: nobody works on them after all."""
+    """Make claimed jobs due at once, because no worker will process them."""
     if claimed:
         conn.execute(_RELEASE, {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed]})
 
 
-# --- queued jobs: for the accounts that are given them ---
+# --- queued jobs, claimed for an account ---
 
 _ASKED: LiteralString = """unnest(%(turns)s::int[], %(campaigns)s::uuid[], %(pins)s::text[], %(lanes)s::text[],
     %(counts)s::int[], %(models)s::text[], %(most)s::int[]) AS s(turn, campaign, pin, lane, wanted, model, most)"""
@@ -62,7 +62,7 @@ _OF_SHARE: LiteralString = f"""priority = %(priority)s AND tenant = %(tenant)s A
     AND %(gateway)s = ANY(gateways) AND %(account)s <> ALL(barred_accounts) AND cancel_request IS NULL
     AND (reason IS NULL OR reason <> ALL(%(besides)s::text[]))
     AND (%(only)s::text[] IS NULL OR reason = ANY(%(only)s::text[]))"""
-# Each share gives its oldest, from all its lanes together, and each model gives no more than it has slots.
+# Each share yields its oldest jobs, from all its lanes together, and no model gets more jobs than it has slots.
 _DEALT: LiteralString = """
 dealt AS (
     SELECT *, row_number() OVER (PARTITION BY turn ORDER BY due_at, id) AS place FROM due
@@ -80,8 +80,8 @@ WITH due AS (
         SELECT id, due_at FROM jobs WHERE state = 'queued' AND {_OF_SHARE}
         ORDER BY due_at, id LIMIT s.wanted FOR UPDATE SKIP LOCKED) d
 ), {_DEALT}"""  # noqa: S608 - put together from constants
-# Of those that a budget limits, the oldest that fit are among the first, or else the cheapest are looked through. No
-# other scheduler claims at the same time: the budgets are locked.
+# With a budget, take the oldest jobs that fit among the first ones; if too few do, look through the cheapest. No other
+# scheduler claims at the same time: the budgets are locked.
 _CLAIM_LIMITED: LiteralString = f"""
 WITH shares AS (
     SELECT s.*, r.currency, r.room FROM {_ASKED} CROSS JOIN LATERAL {room_of("%(tenant)s", "s.campaign")} r
@@ -106,7 +106,7 @@ WITH shares AS (
     SELECT f.* FROM found f JOIN jobs j ON j.id = f.id WHERE j.state = 'queued' AND j.due_at <= now()
     FOR UPDATE OF j SKIP LOCKED
 ), {_DEALT}"""  # noqa: S608 - as above
-# To where they were: the oldest are still the first.
+# Back to their old place: the oldest still come first.
 _PUT_BACK: LiteralString = "UPDATE jobs SET account = NULL, due_at = created_at WHERE id = ANY(%(ids)s)"
 _POSTPONE_QUEUED: LiteralString = """
 UPDATE jobs SET due_at = now() + make_interval(secs => %(seconds)s), account = NULL, reason = %(reason)s
@@ -133,36 +133,36 @@ WHERE tenant = %(tenant)s AND state = 'queued' AND reason = %(reason)s AND accou
 def claim_queued(conn: Connection, parameters: Mapping[str, Any]) -> list[tuple[int, UUID, int, str]]:
     """Lease queued jobs of one tenant and priority for an account, share by share: (turn, id, claim, model).
 
-    `turns`, `campaigns`, `pins`, `lanes`, `counts`, `models` and `most` are columns of one list: what each lane of a
-    share may give, the model that serves it, and how many more that model takes. See `storage.admission.fair_share`.
+    `turns`, `campaigns`, `pins`, `lanes`, `counts`, `models` and `most` are columns of one list: how many jobs to take
+    from each lane of a share, its model, and how many more that model takes. See `storage.admission.fair_share`.
     """
     return conn.execute(_CLAIM_QUEUED, parameters).fetchall() if parameters["turns"] else []
 
 
 def claim_limited(conn: Connection, parameters: Mapping[str, Any]) -> list[tuple[int, UUID, int, str]]:
-    """The same from shares that a budget limits: only jobs that fit into what is left of it. The budgets are locked."""
+    """The same for shares with a budget: only jobs that fit into the rest of it. The caller has locked the budgets."""
     return conn.execute(_CLAIM_LIMITED, parameters).fetchall() if parameters["turns"] else []
 
 
 def put_back_claimed(conn: Connection, ids: Sequence[UUID]) -> None:
-    """Give jobs back to the queue that this transaction has just claimed."""
+    """Return jobs to the queue that this transaction has just claimed."""
     conn.execute(_PUT_BACK, {"ids": list(ids)})
 
 
 def postpone_queued(conn: Connection, ids: Sequence[UUID], seconds: float, reason: Reason) -> None:
-    """The same, not to be claimed again before so many seconds."""
+    """The same, but they cannot be claimed again for `seconds`."""
     conn.execute(_POSTPONE_QUEUED, {"ids": list(ids), "seconds": seconds, "reason": reason})
 
 
 def unbar_queued(conn: Connection, accounts: Mapping[str, str], limit: int) -> int:
-    """Let all accounts have the queued jobs that no configured account may have any more, so that they end or go on;
+    """Lift the bars of queued jobs that no configured account may serve any more, so that they end or go on; returns
     how many. `accounts`: the gateway of each configured account."""
     known = {"names": list(accounts), "gateways": list(accounts.values()), "limit": limit}
     return conn.execute(_UNBAR, known).rowcount
 
 
 def wake_queued(conn: Connection, tenant: str, campaign_id: UUID | None, reason: Reason) -> None:
-    """Make queued jobs due that wait for this reason; None: those of all the tenant's campaigns."""
+    """Make queued jobs due that wait for this reason; `campaign_id` None: in all the tenant's campaigns."""
     conn.execute(_WAKE, {"tenant": tenant, "campaign": campaign_id, "reason": reason})
 
 
@@ -191,8 +191,8 @@ FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
 
 
 _HOST: LiteralString = "split_part(video_url, '/', 3)"  # the index `jobs_transferring_idx` begins with it
-# Source hosts take turns, so that one which stalls does not keep the others' videos waiting behind its own; each gives
-# the video whose link dies first. Which hosts there are is found by leaping from one to the next in the index.
+# Source hosts alternate, so that a stalled host does not delay the videos of the others; of each host the video whose
+# link expires first comes first. A loose index scan finds the hosts.
 _CLAIM_TRANSFERS: LiteralString = f"""
 WITH RECURSIVE hosts AS (
     (SELECT {_HOST} AS host FROM jobs WHERE state = 'transferring' ORDER BY {_HOST} LIMIT 1)
@@ -223,8 +223,8 @@ SELECT id, claim, account FROM leased JOIN chosen USING (id) ORDER BY turn, vide
 def claim_polls(
     conn: Connection, limit: int, lease_s: float, account: str | None = None, besides: Sequence[str] = ()
 ) -> list[Claimed]:
-    """Lease generating jobs whose next poll is due, the longest overdue first; of one account, or of all `besides`
-    some."""
+    """Lease generating jobs whose next poll is due, the longest overdue first; of one account, or of all except
+    `besides`."""
     parameters = {"limit": limit, "lease_s": lease_s, "account": account, "besides": list(besides)}
     return _rows(Claimed, conn, _CLAIM_POLLS, parameters)
 
@@ -235,9 +235,9 @@ def claim_unconfirmed(conn: Connection, limit: int, lease_s: float) -> list[Clai
 
 
 def claim_transfers(conn: Connection, limit: int, lease_s: float, share: float | None = None) -> list[Claimed]:
-    """Lease videos to copy: source hosts take turns, and of each host the video whose URL dies first comes first.
+    """Lease videos to copy: source hosts alternate, and of each host the video whose URL expires first comes first.
 
-    `share`: only those that have less than this share of their URL's life left; None: all.
+    `share`: only those with less than this share of their URL's life left; None: all.
     """
     return _rows(Claimed, conn, _CLAIM_TRANSFERS, {"limit": limit, "lease_s": lease_s, "share": share})
 
@@ -262,12 +262,12 @@ ORDER BY deadline_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
 
 def due(conn: Connection, state: JobState, limit: int) -> list[tuple[UUID, int]]:
-    """Jobs (id, claim) of a state whose time has come; locked until the transaction ends."""
+    """Jobs (id, claim) of a state that are due; locked until the transaction ends."""
     return cast(list[tuple[UUID, int]], conn.execute(_DUE, {"state": state, "limit": limit}).fetchall())
 
 
 def cancel_wanted(conn: Connection, limit: int) -> list[tuple[UUID, int]]:
-    """Queued jobs (id, claim) that somebody wanted cancelled while they were being submitted; locked as `due`."""
+    """Queued jobs (id, claim) whose cancellation was requested while they were being submitted; locked as in `due`."""
     return cast(list[tuple[UUID, int]], conn.execute(_CANCEL_WANTED, {"limit": limit}).fetchall())
 
 

@@ -1,4 +1,4 @@
-"""A job as the outside sees it: in the API's answers and in webhooks."""
+"""The JSON document of a job, as in API answers and webhooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN_CHARS = 64
 
 
 def job_links(job: JobView) -> dict[str, str]:
-    """Where to go from a job, as paths of the API; the files only once they are there."""
+    """Links of a job, as paths of the API; links to files only once they are stored."""
     self = f"/v1/jobs/{job.id}"
     links = {"self": self, "events": f"{self}/events"}
     if job.state is JobState.SUCCEEDED:
@@ -28,12 +28,12 @@ def job_links(job: JobView) -> dict[str, str]:
 
 
 def job_document(job: JobView) -> dict[str, Any]:
-    """A job as one JSON object, with its links, and with data URIs cut short: a video's worth of text helps nobody."""
+    """A job as one JSON object, with its links; data URIs are shortened because they can be megabytes long."""
     return asdict(job) | {"request": cut_short(job.request), "links": job_links(job)}
 
 
 def cut_short(value: Any) -> Any:
-    """JSON with the data URIs in it cut to their beginning."""
+    """JSON with each data URI in it cut to its beginning."""
     match value:
         case str() if value.startswith("data:") and len(value) > _SHOWN_CHARS:
             return f"{value[:_SHOWN_CHARS]}… ({len(value):,} characters)"

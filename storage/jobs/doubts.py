@@ -1,5 +1,5 @@
-"""Attempts that may have been accepted without our knowing their tasks: those that a worker looks into, and all others
-of the same accounts and time, which may be the owners of what a list shows."""
+"""Attempts that may have been accepted although their tasks are unknown: those that a worker checks, and all others of
+the same accounts and time, which may own the tasks that a list shows."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from storage.database import Connection
 from storage.jsonb import dumps
 
 Standing = Literal["doubt", "in_flight", "given_up"]
-"""A job waits for the attempt's task; its POST has not been answered yet; its job waits for it no more."""
+"""The job waits for the attempt's task; the POST has not been answered yet; the job no longer waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAttempt:
-    """An attempt as it is compared with what a gateway lists. `request` is the job's, as canonical JSON: two jobs with
-    the same one ask for the very same thing."""
+    """An attempt to compare with the tasks that a gateway lists. `request` is the job's, as canonical JSON: two jobs
+    with the same one ask for exactly the same video."""
 
     job_id: UUID
     number: int
@@ -38,8 +38,8 @@ class OpenAttempt:
 class Doubt:
     """An unconfirmed job, leased as `claim`, and the attempt that it waits for, which began `age_s` ago.
 
-    `doubtful` counts its attempts that had no clear answer, this one included. `taken`: the gateway named a task that
-    is another job's. `error` is what the POST was answered with, `candidates` what was found before.
+    `doubtful` counts the job's attempts without a clear answer, including this one. `taken`: the gateway named a task
+    that belongs to another job. `error` is the POST's error, `candidates` the tasks found by earlier checks.
     """
 
     attempt: OpenAttempt
@@ -83,7 +83,7 @@ _FIELDS = frozenset(OpenAttempt.__dataclass_fields__)
 
 
 def doubts(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> list[Doubt]:
-    """The unconfirmed jobs of a batch that are still ours."""
+    """The unconfirmed jobs of a batch whose leases this worker still holds."""
     parameters = {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed]}
     with conn.cursor(row_factory=dict_row) as cursor:
         return [_doubt(row) for row in cursor.execute(_DOUBTS, parameters)]
@@ -97,26 +97,27 @@ def _doubt(row: dict[str, Any]) -> Doubt:
 def open_attempts(
     conn: Connection, accounts: Sequence[str], times: Sequence[datetime], span_s: float
 ) -> list[OpenAttempt]:
-    """Every attempt at these accounts whose task is not known and that began within `span_s` of one of the times."""
-    stretches = _around(times, timedelta(seconds=span_s))
+    """Every attempt at these accounts whose task is unknown and that began within `span_s` seconds of one of the
+    times."""
+    intervals = _intervals_around(times, timedelta(seconds=span_s))
     parameters = {
         "accounts": list(accounts),
-        "begins": [begin for begin, _ in stretches],
-        "ends": [end for _, end in stretches],
+        "begins": [begin for begin, _ in intervals],
+        "ends": [end for _, end in intervals],
     }
     with conn.cursor(row_factory=dict_row) as cursor:
         return [OpenAttempt(**row) for row in cursor.execute(_OPEN, parameters)]
 
 
-def _around(times: Sequence[datetime], span: timedelta) -> list[tuple[datetime, datetime]]:
-    """The stretches of time that lie within `span` of one of the times; none overlap."""
-    found: list[tuple[datetime, datetime]] = []
+def _intervals_around(times: Sequence[datetime], span: timedelta) -> list[tuple[datetime, datetime]]:
+    """The intervals within `span` of one of the times; none overlap."""
+    intervals: list[tuple[datetime, datetime]] = []
     for at in sorted(times):
-        if found and at - span <= found[-1][1]:
-            found[-1] = (found[-1][0], at + span)
+        if intervals and at - span <= intervals[-1][1]:
+            intervals[-1] = (intervals[-1][0], at + span)
         else:
-            found.append((at - span, at + span))
-    return found
+            intervals.append((at - span, at + span))
+    return intervals
 
 
 _KNOWN: LiteralString = """
@@ -125,15 +126,15 @@ SELECT gateway_task_id, job_id FROM attempts WHERE account = ANY(%(accounts)s) A
 
 
 def holders(conn: Connection, accounts: Sequence[str], task_ids: Sequence[str]) -> dict[str, UUID]:
-    """Which of these tasks an attempt at these accounts has, and the job of each."""
+    """The job of each of these tasks; tasks that no attempt at these accounts has are missing."""
     return dict(conn.execute(_KNOWN, {"accounts": list(accounts), "ids": list(task_ids)}).fetchall())
 
 
 def lock_tasks(conn: Connection, accounts: Sequence[str]) -> None:
-    """Until the transaction ends, let no other give tasks at these accounts to jobs by what a list or a person says.
+    """Until the transaction ends, keep other sessions from giving listed or resolved tasks of these accounts to jobs.
 
-    The index that gives a task to one job is by account, and several keys of one user see the same tasks. Taken before
-    any job is locked.
+    The index that keeps a task to one job is per account, but several keys of one user see the same tasks. Take this
+    lock before locking any job.
     """
     if len(accounts) > 1:
         conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('tasks of ' || %s, 0))", [min(accounts)])
@@ -161,7 +162,7 @@ WHERE a.job_id = i.job_id AND a.number = i.number AND a.gateway_task_id IS NULL
 
 
 def store_candidates(conn: Connection, found: Sequence[tuple[OpenAttempt, Sequence[Mapping[str, Any]]]]) -> None:
-    """Keep the tasks that may be an attempt's, for a person to choose from."""
+    """Store the tasks that may belong to an attempt, for a person to choose from."""
     if found:
         rows = [{"job_id": a.job_id, "number": a.number, "candidates": candidates} for a, candidates in found]
         conn.execute(_CANDIDATES, {"rows": dumps(rows)})

@@ -9,14 +9,15 @@ from uuid import UUID
 from storage.database import Connection
 
 KEPT = 48
-# A video that the first poll finds finished may have been so for long: taken as this share of its age, the first poll
-# moves to an earlier age for as long as it keeps finding them.
+# A video that the first poll finds finished may have finished long before. Recording this share of its age moves the
+# first poll earlier, for as long as it keeps finding finished videos.
 FIRST_LOOK = 0.85
 
 Kind = tuple[str, str, str, str]
-"""Account, tier, resolution and duration, as the request has them; empty where it leaves them out."""
+"""Account, tier, resolution and duration of the request; empty where the request has none."""
 
-# Finished between the last poll that found it unfinished and the one that found it done: any time between is as likely.
+# The video finished between the last poll that found it unfinished and the one that found it finished; every time in
+# between is equally likely.
 _RECORD: LiteralString = """
 INSERT INTO durations AS d (account, tier, resolution, duration, seconds)
 SELECT account, coalesce(request ->> 'tier', ''), coalesce(request ->> 'resolution', ''),
@@ -33,17 +34,17 @@ _SAMPLES: LiteralString = "SELECT account, tier, resolution, duration, seconds F
 
 
 def kind_of(account: str, request: Mapping[str, Any]) -> Kind:
-    """The kind a job belongs to; the model follows from the account and the tier."""
+    """The kind of a job; account and tier determine the model."""
     tier, resolution, duration = (request.get(name) for name in ("tier", "resolution", "duration"))
     return account, str(tier or ""), str(resolution or ""), "" if duration is None else str(duration)
 
 
 def record(conn: Connection, ids: Sequence[UUID]) -> None:
-    """Learn from jobs that have just been found finished, in the transaction that says so."""
+    """Record the generation times of jobs that were just found finished, in the transaction that moves them."""
     if ids:
         conn.execute(_RECORD, {"ids": list(ids), "kept": KEPT, "first_look": FIRST_LOOK})
 
 
 def samples(conn: Connection) -> dict[Kind, tuple[float, ...]]:
-    """The latest generation times in seconds, at most `KEPT` of each kind, the newest first."""
+    """The latest generation times in seconds, at most `KEPT` of each kind, newest first."""
     return {(row[0], row[1], row[2], row[3]): tuple(row[4]) for row in conn.execute(_SAMPLES)}

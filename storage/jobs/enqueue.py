@@ -16,7 +16,7 @@ _ENQUEUE_CHUNK = 2_000
 
 
 def new_job_id() -> UUID:
-    """A fresh id. Ids grow with time, so that new rows lie together in the index (UUIDv7, RFC 9562)."""
+    """A new id. Ids grow with time, so new rows are close together in the index (UUIDv7, RFC 9562)."""
     return uuid_utils.compat.uuid7()
 
 
@@ -50,10 +50,10 @@ WHERE (tenant, idempotency_key) IN (SELECT * FROM unnest(%(tenants)s::text[], %(
 
 
 def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
-    """Store jobs, all or none; a job whose key is known is the earlier one, if it asks for the same.
+    """Store jobs, all or none. A job with a known key and the same request gives the earlier job.
 
     Raises:
-        IdempotencyConflict: a key is known with another request; nothing of the batch must be committed.
+        IdempotencyConflict: a key is known with another request; the caller must not commit any of the batch.
     """
     chosen: dict[tuple[str, str], tuple[int, NewJob]] = {}
     fresh: list[NewJob] = []

@@ -1,4 +1,4 @@
-"""Videos that were generated, are not in the bucket yet, and whose URL dies soon."""
+"""Alarms for generated videos that are not in the bucket yet and whose URL expires soon."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from storage.jobs.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class ExpiryAlarm:
-    """A level that was reached: `percent` of the URL's life are used, `left_s` seconds are left (below 0: too late)."""
+    """A level that a video reached: `percent` of its URL's life is over, `left_s` seconds remain (below 0: expired)."""
 
     id: UUID
     state: str
@@ -25,7 +25,7 @@ class ExpiryAlarm:
     left_s: float
 
 
-# The life is counted from the end of the generation to the present URL's end, so a fresh URL with a later end calms it.
+# The life lasts from the end of the generation to the expiry of the current URL: a fresh URL ends the alarm.
 _RAISE: LiteralString = """
 WITH late AS (
     SELECT j.id, l.percent
@@ -51,9 +51,9 @@ SELECT id, state, reason, account, percent, left_s FROM raised
 
 
 def raise_expiry_alarms(conn: Connection, levels: Sequence[int], limit: int) -> list[ExpiryAlarm]:
-    """Note, as an event each, the jobs whose video has newly reached one of these percentages of its URL's life.
+    """Raise an alarm, with an event, for jobs whose video has newly reached one of these percentages of its URL's life.
 
-    Each level is raised once a job; one that was passed unseen is left out in favour of the highest.
+    Each level is raised once per job. If a video passed several levels at once, only the highest is raised.
     """
     with conn.cursor(row_factory=class_row(ExpiryAlarm)) as cursor:
         parameters = {"levels": list(levels), "limit": limit, "reason": Reason.VIDEO_EXPIRING}

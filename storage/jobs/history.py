@@ -1,4 +1,4 @@
-"""What happened to jobs: attempts and events, in order."""
+"""The history of jobs: attempts and events, in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage.database import Connection
 
 
 def attempts_of(conn: Connection, job_id: UUID) -> list[dict[str, Any]]:
-    """Every POST made for a job, in order."""
+    """Every attempt (POST) of a job, in order."""
     return _dicts(conn, "SELECT * FROM attempts WHERE job_id = %(id)s ORDER BY number", job_id)
 
 
@@ -38,8 +38,8 @@ FROM job_events e WHERE e.id > %(after)s ORDER BY e.id LIMIT %(limit)s
 
 
 def events_after(conn: Connection, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
-    """Events of all jobs of all tenants with higher numbers, in order, and the oldest transaction that was still
-    running (0 when there is no event): it may yet bring events with numbers that are missing here."""
+    """Events of all jobs of all tenants with numbers above `after`, in order, and the oldest transaction still running
+    (0: no event). That transaction may still commit events with numbers that are missing here."""
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_EVENTS_AFTER, {"after": after, "limit": limit}).fetchall()
     oldest = max((row.pop("oldest_running") for row in rows), default=0)
@@ -47,19 +47,19 @@ def events_after(conn: Connection, after: int, limit: int) -> tuple[list[dict[st
 
 
 def transaction_barrier(conn: Connection) -> int:
-    """A transaction number above that of everything that has written so far."""
+    """A transaction number above that of every transaction that has written so far."""
     row = conn.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
     return 0 if row is None else int(row[0])
 
 
 def last_event(conn: Connection) -> int:
-    """The highest number of an event, 0 when there is none."""
+    """The highest event number; 0: no event."""
     row = conn.execute("SELECT coalesce(max(id), 0) FROM job_events").fetchone()
     return 0 if row is None else int(row[0])
 
 
 def job_events_after(conn: Connection, job_id: UUID, after: int, limit: int) -> list[dict[str, Any]]:
-    """Events of one job with higher numbers, in order. Its row is locked while it moves, so none comes in between."""
+    """Events of one job with numbers above `after`, in order. Moves lock the row: no smaller number appears later."""
     sql: LiteralString = """SELECT id, job_id, at, source, target, reason, detail FROM job_events
                             WHERE job_id = %(id)s AND id > %(after)s ORDER BY id LIMIT %(limit)s"""
     with conn.cursor(row_factory=dict_row) as cursor:

@@ -1,4 +1,4 @@
-"""Acceptances that come when their job has moved on: the job takes the task, or it was paid for twice."""
+"""Acceptances that arrive after their job has moved on: the job adopts the task, or it was paid for twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WAITING = (JobState.QUEUED, JobState.UNCONFIRMED)
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """An accepted attempt that is not the one which its job uses."""
+    """An accepted attempt that its job does not use."""
 
     job_id: UUID
     number: int
@@ -37,7 +37,7 @@ class _Accepted:
     job_task_id: str | None
 
 
-# A job's newest acceptance comes first: of several unused ones it takes that one.
+# Newest first: of several unused acceptances a job adopts the newest.
 _UNUSED: LiteralString = """
 SELECT a.job_id, a.number, a.account, a.gateway, a.model, a.gateway_task_id, j.state, j.gateway_task_id AS job_task_id
 FROM jobs j JOIN attempts a ON a.job_id = j.id
@@ -60,11 +60,11 @@ SELECT n.job_id, j.state, j.state, n.reason, n.detail FROM noted n JOIN jobs j O
 
 
 def settle_acceptances(conn: Connection, job_ids: Sequence[UUID], notes: Mapping[UUID, str] | None = None) -> set[UUID]:
-    """After acceptances of these jobs were written: a job that waits goes on with its accepted attempt, and what was
-    accepted beside the attempt that a job uses is noted as surplus, once.
+    """Process stored acceptances of these jobs: a waiting job continues with its accepted attempt; an acceptance that
+    its job does not use is noted as surplus, once.
 
-    `notes`, by job, is added to what the events say of surplus tasks, such as that they were cancelled in time. Gives
-    the jobs whose POST is under way: they are left alone, for the outcome of that decides.
+    `notes`, by job, are added to the events of surplus tasks, such as that they were cancelled in time. Returns the
+    jobs whose POST is in flight: they are left unchanged, because the outcome of that POST decides.
     """
     if not job_ids:
         return set()
@@ -100,7 +100,7 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, reason text, detail j
 
 
 def note_second_tasks(conn: Connection, found: Sequence[Reported], notes: Mapping[UUID, str]) -> None:
-    """Tasks that attempts have beside the one that they are known to have: one POST, carried out twice."""
+    """Note second tasks of attempts that already have one: the gateway executed one POST twice."""
     if found:
         rows = [_double_charge(item, notes.get(item.job_id, "")) for item in found]
         conn.execute(_NOTE_SECOND, {"rows": dumps(rows)})
@@ -115,7 +115,7 @@ def _adopt(item: _Accepted) -> Move:
         "setbacks": 0,
         "refusals": 0,
     }
-    detail = {"message": f"attempt {item.number} turned out to be accepted"}
+    detail = {"message": f"attempt {item.number} was accepted after all"}
     return Move(item.job_id, _WAITING, JobState.GENERATING, Reason.ACCEPTED_LATE, patch=patch, detail=detail)
 
 
@@ -129,7 +129,7 @@ def _double_charge(item: _Accepted | Reported, note: str) -> dict[str, Any]:
         task_id,
         note,
     )
-    message = f"attempt {item.number} was accepted as well: task {task_id} at {item.account}"
+    message = f"attempt {item.number} was also accepted: task {task_id} at {item.account}"
     return _row(item, Reason.DOUBLE_CHARGE, task_id, message, note)
 
 
@@ -142,7 +142,7 @@ def _given_up(item: _Accepted, note: str) -> dict[str, Any]:
         item.gateway_task_id,
         note,
     )
-    message = f"attempt {item.number} was accepted, though the job had ended: task {item.gateway_task_id}"
+    message = f"attempt {item.number} was accepted, but the job had already ended: task {item.gateway_task_id}"
     return _row(item, Reason.ACCEPTED_LATE, item.gateway_task_id, message, note)
 
 

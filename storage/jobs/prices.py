@@ -1,9 +1,9 @@
-"""Which queued jobs fit into what is left of the budgets: the SQL for it, and setting aside those that do not fit.
+"""SQL to find the queued jobs that fit into the rest of their budgets, and to set aside those that do not.
 
-A job may have another price at each account that can serve it. `prices` holds them by account and currency;
-`least_price` is the lowest in `price_currency`. What is dearer than what is left is set aside, so that no claim reads
-it again and again, and comes back when it fits. As long as nothing of a share fits, the share is passed by and nothing
-is written.
+A job may have a different price at each account that can serve it. `prices` holds them by account and currency;
+`least_price` is the lowest in `price_currency`. A job whose lowest price exceeds the rest is set aside, so that claims
+do not read it again and again, and comes back when it fits. While no job of a share fits, the share is skipped and
+nothing is written.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from storage.jsonb import dumps
 NO_CAMPAIGN: LiteralString = "coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"
 NOT_SET_ASIDE: LiteralString = "coalesce(reason, '') NOT IN ('over_budget', 'no_price')"
 AT_ONCE = 100
-"""So many jobs are set aside, or looked at for their price in another currency, in one claim."""
+"""How many jobs one claim sets aside, or examines for their price in another currency."""
 BACK_AT_ONCE = 500
 _SET_ASIDE_S = 3600.0
 
 
 def room_of(tenant: LiteralString, campaign: LiteralString) -> LiteralString:
-    """A sub-select: what is left (`room`) in which `currency` for a campaign of a tenant, of all budgets that it counts
-    in. NULL: there is none. An empty currency: they are in several, and no price counts in all of them."""
+    """A sub-select: the rest (`room`) and `currency` of all budgets that a campaign of a tenant counts in. NULL: no
+    budget. Empty currency: the budgets have several currencies, and no price counts in all of them."""
     return f"""(
     SELECT CASE WHEN min(currency) IS DISTINCT FROM max(currency) THEN '' ELSE min(currency) END AS currency,
            min(amount - spent - reserved) AS room
@@ -34,8 +34,8 @@ def room_of(tenant: LiteralString, campaign: LiteralString) -> LiteralString:
 
 
 def something_fits(tenant: LiteralString, campaign: LiteralString) -> LiteralString:
-    """A condition on a `room_of` that is called `r`: it is not limited, or some waiting job fits into it, or has to be
-    looked at because its price is in another currency. Each part is one look into an index."""
+    """A condition on a `room_of` named `r`: there is no budget, or some waiting job fits, or some job must be examined
+    because its price is in another currency. Each part is one index lookup."""
     waiting = f"""EXISTS (
     SELECT FROM jobs WHERE state = 'queued' AND {NOT_SET_ASIDE} AND tenant = {tenant} AND {NO_CAMPAIGN} = {campaign}"""
     return f"""(r.room IS NULL OR {waiting} AND price_currency = r.currency AND least_price <= r.room)
@@ -47,8 +47,8 @@ FITS_AT_ACCOUNT: LiteralString = """(CASE
     THEN coalesce((prices -> %(account)s::text ->> s.currency)::numeric <= s.room,
                   NOT jsonb_path_exists(prices, ('$.*."' || s.currency || '"')::jsonpath))
     ELSE true END)"""
-"""A condition on a job and a share `s` with its room: its price at the account fits, or has to be looked at. One that
-has a price in the currency only at other accounts is left to them."""
+"""A condition on a job and a share `s` with its room: its price at the account fits, or must be examined. A job with a
+price in the currency only at other accounts is left to them."""
 
 _IN_OTHERS: LiteralString = f"""(
         SELECT id FROM jobs
@@ -82,7 +82,7 @@ WITH rooms AS (
 UPDATE jobs j SET due_at = now() + make_interval(secs => {_SET_ASIDE_S}), account = NULL, reason = 'over_budget'
 FROM dear WHERE j.id = dear.id
 """  # noqa: S608 - as above
-# The groups (a tenant's campaign) are found by leaps in an index that holds only what is set aside.
+# A loose index scan over the jobs that are set aside finds the groups (campaigns of tenants).
 _BRING_BACK: LiteralString = f"""
 WITH RECURSIVE groups AS (
     (SELECT tenant, {NO_CAMPAIGN} AS campaign FROM jobs WHERE state = 'queued' AND reason = 'over_budget'
@@ -125,21 +125,21 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(id uuid, prices jsonb) WHERE j.id 
 
 
 def set_aside(conn: Connection, tenant: str, campaigns: Sequence[UUID]) -> int:
-    """Set aside due jobs of these campaigns that are dearer at every account than what is left, the dearest first and
-    not all at once; gives how many."""
+    """Set aside due jobs of these campaigns that cost more than the rest at every account, a limited number at a time,
+    the most expensive first; returns how many."""
     known = {"tenant": tenant, "campaigns": list(campaigns)}
     conn.execute(_KEY_BY_CURRENCY, known)
     return conn.execute(_SET_ASIDE, known).rowcount
 
 
 def bring_back(conn: Connection) -> int:
-    """Let jobs go on that were set aside and fit together into what is left now, the cheapest first and not all at
-    once; gives how many."""
+    """Bring back jobs that were set aside and together fit into the rest now, a limited number at a time, the cheapest
+    first; returns how many."""
     return conn.execute(_BRING_BACK).rowcount
 
 
 def learn_prices(conn: Connection, account: str, prices: Mapping[UUID, Mapping[str, float]]) -> None:
-    """Note what jobs cost at an account that was not there when they were enqueued, by currency."""
+    """Store the prices of jobs, by currency, at an account that was added after they were enqueued."""
     if prices:
         rows = dumps([{"id": job_id, "prices": of} for job_id, of in prices.items()])
         conn.execute(_LEARN, {"account": account, "rows": rows})

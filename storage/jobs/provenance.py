@@ -1,4 +1,4 @@
-"""What the file beside a video tells about it: where it came from, what was asked, what it cost. Reading only."""
+"""Read the facts for the JSON file beside a video: its source, request and cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from storage.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """A generated job's own facts; every field is a column of `jobs`, `campaign` is the campaign's name."""
+    """The facts of a generated job; every field is a column of `jobs`, `campaign` is the campaign's name."""
 
     id: UUID
     tenant: str

@@ -14,7 +14,7 @@ from storage.database import Connection
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
-# A budget holds back very many jobs at once: it says so itself, not each of their rows.
+# A budget can hold back very many jobs at once: the reason comes from the budget's row, not from each job's row.
 _REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL AND EXISTS (
            SELECT FROM budgets b WHERE b.tenant = j.tenant AND b.currency = j.price_currency
              AND j.least_price > b.amount - b.spent - b.reserved
@@ -58,28 +58,28 @@ def _view(row: dict[str, Any]) -> JobView:
 def list_jobs(
     conn: Connection, tenant: str, *, state: JobState | None = None, campaign: str | None = None, limit: int = 50
 ) -> list[JobView]:
-    """Jobs of a tenant, the newest first."""
+    """Jobs of a tenant, newest first."""
     with conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute(_VIEW + _LIST, {"tenant": tenant, "state": state, "campaign": campaign, "limit": limit})
         return [_view(row) for row in cursor]
 
 
 def get_jobs(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[UUID, JobView]:
-    """A tenant's jobs of these ids; unknown ids and those of others are missing."""
+    """A tenant's jobs with these ids; unknown ids and those of other tenants are missing."""
     with conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute(_VIEW + _BY_IDS, {"ids": list(ids), "tenant": tenant})
         return {row["id"]: _view(row) for row in cursor}
 
 
 def jobs_of_everybody(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, JobView]:
-    """The jobs of these ids, whosever they are: for the worker, which tells each tenant of its own."""
+    """The jobs with these ids, of all tenants: for the worker, which notifies each tenant of its own jobs."""
     with conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute(_VIEW + "WHERE j.id = ANY(%(ids)s)", {"ids": list(ids)})
         return {row["id"]: _view(row) for row in cursor}
 
 
 def routes_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, tuple[list[str], list[str]]]:
-    """For each of these jobs, the gateways whose dialects can serve it, and the accounts that cannot send its files."""
+    """For each of these jobs: the gateways whose dialects can serve it, and the accounts that cannot send its files."""
     rows = conn.execute("SELECT id, gateways, barred_accounts FROM jobs WHERE id = ANY(%s)", [list(ids)])
     return {row[0]: (row[1], row[2]) for row in rows}
 
@@ -93,20 +93,20 @@ FROM jobs j WHERE j.campaign_id = %(campaign)s AND j.state = 'queued' AND j.acco
 def waiting_in_campaign(
     conn: Connection, campaign_id: UUID
 ) -> list[tuple[str | None, list[str], str, str | None, int]]:
-    """The queued jobs of a campaign in groups: the account they are pinned to, the gateways that can serve them, their
-    lane, their reason, and how many."""
+    """The queued jobs of a campaign in groups: (account they are pinned to, gateways that can serve them, lane, reason,
+    number of jobs)."""
     return conn.execute(_WAITING, {"campaign": campaign_id}).fetchall()
 
 
 def unsuccessful_of(conn: Connection, tenant: str, ids: Sequence[UUID], limit: int) -> list[JobView]:
-    """Those of these jobs that failed, were cancelled or are unconfirmed, the oldest first."""
+    """Those of these jobs that failed, were cancelled or are unconfirmed, oldest first."""
     with conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute(_VIEW + _UNSUCCESSFUL, {"ids": list(ids), "tenant": tenant, "limit": limit})
         return [_view(row) for row in cursor]
 
 
 def counts(conn: Connection, tenant: str, *, campaign: str | None = None) -> dict[JobState, int]:
-    """How many jobs of a tenant stand in each state; states without jobs are missing."""
+    """The number of a tenant's jobs in each state; states without jobs are missing."""
     rows = conn.execute(
         """SELECT j.state, count(*) FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
            WHERE j.tenant = %(tenant)s AND (%(campaign)s::text IS NULL OR c.name = %(campaign)s) GROUP BY j.state""",
@@ -116,7 +116,7 @@ def counts(conn: Connection, tenant: str, *, campaign: str | None = None) -> dic
 
 
 def counts_of(conn: Connection, tenant: str, ids: Sequence[UUID]) -> dict[JobState, int]:
-    """How many of these jobs stand in each state; states without jobs are missing."""
+    """The number of these jobs in each state; states without jobs are missing."""
     sql: LiteralString = """SELECT state, count(*) FROM jobs WHERE id = ANY(%(ids)s) AND tenant = %(tenant)s
                             GROUP BY state"""
     rows = conn.execute(sql, {"ids": list(ids), "tenant": tenant})
@@ -131,8 +131,8 @@ WHERE id = ANY(%(ids)s) AND tenant = %(tenant)s AND due_at IS NOT NULL
 
 
 def unfinished_of(conn: Connection, tenant: str, ids: Sequence[UUID], *, held_is_finished: bool) -> int:
-    """How many of these jobs still move by themselves. A job held for a person counts as finished if so wanted; one
-    whose task is still being looked for does not."""
+    """The number of these jobs that are not finished. With `held_is_finished`, a job held for a decision counts as
+    finished, but not one whose task is still being looked for."""
     parameters = {"ids": list(ids), "tenant": tenant, "held_is_finished": held_is_finished}
     row = conn.execute(_UNFINISHED, parameters).fetchone()
     return 0 if row is None else int(row[0])
@@ -163,7 +163,7 @@ _OLDEST: LiteralString = """
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs of a tenant are meant; None and empty: whatever it is. A job must have every one of the tags."""
+    """A filter for a tenant's jobs; None and empty: any value. A job must have all of the tags."""
 
     tenant: str
     states: Sequence[JobState] | None = None
@@ -174,28 +174,28 @@ class JobFilter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     deleted: bool = True
-    """Whether jobs whose files were deleted are among them."""
+    """Whether to include jobs whose files were deleted."""
 
     def as_parameters(self) -> dict[str, Any]:
         return asdict(self) | {"tags": list(self.tags), "states": None if self.states is None else list(self.states)}
 
 
 def page_of_jobs(conn: Connection, wanted: JobFilter, *, before: UUID | None = None, limit: int = 50) -> list[JobView]:
-    """Jobs, the newest first; `before` is the last job of the page before."""
+    """Jobs, newest first; `before` is the last job of the previous page."""
     with conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute(_VIEW + _PAGE + _NEWEST, wanted.as_parameters() | {"before": before, "limit": limit})
         return [_view(row) for row in cursor]
 
 
 def jobs_in_order(conn: Connection, wanted: JobFilter, *, after: UUID | None = None, limit: int = 500) -> list[JobView]:
-    """Jobs, the oldest first; `after` is the last job of the page before."""
+    """Jobs, oldest first; `after` is the last job of the previous page."""
     with conn.cursor(row_factory=dict_row) as cursor:
         cursor.execute(_VIEW + _PAGE + _OLDEST, wanted.as_parameters() | {"after": after, "limit": limit})
         return [_view(row) for row in cursor]
 
 
 def live_ids(conn: Connection, campaign_id: UUID, *, after: UUID | None = None, limit: int = 500) -> list[UUID]:
-    """Jobs of a campaign that are not terminal, the oldest first; `after` is the last one of the page before."""
+    """Jobs of a campaign that are not terminal, oldest first; `after` is the last one of the previous page."""
     rows = conn.execute(
         """SELECT id FROM jobs WHERE campaign_id = %(campaign)s AND due_at IS NOT NULL
            AND (%(after)s::uuid IS NULL OR id > %(after)s) ORDER BY id LIMIT %(limit)s""",

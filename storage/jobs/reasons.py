@@ -1,8 +1,8 @@
-"""Every reason why a job is where it is, and every error code, with one line each.
+"""Every reason for a job's state, and every error code, with one line each.
 
-A reason stands beside the state: two roads into one state have different reasons. The same words are the `error.code`
-of a failed job and the outcome of an attempt. They are a contract: programs compare them, so a word never changes its
-meaning. `docs/reasons.md` and the page's words are tested against this file.
+The reason tells apart the ways into one state. The same codes are the `error.code` of a failed job and the outcome of
+an attempt. They are a contract: programs compare them, so a code never changes its meaning. `docs/reasons.md` and the
+page's texts are tested against this file.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """A stable word; `line` says what it means, in a few words for people."""
+    """A stable code; `line` is its meaning in a few words for people."""
 
     line: str
 
-    def __new__(cls, word: str, line: str = "") -> Reason:
-        made = str.__new__(cls, word)
-        made._value_ = word
-        made.line = line
-        return made
+    def __new__(cls, code: str, line: str = "") -> Reason:
+        reason = str.__new__(cls, code)
+        reason._value_ = code
+        reason.line = line
+        return reason
 
     # Waiting in the queue.
     ENQUEUED = "enqueued", "accepted; waits for a slot"
@@ -46,7 +46,7 @@ class Reason(StrEnum):
     TASK_TAKEN = "task_taken", "the gateway named a task that belongs to another job"
     SUBMIT_LOST = "submit_lost", "the worker stopped during the POST: the gateway may have accepted it"
 
-    # Unconfirmed, and out of it.
+    # Unconfirmed, and how that ends.
     LOOKING = "looking", "looking for its task at the gateway"
     HELD = "held", "held for a decision"
     ADOPTED = "adopted", "its task was found at the gateway"

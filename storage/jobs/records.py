@@ -1,4 +1,4 @@
-"""What goes into and comes out of the job SQL: plain values."""
+"""Plain values that go into and come out of the job SQL."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class NewJob:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     tags: Sequence[str] = ()
     estimate: Mapping[str, Any] | None = None
-    """What it will cost at the account that comes first for it, None when no price is known."""
+    """The estimated cost at the first account in order that can serve it; None: no price is known."""
     prices: Mapping[str, Mapping[str, float]] | None = None
-    """The most that it may cost, by account that can serve it and by currency; an account without a known price has
-    none. None: only the estimate is known, for every account."""
+    """The highest possible cost, by account that can serve it and by currency; empty for an account without a known
+    price. None: only the estimate is known, for every account."""
     lane: str = field(init=False)
-    """What decides which of a gateway's models serves it; see `seedance.lanes`."""
+    """Decides which of a gateway's models serves it; see `seedance.lanes`."""
     least_price: float = field(init=False)
     """The lowest of `prices` in `price_currency`, which is that of the estimate; 0 and empty: none is known."""
     price_currency: str = field(init=False)
@@ -59,14 +59,14 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """Where a `NewJob` ended up: its own row (`created`), or that of the earlier job with the same key."""
+    """The row of a `NewJob`: its own (`created`), or that of the earlier job with the same key."""
 
     id: UUID
     created: bool
 
 
 class IdempotencyConflict(Exception):
-    """An idempotency key is taken by a job that asks for something else. `index` is the place in the batch."""
+    """An idempotency key belongs to a job with a different request. `index` is the position in the batch."""
 
     def __init__(self, key: str, index: int, job_id: UUID | None) -> None:
         self.key = key
@@ -78,7 +78,7 @@ class IdempotencyConflict(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker needs to know of a job it holds. Ages are in seconds by the database's clock."""
+    """The data that a worker needs of a job it holds. Ages are in seconds by the database's clock."""
 
     id: UUID
     claim: int
@@ -103,25 +103,25 @@ class Work:
     """Those whose dialects can serve it."""
     account_pin: str | None = None
     barred_accounts: Sequence[str] = ()
-    """Accounts that have no way to bring its files to their gateway."""
+    """Accounts that cannot send its files to their gateway."""
     unfinished_age_s: float | None = None
-    """Since the last poll that found the task unfinished; None: no poll did."""
+    """Seconds since the last poll that found the task unfinished; None: no poll did."""
     missing: str | None = None
-    """What its gateway keeps saying is missing: `task_unknown` or `result_missing`; None: nothing."""
+    """What its gateway repeatedly reports as missing: `task_unknown` or `result_missing`; None: nothing."""
     missing_times: int = 0
     missing_for_s: float = 0.0
-    """Since the first of those answers."""
+    """Seconds since the first of those reports."""
     read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When this was read, by the database's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One change of a job's state, to be written only if the row still is as it was read.
+    """One change of a job's state, written only if the row is unchanged since it was read.
 
-    `sources` are the states it may be moved from; `claim` and `attempt`, where given, must be the row's own. `due_in_s`
-    counts from now (ignored for a terminal target); `expires_in_s` sets the video's expiry from now. `patch` holds
-    columns to set, `detail` what the event keeps. A move to the state it has is written without an event.
+    `sources` are the states to move from; `claim` and `attempt`, if given, must equal the row's. `due_in_s` counts from
+    now (ignored for a terminal target); `expires_in_s` sets the video's expiry from now. `patch` holds columns to set,
+    `detail` the data of the event. A move to the current state writes no event unless it has a `detail`.
     """
 
     id: UUID
@@ -159,10 +159,10 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Postponement:
-    """A job that is given back until later, in the state it has; `polls` is how many were made.
+    """A job that becomes due later, in the same state; `polls` is the number of polls made.
 
-    `missing` is what its gateway has just said is missing, "" when it clearly said something else, None when it said
-    nothing of it.
+    `missing` is what its gateway has just reported as missing; "": it clearly reported something else; None: it
+    reported neither.
     """
 
     id: UUID
@@ -176,7 +176,7 @@ class Postponement:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A move that was written; `claim` is the row's new number, which fences out everybody who held it before."""
+    """A move that was written; `claim` is the row's new number, which invalidates all earlier leases."""
 
     id: UUID
     source: JobState
@@ -188,20 +188,19 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """By what an attempt can be recognised at the gateway later: its seed, a mark, and the hash of its callback
-    token."""
+    """How to recognize an attempt at the gateway later: its seed, a mark, and the hash of its callback token."""
 
     seed: int | None = None
     callback_hash: str | None = None
     model_key: str = ""
-    """Under which model its health and limits are kept; see `seedance.lanes`."""
+    """The model under which its health and limits are kept; see `seedance.lanes`."""
     marks: MarkBand | None = None
-    """The values that its mark is taken from, None where it can carry none; see `seedance.marks`."""
+    """The values that its mark is taken from; None: it cannot carry a mark; see `seedance.marks`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An attempt that is stored: the POST may be made, with this mark."""
+    """A stored attempt: the POST may be made, with this mark."""
 
     id: UUID
     claim: int
@@ -211,7 +210,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """What became of one POST. `outcome` is `accepted`, `not_submitted` or the code of an error."""
+    """The outcome of one POST. `outcome` is `accepted`, `not_submitted` or the code of an error."""
 
     job_id: UUID
     number: int
@@ -223,7 +222,7 @@ class AttemptOutcome:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as people and programs see it; every field is a column of `jobs`, `campaign` is the campaign's name."""
+    """A job as shown to people and programs; every field is a column of `jobs`, `campaign` is the campaign's name."""
 
     id: UUID
     state: JobState

@@ -1,7 +1,7 @@
-"""Jobs whose files must not be in the bucket: those that were given up, and those that were deleted.
+"""Jobs whose files must not be in the bucket: those that were cancelled, and those that were deleted.
 
-A copy may be under way when its job is given up, and its upload may end after that, in a worker that is killed before
-it could look. So the files are removed again some time later, and a last time when no copy of the job can be alive.
+A copy may be running when its job is cancelled. Its upload may end later, in a worker that is killed before it can
+check. So the files are removed again some time later, and a last time when no copy of the job can still run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEASE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Unwanted:
-    """A job without files. `object_key` None: it was never stored, as far as the row knows."""
+    """A job without files. `object_key` None: according to the row, no file was ever stored."""
 
     id: UUID
     created_at: datetime
@@ -39,7 +39,7 @@ WITH due AS (
 UPDATE jobs j SET removal_due_at = now() + make_interval(secs => %(lease_s)s)
 FROM due WHERE j.id = due.id RETURNING j.id, j.created_at, j.object_key
 """
-# The last time is later than a copy may take that began before the end of its job.
+# The last removal is later than the end of any copy that began before its job ended.
 _REMOVED: LiteralString = """
 UPDATE jobs SET removal_due_at = CASE
     WHEN coalesce(deleted_at, finished_at) > now() - interval '5 minutes' THEN now() + interval '10 minutes'
@@ -55,18 +55,18 @@ def unwanted(conn: Connection, ids: Sequence[UUID]) -> list[Unwanted]:
 
 
 def claim_removals(conn: Connection, limit: int) -> list[Unwanted]:
-    """Lease jobs whose files are to be removed now."""
+    """Lease jobs whose files must be removed now."""
     with conn.cursor(row_factory=class_row(Unwanted)) as cursor:
         return cursor.execute(_CLAIM, {"limit": limit, "lease_s": LEASE_S}).fetchall()
 
 
 def note_removed(conn: Connection, ids: Sequence[UUID]) -> None:
-    """The files of these jobs were removed just now."""
+    """Note that the files of these jobs were removed just now."""
     if ids:
         conn.execute(_REMOVED, {"ids": list(ids)})
 
 
 def is_removal_due(conn: Connection, job_id: UUID) -> bool:
-    """Whether a job's files are still to be removed."""
+    """Whether a removal of the job's files is due."""
     row = conn.execute("SELECT removal_due_at <= now() FROM jobs WHERE id = %s", [job_id]).fetchone()
     return row is not None and bool(row[0])

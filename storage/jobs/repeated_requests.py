@@ -1,7 +1,7 @@
-"""Requests that clients repeat by themselves without an idempotency key of their own.
+"""Requests that clients repeat automatically and without an idempotency key.
 
 OpenAI's clients send a request again after a lost answer, say which repetition it is, and send no key. Each such
-request is noted here with a key that we make; a repetition finds the key of the request it repeats, so that both mean
+request is stored here with a generated key; a repetition finds the key of the request it repeats, so that both give
 one job even while the first is still being stored.
 """
 
@@ -13,11 +13,11 @@ from typing import LiteralString
 from storage.database import Connection
 
 WINDOW_S = 900.0
-"""How long a repetition may come after the request: longer than those clients wait for an answer (600 s)."""
+"""How long after the request a repetition may arrive: longer than those clients wait for an answer (600 s)."""
 _SWEPT = 20
 
-# The request that is furthest on, then the latest: a second repetition belongs to the first one. Each is found once per
-# repetition, so that several equal requests that were all lost are repeated one by one.
+# The request with the most repetitions, then the latest: a second repetition follows the first one. Each request is
+# found once per repetition, so that several equal requests whose answers were all lost are repeated one by one.
 _CLAIM: LiteralString = """
 WITH repeated AS (
     SELECT id FROM request_keys
@@ -40,9 +40,9 @@ VALUES (%(tenant)s, %(fingerprint)s, %(repetition)s, %(key)s)
 
 
 def key_for(conn: Connection, tenant: str, fingerprint: str, repetition: int) -> str:
-    """The idempotency key of a request: a new one, or that of the request which it repeats.
+    """The idempotency key of a request: a new one, or that of the request that it repeats.
 
-    `fingerprint` is the same for what asks for the same; `repetition` is 0 for a first try.
+    Equal requests have the same `fingerprint`; `repetition` is 0 for a first try.
     """
     parameters = {
         "tenant": tenant,

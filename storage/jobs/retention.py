@@ -1,4 +1,4 @@
-"""Forgetting what is long over: the events of old jobs, and old jobs whole."""
+"""Retention: delete the events of old jobs, and old jobs as a whole."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import LiteralString
 
 from storage.database import Connection
 
-# Ids begin with the time at which they were made (UUIDv7, RFC 9562), so the old ones lie together at the beginning of
-# both indexes, and nothing younger is read. A job that was stored long ago and has not ended is passed over.
+# Ids begin with their creation time (UUIDv7, RFC 9562), so the old ones are at the beginning of both indexes and no
+# younger row is read. A job that was stored long ago and has not ended is skipped.
 _BEFORE: LiteralString = """
 (lpad(to_hex((extract(epoch FROM now() - make_interval(secs => %(age_s)s)) * 1000)::bigint), 12, '0')
  || repeat('0', 20))::uuid
@@ -28,14 +28,15 @@ DELETE FROM jobs WHERE id = ANY(ARRAY(
 
 
 def forget_events(conn: Connection, age_s: float, limit: int) -> int:
-    """Delete events of jobs that ended so long ago, the oldest jobs first; how many. The jobs stay as they are."""
+    """Delete events of jobs that ended more than `age_s` seconds ago, oldest jobs first; returns how many. The jobs
+    stay."""
     return conn.execute(_EVENTS, {"age_s": age_s, "limit": limit}).rowcount
 
 
 def forget_jobs(conn: Connection, age_s: float, limit: int) -> int:
-    """Delete jobs that ended so long ago, with their attempts, events and messages; how many.
+    """Delete jobs that ended more than `age_s` seconds ago, with their attempts, events and messages; returns how many.
 
-    A job stays for as long as its cost has not been counted in a budget, or files of it are to be removed. Files of
-    other jobs stay in the bucket.
+    A job stays until its cost is counted in its budget and its files, if they must be, are removed. Files of other jobs
+    stay in the bucket.
     """
     return conn.execute(_JOBS, {"age_s": age_s, "limit": limit}).rowcount

@@ -1,7 +1,7 @@
-"""Finding jobs among very many, a page at a time, with bounded work for each page.
+"""Find jobs among very many, a page at a time, with bounded work for each page.
 
-State, campaign and tag are answered from an index. Everything else is held against at most `LOOKED_AT` of the newest
-jobs that are left; the page says how far it looked, and the next one looks on from there.
+Indexes answer state, campaign and tag. The other conditions are checked on at most `LOOKED_AT` of the newest jobs that
+remain; the page says where it stopped, and the next page continues there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LOOKED_AT = 10_000
 MIN_PREFIX = 4
 _LAST = UUID(int=2**128 - 1)
 
-# Each state's part of an index is in the order of the ids: the newest of several states need no sorting of them all.
+# Within each state the index is in the order of the ids: the newest of several states are found without a full sort.
 _OF_TENANT: LiteralString = """
 SELECT p.id FROM unnest(%(states)s::text[]) AS s(state) CROSS JOIN LATERAL (
     SELECT id FROM jobs WHERE tenant = %(tenant)s AND state = s.state AND id < %(before)s
@@ -55,7 +55,7 @@ _BY_KEY: LiteralString = "SELECT id FROM jobs WHERE tenant = %(tenant)s AND idem
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which jobs are meant; None: whatever it is. `text` stands somewhere in the prompt, in any case."""
+    """Which jobs to find; None: any value. `text` occurs in the prompt, upper or lower case."""
 
     tenant: str
     states: Sequence[JobState] | None = None
@@ -66,14 +66,14 @@ class Search:
 
     @property
     def is_narrow(self) -> bool:
-        """Whether the index alone cannot tell."""
+        """Whether some condition cannot be answered from an index."""
         return self.account is not None or self.text is not None
 
 
 @dataclass(frozen=True, slots=True)
 class FoundJobs:
-    """A page of ids, the newest first. `next_before`: where the next page goes on, None on the last one. `looked_at`:
-    how many jobs were held against the search, None when all that were left."""
+    """A page of ids, newest first. `next_before`: where the next page continues; None: this is the last one.
+    `looked_at`: how many jobs were checked; None: all that remained."""
 
     ids: Sequence[UUID]
     next_before: UUID | None
@@ -81,7 +81,7 @@ class FoundJobs:
 
 
 def find(conn: Connection, wanted: Search, *, before: UUID | None = None, limit: int = 50) -> FoundJobs:
-    """A page of jobs; `before` is where the page before ended."""
+    """A page of jobs; `before` is where the previous page ended."""
     look = LOOKED_AT if wanted.is_narrow else limit + 1
     parameters: dict[str, Any] = {
         "tenant": wanted.tenant,
@@ -106,7 +106,7 @@ def find(conn: Connection, wanted: Search, *, before: UUID | None = None, limit:
 
 
 def by_id(conn: Connection, tenant: str, text: str, limit: int) -> list[UUID]:
-    """Jobs whose id begins with what a person typed, the newest first; none where it is no beginning of an id."""
+    """Jobs whose id begins with `text`, newest first; none if `text` is not the beginning of an id."""
     digits = text.strip().lower().replace("-", "")
     if not MIN_PREFIX <= len(digits) <= 32 or set(digits) - set("0123456789abcdef"):
         return []
@@ -116,6 +116,6 @@ def by_id(conn: Connection, tenant: str, text: str, limit: int) -> list[UUID]:
 
 
 def by_key(conn: Connection, tenant: str, key: str) -> UUID | None:
-    """The job with that idempotency key, None when there is none."""
+    """The job with that idempotency key; None: there is none."""
     row = conn.execute(_BY_KEY, {"tenant": tenant, "key": key}).fetchone()
     return None if row is None else row[0]

@@ -1,7 +1,7 @@
-"""The life of a job: its states, what each means, and every legal move. The README's picture is drawn from this file.
+"""The life of a job: its states, their meanings, and every legal move. The README's diagram is drawn from this file.
 
-A new state or edge goes here, into `storage/migrations` (the CHECK on `jobs.state`) and into the README; tests compare
-the three.
+Add a new state or edge here, in `storage/migrations` (the CHECK on `jobs.state`) and in the README; tests compare the
+three.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from enum import StrEnum
 
 
 class JobState(StrEnum):
-    """Where a job stands, and who moves it on."""
+    """The state of a job, and who moves it on."""
 
     QUEUED = "queued"  # accepted, waiting for a slot; the scheduler claims it, a worker submits it
-    SUBMITTING = "submitting"  # its attempt row is committed and the POST may be on its way; a worker
-    UNCONFIRMED = "unconfirmed"  # the POST may have been accepted; a lookup, the policy or a person
+    SUBMITTING = "submitting"  # its attempt row is committed and the POST may be in flight; a worker stores the outcome
+    UNCONFIRMED = "unconfirmed"  # the POST may have been accepted; a lookup, the policy or a person decides
     GENERATING = "generating"  # the gateway gave a task id; a worker polls it when due
-    TRANSFERRING = "transferring"  # the video exists there; a worker copies it before its URL dies
+    TRANSFERRING = "transferring"  # the video is at the gateway; a worker copies it before its URL expires
     SUCCEEDED = "succeeded"  # the object is in S3, its length and content verified
     FAILED = "failed"  # `error` says why
-    CANCELLED = "cancelled"  # somebody did not want it any more
+    CANCELLED = "cancelled"  # cancelled on request
 
 
 S = JobState
@@ -40,7 +40,7 @@ LIVE = frozenset(JobState) - TERMINAL
 
 
 class IllegalTransition(Exception):
-    """A move that the table does not have: a fault of ours, never of a caller."""
+    """A move that the table does not allow: a bug in reelq, never a mistake of its user."""
 
     def __init__(self, source: JobState, target: JobState) -> None:
         super().__init__(f"{source} → {target}")
@@ -49,10 +49,10 @@ class IllegalTransition(Exception):
 
 
 def check_transition(source: JobState, target: JobState) -> None:
-    """Pass for a legal move.
+    """Check that a move is legal.
 
     Raises:
-        IllegalTransition: the table does not have it.
+        IllegalTransition: the table does not allow it.
     """
     if target not in TRANSITIONS[source]:
         raise IllegalTransition(source, target)

@@ -31,12 +31,12 @@ WITH input AS (
 ), moved AS (
     UPDATE jobs j SET
         state = i.target, reason = i.reason, claim = j.claim + 1, updated_at = now(),
-        -- A task that is not wanted any more must be cancelled before it begins.
+        -- A task whose job is no longer wanted must be cancelled before it begins.
         due_at = CASE WHEN i.target = 'generating' AND l.source <> 'generating' AND j.cancel_request IS NOT NULL
                       THEN now() ELSE now() + make_interval(secs => i.due_in) END,
         finished_at = CASE WHEN i.due_in IS NULL THEN now() END,
         missing = NULL, missing_since = NULL, missing_times = 0,
-        -- A copy of it may be under way.
+        -- A copy of the video may be running.
         removal_due_at = CASE WHEN i.target = 'cancelled' AND j.generated_at IS NOT NULL
                               THEN now() + interval '10 minutes' ELSE j.removal_due_at END,
         attempt = j.attempt + (i.target = 'submitting')::int,
@@ -56,16 +56,15 @@ WITH input AS (
 ), logged AS (
     INSERT INTO job_events (job_id, source, target, reason, detail)
     SELECT id, source, target, reason, detail FROM moved WHERE source <> target OR detail IS NOT NULL
-), told AS ({TELL_MOVED})
+), notified AS ({TELL_MOVED})
 SELECT id, source, target, claim, attempt, reason FROM moved
 """  # noqa: S608 - put together from constants
 
 
 def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
-    """Write state changes, each only where its row still is as the move expects.
+    """Write state changes, each only if its row is still as the move expects. Returns the moves that were written.
 
-    What is missing from the result was moved by somebody else meanwhile, or its lease was given away: their word
-    stands.
+    A missing job has been moved by another process, or its lease has passed to one; that process decides.
     """
     if not moves:
         return []
@@ -104,8 +103,8 @@ RETURNING j.id
 
 
 def postpone(conn: Connection, items: Sequence[Postponement]) -> set[UUID]:
-    """Give jobs back until later, in the state they have; one whose lease was given away is left alone, and is missing
-    from the result."""
+    """Make jobs due later, in the same state. A job whose lease has passed to another process stays unchanged and is
+    missing from the result."""
     if not items:
         return set()
     return {row[0] for row in conn.execute(_POSTPONE, {"items": dumps([asdict(item) for item in items])})}
@@ -113,9 +112,9 @@ def postpone(conn: Connection, items: Sequence[Postponement]) -> set[UUID]:
 
 _REQUEST_CANCEL: LiteralString = """
 UPDATE jobs SET cancel_request = CASE WHEN cancel_request = 'discard' THEN cancel_request ELSE %(how)s END,
-                -- While it is being submitted, due_at is the lease that tells a lost POST.
+                -- In submitting, due_at is the end of the lease, which reveals a lost POST.
                 due_at = CASE WHEN state = 'submitting' THEN due_at ELSE now() END,
-                -- A poll that began without knowing of the wish writes nothing any more.
+                -- A poll that began before the request must not write any more.
                 claim = claim + (state = 'generating')::int
 WHERE id = %(id)s AND state IN ('submitting', 'unconfirmed', 'generating')
 RETURNING id
@@ -123,8 +122,8 @@ RETURNING id
 
 
 def request_cancel(conn: Connection, job_id: UUID, how: Literal["keep", "discard"]) -> bool:
-    """Note that a submitted job is not wanted any more; a worker cancels it. False: it is not at a gateway. A wish to
-    discard is not taken back by a later one to keep."""
+    """Request that a worker cancel a submitted job. False: it is not at a gateway. A later request to keep does not
+    replace one to discard."""
     return conn.execute(_REQUEST_CANCEL, {"id": job_id, "how": how}).fetchone() is not None
 
 
@@ -136,5 +135,5 @@ WHERE id = %(id)s AND finished_at IS NOT NULL AND deleted_at IS NULL
 
 
 def mark_deleted(conn: Connection, job_id: UUID) -> None:
-    """Note that a terminal job has no files from now on; one that is marked already stays as it is."""
+    """Note that a terminal job has no files from now on; a job that is already marked stays unchanged."""
     conn.execute(_MARK_DELETED, {"id": job_id})

@@ -1,4 +1,4 @@
-"""What a worker reads of the jobs it holds."""
+"""Read the jobs that a worker holds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WHERE j.state = %(state)s AND j.account IS NOT NULL AND j.due_at > now()
 
 
 def load_work(conn: Connection, state: JobState, claimed: Sequence[tuple[UUID, int]]) -> list[Work]:
-    """The jobs of a batch that are still ours and in the state the batch is for."""
+    """The jobs of a batch whose leases this worker still holds and that are in the batch's state."""
     parameters = {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed], "state": state}
     with conn.cursor(row_factory=dict_row) as cursor:
         return [Work(state=state, **row) for row in cursor.execute(_WORK, parameters)]

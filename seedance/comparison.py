@@ -1,7 +1,7 @@
-"""Whether a task that a gateway lists may be the one that an attempt started: field by field, whatever the list shows.
+"""Compare a task in a gateway's list with an attempt, field by field, to see whether the attempt started it.
 
-A field counts only where both sides are known. What an attempt left to the gateway (no ratio, `adaptive`, a duration of
--1) says nothing about what the gateway chose.
+A field counts only if both sides are known. A value that an attempt left to the gateway (no ratio, `adaptive`, a
+duration of -1) is not compared.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest
 FLEX = "flex"
 EXPIRES = "execution_expires_after"
 ENDPOINT_PREFIX = "ep-"
-"""An endpoint stands for a model, and lists may show either."""
+"""An endpoint id can replace a model name; lists may show either."""
 _SIZES = frozenset({"duration", "resolution", "ratio"})
 _VERSION = re.compile(r"-\d{6,8}\Z")
-"""Lists may add the version to a name, or leave it out."""
+"""Lists may add the version to a name or omit it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What an attempt was sent with. `seed` and `mark` are its own marks, None where it has none."""
+    """The values that an attempt was sent with. `seed` and `mark` are its own marks; None: it has none."""
 
     dialect: Dialect
     model: str
@@ -39,36 +39,36 @@ class Sent:
 
     @property
     def expected_seed(self) -> int | None:
-        """The seed that the task must show, None when any will do."""
+        """The seed that the task must show; None: any seed."""
         asked = self.request.seed
         return self.seed if asked in (None, RANDOM_SEED) else asked
 
     @property
     def expected_expiry(self) -> object:
-        """The value of `execution_expires_after` that the task must show, None when any will do."""
+        """The value of `execution_expires_after` that the task must show; None: any value."""
         return self.dialect.options(self.request).get(EXPIRES, self.mark)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`matches` and `differs` name fields; those that one side does not tell are in neither. `differs` holds what was
-    asked for and what is shown."""
+    """`matches` and `differs` name fields; a field that one side does not show is in neither. `differs` holds the
+    requested and the shown value."""
 
     matches: tuple[str, ...] = ()
     differs: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     marked: bool = False
-    """A mark that only this attempt carries is shown."""
+    """The list shows a mark that only this attempt carries."""
     unseen: tuple[str, ...] = ()
-    """Sizes that were asked for and are not shown. Ark shows them when the task has succeeded."""
+    """Sizes that were requested and are not shown. Ark shows them when the task has succeeded."""
 
     @property
     def recognised(self) -> bool:
-        """Nothing speaks against it, and more than what any task might have in common."""
+        """Whether nothing differs, and the mark, the seed or the prompt agrees."""
         return not self.differs and (self.marked or "seed" in self.matches or "prompt" in self.matches)
 
 
 def compare(sent: Sent, task: ListedTask, besides: Collection[str] = ()) -> Comparison:
-    """Compare everything that the list shows of a task with what an attempt was sent with, `besides` some fields."""
+    """Compare everything that the list shows of a task with the attempt's values, except the fields in `besides`."""
     matches: list[str] = []
     differs: dict[str, tuple[Any, Any]] = {}
     unseen: list[str] = []
@@ -84,8 +84,8 @@ def compare(sent: Sent, task: ListedTask, besides: Collection[str] = ()) -> Comp
 
 
 def shown_differences(comparison: Comparison) -> dict[str, dict[str, str]]:
-    """What differs, for people: by field, what was asked for and what is shown. A task may be another tenant's, so its
-    prompt and files are not repeated."""
+    """The differences for people: by field, the requested and the shown value. The task may belong to another tenant,
+    so its prompt and files are not repeated."""
     found = {}
     for name, (asked, shown) in comparison.differs.items():
         if name == "prompt":
@@ -97,15 +97,15 @@ def shown_differences(comparison: Comparison) -> dict[str, dict[str, str]]:
 
 
 def can_be(sent: Sent, task: ListedTask, besides: Collection[str] = ()) -> bool:
-    """Whether the task is not contradicted: the same as `compare` says, up to the first difference."""
+    """Whether nothing contradicts the task; like `compare`, but stops at the first difference."""
     return _is_marked(sent, task, besides) or all(
         look(sent, task)[2] is not False for name, look in _FIELDS.items() if name not in besides
     )
 
 
 def unreliable_fields(pairs: Iterable[tuple[Sent, ListedTask]]) -> frozenset[str]:
-    """The fields that a list shows differently from what was sent, by attempts and their own tasks: those that differ
-    in most of the pairs. A gateway may rename a model, or drop a value on the way to its upstream."""
+    """The fields that a list does not show as sent: those that differ in most pairs of an attempt and its own task. A
+    gateway may rename a model, or drop a value on the way to its upstream."""
     differ, agree = Counter[str](), Counter[str]()
     for sent, task in pairs:
         found = compare(sent, task)
@@ -122,7 +122,7 @@ def _is_marked(sent: Sent, task: ListedTask, besides: Collection[str]) -> bool:
 
 
 _Seen = tuple[Any, Any, bool | None]
-"""What was asked for, what is shown, and whether they agree; None: one of them is not known."""
+"""The requested value, the shown value, and whether they agree; None: one of them is unknown."""
 
 
 def _equal(asked: Any, shown: Any) -> _Seen:
@@ -157,7 +157,7 @@ def _media(sent: Sent, task: ListedTask) -> _Seen:
 
 
 def _is_shown_as(value: str, kind: MediaKind, shown: str) -> bool:
-    """Our own files are sent as links that are signed each time, or in ways that lists do not show."""
+    """Stored files are sent as links that are signed each time, or in ways that lists do not show."""
     if kind is MediaKind.UPLOAD:
         return urlsplit(shown).path.endswith("/" + value.removeprefix("upload://"))
     return value == shown
@@ -174,7 +174,7 @@ def _duration(sent: Sent, task: ListedTask) -> _Seen:
     asked, shown = sent.request.duration, task.duration
     if asked in (None, AUTO_DURATION) or shown in (None, AUTO_DURATION):
         return asked, shown, None
-    return asked, shown, abs(float(shown or 0) - float(asked or 0)) < 1  # fractions: what was generated
+    return asked, shown, abs(float(shown or 0) - float(asked or 0)) < 1  # lists may show the exact generated length
 
 
 def _resolution(sent: Sent, task: ListedTask) -> _Seen:
@@ -199,7 +199,7 @@ def _draft(sent: Sent, task: ListedTask) -> _Seen:
     return False, task.draft, False if task.draft else None
 
 
-# What most often differs comes first.
+# The fields that differ most often come first.
 _FIELDS: Mapping[str, Callable[[Sent, ListedTask], _Seen]] = {
     EXPIRES: _expiry,
     "seed": _seed,

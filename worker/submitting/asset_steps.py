@@ -1,7 +1,7 @@
-"""One step further with a file that an account must have as an asset: made, found again, or looked at.
+"""Take the next step for a file that an account needs as an asset: create it, find it again, or query it.
 
-The upload is billed, so its row is committed before the POST. Whoever takes a row over asks the gateway first whether
-the asset was made, by its unique name; see `storage.assets`.
+The upload is billed, so its row is committed before the POST. A worker that takes a row over first asks the gateway by
+the asset's unique name whether it was created; see `storage.assets`.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ log = logging.getLogger("reelq.assets")
 
 GROUP = DEFAULT_GROUP
 GIVE_UP_S = 1800.0
-"""An asset that is not usable after so long never will be."""
+"""An asset that is not usable after this time never will be."""
 NOT_OFFERED = {"not_offered": True}
-"""In a row's error: the key may make no assets, so that files go another way."""
+"""In a row's error: the key may not create assets, so files are sent another way."""
 NOT_OFFERED_S = 3600.0
 """How long that counts for the account as a whole."""
 WAIT_FIRST_S, WAIT_CAP_S = 1.0, 15.0
@@ -48,7 +48,7 @@ WAIT_FIRST_S, WAIT_CAP_S = 1.0, 15.0
 
 @dataclass(frozen=True, slots=True)
 class AssetFile:
-    """One file of ours that an account must have as an asset."""
+    """A stored file that an account needs as an asset."""
 
     reference: str
     modality: Modality
@@ -64,18 +64,18 @@ class AssetFile:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a file cannot be used: `error`, by which nothing was made, or `failed`, the gateway's last word on it."""
+    """Why a file cannot be used: `error`: no asset was created; `failed`: the gateway's final reason."""
 
     error: GatewayError | None = None
     failed: str = ""
 
 
 Step = float | Trouble
-"""Seconds until the next look, or what went wrong."""
+"""Seconds until the next step, or the problem."""
 
 
 def group_of(runtime: Runtime, client: GatewayClient) -> str | Step:
-    """The id of the account's group, made if there is none."""
+    """The id of the account's group, created if there is none."""
     account, key = client.account.name, assets.group_key(GROUP)
     may_post = _until(runtime)
     with runtime.database.begin() as conn:
@@ -94,7 +94,7 @@ def group_of(runtime: Runtime, client: GatewayClient) -> str | Step:
     if row is None:
         if known is not None and known.status == "failed":
             return Trouble(failed=str((known.error or {}).get("message") or "the gateway gave no reason"))
-        return WAIT_FIRST_S  # somebody else is making it
+        return WAIT_FIRST_S  # another worker is creating it
     try:
         group_id = runtime.start(AssetClient(client).bring_group(GROUP, may_post)).result()
     except GatewayError as exc:
@@ -106,23 +106,23 @@ def group_of(runtime: Runtime, client: GatewayClient) -> str | Step:
 
 
 def take_steps(runtime: Runtime, client: GatewayClient, group_id: str, files: Sequence[AssetFile]) -> dict[str, Step]:
-    """One step for each file, at once; what came of it by SHA-256."""
+    """Take one step for each file, concurrently; returns the results by SHA-256."""
     may_post = _until(runtime)
     account, lease_s = client.account.name, runtime.settings.lease_seconds
     with runtime.database.begin() as conn:
         claims = {
             key: assets.claim(conn, account, key, modality, asset_name(key), lease_s=lease_s)
-            for key, modality in sorted((file.sha256, file.modality) for file in files)  # so that no two deadlock
+            for key, modality in sorted((file.sha256, file.modality) for file in files)  # sorted: no deadlocks
         }
         steps: dict[str, Step] = {key: _wait_s(row) for key, row in assets.get(conn, account, claims).items()}
-    ours = [(file, row) for file in files if (row := claims[file.sha256]) is not None]
+    claimed = [(file, row) for file in files if (row := claims[file.sha256]) is not None]
 
-    async def all_of_them() -> list[ListedAsset | BaseException]:
+    async def step_all() -> list[ListedAsset | BaseException]:
         return await asyncio.gather(
-            *(_step(runtime, client, group_id, file, row, may_post) for file, row in ours), return_exceptions=True
+            *(_step(runtime, client, group_id, file, row, may_post) for file, row in claimed), return_exceptions=True
         )
 
-    for (file, row), result in zip(ours, runtime.start(all_of_them()).result(), strict=True):
+    for (file, row), result in zip(claimed, runtime.start(step_all()).result(), strict=True):
         steps[file.sha256] = _write(runtime, row, result)
     return steps
 
@@ -143,12 +143,12 @@ async def _step(
 
     if runtime.settings.bucket_reachable_by(client.account):
         return await gateway.bring(group_id, row.name, file.modality, link, may_post)
-    async with runtime.part(InlineSlots).slots:  # a form has the whole file in it
+    async with runtime.part(InlineSlots).slots:  # a form contains the whole file
         return await gateway.bring(group_id, row.name, file.modality, content, may_post)
 
 
 def _write(runtime: Runtime, row: AssetRow, result: ListedAsset | BaseException) -> Step:
-    """Store what became of one step."""
+    """Store the result of one step."""
     if isinstance(result, BaseException):
         if isinstance(result, GatewayError) and row.asset_id is None:
             return _not_made(runtime, row, result)
@@ -167,13 +167,13 @@ def _write(runtime: Runtime, row: AssetRow, result: ListedAsset | BaseException)
 
 
 def _not_made(runtime: Runtime, row: AssetRow, error: GatewayError) -> Step:
-    """An upload that gave no asset: what is stored of it, and what its jobs do."""
+    """Store an upload that created no asset; returns the next step for its jobs."""
     log.warning("asset.not_made account=%s sha256=%s code=%s %s", row.account, row.sha256, error.code, error.message)
     with runtime.database.begin() as conn:
         if isinstance(error, OutcomeUnknown) and row.age_s <= GIVE_UP_S:
-            # The row stays: when its lease is over, the gateway is asked before anything is sent.
+            # The row stays: after its lease, the gateway is asked before anything is sent.
             return min(WAIT_CAP_S, runtime.settings.lease_seconds)
-        if isinstance(error, InputGone):  # whoever brings the file again may have it uploaded
+        if isinstance(error, InputGone):  # if a later job stores the file again, it may be uploaded
             assets.forget(conn, row)
             return Trouble(failed=error.message)
         lasting: dict[str, Any] | None = None
@@ -191,7 +191,7 @@ def _not_made(runtime: Runtime, row: AssetRow, error: GatewayError) -> Step:
 
 
 def _until(runtime: Runtime) -> Callable[[], bool]:
-    """Whether there is still time for a POST under a claim that begins now."""
+    """A check whether there is still time for a POST under a claim that begins now."""
     end = boottime_s() + runtime.settings.lease_seconds - runtime.settings.submit_timeout_seconds
     return lambda: boottime_s() < end
 

@@ -1,6 +1,6 @@
 """Jobs whose files must become assets before they can be submitted.
 
-Such a job goes back to the queue, where it holds neither a slot nor a thread, and is looked at again when its files may
+Such a job goes back to the queue, where it holds neither a slot nor a thread, and is checked again when its files may
 be usable.
 """
 
@@ -46,7 +46,7 @@ _MEDIA_FIELDS = ("first_frame", "last_frame", *MAX_REFERENCES)
 
 @dataclass(frozen=True, slots=True)
 class JobWithAssets:
-    """A job that cannot be submitted now, and its files; `step` as far as it is known from the table."""
+    """A job that cannot be submitted now, and its files; `step`: as known from the table."""
 
     work: Work
     files: Sequence[AssetFile]
@@ -55,8 +55,8 @@ class JobWithAssets:
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """Jobs by whether their files are usable. `usable` maps references to `asset://ID`; a file of a ready job that is
-    missing in it goes another way."""
+    """Jobs grouped by whether their files are usable. `usable` maps references to `asset://ID`; a file of a ready job
+    that is missing there is sent another way."""
 
     ready: Sequence[Work]
     waiting: Sequence[JobWithAssets]
@@ -64,7 +64,7 @@ class Sorted:
 
 
 def sort_by_assets(runtime: Runtime, client: GatewayClient, held: Sequence[Work]) -> Sorted:
-    """See by the table alone which jobs have all their files as assets."""
+    """Find the jobs that have all their files as assets, by the table alone."""
     if not uses_assets(client.account):
         return Sorted(held, (), {})
     needed = {work.id: _files_of(runtime, client, work) for work in held}
@@ -94,7 +94,7 @@ def sort_by_assets(runtime: Runtime, client: GatewayClient, held: Sequence[Work]
 
 
 def bring_assets(runtime: Runtime, client: GatewayClient, waiting: Sequence[JobWithAssets]) -> None:
-    """Go one step further with every file that these jobs wait for, and put the jobs back until the next one."""
+    """Take the next step for every file that these jobs wait for, and requeue the jobs until the step after it."""
     if not waiting:
         return
     files = {file.sha256: file for item in waiting if not isinstance(item.step, Trouble) for file in item.files}
@@ -148,7 +148,7 @@ def _decision(
 
 
 def _not_offered(runtime: Runtime, client: GatewayClient, item: JobWithAssets) -> bool:
-    """Whether what failed is only that this key may make no assets."""
+    """Whether the only failure is that this key may not create assets."""
     keys = [file.sha256 for file in item.files]
     with runtime.database.begin() as conn:
         rows = assets.get(conn, client.account.name, [*keys, assets.group_key(GROUP)])
@@ -166,10 +166,10 @@ def _is_not_offered(row: AssetRow | None) -> bool:
 
 def _files_of(runtime: Runtime, client: GatewayClient, work: Work) -> list[AssetFile]:
     if not any("upload://" in str(work.request.get(field, "")) for field in _MEDIA_FIELDS):
-        return []  # most jobs: they are not taken apart for nothing
+        return []  # most jobs: avoid parsing them
     try:
         request = parse_request(work.request)
-    except InvalidInput:  # the submit itself says so
+    except InvalidInput:  # the submit reports it
         return []
     account = client.account
     if request.tier not in account.tiers:

@@ -34,17 +34,17 @@ class Ready:
     request: GenerationRequest
     attempt: int
     model_key: str
-    """Under which model its health and limits are kept."""
+    """The model under which its health and limits are kept."""
     sent_with: AttemptOptions
     post_before: float
-    """On the boot clock; after it the lease may be over and another worker may have decided about the job."""
+    """On the boot clock; later the lease may have ended and another worker may have decided about the job."""
     doubtful: bool
-    """An earlier attempt may have been accepted: look once more before the POST."""
+    """An earlier attempt may have been accepted: check once more before the POST."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What is sent for a job, and what is stored of it."""
+    """What is sent for a job, and what is stored about it."""
 
     request: GenerationRequest
     sent_with: AttemptOptions
@@ -54,8 +54,8 @@ class _Prepared:
 def begin(
     runtime: Runtime, client: GatewayClient, held: Sequence[Work], assets: Mapping[str, str] | None = None
 ) -> list[Ready]:
-    """Commit an attempt for every job that may be sent; those that may not end here, and those of which an earlier
-    attempt was accepted go on with its task.
+    """Commit an attempt for every job that may be sent. A job that may not be sent is moved on here; a job with an
+    accepted earlier attempt continues with its task.
 
     `assets`: `asset://ID` by reference, for the files that the account has.
     """
@@ -111,10 +111,10 @@ def _prepare(
         request = with_inputs(runtime, client, request, assets)
     except InvalidInput as exc:
         return elsewhere(runtime.settings, work, str(exc)) or fail(Reason.INVALID_REQUEST, str(exc))
-    except StoreUnavailable as exc:  # no link to a file can be signed
+    except StoreUnavailable as exc:  # the link to a file cannot be signed
         return decide_submit(
             NotTried(str(exc), gateway=client.dialect.name), work.refusals, runtime.part(PollPlan).pacing
         )
-    if request.seed == RANDOM_SEED:  # the same as none, and an attempt may bring one of its own
+    if request.seed == RANDOM_SEED:  # the same as no seed, and an attempt may have its own
         request = request.model_copy(update={"seed": None})
     return request

@@ -1,6 +1,6 @@
-"""What the outcomes of calls mean for the account and for the model: which breakers open.
+"""Open the circuit breakers of an account and its models after failed calls.
 
-Logged once when it begins, not for each job.
+A breaker is logged when it opens, not for each job.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from worker import retry
 log = logging.getLogger("reelq.accounts")
 
 _AWAY = (NotSent.code, NotServed.code, OutcomeUnknown.code)
-"""Outcomes of attempts that may be the gateway's fault as a whole."""
+"""Outcomes of attempts that may have their cause at the gateway as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one call for a job. `number` None: a call that belongs to no attempt yet."""
+    """The outcome of one call for a job. `number` None: the call belongs to no attempt yet."""
 
     job_id: UUID
     number: int | None
@@ -45,10 +45,10 @@ class Outcome:
 
 
 def report(conn: Connection, account: Account, outcomes: Sequence[Outcome]) -> None:
-    """Open the breakers that these outcomes open. They are of one moment, and not written yet.
+    """Open breakers according to these outcomes, which are of one moment and not written yet.
 
-    The account's row is locked until the transaction ends; so this comes before anything that is written of jobs, as
-    schedulers lock them. What refusals show of a limit the scheduler sees from the rows, once it knows all of a moment.
+    The account's row stays locked until the transaction ends. Call this before any job is written, in the order in
+    which schedulers lock. The scheduler learns limits from refused attempts later, when all of one moment are stored.
     """
     failed = [outcome for outcome in outcomes if _matters(outcome.result)]
     if not failed:
@@ -61,18 +61,18 @@ def report(conn: Connection, account: Account, outcomes: Sequence[Outcome]) -> N
             beside = bool(accepted) if scope == WHOLE_ACCOUNT else scope in accepted
             failure = replace(failure, beside_acceptance=beside)
             opened = circuit_breaker.open_breaker(conn, account.name, scope, failure)
-            _tell(account.name, scope, failure, opened)
+            _log_opened(account.name, scope, failure, opened)
 
 
 def _matters(result: Submitted | GatewayError) -> bool:
-    troubles = (AccountProblem, ModelProblem, NotServed, Throttled, NotSent, OutcomeUnknown)
-    return isinstance(result, troubles) and not isinstance(result, NotTried)
+    problems = (AccountProblem, ModelProblem, NotServed, Throttled, NotSent, OutcomeUnknown)
+    return isinstance(result, problems) and not isinstance(result, NotTried)
 
 
 def _failures(
     conn: Connection, account: Account, model: str, outcomes: Sequence[Outcome]
 ) -> Iterator[tuple[str, Failure]]:
-    """Which breakers are to open, and why: (the model or the whole account, failure)."""
+    """The breakers to open, and why: (the model or the whole account, failure)."""
     for kind, scope, cause, wait in (
         (AccountProblem, WHOLE_ACCOUNT, Cause.ACCOUNT, retry.REFUSED_ACCOUNT),
         (ModelProblem, model, Cause.MODEL, retry.REFUSED_MODEL),
@@ -101,7 +101,7 @@ def _failures(
 
 
 def _failure_of_gateway(away: Sequence[Outcome]) -> Failure:
-    """A missing route counts as doubtful: a proxy may say so after it has passed the POST on (decision 0018)."""
+    """A missing route counts as doubtful: a proxy may report one after it has passed the POST on (decision 0018)."""
     if all(isinstance(item.result, NotServed) for item in away):
         return _failure(Cause.ROUTE, away, retry.MISROUTED, doubtful=True)
     doubtful = any(not isinstance(item.result, NotSent) for item in away)
@@ -117,7 +117,7 @@ def _failure(cause: Cause, found: Sequence[Outcome], wait: retry.Backoff, *, dou
     return Failure(cause, error, wait.wait_s, attempts, named_s, doubtful)
 
 
-def _tell(account: str, model: str, failure: Failure, opened: Opened | None) -> None:
+def _log_opened(account: str, model: str, failure: Failure, opened: Opened | None) -> None:
     if opened is None:
         return
     first = opened.openings == 1 and failure.cause is not Cause.THROTTLED

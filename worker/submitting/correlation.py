@@ -1,5 +1,5 @@
-"""Marks by which a POST can be recognised at the gateway later: a seed, a value of `execution_expires_after`, and a
-callback URL, each of its own."""
+"""Give each POST marks of its own to recognize it at the gateway later: a seed, a value of `execution_expires_after`,
+and a callback URL."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SEEDS = 2**31
 def correlate(
     client: GatewayClient, request: GenerationRequest, settings: Settings, deadline_in_s: float | None = None
 ) -> tuple[AttemptOptions, Correlation]:
-    """What this attempt is sent with, and what is stored of it before it is sent. The mark is chosen when it is stored.
+    """The options to send this attempt with, and the correlation to store before. The mark is chosen when it is stored.
 
-    The seed is chosen where the gateway lists its tasks with their seeds, unless the job asks for one. The callback URL
-    is given where the account wants callbacks, gateways can reach us, and this gateway would call that URL.
+    The attempt gets a seed if the gateway lists tasks with their seeds and the job has none. It gets a callback URL if
+    the account wants callbacks, gateways can reach reelq, and this gateway calls such a URL.
     """
     seed = _seed(client, request)
     url, token = _callback(client, settings)

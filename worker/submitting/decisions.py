@@ -1,7 +1,7 @@
-"""What one POST's outcome means for its job, as a value. Pure.
+"""Decide what the outcome of one POST means for its job, as a value. Pure.
 
-The paid-once rule: only an outcome that proves that the gateway did not take the job sends it back to the queue, and an
-outcome that proves nothing makes it unconfirmed. What an outcome means for the account is in `circuit_breaker`.
+The paid-once rule: only an outcome that proves that the gateway did not accept the job sends it back to the queue; an
+outcome that proves nothing makes it unconfirmed. `circuit_breaker` decides what an outcome means for the account.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from worker import retry
 from worker.decisions import MAX_COUNT, NO_ACCOUNT, Decision
 from worker.polling.pacing import PollPacing
 
-MAX_INPUT_NOT_READY = 8  # tries of what may pass by itself, then a person should look
-UNCONFIRMED_CHECK_S = 1.0  # a callback may already have named the task; the next looks are farther apart
+MAX_INPUT_NOT_READY = 8  # the problem may pass; after this many tries a person should check
+UNCONFIRMED_CHECK_S = 1.0  # a callback may already have named the task; the next checks are farther apart
 
 
 def decide_submit(
     result: Submitted | GatewayError, refusals: int, pacing: PollPacing, rng: random.Random | None = None
 ) -> Decision:
-    """What one POST's outcome means. `refusals` counts the earlier ones in a row that left the job in the queue."""
+    """The decision for one POST's outcome. `refusals` counts earlier refusals in a row that left the job queued."""
     match result:
         case Submitted():
             patch = {"gateway_task_id": result.task_id, "setbacks": 0, "refusals": 0}
@@ -52,14 +52,14 @@ def decide_submit(
             return _requeue(result, refusals, retry.INPUT_NOT_READY.wait_s(refusals + 1, rng))
         case Rejected() | InputNotReady():
             return Decision(JobState.FAILED, Reason(result.code), patch={"error": result.as_dict()})
-        case _:  # OutcomeUnknown, and whatever else is not proof that the gateway did not take it
+        case _:  # OutcomeUnknown, and everything else that does not prove that the gateway did not accept it
             reason = Reason(result.code) if isinstance(result, OutcomeUnknown) else Reason.OUTCOME_UNKNOWN
             return Decision(JobState.UNCONFIRMED, reason, UNCONFIRMED_CHECK_S, detail=result.as_dict())
 
 
 def decide_assets(error: GatewayError, refusals: int, rng: random.Random | None = None) -> Decision:
-    """What a failed call for a job's files means. Nothing was submitted, so everything but a refusal of the file may be
-    tried again."""
+    """The decision for a failed call for a job's files. Nothing was submitted, so everything except a refusal of the
+    file may be tried again."""
     match error:
         case Rejected():
             return Decision(JobState.FAILED, Reason(error.code), patch={"error": error.as_dict()})
@@ -70,7 +70,7 @@ def decide_assets(error: GatewayError, refusals: int, rng: random.Random | None 
 
 
 def refusals_of(work: Work, result: Submitted | GatewayError) -> int:
-    """How often in a row a job has been refused as it was now: what failed for another reason proves nothing of it."""
+    """How often in a row a job has been refused for the same reason as now; other failures do not count."""
     return work.refusals if isinstance(result, GatewayError) and work.reason == result.code else 0
 
 

@@ -1,7 +1,7 @@
-"""What is known of a job's earlier POSTs when the next one is due.
+"""Check a job's earlier POSTs before the next one.
 
-A person or the policy may send a job again whose POST may have been accepted. When the gateway's word on that POST
-comes after all, before the next one is made, there is nothing left to pay for.
+A person or the policy may submit a job again although its POST may have been accepted. If the gateway confirms the
+earlier POST before the next one is made, the job uses that task and nothing is paid twice.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from worker.decisions import NO_ACCOUNT, Decision
 from worker.runtime import Runtime
 
 LOOK_S = 3.0
-"""How long a job waits while the task that a callback named of an earlier attempt is looked into."""
+"""How long a job waits while a worker checks the task that a callback named for an earlier attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentBefore:
-    """`settled`: jobs that are not to be sent. `doubtful`: jobs of which an earlier attempt may have been accepted."""
+    """`settled`: jobs that must not be sent. `doubtful`: jobs with an earlier attempt that may have been accepted."""
 
     settled: frozenset[UUID] = frozenset()
     doubtful: frozenset[UUID] = frozenset()
 
 
 def settle_earlier(conn: Connection, held: Sequence[Work]) -> SentBefore:
-    """Move jobs on of which an earlier attempt was accepted, and give those back of which a callback says so.
+    """Move on the jobs with an accepted earlier attempt, and requeue those for which a callback reports one.
 
-    The transaction must also begin the attempts of the others: their rows are locked, so no acceptance is written in
+    The same transaction must begin the attempts of the others: their rows are locked, so no acceptance is written in
     between.
     """
     sent_before = {work.id: work for work in held if work.attempt > 0}
@@ -52,10 +52,11 @@ def settle_earlier(conn: Connection, held: Sequence[Work]) -> SentBefore:
 
 
 def check_once_more(runtime: Runtime, job_id: UUID) -> None:
-    """The last look before the POST of a job of which an earlier attempt may have been accepted.
+    """Check a last time before a POST whether an earlier attempt of the job was accepted.
 
     Raises:
-        NotTried: that attempt was accepted or reported to be since this one was begun, or the database cannot say.
+        NotTried: an earlier attempt was accepted, or reported as accepted, since this one began; or the database does
+            not answer.
     """
     try:
         with runtime.database.begin() as conn:
@@ -63,12 +64,12 @@ def check_once_more(runtime: Runtime, job_id: UUID) -> None:
     except DatabaseUnavailable as exc:
         raise NotTried(str(exc)) from exc
     if known is not None and (known.accepted or known.reported):
-        raise NotTried("an earlier attempt turned out to be accepted")
+        raise NotTried("an earlier attempt was accepted after all")
 
 
 def accepted_before(conn: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Decision]:
-    """What becomes of jobs whose latest POST was not accepted, where an earlier one was: they do not end with the
-    refusal, but go on with that attempt's task."""
+    """Decisions for jobs whose latest POST was not accepted but an earlier one was: they do not end with the refusal
+    but continue with the earlier attempt's task."""
     if not job_ids:
         return {}
     again = Decision(JobState.QUEUED, Reason.LOOKING, patch=NO_ACCOUNT)

@@ -1,6 +1,6 @@
-"""A job whose files this account cannot bring to its gateway: it goes back to the queue for an account that can.
+"""Requeue a job whose files this account cannot send to its gateway, for an account that can.
 
-The row remembers which accounts cannot, so that they are not given it again.
+The row keeps the accounts that cannot serve the job, so that it is not granted to them again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from worker.decisions import NO_ACCOUNT, Decision
 
 
 def elsewhere(settings: Settings, work: Work, why: str) -> Decision | None:
-    """Give the job back for another account; None where no other can serve it. `why`: what this one cannot do."""
+    """Requeue the job for another account; None: no other account can serve it. `why`: what this account cannot do."""
     try:
         request = parse_request(work.request)
     except InvalidInput:  # no account can
@@ -38,7 +38,7 @@ def _may_have(account: Account, work: Work) -> bool:
 
 
 def _can_serve(settings: Settings, account: Account, request: GenerationRequest) -> bool:
-    """As far as the configuration tells."""
+    """Whether the account can serve the request according to the configuration."""
     if request.tier not in account.tiers or account.dialect.refusals(request):
         return False
     reachable = settings.bucket_reachable_by(account)

@@ -1,4 +1,4 @@
-"""A job's files on their way into the wire call: as assets, as links to our bucket, or inside the request."""
+"""Put a job's files into the wire call: as assets, as links to the bucket, or inside the request."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ INLINE_AT_ONCE = 2
 
 
 class NotDeliverable(Rejected):
-    """With its files in it, the request is larger than what the gateway takes. Nothing was sent; an account that can
-    send them another way may serve it."""
+    """With its files inside, the request is larger than the gateway accepts. Nothing was sent; an account that can send
+    the files another way may serve it."""
 
 
 class InlineSlots(Part):
-    """Bounds how many requests hold whole files in memory to send them."""
+    """Limits how many requests hold whole files in memory at a time."""
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
@@ -35,12 +35,12 @@ class InlineSlots(Part):
 def with_inputs(
     runtime: Runtime, client: GatewayClient, request: GenerationRequest, assets: Mapping[str, str]
 ) -> GenerationRequest:
-    """The request with assets and links for our files. What must go inside the request is left for `inlined`.
+    """The request with assets and links for stored files. Files that must go inside the request are left to `inlined`.
 
     `assets`: `asset://ID` by reference, for the files that the account has.
 
     Raises:
-        InvalidInput: a file has no way to this account's gateway.
+        InvalidInput: this account cannot send a file to its gateway.
     """
     reachable = runtime.settings.bucket_reachable_by(client.account)
     replaced: dict[str, str] = {}
@@ -64,12 +64,12 @@ def with_inputs(
 async def inlined(
     runtime: Runtime, client: GatewayClient, request: GenerationRequest
 ) -> AsyncIterator[GenerationRequest]:
-    """The request with every file that is left as a data URI; few such requests are held at a time.
+    """The request with every remaining file as a data URI; only a few such requests are held at a time.
 
     Raises:
-        NotTried: the object store does not give a file now.
-        InputGone: a file is not in the bucket any more.
-        NotDeliverable: with the files in it the gateway would refuse it.
+        NotTried: the object store cannot provide a file now.
+        InputGone: a file is no longer in the bucket.
+        NotDeliverable: the gateway would refuse the request with the files inside.
     """
     files = {
         name: (modality, value) for name, modality, value in request.media() if media_kind(value) is MediaKind.UPLOAD
@@ -93,8 +93,8 @@ async def read_object(runtime: Runtime, client: GatewayClient, reference: str) -
     """A stored file, whole.
 
     Raises:
-        NotTried: the object store does not give it now.
-        InputGone: it is not there any more.
+        NotTried: the object store cannot provide it now.
+        InputGone: it is no longer in the bucket.
     """
     key = input_key(reference)
 
@@ -111,5 +111,5 @@ async def read_object(runtime: Runtime, client: GatewayClient, reference: str) -
     except StoreUnavailable as exc:
         raise NotTried(str(exc), gateway=client.dialect.name) from exc
     if content is None:
-        raise InputGone(f"{key} is not in the bucket any more; enqueue the job again", gateway=client.dialect.name)
+        raise InputGone(f"{key} is no longer in the bucket; enqueue the job again", gateway=client.dialect.name)
     return content

@@ -1,4 +1,4 @@
-"""Submit: begin the attempts of a batch, POST each, and write what became of it."""
+"""Submit: begin the attempts of a batch, POST each, and write the outcomes."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ ACCOUNT_MISSING_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """What came of one POST."""
+    """The result of one POST."""
 
     ready: Ready
     result: Submitted | GatewayError
 
 
 def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
-    """Submit what is still ours of a claimed batch."""
+    """Submit the jobs of a claimed batch whose leases this worker still holds."""
     client = runtime.client(account)
     with runtime.database.begin() as conn:
         held = load_work(conn, JobState.QUEUED, claimed)
@@ -71,12 +71,12 @@ async def _post(runtime: Runtime, client: GatewayClient, ready: Ready) -> Posted
             if ready.doubtful:
                 await asyncio.to_thread(check_once_more, runtime, ready.work.id)
             if boottime_s() > ready.post_before:
-                raise NotTried("the lease was over before the request was made", gateway=client.dialect.name)
+                raise NotTried("the lease ended before the request was sent", gateway=client.dialect.name)
             failpoint("submit.before_post")
             result = await client.submit(request, ready.sent_with)
     except GatewayError as exc:
         result = exc
-    except Exception as exc:  # whatever it is, the request may have been sent
+    except Exception as exc:  # the request may have been sent
         log.exception("submit.failed job_id=%s", ready.work.id)
         result = OutcomeUnknown(f"{type(exc).__name__}: {exc}", gateway=client.dialect.name)
     failpoint("submit.after_post")
@@ -89,7 +89,7 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
         item.ready.work.id: _decide(runtime, item, pacing) for item, pacing in zip(posted, pacings, strict=True)
     }
     with runtime.database.begin() as conn:
-        # What is said of the account comes before what is said of its jobs, as schedulers lock them.
+        # The account before its jobs: the order in which schedulers lock them.
         outcomes = [Outcome(p.ready.work.id, p.ready.attempt, p.ready.model_key, p.result) for p in posted]
         report(conn, client.account, outcomes)
         refused = [item.ready for item in posted if not isinstance(item.result, Submitted)]
@@ -102,7 +102,7 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
 
 
 def _decide(runtime: Runtime, posted: Posted, pacing: PollPacing) -> Decision:
-    """What a POST's outcome means for its job."""
+    """The decision about the job of a POST."""
     work, result = posted.ready.work, posted.result
     if isinstance(result, NotDeliverable) and (other := elsewhere(runtime.settings, work, str(result))) is not None:
         return other
@@ -117,15 +117,15 @@ def _attempt_outcome(posted: Posted) -> AttemptOutcome:
 
 
 def _outcome_move(posted: Posted, decision: Decision) -> Move:
-    """The outcome counts for as long as this is the job's latest attempt, also when the lease ran out meanwhile and the
-    job was taken for unconfirmed: knowledge that comes late is still knowledge."""
+    """The outcome counts as long as this is the job's latest attempt, even if the lease has ended and the job has
+    become unconfirmed: a late answer is still an answer."""
     unknown = decision.target is JobState.UNCONFIRMED
     sources = (JobState.SUBMITTING,) if unknown else (JobState.SUBMITTING, JobState.UNCONFIRMED)
     return decision.move(posted.ready.work, sources=sources, attempt=posted.ready.attempt)
 
 
 def _to_settle(posted: Sequence[Posted], moved: Collection[UUID]) -> list[UUID]:
-    """Jobs of which another attempt than this may have been accepted: that have moved on, or were sent before."""
+    """Jobs with another attempt that may have been accepted: they have moved on, or were sent before."""
     return [
         item.ready.work.id
         for item in posted
@@ -134,6 +134,6 @@ def _to_settle(posted: Sequence[Posted], moved: Collection[UUID]) -> list[UUID]:
 
 
 def _give_back(work: Work) -> Move:
-    error = Problem("account", f"{work.account} is not in this worker's configuration")
+    error = Problem("account", f"{work.account} is not in this worker's configuration; add it there")
     log.error("submit.account_missing job_id=%s %s", work.id, error)
     return Decision(JobState.QUEUED, Reason.ACCOUNT_MISSING, ACCOUNT_MISSING_S, NO_ACCOUNT).move(work)

@@ -1,4 +1,4 @@
-"""A batch: every item is worked on at once on the loop, and outcomes are written as they come, those of the same few
+"""Process a batch: all items concurrently on the event loop; outcomes are written as they arrive, those of the same few
 milliseconds together."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 GATHER_S = 0.003
-# An outcome that is not written is a task id lost, and a job that a person must look into: the database may restart.
+# The database may restart. An outcome that is not written loses a task id, and a person must then check the job.
 WRITE_FOR_S = 600.0
 
 
@@ -29,9 +29,9 @@ def run_batch(
     work: Callable[[Item], Awaitable[Outcome]],
     write: Callable[[list[Outcome]], None],
 ) -> None:
-    """Do `work` for all items on the loop and `write` the outcomes from this thread, until every item has one.
+    """Run `work` for all items on the event loop and `write` the outcomes from this thread, until every item has one.
 
-    `work` must turn every failure into an outcome: an exception from it is logged and leaves the item to its lease.
+    `work` must turn every failure into an outcome: an exception is logged, and the item becomes due after its lease.
     """
     done: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
 
@@ -44,10 +44,10 @@ def run_batch(
         finally:
             done.put(outcome)
 
-    async def all_of_them() -> None:
+    async def process_all() -> None:
         await asyncio.gather(*(one(item) for item in items), return_exceptions=True)
 
-    future = runtime.start(all_of_them())
+    future = runtime.start(process_all())
     left = len(items)
     while left:
         outcomes = [done.get()]
@@ -65,8 +65,8 @@ def run_batch(
 
 
 def _write_each(write: Callable[[list[Outcome]], None], outcomes: list[Outcome]) -> None:
-    """Write a batch; if the database refuses it, one by one, so that one bad outcome does not take the rest along. Each
-    has a second chance: where two transactions wanted the same thing, the one that lost sees who has it."""
+    """Write a batch; if the database refuses it, write each outcome alone, so that a bad one does not block the rest.
+    The second try also resolves conflicts: the transaction that lost now sees what the other one wrote."""
     try:
         _write_surely(write, outcomes)
     except DatabaseUnavailable:

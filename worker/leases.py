@@ -1,4 +1,4 @@
-"""Leases of a batch that takes long: renewed for as long as its items are worked on."""
+"""Renew the leases of a long-running batch while its items are processed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ log = logging.getLogger("reelq.leases")
 
 
 class KeptLeases:
-    """A context: while it lasts, the leases are renewed every third of their time. What is written of an item ends its
-    lease, and what another worker has taken over is not renewed: the row's claim has changed by then."""
+    """A context manager that renews leases every third of their duration. Writing an item ends its lease. A job that
+    another worker has taken over is not renewed: the row's claim has changed."""
 
     def __init__(self, runtime: Runtime, leases: Sequence[tuple[UUID, int]]) -> None:
         self._runtime = runtime
@@ -35,7 +35,7 @@ class KeptLeases:
             self._renewal.cancel()
 
     def done(self, job_ids: Sequence[UUID]) -> None:
-        """These items need no lease any more."""
+        """Stop renewing the leases of these items."""
         for job_id in job_ids:
             self._open.pop(job_id, None)
 

@@ -32,19 +32,19 @@ def submit(account: str, items: Items) -> None:
 
 @shared_task(name="worker.poll")
 def poll(account: str, items: Items) -> None:
-    """Ask an account about its tasks."""
+    """Poll the tasks of an account."""
     poll_batch(current(), account, _claimed(items))
 
 
 @shared_task(name="worker.transfer")
 def transfer(account: str, items: Items) -> None:
-    """Copy videos into the bucket. `account` is only for people who watch; a batch may come from several."""
+    """Copy videos into the bucket. `account` is for monitoring only; a batch may contain several accounts."""
     start_transfer(current(), _claimed(items))
 
 
 @shared_task(name="worker.sweep")
 def sweep() -> None:
-    """Give up uploads that no worker goes on with, and remove the files of jobs that were given up or deleted."""
+    """Abort uploads that no worker continues, and remove the files of jobs that were cancelled or deleted."""
     runtime = current()
     sweep_uploads(runtime.database.begin, runtime.objects)
     sweep_removals(runtime.database.begin, runtime.objects)
@@ -58,11 +58,11 @@ def reconcile(account: str, items: Items) -> None:
 
 @shared_task(name="worker.look_back")
 def look_back(account: str, items: Items) -> None:
-    """Ask about tasks that were reported of attempts (job, number) which their jobs do not wait for."""
+    """Query tasks that were reported for attempts (job, number) whose jobs no longer wait for them."""
     look_back_batch(current(), account, _claimed(items))
 
 
 @shared_task(name="worker.notify")
 def notify(receiver: str, items: Items) -> None:
-    """Tell a receiver what has happened. `receiver` is only for people who watch."""
+    """Send webhook messages to a receiver. `receiver` is for monitoring only."""
     start_notify(current(), _claimed(items))

@@ -1,4 +1,4 @@
-"""What looking for an attempt's task gave, and where its job goes then, as values. Pure."""
+"""The evidence for an attempt's task, and the decision about its job, as values. Pure."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ FIRST_CHECK_S = 2.0
 CHECK_S = 60.0
 LATEST_CHECK_S = 1800.0
 _AGE_SHARE = 0.05
-"""An old doubt is looked into ever more rarely: its list is long, and little changes."""
+"""The older a doubt, the more rarely it is checked: its list is long, and little changes."""
 SETTLE_S = 600.0
-"""A list without the task, or with several that may be it, is believed to stay so after this time."""
+"""A list without the task, or with several that may be it, is assumed not to change after this time."""
 DISCARD_S = 120.0
-"""A job that is to be discarded is looked for no longer than this."""
+"""How long to look for the task of a job that must be discarded."""
 MAX_DOUBTFUL = 8
-"""POSTs of one job without a clear answer. Then it is not sent again on its own."""
+"""After this many POSTs without a clear answer, a job is not submitted again automatically."""
 
 
 class Unproven(Enum):
     """Why a task was not found."""
 
-    NOT_TAKEN = "the gateway's list was read over the time of the attempt and does not show it"
-    NOT_SHOWN = "the gateway's list does not show it, which proves nothing"
-    PENDING = "a task that may be it has not ended, or the list could not be read"
+    NOT_TAKEN = "the gateway's list covers the time of the attempt and does not show its task"
+    NOT_SHOWN = "the gateway's list does not show its task, but this proves nothing"
+    PENDING = "a task that may be the right one has not ended, or the list could not be read"
     UNCLEAR = "the list shows tasks that cannot be distinguished"
-    OUT_OF_REACH = "it was sent longer ago than the gateway lists tasks"
-    NO_MEANS = "the gateway can neither list its tasks nor has it called back"
+    OUT_OF_REACH = "the attempt is older than the tasks that the gateway lists"
+    NO_MEANS = "the gateway cannot list its tasks and has not called back"
     TAKEN = "the gateway named a task that belongs to another job"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The task is there. `sure`: nothing else that the list might show could change that."""
+    """The task was found. `sure`: no other entry of the list can change that."""
 
     task_id: str
     sure: bool = True
@@ -51,15 +51,15 @@ Evidence = Found | Unproven
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """Look again later."""
+    """Check again later."""
 
     reason: Reason
     seconds: float
 
 
 def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move | RetryLater:
-    """Where an unconfirmed job goes. It is sent again only where that cannot pay twice, or where the policy says so,
-    and not for ever."""
+    """The decision about an unconfirmed job. It is submitted again only if that cannot pay twice or the policy says so,
+    and only a limited number of times."""
     if isinstance(evidence, Found):
         patch = {"gateway_task_id": evidence.task_id, "setbacks": 0, "refusals": 0}
         return _move(doubt, JobState.GENERATING, Reason.ADOPTED, patch)
@@ -75,15 +75,15 @@ def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move | Retry
         reason = Reason.PROVEN_NOT_SUBMITTED if proven else Reason.RESUBMITTED_BY_POLICY
         return _move(doubt, target, reason, dict(NO_ACCOUNT), detail)
     may_settle = _may_settle(doubt, evidence, grace_s)
-    tells_more = may_settle and evidence is not Unproven.NOT_TAKEN
-    if doubt.cancel_request == "discard" and (not tells_more or doubt.age_s > DISCARD_S):
+    is_open = may_settle and evidence is not Unproven.NOT_TAKEN
+    if doubt.cancel_request == "discard" and (not is_open or doubt.age_s > DISCARD_S):
         message = "its task was not found; it may be billed"
         return _move(doubt, JobState.CANCELLED, Reason.DISCARDED, {}, {"message": message})
     return RetryLater(Reason.LOOKING if may_settle else Reason.HELD, _wait_s(doubt, grace_s))
 
 
 def _may_settle(doubt: Doubt, evidence: Unproven, grace_s: float) -> bool:
-    """Whether looking again may still answer the question, so that no person is asked yet."""
+    """Whether another check may still settle the doubt, so that no person has to decide yet."""
     match evidence:
         case Unproven.NOT_TAKEN:
             return True
@@ -110,6 +110,6 @@ def _move(
 
 def _never_accepted(doubt: Doubt) -> dict[str, Any]:
     last = dict(doubt.error or {})
-    words = last.get("message") or "no answer"
-    message = f"{doubt.doubtful} attempts without a clear answer, each proven not accepted; the last answer: {words}"
+    answer = last.get("message") or "no answer"
+    message = f"{doubt.doubtful} attempts without a clear answer, each proven not accepted; the last answer: {answer}"
     return last | {"code": Reason.NEVER_ACCEPTED, "message": message}

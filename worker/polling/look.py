@@ -1,5 +1,5 @@
-"""Look: what the gateway says about the doubts of a batch, by queries for the tasks that callbacks named and by one
-survey of its list for all others."""
+"""Ask the gateway about the doubts of a batch: by queries for the tasks that callbacks named, and by one survey of its
+list for all others."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ QUERIES_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What the gateway said about one doubt: the reported task is there, or what its list shows, None if it has
-    none."""
+    """The gateway's answer about one doubt. `reported`: the reported task, if the gateway knows it; `seen`: what its
+    list shows, None if there is no list."""
 
     doubt: Doubt
     reported: str | None
@@ -31,7 +31,7 @@ class Looked:
 
 
 class Look:
-    """Questions to the gateway, shared by the doubts of a batch. To be used on the loop."""
+    """Questions to the gateway, shared by the doubts of a batch. Use it on the event loop."""
 
     def __init__(self, client: GatewayClient, held: Sequence[Doubt]) -> None:
         self._client = client
@@ -45,7 +45,7 @@ class Look:
         self._limits = limits if client.account.can_list else None
 
     async def at(self, doubt: Doubt) -> Looked:
-        """Look into one doubt. Every failure is part of what is seen."""
+        """Ask about one doubt. Failures are part of the result, never raised."""
         task_id = doubt.reported_task_id
         if task_id is not None and await self._is_known(task_id):
             return Looked(doubt, task_id, None)
@@ -54,17 +54,17 @@ class Look:
         return Looked(doubt, None, await self._begun(self._limits).wait_for(since(doubt.attempt)))
 
     def _begun(self, limits: ListLimits) -> Survey:
-        """The survey, begun when it is first needed: as far back as the oldest doubt that the list can show."""
+        """The survey, started when first needed; it reads back to the oldest doubt that the list can show."""
         if self._survey is None:
             now = max(doubt.attempt.started_at.timestamp() + doubt.age_s for doubt in self._listed.values())
             oldest = min(since(doubt.attempt) for doubt in self._listed.values())
             self._survey = Survey(self._client, limits, oldest, now + CLOCK_SKEW_S)
             self._reading = asyncio.create_task(self._survey.read())
-            self._reading.add_done_callback(_tell_failure)
+            self._reading.add_done_callback(_log_failure)
         return self._survey
 
     async def _is_known(self, task_id: str) -> bool:
-        """A callback is a hint: only the gateway's own answer to our key proves that the task is there."""
+        """A callback is a hint: only the gateway's answer to a query with our key proves that the task exists."""
         async with self._queries:
             try:
                 await self._client.query(task_id)
@@ -74,7 +74,7 @@ class Look:
             return True
 
 
-def _tell_failure(reading: asyncio.Task[None]) -> None:
+def _log_failure(reading: asyncio.Task[None]) -> None:
     if not reading.cancelled() and (exc := reading.exception()) is not None:
         log.error("reconcile.survey_failed", exc_info=exc)
 

@@ -1,8 +1,8 @@
-"""Look back: ask about tasks that were reported of attempts which their jobs do not wait for.
+"""Look back: query tasks that were reported for attempts whose jobs no longer wait for them.
 
-A job was sent again, given up or has ended, and then a callback or a list shows that the earlier attempt was accepted.
-If the job still waits, it takes that task. Otherwise it is reported as paid for in vain, and a task that has not begun
-is cancelled where the gateway can.
+A job was submitted again, given up or has ended, and then a callback or a list shows that an earlier attempt was
+accepted. If the job still waits, it adopts that task. Otherwise the task is reported as paid for in vain, and cancelled
+if it has not begun and the gateway can cancel.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ log = logging.getLogger("reelq.look_back")
 
 ACCOUNT_MISSING_S = 600.0
 SUBMITTING_S = 5.0
-"""Until a job whose next POST is under way is looked at again."""
+"""Delay until a job whose next POST is in flight is checked again."""
 FIRST_AGAIN_S, LATEST_AGAIN_S = 10.0, 1800.0
 YOUNG_S = 600.0
-"""So young a task may not be known to every part of its gateway yet."""
+"""Until this age a task may be unknown to some parts of its gateway."""
 OLD_S = 8 * 86_400.0
-"""Older than any gateway remembers its tasks."""
+"""No gateway keeps its tasks longer than this."""
 _FREE_ENDS = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
 class LookedBack:
-    """What the gateway said about one reported task, and whether it was cancelled because its job does not need it."""
+    """The gateway's answer about one reported task, and whether it was cancelled because its job does not need it."""
 
     reported: Reported
     result: TaskReport | GatewayError
@@ -45,12 +45,12 @@ class LookedBack:
 
 
 def look_back_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
-    """Look into the attempts (job, number) of a claimed batch."""
+    """Query the reported tasks of a claimed batch of attempts (job, number)."""
     client = runtime.client(account)
     with runtime.database.begin() as conn:
         found = callbacks.reported(conn, claimed)
         if client is None:
-            log.error("look_back.account_missing account=%s: put it back into the configuration", account)
+            log.error("look_back.account_missing account=%s: add it to the configuration again", account)
             callbacks.looked(conn, [(item, ACCOUNT_MISSING_S) for item in found])
             return
     run_batch(runtime, found, lambda item: _look(client, item), lambda batch: _write(runtime, batch))
@@ -75,17 +75,17 @@ async def _look(client: GatewayClient, reported: Reported) -> LookedBack:
 
 
 def _write(runtime: Runtime, looked: Sequence[LookedBack]) -> None:
-    there = [item for item in looked if isinstance(item.result, TaskReport)]
-    notes = {item.reported.job_id: _note(item) for item in there}
+    confirmed = [item for item in looked if isinstance(item.result, TaskReport)]
+    notes = {item.reported.job_id: _note(item) for item in confirmed}
     with runtime.database.begin() as conn:
-        first = [item.reported for item in there if item.reported.gateway_task_id is None]
+        first = [item.reported for item in confirmed if item.reported.gateway_task_id is None]
         attempts.store_outcomes(
             conn,
             [AttemptOutcome(r.job_id, r.number, Reason.ACCEPTED, gateway_task_id=r.task_id) for r in first],
         )
-        second = [item.reported for item in there if item.reported.gateway_task_id not in (None, item.reported.task_id)]
+        second = [i.reported for i in confirmed if i.reported.gateway_task_id not in (None, i.reported.task_id)]
         late.note_second_tasks(conn, second, notes)
-        submitting = late.settle_acceptances(conn, [item.reported.job_id for item in there], notes)
+        submitting = late.settle_acceptances(conn, [item.reported.job_id for item in confirmed], notes)
         callbacks.looked(
             conn,
             [(i.reported, SUBMITTING_S if i.reported.job_id in submitting else _again_in_s(i)) for i in looked],
@@ -93,7 +93,7 @@ def _write(runtime: Runtime, looked: Sequence[LookedBack]) -> None:
 
 
 def _again_in_s(item: LookedBack) -> float | None:
-    """When to ask again, None where the question is answered."""
+    """Seconds until the next query; None: no further query is needed."""
     if isinstance(item.result, TaskReport):
         return None
     age_s = item.reported.age_s

@@ -1,8 +1,9 @@
-"""Which task of a gateway's list belongs to which attempt. Pure.
+"""Match the tasks of a gateway's list to attempts. Pure.
 
-A task is an attempt's own if the list shows a mark that only this attempt carries; without one, if everything that is
-shown agrees, the prompt or the seed among it, and no attempt that asks for something else could own it as well.
-Attempts that ask for the very same thing may have each other's tasks. What cannot be distinguished is left to a person.
+A task belongs to an attempt if the list shows a mark that only this attempt carries. Without a mark, everything that
+the list shows must agree, including the prompt or the seed, and no attempt with a different request may own it as well.
+Attempts with exactly the same request may have each other's tasks. A person decides about tasks that cannot be
+distinguished.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from storage.jobs.doubts import OpenAttempt
 from worker.polling.evidence import Evidence, Found, Unproven
 
 CLOCK_SKEW_S = 300.0
-"""Between the gateway's clock and the database's."""
+"""The largest expected difference between the gateway's clock and the database's."""
 MOST_CANDIDATES = 10
 _FREE_ENDS = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED})
 _ENDS = _FREE_ENDS | {TaskStatus.SUCCEEDED}
@@ -30,15 +31,15 @@ Key = tuple[UUID, int]
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How long after an attempt began its task may have been created, in seconds: `usually_s` where no mark of its own
-    tells, `at_most_s` where it is to be ruled out."""
+    """How long after the beginning of an attempt its task may have been created, in seconds: `usually_s` to recognize a
+    task without a mark, `at_most_s` to rule one out."""
 
     usually_s: float
     at_most_s: float
 
 
 class Matching:
-    """Attempts without a task on one side, tasks that no attempt is known to have on the other."""
+    """Matches attempts whose task is unknown with tasks whose attempt is unknown."""
 
     def __init__(
         self,
@@ -48,8 +49,7 @@ class Matching:
         times: Times,
         known: Iterable[tuple[OpenAttempt, ListedTask]] = (),
     ) -> None:
-        """`known` are other attempts with their own tasks: what the list shows of those tells which of its fields can
-        be relied on."""
+        """`known`: other attempts with their own tasks. They show which fields of the list are reliable."""
         self._attempts = {(item.job_id, item.number): item for item in attempts}
         self._tasks = {task.task_id: task for task in tasks}
         self._times = times
@@ -64,7 +64,7 @@ class Matching:
                 self._owned[key].append(task_id)
 
     def _recognised(self) -> Iterator[tuple[str, dict[Key, Comparison]]]:
-        """Each task with the attempts that it is recognised as the task of."""
+        """Each recognized task with the attempts that may own it."""
         marks, seeds, prompts = defaultdict(list), defaultdict(list), defaultdict(list)
         for key, sent in self._sent.items():
             marks[sent.mark].append(key)
@@ -83,7 +83,7 @@ class Matching:
                 if comparison.recognised and self._is_timely(key, task, marked=comparison.marked)
             }
             if own:
-                # A mark says whose it is, so it is no other attempt's.
+                # A mark proves the owner, so no other attempt can own the task.
                 marked = {key: comparison for key, comparison in own.items() if comparison.marked}
                 yield task.task_id, marked or own
 
@@ -92,7 +92,7 @@ class Matching:
         return _is_within(self._attempts[key], task, latest_s)
 
     def evidence(self, key: Key) -> Evidence:
-        """What the list shows of an attempt that its job waits for."""
+        """What the list proves about an attempt that its job waits for."""
         if key not in self._sent:
             return Unproven.UNCLEAR
         if key not in self._owned:
@@ -104,7 +104,7 @@ class Matching:
             return Unproven.PENDING
         if not alike or len(tasks) > len(attempts):
             return Unproven.UNCLEAR
-        own = self._attempts[key].account  # whose list it is; others may see the same tasks in theirs
+        own = self._attempts[key].account  # the list of this account; others may see the same tasks in theirs
         waiting = sorted(
             (item for item in involved if item.standing == "doubt" and item.account == own), key=_order_of_attempts
         )
@@ -114,11 +114,11 @@ class Matching:
         given = sorted((self._tasks[task_id] for task_id in tasks), key=_order_of_tasks)[place]
         comparison = self._owners[given.task_id].get(key) or compare(self._sent[key], given, self._besides)
         if comparison.unseen and not comparison.marked and given.report.status not in _ENDS:
-            return Unproven.PENDING  # another program may have asked for the same in another size
+            return Unproven.PENDING  # another program may have requested the same video in another size
         return Found(given.task_id, sure=comparison.marked)
 
     def _together(self, key: Key) -> tuple[set[Key], frozenset[str]]:
-        """All attempts and tasks that are connected with an attempt, from one to the other."""
+        """All attempts and tasks that are connected with an attempt, directly or through others."""
         attempts, tasks, waiting = {key}, set[str](), [key]
         while waiting:
             for task_id in self._owned[waiting.pop()]:
@@ -130,16 +130,16 @@ class Matching:
         return attempts, frozenset(tasks)
 
     def _without_own(self, key: Key, besides: frozenset[str]) -> Evidence:
-        """No task is recognised as the attempt's: is there one that may still be it?"""
+        """The evidence if no task is recognized as the attempt's: a task may still turn out to be it."""
         pending = False
         for task in self._could_be(key, besides):
             if task.report.status is TaskStatus.SUCCEEDED:
-                return Unproven.UNCLEAR  # it will never show more than it does now
+                return Unproven.UNCLEAR  # the list will never show more about it
             pending = True
         return Unproven.PENDING if pending else Unproven.NOT_SHOWN
 
     def _could_be(self, key: Key, besides: frozenset[str]) -> Iterator[ListedTask]:
-        """Tasks that nothing speaks against, among those that cost something and are no other attempt's by a mark."""
+        """Tasks that nothing contradicts, among those that are billed and not marked as another attempt's."""
         sent, attempt = self._sent[key], self._attempts[key]
         for task in self._tasks.values():
             if task.task_id in besides or task.report.status in _FREE_ENDS:
@@ -151,7 +151,7 @@ class Matching:
                 yield task
 
     def candidates(self, key: Key) -> list[dict[str, Any]]:
-        """The tasks that a person may want to choose from, the likeliest first, as JSON."""
+        """The tasks that a person may choose from, likeliest first, as JSON."""
         if key not in self._sent:
             return []
         sent, attempt = self._sent[key], self._attempts[key]
@@ -167,7 +167,7 @@ class Matching:
         return [candidate(task, comparison, "list") for comparison, _, task in found[:MOST_CANDIDATES]]
 
     def of_given_up(self) -> list[tuple[UUID, int, str]]:
-        """Tasks (job, attempt, task id) whose marks show that they are of attempts which their jobs have given up."""
+        """Tasks (job, attempt, task id) with the mark of an attempt that its job has given up."""
         found = []
         for task_id, owners in self._owners.items():
             for key, comparison in owners.items():
@@ -177,7 +177,7 @@ class Matching:
 
 
 def candidate(task: ListedTask, comparison: Comparison, source: str) -> dict[str, Any]:
-    """A task that may be an attempt's, as it is stored and shown."""
+    """A task that may belong to an attempt, as it is stored and shown."""
     return {
         "task_id": task.task_id,
         "source": source,
@@ -198,7 +198,7 @@ def _sent(attempt: OpenAttempt, dialect: Dialect) -> Sent | None:
 
 
 def _is_within(attempt: OpenAttempt, task: ListedTask, latest_s: float | None) -> bool:
-    """Whether a task was created in the time of an attempt, at most `latest_s` after it began; None: at any time."""
+    """Whether a task was created after an attempt began, by at most `latest_s` seconds; None: at any later time."""
     if task.created_at is None:
         return True
     after_s = task.created_at - attempt.started_at.timestamp()

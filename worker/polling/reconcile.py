@@ -1,7 +1,7 @@
 """Reconcile: look for the tasks of jobs whose POST may have been accepted.
 
-A callback may have named the task, and then the gateway is asked about it; a gateway that lists its tasks shows it.
-Each job is decided about as soon as what concerns it is known. Where nothing tells, the policy decides, or a person.
+If a callback named the task, the gateway is queried about it; a gateway that can list its tasks shows it. Each job is
+decided as soon as the facts for it are known. If there are none, the policy decides, or a person.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from worker.runtime import Runtime
 
 CHECK_AGAIN_S = 5.0
 MOST_KNOWN = 50
-"""Tasks of our own that tell what a list can be relied on for."""
+"""How many tasks with known attempts are used to find the reliable fields of a list."""
 
 
 def reconcile_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
-    """Look into what is still ours of a claimed batch."""
+    """Check the unconfirmed jobs of a claimed batch whose leases this worker still holds."""
     with runtime.database.begin() as conn:
         held = doubts.doubts(conn, claimed)
-        # An attempt before the one in doubt may have turned out to be accepted.
+        # An attempt before the one in doubt may have been accepted after all.
         settle_acceptances(conn, [doubt.id for doubt in held if doubt.attempt.number > 1])
     if not held:
         return
@@ -83,13 +83,13 @@ def _write(runtime: Runtime, client: GatewayClient | None, looked: Sequence[Look
 def _matching(
     conn: Connection, client: GatewayClient, accounts: Sequence[str], looked: Sequence[Looked], settings: Settings
 ) -> Matching:
-    """Everything that must be distinguished: listed tasks that no job has, and every attempt that may own them."""
+    """Compare listed tasks that no job has with every attempt that may own them."""
     shown = {task.task_id: task for item in looked if item.seen is not None for task in item.seen.tasks}
     usually_s = settings.lease_seconds
     times = Times(usually_s, max(settings.unconfirmed_grace_seconds, usually_s))
     begun = [item.doubt.attempt for item in looked]
     rivals = doubts.open_attempts(conn, accounts, [a.started_at for a in begun], usually_s + 2 * CLOCK_SKEW_S)
-    # In this order: an attempt that is accepted in between is among the rivals, and its task is known.
+    # In this order: an attempt that is accepted in between is a rival, and its task is known.
     known = doubts.holders(conn, accounts, list(shown))
     mine = {(attempt.job_id, attempt.number) for attempt in begun}
     others = [rival for rival in rivals if (rival.job_id, rival.number) not in mine]
@@ -144,19 +144,19 @@ def _write_decisions(conn: Connection, settings: Settings, held: Sequence[Doubt]
             outcomes.append(_outcome(doubt, Reason.ACCEPTED, evidence.task_id))
         elif evidence is Unproven.NOT_TAKEN:
             outcomes.append(_outcome(doubt, Reason.NOT_SUBMITTED))
-    # Another worker may have given the task to a job of its own: then this one looks again.
+    # Another worker may have given the task to its own job: then check again.
     taken = {item.job_id for item in attempts.store_outcomes(conn, outcomes)}
     later += [Postponement(d.id, d.claim, CHECK_AGAIN_S, Reason.LOOKING) for d in held if d.id in taken]
     moved = transitions.move(conn, [item for item in moves if item.id not in taken])
     callbacks.look_again(conn, [item.id for item in moved if item.target is not JobState.GENERATING])
     by_policy = settings.unconfirmed_policy == "resubmit"
     grace_s = settings.unconfirmed_grace_seconds
-    waiting = {d.id for d in held if not by_policy or d.age_s >= grace_s}  # else the policy will decide about it
+    waiting = {d.id for d in held if not by_policy or d.age_s >= grace_s}  # otherwise the policy will decide
     held_now = _newly_held(conn, [item.id for item in later if item.reason is Reason.HELD and item.id in waiting])
     transitions.postpone(conn, later)
     if held_now:
-        views = queries.jobs_of_everybody(conn, held_now).values()
-        outbox.tell_held(conn, {job.id: job_document(job) for job in views})
+        jobs = queries.jobs_of_everybody(conn, held_now).values()
+        outbox.tell_held(conn, {job.id: job_document(job) for job in jobs})
 
 
 def _outcome(doubt: Doubt, outcome: Reason, task_id: str | None = None) -> AttemptOutcome:
@@ -164,14 +164,14 @@ def _outcome(doubt: Doubt, outcome: Reason, task_id: str | None = None) -> Attem
 
 
 def _newly_held(conn: Connection, held: Sequence[UUID]) -> list[UUID]:
-    """Those that from now on wait for a person."""
+    """The jobs that wait for a person from now on."""
     return outbox.newly_held(conn, held) if held else []
 
 
 def _write_candidates(
     conn: Connection, looked: Sequence[Looked], found: dict[UUID, Evidence], matching: Matching
 ) -> None:
-    """What a person may choose from, where that has changed."""
+    """Store the tasks that a person may choose from, if they have changed."""
     changed = []
     for item in looked:
         doubt = item.doubt

@@ -1,4 +1,4 @@
-"""What a person decides about a job: to cancel it, to try it again, or what became of an unconfirmed one."""
+"""A person's actions on a job: cancel it, retry it, or resolve an unconfirmed one."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from storage.jobs.records import AttemptOutcome, JobView, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
 
-_RACES = 5  # how often a job may change under our hands before we say so
+_RACES = 5  # how often a job may change during a cancellation before the caller must try again
 _SUBMITTED = (JobState.UNCONFIRMED, JobState.GENERATING, JobState.TRANSFERRING)
 _NO_ACCOUNT: dict[str, Any] = {"account": None, "gateway": None, "model": None}
 
 
 def get_job(conn: Connection, tenant: str, job_id: UUID) -> JobView:
-    """The job as it stands.
+    """The job in its current state.
 
     Raises:
-        JobNotFound: the tenant has none of that id.
+        JobNotFound: the tenant has no job with that id.
     """
     found = queries.get_jobs(conn, tenant, [job_id]).get(job_id)
     if found is None:
@@ -40,12 +40,12 @@ def get_job(conn: Connection, tenant: str, job_id: UUID) -> JobView:
 
 
 def cancel(database: Database, tenant: str, job_id: UUID, *, discard: bool = False) -> JobView:
-    """Give a job up. A queued one costs nothing. One that is at a gateway which can cancel is cancelled there by a
-    worker, if it has not begun; the job's `cancel_request` says that this is wanted. `discard` gives up one that was
-    submitted in any case, though it is billed all the same. A job that is cancelled already stays so.
+    """Cancel a job. A queued job costs nothing. If its gateway can cancel, a worker cancels a submitted job there,
+    provided that it has not begun; the job's `cancel_request` is set until then. `discard` gives up a submitted job in
+    any case, although it is still billed. A cancelled job stays cancelled.
 
     Raises:
-        JobNotFound: there is none of that id.
+        JobNotFound: there is no job with that id.
         NotPossible: it was submitted, its gateway cannot cancel and `discard` is not set; or it has ended.
     """
     for _ in range(_RACES):
@@ -66,8 +66,8 @@ def cancel(database: Database, tenant: str, job_id: UUID, *, discard: bool = Fal
 
 
 def what_cancelling_does(job: JobView) -> Literal["free", "asks", "billed", "nothing"]:
-    """What comes of cancelling a job as it stands: it ends for nothing; its gateway is asked, which may be too late; it
-    is billed in any case and can only be discarded; nothing, for it has ended."""
+    """The effect of cancelling a job now. `free`: it ends without a bill; `asks`: its gateway is asked, which may be
+    too late; `billed`: it is billed in any case and can only be discarded; `nothing`: it has ended."""
     if job.terminal:
         return "nothing"
     if job.state is JobState.QUEUED:
@@ -76,7 +76,7 @@ def what_cancelling_does(job: JobView) -> Literal["free", "asks", "billed", "not
 
 
 def _can_cancel(job: JobView) -> bool:
-    """Whether a worker may still get it cancelled at its gateway for nothing."""
+    """Whether a worker may still cancel it at its gateway without a bill."""
     dialect = DIALECTS.get(job.gateway or "")
     return (
         dialect is not None
@@ -98,14 +98,14 @@ def _check_cancellable(job: JobView, discard: bool) -> None:
 
 
 def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> tuple[JobView, bool]:
-    """A new job that asks for the same as a failed or cancelled one, and whether it was made just now.
+    """A new job with the request of a failed or cancelled one, and whether it was created by this call.
 
-    The new job's metadata names the old one as `retry_of`. One job is retried once: asked again, the same retry is
-    given back, unless that has failed as well; then that one is retried.
+    The new job's metadata names the old one as `retry_of`. A job is retried once: another call returns the same retry,
+    unless that has failed or was cancelled as well; then that one is retried.
 
     Raises:
-        JobNotFound: there is none of that id.
-        NotPossible: the job has not failed.
+        JobNotFound: there is no job with that id.
+        NotPossible: the job has neither failed nor been cancelled.
         InvalidInput: no configured account can serve it any more.
     """
     while True:
@@ -123,7 +123,7 @@ def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> 
 
 
 def _again(old: JobView, settings: Settings) -> Prepared:
-    """The same job once more, without its deadline, which was counted from the first time."""
+    """The same job again, without its deadline, which was set for the first try."""
     spec = parse_job(
         old.request
         | {
@@ -146,13 +146,13 @@ def adopt(
     accounts: Sequence[str] | None = None,
     note: str = "the gateway was not asked",
 ) -> JobView:
-    """Give the gateway's task to this unconfirmed job, which is polled from now on. The gateway is not asked; see
+    """Adopt the gateway's task for this unconfirmed job, which is polled from now on. Does not ask the gateway; see
     `adoption.adopt_checked`.
 
-    `accounts`: those where a task of this id is the same one; None: the job's own. `note` goes into the timeline.
+    `accounts`: accounts that see the same task under this id; None: the job's own. `note` goes into the timeline.
 
     Raises:
-        JobNotFound: there is none of that id.
+        JobNotFound: there is no job with that id.
         NotPossible: the job is not unconfirmed, or the task belongs to another job.
     """
     try:
@@ -167,17 +167,18 @@ def adopt(
             move = Move(job_id, source, JobState.GENERATING, Reason.ADOPTED, attempt=job.attempt, patch=patch)
             _move(conn, replace(move, detail=detail))
             return get_job(conn, tenant, job_id)
-    except UniqueViolation as exc:  # another job has taken it at the same moment
-        raise NotPossible(job_id, f"cannot take task {task_id}: another job has just taken it") from exc
+    except UniqueViolation as exc:  # another job adopted it at the same moment
+        raise NotPossible(job_id, f"cannot adopt task {task_id}: another job has just adopted it") from exc
 
 
 def check_task_is_free(conn: Connection, tenant: str, job_id: UUID, task_id: str, accounts: Sequence[str]) -> None:
-    """
+    """Check that no attempt has the task.
+
     Raises:
-        NotPossible: this can be no task's id, or the task belongs to an attempt at one of these accounts.
+        NotPossible: the id is blank or not printable, or the task belongs to an attempt at one of these accounts.
     """
     if not task_id.strip() or not task_id.isprintable():
-        raise NotPossible(job_id, "cannot take a blank task id")
+        raise NotPossible(job_id, "needs a task id of printable characters")
     holder = attempts.holder_of_task(conn, accounts, task_id)
     if holder is None:
         return
@@ -185,14 +186,14 @@ def check_task_is_free(conn: Connection, tenant: str, job_id: UUID, task_id: str
         whose = "an earlier attempt of this job"
     else:
         whose = f"job {holder}" if queries.get_jobs(conn, tenant, [holder]) else "another job"
-    raise NotPossible(job_id, f"cannot take task {task_id}: it belongs to {whose}")
+    raise NotPossible(job_id, f"cannot adopt task {task_id}: it belongs to {whose}")
 
 
 def resubmit(database: Database, tenant: str, job_id: UUID) -> JobView:
-    """Queue an unconfirmed job again; if the gateway did take it, it is generated and paid for twice.
+    """Queue an unconfirmed job again; if the gateway did accept it, it is generated and paid for twice.
 
     Raises:
-        JobNotFound: there is none of that id.
+        JobNotFound: there is no job with that id.
         NotPossible: the job is not unconfirmed.
     """
     with database.begin() as conn:
@@ -206,7 +207,7 @@ def abandon(database: Database, tenant: str, job_id: UUID) -> JobView:
     """End an unconfirmed job as failed, with the code `abandoned`.
 
     Raises:
-        JobNotFound: there is none of that id.
+        JobNotFound: there is no job with that id.
         NotPossible: the job is not unconfirmed.
     """
     error = {"code": Reason.ABANDONED, "message": "given up by hand; the gateway may have generated and billed it"}
@@ -221,7 +222,7 @@ def unconfirmed_job(conn: Connection, tenant: str, job_id: UUID) -> JobView:
     """The job, if it is unconfirmed.
 
     Raises:
-        JobNotFound: there is none of that id.
+        JobNotFound: there is no job with that id.
         NotPossible: it is in another state.
     """
     job = get_job(conn, tenant, job_id)
@@ -232,4 +233,4 @@ def unconfirmed_job(conn: Connection, tenant: str, job_id: UUID) -> JobView:
 
 def _move(conn: Connection, move: Move) -> None:
     if not transitions.move(conn, [move]):
-        raise NotPossible(move.id, "has just changed; look at it again")
+        raise NotPossible(move.id, "has just changed; check its state and try again")

@@ -1,4 +1,4 @@
-"""A contact sheet as one HTML file: every video's frame, what was asked for, and how long it took."""
+"""A contact sheet as one HTML file: each video's frame, its request, and how long it took."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ POSTER_WIDTH = 640
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One job on the sheet. Times are in seconds; `poster` is None where there is no video; `link` opens the video."""
+    """One job on the sheet. Times are in seconds; `poster` None: there is no video; `link` opens the video."""
 
     title: str
     prompt: str
     facts: Sequence[str]
-    """Short words: ratio, resolution, duration, …"""
+    """Short texts: ratio, resolution, duration, …"""
     took_s: float | None
     poster: Image.Image | None
     link: str | None
@@ -63,7 +63,7 @@ li { border: 1px solid var(--line); border-radius: 99px; padding: .05rem .6rem; 
 
 
 def as_html(sheet: Sheet) -> str:
-    """The sheet as one page that needs no other file; the videos play if they lie where the links say."""
+    """The sheet as one page that needs no other file; the videos play if they are at the linked places."""
     cards = "\n".join(_card(card) for card in sheet.cards)
     return f"""<!doctype html>
 <html lang="en">
@@ -101,7 +101,7 @@ def _frame(card: Card) -> str:
     if card.link is None:
         return f'<div class="frame"><img src="{picture}" alt=""></div>'
     link = escape(quote(card.link), quote=True)
-    show = "this.controls = true"  # before that they would cover a third of the picture
+    show = "this.controls = true"  # only now, because the controls cover a third of the picture
     return (
         f'<div class="frame"><video preload="none" tabindex="0" onmouseover="{show}" onfocus="{show}" '
         f'poster="{picture}" src="{link}"></video></div>'

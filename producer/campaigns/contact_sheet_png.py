@@ -1,4 +1,4 @@
-"""The contact sheet as one picture, for chats and reports."""
+"""The contact sheet as one PNG image, for chats and reports."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXT, SOFT, GOOD, BAD = "#e9ebef", "#9aa1ad", "#6fcf97", "#ff7b72"
 _PADDING, _RADIUS = 16, 12
 _PROMPT_LINES = 2
 
-# Pillow's own font draws little beyond ASCII; these are tried after it, for Chinese and the rest.
+# Pillow's own font has little beyond ASCII; these are tried after it, for Chinese and other scripts.
 _FONTS = (
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
     "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
@@ -31,7 +31,7 @@ _FONTS = (
     "/System/Library/Fonts/STHeiti Light.ttc",
     "C:/Windows/Fonts/msyh.ttc",
 )
-_NO_CHARACTER = "\uffff"  # drawn as what a font draws for characters it does not have
+_NO_CHARACTER = "\uffff"  # a font draws its sign for missing characters
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -49,7 +49,7 @@ def _draws(char: str, path: str) -> bool:
 
 
 def _drawable(text: str, otherwise: str, size: int) -> tuple[str, Font]:
-    """The text with a font that has all of it, or other words where this machine has none."""
+    """The text and a font that has all its characters; `otherwise` if this machine has no such font."""
     for path in ("", *(path for path in _FONTS if Path(path).is_file())):
         if all(_draws(char, path) for char in text):
             return text, _font(size, path)
@@ -57,7 +57,7 @@ def _drawable(text: str, otherwise: str, size: int) -> tuple[str, Font]:
 
 
 def as_png(sheet: Sheet) -> Image.Image:
-    """Draw the sheet, four cards a row."""
+    """Draw the sheet, four cards per row."""
     rows = ceil(len(sheet.cards) / COLUMNS)
     height = FRAME_HEIGHT + TEXT_HEIGHT
     size = (
@@ -89,8 +89,8 @@ def _draw_card(picture: Image.Image, draw: ImageDraw.ImageDraw, card: Card, left
     [title_line] = _wrapped(draw, title, font, CELL - 2 * _PADDING - took_width - 12, 1) or [""]
     draw.text((x, y), title_line, font=font, fill=TEXT)
     draw.text((left + CELL - _PADDING - took_width, y), took, font=_font(18), fill=GOOD)
-    words, font = _drawable(card.problem or card.prompt, "The prompt is on the HTML page; no font here draws it.", 15)
-    for line in _wrapped(draw, words, font, CELL - 2 * _PADDING, _PROMPT_LINES):
+    text, font = _drawable(card.problem or card.prompt, "No font here has this text; see the HTML page.", 15)
+    for line in _wrapped(draw, text, font, CELL - 2 * _PADDING, _PROMPT_LINES):
         y += 24 if y < top + FRAME_HEIGHT + 30 else 20
         draw.text((x, y), line, font=font, fill=BAD if card.problem else SOFT)
     facts, font = _drawable(" · ".join(card.facts).replace("×", "x"), "", 15)
@@ -99,7 +99,7 @@ def _draw_card(picture: Image.Image, draw: ImageDraw.ImageDraw, card: Card, left
 
 
 def _frame(card: Card) -> Image.Image:
-    """The video's picture in the middle of a black ground."""
+    """The video's poster, centred on a black background."""
     ground = Image.new("RGB", (CELL, FRAME_HEIGHT))
     if card.poster is not None:
         frame = card.poster.convert("RGB")
@@ -116,7 +116,7 @@ def _rounded_above() -> Image.Image:
 
 
 def _wrapped(draw: ImageDraw.ImageDraw, text: str, font: Font, width: float, most: int) -> list[str]:
-    """The text in lines that fit; the last one ends in "…" if there is more. Chinese may break anywhere."""
+    """The text in lines that fit; the last one ends in "…" if the text is cut. Chinese text may break anywhere."""
     lines: list[str] = []
     rest = " ".join(text.split())
     while rest and len(lines) < most:

@@ -1,4 +1,4 @@
-"""Rows of one file that ask for the same: said, because each of them is generated and billed."""
+"""Report rows of one file with the same request, because each of them is generated and billed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _SHOWN_GROUPS, _SHOWN_ROWS = 10, 10
 
 
 def notes_on_duplicates(jobs: Iterable[Prepared]) -> Iterator[str]:
-    """One line for each request that several rows make, with their places. Rows that share an `idempotency_key` are
-    one job, and no duplicates."""
+    """One line for each request that several rows make, with their row numbers. Rows that share an `idempotency_key`
+    are one job, not duplicates."""
     groups: dict[str, dict[str, str]] = {}
     for place, job in enumerate(jobs):
         groups.setdefault(job.request_hash, {}).setdefault(job.idempotency_key or f" {place}", job.where)

@@ -1,4 +1,4 @@
-"""Campaign files: JSONL (one object a line), and tables (a column per field) in text files and workbooks."""
+"""Read campaign files: JSONL (one object per line), and tables (one column per field) in text files and workbooks."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ MAX_NAME_CHARS = 100
 _TEXTS: Final = ("csv", "tsv", "txt")
 _WORKBOOKS: Final = ("xlsx", "xlsm", "xls", "ods")
 SUFFIXES: Final = tuple(f".{kind}" for kind in ("jsonl", *_TEXTS, *_WORKBOOKS))
-"""How the names of campaign files end."""
+"""The endings of campaign file names."""
 
 RowOrProblem = Row | InvalidInput
 
 
 def check_name(name: str) -> str:
-    """A campaign's name as given, if it can be one.
+    """The name unchanged, if it is valid for a campaign.
 
     Raises:
-        InvalidInput: it is blank, too long or holds control characters.
+        InvalidInput: it is blank, too long or contains control characters.
     """
     if not name.strip() or not name.isprintable() or len(name) > MAX_NAME_CHARS:
         message = f"must be 1 to {MAX_NAME_CHARS} printable characters, not {shorten(name)}"
@@ -38,10 +38,10 @@ def check_name(name: str) -> str:
 
 
 class CampaignRows:
-    """The rows of a campaign file, in order; a row that cannot be read comes as its `InvalidInput`.
+    """The rows of a campaign file, in order; a row that cannot be read is given as its `InvalidInput`.
 
-    `notes` say how the file was read where that is not plain, and which columns are not used; they are complete once
-    the rows were read.
+    `notes` say how the file was read if that is not obvious, and which columns are not used; they are complete when all
+    rows have been read.
     """
 
     def __init__(self, rows: Iterator[RowOrProblem], notes: list[str]) -> None:
@@ -53,22 +53,22 @@ class CampaignRows:
 
 
 def read_campaign(path: Path, options: ReadingOptions = NO_OPTIONS) -> CampaignRows:
-    """The rows of a campaign file, to be iterated once.
+    """The rows of a campaign file; iterate them once.
 
     Raises:
-        InvalidInput: while iterating: the file as a whole is of no use (missing, empty, of another kind, its encoding
-            is not clear, …).
+        InvalidInput: while iterating: the file as a whole cannot be used (missing, empty, of another kind, its encoding
+            is unclear, …).
     """
     notes: list[str] = []
     return CampaignRows(_read_path(path, options, notes), notes)
 
 
 def read_rows(name: str, file: BinaryIO, kind: str, options: ReadingOptions = NO_OPTIONS) -> CampaignRows:
-    """The rows of an open file, to be iterated once. `kind` is its ending without the dot; `name` is how rows are
-    named ("jobs.jsonl line 3", "jobs.csv row 3").
+    """The rows of an open file; iterate them once. `kind` is its ending without the dot; `name` is used in the names of
+    rows ("jobs.jsonl line 3", "jobs.csv row 3").
 
     Raises:
-        InvalidInput: while iterating: the file as a whole is of no use.
+        InvalidInput: while iterating: the file as a whole cannot be used.
     """
     notes: list[str] = []
     return CampaignRows(_read(name, file, kind, options, notes), notes)
@@ -105,11 +105,11 @@ def _read(name: str, file: BinaryIO, kind: str, options: ReadingOptions, notes: 
 
 
 def _rows(name: str, file: BinaryIO, kind: str, options: ReadingOptions, notes: list[str]) -> Iterator[RowOrProblem]:
-    if kind == "xls" and not kind_of(file):  # programs save text under that name, and browsers call CSV so
+    if kind == "xls" and not kind_of(file):  # some programs save text as .xls, and browsers report CSV as Excel
         kind = "txt"
-        notes.append(f"{name}: is text, not a workbook of Excel")
+        notes.append(f"{name}: is text, not an Excel workbook")
     if kind not in _WORKBOOKS and (found := kind_of(file)):
-        what = {"zip": "a ZIP archive or a workbook", "ole": "a workbook of Excel", "pdf": "a PDF"}.get(found, "XML")
+        what = {"zip": "a ZIP archive or a workbook", "ole": "an Excel workbook", "pdf": "a PDF"}.get(found, "XML")
         raise whole_file(name, f"is {what}, not text; a workbook's name must end in .xlsx, .xls or .ods")
     if kind == "jsonl":
         yield from read_jsonl(name, file, options, notes)

@@ -1,4 +1,4 @@
-"""How a campaign stands, and giving up all of it."""
+"""Campaign status, and changes to a whole campaign: terms, pause and cancel."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class CampaignStatus:
-    """A campaign; `counts` has how many jobs stand in each state, `costs` a sum for each currency, `budget`
-    what it may spend, if that is limited."""
+    """A campaign; `counts`: jobs in each state; `costs`: sums for each currency; `budget`: its budget, None if it has
+    none."""
 
     id: UUID
     name: str
@@ -39,7 +39,7 @@ class CampaignStatus:
     budget: dict[str, Any] | None
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as JSON."""
+        """The status as JSON."""
         total = sum(self.counts.values())
         finished = sum(self.counts.get(state, 0) for state in TERMINAL)
         return {name: value for name, value in asdict(self).items() if name != "id"} | {
@@ -50,7 +50,8 @@ class CampaignStatus:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """What came of giving up a campaign: jobs cancelled now, asked of their gateways, and left as they are."""
+    """The result of cancelling a campaign. `cancelled`: jobs that ended; `asked`: jobs whose gateways are asked to
+    cancel; `refused`: jobs that cannot be cancelled."""
 
     cancelled: int = 0
     asked: int = 0
@@ -58,10 +59,10 @@ class Cancelled:
 
 
 def campaign_status(conn: Connection, tenant: str, name: str) -> CampaignStatus:
-    """How a tenant's campaign of that name stands.
+    """The status of a tenant's campaign with that name.
 
     Raises:
-        CampaignNotFound: it has none.
+        CampaignNotFound: the tenant has no such campaign.
     """
     found = campaign_summaries(conn, tenant, name=name, limit=1)
     if not found:
@@ -70,7 +71,7 @@ def campaign_status(conn: Connection, tenant: str, name: str) -> CampaignStatus:
 
 
 def campaign_page(conn: Connection, tenant: str, before: UUID | None, limit: int) -> list[CampaignStatus]:
-    """Campaigns, the newest first; `before` is the last one of the page before."""
+    """Campaigns, newest first; `before` is the last one of the previous page."""
     return _statuses(conn, tenant, campaign_summaries(conn, tenant, before=before, limit=limit))
 
 
@@ -88,20 +89,20 @@ def _statuses(conn: Connection, tenant: str, rows: Sequence[Mapping[str, Any]]) 
 
 
 def change_campaign(conn: Connection, tenant: str, name: str, terms: Terms) -> CampaignStatus:
-    """Set the budget and the weight of a campaign; gives how it stands.
+    """Set the budget and the weight of a campaign; returns its status.
 
     Raises:
-        CampaignNotFound: there is none of that name.
+        CampaignNotFound: there is no campaign with that name.
     """
     set_campaign_terms(conn, tenant, campaign_status(conn, tenant, name).id, terms)
     return campaign_status(conn, tenant, name)
 
 
 def pause_campaign(conn: Connection, tenant: str, name: str, *, paused: bool = True) -> CampaignStatus:
-    """Hold back what of a campaign has no slot yet, or with `paused=False` let it go on; gives how it stands.
+    """Hold back the jobs of a campaign that have no slot yet, or resume it (`paused=False`); returns its status.
 
     Raises:
-        CampaignNotFound: there is none of that name.
+        CampaignNotFound: there is no campaign with that name.
     """
     if not controls.set_paused(conn, tenant, name, paused=paused):
         raise CampaignNotFound(name)
@@ -109,10 +110,10 @@ def pause_campaign(conn: Connection, tenant: str, name: str, *, paused: bool = T
 
 
 def cancel_campaign(database: Database, tenant: str, name: str, *, discard: bool = False) -> Cancelled:
-    """Give up every job of a campaign, as `decisions.cancel` does with one.
+    """Cancel every job of a campaign, like `job_actions.cancel` for one job.
 
     Raises:
-        CampaignNotFound: there is none of that name.
+        CampaignNotFound: there is no campaign with that name.
     """
     with database.begin() as conn:
         campaign_id = campaign_status(conn, tenant, name).id
@@ -121,7 +122,7 @@ def cancel_campaign(database: Database, tenant: str, name: str, *, discard: bool
     while True:
         with database.begin() as conn:
             page = queries.live_ids(conn, campaign_id, after=last, limit=_PAGE)
-            # Nearly all of them are queued, as a rule: those go at once.
+            # Usually nearly all of them are queued: these are cancelled in one statement.
             moves = [Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, Reason.CANCELLED) for job_id in page]
             done = {moved.id for moved in transitions.move(conn, moves)}
         if not page:

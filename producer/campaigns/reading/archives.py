@@ -1,4 +1,4 @@
-"""Workbooks that are ZIP archives of XML, read as streams: what they unpack to is counted, never held as a whole."""
+"""Read workbooks that are ZIP archives of XML as streams: unpacked bytes are counted and never held as a whole."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from xml.parsers import expat
 from producer.campaigns.reading.table import whole_file
 
 MAX_UNPACKED_BYTES: Final = 768 * 2**20
-"""Of one workbook; 100,000 rows of thirty columns are about 300 MiB."""
+"""Limit for one workbook; 100,000 rows of thirty columns are about 300 MiB."""
 _MAX_MEMBERS = 10_000
 _BLOCK = 2**18
 
 
 class Archive:
-    """A ZIP archive. Everything that is wrong with it is an `InvalidInput` with the name of the file."""
+    """A ZIP archive. Every problem with it raises an `InvalidInput` with the name of the file."""
 
     def __init__(self, name: str, file: BinaryIO) -> None:
         """Read the list of members.
 
         Raises:
-            InvalidInput: it is no whole archive, or unpacks to more than is read.
+            InvalidInput: it is not a complete archive, or unpacks to more than the limit.
         """
         self.name = name
         self._left = MAX_UNPACKED_BYTES
         try:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as exc:
-            raise whole_file(name, "is damaged: it is not a whole workbook") from exc
+            raise whole_file(name, "is damaged: the workbook is incomplete") from exc
         self._members = {item.filename.replace("\\", "/").lower(): item for item in self._zip.infolist()}
         if len(self._members) > _MAX_MEMBERS or sum(i.file_size for i in self._members.values()) > MAX_UNPACKED_BYTES:
             raise self._too_large()
@@ -43,10 +43,10 @@ class Archive:
         return list(self._members)
 
     def blocks(self, member: str) -> Iterator[bytes]:
-        """The content of a member, piece by piece.
+        """The content of a member in blocks.
 
         Raises:
-            InvalidInput: it is missing or damaged, or the workbook unpacks to more than is read.
+            InvalidInput: it is missing or damaged, or the workbook unpacks to more than the limit.
         """
         item = self._members.get(member.lower())
         if item is None:
@@ -69,12 +69,12 @@ class Archive:
         end: Callable[[str], None] | None = None,
         text: Callable[[str], None] | None = None,
     ) -> Iterator[None]:
-        """Parse a member of XML; after each piece the caller may take what its functions have collected.
+        """Parse an XML member; after each block the caller may take what its callbacks have collected.
 
-        Names come without their namespaces' prefixes.
+        Element names are given without namespace prefixes.
 
         Raises:
-            InvalidInput: as `blocks`, or it is not XML, or declares entities.
+            InvalidInput: as in `blocks`; or it is not XML, or declares a document type.
         """
         parser = expat.ParserCreate()
         parser.buffer_text = True
@@ -89,7 +89,7 @@ class Archive:
                 parser.Parse(block, False)
                 yield
             parser.Parse(b"", True)
-        except (expat.ExpatError, LookupError) as exc:  # LookupError: an encoding that there is not
+        except (expat.ExpatError, LookupError) as exc:  # LookupError: an unknown encoding
             raise whole_file(self.name, f"is damaged: {member} is not XML ({exc})") from exc
         yield
 
@@ -100,12 +100,14 @@ class Archive:
         end: Callable[[str], None] | None = None,
         text: Callable[[str], None] | None = None,
     ) -> None:
-        """The same in one go, for members that are small or of which little is kept."""
+        """The same in one call, for members that are small or of which little is kept."""
         for _ in self.parse(member, start, end, text):
             pass
 
     def _no_doctype(self, *_: object) -> None:
-        raise whole_file(self.name, "declares a document type in its XML, which no spreadsheet does; it is not read")
+        raise whole_file(
+            self.name, "declares a document type in its XML, which no spreadsheet does; save it again as XLSX"
+        )
 
     def _too_large(self) -> Exception:
         limit = MAX_UNPACKED_BYTES // 2**20
@@ -113,7 +115,7 @@ class Archive:
 
 
 def local(attributes: dict[str, str], name: str) -> str | None:
-    """An attribute by its name, whatever the prefix of its namespace."""
+    """An attribute by its name, with any namespace prefix."""
     if name in attributes:
         return attributes[name]
     return next((value for key, value in attributes.items() if key.rpartition(":")[2] == name), None)

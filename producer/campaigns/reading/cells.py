@@ -1,4 +1,4 @@
-"""What a cell means in a field: people write 9：16, 720P, 5 秒 and 是."""
+"""Interpret a cell as the value of a field: people write 9：16, 720P, 5 秒 and 是."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ _MEDIA_ENDINGS = frozenset(ending for endings in MEDIA_TYPES.values() for ending
 
 
 def value_of(field: str, cell: Cell, *, decimal_comma: bool = False) -> Any:
-    """What a cell that is not empty means in a field; what cannot be understood stays as it is, to be refused later.
+    """The value of a cell that is not empty for a field. Other texts are returned unchanged and refused later.
 
-    `decimal_comma`: the file is from a country that writes 5,0.
+    `decimal_comma`: the file writes 5,0 for 5.0.
 
     Raises:
-        ValueError: it is no boolean, JSON object, JSON list, ratio or number, where one is wanted.
+        ValueError: it is not the boolean, JSON object, JSON list, ratio or number that the field needs.
     """
     if isinstance(cell, Broken):
         raise ValueError(cell.why)
@@ -76,7 +76,7 @@ def value_of(field: str, cell: Cell, *, decimal_comma: bool = False) -> Any:
 
 
 def _narrow(text: str) -> str:
-    """Without full width, case and spaces around."""
+    """The text without full width, case and outer spaces."""
     return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
@@ -93,7 +93,7 @@ def _boolean(field: str, text: str) -> bool:
 
 
 def _ratio(cell: Cell) -> str:
-    if isinstance(cell, time) and not cell.second:  # 9:16 in a cell of a spreadsheet is sixteen minutes past nine
+    if isinstance(cell, time) and not cell.second:  # a spreadsheet reads 9:16 as sixteen minutes past nine
         cell = f"{cell.hour}:{cell.minute}"
     if isinstance(cell, float | date | time | timedelta):
         raise ValueError(_not_a_ratio(cell))
@@ -108,8 +108,8 @@ def _ratio(cell: Cell) -> str:
 
 
 def _not_a_ratio(cell: Cell) -> str:
-    said = "is a time of day, as a spreadsheet stores what looks like 9:16"
-    return f"{shorten(as_text(cell))} {said}; format the column as text and write the ratio again"
+    message = "is a time of day, because spreadsheets store 9:16 as a time"
+    return f"{shorten(as_text(cell))} {message}; format the column as text and write the ratio again"
 
 
 def _resolution(cell: Cell) -> str:
@@ -135,7 +135,9 @@ def _number(field: str, cell: Cell, *, decimal_comma: bool) -> Any:
     if _DATE.fullmatch(plain):
         raise ValueError(f"is a date ({plain}), not a number; format the column as a number and write it again")
     if re.fullmatch(r"[+-]?\d+([.,]\d+)?e[+-]?\d+", plain):
-        raise ValueError(f"has lost digits ({plain}): format the column as a number without decimals, write it again")
+        raise ValueError(
+            f"has lost digits ({plain}); format the column as a number without decimals and write it again"
+        )
     return cell if isinstance(cell, float) else as_text(cell).strip()
 
 
@@ -149,9 +151,9 @@ def _deadline(cell: Cell, *, decimal_comma: bool) -> Any:
 
 
 def _reference(text: str) -> str:
-    """A reference to a file; a relative path as Windows writes it, as it is written everywhere."""
+    """A reference to a file; a relative Windows path gets forward slashes."""
     if text.startswith("=DISPIMG("):
-        raise ValueError("is a picture within the cell; write the path or the URL of its file there")
+        raise ValueError("is a picture in the cell; write the path or the URL of its file instead")
     relative = "\\" in text and "/" not in text and not re.match(r"[A-Za-z]:|\\\\", text)
     return text.replace("\\", "/") if relative else text
 
@@ -170,7 +172,8 @@ def _text_items(text: str) -> list[str]:
 
 
 def _media_items(text: str) -> list[str]:
-    """Commas are in URLs and data URIs too: they separate only where every piece is a reference by itself."""
+    """The references in a text. URLs and data URIs contain commas too: a comma separates only if every piece is a
+    reference by itself."""
     bar, comma = _LIST_MARKS
     found: list[str] = []
     for item in _split(bar, text):

@@ -1,4 +1,4 @@
-"""Texts that no gateway should ever be paid for: errors of spreadsheets, and placeholders that nothing has filled."""
+"""Find texts that must never be paid for: errors of spreadsheets and unfilled placeholders."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _PLACEHOLDER = re.compile(r"\{\{[^{}\n]{0,100}\}\}|\{%[^{}\n]{0,100}%\}|\{[\w.\-
 
 
 def unusable(text: str) -> str | None:
-    """Why a text must not be sent; None: it may be."""
+    """Why a text must not be sent; None: it may be sent."""
     if found := _ERROR.search(text):
-        return f"holds {found[0].strip()}: an error of the spreadsheet; correct the cell and save the file again"
+        return f"holds {found[0].strip()}, an error of the spreadsheet; correct the cell and save the file again"
     if found := _PLACEHOLDER.search(text):
-        return f"holds {shorten(found[0])}: a placeholder that nothing has filled; write the text itself"
+        return f"holds {shorten(found[0])}, an unfilled placeholder; write the text itself"
     return None

@@ -1,4 +1,4 @@
-"""Which column is which field of a job, and which columns are the caller's own."""
+"""Match columns to the fields of a job; other columns are the caller's own."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """By place in the row: `fields` of the job, and the names of those that are `kept` as they came."""
+    """By position in the row: `fields` of the job, and the names of the columns that are `kept` unchanged."""
 
     fields: Mapping[int, str]
     kept: Mapping[int, str]
 
 
 def match_columns(table: Table, mapping: Mapping[str, str]) -> Columns:
-    """Match the columns of a table to fields: by what the caller says, else by name.
+    """Match the columns of a table to fields: by the caller's mapping, else by name.
 
     Raises:
-        InvalidInput: with every column that is nearly a field, is there twice, or is mapped and not there.
+        InvalidInput: lists every column that is nearly a field, occurs twice, or is mapped but missing.
     """
     given = {folded(column): (column, name) for column, name in mapping.items()}
     fields: dict[int, str] = {}
@@ -33,16 +33,16 @@ def match_columns(table: Table, mapping: Mapping[str, str]) -> Columns:
     for index, column in enumerate(table.columns):
         if not column:
             continue
-        said = given.pop(folded(column), None)
-        name = column if said is None else said[1] or column
-        field = None if said is not None and not said[1] else field_of(name)
+        mapped = given.pop(folded(column), None)
+        name = column if mapped is None else mapped[1] or column
+        field = None if mapped is not None and not mapped[1] else field_of(name)
         if field is not None:
             fields[index] = field
-        elif (said is None or said[1]) and (meant := near_miss(name)) is not None:
+        elif (mapped is None or mapped[1]) and (meant := near_miss(name)) is not None:
             problems.append(Problem(name, _nearly(column, meant)))
         else:
             kept[index] = name
-    problems += _not_there(table, given)
+    problems += _missing(table, given)
     problems += _twice(table, fields, kept)
     if problems:
         raise InvalidInput(problems, table.where(table.header_number))
@@ -51,13 +51,13 @@ def match_columns(table: Table, mapping: Mapping[str, str]) -> Columns:
 
 def _nearly(column: str, meant: str) -> str:
     own = f'--map "{column}="'
-    return f'is not a field; if {meant} is meant, rename the column, or say --map "{column}={meant}" ({own}: not used)'
+    return f'is not a field; if {meant} is meant, rename the column or use --map "{column}={meant}" ({own}: not used)'
 
 
-def _not_there(table: Table, given: Mapping[str, tuple[str, str]]) -> Iterator[Problem]:
+def _missing(table: Table, given: Mapping[str, tuple[str, str]]) -> Iterator[Problem]:
     for column, name in given.values():
-        there = ", ".join([name for name in table.columns if name][:_SHOWN]) or "none"
-        yield Problem(f'map "{column}={name}"', f"there is no column {shorten(column)}; there is {there}")
+        listed = ", ".join([name for name in table.columns if name][:_SHOWN]) or "none"
+        yield Problem(f'map "{column}={name}"', f"there is no column {shorten(column)}; the columns are {listed}")
 
 
 def _twice(table: Table, fields: Mapping[int, str], kept: Mapping[int, str]) -> Iterator[Problem]:
@@ -75,4 +75,4 @@ def _both(columns: Sequence[str], found: Sequence[int]) -> str:
     names = list(dict.fromkeys(named(columns, index) for index in found))
     if len(names) == 1:
         return f"is the name of two columns ({letters}); rename or remove one"
-    return f'is what two columns are ({letters}: {", ".join(names)}); remove one, or say --map "{names[-1]}="'
+    return f'is the field of two columns ({letters}: {", ".join(names)}); remove one, or use --map "{names[-1]}="'

@@ -1,4 +1,4 @@
-"""The container of XLS files ([MS-CFB]): whether its chains of sectors end. xlrd follows one that does not for ever."""
+"""Check that the chains of sectors in an XLS file ([MS-CFB]) end, because xlrd would follow an endless one for ever."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Final
 
 _HEADER: Final = 512
 _IN_HEADER = 109
-"""The numbers of so many sectors of the table stand in the header; others in sectors of their own."""
+"""The header lists this many sectors of the allocation table; other sectors list the rest."""
 
 
 def has_endless_chain(content: bytes) -> bool:
-    """Whether following a chain of sectors, or of small sectors, would come back to where it was."""
+    """Whether a chain of sectors, or of small sectors, leads back to itself."""
     if len(content) < _HEADER:
         return False
     (shift,) = struct.unpack_from("<H", content, 30)
-    size = 1 << (shift if shift <= 20 else 9)  # as xlrd takes it
+    size = 1 << (shift if shift <= 20 else 9)  # like xlrd
     first_small, _, first_more = struct.unpack_from("<iii", content, 60)
     numbers = list(struct.unpack_from(f"<{_IN_HEADER}i", content, 76))
     numbers += _more_numbers(content, size, first_more)
@@ -28,7 +28,7 @@ def has_endless_chain(content: bytes) -> bool:
 
 
 def _sector(content: bytes, size: int, number: int) -> Sequence[int]:
-    """The entries of one sector of a table; those beyond the end of the file are left out."""
+    """The entries of one sector of a table; entries beyond the end of the file are missing."""
     if number < 0:
         return ()
     piece = content[_HEADER + number * size : _HEADER + (number + 1) * size] if number * size < len(content) else b""
@@ -50,7 +50,7 @@ def _chain(table: Sequence[int], number: int) -> Iterator[int]:
 
 
 def _cycles(table: Sequence[int]) -> bool:
-    """Whether any entry leads back to itself: each is looked at once."""
+    """Whether any entry leads back to itself; each entry is visited once."""
     walked = [-1] * len(table)
     for start in range(len(table)):
         number = start

@@ -1,7 +1,7 @@
-"""Which encoding a text file is in, decided over the whole file; where that is unclear, the reader asks.
+"""Detect the encoding of a text file from the whole file; if it is unclear, ask the user to name it.
 
-A wrong guess is paid for: the bytes of 一只猫 in GBK are valid UTF-8, and a video of "һֻè" costs as much as one of a
-cat. So an encoding is taken only if the whole file is valid in it, and its text is far likelier than that of any other.
+A wrong guess is billed: the bytes of 一只猫 in GBK are valid UTF-8, and a video of "һֻè" costs as much as one of a cat.
+So an encoding is accepted only if the whole file is valid in it and its text is far likelier than in any other.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from seedance.problems import InvalidInput, Problem, shorten
 _BLOCK = 2**20
 _LINE_END = b"\n"
 _MAX_WEIGHED, _MAX_PIECES = 500, 200_000
-"""A hundred pieces of text are plenty to tell the encoding; every one may object to it."""
+"""A few hundred pieces of text suffice to detect the encoding; all pieces are then checked against it."""
 _MARGIN_BITS = 16.0
 _MOJIBAKE_BITS = 15.5
-"""Chinese texts have 9 to 14 bits a character; what was decoded with the wrong encoding has 17 and more."""
+"""Chinese texts have 9 to 14 bits per character; text decoded with the wrong encoding has 17 and more."""
 _HANJA_BITS = 8.0
-"""Chinese characters are seldom in today's Korean."""
+"""Chinese characters are rare in modern Korean."""
 _PRIOR_BITS = (0.0, 8.0, 18.0)
-"""Most files are in UTF-8, and few texts of other encodings happen to be valid in it; then come those of Chinese."""
+"""For UTF-8, the Chinese encodings, and all others. Most files are UTF-8, and few texts in other encodings happen to be
+valid UTF-8."""
 _SAMPLE_CHARS, _MAX_SAMPLES = 24, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """An encoding: what people call it, Python's name for it, and the length of the mark before the text, in bytes."""
+    """An encoding: its common name, Python's name for it, and the length of its byte order mark in bytes."""
 
     name: str
     codec: str
@@ -39,13 +40,13 @@ class Encoding:
 
     @property
     def is_plain(self) -> bool:
-        """UTF-8, with or without a mark: what nobody needs to be told of."""
+        """Whether it is UTF-8, with or without a byte order mark: not worth a note."""
         return self.name == "UTF-8"
 
 
 UTF_8, GB18030 = Encoding("UTF-8", "utf-8"), Encoding("GB18030", "gb18030")
 _READ: Final = (UTF_8, GB18030, Encoding("Big5", "cp950"), Encoding("Big5-HKSCS", "big5hkscs"))
-"""What is read without asking."""
+"""Encodings that are read without asking."""
 _NAMED: Final = tuple(
     Encoding(name, codec)
     for name, codec in (
@@ -58,7 +59,7 @@ _NAMED: Final = tuple(
         ("macintosh", "mac_roman"),
     )
 )
-"""What a file may be in; it is proposed, and never taken without being asked for."""
+"""Encodings that are only proposed; they are read if the user names them."""
 _MARKS: Final = (
     (codecs.BOM_UTF8, "UTF-8", "utf-8"),
     (codecs.BOM_UTF32_LE, "UTF-32 LE", "utf-32-le"),
@@ -66,14 +67,14 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "UTF-16 LE", "utf-16-le"),
     (codecs.BOM_UTF16_BE, "UTF-16 BE", "utf-16-be"),
 )
-# Letters of ASCII can be second bytes in GBK and Big5, digits in GB18030; what is none of these ends a piece.
+# ASCII letters can be second bytes in GBK and Big5, digits in GB18030; any other ASCII byte ends a piece.
 _PIECE = re.compile(rb"[0-9\x40-\xff]+")
 _TWO_BYTES_EACH = re.compile(rb"(?:[\xc2-\xdf][\x80-\xbf]|[\x00-\x7f])+")
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What one encoding makes of the pieces; `costs` has the bits of each."""
+    """The pieces decoded with one encoding; `costs`: the bits of each."""
 
     encoding: Encoding
     texts: Sequence[str]
@@ -86,11 +87,11 @@ class _Reading:
 
 
 def encoding_of(where: str, file: BinaryIO, given: str | None = None) -> Encoding:
-    """The encoding of a text file; `given` is the one that the caller names. The file's position is lost.
+    """The encoding of a text file; `given` is the encoding that the user names. Changes the file's position.
 
     Raises:
-        InvalidInput: it is not text, or not in the encoding given; or several encodings, or none that is read, give
-            plausible text: then it names them, with a sample of each.
+        InvalidInput: it is not text, or not in the given encoding; or the encoding is unclear: then the error names the
+            plausible ones, with a sample of each.
     """
     file.seek(0)
     head = file.read(4)
@@ -127,22 +128,22 @@ def _decide(where: str, file: BinaryIO, readings: list[_Reading]) -> Encoding:
 
 
 def _check_agrees(where: str, piece: bytes, encoding: Encoding) -> None:
-    """Hold one piece against the encoding of the file: files that were put together have two.
+    """Check one piece against the encoding of the file: files that were joined may have two encodings.
 
     Raises:
-        InvalidInput: it is much likelier in the other one of UTF-8 and GB18030.
+        InvalidInput: between UTF-8 and GB18030, the piece is much likelier in the other one.
     """
     other = GB18030 if encoding == UTF_8 else UTF_8
     if encoding == UTF_8 and not _TWO_BYTES_EACH.fullmatch(piece):
-        return  # nothing but UTF-8 looks like that
+        return  # only UTF-8 looks like that
     here, there = _decoded(piece, encoding), _decoded(piece, other)
     if here and there and bits_of(there) + 2 * _MARGIN_BITS < bits_of(here):
-        said = f"is {encoding.name} in most places, but {shorten(here)} seems to be {other.name} ({shorten(there)})"
-        raise InvalidInput([Problem("", f"{said}; save the whole file in one encoding")], where)
+        message = f"is {encoding.name} in most places, but {shorten(here)} seems to be {other.name} ({shorten(there)})"
+        raise InvalidInput([Problem("", f"{message}; save the whole file in one encoding")], where)
 
 
 def _decoded(piece: bytes, encoding: Encoding) -> str:
-    """A piece as text, "" if it is none."""
+    """A piece as text; "": it is not valid."""
     try:
         return piece.decode(encoding.codec)
     except UnicodeDecodeError:
@@ -150,7 +151,7 @@ def _decoded(piece: bytes, encoding: Encoding) -> str:
 
 
 def _reading(file: BinaryIO, encoding: Encoding, pieces: Sequence[bytes]) -> _Reading | None:
-    """What an encoding makes of the pieces; None if the file is not valid in it."""
+    """The pieces decoded with an encoding; None: the file is not valid in it."""
     if _broken_at(file, encoding) is not None:
         return None
     texts = [_decoded(piece, encoding) for piece in pieces]  # "": a very long line was cut within a character
@@ -159,7 +160,7 @@ def _reading(file: BinaryIO, encoding: Encoding, pieces: Sequence[bytes]) -> _Re
 
 
 def _pieces(file: BinaryIO) -> list[bytes]:
-    """Different pieces of the file that hold more than ASCII, the first ones in their order."""
+    """Different pieces of the file that are not pure ASCII, in order, up to a limit."""
     found: dict[bytes, None] = {}
     for line in _lines(file):
         if not line.isascii():
@@ -183,7 +184,7 @@ def _has_nul(file: BinaryIO) -> bool:
 
 
 def _without_mark(where: str, file: BinaryIO) -> Encoding:
-    """UTF-16 without a mark: certain where one byte order gives line ends and ASCII, and the other gives none."""
+    """UTF-16 without a byte order mark: certain if one byte order gives line ends and ASCII, and the other none."""
     found = []
     for encoding in (Encoding("UTF-16 LE", "utf-16-le"), Encoding("UTF-16 BE", "utf-16-be")):
         if _broken_at(file, encoding) is None:
@@ -207,7 +208,7 @@ def _given(where: str, file: BinaryIO, given: str, head: bytes) -> Encoding:
         name = codecs.lookup(given).name
     except (LookupError, ValueError, UnicodeError):
         known = ", ".join(item.name for item in (*_READ, *_NAMED))
-        message = f"{shorten(given)} is not an encoding; there is UTF-16, {known}"
+        message = f"{shorten(given)} is not an encoding; use one of UTF-16, {known}"
         raise InvalidInput([Problem("encoding", message)]) from None
     codec = _WIDER.get(name, name)
     marks = {"utf-8": 1, "utf-8-sig": 1, "utf-16": 2, "utf-16-le": 2, "utf-16-be": 2, "utf-32": 2}
@@ -221,7 +222,7 @@ def _given(where: str, file: BinaryIO, given: str, head: bytes) -> Encoding:
 
 
 _WIDER = {"gbk": "gb18030", "gb2312": "gb18030", "big5": "cp950", "shift_jis": "cp932", "euc_kr": "cp949"}
-"""What programs write under a name is more than the standard of that name has."""
+"""Programs write more characters under these names than the standards of the names have."""
 
 
 # --- validity --------------------------------------------------------------------------------------------------------
@@ -234,7 +235,7 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _broken_at(file: BinaryIO, encoding: Encoding) -> int | None:
-    """The first byte that is not valid, counted from 0; None if all are."""
+    """The position of the first invalid byte, counted from 0; None: all are valid."""
     decoder = codecs.getincrementaldecoder(encoding.codec)("strict")
     done = 0
     for block in _blocks(file):
@@ -253,18 +254,18 @@ def _broken_at(file: BinaryIO, encoding: Encoding) -> int | None:
 
 def _valid(where: str, file: BinaryIO, encoding: Encoding) -> Encoding:
     if (place := _broken_at(file, encoding)) is not None:
-        said = f"is not {encoding.name} text ({_place(file, place)})"
-        raise InvalidInput([Problem("", said)], where)
+        message = f"is not {encoding.name} text ({_place(file, place)})"
+        raise InvalidInput([Problem("", message)], where)
     return encoding
 
 
 def _not_utf_8(file: BinaryIO) -> str:
     place = _broken_at(file, UTF_8) or 0
-    return f"is not text in an encoding we know: not UTF-8 ({_place(file, place)}), not GB18030, not Big5"
+    return f"is not text in a known encoding: not UTF-8 ({_place(file, place)}), not GB18030, not Big5"
 
 
 def _place(file: BinaryIO, place: int) -> str:
-    """A byte in words that an editor understands."""
+    """The position of a byte as line and byte, as editors show it."""
     file.seek(0)
     before = file.read(min(place, 2**28))
     return f"line {before.count(_LINE_END) + 1}, byte {place - before.rfind(_LINE_END)}"
@@ -279,15 +280,15 @@ def _unclear(where: str, file: BinaryIO, readings: Sequence[_Reading]) -> Invali
             [Problem("", f"is UTF-8, but not in line {number}; save the whole file in one encoding")], where
         )
     utf_8 = "" if any(item.encoding == UTF_8 for item in readings) else f"is not UTF-8 ({_first_broken(file)}), and "
-    samples = "; ".join(f"{item.encoding.name}: {_sample(item)}" for item in _told_apart(readings))
+    samples = "; ".join(f"{item.encoding.name}: {_sample(item)}" for item in _distinct(readings))
     name = readings[0].encoding.name
-    said = f"{utf_8}its encoding is not certain. It may be {samples}"
+    message = f"{utf_8}its encoding is unclear. It may be {samples}"
     advice = f"Name the right one, as in --encoding {name}, or save the file as UTF-8"
-    return InvalidInput([Problem("", f"{said}. {advice}")], where)
+    return InvalidInput([Problem("", f"{message}. {advice}")], where)
 
 
 def _line_beside_utf_8(file: BinaryIO) -> int | None:
-    """The first line that is not UTF-8, in a file of which another line can be nothing else; None: there is none."""
+    """The first line that is not UTF-8, in a file where another line is certainly UTF-8; None: there is none."""
     broken = None
     certain = False
     for number, line in enumerate(_lines(file), 1):
@@ -304,8 +305,8 @@ def _first_broken(file: BinaryIO) -> str:
     return _place(file, _broken_at(file, UTF_8) or 0)
 
 
-def _told_apart(readings: Sequence[_Reading]) -> list[_Reading]:
-    """The likeliest readings, those that say the same only once."""
+def _distinct(readings: Sequence[_Reading]) -> list[_Reading]:
+    """The likeliest readings, without those that give the same text."""
     found: list[_Reading] = []
     for item in readings:
         if all(item.texts != other.texts for other in found):
@@ -314,5 +315,5 @@ def _told_apart(readings: Sequence[_Reading]) -> list[_Reading]:
 
 
 def _sample(reading: _Reading) -> str:
-    """The likeliest long piece: there people see at once whether it is their text."""
+    """The longest of the first pieces: people see at once whether it is their text."""
     return shorten(max(reading.texts[:50], key=len)[:_SAMPLE_CHARS])

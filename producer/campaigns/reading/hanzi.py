@@ -1,6 +1,6 @@
-"""The characters that Chinese texts are made of, the most frequent first: these 2,480 make up 98 % of general texts.
+"""The most frequent Chinese characters, in order of frequency: these 2,480 make up 98 % of general texts.
 
-The second list is the first in the traditional script, place by place.
+The second list has the same characters in the traditional script, at the same positions.
 """
 
 SIMPLIFIED = (

@@ -1,4 +1,4 @@
-"""JSON objects and lists, read strictly."""
+"""Read JSON objects and lists strictly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def parse_object(text: str) -> dict[str, Any]:
     """Read one JSON object strictly: no key twice, no NaN or Infinity.
 
     Raises:
-        ValueError: it is not one; the text says why.
+        ValueError: it is not a JSON object; the text says why.
     """
     value = _parsed(text)
     if not isinstance(value, dict):
@@ -21,10 +21,10 @@ def parse_object(text: str) -> dict[str, Any]:
 
 
 def parse_list(text: str) -> list[Any]:
-    """Read one JSON list as strictly.
+    """Read one JSON list with the same strictness.
 
     Raises:
-        ValueError: it is not one; the text says why.
+        ValueError: it is not a JSON list; the text says why.
     """
     value = _parsed(text)
     if not isinstance(value, list):
@@ -38,10 +38,10 @@ def _parsed(text: str) -> Any:
     except json.JSONDecodeError as exc:
         raise ValueError(f"is not JSON: {exc.msg} at column {exc.colno}") from exc
     except RecursionError as exc:
-        raise ValueError("is not JSON we take: nested too deep") from exc
+        raise ValueError("is JSON that is nested too deeply") from exc
     except ValueError as exc:
-        if str(exc).startswith("Exceeds the limit"):  # of Python, for the digits of a number
-            raise ValueError("is not JSON we take: a number has thousands of digits") from exc
+        if str(exc).startswith("Exceeds the limit"):  # Python's limit for the digits of a number
+            raise ValueError("is JSON with a number of thousands of digits") from exc
         raise
 
 
@@ -49,7 +49,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"the key {shorten(key)} stands twice in one object")
+            raise ValueError(f"the key {shorten(key)} occurs twice in one object")
         found[key] = value
     return found
 

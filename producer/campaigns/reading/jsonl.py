@@ -1,4 +1,4 @@
-"""JSONL: one job a line, as a JSON object."""
+"""Read JSONL: one job per line, as a JSON object."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from seedance.problems import InvalidInput
 
 
 def read_jsonl(name: str, file: BinaryIO, options: ReadingOptions, notes: list[str]) -> Iterator[Row | InvalidInput]:
-    """The rows of a file, in order; a line that cannot be read comes as its `InvalidInput`.
+    """The rows of a file, in order; a line that cannot be read is given as its `InvalidInput`.
 
     Raises:
-        InvalidInput: it is not text, or its encoding is not clear.
+        InvalidInput: it is not text, or its encoding is unclear.
     """
     encoding = encoding_of(name, file, options.encoding)
     if not encoding.is_plain:

@@ -1,7 +1,7 @@
-"""How unlikely a text is as something a person wrote, in bits: what tells the right decoding from mojibake.
+"""Estimate how unlikely a text is as human writing, in bits, to tell the right decoding from mojibake.
 
-Only what is not ASCII counts, because all encodings in question agree on ASCII. The figures are rough on purpose: the
-right decoding of a few words is tens of bits below a wrong one, and where it is not, the reader asks.
+Only non-ASCII characters count, because all candidate encodings agree on ASCII. Rough figures suffice: the right
+decoding of a few words is tens of bits below a wrong one, and otherwise the user is asked.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from producer.campaigns.reading.hanzi import SIMPLIFIED, TRADITIONAL
 
-# Rank up to which a character costs so many bits: -log2 of the mean share that one character of the tier has in texts.
+# (rank, bits): up to this rank a character costs these bits: -log2 of the mean frequency of a character of the tier.
 _TIERS: Final = ((200, 8.6), (500, 10.4), (1000, 11.8), (len(SIMPLIFIED), 13.8))
 _LISTED_BITS: Final = {
     char: bits
@@ -29,7 +29,7 @@ _HANZI = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _RUN = re.compile(
     f"[{_HANZI}]+|[^\\W\\d_{_HANZI}\u3040-\u30ff\uac00-\ud7af]+|[\u3040-\u30ff]+|[\uac00-\ud7af]+|[^\x00-\x7f]"
 )
-"""Pieces that are looked at together: hanzi, a word of an alphabet, kana, hangul, or one other character."""
+"""Pieces that are rated together: hanzi, a word of an alphabet, kana, hangul, or one other character."""
 
 _PUNCTUATION = frozenset("，。！？：；、（）《》〈〉“”‘’…—–【】「」『』￥～％＋－／＝＆＃＠｜\u3000\u00a0•→")
 _LATIN_SIGNS = frozenset("£¥€©®°·«»¿¡²³½¼¾×±µ§ªº™№′″")
@@ -38,7 +38,7 @@ _HANGUL = frozenset(
     "신공국문물미유과관성계거드것된연용개바년간학실내불결반모적통강양분발현저생출트산날때람길밤비울꽃별숲늘빛봄눈물속위아래뒤앞달린"
     "며면니와터크러르운여진까지으로데요야습입됩합니네타카파피키티단명남북서동교회체론차후야점행음품예약심설준임금건영청년치업말던"
 )
-_HOME = {  # of each alphabet, the letters that its languages use every day
+_HOME = {  # the letters of each alphabet in everyday use
     "LATIN": re.compile("[A-Za-zÀ-ÖØ-öø-žƠơƯưȘ-țẠ-ỹ]"),
     "CYRILLIC": re.compile("[Ѐ-џҐґәғқңөұүһіӘҒҚҢӨҰҮҺІ]"),
     "GREEK": re.compile("[Ά-ώ]"),
@@ -52,7 +52,7 @@ _FOREIGN_LETTER, _NEVER = 20.0, 40.0
 
 
 def bits_of(text: str) -> float:
-    """The bits of all that is not ASCII in a text."""
+    """The bits of all non-ASCII characters in a text."""
     return sum(_bits_of_run(text, found.start(), found.group()) for found in _RUN.finditer(text))
 
 
@@ -73,7 +73,7 @@ def _bits_of_run(text: str, start: int, run: str) -> float:
 
 
 def count_hanzi(text: str) -> int:
-    """How many Chinese characters a text has."""
+    """The number of Chinese characters in a text."""
     return sum(map(_is_hanzi, text))
 
 
@@ -90,12 +90,12 @@ def _bits_of_hanzi(char: str) -> float:
 
 
 def _is_level_one_of_big5(char: str) -> bool:
-    """Whether it is one of the 5,401 characters that Big5 puts first because they are in use."""
+    """Whether it is one of the 5,401 common characters that Big5 lists first."""
     return _fits(char, "big5") and char.encode("big5")[0] < 0xC9
 
 
 def _loneliness(text: str, start: int) -> float:
-    """One hanzi by itself is seldom; inside or at the end of a word of letters, as in caf茅, it is mojibake."""
+    """Extra bits of a single hanzi, which is rare; next to letters, as in caf茅, it is mojibake."""
     before, after = text[start - 1 : start], text[start + 1 : start + 2]
     attached = (before.isascii() and before.islower()) or (after.isascii() and after.islower())
     return _HANZI_IN_WORD if attached else _LONE_HANZI
@@ -121,7 +121,7 @@ def _bits_of_sign(text: str, start: int, char: str) -> float:
 
 
 def _bits_of_latin_sign(char: str, before: str, after: str) -> float:
-    """A sign stands where it is used, as in ¥186, 40°, m², «oui»; elsewhere it is half of another character."""
+    """A sign is cheap where it is used, as in ¥186, 40°, m², «oui»; elsewhere it is half of another character."""
     if (before.isalpha() and not before.isascii()) or (after.isalpha() and char not in "¿¡«"):
         return _FOREIGN_LETTER
     if char in "£¥":
@@ -134,7 +134,7 @@ def _bits_of_latin_sign(char: str, before: str, after: str) -> float:
 
 
 def _bits_of_word(word: str) -> float:
-    """A word of letters: cheap if all are of one alphabet and in daily use there."""
+    """A word of letters: cheap if all belong to one alphabet and are in everyday use there."""
     bits, scripts = 0.0, {_script(char) for char in word if char.isalpha()}
     in_ascii = any(char.isascii() for char in word)
     for place, char in enumerate(word):
@@ -147,7 +147,7 @@ def _bits_of_word(word: str) -> float:
         if home is None or not home.match(char):
             bits += _FOREIGN_LETTER
         elif _script(char) == "LATIN":
-            # Accents lie between plain letters; words of nothing else are what other encodings look like.
+            # Accented letters occur among plain ones; words of accented letters only are typical of wrong encodings.
             bits += _LONE_LETTER if not in_ascii else _NEXT_LETTER if len(word) > 2 else 2 * _NEXT_LETTER
         elif len(word) == 1:
             bits += _LONE_LETTER

@@ -1,4 +1,4 @@
-"""Workbooks of LibreOffice and others (ODS): OpenDocument 1.3, part 3."""
+"""Read workbooks of LibreOffice and other programs (ODS): OpenDocument 1.3, part 3."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Ods:
         """Read the names of the sheets.
 
         Raises:
-            InvalidInput: it is damaged, or protected by a password.
+            InvalidInput: it is damaged or protected by a password.
         """
         self._archive = archive
         self.sheets: dict[str, int] = {}
-        """The visible sheets and their places, in order."""
+        """The visible sheets and their positions, in order."""
         self.hidden: dict[str, int] = {}
         self.hidden_rows = 0
         self._refuse_encrypted()
@@ -53,7 +53,7 @@ class Ods:
         """
         parser = _ContentParser(self._archive.name, (self.sheets | self.hidden)[sheet])
         for _ in self._archive.parse(_CONTENT, parser.start, parser.end, parser.text):
-            for number, times, cells in parser.taken():
+            for number, times, cells in parser.take_rows():
                 for more in range(times):
                     yield TableRow(number + more, cells)
         self.hidden_rows = parser.hidden_rows
@@ -106,8 +106,8 @@ class _ContentParser:
         self._chars = self._aside = self._in_paragraph = 0
         self.hidden_rows = 0
 
-    def taken(self) -> list[tuple[int, int, list[Cell]]]:
-        """The rows since the last time: the number of the first, how many are the same, and their cells."""
+    def take_rows(self) -> list[tuple[int, int, list[Cell]]]:
+        """The rows since the last call: the number of the first, how many equal rows follow, and their cells."""
         rows, self._rows = self._rows, []
         return rows
 
@@ -165,8 +165,8 @@ class _ContentParser:
         if not is_empty(cell):
             if self._index + times > MAX_COLUMNS:
                 last = letter_of(self._index + times - 1)
-                said = f"holds a value in column {last}; at most {MAX_COLUMNS:,} columns can be read"
-                raise InvalidInput([Problem("", said)], f"{self._name} row {self._number}")
+                message = f"has a value in column {last}; at most {MAX_COLUMNS:,} columns can be read"
+                raise InvalidInput([Problem("", message)], f"{self._name} row {self._number}")
             self._cells |= dict.fromkeys(range(self._index, self._index + times), cell)
         self._index += times
 

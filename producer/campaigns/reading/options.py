@@ -1,4 +1,4 @@
-"""What a caller says about a file of rows, beyond the file itself."""
+"""Options of the caller for reading a campaign file."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe":
 
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
-    """None, and what is not mapped: found out from the file."""
+    """Options for reading a file. None, and columns that are not mapped: detect it from the file."""
 
     encoding: str | None = None
-    """Of a text file, by any name that Python knows."""
+    """The encoding of a text file, by any name that Python knows."""
     delimiter: str | None = None
     """The character between the cells of a text file."""
     sheet: str | None = None
-    """Of a workbook."""
+    """The name of the sheet in a workbook."""
     mapping: Mapping[str, str] = field(default_factory=dict)
-    """From names of columns to the names to use instead: a field, or what to call the column; "": not used."""
+    """From column names to the names to use instead: a field, or another name; "": the column is not used."""
 
 
 NO_OPTIONS = ReadingOptions()
@@ -30,10 +30,10 @@ NO_OPTIONS = ReadingOptions()
 def read_options(
     encoding: str | None = None, delimiter: str | None = None, sheet: str | None = None, mapped: Iterable[str] = ()
 ) -> ReadingOptions:
-    """Options as people write them: `mapped` has texts such as "产品名=prompt".
+    """Parse options as people write them: `mapped` has texts such as "产品名=prompt".
 
     Raises:
-        InvalidInput: one of them cannot be understood.
+        InvalidInput: one of them is not valid.
     """
     mapping: dict[str, str] = {}
     for text in mapped:

@@ -1,4 +1,4 @@
-"""From the rows of a table to jobs as they were written."""
+"""Turn the rows of a table into jobs as their author wrote them."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _SHOWN, _ROWS_BEFORE_HEADER = 12, 20
 
 
 def job_rows(table: Table, options: ReadingOptions) -> Iterator[Row | InvalidInput]:
-    """The rows of a table as jobs; one that cannot be read comes as its `InvalidInput`. What is kept and not used is
-    said in the table's notes.
+    """The rows of a table as jobs; a row that cannot be read is given as its `InvalidInput`. The table's notes name the
+    columns that are kept but not used.
 
     Raises:
-        InvalidInput: the columns cannot be matched to fields, none of them is the prompt, or a cell has no column.
+        InvalidInput: the columns cannot be matched to fields, or none of them is the prompt.
     """
     columns = match_columns(table, options.mapping)
     header = [as_text(name) for name in table.columns]
@@ -62,16 +62,16 @@ def _require_prompt(table: Table, columns: Columns) -> None:
         return
     names = [name for name in table.columns if name]
     if (number := _later_header(table)) is not None:
-        said = f"does not name the columns, row {number} does; remove the rows above row {number}"
-        raise InvalidInput([Problem("", said)], table.where(table.header_number))
-    there = ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
-    said = f"names no column for the prompt; it has {there}"
-    advice = 'The first row names the columns: rename one to prompt, or say --map "COLUMN=prompt"'
-    raise InvalidInput([Problem("", f"{said}. {advice}")], table.where(table.header_number))
+        message = f"does not name the columns, row {number} does; remove the rows above row {number}"
+        raise InvalidInput([Problem("", message)], table.where(table.header_number))
+    listed = ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
+    message = f"has no column for the prompt; its columns are {listed}"
+    advice = 'The first row names the columns: rename one to prompt, or use --map "COLUMN=prompt"'
+    raise InvalidInput([Problem("", f"{message}. {advice}")], table.where(table.header_number))
 
 
 def _later_header(table: Table) -> int | None:
-    """The number of a row below a title or a note that names the columns; None: there is none among the next rows."""
+    """The number of the row that names the columns, below a title or a note; None: none of the next rows does."""
     for row in islice(table.rows, _ROWS_BEFORE_HEADER):
         if any(field_of(clean_name(as_text(cell))) == "prompt" for cell in row.cells):
             return row.number
@@ -104,13 +104,13 @@ def _fields(table: Table, columns: Columns, row: TableRow) -> dict[str, Any]:
 
 
 def _without_column(table: Table, row: TableRow) -> Iterator[Problem]:
-    """Cells that stand beside the columns that have names."""
+    """The first filled cell in a column without a name."""
     for index, cell in enumerate(row.cells):
         if is_empty(cell) or (index < len(table.columns) and table.columns[index]):
             continue
-        quoting = "; or a cell before it holds the delimiter: quote that cell" if table.delimited else ""
-        said = f"holds {shorten(as_text(cell), 40)} and has no name; name it in row {table.header_number}{quoting}"
-        yield Problem(f"column {letter_of(index)}", said)
+        quoting = "; or a cell before it contains the delimiter: quote that cell" if table.delimited else ""
+        message = f"has {shorten(as_text(cell), 40)} but no name; name it in row {table.header_number}{quoting}"
+        yield Problem(f"column {letter_of(index)}", message)
         return
 
 
@@ -123,11 +123,11 @@ def _value(field: str, cell: Cell, *, decimal_comma: bool) -> Any:
 
 
 def _add_kept(fields: dict[str, Any], kept: dict[str, str]) -> Sequence[Problem]:
-    """Put the caller's own columns into the metadata, beside what its cell says itself."""
+    """Add the caller's own columns to the metadata; values of the metadata cell win."""
     fields["metadata"] = kept | fields.get("metadata", {})
     size = len(orjson.dumps(kept))
     if size <= MAX_METADATA_BYTES:
         return ()
     largest = max(kept, key=lambda name: len(kept[name]))
-    said = f"at most {MAX_METADATA_BYTES // 1024} KiB of columns that are not used are kept, not {size / 1024:.0f}"
-    return [Problem(largest, f"{said}; remove the column")]
+    message = f"the unused columns of a row may have at most {MAX_METADATA_BYTES // 1024} KiB, not {size / 1024:.0f}"
+    return [Problem(largest, f"{message}; remove the column")]

@@ -1,4 +1,4 @@
-"""A table as it stands in a file, whatever the file is: names of columns, and rows of cells with their numbers."""
+"""A table in any kind of file: names of columns, and rows of cells with their numbers."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from seedance.problems import InvalidInput, Problem
 
 MAX_COLUMNS: Final = 1_000
 MAX_CELL_CHARS: Final = 131_072
-"""Four times what Excel lets into a cell."""
+"""Four times Excel's limit for a cell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A cell that holds something, but no value: `why` completes the sentence that begins with its column."""
+    """A cell whose value cannot be used: `why` completes a sentence that begins with its column."""
 
     why: str
 
 
 Cell = str | int | float | bool | date | time | datetime | timedelta | Broken | None
-"""What a cell holds; all are text in a text file. None and text of nothing but spaces: it is empty."""
+"""The value of a cell; in a text file always text. None or only spaces: the cell is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A row that is not blank, with its number as a spreadsheet counts: blank rows count, line ends in cells do not."""
+    """A row that is not blank, with its number in a spreadsheet: blank rows count, line ends in cells do not."""
 
     number: int
     cells: Sequence[Cell]
@@ -35,11 +35,11 @@ class TableRow:
 
 @dataclass(slots=True)
 class Table:
-    """The first row that is not blank names the columns, "" where it is empty; the others come as they are read.
+    """A table. Its first row that is not blank names the `columns` ("": no name); the other `rows` are read lazily.
 
-    `name` is what rows are named by ("jobs.csv row 3"); `notes` say how the file was read, where that is not plain;
-    `decimal_comma`: it separates cells by semicolons, because the comma is in numbers; `delimited`: it is a text file,
-    in which a cell that holds the delimiter must be quoted.
+    `name` is used in the names of rows ("jobs.csv row 3"); `notes` say how the file was read if that is not obvious;
+    `decimal_comma`: semicolons separate cells, because numbers contain commas; `delimited`: it is a text file, in which
+    a cell that contains the delimiter must be quoted.
     """
 
     name: str
@@ -51,12 +51,12 @@ class Table:
     delimited: bool = False
 
     def where(self, number: int) -> str:
-        """How a row is named in messages."""
+        """The name of a row in messages."""
         return f"{self.name} row {number}"
 
 
 def table_of(name: str, rows: Iterator[TableRow], notes: list[str], delimiter: str | None = None) -> Table | None:
-    """Take the first row for the names of the columns; None: there is no row at all. `delimiter`: of a text file.
+    """Make a table whose first row names the columns; None: there is no row. `delimiter`: that of a text file.
 
     Raises:
         InvalidInput: there are too many columns.
@@ -68,25 +68,25 @@ def table_of(name: str, rows: Iterator[TableRow], notes: list[str], delimiter: s
     while columns and not columns[-1]:
         columns.pop()
     if len(columns) > MAX_COLUMNS:
-        said = f"has {len(columns):,} columns; at most {MAX_COLUMNS:,} can be read"
-        raise InvalidInput([Problem("", said)], f"{name} row {first.number}")
+        message = f"has {len(columns):,} columns; at most {MAX_COLUMNS:,} can be read"
+        raise InvalidInput([Problem("", message)], f"{name} row {first.number}")
     return Table(
         name, first.number, columns, rows, notes, decimal_comma=delimiter == ";", delimited=delimiter is not None
     )
 
 
 def clean_name(text: str) -> str:
-    """The name of a column without marks and spaces around it; a line end within it is a space."""
+    """The name of a column without byte order marks and outer spaces; a line end within it becomes a space."""
     return " ".join(text.replace("\ufeff", "").replace("\u200b", "").split())
 
 
 def is_empty(cell: Cell) -> bool:
-    """Whether a cell holds nothing that can be seen."""
+    """Whether a cell has no visible content."""
     return cell is None or (isinstance(cell, str) and not cell.strip("\ufeff\u200b").strip())
 
 
 def as_text(cell: Cell) -> str:
-    """A cell as text, the same from a workbook as from a CSV file of it, as far as the formats allow."""
+    """A cell as text: as far as possible the same for a workbook and for a CSV file saved from it."""
     match cell:
         case None | Broken():
             return ""
@@ -105,7 +105,7 @@ def as_text(cell: Cell) -> str:
 
 
 def letter_of(index: int) -> str:
-    """What a spreadsheet calls a column: A for 0, AA for 26."""
+    """The letters of a column in a spreadsheet: A for 0, AA for 26."""
     letters = ""
     index += 1
     while index:
@@ -115,22 +115,22 @@ def letter_of(index: int) -> str:
 
 
 def named(columns: Sequence[str], index: int) -> str:
-    """A column in words: its name, or its letter where it has none."""
+    """A column in messages: its name, or its letters if it has no name."""
     return columns[index] if index < len(columns) and columns[index] else f"column {letter_of(index)}"
 
 
 def cell_too_long(name: str, number: int, index: int) -> InvalidInput:
-    """The one message for cells beyond the limit."""
-    said = f"is longer than {MAX_CELL_CHARS:,} characters"
-    return InvalidInput([Problem(f"column {letter_of(index)}", said)], f"{name} row {number}")
+    """The error for a cell above the limit."""
+    message = f"is longer than {MAX_CELL_CHARS:,} characters"
+    return InvalidInput([Problem(f"column {letter_of(index)}", message)], f"{name} row {number}")
 
 
 def merged(name: str, place: str) -> InvalidInput:
-    """The one message for merged cells: only the first has a value, and only the author knows what the others mean."""
-    said = f"has merged cells ({place}); unmerge them and fill every cell, and remove titles above the header"
-    return whole_file(name, said)
+    """The error for merged cells: only the first has a value, and only the author knows what the others mean."""
+    message = f"has merged cells ({place}); unmerge them and fill every cell, and remove titles above the header"
+    return whole_file(name, message)
 
 
 def whole_file(name: str, message: str) -> InvalidInput:
-    """What is wrong with a file as a whole."""
+    """An error about a file as a whole."""
     return InvalidInput([Problem("", message)], name)

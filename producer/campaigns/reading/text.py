@@ -1,4 +1,4 @@
-"""The lines of a text file in any encoding, with bounded memory."""
+"""Read the lines of a text file in any encoding, with bounded memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MAX_LINE_CHARS = 8 * 2**20
 
 
 def lines(name: str, file: BinaryIO, encoding: Encoding) -> Iterator[tuple[int, str]]:
-    """Numbered lines of a file that is valid in its encoding, from its beginning, with their ends as they are.
+    """Numbered lines of a file that is valid in its encoding, from its beginning, with unchanged line ends.
 
     Raises:
-        InvalidInput: a line is too long, or holds a NUL.
+        InvalidInput: a line is too long, or contains a NUL byte.
     """
     file.seek(encoding.mark)
-    # A file of which this is the only reader: it must stay open when the wrapper goes.
+    # The wrapper must not close the file when it is deleted.
     wrapper = io.TextIOWrapper(file, encoding.codec, "strict", newline="")
     number = 0
     try:

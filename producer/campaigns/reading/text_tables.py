@@ -1,4 +1,4 @@
-"""Tables in text files: cells between commas, semicolons, tabs or bars, as spreadsheets save them."""
+"""Read tables in text files: cells separated by commas, semicolons, tabs or bars, as spreadsheets save them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_ROWS_COMPARED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A text file of which the encoding is known; `skipped`: its first line only says what the delimiter is."""
+    """A text file with a known encoding; `skipped`: its first line only names the delimiter."""
 
     name: str
     file: BinaryIO
@@ -28,7 +28,7 @@ class _Text:
     skipped: bool = False
 
     def records(self, delimiter: str) -> Iterator[TableRow]:
-        """The rows, each with its number as a spreadsheet counts.
+        """The rows, each with its number in a spreadsheet.
 
         Raises:
             InvalidInput: a quotation mark is not closed, or text follows one that closes a cell.
@@ -43,30 +43,30 @@ class _Text:
             try:
                 cells = next(reader, None)
             except csv.Error as exc:
-                raise whole_file(f"{self.name} row {number}", _in_words(exc)) from exc
+                raise whole_file(f"{self.name} row {number}", _message_of(exc)) from exc
             if cells is None:
                 return
             if any(cell.strip("\ufeff").strip() for cell in cells):
                 yield TableRow(number, cells)
 
 
-def _in_words(exc: csv.Error) -> str:
-    said = str(exc)
-    if "unexpected end of data" in said:
+def _message_of(exc: csv.Error) -> str:
+    text = str(exc)
+    if "unexpected end of data" in text:
         return 'is not CSV: a quotation mark (") opens a cell and is not closed'
-    if "field limit" in said:
+    if "field limit" in text:
         limit = f"{csv.field_size_limit():,}"
         return f'is not CSV: a cell is longer than {limit} characters, or a quotation mark (") is not closed'
-    if "expected after" in said:
+    if "expected after" in text:
         return 'is not CSV: text follows a closing quotation mark; write a quotation mark within a cell twice ("")'
-    return f"is not CSV: {said}"
+    return f"is not CSV: {text}"
 
 
 def open_text_table(name: str, file: BinaryIO, options: ReadingOptions) -> Table | None:
-    """Read the table in a text file; None: it has no row. The table reads on in the file.
+    """Read the table in a text file; None: it has no row. The rows are read from the file while they are iterated.
 
     Raises:
-        InvalidInput: it is not text, its encoding or its delimiter is not clear, or its header cannot be used.
+        InvalidInput: it is not text, its encoding or delimiter is unclear, or its header cannot be used.
     """
     encoding = encoding_of(name, file, options.encoding)
     text = _Text(name, file, encoding)
@@ -76,35 +76,35 @@ def open_text_table(name: str, file: BinaryIO, options: ReadingOptions) -> Table
     delimiter = options.delimiter or named or _delimiter_of(text, options)
     notes = []
     if not encoding.is_plain or delimiter != ",":
-        notes.append(f"{name}: read as {encoding.name} text, cells separated by {_called(delimiter)}")
+        notes.append(f"{name}: read as {encoding.name} text, cells separated by {_name_of(delimiter)}")
     return table_of(name, text.records(delimiter), notes, delimiter)
 
 
-def _called(delimiter: str) -> str:
+def _name_of(delimiter: str) -> str:
     return _NAMES.get(delimiter, repr(delimiter))
 
 
 def _named_in_first_line(text: _Text) -> str | None:
-    """The delimiter that a first line `sep=;` names, which spreadsheets do not count as a row.
+    """The delimiter named by a first line such as `sep=;`, which spreadsheets do not count as a row; None: none.
 
     Raises:
-        InvalidInput: it names none, or more than one character.
+        InvalidInput: it does not name exactly one character.
     """
     for _, line in lines(text.name, text.file, text.encoding):
-        said = line.rstrip("\r\n").strip('"')
-        if not said.lower().startswith("sep="):
+        first = line.rstrip("\r\n").strip('"')
+        if not first.lower().startswith("sep="):
             return None
-        if len(said) != 5 or said[4] in '"\r\n':
+        if len(first) != 5 or first[4] in '"\r\n':
             raise whole_file(f"{text.name} line 1", "sep= must be followed by the one character between the cells")
-        return said[4]
+        return first[4]
     return None
 
 
 def _delimiter_of(text: _Text, options: ReadingOptions) -> str:
-    """The delimiter with which the header holds names of fields; where several would do, the one that fits all rows.
+    """The delimiter with which the header has the most names of fields; of several, the one that fits all rows.
 
     Raises:
-        InvalidInput: several would do.
+        InvalidInput: several fit.
     """
     known = {folded(column) for column in options.mapping}
     counted = []
@@ -122,14 +122,14 @@ def _delimiter_of(text: _Text, options: ReadingOptions) -> str:
     if len(likely) > 1:
         likely = [delimiter for delimiter in likely if _fits_all(text, delimiter)] or likely
     if len(likely) > 1:
-        said = " or ".join(_called(delimiter) for delimiter in likely)
+        names = " or ".join(_name_of(delimiter) for delimiter in likely)
         advice = "name the delimiter, as in --delimiter ';'"
-        raise InvalidInput([Problem("", f"its cells may be separated by {said}; {advice}")], text.name)
+        raise InvalidInput([Problem("", f"its cells may be separated by {names}; {advice}")], text.name)
     return likely[0]
 
 
 def _header(text: _Text, delimiter: str) -> Sequence[str]:
-    """The names of the columns, were this the delimiter; none where the header is no CSV then."""
+    """The column names if this is the delimiter; none if the header is then not CSV."""
     try:
         first = next(text.records(delimiter), None)
     except InvalidInput:

@@ -1,4 +1,4 @@
-"""What people call the fields of a job at the head of a column, and what they nearly call them."""
+"""Names that people give to the fields of a job in column headers, and common misspellings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WORDS: Final[Mapping[str, str]] = {
     "metadata": "meta data, 元数据, 元資料",
     "tags": "tag, 标签, 標籤",
 }
-"""Words for each field beside its own name, in any case, with any spaces, hyphens or underscores."""
+"""Other names of each field, in any case, with any spaces, hyphens or underscores."""
 
 _PREFIXES = ("视频", "視頻", "影片", "画面", "畫面", "输出", "輸出", "生成", "video", "output")
 _MISSPELT: Final[Mapping[str, str]] = {
@@ -55,16 +55,16 @@ _MISSPELT: Final[Mapping[str, str]] = {
     "优先集": "优先级",
     "标鉴": "标签",
 }
-"""What the input methods of Chinese offer for the same sounds."""
+"""Words that Chinese input methods offer for the same sounds."""
 _OTHER_WORDS = frozenset({"round", "pound", "found", "radio", "revolution"})
-"""Words of their own, one letter away from one of ours."""
+"""Ordinary words that are one letter away from the name of a field."""
 _REMARK = re.compile(r"[(\[{<【《（].*[)\]}>】》）]$")
 _MAX_NAME_CHARS = 500
 _SEPARATORS = re.compile(r"[\s_\-.:：*＊/·\u200b\ufeff]+")
 
 
 def folded(name: str) -> str:
-    """A name as it is compared: without case, width, spaces, separators, and a remark in brackets at its end."""
+    """A name for comparison: without case, width, spaces, separators, and a remark in brackets at its end."""
     text = unicodedata.normalize("NFKC", name[:_MAX_NAME_CHARS]).strip().casefold()
     return _SEPARATORS.sub("", _REMARK.sub("", text).strip()) or _SEPARATORS.sub("", text)
 
@@ -75,7 +75,7 @@ _FIELDS: Final[Mapping[str, str]] = {
 
 
 def field_of(name: str) -> str | None:
-    """The field that a name stands for; None: none."""
+    """The field that a name means; None: no field."""
     key = folded(name)
     if key in _FIELDS:
         return _FIELDS[key]
@@ -86,7 +86,7 @@ def field_of(name: str) -> str | None:
 
 
 def near_miss(name: str) -> str | None:
-    """The word for a field that a name was probably meant to be, as it is written right; None: it is far from all."""
+    """The correct name of the field that a misspelt name probably means; None: it is not close to any."""
     key = folded(name)
     if key in _MISSPELT:
         return _MISSPELT[key]
@@ -99,14 +99,14 @@ def near_miss(name: str) -> str | None:
 def _is_near(key: str, word: str) -> bool:
     if abs(len(key) - len(word)) > 2:
         return False
-    if len(word) <= 4:  # one letter makes another word: need, speed, tabs
+    if len(word) <= 4:  # in short words, one letter makes a different word: need, speed, tabs
         swapped = len(key) == len(word) and sorted(key) == sorted(word) and _distance(key, word) == 1
         return swapped or (len(key) == len(word) + 1 and _doubled(key) == word) or key == f"{word}s"
     return _distance(key, word) <= (1 if len(word) < 8 else 2)
 
 
 def _doubled(key: str) -> str:
-    """A word without the first letter that stands twice."""
+    """A word without the second letter of its first pair."""
     for place, (one, other) in enumerate(pairwise(key)):
         if one == other:
             return key[:place] + key[place + 1 :]
@@ -114,7 +114,7 @@ def _doubled(key: str) -> str:
 
 
 def _distance(one: str, other: str) -> int:
-    """Letters to add, drop, replace, or swap with their neighbours (optimal string alignment)."""
+    """The number of letters to add, drop, replace or swap with a neighbour (optimal string alignment)."""
     before: list[int] = []
     last = list(range(len(other) + 1))
     for row, a in enumerate(one, 1):

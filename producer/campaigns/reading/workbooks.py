@@ -1,4 +1,4 @@
-"""Tables in workbooks: which program's file it is, and which of its sheets is meant."""
+"""Read tables in workbooks: detect the format and choose the sheet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN = 10
 
 
 class Workbook(Protocol):
-    """What every kind of workbook can do; `hidden_rows` is known once the rows were read."""
+    """The interface of every kind of workbook; `hidden_rows` is known when all rows have been read."""
 
     hidden_rows: int
 
@@ -31,7 +31,7 @@ class Workbook(Protocol):
 
 
 def kind_of(file: BinaryIO) -> str:
-    """What a file is by its first bytes, whatever its name: `zip`, `ole` (Excel before 2007, encrypted workbooks),
+    """The kind of a file by its first bytes, not its name: `zip`, `ole` (Excel before 2007, encrypted workbooks),
     `pdf`, `markup`, or "" for everything else, which may be text."""
     file.seek(0)
     head = file.read(512)
@@ -47,10 +47,10 @@ def kind_of(file: BinaryIO) -> str:
 
 
 def open_workbook_table(name: str, file: BinaryIO, options: ReadingOptions) -> Table | None:
-    """Read the table in a workbook: in its only sheet, or the one that the options name; None: it has no row.
+    """Read the table in a workbook: in its only filled sheet, or the sheet that the options name; None: it has no row.
 
     Raises:
-        InvalidInput: it is no workbook that can be read, or which sheet is meant is not clear.
+        InvalidInput: it is not a supported workbook, or it is unclear which sheet to read.
     """
     workbook = _opened(name, file)
     sheet = _sheet(name, workbook, options.sheet)
@@ -59,14 +59,14 @@ def open_workbook_table(name: str, file: BinaryIO, options: ReadingOptions) -> T
     notes = [f"{name}: read the sheet {sheet}"] if len(workbook.sheets) + len(workbook.hidden) > 1 else []
     table = table_of(name, workbook.rows(sheet), notes)
     if table is not None:
-        table.rows = _telling_hidden_rows(table, table.rows, workbook)
+        table.rows = _noting_hidden_rows(table, table.rows, workbook)
     return table
 
 
-def _telling_hidden_rows(table: Table, rows: Iterator[TableRow], workbook: Workbook) -> Iterator[TableRow]:
+def _noting_hidden_rows(table: Table, rows: Iterator[TableRow], workbook: Workbook) -> Iterator[TableRow]:
     yield from rows
     if workbook.hidden_rows:
-        table.notes.append(f"{table.name}: hidden or filtered rows are read as well: {workbook.hidden_rows}")
+        table.notes.append(f"{table.name}: hidden or filtered rows are also read: {workbook.hidden_rows}")
 
 
 def _opened(name: str, file: BinaryIO) -> Workbook:
@@ -77,16 +77,16 @@ def _opened(name: str, file: BinaryIO) -> Workbook:
         case "zip":
             return _opened_archive(Archive(name, file))
         case "ole":
-            from producer.campaigns.reading.xls import Xls  # seldom, and slow to import
+            from producer.campaigns.reading.xls import Xls  # rarely used, and slow to import
 
             return Xls(name, file)
         case "pdf":
             raise whole_file(name, "is a PDF; save the spreadsheet as XLSX or CSV")
         case "markup":
             raise whole_file(
-                name, "is a web page or XML, whatever its name says; open it in a spreadsheet, save as XLSX"
+                name, "is a web page or XML, despite its name; open it in a spreadsheet and save it as XLSX"
             )
-    raise whole_file(name, "is not a workbook, whatever its name says; if it is text, let its name end in .csv")
+    raise whole_file(name, "is not a workbook, despite its name; if it is text, rename it to end in .csv")
 
 
 def _opened_archive(archive: Archive) -> Workbook:
@@ -100,8 +100,8 @@ def _opened_archive(archive: Archive) -> Workbook:
     if "xl/workbook.bin" in archive:
         raise whole_file(archive.name, "is a binary workbook (XLSB); save it as XLSX")
     if any(member.endswith(".iwa") or member == "index.zip" for member in names):
-        raise whole_file(archive.name, "is a document of Numbers; export it as Excel or CSV")
-    raise whole_file(archive.name, "is not a workbook of Excel or LibreOffice, whatever its name says")
+        raise whole_file(archive.name, "is a Numbers document; export it as Excel or CSV")
+    raise whole_file(archive.name, "is not an Excel or LibreOffice workbook, despite its name; save it as XLSX or CSV")
 
 
 def _sheet(name: str, workbook: Workbook, wanted: str | None) -> str | None:
@@ -110,8 +110,8 @@ def _sheet(name: str, workbook: Workbook, wanted: str | None) -> str | None:
         for sheet in (*workbook.sheets, *workbook.hidden):
             if sheet.strip().casefold() == wanted.strip().casefold():
                 return sheet
-        there = _listed([*workbook.sheets, *workbook.hidden])
-        raise InvalidInput([Problem("sheet", f"there is no sheet {shorten(wanted)}; there is {there}")], name)
+        listed = _listed([*workbook.sheets, *workbook.hidden])
+        raise InvalidInput([Problem("sheet", f"there is no sheet {shorten(wanted)}; the sheets are {listed}")], name)
     filled = [sheet for sheet in workbook.sheets if next(iter(workbook.rows(sheet)), None) is not None]
     if len(filled) > 1:
         advice = f'choose one, as in --sheet "{filled[0]}"'

@@ -1,4 +1,4 @@
-"""Workbooks of Excel before 2007 (XLS)."""
+"""Read workbooks of Excel before 2007 (XLS)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Xls:
         """Read the list of sheets.
 
         Raises:
-            InvalidInput: it is damaged, protected by a password, or of another program.
+            InvalidInput: it is damaged, protected by a password, or not an Excel workbook.
         """
         self._name = name
         file.seek(0)
@@ -39,9 +39,9 @@ class Xls:
         if "EncryptedPackage".encode("utf-16-le") in content:
             raise whole_file(name, "is protected by a password; save it without one")
         if has_endless_chain(content):
-            raise whole_file(name, "is damaged: it is not a whole workbook")
+            raise whole_file(name, "is damaged: the workbook is incomplete")
         try:
-            # Without formatting_info, neither merged cells nor hidden rows can be seen.
+            # Without formatting_info, xlrd shows neither merged cells nor hidden rows.
             self._book = xlrd.open_workbook(
                 file_contents=content, formatting_info=True, on_demand=True, ragged_rows=True, logfile=io.StringIO()
             )
@@ -50,9 +50,9 @@ class Xls:
         except Exception as exc:
             if "encrypted" in str(exc):
                 raise whole_file(name, "is protected by a password; save it without one") from exc
-            raise whole_file(name, f"is damaged, or not a workbook of Excel: {exc or type(exc).__name__}") from exc
+            raise whole_file(name, f"is damaged, or not an Excel workbook: {exc or type(exc).__name__}") from exc
         self.sheets = {sheet: index for index, sheet in enumerate(names) if visible[index]}
-        """The visible sheets and their places, in order."""
+        """The visible sheets and their positions, in order."""
         self.hidden = {sheet: index for index, sheet in enumerate(names) if not visible[index]}
         self.hidden_rows = 0
 
@@ -64,8 +64,7 @@ class Xls:
         """
         found = self._book.sheet_by_index((self.sheets | self.hidden)[sheet])
         for top, bottom, left, right in found.merged_cells:
-            said = f"{letter_of(left)}{top + 1}:{letter_of(right - 1)}{bottom}"
-            raise merged(self._name, said)
+            raise merged(self._name, f"{letter_of(left)}{top + 1}:{letter_of(right - 1)}{bottom}")
         hidden = {number for number, info in found.rowinfo_map.items() if info.hidden}
         for number in range(found.nrows):
             cells = [self._cell(found, number, index) for index in range(found.row_len(number))]

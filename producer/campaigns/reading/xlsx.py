@@ -1,4 +1,4 @@
-"""Workbooks of Excel (XLSX, XLSM), as Excel, WPS, Numbers, LibreOffice and Google write them: ECMA-376, part 1."""
+"""Read Excel workbooks (XLSX, XLSM) of Excel, WPS, Numbers, LibreOffice and Google: ECMA-376, part 1."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Xlsx:
     """An open workbook."""
 
     def __init__(self, archive: Archive) -> None:
-        """Read what all sheets share.
+        """Read the parts that all sheets share.
 
         Raises:
             InvalidInput: it is damaged.
         """
         self._archive = archive
         self.sheets: dict[str, str] = {}
-        """The visible sheets and the members of the archive that hold them, in order."""
+        """The visible sheets and their members of the archive, in order."""
         self.hidden: dict[str, str] = {}
         self.hidden_rows = 0
         self._from_1904 = self._stale = False
@@ -60,7 +60,7 @@ class Xlsx:
             self._strings = self._read_strings()
         parser = _SheetParser(self._archive.name, self._strings, self._dates, self._from_1904, self._stale)
         for _ in self._archive.parse(member, parser.start, parser.end, parser.text):
-            yield from parser.taken()
+            yield from parser.take_rows()
         self.hidden_rows = parser.hidden_rows
 
     def _read_workbook(self) -> None:
@@ -70,7 +70,7 @@ class Xlsx:
         def start(name: str, given: dict[str, str]) -> None:
             if name == "workbookPr":
                 self._from_1904 = given.get("date1904") in {"1", "true"}
-            elif name == "calcPr":  # asked for by programs that write formulas and do not calculate them
+            elif name == "calcPr":  # set by programs that write formulas without calculating them
                 self._stale = given.get("fullCalcOnLoad") in {"1", "true"}
             elif name == "sheet":
                 target = targets.get(local(given, "id") or "")
@@ -82,7 +82,7 @@ class Xlsx:
         self.hidden = {name: target for name, target, visible in found if not visible}
 
     def _targets(self) -> dict[str, str]:
-        """The worksheets by their ids; sheets that hold only a chart are left out."""
+        """The worksheets by their ids; sheets with only a chart are left out."""
         found: dict[str, str] = {}
 
         def start(name: str, given: dict[str, str]) -> None:
@@ -95,7 +95,7 @@ class Xlsx:
         return found
 
     def _read_styles(self) -> list[DateKind | None]:
-        """For each style of cells, which kind of date it shows."""
+        """The kind of date that each cell style shows."""
         formats: dict[int, str] = {}
         styles: list[int] = []
         within = ""
@@ -114,7 +114,7 @@ class Xlsx:
         return [date_kind(number, formats.get(number)) for number in styles]
 
     def _read_strings(self) -> list[str]:
-        """The texts that cells share; pieces with different fonts make one text, readings (ruby) do not count."""
+        """The shared texts of cells; pieces in different fonts are joined, readings (ruby) are left out."""
         strings: list[str] = []
         parts: list[str] = []
         taking = ruby = False
@@ -170,8 +170,8 @@ class _SheetParser:
         self._taking = self._ruby = self._formula = self._value = False
         self.hidden_rows = 0
 
-    def taken(self) -> list[TableRow]:
-        """The rows since the last time."""
+    def take_rows(self) -> list[TableRow]:
+        """The rows since the last call."""
         rows, self._rows = self._rows, []
         return rows
 
@@ -211,8 +211,9 @@ class _SheetParser:
             if is_empty(cell):
                 return
             if self._index >= MAX_COLUMNS:
-                said = f"holds a value in column {letter_of(self._index)}; at most {MAX_COLUMNS:,} columns can be read"
-                raise InvalidInput([Problem("", said)], f"{self._name} row {self._number}")
+                last = letter_of(self._index)
+                message = f"has a value in column {last}; at most {MAX_COLUMNS:,} columns can be read"
+                raise InvalidInput([Problem("", message)], f"{self._name} row {self._number}")
             self._cells[self._index] = cell
         elif name == "row" and self._cells:
             self.hidden_rows += self._hidden
@@ -248,7 +249,7 @@ class _SheetParser:
 
 
 def unescaped(text: str) -> str:
-    """Text with the characters that XML cannot hold put back: `_x000D_` is a carriage return."""
+    """The text with the characters that XML cannot represent decoded: `_x000D_` is a carriage return."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
 
 

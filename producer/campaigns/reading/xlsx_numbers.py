@@ -1,4 +1,4 @@
-"""What a number is in a workbook of Excel: its format alone tells dates from amounts (ECMA-376, part 1, 18.8.30)."""
+"""Read numbers in Excel workbooks: only their format tells dates from amounts (ECMA-376, part 1, 18.8.30)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from producer.campaigns.reading.table import Broken, Cell
 
 
 class DateKind(Enum):
-    """What a format shows of a number of days."""
+    """How a format shows a number of days."""
 
     INSTANT = "a date, a time, or both"
     SPAN = "hours that may be more than a day"
@@ -23,7 +23,7 @@ _SPAN = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
 
 
 def date_kind(number: int, code: str | None) -> DateKind | None:
-    """The kind of date that a format shows, by its number and, if it is the author's own, its code; None: none."""
+    """The kind of date that a format shows, by its number and, for a custom format, its code; None: no date."""
     if code is None:
         return (DateKind.SPAN if number == 46 else DateKind.INSTANT) if number in _BUILT_IN else None
     shown = _NOT_SHOWN.sub("", code.partition(";")[0])
@@ -35,9 +35,9 @@ def date_kind(number: int, code: str | None) -> DateKind | None:
 
 
 def as_date(days: float, kind: DateKind, *, from_1904: bool) -> Cell:
-    """A number of days as what its format shows: a time below one day, a date without a time, else both."""
+    """A number of days as its format shows it: a time if below one day, a date if without a time, else both."""
     if not math.isfinite(days) or not 0 <= days < 2_958_466:  # the year 10000
-        return Broken(f"is not a date that a spreadsheet has ({days:g})")
+        return Broken(f"is not a valid date in a spreadsheet ({days:g})")
     seconds = round(days * 86400)
     if days < 1:
         minutes, second = divmod(min(seconds, 86399), 60)

@@ -91,7 +91,7 @@ def test_a_sheet_is_refused_in_its_own_words(api: httpx.Client) -> None:
     answer = api.post(
         "/v1/campaigns", params={"name": "a", "sheet": "x"}, content=workbook, headers={"Content-Type": XLSX}
     )
-    assert "there is no sheet 'x'; there is Jobs, Empty, Old" in answer.text
+    assert "there is no sheet 'x'; the sheets are Jobs, Empty, Old" in answer.text
     answer = api.post("/v1/campaigns", params={"name": "a", "delimiter": "ab"}, content=b"prompt", headers=CSV)
     assert (answer.status_code, stored(api)) == (422, [])
 

@@ -37,9 +37,9 @@ REFUSED: list[tuple[str, Cell, str]] = [
     ("duration", date(2027, 1, 5), "is a date or a time (2027-01-05), not a number"),
     ("duration", "5-Jan", "is a date (5-jan), not a number"),
     ("seed", "1.23E+09", "has lost digits (1.23e+09)"),
-    ("metadata", '{"a": 1, "a": 2}', "the key 'a' stands twice"),
+    ("metadata", '{"a": 1, "a": 2}', "the key 'a' occurs twice"),
     ("tags", "[1, NaN]", "NaN is not JSON"),
-    ("first_frame", '=DISPIMG("ID_1",1)', "is a picture within the cell"),
+    ("first_frame", '=DISPIMG("ID_1",1)', "is a picture in the cell"),
     ("duration", Broken("is a formula that was never calculated"), "is a formula that was never calculated"),
 ]
 

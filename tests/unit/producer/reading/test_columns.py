@@ -64,7 +64,7 @@ def test_a_field_that_is_mapped_to_nothing_is_a_column_of_ones_own(tmp_path: Pat
 @pytest.mark.parametrize(
     ("mapped", "said"),
     [
-        (["产品=prompt"], "a.csv row 1: map \"产品=prompt\": there is no column '产品'; there is 产品名, Len"),
+        (["产品=prompt"], "a.csv row 1: map \"产品=prompt\": there is no column '产品'; the columns are 产品名, Len"),
         (["产品名"], "map: must be \"COLUMN=NAME\", not '产品名'"),
         (["a=prompt", "a=seed"], "map: maps 'a' twice"),
         (["产品名=promt"], "a.csv row 1: promt: is not a field; if prompt is meant"),

@@ -31,7 +31,7 @@ def test_the_delimiter_is_found_out(tmp_path: Path, name: str, first: str, delim
     rows, notes = rows_of(saved(tmp_path, text, name))
     assert rows == [(2, ROW)]
     named = f"read as UTF-8 text, cells separated by {called}"
-    assert notes == ["is text, not a workbook of Excel"] * (name == "a.xls") + [named] * (called != "commas")
+    assert notes == ["is text, not an Excel workbook"] * (name == "a.xls") + [named] * (called != "commas")
 
 
 def test_an_unclear_delimiter_is_asked_for(tmp_path: Path) -> None:
@@ -55,20 +55,20 @@ def test_rows_are_numbered_as_a_spreadsheet_counts(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("Spring campaign\n\nprompt,duration\na,5\n", "row 1: does not name the columns, row 3 does; remove the rows"),
-        ("SKU,产品名\n1,cup\n", 'row 1: names no column for the prompt; it has SKU, 产品名. The first row names'),
+        ("SKU,产品名\n1,cup\n", 'row 1: has no column for the prompt; its columns are SKU, 产品名. The first row names'),
         ("prompt,duraton\na,5\n", "row 1: duraton: is not a field; if duration is meant, rename the column"),
         ("提示次\na\n", "row 1: 提示次: is not a field; if 提示词 is meant"),
-        ("prompt,时长,Duration\na,5,5\n", "row 1: duration: is what two columns are (B and C: 时长, Duration)"),
-        ("prompt,duration\na, b,5\n", "row 2: column C: holds '5' and has no name; name it in row 1; or a cell before"),
-        ("prompt,tags\na,b,c\n", "row 2: column C: holds 'c' and has no name; name it in row 1; or a cell before it"),
+        ("prompt,时长,Duration\na,5,5\n", "row 1: duration: is the field of two columns (B and C: 时长, Duration)"),
+        ("prompt,duration\na, b,5\n", "row 2: column C: has '5' but no name; name it in row 1; or a cell before"),
+        ("prompt,tags\na,b,c\n", "row 2: column C: has 'c' but no name; name it in row 1; or a cell before it"),
         ('prompt\n"a\n', 'row 2: is not CSV: a quotation mark (") opens a cell and is not closed'),
         ('prompt\n"a" b\n', "row 2: is not CSV: text follows a closing quotation mark"),
         ("prompt\na\nprompt\n", "row 3: repeats the header; remove the row"),
-        ("prompt\n#N/A\n", "row 2: prompt: holds #N/A: an error of the spreadsheet"),
-        ("prompt\n{产品名} in the sun\n", "row 2: prompt: holds '{产品名}': a placeholder that nothing has filled"),
+        ("prompt\n#N/A\n", "row 2: prompt: holds #N/A, an error of the spreadsheet"),
+        ("prompt\n{产品名} in the sun\n", "row 2: prompt: holds '{产品名}', an unfilled placeholder"),
         ("prompt,duration\na,1月5日\n", "row 2: duration: is a date (1月5日), not a number"),
         ("prompt,ratio\na,0.672222222\n", "row 2: ratio: '0.672222222' is a time of day"),
-        ("prompt,tags\na," + "[" * 5_000 + "\n", "row 2: tags: is not JSON we take: nested too deep"),
+        ("prompt,tags\na," + "[" * 5_000 + "\n", "row 2: tags: is JSON that is nested too deeply"),
         ("sep=\nprompt\na\n", "line 1: sep= must be followed by the one character"),
     ],
 )  # fmt: skip

@@ -51,7 +51,7 @@ def test_a_sheet_of_libreoffice_reads_the_same_in_every_format(name: str) -> Non
     assert notes == [
         "read the sheet Jobs",
         "not used, kept in metadata: SKU, 合计",
-        "hidden or filtered rows are read as well: 1",
+        "hidden or filtered rows are also read: 1",
     ]
     assert rows_of(SHEETS / name, sheet=" old ")[0] == [(2, {"prompt": "never"})]
 
@@ -103,7 +103,7 @@ def test_the_sheet_is_asked_for_where_several_hold_something(tmp_path: Path) -> 
     path = book(tmp_path, ["prompt"], ["a"], change=two)
     assert error_of(path) == 'a.xlsx: has several sheets with content: Sheet, Other; choose one, as in --sheet "Sheet"'
     assert rows_of(path, sheet="Sheet") == ([(2, {"prompt": "a"})], ["read the sheet Sheet"])
-    assert error_of(path, sheet="None") == "a.xlsx: sheet: there is no sheet 'None'; there is Sheet, Other"
+    assert error_of(path, sheet="None") == "a.xlsx: sheet: there is no sheet 'None'; the sheets are Sheet, Other"
 
 
 def _merge(_: Workbook, sheet: Worksheet) -> None:
@@ -117,10 +117,10 @@ def _merge(_: Workbook, sheet: Worksheet) -> None:
         ([["Spring"], [], ["prompt"], ["a"]], None, "a.xlsx row 1: does not name the columns, row 3 does; remove"),
         ([["prompt"], ["=A9"]], None, "a.xlsx row 2: prompt: is a formula that was never calculated; open the file"),
         ([["prompt", "total"], ["a", "=1+1"]], None, "a.xlsx row 2: total: is a formula that was never calculated"),
-        ([["prompt"], ["#REF!"]], None, "a.xlsx row 2: prompt: holds #REF!: an error of the spreadsheet"),
+        ([["prompt"], ["#REF!"]], None, "a.xlsx row 2: prompt: holds #REF!, an error of the spreadsheet"),
         ([["prompt", "时长"], ["a", date(2027, 1, 5)]], None, "a.xlsx row 2: 时长: is a date or a time (2027-01-05)"),
-        ([["prompt"], ["a", None, "b"]], None, "a.xlsx row 2: column C: holds 'b' and has no name; name it in row 1"),
-        ([["prompt"], ["a"], [*[None] * 1_200, "b"]], None, "a.xlsx row 3: holds a value in column ATE; at most 1,000"),
+        ([["prompt"], ["a", None, "b"]], None, "a.xlsx row 2: column C: has 'b' but no name; name it in row 1"),
+        ([["prompt"], ["a"], [*[None] * 1_200, "b"]], None, "a.xlsx row 3: has a value in column ATE; at most 1,000"),
         ([], None, "a.xlsx: holds no jobs"),
     ],
 )  # fmt: skip
@@ -144,16 +144,16 @@ ENTITY = '<!DOCTYPE a [<!ENTITY a "aaaa">]><workbook>&a;</workbook>'
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("a.xlsx", b"prompt\na\n", "is not a workbook, whatever its name says"),
+        ("a.xlsx", b"prompt\na\n", "is not a workbook, despite its name"),
         ("a.ods", b"%PDF-1.7", "is a PDF"),
-        ("a.xls", b"<html><table><tr><td>prompt", "is a web page or XML, whatever its name says"),
-        ("a.xlsx", b"PK\x03\x04 and then nothing", "is damaged: it is not a whole workbook"),
-        ("a.xlsx", zipped({"readme.txt": "x"}), "is not a workbook of Excel or LibreOffice"),
+        ("a.xls", b"<html><table><tr><td>prompt", "is a web page or XML, despite its name"),
+        ("a.xlsx", b"PK\x03\x04 and then nothing", "is damaged: the workbook is incomplete"),
+        ("a.xlsx", zipped({"readme.txt": "x"}), "is not an Excel or LibreOffice workbook"),
         ("a.xlsx", zipped({"xl/workbook.bin": "x"}), "is a binary workbook (XLSB); save it as XLSX"),
         ("a.xlsx", zipped({WORKBOOK: "<a>", RELATIONS: "<a/>"}), "is damaged: xl/workbook.xml is not XML"),
         ("a.xlsx", zipped({WORKBOOK: ENTITY, RELATIONS: "<a/>"}), "declares a document type in its XML"),
         ("a.xls", bytes.fromhex("d0cf11e0a1b11ae1") + "EncryptedPackage".encode("utf-16-le"), "is protected by"),
-        ("a.xls", bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "is damaged, or not a workbook of Excel"),
+        ("a.xls", bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "is damaged, or not an Excel workbook"),
         ("a.csv", zipped({"a": "x"}), "is a ZIP archive or a workbook, not text; a workbook's name must end in .xlsx"),
     ],
 )  # fmt: skip
@@ -169,7 +169,7 @@ def test_a_chain_of_sectors_that_never_ends_is_damage(tmp_path: Path) -> None:
     struct.pack_into("<ii", data, 512 + table * 512, 1, 0)
     path = tmp_path / "a.xls"
     path.write_bytes(data)
-    assert error_of(path) == "a.xls: is damaged: it is not a whole workbook"
+    assert error_of(path) == "a.xls: is damaged: the workbook is incomplete"
 
 
 def test_an_encoding_of_xml_that_there_is_not_is_damage(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
-"""The tables, and the rules the database keeps by itself. Importing this registers all of them.
+"""The tables and their constraints. Importing this module registers all of them.
 
-These classes are the schema: migrations are compared with them, and the SQL of `storage` reads and writes the same
-columns.
+These classes are the schema: tests compare the migrations with them, and the SQL of `storage` uses the same columns.
 """
 
 import storage.schema.accounts

@@ -1,4 +1,4 @@
-"""What is learnt about accounts."""
+"""Tables of account states: circuit breakers, learnt limits, fair shares and generation times."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from storage.schema.tenants import NOW
 
 
 class AccountState(SQLModel, table=True):
-    """An account. Schedulers lock its row while they give it jobs, and workers while they open its breakers."""
+    """An account. Schedulers lock its row while they grant it jobs, and workers while they open its breakers."""
 
     __tablename__ = "account_states"
 
@@ -38,7 +38,7 @@ class AccountState(SQLModel, table=True):
 
 
 class CircuitBreaker(SQLModel, table=True):
-    """An account, or one model of it, that is left alone until `open_until`, and then tried with a few jobs."""
+    """The breaker of an account, or of one of its models: paused until `open_until`, then tried with a few jobs."""
 
     __tablename__ = "circuit_breakers"
     __table_args__: ClassVar[Any] = (
@@ -48,16 +48,16 @@ class CircuitBreaker(SQLModel, table=True):
     )
 
     account: str = Field(sa_column=Column(Text, primary_key=True))
-    # The gateway's own name of the model; empty for the account as a whole.
+    # The gateway's name of the model; empty: the account as a whole.
     model: str = Field(sa_column=Column(Text, primary_key=True))
     cause: str = Field(sa_column=Column(Text, nullable=False))
-    # A try may leave a generation in doubt.
+    # Whether a try may leave a generation in doubt.
     doubtful: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     open_until: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    # This time, and the first time of those in a row for the same cause.
+    # When it opened last, and when it opened first in a row for the same cause.
     opened_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     since: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
-    # What was sent from here to `opened_at` opened it; whether that was looked at for what it shows of a limit.
+    # The attempts from `tried_from` to `opened_at` opened it; `judged`: they were checked for signs of a slot limit.
     tried_from: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     judged: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     # Openings in a row, for the same cause and without an acceptance between them.
@@ -66,21 +66,21 @@ class CircuitBreaker(SQLModel, table=True):
 
 
 class ModelLimit(SQLModel, table=True):
-    """How many slots a gateway seems to allow for one model of an account, since when; see `slot_limits`."""
+    """The number of slots that a gateway seems to allow for one model of an account; see `slot_limits`."""
 
     __tablename__ = "model_limits"
 
     account: str = Field(sa_column=Column(Text, primary_key=True))
     model: str = Field(sa_column=Column(Text, primary_key=True))
     slots: int = Field(sa_column=Column(Integer, nullable=False))
-    # How many more are tried next, and how many seconds after a refusal.
+    # How many more slots to try next, and how many seconds after a refusal.
     step: int = Field(default=1, sa_column=Column(Integer, nullable=False, server_default="1"))
     wait_s: float = Field(default=2.0, sa_column=Column(REAL, nullable=False, server_default="2"))
     since: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 
 
 class PollCount(SQLModel, table=True):
-    """Polls of an account that has a limit of them, claimed at one moment; kept for as long as they count."""
+    """Polls of an account with a poll limit, claimed at one moment; kept as long as they count against the limit."""
 
     __tablename__ = "poll_counts"
     __table_args__: ClassVar[Any] = (Index("poll_counts_account_idx", "account", "at"),)
@@ -92,7 +92,8 @@ class PollCount(SQLModel, table=True):
 
 
 class AccountTurn(SQLModel, table=True):
-    """The share of a tenant that an account served last, and what it and the tenant have had of their turns."""
+    """The share of a tenant that an account served last, and how many slots of their turns the share and the tenant
+    have used."""
 
     __tablename__ = "account_turns"
 
@@ -106,7 +107,7 @@ class AccountTurn(SQLModel, table=True):
 
 
 class Durations(SQLModel, table=True):
-    """Recent generation times in seconds of one kind of video at one account, the newest first."""
+    """Recent generation times in seconds of one kind of video at one account, newest first."""
 
     __tablename__ = "durations"
 

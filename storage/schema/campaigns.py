@@ -1,4 +1,4 @@
-"""Campaigns."""
+"""The table of campaigns."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Campaign(SQLModel, table=True):
     id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     tenant: str = Field(sa_column=Column(Text, nullable=False, server_default="default"))
     name: str = Field(sa_column=Column(Text, nullable=False))
-    # Jobs it gets in a turn, where another campaign of weight 1 gets one.
+    # Jobs that it is granted for each job of a campaign of weight 1.
     weight: int = Field(default=1, sa_column=Column(SmallInteger, nullable=False, server_default="1"))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
-    # Its queued jobs wait; those that were given a slot go on.
+    # While it is paused, its queued jobs wait; those with a slot continue.
     paused_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    # All its jobs have ended (`settled_jobs` of them), and whoever wants to hear of it was told. An enqueue clears it.
+    # All its jobs have ended (`settled_jobs` of them) and its webhook messages are written. An enqueue clears it.
     settled: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     settled_jobs: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))

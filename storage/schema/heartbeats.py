@@ -1,4 +1,4 @@
-"""When each part of the system was last seen."""
+"""The table of heartbeats: when each part of the system was last seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs, their attempts and their events."""
+"""The tables of jobs, their attempts and their events."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ _TERMINAL = [state.value for state in JobState if state in TERMINAL]
 IN_FLIGHT = ("submitting", "unconfirmed", "generating")
 
 
-# Jobs that take one of their account's slots, or are about to.
+# Jobs that occupy a slot of their account, or are about to.
 ASSIGNED = "account IS NOT NULL AND due_at IS NOT NULL AND state <> 'transferring'"
 
 
 class Job(SQLModel, table=True):
-    """One generation that somebody wants, from enqueue to its terminal state."""
+    """One requested generation, from enqueue to its terminal state."""
 
     __tablename__ = "jobs"
     __table_args__: ClassVar[Any] = (
@@ -73,7 +73,7 @@ class Job(SQLModel, table=True):
             f"state NOT IN {IN_FLIGHT} OR (account IS NOT NULL AND attempt > 0)", name="jobs_account_check"
         ),
         UniqueConstraint("tenant", "idempotency_key", name="jobs_tenant_idempotency_key_key"),
-        # A share is a tenant's campaign, and what of it is pinned to an account: admission leaps from share to share.
+        # A share is a campaign of a tenant, divided by pinned account: admission skips from share to share.
         Index(
             "jobs_shares_idx",
             desc("priority"),
@@ -85,7 +85,7 @@ class Job(SQLModel, table=True):
             "id",
             postgresql_where=text("state = 'queued'"),
         ),
-        # What fits into what is left of a budget, and what was set aside because it does not.
+        # Jobs that fit into the rest of a budget, and jobs that were set aside because they do not.
         Index(
             "jobs_prices_idx",
             "tenant",
@@ -108,7 +108,7 @@ class Job(SQLModel, table=True):
             "due_at",
             postgresql_where=text("state IN ('submitting', 'unconfirmed', 'generating')"),
         ),
-        # The source host first: copies are dealt to hosts in turn, and each gives those whose URL dies first.
+        # The source host first: claims alternate between hosts; of each host the URL that expires first comes first.
         Index(
             "jobs_transferring_idx",
             text("split_part(video_url, '/'::text, 3)"),
@@ -127,9 +127,9 @@ class Job(SQLModel, table=True):
         ),
         Index("jobs_barred_idx", "id", postgresql_where=text("state = 'queued' AND barred_accounts <> '{}'::text[]")),
         Index("jobs_removal_idx", "removal_due_at", postgresql_where=text("removal_due_at IS NOT NULL")),
-        # Only of jobs that have some: most have none, and would only grow it.
+        # Only jobs with tags: most have none and would only make the index larger.
         Index("jobs_tags_idx", "tags", postgresql_using="gin", postgresql_where=text("tags <> '{}'::text[]")),
-        # Pages of a list, by state; a list of several states merges theirs. Counts need the index alone.
+        # Pages of lists, by state; a list of several states merges them. Counts read only the index.
         Index("jobs_campaign_idx", "campaign_id", "state", "id", postgresql_include=["finished_at"]),
         Index("jobs_state_idx", "tenant", "state", "id"),
         Index(
@@ -145,7 +145,7 @@ class Job(SQLModel, table=True):
     tenant: str = Field(sa_column=Column(Text, nullable=False, server_default="default"))
     campaign_id: UUID | None = Field(default=None, sa_column=Column(Uuid, ForeignKey("campaigns.id")))
     idempotency_key: str | None = Field(default=None, sa_column=Column(Text))
-    # What is asked.
+    # The request.
     request: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     request_hash: str = Field(sa_column=Column(Text, nullable=False))
     gateways: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
@@ -158,9 +158,9 @@ class Job(SQLModel, table=True):
         sa_column=Column("metadata", JSONB, nullable=False, server_default=text("'{}'::jsonb"))
     )
     tags: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")))
-    # What decides which of a gateway's models serves it: tier, mode and resolution; empty if an older release wrote it.
+    # Decides which of a gateway's models serves it: tier, mode and resolution; empty if an older release wrote the row.
     lane: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
-    # Where it stands.
+    # The progress.
     state: str = Field(sa_column=Column(Text, nullable=False, server_default="queued"))
     due_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True), server_default=NOW))
     claim: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
@@ -168,19 +168,19 @@ class Job(SQLModel, table=True):
     refusals: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     setbacks: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     polls: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
-    # The last poll that found it unfinished: it was finished after that.
+    # The last poll that found the task unfinished.
     polled_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     reason: str | None = Field(default=None, sa_column=Column(Text))
-    # What the gateway keeps saying, in answers without a clear other one between them: that it has no such task
-    # ("task_unknown"), or that it has finished and gives no URL ("result_missing"). Since when, and how often.
+    # What the gateway repeatedly reports, with no clear other answer in between: that it has no such task
+    # ("task_unknown"), or that the task has finished without a URL ("result_missing"). Since when, and how often.
     missing: str | None = Field(default=None, sa_column=Column(Text))
     missing_since: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     missing_times: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
-    # Somebody wants a submitted job cancelled: "keep" if that is free at the gateway, "discard" in any case.
+    # A requested cancellation of a submitted job: "keep": only if that is free at the gateway; "discard": in any case.
     cancel_request: str | None = Field(default=None, sa_column=Column(Text))
     # The share of the video's life, in percent, at which its last alarm was raised.
     expiry_alarm: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
-    # Accounts that have no way to bring its files to their gateway.
+    # Accounts that cannot send its files to their gateway.
     barred_accounts: list[str] = Field(
         default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'::text[]"))
     )
@@ -191,7 +191,7 @@ class Job(SQLModel, table=True):
     gateway_task_id: str | None = Field(default=None, sa_column=Column(Text))
     submitted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     generated_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    # What came of it.
+    # The result.
     video_url: str | None = Field(default=None, sa_column=Column(Text))
     video_expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     last_frame_url: str | None = Field(default=None, sa_column=Column(Text))
@@ -203,7 +203,7 @@ class Job(SQLModel, table=True):
     last_frame_key: str | None = Field(default=None, sa_column=Column(Text))
     poster_key: str | None = Field(default=None, sa_column=Column(Text))
     estimate: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
-    # The most that it may cost, by account and currency; the lowest of these in one currency (0 and empty: unknown).
+    # The highest possible cost by account and currency; the lowest of these in one currency (0 and empty: unknown).
     prices: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     least_price: Decimal = Field(
         default=Decimal(0), sa_column=Column(Numeric, nullable=False, server_default=text("0"))
@@ -214,9 +214,9 @@ class Job(SQLModel, table=True):
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    # Its files were removed from the bucket, because somebody wanted that; the row stays for the books.
+    # When its files were deleted on request; the row stays as a record.
     deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
-    # When its files are removed once more: an upload that began before the job ended may have ended after it.
+    # When its files are removed again: an upload that began before the job ended may have finished later.
     removal_due_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
@@ -248,33 +248,33 @@ class Attempt(SQLModel, table=True):
     job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True))
     number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     account: str = Field(sa_column=Column(Text, nullable=False))
-    # The gateway of the account; None if an older release wrote it.
+    # The gateway of the account; None if an older release wrote the row.
     gateway: str | None = Field(default=None, sa_column=Column(Text))
     model: str = Field(sa_column=Column(Text, nullable=False))
-    # The model under which its health and limits are kept; empty if an older release wrote it.
+    # The model under which its health and limits are kept; empty if an older release wrote the row.
     model_key: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
     started_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     outcome: str | None = Field(default=None, sa_column=Column(Text))
     seed: int | None = Field(default=None, sa_column=Column(BigInteger))
-    # The value of `execution_expires_after` that was sent, by which a list shows the attempt's task; see
+    # The value of `execution_expires_after` that was sent; it identifies the attempt's task in a list. See
     # `attempt_marks`.
     mark: int | None = Field(default=None, sa_column=Column(Integer))
-    # SHA-256 of the token in the attempt's own callback URL, and the task id that a callback or a list named.
+    # SHA-256 of the token in the attempt's callback URL, and the task id that a callback or a list named.
     callback_hash: str | None = Field(default=None, sa_column=Column(Text))
     reported_task_id: str | None = Field(default=None, sa_column=Column(Text))
-    # When to ask the gateway about the reported task; only of attempts that their job does not wait for any more.
+    # When to query the gateway about the reported task; only for attempts that their job no longer waits for.
     look_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     http_status: int | None = Field(default=None, sa_column=Column(SmallInteger))
     gateway_task_id: str | None = Field(default=None, sa_column=Column(Text))
-    # It was accepted, and its job uses another attempt's task or had ended: its own may be paid for in vain.
+    # It was accepted, but its job uses another attempt's task or had ended: its task may be paid for in vain.
     surplus: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
-    # Tasks that may be this attempt's, and what each has in common with it; None: not looked for, or settled.
+    # Tasks that may belong to this attempt, with what matches and differs; None: not looked for, or decided.
     candidates: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
 
 
-# Numbers for `attempts.mark`, so that attempts that follow each other differ.
+# Numbers for `attempts.mark`, so that successive attempts differ.
 ATTEMPT_MARKS = Sequence("attempt_marks", metadata=SQLModel.metadata)
 
 

@@ -1,4 +1,4 @@
-"""Keys given to requests that came without one."""
+"""The table of generated keys for requests without an idempotency key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from storage.schema.tenants import NOW
 
 
 class RequestKey(SQLModel, table=True):
-    """The idempotency key that a request without one was given, for as long as its client may repeat it."""
+    """The generated idempotency key of a request without one, kept as long as its client may repeat the request."""
 
     __tablename__ = "request_keys"
     __table_args__: ClassVar[Any] = (
@@ -31,7 +31,7 @@ class RequestKey(SQLModel, table=True):
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     tenant: str = Field(sa_column=Column(Text, nullable=False))
     fingerprint: str = Field(sa_column=Column(Text, nullable=False))
-    # How often it was repeated, as its client counts.
+    # How often it was repeated, according to its client.
     repetition: int = Field(sa_column=Column(SmallInteger, nullable=False))
     key: str = Field(sa_column=Column(Text, nullable=False))
     at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))

@@ -1,4 +1,4 @@
-"""The tables of tenants: their keys, their share of the slots, and what they may spend."""
+"""The tables of tenants: their keys, shares of the slots, and budgets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOW = text("now()")
 
 
 class Tenant(SQLModel, table=True):
-    """Somebody whose jobs nobody else sees. A tenant without a row has the defaults."""
+    """A tenant, whose jobs no other tenant sees. A tenant without a row has the defaults."""
 
     __tablename__ = "tenants"
     __table_args__: ClassVar[Any] = (
@@ -39,9 +39,9 @@ class Tenant(SQLModel, table=True):
     )
 
     name: str = Field(sa_column=Column(Text, primary_key=True))
-    # Jobs it gets in a turn, where another tenant of weight 1 gets one.
+    # Jobs that it is granted for each job of a tenant of weight 1.
     weight: int = Field(default=1, sa_column=Column(SmallInteger, nullable=False, server_default="1"))
-    # How many it may enqueue; NULL: as many as it likes.
+    # How many jobs it may enqueue per minute; NULL: no limit.
     jobs_per_minute: int | None = Field(default=None, sa_column=Column(Integer))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 
@@ -69,7 +69,7 @@ class ApiKey(SQLModel, table=True):
 
 
 class Budget(SQLModel, table=True):
-    """What a tenant (`campaign_id` all zeros) or one of its campaigns may spend. The scheduler keeps the sums."""
+    """The budget of a tenant (`campaign_id` all zeros) or of one of its campaigns. The scheduler keeps the sums."""
 
     __tablename__ = "budgets"
     __table_args__: ClassVar[Any] = (CheckConstraint("amount >= 0", name="budgets_amount_check"),)
@@ -78,17 +78,17 @@ class Budget(SQLModel, table=True):
     campaign_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
     amount: Decimal = Field(sa_column=Column(Numeric, nullable=False))
     currency: str = Field(sa_column=Column(Text, nullable=False))
-    # By jobs that have ended, and by jobs that are at a gateway or on their way there.
+    # The cost of ended jobs, and the possible cost of jobs that are at a gateway or on their way there.
     spent: Decimal = Field(sa_column=Column(Numeric, nullable=False, server_default=text("0")))
     reserved: Decimal = Field(sa_column=Column(Numeric, nullable=False, server_default=text("0")))
-    # Only of a tenant's own: nothing that waits fits, and it is looked at again then. NULL: something may fit.
+    # Only for a tenant as a whole: no waiting job fits; check again then. NULL: some job may fit.
     held_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 
 
 class Reservation(SQLModel, table=True):
-    """What an attempt may cost, as long as it counts as reserved in a budget: from the claim that it is made for, until
-    it is known what it did cost."""
+    """The possible cost of an attempt while it is reserved in a budget: from the claim until the actual cost is
+    known."""
 
     __tablename__ = "reservations"
 

@@ -1,4 +1,4 @@
-"""The tables of webhooks: where tenants want to be told, and what they are told."""
+"""The tables of webhooks: endpoints of tenants, and messages to deliver."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from storage.schema.tenants import NOW
 
 
 class WebhookEndpoint(SQLModel, table=True):
-    """A URL that a tenant wants to be told at, of every event of some kinds."""
+    """A URL of a tenant that receives every event of some kinds."""
 
     __tablename__ = "webhook_endpoints"
     __table_args__: ClassVar[Any] = (
@@ -43,7 +43,7 @@ class WebhookEndpoint(SQLModel, table=True):
     url: str = Field(sa_column=Column(Text, nullable=False))
     # Empty: every kind.
     events: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")))
-    # Signatures are made with it, so it cannot be kept as a hash.
+    # It signs messages, so it cannot be stored as a hash.
     secret: str = Field(sa_column=Column(Text, nullable=False))
     previous_secret: str | None = Field(default=None, sa_column=Column(Text))
     previous_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
@@ -53,9 +53,9 @@ class WebhookEndpoint(SQLModel, table=True):
 
 
 class WebhookMessage(SQLModel, table=True):
-    """One event for one receiver, written in the transaction in which it happened; `due_at` is when it is sent next.
+    """One event for one receiver, written in the transaction of the event; `due_at` is the time of the next delivery.
 
-    The id is made of what happened and who is told, so that nothing is told twice under two ids.
+    The id is derived from the event and the receiver, so the same message never has two ids.
     """
 
     __tablename__ = "webhook_messages"
@@ -66,7 +66,7 @@ class WebhookMessage(SQLModel, table=True):
             "(due_at IS NULL) = (delivered_at IS NOT NULL OR dead_at IS NOT NULL)", name="webhook_messages_due_check"
         ),
         CheckConstraint("NOT leased OR due_at IS NOT NULL", name="webhook_messages_lease_check"),
-        # The claim leaps from receiver to receiver.
+        # The claim skips from receiver to receiver.
         Index("webhook_messages_due_idx", "target", "due_at", postgresql_where=text("due_at IS NOT NULL")),
         Index("webhook_messages_leased_idx", "target", postgresql_where=text("leased")),
         Index("webhook_messages_created_idx", "tenant", "created_at", "id"),
@@ -77,16 +77,16 @@ class WebhookMessage(SQLModel, table=True):
     tenant: str = Field(sa_column=Column(Text, nullable=False))
     type: str = Field(sa_column=Column(Text, nullable=False))
     job_id: UUID | None = Field(default=None, sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE")))
-    # No foreign key: an endpoint that is removed must not make the moves fail that are just telling it something.
+    # No foreign key: removing an endpoint must not fail the moves that are writing messages to it.
     endpoint_id: UUID | None = Field(default=None, sa_column=Column(Uuid))
     url: str | None = Field(default=None, sa_column=Column(Text))
-    # Who is spared together when it does not answer: the endpoint, or the host of the URL.
+    # Messages with the same target are delayed together if it does not answer: the endpoint, or the host of the URL.
     target: str = Field(sa_column=Column(Text, nullable=False))
-    # What is told, where the job's row would not tell it any more.
+    # The content of the event, if the job's row no longer has it.
     data: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     due_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True), server_default=NOW))
     claim: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
-    # Somebody is sending it, until due_at.
+    # A worker is sending it, until due_at.
     leased: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     attempts: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     replays: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
@@ -94,7 +94,7 @@ class WebhookMessage(SQLModel, table=True):
     last_attempt_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     last_status: int | None = Field(default=None, sa_column=Column(SmallInteger))
     last_error: str | None = Field(default=None, sa_column=Column(Text))
-    # The beginning of the answer's body, where it was not simply taken.
+    # The beginning of the answer's body, unless the receiver accepted the message.
     last_answer: str | None = Field(default=None, sa_column=Column(Text))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     delivered_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))

@@ -41,7 +41,7 @@ def test_every_task_failure_has_a_reason() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_has_words_for_each_reason(language: str) -> None:
+def test_the_page_has_a_text_for_each_reason(language: str) -> None:
     texts = catalogue(language).texts
     words = {key.removeprefix("reason.") for key in texts if key.startswith("reason.")}
     assert words == CODES | {"None"}

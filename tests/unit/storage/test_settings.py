@@ -1,4 +1,4 @@
-"""The configuration: where it comes from, and that a wrong value is named."""
+"""The configuration: its sources, and the errors for wrong values."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_defaults_give_way_to_what_is_set() -> None:
     assert (short.unconfirmed_grace_seconds, short.submit_timeout_seconds) == (30.0, 8.0)
 
 
-def test_a_wrong_value_in_the_environment_is_named_as_it_stands_there() -> None:
+def test_a_wrong_value_in_the_environment_is_named_with_its_variable() -> None:
     with pytest.raises(InvalidInput, match="REELQ_POLL_MIN_SECONDS"):
         load_settings(environ={"REELQ_POLL_MIN_SECONDS": "often"})
     with pytest.raises(InvalidInput, match="REELQ_ACCOUNTS: is not JSON"):

@@ -1,4 +1,4 @@
-"""Reading a file in tests: its rows, its notes, or the one error that it gives."""
+"""Read a campaign file in tests: its rows, its notes, or its first error."""
 
 from __future__ import annotations
 

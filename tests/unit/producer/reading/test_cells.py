@@ -1,4 +1,4 @@
-"""Cells as people write them, and as spreadsheets change them."""
+"""Values of cells, as people write them and as spreadsheets change them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_cell_means_what_its_author_meant(field: str, cell: Cell, value: Any) 
     assert (found, type(found)) == (value, type(value))
 
 
-@pytest.mark.parametrize(("field", "cell", "said"), REFUSED)
-def test_a_cell_that_lost_its_meaning_is_refused(field: str, cell: Cell, said: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(said)):
+@pytest.mark.parametrize(("field", "cell", "message"), REFUSED)
+def test_a_cell_that_lost_its_meaning_is_refused(field: str, cell: Cell, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         value_of(field, cell)

@@ -1,4 +1,4 @@
-"""Names of columns: in any case and two languages, mapped by the caller, or kept as the caller's own."""
+"""Names of columns: matched in any case and in two languages, mapped by the caller, or kept in metadata."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def saved(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_every_field_has_its_words() -> None:
+def test_every_field_has_names() -> None:
     assert set(WORDS) == set(JOB_FIELDS)
     assert all(field_of(word) == field for field in WORDS for word in (field, *WORDS[field].split(", ")) if word)
 
@@ -39,11 +39,11 @@ def test_a_column_is_known_by_its_name(name: str, field: str | None) -> None:
     ("name", "meant"),
     [("durration", "duration"), ("promt", "prompt"), ("raito", "ratio"), ("seeds", "seed"), ("时常", "时长")],
 )
-def test_a_near_miss_is_told_from_a_column_of_ones_own(name: str, meant: str) -> None:
+def test_a_misspelt_field_is_recognized(name: str, meant: str) -> None:
     assert near_miss(name) == meant
 
 
-def test_columns_of_the_callers_own_are_kept_in_metadata(tmp_path: Path) -> None:
+def test_unknown_columns_are_kept_in_metadata(tmp_path: Path) -> None:
     rows, notes = rows_of(saved(tmp_path, 'prompt,SKU,价格,metadata\na,P-1,¥186,"{""SKU"": ""mine""}"\nb,,,\n'))
     assert rows == [(2, {"prompt": "a", "metadata": {"SKU": "mine", "价格": "¥186"}}), (3, {"prompt": "b"})]
     assert notes == ["not used, kept in metadata: SKU, 价格"]
@@ -56,13 +56,13 @@ def test_columns_are_mapped_and_renamed(tmp_path: Path) -> None:
     assert rows_of(path, mapped=["产品名=prompt", "len=x"])[0][0][1]["metadata"] == {"x": "5", "price": "3"}
 
 
-def test_a_field_that_is_mapped_to_nothing_is_a_column_of_ones_own(tmp_path: Path) -> None:
+def test_a_field_mapped_to_nothing_is_kept_in_metadata(tmp_path: Path) -> None:
     path = saved(tmp_path, "prompt,duraton,tags\na,x,y\n")
     assert rows_of(path, mapped=["duraton=", "tags="])[0][0][1]["metadata"] == {"duraton": "x", "tags": "y"}
 
 
 @pytest.mark.parametrize(
-    ("mapped", "said"),
+    ("mapped", "message"),
     [
         (["产品=prompt"], "a.csv row 1: map \"产品=prompt\": there is no column '产品'; the columns are 产品名, Len"),
         (["产品名"], "map: must be \"COLUMN=NAME\", not '产品名'"),
@@ -70,5 +70,5 @@ def test_a_field_that_is_mapped_to_nothing_is_a_column_of_ones_own(tmp_path: Pat
         (["产品名=promt"], "a.csv row 1: promt: is not a field; if prompt is meant"),
     ],
 )
-def test_a_map_that_does_not_fit_is_refused(tmp_path: Path, mapped: list[str], said: str) -> None:
-    assert error_of(saved(tmp_path, "产品名,Len\na,5\n"), mapped=mapped).startswith(said)
+def test_an_invalid_mapping_is_refused(tmp_path: Path, mapped: list[str], message: str) -> None:
+    assert error_of(saved(tmp_path, "产品名,Len\na,5\n"), mapped=mapped).startswith(message)

@@ -1,4 +1,4 @@
-"""The encoding of a text file: found out over the whole file, or asked for; mojibake is never paid for."""
+"""The encoding of a text file: detected from the whole file, or asked for; mojibake is never paid for."""
 
 from __future__ import annotations
 
@@ -38,14 +38,12 @@ def test_a_text_is_read_as_its_author_wrote_it(tmp_path: Path, text: str, encodi
 
 
 @pytest.mark.parametrize(("text", "encoding", "named"), ASKED)
-def test_where_the_encoding_is_unclear_it_is_asked_for_and_then_read(
-    tmp_path: Path, text: str, encoding: str, named: str
-) -> None:
+def test_an_unclear_encoding_is_asked_for(tmp_path: Path, text: str, encoding: str, named: str) -> None:
     path = saved(tmp_path, text, encoding)
-    said = error_of(path)
-    assert said.startswith("a.csv: is not UTF-8 (line 2, byte ")
-    assert "--encoding" in said
-    assert named in said
+    message = error_of(path)
+    assert message.startswith("a.csv: is not UTF-8 (line 2, byte ")
+    assert "--encoding" in message
+    assert named in message
     assert rows_of(path, encoding=named)[0] == [(2, {"prompt": text, "duration": 5})]
 
 
@@ -63,19 +61,21 @@ def test_a_file_of_two_encodings_is_refused_with_the_place(tmp_path: Path) -> No
     assert error_of(path) == "a.csv: is UTF-8, but not in line 3; save the whole file in one encoding"
 
 
-def test_jsonl_is_decoded_alike(tmp_path: Path) -> None:
+def test_jsonl_is_decoded_like_tables(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(f'{{"prompt": "{CAT}"}}\n'.encode("gbk"))
     assert rows_of(path) == ([(1, {"prompt": CAT})], ["read as GB18030 text"])
 
 
-@pytest.mark.parametrize(("given", "said"), [("klingon", "is not an encoding"), ("utf-8", "is not UTF-8 text (line 2")])
-def test_an_encoding_that_cannot_be_is_named(tmp_path: Path, given: str, said: str) -> None:
-    assert said in error_of(saved(tmp_path, LONG, "gbk"), encoding=given)
+@pytest.mark.parametrize(
+    ("given", "message"), [("klingon", "is not an encoding"), ("utf-8", "is not UTF-8 text (line 2")]
+)
+def test_a_wrong_encoding_is_refused(tmp_path: Path, given: str, message: str) -> None:
+    assert message in error_of(saved(tmp_path, LONG, "gbk"), encoding=given)
 
 
-def test_megabytes_in_one_cell_are_looked_at_once(tmp_path: Path) -> None:
-    """Each of these would take hours if a pattern looked at every place again from every place before it."""
+def test_a_cell_of_megabytes_is_read_in_linear_time(tmp_path: Path) -> None:
+    """Each of these would take hours with a pattern whose time grows with the square of the length."""
     path = tmp_path / "a.jsonl"
     path.write_text('{"prompt": "%s"}\n' % ("é" + "x" * 3_000_000), encoding="utf-8")
     assert len(rows_of(path)[0][0][1]["prompt"]) == 3_000_001

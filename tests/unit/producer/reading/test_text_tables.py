@@ -1,4 +1,4 @@
-"""Tables in text files: which character separates the cells, how rows are numbered, and what is wrong."""
+"""Tables in text files: the delimiter, the numbers of rows, and errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def saved(tmp_path: Path, text: str, name: str = "a.csv") -> Path:
         ("sep=;\r\n", ";", "semicolons"), ("sep=,\r\n", ",", "commas"), ('"sep=\t"\r\n', "\t", "tabs"),
     ],
 )  # fmt: skip
-def test_the_delimiter_is_found_out(tmp_path: Path, name: str, first: str, delimiter: str, called: str) -> None:
+def test_the_delimiter_is_detected(tmp_path: Path, name: str, first: str, delimiter: str, called: str) -> None:
     lines = [["prompt", "duration", "ratio"], ['"A cat, asleep; a dog"', "5", "16:9"]]
     text = first + "".join(delimiter.join(line) + "\r\n" for line in lines)
     rows, notes = rows_of(saved(tmp_path, text, name))
@@ -52,10 +52,10 @@ def test_rows_are_numbered_as_a_spreadsheet_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("Spring campaign\n\nprompt,duration\na,5\n", "row 1: does not name the columns, row 3 does; remove the rows"),
-        ("SKU,产品名\n1,cup\n", 'row 1: has no column for the prompt; its columns are SKU, 产品名. The first row names'),
+        ("SKU,产品名\n1,cup\n", 'row 1: has no column for the prompt; its columns are SKU, 产品名. The first row'),
         ("prompt,duraton\na,5\n", "row 1: duraton: is not a field; if duration is meant, rename the column"),
         ("提示次\na\n", "row 1: 提示次: is not a field; if 提示词 is meant"),
         ("prompt,时长,Duration\na,5,5\n", "row 1: duration: is the field of two columns (B and C: 时长, Duration)"),
@@ -72,5 +72,5 @@ def test_rows_are_numbered_as_a_spreadsheet_counts(tmp_path: Path) -> None:
         ("sep=\nprompt\na\n", "line 1: sep= must be followed by the one character"),
     ],
 )  # fmt: skip
-def test_each_mistake_is_one_line_with_its_place(tmp_path: Path, text: str, said: str) -> None:
-    assert error_of(saved(tmp_path, text)).startswith(f"a.csv {said}")
+def test_each_mistake_is_one_line_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    assert error_of(saved(tmp_path, text)).startswith(f"a.csv {message}")

@@ -30,17 +30,17 @@ CAMPAIGN = [
 ]  # fmt: skip
 
 
-def book(
+def saved_workbook(
     tmp_path: Path, *rows: Sequence[object], change: Callable[[Workbook, Worksheet], object] | None = None
 ) -> Path:
-    made = Workbook()
-    sheet = made.worksheets[0]
+    workbook = Workbook()
+    sheet = workbook.worksheets[0]
     for row in rows:
         sheet.append(list(row))
     if change is not None:
-        change(made, sheet)
+        change(workbook, sheet)
     path = tmp_path / "a.xlsx"
-    made.save(path)
+    workbook.save(path)
     return path
 
 
@@ -58,8 +58,8 @@ def test_a_sheet_of_libreoffice_reads_the_same_in_every_format(name: str) -> Non
 
 @pytest.mark.parametrize("name", ["campaign.xlsx", "campaign.xls", "campaign.ods"])
 def test_an_independent_reader_sees_the_same_prompts(name: str) -> None:
-    told = load_workbook(str(SHEETS / name)).get_sheet_by_name("Jobs").to_python()
-    assert [row[0] for row in told[1:] if row[0]] == [fields["prompt"] for _, fields in rows_of(SHEETS / name)[0]]
+    seen = load_workbook(str(SHEETS / name)).get_sheet_by_name("Jobs").to_python()
+    assert [row[0] for row in seen[1:] if row[0]] == [fields["prompt"] for _, fields in rows_of(SHEETS / name)[0]]
 
 
 @pytest.mark.parametrize("name", ["merged.xls", "merged.ods"])
@@ -67,24 +67,24 @@ def test_merged_cells_are_refused_with_their_place(name: str) -> None:
     assert error_of(SHEETS / name).startswith(f"{name}: has merged cells (")
 
 
-def test_text_that_programs_write_in_other_ways_is_text(tmp_path: Path) -> None:
+def test_inline_and_rich_text_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
-    made = xlsxwriter.Workbook(str(path), {"constant_memory": True})  # inline strings
-    sheet = made.add_worksheet("Sheet")
-    bold = made.add_format({"bold": True})
+    workbook = xlsxwriter.Workbook(str(path), {"constant_memory": True})  # inline strings
+    sheet = workbook.add_worksheet("Sheet")
+    bold = workbook.add_format({"bold": True})
     sheet.write_row(0, 0, ["prompt", "seed", "duration", "tags", "code"])
     sheet.write_rich_string(1, 0, "a ", bold, "red", " kite\nhigh")
     sheet.write_number(1, 1, 4294967295)
     sheet.write_formula(1, 2, "=2+3", None, 5)
     sheet.write_string(1, 3, "007")
     sheet.write_string(1, 4, "_x000D_")
-    made.close()
+    workbook.close()
     row = {"prompt": "a red kite\nhigh", "seed": 4294967295, "duration": 5, "tags": ["007"]}
     assert rows_of(path)[0] == [(2, row | {"metadata": {"code": "_x000D_"}})]
 
 
 def test_dates_and_long_numbers_keep_what_the_sheet_shows(tmp_path: Path) -> None:
-    path = book(
+    path = saved_workbook(
         tmp_path,
         ["prompt", "day", "when", "ean"],
         ["a", date(2027, 1, 5), datetime.fromisoformat("2027-01-05T08:00"), 4006381333931],
@@ -96,11 +96,11 @@ def test_dates_and_long_numbers_keep_what_the_sheet_shows(tmp_path: Path) -> Non
     }
 
 
-def test_the_sheet_is_asked_for_where_several_hold_something(tmp_path: Path) -> None:
-    def two(made: Workbook, _: Worksheet) -> None:
-        made.create_sheet("Other").append(["prompt"])
+def test_the_sheet_is_asked_for_if_several_have_content(tmp_path: Path) -> None:
+    def two(workbook: Workbook, _: Worksheet) -> None:
+        workbook.create_sheet("Other").append(["prompt"])
 
-    path = book(tmp_path, ["prompt"], ["a"], change=two)
+    path = saved_workbook(tmp_path, ["prompt"], ["a"], change=two)
     assert error_of(path) == 'a.xlsx: has several sheets with content: Sheet, Other; choose one, as in --sheet "Sheet"'
     assert rows_of(path, sheet="Sheet") == ([(2, {"prompt": "a"})], ["read the sheet Sheet"])
     assert error_of(path, sheet="None") == "a.xlsx: sheet: there is no sheet 'None'; the sheets are Sheet, Other"
@@ -111,7 +111,7 @@ def _merge(_: Workbook, sheet: Worksheet) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "change", "said"),
+    ("rows", "change", "message"),
     [
         ([["Spring"], ["prompt", "seed"], ["a", 1]], _merge, "a.xlsx: has merged cells (A1:B1); unmerge them"),
         ([["Spring"], [], ["prompt"], ["a"]], None, "a.xlsx row 1: does not name the columns, row 3 does; remove"),
@@ -125,9 +125,9 @@ def _merge(_: Workbook, sheet: Worksheet) -> None:
     ],
 )  # fmt: skip
 def test_each_mistake_is_one_line_with_its_place(
-    tmp_path: Path, rows: list[list[object]], change: Change | None, said: str
+    tmp_path: Path, rows: list[list[object]], change: Change | None, message: str
 ) -> None:
-    assert error_of(book(tmp_path, *rows, change=change)).startswith(said)
+    assert error_of(saved_workbook(tmp_path, *rows, change=change)).startswith(message)
 
 
 def zipped(members: Mapping[str, str]) -> bytes:
@@ -142,7 +142,7 @@ ENTITY = '<!DOCTYPE a [<!ENTITY a "aaaa">]><workbook>&a;</workbook>'
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "message"),
     [
         ("a.xlsx", b"prompt\na\n", "is not a workbook, despite its name"),
         ("a.ods", b"%PDF-1.7", "is a PDF"),
@@ -157,13 +157,13 @@ ENTITY = '<!DOCTYPE a [<!ENTITY a "aaaa">]><workbook>&a;</workbook>'
         ("a.csv", zipped({"a": "x"}), "is a ZIP archive or a workbook, not text; a workbook's name must end in .xlsx"),
     ],
 )  # fmt: skip
-def test_what_is_no_workbook_is_named(tmp_path: Path, name: str, data: bytes, said: str) -> None:
+def test_a_file_that_is_not_a_workbook_is_refused(tmp_path: Path, name: str, data: bytes, message: str) -> None:
     path = tmp_path / name
     path.write_bytes(data)
-    assert error_of(path).startswith(f"{name}: {said}")
+    assert error_of(path).startswith(f"{name}: {message}")
 
 
-def test_a_chain_of_sectors_that_never_ends_is_damage(tmp_path: Path) -> None:
+def test_an_endless_chain_of_sectors_is_reported_as_damage(tmp_path: Path) -> None:
     data = bytearray((SHEETS / "campaign.xls").read_bytes())
     (table,) = struct.unpack_from("<i", data, 76)  # the sector that says which sector follows each
     struct.pack_into("<ii", data, 512 + table * 512, 1, 0)
@@ -172,21 +172,21 @@ def test_a_chain_of_sectors_that_never_ends_is_damage(tmp_path: Path) -> None:
     assert error_of(path) == "a.xls: is damaged: the workbook is incomplete"
 
 
-def test_an_encoding_of_xml_that_there_is_not_is_damage(tmp_path: Path) -> None:
+def test_an_unknown_xml_encoding_is_reported_as_damage(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
     path.write_bytes(zipped({WORKBOOK: "<a/>", RELATIONS: '<?xml version="1.0" encoding="x"?><a/>'}))
     assert error_of(path).startswith("a.xlsx: is damaged: xl/_rels/workbook.xml.rels is not XML")
 
 
-def test_what_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = book(tmp_path, ["prompt"], *[["a" * 1_000]] * 2_000)
+def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved_workbook(tmp_path, ["prompt"], *[["a" * 1_000]] * 2_000)
     monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 2**17)
     assert error_of(path).startswith("a.xlsx: unpacks to more than 0 MiB; split it")
 
 
 @pytest.mark.parametrize("cut", range(1, 10))
 @pytest.mark.parametrize("name", ["campaign.xlsx", "campaign.xls", "campaign.ods"])
-def test_a_file_that_was_cut_off_is_an_error_and_no_traceback(tmp_path: Path, name: str, cut: int) -> None:
+def test_a_truncated_file_gives_an_error_without_a_traceback(tmp_path: Path, name: str, cut: int) -> None:
     data = (SHEETS / name).read_bytes()
     path = tmp_path / name
     path.write_bytes(data[: len(data) * cut // 10])

@@ -1,4 +1,4 @@
-"""The model behind the property test: everything that can happen to jobs, and a gateway with a book of its own."""
+"""The model of the property test: everything that can happen to jobs, and a gateway with a record of its own."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Message:
 
 @dataclass
 class Delivery:
-    """A batch under way in a worker: its calls wait for answers."""
+    """A batch that a worker is processing: its calls wait for answers."""
 
     work: Future[None]
     calls: list[Call]
@@ -78,7 +78,7 @@ def _prompts(calls: list[Call]) -> set[str]:
 
 
 class Jobs(RuleBasedStateMachine):
-    """The model: the gateway's book, and what everybody was told."""
+    """The state machine: rules for events, and invariants."""
 
     runtime: HeldRuntime
     pool: ThreadPoolExecutor
@@ -101,9 +101,9 @@ class Jobs(RuleBasedStateMachine):
     # --- the gateway's side of promise 2 ---
 
     def post_arrives(self, post: Post) -> None:
-        """Called for every POST, before it counts. Raising here would look like a fault of the gateway."""
+        """Called for every POST before it counts. Collects faults; an exception would look like a gateway error."""
         for earlier in self.gateway.of(post.prompt):
-            if earlier.accepted and earlier.told:
+            if earlier.accepted and earlier.known:
                 self.faults.append(f"{post.prompt}: sent again, though {earlier.task_id} was known to be accepted")
             elif earlier.may_be_paid and not earlier.excused:
                 self.faults.append(f"{post.prompt}: sent again, though {earlier.task_id} may have been accepted")
@@ -137,10 +137,10 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 3))
     def tick(self, limit: int) -> None:
-        """What a scheduler does in a round."""
-        for duty in MAINTENANCE:
+        """One round of a scheduler."""
+        for maintain in MAINTENANCE:
             with self.database.begin() as conn:
-                duty(conn, self.settings)
+                maintain(conn, self.settings)
         with self.database.begin() as conn:
             for kind in KINDS:
                 for account, claimed in self._claim(conn, kind, limit):
@@ -148,7 +148,7 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 3), once=st.booleans())
     def hurry(self, limit: int, once: bool) -> None:
-        """All that waits is due, and the messages are delivered as soon as they are sent."""
+        """All waiting jobs are due, and the messages are delivered as soon as they are sent."""
         with self.database.begin() as conn:
             self._due(conn, *self.prompts)
         before = len(self.messages)
@@ -202,7 +202,7 @@ class Jobs(RuleBasedStateMachine):
 
         self._until(lambda: work.done() or (bool(calls()) and self._begun(claimed) <= _prompts(calls())))
         if not work.done():
-            # All calls of a batch begin in the same turn of the loop.
+            # All calls of a batch begin in the same iteration of the loop.
             self.runtime.start(asyncio.sleep(0)).result(PATIENCE_S)
         if calls():
             self.deliveries.append(Delivery(work, calls()))
@@ -210,7 +210,7 @@ class Jobs(RuleBasedStateMachine):
             work.result(PATIENCE_S)
 
     def _begun(self, claimed: list[tuple[UUID, int]]) -> set[str]:
-        """The prompts of jobs that a batch is submitting: each will have its POST, some after a last look."""
+        """The prompts of jobs that a batch is submitting: each will have its POST, some after a last check."""
         with self.database.begin() as conn:
             rows = conn.execute(
                 """SELECT j.id FROM jobs j JOIN unnest(%s::uuid[], %s::bigint[]) AS i(id, claim)
@@ -223,7 +223,7 @@ class Jobs(RuleBasedStateMachine):
     @precondition(lambda self: self.deliveries)
     @rule(which=ANY, answers=st.lists(st.sampled_from(ANSWERS), min_size=3, max_size=3))
     def answer(self, which: int, answers: list[str]) -> None:
-        """All calls of one batch are answered, and the worker writes what came of them."""
+        """All calls of one batch are answered, and the worker writes the outcomes."""
         self._answer(self.deliveries[which % len(self.deliveries)], answers)
 
     def _answer(self, delivery: Delivery, answers: list[str]) -> None:
@@ -234,11 +234,11 @@ class Jobs(RuleBasedStateMachine):
         delivery.work.result(PATIENCE_S)
         for call, answer in zip(delivery.calls, answers, strict=False):
             if call.post is not None:
-                call.post.told = not answer.endswith(("lost", "died"))
+                call.post.known = not answer.endswith(("lost", "died"))
 
     @rule(which=ANY)
     def lease_ends(self, which: int) -> None:
-        """Its lease, its pause or its backoff is over, whoever still works on it."""
+        """A job's lease, pause or backoff ends, even if a worker still processes it."""
         with self.database.begin() as conn:
             self._due(conn, self._pick(which))
 
@@ -250,7 +250,7 @@ class Jobs(RuleBasedStateMachine):
         self._grace_passes(self._pick(which))
 
     def _grace_passes(self, job_id: UUID) -> None:
-        """An hour goes by; a POST in flight would have run into its time limit long before."""
+        """An hour passes; a POST in flight would have reached its time limit long before."""
         posts = self.gateway.of(self.prompts[job_id])
         if any(post.accepted is None for post in posts):
             return
@@ -265,7 +265,7 @@ class Jobs(RuleBasedStateMachine):
     @precondition(lambda self: self.gateway.tasks())
     @rule(which=ANY, named=ANY, finished=st.booleans())
     def gateway_calls_back(self, which: int, named: int, finished: bool) -> None:
-        """About any task at any time; now and then with the id of another task."""
+        """A callback about any task at any time; sometimes with the id of another task."""
         tasks = [post for post in self.gateway.tasks() if post.sent.callback_url]
         if not tasks:
             return
@@ -308,9 +308,9 @@ class Jobs(RuleBasedStateMachine):
             row = conn.execute("SELECT claim FROM jobs WHERE id = %s", [work.id]).fetchone()
             moved = transitions.move(conn, [move])
         assert row is not None
-        assert not moved or row[0] == work.claim, "somebody without a lease changed it"
+        assert not moved or row[0] == work.claim, "a worker without a lease changed it"
 
-    @precondition(lambda self: self.gateway.posts)  # what was never sent is of little interest
+    @precondition(lambda self: self.gateway.posts)  # jobs that were never sent are of little interest
     @rule(which=ANY, discard=st.booleans())
     def cancel(self, which: int, discard: bool) -> None:
         self._decide(lambda job_id: job_actions.cancel(self.database, DEFAULT_TENANT, job_id, discard=discard), which)
@@ -328,7 +328,7 @@ class Jobs(RuleBasedStateMachine):
     @precondition(lambda self: self.deliveries)
     @rule(which=ANY, late=st.sampled_from(("never", *ANSWERS)))
     def lose_patience(self, which: int, late: str) -> None:
-        """A lease ends while a POST is in flight, somebody sends the job again, and then the first answer comes."""
+        """A lease ends while a POST is in flight, a person resubmits the job, and then the first answer arrives."""
         delivery = self.deliveries[which % len(self.deliveries)]
         post = delivery.calls[0].post
         if post is None:
@@ -352,7 +352,7 @@ class Jobs(RuleBasedStateMachine):
         job_id = next(job_id for job_id, prompt in self.prompts.items() if prompt == post.prompt)
         try:
             if job_actions.adopt(self.database, DEFAULT_TENANT, job_id, post.task_id).state is S.GENERATING:
-                post.told = True
+                post.known = True
         except NotPossible:
             pass
 
@@ -372,7 +372,7 @@ class Jobs(RuleBasedStateMachine):
 
     @invariant()
     def time_stands_still(self) -> None:
-        """Nothing becomes due by itself, or the same steps would not do the same again."""
+        """Nothing becomes due with time, so that the same steps always have the same effect."""
         with self.database.begin() as conn:
             conn.execute("UPDATE jobs SET due_at = due_at + interval '1 h' WHERE due_at > now()")
             conn.execute("UPDATE attempts SET look_at = look_at + interval '1 h' WHERE look_at > now()")
@@ -394,7 +394,7 @@ class Jobs(RuleBasedStateMachine):
     def _rows(self) -> dict[UUID, dict[str, Any]]:
         return self._story().rows
 
-    # --- promise 1: left alone by people and by trouble, everything comes to its end ---
+    # --- promise 1: without further faults and decisions, every job ends ---
 
     def teardown(self) -> None:
         try:
@@ -442,7 +442,7 @@ class Jobs(RuleBasedStateMachine):
         return int(row[0])
 
     def _is_doubtful(self, job_id: UUID) -> bool:
-        """Nobody sends it again: too often already, or its task is another job's."""
+        """It is not sent again: it was sent too often, or its task belongs to another job."""
         attempts = self._story().attempts[job_id]
         return len(attempts) >= MAX_DOUBTFUL or attempts[-1]["outcome"] == "task_taken"
 
@@ -452,6 +452,6 @@ class Jobs(RuleBasedStateMachine):
             posts = self.gateway.of(self.prompts[job_id])
             if row["state"] == S.UNCONFIRMED:
                 last = posts[-1]
-                assert not last.told, "held without a reason"
+                assert not last.known, "held without a reason"
                 findable = last.account == "ark" or (last.account == "listed" and last.accepted)
-                assert not findable or self._is_doubtful(job_id), "held, though the list tells"
+                assert not findable or self._is_doubtful(job_id), "held, although the list shows its task"

@@ -1,4 +1,4 @@
-"""What the tables say about all jobs, and what must be true of it after every step."""
+"""The contents of the tables for all jobs, and the conditions that must hold after every step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Story:
     attempts: dict[UUID, list[Row]]
 
     def check(self, prompts: Mapping[UUID, str], gateway: HeldGateway, ended: dict[UUID, Row]) -> None:
-        """Fail where the tables contradict themselves, the gateway, or what had `ended` before, which is kept here."""
+        """Fail if the tables contradict themselves, the gateway, or the rows that `ended` before; updates `ended`."""
         assert self.rows.keys() == prompts.keys(), "a job has no row"
         holders: dict[str, UUID] = {}
         for job_id, row in self.rows.items():
@@ -35,9 +35,9 @@ class Story:
             assert (row["due_at"] is None) == (state in TERMINAL), row
             self._check_timeline(row)
             if state in TERMINAL:
-                assert ended.setdefault(job_id, row) == row, "what has ended was changed"
+                assert ended.setdefault(job_id, row) == row, "an ended job was changed"
             else:
-                assert job_id not in ended, "what has ended goes on"
+                assert job_id not in ended, "an ended job continues"
             if state in (S.GENERATING, S.TRANSFERRING, S.SUCCEEDED):
                 task_id = row["gateway_task_id"]
                 assert task_id in [post.task_id for post in gateway.of(prompts[job_id]) if post.accepted]
@@ -47,11 +47,11 @@ class Story:
                     for item in self.attempts[job_id]
                     if item["outcome"] == "accepted" and not item["surplus"]
                 ]
-                assert used == [task_id], "what was paid for twice is not noted"
+                assert used == [task_id], "a double charge is not noted"
         attempts = [attempt for those in self.attempts.values() for attempt in those]
         noted = {item["gateway_task_id"] for item in [*attempts, *self.rows.values()]}
         noted |= {item["reported_task_id"] for item in attempts}  # a second task of one attempt
-        assert {post.task_id for post in gateway.tasks() if post.told} <= noted, "a task id was forgotten"
+        assert {post.task_id for post in gateway.tasks() if post.known} <= noted, "a task id was forgotten"
 
     def _check_timeline(self, row: Row) -> None:
         state = None
@@ -65,7 +65,7 @@ class Story:
 
 
 def read_story(conn: Connection) -> Story:
-    """Everything, as it stands in one transaction."""
+    """Read all tables in one transaction."""
     events: dict[UUID, list[Row]] = defaultdict(list)
     attempts: dict[UUID, list[Row]] = defaultdict(list)
     with conn.cursor(row_factory=dict_row) as cursor:

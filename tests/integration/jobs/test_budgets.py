@@ -1,4 +1,4 @@
-"""Budgets and weights against a real PostgreSQL: nothing over a budget is handed out, and everything that fits is."""
+"""Budgets and weights against a real PostgreSQL: no job over a budget is claimed, and every job that fits is."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def enqueue(
     tenant: str = DEFAULT_TENANT,
     prices: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[UUID]:
-    """Jobs that cost the same at every account, or what `prices` says."""
+    """Jobs that cost the same at every account, or according to `prices`."""
     if prices is None:
         prices = dict.fromkeys(ACCOUNTS, {} if cost is None else {currency: cost})
     new = [
@@ -65,7 +65,7 @@ def begin(conn: Connection, ids: Sequence[UUID], account: str = "main") -> None:
 
 
 def answer(conn: Connection, ids: Sequence[UUID], outcome: Reason, target: JobState, **patch: object) -> None:
-    """Write what came of the newest attempts of jobs that are submitting or unconfirmed."""
+    """Write the outcomes of the newest attempts of jobs that are submitting or unconfirmed."""
     numbers = {row[0]: row[1] for row in conn.execute("SELECT id, attempt FROM jobs WHERE id = ANY(%s)", [list(ids)])}
     outcomes, moves = [], []
     for i in ids:
@@ -95,7 +95,7 @@ def resubmit(conn: Connection, ids: Sequence[UUID]) -> None:
 
 
 def end(conn: Connection, ids: Sequence[UUID], state: JobState, reason: Reason, **patch: object) -> None:
-    """Let jobs end, from where they are."""
+    """Let jobs end, from any state."""
     sources = tuple(
         JobState(row[0]) for row in conn.execute("SELECT DISTINCT state FROM jobs WHERE id = ANY(%s)", [ids])
     )
@@ -105,7 +105,7 @@ def end(conn: Connection, ids: Sequence[UUID], state: JobState, reason: Reason, 
 
 
 def store(conn: Connection, ids: Sequence[UUID], cost: float | None, currency: str = "CNY") -> None:
-    """Let generating jobs succeed; `cost` is what the gateway reported."""
+    """Let generating jobs succeed; `cost` is the cost that the gateway reported."""
     paid = None if cost is None else {"amount": cost, "currency": currency}
     patch = {"video_url": "http://a", "cost": paid}
     transitions.move(
@@ -126,7 +126,7 @@ def of(conn: Connection, campaign: UUID | None = None) -> budgets.Budget:
 
 
 def sums(conn: Connection, campaign: UUID | None = None) -> tuple[float, float]:
-    """What is spent and what is reserved."""
+    """The amounts spent and reserved."""
     found = of(conn, campaign)
     return float(found.spent), float(found.reserved)
 
@@ -143,7 +143,7 @@ def reasons(conn: Connection, ids: Sequence[UUID]) -> list[str | None]:
     return [found[i].reason for i in ids]
 
 
-def test_a_budget_is_reserved_then_settled_and_the_rest_goes_on(postgres_url: str) -> None:
+def test_a_budget_is_reserved_then_settled_and_jobs_that_fit_continue(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring", "3.5")
         ids = enqueue(conn, 6, spring)
@@ -169,7 +169,7 @@ def test_a_budget_is_reserved_then_settled_and_the_rest_goes_on(postgres_url: st
 
 
 @pytest.mark.parametrize("slots", [1, 3, 100])
-def test_a_job_dearer_than_what_is_left_waits_alone(postgres_url: str, slots: int) -> None:
+def test_a_job_that_exceeds_the_rest_of_a_budget_does_not_block_others(postgres_url: str, slots: int) -> None:
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring", "8")
         [dear], cheap = enqueue(conn, 1, spring, cost=9.0), enqueue(conn, 6, spring)
@@ -183,7 +183,7 @@ def test_a_job_dearer_than_what_is_left_waits_alone(postgres_url: str, slots: in
         assert claim(conn) == [dear] and not of(conn, spring).held
 
 
-def test_many_dear_jobs_in_front_are_set_aside_and_come_back_when_they_fit(postgres_url: str) -> None:
+def test_many_expensive_jobs_are_set_aside_and_come_back_when_they_fit(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring", "5")
         dear, cheap = enqueue(conn, 700, spring, cost=6.0), enqueue(conn, 3, spring)
@@ -198,7 +198,7 @@ def test_many_dear_jobs_in_front_are_set_aside_and_come_back_when_they_fit(postg
         assert claim(conn, 1000) == dear[2:]
 
 
-def test_what_is_given_back_lets_a_dear_job_go_on(postgres_url: str) -> None:
+def test_released_reservations_let_an_expensive_job_run(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring", "5")
         cheap, dear = enqueue(conn, 3, spring), enqueue(conn, 2, spring, cost=4.0)
@@ -210,8 +210,8 @@ def test_what_is_given_back_lets_a_dear_job_go_on(postgres_url: str) -> None:
         assert claim(conn) == dear[:1]
 
 
-def test_a_claim_for_which_nothing_fits_reads_and_writes_next_to_nothing(postgres_url: str) -> None:
-    """The figure that matters with 200,000 such jobs: rows touched, which does not depend on the machine."""
+def test_a_claim_without_fitting_jobs_touches_few_rows(postgres_url: str) -> None:
+    """The number of rows touched matters with 200,000 such jobs, and does not depend on the machine."""
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring", "5")
         fill(conn, spring, 20_000)
@@ -223,7 +223,7 @@ def test_a_claim_for_which_nothing_fits_reads_and_writes_next_to_nothing(postgre
             fill(conn, a_campaign(conn, f"campaign {number}"), 5)
         conn.execute("ANALYZE jobs")
     rows_touched(postgres_url)
-    assert rows_touched(postgres_url) < 40, "a tenant is passed by as a whole"
+    assert rows_touched(postgres_url) < 40, "a tenant is skipped as a whole"
     with connect(postgres_url) as conn:
         assert of(conn).held
         cheap = enqueue(conn, 1)
@@ -258,7 +258,7 @@ def fill(conn: Connection, campaign: UUID, count: int) -> None:
 
 
 def rows_touched(url: str) -> int:
-    """How many rows of `jobs` one claim that gives nothing reads and writes."""
+    """How many rows of `jobs` a claim without a result reads and writes."""
     with connect(url) as conn:
         assert claim(conn) == []
         return touched(conn)
@@ -274,7 +274,7 @@ def touched(conn: Connection) -> int:
     return int(row[0])
 
 
-def test_what_may_have_been_billed_counts(postgres_url: str) -> None:
+def test_attempts_that_may_have_been_billed_count_as_spent(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring", "100")
         ids = enqueue(conn, 7, spring)
@@ -283,12 +283,12 @@ def test_what_may_have_been_billed_counts(postgres_url: str) -> None:
         succeed(conn, ids[1:2], 9.0, "USD")  # in another currency
         begin(conn, ids[2:6])
         accept(conn, ids[2:4])
-        end(conn, ids[2:3], S.FAILED, Reason.GENERATION_FAILED)  # by the gateway's own word
+        end(conn, ids[2:3], S.FAILED, Reason.GENERATION_FAILED)  # reported by the gateway
         end(conn, ids[3:4], S.FAILED, Reason.DEADLINE_EXCEEDED)  # still generating
         lose(conn, ids[4:5])
         end(conn, ids[4:5], S.FAILED, Reason.ABANDONED)
         answer(conn, ids[5:6], Reason.MODERATION_BLOCKED, S.FAILED, error={"code": "x", "message": "y"})
-        claims.release(conn, [(ids[6], 1)])  # nobody began it
+        claims.release(conn, [(ids[6], 1)])  # it never began
         settle(conn)
         assert sums(conn, spring) == (4, 0)
         assert claim(conn) == ids[6:]
@@ -335,7 +335,7 @@ def test_an_attempt_with_an_unknown_outcome_counts_beside_the_next_one(postgres_
         assert sums(conn, spring) == (first + 2.5, 0)
 
 
-def test_an_attempt_that_was_refused_gives_back_what_it_reserved(postgres_url: str) -> None:
+def test_a_refused_attempt_releases_its_reservation(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring", "1")
         ids = enqueue(conn, 1, spring)
@@ -353,7 +353,7 @@ def test_the_price_of_the_account_that_is_used_is_reserved(postgres_url: str) ->
         ids = enqueue(conn, 3, spring, prices={"main": {"CNY": 3.0}, "other": {"CNY": 5.0}})
         assert claim(conn, 1) == ids[:1]
         begin(conn, ids[:1])
-        refuse(conn, ids[:1])  # say, for its key: the other account takes it over
+        refuse(conn, ids[:1])  # for example, for its key: the other account takes it over
         settle(conn)
         conn.execute("UPDATE jobs SET due_at = created_at")
         assert claim(conn, 1, "other") == ids[:1]
@@ -362,7 +362,7 @@ def test_the_price_of_the_account_that_is_used_is_reserved(postgres_url: str) ->
         accept(conn, ids[:1])
         assert claim(conn, 1, "other") == ids[1:2]
         assert sums(conn, spring) == (0, 10)
-        claims.release(conn, [(ids[1], 1)])  # nobody began it, and it goes to the other account
+        claims.release(conn, [(ids[1], 1)])  # it never began, and it goes to the other account
         assert claim(conn, 1) == ids[1:2]
         assert sums(conn, spring) == (0, 8), "its reservation follows it"
         store(conn, ids[:1], None)
@@ -370,24 +370,24 @@ def test_the_price_of_the_account_that_is_used_is_reserved(postgres_url: str) ->
         assert sums(conn, spring) == (5, 3)
 
 
-def test_what_one_account_is_too_dear_for_is_left_to_another(postgres_url: str) -> None:
+def test_a_job_too_expensive_at_one_account_is_left_to_another(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring", "4")
         both = enqueue(conn, 2, spring, prices={"main": {"CNY": 5.0}, "other": {"CNY": 3.0}})
         cheap = enqueue(conn, 1, spring)
-        assert claim(conn) == cheap, "though two that are too dear here are in front"
+        assert claim(conn) == cheap, "although two that are too expensive here are in front"
         assert reasons(conn, both) == [None, None]
         assert claim(conn, 100, "other") == both[:1]
         assert sums(conn, spring) == (0, 4)
 
 
-def test_currencies_are_those_of_the_account(postgres_url: str) -> None:
+def test_a_price_counts_in_the_currency_of_its_account(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring", "4")
         ids = enqueue(conn, 2, spring, prices={"main": {"credits": 0.5}, "other": {"CNY": 3.0}})
         assert claim(conn) == []
         assert claim(conn, 100, "other") == ids[:1]
-        assert reasons(conn, ids[1:]) == ["over_budget"], "though its first price is in another currency"
+        assert reasons(conn, ids[1:]) == ["over_budget"], "although its first price is in another currency"
         before = touched(conn)
         assert claim(conn) == claim(conn, 100, "other") == []
         assert touched(conn) - before < 40
@@ -404,12 +404,12 @@ def test_an_account_that_was_added_later_has_its_own_price(postgres_url: str) ->
         assert [job.id for job in FairShare(conn, Grant(added, 1), LEASE_S).claim(1)] == ids[:1]
         assert sums(conn, spring) == (0, 7)
         budgets.set_budget(conn, DEFAULT_TENANT, spring, Decimal(12), "CNY")
-        for _ in range(3):  # it finds out for one after the other that they are too dear here
+        for _ in range(3):  # it finds one after the other too expensive here
             assert FairShare(conn, Grant(added, 1), LEASE_S).claim(1) == []
-        assert claim(conn) == ids[1:2], "and they are not for another account"
+        assert claim(conn) == ids[1:2], "but not at another account"
 
 
-def test_a_tenants_budget_covers_all_its_campaigns_and_no_others(postgres_url: str) -> None:
+def test_a_tenants_budget_covers_all_its_campaigns_and_no_other_tenant(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         budgets.set_budget(conn, DEFAULT_TENANT, None, Decimal(4), "CNY")
         spring, summer = a_campaign(conn, "spring", "1"), a_campaign(conn, "summer")
@@ -425,7 +425,7 @@ def test_a_tenants_budget_covers_all_its_campaigns_and_no_others(postgres_url: s
         assert set(own[5:]) <= rest and len(rest & set(own[:5])) == 1, "spring's own budget is for one"
 
 
-def test_an_unknown_price_waits_alone(postgres_url: str) -> None:
+def test_a_job_without_a_price_does_not_block_others(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         budgets.set_budget(conn, DEFAULT_TENANT, None, Decimal(4), "CNY")
         dear = enqueue(conn, 1, cost=None) + enqueue(conn, 1, currency="USD")
@@ -454,7 +454,7 @@ def test_a_job_of_an_older_release_has_one_price_for_all_accounts(postgres_url: 
         assert claim(conn) == ids[1:]
 
 
-def test_a_budget_that_comes_later_counts_what_its_campaign_has_cost(postgres_url: str) -> None:
+def test_a_budget_set_later_counts_earlier_costs_of_its_campaign(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring")
         ids = enqueue(conn, 8, spring)
@@ -465,7 +465,7 @@ def test_a_budget_that_comes_later_counts_what_its_campaign_has_cost(postgres_ur
         end(conn, ids[1:2], S.FAILED, Reason.ABANDONED)
         resubmit(conn, ids[2:3])
         a_campaign(conn, "spring", "6")
-        # One is billed, one perhaps; perhaps the first attempt of one that waits; two are handed out.
+        # One is billed, one perhaps, and perhaps the first attempt of one that waits; two are claimed.
         assert sums(conn, spring) == (1.25, 3)
         assert len(claim(conn)) == 1
         succeed(conn, ids[3:5], 0.5)
@@ -473,7 +473,7 @@ def test_a_budget_that_comes_later_counts_what_its_campaign_has_cost(postgres_ur
         assert sums(conn, spring) == (2.25, 2)
 
 
-def test_a_smaller_job_goes_on_whatever_becomes_of_the_bigger_one(postgres_url: str) -> None:
+def test_a_cheap_job_runs_while_an_expensive_one_waits(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring", "2")
         [big], [small] = enqueue(conn, 1, spring, cost=5.0), enqueue(conn, 1, spring)
@@ -508,7 +508,7 @@ def test_sixteen_schedulers_never_exceed_a_budget(postgres_url: str) -> None:
 
 
 @pytest.mark.parametrize("slots", [1, 2, 7, 30])
-def test_weights_share_out_the_slots(postgres_url: str, slots: int) -> None:
+def test_weights_divide_the_slots(postgres_url: str, slots: int) -> None:
     with connect(postgres_url) as conn:
         tenants.set_tenant(conn, "heavy", weight=3, jobs_per_minute=None)
         set_weight(conn, a_campaign(conn, "a", tenant="heavy"), 2)

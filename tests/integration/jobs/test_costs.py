@@ -1,4 +1,4 @@
-"""What a job is estimated to cost when it is stored, what its gateway reports, and what is shown of both."""
+"""The estimated cost of a job, the cost that its gateway reports, and how both are shown."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(
 
 
 def finish(producer: Producer, job: Job, tokens: int) -> None:
-    """Bring a job to where its usage is known, as the worker does."""
+    """Move a job to the state in which its usage is known, as the worker does."""
     usage = {"completion_tokens": tokens, "total_tokens": tokens}
     cost = reported_cost(Account.model_validate(ARK), job.request, usage)
     steps: list[tuple[JobState, dict[str, Any]]] = [
@@ -101,7 +101,7 @@ def test_an_accounts_own_price_comes_first_and_no_price_is_no_estimate(producer:
         assert other.enqueue("a cat").estimate is None
 
 
-def test_a_campaign_sums_what_was_estimated_and_reported(producer: Producer, run: Run) -> None:
+def test_a_campaign_sums_estimates_and_reported_costs(producer: Producer, run: Run) -> None:
     rows = [{"prompt": f"shot {number}", **ASKED} for number in range(3)]
     found = producer.enqueue_many([*rows, {"prompt": "by call", "account": "any"}], campaign="spring")
     finish(producer, found[0], 108_900)
@@ -115,12 +115,12 @@ def test_a_campaign_sums_what_was_estimated_and_reported(producer: Producer, run
     assert "estimated CNY 15.03 for 3 jobs · reported CNY 10.02 for 2 jobs, as estimated" in out
     assert "estimated USD 2.00 for 1 job\n" in out
     finish(producer, found[2], 54_450)
-    told = json.loads(run("campaign", "status", "spring", "--json"))["costs"]
-    assert told[0]["drift"] == pytest.approx(-2.5047)
+    shown = json.loads(run("campaign", "status", "spring", "--json"))["costs"]
+    assert shown[0]["drift"] == pytest.approx(-2.5047)
     assert "17% below the estimate" in run("campaign", "status", "spring")
 
 
-def test_a_usage_without_tokens_or_price_says_no_cost() -> None:
+def test_a_usage_without_tokens_or_price_gives_no_cost() -> None:
     account = Account.model_validate(ARK)
     request = {"prompt": "a cat", **ASKED}
     assert reported_cost(account, request, None) is None

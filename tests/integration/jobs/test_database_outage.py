@@ -1,4 +1,4 @@
-"""Work goes on soon after the database is back, however long it was away."""
+"""Work continues soon after a database outage of any length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from storage.database import Database, DatabaseUnavailable
 
-# A pool that doubles its pauses tries after 1, 3, 7 and 15 s, give or take a tenth; back within 5 s is not such a pool.
+# A pool that doubles its pauses tries after about 1, 3, 7 and 15 s, so it could not be back within 5 s.
 AWAY_S = 8.0
 BACK_S = 5.0
 
@@ -35,7 +35,7 @@ def connect_through(client: socket.socket, target: tuple[str, int]) -> None:
 
 
 def forward(listener: socket.socket, target: tuple[str, int], through: list[threading.Thread]) -> None:
-    """Connect everybody who comes to the target, until the listener is shut down."""
+    """Forward all connections to the target until the listener is shut down."""
     with contextlib.suppress(OSError):
         while True:
             client, _ = listener.accept()
@@ -43,7 +43,7 @@ def forward(listener: socket.socket, target: tuple[str, int], through: list[thre
             through[-1].start()
 
 
-def test_the_pool_finds_a_database_that_was_away(
+def test_the_pool_reconnects_soon_after_an_outage(
     postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.CRITICAL, "psycopg.pool")

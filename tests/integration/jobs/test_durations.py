@@ -1,4 +1,4 @@
-"""What polls teach about generation times: between which two looks a video was finished, kept small, by kind."""
+"""Generation times learnt from polls: a bounded sample for each kind of video."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from worker.polling.forecasts import Forecasts
 
 
 def finished(conn: Connection, taken_s: float, unfinished_s: float | None, duration: int = 5) -> None:
-    """Learn from one job that was last seen unfinished at one age, and found finished at another."""
+    """Record one job that a poll found finished at age `taken_s`, and that was last unfinished at `unfinished_s`."""
     request = {"prompt": "a cat", "resolution": "720p", "duration": duration}
     new = NewJob(new_job_id(), request, "h", ["anyfast"])
     enqueue_jobs(conn, [new])
@@ -28,17 +28,17 @@ def finished(conn: Connection, taken_s: float, unfinished_s: float | None, durat
 KIND = ("main", "", "720p", "5")
 
 
-def test_a_time_lies_between_the_last_look_and_the_one_that_found_it(postgres_url: str) -> None:
+def test_a_generation_time_lies_between_the_last_two_polls(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         finished(conn, 100.0, 90.0)
         finished(conn, 100.0, None)
         finished(conn, 100.0, -50.0)
         again, first, between = durations.samples(conn)[KIND]
     assert 90.0 <= between <= 100.0
-    assert first == again == pytest.approx(85.0), "a look at an earlier attempt says nothing of this one"
+    assert first == again == pytest.approx(85.0), "polls of an earlier attempt do not count"
 
 
-def test_only_the_latest_are_kept_and_kinds_are_kept_apart(postgres_url: str) -> None:
+def test_only_the_latest_times_are_kept_for_each_kind(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         for number in range(durations.KEPT + 5):
             finished(conn, 10.0 + number, 10.0 + number)
@@ -49,7 +49,7 @@ def test_only_the_latest_are_kept_and_kinds_are_kept_apart(postgres_url: str) ->
     assert durations.kind_of("main", {"prompt": "x", "resolution": "720p", "duration": 5}) == KIND
 
 
-def test_a_worker_forecasts_once_enough_were_seen(postgres_url: str) -> None:
+def test_a_worker_forecasts_after_enough_times_are_known(postgres_url: str) -> None:
     database = Database(postgres_url, name="test", size=2)
     with database.begin() as conn:
         for _ in range(7):
@@ -61,6 +61,6 @@ def test_a_worker_forecasts_once_enough_were_seen(postgres_url: str) -> None:
     forecast = forecasts.get(KIND)
     assert forecast is not None
     assert forecast.next_age_s(0.0) == pytest.approx(10.0)
-    assert forecasts.get(KIND) is forecast, "made once"
+    assert forecasts.get(KIND) is forecast, "computed once"
     assert forecasts.get(("other", "", "720p", "5")) is None
     database.close()

@@ -1,4 +1,4 @@
-"""The job SQL against a real PostgreSQL: what is stored once, leased once and moved once."""
+"""The job SQL against a real PostgreSQL: each job is stored, leased and moved once."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_a_known_key_with_another_request_is_refused_and_stores_nothing(postgres
         assert queries.counts(conn, DEFAULT_TENANT) == {S.QUEUED: 1}
 
 
-def test_many_enqueue_the_same_key_at_once_and_one_job_comes_of_it(postgres_url: str) -> None:
+def test_concurrent_enqueues_of_one_key_give_one_job(postgres_url: str) -> None:
     seen: list[UUID] = []
     threads = [threading.Thread(target=lambda: seen.extend(enqueue(postgres_url, a_job(key="k")))) for _ in range(12)]
     for thread in threads:
@@ -186,7 +186,7 @@ def test_jobs_are_claimed_by_priority_then_in_order(postgres_url: str) -> None:
     assert taken == [urgent, first, last]
 
 
-def test_a_pinned_job_waits_for_its_account_and_a_gateway_for_what_it_can_serve(postgres_url: str) -> None:
+def test_a_pinned_job_is_claimed_only_for_its_account_and_gateway(postgres_url: str) -> None:
     enqueue(postgres_url, a_job(account_pin="other"))
     with connect(postgres_url) as conn:
         assert claim(conn) == []
@@ -194,7 +194,7 @@ def test_a_pinned_job_waits_for_its_account_and_a_gateway_for_what_it_can_serve(
         assert len(claim_submits(conn, "other", "anyfast", 9, LEASE_S)) == 1
 
 
-def test_a_lease_that_runs_out_gives_the_job_to_the_next_and_locks_the_first_out(postgres_url: str) -> None:
+def test_an_expired_lease_passes_to_the_next_worker_and_the_first_cannot_write(postgres_url: str) -> None:
     enqueue(postgres_url, a_job())
     with connect(postgres_url) as conn:
         (first,) = claim_submits(conn, "main", "anyfast", 1, 0.0)
@@ -228,7 +228,7 @@ def test_slots_in_use_are_counted_from_the_rows(postgres_url: str) -> None:
         assert total(usage.slots_in_use(conn, 60.0)["main"]).in_flight == 2
 
 
-def test_the_video_that_dies_first_is_claimed_first(postgres_url: str) -> None:
+def test_the_video_whose_url_expires_first_is_claimed_first(postgres_url: str) -> None:
     held = generating(postgres_url, *(a_job(str(i)) for i in range(3)))
     with connect(postgres_url) as conn:
         for item, life_s in zip(held, (900.0, 60.0, 300.0), strict=True):
@@ -278,7 +278,7 @@ def test_two_holders_of_one_job_cannot_both_win(postgres_url: str) -> None:
         assert [event["target"] for event in history.events_of(conn, polled.id)].count("failed") == 1
 
 
-def test_a_late_task_id_is_kept_though_the_job_was_taken_for_unconfirmed(postgres_url: str) -> None:
+def test_a_late_task_id_is_kept_although_the_job_is_unconfirmed(postgres_url: str) -> None:
     (job_id,) = enqueue(postgres_url, a_job())
     with connect(postgres_url) as conn:
         begun = begin(conn, claim(conn))
@@ -289,7 +289,7 @@ def test_a_late_task_id_is_kept_though_the_job_was_taken_for_unconfirmed(postgre
     assert state_of(postgres_url, job_id) is S.GENERATING
 
 
-def test_a_late_task_id_of_an_earlier_attempt_is_noted_and_moves_nothing(postgres_url: str) -> None:
+def test_a_late_task_id_of_an_earlier_attempt_is_stored_and_moves_nothing(postgres_url: str) -> None:
     (job_id,) = enqueue(postgres_url, a_job())
     with connect(postgres_url) as conn:
         first = begin(conn, claim(conn))
@@ -306,7 +306,7 @@ def test_a_late_task_id_of_an_earlier_attempt_is_noted_and_moves_nothing(postgre
     assert state_of(postgres_url, job_id) is S.SUBMITTING
 
 
-def test_an_attempt_is_there_before_any_post(postgres_url: str) -> None:
+def test_an_attempt_is_stored_before_its_post(postgres_url: str) -> None:
     (job_id,) = enqueue(postgres_url, a_job())
     with connect(postgres_url) as conn:
         begin(conn, claim(conn))
@@ -315,7 +315,7 @@ def test_an_attempt_is_there_before_any_post(postgres_url: str) -> None:
     assert (attempt["number"], attempt["outcome"], attempt["account"]) == (1, None, "main")
 
 
-def test_the_timeline_tells_the_whole_life(postgres_url: str) -> None:
+def test_the_timeline_has_every_transition(postgres_url: str) -> None:
     (polled,) = generating(postgres_url, a_job())
     patch = {"video_url": "https://x"}
     with connect(postgres_url) as conn:

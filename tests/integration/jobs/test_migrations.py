@@ -1,4 +1,4 @@
-"""The migrations give the tables that the code is written for."""
+"""The migrations create the tables that the code expects."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def test_the_migrations_and_the_models_agree(postgres_url: str) -> None:
         assert database.current_revision(connection) == database.newest_revision()
 
 
-def test_many_may_upgrade_at_once(empty_postgres_url: str) -> None:
+def test_concurrent_upgrades_succeed(empty_postgres_url: str) -> None:
     failures: list[BaseException] = []
 
     def upgrade() -> None:
         try:
             database.upgrade(empty_postgres_url)
-        except Exception as exc:  # noqa: BLE001 - whatever a thread raises is the finding
+        except Exception as exc:  # noqa: BLE001 - the test checks every failure
             failures.append(exc)
 
     threads = [threading.Thread(target=upgrade) for _ in range(4)]
@@ -63,7 +63,7 @@ def test_a_database_that_does_not_answer_is_named_without_its_password() -> None
     assert "hidden" not in str(caught.value)
 
 
-def test_a_url_that_is_none_is_refused_in_one_line() -> None:
+def test_an_invalid_url_is_refused_in_one_line() -> None:
     with pytest.raises(database.DatabaseUnavailable, match="database_url cannot be used"), database.connect("nonsense"):
         pass
 
@@ -74,7 +74,7 @@ def test_every_field_of_a_view_is_a_column(postgres_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "nonsense",
+    "change",
     [
         "state = 'done'",
         "state = 'failed', due_at = NULL, finished_at = now()",
@@ -88,13 +88,13 @@ def test_every_field_of_a_view_is_a_column(postgres_url: str) -> None:
         "priority = 10",
     ],
 )
-def test_the_database_refuses_nonsense(postgres_url: str, nonsense: str) -> None:
+def test_the_database_refuses_inconsistent_rows(postgres_url: str, change: str) -> None:
     with psycopg.connect(postgres_url) as conn:
         conn.execute(
             "INSERT INTO jobs (id, request, request_hash, gateways) VALUES (gen_random_uuid(), '{}', 'h', '{anyfast}')"
         )
         with pytest.raises(psycopg.errors.CheckViolation):
-            conn.execute(f"UPDATE jobs SET {nonsense}")
+            conn.execute(f"UPDATE jobs SET {change}")
         conn.rollback()
 
 

@@ -68,7 +68,7 @@ def test_counts_and_rates_are_those_of_one_tenant(producer: Producer, conn: Conn
     assert recent_costs(conn, "another", 60.0) == []
 
 
-def test_what_needs_a_person_comes_first(producer: Producer, conn: Connection) -> None:
+def test_jobs_that_need_a_person_are_listed(producer: Producer, conn: Connection) -> None:
     held, soon, later = make(producer, 3)
     bring(producer, str(held), S.UNCONFIRMED)
     for job_id in (soon, later):
@@ -81,7 +81,7 @@ def test_what_needs_a_person_comes_first(producer: Producer, conn: Connection) -
     assert overview.held(conn, "another", 10) == overview.expiring(conn, "another", 10) == []
 
 
-def test_a_search_goes_on_page_by_page(producer: Producer, conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_continues_page_by_page(producer: Producer, conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = make(producer, 12, "spring")[::-1]
     tagged = make(producer, 2, tags=["red"], prompt="A Boat 100%")[::-1]
     bring(producer, str(ids[3]), S.FAILED)
@@ -130,17 +130,17 @@ def test_a_job_of_a_paused_campaign_is_known_as_such(producer: Producer, conn: C
     assert not is_paused(conn, alone)
 
 
-def test_a_job_waits_for_the_accounts_that_do_not_rest(producer: Producer, conn: Connection) -> None:
+def test_a_job_waits_for_accounts_that_are_not_paused(producer: Producer, conn: Connection) -> None:
     main = producer.settings.accounts[0]
-    accounts = (main.model_copy(update={"max_in_flight": 1}), main.model_copy(update={"name": "resting"}))
+    accounts = (main.model_copy(update={"max_in_flight": 1}), main.model_copy(update={"name": "paused"}))
     settings = producer.settings.model_copy(update={"accounts": accounts})
     running, waiting = make(producer, 2)
-    close_account(conn, "resting", Cause.ACCOUNT, "no credit")
+    close_account(conn, "paused", Cause.ACCOUNT, "no credit")
 
     def why() -> list[str]:
         found = why_it_waits(conn, settings, producer.get(waiting))
         return [wait.code for wait in found if wait.code != "parts_silent"]
 
-    assert why() == [], "the other account may take it"
+    assert why() == [], "the other account may serve it"
     bring(producer, str(running), S.GENERATING)
     assert why() == ["slots_taken", "suspended"]

@@ -1,4 +1,4 @@
-"""What is over for longer than it is kept is forgotten; everything else stays."""
+"""Retention: rows that ended longer ago than configured are deleted; all others stay."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def conn(postgres_url: str) -> Iterator[Connection]:
 
 
 def a_job(conn: Connection, age_days: float, *, ended: bool = True) -> UUID:
-    """A job that was stored, and perhaps ended, so long ago; with two events and an attempt."""
+    """A job that was stored, and by default ended, `age_days` ago; with events and an attempt."""
     fresh = new_job_id()
     job_id = UUID(int=fresh.int - (int(age_days * DAY_MS) << 80))
     enqueue_jobs(conn, [NewJob(job_id, {"prompt": "a cat"}, "h", ["anyfast"], idempotency_key=str(job_id))])
@@ -49,7 +49,7 @@ def test_everything_is_kept_by_default(conn: Connection) -> None:
     assert left(conn) == {old}
 
 
-def test_old_jobs_go_with_all_that_belongs_to_them(conn: Connection) -> None:
+def test_old_jobs_are_deleted_with_their_attempts_and_events(conn: Connection) -> None:
     a_job(conn, 40)
     young, running = a_job(conn, 20), a_job(conn, 40, ended=False)
     assert what_is_long_over(conn, Settings(keep_jobs_days=30)) == 1
@@ -57,14 +57,14 @@ def test_old_jobs_go_with_all_that_belongs_to_them(conn: Connection) -> None:
         assert left(conn, table, column) == {young, running}, table
 
 
-def test_a_job_that_has_just_ended_stays_however_old_it_is(conn: Connection) -> None:
+def test_an_old_job_that_has_just_ended_is_kept(conn: Connection) -> None:
     job_id = a_job(conn, 40)
     conn.execute("UPDATE jobs SET finished_at = now() WHERE id = %s", [job_id])
     assert what_is_long_over(conn, Settings(keep_jobs_days=30, keep_events_days=30)) == 0
     assert left(conn) == left(conn, "job_events", "job_id") == {job_id}
 
 
-def test_timelines_may_go_before_their_jobs(conn: Connection) -> None:
+def test_events_may_be_deleted_before_their_jobs(conn: Connection) -> None:
     old, older, young, running = a_job(conn, 40), a_job(conn, 80), a_job(conn, 20), a_job(conn, 40, ended=False)
     assert what_is_long_over(conn, Settings(keep_events_days=30, keep_jobs_days=60)) == 3
     assert left(conn) == {old, young, running}
@@ -73,7 +73,7 @@ def test_timelines_may_go_before_their_jobs(conn: Connection) -> None:
     assert older not in left(conn)
 
 
-def test_a_cost_that_is_not_counted_yet_is_not_forgotten(conn: Connection) -> None:
+def test_a_job_with_a_reservation_is_kept(conn: Connection) -> None:
     job_id = a_job(conn, 40)
     conn.execute(
         """INSERT INTO reservations (job_id, attempt, tenant, campaign_id, currency, amount)
@@ -84,9 +84,7 @@ def test_a_cost_that_is_not_counted_yet_is_not_forgotten(conn: Connection) -> No
     assert left(conn) == {job_id}
 
 
-def test_only_so_much_is_deleted_at_a_time_and_the_oldest_first(
-    conn: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_deletion_is_limited_and_begins_with_the_oldest(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "JOBS", 2)
     ages = {days: a_job(conn, days) for days in (50, 70, 60, 80)}
     settings = Settings(keep_jobs_days=30)
@@ -108,6 +106,6 @@ def test_two_schedulers_do_not_wait_for_each_other(conn: Connection, postgres_ur
 
 
 @pytest.mark.parametrize("key", ["keep_jobs_days", "keep_events_days"])
-def test_what_may_still_be_delivered_cannot_be_forgotten(key: str) -> None:
+def test_retention_below_two_days_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match="greater than or equal to 2"):
         Settings.model_validate({key: 1})

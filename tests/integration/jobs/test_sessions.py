@@ -1,4 +1,4 @@
-"""What the server does with sessions of ours that stand still, whatever its own defaults are."""
+"""Limits of database sessions: locks, idle transactions and long statements, regardless of the server's defaults."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ def test_every_transaction_has_our_limits_whatever_the_servers_are(postgres_url:
             assert settings_in(conn) == OURS
             limit(conn, Limits(lock_s=60.0))
     database.close()
-    upgrade(postgres_url)  # though no statement of it is done in 20 ms
+    upgrade(postgres_url)  # although none of its statements ends within 20 ms
 
 
-def test_nothing_is_left_in_a_session_that_others_may_share(postgres_url: str, short: Database) -> None:
+def test_a_shared_session_keeps_no_settings(postgres_url: str, short: Database) -> None:
     with short.begin() as conn:
         pass
     assert conn.execute("SHOW lock_timeout").fetchone() == ("0",)
     assert conn.info.dsn.find("options") == -1, "RDS Proxy and others refuse connections that carry options"
 
 
-def test_who_stands_still_in_a_transaction_is_cut_off_and_told_so(short: Database) -> None:
+def test_an_idle_transaction_is_ended_with_an_error(short: Database) -> None:
     def stand_still() -> None:
         with short.begin() as held:
             held.execute("LOCK TABLE jobs")
@@ -77,7 +77,7 @@ def test_who_stands_still_in_a_transaction_is_cut_off_and_told_so(short: Databas
         again.execute("LOCK TABLE jobs")
 
 
-def test_a_lock_that_is_not_free_is_named_as_such_and_nothing_is_changed(short: Database, postgres_url: str) -> None:
+def test_a_held_lock_is_reported_and_nothing_changes(short: Database, postgres_url: str) -> None:
     def insert_both() -> None:
         with short.begin() as conn:
             conn.execute("INSERT INTO tenants (name) VALUES ('acme')")
@@ -91,12 +91,12 @@ def test_a_lock_that_is_not_free_is_named_as_such_and_nothing_is_changed(short: 
             assert conn.execute("SELECT count(*) FROM tenants WHERE name = 'acme'").fetchone() == (0,)
 
 
-def test_a_statement_without_an_end_is_ended(short: Database) -> None:
+def test_an_endless_statement_is_ended(short: Database) -> None:
     with pytest.raises(DatabaseUnavailable, match="statement timeout"), short.begin() as conn:
         conn.execute("SELECT pg_sleep(30)")
 
 
-def test_who_migrates_waits_for_another_who_does(servers: TestServers, empty_postgres_url: str) -> None:
+def test_concurrent_migrations_wait_for_each_other(servers: TestServers, empty_postgres_url: str) -> None:
     failed: list[BaseException] = []
 
     def migrate() -> None:

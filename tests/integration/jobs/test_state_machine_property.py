@@ -1,8 +1,8 @@
-"""Whatever happens in whatever order: no job is lost, none is paid for twice, and what has ended stays as it is.
+"""In any order of events no job is lost, none is paid for twice, and ended jobs do not change.
 
-Hypothesis enqueues, claims, delivers messages late, twice or never, answers POSTs and queries, ends leases, and lets
-people cancel and resolve, all through the worker's own functions and a real PostgreSQL. Only the gateway is a stand-in,
-whose own book of what it accepted is held against the rows after every step.
+Hypothesis enqueues, claims, delivers messages late, twice or never, answers POSTs and queries, ends leases, and cancels
+and resolves jobs, all through the worker's own functions and a real PostgreSQL. Only the gateway is simulated; after
+every step its record of accepted POSTs is compared with the rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.conftest import THOROUGH
 from tests.integration.jobs.job_machine import GRACE_S, LEASE_S, Jobs
 from tests.integration.submitting.held_gateway import HeldRuntime
 
-# A busy machine takes several times the half minute that this takes alone.
+# The test takes half a minute on an idle machine, and several times longer on a busy one.
 pytestmark = pytest.mark.timeout(900)
 
 

@@ -1,4 +1,4 @@
-"""A simulated gateway that loses answers, and accounts at it: what the tests of doubts share."""
+"""A simulated gateway that loses answers, and accounts at it: shared by the tests of doubts."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class DoubtfulGateway:
     clock: Clock = field(default_factory=Clock)
 
     def account(self, gateway: str, **fields: Any) -> dict[str, Any]:
-        """An account at it; at new-api's gateways with a list."""
+        """An account at it; with access to the task list at new-api's gateways."""
         path = gateway + ("/api/v3" if gateway == "ark" else "")
         user = {"user_token": "secret", "user_id": 7} if gateway in ("anyfast", "12ai", "uniall") else {}
         return {"gateway": gateway, "base_url": f"{self.url}/{path}", **user, **fields}
 
     def arm(self, *rules: dict[str, Any]) -> None:
-        """These faults instead of those before."""
+        """Replace the faults with these."""
         httpx.delete(f"{self.url}/_sim/faults").raise_for_status()
         if rules:
             httpx.post(f"{self.url}/_sim/faults", json=list(rules)).raise_for_status()
@@ -42,7 +42,7 @@ class DoubtfulGateway:
         return dict(httpx.get(f"{self.url}/_sim/ledger").json())
 
     def prompts(self) -> dict[str, str]:
-        """What each task was asked for, by its id."""
+        """The prompt of each task, by its id."""
         return {task["id"]: task["prompt"] for task in self.ledger()["tasks"]}
 
     def generations(self) -> Counter[str]:

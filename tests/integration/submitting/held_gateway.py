@@ -1,4 +1,4 @@
-"""A gateway whose answers wait until the test gives them, and its own book of what it accepted."""
+"""A gateway that answers when the test says so, with its own record of accepted POSTs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from seedance.request import GenerationRequest
 from storage.settings import Settings
 from worker.runtime import Runtime
 
-# What the worker is told of a POST; those of DOUBTFUL leave it in the dark.
+# Answers that the worker gets to a POST; after those of DOUBTFUL the outcome is unknown.
 REFUSALS: dict[str, Callable[[], GatewayError]] = {
     "throttled": lambda: Throttled("slow down"),
     "closed": lambda: ModelProblem("not activated"),
@@ -57,7 +57,7 @@ ANSWERS = ("accepted", *REFUSALS, *DOUBTFUL)
 
 @dataclass(eq=False)
 class Post:
-    """One POST as the gateway knows it. `accepted` is the truth, None while it is in flight."""
+    """One POST at the gateway. `accepted`: whether it was accepted; None: it is in flight."""
 
     prompt: str
     account: str
@@ -65,20 +65,20 @@ class Post:
     task_id: str
     arrived_at: float = field(default_factory=time.time)
     accepted: bool | None = None
-    told: bool = False
-    """The worker has the gateway's word on it, and has written it down."""
+    known: bool = False
+    """The worker has received and stored the gateway's answer."""
     disproved: bool = False
     """The gateway's list shows that it was not accepted, and the grace is over."""
     excused: bool = False
-    """A person, or the policy, has decided to send the job again all the same."""
+    """A person or the policy has decided to submit the job again nevertheless."""
     ended: TaskStatus | None = None
 
     @property
     def may_be_paid(self) -> bool:
-        """Whether, for all that our side can know, this POST may have been accepted."""
+        """Whether this POST may have been accepted, as far as reelq can know."""
         if self.accepted is None:
             return True
-        return self.accepted or not (self.told or self.disproved)
+        return self.accepted or not (self.known or self.disproved)
 
 
 @dataclass(eq=False)
@@ -90,14 +90,14 @@ class Call:
 
 
 class HeldGateway:
-    """All accounts together. Lives on the worker's loop; the test reads it between its own steps."""
+    """The gateway of all accounts. Runs on the worker's event loop; the test reads it between its own steps."""
 
     def __init__(self, on_post: Callable[[Post], None]) -> None:
         self.posts: list[Post] = []
         self.calls: list[Call] = []
         self.hold_queries = False
         self.lists: str = "whole"
-        """How the list is: one of `LISTS`."""
+        """The state of the list: one of `LISTS`."""
         self._listed: set[str] = set()
         self._on_post = on_post
 
@@ -136,8 +136,8 @@ class HeldGateway:
             raise Unavailable("try later")
 
     async def query_many(self, account: str, task_ids: Sequence[str]) -> dict[str, TaskReport]:
-        """Those of the tasks that the account has. A question about one of them that follows is answered at once: the
-        batch has waited already."""
+        """The given tasks that the account has. A query for one of them that follows is answered at once, because the
+        batch has already waited."""
         await self._held()
         self._listed.update(task_ids)
         found = (post for post in self.tasks() if post.account == account and post.task_id in task_ids)
@@ -163,7 +163,7 @@ class HeldGateway:
         return CancelOutcome.CANCELLED
 
     async def list_tasks(self, account: str, page: int, *, flex: bool) -> TaskPage:
-        """Two entries a page, the newest first, with what this gateway shows of them; unless it does so badly."""
+        """Two entries per page, newest first, with the fields that this gateway shows; faulty according to `lists`."""
         shown = [] if flex else [post for post in reversed(self.tasks()) if post.account == account]
         total = len(shown)
         if self.lists == "failing":
@@ -179,7 +179,7 @@ class HeldGateway:
 
 
 def _listed(post: Post) -> ListedTask:
-    """On Ark with its mark, and with its seed once it has ended; on new-api with the prompt."""
+    """On Ark with its mark, and with its seed after it has ended; on new-api with the prompt."""
     created_at, report = int(post.arrived_at), _report(post)
     if post.account == "ark":
         mark = post.sent.mark or DEFAULT_EXPIRY_S

@@ -1,5 +1,4 @@
-"""Accounts at simulators, with a scheduler and a worker that do one round at a time: what a test waits for in life is
-set to now."""
+"""Accounts at simulators, with a scheduler and a worker that do one round at a time: due times are set to now."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ from worker.transferring.transfer import transfer_batch
 LEASE_S = 300.0
 LIMITS = {"lease_seconds": LEASE_S, "submit_timeout_seconds": PATIENCE_S, "query_timeout_seconds": PATIENCE_S}
 HELD = timedelta(hours=1)
-"""Added to the time for which a breaker is open, so that it ends when the test says so, and not in the middle of it."""
+"""Added to the open time of a breaker, so that it ends when the test says so, and not in the middle of it."""
 _LATER = """
 UPDATE jobs SET (submitted_at, generated_at, polled_at, missing_since, deadline_at) = (
     SELECT submitted_at - i.passed, generated_at - i.passed, polled_at - i.passed, missing_since - i.passed,
@@ -45,8 +44,8 @@ class World:
     """Accounts at simulators, and a scheduler and a worker that do one round at a time."""
 
     def __init__(self, settings: Settings, **accounts: dict[str, Any]) -> None:
-        told = [{"name": name, "api_key": f"sk-{name}", "max_in_flight": 100} | of for name, of in accounts.items()]
-        self.settings = Settings.model_validate(settings.model_dump() | LIMITS | {"accounts": told})
+        given = [{"name": name, "api_key": f"sk-{name}", "max_in_flight": 100} | of for name, of in accounts.items()]
+        self.settings = Settings.model_validate(settings.model_dump() | LIMITS | {"accounts": given})
         self.producer = Producer(self.settings)
         self.runtime = Runtime(self.settings)
         self.url = self.settings.require_database_url()
@@ -75,17 +74,17 @@ class World:
             )
 
     def round(self, limit: int = 50) -> int:
-        """Everything that waits only for its time is due; one tick, and what it sent is done."""
+        """Make all queued jobs due, then run one tick and the submits it claims; returns how many."""
         with connect(self.url) as conn:
             conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'queued' AND account IS NULL")
-            for duty in MAINTENANCE:
-                duty(conn, self.settings)
+            for maintain in MAINTENANCE:
+                maintain(conn, self.settings)
         claimed = self.claim(limit)
         self.submit(claimed)
         return len(claimed)
 
     def rest_ends(self) -> None:
-        """Every open breaker is half open now; what came before stays before."""
+        """Make every open breaker half open now; earlier attempts stay before its opening."""
         with connect(self.url) as conn:
             ended = conn.execute(
                 """UPDATE circuit_breakers
@@ -98,7 +97,7 @@ class World:
                 conn.execute("UPDATE attempts SET started_at = started_at - interval '1 h'")
 
     def poll(self, within_s: float = 86_400.0) -> int:
-        """Ask about everything that generates and is due within so many seconds; gives how many."""
+        """Poll all generating jobs that are due within `within_s` seconds; returns how many."""
         with connect(self.url) as conn:
             conn.execute(
                 """UPDATE jobs SET due_at = now()
@@ -113,7 +112,7 @@ class World:
         return len(claimed)
 
     def reconcile(self) -> None:
-        """Look for the task of everything that is unconfirmed."""
+        """Look for the tasks of all unconfirmed jobs."""
         with connect(self.url) as conn:
             conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'unconfirmed'")
             claimed = claims.claim_unconfirmed(conn, 500, self.settings.lease_seconds)
@@ -121,7 +120,7 @@ class World:
             reconcile_batch(self.runtime, name, items)
 
     def look_back(self) -> None:
-        """Ask about everything that was reported of attempts which their jobs do not wait for."""
+        """Query all tasks that were reported for attempts whose jobs no longer wait for them."""
         with connect(self.url) as conn:
             claimed = callbacks.claim_looks(conn, 500, self.settings.lease_seconds)
         for name, items in self._by_account(claimed):
@@ -133,12 +132,12 @@ class World:
                 yield account.name, mine
 
     def age(self, seconds: float) -> None:
-        """All attempts began so much earlier."""
+        """Let all attempts begin this many seconds earlier."""
         with connect(self.url) as conn:
             conn.execute("UPDATE attempts SET started_at = started_at - make_interval(secs => %s)", [seconds])
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Every job as its row, the oldest first, with the prompt that it asks for."""
+        """The rows of all jobs, oldest first, with their prompts."""
         return self.rows("SELECT *, request ->> 'prompt' AS prompt FROM jobs ORDER BY id")
 
     def rows(self, sql: Any, *values: Any) -> list[dict[str, Any]]:
@@ -146,14 +145,14 @@ class World:
             return cursor.execute(sql, values).fetchall()
 
     def transfer(self) -> None:
-        """Copy every video that is there."""
+        """Copy every generated video."""
         with connect(self.url) as conn:
             conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'transferring'")
             claimed = claims.claim_transfers(conn, 500, LEASE_S)
         transfer_batch(self.runtime, [(item.id, item.claim) for item in claimed])
 
     def later(self, seconds: float) -> None:
-        """So much time passes for the jobs; links, which have dates of their own, stay as they are."""
+        """Let this many seconds pass for the jobs; links, which have dates of their own, do not change."""
         with connect(self.url) as conn:
             conn.execute(_LATER, {"seconds": seconds})
 
@@ -173,7 +172,7 @@ class World:
             return breakers(conn).get((name, model))
 
     def rest_s(self, name: str = "main", model: str = "") -> int:
-        """How long the breaker was opened for, the last time."""
+        """For how many seconds the breaker was opened last."""
         found = self.breaker(name, model)
         assert found is not None
         return round((found.open_until - found.opened_at - HELD).total_seconds())

@@ -1,4 +1,4 @@
-"""An account that names its own models is only given jobs of the tiers it names."""
+"""An account with its own models is granted only jobs of the tiers that it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is given a slot, against a real PostgreSQL: limits that hold, fair turns, accounts that rest and return."""
+"""Admission against a real PostgreSQL: limits hold, shares are fair, accounts are paused and return."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def claim(conn: Connection, limit: int, account: str = "main", gateway: str = "a
 
 
 def tick(conn: Connection, settings: Settings) -> list[Claimed]:
-    """What a scheduler does for submits."""
+    """One tick of a scheduler for submits."""
     return [item for grant in grants(conn, settings) for item in claim_for(conn, grant, grant.slots, LEASE_S)]
 
 
 def submit(conn: Connection, claimed: Sequence[Claimed], outcome: Reason = Reason.ACCEPTED) -> list[tuple[UUID, int]]:
-    """Begin the attempts of claimed jobs, and let each end in the same way; gives (job, number) of each."""
+    """Begin the attempts of claimed jobs and let each end with `outcome`; returns (job, number) of each."""
     patch = {"gateway": "anyfast", "model": MODEL}
     begun = attempts.begin_attempts(
         conn,
@@ -139,11 +139,11 @@ def test_a_small_campaign_does_not_wait_for_a_big_one(postgres_url: str) -> None
         small = set(enqueue(conn, 10, "small"))
         turns = [claim(conn, 1)[0] in small for _ in range(20)]
         assert sum(turns) == 10
-        assert all(first != second for first, second in pairwise(turns)), "they take turns"
-        assert claim(conn, 3) == big[20:23], "the oldest first, and all slots for who is left"
+        assert all(first != second for first, second in pairwise(turns)), "they alternate"
+        assert claim(conn, 3) == big[20:23], "oldest first, and all slots go to the remaining campaign"
 
 
-def test_slots_are_shared_out_evenly_and_what_one_cannot_use_goes_to_the_others(postgres_url: str) -> None:
+def test_slots_are_divided_evenly_and_unused_ones_go_to_other_campaigns(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         for name, count in (("a", 100), ("b", 3), ("c", 100), (None, 100)):
             enqueue(conn, count, name)
@@ -152,7 +152,7 @@ def test_slots_are_shared_out_evenly_and_what_one_cannot_use_goes_to_the_others(
         assert campaigns_of(conn, claim(conn, 300)) == {"a": 81, "c": 81, "-": 81}
 
 
-def test_tenants_take_turns_however_many_campaigns_each_has(postgres_url: str) -> None:
+def test_tenants_alternate_regardless_of_their_campaigns(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         for number in range(10):
             enqueue(conn, 5, f"many {number}", "many")
@@ -162,7 +162,7 @@ def test_tenants_take_turns_however_many_campaigns_each_has(postgres_url: str) -
         assert len(few & set(claim(conn, 20))) == 10
 
 
-def test_a_higher_priority_goes_first_whatever_the_turns(postgres_url: str) -> None:
+def test_a_higher_priority_is_claimed_first(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         enqueue(conn, 20, "normal")
         low = enqueue(conn, 2, "low", priority=0)
@@ -172,7 +172,7 @@ def test_a_higher_priority_goes_first_whatever_the_turns(postgres_url: str) -> N
         assert claim(conn, 5) == low
 
 
-def test_a_job_goes_only_where_it_can_be_served(postgres_url: str) -> None:
+def test_a_job_is_granted_only_to_accounts_that_can_serve_it(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         pinned = enqueue(conn, 2, "a", account_pin="other")
         free = enqueue(conn, 2, "a")
@@ -191,12 +191,12 @@ def test_a_paused_campaign_gets_no_slots_until_it_is_resumed(postgres_url: str) 
         assert not controls.set_paused(conn, "another tenant", "held", paused=True)
         assert claim(conn, 9) == others[1:]
         submit(conn, [Claimed(job_id, 1, "main") for job_id in begun])
-        assert conn.execute("SELECT count(*) FROM jobs WHERE state = 'generating'").fetchone() == (2,), "they go on"
+        assert conn.execute("SELECT count(*) FROM jobs WHERE state = 'generating'").fetchone() == (2,), "they continue"
         assert controls.set_paused(conn, "default", "held", paused=False)
         assert claim(conn, 9) == held[1:]
 
 
-def test_what_is_not_due_is_passed_over(postgres_url: str) -> None:
+def test_jobs_that_are_not_due_are_skipped(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         later = enqueue(conn, 3, "a") + enqueue(conn, 3, "b")
         conn.execute("UPDATE jobs SET due_at = now() + interval '1 h' WHERE id = ANY(%s)", [later[1:]])
@@ -204,14 +204,14 @@ def test_what_is_not_due_is_passed_over(postgres_url: str) -> None:
 
 
 def refuse(conn: Connection, configured: Settings, claimed: Sequence[Claimed]) -> None:
-    """The gateway says "too many" to these."""
+    """Let the gateway refuse these as too many."""
     numbers = submit(conn, claimed, Reason.THROTTLED)
     too_many = Throttled("too many", gateway="anyfast", retry_after_s=None)
     report(conn, configured.accounts[0], [Outcome(job_id, number, MODEL, too_many) for job_id, number in numbers])
 
 
 def slots(conn: Connection, configured: Settings) -> int | None:
-    """What the scheduler has learnt of the model's limit by now."""
+    """The limit of the model that the scheduler has learnt so far."""
     grants(conn, configured)
     found = model_limits.model_limits(conn).get(("main", MODEL))
     return None if found is None else found.slots
@@ -223,7 +223,7 @@ def half_open(conn: Connection) -> None:
     conn.execute("UPDATE model_limits SET since = now() - interval '11 s'")
 
 
-def test_too_many_shows_the_limit_and_more_is_tried_ever_more_boldly(postgres_url: str) -> None:
+def test_refusals_show_the_limit_and_it_grows_in_larger_steps(postgres_url: str) -> None:
     configured = settings_of(an_account(max_in_flight=10))
     with connect(postgres_url) as conn:
         enqueue(conn, 60)
@@ -231,7 +231,7 @@ def test_too_many_shows_the_limit_and_more_is_tried_ever_more_boldly(postgres_ur
         submit(conn, claimed[:2])
         refuse(conn, configured, claimed[2:])
     with connect(postgres_url) as conn:
-        assert slots(conn, configured) == 2, "what it had accepted"
+        assert slots(conn, configured) == 2, "the number that it had accepted"
         assert tick(conn, configured) == []
         half_open(conn)
     limits = []
@@ -244,14 +244,14 @@ def test_too_many_shows_the_limit_and_more_is_tried_ever_more_boldly(postgres_ur
 
 
 def test_a_limit_is_judged_when_the_whole_burst_is_answered(postgres_url: str) -> None:
-    """Also if the refusals come first."""
+    """Even if the refusals arrive first."""
     configured = settings_of(an_account(max_in_flight=40))
     with connect(postgres_url) as conn:
         enqueue(conn, 60)
         claimed = tick(conn, configured)
         refuse(conn, configured, claimed[10:])
     with connect(postgres_url) as conn:
-        assert slots(conn, configured) is None, "some are under way"
+        assert slots(conn, configured) is None, "some are in flight"
         submit(conn, claimed[:10])
     with connect(postgres_url) as conn:
         assert slots(conn, configured) == 10
@@ -276,11 +276,11 @@ def test_a_limit_is_not_raised_while_it_is_not_used(postgres_url: str) -> None:
         assert slots(conn, configured) == 3
 
 
-def test_a_refused_key_is_probed_and_rests_longer_each_time(postgres_url: str) -> None:
+def test_a_refused_key_is_probed_and_paused_longer_each_time(postgres_url: str) -> None:
     configured = settings_of(an_account(max_in_flight=10))
     [account] = configured.accounts
     refused = AccountProblem("no such key", gateway="anyfast")
-    rests = []
+    pauses = []
     with connect(postgres_url) as conn:
         enqueue(conn, 30)
         [first] = tick(conn, configured)[:1]
@@ -291,7 +291,7 @@ def test_a_refused_key_is_probed_and_rests_longer_each_time(postgres_url: str) -
             [breaker] = breakers(conn).values()
             row = conn.execute("SELECT extract(epoch FROM %s - now())", [breaker.open_until]).fetchone()
             assert row is not None
-            rests.append(float(row[0]))
+            pauses.append(float(row[0]))
             assert grants(conn, configured) == []
             conn.execute("UPDATE jobs SET account = NULL, due_at = now() WHERE state = 'queued'")
             conn.execute("UPDATE attempts SET started_at = started_at - interval '1 h'")
@@ -303,17 +303,17 @@ def test_a_refused_key_is_probed_and_rests_longer_each_time(postgres_url: str) -
         with connect(postgres_url) as conn:
             before = [Outcome(first.id, 1, MODEL, refused)]
             report(conn, account, before)
-            assert not next(iter(breakers(conn).values())).is_open, "answers to POSTs of before add nothing"
+            assert not next(iter(breakers(conn).values())).is_open, "answers to earlier POSTs do not count"
             numbers = submit(conn, probes, Reason.ACCOUNT_PROBLEM)
             report(conn, account, [Outcome(item, number, MODEL, refused) for item, number in numbers])
-    assert rests == pytest.approx([10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 900.0], abs=1.0)
+    assert pauses == pytest.approx([10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 900.0], abs=1.0)
     with connect(postgres_url) as conn:
         conn.execute("UPDATE attempts SET started_at = started_at - interval '1 h'")
         conn.execute("UPDATE circuit_breakers SET open_until = now() - interval '1 s'")
     with connect(postgres_url) as conn:
         submit(conn, tick(conn, configured))
     with connect(postgres_url) as conn:
-        assert grants(conn, configured)[0].slots == 10 - PROBES, "one that is accepted closes it"
+        assert grants(conn, configured)[0].slots == 10 - PROBES, "an acceptance closes it"
         assert breakers(conn) == {}
         report(conn, account, [Outcome(first.id, 1, MODEL, refused)])
         assert grants(conn, configured) == []
@@ -321,8 +321,8 @@ def test_a_refused_key_is_probed_and_rests_longer_each_time(postgres_url: str) -
         assert grants(conn, configured)[0].slots == 10 - PROBES
 
 
-def test_a_closed_model_costs_others_nothing_and_its_jobs_wait(postgres_url: str) -> None:
-    """Also when the closed model's jobs are the oldest, and many."""
+def test_a_closed_model_does_not_delay_other_models(postgres_url: str) -> None:
+    """Even if the closed model has many jobs and they are the oldest."""
     configured = settings_of(an_account(max_in_flight=10))
     with connect(postgres_url) as conn:
         enqueue(conn, 200, request={"prompt": "a cat", "tier": "fast"})
@@ -335,8 +335,8 @@ def test_a_closed_model_costs_others_nothing_and_its_jobs_wait(postgres_url: str
         assert {item.id for item in tick(conn, configured)} == set(wanted)
 
 
-def test_a_model_with_a_limit_of_its_own_gets_no_more_and_the_rest_goes_to_others(postgres_url: str) -> None:
-    """In turns between the campaigns, as without the limit."""
+def test_a_model_limit_is_kept_and_other_models_get_the_remaining_slots(postgres_url: str) -> None:
+    """The campaigns still alternate, as without the limit."""
     with connect(postgres_url) as conn:
         fast = [enqueue(conn, 20, name, request={"prompt": "a cat", "tier": "fast"}) for name in "ab"]
         standard = enqueue(conn, 20, "c")

@@ -1,4 +1,4 @@
-"""Lost answers: each task is found again and goes to the job that it belongs to, and nothing is paid for twice."""
+"""Lost answers: each task is found again and adopted by its own job, and nothing is paid for twice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def gateway() -> Iterator[DoubtfulGateway]:
 
 
 def check_owners(world: World, gateway: DoubtfulGateway) -> None:
-    """Every job at the gateway has a task that asks for what it asks for, and no two have the same."""
+    """Check that every job at the gateway has a task with its own request, and that no two share a task."""
     prompts = gateway.prompts()
     there = [job for job in world.jobs() if job["gateway_task_id"] is not None]
     assert len({job["gateway_task_id"] for job in there}) == len(there)
@@ -65,7 +65,7 @@ def test_every_attempt_has_a_mark_of_its_own(settings: Settings, gateway: Doubtf
 
 
 @pytest.mark.parametrize("name", NEW_API)
-def test_new_api_lists_are_enough_to_adopt_by(settings: Settings, gateway: DoubtfulGateway, name: str) -> None:
+def test_tasks_are_adopted_from_lists_of_new_api(settings: Settings, gateway: DoubtfulGateway, name: str) -> None:
     gateway.arm(LOST | {"every": 3})
     with world_at(settings, main=gateway.account(name)) as world:
         world.enqueue(12, duration=5)
@@ -82,17 +82,17 @@ def test_new_api_lists_are_enough_to_adopt_by(settings: Settings, gateway: Doubt
 
 
 @pytest.mark.parametrize("name", [*NEW_API, "ark"])
-def test_of_jobs_that_ask_for_the_very_same_thing_any_may_have_any_task(
+def test_jobs_with_equal_requests_may_have_each_others_tasks(
     settings: Settings, gateway: DoubtfulGateway, name: str
 ) -> None:
-    """Six POSTs for one prompt: two were answered, two were taken, two never arrived."""
+    """Six POSTs for one prompt: two were answered, two were accepted without an answer, two never arrived."""
     gateway.arm(LOST | {"first": 2}, DROPPED | {"first": 2})
     own = {"seed": 1, "gateway_options": {"execution_expires_after": 5000}} if name == "ark" else {}
     with world_at(settings, main=gateway.account(name)) as world:
         world.producer.enqueue_many([{"prompt": "the same", "duration": 5} | own for _ in range(6)])
         world.round()
         assert world.states() == {"generating": 2, "unconfirmed": 4}
-        gateway.finish()  # the seed or the length is shown then
+        gateway.finish()  # then the list shows the seed or the length
         world.reconcile()
         assert world.states() == {"generating": 4, "unconfirmed": 2}
         check_owners(world, gateway)
@@ -102,8 +102,8 @@ def test_of_jobs_that_ask_for_the_very_same_thing_any_may_have_any_task(
         assert gateway.generations() == {"the same": 4}
 
 
-def test_what_a_list_does_not_tell_apart_is_held_with_its_candidates(settings: Settings) -> None:
-    """As new-api is published: no prompt is shown."""
+def test_jobs_that_a_list_cannot_distinguish_are_held_with_candidates(settings: Settings) -> None:
+    """Published new-api shows no prompts."""
     with doubtful_gateway(hide_prompts=True) as gateway, world_at(settings, main=gateway.account("anyfast")) as world:
         gateway.arm(LOST)
         world.enqueue(2, duration=5)
@@ -118,8 +118,8 @@ def test_what_a_list_does_not_tell_apart_is_held_with_its_candidates(settings: S
             assert set(attempt["candidates"][0]["matches"]) >= {"model", "duration"}
 
 
-def test_tasks_of_others_are_left_alone(settings: Settings, gateway: DoubtfulGateway) -> None:
-    """Another key of the same user made tasks at the same time, also for the same prompt with another length."""
+def test_tasks_of_other_programs_are_not_adopted(settings: Settings, gateway: DoubtfulGateway) -> None:
+    """Another key of the same user creates tasks at the same time, also for the same prompt with another length."""
     gateway.arm(DROPPED | {"times": 3})
     with world_at(settings, main=gateway.account("uniall")) as world:
         world.enqueue(3, duration=5)
@@ -141,7 +141,7 @@ def test_tasks_of_others_are_left_alone(settings: Settings, gateway: DoubtfulGat
         assert world.states() == {"unconfirmed": 3}
 
 
-def test_accounts_of_one_user_do_not_take_each_others_tasks(settings: Settings, gateway: DoubtfulGateway) -> None:
+def test_accounts_of_one_user_do_not_adopt_each_others_tasks(settings: Settings, gateway: DoubtfulGateway) -> None:
     """The list shows the tasks of all the user's keys."""
     gateway.arm(DROPPED | {"account": "sk-second"}, LOST | {"account": "sk-main", "every": 2})
     accounts = {name: gateway.account("anyfast") for name in ("main", "second")}
@@ -157,7 +157,7 @@ def test_accounts_of_one_user_do_not_take_each_others_tasks(settings: Settings, 
 
 
 def test_two_workers_do_not_give_one_task_to_jobs_of_two_accounts(settings: Settings, gateway: DoubtfulGateway) -> None:
-    """Each sees it in its own list, and the index is by account."""
+    """Each worker sees it in its own list, and the index is per account."""
     gateway.arm(DROPPED | {"account": "sk-second"}, LOST | {"account": "sk-main"})
     accounts = {name: gateway.account("anyfast") for name in ("main", "second")}
     with world_at(settings, **accounts) as world:
@@ -177,7 +177,7 @@ def test_two_workers_do_not_give_one_task_to_jobs_of_two_accounts(settings: Sett
         assert [row["job_id"] for row in holders] == [ids["main"]]
 
 
-def test_what_never_arrived_is_sent_again_and_paid_for_once(settings: Settings, gateway: DoubtfulGateway) -> None:
+def test_a_post_that_never_arrived_is_repeated_and_paid_once(settings: Settings, gateway: DoubtfulGateway) -> None:
     gateway.arm(DROPPED | {"first": 5})
     with world_at(settings, {"unconfirmed_grace_seconds": 90.0}, main=gateway.account("ark")) as world:
         world.enqueue(8, seed=42)
@@ -207,13 +207,13 @@ def test_a_list_that_cannot_be_read_proves_nothing(
         assert {(job["state"], job["reason"]) for job in world.jobs()} == {("unconfirmed", "looking")}
         world.age(91)
         world.reconcile()
-        assert {job["reason"] for job in world.jobs()} == {"held"}, "a person is told after a while"
+        assert {job["reason"] for job in world.jobs()} == {"held"}, "held for a person after a while"
         gateway.arm()
         world.reconcile()
         assert world.states() == {"queued": 2}
 
 
-def test_an_old_doubt_is_held_and_does_not_drag_new_ones_along(settings: Settings, gateway: DoubtfulGateway) -> None:
+def test_an_old_doubt_is_held_and_does_not_delay_new_ones(settings: Settings, gateway: DoubtfulGateway) -> None:
     hooked = settings.model_copy(update={"allow_private_networks": True})
     with world_at(hooked, main=gateway.account("ark")) as world:
         gateway.arm(DROPPED)
@@ -231,13 +231,13 @@ def test_an_old_doubt_is_held_and_does_not_drag_new_ones_along(settings: Setting
         assert [row["type"] for row in world.rows("SELECT type FROM webhook_messages")] == ["job.unconfirmed"]
         lists = gateway.ledger()["totals"]["requests"]["ark.list"]
         world.reconcile()
-        assert gateway.ledger()["totals"]["requests"]["ark.list"] == lists, "no list can show it any more"
+        assert gateway.ledger()["totals"]["requests"]["ark.list"] == lists, "it is beyond the list's window"
 
 
-def test_many_slow_answers_about_callbacks_are_had_within_their_leases(
+def test_many_slow_queries_about_callbacks_end_within_their_leases(
     settings: Settings, gateway: DoubtfulGateway
 ) -> None:
-    """One after another they would outlast the lease, and nothing would ever be written."""
+    """One after the other they would outlast the lease, and nothing would ever be written."""
     account = gateway.account("ark", callbacks=True)
     more = {"public_url": "http://127.0.0.1:9", "allow_private_networks": True}
     with world_at(settings, more, main=account) as world:
@@ -259,9 +259,7 @@ def test_many_slow_answers_about_callbacks_are_had_within_their_leases(
         check_owners(world, gateway)
 
 
-def test_a_job_that_was_sent_very_often_does_not_take_its_batch_along(
-    settings: Settings, gateway: DoubtfulGateway
-) -> None:
+def test_a_job_with_many_attempts_does_not_block_its_batch(settings: Settings, gateway: DoubtfulGateway) -> None:
     with world_at(settings, main=gateway.account("anyfast")) as world:
         ids = world.enqueue(5)
         with connect(world.url) as conn:
@@ -271,7 +269,9 @@ def test_a_job_that_was_sent_very_often_does_not_take_its_batch_along(
         assert [row["number"] for row in world.rows("SELECT number FROM attempts WHERE job_id = %s", ids[2])] == [32768]
 
 
-def test_a_job_that_never_gets_an_answer_is_not_sent_for_ever(settings: Settings, gateway: DoubtfulGateway) -> None:
+def test_a_job_without_answers_is_submitted_a_limited_number_of_times(
+    settings: Settings, gateway: DoubtfulGateway
+) -> None:
     gateway.arm({"kind": "status", "where": "create", "status": 502, "body": "html"})
     with world_at(settings, {"unconfirmed_grace_seconds": 90.0}, main=gateway.account("ark")) as world:
         world.enqueue(1)

@@ -52,7 +52,7 @@ class World:
         return len(claimed)
 
     def submit_until(self, job: Job, state: JobState = S.GENERATING) -> Job:
-        """Rounds until the job is in that state; what waits only for its time is due in each."""
+        """Run rounds until the job is in that state; all waiting jobs are due in each round."""
 
         def found() -> Job | None:
             self.make_due()
@@ -98,7 +98,7 @@ def make(settings: Settings, url: str) -> Iterator[Callable[..., World]]:
 
 
 def end_claims(settings: Settings) -> None:
-    """Whoever works on an asset has done so for an hour."""
+    """Let every claim on an asset be an hour old."""
     with connect(settings.require_database_url()) as conn:
         conn.execute("UPDATE assets SET updated_at = updated_at - interval '1 h'")
 
@@ -156,12 +156,12 @@ def test_an_upload_whose_answer_was_lost_is_found_again_and_not_repeated(
     world.submit_until(world.producer.enqueue("warm up", first_frame=image(tmp_path, 1)))
     before = world.ledger()["totals"]["asset_calls_billed"]["volc-asset"]
     job = world.producer.enqueue("lost", first_frame=image(tmp_path, 2))
-    # The first call is the free look, the second the upload: made, and its answer lost.
+    # The first call is the free lookup, the second the upload: executed, with its answer lost.
     world.arm({"kind": "close_after_accept", "where": "asset", "after": 1, "times": 1})
     for _ in range(3):
         world.make_due()
         assert world.submit() == 1
-        assert world.producer.get(job.id).state is S.QUEUED, "nobody takes it over before the claim is over"
+        assert world.producer.get(job.id).state is S.QUEUED, "no worker takes it over before the claim ends"
     end_claims(world.settings)
     world.submit_until(job)
     assert world.ledger()["totals"]["asset_calls_billed"]["volc-asset"] == before + 1
@@ -177,7 +177,7 @@ def test_an_asset_that_fails_fails_its_jobs_with_the_reason(make: Callable[..., 
     assert "The asset did not pass the review" in failed.error["message"]
     again = world.submit_until(world.producer.enqueue("again", first_frame=image(tmp_path)), S.FAILED)
     assert again.error == failed.error
-    assert world.ledger()["totals"]["asset_calls_billed"] == {"volc-asset": 2}, "what failed is not uploaded again"
+    assert world.ledger()["totals"]["asset_calls_billed"] == {"volc-asset": 2}, "a failed file is not uploaded again"
     assert world.ledger()["totals"]["tasks"] == 0
 
 
@@ -199,7 +199,7 @@ def test_an_account_that_insists_on_assets_gets_no_links(make: Callable[..., Wor
     assert failed.error is not None
     assert "no channel for volc-asset" in failed.error["message"]
     again = world.submit_until(world.producer.enqueue("y", first_frame=image(tmp_path, 1)), S.FAILED)
-    assert again.error == failed.error, "the gateway's word counts for the next file as well"
+    assert again.error == failed.error, "the gateway's refusal also counts for the next file"
 
 
 def test_an_account_without_assets_gets_links_at_no_cost(make: Callable[..., World], tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_an_account_without_assets_gets_links_at_no_cost(make: Callable[..., Wor
         ({"kind": "garbage", "first": 1}, "gateway_unavailable"),
     ],
 )
-def test_trouble_with_the_asset_calls_puts_the_job_back(
+def test_failed_asset_calls_requeue_the_job(
     make: Callable[..., World], tmp_path: Path, rule: dict[str, Any], reason: str
 ) -> None:
     world = make()
@@ -266,7 +266,7 @@ def test_a_file_that_is_gone_from_the_bucket_fails_its_job_and_no_other(
     servers.s3_client.delete_object(Bucket=bucket, Key=stored["Key"])
     failed = world.submit_until(job, S.FAILED)
     assert failed.error is not None
-    assert "not in the bucket any more" in failed.error["message"]
+    assert "no longer in the bucket" in failed.error["message"]
     assert world.ledger()["totals"]["tasks"] == 0
     world.submit_until(world.producer.enqueue("here again", first_frame=image(tmp_path)))
 
@@ -315,7 +315,7 @@ def test_the_command_uploads_a_file_once_and_jobs_use_it(run: Run, make: Callabl
     world.submit_until(world.producer.enqueue("by path", first_frame=hero))
     world.submit_until(world.producer.enqueue("by name", first_frame=uploaded[0]["asset"]))
     ledger = world.ledger()
-    assert ledger["totals"]["asset_calls_billed"] == billed, "neither the group nor the file is made again"
+    assert ledger["totals"]["asset_calls_billed"] == billed, "neither the group nor the file is created again"
     assert {task["body"]["content"][1]["image_url"]["url"] for task in ledger["tasks"]} == {uploaded[0]["asset"]}
 
     listed = json.loads(run("list", "--json")[1])
@@ -330,7 +330,7 @@ def test_the_command_uploads_a_file_once_and_jobs_use_it(run: Run, make: Callabl
     assert "ACCOUNT  STATUS  ASSET" in run("list")[1]
 
 
-def test_the_command_tells_what_cannot_be_uploaded(run: Run, make: Callable[..., World], tmp_path: Path) -> None:
+def test_the_command_names_files_that_cannot_be_uploaded(run: Run, make: Callable[..., World], tmp_path: Path) -> None:
     (tmp_path / "small.png").write_bytes(picture(100, 100))
     (tmp_path / "notes.txt").write_text("x")
     code, _, err = run("upload", "small.png", "notes.txt", "missing.png")
@@ -348,7 +348,7 @@ def test_the_command_tells_what_cannot_be_uploaded(run: Run, make: Callable[...,
     assert "The asset did not pass the review" in out
     httpx.delete(f"{world.url}/_sim/faults")
     code, out, _ = run("upload", image(tmp_path))
-    assert code == 0, "asked for again, it is tried again"
+    assert code == 0, "a repeated command tries again"
     assert out.startswith("asset://")
 
 

@@ -1,6 +1,6 @@
-"""What gateways bill never exceeds a budget, and what fits into it is generated: counted in the gateways' own ledger.
+"""Bills never exceed a budget, and jobs that fit are generated: counted in the gateways' own ledger.
 
-Scheduler's and worker's own functions, a real PostgreSQL, the simulator with a clock that stands still.
+Uses the functions of scheduler and worker, a real PostgreSQL, and the simulator with a clock that the test moves.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def spent(world: World) -> budgets.Budget:
     return found
 
 
-def test_one_dear_job_does_not_hold_the_cheap_ones(make: Callable[..., World], gateway: str) -> None:
+def test_an_expensive_job_does_not_block_cheap_ones(make: Callable[..., World], gateway: str) -> None:
     world = make(main=[{"price": 9, "resolutions": ["720p"]}, {"price": 1}])
     set_budget(world, 8)
     [dear] = world.enqueue(1, "dear", resolution="720p")
@@ -98,9 +98,7 @@ def test_one_dear_job_does_not_hold_the_cheap_ones(make: Callable[..., World], g
     assert bill(gateway)["dear 0"] == 1
 
 
-def test_posts_that_may_have_been_billed_and_are_sent_again_count_in_full(
-    make: Callable[..., World], gateway: str
-) -> None:
+def test_repeated_posts_that_may_have_been_billed_count_in_full(make: Callable[..., World], gateway: str) -> None:
     world = make(main=[{"price": 1}])
     world.enqueue(20, "twice")
     set_budget(world, 10)
@@ -132,7 +130,7 @@ def test_after_failover_the_price_of_the_other_account_counts(
     world.enqueue(6, "moved")
     for _ in range(3):
         world.round()
-    assert bill(gateway).total() == 2, "a third would cost more than is left"
+    assert bill(gateway).total() == 2, "a third would exceed the rest of the budget"
     assert (spent(world).reserved, spent(world).left) == (Decimal(6), Decimal(2))
     clock.now += 2 * TASK_S
     world.poll()

@@ -1,8 +1,8 @@
-"""A job that is not wanted any more is not generated if its gateway can still cancel it, whatever the cancel call
-answers at first; and a job that is discarded ends in every state.
+"""A cancelled job is not generated if its gateway can still cancel it, even if the first cancel calls fail; a discarded
+job ends in every state.
 
-Scheduler's and worker's own functions, a real PostgreSQL, the simulator with a clock that stands still: no task begins
-by itself.
+Uses the functions of scheduler and worker, a real PostgreSQL, and the simulator with a clock that the test moves: no
+task begins otherwise.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def gateway(clock: Clock) -> Iterator[str]:
 
 @pytest.fixture
 def world(settings: Settings, gateway: str) -> Iterator[World]:
-    # A first poll that comes late: by then a task has begun.
+    # The first poll comes late: by then a task has begun.
     patient = settings.model_copy(update={"poll_min_seconds": 300.0, "poll_max_seconds": 600.0})
     made = World(
         patient,
@@ -86,7 +86,7 @@ def submitted(world: World, count: int = JOBS, account: str = "ark") -> list[UUI
 
 
 def while_posting(world: World, gateway: str, count: int, act: Callable[[list[UUID]], None]) -> list[UUID]:
-    """Do something while the gateway has not answered the POSTs of so many jobs."""
+    """Run `act` while the gateway has not yet answered the POSTs of `count` jobs."""
     ids = world.enqueue(count, account="ark")
     posting = threading.Thread(target=world.round)
     posting.start()
@@ -124,7 +124,7 @@ def test_a_cancel_call_that_is_not_answered_is_made_again_before_the_task_begins
     assert Counter(task["status"] for task in tasks(gateway)) == {"cancelled": JOBS}
 
 
-def test_a_query_that_fails_does_not_erase_the_wish(world: World, gateway: str, clock: Clock, arm: Arm) -> None:
+def test_a_failed_query_keeps_the_cancel_request(world: World, gateway: str, clock: Clock, arm: Arm) -> None:
     ids = submitted(world)
     arm(
         {"kind": "status", "where": "list", "status": 500, "first": 2},
@@ -138,7 +138,7 @@ def test_a_query_that_fails_does_not_erase_the_wish(world: World, gateway: str, 
     assert Counter(task["status"] for task in tasks(gateway)) == {"cancelled": JOBS}
 
 
-def test_a_wish_during_the_post_reaches_the_gateway_before_the_first_poll(
+def test_a_cancel_request_during_the_post_reaches_the_gateway_before_the_first_poll(
     world: World, gateway: str, clock: Clock, arm: Arm
 ) -> None:
     arm({"kind": "slow", "where": "create", "seconds": 3})
@@ -150,14 +150,14 @@ def test_a_wish_during_the_post_reaches_the_gateway_before_the_first_poll(
     assert Counter(task["status"] for task in tasks(gateway)) == {"cancelled": JOBS}
 
 
-def test_a_wish_about_a_doubt_cancels_its_task_once_it_is_found(
+def test_a_cancel_request_for_a_doubt_cancels_its_task_once_it_is_found(
     world: World, gateway: str, clock: Clock, arm: Arm
 ) -> None:
     arm({"kind": "close_after_accept", "where": "create"})
     ids = submitted(world, 1)
     assert world.states() == {"unconfirmed": 1}
     cancel(world, ids)
-    with connect(world.url) as conn:  # as a callback would
+    with connect(world.url) as conn:  # like a callback
         conn.execute("UPDATE attempts SET reported_task_id = %s", [tasks(gateway)[0]["id"]])
     world.reconcile()
     world.poll(within_s=0.0)
@@ -166,7 +166,7 @@ def test_a_wish_about_a_doubt_cancels_its_task_once_it_is_found(
     assert [task["status"] for task in tasks(gateway)] == ["cancelled"]
 
 
-def test_a_wish_that_comes_too_late_leaves_the_job_its_video(world: World, clock: Clock) -> None:
+def test_a_cancel_request_that_is_too_late_keeps_the_video(world: World, clock: Clock) -> None:
     ids = submitted(world, 1)
     clock.now += TASK_S / 2
     cancel(world, ids)
@@ -213,7 +213,7 @@ def test_a_job_discarded_during_its_post_ends_and_its_task_is_cancelled(world: W
     assert [task["status"] for task in tasks(gateway)] == ["cancelled"]
 
 
-def test_a_wish_to_discard_is_not_taken_back_by_one_to_keep(world: World, clock: Clock) -> None:
+def test_a_request_to_discard_is_not_replaced_by_one_to_keep(world: World, clock: Clock) -> None:
     ids = submitted(world, 1)
     clock.now += TASK_S / 2
     cancel(world, ids, discard=True)
@@ -222,7 +222,7 @@ def test_a_wish_to_discard_is_not_taken_back_by_one_to_keep(world: World, clock:
     assert world.states() == {"cancelled": 1}
 
 
-def test_a_poll_that_does_not_know_of_the_wish_writes_nothing(world: World, clock: Clock, arm: Arm) -> None:
+def test_a_poll_from_before_the_cancel_request_writes_nothing(world: World, clock: Clock, arm: Arm) -> None:
     ids = submitted(world, 1)
     clock.now += 2 * TASK_S
     arm({"kind": "slow", "where": "list", "seconds": 2}, {"kind": "slow", "where": "query", "seconds": 2})
@@ -236,7 +236,7 @@ def test_a_poll_that_does_not_know_of_the_wish_writes_nothing(world: World, cloc
     assert world.states() == {"cancelled": 1}
 
 
-def test_a_cancelled_job_gives_back_what_it_reserved(world: World) -> None:
+def test_a_cancelled_job_releases_its_reservation(world: World) -> None:
     with connect(world.url) as conn:
         budgets.set_budget(conn, DEFAULT_TENANT, None, Decimal(1000), "CNY")
     ids = world.enqueue(4, account="ark")

@@ -1,6 +1,6 @@
-"""A gateway that is down for an hour fails nothing and is left alone; so is a model that a key may not use.
+"""A gateway that is down for an hour fails no job and is paused; so is a model that a key may not use.
 
-Scheduler's and worker's own functions, a real PostgreSQL, the simulator.
+Uses the functions of scheduler and worker, a real PostgreSQL, and the simulator.
 """
 
 from __future__ import annotations
@@ -97,21 +97,21 @@ def test_an_hour_of_refused_connections_fails_nothing(settings: Settings, caplog
         assert found["suspended_since"] <= found["suspended_until"]
         with connect(world.url) as conn:
             assert gauges.read_gauges(conn, 3600.0).paused == {("main", "", "outage"): 1}
-        rests = []
+        pauses = []
         for number in range(20):
-            rests.append(world.rest_s())
-            assert world.round() == 0, "it is left alone"
+            pauses.append(world.rest_s())
+            assert world.round() == 0, "it is paused"
             world.rest_ends()
-            assert world.account()["state"] == "outage", "also while it is tried"
+            assert world.account()["state"] == "outage", "also while it is half open"
             assert world.round() == PROBES, f"few at a time, probe {number}"
-        assert rests[:14] == [1, 1, 2, 2, 2, 3, 4, 5, 6, 7, 9, 12, 15, 15]
+        assert pauses[:14] == [1, 1, 2, 2, 2, 3, 4, 5, 6, 7, 9, 12, 15, 15]
         assert world.attempts() - before == 10 + 20 * PROBES
-        assert world.states() == {"generating": 20, "queued": 40}, "it has failed nothing"
+        assert world.states() == {"generating": 20, "queued": 40}, "no job has failed"
         assert len(errors(caplog)) == 1, "logged once, not for each job"
         with running(SimulatorOptions(median_seconds=60, port=urlsplit(url).port or 0)):
             world.rest_ends()
             assert world.round() == PROBES
-            assert world.round() == 40 - PROBES, "the first that is accepted ends it"
+            assert world.round() == 40 - PROBES, "the first acceptance closes it"
         assert world.states() == {"generating": 60}
         assert (world.account()["state"], world.account()["suspended_since"]) == ("ok", None)
     finally:
@@ -119,7 +119,7 @@ def test_an_hour_of_refused_connections_fails_nothing(settings: Settings, caplog
 
 
 def test_a_gateway_that_gives_no_clear_answers_gets_no_more_jobs(make: Make, arm: Arm) -> None:
-    """Each of these may have been accepted, so that a person must look at it: the fewer the better."""
+    """Each of these may have been accepted and needs a person: the fewer the better."""
     world = make()
     world.enqueue(50)
     arm(BROKEN)
@@ -138,7 +138,7 @@ def test_a_gateway_that_gives_no_clear_answers_gets_no_more_jobs(make: Make, arm
 
 
 def test_an_hour_without_a_route_fails_nothing(make: Make, arm: Arm, caplog: pytest.LogCaptureFixture) -> None:
-    """An answer that lies costs a generation, so that one job at a time is tried."""
+    """The answer may be wrong and cost a generation, so only one job at a time is tried."""
     world = make()
     world.enqueue(40)
     arm(NO_ROUTE)
@@ -146,23 +146,23 @@ def test_an_hour_without_a_route_fails_nothing(make: Make, arm: Arm, caplog: pyt
     found = world.account()
     assert (found["state"], found["error"]["code"]) == ("misrouted", "not_served")
     assert "no Route matched with those values" in found["error"]["message"]
-    rests = []
+    pauses = []
     for _ in range(10):
-        rests.append(world.rest_s())
-        assert world.round() == 0, "it is left alone"
+        pauses.append(world.rest_s())
+        assert world.round() == 0, "it is paused"
         world.rest_ends()
         assert world.round() == DOUBTFUL_PROBES
-    assert rests == [5, 10, 20, 40, 80, 120, 120, 120, 120, 120]
-    assert world.states() == {"queued": 40}, "it has failed nothing"
+    assert pauses == [5, 10, 20, 40, 80, 120, 120, 120, 120, 120]
+    assert world.states() == {"queued": 40}, "no job has failed"
     assert len(errors(caplog)) == 1, "logged once, not for each job"
     arm()
     world.rest_ends()
     assert world.round() == DOUBTFUL_PROBES
-    assert world.round() == 40 - DOUBTFUL_PROBES, "the first that is accepted ends it"
+    assert world.round() == 40 - DOUBTFUL_PROBES, "the first acceptance closes it"
     assert world.states() == {"generating": 40}
 
 
-def test_a_job_all_alone_waits_for_the_route_as_well(make: Make, arm: Arm) -> None:
+def test_a_single_job_also_waits_for_the_route(make: Make, arm: Arm) -> None:
     world = make()
     [alone] = world.enqueue(1)
     arm(NO_ROUTE)
@@ -176,8 +176,8 @@ def test_a_job_all_alone_waits_for_the_route_as_well(make: Make, arm: Arm) -> No
     assert world.states() == {"generating": 1}
 
 
-def test_a_page_for_some_prompts_does_not_stop_the_others(make: Make, arm: Arm) -> None:
-    """As a firewall answers that dislikes a word."""
+def test_a_firewall_page_for_some_prompts_does_not_stop_the_others(make: Make, arm: Arm) -> None:
+    """A firewall that blocks a word answers like this."""
     world = make()
     arm({"kind": "status", "where": "create", "status": 403, "body": "html", "prompt_contains": "poison"})
     world.enqueue(6, "poison", priority=9)
@@ -188,14 +188,14 @@ def test_a_page_for_some_prompts_does_not_stop_the_others(make: Make, arm: Arm) 
     assert world.states() == {"queued": 6, "generating": 10}
 
 
-def test_a_file_that_the_gateway_never_gets_fails_its_job_in_the_end(make: Make, arm: Arm) -> None:
+def test_a_file_that_the_gateway_cannot_fetch_fails_only_its_job(make: Make, arm: Arm) -> None:
     world = make()
     arm(SLOW_FILE | {"prompt_contains": "poison"})
     poison = world.enqueue(6, "poison", priority=9)
     for _ in range(MAX_INPUT_NOT_READY):
         world.enqueue(1)
         assert world.round() == 7
-        assert world.account()["state"] == "ok", "that says nothing of the gateway"
+        assert world.account()["state"] == "ok", "that is not the gateway's fault"
     assert world.states() == {"failed": 6, "generating": MAX_INPUT_NOT_READY}
     assert (world.producer.get(poison[0]).error or {})["code"] == "input_not_ready"
 
@@ -231,13 +231,13 @@ def test_a_refused_key_stops_the_account_and_fails_nothing(make: Make, arm: Arm)
     assert world.states() == {"generating": 30}
 
 
-def test_jobs_that_fail_by_themselves_do_not_keep_the_account_from_others(make: Make, arm: Arm) -> None:
-    """A probe is one job that came back before, and one that did not."""
+def test_jobs_that_always_fail_do_not_keep_the_account_paused(make: Make, arm: Arm) -> None:
+    """The probes are one job that was refused before and one that was not."""
     world = make()
     arm(CLOSED | {"prompt_contains": "poison"})
     world.enqueue(4, "poison", priority=9)
     world.round()
-    assert world.account()["state"] == "suspended", "for all that is known"
+    assert world.account()["state"] == "suspended", "nothing shows yet that only these jobs fail"
     world.enqueue(3)
     world.rest_ends()
     assert world.round() == PROBES
@@ -248,7 +248,7 @@ def test_jobs_that_fail_by_themselves_do_not_keep_the_account_from_others(make: 
     assert world.states()["generating"] == 3
 
 
-def test_what_says_nothing_about_the_gateway_is_no_outage(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attempts_that_were_not_tried_are_no_outage(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     world = make()
     world.enqueue(10)
     monkeypatch.setattr("worker.submitting.submit.boottime_s", lambda: 1e9)
@@ -283,11 +283,11 @@ def test_two_workers_open_one_breaker(make: Make, arm: Arm, caplog: pytest.LogCa
     assert world.states() == {"queued": 40}
 
 
-def test_what_was_posted_before_it_opened_neither_lengthens_nor_ends_it(make: Make, arm: Arm) -> None:
+def test_posts_from_before_a_breaker_opened_neither_lengthen_nor_end_its_pause(make: Make, arm: Arm) -> None:
     world = make()
     world.enqueue(8)
     early, late = (claimed := world.claim(8))[:4], claimed[4:]
-    with connect(world.url) as conn:  # as those of a slow worker
+    with connect(world.url) as conn:  # like those of a slow worker
         conn.execute("UPDATE jobs SET due_at = now() + interval '1 h' WHERE id = ANY(%s)", [[item.id for item in late]])
     arm(CLOSED)
     world.submit(early)
@@ -297,15 +297,15 @@ def test_what_was_posted_before_it_opened_neither_lengthens_nor_ends_it(make: Ma
     arm()
     world.submit(late[2:3])
     world.rest_ends()
-    assert world.round() <= PROBES - 1, "one of them has not been submitted yet, and holds a probe's slot"
+    assert world.round() <= PROBES - 1, "one of the late jobs is not submitted yet and occupies a probe's slot"
     found = world.breaker()
-    assert found is not None and (found.openings, found.is_open) == (1, False), "what was accepted was sent before"
+    assert found is not None and (found.openings, found.is_open) == (1, False), "the accepted job was sent before"
     world.submit(late[3:])
-    assert world.round() > 0, "but a job that is sent after that and accepted does end it"
+    assert world.round() > 0, "an accepted job that was sent later closes it"
     assert world.breaker() is None
 
 
-def test_jobs_go_to_an_account_whose_gateway_is_there(make: Make, arm: Arm, gateway: str) -> None:
+def test_jobs_go_to_an_account_whose_gateway_works(make: Make, arm: Arm, gateway: str) -> None:
     first = {"gateway": "anyfast", "base_url": f"{gateway}/anyfast"}
     world = make(main=first, second={"gateway": "evolink", "base_url": f"{gateway}/evolink"})
     world.enqueue(30)
@@ -316,7 +316,7 @@ def test_jobs_go_to_an_account_whose_gateway_is_there(make: Make, arm: Arm, gate
     assert (world.account()["state"], world.account("second")["in_flight"]) == ("suspended", 30)
 
 
-def test_resume_closes_it_and_what_waits_can_be_cancelled_and_expires(make: Make, arm: Arm) -> None:
+def test_resume_closes_a_breaker_and_waiting_jobs_can_be_cancelled_or_expire(make: Make, arm: Arm) -> None:
     world = make()
     world.enqueue(6)
     [expired] = world.enqueue(1, "late", deadline=3600)

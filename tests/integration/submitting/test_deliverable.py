@@ -1,5 +1,5 @@
-"""Of two accounts at one gateway, one cannot bring a job's files there: it gives the job back, and the other one serves
-it. Nothing fails before no account can."""
+"""One of two accounts at a gateway cannot send a job's files there: the job is requeued, and the other account serves
+it. A job fails only if no account can serve it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def make(settings: Settings, gateway: str, monkeypatch: pytest.MonkeyPatch) -> I
 
     def world(far: dict[str, Any], near: dict[str, Any] | None = None) -> World:
         there = {"gateway": "anyfast", "base_url": f"{gateway}/anyfast"}
-        # The one that cannot comes first, so that it is given everything.
+        # The account that cannot send files comes first, so that it is granted all jobs.
         worlds.append(World(settings, far=there | far, near=there | {"assets": False} | (near or {})))
         return worlds[-1]
 
@@ -53,7 +53,7 @@ def rows(world: World) -> list[tuple[str, str | None, str | None]]:
         return [tuple(row) for row in conn.execute("SELECT state, account, reason FROM jobs ORDER BY id")]
 
 
-def given_back(world: World) -> int:
+def requeued(world: World) -> int:
     with connect(world.url) as conn:
         return conn.execute("SELECT FROM job_events WHERE reason = 'not_deliverable'").rowcount
 
@@ -68,10 +68,8 @@ def settle(world: World, rounds: int = 6) -> Counter[tuple[str, str | None]]:
     return Counter((state, account) for state, account, _ in rows(world))
 
 
-def test_an_account_that_cannot_bring_files_gives_the_job_to_one_that_can(
-    make: Make, gateway: str, tmp_path: Path
-) -> None:
-    """AnyFast takes videos by a link or as an asset. One account is told to make no assets, and cannot reach us."""
+def test_a_job_whose_files_one_account_cannot_send_goes_to_another(make: Make, gateway: str, tmp_path: Path) -> None:
+    """AnyFast accepts videos by a link or as an asset. One account makes no assets and cannot reach the bucket."""
     world = make({"assets": False})
     videos = [str(clip(tmp_path / "walk.mp4", 3))]
     ids = world.enqueue(6, reference_videos=videos)
@@ -80,8 +78,8 @@ def test_an_account_that_cannot_bring_files_gives_the_job_to_one_that_can(
     with connect(world.url) as conn:
         job = queries.get_jobs(conn, DEFAULT_TENANT, ids)[ids[0]]
         waits = [reason.code for reason in why_it_waits(conn, world.settings, job)]
-        assert waits == ["parts_silent"], "it only waits for its turn: there is an account that can"
-    assert world.round() == 6, "to the other one, all of them"
+        assert waits == ["parts_silent"], "it only waits for a slot: another account can serve it"
+    assert world.round() == 6, "all of them, at the other account"
     assert settle(world, 1) == {("generating", NEAR): 6}
     assert submits(gateway) == 6
 
@@ -99,7 +97,7 @@ def test_a_job_that_no_account_can_serve_says_so(make: Make, gateway: str, tmp_p
     assert world.producer.get(free).state == "generating"
 
 
-def test_where_the_able_account_leaves_the_configuration_the_job_ends(make: Make, tmp_path: Path) -> None:
+def test_a_job_ends_when_the_only_able_account_is_removed(make: Make, tmp_path: Path) -> None:
     world = make({"assets": False})
     world.enqueue(1, reference_videos=[str(clip(tmp_path / "walk.mp4", 3))])
     assert world.round() == 1
@@ -108,11 +106,11 @@ def test_where_the_able_account_leaves_the_configuration_the_job_ends(make: Make
     assert world.round() == 0
     with connect(world.url) as conn:
         assert barred_everywhere(conn, world.settings) == 1
-        assert claims.unbar_queued(conn, {}, 10) == 0, "that was all"
+        assert claims.unbar_queued(conn, {}, 10) == 0, "there were no others"
     assert settle(world, 2) == {("failed", FAR): 1}
 
 
-def test_an_account_whose_key_makes_no_assets_and_may_not_link_gives_the_job_back(
+def test_an_account_that_can_neither_make_assets_nor_link_requeues_the_job(
     make: Make, gateway: str, tmp_path: Path
 ) -> None:
     world = make({"assets": True})
@@ -120,7 +118,7 @@ def test_an_account_whose_key_makes_no_assets_and_may_not_link_gives_the_job_bac
     httpx.post(f"{gateway}/_sim/faults", json=[refusal]).raise_for_status()
     world.enqueue(3, reference_images=[_image(tmp_path)])
     assert settle(world) == {("generating", NEAR): 3}
-    assert given_back(world) == 3
+    assert requeued(world) == 3
     assert submits(gateway) == 3
 
 
@@ -141,7 +139,7 @@ def test_files_that_are_too_large_for_one_request_go_to_an_account_that_links_th
     assert inputs.NotDeliverable.code == "invalid_request"
     world.enqueue(2, reference_images=[_image(tmp_path)])
     assert settle(world) == {("generating", NEAR): 2}
-    assert given_back(world) == 2
+    assert requeued(world) == 2
     assert submits(gateway) == 2
 
 

@@ -1,4 +1,4 @@
-"""What one round of the scheduler sends, against a real PostgreSQL and a real broker."""
+"""The messages that one round of the scheduler sends, against a real PostgreSQL and a real broker."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from worker.scheduling.dispatch import Dispatcher
 
 
 def settings_of(postgres_url: str, accounts: int, slots: int) -> Settings:
-    told = {"gateway": "anyfast", "base_url": "https://g.example", "api_key": "sk-1", "max_in_flight": slots}
-    configured = [Account.model_validate(told | {"name": f"a{number}"}) for number in range(accounts)]
+    fields = {"gateway": "anyfast", "base_url": "https://g.example", "api_key": "sk-1", "max_in_flight": slots}
+    configured = [Account.model_validate(fields | {"name": f"a{number}"}) for number in range(accounts)]
     return Settings.model_validate({"database_url": postgres_url, "accounts": configured})
 
 
@@ -55,7 +55,7 @@ def test_a_round_fills_the_slots_of_every_account(postgres_url: str, broker_url:
     assert given == {f"a{number}": 2 for number in range(accounts)}
 
 
-def test_no_more_is_sent_than_the_queue_takes(postgres_url: str, broker_url: str) -> None:
+def test_no_more_messages_are_sent_than_the_queue_may_hold(postgres_url: str, broker_url: str) -> None:
     room = MAX_WAITING["submit"] * SUBMIT_BATCH
     settings = settings_of(postgres_url, accounts=3, slots=room)
     enqueue(postgres_url, room + 100)

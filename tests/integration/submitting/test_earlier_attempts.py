@@ -1,5 +1,5 @@
-"""A job that was sent again, and then its first POST turns out to have been accepted: it is paid for once where that
-can be helped, and otherwise people are told."""
+"""A job is submitted again, and then its first POST turns out to be accepted: the second POST is prevented if possible,
+and a double charge is reported otherwise."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def call_back(world: World, gateway: DoubtfulGateway, task_id: str, named: str |
     [url] = [task["body"]["callback_url"] for task in gateway.ledger()["tasks"] if task["id"] == task_id]
     with connect(world.url) as conn:
         found = callbacks.hint(conn, "ark", url.rpartition("/")[2], named or task_id)
-    assert found is not None, "a callback of an attempt that was given up is heard"
+    assert found is not None, "a callback of an attempt that was given up is accepted"
 
 
 def accept(conn: Any, job_id: UUID, task_id: str) -> None:
-    """The answer to the first POST, as a worker writes it that was held up."""
+    """Write the answer to the first POST, like a worker that was delayed."""
     outcome = AttemptOutcome(job_id, 1, Reason.ACCEPTED, gateway_task_id=task_id)
     attempts.finish_attempts(conn, [outcome], [])
     settle_acceptances(conn, [job_id])
@@ -76,8 +76,8 @@ def events(world: World, job_id: UUID) -> list[dict[str, Any]]:
         return history.events_of(conn, job_id)
 
 
-def test_an_acceptance_that_is_being_written_is_waited_for(world: World, gateway: DoubtfulGateway) -> None:
-    """It comes between the look at earlier attempts and the begin of the next one."""
+def test_the_next_attempt_waits_for_an_acceptance_that_is_being_written(world: World, gateway: DoubtfulGateway) -> None:
+    """The acceptance comes between the check of earlier attempts and the begin of the next one."""
     job_id, task_id = lose_one(world, gateway)
     resubmit(world, job_id)
     claimed = world.claim()
@@ -86,14 +86,14 @@ def test_an_acceptance_that_is_being_written_is_waited_for(world: World, gateway
         attempts.store_outcomes(conn, [AttemptOutcome(job_id, 1, Reason.ACCEPTED, gateway_task_id=task_id)])
         submitting.start()
         submitting.join(1.0)
-        assert submitting.is_alive(), "it waits for what is being written"
+        assert submitting.is_alive(), "it waits for the acceptance that is being written"
     submitting.join(20.0)
     assert gateway.generations() == {"a cat 0": 1}
     [job] = world.jobs()
     assert (job["state"], job["gateway_task_id"], job["reason"]) == ("generating", task_id, "accepted_late")
 
 
-def test_an_acceptance_that_comes_while_the_job_waits_is_taken_at_once(world: World, gateway: DoubtfulGateway) -> None:
+def test_a_late_acceptance_of_a_queued_job_is_adopted_at_once(world: World, gateway: DoubtfulGateway) -> None:
     job_id, task_id = lose_one(world, gateway)
     resubmit(world, job_id)
     with connect(world.url) as conn:
@@ -109,7 +109,7 @@ def test_an_acceptance_that_comes_while_the_job_waits_is_taken_at_once(world: Wo
     assert gateway.generations() == {"a cat 0": 1}
 
 
-def test_an_acceptance_after_the_next_attempt_was_begun_stops_its_post(
+def test_an_acceptance_after_the_next_attempt_began_stops_its_post(
     world: World, gateway: DoubtfulGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id, task_id = lose_one(world, gateway)
@@ -128,19 +128,19 @@ def test_an_acceptance_after_the_next_attempt_was_begun_stops_its_post(
     assert (job["state"], job["gateway_task_id"]) == ("generating", task_id)
 
 
-def test_a_callback_before_the_next_post_makes_it_needless(world: World, gateway: DoubtfulGateway) -> None:
+def test_a_callback_before_the_next_post_prevents_it(world: World, gateway: DoubtfulGateway) -> None:
     job_id, task_id = lose_one(world, gateway)
     resubmit(world, job_id)
     call_back(world, gateway, task_id)
     world.round()
-    assert world.states() == {"queued": 1}, "first it is asked whether the task is there"
+    assert world.states() == {"queued": 1}, "first the gateway is queried about the task"
     world.look_back()
     [job] = world.jobs()
     assert (job["state"], job["gateway_task_id"], job["reason"]) == ("generating", task_id, "accepted_late")
     assert gateway.generations() == {"a cat 0": 1}
 
 
-def test_a_double_charge_is_seen_reported_and_counted(world: World, gateway: DoubtfulGateway) -> None:
+def test_a_double_charge_is_reported_and_counted(world: World, gateway: DoubtfulGateway) -> None:
     job_id, first = lose_one(world, gateway)
     resubmit(world, job_id)
     world.round()
@@ -184,8 +184,8 @@ def test_the_task_of_a_job_that_was_abandoned_is_cancelled_or_noted(world: World
         assert read_gauges(conn, 60.0).double_charges == {}
 
 
-def test_a_list_shows_what_was_given_up(world: World, gateway: DoubtfulGateway) -> None:
-    """No callback comes; while another job's task is looked for, the surplus one is seen by its mark."""
+def test_a_list_shows_the_task_of_an_attempt_that_was_given_up(world: World, gateway: DoubtfulGateway) -> None:
+    """No callback comes; the search for another job's task finds the surplus one by its mark."""
     job_id, first = lose_one(world, gateway)
     resubmit(world, job_id)
     world.round()
@@ -201,7 +201,7 @@ def test_a_list_shows_what_was_given_up(world: World, gateway: DoubtfulGateway) 
     ]
 
 
-def test_an_id_that_a_callback_names_is_another_jobs_task(world: World, gateway: DoubtfulGateway) -> None:
+def test_a_callback_that_names_another_jobs_task_is_ignored(world: World, gateway: DoubtfulGateway) -> None:
     job_id, task_id = lose_one(world, gateway)
     world.enqueue(1, "another")
     world.round()
@@ -209,7 +209,7 @@ def test_an_id_that_a_callback_names_is_another_jobs_task(world: World, gateway:
     call_back(world, gateway, task_id, named=other)
     [attempt] = world.rows("SELECT reported_task_id FROM attempts WHERE job_id = %s", job_id)
     assert attempt["reported_task_id"] is None
-    with connect(world.url) as conn:  # it was noted before the other job had the task
+    with connect(world.url) as conn:  # it was stored before the other job had the task
         conn.execute("UPDATE attempts SET reported_task_id = %s WHERE job_id = %s", [other, job_id])
     world.reconcile()
     rows = {job["id"]: (job["state"], job["gateway_task_id"]) for job in world.jobs()}
@@ -217,8 +217,8 @@ def test_an_id_that_a_callback_names_is_another_jobs_task(world: World, gateway:
     assert len({task for _, task in rows.values() if task is not None}) == sum(t is not None for _, t in rows.values())
 
 
-def test_a_refused_attempt_whose_task_turns_up_is_taken(world: World, gateway: DoubtfulGateway) -> None:
-    """A gateway that says "too many" and has taken the job all the same."""
+def test_a_reported_task_of_a_refused_attempt_is_adopted(world: World, gateway: DoubtfulGateway) -> None:
+    """The gateway answers "too many" although it has accepted the job."""
     code = "ServerOverloaded"
     gateway.arm({"kind": "accept_then_500", "status": 429, "code": code, "times": 1})
     [job_id] = world.enqueue(1)
@@ -233,8 +233,8 @@ def test_a_refused_attempt_whose_task_turns_up_is_taken(world: World, gateway: D
     assert gateway.generations() == {"a cat 0": 1}
 
 
-def test_one_post_that_was_carried_out_twice_is_reported(world: World, gateway: DoubtfulGateway) -> None:
-    """A proxy repeated it: both tasks call the same URL back."""
+def test_one_post_that_was_executed_twice_is_reported(world: World, gateway: DoubtfulGateway) -> None:
+    """A proxy repeated the POST: both tasks call back the same URL."""
     [job_id] = world.enqueue(1)
     world.enqueue(1, "stands for the second")
     world.round()

@@ -1,6 +1,6 @@
 """The table that decides whether a POST may be repeated, proven against a server that misbehaves at every byte.
 
-A POST that the server may have read must never be taken for one that was not sent: it would be paid for twice.
+A POST that the server may have read must never count as not sent: it would be paid for twice.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def test_silence_is_of_unknown_outcome() -> None:
         await read_request(reader)
         await asyncio.Event().wait()
 
-    # Half of it is for connecting: too little on a loaded machine would be a request that was never sent.
+    # Half of it is for connecting: if that is too short on a loaded machine, the request is never sent.
     assert isinstance(asyncio.run(submit_to(behave, timeout_s=2.0)), OutcomeUnknown)
 
 
@@ -208,7 +208,7 @@ def test_a_kept_connection_closed_under_the_second_post_is_of_unknown_outcome_an
 
 
 def test_a_connection_that_idled_carries_no_paid_post(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server closes an idle connection just when a request arrives on it: then it is unknown whether it did."""
+    """If the server closes an idle connection just as a request arrives, it is unknown whether it read the request."""
     monkeypatch.setattr(client_module, "SUBMIT_KEEPALIVE_S", 0.2)
     connections = 0
 
@@ -230,8 +230,8 @@ def test_a_connection_that_idled_carries_no_paid_post(monkeypatch: pytest.Monkey
     assert connections == 2
 
 
-def test_a_paid_post_does_not_share_the_connections_of_questions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those are kept much longer."""
+def test_a_paid_post_does_not_share_the_connections_of_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections for queries are kept much longer."""
     monkeypatch.setattr(client_module, "SUBMIT_KEEPALIVE_S", PATIENCE_S)
     requests: list[list[bytes]] = []
 
@@ -342,7 +342,7 @@ def test_waiting_for_a_free_connection_in_vain_means_never_sent() -> None:
     assert received == 1
 
 
-def test_a_refusal_in_the_gateways_own_words_is_a_refusal() -> None:
+def test_a_documented_refusal_is_a_refusal() -> None:
     body = b'{"code":"invalid_request","message":"duration must be 4-15","data":null}'
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""How often gateways are asked: counted by the simulator, with real workers' steps against a real database."""
+"""The number of polls, counted by the simulator: the worker's own functions with a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def configured(settings: Settings, gateways: str, gateway: str, path: str, **mor
 
 @contextmanager
 def submitted(settings: Settings, count: int = JOBS) -> Iterator[Runtime]:
-    """A worker that has submitted so many jobs."""
+    """A worker that has submitted `count` jobs."""
     with Producer(settings) as producer:
         producer.enqueue_many([{"prompt": f"a fox {n}", "duration": 4, "resolution": "480p"} for n in range(count)])
     account = settings.accounts[0]
@@ -64,7 +64,7 @@ def leases(claimed: Sequence[Claimed]) -> list[tuple[UUID, int]]:
 
 
 def poll_to_the_end(runtime: Runtime) -> None:
-    """What scheduler and worker do, until every task has ended."""
+    """Run the steps of scheduler and worker until every task has ended."""
     give_up = time.monotonic() + PATIENCE_S
     while in_state(runtime.settings, "generating"):
         assert time.monotonic() < give_up
@@ -94,7 +94,7 @@ def faults(gateways: str, *rules: dict[str, Any]) -> None:
 ARK = ("ark", "ark/api/v3")
 
 
-def test_ark_is_asked_about_many_tasks_with_one_list(settings: Settings, gateways: str) -> None:
+def test_many_tasks_at_ark_are_polled_with_one_list(settings: Settings, gateways: str) -> None:
     with submitted(configured(settings, gateways, *ARK)) as runtime:
         poll_to_the_end(runtime)
         assert in_state(runtime.settings, "transferring") == JOBS
@@ -102,7 +102,7 @@ def test_ark_is_asked_about_many_tasks_with_one_list(settings: Settings, gateway
     assert requests["ark.list"] + requests.get("ark.query", 0) < JOBS
 
 
-def test_a_failure_in_a_list_is_asked_about_by_itself(settings: Settings, gateways: str) -> None:
+def test_a_failed_task_in_a_list_is_queried_separately(settings: Settings, gateways: str) -> None:
     faults(gateways, {"kind": "fail", "first": 3})
     own = configured(settings, gateways, *ARK)
     with submitted(own) as runtime:
@@ -111,13 +111,13 @@ def test_a_failure_in_a_list_is_asked_about_by_itself(settings: Settings, gatewa
     assert ledger(gateways)["totals"]["requests"]["ark.query"] >= 3
 
 
-def test_where_the_list_is_refused_tasks_are_asked_about_one_by_one(settings: Settings, gateways: str) -> None:
+def test_tasks_are_queried_one_by_one_if_the_list_is_refused(settings: Settings, gateways: str) -> None:
     faults(gateways, {"kind": "status", "where": "list", "status": 403})
     with submitted(configured(settings, gateways, *ARK)) as runtime:
         poll_to_the_end(runtime)
     requests = ledger(gateways)["totals"]["requests"]
     assert requests["ark.query"] >= JOBS
-    assert requests["ark.list"] == 1, "who was refused does not ask again at once"
+    assert requests["ark.list"] == 1, "a refused list is not requested again at once"
 
 
 @pytest.mark.parametrize(("gateway", "path"), [ARK, ("12ai", "12ai")], ids=["ark", "12ai"])
@@ -133,7 +133,7 @@ def test_with_callbacks_a_job_is_polled_once(settings: Settings, gateways: str, 
     assert JOBS <= totals["polls"] <= 1.1 * JOBS
 
 
-def test_polls_have_a_budget_of_their_own(settings: Settings, gateways: str) -> None:
+def test_polls_have_a_limit_of_their_own(settings: Settings, gateways: str) -> None:
     account = {"name": "main", "gateway": "anyfast", "base_url": f"{gateways}/anyfast", "api_key": "k"}
     limited = Settings.model_validate(
         settings.model_dump() | {"accounts": [account | {"polls_per_minute": 30, "max_in_flight": 1000}]}
@@ -145,20 +145,18 @@ def test_polls_have_a_budget_of_their_own(settings: Settings, gateways: str) -> 
     dispatcher = Dispatcher(app, limited, Database(limited.require_database_url(), name="test", size=2))
     with connect(limited.require_database_url()) as conn:
         claimed = dispatcher.claim_polls(conn, 100)
-        assert len(claimed) == 30, "the rest waits"
+        assert len(claimed) == 30, "the others wait"
         with connect(limited.require_database_url()) as other:
-            assert poll_limits.free_polls(other, {"main": 30}) == {}, (
-                "another scheduler leaves the account alone meanwhile"
-            )
+            assert poll_limits.free_polls(other, {"main": 30}) == {}, "another scheduler skips the account until then"
     with connect(limited.require_database_url()) as conn:
         assert dispatcher.claim_polls(conn, 100) == []
         conn.execute("UPDATE poll_counts SET at = at - interval '61 s'")
         assert len(dispatcher.claim_polls(conn, 100)) == JOBS - 30
         row = conn.execute("SELECT sum(requests) FROM poll_counts WHERE account = 'main'").fetchone()
-        assert row == (JOBS - 30,), "what counts no more is forgotten"
+        assert row == (JOBS - 30,), "counts older than a minute are deleted"
 
 
-def test_one_list_is_one_request_of_the_budget(settings: Settings, gateways: str) -> None:
+def test_one_list_counts_as_one_poll(settings: Settings, gateways: str) -> None:
     account = {"name": "main", "gateway": "ark", "base_url": f"{gateways}/ark/api/v3", "api_key": "k"}
     limited = Settings.model_validate(
         settings.model_dump() | {"accounts": [account | {"polls_per_minute": 1, "max_in_flight": 1000}]}

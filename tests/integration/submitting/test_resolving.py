@@ -1,4 +1,4 @@
-"""A held job shows the tasks that may be its own, on the command line and the page, and takes one after a check."""
+"""A held job shows candidate tasks, on the command line and the page, and adopts one after a check."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.servers import environ_for
 
 @pytest.fixture
 def gateway() -> Iterator[DoubtfulGateway]:
-    """No prompts are shown, so that nothing is adopted by itself."""
+    """The list shows no prompts, so no task is adopted automatically."""
     with doubtful_gateway(hide_prompts=True) as made:
         yield made
 
@@ -61,7 +61,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
     return code, captured.out, captured.err
 
 
-def test_the_command_line_shows_candidates_and_checks_the_one_that_is_taken(
+def test_the_command_line_shows_candidates_and_checks_the_adopted_one(
     world: World, gateway: DoubtfulGateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
     jobs, tasks = hold(world, gateway)
@@ -87,7 +87,7 @@ def test_the_command_line_shows_candidates_and_checks_the_one_that_is_taken(
     assert {job["id"]: job["gateway_task_id"] for job in world.jobs()} == {jobs[n]: tasks[n] for n in jobs}
 
 
-def test_the_page_shows_candidates_and_checks_the_one_that_is_taken(world: World, gateway: DoubtfulGateway) -> None:
+def test_the_page_shows_candidates_and_checks_the_adopted_one(world: World, gateway: DoubtfulGateway) -> None:
     jobs, tasks = hold(world, gateway)
     with serving(world.settings) as page:
 

@@ -1,4 +1,4 @@
-"""A gateway's task belongs to one job, whatever the gateway says."""
+"""A gateway's task belongs to one job, even if the gateway names it for several."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def world(settings: Settings) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("limit", [10, 1])
-def test_a_task_that_another_job_has_is_a_doubt_and_not_the_end_of_a_batch(world: World, limit: int) -> None:
-    """Named for jobs of the same batch, or of different ones."""
+def test_a_task_of_another_job_is_a_doubt_and_does_not_fail_its_batch(world: World, limit: int) -> None:
+    """The task is named for jobs of the same batch, or of different batches."""
     world.enqueue(4)
     for _ in range(4 // limit + 1):
         world.round(limit)
@@ -68,7 +68,7 @@ def test_a_task_that_another_job_has_is_a_doubt_and_not_the_end_of_a_batch(world
         assert [(item.task_id, item.source, item.taken) for item in candidates(attempt)] == [("cgt-1", "answer", True)]
     world.age(7200)
     world.reconcile()
-    assert world.states() == {"generating": 1, "unconfirmed": 3}, "the gateway said that it took them"
+    assert world.states() == {"generating": 1, "unconfirmed": 3}, "the gateway said that it accepted them"
     assert {job["reason"] for job in world.jobs() if job["state"] == "unconfirmed"} == {"held"}
 
 

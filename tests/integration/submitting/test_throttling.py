@@ -1,4 +1,4 @@
-"""A gateway that says "too many": the limit of that model is learnt at once, and few POSTs are refused."""
+"""A gateway answers "too many": the limit of the model is learnt at once, and few POSTs are refused."""
 
 from __future__ import annotations
 
@@ -53,20 +53,20 @@ def test_a_limit_that_was_configured_too_high_costs_one_burst(world: World, gate
     limits(gateway, max_in_flight=10)
     world.enqueue(70)
     world.round()
-    assert world.round() == 0, "the model is left alone"
+    assert world.round() == 0, "the model is paused"
     assert (refused(world), world.account()["limit_now"]) == (30, 10)
     for _ in range(12):
-        clock.now += 61  # what generates is done
+        clock.now += 61  # running generations end
         world.poll()
         for _ in range(4):
             world.rest_ends()
             world.round()
     assert world.states()["queued"] == 0
-    assert refused(world) < 30 + 12, "the first burst, and hardly more"
+    assert refused(world) < 30 + 12, "the first burst, and few more"
     assert world.account()["limit_now"] >= 10
 
 
-def test_requests_per_minute_are_waited_for_and_not_taken_for_slots(world: World, gateway: str, clock: Clock) -> None:
+def test_a_limit_per_minute_is_not_mistaken_for_a_slot_limit(world: World, gateway: str, clock: Clock) -> None:
     limits(gateway, requests_per_minute=20)
     world.enqueue(60)
     assert world.round() == 40
@@ -76,20 +76,20 @@ def test_requests_per_minute_are_waited_for_and_not_taken_for_slots(world: World
         conn.execute(
             "UPDATE jobs SET state = 'cancelled', due_at = NULL, finished_at = now() WHERE state = 'generating'"
         )
-    rests = [world.rest_s(model=MODEL)]
+    pauses = [world.rest_s(model=MODEL)]
     for _ in range(6):
-        assert world.round() == 0, "the model is left alone"
+        assert world.round() == 0, "the model is paused"
         world.rest_ends()
         assert world.round() == PROBES, "few at a time"
-        rests.append(world.rest_s(model=MODEL))
-    assert rests == [1, 1, 2, 2, 3, 4, 5]
+        pauses.append(world.rest_s(model=MODEL))
+    assert pauses == [1, 1, 2, 2, 3, 4, 5]
     assert (refused(world), world.account()["limit_now"]) == (20 + 6 * PROBES, 40)
     limits(gateway)
     world.rest_ends()
     assert (world.round(), world.round()) == (PROBES, 40 - PROBES), "as soon as one is accepted"
 
 
-def test_a_gateway_that_refuses_each_job_once_is_not_taken_for_full(world: World, gateway: str) -> None:
+def test_a_gateway_that_refuses_each_job_once_is_not_considered_full(world: World, gateway: str) -> None:
     rules = [{"kind": "rate_limit", "where": "create", "prompt_contains": f"cat {n} ", "times": 1} for n in range(30)]
     httpx.post(f"{gateway}/_sim/faults", json=rules).raise_for_status()
     for number in range(30):
@@ -104,7 +104,7 @@ def test_a_gateway_that_refuses_each_job_once_is_not_taken_for_full(world: World
     assert world.account()["limit_now"] >= 10
 
 
-def test_the_time_that_a_gateway_names_is_kept(world: World, gateway: str) -> None:
+def test_the_retry_time_of_a_gateway_is_obeyed(world: World, gateway: str) -> None:
     rule = {"kind": "rate_limit", "where": "create", "retry_after": 45, "times": 3}
     httpx.post(f"{gateway}/_sim/faults", json=[rule]).raise_for_status()
     world.enqueue(3)
@@ -115,7 +115,7 @@ def test_the_time_that_a_gateway_names_is_kept(world: World, gateway: str) -> No
     assert (world.round(), world.round()) == (PROBES, 3 - PROBES)
 
 
-def test_a_model_that_is_full_does_not_hold_up_another(world: World, gateway: str) -> None:
+def test_a_full_model_does_not_delay_another(world: World, gateway: str) -> None:
     rule = {"kind": "rate_limit", "where": "create", "model": "seedance", "retry_after": 600}
     httpx.post(f"{gateway}/_sim/faults", json=[rule | {"prompt_contains": "slow"}]).raise_for_status()
     world.enqueue(6, "slow", tier="standard")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from celery import Celery
 
+from worker import broker
+
 QUEUES = ("submit", "poll", "transfer", "notify")
 
+broker.register()
 app = Celery("worker", include=["worker.tasks", "worker.logs", "worker.lifecycle"])
 app.config_from_object("worker.config")

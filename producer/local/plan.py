@@ -44,6 +44,7 @@ def environment(
         "REELQ_CONFIG": str(config) if config is not None else None,
         "REELQ_DATABASE_URL": settings.database_url,
         "REELQ_BROKER_URL": settings.broker_url,
+        "REELQ_BROKER_SENTINEL_MASTER": settings.broker_sentinel_master,
         "REELQ_S3_ENDPOINT_URL": settings.s3_endpoint_url,
         "REELQ_S3_BUCKET": settings.s3_bucket,
         "REELQ_S3_ACCESS_KEY_ID": settings.s3_access_key_id,

@@ -13,6 +13,7 @@ import pytest
 from producer.http import rate
 from producer.http.problems import ApiProblem
 from producer.http.rate import Rates
+from storage.broker_url import parse_broker_url
 from storage.database import connect
 from storage.settings import Settings
 from storage.tenants import keys, tenants
@@ -86,7 +87,7 @@ def test_two_processes_let_in_no_more_than_one(settings: Settings) -> None:
 
 
 def test_without_the_broker_a_process_counts_by_itself(closed_port: int) -> None:
-    rates = Rates(f"redis://127.0.0.1:{closed_port}")
+    rates = Rates(parse_broker_url(f"redis://127.0.0.1:{closed_port}"))
     left = [rates.take("acme", 5).left for _ in range(5)]
     assert left == [4, 3, 2, 1, 0]
     with pytest.raises(ApiProblem) as refused:
@@ -97,7 +98,7 @@ def test_without_the_broker_a_process_counts_by_itself(closed_port: int) -> None
 
 
 def test_what_was_refused_is_not_counted(broker_url: str) -> None:
-    rates = Rates(broker_url)
+    rates = Rates(parse_broker_url(broker_url))
     assert rates.take("acme", 60, 50).left == 10
     for _ in range(5):
         with pytest.raises(ApiProblem):

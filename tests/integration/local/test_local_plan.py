@@ -92,6 +92,7 @@ def test_stack_json_is_private_and_complete(tmp_path: Path) -> None:
         "api_key": "rq_key",
         "database_url": "postgresql://u:p@127.0.0.1:1/d",
         "broker_url": None,
+        "broker_sentinel_master": None,
         "s3": {"endpoint_url": None, "bucket": "reelq", "access_key_id": None, "secret_access_key": None},
         "webhook_secret": None,
         "simulator": None,
@@ -108,7 +109,7 @@ def test_stack_json_is_private_and_complete(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["database_url", "broker_url", "s3_endpoint_url"])
 def test_a_configured_server_that_does_not_answer_is_reported_by_its_setting(key: str, closed_port: int) -> None:
     scheme = {"database_url": "postgresql", "broker_url": "redis", "s3_endpoint_url": "http"}[key]
-    settings = Settings.model_validate({key: f"{scheme}://user:hidden@127.0.0.1:{closed_port}/x"})
+    settings = Settings.model_validate({key: f"{scheme}://user:hidden@127.0.0.1:{closed_port}/1"})
     with pytest.raises(
         StackError, match=rf"^{key}: no server answers at 127\.0\.0\.1:{closed_port} \(.*\); start that"
     ) as caught:

@@ -55,11 +55,17 @@ def environment(
         configured = {name: getattr(settings, name) for name in settings.model_fields_set - {"accounts"}}
         for name, value in simulator_settings(simulator, configured).items():
             own[f"REELQ_{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
-    found = dict(base) | {name: value for name, value in own.items() if value is not None}
+    kept = {name: value for name, value in base.items() if not _is_celerys(name)}
+    found = kept | {name: value for name, value in own.items() if value is not None}
     for name in ("no_proxy", "NO_PROXY"):
         # A proxy is for gateways; connections to local servers must not use it.
         found[name] = ",".join(part for part in (base.get(name, ""), HOST, "localhost") if part)
     return found
+
+
+def _is_celerys(name: str) -> bool:
+    """Whether Celery's command line would take it for one of its options. Other applications set them for theirs."""
+    return name.startswith("CELERY_") or name in ("BROKER_URL", "RESULT_BACKEND", "LOADER", "CONFIG_MODULE", "APP")
 
 
 def _answers(url: str) -> bool:

@@ -129,3 +129,10 @@ def test_a_missing_account_key_is_reported_by_its_variable(monkeypatch: pytest.M
     account = {"name": "main", "gateway": "anyfast", "api_key_env": "THE_KEY"}
     with pytest.raises(InvalidInput, match=r"accounts\.main\.api_key_env: THE_KEY is not set"):
         check(Settings.model_validate({"accounts": [account]}))
+
+
+def test_celery_takes_nothing_of_other_applications_from_the_environment(tmp_path: Path) -> None:
+    others = {"CELERY_BROKER_URL": "redis://other", "BROKER_URL": "redis://other", "CELERY_WORKDIR": "/nowhere"}
+    found = environment({**others, "PATH": "/bin"}, tmp_path, _settings(accounts=[ACCOUNT]), None, None)
+    assert not set(found) & set(others)
+    assert found["PATH"] == "/bin"

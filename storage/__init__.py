@@ -1,1 +1,1 @@
-"""What must survive: settings, tables, the state machine, all job SQL, all S3."""
+"""Everything that must survive: settings, tables, the state machine, all job SQL, all S3."""

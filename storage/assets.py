@@ -104,7 +104,7 @@ def claim(
     lease_s: float,
     failed_s: float = NEVER_S,
 ) -> AssetRow | None:
-    """Claim a row to work on, created if there is none; None when another worker holds it, or nothing is due.
+    """Claim a row to work on, creating it if needed; None if another worker holds it, or nothing is due.
 
     `lease_s`: how long an upload may take before it counts as abandoned; `failed_s`: how old a failure must be before
     it is retried.

@@ -1,4 +1,4 @@
-"""Connections to Redis or Valkey, and whether the server there can be the broker."""
+"""Connect to Redis or Valkey, and check whether the server can be the broker."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from redis.sentinel import Sentinel
 from storage.broker_url import BrokerUrl
 
 PROTOCOL = 2
-"""Every server speaks it, without HELLO."""
+"""RESP2: every server speaks it, without HELLO."""
 MIN_VERSION = (6, 2)
-"""Celery's transport needs `ZADD … GT`, which came with it."""
+"""Celery's transport needs `ZADD … GT`, which this version introduced."""
 PROBE_S = 3.0
 _ABSENT = "submit:reelq-probe"
-# What Celery's transport and our counters do, on keys and a channel of theirs, with no effect.
+# Commands of Celery's transport and of our counters, on their keys and channels, but without an effect.
 _NEEDED: tuple[tuple[str, ...], ...] = (
     ("LLEN", "submit"),
     ("BRPOP", _ABSENT, "0.01"),
@@ -36,11 +36,11 @@ _NEEDED: tuple[tuple[str, ...], ...] = (
 
 
 class BrokerUnavailable(Exception):
-    """The broker does not answer at the moment. The text is one line, without the password."""
+    """The broker does not respond at the moment. The text is one line, without the password."""
 
 
 class BrokerUnfit(BrokerUnavailable):
-    """The server is no broker for us, now or later, until someone changes it or the configuration."""
+    """The server cannot be the broker until the server or the configuration is changed."""
 
 
 def tls_arguments(target: BrokerUrl) -> dict[str, Any] | None:
@@ -51,21 +51,21 @@ def tls_arguments(target: BrokerUrl) -> dict[str, Any] | None:
 
 
 def sentinel_arguments(target: BrokerUrl) -> dict[str, Any]:
-    """How the Sentinels themselves are reached."""
+    """redis-py's arguments for the Sentinels themselves."""
     found: dict[str, Any] = {
         "username": target.sentinel_username,
         "password": target.sentinel_password,
         "protocol": PROTOCOL,
         "socket_timeout": PROBE_S,
         "socket_connect_timeout": target.connect_timeout_s or PROBE_S,
-        "retry": Retry(NoBackoff(), 0),  # the next one is asked at once; redis-py would wait for a dead one for seconds
+        "retry": Retry(NoBackoff(), 0),  # ask the next one at once; by default redis-py retries a dead one for seconds
     }
     tls = tls_arguments(target)
     return found if tls is None else {**found, "ssl": True, **tls}
 
 
 def client(target: BrokerUrl, timeout_s: float) -> redis.Redis:
-    """A client whose every answer comes within `timeout_s` or is an error. Threads may share it."""
+    """A client; a command that is not answered within `timeout_s` raises an error. Threads may share it."""
     arguments: dict[str, Any] = {
         "db": target.db,
         "username": target.username,
@@ -90,11 +90,11 @@ def client(target: BrokerUrl, timeout_s: float) -> redis.Redis:
 
 
 def check(connection: redis.Redis, target: BrokerUrl) -> str:
-    """Ask whether the server can be the broker: one round trip. Returns what it is, in a few words.
+    """Check in one round trip whether the server can be the broker. Returns its name and version, "" if unknown.
 
     Raises:
-        BrokerUnfit: it is an old version, a cluster, its certificate is not trusted, or the user may not do something.
-        BrokerUnavailable: it does not answer, or is a replica at the moment.
+        BrokerUnfit: it is too old, a cluster, has an untrusted certificate, or refuses the user or a needed command.
+        BrokerUnavailable: it does not respond, or is a replica at the moment.
     """
     try:
         pipe: Any = connection.pipeline(transaction=False)

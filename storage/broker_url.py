@@ -1,7 +1,7 @@
-"""What a `broker_url` says, in the spellings that Celery, redis-py and Valkey document.
+"""Parse `broker_url` in the spellings that Celery, redis-py and Valkey document.
 
-Celery's transport and redis-py read such URLs differently: what one takes the other refuses, and Celery's takes
-`rediss://` alone for "trust anybody". So the URL is read here, once, and both are given the same.
+Celery's transport and redis-py read such URLs differently: each refuses parameters of the other, and Celery's transport
+does not verify certificates for a plain `rediss://`. So the URL is parsed here once, and both get the same arguments.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class BrokerUrl:
 
 
 def parse_broker_url(url: str, sentinel_master: str | None = None) -> BrokerUrl:
-    """Read a URL. Several Sentinels are separated by `;` (each with its scheme, as Celery has it) or by `,`.
+    """Parse a URL. Separate several Sentinels with `;` (each with its scheme, as in Celery) or with `,`.
 
     Raises:
         ValueError: it cannot be used; the text says why and has no password.
@@ -63,7 +63,7 @@ def parse_broker_url(url: str, sentinel_master: str | None = None) -> BrokerUrl:
         return _socket(parts)
     if parts.scheme not in _TLS:
         known = ", ".join(f"{scheme}://" for scheme in (*_TLS, *_SOCKETS))
-        raise ValueError(f"{parts.scheme or 'it'} is no scheme of Redis or Valkey; use one of {known}")
+        raise ValueError(f"the scheme {parts.scheme!r} is not supported; use one of {known}")
     is_sentinel = parts.scheme == "sentinel"
     if is_sentinel and not sentinel_master:
         raise ValueError("names Sentinels; set broker_sentinel_master to the name of their master")
@@ -74,7 +74,7 @@ def parse_broker_url(url: str, sentinel_master: str | None = None) -> BrokerUrl:
     if len(hosts) > 1 and not is_sentinel:
         raise ValueError("names several servers; only Sentinels may be several")
     given = _query(parts, (*_PARAMETERS, *_TLS_PARAMETERS, *(_SENTINEL_PARAMETERS if is_sentinel else ())))
-    # The last part of a list carries the path where the first has none, as in sentinel://a;sentinel://b/1.
+    # In a list the last URL may carry the path: sentinel://a;sentinel://b/1.
     path = next((path for path in (parts.path, *(_split(o).path for o in reversed(others))) if path.strip("/")), "")
     return BrokerUrl(
         hosts=tuple(hosts),
@@ -103,7 +103,7 @@ def _hosts(parts: SplitResult, default: int) -> list[tuple[str, int]]:
             each = urlsplit(f"//{one}")
             found.append((unquote(each.hostname or "") or "127.0.0.1", each.port or default))
         except ValueError as exc:
-            raise ValueError("has a port that is no number from 1 to 65535") from exc
+            raise ValueError("has a port that is not a number from 1 to 65535") from exc
     return found
 
 
@@ -123,13 +123,13 @@ def _query(parts: SplitResult, known: tuple[str, ...]) -> dict[str, str]:
         given["ssl_password"] = given.pop("ssl_keyfile_password")
     for name in given:
         if name not in known:
-            raise ValueError(f"has the parameter {name}, which means nothing here; known are {', '.join(known)}")
+            raise ValueError(f"has the parameter {name}, which is not supported; supported are {', '.join(known)}")
     return given
 
 
 def _db(text: str) -> int:
     if not text.isdecimal():
-        raise ValueError(f"has {text!r} for a database; it is a number, such as /0")
+        raise ValueError(f"has the database {text!r}, which is not a number such as /0")
     return int(text)
 
 
@@ -148,7 +148,7 @@ def _boolean(name: str, text: str) -> bool:
 
 
 def _tls(by_scheme: bool, given: Mapping[str, str]) -> dict[str, str | bool] | None:
-    """Certificates are verified unless the URL says otherwise."""
+    """TLS arguments. Certificates are verified unless the URL turns that off."""
     wanted = _boolean("ssl", given["ssl"]) if "ssl" in given else by_scheme
     ours = {name: given[name] for name in _TLS_PARAMETERS if name in given}
     if not wanted:

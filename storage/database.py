@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and bringing its schema up to date."""
+"""Connect to PostgreSQL, and upgrade its schema."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 5
 RECONNECT_S = 3.0
 ANSWER_S = 5.0
-"""How much longer than a server may take for a statement we wait for its answer. It would have said that the time is
-over, so a connection that says nothing is dead, though nothing has closed it."""
+"""How long to wait for an answer after the time limit of a statement. A live server would have reported the time limit,
+so a connection that is still silent is dead, although nobody closed it."""
 MIN_VERSION = 15
 _ENCODINGS = ("UTF8", "SQL_ASCII")
 _MIGRATION_LOCK = 0x7265656C71  # any number, the same in every process
 
 Connection = psycopg.Connection[TupleRow]
-set_json_loads(orjson.loads)  # what is stored was written by orjson
+set_json_loads(orjson.loads)  # stored JSON was written by orjson
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the server ends by itself, in seconds, so that a session that stands still holds up no other one for longer.
+    """Time limits that the server enforces, in seconds, so that a session that hangs does not block others for longer.
 
-    `lock_s`: a statement that waits for a lock. `idle_s`: a session that says nothing inside a transaction, because its
-    process is stopped or its host is gone. `statement_s`: one statement. 0: no limit.
+    `lock_s`: the wait of a statement for a lock. `idle_s`: an idle session inside a transaction, because its process is
+    stopped or its host is gone. `statement_s`: one statement. 0: no limit.
     """
 
     lock_s: float = 5.0
@@ -51,9 +51,11 @@ class Limits:
 
     @property
     def statements(self) -> LiteralString:
-        """They hold for the rest of a transaction, not of the session: behind a transaction pooler that belongs to
-        others as well, and some poolers refuse options when a connection is made. Times are read and written in the
-        one form that psycopg reads, whatever the database's own is."""
+        """Statements that set the limits for the rest of a transaction, not of the session.
+
+        A transaction pooler shares sessions with other clients, and some poolers refuse connection options. They also
+        set the forms of times that psycopg reads, whatever the database's own forms are.
+        """
         limits = {"lock": self.lock_s, "idle_in_transaction_session": self.idle_s, "statement": self.statement_s}
         found = [f"SET LOCAL {name}_timeout = {round(seconds * 1000)}" for name, seconds in limits.items()]
         forms = ("TIME ZONE 'UTC'", "datestyle = 'ISO'", "intervalstyle = 'postgres'")
@@ -61,36 +63,36 @@ class Limits:
 
     @property
     def answer_s(self) -> float | None:
-        """How long to wait for the answer to one statement; None: for ever."""
+        """Seconds to wait for the answer to one statement; None: no limit."""
         return self.statement_s + ANSWER_S if self.statement_s else None
 
 
 DEFAULT_LIMITS = Limits()
 PROMPT = Limits(statement_s=20.0)
-"""For long-lived processes, whose statements take milliseconds: a connection that was dropped without a word is noticed
-within half a minute."""
+"""For long-lived processes, whose statements take milliseconds: a silently dropped connection is noticed within half a
+minute."""
 BULK = Limits(lock_s=60.0, idle_s=60.0)
-"""For those who store many jobs at once: they hold no lock that a scheduler or a worker waits for, and wait for each
-other."""
+"""For transactions that store many jobs at once: they hold no lock that a scheduler or a worker waits for, but wait for
+each other."""
 _MIGRATION = Limits(lock_s=60.0, idle_s=60.0, statement_s=0.0)
 
 
 def limit(conn: Connection, limits: Limits) -> None:
-    """Put other limits in force for the rest of the transaction."""
+    """Set other limits for the rest of the transaction."""
     conn.execute(limits.statements, prepare=False)
     if isinstance(conn, Session):
         conn.answer_s = limits.answer_s
 
 
 def _begin(conn: Connection, begin: bytes, limits: Limits) -> None:
-    """Begin a transaction that has these limits."""
+    """Begin a transaction with these limits."""
     if isinstance(conn, Session):
         conn.answer_s = limits.answer_s
     conn.execute(begin, prepare=False)
 
 
 def _beginning(target: DatabaseUrl, limits: Limits) -> bytes:
-    """What begins a transaction: one message, as a BEGIN alone. What a claim may see depends on the isolation level."""
+    """The statements that begin a transaction: one message. Claims rely on this isolation level."""
     begin = sql.SQL("BEGIN ISOLATION LEVEL READ COMMITTED; " + limits.statements)
     return (begin + _search_path(target)).as_bytes()
 
@@ -98,7 +100,7 @@ def _beginning(target: DatabaseUrl, limits: Limits) -> bytes:
 def _search_path(target: DatabaseUrl) -> sql.Composable:
     if target.search_path is None:
         return sql.SQL("")
-    # Not SET LOCAL, which would read a list of schemas as one name.
+    # SET LOCAL would read a quoted list of schemas as one name.
     return sql.SQL("; SELECT set_config('search_path', {}, true)").format(sql.Literal(target.search_path))
 
 
@@ -111,11 +113,11 @@ def _read(url: str) -> DatabaseUrl:
 
 @contextmanager
 def connect(url: str, name: str = "reelq") -> Iterator[Connection]:
-    """One transaction on a connection of its own; commits at the end, rolls back on an exception.
+    """One transaction on its own connection; commits at the end, rolls back on an exception.
 
     Raises:
-        LocksHeld: another session holds what a statement needs.
-        DatabaseUnavailable: it does not answer, or its schema is not up to date.
+        LocksHeld: another session holds a lock that a statement needs.
+        DatabaseUnavailable: the database does not respond, or its schema is not up to date.
     """
     target = _read(url)
     conninfo = target.conninfo(name, CONNECT_TIMEOUT_S)
@@ -126,7 +128,7 @@ def connect(url: str, name: str = "reelq") -> Iterator[Connection]:
 
 
 class Database:
-    """A pool of connections for a long-lived process; opens them when they are first needed."""
+    """A pool of connections for a long-lived process; opens them on first use."""
 
     def __init__(
         self,
@@ -151,13 +153,13 @@ class Database:
         self._pool: ConnectionPool[Session] = ConnectionPool(
             self._target.conninfo(name, CONNECT_TIMEOUT_S),
             connection_class=Session,
-            kwargs={"autocommit": True},  # transactions are begun by `_begin`
+            kwargs={"autocommit": True},  # `_begin` begins transactions
             min_size=0,
             max_size=size,
             timeout=wait_s,
             max_idle=60.0,
-            # The pool doubles its pauses for as long as it tries; a short try begins anew with a short pause, so that
-            # work goes on soon after a long outage.
+            # The pool doubles its pauses while it tries to reconnect. A short limit makes it start again with a short
+            # pause, so that work continues soon after a long outage.
             reconnect_timeout=RECONNECT_S,
             configure=lambda conn: introduce(conn, self._prepared),
             check=self._check,
@@ -178,8 +180,8 @@ class Database:
 
     @contextmanager
     def _noticed(self) -> Iterator[None]:
-        """What was wrong with one connection is wrong with the others of its time: of each of them it would cost as
-        long to find out. So they are replaced."""
+        """Replace all connections when one shows a fault that the others of the same age share. Otherwise each of them
+        would cost the same time again."""
         try:
             yield
         except REPLACE as exc:
@@ -189,11 +191,13 @@ class Database:
             raise
 
     def _check(self, conn: Session) -> None:
-        """Pass for a connection that the server has not closed. One that it has closed has something to read, so only
-        that one is worth a question over the network."""
+        """Check that a connection is not older than a known fault, and that the server has not closed it.
+
+        A closed connection has bytes to read, so only a connection with bytes to read is checked over the network.
+        """
         if conn.opened_at < self._trusted_since:
             conn.close()
-            raise psycopg.OperationalError("the connection is as old as one that failed")
+            raise psycopg.OperationalError("the connection is older than the last failure")
         poll = select.poll()
         poll.register(conn.fileno(), select.POLLIN)
         if poll.poll(0):
@@ -204,12 +208,12 @@ class Database:
 
 
 def upgrade(url: str) -> None:
-    """Bring the schema to the newest version; several may call it at once, one of them does it.
+    """Upgrade the schema to the newest version; if several processes call this at once, one of them upgrades.
 
     Raises:
         DatabaseUnavailable: as `connect`.
     """
-    # Alembic and SQLAlchemy take most of a second to import, and only this needs them.
+    # Alembic and SQLAlchemy take most of a second to import, and only this function needs them.
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, pool
@@ -231,7 +235,7 @@ def upgrade(url: str) -> None:
                 driver = conn.connection.driver_connection
                 assert isinstance(driver, psycopg.Connection)  # noqa: S101 - what `creator` made
                 driver.execute(sql.SQL(_MIGRATION.statements) + _search_path(target), prepare=False)
-                # The first one migrates, however long it takes; whoever waits here finds nothing left to do.
+                # The first process migrates, however long it takes; a process that waits here finds nothing left to do.
                 conn.exec_driver_sql("SET LOCAL lock_timeout = 0")
                 conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
                 conn.exec_driver_sql(f"SET LOCAL lock_timeout = '{_MIGRATION.lock_s:g}s'")
@@ -243,7 +247,7 @@ def upgrade(url: str) -> None:
 
 
 def _check_fit(conn: Connection, target: DatabaseUrl) -> None:
-    """Refuse a database in which jobs could not be stored, before a table is made, and make the schema of its own."""
+    """Refuse a server or an encoding that cannot store jobs, and create the schema that the URL names."""
     version = conn.info.server_version // 10000
     if version < MIN_VERSION:
         raise DatabaseUnavailable(
@@ -255,7 +259,7 @@ def _check_fit(conn: Connection, target: DatabaseUrl) -> None:
             f"database at {target.where} has the encoding {row and row[0]}, which cannot hold every prompt; "
             "create it with ENCODING 'UTF8' TEMPLATE template0"
         )
-    if target.schema is not None:  # without it the tables would be made in the next one that exists
+    if target.schema is not None:  # if it is missing, PostgreSQL creates tables in the next schema that exists
         found = conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [target.schema]).fetchone()
         if found is None:
             conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(target.schema)))

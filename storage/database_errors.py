@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean for us."""
+"""Translate PostgreSQL's errors."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from psycopg_pool import PoolTimeout
 
 
 class DatabaseUnavailable(Exception):
-    """The database does not answer, or refuses us. The text is one line, without the password."""
+    """The database does not respond, or refuses the connection. The text is one line, without the password."""
 
 
 class LocksHeld(DatabaseUnavailable):
-    """Another session holds a lock that a statement needs, for longer than it may wait. Nothing was changed; the same
-    transaction may be tried again."""
+    """A statement waited too long for a lock that another session holds. Nothing was changed; try the transaction
+    again."""
 
 
 class Unanswered(psycopg.OperationalError):
-    """A connection that said nothing for longer than a server needs for an answer."""
+    """The server did not answer within its own time limit: the connection is dead."""
 
 
-# The two time limits are of psycopg's InternalError, though the server means us.
+# psycopg derives the two time limits from InternalError, although they are the client's fault.
 _UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.errors.IdleInTransactionSessionTimeout,
@@ -33,14 +33,14 @@ _UNAVAILABLE = (
     PoolTimeout,
 )
 _OTHERS_SESSION = (psycopg.errors.DuplicatePreparedStatement, psycopg.errors.InvalidSqlStatementName)
-"""Of a prepared statement: a pooler has given the server's session to another client in between."""
+"""A prepared statement is missing or exists already: a pooler gave the session to another client."""
 
 REPLACE = (Unanswered, psycopg.errors.ReadOnlySqlTransaction, *_OTHERS_SESSION)
-"""What is true of the other connections of the same time as well."""
+"""Faults that all connections of the same age share."""
 
 
 def first_line(exc: BaseException) -> str:
-    """An error's text, in one line."""
+    """The first line of an error's text."""
     return next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
 
 
@@ -59,10 +59,11 @@ def _advice(exc: BaseException) -> str:
 
 @contextmanager
 def translated(where: str) -> Iterator[None]:
-    """Turn what psycopg raises about the database at `where` into our errors; faults of a statement stay as they are.
+    """Translate psycopg's errors about the database at `where`; a fault in a statement of ours is raised unchanged.
 
     Raises:
-        LocksHeld, DatabaseUnavailable: as they say.
+        LocksHeld: another session holds a lock that a statement needs.
+        DatabaseUnavailable: the database does not respond, or its schema is not up to date.
     """
     try:
         yield
@@ -77,6 +78,6 @@ def translated(where: str) -> Iterator[None]:
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as exc:
         raise DatabaseUnavailable(f"database at {where} is not up to date; run `reelq db upgrade`") from exc
     except psycopg.ProgrammingError as exc:
-        if exc.sqlstate is None:  # raised by the driver: a parameter of the URL has no meaning
+        if exc.sqlstate is None:  # raised by the driver: a parameter of the URL is invalid
             raise DatabaseUnavailable(f"database_url cannot be used: {first_line(exc)}") from exc
         raise

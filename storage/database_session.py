@@ -1,4 +1,4 @@
-"""One connection to PostgreSQL: how long it may be silent, and what stands between it and the server."""
+"""One connection to PostgreSQL: a limit on its silence, and the setup of a new one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from storage.database_url import KEEPALIVE_COUNT, KEEPALIVE_IDLE_S, KEEPALIVE_IN
 
 Prepared = Literal["auto", "off"]
 PREPARE_AFTER = 5
-"""How often a statement is sent before it is prepared; psycopg's own default."""
+"""psycopg prepares a statement after this many executions; its own default."""
 FIRST_ANSWER_S = 20.0
 
 RV = TypeVar("RV")
@@ -27,30 +27,31 @@ WHERE pg_backend_pid() = %(pid)s
 
 
 class Session(psycopg.Connection[TupleRow]):
-    """A connection that does not wait for ever. A server that lives answers, or says that a time limit is over."""
+    """A connection that does not wait forever. A live server answers, or reports that a time limit is over."""
 
     answer_s: float | None = FIRST_ANSWER_S
-    """How long one statement may go without its answer; None: as long as it takes."""
+    """Seconds to wait for the answer to one statement; None: no limit."""
     opened_at: float = 0.0
-    """When it was opened, by `time.monotonic`."""
+    """When it was opened (`time.monotonic`)."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         limit = self.answer_s if timeout is None else timeout
         try:
             return super().wait(gen, interval, limit)
-        except psycopg.errors._WaitTimeout as exc:  # what psycopg 3.3.9 raises for its documented `timeout`
+        except psycopg.errors._WaitTimeout as exc:  # raised for `timeout`, which psycopg documents
             if timeout is not None:
                 raise
-            # Nothing sent over it now would reach anybody, a rollback neither.
+            # Close it here: a rollback would wait for the same time again.
             self.pgconn.finish()
             raise Unanswered(f"the server did not answer within {limit:g} s; the connection was dropped") from exc
 
 
 def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
-    """Set up a new connection, of which the server is to find out as soon as we do when its other end is gone.
+    """Set up a new connection: the keepalive of the server, so that it notices a vanished client as fast as we notice a
+    vanished server, and prepared statements.
 
-    A pooler answers with a process id of its own. Then what is set in a session, statements prepared in it too, would
-    belong to whoever has that session next; nothing is.
+    A pooler gives its clients a process id of its own. Behind a pooler a session goes to other clients too, so nothing
+    is set or prepared in it.
     """
     values = {
         "idle": str(KEEPALIVE_IDLE_S),

@@ -1,4 +1,4 @@
-"""What a `database_url` says. Every parameter of it is kept; what it leaves open gets our defaults."""
+"""Parse `database_url`. All its parameters are kept; ours are defaults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 10, 5, 3
 TCP_USER_TIMEOUT_MS = 20_000
 
-# A peer that vanished without a word must not hold a thread for the kernel's two hours.
+# A server that vanished must not hold a thread for the kernel's two hours.
 _KEEP_ALIVE: Mapping[str, int] = {
     "keepalives_idle": KEEPALIVE_IDLE_S,
     "keepalives_interval": KEEPALIVE_INTERVAL_S,
@@ -38,8 +38,8 @@ class DatabaseUrl:
     parameters: Mapping[str, str]
     """libpq's parameters, without `search_path`."""
     search_path: str | None
-    """The schemas of `options=-csearch_path=…`, as PostgreSQL reads them. None: the server's own. It is set in each
-    transaction: a pooler may refuse `options`, drop it, or give the connection to another client."""
+    """The schemas of `options=-csearch_path=…`. None: the server's default. It is set in each transaction, because a
+    pooler may refuse or drop `options`, or give the session to another client."""
 
     @property
     def where(self) -> str:
@@ -54,7 +54,7 @@ class DatabaseUrl:
 
     @property
     def schema(self) -> str | None:
-        """The first schema of `search_path`, in which tables are to be made; None: the URL names none."""
+        """The first schema of `search_path`, where tables are created. None: the URL names none."""
         for quoted, plain in _SCHEMA.findall(self.search_path or ""):
             name = quoted.replace('""', '"') if quoted else plain.lower()
             if name not in ("", "$user"):
@@ -62,16 +62,16 @@ class DatabaseUrl:
         return None
 
     def conninfo(self, name: str, connect_timeout_s: int) -> str:
-        """What to connect with. `name` and `connect_timeout_s` count where the URL and libpq's variables have none."""
+        """The connection string. `name` and `connect_timeout_s` are used unless the URL or libpq's variables set them."""
         defaults: dict[str, str | int] = {**_KEEP_ALIVE, "fallback_application_name": name}
         if "PGCONNECT_TIMEOUT" not in os.environ:
             defaults["connect_timeout"] = connect_timeout_s
-        # A SQL_ASCII database would otherwise have its own encoding, in which text comes as bytes.
+        # Without it psycopg reads the text of a SQL_ASCII database as bytes.
         return make_conninfo("", **{**defaults, **self.parameters, "client_encoding": "UTF8"})
 
 
 def parse_database_url(url: str) -> DatabaseUrl:
-    """Read a URL as libpq does. SQLAlchemy's suffix of the scheme (`postgresql+psycopg://`) is accepted and dropped.
+    """Parse a URL as libpq does. SQLAlchemy's driver suffix (`postgresql+psycopg://`) is dropped.
 
     Raises:
         UnusableUrl: libpq cannot read it.
@@ -100,7 +100,7 @@ def _without_password(message: str, url: str) -> str:
 
 
 def _split_options(options: str) -> tuple[str, str | None]:
-    """The server's options apart from `search_path`, and its value."""
+    """Split `search_path` off the server's options."""
     kept: list[str] = []
     search_path: str | None = None
     arguments = _ARGUMENT.findall(options)

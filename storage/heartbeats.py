@@ -10,18 +10,14 @@ _BEAT: LiteralString = """
 INSERT INTO heartbeats (component, instance) VALUES (%(component)s, %(instance)s)
 ON CONFLICT (component, instance) DO UPDATE SET seen_at = now()
 """
-
-
 _FORGET: LiteralString = "DELETE FROM heartbeats WHERE seen_at < now() - interval '1 day'"
-
-
 _FRESH: LiteralString = """
 SELECT DISTINCT component FROM heartbeats WHERE seen_at > now() - make_interval(secs => %(fresh_s)s)
 """
 
 
 def beat(conn: Connection, component: str, instance: str) -> None:
-    """Record that a component is working; delete what was not seen for a day."""
+    """Record that a component is working; delete components that were not seen for a day."""
     conn.execute(_BEAT, {"component": component, "instance": instance})
     conn.execute(_FORGET)
 

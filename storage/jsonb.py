@@ -8,7 +8,7 @@ import orjson
 
 
 def dumps(value: object) -> str:
-    """JSON text for a `jsonb` column; a NUL in a text becomes U+FFFD."""
+    """JSON text for a `jsonb` column; a NUL in a string becomes U+FFFD."""
     text = orjson.dumps(value).decode()
     if r"\u0000" in text:  # jsonb and text cannot hold NUL, and a gateway may send one
         text = orjson.dumps(_without_nul(orjson.loads(text))).decode()

@@ -1,7 +1,7 @@
-"""The configuration: read once, checked whole, passed down.
+"""The configuration: read once, validated as a whole, passed down.
 
-Environment variables `REELQ_…` win over `reelq.toml` (or the file `REELQ_CONFIG` names), and that over what a running
-`reelq up` wrote into its data directory.
+Environment variables `REELQ_…` win over `reelq.toml` (or the file that `REELQ_CONFIG` names), and the file wins over
+the values that a running `reelq up` wrote into its data directory.
 """
 
 from __future__ import annotations
@@ -39,43 +39,42 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     database_url: str | None = None
-    """Every parameter is libpq's and is kept."""
+    """All parameters of libpq are kept."""
     database_prepared_statements: Literal["auto", "off"] = "auto"
-    """`auto`: used on a connection to the server itself, not through a pooler. `off`: never, for a pooler that cannot
-    be told from the server."""
+    """`auto`: use prepared statements on direct connections, not through a pooler. `off`: never."""
     broker_url: str | None = None
     broker_sentinel_master: str | None = None
-    """The master's name, where `broker_url` names Sentinels."""
+    """The name of the master; required if `broker_url` names Sentinels."""
     s3_endpoint_url: str | None = None
-    """None: AWS's own."""
+    """None: that of AWS."""
     s3_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "reelq"
     s3_region: str = "us-east-1"
     s3_access_key_id: str | None = None
-    """None: boto3's usual places (environment, profile, instance role)."""
+    """None: boto3's usual sources (environment, profile, instance role)."""
     s3_secret_access_key: SecretStr | None = None
 
     accounts: tuple[Account, ...] = ()
-    """In the order in which they are tried."""
+    """The accounts, in the order in which they are tried."""
 
     public_url: str | None = None
-    """Where gateways reach our callbacks."""
+    """The URL at which gateways reach our callbacks."""
     allow_private_networks: bool = False
-    """Fetch videos and call webhooks at addresses that are not public as well: for work on one machine or network. The
-    host of an account's own `base_url` may be anywhere in any case."""
+    """Also fetch videos from, and call webhooks at, addresses that are not public: for work on one machine or network.
+    The host of an account's own `base_url` may have any address in any case."""
 
     api_require_keys: bool = False
-    """Let programs on this machine use the API with a key only, as programs elsewhere do in any case."""
+    """Require a key from programs on this machine too. Programs on other machines always need one."""
     api_key: Annotated[SecretStr, Field(min_length=20)] | None = None
-    """A key of the operator's own beside those in the database: tenant `default`, every scope. For a first start in a
-    container, where nobody can run `reelq keys create` before."""
+    """The operator's API key, in addition to those in the database: tenant `default`, every scope. For the first start
+    in a container, where `reelq keys create` cannot be run before."""
 
     webhook_secret: SecretStr | None = None
-    """What the tenants' own secrets are made of, by which deliveries to jobs' `webhook_url` are signed: `whsec_` and
-    base64. Two of them with a space between, the new one first, while receivers go over to the new one."""
+    """The master secret from which tenant signing secrets are derived: `whsec_` and base64. They sign deliveries to a
+    job's `webhook_url`. To rotate it, set two with a space between, the new one first, until receivers have changed."""
 
     poster: bool = True
-    """Store the first frame of each video as a JPEG beside it. Decoding it takes 1 to 10 ms of CPU, by its size. Needs
-    PyAV (`pip install 'reelq[media]'`); without it no poster is made, and the worker's log and each job say so."""
+    """Store the first frame of each video as a JPEG beside it. Decoding takes 1 to 10 ms of CPU, depending on the size.
+    Needs PyAV (`pip install 'reelq[media]'`); without it no poster is made, as the worker's log and each job state."""
 
     unconfirmed_policy: Literal["hold", "resubmit"] = "hold"
     unconfirmed_grace_seconds: Seconds = 3600.0
@@ -85,15 +84,15 @@ class Settings(BaseModel):
     poll_max_seconds: Annotated[float, Field(ge=0.05, le=86400)] = 60.0
     query_timeout_seconds: Annotated[float, Field(ge=0.1, le=600)] = 20.0
     generation_timeout_seconds: Seconds = 259200.0
-    """A task that is not terminal after this long is given up, also without a deadline, though it may still be billed.
-    Ark ends a task by itself after `execution_expires_after`, at most 72 h."""
+    """Give up a task that has not ended after this long, even without a deadline; it may still be billed. Ark itself
+    ends a task after `execution_expires_after`, at most 72 h."""
     tick_seconds: Annotated[float, Field(ge=0.05, le=10)] = 0.25
 
     keep_jobs_days: Annotated[float, Field(ge=2, le=36500)] | None = None
-    """Jobs that ended longer ago are deleted, with their history; their videos stay. Their idempotency keys are free
-    again after that. None: they are kept for ever."""
+    """Delete jobs that ended longer ago, with their history; their videos stay. Their idempotency keys become free.
+    None: keep jobs for ever."""
     keep_events_days: Annotated[float, Field(ge=2, le=36500)] | None = None
-    """The timelines of jobs that ended longer ago are deleted; the jobs stay. None: kept as long as the jobs."""
+    """Delete the events of jobs that ended longer ago; the jobs stay. None: keep events as long as the jobs."""
 
     @field_validator("database_prepared_statements", mode="before")
     @classmethod
@@ -114,9 +113,9 @@ class Settings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _fit_what_is_not_set(cls, given: Any) -> Any:
-        """Defaults that give way to what is set: a short lease or grace needs shorter time limits, and the two poll
-        bounds go together. What is set stays as it is, and is checked below."""
+    def _fit_defaults(cls, given: Any) -> Any:
+        """Adapt defaults to the values that are set: a short lease or grace period needs shorter time limits, and the
+        two poll bounds must agree. Values that are set do not change; they are validated below."""
         if not isinstance(given, Mapping):
             return given
         fitted = dict(given)
@@ -138,11 +137,11 @@ class Settings(BaseModel):
         return fitted
 
     @model_validator(mode="after")
-    def _check_together(self) -> Self:
+    def _check_combinations(self) -> Self:
         if self.lease_seconds <= self.submit_timeout_seconds:
             raise ValueError(
                 f"lease_seconds ({self.lease_seconds:g}) must exceed submit_timeout_seconds "
-                f"({self.submit_timeout_seconds:g}), or a slow submit would be taken for a lost one"
+                f"({self.submit_timeout_seconds:g}), or a slow submit would count as lost"
             )
         if self.lease_seconds <= self.query_timeout_seconds:
             raise ValueError(
@@ -152,20 +151,20 @@ class Settings(BaseModel):
         if self.unconfirmed_grace_seconds < self.submit_timeout_seconds:
             raise ValueError(
                 f"unconfirmed_grace_seconds ({self.unconfirmed_grace_seconds:g}) must not be below "
-                f"submit_timeout_seconds ({self.submit_timeout_seconds:g}), or a POST whose answer is still awaited "
+                f"submit_timeout_seconds ({self.submit_timeout_seconds:g}), or a POST that still waits for its answer "
                 "would count as not accepted, and the job would be paid for twice"
             )
         if self.unconfirmed_policy == "resubmit" and self.unconfirmed_grace_seconds < self.lease_seconds:
             raise ValueError(
                 f"unconfirmed_grace_seconds ({self.unconfirmed_grace_seconds:g}) must not be below lease_seconds "
-                f"({self.lease_seconds:g}) where unconfirmed_policy is resubmit, or a job whose worker died would be "
-                "submitted again before its task is looked for"
+                f"({self.lease_seconds:g}) if unconfirmed_policy is resubmit, or a job whose worker died would be "
+                "submitted again before its task could be found"
             )
         if self.generation_timeout_seconds < self.unconfirmed_grace_seconds:
             raise ValueError(
                 f"generation_timeout_seconds ({self.generation_timeout_seconds:g}) must not be below "
                 f"unconfirmed_grace_seconds ({self.unconfirmed_grace_seconds:g}), or a task that is found late would "
-                "be given up at once"
+                "fail at once"
             )
         if self.poll_max_seconds < self.poll_min_seconds:
             raise ValueError(
@@ -174,8 +173,8 @@ class Settings(BaseModel):
             )
         self._check_broker()
         names = [account.name for account in self.accounts]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"accounts: the name {twice[0]!r} is used twice")
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"accounts: the name {repeated[0]!r} is used twice; give each account its own name")
         return self
 
     def _check_broker(self) -> None:
@@ -188,18 +187,18 @@ class Settings(BaseModel):
             raise ValueError("broker_sentinel_master is set, but no broker_url")
 
     def account(self, name: str) -> Account | None:
-        """The account of that name, None when the configuration has none."""
+        """The account with this name, None if the configuration has none."""
         return next((account for account in self.accounts if account.name == name), None)
 
     def webhook_secrets(self, tenant: str) -> list[str]:
-        """What deliveries to the `webhook_url` of a tenant's jobs are signed with, the newest first; empty when no
+        """The secrets that sign deliveries to the `webhook_url` of a tenant's jobs, the newest first; empty if no
         `webhook_secret` is set."""
-        found = "" if self.webhook_secret is None else self.webhook_secret.get_secret_value()
-        return [tenant_secret(secret, tenant) for secret in found.split()]
+        masters = "" if self.webhook_secret is None else self.webhook_secret.get_secret_value()
+        return [tenant_secret(master, tenant) for master in masters.split()]
 
     def bucket_reachable_by(self, account: Account) -> bool:
-        """Whether the gateway of an account can fetch links to our bucket: the bucket is public, or the gateway is on
-        our own machine or network, as in a rehearsal."""
+        """Whether the gateway of an account can fetch links to our bucket: the bucket has a public address, or the
+        gateway is on our own machine or network, as with the simulator."""
         if self.s3_endpoint_url is None or self.allow_private_networks:
             return True
         if account.base_url is not None and not is_public(urlsplit(account.base_url).hostname or ""):
@@ -237,7 +236,7 @@ class Settings(BaseModel):
 
 
 def _number(value: object) -> float | None:
-    """A number as a file or the environment gives it, None for anything else."""
+    """A number from a file or the environment, None for anything else."""
     try:
         return float(value) if isinstance(value, str | int | float) else None
     except ValueError:
@@ -253,15 +252,15 @@ def _required(value: str | None, key: str) -> str:
 
 
 def data_dir(given: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the local stack lives: what was given, `REELQ_DATA_DIR`, or `./.reelq`."""
+    """The directory of the local stack: `given`, `REELQ_DATA_DIR`, or `./.reelq`."""
     return given or Path(environ.get("REELQ_DATA_DIR") or DEFAULT_DATA_DIR)
 
 
 def read_stack(directory: Path) -> dict[str, Any]:
-    """What a running `reelq up` says of itself; empty when there is none.
+    """The content of `stack.json`, as a running `reelq up` wrote it; empty if there is none.
 
     Raises:
-        InvalidInput: the file is there but cannot be read.
+        InvalidInput: the file exists but cannot be read.
     """
     path = directory / STACK_FILE
     try:
@@ -276,10 +275,10 @@ def read_stack(directory: Path) -> dict[str, Any]:
 
 
 def load_settings(directory: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read the configuration from the environment, the file and the local stack, the first one that names a key.
+    """Read the configuration: for each key, the environment wins over the file, and the file over the local stack.
 
     Raises:
-        InvalidInput: a key is unknown or its value is not allowed; the message names it and where it stands.
+        InvalidInput: a key is unknown or its value is not allowed; the message names the key and its source.
     """
     stack = read_stack(data_dir(directory, environ))
     path = config_path(environ, stack)
@@ -296,7 +295,7 @@ def load_settings(directory: Path | None = None, environ: Mapping[str, str] = os
 
 
 def config_path(environ: Mapping[str, str] = os.environ, stack: Mapping[str, Any] | None = None) -> Path | None:
-    """The configuration file in force: `REELQ_CONFIG`, `./reelq.toml`, or the one the local stack was started with."""
+    """The configuration file in use: `REELQ_CONFIG`, `./reelq.toml`, or the one that started the local stack."""
     if named := environ.get("REELQ_CONFIG"):
         return Path(named)
     if (here := Path("reelq.toml")).is_file():
@@ -322,7 +321,7 @@ def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
             continue
         key = name.removeprefix(_PREFIX).lower()
         if key not in Settings.model_fields:
-            continue  # other programs may keep variables of that prefix, such as an account's api_key_env
+            continue  # other variables may have this prefix, such as an account's api_key_env
         if key == "accounts":
             try:
                 found[key] = json.loads(value)
@@ -338,7 +337,7 @@ def _from_stack(stack: Mapping[str, Any], from_file: Mapping[str, Any]) -> dict[
         return {}
     keys = ("database_url", "broker_url", "broker_sentinel_master", "webhook_secret")
     found = {key: stack[key] for key in keys if stack.get(key)}
-    if "broker_url" in from_file:  # the file's broker, and not the stack's master with it
+    if "broker_url" in from_file:  # the stack's master does not belong to the file's broker
         found.pop("broker_sentinel_master", None)
     for key, value in (stack.get("s3") or {}).items():
         found[f"s3_{key}"] = value
@@ -348,7 +347,7 @@ def _from_stack(stack: Mapping[str, Any], from_file: Mapping[str, Any]) -> dict[
 
 
 def simulator_settings(url: str, configured: Mapping[str, Any]) -> dict[str, Any]:
-    """The account that stands in until one is configured, and the faster polling that suits its short generations."""
+    """The account that is used until one is configured, and faster polling for its short generations."""
     account = {
         "name": "simulator",
         "gateway": "anyfast",
@@ -370,7 +369,7 @@ def _root(problem: Problem) -> str:
 
 
 def _named(problem: Problem, from_environ: Mapping[str, Any]) -> Problem:
-    """The problem with the name under which the caller set the value."""
+    """The problem, with the name under which the caller set the value."""
     root = _root(problem)
     if root in from_environ:
         return Problem(_PREFIX + root.upper() + problem.field.removeprefix(root), problem.message)

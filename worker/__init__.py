@@ -1,4 +1,4 @@
-"""What moves jobs: the Celery app, its tasks, and the scheduler that claims what is due."""
+"""Everything that moves jobs: the Celery app, its tasks, and the scheduler that claims due jobs."""
 
 from worker.app import app as celery
 

@@ -1,4 +1,4 @@
-"""Celery's side of the broker: the same servers, TLS and time limits as `storage.broker` has."""
+"""Configure Celery's transport with the same servers, TLS and time limits as `storage.broker`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from storage.settings import Settings
 log = logging.getLogger("reelq.broker")
 
 ANSWER_S = 6.0
-"""How long a command may go without its answer; longer than the second that a worker waits for messages at a time."""
+"""Time limit of a command; longer than the second that a worker waits for messages at a time."""
 CHECK_S = 5
-"""How often a worker looks for connections that were dropped without a word. The one on which it waits for messages is
-dropped when it has said nothing for this long and a second, so within 11 s."""
+"""Seconds between checks for silently dropped connections. The connection on which a worker waits for messages is
+replaced after at most two intervals and a second: 11 s."""
 _CONNECT_S = 5.0
 
 
 class Channel(redis.Channel):
-    """Speaks RESP2, which every server knows, also one whose HELLO is disabled."""
+    """Speaks RESP2, which needs no HELLO."""
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call]
@@ -39,7 +39,7 @@ class Transport(redis.Transport):
 
 
 class SentinelChannel(redis.SentinelChannel):
-    """The same for the master that Sentinels name."""
+    """The same, for the master that Sentinels name."""
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call]
@@ -53,7 +53,7 @@ class SentinelTransport(redis.SentinelTransport):
 
 
 def register() -> None:
-    """Let every connection of this process use these transports, also one that Celery makes for the next Sentinel."""
+    """Use these transports for every connection of this process, also when Celery moves on to the next Sentinel."""
     TRANSPORT_ALIASES.update(
         redis=f"{__name__}:{Transport.__name__}", sentinel=f"{__name__}:{SentinelTransport.__name__}"
     )
@@ -78,10 +78,10 @@ def celery_settings(target: BrokerUrl) -> dict[str, Any]:
 
 
 def check_broker(settings: Settings) -> None:
-    """Look at the broker before Celery does, which would meet one that cannot serve again and again.
+    """Check the broker at start: Celery would retry one that can never serve.
 
     Raises:
-        BrokerUnfit: it cannot be the broker. One that does not answer is waited for.
+        BrokerUnfit: it cannot be the broker. A broker that does not respond is only logged; Celery waits for it.
     """
     target = settings.require_broker()
     client = broker.client(target, broker.PROBE_S)
@@ -96,14 +96,13 @@ def check_broker(settings: Settings) -> None:
 
 
 def _keepalive() -> dict[int, int]:
-    """For a connection that is dropped between the machines. Names differ by system; those that are missing stay at the
-    system's own values."""
+    """TCP keepalive options, for connections that are dropped on the way. Options that this system lacks are left out."""
     wanted = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 20_000}
     return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
 
 
 def _url(target: BrokerUrl) -> str:
-    """In the form that Celery's transport reads, without parameters, which it understands in part."""
+    """The URL for Celery's transport, without parameters, which it supports only in part."""
     user, password = quote(target.username or "", safe=""), quote(target.password or "", safe="")
     who = f"{user}:{password}@" if password else f"{user}@" if user else ""
     if target.socket_path is not None:

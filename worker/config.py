@@ -1,4 +1,4 @@
-"""Celery's configuration; read when the app is first used, so that importing tasks needs no broker."""
+"""Celery's configuration; loaded when the app is first used, so that importing tasks needs no broker."""
 
 import sys
 
@@ -16,17 +16,17 @@ broker_url = _broker["broker_url"]
 broker_use_ssl = _broker["broker_use_ssl"]
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
-# A server that becomes a replica, as in a failover, answers with errors that Celery takes for a fault of the worker.
+# In a failover the server becomes a replica, whose errors would end the worker.
 broker_channel_error_retry = True
 broker_transport_options = {
-    # No acknowledgement is ever late, so this only bounds how long a message lost by a dying worker lingers.
+    # Tasks are acknowledged early, so this only bounds how long a message that a dying worker lost stays in the broker.
     "visibility_timeout": 3600,
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
     **_broker["broker_transport_options"],
 }
 
-# The row is the truth: no results, no late acknowledgement, no second recovery beside the lease.
+# The row is the truth: no results, no late acknowledgement, no recovery besides the lease.
 task_ignore_result = True
 result_backend = None
 result_expires = None

@@ -1,4 +1,4 @@
-"""Decisions as values, so that one table of cases tests all of them, and the one way from a decision to its row."""
+"""Decisions as values, so that a table of cases can test them, and the only way from a decision to its row."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from storage.jobs.states import JobState
 
 MAX_COUNT = 30_000  # the counters are smallint
 EVIDENCE_S = 1800.0
-"""For how long a gateway or a file server must have said the same before a job that may be paid for fails by it.
-Deployments, and proxies that answer in place of what is behind them, are over by then."""
+"""How long a gateway or a file server must give the same answer before a job that may be paid for fails.
+Deployments, and proxies that answer in place of the server behind them, are over by then."""
 NO_ACCOUNT: Mapping[str, Any] = {"account": None, "gateway": None, "model": None}
-"""What a job that goes back to the queue leaves behind."""
+"""The patch that frees a job from its account when it goes back to the queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where a job goes next and when. `target` equal to the present state means: the same again later."""
+    """The next state of a job and when it is due. `target` equal to the current state means: try again later."""
 
     target: JobState
     reason: Reason
@@ -39,8 +39,11 @@ class Decision:
         attempt: int | None = None,
         patch: Mapping[str, Any] | None = None,
     ) -> Move:
-        """The move of a job that a worker holds. `sources` are other states that it may have by now; with `attempt` the
-        row must be at that attempt, whoever holds it. `patch` replaces the decision's own."""
+        """The move of a job that a worker holds.
+
+        `sources`: the states that the job may have by now, if not its own; `attempt`: the row must be at that attempt,
+        under any lease; `patch` replaces the decision's own.
+        """
         return Move(
             work.id,
             sources or (work.state,),
@@ -55,17 +58,17 @@ class Decision:
         )
 
     def postponement(self, work: Work, *, polls: int = 0) -> Postponement:
-        """The job is given back as it is; `polls` is how many were made."""
+        """Release the job in its current state; `polls` is how many were made."""
         setbacks = int(self.patch.get("setbacks", 0))
         return Postponement(work.id, work.claim, self.due_in_s, self.reason, setbacks, polls, self.missing)
 
 
 def fail(code: Reason, message: str, **more: Any) -> Decision:
-    """The job ends in failure; `code` is the stable word for why."""
+    """The job fails; `code` is the stable reason code, `more` are further fields of the error (None: left out)."""
     error = {"code": code, "message": message} | {key: value for key, value in more.items() if value is not None}
     return Decision(JobState.FAILED, code, patch={"error": error})
 
 
 def past_deadline() -> Decision:
-    """A queued job whose deadline has passed."""
+    """The failure of a queued job whose deadline has passed."""
     return fail(Reason.DEADLINE_EXCEEDED, "the deadline passed before a slot was free; nothing was submitted or billed")

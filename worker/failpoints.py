@@ -1,10 +1,9 @@
-"""Named places between two commits or side effects, where a test can stop or kill the process that passes them.
+"""Fail points: named places between two commits or side effects, where a test can stop or kill the process.
 
-A place does nothing unless it is armed, and arming takes two environment variables, so that one set by mistake does
-nothing but say so: `REELQ_FAILPOINTS="submit.after_begin=kill poll.after_query=stop"` names places and what happens
-there, `REELQ_FAILPOINTS_ALLOWED=this-process-may-be-killed` permits it. `REELQ_FAILPOINTS_ONCE` may name a directory: a
-place that finds a file of its name there has had its turn, and otherwise makes one, so that the process that is started
-in place of the killed one does not die at once.
+A fail point does nothing unless it is armed. Arming takes two environment variables, so that one set by mistake only
+logs an error: `REELQ_FAILPOINTS="submit.after_begin=kill poll.after_query=stop"` names fail points and actions,
+`REELQ_FAILPOINTS_ALLOWED=this-process-may-be-killed` permits them. `REELQ_FAILPOINTS_ONCE` may name a directory: a fail
+point creates a file with its name there and acts only if there was none, so that a restarted process does not die too.
 """
 
 from __future__ import annotations
@@ -27,40 +26,40 @@ _SETTLE_S = 0.2
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 POINTS = (
-    "scheduler.after_maintenance",  # what the database alone decides is committed; nothing is claimed yet
+    "scheduler.after_maintenance",  # maintenance is committed; nothing is claimed yet
     "scheduler.before_commit",  # leases are written and locked, not committed
     "scheduler.after_claim",  # leases are committed; no message is sent
-    "scheduler.after_publish",  # one message is sent; those after it are not
-    "submit.after_load",  # the message was taken from the broker; no attempt is begun
+    "scheduler.after_publish",  # one message is sent; the next ones are not
+    "submit.after_load",  # the message was received; no attempt is begun
     "submit.after_begin",  # the attempts are committed; nothing is sent
-    "submit.before_post",  # the last look at the clock is past
+    "submit.before_post",  # the lease was checked for the last time
     "submit.after_post",  # the gateway has answered; nothing is written
     "submit.before_commit",  # the outcome is written and its rows are locked; nothing is committed
     "submit.after_outcome",  # the outcome is committed
     "poll.after_load",
-    "poll.after_query",  # the gateway has said what came of the task; nothing is written
+    "poll.after_query",  # the gateway has answered; nothing is written
     "poll.after_write",
-    "reconcile.after_look",  # the gateway has said which tasks it has; nothing is written
+    "reconcile.after_look",  # the gateway has listed its tasks; nothing is written
     "reconcile.after_write",
     "transfer.after_load",
     "transfer.after_open",  # the download is open; nothing is stored
-    "transfer.after_first_part",  # an upload in parts is begun and has one
-    "transfer.after_put",  # the object is there, by one PUT; the row does not know
-    "transfer.after_complete",  # the object is there, made of its parts; the row does not know
-    "transfer.after_companions",  # what lies beside the video is there as well; the row does not know
+    "transfer.after_first_part",  # a multipart upload has begun and has one part
+    "transfer.after_put",  # the object is stored, with one PUT; the row is not updated
+    "transfer.after_complete",  # the object is stored, from its parts; the row is not updated
+    "transfer.after_companions",  # the companions are stored as well; the row is not updated
     "transfer.after_row",
     "notify.before_post",
-    "notify.after_post",  # the receiver may have taken the message; nothing is written
-    "lifecycle.after_start",  # the process is about to take its first message
-    "lifecycle.before_close",  # its tasks are done, its connections are open
+    "notify.after_post",  # the receiver may have accepted the message; nothing is written
+    "lifecycle.after_start",  # the process is about to receive its first message
+    "lifecycle.before_close",  # the tasks are done, the connections are open
 )
 
 
 def read_points(environ: Mapping[str, str]) -> dict[str, signal.Signals]:
-    """The armed places and the signal that the process sends itself there; empty where arming is not permitted.
+    """The armed fail points and the signal that each sends to its own process; empty if arming is not permitted.
 
     Raises:
-        ValueError: a place or what is to happen there is unknown: a test that kills nothing would prove nothing.
+        ValueError: a fail point or an action is unknown: a test that kills nothing would prove nothing.
     """
     wanted = environ.get(ARM, "").split()
     if not wanted:
@@ -82,7 +81,7 @@ _once = Path(os.environ[ONCE]) if ONCE in os.environ else None
 
 
 def failpoint(name: str) -> None:
-    """Pass a place; does nothing unless it is armed."""
+    """Pass a fail point; does nothing unless it is armed."""
     if _armed and name in _armed:
         _act(name, _armed[name])
 
@@ -94,5 +93,5 @@ def _act(name: str, number: signal.Signals) -> None:
         except FileExistsError:
             return
     os.kill(os.getpid(), number)
-    # Another thread may take the signal a moment later; until then this one must not go past the place.
+    # Another thread may handle the signal a moment later; until then this one must not go past the fail point.
     time.sleep(_SETTLE_S)

@@ -1,4 +1,4 @@
-"""What happens when a worker process starts and stops: the runtime, and a sign of life every few seconds."""
+"""Start and stop a worker process: its runtime, and a heartbeat every few seconds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DRAIN_COPIES_S = 10.0
 
 @signals.worker_init.connect
 def start(**_: Any) -> None:
-    """Make the runtime. The threads pool has no child processes, so this is the process that works."""
+    """Create the runtime. The threads pool has no child processes, so this process runs the tasks."""
     try:
         settings = load_settings()
         for account in settings.accounts:
@@ -44,7 +44,7 @@ def start(**_: Any) -> None:
 
 @signals.worker_ready.connect
 def announce(sender: Any, **_: Any) -> None:
-    """Say from now on that the queues this worker consumes are served."""
+    """Record heartbeats for the queues that this worker consumes, from now on."""
     queues = sorted(sender.app.amqp.queues.consume_from)
     threading.Thread(target=_beat, args=(runtime.current(), queues), name="reelq-heartbeat", daemon=True).start()
     if "transfer" in queues:
@@ -52,7 +52,7 @@ def announce(sender: Any, **_: Any) -> None:
 
 
 def _prepare(running: Runtime) -> None:
-    """What the first copies would otherwise wait for: the store's client takes half a second to load."""
+    """Load the store's client, which takes half a second, so that the first copies need not wait for it."""
     try:
         running.objects.ensure_bucket()
     except StoreUnavailable as exc:
@@ -74,13 +74,13 @@ def _beat(running: Runtime, queues: list[str]) -> None:
 
 @signals.worker_shutting_down.connect
 def drain(**_: Any) -> None:
-    """Told to stop: no new message is taken, and what is in hand is finished or given back within a bound."""
+    """The process was asked to stop: take no new message, and finish or release running work within a time limit."""
     runtime.current().drain(DRAIN_COPIES_S)
 
 
 @signals.worker_shutdown.connect
 def stop(**_: Any) -> None:
-    """Tasks are done by now: close connections and stop the loop."""
+    """All tasks are done: close connections and stop the loop."""
     failpoint("lifecycle.before_close")
     runtime.current().close()
     runtime.install(None)

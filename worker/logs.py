@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import signals
 
-# These say for every message what `job.moved` says for every job.
+# These log for every message what `job.moved` logs for every job.
 _CHATTY = ("celery.worker.strategy", "celery.app.trace", "celery.beat", "kombu", "aiohttp.access")
 
 

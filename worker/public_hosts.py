@@ -1,8 +1,8 @@
-"""Connections that lead only to public addresses, judged where they are made.
+"""Connect to public addresses only; the check happens when the connection is made.
 
-A check before the request would be worth nothing: a name may resolve to another address a moment later. So the
-resolver's own answer is judged, and once more the address that a socket is about to be connected to, which covers
-literal addresses as well. `0x7f.1` and its like are resolved by the system as it does for every program, then judged.
+A check before the request would be useless: a name may resolve to another address a moment later. So the resolver's
+answer is checked, and again the address that a socket is about to connect to, which covers literal addresses as well.
+The system resolves spellings such as `0x7f.1` as it does for every program; then they are checked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Judge = Callable[[str], bool]
 
 
 class AddressNotPublic(Exception):
-    """A host leads to an address that is not public. Not an OSError, which would mean: try the next address."""
+    """A host leads to an address that is not public. Not an OSError: that would make aiohttp try the next address."""
 
     def __init__(self, host: str, address: str) -> None:
         super().__init__(host, address)
@@ -34,7 +34,7 @@ class AddressNotPublic(Exception):
 
 
 class PublicResolver(AbstractResolver):
-    """Refuses a name if any of its addresses is not public: which of them is used would be up to the other side."""
+    """Refuses a name if any of its addresses is not public: the other side could influence which one is used."""
 
     def __init__(self, inner: AbstractResolver | None = None, judge: Judge = is_public) -> None:
         self._inner = inner
@@ -43,18 +43,19 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """
+        """Resolve a name.
+
         Raises:
-            AddressNotPublic: one of the addresses is not.
+            AddressNotPublic: one of its addresses is not public.
             OSError: the name does not resolve.
         """
         if self._inner is None:
             self._inner = ThreadedResolver()
-        found = await self._inner.resolve(host, port, family)
-        for result in found:
+        results = await self._inner.resolve(host, port, family)
+        for result in results:
             if not self._judge(result["host"]):
                 raise AddressNotPublic(host, result["host"])
-        return found
+        return results
 
     async def close(self) -> None:
         if self._inner is not None:
@@ -66,7 +67,7 @@ def public_connector(
 ) -> TCPConnector:
     """A connector for `aiohttp.ClientSession` that reaches public addresses only; `options` are TCPConnector's.
 
-    `resolver` and `judge` stand in for the system's resolver and for `is_public` where those cannot be used.
+    `resolver` and `judge` replace the system's resolver and `is_public` where those cannot be used.
     """
 
     def open_socket(info: tuple[Any, ...]) -> socket.socket:

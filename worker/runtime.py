@@ -1,6 +1,6 @@
-"""What a worker process keeps for its life: one event loop, clients of gateways, the database and the object store.
+"""The resources of a worker process: one event loop, gateway clients, the database and the object store.
 
-Each room adds what it needs itself, as a `Part`: the runtime knows none of them.
+Each room adds its own resources as a `Part`; the runtime knows none of them.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ def boottime_s() -> float:
 
 
 class Part:
-    """What one room keeps for the life of the process: made from the runtime when it is first asked for."""
+    """The resources of one room for the life of the process; created on first use."""
 
     wait_s = 0.0
-    """How long background work of this part may need to end by itself when the process stops."""
+    """Seconds that this part's background work may take to end when the process stops."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
 
     def drain(self) -> None:
-        """Give up what takes long; called on the loop some time after the process was told to stop."""
+        """Give up long work; called on the loop some time after the process was asked to stop."""
 
     async def close(self) -> None:
         """Close connections; called on the loop."""
@@ -50,7 +50,7 @@ P = TypeVar("P", bound=Part)
 
 
 class Runtime:
-    """Made once per process. Clients live on the loop's thread; tasks hand coroutines over and wait."""
+    """Created once per process. Clients live on the loop's thread; tasks submit coroutines to it and wait."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -62,7 +62,7 @@ class Runtime:
         )
         self.objects = Objects(settings)
         self.stopping = threading.Event()
-        """Set when the process has been told to stop."""
+        """Set when the process is asked to stop."""
         self._clients: dict[str, GatewayClient] = {}
         self._parts: dict[type[Part], Part] = {}
         self._lock = threading.RLock()
@@ -72,20 +72,22 @@ class Runtime:
         self._thread.start()
 
     def part(self, kind: type[P]) -> P:
-        """The process's one instance of a part."""
+        """The only instance of a part in this process, created on first use."""
         with self._lock:
-            found = self._parts.get(kind)
-            if found is None:
-                found = self._parts[kind] = kind(self)
-        return cast(P, found)
+            part = self._parts.get(kind)
+            if part is None:
+                part = self._parts[kind] = kind(self)
+        return cast(P, part)
 
     def start(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine on the loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def in_background(self, name: str, work: Callable[[], None]) -> None:
-        """Do something that may take long in a thread of its own, so that a task can end at once. What it does must
-        come to no harm when the process ends in the middle of it."""
+        """Run long work in its own thread, so that a task can end at once.
+
+        The work must be safe to interrupt at any point: the process may end in the middle of it.
+        """
 
         def run() -> None:
             try:
@@ -100,7 +102,7 @@ class Runtime:
         thread.start()
 
     def client(self, account_name: str) -> GatewayClient | None:
-        """The account's client; None when the configuration has no such account any more."""
+        """The account's client; None if the account is no longer configured."""
         account = self.settings.account(account_name)
         if account is None:
             return None
@@ -115,10 +117,9 @@ class Runtime:
             return self._clients[account_name]
 
     def drain(self, within_s: float) -> None:
-        """The process must end: what takes longer than that, such as a copy, is given up.
+        """The process must end: give up work that takes longer than `within_s`, such as a copy.
 
-        POSTs and queries are not cut short: they have their own, shorter limits, and a POST's outcome is worth waiting
-        for.
+        POSTs and queries are not interrupted: they have their own, shorter limits, and the outcome of a POST matters.
         """
         self.stopping.set()
         self._loop.call_soon_threadsafe(self._loop.call_later, within_s, self._drain_parts)
@@ -128,7 +129,7 @@ class Runtime:
             part.drain()
 
     def close(self) -> None:
-        """Close connections and stop the loop; what is still running there is cancelled."""
+        """Close connections and stop the loop; cancel everything that still runs there."""
         self.stopping.set()
         give_up = time.monotonic() + 1.0 + max((part.wait_s for part in self._parts.values()), default=0.0)
         for thread in list(self._background):
@@ -144,22 +145,22 @@ class Runtime:
         self.database.close()
 
     async def _close_clients(self) -> None:
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
+        running = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         for client in self._clients.values():
             await client.aclose()
         for part in self._parts.values():
             await part.close()
-        await asyncio.sleep(0.05)  # lets aiohttp's transports close; they do so in the next turns of the loop
+        await asyncio.sleep(0.05)  # aiohttp closes its transports in the next iterations of the loop
 
 
 _current: Runtime | None = None
 
 
 def install(runtime: Runtime | None) -> None:
-    """Make this the process's runtime; None takes it away."""
+    """Make this the process's runtime; None removes it."""
     global _current
     _current = runtime
 

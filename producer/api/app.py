@@ -94,7 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @app.get("/healthz", response_model=HealthReport, response_description="The process is alive.")
     async def healthz() -> Response:
-        """Answer at once, without a look at any other part."""
+        """Answer at once, without checking any other part."""
         return answer(HealthReport(status="ok"))
 
     @app.get(

@@ -104,7 +104,7 @@ class _Check:
             return {self._part: f"did not answer within {CHECK_TIMEOUT_S:g} s"}
         try:
             found: Missing = task.result()
-        except Exception as exc:  # a fault of the check: what it is to find out is unknown, and jobs may not run
+        except Exception as exc:  # a bug in the check: whether jobs can run is unknown
             log.exception("readiness.check_failed part=%s", self._part)
             return {self._part: f"the check failed: {type(exc).__name__}: {first_line(exc)}"}
         if not found:

@@ -64,7 +64,7 @@ def environment(
 
 
 def _is_celerys(name: str) -> bool:
-    """Whether Celery's command line would take it for one of its options. Other applications set them for theirs."""
+    """Whether Celery's command line reads this variable. Other applications set such variables for their own Celery."""
     return name.startswith("CELERY_") or name in ("BROKER_URL", "RESULT_BACKEND", "LOADER", "CONFIG_MODULE", "APP")
 
 

@@ -1,4 +1,4 @@
-"""The rows that schedulers lock while they give jobs to accounts."""
+"""Lock the rows of accounts while a scheduler grants them jobs."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ ORDER BY s.name FOR UPDATE OF s SKIP LOCKED
 
 
 def lock_accounts(conn: Connection, names: Sequence[str]) -> set[str]:
-    """Lock the accounts whose own breaker is not open, and that no other scheduler holds at this moment.
+    """Lock the accounts whose own breaker is not open and that no other scheduler holds now; returns their names.
 
-    What is counted after this call stays true until the transaction ends.
+    Counts made after this call stay valid until the transaction ends.
     """
     parameters = {"names": list(names)}
     conn.execute(_ENSURE, parameters)
@@ -33,6 +33,6 @@ def lock_accounts(conn: Connection, names: Sequence[str]) -> set[str]:
 
 
 def resume(conn: Connection, name: str) -> None:
-    """Use an account again at once, as much of it as is configured."""
+    """Use an account again at once, up to its configured limits."""
     circuit_breaker.reset(conn, name)
     model_limits.reset(conn, name)

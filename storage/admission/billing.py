@@ -1,7 +1,7 @@
-"""What an attempt has cost, or may have: one rule for settling and for budgets that come later. SQL fragments.
+"""The cost of an attempt, known or possible: one rule for settling and for budgets that are set later. SQL fragments.
 
-They speak of a job `j`, its attempt `a` (with NULLs: it was never begun), and an `amount` in a `currency` of `r`, which
-is what the attempt may cost.
+They refer to a job `j`, its attempt `a` (NULLs: it never began), and `r.amount` in `r.currency`, the possible cost of
+the attempt.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NEVER_BILLED = (
     Reason.MODERATION_BLOCKED,
     Reason.NOT_SUBMITTED,
 )
-"""Outcomes of attempts that prove that the gateway did not accept the job. Whatever else may have been billed."""
+"""Outcomes that prove that the gateway did not accept the job. After any other outcome it may have been billed."""
 _MAYBE_BILLED = (
     Reason.GENERATION_TIMEOUT,
     Reason.DEADLINE_EXCEEDED,
@@ -34,25 +34,25 @@ _MAYBE_BILLED = (
     Reason.ABANDONED,
     Reason.DISCARDED,
 )
-"""Ends of jobs that leave open whether the gateway bills the task: there the estimate counts, unless the job's error
-says `may_be_billed: false`."""
+"""Final reasons that leave open whether the gateway bills the task. The estimate counts, unless the job's error has
+`may_be_billed: false`."""
 
 
-def _words(reasons: Iterable[Reason]) -> LiteralString:
+def _literals(reasons: Iterable[Reason]) -> LiteralString:
     return ", ".join(f"'{reason.value}'" for reason in reasons)
 
 
-NOT_BILLED: LiteralString = f"(coalesce(a.outcome, '') IN ({_words(NEVER_BILLED)}))"
+NOT_BILLED: LiteralString = f"(coalesce(a.outcome, '') IN ({_literals(NEVER_BILLED)}))"
 """The attempt is proven to have cost nothing."""
 BILLED: LiteralString = f"""CASE
     WHEN a.job_id IS NULL OR {NOT_BILLED} THEN 0
-    -- Another attempt's task became the job's: this one may have been accepted as well.
+    -- The job continued with another attempt's task: this attempt may have been accepted as well.
     WHEN a.gateway_task_id IS NULL OR a.gateway_task_id IS DISTINCT FROM j.gateway_task_id THEN r.amount
     WHEN j.cost ->> 'currency' = r.currency THEN (j.cost ->> 'amount')::numeric
     WHEN j.error ->> 'may_be_billed' = 'false' THEN 0
-    WHEN j.generated_at IS NOT NULL OR j.reason IN ({_words(_MAYBE_BILLED)}) THEN r.amount
+    WHEN j.generated_at IS NOT NULL OR j.reason IN ({_literals(_MAYBE_BILLED)}) THEN r.amount
     ELSE 0 END"""
-"""What the attempt of a job that has ended counts as spent."""
+"""The amount that counts as spent for the attempt, once its job has ended."""
 PRICE_THERE: LiteralString = """coalesce((j.prices -> a.account ->> b.currency)::numeric,
     CASE WHEN j.estimate ->> 'currency' = b.currency THEN (j.estimate ->> 'high')::numeric END)"""
-"""What the attempt may cost at its account in the currency of a budget `b`; NULL: not known."""
+"""The possible cost of the attempt at its account, in the currency of a budget `b`; NULL: not known."""

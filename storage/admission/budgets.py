@@ -1,7 +1,7 @@
-"""What tenants and campaigns may spend, as people set it; `ledger` reserves in the claim, `settling` settles.
+"""Budgets of tenants and campaigns, as people set them; `ledger` reserves during a claim, `settling` settles.
 
-The rows are the count. An attempt reserves the high end of its estimate at the account that makes it. One lock keeps
-two schedulers from both taking the last of a budget; it is taken only where there are budgets at all.
+The rows are the count. An attempt reserves the high end of its estimate at its account. One lock keeps two schedulers
+from both spending the last of a budget; it is taken only if there are any budgets.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from storage.jobs.prices import NO_CAMPAIGN, NOT_SET_ASIDE, bring_back
 from storage.jobs.reasons import Reason
 
 WHOLE_TENANT = UUID(int=0)
-"""Stands in the place of a campaign in a tenant's own budget."""
+"""The campaign id in the budget of a tenant as a whole."""
 _LOCK = 0x72656571  # any number, the same in every process
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a campaign (None: the tenant as a whole) may spend, and how much of that is gone.
+    """The budget of a campaign (None: of the tenant as a whole) and how much of it is used.
 
-    `reserved` is what jobs may cost that are at a gateway, or were submitted with an unknown outcome. `held`: some job
-    waits because it does not fit into what is left.
+    `reserved` is the possible cost of jobs that are at a gateway or were submitted with an unknown outcome. `held`:
+    some job waits because it does not fit into the rest.
     """
 
     campaign: str | None
@@ -42,11 +42,11 @@ class Budget:
 
     @property
     def left(self) -> Decimal:
-        """What may still be handed out; below 0 where the reports lie above the estimates."""
+        """The amount that may still be reserved; below 0 if reported costs exceed the estimates."""
         return self.amount - self.spent - self.reserved
 
     def as_dict(self) -> dict[str, Any]:
-        """The same as JSON, with plain numbers and without whose it is."""
+        """The budget as JSON, with plain numbers and without the campaign."""
         values = {name: float(value) if isinstance(value, Decimal) else value for name, value in asdict(self).items()}
         del values["campaign"]
         return values
@@ -54,8 +54,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """A budget that holds a job back, and what the job may cost at the account where it is cheapest; None: no price is
-    known in the currency of the budget."""
+    """A budget that holds a job back, and the job's price at its cheapest account.
+
+    `price` None: no price is known in the currency of the budget.
+    """
 
     budget: Budget
     price: Decimal | None
@@ -79,7 +81,7 @@ VALUES (%(tenant)s, %(campaign)s, %(amount)s, %(currency)s)
 ON CONFLICT (tenant, campaign_id) DO UPDATE SET amount = excluded.amount, currency = excluded.currency,
     held_until = NULL, spent = CASE WHEN b.currency = excluded.currency THEN b.spent ELSE 0 END
 """
-# What a campaign has spent before it got a budget, and what it has at gateways now.
+# The amount that a campaign spent before it got a budget, and reservations for its jobs at gateways now.
 _SPENT_BEFORE: LiteralString = f"""
 UPDATE budgets b SET spent = b.spent + coalesce((
     SELECT sum({BILLED}) FROM jobs j JOIN attempts a ON a.job_id = j.id
@@ -110,9 +112,10 @@ WHERE b.tenant = %(tenant)s
 def set_budget(
     conn: Connection, tenant: str, campaign_id: UUID | None, amount: Decimal | None, currency: str = ""
 ) -> None:
-    """Give a campaign (None: the tenant as a whole) a budget, change it, or with None take it away.
+    """Set, change or remove (`amount` None) the budget of a campaign (None: of the tenant as a whole).
 
-    A campaign's counts all it has spent, a tenant's what is submitted from now on; in another currency both begin anew.
+    The budget of a campaign counts everything that it has spent, that of a tenant only jobs submitted from now on. A
+    change of currency starts both again.
     """
     at = {"tenant": tenant, "campaign": campaign_id or WHOLE_TENANT, "whole": WHOLE_TENANT}
     lock_budgets(conn)
@@ -133,7 +136,7 @@ def set_budget(
 
 
 def budgets_of(conn: Connection, tenant: str, campaign_ids: Sequence[UUID] | None = None) -> list[Budget]:
-    """The budgets of a tenant's campaigns of these ids; None: the tenant's own, of which there is at most one."""
+    """The budgets of these campaigns of a tenant; None: the budget of the tenant as a whole, at most one."""
     ids = [WHOLE_TENANT] if campaign_ids is None else list(campaign_ids)
     sql: LiteralString = _BUDGETS + "WHERE b.tenant = %(tenant)s AND b.campaign_id = ANY(%(ids)s) ORDER BY b.created_at"
     with conn.cursor(row_factory=class_row(Budget)) as cursor:
@@ -151,15 +154,15 @@ WHERE j.id = %(id)s AND j.state = 'queued' AND j.account IS NULL
 
 
 def shortages(conn: Connection, job_id: UUID) -> list[Shortage]:
-    """The budgets that hold a queued job back: its campaign's, its tenant's, both, or none."""
-    found = []
+    """The budgets that hold a queued job back: of its campaign, of its tenant, of both, or none."""
+    short = []
     for scope, campaign, tenant, price in conn.execute(_OF_JOB, {"id": job_id, "whole": WHOLE_TENANT}).fetchall():
         [budget] = budgets_of(conn, tenant, None if scope == WHOLE_TENANT else [campaign])
         if price is None or price > budget.left:
-            found.append(Shortage(budget, price))
-    return found
+            short.append(Shortage(budget, price))
+    return short
 
 
 def lock_budgets(conn: Connection) -> None:
-    """Keep others from reserving, settling and setting until the transaction ends."""
+    """Block other sessions from reserving, settling and setting budgets until the transaction ends."""
     conn.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])

@@ -1,8 +1,8 @@
-"""Circuit breakers: an account, or one model of it, is left alone for a while after failures that are not a job's own.
+"""Circuit breakers: pause an account, or one model of it, after failures that are not the fault of a single job.
 
-A breaker that opens stays open for a time that grows with each failure in a row. Then it is half open: a few jobs are
-tried, and the first one that is accepted closes it. The rows of `attempts` are the evidence, so that nothing is counted
-twice and a success writes nothing more. An attempt that began before the breaker opened neither lengthens nor ends it.
+A breaker stays open for a time that grows with each failure in a row. Then it is half open: a few jobs are tried, and
+the first accepted one closes it. The rows of `attempts` are the evidence, so nothing is counted twice and a success
+needs no extra write. An attempt that began before the breaker opened neither lengthens nor ends the pause.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from storage.database import Connection
 from storage.jsonb import dumps
 
 WHOLE_ACCOUNT = ""
-"""Stands in the place of a model in an account's own breaker."""
+"""The model name in the breaker of an account as a whole."""
 JOBS_IN_A_ROW = 4
-"""So many different jobs that fail without an acceptance in between are an outage."""
+"""The number of different jobs that must fail, with no acceptance in between, to count as an outage."""
 WITHIN_S = 180.0
 MOMENT_S = 10.0
-"""POSTs that began no longer before a breaker opened were sent at the same moment as those that opened it."""
+"""POSTs that began at most this long before a breaker opened count as sent together with those that opened it."""
 PROBES, DOUBTFUL_PROBES = 2, 1
-"""Jobs at a time that a half-open breaker lets through; one where a failure may leave a generation in doubt."""
+"""How many jobs at a time a half-open breaker admits; one if a failure may leave a generation in doubt."""
 
 
 class Cause(StrEnum):
@@ -42,7 +42,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """A breaker that is open or half open; a closed one has no row. `openings` counts those in a row."""
+    """A breaker that is open or half open; a closed one has no row. `openings` counts openings in a row."""
 
     account: str
     model: str
@@ -53,21 +53,21 @@ class Breaker:
     open_until: datetime
     opened_at: datetime
     since: datetime
-    """When it opened first; `opened_at` is the last time."""
+    """When it first opened; `opened_at` is the last time."""
     openings: int
     judged: bool
-    """Whether its refusals were looked at for what they show of a limit."""
+    """Whether its refusals were already used to learn a slot limit."""
     error: dict[str, Any] | None
 
     @property
     def probes(self) -> int:
-        """Jobs at a time that it lets through once it is half open."""
+        """How many jobs at a time it admits once it is half open."""
         return DOUBTFUL_PROBES if self.doubtful else PROBES
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A breaker has just opened for so long; `openings` counts those in a row, 1 the first time."""
+    """A breaker has just opened for `seconds`; `openings` counts openings in a row, 1 the first time."""
 
     seconds: float
     openings: int
@@ -75,8 +75,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What opens a breaker: the attempts (job, number) that failed, their error, and how long to wait after the n-th
-    opening in a row. A number of None is a call that belongs to no attempt yet. `named_s` is the gateway's own wish."""
+    """A reason to open a breaker: the failed attempts (job, number), their error, and the wait after the n-th opening.
+
+    A number of None is a call that belongs to no attempt yet. `named_s` is the wait that the gateway asked for.
+    """
 
     cause: Cause
     error: Mapping[str, Any]
@@ -85,7 +87,7 @@ class Failure:
     named_s: float | None = None
     doubtful: bool = False
     beside_acceptance: bool = False
-    """Others were accepted at the same moment."""
+    """Other jobs were accepted at the same moment."""
 
 
 _READ: LiteralString = """
@@ -110,7 +112,7 @@ _EXTEND: LiteralString = """
 UPDATE circuit_breakers SET open_until = greatest(open_until, now() + make_interval(secs => %(seconds)s))
 WHERE account = %(account)s AND model = %(model)s
 """
-# Of an account's own breaker any acceptance tells; of a model's, one of that model.
+# Any acceptance closes the breaker of an account; only an acceptance of the same model closes that of a model.
 _CLOSE: LiteralString = """
 DELETE FROM circuit_breakers b
 WHERE b.account = ANY(%(accounts)s) AND (%(model)s::text IS NULL OR b.model = %(model)s) AND b.open_until <= now()
@@ -154,27 +156,29 @@ FROM failed CROSS JOIN since
 def breakers(conn: Connection, accounts: Sequence[str] | None = None) -> dict[tuple[str, str], Breaker]:
     """Breakers that are open or half open, by account and model; None: those of all accounts."""
     with conn.cursor(row_factory=class_row(Breaker)) as cursor:
-        found = cursor.execute(_READ, {"accounts": None if accounts is None else list(accounts)})
-        return {(row.account, row.model): row for row in found}
+        rows = cursor.execute(_READ, {"accounts": None if accounts is None else list(accounts)})
+        return {(row.account, row.model): row for row in rows}
 
 
 def close_recovered(conn: Connection, accounts: Sequence[str], model: str | None = None) -> list[tuple[str, str]]:
-    """Close half-open breakers for which a job was accepted that was sent after they had opened; gives which."""
-    found = conn.execute(_CLOSE, {"accounts": list(accounts), "model": model}).fetchall()
-    return [(row[0], row[1]) for row in found]
+    """Close half-open breakers for which a job was accepted after the pause; returns their accounts and models."""
+    rows = conn.execute(_CLOSE, {"accounts": list(accounts), "model": model}).fetchall()
+    return [(row[0], row[1]) for row in rows]
 
 
 def lock_account(conn: Connection, account: str) -> None:
-    """Hold an account's row until the transaction ends, as schedulers do while they give it jobs: of two workers that
-    see the same failure one opens the breaker."""
+    """Lock an account's row until the transaction ends, as schedulers do while they grant it jobs.
+
+    Of two workers that see the same failure, only one opens the breaker.
+    """
     conn.execute(_LOCK_ACCOUNT, {"account": account})
 
 
 def open_breaker(conn: Connection, account: str, model: str, failure: Failure) -> Opened | None:
     """Open a breaker, or open a half-open one again for longer. The account must be locked.
 
-    None: it is open already, or what failed was sent before it opened, or the half-open breaker has just closed because
-    another job was accepted at the same moment.
+    None: it is already open, or the failed attempts were sent before it opened, or the half-open breaker has just
+    closed because another job was accepted at the same moment.
     """
     with conn.cursor(row_factory=class_row(Breaker)) as cursor:
         known = cursor.execute(_LOCK, {"accounts": [account], "model": model}).fetchone()
@@ -204,7 +208,7 @@ def open_breaker(conn: Connection, account: str, model: str, failure: Failure) -
 
 
 def _probed(conn: Connection, known: Breaker, attempts: Sequence[tuple[UUID, int | None]]) -> bool:
-    """Whether one of these attempts began after the breaker was half open."""
+    """Whether one of these attempts began while the breaker was half open."""
     if any(number is None for _, number in attempts):
         return True
     parameters = {"ids": [i for i, _ in attempts], "numbers": [n for _, n in attempts], "open_until": known.open_until}
@@ -213,23 +217,23 @@ def _probed(conn: Connection, known: Breaker, attempts: Sequence[tuple[UUID, int
 
 
 def burst_of(conn: Connection, account: str, model: str) -> tuple[int, int]:
-    """Of the POSTs that opened a model's breaker and those of the same moment: how many were accepted, and how many
-    refused with "too many"."""
+    """Of the POSTs that opened a model's breaker and those of the same moment: the numbers accepted and refused with
+    "too many"."""
     row = conn.execute(_BURST, {"account": account, "model": model}).fetchone()
     return (0, 0) if row is None else (int(row[0]), int(row[1]))
 
 
 def note_judged(conn: Connection, account: str, model: str) -> None:
-    """Do not look at the refusals that opened this breaker again."""
+    """Record that the refusals that opened this breaker have been used."""
     conn.execute("UPDATE circuit_breakers SET judged = true WHERE account = %s AND model = %s", [account, model])
 
 
 def failed_in_a_row(
     conn: Connection, account: str, model: str, outcomes: Sequence[str], ids: Sequence[UUID]
 ) -> tuple[int, int]:
-    """How many different jobs have failed in these ways since the last acceptance: of the account, and of the model.
+    """How many different jobs have failed with these outcomes since the last acceptance: of the account, of the model.
 
-    `ids` are jobs of the model that have failed just now and are not written yet.
+    `ids` are jobs of the model that have just failed and are not written yet.
     """
     parameters = {
         "account": account,

@@ -1,9 +1,9 @@
-"""Whose turn it is: slots are dealt to tenants, and within a tenant to its campaigns, each by its weight.
+"""Fair share: deal slots to tenants in turn, and within a tenant to its campaigns, each by its weight.
 
-A share is a tenant's campaign (jobs without one are a share of their own), and what of it is pinned to an account. The
-index `jobs_shares_idx` holds each share's queued jobs together, so that finding the next share is one leap in it,
-however many jobs wait. A share of weight 3 gets three jobs in its turn; a turn that a claim breaks off goes on in the
-next one.
+A share is one campaign of a tenant and one pinned account; jobs without a campaign, and jobs without a pin, are shares
+too. The index `jobs_shares_idx` keeps the queued jobs of a share together, so finding the next share is one leap in it,
+however many jobs wait. A share of weight 3 gets three jobs in its turn; a turn that a claim interrupts continues in the
+next claim.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ FROM jobs WHERE state = 'queued' AND priority = %(priority)s AND tenant = %(tena
 _SHARE_ORDER: LiteralString = f"""
 ORDER BY priority DESC, tenant, {NO_CAMPAIGN}, coalesce(account_pin, ''::text), lane, due_at, id LIMIT 1
 """
-# A share's lanes lie one after the other in the index: a lane that cannot be served costs one leap.
+# The lanes of a share are adjacent in the index: a lane that cannot be served costs one leap.
 _LEAPS: LiteralString = f"""
     UNION ALL
     SELECT n.* FROM walk w CROSS JOIN LATERAL (
@@ -66,7 +66,7 @@ WHERE w.due_at <= now() AND w.pin IN ('', %(account)s) AND w.lane <> ALL(%(close
   AND {something_fits("%(tenant)s", "w.campaign")}
 LIMIT %(limit)s
 """  # noqa: S608 - as above
-# The outer LIMIT ends the recursion: the walk leaps no farther than it is read.
+# The outer LIMIT ends the recursion: the walk goes no farther than its rows are read.
 _SHARES_AFTER: LiteralString = f"""
 WITH RECURSIVE walk AS ( ({_SHARE}
     AND ({NO_CAMPAIGN}, coalesce(account_pin, ''::text)) > (%(campaign)s::uuid, %(pin)s::text) {_SHARE_ORDER}) {_LEAPS}
@@ -89,7 +89,7 @@ _LANES_AT_MOST = len(LANES) + 1
 
 
 class FairShare:
-    """Leases queued jobs for one grant, in turns, as far as its slots and the budgets reach."""
+    """Leases queued jobs for one grant, by fair share, within its slots and the budgets."""
 
     def __init__(self, conn: Connection, grant: Grant, lease_s: float) -> None:
         self._conn = conn
@@ -97,7 +97,7 @@ class FairShare:
         self._lease_s = lease_s
         self._ledger = Ledger(conn, grant.account)
         self.most = dict(grant.most)
-        """By model, how many more may be leased, where that is limited."""
+        """By model: how many more may be leased, if that is limited."""
 
     def claim(
         self,
@@ -107,11 +107,11 @@ class FairShare:
         only: Sequence[str] | None = None,
         model: str | None = None,
     ) -> list[Claimed]:
-        """Lease up to `limit` jobs that the account can serve, and note the account.
+        """Lease up to `limit` jobs that the account can serve, and record the account.
 
-        The highest priority first; within it tenants take turns, and within a tenant its campaigns; within a campaign
-        the oldest first. `besides`: jobs that are in the queue for these reasons stay there; `only`: those that are
-        there for another reason do, None: none of them. `model`: only jobs that go to it.
+        The highest priority comes first. Within it tenants take turns, within a tenant its campaigns; within a campaign
+        the oldest job comes first. `besides`: leave jobs that are queued for these reasons; `only`: take only jobs that
+        are queued for these reasons, None: for any. `model`: take only jobs for this model.
         """
         fixed = {
             "account": self._grant.account.name,
@@ -137,7 +137,7 @@ class FairShare:
 
 
 class _Lanes:
-    """Which lanes may be claimed from, as slots of their models are used up."""
+    """The lanes that may be claimed from, as the slots of their models are used up."""
 
     def __init__(self, grant: Grant, most: dict[str, int], only: str | None) -> None:
         self._grant = grant
@@ -151,14 +151,14 @@ class _Lanes:
         return [*closed, *(lane for lane in LANES if self.model_of(lane) != self._only)]
 
     def model_of(self, lane: str) -> str:
-        """The model of a lane; one of its own for a lane that an older release wrote."""
+        """The model of a lane; an unknown lane, written by an older release, counts as its own model."""
         return (model_of(self._grant.account.dialect, lane) if lane in LANES else None) or f"lane {lane}"
 
     def most(self, model: str, wanted: int) -> int:
         return self._most.get(model, wanted)
 
     def take(self, model: str) -> bool:
-        """Note one that was claimed; True if it was the last one."""
+        """Record one claimed job; True if it took the model's last slot."""
         if model not in self._most:
             return False
         self._most[model] -= 1
@@ -167,38 +167,41 @@ class _Lanes:
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """What each in a ring is dealt. The turn of the `last` one is over (`taken` 0), or broken off after so many."""
+    """The slots that each member of a ring gets. `taken`: how many the `last` one has had of its interrupted turn; 0:
+    its turn is over."""
 
     counts: list[int]
     last: int
     taken: int
 
     def order(self) -> list[int]:
-        """The ring from where the next deal begins."""
-        begin = self.last if self.taken else self.last + 1
+        """The indices of the ring, from the member with which the next deal begins."""
+        start = self.last if self.taken else self.last + 1
         size = len(self.counts)
-        return [(begin + step) % size for step in range(size)]
+        return [(start + step) % size for step in range(size)]
 
 
 def deal(slots: int, weights: Sequence[int], taken: int = 0) -> Deal:
-    """Deal slots round a ring: each in turn gets as many as its weight, until none is left. The first has had `taken`
-    of its turn already. There must be a slot, and somebody to take it."""
+    """Deal slots round a ring: each member in turn gets as many as its weight, until none is left.
+
+    The first member has already had `taken` slots of its turn. There must be at least one slot and one member.
+    """
     whole = sum(weights)
-    begins = [0, *accumulate(weights)][:-1]
+    starts = [0, *accumulate(weights)][:-1]
 
     def dealt(index: int, end: int) -> int:
         rounds, place = divmod(end, whole)
-        return rounds * weights[index] + min(max(place - begins[index], 0), weights[index])
+        return rounds * weights[index] + min(max(place - starts[index], 0), weights[index])
 
     end = taken + slots
     counts = [dealt(index, end) - dealt(index, taken) for index in range(len(weights))]
     place = (end - 1) % whole
-    last = bisect_right(begins, place) - 1
-    return Deal(counts, last, (place - begins[last] + 1) % weights[last])
+    last = bisect_right(starts, place) - 1
+    return Deal(counts, last, (place - starts[last] + 1) % weights[last])
 
 
 def _serve_all(tenants: Sequence[_Tenant], slots: int) -> None:
-    """Deal slots to tenants; what one cannot use goes to the others."""
+    """Deal slots to tenants; slots that one cannot use go to the others."""
     ring, done = list(tenants), list[_Tenant]()
     taken = ring[0].taken % ring[0].weight if ring else 0
     while slots > 0 and ring:
@@ -210,7 +213,7 @@ def _serve_all(tenants: Sequence[_Tenant], slots: int) -> None:
         taken = ring[dealt.last].taken
         done += [tenant for tenant, is_full in zip(ring, full, strict=True) if not is_full]
         ring = [ring[index] for index in dealt.order() if full[index]]
-    # Their places in the next deal are those in which they stand here.
+    # The order here is their order in the next deal.
     for tenant in (*done, *ring):
         tenant.record()
 
@@ -233,9 +236,9 @@ class _Tenant:
     ) -> None:
         self.weight = weight
         self.taken = taken
-        """What it has had of a turn that is not over."""
+        """Slots that it has had of a turn that is not over."""
         self.used = 0
-        """Of what it was dealt last."""
+        """Slots that it used of its last deal."""
         self.claimed: list[Claimed] = []
         self._conn = conn
         self._ledger = ledger
@@ -245,7 +248,7 @@ class _Tenant:
         self._share_taken = share_taken
 
     def serve(self, slots: int) -> bool:
-        """Claim as many; False when there was less to claim."""
+        """Claim up to `slots` jobs; False if there were fewer."""
         before, left = len(self.claimed), slots
         ring = self._shares(slots) if slots else []
         taken = self._share_taken if ring and ring[0].key == self._served else 0
@@ -257,7 +260,7 @@ class _Tenant:
             taken = dealt.taken if full[dealt.last] else 0
             if counts[dealt.last]:
                 self._served, self._share_taken = ring[dealt.last].key, taken
-            # A share that gave less than it was asked for has no more that is due, unless a model was used up.
+            # A share that gave less than its deal has no more due jobs, unless a model was used up.
             again = [
                 index
                 for index in dealt.order()
@@ -270,7 +273,7 @@ class _Tenant:
         return self.used == slots
 
     def record(self) -> None:
-        """Note where the next claim goes on."""
+        """Record where the next claim continues."""
         if not self.claimed or self._served is None:
             return
         campaign, pin = self._served
@@ -278,8 +281,10 @@ class _Tenant:
         self._conn.execute(_SERVED, {**self._at, **known, "turn_is_over": self.taken == 0})
 
     def _shares(self, limit: int) -> list[_Share]:
-        """Shares with something due, in the order of their turns: the one served last comes last, unless its turn was
-        broken off."""
+        """Shares with due jobs, in the order of their turns.
+
+        The share that was served last comes last, or first if its turn was interrupted.
+        """
         shares: list[_Share] = []
         closed = {"closed": self._lanes.closed()}
         if self._served is not None:
@@ -292,7 +297,7 @@ class _Tenant:
         return shares[:limit]
 
     def _read(self, sql: LiteralString, parameters: Mapping[str, Any]) -> list[_Share]:
-        """Whole shares: what the limit cut off of the last one would be taken for all of it."""
+        """Complete shares only: a last share that the limit cuts off would look complete."""
         limit = parameters["limit"] + _LANES_AT_MOST
         rows = self._conn.execute(sql, {**parameters, "limit": limit}).fetchall()
         shares = [
@@ -303,7 +308,7 @@ class _Tenant:
         return shares[:-1] if len(rows) == limit and len(shares) > 1 else shares
 
     def _claim(self, shares: Sequence[_Share], wanted: Sequence[int]) -> tuple[list[int], set[str]]:
-        """Claim up to `wanted` from the shares; gives how many each has given, and the models that this used up."""
+        """Claim up to `wanted` jobs from the shares; returns the number from each, and the models that are used up."""
         rows: list[tuple[int, UUID, int, str]] = []
         taken = Counter[str]()
         for limited, lease in ((False, claim_queued), (True, claim_limited)):
@@ -334,8 +339,8 @@ class _Tenant:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """A campaign (all zeros: none) and the account it is pinned to (empty: none), with the campaign's weight, the lanes
-    in which it has something due, and whether a budget limits it."""
+    """One share. `key`: its campaign (all zeros: none) and pinned account (empty: none); `lanes`: those with due jobs;
+    `limited`: a budget limits it."""
 
     key: tuple[UUID, str]
     weight: int
@@ -343,5 +348,5 @@ class _Share:
     limited: bool
 
     def without(self, models: set[str], lanes: _Lanes) -> _Share:
-        """The same without the lanes of these models."""
+        """The share without the lanes of these models."""
         return replace(self, lanes=tuple(lane for lane in self.lanes if lanes.model_of(lane) not in models))

@@ -1,6 +1,6 @@
-"""How many jobs each account may be given now, and if none, why. The one place that decides it.
+"""Decide how many jobs each account may start now and, if none, why. No other code decides this.
 
-Schedulers ask with the accounts locked, so that two of them cannot fill one slot; people are shown the same answer.
+Schedulers ask with the accounts locked, so that two of them cannot fill one slot; people see the same answer.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _CODES: Mapping[str, Code] = {
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why an account, or one of its models, is given no job. `values` by code:
+    """Why an account, or one of its models, gets no job. `values` by code:
 
     suspended, misrouted, outage, throttled, model_closed, probing: `until`, `since`, `error`; slots_taken: `used`,
-    `most`; requests_per_minute: `most`. Those of a model have `model` too.
+    `most`; requests_per_minute: `most`. Holds of a model also have `model`.
     """
 
     code: Code
@@ -49,27 +49,27 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What an account may be given now: so many jobs in `slots`, and of some models no more than `most` says."""
+    """The jobs that an account may start now: `slots` in total, and at most `most` of some models."""
 
     account: Account
     slots: int
     hold: Hold | None = None
-    """Why there are no slots; None where there are some."""
+    """Why there are no slots; None if there are some."""
     most: Mapping[str, int] = field(default_factory=dict)
-    """By model, where that is fewer than `slots` or may be."""
+    """The limit of each model that has one of its own."""
     model_holds: Mapping[str, Hold] = field(default_factory=dict)
-    """By model, why it is given none."""
+    """By model: why it gets no job."""
     half_open: frozenset[str] = frozenset()
-    """Models, or the account as a whole (""), that are tried with few jobs."""
+    """Models, or the account as a whole (""), whose breaker is half open."""
 
     def hold_of(self, lane: str) -> Hold | None:
-        """Why a job of that lane is not given to this account now, None where it may be."""
+        """Why this account gets no job of that lane now; None if it may get one."""
         if self.hold is not None:
             return self.hold
         return self.model_holds.get(model_of(self.account.dialect, lane) or "")
 
     def closed_lanes(self, used_up: Sequence[str] = ()) -> list[str]:
-        """Lanes whose jobs this account cannot be given: it has no such tier, or the model is closed or used up."""
+        """Lanes whose jobs this account cannot get: it has no such tier, or the model is closed or used up."""
         closed = {name for name, most in self.most.items() if most <= 0} | set(used_up)
         names = {lane: model_of(self.account.dialect, lane) for lane in LANES}
         return [lane for lane, name in names.items() if name is None or name in closed]
@@ -94,12 +94,12 @@ def grants(conn: Connection, settings: Settings) -> list[Grant]:
 
 
 def survey(conn: Connection, settings: Settings) -> list[Grant]:
-    """What every account may be given, for people to read: nothing is locked or changed."""
+    """The grants of every account, for people to read: nothing is locked or changed."""
     return list(_State(conn, settings, circuit_breaker.breakers(conn)).all().values())
 
 
 class _State:
-    """Everything that decides about a moment's grants, read once."""
+    """All data that decides the grants of one moment, read once."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class _State:
         return Grant(account, slots, hold, most, holds, frozenset(half_open))
 
     def _slots(self, account: Account, used: Usage) -> tuple[int, Hold | None]:
-        """How many more jobs the account takes, all models together."""
+        """How many more jobs the account may start, over all models."""
         breaker = self._breakers.get((account.name, WHOLE_ACCOUNT))
         if breaker is not None and breaker.is_open:
             return 0, _hold_of(breaker)
@@ -158,7 +158,7 @@ class _State:
         return (slots, None) if slots > 0 else (0, hold)
 
     def _model_slots(self, account: Account, model: str, used: Usage) -> tuple[int, Hold | None]:
-        """How many more jobs one model takes."""
+        """How many more jobs of one model the account may start."""
         breaker = self._breakers.get((account.name, model))
         known = self._limits.get((account.name, model))
         limit = SlotLimit() if known is None else known.limit
@@ -174,15 +174,15 @@ class _State:
         return (slots, None) if slots > 0 else (0, hold)
 
     def _learnt(self, account: Account, model: str, known: ModelLimit | None, used: Usage) -> SlotLimit:
-        """What refusals and use have shown of a model's slots since the last look."""
+        """The slot limit of a model, updated by the refusals and the use since the last call."""
         before, configured = SlotLimit() if known is None else known.limit, account.max_in_flight
         limit = before if known is None else after_use(before, used, known.unchanged_s, configured)
         breaker = self._breakers.get((account.name, model))
-        # While POSTs of the same moment are under way, it cannot be said how many of them are refused.
+        # While POSTs of the same moment are in progress, it is not known how many of them are refused.
         if breaker is not None and breaker.cause == Cause.THROTTLED and not breaker.judged and not used.starting:
             accepted, refused = circuit_breaker.burst_of(self._conn, account.name, model)
             circuit_breaker.note_judged(self._conn, account.name, model)
-            # Longer in a row with nothing accepted, it is requests that are counted, not generations.
+            # After more openings in a row with nothing accepted, the gateway counts requests, not generations.
             if breaker.openings <= 2 and limit.shows(used.generating - accepted, accepted, refused, breaker.openings):
                 limit = limit.refused(used.generating, configured)
         if limit != before:
@@ -198,8 +198,10 @@ class _State:
 
 
 def free_slots(account: Account, used: Usage, started: int) -> int:
-    """How many more jobs an account takes by its configuration. `started` counts the POSTs begun in the last minute;
-    those that are claimed are about to begin."""
+    """How many more jobs an account may start by its configuration.
+
+    `started` counts the POSTs begun in the last minute; claimed jobs are about to begin theirs.
+    """
     slots = account.max_in_flight - used.in_flight
     if account.requests_per_minute is not None:
         slots = min(slots, account.requests_per_minute - started - used.claimed)
@@ -207,8 +209,8 @@ def free_slots(account: Account, used: Usage, started: int) -> int:
 
 
 def after_use(limit: SlotLimit, used: Usage, unchanged_s: float, configured: int) -> SlotLimit:
-    """What a model's use shows of its limit: it is no lower than what was accepted, and where all of it has been in use
-    for a while, some more is tried."""
+    """The limit of a model after its use: at least the number of accepted jobs, and raised if all slots have been in
+    use for a while."""
     if limit.slots is None:
         return limit
     limit = limit.at_least(used.generating, configured)
@@ -217,15 +219,15 @@ def after_use(limit: SlotLimit, used: Usage, unchanged_s: float, configured: int
 
 
 def _by_model(account: Account, by_lane: Mapping[str, Usage]) -> dict[str, Usage]:
-    found: dict[str, Usage] = {}
+    by_model: dict[str, Usage] = {}
     for lane, usage in by_lane.items():
         model = model_of(account.dialect, lane) if lane in LANES else None
-        found[model or ""] = found.get(model or "", Usage()) + usage
-    return found
+        by_model[model or ""] = by_model.get(model or "", Usage()) + usage
+    return by_model
 
 
 def code_of(breaker: Breaker) -> Code:
-    """The word for what an open or half-open breaker means."""
+    """The code of an open or half-open breaker."""
     return _CODES[breaker.cause]
 
 

@@ -1,4 +1,4 @@
-"""Reserving: what of the jobs that a scheduler has just claimed the budgets reach for."""
+"""Reserve the cost of claimed jobs in their budgets, and put back the jobs that do not fit."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from storage.jobs.prices import NO_CAMPAIGN, NOT_SET_ASIDE, learn_prices, set_as
 from storage.jobs.reasons import Reason
 
 HELD_S = 5.0
-"""For so long a tenant is passed by of whose jobs nothing fits, unless something changes in its budgets before."""
+"""How long to skip a tenant none of whose jobs fit, unless its budgets change sooner."""
 _NO_PRICE_S, _TOO_DEAR_S = 3600.0, 30.0
 
 _ROOM: LiteralString = """
 SELECT campaign_id, currency, amount - spent - reserved FROM budgets
 WHERE tenant = %(tenant)s AND campaign_id = ANY(%(scopes)s)
 """
-# The attempt that a claim is for is the next one. A job that was handed out before and not begun has its reservation.
+# A claim is for the next attempt. A job that was claimed before but not begun already has its reservation.
 _PRICES: LiteralString = """
 SELECT j.id, coalesce(j.campaign_id, %(whole)s) AS campaign, j.attempt + 1 AS attempt, j.prices, j.estimate,
        CASE WHEN j.prices IS NOT NULL AND NOT j.prices ? %(account)s THEN j.request END AS request,
@@ -46,7 +46,7 @@ UPDATE budgets b SET reserved = b.reserved + i.amount
 FROM unnest(%(scopes)s::uuid[], %(amounts)s::numeric[]) AS i(scope, amount)
 WHERE b.tenant = %(tenant)s AND b.campaign_id = i.scope
 """
-# Leaps from group to group (a campaign, a currency), each time to its cheapest job.
+# Leaps from group to group (campaign and currency), each time to the cheapest job.
 _HOLD: LiteralString = f"""
 WITH RECURSIVE cheapest AS (
     (SELECT {NO_CAMPAIGN} AS campaign, price_currency, least_price FROM jobs
@@ -67,7 +67,7 @@ WHERE b.tenant = %(tenant)s AND b.campaign_id = %(whole)s AND NOT EXISTS (
 
 @dataclass(slots=True)
 class _Room:
-    """What is left of one budget while jobs are claimed."""
+    """The rest of one budget while jobs are claimed."""
 
     currency: str
     left: Decimal
@@ -76,7 +76,7 @@ class _Room:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """A claimed job, what it would reserve by currency, and what it has reserved already."""
+    """A claimed job, its prices by currency, and its existing reservation by currency."""
 
     id: UUID
     campaign: UUID
@@ -84,15 +84,15 @@ class _Claim:
     prices: Mapping[str, Decimal]
     reserved: Mapping[str, Decimal]
     is_new_here: bool
-    """The account was not there when the job was enqueued."""
+    """The account was added after the job was enqueued."""
 
     def more(self, currency: str) -> Decimal:
-        """What it reserves beyond what it has."""
+        """The amount to reserve beyond its existing reservation."""
         return self.prices[currency] - self.reserved.get(currency, Decimal(0))
 
 
 class Ledger:
-    """Lets claimed jobs keep their claim, as far as the budgets reach."""
+    """Admits claimed jobs while their budgets last."""
 
     def __init__(self, conn: Connection, account: Account) -> None:
         self._conn = conn
@@ -102,14 +102,14 @@ class Ledger:
             lock_budgets(conn)
 
     def admit(self, tenant: str, ids: Sequence[UUID]) -> set[UUID]:
-        """Of jobs that were just claimed for the account, those that may be submitted; the others are queued again.
+        """The jobs, of those just claimed for the account, that may be submitted; the others are queued again.
 
-        Each reserves its price at this account. One that does not fit waits by itself, and the others go on.
+        Each admitted job reserves its price at this account. A job that does not fit waits; the others go on.
         """
         if not self.in_use or not ids:
             return set(ids)
-        found = {claim.id: claim for claim in self._claims(ids)}
-        rooms = self._rooms(tenant, {claim.campaign for claim in found.values()})
+        claims = {claim.id: claim for claim in self._claims(ids)}
+        rooms = self._rooms(tenant, {claim.campaign for claim in claims.values()})
         if not rooms:
             return set(ids)
         admitted, put_back, unpriced, too_dear = list[UUID](), list[UUID](), list[UUID](), list[UUID]()
@@ -117,7 +117,7 @@ class Ledger:
         reserved: list[tuple[_Claim, str]] = []
         before = {scope: room.left for scope, room in rooms.items()}
         for job_id in ids:
-            claim = found[job_id]
+            claim = claims[job_id]
             scopes = [scope for scope in dict.fromkeys((claim.campaign, WHOLE_TENANT)) if scope in rooms]
             currencies = {rooms[scope].currency for scope in scopes}
             currency = next(iter(currencies)) if len(currencies) == 1 else ""
@@ -127,8 +127,8 @@ class Ledger:
                 admitted.append(job_id)
                 reserved.append((claim, currency))
             elif currency in claim.prices and all(claim.more(currency) <= before[scope] for scope in scopes):
-                put_back.append(job_id)  # it fits, but those before it have taken its place
-            elif claim.is_new_here:  # from now on it is known that this account cannot have it, and another one may
+                put_back.append(job_id)  # it would fit, but jobs before it in this claim have used the rest
+            elif claim.is_new_here:  # record its price here, so that another account may get it
                 put_back.append(job_id)
                 learnt[job_id] = {name: float(price) for name, price in claim.prices.items()}
             elif currency in claim.prices:
@@ -143,11 +143,11 @@ class Ledger:
         if too_dear:
             postpone_queued(self._conn, too_dear, _TOO_DEAR_S, Reason.OVER_BUDGET)
         learn_prices(self._conn, self._account.name, learnt)
-        set_aside(self._conn, tenant, sorted({claim.campaign for claim in found.values()}))
+        set_aside(self._conn, tenant, sorted({claim.campaign for claim in claims.values()}))
         return set(admitted)
 
     def hold(self, tenant: str) -> None:
-        """Pass a tenant by for a moment if nothing that waits fits into what is left of its own budget."""
+        """Skip a tenant for a moment if none of its queued jobs fits into the rest of its own budget."""
         if self.in_use:
             self._conn.execute(_HOLD, {"tenant": tenant, "whole": WHOLE_TENANT})
 
@@ -165,8 +165,10 @@ class Ledger:
         estimate: Mapping[str, Any] | None,
         request: Mapping[str, Any] | None,
     ) -> dict[str, Decimal]:
-        """The price at this account by currency; of an account that was not there when the job was enqueued, by its
-        rates now. Jobs of older releases have only the estimate of one account."""
+        """The price at this account by currency; if the account was added after the job was enqueued, at its rates now.
+
+        Jobs of older releases have only the estimate of one account.
+        """
         if request is not None:
             return _price_now(self._account, request)
         if prices is None:
@@ -196,10 +198,10 @@ class Ledger:
 
 def _price_now(account: Account, request: Mapping[str, Any]) -> dict[str, Decimal]:
     try:
-        found = pricing.estimate(parse_request(request), account.dialect, account.rates)
-    except InvalidInput:  # the rules have changed since the job was stored; the submit itself says so
+        estimate = pricing.estimate(parse_request(request), account.dialect, account.rates)
+    except InvalidInput:  # the rules have changed since the job was stored; the submit will report it
         return {}
-    return {} if found is None else {found.currency: found.high}
+    return {} if estimate is None else {estimate.currency: estimate.high}
 
 
 def _take(rooms: Sequence[_Room], more: Decimal) -> bool:

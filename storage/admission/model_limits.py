@@ -1,4 +1,4 @@
-"""The slots that gateways seem to allow for each model of an account, as learnt; see `slot_limits` for how."""
+"""The learnt slot limits of each model of an account, as rows; `slot_limits` learns them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ON CONFLICT (account, model) DO UPDATE SET slots = excluded.slots, step = exclud
 
 @dataclass(frozen=True, slots=True)
 class ModelLimit:
-    """What is known of one model's slots; unchanged for `unchanged_s` seconds."""
+    """The learnt limit of one model; unchanged for `unchanged_s` seconds."""
 
     account: str
     model: str
@@ -38,19 +38,19 @@ class ModelLimit:
 
     @property
     def limit(self) -> SlotLimit:
-        """The same as a value that learns."""
+        """The limit as a value that learns."""
         return SlotLimit(self.slots, self.step, self.wait_s)
 
 
 def model_limits(conn: Connection, accounts: Sequence[str] | None = None) -> dict[tuple[str, str], ModelLimit]:
-    """Limits that were learnt, by account and model; None: those of all accounts."""
+    """The learnt limits by account and model; None: those of all accounts."""
     with conn.cursor(row_factory=class_row(ModelLimit)) as cursor:
-        found = cursor.execute(_READ, {"accounts": None if accounts is None else list(accounts)})
-        return {(row.account, row.model): row for row in found}
+        rows = cursor.execute(_READ, {"accounts": None if accounts is None else list(accounts)})
+        return {(row.account, row.model): row for row in rows}
 
 
 def set_limit(conn: Connection, account: str, model: str, limit: SlotLimit) -> None:
-    """Note what is known; a limit without slots is forgotten."""
+    """Store a limit; delete it if it has no slots."""
     parameters = {"account": account, "model": model}
     if limit.slots is None:
         conn.execute("DELETE FROM model_limits WHERE account = %(account)s AND model = %(model)s", parameters)
@@ -59,5 +59,5 @@ def set_limit(conn: Connection, account: str, model: str, limit: SlotLimit) -> N
 
 
 def reset(conn: Connection, account: str) -> None:
-    """Forget what was learnt about an account."""
+    """Delete the learnt limits of an account."""
     conn.execute("DELETE FROM model_limits WHERE account = %s", [account])

@@ -1,4 +1,4 @@
-"""Why no account can be given a queued job, now and as long as nothing is changed: by the configuration, or because its
+"""Find out why no account can ever get a queued job unless a person acts: because of the configuration, or because its
 model is closed everywhere. Slots and pauses that end by themselves are in `grants`."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from storage.settings import Settings
 
 
 def able_accounts(settings: Settings, pin: str | None, gateways: Iterable[str], lane: str) -> list[Account]:
-    """The configured accounts that can serve a job: of one of its gateways, with its tier, and the pinned one alone."""
+    """The configured accounts that can serve a job: at one of its gateways, with its tier; `pin`: only that one."""
     known = set(gateways)
     return [
         account
@@ -28,7 +28,7 @@ def able_accounts(settings: Settings, pin: str | None, gateways: Iterable[str], 
 
 
 class Obstacles:
-    """A moment's answer for any number of jobs."""
+    """The obstacles of one moment, for any number of jobs."""
 
     def __init__(self, settings: Settings, closed: frozenset[tuple[str, str]]) -> None:
         self._settings = settings
@@ -36,13 +36,13 @@ class Obstacles:
 
     @classmethod
     def read(cls, conn: Connection, settings: Settings) -> Self:
-        """What holds now."""
-        found = circuit_breaker.breakers(conn).items()
-        return cls(settings, frozenset(key for key, breaker in found if breaker.cause == Cause.MODEL))
+        """Read the breakers that are open now."""
+        breakers = circuit_breaker.breakers(conn).items()
+        return cls(settings, frozenset(key for key, breaker in breakers if breaker.cause == Cause.MODEL))
 
     def of(self, pin: str | None, gateways: Iterable[str], lane: str) -> Reason | None:
-        """Why a job waits for people: `account_missing` (it is pinned to one that is not configured), `no_account`, or
-        `model_closed` at every account that could serve it. None: it does not."""
+        """Why a job waits for a person: `account_missing` (its pinned account is not configured), `no_account`, or
+        `model_closed` (at every account that could serve it). None: it does not wait for a person."""
         if pin is not None and self._settings.account(pin) is None:
             return Reason.ACCOUNT_MISSING
         able = able_accounts(self._settings, pin, gateways, lane)

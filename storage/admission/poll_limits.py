@@ -1,4 +1,4 @@
-"""How many polls an account with a limit of them may still be asked: what was claimed lately is kept in rows."""
+"""Limit the polls of accounts with `polls_per_minute`: rows record the recently claimed ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LONG_S, _SHORT_S, _MANY = 60, 10, 60
 
 _FREE: LiteralString = """
 WITH locked AS (
-    -- Whoever claims for an account holds its row, so that two schedulers cannot both use what is left.
+    -- A scheduler that claims for an account locks its row, so that two of them cannot both use the rest.
     SELECT s.name, i.most, i.seconds FROM account_states s
     JOIN unnest(%(names)s::text[], %(limits)s::int[], %(seconds)s::int[]) AS i(name, most, seconds) ON i.name = s.name
     ORDER BY s.name FOR UPDATE OF s SKIP LOCKED
@@ -31,9 +31,9 @@ WHERE account = %(name)s AND at > now() - make_interval(secs => %(seconds)s)
 
 
 def free_polls(conn: Connection, per_minute: Mapping[str, int]) -> dict[str, int]:
-    """How many requests each account may be sent now. Those that another scheduler works on at this moment are missing.
+    """How many requests each account may get now. Accounts that another scheduler holds at this moment are missing.
 
-    `per_minute` is the limit by account. A large one is kept in every 10 s, so that it is not used up at once.
+    `per_minute` is the limit by account. A large limit is applied to each 10 s, so that it is not used up at once.
     """
     spans = [_span_s(limit) for limit in per_minute.values()]
     limits = [limit * span // 60 for limit, span in zip(per_minute.values(), spans, strict=True)]
@@ -42,7 +42,7 @@ def free_polls(conn: Connection, per_minute: Mapping[str, int]) -> dict[str, int
 
 
 def left(conn: Connection, account: str, per_minute: int) -> int:
-    """The same for one account, for people to read: nothing is locked."""
+    """How many requests one account may get now, for people to read: nothing is locked."""
     span_s = _span_s(per_minute)
     row = conn.execute(_SENT, {"name": account, "seconds": span_s}).fetchone()
     return max(0, per_minute * span_s // 60 - (0 if row is None else int(row[0])))
@@ -53,5 +53,5 @@ def _span_s(per_minute: int) -> int:
 
 
 def count_polls(conn: Connection, account: str, requests: int) -> None:
-    """Note requests that are about to be made."""
+    """Record requests that are about to be made."""
     conn.execute("INSERT INTO poll_counts (account, requests) VALUES (%s, %s)", [account, requests])

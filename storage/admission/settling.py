@@ -1,4 +1,4 @@
-"""Settling: what attempts did cost takes the place of what they reserved, and what is free again is used again."""
+"""Settle budgets: replace the reservations of ended attempts with their costs, and free the rest for other jobs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from storage.admission.budgets import WHOLE_TENANT, lock_budgets
 from storage.database import Connection
 from storage.jobs.prices import bring_back
 
-# A reservation ends with its job, when its attempt is proven to cost nothing, or when it was never begun. An attempt
-# whose outcome is not known keeps its reservation for as long as its job lives, also while another attempt is made.
-# A message that came too late may still begin its job a moment after the lease; so what was not handed out again keeps
-# its reservation for a minute.
+# A reservation ends with its job, or when its attempt is proven to cost nothing or was never begun. An attempt with an
+# unknown outcome keeps its reservation as long as its job lives, also during another attempt. A late message may still
+# begin its job a moment after the lease, so a job that was not claimed again keeps its reservation for a minute.
 _SETTLE: LiteralString = f"""
 WITH over AS (
     SELECT r.job_id, r.attempt, CASE WHEN j.due_at IS NULL THEN {BILLED} ELSE 0 END AS billed
@@ -34,9 +33,9 @@ FROM sums s WHERE b.tenant = s.tenant AND b.campaign_id = s.scope AND b.currency
 
 
 def settle(conn: Connection) -> int:
-    """Count what attempts did cost that are over, give back what others reserved, and let jobs go on that fit now.
+    """Count the costs of ended attempts, free reservations that are not needed, and release jobs that now fit.
 
-    Gives the number of budgets that changed.
+    Returns the number of budgets that changed.
     """
     changed = 0
     if conn.execute("SELECT 1 FROM reservations LIMIT 1").fetchone():

@@ -1,4 +1,4 @@
-"""How many slots each account and each of its models has in use. The rows are the count, and this is the one query."""
+"""Count the slots in use of each account and each of its models. The rows are the count; no other query counts them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from psycopg.rows import class_row
 from storage.database import Connection
 
 UNCONFIRMED_SLOT_S = 120.0
-"""For so long an unconfirmed job counts as one that generates. Not for the whole grace: a burst of lost answers would
-stop the account, and if their tasks do run, the gateway says "too many" by itself."""
+"""How long an unconfirmed job takes a slot. Not for the whole grace period: a burst of lost answers would stop the
+account, and if those tasks do run, the gateway answers "too many" anyway."""
 
-# Those that generate are by far the most, and an index alone tells their number: it holds account, state and lane.
-# Only what was just claimed, is being submitted or is in doubt must be looked at row by row.
+# Most jobs are generating, and an index alone counts them: it holds account, state and lane. Only jobs that are
+# claimed, being submitted or unconfirmed are read row by row.
 _IN_USE: LiteralString = """
 SELECT account, lane, sum(in_flight)::bigint AS in_flight, sum(claimed)::bigint AS claimed,
        sum(starting)::bigint AS starting, sum(generating)::bigint AS generating
@@ -45,8 +45,8 @@ SELECT account, count(*) FROM attempts WHERE started_at > now() - interval '60 s
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Jobs that hold a slot. Of these `starting` are not accepted yet, `claimed` have not begun their POST, and
-    `generating` are known to be accepted and not known to have ended."""
+    """Jobs that hold a slot. Of these, `starting` are not accepted yet, `claimed` have not begun their POST, and
+    `generating` are accepted and not known to have ended."""
 
     in_flight: int = 0
     claimed: int = 0
@@ -73,24 +73,24 @@ class _Row:
 
 
 def slots_in_use(conn: Connection, grace_s: float, names: Sequence[str] | None = None) -> dict[str, dict[str, Usage]]:
-    """Slots in use by account and lane; None: of all accounts. What uses none is missing.
+    """Slots in use by account and lane; names None: of all accounts. Accounts and lanes that use none are missing.
 
-    `grace_s` is how long a POST without an answer is looked for; see `UNCONFIRMED_SLOT_S`.
+    `grace_s` is how long to look for a POST without an answer; see `UNCONFIRMED_SLOT_S`.
     """
     parameters = {
         "names": None if names is None else list(names),
         "young_s": min(grace_s, UNCONFIRMED_SLOT_S),
     }
-    found: dict[str, dict[str, Usage]] = {}
+    in_use: dict[str, dict[str, Usage]] = {}
     with conn.cursor(row_factory=class_row(_Row)) as cursor:
         for row in cursor.execute(_IN_USE, parameters):
             usage = Usage(row.in_flight, row.claimed, row.starting, row.generating)
-            found.setdefault(row.account, {})[row.lane] = usage
-    return found
+            in_use.setdefault(row.account, {})[row.lane] = usage
+    return in_use
 
 
 def total(by_lane: dict[str, Usage]) -> Usage:
-    """All lanes together."""
+    """The usage of all lanes together."""
     return sum(by_lane.values(), Usage())
 
 

@@ -1,4 +1,4 @@
-"""Uploads in parts, as S3 speaks of them: the requests that begin and end one, signed, and what their answers mean.
+"""S3 multipart uploads: signed requests to begin, complete and abort one, and how to read the responses.
 
 Sources: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html,
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
@@ -21,26 +21,26 @@ _NOTHING = hashlib.sha256().hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a store says when it refuses."""
+    """The error in a response of the store."""
 
     code: str
     message: str
 
 
 def sign_begin(objects: Objects, key: str, content_type: str) -> SignedRequest:
-    """Begin an upload, of whose parts each comes with its CRC-32."""
+    """A request to begin an upload; each part will carry its CRC-32."""
     headers = {"Content-Type": content_type, "x-amz-checksum-algorithm": "CRC32"}
     return _signed(objects, "POST", key, "uploads", headers)
 
 
 def sign_complete(objects: Objects, key: str, upload_id: str, parts: Sequence[Part]) -> SignedRequest:
-    """Make one object of the parts."""
+    """A request to join the parts into one object."""
     query = urlencode({"uploadId": upload_id})
     return _signed(objects, "POST", key, query, {"Content-Type": "application/xml"}, completion(parts))
 
 
 def sign_abort(objects: Objects, key: str, upload_id: str) -> SignedRequest:
-    """Give up an upload and what was stored of it."""
+    """A request to abort an upload and delete its parts."""
     return _signed(objects, "DELETE", key, urlencode({"uploadId": upload_id}), {})
 
 
@@ -68,19 +68,19 @@ def completion(parts: Sequence[Part]) -> bytes:
 
 
 def upload_id_in(answer: bytes) -> str | None:
-    """The id of the upload that was begun, None when the answer has none."""
+    """The id of the new upload, None if the response has none."""
     root = _parsed(answer)
     return None if root is None else _text(root, "UploadId") or None
 
 
 def is_completed(answer: bytes) -> bool:
-    """Whether the answer says that there is an object now. The status does not: the store sends 200 before it knows."""
+    """Whether the body confirms that the object exists. The status does not: the store sends 200 before it knows."""
     root = _parsed(answer)
     return root is not None and _name(root) == "CompleteMultipartUploadResult"
 
 
 def refusal_in(answer: bytes) -> Refusal | None:
-    """The error of an answer, None when it has none that can be read."""
+    """The error in a response, None if it has none that can be read."""
     root = _parsed(answer)
     if root is None or _name(root) != "Error":
         return None
@@ -89,7 +89,7 @@ def refusal_in(answer: bytes) -> Refusal | None:
 
 def _parsed(answer: bytes) -> ElementTree.Element | None:
     try:
-        return ElementTree.fromstring(answer.strip())  # noqa: S314 # short, from the store that the operator named
+        return ElementTree.fromstring(answer.strip())  # noqa: S314 # short, from the operator's own store
     except ElementTree.ParseError:
         return None
 

@@ -1,7 +1,7 @@
-"""All S3: the bucket, files in and out, links, and signed requests for whoever sends the bytes himself.
+"""All S3: the bucket, files in and out, links, and signed requests for callers that send the bytes themselves.
 
-boto3 does what is rare (buckets, lists, links). Videos go from the gateway to the store through the worker's own async
-client, signed here: a signed PUT costs a fifth of boto3's CPU.
+boto3 makes the rare calls (buckets, lists, links). Videos go from the gateway to the store through the worker's own
+async client, with requests signed here: a signed PUT takes a fifth of boto3's CPU.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _ABSENT = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUplo
 
 
 class StoreUnavailable(Exception):
-    """The object store does not answer, or refuses us. The text is one line, without keys."""
+    """The object store does not respond, or refuses the request. The text is one line, without keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What the store says of an object."""
+    """Size, ETag and time of a stored object."""
 
     size_bytes: int
     etag: str
@@ -48,18 +48,18 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """A request ready to be sent as it is, within 15 minutes."""
+    """A request to send unchanged, within 15 minutes."""
 
     method: Literal["PUT", "POST", "DELETE"]
     url: str
     headers: Mapping[str, str]
     body: bytes = b""
-    """Empty when whoever sends it has the body."""
+    """Empty if the sender has the body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One stored part of a multipart upload; numbers begin at 1."""
+    """One stored part of a multipart upload; numbers start at 1."""
 
     number: int
     etag: str
@@ -67,22 +67,22 @@ class Part:
 
 
 def video_key(job_id: UUID, created_at: datetime) -> str:
-    """Where a job's video goes: always the same place, so that a repeat overwrites itself."""
+    """The key of a job's video: always the same, so that a repeat overwrites the object with itself."""
     return f"{VIDEOS}{created_at:%Y/%m/%d}/{job_id}.mp4"
 
 
 def key_beside(video: str, suffix: str) -> str:
-    """Where something that belongs to a stored video goes: the same name with another suffix, such as `jpg`."""
+    """The key of a video's companion: the same name with another suffix, such as `jpg`."""
     return f"{video.removesuffix('.mp4')}.{suffix}"
 
 
 def keys_of(video: str) -> tuple[str, ...]:
-    """Every key under which something of a job may be stored, by the key of its video."""
+    """Every key under which a job may have stored an object, from the key of its video."""
     return (video, *(key_beside(video, suffix) for suffix in ("jpg", "json", "last.png", "last.jpg")))
 
 
 def job_of(video: str) -> UUID | None:
-    """The job whose video goes to this key, None for any other key."""
+    """The job whose video has this key, None for any other key."""
     try:
         return UUID(video.rpartition("/")[2].removesuffix(".mp4")) if video.startswith(VIDEOS) else None
     except ValueError:
@@ -90,17 +90,17 @@ def job_of(video: str) -> UUID | None:
 
 
 def input_key(upload: str) -> str:
-    """Where the file behind `upload://<sha256>.<ext>` is."""
+    """The key of the file behind `upload://<sha256>.<ext>`."""
     return f"inputs/{upload.removeprefix('upload://')}"
 
 
 def crc32(data: bytes | bytearray | memoryview) -> str:
-    """A checksum in the form of `x-amz-checksum-crc32`."""
+    """A checksum in the format of `x-amz-checksum-crc32`."""
     return base64.b64encode(zlib.crc32(data).to_bytes(4, "big")).decode()
 
 
 class Objects:
-    """The bucket that the settings name. Threads may share it; nothing is imported or opened before it is needed."""
+    """The configured bucket. Threads may share it; it imports and opens nothing before first use."""
 
     def __init__(self, settings: Settings) -> None:
         self.bucket = settings.s3_bucket
@@ -130,7 +130,7 @@ class Objects:
             "s3",
             endpoint_url=endpoint,
             config=Config(
-                # boto3 would presign with SigV2 at a custom endpoint, which other stores refuse.
+                # At a custom endpoint boto3 would presign with SigV2, which other stores refuse.
                 signature_version="s3v4",
                 s3={"addressing_style": "path" if endpoint else "auto"},
                 connect_timeout=5,
@@ -144,7 +144,7 @@ class Objects:
 
     @property
     def _s3(self) -> S3Client:
-        with self._lock:  # neither boto3's session nor cached_property is safe to build from two threads
+        with self._lock:  # neither boto3's session nor a cached_property may be created by two threads at once
             return self._client
 
     @contextmanager
@@ -156,7 +156,7 @@ class Objects:
         except ClientError as exc:
             error = exc.response.get("Error", {})
             raise self._unavailable(f"{error.get('Code')}: {error.get('Message')}") from exc
-        except (BotoCoreError, RuntimeError) as exc:  # the latter: credentials that are expired when just refreshed
+        except (BotoCoreError, RuntimeError) as exc:  # RuntimeError: refreshed credentials are already expired
             raise self._unavailable(str(exc).splitlines()[0]) from exc
 
     def _unavailable(self, why: str) -> StoreUnavailable:
@@ -166,10 +166,10 @@ class Objects:
         return self._settings.s3_endpoint_url or "AWS"
 
     def ensure_bucket(self) -> None:
-        """Make the bucket if it is not there and we may.
+        """Create the bucket if it does not exist.
 
         Raises:
-            StoreUnavailable: the store does not answer, or neither lets us use nor make the bucket.
+            StoreUnavailable: the store does not respond, or does not let us use or create the bucket.
         """
         if self.bucket_known:
             return
@@ -195,13 +195,13 @@ class Objects:
                     CreateBucketConfiguration={"LocationConstraint": region},  # type: ignore[typeddict-item] # any region
                 )
         except (self._s3.exceptions.BucketAlreadyOwnedByYou, self._s3.exceptions.BucketAlreadyExists):
-            self._s3.head_bucket(Bucket=self.bucket)  # somebody was faster; may we use it?
+            self._s3.head_bucket(Bucket=self.bucket)  # another client created it first; check that we may use it
 
     def put_file(self, path: Path, key: str, content_type: str | None = None) -> None:
-        """Upload a local file, in parts when it is large.
+        """Upload a local file, in parts if it is large.
 
         Raises:
-            StoreUnavailable: it could not be stored; nothing is left behind.
+            StoreUnavailable: it could not be stored; no part is left behind.
             OSError: the file cannot be read.
         """
         from boto3.s3.transfer import TransferConfig
@@ -213,10 +213,10 @@ class Objects:
             self._s3.upload_fileobj(file, self.bucket, key, ExtraArgs=extra, Config=config)
 
     def head(self, key: str) -> ObjectInfo | None:
-        """What is stored under a key, None when nothing is.
+        """The object under a key, None if there is none.
 
         Raises:
-            StoreUnavailable: the store does not answer.
+            StoreUnavailable: the store does not respond.
         """
         from botocore.exceptions import ClientError
 
@@ -233,16 +233,16 @@ class Objects:
         """Store an object under a second key; its bytes do not leave the store.
 
         Raises:
-            StoreUnavailable: it is not there, or the store does not answer.
+            StoreUnavailable: the object does not exist, or the store does not respond.
         """
         with self._translated():
             self._s3.copy_object(Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": key})
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects; those that are not there are fine.
+        """Delete objects; missing ones are ignored.
 
         Raises:
-            StoreUnavailable: the store does not answer, or refuses us; some may be gone.
+            StoreUnavailable: the store does not respond, or refuses; some objects may already be deleted.
         """
         from botocore.exceptions import ClientError
 
@@ -255,29 +255,29 @@ class Objects:
                         raise
 
     def chunks(self, key: str, size: int = 2**20) -> Iterator[bytes]:
-        """An object's bytes, piece by piece.
+        """The bytes of an object, in pieces of `size`.
 
         Raises:
-            StoreUnavailable: it is not there or cannot be read.
+            StoreUnavailable: the object does not exist or cannot be read.
         """
         with self._translated():
             yield from self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(size)
 
     def read_range(self, key: str, offset: int, size: int) -> bytes:
-        """So many bytes of an object from an offset on, fewer at its end; at least one byte must be there.
+        """`size` bytes of an object from an offset on, fewer at its end; at least one byte must exist there.
 
         Raises:
-            StoreUnavailable: it is not there or cannot be read.
+            StoreUnavailable: the object does not exist or cannot be read.
         """
         with self._translated():
-            found = self._s3.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={offset}-{offset + size - 1}")
-            return found["Body"].read()
+            answer = self._s3.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={offset}-{offset + size - 1}")
+            return answer["Body"].read()
 
     def link(self, key: str, seconds: float) -> str:
-        """A URL that anybody can GET the object from for so long, at most 7 days.
+        """A URL from which anyone can GET the object for `seconds`, at most 7 days.
 
         Raises:
-            StoreUnavailable: there are no credentials to sign it with.
+            StoreUnavailable: there are no credentials to sign it.
         """
         with self._translated():
             return self._s3.generate_presigned_url(
@@ -285,10 +285,10 @@ class Objects:
             )
 
     def abort_parts(self, key: str, upload_id: str) -> None:
-        """Give up a multipart upload and what was stored of it; one that is gone already is fine.
+        """Abort a multipart upload and delete its parts; a missing upload is ignored.
 
         Raises:
-            StoreUnavailable: the store does not answer.
+            StoreUnavailable: the store does not respond.
         """
         from botocore.exceptions import ClientError
 
@@ -300,11 +300,10 @@ class Objects:
                     raise
 
     def open_parts(self, prefix: str = "") -> list[tuple[str, str, datetime]]:
-        """Multipart uploads that were begun and neither completed nor aborted: (key, upload id, begun at by the
-        store's clock).
+        """Multipart uploads in progress: (key, upload id, start by the store's clock).
 
         Raises:
-            StoreUnavailable: the store does not answer.
+            StoreUnavailable: the store does not respond.
         """
         from botocore.exceptions import ClientError
 
@@ -317,7 +316,7 @@ class Objects:
                     for item in page.get("Uploads", [])
                 ]
             except ClientError as exc:
-                # rclone says so of a bucket that never had one.
+                # rclone answers this for a bucket that never had an upload.
                 if exc.response.get("Error", {}).get("Code") == "NoSuchUpload":
                     return []
                 raise
@@ -355,10 +354,10 @@ class Objects:
         sha256: str,
         body: bytes = b"",
     ) -> SignedRequest:
-        """A signed request about an object; `query` is percent-encoded, `sha256` that of what will be sent, in hex.
+        """A signed request for an object; `query` is percent-encoded, `sha256` is that of the body, in hex.
 
         Raises:
-            StoreUnavailable: there are no credentials to sign it with, or they could not be refreshed.
+            StoreUnavailable: there are no credentials to sign it, or they could not be refreshed.
         """
         from storage.bucket.signing import sign
 
@@ -372,17 +371,17 @@ class Objects:
         )
 
     def _credentials(self) -> Any:
-        """As they are now. Those of a role are asked for again every few seconds at most: a service that hangs would
-        hold up each request."""
+        """The current credentials. Those of a role are requested every few seconds at most: a service that hangs would
+        delay each request."""
         with self._lock:
             until, frozen = self._frozen
             if frozen is None or time.monotonic() > until:
-                found = self._session.get_credentials()
-                if found is None:
+                credentials = self._session.get_credentials()
+                if credentials is None:
                     raise self._unavailable(
-                        "no credentials were found; set s3_access_key_id and s3_secret_access_key, or give boto3 some "
+                        "no credentials were found; set s3_access_key_id and s3_secret_access_key, or configure boto3 "
                         "(environment, profile, instance role)"
                     )
-                frozen = found.get_frozen_credentials()
+                frozen = credentials.get_frozen_credentials()
                 self._frozen = (time.monotonic() + CREDENTIALS_S, frozen)
             return frozen

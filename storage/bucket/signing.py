@@ -1,7 +1,7 @@
-"""SigV4 for bodies that somebody else sends: the payload's hash is given, not computed from the body.
+"""SigV4 for bodies that the caller sends itself: it passes the hash of the payload, not the body.
 
-botocore's signer takes a tenth of a millisecond, several times for each video; this takes a fifth of that. A test holds
-the two against each other.
+botocore's signer takes a tenth of a millisecond, several times per video; this one takes a fifth of that. A test
+compares the two.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 """
 
@@ -29,7 +29,7 @@ def sign(
 ) -> dict[str, str]:
     """The headers of a signed request, valid for 15 minutes. `sha256` is in hex, or UNSIGNED-PAYLOAD.
 
-    `credentials` has `access_key`, `secret_key` and `token`; the URL's path and query are percent-encoded already.
+    `credentials` has `access_key`, `secret_key` and `token`; the URL's path and query are already percent-encoded.
     """
     parts = urlsplit(url)
     at = f"{now or datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -45,13 +45,13 @@ def sign(
     text = f"{_ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     key = _signing_key(credentials.secret_key, at[:8], region)
     signature = hmac.digest(key, text.encode(), "sha256").hex()
-    who = f"{credentials.access_key}/{scope}"
-    signed["Authorization"] = f"{_ALGORITHM} Credential={who}, SignedHeaders={names}, Signature={signature}"
+    credential = f"{credentials.access_key}/{scope}"
+    signed["Authorization"] = f"{_ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
     return signed
 
 
 def _host(scheme: str, netloc: str) -> str:
-    """The Host header as HTTP clients send it: without the scheme's own port."""
+    """The Host header as HTTP clients send it: without the scheme's default port."""
     host = netloc.rpartition("@")[2]
     return host.removesuffix({"http": ":80", "https": ":443"}.get(scheme, "\0"))
 

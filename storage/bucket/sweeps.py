@@ -1,4 +1,4 @@
-"""What a sweep of the object store asks the database."""
+"""The query that a sweep of the object store needs."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ SELECT id FROM jobs WHERE id = ANY(%(ids)s) AND state = 'transferring' AND due_a
 
 
 def held_transfers(conn: Connection, ids: Sequence[UUID]) -> set[UUID]:
-    """Those of these jobs that somebody may be copying now, or waits to copy again."""
+    """Those of these jobs that a worker may be copying now, or that wait for their next copy."""
     return {row[0] for row in conn.execute(_HELD, {"ids": list(ids)})}

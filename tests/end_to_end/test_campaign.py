@@ -42,14 +42,14 @@ def test_fifty_jobs_succeed_each_generated_once_and_stored_byte_for_byte(tmp_pat
 
         again = stack.reelq("campaign", "run", str(path), "--name", "fifty", "--wait")
         assert again.returncode == 0, again.stderr
-        assert stack.ledger()["totals"]["tasks"] == 50, "the same campaign again pays for nothing"
+        assert stack.ledger()["totals"]["tasks"] == 50, "running the same campaign again costs nothing"
 
-        wait_for("the backend was told", lambda: len(receiver.at("/job")) >= 50 and bool(receiver.at("/all")))
+        wait_for("the webhooks are delivered", lambda: len(receiver.at("/job")) >= 50 and bool(receiver.at("/all")))
         secret = stack.reelq("webhooks", "secret").stdout.strip()
-        told = {item.id: item.verified(secret) for item in receiver.at("/job")}
-        assert {event["type"] for event in told.values()} == {"job.succeeded"}
-        assert sorted(event["data"]["id"] for event in told.values()) == sorted(job["id"] for job in jobs)
-        video = next(iter(told.values()))["data"]["links"]["video"]
+        events = {item.id: item.verified(secret) for item in receiver.at("/job")}
+        assert {event["type"] for event in events.values()} == {"job.succeeded"}
+        assert sorted(event["data"]["id"] for event in events.values()) == sorted(job["id"] for job in jobs)
+        video = next(iter(events.values()))["data"]["links"]["video"]
         link = f"{stack.info()['api']}{video}"
         assert httpx.get(link, follow_redirects=True, timeout=PATIENCE_S).content[4:8] == b"ftyp"
         [finished] = receiver.at("/all")

@@ -1,4 +1,4 @@
-"""One campaign of every mode through all dialects: each gateway got just what `reelq explain` had said."""
+"""One campaign with every mode through all dialects: each gateway gets exactly what `reelq explain` showed."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def accounts_at(url: str) -> list[dict[str, Any]]:
     ]
 
 
-def agrees(said: Any, sent: Any) -> bool:
-    """Whether what was sent is what was said; pointed brackets stand for what is known only when it is sent."""
-    if isinstance(said, dict):
-        return isinstance(sent, dict) and said.keys() == sent.keys() and all(agrees(said[k], sent[k]) for k in said)
-    if isinstance(said, list):
-        return isinstance(sent, list) and len(said) == len(sent) and all(map(agrees, said, sent))
-    if said == "<random>":
+def agrees(shown: Any, sent: Any) -> bool:
+    """Whether `sent` equals `shown`; angle brackets stand for values that are known only when they are sent."""
+    if isinstance(shown, dict):
+        return isinstance(sent, dict) and shown.keys() == sent.keys() and all(agrees(shown[k], sent[k]) for k in shown)
+    if isinstance(shown, list):
+        return isinstance(sent, list) and len(shown) == len(sent) and all(map(agrees, shown, sent))
+    if shown == "<random>":
         return isinstance(sent, int)
-    if isinstance(said, str) and "<" in said:
-        return isinstance(sent, str) and sent.startswith(said.partition("<")[0]) and "<" not in sent
-    return bool(said == sent)
+    if isinstance(shown, str) and "<" in shown:
+        return isinstance(sent, str) and sent.startswith(shown.partition("<")[0]) and "<" not in sent
+    return bool(shown == sent)
 
 
 def test_a_campaign_of_all_modes_runs_through_every_gateway(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_campaign_of_all_modes_runs_through_every_gateway(tmp_path: Path) -> N
         with running_stack(tmp_path, settings) as stack:
             explained = stack.reelq("explain", str(CAMPAIGN), "--json")
             assert explained.returncode == 0, explained.stdout + explained.stderr
-            said = {job["job"]["prompt"]: job for job in json.loads(explained.stdout)}
+            shown = {job["job"]["prompt"]: job for job in json.loads(explained.stdout)}
 
             done = stack.reelq("campaign", "run", str(CAMPAIGN), "--name", "every", "--wait")
             assert done.returncode == 0, done.stdout + done.stderr
@@ -63,22 +63,22 @@ def test_a_campaign_of_all_modes_runs_through_every_gateway(tmp_path: Path) -> N
         ledger = httpx.get(f"{url}/_sim/ledger", timeout=PATIENCE_S).json()
 
     rows = [json.loads(line) for line in CAMPAIGN.read_text(encoding="utf-8").splitlines()]
-    assert len(jobs) == len(rows) == len(said)
+    assert len(jobs) == len(rows) == len(shown)
     tasks = {task["prompt"]: task for task in ledger["tasks"]}
     assert len(ledger["tasks"]) == len(rows), "each job was sent once"
     assert ledger["refused"] == []
     for prompt, job in jobs.items():
         task = tasks[prompt]
         assert job["state"] == "succeeded", job["error"]
-        assert job["account"] == said[prompt]["chosen"] == task["gateway"], prompt
+        assert job["account"] == shown[prompt]["chosen"] == task["gateway"], prompt
         assert (job["sha256"], job["gateway_task_id"]) == (task["sha256"], task["id"])
-        expected = next(item for item in said[prompt]["accounts"] if item["account"] == job["account"])
+        expected = next(item for item in shown[prompt]["accounts"] if item["account"] == job["account"])
         assert agrees(expected["body"], task["body"]), (expected["body"], task["body"])
 
     assert {task["gateway"] for task in ledger["tasks"]} == DIALECTS.keys(), (
         f"{CAMPAIGN.name} has jobs for each gateway"
     )
-    assert jobs["Every drop of spray in the finest detail"]["account"] == "uniall", "the only one that sells 4k"
+    assert jobs["Every drop of spray in the finest detail"]["account"] == "uniall", "the only one that offers 4k"
     assert jobs["The harbour from above"]["account"] == "anyfast", "the first that can"
     assert ledger["totals"]["asset_calls_billed"] == {"volc-asset": 3}, "a group and two pictures, each once"
     [yuan] = costs

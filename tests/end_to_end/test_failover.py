@@ -1,4 +1,4 @@
-"""Two accounts: a job goes to the second only when the first is proven not to have taken it."""
+"""Two accounts: a job goes to the second only when the first has provably not accepted it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 def test_jobs_move_on_when_the_first_account_has_no_money(stack: Stack) -> None:
-    # The first is taken before the credit runs out, and its answer is lost.
+    # The first job is accepted before the credit runs out, and its answer is lost.
     stack.add_faults(
         {"kind": "close_after_accept", "account": FIRST, "first": 1},
         {"kind": "no_money", "account": FIRST, "after": 1},
@@ -40,11 +40,11 @@ def test_jobs_move_on_when_the_first_account_has_no_money(stack: Stack) -> None:
     assert states == {"succeeded": JOBS - 1, "unconfirmed": 1}
     jobs = stack.jobs()
     [held] = [job for job in jobs if job["state"] == "unconfirmed"]
-    assert held["account"] == "first", "what may have been taken is not sent elsewhere"
+    assert held["account"] == "first", "a job that may have been accepted is not sent elsewhere"
     assert [job["account"] for job in jobs].count("second") >= JOBS - 2
     ledger = stack.ledger()
     assert {task["gateway"] for task in ledger["tasks"]} == {"anyfast", "evolink"}
     assert ledger["totals"]["tasks"] == JOBS
     stack.assert_promises(jobs)
-    assert stack.reasons()["account_problem"] >= 1, "the first was tried, and said so"
+    assert stack.reasons()["account_problem"] >= 1, "the first account was tried and answered that it has no credit"
     assert FIRST not in stack.reelq("accounts", "list").stdout

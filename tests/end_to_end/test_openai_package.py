@@ -1,4 +1,4 @@
-"""The `openai` package against a whole system: the example of docs/openai.md, and what only a real video shows."""
+"""The `openai` package against a complete stack: the example of docs/openai.md, and calls that need a real video."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [
 GUIDE = Path(__file__).parents[2] / "docs" / "openai.md"
 
 
-def test_the_guide_is_true(tmp_path: Path) -> None:
+def test_the_example_of_the_guide_runs(tmp_path: Path) -> None:
     [example] = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     with running_stack(tmp_path) as stack:
         url = stack.info()["api"]
@@ -57,9 +57,9 @@ def test_the_guide_is_true(tmp_path: Path) -> None:
             assert (failed.status, failed.error.code) == ("failed", "moderation_blocked")
 
             content = videos.download_content(remix.id).read()
-            made = {task["prompt"]: task for task in stack.ledger()["tasks"]}
-            assert len(made) == 4, "one for the guide's, and one for each that was not refused"
-            assert len(content) == made["a red hat"]["size"]
+            tasks = {task["prompt"]: task for task in stack.ledger()["tasks"]}
+            assert len(tasks) == 4, "one for the example, and one for each request that was not refused"
+            assert len(content) == tasks["a red hat"]["size"]
             stack.assert_promises(stack.jobs())
             assert videos.delete(remix.id).deleted
             assert {item.id for item in videos.list()} >= {first.id, longer.id} and remix.id not in {

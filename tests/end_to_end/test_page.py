@@ -1,4 +1,4 @@
-"""The page in a real browser, on a whole stack: what people do there, in both languages."""
+"""The page in a real browser with a complete stack: the tasks of its users, in both languages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install one, or let CHROMIUM name it"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found: install it, or set CHROMIUM to its path"),
 ]
 
 FLAGS = [
@@ -39,7 +39,9 @@ SLOW_S, QUICK_S = 600.0, 0.6
 TIMEOUT_MS = PATIENCE_S * 1000
 WIDEST = """[...document.querySelectorAll("main *")].sort((a, b) => b.getBoundingClientRect().right
     - a.getBoundingClientRect().right)[0].outerHTML.slice(0, 200)"""
-TELLS = "addEventListener('securitypolicyviolation', e => console.error('refused', e.violatedDirective, e.blockedURI))"
+REPORT_VIOLATIONS = (
+    "addEventListener('securitypolicyviolation', e => console.error('refused', e.violatedDirective, e.blockedURI))"
+)
 
 OpenPage = Callable[..., Page]
 
@@ -61,7 +63,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(stack: Stack, browser: Browser) -> Iterator[OpenPage]:
-    """Opens pages. Whatever one of them complains of, or asks of another host, fails the test at its end."""
+    """Opens pages. The test fails at its end if a page logs an error or sends a request to another host."""
     info = stack.info()
     ours = {urlsplit(url).netloc for url in (info["api"], info["s3"]["endpoint_url"])}
     contexts: list[BrowserContext] = []
@@ -73,11 +75,11 @@ def open_page(stack: Stack, browser: Browser) -> Iterator[OpenPage]:
         context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
         if options.get("java_script_enabled", True):
-            page.add_init_script(TELLS)
+            page.add_init_script(REPORT_VIOLATIONS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda asked: None if _is_ours(asked.url, ours) else complaints.append(asked.url))
+        page.on("request", lambda sent: None if _is_ours(sent.url, ours) else complaints.append(sent.url))
         if not may_fail:
-            page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+            page.on("console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None)
         page.goto(path)
         return page
 
@@ -93,7 +95,7 @@ def _is_ours(url: str, ours: set[str]) -> bool:
 
 
 def mark(page: Page) -> None:
-    """Leave something that a reload would take away."""
+    """Set a mark that a reload would remove."""
     page.evaluate("window.marked = true")
 
 
@@ -106,7 +108,7 @@ def job_id_of(page: Page) -> str:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_a_job_is_enqueued_watched_and_played_and_another_cancelled(
+def test_a_user_enqueues_watches_and_plays_a_job_and_cancels_another(
     stack: Stack, open_page: OpenPage, language: str
 ) -> None:
     t = catalogue(language).text
@@ -122,7 +124,7 @@ def test_a_job_is_enqueued_watched_and_played_and_another_cancelled(
     expect(badge).to_have_text(t("state.succeeded"))
     expect(page.locator("#said")).to_have_text(t("job.says", state=t("state.succeeded")))
     expect(page.get_by_role("heading", level=1)).to_have_text(f"a fox <b>&amp;</b> 狐狸 {language}")
-    wait_for("the video has come", lambda: page.evaluate("document.querySelector('video').readyState >= 2"))
+    wait_for("the video is loaded", lambda: page.evaluate("document.querySelector('video').readyState >= 2"))
     page.evaluate("document.querySelector('video').muted = true; document.querySelector('video').play()")
     wait_for("the video plays", lambda: page.evaluate("document.querySelector('video').currentTime > 0.3"))
     assert_not_reloaded(page)
@@ -141,9 +143,7 @@ def test_a_job_is_enqueued_watched_and_played_and_another_cancelled(
     expect(page.get_by_role("button", name=t("retry.send"))).to_be_visible()
 
 
-def test_everything_is_done_with_the_keyboard_and_nothing_takes_the_focus_away(
-    stack: Stack, open_page: OpenPage
-) -> None:
+def test_the_page_works_with_the_keyboard_and_never_steals_the_focus(stack: Stack, open_page: OpenPage) -> None:
     stack.set_timing(kind="fixed", median_s=3.0)
     page = open_page()
     page.keyboard.press("Tab")
@@ -174,7 +174,7 @@ def test_everything_is_done_with_the_keyboard_and_nothing_takes_the_focus_away(
 
 
 def tab_to(page: Page, selector: str) -> None:
-    """Press Tab until something has the focus."""
+    """Press Tab until an element that matches the selector has the focus."""
     for _ in range(60):
         page.keyboard.press("Tab")
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
@@ -182,7 +182,7 @@ def tab_to(page: Page, selector: str) -> None:
     raise AssertionError(f"{selector} cannot be reached")
 
 
-def test_a_page_goes_on_after_the_api_was_killed(stack: Stack, open_page: OpenPage) -> None:
+def test_a_page_recovers_after_the_api_was_killed(stack: Stack, open_page: OpenPage) -> None:
     stack.set_timing(kind="fixed", median_s=QUICK_S)
     page = open_page(may_fail=True)
     live = page.locator("#live")
@@ -190,21 +190,21 @@ def test_a_page_goes_on_after_the_api_was_killed(stack: Stack, open_page: OpenPa
     mark(page)
     stack.kill("api")
     expect(live).to_have_attribute("data-state", "off")
-    stack.start_campaign(3, "meanwhile")
+    stack.start_campaign(3, "during-outage")
     expect(live).to_have_attribute("data-state", "on")
-    row = page.locator(".campaigns > li", has_text="meanwhile")
+    row = page.locator(".campaigns > li", has_text="during-outage")
     expect(row).to_contain_text("3 succeeded")
     assert_not_reloaded(page)
 
 
-def test_nothing_is_wider_than_a_phone(stack: Stack, open_page: OpenPage) -> None:
+def test_no_page_is_wider_than_a_phone(stack: Stack, open_page: OpenPage) -> None:
     stack.set_timing(kind="fixed", median_s=QUICK_S)
     name = "campaign_" + "w" * 80
     rows = [{"prompt": "p" * 400, "duration": 4, "tags": ["t" * 90], "metadata": {"k" * 90: "v" * 300}}]
     path = stack.directory / "wide.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    ran = stack.reelq("campaign", "run", str(path), "--name", name, "--wait")
-    assert ran.returncode == 0, ran.stderr
+    done = stack.reelq("campaign", "run", str(path), "--name", name, "--wait")
+    assert done.returncode == 0, done.stderr
     [job] = [job for job in stack.jobs() if job["campaign"] == name]
     paths = ["/", "/jobs", f"/jobs/{job['id']}", "/campaigns", f"/campaigns/{name}", "/accounts", "/jobs/new", "/login"]
     for language in LOCALES:
@@ -217,7 +217,7 @@ def test_nothing_is_wider_than_a_phone(stack: Stack, open_page: OpenPage) -> Non
             assert wide <= 0, f"{shown} in {language} is {wide} px too wide: {page.evaluate(WIDEST)}"
 
 
-def test_colours_follow_the_system_until_they_are_switched(open_page: OpenPage) -> None:
+def test_colours_follow_the_system_until_the_user_switches_them(open_page: OpenPage) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     page = open_page("/accounts", color_scheme="dark")
     dark = page.evaluate(ground)
@@ -234,7 +234,7 @@ def test_colours_follow_the_system_until_they_are_switched(open_page: OpenPage) 
     expect(page.get_by_role("heading", level=1)).to_have_text("账号")
 
 
-def test_it_can_be_read_and_used_without_scripts(stack: Stack, open_page: OpenPage) -> None:
+def test_the_page_works_without_scripts(stack: Stack, open_page: OpenPage) -> None:
     stack.set_timing(kind="fixed", median_s=QUICK_S)
     page = open_page(java_script_enabled=False)
     page.get_by_label("Prompt").fill("a fox without scripts")

@@ -105,7 +105,7 @@ def test_a_killed_child_is_restarted(stack: BackgroundStack, name: str) -> None:
     if name == "flower":
         wait_for("Flower answers", lambda: get(after["flower"])[0] == 200)
     if name in ("scheduler", "worker-submit-poll", "worker-transfer"):
-        # The heartbeat of the killed process stays fresh for a while: wait for that of the new one.
+        # The heartbeat of the killed process stays fresh for a while: wait for the new one's.
         wait_for("its heartbeat", lambda: _beats(after["database_url"], after["processes"][name]))
 
 

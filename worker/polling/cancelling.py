@@ -1,7 +1,7 @@
-"""A wish to cancel a job whose task is at its gateway: when the gateway is asked, and what comes of it.
+"""Cancel a job whose task is at its gateway: when to ask the gateway, and what the answer means for the job.
 
-The gateway is asked only about a task that it says is still waiting: of one that has ended, Ark's call deletes the
-record. As long as the task may still be waiting, the wish stays and the gateway is asked again soon.
+The gateway is asked only if it says that the task is still queued: Ark's call deletes the record of a task that has
+ended. As long as the task may still be queued, the request to cancel stays, and the gateway is asked again soon.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from worker.retry import CANCEL
 log = logging.getLogger("reelq.poll")
 
 MAX_DISCARD_TRIES = 8
-"""A job that is to be discarded ends after so many tries to get its task cancelled, about 40 s, whatever the gateway
-does."""
+"""How many times to ask the gateway to cancel the task of a discarded job, about 40 s; then the job ends."""
 
 
 def wants_cancel(work: Work) -> bool:
-    """Whether the gateway is asked to cancel a task that has not begun: a person wants that, or the job's deadline has
-    passed."""
+    """Whether to ask the gateway to cancel a task that has not begun: on request or after the deadline."""
     return work.cancel_request is not None or (work.generated_age_s is None and is_past_deadline(work))
 
 
 async def ask_to_cancel(
     client: GatewayClient, work: Work, result: TaskReport | GatewayError
 ) -> CancelOutcome | GatewayError | None:
-    """Ask the gateway to cancel a task, if that is wanted and the task waits. An error: it gave no clear answer; None:
-    it was not asked."""
+    """Ask the gateway to cancel a task, if that is wanted and the task is queued.
+
+    Returns an error if the gateway gave no clear answer, None if it was not asked.
+    """
     if not wants_cancel(work) or not isinstance(result, TaskReport) or result.status is not TaskStatus.QUEUED:
         return None
     try:
@@ -53,10 +53,10 @@ def decide_cancel(
     otherwise: Decision,
     rng: random.Random | None = None,
 ) -> Decision:
-    """What a wish to cancel makes of a poll's decision (`otherwise`). Pure.
+    """The decision of a poll (`otherwise`), changed by a request to cancel. Pure.
 
-    `result` is what the query gave, `cancelled` what `ask_to_cancel` gave. The wish is keep (cancel only if that is
-    free) or discard.
+    `result` is the answer to the query, `cancelled` that of `ask_to_cancel`. The request is `keep` (cancel only if that
+    is free) or `discard`.
     """
     status = result.status if isinstance(result, TaskReport) else None
     if cancelled is CancelOutcome.CANCELLED or status is TaskStatus.CANCELLED:
@@ -66,23 +66,23 @@ def decide_cancel(
     tries = min(work.setbacks + 1, MAX_COUNT) if work.reason == Reason.CANCELLING else 1
     if work.cancel_request == "discard":
         if may_wait and tries <= MAX_DISCARD_TRIES and otherwise.target is JobState.GENERATING:
-            return _again(result, cancelled, tries, rng)
+            return _ask_again(result, cancelled, tries, rng)
         return Decision(
-            JobState.CANCELLED, Reason.DISCARDED, detail={"message": "it had been submitted and may be billed"}
+            JobState.CANCELLED, Reason.DISCARDED, detail={"message": "the job was already submitted and may be billed"}
         )
     if otherwise.reason is Reason.TASK_LOST:  # the answer to an earlier call may have been lost
-        message = "the gateway does not know the task any more; it may have been billed"
+        message = "the gateway no longer knows the task; it may have been billed"
         return Decision(JobState.CANCELLED, Reason.TASK_LOST, detail={"message": message})
     if otherwise.target is not JobState.GENERATING or isinstance(result, TaskUnknown):
         return otherwise
     if may_wait:
-        return _again(result, cancelled, tries, rng)
-    message = "the gateway cannot cancel it any more; it will be billed, and its video is kept"
+        return _ask_again(result, cancelled, tries, rng)
+    message = "the gateway can no longer cancel it; it will be billed, and its video is kept"
     patch = dict(otherwise.patch) | {"cancel_request": None}
     return Decision(JobState.GENERATING, Reason.CANCEL_TOO_LATE, otherwise.due_in_s, patch, {"message": message})
 
 
-def _again(
+def _ask_again(
     result: TaskReport | GatewayError,
     cancelled: CancelOutcome | GatewayError | None,
     tries: int,

@@ -1,8 +1,8 @@
-"""What one answer about a task means for its job, as a value. Pure.
+"""Decide what one answer about a task means for its job, as a value. Pure.
 
-A job that may be paid for does not fail on thin evidence: what a gateway says is missing must be said several times
-over half an hour, and once a generation has succeeded nothing here fails its job: that is for `worker.transferring`,
-which knows what became of the video's link.
+A job that may be paid for does not fail on thin evidence: a gateway must report a task as missing several times over
+half an hour. Once a generation has succeeded, nothing here fails its job: `worker.transferring` decides that, because
+it knows whether the video's link still works.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from worker.polling.pacing import PollPacing
 from worker.retry import poll_failed
 
 MISSING_TIMES = 6
-"""How often a gateway must say that it has no such task, or a finished one without a URL."""
+"""How many times a gateway must say that it has no such task, or a finished one without a URL."""
 LINK_LIVES = 2.0
-"""Lives of a link after which a gateway that does not answer is not waited for any longer to give a fresh one."""
+"""Link lifetimes after which we stop waiting for a silent gateway to give a fresh link."""
 
 _ENDED = {
     TaskStatus.FAILED: Reason.GENERATION_FAILED,
@@ -43,10 +43,12 @@ def decide_poll(
     rng: random.Random | None = None,
     cancelled: CancelOutcome | GatewayError | None = None,
 ) -> Decision:
-    """What one answer about a task means. Trouble with asking never fails a job; only the task's own end does, a task
-    the gateway keeps not knowing, and one that outlives its deadline.
+    """Decide what one answer about a task means for its job.
 
-    `cancelled`: what the cancel call gave; an error: no clear answer; None: it was not made.
+    A failed query never fails a job. A job fails when its task ends without a video, when the gateway keeps reporting
+    the task as unknown, or when the task outlives its deadline.
+
+    `cancelled`: the answer to the cancel call; an error: no clear answer; None: the call was not made.
     """
     if isinstance(result, TaskReport) and result.status is TaskStatus.SUCCEEDED and result.video_url:
         return _generated(result, result.video_url, work, dialect)
@@ -61,23 +63,23 @@ def decide_poll(
         return fail(Reason.GENERATION_TIMEOUT, f"not finished {age_s:.0f} s after it was submitted; it may be billed")
     next_s = pacing.next_s(age_s, dialect.refresh_s, rng)
     if isinstance(result, TaskReport) and result.status in _UNFINISHED:
-        word = Reason.GENERATING if result.status is not TaskStatus.UNKNOWN else Reason.STATUS_UNKNOWN
-        return Decision(JobState.GENERATING, word, next_s, {"setbacks": 0}, missing="")
+        reason = Reason.GENERATING if result.status is not TaskStatus.UNKNOWN else Reason.STATUS_UNKNOWN
+        return Decision(JobState.GENERATING, reason, next_s, {"setbacks": 0}, missing="")
     return _setback(result, work, pacing, next_s, rng)
 
 
 def decide_without_account(work: Work, generation_timeout_s: float, wait_s: float) -> Decision:
-    """What happens to a job whose account is not configured any more, so that no gateway can be asked about its task.
+    """Decide about a job whose account is no longer configured, so that no gateway can be asked about its task.
 
     If its video was generated, the known link is tried again.
     """
     if work.cancel_request == "discard":
-        message = "its account is not configured any more; it had been submitted and may be billed"
+        message = "its account is no longer configured; the job was already submitted and may be billed"
         return Decision(JobState.CANCELLED, Reason.DISCARDED, detail={"message": message})
     if work.generated_age_s is not None and work.video_url is not None:
-        detail = {"message": f"no fresh link: its account {work.account} is not configured any more"}
+        detail = {"message": f"no fresh link: its account {work.account} is no longer configured"}
         return Decision(JobState.TRANSFERRING, Reason.NO_FRESH_LINK, patch={"setbacks": 0}, detail=detail)
-    missing = f"its account {work.account} is not configured any more; it may be billed"
+    missing = f"its account {work.account} is no longer configured; it may be billed"
     if work.deadline_in_s is not None and work.deadline_in_s <= 0:
         return fail(Reason.DEADLINE_EXCEEDED, f"the deadline passed, and {missing}")
     if (work.submitted_age_s or 0.0) > generation_timeout_s:
@@ -86,16 +88,16 @@ def decide_without_account(work: Work, generation_timeout_s: float, wait_s: floa
 
 
 def is_past_deadline(work: Work) -> bool:
-    """Whether a job's own deadline has passed; False: it has none."""
+    """Whether a job's own deadline has passed; False if it has none."""
     return work.deadline_in_s is not None and work.deadline_in_s <= 0
 
 
 def _overdue(
     result: TaskReport | GatewayError, work: Work, dialect: Dialect, cancelled: CancelOutcome | GatewayError | None
 ) -> Decision | None:
-    """The end of a job whose deadline has passed, None while it has none or the gateway's word is still to come.
+    """The failure of a job whose deadline has passed; None if it has not, or while a clear answer may still come.
 
-    A task that the gateway was not clear about may have been finished, and paid for, before the deadline.
+    Without a clear answer from the gateway, the task may have been finished, and paid for, before the deadline.
     """
     if work.deadline_in_s is None or not is_past_deadline(work):
         return None
@@ -103,8 +105,8 @@ def _overdue(
         message = "the deadline passed; its task was cancelled at the gateway before it began, and is not billed"
         return fail(Reason.DEADLINE_EXCEEDED, message, may_be_billed=False)
     clear = isinstance(result, TaskReport) and result.status in _UNFINISHED
-    waits = isinstance(result, TaskReport) and result.status is TaskStatus.QUEUED
-    uncancelled = waits and not isinstance(cancelled, CancelOutcome) and dialect.capabilities().cancel
+    is_queued = isinstance(result, TaskReport) and result.status is TaskStatus.QUEUED
+    uncancelled = is_queued and not isinstance(cancelled, CancelOutcome) and dialect.capabilities().cancel
     if (uncancelled or not clear) and -work.deadline_in_s < EVIDENCE_S:
         return None
     age_s = work.submitted_age_s or 0.0
@@ -117,7 +119,7 @@ def _setback(
     result: TaskReport | GatewayError, work: Work, pacing: PollPacing, next_s: float, rng: random.Random | None
 ) -> Decision:
     reason = Reason.RESULT_MISSING if isinstance(result, TaskReport) else Reason(result.code)
-    # A time-out or a proxy's answer says nothing of the task: what the gateway said before still stands.
+    # A time-out or a proxy's answer says nothing about the task: the gateway's earlier answers still count.
     missing = reason if isinstance(result, TaskReport | TaskUnknown) else None
     if missing is not None and work.missing == missing:
         times = work.missing_times + 1
@@ -131,17 +133,19 @@ def _setback(
 
 
 def _missing(result: TaskReport | GatewayError, times: int, for_s: float) -> Decision:
-    said = f"{times} times in {for_s / 60:.0f} min the gateway has said that"
+    how_often = f"{times} times in {for_s / 60:.0f} min"
     if isinstance(result, TaskReport):
-        return fail(Reason.RESULT_MISSING, f"{said} it succeeded, without a URL; it may be billed")
-    return fail(Reason.TASK_LOST, f"{said} it does not know the task; it may be billed: {result.message}")
+        message = f"the gateway reported success without a URL {how_often}; it may be billed"
+        return fail(Reason.RESULT_MISSING, message)
+    message = f"the gateway reported the task as unknown {how_often}; it may be billed: {result.message}"
+    return fail(Reason.TASK_LOST, message)
 
 
 def _generated(report: TaskReport, video_url: str, work: Work, dialect: Dialect) -> Decision:
     expires_in_s = _link_life_s(report, video_url, work, dialect)
-    # Asked again because of a dead link, the gateway has no other.
-    no_better = work.generated_age_s is not None and expires_in_s <= 0
-    found = {
+    # The gateway was asked again because of a dead link, and it has no other.
+    still_dead = work.generated_age_s is not None and expires_in_s <= 0
+    result = {
         "video_url": video_url,
         "last_frame_url": report.last_frame_url,
         "usage": report.usage,
@@ -149,29 +153,29 @@ def _generated(report: TaskReport, video_url: str, work: Work, dialect: Dialect)
     }
     return Decision(
         JobState.TRANSFERRING,
-        Reason.NO_FRESH_LINK if no_better else Reason.GENERATED,
-        # What an earlier answer has told is not forgotten because a later one leaves it out.
-        patch={name: value for name, value in found.items() if value is not None}
+        Reason.NO_FRESH_LINK if still_dead else Reason.GENERATED,
+        # Keep the values of an earlier answer that a later one leaves out.
+        patch={name: value for name, value in result.items() if value is not None}
         | {"setbacks": 0, "polls": work.polls + 1},
         expires_in_s=expires_in_s,
     )
 
 
 def _link_life_s(report: TaskReport, video_url: str, work: Work, dialect: Dialect) -> float:
-    """Seconds that a link still lives, below 0 when its life is over.
+    """Seconds until a link expires, below 0 if it has expired.
 
-    What it says itself counts. Where it says nothing, its life began when the generation ended: by the gateway's word,
-    or else at the earliest possible time, after the last poll that found it unfinished.
+    The expiry in the link itself counts. Without one, its life began when the generation ended: at the time that the
+    gateway names, or else at the earliest possible time, right after the last poll that found the task unfinished.
     """
     submitted_age_s = work.submitted_age_s or 0.0
     if report.finished_at is not None:  # by the gateway's clock
         age_s = min(max(work.read_at.timestamp() - report.finished_at, 0.0), max(submitted_age_s, 0.0))
     else:
         age_s = submitted_age_s if work.unfinished_age_s is None else work.unfinished_age_s
-    made_at = datetime.fromtimestamp(work.read_at.timestamp() - age_s, UTC)
-    said_s = url_life_s(video_url, work.read_at, made_at)
-    if said_s is not None:
-        return said_s
+    finished_at = datetime.fromtimestamp(work.read_at.timestamp() - age_s, UTC)
+    named_s = url_life_s(video_url, work.read_at, finished_at)
+    if named_s is not None:
+        return named_s
     return dialect.video_life_s - age_s
 
 
@@ -183,8 +187,10 @@ def _no_fresh_link(
     pacing: PollPacing,
     rng: random.Random | None,
 ) -> Decision:
-    """A gateway was asked for a fresh link to a finished video and gives none: the known one is tried again. While it
-    does not answer and the known one is dead, it is asked again."""
+    """The gateway was asked for a fresh link to a finished video and gives none: try the known link again.
+
+    While the gateway does not answer and the known link is dead, ask it again.
+    """
     answered = isinstance(result, TaskReport | TaskUnknown)
     alive = work.expires_in_s is not None and work.expires_in_s > 0
     if answered or alive or generated_age_s > LINK_LIVES * dialect.video_life_s:

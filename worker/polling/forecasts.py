@@ -1,4 +1,4 @@
-"""What the workers have learnt of generation times, as this process knows it: read anew every few seconds."""
+"""The generation times that the workers have recorded, read again every few seconds."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ REFRESH_S = 10.0
 
 
 class Forecasts:
-    """Forecasts by kind of video. Any thread may ask; one of them reads, and the others go on with what is there."""
+    """Forecasts by kind of video. Any thread may ask: one of them reads, the others use the last values."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._samples: dict[Kind, tuple[float, ...]] = {}
-        self._made: dict[Kind, tuple[tuple[float, ...], Forecast]] = {}
+        self._cached: dict[Kind, tuple[tuple[float, ...], Forecast]] = {}
         self._read_at: float | None = None
         self._reading = threading.Lock()
 
     def get(self, kind: Kind) -> Forecast | None:
-        """The forecast for a kind; None while too few of it have been seen."""
+        """The forecast for a kind; None until enough of it have been seen."""
         self._refresh()
         sample = self._samples.get(kind, ())
         if len(sample) < MIN_SAMPLE:
             return None
-        made = self._made.get(kind)
-        if made is None or made[0] != sample:
-            made = self._made[kind] = (sample, Forecast(sample))
-        return made[1]
+        cached = self._cached.get(kind)
+        if cached is None or cached[0] != sample:
+            cached = self._cached[kind] = (sample, Forecast(sample))
+        return cached[1]
 
     def _refresh(self) -> None:
         due = self._read_at is None or time.monotonic() - self._read_at > REFRESH_S

@@ -9,53 +9,42 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 _GROWTH = 0.3  # the next poll comes after this share of the age: late by at most that much of the generation
-
-
 _JITTER = 0.1
-
-
 MIN_SAMPLE = 8
-
-
-# What a poll is worth: a video must be found so many seconds, and such a share of the median, earlier for one more.
+# The price of a poll: one more must find a video this many seconds, plus this share of the median, earlier.
 _POLL_COST_S, _POLL_COST_SHARE = 0.66, 0.05
-
-
 _TAIL_GROWTH = 0.5
-
-
-# Of so many more times than were seen it is expected that they lie past the largest.
-_UNSEEN = 0.5
+_UNSEEN = 0.5  # expected number of times beyond the largest in the sample
 
 
 class Forecast:
-    """The ages at which to ask, learnt from recent generation times of the same kind of video.
+    """The ages at which to poll, learnt from recent generation times of the same kind of video.
 
-    Of all plans that ask at times of the sample it is the one with the least expected cost: the time a finished video
-    waits to be found, and a price for every poll.
+    Of all plans that poll at times in the sample, this one has the lowest expected cost: the time that a finished video
+    waits to be found, plus a price for every poll.
     """
 
     def __init__(self, seconds: Iterable[float]) -> None:
-        """`seconds` are at least one recent generation time."""
+        """`seconds`: recent generation times, at least one."""
         self._times = sorted(seconds)
         self._next = _plan(self._times)
 
     def next_age_s(self, age_s: float) -> float | None:
-        """The age for the next poll of a task that is unfinished at `age_s`; None when it is older than the sample."""
+        """The age for the next poll of a task that is unfinished at `age_s`; None if it is older than the sample."""
         passed = bisect_right(self._times, age_s)
         if passed == len(self._times):
             return None
         target_s = self._times[self._next[passed]]
-        # The last tenth are few and far between: what they say of the gap to the next one is chance.
+        # The last tenth of the sample is sparse: the gap to its next time is chance.
         return min(target_s, age_s * (1 + _TAIL_GROWTH)) if passed >= len(self._times) * 0.9 else target_s
 
 
 def _plan(times: list[float]) -> list[int]:
-    """For "unfinished, and older than the first i times": the index of the time at which to ask next."""
+    """By i, for a task that is unfinished and older than the first i times: the index of the time of its next poll."""
     n = len(times)
     poll_cost_s = _POLL_COST_S + _POLL_COST_SHARE * times[n // 2]
-    # A time stands for the stretch since the one before it, or a poll exactly at a time seen would seem to find that
-    # video without any wait.
+    # A time stands for the interval since the one before it. Otherwise a poll exactly at a time in the sample would
+    # seem to find that video without any wait.
     middles = [(before + time) / 2 for before, time in zip([times[0], *times], times, strict=False)]
     sums = [0.0, *accumulate(middles)]
     cost_s = [0.0] * n + [0.0]
@@ -75,17 +64,17 @@ def _plan(times: list[float]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class PollPacing:
-    """Bounds of the poll schedule in seconds, and what is known of how long such videos take, None when too little."""
+    """Bounds of the poll schedule in seconds. `forecast`: for this kind of video, None if too few are known."""
 
     min_s: float
     max_s: float
     forecast: Forecast | None = None
 
     def next_s(self, age_s: float, refresh_s: float = 0.0, rng: random.Random | None = None) -> float:
-        """Seconds until the next poll of a task of that age.
+        """Seconds until the next poll of a task of this age.
 
-        `refresh_s` is how often the gateway itself learns something new. Once a task is older than that, asking more
-        often is useless; before, it may be quick (tests, caches), so only the lower bound holds.
+        `refresh_s` is how often the gateway itself updates a task. Once a task is older than that, polling more often
+        is useless; before, the task may be quick (tests, caches), so only the lower bound holds.
         """
         target_s = None if self.forecast is None else self.forecast.next_age_s(age_s)
         if target_s is None:
@@ -93,11 +82,11 @@ class PollPacing:
             return jittered(min(max(floor_s, age_s * _GROWTH), self.max_s), rng)
         floor_s = max(self.min_s, min(refresh_s, age_s))
         wait_s = min(max(floor_s, target_s - age_s), self.max_s)
-        # Jobs that began together spread by no more than the shortest wait, or a long first wait would miss its time.
+        # Spread jobs that began together by at most the shortest wait, or a long first wait would miss its time.
         spread_s = min(wait_s * _JITTER, self.min_s)
         return wait_s + (rng or random).uniform(-spread_s, spread_s)
 
 
 def jittered(seconds: float, rng: random.Random | None = None) -> float:
-    """The same, give or take a tenth, so that jobs of the same moment spread out."""
+    """`seconds`, changed by up to a tenth at random, so that jobs of the same moment spread out."""
     return seconds * (rng or random).uniform(1 - _JITTER, 1 + _JITTER)

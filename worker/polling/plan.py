@@ -1,4 +1,4 @@
-"""How the tasks of each account are polled."""
+"""How to pace the polls of each account's tasks."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from worker.runtime import Part, Runtime
 
 
 class PollPlan(Part):
-    """The bounds of the settings, and what this process knows of generation times."""
+    """The bounds from the settings, and the forecasts of this process."""
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
         self.pacing = PollPacing(runtime.settings.poll_min_seconds, runtime.settings.poll_max_seconds)
         self.forecasts = Forecasts(runtime.database)
         self.lists_again_at: dict[str, float] = {}
-        """By account, when to try its list of tasks again after it was refused; on the monotonic clock."""
+        """By account: when to try its task list again after a refusal, on the monotonic clock."""
 
     def pacing_for(self, client: GatewayClient, request: Mapping[str, Any]) -> PollPacing:
-        """The pacing of a task: by when others of its kind were finished, if that is known, and rarely where the
-        gateway calls back, because polls are only the fallback there."""
+        """The pacing of a task: by the forecast for its kind, if there is one.
+
+        If the gateway calls back, polls are only a fallback and therefore rare.
+        """
         calls_back = client.account.callbacks and client.dialect.capabilities().callbacks
         if calls_back and self.runtime.settings.public_url:
             return PollPacing(self.pacing.max_s, self.pacing.max_s)

@@ -1,4 +1,4 @@
-"""Poll: ask about every task of a batch and write what came of it."""
+"""Poll: query every task of a batch and write the results to their jobs."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ log = logging.getLogger("reelq.poll")
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What the gateway said about one task."""
+    """The gateway's answer about one task."""
 
     work: Work
     result: TaskReport | GatewayError
     cancelled: CancelOutcome | GatewayError | None = None
-    """What `ask_to_cancel` gave."""
+    """The answer of `ask_to_cancel`."""
 
 
 def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
-    """Poll what is still ours of a claimed batch."""
+    """Poll the jobs of a claimed batch whose leases we still hold."""
     client = runtime.client(account)
     with runtime.database.begin() as conn:
         held = load_work(conn, JobState.GENERATING, claimed)

@@ -1,4 +1,4 @@
-"""One question for many tasks, where the gateway lists tasks by their ids."""
+"""Query many tasks with one request, if the gateway lists tasks by their ids."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from worker.runtime import Runtime
 log = logging.getLogger("reelq.poll")
 
 REFUSED_FOR_S = 600.0
-"""After a list that could not be had, tasks are asked about one by one for so long."""
+"""How long to query tasks one by one after the gateway refused a list."""
 
 
 class TaskList:
-    """What one list says of the tasks of a batch; asked for when the first of them is. To be used on the loop."""
+    """The gateway's list of the tasks of a batch, requested with the first of them. Use it on the event loop only."""
 
     def __init__(self, runtime: Runtime, client: GatewayClient, task_ids: Sequence[str]) -> None:
         self._runtime = runtime
@@ -32,32 +32,33 @@ class TaskList:
         self._asked: dict[str, asyncio.Task[dict[str, TaskReport]]] = {}
 
     async def get(self, task_id: str) -> TaskReport | None:
-        """What the list says of a task, None when it must be asked about by itself: because it is not listed, because
-        nothing can be listed, or because it has ended in any other way than with a video. Money and the job's end hang
-        on that, and the answer about the one task is the gateway's word on it.
+        """The list's report on a task; None if the task must be queried by itself.
+
+        That is so if the task is not in the list, if the gateway gives no list, or if the task has ended in any way
+        other than with a video: money and the job's end depend on that, and only the query of the task itself counts.
 
         Raises:
-            GatewayError: the gateway does not answer now; asking about each task would only make it worse.
+            GatewayError: the gateway does not answer now; a query for each task would only make it worse.
         """
         page = next((page for page in self._pages if task_id in page), None)
         if page is None:
             return None
         if page[0] not in self._asked:
             self._asked[page[0]] = asyncio.create_task(self._list(page))
-        # Others wait for the same answer: one of them that is given up must not take it along.
+        # Other tasks wait for the same answer: cancelling one of them must not cancel it for all.
         report = (await asyncio.shield(self._asked[page[0]])).get(task_id)
-        return report if report is not None and _says_enough(report) else None
+        return report if report is not None and _is_enough(report) else None
 
     async def _list(self, task_ids: Sequence[str]) -> dict[str, TaskReport]:
         try:
             return await self._client.query_many(task_ids)
-        except (AccountProblem, ModelProblem, BadAnswer) as exc:  # a key that may not list may still ask about one task
+        except (AccountProblem, ModelProblem, BadAnswer) as exc:  # a key that may not list may still query one task
             log.warning("poll.no_list account=%s code=%s %s", self._client.account.name, exc.code, exc.message)
             self._runtime.part(PollPlan).lists_again_at[self._client.account.name] = time.monotonic() + REFUSED_FOR_S
             return {}
 
 
-def _says_enough(report: TaskReport) -> bool:
+def _is_enough(report: TaskReport) -> bool:
     if report.status is TaskStatus.SUCCEEDED:
         return report.video_url is not None and report.usage is not None
     return report.status in (TaskStatus.QUEUED, TaskStatus.RUNNING)

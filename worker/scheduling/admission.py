@@ -1,4 +1,4 @@
-"""Which jobs an account is given, out of its grant."""
+"""Claim the jobs that an account may submit within its grant."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ TRIED_BEFORE = (
     Reason.INPUT_NOT_READY,
     Reason.THROTTLED,
 )
-"""Reasons of jobs that were sent and came back."""
+"""Reasons of jobs that were tried before and came back to the queue."""
 
 
 def claim_for(conn: Connection, grant: Grant, limit: int, lease_s: float) -> list[Claimed]:
     """Lease up to `limit` jobs for a grant.
 
-    What is half open is tried with one job that came back before and with others that did not: neither jobs that fail
-    by their own fault nor a gateway that refuses each job once may keep it from the others.
+    A half-open breaker is tried with one job that came back before, and with jobs that did not. So neither jobs that
+    fail by their own fault nor a gateway that refuses each job once can keep it from closing.
     """
     share = FairShare(conn, grant, lease_s)
     limit = min(limit, grant.slots)

@@ -1,4 +1,4 @@
-"""How much is claimed and sent in one round of the scheduler, and how it is cut into messages. Pure."""
+"""How many jobs one round of the scheduler claims and sends, and how they are split into messages. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 POLL_BATCH, TRANSFER_BATCH = 100, 20
-# Full batches that may wait in the broker per queue; the rest waits in the table, where it can still be reordered.
+# Full batches that may wait in the broker per queue; other jobs wait in the table, where they can still be reordered.
 MAX_WAITING = {"submit": 8, "poll": 16, "transfer": 8, "notify": 16}
 MAX_POLLS_A_TICK, MAX_TRANSFERS_A_TICK, MAX_UNCONFIRMED_A_TICK = 800, 160, 100
 
@@ -15,7 +15,7 @@ Account = TypeVar("Account", covariant=True)
 
 
 class OfAccount(Protocol[Account]):
-    """Something to be sent that belongs to an account."""
+    """A claimed row that belongs to an account."""
 
     @property
     def account(self) -> Account: ...
@@ -25,7 +25,7 @@ Item = TypeVar("Item", bound=OfAccount[object])
 
 
 def room(waiting: Mapping[str, int]) -> dict[str, int]:
-    """How many more batches each queue takes. `waiting`: messages in the broker by queue; a missing queue is empty."""
+    """How many more batches fit into each queue. `waiting`: messages in the broker, by queue; none if missing."""
     return {queue: max(0, most - waiting.get(queue, 0)) for queue, most in MAX_WAITING.items()}
 
 
@@ -35,19 +35,18 @@ def polls_to_claim(room: int) -> int:
 
 
 def transfers_to_claim(room: int) -> int:
-    """The most copies to claim in a round. The last place in the queue is for videos whose URL dies soon, however long
-    the others have waited."""
+    """The most copies to claim in a round. The last place in the queue is kept for videos whose link expires soon."""
     return min(max(0, room - 1) * TRANSFER_BATCH, MAX_TRANSFERS_A_TICK)
 
 
 def mixed_messages(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Cut what was claimed into full messages, whatever the accounts: many small ones would each take a worker's thread
+    """Split claimed rows into full messages that mix accounts: many small messages would each take a worker's thread
     for a video or two."""
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def messages(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Cut what was claimed into messages of one account each, in the order of the claim."""
+    """Split claimed rows into messages of one account each, in the order of the claim."""
     by_account: dict[object, list[Item]] = defaultdict(list)
     for item in items:
         by_account[item.account].append(item)

@@ -1,4 +1,4 @@
-"""From due rows to messages: claim what the queues can take, then publish it."""
+"""Turn due rows into messages: claim as many as the queues can take, then publish them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seedance.link_expiry import URGENT_SHARE
 from storage.admission import poll_limits
 from storage.admission.grants import grants
 from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld
-from storage.jobs import claims
+from storage.jobs import callbacks, claims
 from storage.leases import Claimed
 from storage.settings import Settings
 from storage.webhooks.delivery import claim_messages, release_messages
@@ -37,20 +37,22 @@ from worker.webhooks import deliver
 
 log = logging.getLogger("reelq.dispatch")
 
+LOOK_BACK = "look_back"
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One message to be."""
+    """One message to publish."""
 
     task: str
     queue: str
     account: str
-    """For people who watch, where a message may hold jobs of several."""
+    """For people who watch the queues; a message may hold jobs of several accounts."""
     claimed: Sequence[Claimed]
 
 
 class Dispatcher:
-    """Sends what is due. Makes its broker connection when it is first needed and anew after a failure."""
+    """Sends due jobs. Connects to the broker on first use, and again after a failure."""
 
     def __init__(self, app: Celery, settings: Settings, database: Database) -> None:
         self._app = app
@@ -60,13 +62,13 @@ class Dispatcher:
         self._producer: Any = None
 
     def run(self) -> int:
-        """Claim and publish once; gives the number of jobs sent.
+        """Claim and publish once; returns the number of jobs sent.
 
-        Submits are claimed by themselves: they wait for locks that others hold, and polls and copies must not.
+        Submits are claimed in their own transaction: they wait for locks, and polls and copies must not.
 
         Raises:
             DatabaseUnavailable: nothing more was claimed.
-            BrokerError: the broker does not answer; what was claimed has been given back.
+            BrokerError: the broker does not answer; the leases of unsent jobs were released.
         """
         free = self._room()
         sent = 0
@@ -83,7 +85,7 @@ class Dispatcher:
         return sent
 
     def _send(self, batches: Sequence[Batch]) -> int:
-        """Publish what was claimed; gives the number of jobs."""
+        """Publish claimed batches; returns the number of jobs."""
         if batches:
             failpoint("scheduler.after_claim")
         waiting = list(batches)
@@ -95,9 +97,9 @@ class Dispatcher:
         except (BrokerError, RedisError, OSError) as exc:
             self.close()
             raise BrokerError(str(exc)) from exc
-        finally:  # also when we are told to stop in the middle
+        finally:  # also when the process is stopped halfway
             if waiting:
-                self._give_back(waiting)
+                self._release(waiting)
         return sum(len(batch.claimed) for batch in batches)
 
     def _room(self) -> dict[str, int]:
@@ -123,16 +125,18 @@ class Dispatcher:
         if free["poll"]:
             polls = self.claim_polls(conn, polls_to_claim(free["poll"]))
             yield from _batches("poll", "poll", polls, POLL_BATCH)
-            doubts = claims.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
-            yield from _batches("reconcile", "poll", doubts, POLL_BATCH)
+            unconfirmed = claims.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
+            yield from _batches("reconcile", "poll", unconfirmed, POLL_BATCH)
+            looks = callbacks.claim_looks(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
+            yield from _batches(LOOK_BACK, "poll", looks, POLL_BATCH)
         if free["notify"]:
-            told = claim_messages(conn, free["notify"], deliver.RECEIVERS, deliver.BATCH, lease_s)
-            yield from _batches("notify", "notify", told, deliver.BATCH)
+            deliveries = claim_messages(conn, free["notify"], deliver.RECEIVERS, deliver.BATCH, lease_s)
+            yield from _batches("notify", "notify", deliveries, deliver.BATCH)
 
     def _claim_submits(self, conn: Connection, free: dict[str, int]) -> Iterator[Batch]:
         lease_s = self._settings.lease_seconds
-        # Counted in jobs: with many accounts, each with a slot or two free, messages are small, and those accounts that
-        # come first in the configuration must not use up what the others need.
+        # Count jobs, not messages: many accounts with a slot or two free make small messages, and the accounts that
+        # come first in the configuration must not use up the room of the others.
         left = free["submit"] * SUBMIT_BATCH
         for grant in grants(conn, self._settings) if left else ():
             limit = min(grant.slots, left)
@@ -143,7 +147,7 @@ class Dispatcher:
             yield from _batches("submit", "submit", claimed, SUBMIT_BATCH)
 
     def claim_polls(self, conn: Connection, limit: int) -> list[Claimed]:
-        """Due polls, of each account no more than it may be asked: a budget of its own, apart from that of submits."""
+        """Claim due polls, within each account's `polls_per_minute`, which does not count submits."""
         lease_s = self._settings.lease_seconds
         limited = {a.name: a for a in self._settings.accounts if a.polls_per_minute is not None}
         claimed: list[Claimed] = []
@@ -151,10 +155,10 @@ class Dispatcher:
             free = poll_limits.free_polls(conn, {name: a.polls_per_minute or 0 for name, a in limited.items()})
             for name, requests in free.items():
                 each = max(1, limited[name].dialect.capabilities().list_ids)  # tasks that one request asks about
-                found = claims.claim_polls(conn, min(requests * each, limit - len(claimed)), lease_s, name)
-                if found:
-                    poll_limits.count_polls(conn, name, math.ceil(len(found) / each))
-                claimed += found
+                polls = claims.claim_polls(conn, min(requests * each, limit - len(claimed)), lease_s, name)
+                if polls:
+                    poll_limits.count_polls(conn, name, math.ceil(len(polls) / each))
+                claimed += polls
         return claimed + claims.claim_polls(conn, limit - len(claimed), lease_s, besides=list(limited))
 
     def _publish(self, batch: Batch) -> None:
@@ -162,19 +166,20 @@ class Dispatcher:
             f"worker.{batch.task}",
             args=[batch.account, [[str(item.id), item.claim] for item in batch.claimed]],
             producer=self.open_producer(),
-            # Celery sends to a queue of a direct exchange through the broker's default exchange: straight into the
-            # list of that name, with no binding that an emptied broker would have lost.
+            # Without a declaration Celery sends to the default exchange, straight into the list of that name: an
+            # emptied broker can lose no binding.
             queue=batch.queue,
             declare=[],
-            # No expiry: Celery would judge it by the worker's clock. The row knows whether the lease is over.
+            # No expiry: Celery would judge it by the worker's clock. The row shows whether the lease has ended.
             retry=False,
         )
 
-    def _give_back(self, batches: Sequence[Batch]) -> None:
-        claimed = [(item.id, item.claim) for batch in batches for item in batch.claimed]
+    def _release(self, batches: Sequence[Batch]) -> None:
+        # Looks back hold leases on attempts, not on jobs: they are due again when these end.
+        claimed = [(item.id, item.claim) for batch in batches if batch.task != LOOK_BACK for item in batch.claimed]
         try:
             with self._database.begin() as conn:
-                # Each takes what is its own: an id is of a job or of a message.
+                # An id belongs to a job or to a webhook message; each call ignores the other kind.
                 claims.release(conn, claimed)
                 release_messages(conn, claimed)
         except DatabaseUnavailable as exc:
@@ -184,7 +189,7 @@ class Dispatcher:
         return self.open_producer().channel
 
     def open_producer(self) -> Any:
-        """The producer of this process's one connection for sending.
+        """The producer on this process's only connection for sending.
 
         Raises:
             BrokerError, RedisError, OSError: the broker does not answer.
@@ -197,7 +202,7 @@ class Dispatcher:
         return self._producer
 
     def close(self) -> None:
-        """Drop the broker connection."""
+        """Close the broker connection."""
         connection, self._connection, self._producer = self._connection, None, None
         if connection is not None:
             try:

@@ -1,4 +1,4 @@
-"""Say so, in time, when a generated video may be lost: at 50, 75 and 90 % of its URL's life."""
+"""Raise an alarm while a generated video can still be saved: at 50, 75 and 90 % of its URL's life."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCH = 500
 
 
 def expiring_videos(conn: Connection, settings: Settings) -> int:
-    """Raise the alarms that are due; the number of them."""
+    """Raise the alarms that are due; returns their number."""
     alarms = raise_expiry_alarms(conn, LEVELS, BATCH)
     for alarm in alarms:
         log.log(

@@ -1,4 +1,4 @@
-"""What the scheduler does by the database alone, before it touches the broker."""
+"""The scheduler's maintenance tasks: they need only the database and run before it uses the broker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MaintenanceTask = Callable[[Connection, Settings], int]
 
 
 def lost_submits(conn: Connection, settings: Settings) -> int:
-    """A submit whose lease ran out: its worker died or hangs, and the POST may have been accepted."""
+    """Submits whose lease expired: the worker died or hangs, and the POST may have been accepted."""
     moves = [
         Move(
             job_id,
@@ -32,7 +32,7 @@ def lost_submits(conn: Connection, settings: Settings) -> int:
             Reason.SUBMIT_LOST,
             claim,
             due_in_s=UNCONFIRMED_CHECK_S,
-            detail={"message": "the worker did not report what came of the POST before its lease ended"},
+            detail={"message": "the worker did not report the outcome of the POST before its lease ended"},
         )
         for job_id, claim in claims.due(conn, JobState.SUBMITTING, BATCH)
     ]
@@ -40,7 +40,7 @@ def lost_submits(conn: Connection, settings: Settings) -> int:
 
 
 def cancelled_in_queue(conn: Connection, settings: Settings) -> int:
-    """Jobs that somebody wanted cancelled while they were being submitted, and that came back to the queue: free."""
+    """Jobs that a person cancelled during their submit and that came back to the queue: cancelling them is free."""
     moves = [
         Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, Reason.CANCELLED, claim)
         for job_id, claim in claims.cancel_wanted(conn, BATCH)
@@ -49,7 +49,7 @@ def cancelled_in_queue(conn: Connection, settings: Settings) -> int:
 
 
 def deadlines(conn: Connection, settings: Settings) -> int:
-    """Queued jobs whose deadline has passed: nothing was submitted, nothing will be billed."""
+    """Queued jobs whose deadline has passed: nothing was submitted or billed."""
     decision = past_deadline()
     moves = [
         Move(job_id, (JobState.QUEUED,), JobState.FAILED, decision.reason, claim, patch=decision.patch)
@@ -59,26 +59,26 @@ def deadlines(conn: Connection, settings: Settings) -> int:
 
 
 def barred_everywhere(conn: Connection, settings: Settings) -> int:
-    """Queued jobs whose last able account has left the configuration: the others look at them once more."""
+    """Queued jobs whose last suitable account was removed from the configuration: let the other accounts try again."""
     return claims.unbar_queued(conn, {account.name: account.gateway for account in settings.accounts}, BATCH)
 
 
 def settled_budgets(conn: Connection, settings: Settings) -> int:
-    """Attempts that are over count with what they did cost, and what fits into the budgets now goes on."""
+    """Count finished attempts at their cost, and release jobs that now fit into the budgets."""
     return settling.settle(conn)
 
 
-def every(seconds: float, duty: MaintenanceTask) -> MaintenanceTask:
-    """A duty that is not worth doing at each tick: done the first time, and then so long after it was done last."""
+def every(seconds: float, task: MaintenanceTask) -> MaintenanceTask:
+    """A task that need not run at each tick: it runs at the first, then again `seconds` after its last run."""
     next_at = 0.0
 
     def sometimes(conn: Connection, settings: Settings) -> int:
         nonlocal next_at
         if time.monotonic() < next_at:
             return 0
-        done = duty(conn, settings)
+        count = task(conn, settings)
         next_at = time.monotonic() + seconds
-        return done
+        return count
 
     return sometimes
 

@@ -1,4 +1,4 @@
-"""Forget what is over for longer than the settings keep it, a little at a time."""
+"""Delete jobs and events that ended longer ago than the settings keep them, a few at a time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ log = logging.getLogger("reelq.retention")
 
 DAY_S = 86400.0
 EVERY_S = 5.0
-# In one transaction of the scheduler's. GroupCommit with `EVERY_S` that is 200 jobs a second, with some six rows each.
+# In one transaction of the scheduler. With `EVERY_S` that is 200 jobs a second, with about six rows each.
 EVENTS, JOBS = 5_000, 1_000
 
 
 def what_is_long_over(conn: Connection, settings: Settings) -> int:
-    """Jobs, and events of jobs, that ended longer ago than they are kept."""
+    """Delete jobs, and events of jobs, that ended longer ago than they are kept; returns their number."""
     events = jobs = 0
     if settings.keep_jobs_days is not None:
         jobs = forget_jobs(conn, settings.keep_jobs_days * DAY_S, JOBS)

@@ -1,4 +1,4 @@
-"""Celery beat as the claimer of due jobs. Two at once are harmless: a job is leased to one of them."""
+"""Celery beat that claims due jobs. Two schedulers at once are harmless: each job is leased to one of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LIMITS = replace(PROMPT, lock_s=2.0)
 
 
 class DueScheduler(Scheduler):
-    """A beat scheduler whose tick claims due jobs and sends them, and then runs the ordinary periodic entries."""
+    """A beat scheduler whose tick claims and sends due jobs, then runs the ordinary periodic entries."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         try:
@@ -54,16 +54,16 @@ class DueScheduler(Scheduler):
         self.dispatcher = Dispatcher(self.app, self.settings, self.database)
 
     def setup_schedule(self) -> None:
-        """There is no schedule file: what must survive is in the database."""
+        """Use no schedule file: everything that must survive is in the database."""
         self.install_default_entries({})
         self.update_from_dict(self.app.conf.beat_schedule)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """One round; gives the seconds to sleep. Never raises: what beat's tick raises ends the process."""
+        """Run one round; returns the seconds to sleep. Never raises: an exception from a tick would end the process."""
         tick_s = self.settings.tick_seconds
         try:
             self._round()
-            # beat runs one entry a call and answers 0 for "again", so its wait only ever shortens ours.
+            # beat runs one entry per call and returns 0 for "call again", so its wait can only shorten ours.
             return min(float(super().tick(*args, **kwargs)), tick_s)
         except DatabaseUnavailable as exc:
             log.warning("tick.no_database error=%s", exc)
@@ -73,11 +73,11 @@ class DueScheduler(Scheduler):
             log.exception("tick.failed")
         return tick_s
 
-    # beat's own connection waits for its broker for ever, and no duty would be done meanwhile.
+    # Do not open beat's own connection: it waits for the broker for ever and would block the maintenance.
     producer = None
 
     def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
-        """Send a periodic task; one that cannot be sent is left out until its next time."""
+        """Send a periodic task; if it cannot be sent, skip it until its next time."""
         try:
             producer = self.dispatcher.open_producer()
         except (BrokerError, RedisError, OSError) as exc:
@@ -86,12 +86,12 @@ class DueScheduler(Scheduler):
         super().apply_entry(entry, producer=producer)
 
     def _round(self) -> None:
-        # The duties come first and need no broker, so that a broker that is down does not hold them up.
-        for duty in MAINTENANCE:
+        # Maintenance comes first and needs no broker, so that a broker that is down does not hold it up.
+        for task in MAINTENANCE:
             try:
                 with self.database.begin() as conn:
-                    duty(conn, self.settings)
-            except LocksHeld as exc:  # by a process that stands still, or by a person's session; the others go on
+                    task(conn, self.settings)
+            except LocksHeld as exc:  # by a process that hangs, or by a person's session; the other tasks go on
                 log.warning("tick.locks_held error=%s", exc)
         failpoint("scheduler.after_maintenance")
         if time.monotonic() - self._beaten_at > HEARTBEAT_S:

@@ -1,4 +1,4 @@
-"""What the scheduler does about webhooks by the database alone."""
+"""The scheduler's maintenance tasks for webhooks; they need only the database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DELIVERED_DAYS, DEAD_DAYS = 7, 30
 
 
 def finished_campaigns(conn: Connection, settings: Settings) -> int:
-    """Campaigns whose jobs have all ended: whoever wants to hear of it is told."""
+    """Queue the webhook messages of campaigns whose jobs have all ended; returns the number of campaigns."""
     ended = end_campaigns(conn, CAMPAIGNS)
     for item in ended:
         counts = " ".join(f"{state}={number}" for state, number in sorted(item.counts.items()))
@@ -28,5 +28,5 @@ def finished_campaigns(conn: Connection, settings: Settings) -> int:
 
 
 def old_messages(conn: Connection, settings: Settings) -> int:
-    """Messages that were delivered, or given up, long ago are forgotten."""
+    """Delete messages that were delivered, or given up, long ago; returns their number."""
     return sweep_messages(conn, DELIVERED_DAYS, DEAD_DAYS, SWEEP)

@@ -1,7 +1,7 @@
-"""Bounded memory, shared between source hosts: how many videos are copied and how many of their bytes held at once.
+"""Bound the memory of a process: how many videos it copies and how many of their bytes it holds, shared between hosts.
 
-A host that stalls keeps what it holds for as long as its downloads last. So no host may take more than it leaves free:
-alone it gets half, beside another one a third, and what is left is there at once for a host that had nothing.
+A host that stalls keeps its share for as long as its downloads last. So no host may take more than it leaves free:
+one host alone gets half, two get a third each, and a host that has nothing can always use the rest at once.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ ONE_HOST_COPIES, ONE_HOST_URGENT_COPIES = COPIES_AT_ONCE // 2, URGENT_COPIES_AT_
 ONE_HOST_BYTES = BYTES_AT_ONCE // 2
 """The most that one host alone can have: 16 copies and 64 MiB, and for urgent videos 4 copies more."""
 LINE_AT_MOST = 40
-"""Claimed videos of a process that wait for a place; beyond that it takes no more."""
+"""How many claimed videos of a process may wait for a slot; while the line is full, the process takes no more."""
 PATIENCE_S = 2.0
-"""For so long a video waits for a place while others wait to get into the line, and then it makes way."""
+"""How long a video waits for a slot before it makes way, if others wait to join the line."""
 
 
 class NoRoom(Exception):
-    """Its host has all places that it may have, and videos of others may be waiting: not tried."""
+    """The host has its full share of the slots, and videos of other hosts may be waiting; the copy was not tried."""
 
 
 class Line:
-    """The videos of a process that wait for a place. Any thread may join and leave."""
+    """The videos of a process that wait for a slot. Any thread may join and leave."""
 
     def __init__(self, most: int = LINE_AT_MOST) -> None:
         self._most = most
@@ -38,11 +38,11 @@ class Line:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether others wait to get into the line."""
+        """Whether others wait to join the line."""
         return self._outside > 0
 
     def join(self, count: int, stopped: Callable[[], bool]) -> bool:
-        """Wait until the line is short, and join it with so many; False: the process was stopped before that."""
+        """Wait until the line has room, then join it with `count` videos; False: the process was stopped first."""
         with self._changed:
             self._outside += 1
             try:
@@ -62,8 +62,7 @@ class Line:
 
 
 class Places:
-    """What a batch has in the line; each video leaves it when its copy begins, or ends without that. Without a line it
-    has none."""
+    """The places of a batch in the line; none without a line. A video leaves it when its copy begins or is dropped."""
 
     def __init__(self, line: Line | None = None, count: int = 0) -> None:
         self._line = line
@@ -73,14 +72,14 @@ class Places:
         self.leave_all(but=self._left - 1)
 
     def leave_all(self, but: int = 0) -> None:
-        """Keep so many places and leave the others."""
-        gone, self._left = max(self._left - max(but, 0), 0), min(self._left, max(but, 0))
-        if self._line is not None and gone:
-            self._line.leave(gone)
+        """Keep `but` places and leave the others."""
+        leaving, self._left = max(self._left - max(but, 0), 0), min(self._left, max(but, 0))
+        if self._line is not None and leaving:
+            self._line.leave(leaving)
 
 
 class Shares:
-    """An amount that hosts share; to be used on one event loop. The `reserved` part is for urgent videos."""
+    """An amount that hosts share. The `reserved` part is for urgent videos. Use it on one event loop only."""
 
     def __init__(self, total: int, reserved: int) -> None:
         self._total = total
@@ -90,7 +89,7 @@ class Shares:
         self._changed = asyncio.Condition()
 
     def fits(self, size: int, host: str, *, urgent: bool) -> bool:
-        """Whether a host may take so much more now. One that has nothing may have all that is left."""
+        """Whether a host may take `size` more now. A host that has nothing may take all that is left."""
         free = self._total + (self._reserved if urgent else 0) - self._used
         mine = self._by_host[host]
         return size <= free and (mine == 0 or mine + size <= free - size)
@@ -99,10 +98,10 @@ class Shares:
     async def hold(
         self, size: int, host: str, *, urgent: bool, makes_way: Callable[[], bool] | None = None
     ) -> AsyncIterator[None]:
-        """Wait for so much, and keep it for the block.
+        """Wait for `size`, and hold it for the block.
 
         Raises:
-            NoRoom: `makes_way` was true when it had waited for a while.
+            NoRoom: `makes_way` was true after a wait of `PATIENCE_S`.
         """
         size = min(size, self._total)
         await self._wait(lambda: self.fits(size, host, urgent=urgent), makes_way)
@@ -111,12 +110,12 @@ class Shares:
         try:
             yield
         finally:
-            # No await here: a copy that is cancelled must give back what it has.
+            # No await here: a cancelled copy must give back what it holds.
             self._used -= size
             self._by_host[host] -= size
             if not self._by_host[host]:
                 del self._by_host[host]
-            asyncio.get_running_loop().create_task(self._tell())
+            asyncio.get_running_loop().create_task(self._notify())
 
     async def _wait(self, fits: Callable[[], bool], makes_way: Callable[[], bool] | None) -> None:
         while True:
@@ -128,13 +127,13 @@ class Shares:
                 if makes_way is not None and makes_way():
                     raise NoRoom from None
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
 
 
 class Capacity:
-    """What the copies of a process share. To be used on one event loop, but for the line."""
+    """The slots and bytes that the copies of a process share. Use it on one event loop only, except the line."""
 
     def __init__(self) -> None:
         self.line = Line()
@@ -143,16 +142,16 @@ class Capacity:
 
     @asynccontextmanager
     async def slot(self, host: str, *, urgent: bool) -> AsyncIterator[None]:
-        """Wait for the turn of one copy.
+        """Wait for a slot for one copy, and hold it for the block.
 
         Raises:
-            NoRoom: it makes way for others.
+            NoRoom: the copy makes way for others.
         """
         async with self._slots.hold(1, host, urgent=urgent, makes_way=lambda: self.line.is_crowded):
             yield
 
     @asynccontextmanager
     async def hold(self, size: int, host: str, *, urgent: bool) -> AsyncIterator[None]:
-        """Wait for that many bytes and keep them for the block."""
+        """Wait for `size` bytes, and hold them for the block."""
         async with self._bytes.hold(size, host, urgent=urgent):
             yield

@@ -1,5 +1,7 @@
-"""What is stored beside a video: its last frame, a poster and a JSON file. The video is there by then, whatever fails
-here."""
+"""Store the companions of a video: its last frame, a poster and a JSON file.
+
+The video is already stored, so no failure here can lose it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ from worker.transferring.video import Video, host_and_port
 
 log = logging.getLogger("reelq.companions")
 
-_PICTURES = {  # how a whole file of each kind begins and ends
+_PICTURES = {  # how a complete file of each kind begins and ends
     "png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82", "image/png"),
     "jpg": (b"\xff\xd8\xff", b"\xff\xd9", "image/jpeg"),
 }
@@ -32,7 +34,7 @@ PICTURE_LIMIT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """A video and all that belongs to it. `notes` say what is missing and why, by the name of the thing."""
+    """A stored video and its companions. `notes`: the name of each missing companion, and why it is missing."""
 
     stored: Stored
     poster_key: str | None = None
@@ -42,8 +44,10 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class VideoStored:
-    """The video is in the bucket, but the store does not take what belongs beside it: `message` says why. It need not
-    be downloaded again."""
+    """The video is in the bucket and need not be downloaded again, but the store refuses its companions.
+
+    `message` says why.
+    """
 
     stored: Stored
     message: str
@@ -53,9 +57,9 @@ class VideoStored:
 
 
 class LastFrameMissing(Exception):
-    """The video is stored, but its last frame cannot be had now; everything else about it is in `complete`.
+    """The video is stored, but its last frame is not available now; everything else is in `complete`.
 
-    `refused`: the URL answers, but not with a picture, which hardly ever changes.
+    `refused`: the URL answers, but not with a picture, which rarely changes.
     """
 
     def __init__(self, message: str, complete: Complete, *, refused: bool) -> None:
@@ -65,14 +69,14 @@ class LastFrameMissing(Exception):
 
 
 class PosterOf:
-    """The poster of one video, made from what passes by if that is enough, else from what was stored."""
+    """The poster of one video: made from its first part while it is copied, else from the stored file."""
 
     def __init__(self, posters: Posters) -> None:
         self._posters = posters
         self._made: bytes | str | None = None
 
     async def read_head(self, head: PartBuffer) -> None:
-        """Try with the first part, or the whole, of the video."""
+        """Try to make the poster from the first part of the video, or from all of a small one."""
         if self._posters.enabled:
             self._made = await self._posters.make(head.read, len(head))
 
@@ -92,11 +96,11 @@ class PosterOf:
 
 
 async def store_companions(runtime: Runtime, video: Video, stored: Stored, poster: PosterOf) -> Complete:
-    """Store what belongs to a stored video, the files that need no download at the same time.
+    """Store the companions of a stored video; files that need no download are written at the same time.
 
     Raises:
-        StoreUnavailable: the store does not take it.
-        LastFrameMissing: the gateway has one, but it cannot be had; the JSON file is stored without it.
+        StoreUnavailable: the store refuses a file.
+        LastFrameMissing: the gateway has a last frame, but it cannot be read; the JSON file is stored without it.
     """
     work, facts = video.work, video.facts
     notes: dict[str, str] = {}
@@ -108,31 +112,31 @@ async def store_companions(runtime: Runtime, video: Video, stored: Stored, poste
             poster_key = key_beside(stored.key, "jpg")
             files.append((poster_key, picture, POSTER_TYPE))
         elif picture is not None:
-            if picture is not NO_DECODER:  # which was said when the process began
+            if picture is not NO_DECODER:  # logged once when the process started
                 log.warning("companions.no_poster job_id=%s %s", work.id, picture)
             notes["poster"] = f"not made: {picture}"
-    frame_key, trouble = None, None
+    frame_key, failure = None, None
     if work.last_frame_url:
         try:
             frame_key = await _store_last_frame(runtime, video, stored, work.last_frame_url)
         except (UrlRefused, DownloadFailed) as exc:
-            trouble = exc
+            failure = exc
     elif work.request.get("return_last_frame"):
-        notes["last_frame"] = "asked for, but the gateway gave none"
+        notes["last_frame"] = "requested, but the gateway returned none"
     content = sidecar(work, facts, stored, poster_key=poster_key, last_frame_key=frame_key)
     await _put_all(runtime, [*files, (key_beside(stored.key, "json"), content, SIDECAR_TYPE)])
     complete = Complete(stored, poster_key, frame_key, notes)
-    if trouble is not None:
-        raise LastFrameMissing(str(trouble), complete, refused=isinstance(trouble, UrlRefused)) from trouble
+    if failure is not None:
+        raise LastFrameMissing(str(failure), complete, refused=isinstance(failure, UrlRefused)) from failure
     return complete
 
 
 async def _put_all(runtime: Runtime, files: Sequence[tuple[str, bytes, str]]) -> None:
     session, objects = runtime.part(CopyResources).store(), runtime.objects
     putting = (put(session, objects, key, data, content_type) for key, data, content_type in files)
-    for done in await asyncio.gather(*putting, return_exceptions=True):
-        if isinstance(done, BaseException):
-            raise done
+    for result in await asyncio.gather(*putting, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
 
 
 async def _store_last_frame(runtime: Runtime, video: Video, stored: Stored, url: str) -> str:
@@ -143,11 +147,11 @@ async def _store_last_frame(runtime: Runtime, video: Video, stored: Stored, url:
         held = min(source.length or MAX_PICTURE_BYTES, MAX_PICTURE_BYTES)
         async with shared.capacity.hold(held, host_and_port(url), urgent=video.urgent):
             picture = await source.read(MAX_PICTURE_BYTES, PICTURE_LIMIT_S)
-            for suffix, (begins, ends, content_type) in _PICTURES.items():
-                if picture.startswith(begins) and ends in picture[-_ENDING_BYTES:]:
+            for suffix, (beginning, ending, content_type) in _PICTURES.items():
+                if picture.startswith(beginning) and ending in picture[-_ENDING_BYTES:]:
                     key = key_beside(stored.key, f"last.{suffix}")
                     await put(shared.store(), runtime.objects, key, picture, content_type)
                     return key
     finally:
         source.close()
-    raise UrlRefused(f"is no whole PNG or JPEG but {len(picture)} bytes that begin with {picture[:8]!r}")
+    raise UrlRefused(f"not a complete PNG or JPEG: {len(picture)} bytes that begin with {picture[:8]!r}")

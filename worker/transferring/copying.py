@@ -1,4 +1,4 @@
-"""One copy: a video from the gateway's URL into the bucket, and then what belongs beside it."""
+"""One copy: a video from the gateway's URL into the bucket, then its companions."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Outcome = (
 
 
 async def copy_video(runtime: Runtime, video: Video, has_begun: Callable[[], None] = lambda: None) -> Outcome:
-    """Copy one video as soon as there is room for it, and say when it `has_begun`. Every failure is an outcome."""
+    """Copy one video as soon as there is room; call `has_begun` when the copy begins. Every failure is an outcome."""
     shared = runtime.part(CopyResources)
     try:
         if video.stored is None and video.must_ask_first:
-            raise LinkExpired("its link has expired; the gateway is asked for a fresh one")
+            raise LinkExpired("its link has expired; asking the gateway for a fresh one")
         async with shared.capacity.slot(video.host, urgent=video.urgent), asyncio.timeout(COPY_LIMIT_S):
             has_begun()
             await shared.store_gate.check()

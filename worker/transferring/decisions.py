@@ -1,8 +1,8 @@
-"""What one copy's outcome means for its job, as a value. Pure.
+"""Decide what the outcome of one copy means for its job, as a value. Pure.
 
-A video that was generated is paid for, so only its own end ends the job: the life of its link is over, and the gateway,
-asked after that, gave no other. No deadline does, and no outage while the link lives. A link to an address that is not
-public is treated like one that is refused: the operator has its whole life, with alarms, to allow the address.
+A generated video is paid for, so only one thing fails its job: the link has expired, and the gateway, asked after that,
+gave no other link. No deadline fails it, and no outage while the link lives. A link to an address that is not public is
+treated like a refused link: the operator has the link's whole life, with alarms, to allow the address.
 """
 
 from __future__ import annotations
@@ -25,19 +25,20 @@ from worker.transferring.mp4 import NotAVideo
 from worker.transferring.upload import Stored
 
 EARLY_S = 600.0
-"""For so long after the generation a failed copy is repeated sooner."""
+"""How long after the generation a failed copy is retried sooner."""
 RETRY_AGE_SHARE = 0.1
-"""What has failed for an hour need not be tried every second."""
+"""The least wait, as a share of the video's age: a copy that has failed for an hour need not be tried every second."""
 SPARING_CAP_S = 900.0
-"""A link may be fetched a hundred times at most, and one that is refused takes its job to and fro, with two events each
-time: later in a video's life it is tried rarely."""
+"""The longest wait later in a video's life. A link may be fetched 100 times at most, and a refused link moves its job
+between two states, with two events each time."""
 DEAD_LINK_S = 300.0
-"""How often a dead link is asked for anew."""
+"""How often to ask for a fresh link once a link is dead."""
 DOUBT_AFTER = 3
-"""So many copies that gave something else, or led where we do not go, and a fresh URL is asked for."""
+"""Ask for a fresh URL after this many copies in a row were no video, or led to an address that is not public."""
 HARD_END = 2.0
-"""Lives of a link after which a video is lost whose link is dead, or is refused however fresh it is."""
+"""Link lifetimes after which a video counts as lost, if its link is dead or even a fresh link is refused."""
 LAST_FRAME_FOR_S = 3600.0
+"""How long after the generation to wait for a last frame."""
 LAST_FRAME_REFUSALS = 5
 
 _REASONS = {
@@ -48,12 +49,12 @@ _REASONS = {
 
 
 def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: random.Random | None = None) -> Decision:
-    """Where a job goes after one copy. `video_life_s` is how long its gateway keeps videos."""
+    """The next state of a job after one copy. `video_life_s` is how long its gateway keeps videos."""
     if isinstance(outcome, Complete):
         return _succeeded(outcome)
     if isinstance(outcome, LastFrameMissing):
         return _last_frame(outcome, work)
-    if isinstance(outcome, NoRoom):  # it was not tried, so nothing is known that was not known before
+    if isinstance(outcome, NoRoom):  # it was not tried, so keep the reason and the count of failures
         wait_s = MAKE_WAY.wait_s(1, rng)
         return Decision(
             JobState.TRANSFERRING, Reason(work.reason or Reason.GENERATED), wait_s, {"setbacks": work.setbacks}
@@ -72,10 +73,10 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: rand
         )
     reason = _REASONS.get(type(outcome), Reason.DOWNLOAD_FAILED)
     setbacks = _setbacks(work, reason)
-    doubted = isinstance(outcome, NotAVideo | UrlNotPublic) and setbacks >= DOUBT_AFTER
-    if doubted or type(outcome) is UrlRefused:
-        asked = reason if isinstance(outcome, UrlNotPublic) else Reason.URL_REFUSED
-        return Decision(JobState.GENERATING, asked, _refused_for_s(work), {"setbacks": 0}, {"message": message})
+    unusable = isinstance(outcome, NotAVideo | UrlNotPublic) and setbacks >= DOUBT_AFTER
+    if unusable or type(outcome) is UrlRefused:
+        why = reason if isinstance(outcome, UrlNotPublic) else Reason.URL_REFUSED
+        return Decision(JobState.GENERATING, why, _refused_for_s(work), {"setbacks": 0}, {"message": message})
     age_s = work.generated_age_s or 0.0
     backoff = TRANSFER_EARLY if age_s < EARLY_S else TRANSFER
     cap_s = _sparing_cap_s(work) if isinstance(outcome, DownloadFailed) and age_s >= EARLY_S else backoff.cap_s
@@ -84,7 +85,7 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: rand
 
 
 def _setbacks(work: Work, reason: Reason) -> int:
-    """How often in a row a copy has failed as it did now."""
+    """How many times in a row a copy has failed for this reason."""
     return min(work.setbacks + 1, MAX_COUNT) if work.reason == reason else 1
 
 
@@ -94,7 +95,7 @@ def _refused_for_s(work: Work) -> float:
 
 
 def _sparing_cap_s(work: Work) -> float:
-    """The longest wait between two fetches: longer and longer, but not for long while the link is dying."""
+    """The longest wait between two fetches; shorter when the link expires soon."""
     if work.expires_in_s is None:
         return SPARING_CAP_S
     if work.expires_in_s <= 0:
@@ -103,9 +104,9 @@ def _sparing_cap_s(work: Work) -> float:
 
 
 def _lost(outcome: Outcome, work: Work, video_life_s: float) -> bool:
-    """Whether nothing can bring the video any more.
+    """Whether nothing can recover the video.
 
-    Trouble with our own store never says so, nor does a file server that is away while the link lives.
+    A failure of our own store never means that, nor does an unavailable file server while the link lives.
     """
     if isinstance(outcome, StoreUnavailable):
         return False
@@ -117,20 +118,20 @@ def _lost(outcome: Outcome, work: Work, video_life_s: float) -> bool:
     return refused and left_s <= -EVIDENCE_S and work.reason == Reason.NO_FRESH_LINK
 
 
-def _succeeded(done: Complete) -> Decision:
+def _succeeded(complete: Complete) -> Decision:
     patch: dict[str, Any] = {
-        **_keys(done),
-        "last_frame_key": done.last_frame_key,
+        **_keys(complete),
+        "last_frame_key": complete.last_frame_key,
         "video_url": None,
         "last_frame_url": None,
         "setbacks": 0,
     }
-    notes = {name: redact(text) for name, text in done.notes.items()}
+    notes = {name: redact(text) for name, text in complete.notes.items()}
     return Decision(JobState.SUCCEEDED, Reason.STORED, patch=patch, detail=notes or None)
 
 
-def _keys(done: Complete) -> dict[str, Any]:
-    return {**_video_keys(done.stored), "poster_key": done.poster_key}
+def _keys(complete: Complete) -> dict[str, Any]:
+    return {**_video_keys(complete.stored), "poster_key": complete.poster_key}
 
 
 def _video_keys(stored: Stored) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def _video_keys(stored: Stored) -> dict[str, Any]:
 
 
 def _last_frame(missing: LastFrameMissing, work: Work) -> Decision:
-    """A last frame that was asked for is waited for a while, and then its video is handed over without it."""
+    """Wait a while for a last frame that was requested, then deliver the video without it."""
     reason = Reason.LAST_FRAME_REFUSED if missing.refused else Reason.LAST_FRAME_FAILED
     setbacks = _setbacks(work, reason)
     waits = (
@@ -149,9 +150,9 @@ def _last_frame(missing: LastFrameMissing, work: Work) -> Decision:
         and (work.deadline_in_s is None or work.deadline_in_s > 0)
     )
     if not waits:
-        done = missing.complete
-        notes = {**done.notes, "last_frame": f"not stored: {missing}"}
-        return _succeeded(Complete(done.stored, done.poster_key, None, notes))
+        complete = missing.complete
+        notes = {**complete.notes, "last_frame": f"not stored: {missing}"}
+        return _succeeded(Complete(complete.stored, complete.poster_key, None, notes))
     patch = {**_keys(missing.complete), "setbacks": setbacks}
     wait_s = LAST_FRAME.wait_s(setbacks)
     return Decision(JobState.TRANSFERRING, reason, wait_s, patch, {"message": redact(str(missing))})

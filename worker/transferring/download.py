@@ -19,16 +19,16 @@ log = logging.getLogger("reelq.download")
 MAX_VIDEO_BYTES = 16 * 2**30
 MAX_RESUMES = 5
 MAX_STALLS = 1
-"""How often a download goes on that gave nothing at all for `fetch.STALL_S`."""
+"""How many times to resume a download that sent nothing for `fetch.STALL_S`."""
 WINDOW_S = 30.0
 LEAST_BYTES_PER_S = 1024.0
-"""What is slower, over a window, is given up: its slot is worth more to others."""
+"""A download that is slower than this over a window is given up, to free its slot for others."""
 _GONE = frozenset({401, 403, 404, 410})
 
 
 @dataclass(frozen=True, slots=True)
 class _Validator:
-    """What proves that a later range belongs to the same file. A weak ETag proves nothing (RFC 9110 §13.1.5)."""
+    """The proof that a later range belongs to the same file. A weak ETag proves nothing (RFC 9110 §13.1.5)."""
 
     value: str
 
@@ -42,7 +42,7 @@ class _Validator:
 
 
 class _Pace:
-    """Watches how fast bytes come. Only time spent waiting for them counts: the store may be slow as well."""
+    """Measures how fast bytes arrive. Only time spent waiting for them counts: the store may be slow as well."""
 
     def __init__(self, length: int | None, within_s: float | None) -> None:
         self._least = LEAST_BYTES_PER_S
@@ -52,10 +52,10 @@ class _Pace:
         self._bytes = 0
 
     async def read(self, content: aiohttp.StreamReader) -> bytes:
-        """The next bytes, none at the end.
+        """The next bytes, empty at the end.
 
         Raises:
-            DownloadFailed: they come too slowly.
+            DownloadFailed: they arrive too slowly.
         """
         before = time.monotonic()
         chunk = await content.readany()
@@ -69,12 +69,12 @@ class _Pace:
 
 
 class VideoSource:
-    """One download. `length` is the whole file's, None while unknown; `chunks` gives each byte once, in order."""
+    """One download. `length`: bytes of the whole file, None while unknown. `chunks` yields each byte once, in order."""
 
     def __init__(
         self, fetcher: Fetcher, url: str, trusted_host: str | None = None, within_s: float | None = None
     ) -> None:
-        """`within_s`: what is too slow to be read in that time is given up as soon as that shows."""
+        """`within_s`: the time for the whole file; a download that is too slow for that is given up early."""
         self._fetcher = fetcher
         self._url = url
         self._trusted_host = trusted_host
@@ -85,11 +85,11 @@ class VideoSource:
         self._response: aiohttp.ClientResponse | None = None
 
     async def open(self) -> None:
-        """Send the request and read the head of the answer.
+        """Send the request and read the head of the response.
 
         Raises:
-            UrlRefused: 401, 403, 404 or 410, or what `Fetcher.get` refuses to fetch.
-            DownloadFailed: no answer, or any other that is not the file.
+            UrlRefused: 401, 403, 404 or 410, or a URL that `Fetcher.get` refuses.
+            DownloadFailed: no response, or any other response that is not the file.
         """
         headers = {}
         if self._offset and self._validator is not None:
@@ -106,9 +106,9 @@ class VideoSource:
         if response.status in _GONE:
             raise UrlRefused(f"HTTP {response.status}")
         if self._offset:
-            begins = response.headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0]
-            if response.status != 206 or begins != str(self._offset):
-                raise DownloadFailed(f"cannot go on at byte {self._offset}: HTTP {response.status}")
+            start = response.headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0]
+            if response.status != 206 or start != str(self._offset):
+                raise DownloadFailed(f"cannot resume at byte {self._offset}: HTTP {response.status}")
             return
         if response.status != 200:
             raise DownloadFailed(f"HTTP {response.status}")
@@ -118,10 +118,10 @@ class VideoSource:
         self._validator = _Validator.of(response)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The bytes; a cut connection is taken up where it was cut, if the server can do that.
+        """The bytes of the file. A broken download resumes where it stopped, if the server supports that.
 
         Raises:
-            UrlRefused, DownloadFailed: as `open`, or cut too often, or too slow.
+            UrlRefused, DownloadFailed: as `open`; also a download that breaks too often or is too slow.
         """
         resumes = stalls = 0
         while True:
@@ -135,42 +135,42 @@ class VideoSource:
                 stalls += isinstance(exc, TimeoutError)
                 hopeless = resumes > MAX_RESUMES or stalls > MAX_STALLS
                 if self._validator is None or not self._offset or hopeless:
-                    raise DownloadFailed(f"cut after {self._offset} bytes: {type(exc).__name__}: {exc}") from exc
+                    raise DownloadFailed(f"broke off after {self._offset} bytes: {type(exc).__name__}: {exc}") from exc
                 log.info("download.resumed host=%s offset=%d", URL(self._url, encoded=True).host, self._offset)
                 await asyncio.sleep(DOWNLOAD_RESUME.wait_s(resumes))
                 await self.open()
 
     async def _body(self) -> AsyncIterator[bytes]:
         if self._response is None:
-            raise DownloadFailed("is not open")
+            raise DownloadFailed("the download is not open")
         pace = _Pace(self.length, self._within_s)
         while chunk := await pace.read(self._response.content):
             self._offset += len(chunk)
             if self._offset > (self.length if self.length is not None else MAX_VIDEO_BYTES):
-                raise DownloadFailed(f"gives more than the {self.length or MAX_VIDEO_BYTES} bytes it should")
+                raise DownloadFailed(f"longer than the {self.length or MAX_VIDEO_BYTES} bytes expected")
             yield chunk
         if self.length is not None and self._offset < self.length:
             raise aiohttp.ClientPayloadError(f"{self._offset} of {self.length} bytes")
 
     async def read(self, limit: int, within_s: float) -> bytes:
-        """The whole of a small file.
+        """A small file as a whole.
 
         Raises:
-            UrlRefused, DownloadFailed: as `chunks`, or it is larger than `limit` bytes, or takes longer.
+            UrlRefused, DownloadFailed: as `chunks`; also a file of more than `limit` bytes, or `within_s` is over.
         """
-        found = bytearray()
+        content = bytearray()
         try:
             async with asyncio.timeout(within_s):
                 async for chunk in self.chunks():
-                    found += chunk
-                    if len(found) > limit:
-                        raise DownloadFailed(f"is larger than the {limit} bytes allowed")
+                    content += chunk
+                    if len(content) > limit:
+                        raise DownloadFailed(f"larger than the {limit} bytes allowed")
         except TimeoutError as exc:
             raise DownloadFailed(f"not read within {within_s:g} s") from exc
-        return bytes(found)
+        return bytes(content)
 
     def close(self) -> None:
-        """Drop the connection unless the body was read to its end, in which case it is kept for the next download."""
+        """Close the connection; keep it for the next download if the body was read to its end."""
         if self._response is not None:
             self._response.release()
             self._response = None

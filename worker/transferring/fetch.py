@@ -1,4 +1,4 @@
-"""GET a URL that somebody else gave us: only from public hosts, following redirects with the same care."""
+"""GET a URL from a third party: only from public hosts, and every redirect is checked the same way."""
 
 from __future__ import annotations
 
@@ -16,27 +16,30 @@ CONNECTIONS = 64
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 STALL_S = 30.0
-"""A server that gives nothing for so long has stalled."""
+"""A server that sends nothing for this long has stalled."""
 
 
 class UrlRefused(Exception):
-    """The URL is not valid (any more): ask the gateway for a fresh one."""
+    """The URL is not valid, or no longer; ask the gateway for a fresh one."""
 
 
 class UrlNotPublic(UrlRefused):
-    """The URL leads, at once or by a redirect, to an address that is not public."""
+    """The URL leads to an address that is not public, directly or by a redirect."""
 
 
 class LinkExpired(UrlRefused):
-    """The link's own life is over; it was not tried."""
+    """The link has expired; it was not tried."""
 
 
 class DownloadFailed(Exception):
-    """It could not be read this time; trying again later can help."""
+    """The file could not be read this time; a later try may succeed."""
 
 
 class Fetcher:
-    """Two sessions, one of them without the check, for hosts that the operator named. To be used on one event loop."""
+    """Two sessions: one that checks addresses, one that does not, for hosts that the operator configured.
+
+    Use it on one event loop only.
+    """
 
     def __init__(
         self,
@@ -53,24 +56,24 @@ class Fetcher:
     async def get(
         self, url: str, headers: Mapping[str, str] | None = None, trusted_host: str | None = None
     ) -> aiohttp.ClientResponse:
-        """The head of the answer to a GET, whatever its status, its body unread; the caller closes it.
+        """The response to a GET with any status, its body unread; the caller closes it.
 
-        A signed URL goes out exactly as it came. `trusted_host` may be reached at any address and port, because the
-        operator configured it; another host that it redirects to may not.
+        A signed URL is sent exactly as given. `trusted_host` may have any address and port, because the operator
+        configured it; a host that it redirects to may not.
 
         Raises:
             UrlNotPublic: an address on the way is not public.
             UrlRefused: not an http(s) URL, or a redirect to another scheme or from https to http.
-            DownloadFailed: no answer, or too many redirects.
+            DownloadFailed: no response, or too many redirects.
         """
-        there = _parsed(url)
+        target = _parsed(url)
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._get(there, headers, trusted_host)
+            response = await self._get(target, headers, trusted_host)
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or location is None:
                 return response
             response.close()
-            there = next_hop(there, location)
+            target = next_hop(target, location)
         raise DownloadFailed(f"more than {MAX_REDIRECTS} redirects")
 
     async def _get(
@@ -82,7 +85,7 @@ class Fetcher:
         except AddressNotPublic as exc:
             raise UrlNotPublic(str(exc)) from exc
         except aiohttp.InvalidURL as exc:
-            # Among these: 127.1, 2130706433 and other spellings of an address that are not to be guessed at.
+            # These include 127.1, 2130706433 and other odd spellings of an address: refuse them, do not guess.
             raise (UrlNotPublic if checked else UrlRefused)(f"cannot be fetched: {exc}") from exc
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as exc:
             raise DownloadFailed(f"{type(exc).__name__}: {exc}") from exc
@@ -95,7 +98,7 @@ class Fetcher:
                     resolver=self._resolver, judge=judge, limit=CONNECTIONS, keepalive_timeout=30.0
                 ),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=STALL_S),
-                auto_decompress=False,  # bytes are stored as they come
+                auto_decompress=False,  # store the bytes as they arrive
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},
             )
@@ -113,7 +116,7 @@ def _anywhere(_address: str) -> bool:
 
 
 def host_of(url: str | None) -> str | None:
-    """The host of a configured address, None when there is none."""
+    """The host of a configured URL, None if there is none."""
     return URL(url).host if url else None
 
 
@@ -127,19 +130,19 @@ def _parsed(text: str) -> URL:
     raise UrlRefused("is not an http(s) URL")
 
 
-def next_hop(there: URL, location: str) -> URL:
-    """Where an answer from `there` redirects to.
+def next_hop(source: URL, location: str) -> URL:
+    """The target of a redirect from `source`.
 
     Raises:
-        UrlRefused: nowhere that may be gone to.
+        UrlRefused: not an http(s) URL, or a redirect from https to http.
     """
     try:
-        target = there.join(URL(location, encoded=True))
+        target = source.join(URL(location, encoded=True))
     except ValueError as exc:
-        raise UrlRefused("redirects to what is not a URL") from exc
+        raise UrlRefused("redirects to something that is not a URL") from exc
     if target.scheme not in ("http", "https") or not target.host:
         raise UrlRefused(f"redirects to {target.scheme or 'no'} instead of http(s)")
-    if there.scheme == "https" and target.scheme == "http":
+    if source.scheme == "https" and target.scheme == "http":
         raise UrlRefused("redirects from https to http")
     return target
 
@@ -149,7 +152,7 @@ def _same_host(one: str | None, other: str | None) -> bool:
 
 
 def _canonical(host: str) -> str:
-    """One spelling for a host; `localhost` and the addresses of loopback are one machine."""
+    """One spelling for a host; `localhost` and the loopback addresses are one machine."""
     name = host.rstrip(".").lower()
     try:
         return "localhost" if ip_address(name).is_loopback else name

@@ -1,4 +1,4 @@
-"""The leases of videos that are copied: renewed for as long as it takes, given back when a copy is stopped."""
+"""The leases of videos that are being copied: renewed until the copy ends, released when a copy is stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Leases:
-    """The leases of a batch: renewed while copies run; a copy whose lease was lost is stopped."""
+    """The leases of a batch: renewed while copies run. A copy that loses its lease is stopped."""
 
     def __init__(self, runtime: Runtime, videos: Sequence[Video]) -> None:
         self._runtime = runtime
@@ -34,7 +34,7 @@ class Leases:
         try:
             return await task
         except asyncio.CancelledError:
-            self._open.pop(video.work.id, None)  # not to be renewed any more
+            self._open.pop(video.work.id, None)  # do not renew it after it is released
             await asyncio.to_thread(self._give_up, (video.work.id, video.work.claim))
             raise
         finally:
@@ -43,7 +43,7 @@ class Leases:
             self._open.pop(video.work.id, None)
 
     def _give_up(self, lease: tuple[UUID, int]) -> None:
-        """After a copy that was stopped: what is not wanted any more leaves the bucket."""
+        """Release the lease of a stopped copy, and remove its files if its job was given up or deleted."""
         release(self._runtime, [lease])
         try:
             remove_unwanted(self._runtime.database.begin, self._runtime.objects, [lease[0]])
@@ -51,18 +51,18 @@ class Leases:
             log.warning("transfer.not_looked job_id=%s error=%s", lease[0], exc)
 
     async def keep(self) -> None:
-        """Renew every third of a lease, until cancelled."""
+        """Renew the leases every third of their length, until cancelled."""
         lease_s = self._runtime.settings.lease_seconds
         while True:
             await asyncio.sleep(lease_s / 3)
             leases = list(self._open.items())
             try:
-                kept = await asyncio.to_thread(self._renew, leases, lease_s)
+                renewed = await asyncio.to_thread(self._renew, leases, lease_s)
             except DatabaseUnavailable as exc:
                 log.warning("transfer.not_renewed error=%s", exc)
                 continue
             for job_id, _ in leases:
-                if job_id not in kept and (task := self._running.get(job_id)) is not None:
+                if job_id not in renewed and (task := self._running.get(job_id)) is not None:
                     log.warning("transfer.lease_lost job_id=%s", job_id)
                     task.cancel()
 
@@ -72,9 +72,9 @@ class Leases:
 
 
 def release(runtime: Runtime, leases: Sequence[tuple[UUID, int]]) -> None:
-    """Another worker may begin at once instead of after the lease."""
+    """Release leases, so that another worker can start at once instead of after they expire."""
     try:
         with runtime.database.begin() as conn:
             claims.release(conn, leases)
     except DatabaseUnavailable as exc:
-        log.warning("transfer.notreleased jobs=%d error=%s", len(leases), exc)
+        log.warning("transfer.not_released jobs=%d error=%s", len(leases), exc)

@@ -1,4 +1,4 @@
-"""Is this a whole MP4? Follows the boxes of a stream as it passes, without keeping it."""
+"""Check that a stream is a complete MP4: follow its boxes without keeping the bytes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ class NotAVideo(Exception):
 
 
 class Mp4Check:
-    """Takes an MP4 piece by piece. It begins with `ftyp`, has `moov` and `mdat`, and its last box ends with the file.
+    """Checks an MP4 piece by piece: it begins with `ftyp`, has `moov` and `mdat`, and its last box ends with the file.
 
     Source: ISO/IEC 14496-12 §4.2 (boxes) and §4.3 (file type box).
     """
 
     def __init__(self) -> None:
         self._head = bytearray()
-        self._skip = 0  # bytes of the present box still to come
+        self._skip = 0  # bytes of the current box still to come
         self._open_ended = False
         self._seen: set[bytes] = set()
         self._size = 0
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
-        """The next bytes.
+        """Check the next bytes.
 
         Raises:
             NotAVideo: they cannot be part of an MP4.
@@ -53,25 +53,25 @@ class Mp4Check:
         if size == _LARGE:
             size = int.from_bytes(self._head[8:16], "big")
         if not self._seen and kind != b"ftyp":
-            raise NotAVideo(f"does not begin as an MP4 but with {bytes(self._head[:8])!r}")
+            raise NotAVideo(f"not an MP4: it begins with {bytes(self._head[:8])!r}")
         if size == _TO_THE_END:
             self._open_ended = True
         elif size < header:
-            raise NotAVideo(f"box {kind!r} says it is {size} bytes long")
+            raise NotAVideo(f"not a valid MP4: box {kind!r} has a size of {size} bytes")
         else:
             self._skip = size - header
         self._seen.add(kind)
         self._head.clear()
 
     def finish(self) -> None:
-        """There are no more bytes.
+        """Check that the file may end here.
 
         Raises:
-            NotAVideo: the file is empty, cut, or lacks its index or its frames.
+            NotAVideo: the file is empty, truncated, or lacks its index or its frames.
         """
         if not self._size:
-            raise NotAVideo("is empty")
+            raise NotAVideo("the file is empty")
         if self._skip or self._head:
-            raise NotAVideo(f"ends in the middle of a box after {self._size} bytes")
+            raise NotAVideo(f"the file ends in the middle of a box, after {self._size} bytes")
         if missing := sorted({b"moov", b"mdat"} - self._seen):
-            raise NotAVideo(f"has no {missing[0].decode()} box")
+            raise NotAVideo(f"the file has no {missing[0].decode()} box")

@@ -1,4 +1,4 @@
-"""A video in more than one part: begun, sent part by part, completed or given up."""
+"""A multipart upload: begin, send part by part, complete or abort."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ log = logging.getLogger("reelq.upload")
 
 _GONE = 404
 _aborting: set[asyncio.Task[None]] = set()
-"""A loop itself keeps only weak references to its tasks."""
+"""Strong references: an event loop keeps only weak ones to its tasks."""
 
 
 class Parts:
-    """A multipart upload under way: one part is sent while its successor is filled."""
+    """A multipart upload in progress: one part is sent while the next one is filled."""
 
     def __init__(self, session: aiohttp.ClientSession, objects: Objects, key: str, upload_id: str) -> None:
         self._session = session
@@ -36,7 +36,7 @@ class Parts:
         """Begin an upload.
 
         Raises:
-            StoreUnavailable: the store does not take it.
+            StoreUnavailable: the store refuses it.
         """
         answer = await ask(session, lambda: sign_begin(objects, key, content_type))
         upload_id = upload_id_in(answer.body) if answer.status == 200 else None
@@ -45,10 +45,10 @@ class Parts:
         return cls(session, objects, key, upload_id)
 
     async def add(self, part: PartBuffer) -> None:
-        """Send the next part, as soon as the one before it is there.
+        """Start to send the next part, as soon as the one before it has arrived.
 
         Raises:
-            StoreUnavailable: the store did not take that one.
+            StoreUnavailable: the store refused the part before it.
         """
         await self._await_sending()
         self._sending = asyncio.create_task(self._send(len(self._parts) + 1, part))
@@ -56,7 +56,7 @@ class Parts:
     async def _await_sending(self) -> None:
         sending, self._sending = self._sending, None
         if sending is not None:
-            await sending  # a copy that is cancelled here takes it along
+            await sending  # cancelling the copy here cancels the part too
 
     async def _send(self, number: int, part: PartBuffer) -> None:
         request = self._objects.sign_put(
@@ -73,10 +73,10 @@ class Parts:
         failpoint("transfer.after_first_part")
 
     async def complete(self) -> None:
-        """Make one object of the parts.
+        """Join the parts into one object.
 
         Raises:
-            StoreUnavailable: the store did not take the last part, or does not complete the upload.
+            StoreUnavailable: the store refused the last part, or does not complete the upload.
         """
         await self._await_sending()
         answer = await ask(self._session, lambda: sign_complete(self._objects, self._key, self._upload_id, self._parts))
@@ -84,7 +84,7 @@ class Parts:
             raise _refused("complete", answer)
 
     async def abort(self) -> None:
-        """Give up what was stored; who is cancelled meanwhile waits no longer, but it is given up all the same."""
+        """Abort the upload. If the caller is cancelled, it stops waiting, and the abort still runs to its end."""
         aborting = asyncio.create_task(self._abort())
         _aborting.add(aborting)
         aborting.add_done_callback(_aborting.discard)
@@ -92,7 +92,7 @@ class Parts:
 
     async def _abort(self) -> None:
         try:
-            if self._sending is not None:  # a part still on its way would bring the upload back
+            if self._sending is not None:  # a part still on its way would recreate the upload
                 self._sending.cancel()
                 await asyncio.gather(self._sending, return_exceptions=True)
             answer = await ask(self._session, lambda: sign_abort(self._objects, self._key, self._upload_id))
@@ -108,5 +108,5 @@ class Parts:
         log.warning("upload.not_aborted key=%s upload_id=%s error=%r", self._key, self._upload_id, why)
 
 
-def _refused(what: str, answer: Answer) -> StoreUnavailable:
-    return StoreUnavailable(f"upload in parts, {what}: {answer.describe()}")
+def _refused(step: str, answer: Answer) -> StoreUnavailable:
+    return StoreUnavailable(f"multipart upload, {step}: {answer.describe()}")

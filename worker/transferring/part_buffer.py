@@ -10,8 +10,10 @@ from storage.bucket.objects import PART_BYTES
 
 
 class PartBuffer:
-    """Up to a part's bytes, as the chunks in which they came, and their CRC-32. Whoever needs it whole reads it there:
-    putting chunks together would copy every byte once more."""
+    """The bytes of one part, in the chunks in which they arrived, and their CRC-32.
+
+    Chunks are not joined: that would copy every byte once more.
+    """
 
     def __init__(self) -> None:
         self.chunks: list[memoryview] = []
@@ -24,29 +26,29 @@ class PartBuffer:
 
     @property
     def is_full(self) -> bool:
-        """Whether it has a part's bytes."""
+        """Whether it has all bytes of a part."""
         return self._size == PART_BYTES
 
     def take(self, chunk: memoryview) -> int:
-        """Take as much of a chunk, which never changes, as there is room for: how many bytes."""
+        """Keep as many bytes of a chunk as fit, and return their number. The chunk must not change."""
         taken = chunk[: PART_BYTES - self._size]
         self.chunks.append(taken)
         self._starts.append(self._size)
-        self._crc = zlib.crc32(taken, self._crc)  # now, while the processor has it at hand
+        self._crc = zlib.crc32(taken, self._crc)  # now, while the bytes are in the processor's cache
         self._size += len(taken)
         return len(taken)
 
     def read(self, offset: int, size: int) -> bytes:
-        """So many bytes from an offset on, fewer at its end."""
-        found: list[memoryview] = []
+        """`size` bytes from an offset on, fewer at the end."""
+        pieces: list[memoryview] = []
         index = max(bisect_right(self._starts, offset) - 1, 0)
         while size > 0 and index < len(self.chunks):
             skip = offset - self._starts[index]
-            found.append(self.chunks[index][skip : skip + size])
-            size -= len(found[-1])
+            pieces.append(self.chunks[index][skip : skip + size])
+            size -= len(pieces[-1])
             index += 1
-            offset += len(found[-1])
-        return b"".join(found)
+            offset += len(pieces[-1])
+        return b"".join(pieces)
 
     @property
     def crc32(self) -> str:

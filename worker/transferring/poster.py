@@ -1,4 +1,4 @@
-"""A poster: the first frame of a video as a JPEG, decoded by a process of its own, one after the other."""
+"""A poster: the first frame of a video as a JPEG, decoded in a separate process, one video at a time."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ POSTER_TYPE = "image/jpeg"
 LIMIT_S = 20.0
 NO_DECODER = "PyAV is not installed; run: pip install 'reelq[media]', or set poster = false"
 _PROGRAM = Path(__file__).with_name("poster_process.py")
-# None of our settings, and no secret.
+# The decoder gets none of our settings and no secret.
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG")
 
 
 class Unreadable(Exception):
-    """The part of the video that is needed cannot be had; the text says why."""
+    """A part of the video that the decoder needs cannot be read; the text says why."""
 
 
 class Posters:
-    """Makes posters, one at a time: a decoder holds several frames, and those of 4K are large."""
+    """Makes posters, one at a time: a decoder holds several frames, and 4K frames are large."""
 
     def __init__(self, enabled: bool = True) -> None:
         self.enabled = enabled
@@ -40,8 +40,10 @@ class Posters:
         self._process: subprocess.Popen[bytes] | None = None
 
     async def make(self, read_at: ReadAt, size: int) -> bytes | str:
-        """A JPEG, or why there is none. Never raises but when cancelled. `read_at` is called from another thread and
-        may raise `Unreadable`. Without a decoder: `NO_DECODER`."""
+        """A JPEG, or why there is none; `NO_DECODER` without a decoder. Never raises unless cancelled.
+
+        `read_at` is called from another thread and may raise `Unreadable`.
+        """
         if not self._decoder:
             return NO_DECODER
         try:
@@ -49,7 +51,7 @@ class Posters:
                 return await asyncio.get_running_loop().run_in_executor(self._pool, self._make, read_at, size)
         except TimeoutError:
             if (process := self._process) is not None:
-                process.kill()  # the thread that waits for it goes on
+                process.kill()  # this frees the thread that waits for it
             return f"not made within {LIMIT_S:g} s"
 
     def _make(self, read_at: ReadAt, size: int) -> bytes | str:
@@ -57,11 +59,11 @@ class Posters:
         try:
             return _converse(cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout), read_at, size)
         except (OSError, EOFError):
-            ended = self._end()
-            log.warning("poster.process_ended status=%s", ended)
-            return f"the decoder ended with status {ended}"
+            status = self._end()
+            log.warning("poster.process_ended status=%s", status)
+            return f"the decoder exited with status {status}"
         except Unreadable as exc:
-            self._end()  # it waits for an answer
+            self._end()  # the decoder still waits for these bytes
             return str(exc)
         except Exception as exc:
             self._end()
@@ -88,7 +90,7 @@ class Posters:
         return process.returncode
 
     def close(self) -> None:
-        """Make no more, and end the process."""
+        """Make no more posters, and end the process."""
         if (process := self._process) is not None:
             process.kill()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -112,7 +114,7 @@ def _converse(sink: IO[bytes], source: IO[bytes], read_at: ReadAt, size: int) ->
 
 
 def _exactly(source: IO[bytes], size: int) -> bytes:
-    found = source.read(size)
-    if len(found) < size:
+    data = source.read(size)
+    if len(data) < size:
         raise EOFError
-    return found
+    return data

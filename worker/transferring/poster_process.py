@@ -1,9 +1,9 @@
-"""The process that decodes first frames: what a hostile video can do to a decoder, it does to this process alone.
+"""The process that decodes first frames, so that a hostile video can harm no other process.
 
-It knows no settings and no secrets, opens no files and may use little memory; the worker starts it anew when it dies.
-It talks over its own stdin and stdout: the worker sends the size of a file and its first block, it asks for more ranges
-of that file if it needs them, and answers with a JPEG or with why there is none. It imports nothing of ours and is
-started as a script.
+It has no settings and no secrets, opens no files and has a memory limit; the worker restarts it when it dies. It uses
+its stdin and stdout: the worker sends the size of a file and its first block; the process asks for more ranges of the
+file if it needs them, and answers with a JPEG or with the reason why there is none. It is started as a script and
+imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ if TYPE_CHECKING:  # the worker reads the names above and below without loading 
 MAX_WIDTH = 480
 MAX_PIXELS = 4096 * 4096
 MAX_PACKETS = 64
-BLOCK_BYTES = 60 * 1024  # with what goes before it, a pipe takes it whole
+BLOCK_BYTES = 60 * 1024  # a block and its header fit into a pipe at once
 MAX_BLOCKS = 16 * 2**20 // BLOCK_BYTES + 1
 MEMORY_BYTES = 2 * 2**30  # of address space; most of it is never touched
 _KEPT_BLOCKS = 32
 
-# Only one demuxer is let near bytes from outside, and no file that they name is opened. What libav would otherwise find
-# out by decoding frames before the first one is asked for, the file's index says.
+# Only one demuxer may read bytes from outside, and files that they name are not opened. Probing is short: libav would
+# decode frames to learn what the file's index already says.
 _OPTIONS = {"enable_drefs": "0", "analyzeduration": "0", "probesize": "32"}
 
-# From the worker: the size of a file, and its first block after its length; later what was asked for, after its length.
+# From the worker: the size of a file, the length of its first block, the block; later the length of a range, the range.
 SIZE, LENGTH = struct.Struct("<QI"), struct.Struct("<I")
-# To the worker: what it is, then where and how much (READ), or only how much follows.
+# To the worker: the kind, then the offset and length to read (READ), or only the length of what follows.
 MESSAGE = struct.Struct("<cQI")
 READ, PICTURE, NOTHING = b"R", b"P", b"N"
 
 ReadAt = Callable[[int, int], bytes]
-"""The bytes of a file from an offset on, so many or fewer at its end."""
+"""From an offset and a size: those bytes of a file, fewer at its end."""
 
 
 class NoPoster(Exception):
-    """No picture can be made of this file; the text says why."""
+    """No poster can be made of this file; the text says why."""
 
 
 class File(io.RawIOBase):
-    """What libav reads: a file of which only the blocks that it asks for are fetched, and few of them kept."""
+    """The file that libav reads: only the blocks it asks for are fetched, and few of them are kept."""
 
     def __init__(self, fetch: ReadAt, size: int, head: bytes = b"") -> None:
         self._fetch = fetch
@@ -73,29 +73,30 @@ class File(io.RawIOBase):
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        """Up to so many bytes, of one block: libav asks again."""
+        """Up to `size` bytes, all from one block: libav asks again for the rest."""
         start = self._position - self._position % BLOCK_BYTES
         if self._position >= self._size:
             return b""
         if start not in self._kept:
             self._fetched += 1
             if self._fetched > MAX_BLOCKS:
-                raise NoPoster(f"more than {MAX_BLOCKS * BLOCK_BYTES // 2**20} MiB of it are needed")
+                raise NoPoster(f"the decoder needs more than {MAX_BLOCKS * BLOCK_BYTES // 2**20} MiB of the file")
             self._kept[start] = self._fetch(start, min(BLOCK_BYTES, self._size - start))
             if len(self._kept) > _KEPT_BLOCKS:
                 self._kept.popitem(last=False)
         begin = self._position - start
-        found = self._kept[start][begin : None if size < 0 else begin + size]
-        self._position += len(found)
-        return found
+        data = self._kept[start][begin : None if size < 0 else begin + size]
+        self._position += len(data)
+        return data
 
 
 def first_frame(fetch: ReadAt, size: int, scaler: VideoReformatter | None = None, head: bytes = b"") -> bytes:
-    """The first frame of an MP4 as a JPEG, at most 480 pixels wide. A `scaler` that is kept saves a third of the work.
-    `head`: the first block of the file, if it is at hand.
+    """The first frame of an MP4 as a JPEG, at most 480 pixels wide.
+
+    `scaler`: reuse one to save a third of the work. `head`: the first block of the file, if already read.
 
     Raises:
-        NoPoster: it cannot be decoded, or not within the limits.
+        NoPoster: the frame cannot be decoded within the limits.
     """
     import av
     from av.video.reformatter import VideoReformatter
@@ -103,13 +104,13 @@ def first_frame(fetch: ReadAt, size: int, scaler: VideoReformatter | None = None
     try:
         with av.open(File(fetch, size, head), "r", format="mp4", options=_OPTIONS) as container:
             if not container.streams.video:
-                raise NoPoster("it has no video stream")
+                raise NoPoster("the file has no video stream")
             stream = container.streams.video[0]
             decoder = stream.codec_context
             if not 0 < decoder.width * decoder.height <= MAX_PIXELS:
-                raise NoPoster(f"its frames are {decoder.width}×{decoder.height}")
+                raise NoPoster(f"frames of {decoder.width}×{decoder.height} pixels are not supported")
             decoder.thread_count = 1
-            decoder.flags |= av.codec.context.Flags.low_delay  # the first frame at once, not after others
+            decoder.flags |= av.codec.context.Flags.low_delay  # return the first frame at once, not after others
             for count, packet in enumerate(container.demux(stream)):
                 for frame in packet.decode():
                     return _jpeg(frame, scaler or VideoReformatter())
@@ -117,7 +118,7 @@ def first_frame(fetch: ReadAt, size: int, scaler: VideoReformatter | None = None
                     break
     except av.FFmpegError as exc:
         raise NoPoster(f"{type(exc).__name__}: {exc.strerror}") from exc
-    raise NoPoster("it has no frame that can be decoded")
+    raise NoPoster("the file has no frame that can be decoded")
 
 
 def _jpeg(frame: av.VideoFrame, scaler: VideoReformatter) -> bytes:
@@ -135,7 +136,7 @@ def _jpeg(frame: av.VideoFrame, scaler: VideoReformatter) -> bytes:
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """Answer for one file after the other, until the worker is gone."""
+    """Make posters, one file after another, until the worker closes the pipe."""
     from av.video.reformatter import VideoReformatter
 
     scaler = VideoReformatter()
@@ -152,8 +153,8 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         try:
             kind, answer = PICTURE, first_frame(fetch, size, scaler, head)
         except struct.error:
-            return  # the worker has gone in the middle of an answer
-        except Exception as exc:  # noqa: BLE001 - whatever a decoder makes of bytes from outside: it is no picture
+            return  # the worker died before it sent the range
+        except Exception as exc:  # noqa: BLE001 - bytes from outside can make a decoder fail in any way
             text = str(exc) if isinstance(exc, NoPoster) else f"{type(exc).__name__}: {exc}"
             kind, answer = NOTHING, text.encode()[:1000]
         sink.write(MESSAGE.pack(kind, 0, len(answer)) + answer)
@@ -161,11 +162,11 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
 
 
 def main() -> None:
-    """Shut the process in and serve."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker is asked to stop, and it stops this
+    """Limit the process, then serve."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker handles Ctrl-C and stops this process
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):  # nothing that a library prints may be taken for an answer
+    for standard in (0, 1, 2):  # output that a library prints must not be read as an answer
         os.dup2(null, standard)
     for limit, most in (
         (resource.RLIMIT_AS, MEMORY_BYTES),

@@ -1,5 +1,6 @@
-"""Take out of the bucket what belongs to jobs that were given up or deleted: at once after a copy that was not wanted
-any more, and later what killed workers left.
+"""Remove from the bucket the files of jobs that were given up or deleted.
+
+This happens right after a copy that is no longer wanted, and later, in a sweep, for files that killed workers left.
 """
 
 from __future__ import annotations
@@ -20,35 +21,35 @@ Begin = Callable[[], AbstractContextManager[Connection]]
 
 
 def remove_unwanted(begin: Begin, objects: Objects, ids: Sequence[UUID]) -> None:
-    """Remove what these jobs have in the bucket, of those that were given up or deleted. The others keep theirs: they
-    are being copied by another worker, or are done.
+    """Remove the files of those of these jobs that were given up or deleted.
 
-    Trouble with the store is left to the sweep.
+    The other jobs keep their files: another worker copies them, or they are done. If the store fails, the sweep
+    removes the files later.
     """
     if ids:
         with begin() as conn:
-            found = unwanted(conn, ids)
-        _remove(objects, found)
+            jobs = unwanted(conn, ids)
+        _remove(objects, jobs)
 
 
 def sweep_removals(begin: Begin, objects: Objects) -> int:
-    """Remove the files that are due to be removed; of how many jobs."""
+    """Remove the files that are due for removal; returns the number of jobs."""
     with begin() as conn:
         due = claim_removals(conn, AT_ONCE)
-    done = _remove(objects, due)
+    removed = _remove(objects, due)
     with begin() as conn:
-        note_removed(conn, done)
-    return len(done)
+        note_removed(conn, removed)
+    return len(removed)
 
 
 def _remove(objects: Objects, jobs: Sequence[Unwanted]) -> list[UUID]:
-    done: list[UUID] = []
+    removed: list[UUID] = []
     for job in jobs:
         try:
             objects.delete(keys_of(job.object_key or video_key(job.id, job.created_at)))
         except StoreUnavailable as exc:
-            log.warning("removals.no_store jobs=%d error=%s", len(jobs) - len(done), exc)
+            log.warning("removals.no_store jobs=%d error=%s", len(jobs) - len(removed), exc)
             break
         log.info("removals.done job_id=%s", job.id)
-        done.append(job.id)
-    return done
+        removed.append(job.id)
+    return removed

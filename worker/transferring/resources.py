@@ -1,4 +1,4 @@
-"""What all copies of a process share: connections, memory, and the decoder of posters."""
+"""The resources that all copies of a process share: connections, memory and the poster decoder."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ STORE_CONNECTIONS = 64
 
 
 class CopyResources(Part):
-    """Made once per process. The sessions are to be used on the loop only."""
+    """Created once per process. Use the sessions on the event loop only."""
 
     wait_s = 13.0
-    """Copies under way when the process is told to stop end, or are given up, within ten seconds."""
+    """More than the ten seconds in which running copies end, or are given up, when the process stops."""
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
@@ -29,11 +29,11 @@ class CopyResources(Part):
         self.capacity = Capacity()
         self.store_gate = StoreGate(runtime.objects, self.store)
         self.copies: set[asyncio.Task[Any]] = set()
-        """Copies under way."""
+        """Running copies."""
         self._store: aiohttp.ClientSession | None = None
 
     def store(self) -> aiohttp.ClientSession:
-        """The session to the object store. What comes from elsewhere: `fetcher`."""
+        """The session to the object store; everything else goes through `fetcher`."""
         if self._store is None:
             self._store = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=STORE_CONNECTIONS, keepalive_timeout=30.0),
@@ -45,7 +45,7 @@ class CopyResources(Part):
         return self._store
 
     def drain(self) -> None:
-        """Stop the copies under way; their leases are released."""
+        """Stop the running copies; each releases its lease."""
         for copy in self.copies:
             copy.cancel()
 

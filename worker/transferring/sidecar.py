@@ -1,4 +1,4 @@
-"""The JSON beside a video: what was asked, who made it, what it cost. Whoever has the bucket needs no database."""
+"""The JSON file beside a video: its request, its gateway and its cost. With the bucket alone, no database is needed."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def sidecar(
     last_frame_key: str | None,
     now: datetime | None = None,
 ) -> bytes:
-    """The file's content. Times are in UTC; what is not known is null; sizes are in bytes.
+    """The content of the file. Times are in UTC, sizes in bytes; unknown values are null.
 
-    Inline media are left out and URLs lose their query, which may be a signature.
+    Inline media are left out, and URLs lose their query, which may be a signature.
     """
     content = {
         "format": FORMAT,
@@ -63,7 +63,7 @@ def sidecar(
 
 
 def without_secrets(value: Any) -> Any:
-    """A JSON value whose texts carry no inline media, no signatures and no keys."""
+    """A JSON value without inline media, signatures and keys in its strings."""
     if isinstance(value, dict):
         return {name: without_secrets(item) for name, item in value.items()}
     if isinstance(value, list):

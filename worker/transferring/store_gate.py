@@ -1,8 +1,8 @@
-"""Is the store there? Found out before a video is downloaded: a link may be fetched a hundred times at most, and a
-download whose upload fails is one of them.
+"""Check that the store works before a video is downloaded: a link may be fetched 100 times at most, and a download
+whose upload fails uses up one of them.
 
-What uploads say is the evidence: while they succeed, nothing is asked. After a failure, or when none succeeded lately,
-one small object is written before the next download; while that fails, no video is tried, and its job waits.
+Uploads are the evidence: while they succeed, nothing is probed. After a failure, or without a recent success, one small
+object is written before the next download. While that fails, no video is tried, and its job waits.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from worker.transferring.store_requests import send
 log = logging.getLogger("reelq.store")
 
 PROBE_KEY = f"{VIDEOS}probe"
-"""A few bytes, always the same; they stay."""
+"""An object of a few bytes, always the same; it stays in the bucket."""
 PROBE = b"written to see whether the bucket can be written to\n"
 FRESH_S = 10.0
-"""For so long a success counts."""
+"""How long a success counts."""
 LIMIT_S = 10.0
 
 
 class StoreGate:
-    """What a process knows of the store. To be used on one event loop."""
+    """The state of the store as one process sees it. Use it on one event loop only."""
 
     def __init__(self, objects: Objects, session: Callable[[], aiohttp.ClientSession]) -> None:
         self._objects = objects
@@ -42,7 +42,7 @@ class StoreGate:
         self._probing: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
-        """Pass if the store takes objects now.
+        """Return if the store accepts objects now.
 
         Raises:
             StoreUnavailable: it does not, or did not a moment ago.
@@ -54,19 +54,18 @@ class StoreGate:
             return
         if self._probing is None:
             self._probing = asyncio.create_task(self._probe())
-            self._probing.add_done_callback(
-                lambda done: done.cancelled() or done.exception()
-            )  # all may be gone by then
-        await asyncio.shield(self._probing)  # others wait for the same answer
+            # Read the result even if no caller waits any more, or asyncio logs an exception that was never retrieved.
+            self._probing.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(self._probing)  # others wait for the same probe
 
     def note_success(self) -> None:
-        """An upload has succeeded."""
+        """Record that an upload has succeeded."""
         if self._failures:
             log.info("store.recovered after=%d", self._failures)
         self._worked_at, self._closed_until, self._failures = time.monotonic(), 0.0, 0
 
     def note_failure(self, exc: StoreUnavailable) -> None:
-        """An upload has failed. Those that fail at the same moment count once."""
+        """Record that an upload has failed. Failures at the same moment count once."""
         now = time.monotonic()
         self._worked_at = None
         if now >= self._closed_until:
@@ -80,7 +79,7 @@ class StoreGate:
             async with asyncio.timeout(LIMIT_S):
                 await self._write()
         except TimeoutError:
-            failure = StoreUnavailable(f"no answer to a small PUT within {LIMIT_S:g} s")
+            failure = StoreUnavailable(f"no response to a small PUT within {LIMIT_S:g} s")
             self.note_failure(failure)
             raise failure from None
         except StoreUnavailable as exc:

@@ -27,7 +27,7 @@ _AGAIN_CODES = frozenset({"InternalError", "RequestTimeout", "ServiceUnavailable
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the store said, whatever its status; `body` is at most 64 KiB of it."""
+    """A response of the store, with any status; `body` is at most its first 64 KiB."""
 
     status: int
     etag: str
@@ -35,7 +35,7 @@ class Answer:
 
     @property
     def refusal(self) -> Refusal | None:
-        """Its error, which may come with status 200; None if there is none."""
+        """The error in the response, which may come with status 200; None if there is none."""
         return refusal_in(self.body)
 
     def describe(self) -> str:
@@ -47,10 +47,10 @@ class Answer:
 
 
 async def send(session: aiohttp.ClientSession, request: SignedRequest, chunks: Sequence[memoryview] = ()) -> Answer:
-    """Send a signed request, with `chunks` for its body if it has none of its own, and read the answer.
+    """Send a signed request and read the response. `chunks` are its body if it has none of its own.
 
     Raises:
-        StoreUnavailable: no answer.
+        StoreUnavailable: no response.
     """
     parts = [memoryview(request.body)] if request.body else chunks
     body = _Body(parts) if parts else None
@@ -63,10 +63,10 @@ async def send(session: aiohttp.ClientSession, request: SignedRequest, chunks: S
 
 
 async def ask(session: aiohttp.ClientSession, sign: Callable[[], SignedRequest]) -> Answer:
-    """Send a small request, up to three times while the store is not there or says that it is its own trouble.
+    """Send a small request, up to three times while the store gives no response or reports an error of its own.
 
     Raises:
-        StoreUnavailable: no answer, three times.
+        StoreUnavailable: no response to the last try.
     """
     for number in range(1, TRIES + 1):
         last = number == TRIES
@@ -92,16 +92,18 @@ def _may_help(answer: Answer) -> bool:
 
 
 async def _beginning(content: aiohttp.StreamReader) -> bytes:
-    """An answer to its end, which lets the connection be used again, unless it is longer than it should be."""
-    found = b""
-    while len(found) < ANSWER_BYTES and (chunk := await content.read(ANSWER_BYTES - len(found))):
-        found += chunk
-    return found
+    """At most 64 KiB of a response. Reading it to its end lets the connection be used again."""
+    body = b""
+    while len(body) < ANSWER_BYTES and (chunk := await content.read(ANSWER_BYTES - len(body))):
+        body += chunk
+    return body
 
 
 class _Body(aiohttp.Payload):
-    """Chunks that go out in pieces of a middle size, so that writing many bytes does not hold up everybody else on the
-    loop, and that can go out again when a kept connection turns out to be closed."""
+    """Chunks sent in pieces of about 512 KiB, so that a large write does not block the event loop.
+
+    They can be sent again when a kept connection turns out to be closed.
+    """
 
     def __init__(self, chunks: Sequence[memoryview]) -> None:
         super().__init__(chunks)

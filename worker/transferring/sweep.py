@@ -1,4 +1,4 @@
-"""Give up multipart uploads that nobody goes on with: those of workers that were killed in the middle of a copy.
+"""Abort abandoned multipart uploads: those of workers that were killed in the middle of a copy.
 
 A store keeps, and charges for, the parts of an upload until it is completed or aborted.
 """
@@ -19,14 +19,14 @@ from worker.transferring.copying import COPY_LIMIT_S
 
 log = logging.getLogger("reelq.sweep")
 
-EVERY_S = 100.0  # less than the scheduler's interval, or every second turn would come a moment too early
+EVERY_S = 100.0  # less than the scheduler's interval, or every second call would come a moment too early
 OLDER_THAN_S = 600.0
 NAME = "uploads"
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one sweep found: uploads that were aborted, and those that are left because somebody may need them."""
+    """The result of one sweep: uploads that were aborted, and uploads left because a copy may still need them."""
 
     aborted: int = 0
     left: int = 0
@@ -39,10 +39,10 @@ def sweep_uploads(
     every_s: float = EVERY_S,
     older_than_s: float = OLDER_THAN_S,
 ) -> Swept | None:
-    """Abort the uploads under `videos/` that are older than that and whose job is not being copied; None if it was
-    somebody else's turn. Trouble with the store ends the sweep: the next one goes on.
+    """Abort the uploads under `videos/` that are older than `older_than_s` and whose job is not being copied.
 
-    An upload that is older than a copy may take is nobody's any more, even if its job is being copied again.
+    None: another process has swept within `every_s`. A failure of the store ends the sweep; the next one continues. An
+    upload that is older than a copy may take is abandoned, even if its job is being copied again.
     """
     with begin() as conn:
         if not take_turn(conn, NAME, every_s):
@@ -52,7 +52,7 @@ def sweep_uploads(
     except StoreUnavailable as exc:
         log.warning("sweep.no_store error=%s", exc)
         return Swept()
-    # The rows are asked after the store: an upload that was seen belongs to a lease that was given before.
+    # Read the rows after the store: the lease of each upload seen there was granted before.
     jobs = {job_id for key, _, _ in found if (job_id := job_of(key)) is not None}
     with begin() as conn:
         held = held_transfers(conn, list(jobs))

@@ -1,4 +1,4 @@
-"""Transfer: copy the videos of a batch into the bucket and write what came of it."""
+"""Transfer: copy the videos of a batch into the bucket and write the results to their rows."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from worker.transferring.video import Video
 
 log = logging.getLogger("reelq.transfer")
 
-FALLBACK_LIFE_S = 86400.0  # of a video whose account is not configured any more
+FALLBACK_LIFE_S = 86400.0  # of a video whose account is no longer configured
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What came of one copy."""
+    """A video and the outcome of its copy."""
 
     video: Video
     outcome: Outcome
 
 
 def start_transfer(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> None:
-    """Copy a claimed batch in the background, as soon as few others wait for a place.
+    """Start to copy a claimed batch in the background, as soon as the line has room.
 
-    Celery's thread is free after that: a host that stalls keeps its own copies, and no thread.
+    Celery's thread is free after that: a host that stalls holds up its own copies, but no thread.
     """
     line = runtime.part(CopyResources).capacity.line
     if not line.join(len(claimed), runtime.stopping.is_set):
@@ -63,9 +63,9 @@ def start_transfer(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> Non
 
 
 def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]], places: Places | None = None) -> None:
-    """Copy what is still ours of a claimed batch; its leases are renewed for as long as it takes.
+    """Copy the jobs of a claimed batch whose leases we still hold; renew the leases until the copies end.
 
-    `places`: those of the batch in the process's line, None if it is in none.
+    `places`: the batch's places in the process's line, None if it has none.
     """
     places = places or Places()
     with runtime.database.begin() as conn:
@@ -93,7 +93,7 @@ def _video(runtime: Runtime, work: Work, facts: Provenance) -> Video:
     account = runtime.settings.account(work.account)
     if account is None:
         return Video(work, facts, has_account=False)
-    # The host that the operator wrote into the account may be anywhere.
+    # The host that the operator configured for the account may have any address.
     return Video(work, facts, host_of(account.base_url))
 
 
@@ -129,6 +129,6 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
     with runtime.database.begin() as conn:
         written = {move.id for move in transitions.move(conn, moves)} | transitions.postpone(conn, later)
     failpoint("transfer.after_row")
-    # What was moved on without us may have been given up or deleted while we wrote its files.
+    # A job that another process moved may have been given up or deleted while we wrote its files.
     ours = [item.video.work.id for item in copied]
     remove_unwanted(runtime.database.begin, runtime.objects, [job_id for job_id in ours if job_id not in written])

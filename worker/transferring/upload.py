@@ -1,4 +1,4 @@
-"""Write a stream of bytes of known or unknown length to the bucket: one signed PUT, or parts."""
+"""Write a stream of bytes of known or unknown length to the bucket: with one signed PUT, or in parts."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from worker.transferring.store_requests import PIECE_BYTES, send
 
 VIDEO_TYPE = "video/mp4"
 HELD_BYTES = 2 * PART_BYTES
-"""What a video of more than one part needs at once: a part is sent while the next one arrives."""
+"""The memory of a video of more than one part: one part is sent while the next one arrives."""
 
 
 def held_bytes(length: int | None) -> int:
-    """The memory that a video of so many bytes takes while it is copied. None: its length is not known."""
+    """The memory, in bytes, that a video of `length` bytes takes during its copy. None: the length is not known."""
     return length if length is not None and length <= PART_BYTES else HELD_BYTES
 
 
 HeadReader = Callable[[PartBuffer], Coroutine[Any, Any, None]]
-"""Looks at the whole of a small video or at the first part of a larger one, while it is being sent."""
+"""Reads all of a small video, or the first part of a larger one, while it is being sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A video in the bucket, whole and checked. `sha256` in hex."""
+    """A video in the bucket, complete and verified. `sha256` in hex."""
 
     key: str
     size_bytes: int
@@ -47,11 +47,11 @@ async def store_video(
     chunks: AsyncIterator[bytes],
     read_head: HeadReader | None = None,
 ) -> Stored:
-    """Copy a stream to `key`. At most two parts (16 MiB) are held; nothing is stored unless the whole is a valid MP4.
+    """Copy a stream to `key`. Holds at most two parts (16 MiB), and stores nothing unless it is a complete MP4.
 
     Raises:
         NotAVideo: the bytes are not a complete MP4.
-        StoreUnavailable: the store does not take it.
+        StoreUnavailable: the store refuses it.
     """
     if not objects.bucket_known:
         await asyncio.to_thread(objects.ensure_bucket)
@@ -66,7 +66,7 @@ async def store_video(
             rest = memoryview(chunk)
             while rest:
                 if part.is_full:
-                    # Some stores, R2 among them, want every part but the last to be of one size.
+                    # Some stores, R2 among them, require all parts but the last to have the same size.
                     if parts is None:
                         parts = await Parts.begin(session, objects, key, VIDEO_TYPE)
                         reading = asyncio.create_task(read_head(part)) if read_head is not None else None
@@ -97,12 +97,12 @@ async def store_video(
 
 
 async def put(session: aiohttp.ClientSession, objects: Objects, key: str, data: bytes, content_type: str) -> str:
-    """Store an object with one PUT and give its SHA-256 in hex; the store verifies what arrives.
+    """Store an object with one PUT and return its SHA-256 in hex; the store verifies the checksum.
 
     Raises:
-        StoreUnavailable: the store does not take it.
+        StoreUnavailable: the store refuses it.
     """
-    # Milliseconds for several MiB, in which nobody else on the loop would get on.
+    # Hashing several MiB takes milliseconds, which would block the event loop.
     sha256, checksum = _sums(data) if len(data) <= PIECE_BYTES else await asyncio.to_thread(_sums, data)
     await _put(session, objects, key, [memoryview(data)], len(data), content_type, sha256, checksum)
     return sha256

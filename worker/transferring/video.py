@@ -1,4 +1,4 @@
-"""A generated video on its way into the bucket: what its row says, and how much of it is done."""
+"""A generated video on its way into the bucket: its row, and what is already stored."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from worker.transferring.upload import Stored
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A leased job in `transferring`. `trusted_host` is the host of the account's own address, if it has one;
-    `has_account`: its account is configured, so that its gateway can be asked for a fresh link."""
+    """A leased job in `transferring`. `trusted_host`: the host of the account's configured URL, if it has one.
+
+    `has_account`: the account is configured, so its gateway can be asked for a fresh link.
+    """
 
     work: Work
     facts: Provenance
@@ -24,7 +26,7 @@ class Video:
 
     @property
     def stored(self) -> Stored | None:
-        """The video as an earlier lease stored it, when only something beside it is missing; None as a rule."""
+        """The video, if an earlier lease stored it and only companions are missing; usually None."""
         facts = self.facts
         if facts.object_key is None or facts.size_bytes is None or facts.sha256 is None:
             return None
@@ -32,19 +34,19 @@ class Video:
 
     @property
     def host(self) -> str:
-        """Where its link leads, as hosts share what a process copies at once."""
+        """The host and port of its link; hosts share the capacity of a process."""
         return host_and_port(self.work.video_url or "")
 
     @property
     def must_ask_first(self) -> bool:
-        """Whether its link is dead, and the gateway has not just said that it has no other."""
+        """Whether its link is dead, and the gateway has not just answered that it has no other."""
         left_s = self.work.expires_in_s
         dead = left_s is not None and left_s <= 0
         return dead and self.has_account and self.work.reason != Reason.NO_FRESH_LINK
 
     @property
     def urgent(self) -> bool:
-        """Whether its URL dies soon."""
+        """Whether its link expires soon."""
         left_s = self.work.expires_in_s
         if left_s is None:
             return False
@@ -52,7 +54,7 @@ class Video:
 
 
 def host_and_port(url: str) -> str:
-    """The source host of a link; "" where it has none."""
+    """The host and port of a URL; "" if it has none."""
     try:
         return urlsplit(url).netloc
     except ValueError:

@@ -23,10 +23,10 @@ from tests.waiting import PATIENCE_S
 
 @pytest.fixture(autouse=True)
 def long_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a minute take a thousand, so that nothing becomes free again while a test runs."""
+    """Make a minute last a thousand, so that the limit does not refill during a test."""
     assert rate.WINDOW_S == 60.0
     monkeypatch.setattr(rate, "WINDOW_S", 60_000.0)
-    monkeypatch.setattr(rate, "ANSWER_S", PATIENCE_S)  # a broker that is late is not one that is away
+    monkeypatch.setattr(rate, "ANSWER_S", PATIENCE_S)  # a slow broker must not count as down
 
 
 def limited(settings: Settings, jobs_per_minute: int, tenant: str = "acme") -> dict[str, str]:
@@ -46,7 +46,7 @@ def stored(settings: Settings) -> int:
     return int(row[0])
 
 
-def test_every_way_to_enqueue_counts_and_says_what_is_left(settings: Settings) -> None:
+def test_every_way_to_enqueue_counts_and_reports_the_rest(settings: Settings) -> None:
     configured = with_account(settings)
     headers = limited(configured, 10)
     with serving(configured) as api:
@@ -73,7 +73,7 @@ def test_every_way_to_enqueue_counts_and_says_what_is_left(settings: Settings) -
         assert free.status_code == 202 and "ratelimit" not in free.headers, "another tenant, without a limit"
 
 
-def test_two_processes_let_in_no_more_than_one(settings: Settings) -> None:
+def test_two_processes_share_one_limit(settings: Settings) -> None:
     configured = with_account(settings)
     headers = limited(configured, 20)
     with serving(configured) as one, serving(configured) as two, ThreadPoolExecutor(8) as threads:

@@ -1,6 +1,6 @@
-"""What stalls keeps its own videos waiting, and nobody else's: a source host, the store, an account.
+"""A source host, a store or an account that stalls holds up its own videos and no others.
 
-Scheduler's and worker's own functions, a real PostgreSQL, Valkey and S3.
+The functions of the scheduler and the worker, with a real PostgreSQL, Valkey and S3.
 """
 
 from __future__ import annotations
@@ -56,14 +56,13 @@ class Dripping(Files):
 
 
 def stalled_files() -> Files:
-    """Sends the beginning of each file and then nothing, until it is told to go on."""
+    """Sends the beginning of each file, then nothing until `go_on` is set."""
     return Files({"/v.mp4": a_video()}, held_at=100)
 
 
 @contextmanager
 def workers(runtime: Runtime) -> Iterator[None]:
-    """A scheduler's claims and a worker's threads, as Celery runs them: a thread takes a message when it has done the
-    one before."""
+    """A scheduler's claims and a worker's threads, as Celery runs them: a thread takes one message after another."""
     messages: queue.Queue[Sequence[Any]] = queue.Queue(8)
     done = threading.Event()
 
@@ -105,11 +104,11 @@ def stored(runtime: Runtime, ids: Sequence[UUID]) -> int:
     return int(row[0])
 
 
-@pytest.mark.parametrize("stalled_left_s", [80_000.0, 300.0], ids=["with all day", "that die soon"])
-def test_a_host_that_stalls_does_not_keep_the_videos_of_others(
+@pytest.mark.parametrize("stalled_left_s", [80_000.0, 300.0], ids=["links live all day", "links expire soon"])
+def test_a_host_that_stalls_does_not_hold_up_videos_of_other_hosts(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, stalled_left_s: float
 ) -> None:
-    """It has a hundred older videos; those of the others have minutes left. No stall is found out while this runs."""
+    """The host has 100 older videos; the others' links live for minutes. No stall is detected while this runs."""
     monkeypatch.setattr(fetch, "STALL_S", 3600.0)
     slow, quick = stalled_files(), Files({"/v.mp4": a_video()})
     with (
@@ -122,13 +121,13 @@ def test_a_host_that_stalls_does_not_keep_the_videos_of_others(
             for number in range(100)
         ]
         with workers(runtime):
-            wait_for("the host has all it may have", lambda: len(slow.asked) >= COPIES_AT_ONCE // 2)
+            wait_for("the host has its full share", lambda: len(slow.asked) >= COPIES_AT_ONCE // 2)
             newer = [generated(settings, f"{healthy}/v.mp4", age_s=3000.0, left_s=600.0 + n) for n in range(40)]
             wait_for("all others are in the bucket", lambda: stored(runtime, newer) == 40)
             assert stored(runtime, older) == 0
             assert len(slow.asked) <= (COPIES_AT_ONCE + URGENT_COPIES_AT_ONCE) // 2
             slow.go_on.set()
-            wait_for("it goes on", lambda: stored(runtime, older) == 100)
+            wait_for("the stalled videos are in the bucket", lambda: stored(runtime, older) == 100)
     assert len(quick.asked) == 40
 
 
@@ -138,7 +137,7 @@ def test_a_download_that_stalls_is_given_up(settings: Settings, monkeypatch: pyt
     with files.running() as url, running_runtime(settings, url) as runtime:
         row = transfer(runtime, generated(settings, f"{url}/v.mp4"))
         assert (row["state"], row["reason"]) == ("transferring", "download_failed")
-        assert len(files.asked) == 2, "it went on once where it had stopped"
+        assert len(files.asked) == 2, "it resumed once where it had stopped"
         files.go_on.set()
         assert transfer(runtime, row["id"])["state"] == "succeeded"
 
@@ -168,7 +167,7 @@ def quick_store(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def copy_all(runtime: Runtime) -> None:
-    """Try each video once, a moment after what went before."""
+    """Try each video once, after the store gate has opened again."""
     time.sleep(CLOSED_S)
     with runtime.database.begin() as conn:
         conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'transferring'")
@@ -185,14 +184,14 @@ def test_no_video_is_downloaded_while_the_store_is_down(settings: Settings, faul
         files.running() as url,
         running_runtime(settings, url, s3_endpoint_url=store) as runtime,
     ):
-        runtime.objects.ensure_bucket()  # as when the process began
+        runtime.objects.ensure_bucket()  # as when a worker starts
         ids = [generated(settings, f"{url}/v.mp4") for _ in range(20)]
         door.faults = {kind: [fault] * 10_000 for kind in ("probe", "put", "companion", "begin")}
         for _ in range(3):
             copy_all(runtime)
         assert files.asked == [], "a link may be fetched a hundred times"
         assert {row_of(runtime, job_id)["reason"] for job_id in ids} == {"store_unavailable"}
-        assert 0 < door.seen["probe"] < 30, "one for each moment, not one for each of 60 tries"
+        assert 0 < door.seen["probe"] < 30, "the 60 tries share probes"
         door.faults.clear()
         for _ in range(5):  # a busy store may answer 500 by itself
             copy_all(runtime)
@@ -203,7 +202,7 @@ def test_no_video_is_downloaded_while_the_store_is_down(settings: Settings, faul
 
 
 @pytest.mark.usefixtures("quick_store")
-def test_a_store_that_goes_away_costs_no_more_downloads_than_are_under_way(settings: Settings) -> None:
+def test_a_store_outage_wastes_only_the_downloads_in_progress(settings: Settings) -> None:
     door, files = Door(settings.s3_endpoint_url or ""), Files({"/v.mp4": a_video()})
     with (
         door.running() as store,
@@ -225,9 +224,7 @@ def test_a_store_that_goes_away_costs_no_more_downloads_than_are_under_way(setti
         assert stored(runtime, ids) == 20
 
 
-def test_a_store_that_hangs_holds_up_copies_for_a_moment_only(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_that_hangs_delays_a_copy_only_briefly(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_gate, "LIMIT_S", 0.2)
     with running_runtime(settings, None) as runtime:
         runtime.objects.ensure_bucket()
@@ -243,7 +240,7 @@ def test_a_store_that_hangs_holds_up_copies_for_a_moment_only(
         assert "small PUT" in gate._why
 
 
-def test_what_the_probe_writes_is_small_and_always_the_same(settings: Settings) -> None:
+def test_the_probe_writes_one_small_object(settings: Settings) -> None:
     files = Files({"/v.mp4": a_video()})
     with files.running() as url, running_runtime(settings, url) as runtime:
         assert transfer(runtime, generated(settings, f"{url}/v.mp4"))["state"] == "succeeded"
@@ -252,11 +249,11 @@ def test_what_the_probe_writes_is_small_and_always_the_same(settings: Settings) 
         assert found.size_bytes < 100
 
 
-# --- accounts, and what is claimed ---
+# --- accounts and claims ---
 
 
 def test_videos_of_many_small_accounts_share_messages(settings: Settings, broker_url: str) -> None:
-    """With a message for each account, eight videos filled the queue, and a worker's threads copied four at once."""
+    """With one message per account, eight videos filled the queue, and a worker copied only four at once."""
     ids = {generated(settings, f"https://cdn.example/{number}.mp4") for number in range(60)}
     with connect(settings.require_database_url()) as conn:
         conn.execute("UPDATE jobs SET account = 'small-' || left(id::text, 36)")

@@ -1,4 +1,4 @@
-"""Beside each video lie its last frame, a poster and a JSON file, and none of them is worth losing the video for."""
+"""Each video gets its companions (last frame, poster, JSON file), and no companion's failure loses the video."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def is_red(poster: bytes) -> bool:
     return red > 220 and green < 40 and blue < 40
 
 
-def test_a_job_ends_with_all_that_belongs_to_it(runtime: Runtime, files: Files, base: str) -> None:
+def test_a_job_succeeds_with_all_its_companions(runtime: Runtime, files: Files, base: str) -> None:
     files.bodies["/f.png"] = a_picture("PNG")
     secret = "https://inputs.example/a.png?X-Amz-Signature=abcdef0123456789"
     request = ASKS | {"reference_images": [secret, "data:image/png;base64," + "A" * 400], "seed": 7}
@@ -65,22 +65,27 @@ def test_a_job_ends_with_all_that_belongs_to_it(runtime: Runtime, files: Files, 
     assert stored(objects, row["last_frame_key"]) == files.bodies["/f.png"]
     assert is_red(stored(objects, row["poster_key"]))
     text = stored(objects, key_beside(key, "json")).decode()
-    told = json.loads(text)
-    assert told["video"] == {
+    written = json.loads(text)
+    assert written["video"] == {
         "key": key,
         "size_bytes": len(files.bodies["/v.mp4"]),
         "sha256": hashlib.sha256(files.bodies["/v.mp4"]).hexdigest(),
     }
-    assert (told["job_id"], told["account"], told["gateway"]) == (str(job_id), "main", "anyfast")
-    assert (told["model"], told["upstream_id"], told["attempt"], told["seed"]) == ("seedance", "task-1", 1, 7)
-    assert told["usage"] == {"total_tokens": 100}
-    assert (told["poster"], told["last_frame"]) == (row["poster_key"], row["last_frame_key"])
-    assert told["request"]["prompt"] == "a fox"
-    assert told["request"]["reference_images"] == [
+    assert (written["job_id"], written["account"], written["gateway"]) == (str(job_id), "main", "anyfast")
+    assert (written["model"], written["upstream_id"], written["attempt"], written["seed"]) == (
+        "seedance",
+        "task-1",
+        1,
+        7,
+    )
+    assert written["usage"] == {"total_tokens": 100}
+    assert (written["poster"], written["last_frame"]) == (row["poster_key"], row["last_frame_key"])
+    assert written["request"]["prompt"] == "a fox"
+    assert written["request"]["reference_images"] == [
         "https://inputs.example/a.png?…",
         "data:image/png;base64,… (400 characters)",
     ]
-    assert told["created_at"] <= told["generated_at"] or told["created_at"].endswith("Z")
+    assert written["created_at"] <= written["generated_at"] or written["created_at"].endswith("Z")
     for leak in ("abcdef0123456789", "sk-test", "AAAA", "v.mp4?"):
         assert leak not in text
 
@@ -91,7 +96,7 @@ def test_a_jpeg_is_a_last_frame_too(runtime: Runtime, files: Files, base: str) -
     assert row["last_frame_key"] == key_beside(row["object_key"], "last.jpg")
 
 
-def test_a_last_frame_that_is_late_is_waited_for_without_copying_the_video_again(
+def test_a_late_last_frame_is_retried_without_copying_the_video_again(
     runtime: Runtime, files: Files, base: str
 ) -> None:
     job_id = generated(runtime.settings, f"{base}/v.mp4", f"{base}/f.png", ASKS)
@@ -112,7 +117,7 @@ def test_a_last_frame_that_is_late_is_waited_for_without_copying_the_video_again
 @pytest.mark.parametrize(
     "body", [b"", b"<html>no</html>", a_picture("GIF"), a_picture("PNG")[:-20], a_picture("JPEG")[:-40], None]
 )
-def test_a_last_frame_that_is_no_picture_is_given_up_with_a_note(
+def test_a_last_frame_that_is_not_a_picture_is_given_up_with_a_note(
     runtime: Runtime, files: Files, base: str, body: bytes | None
 ) -> None:
     if body is not None:
@@ -126,7 +131,7 @@ def test_a_last_frame_that_is_no_picture_is_given_up_with_a_note(
     assert runtime.objects.head(key_beside(row["object_key"], "last.png")) is None
 
 
-def test_a_last_frame_that_nobody_asked_for_is_tried_once(runtime: Runtime, files: Files, base: str) -> None:
+def test_a_last_frame_that_was_not_requested_is_tried_once(runtime: Runtime, files: Files, base: str) -> None:
     row = transfer(runtime, generated(runtime.settings, f"{base}/v.mp4", f"{base}/f.png"))
     assert row["state"] == "succeeded"
     assert row["last_event"] == {"last_frame": "not stored: HTTP 404"}
@@ -139,10 +144,10 @@ def test_a_last_frame_that_is_too_large_is_not_read(runtime: Runtime, files: Fil
     assert "larger than" in row["last_event"]["last_frame"]
 
 
-def test_a_last_frame_that_the_gateway_forgot_is_noted(runtime: Runtime, base: str) -> None:
+def test_a_last_frame_that_the_gateway_omits_is_noted(runtime: Runtime, base: str) -> None:
     row = transfer(runtime, generated(runtime.settings, f"{base}/v.mp4", None, ASKS))
     assert row["state"] == "succeeded"
-    assert row["last_event"] == {"last_frame": "asked for, but the gateway gave none"}
+    assert row["last_event"] == {"last_frame": "requested, but the gateway returned none"}
 
 
 @pytest.mark.parametrize("faststart", [True, False])
@@ -161,9 +166,7 @@ def test_the_poster_is_the_first_frame_wherever_the_index_of_the_file_is(
     assert files.asked == ["/v.mp4"]
 
 
-def test_a_video_of_which_no_poster_can_be_made_is_stored_all_the_same(
-    runtime: Runtime, files: Files, base: str
-) -> None:
+def test_a_video_whose_poster_fails_is_stored_without_it(runtime: Runtime, files: Files, base: str) -> None:
     video = a_video()
     begin = video.index(b"mdat") + 4
     files.bodies["/v.mp4"] = video[:begin] + b"\xff" * (len(video) - begin)
@@ -173,7 +176,7 @@ def test_a_video_of_which_no_poster_can_be_made_is_stored_all_the_same(
     assert stored(runtime.objects, row["object_key"]) == files.bodies["/v.mp4"]
 
 
-def test_without_a_decoder_the_job_says_why_it_has_no_poster_and_the_log_says_it_once(
+def test_without_a_decoder_each_job_names_the_reason_and_the_log_names_it_once(
     settings: Settings, files: Files, base: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(poster, "find_spec", lambda _name: None)
@@ -187,7 +190,7 @@ def test_without_a_decoder_the_job_says_why_it_has_no_poster_and_the_log_says_it
     ]
 
 
-def test_no_poster_is_made_where_none_is_wanted(settings: Settings, base: str) -> None:
+def test_no_poster_is_made_when_the_setting_is_off(settings: Settings, base: str) -> None:
     with running_runtime(settings, base, poster=False) as runtime:
         row = transfer(runtime, generated(settings, f"{base}/v.mp4"))
         assert (row["state"], row["poster_key"], row["last_event"]) == ("succeeded", None, None)
@@ -195,7 +198,7 @@ def test_no_poster_is_made_where_none_is_wanted(settings: Settings, base: str) -
         assert runtime.objects.head(key_beside(row["object_key"], "json")) is not None
 
 
-def test_a_url_that_is_not_public_is_not_fetched_and_the_job_says_so(
+def test_a_url_that_is_not_public_is_not_fetched_and_the_job_names_it(
     settings: Settings, files: Files, base: str
 ) -> None:
     with running_runtime(settings, "https://gateway.example") as runtime:
@@ -214,6 +217,6 @@ def test_a_url_that_is_not_public_is_not_fetched_and_the_job_says_so(
         assert transfer(runtime, late)["error"]["code"] == "video_expired"
 
 
-def test_a_url_that_is_not_public_is_fetched_where_that_is_allowed(settings: Settings, base: str) -> None:
+def test_a_url_that_is_not_public_is_fetched_if_private_networks_are_allowed(settings: Settings, base: str) -> None:
     with running_runtime(settings, "https://gateway.example", allow_private_networks=True) as runtime:
         assert transfer(runtime, generated(settings, f"{base}/v.mp4"))["state"] == "succeeded"

@@ -1,4 +1,4 @@
-"""A video that may be lost raises an alarm at each level of its URL's life, once, and goes before all others."""
+"""A video that may be lost raises one alarm at each level of its URL's life, and is copied before all others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(settings: Settings) -> int:
 
 
 def age(settings: Settings, job_id: UUID, used: float) -> None:
-    """Let a job be so far into the life of its URL, a share of a day."""
+    """Set a job's URL to have used up the share `used` of a life of one day."""
     with connect(settings.require_database_url()) as conn:
         conn.execute(
             "UPDATE jobs SET generated_at = now() - make_interval(secs => %s), "
@@ -46,7 +46,7 @@ def alarms(settings: Settings, job_id: UUID) -> list[dict[str, Any]]:
             "SELECT detail, source, target FROM job_events WHERE job_id = %s AND reason = 'video_expiring' ORDER BY id"
         )
         found = conn.execute(sql, [job_id]).fetchall()
-    assert all(source == target for _, source, target in found), "an alarm moves nothing"
+    assert all(source == target for _, source, target in found), "an alarm does not change the state"
     return [detail for detail, _, _ in found]
 
 
@@ -72,14 +72,14 @@ def test_each_level_is_raised_once(settings: Settings, caplog: pytest.LogCapture
     assert f"job_id={job_id} percent=90" in caplog.text
 
 
-def test_the_alarm_says_what_is_wrong(settings: Settings) -> None:
+def test_the_alarm_names_the_reason(settings: Settings) -> None:
     job_id = generated(settings, URL)
     age(settings, job_id, 0.95)
     with connect(settings.require_database_url()) as conn:
         conn.execute("UPDATE jobs SET reason = 'url_not_public' WHERE id = %s", [job_id])
     assert run(settings) == 1
     [alarm] = alarms(settings, job_id)
-    assert (alarm["percent"], alarm["because"]) == (90, "url_not_public"), "levels passed unseen are one alarm"
+    assert (alarm["percent"], alarm["because"]) == (90, "url_not_public"), "levels that were skipped raise one alarm"
     assert 0.04 * DAY_S <= alarm["left_s"] <= 0.05 * DAY_S
 
 
@@ -97,7 +97,7 @@ def test_the_alarm_says_what_is_wrong(settings: Settings) -> None:
         ("video_expires_at = NULL", 0),
     ],
 )
-def test_only_a_video_that_may_be_lost_raises_one(settings: Settings, change: str, raised: int) -> None:
+def test_only_a_video_that_may_be_lost_raises_an_alarm(settings: Settings, change: str, raised: int) -> None:
     job_id = generated(settings, URL)
     age(settings, job_id, 0.8)
     with connect(settings.require_database_url()) as conn:
@@ -105,7 +105,7 @@ def test_only_a_video_that_may_be_lost_raises_one(settings: Settings, change: st
     assert run(settings) == raised
 
 
-def test_a_fresh_url_calms_it(settings: Settings) -> None:
+def test_a_fresh_url_raises_no_level_twice(settings: Settings) -> None:
     job_id = generated(settings, URL)
     age(settings, job_id, 0.6)
     assert run(settings) == 1
@@ -126,7 +126,7 @@ def test_two_schedulers_raise_an_alarm_once(settings: Settings) -> None:
     assert all(len(alarms(settings, job_id)) == 1 for job_id in ids)
 
 
-def test_the_worker_that_holds_the_job_is_not_disturbed(settings: Settings) -> None:
+def test_an_alarm_leaves_the_lease_of_the_worker_valid(settings: Settings) -> None:
     job_id = generated(settings, URL)
     age(settings, job_id, 0.8)
     with connect(settings.require_database_url()) as conn:
@@ -136,7 +136,7 @@ def test_the_worker_that_holds_the_job_is_not_disturbed(settings: Settings) -> N
         assert claims.renew(conn, [(claimed.id, claimed.claim)], 60.0) == {job_id}
 
 
-def test_a_place_in_the_queue_is_kept_for_videos_that_die_soon(settings: Settings, broker_url: str) -> None:
+def test_a_place_in_the_queue_is_kept_for_links_that_expire_soon(settings: Settings, broker_url: str) -> None:
     with redis.Redis.from_url(broker_url) as client:
         client.rpush("transfer", *["waiting"] * (MAX_WAITING["transfer"] - 1))
         calm = [generated(settings, URL, age_s=10.0, left_s=1000.0) for _ in range(3)]
@@ -148,7 +148,7 @@ def test_a_place_in_the_queue_is_kept_for_videos_that_die_soon(settings: Setting
             assert dispatcher.run() == 3
             [message] = [json.loads(body) for body in client.lrange("transfer", 0, -1) if body != b"waiting"]
             sent = [UUID(job_id) for job_id, _ in json.loads(base64.b64decode(message["body"]))[0][1]]
-            assert sent == [urgent[1], urgent[2], urgent[0]], "the one that dies first in front"
+            assert sent == [urgent[1], urgent[2], urgent[0]], "the link that expires first comes first"
             assert dispatcher.run() == 0, "the queue is full"
             client.ltrim("transfer", 0, 1)
             assert dispatcher.run() == 3

@@ -1,4 +1,4 @@
-"""Uploads in parts to a real S3 behind a door that refuses, breaks off and lies as it is told."""
+"""Multipart uploads to a real S3 behind a proxy that refuses requests, cuts connections and lies on command."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def is_whole(objects: Objects, stored: Stored, video: bytes = VIDEO) -> bool:
     return stored.sha256 == hashlib.sha256(video).hexdigest() and b"".join(objects.chunks(KEY)) == video
 
 
-def test_it_begins_sends_and_completes_once(door: Door, objects: Objects, settings: Settings) -> None:
+def test_an_upload_begins_and_completes_once(door: Door, objects: Objects, settings: Settings) -> None:
     assert is_whole(objects, copy(door, settings))
     assert door.seen == {"begin": 1, "part": 2, "complete": 1}
     assert objects.open_parts() == []
@@ -101,7 +101,7 @@ def test_chunks_of_any_size_arrive(door: Door, objects: Objects, settings: Setti
     [an_error(500, "InternalError"), an_error(503, "SlowDown"), an_error(200, "InternalError"), lambda: CUT],
     ids=["500", "503", "200 with an error", "cut"],
 )
-def test_it_asks_again_when_the_store_is_in_trouble(
+def test_a_request_is_repeated_when_the_store_fails(
     door: Door, objects: Objects, settings: Settings, kind: str, fault: Callable[[], web.Response]
 ) -> None:
     door.faults[kind] = [fault, fault]
@@ -111,7 +111,7 @@ def test_it_asks_again_when_the_store_is_in_trouble(
 
 
 @pytest.mark.parametrize(
-    ("kind", "fault", "said"),
+    ("kind", "fault", "message"),
     [
         ("part", an_error(503, "SlowDown"), "part [12]: HTTP 503: SlowDown: a fault of the test"),
         ("complete", an_error(200, "AccessDenied"), "complete: HTTP 200: AccessDenied: a fault of the test"),
@@ -120,18 +120,18 @@ def test_it_asks_again_when_the_store_is_in_trouble(
         ("complete", an_error(500, "InternalError"), "complete: HTTP 500: InternalError"),
     ],
 )
-def test_a_refusal_is_told_and_leaves_nothing(
-    door: Door, objects: Objects, settings: Settings, kind: str, fault: Callable[[], web.Response], said: str
+def test_a_refusal_is_reported_and_leaves_nothing(
+    door: Door, objects: Objects, settings: Settings, kind: str, fault: Callable[[], web.Response], message: str
 ) -> None:
     door.faults[kind] = [fault] * 3
-    with pytest.raises(StoreUnavailable, match=said):
+    with pytest.raises(StoreUnavailable, match=message):
         copy(door, settings)
     assert objects.head(KEY) is None
     assert objects.open_parts() == []
 
 
 @pytest.mark.parametrize("fault", [an_error(403, "AccessDenied"), lambda: web.Response(text="<html>hello</html>")])
-def test_an_upload_that_is_not_begun_is_refused(
+def test_an_upload_that_cannot_begin_is_reported(
     door: Door, settings: Settings, objects: Objects, fault: Callable[[], web.Response]
 ) -> None:
     door.faults["begin"] = [fault]
@@ -140,7 +140,7 @@ def test_an_upload_that_is_not_begun_is_refused(
     assert door.seen == {"begin": 1}
 
 
-def test_a_completion_whose_answer_is_lost_leaves_a_whole_object_at_worst(
+def test_a_lost_answer_to_a_completion_leaves_a_complete_object(
     door: Door, objects: Objects, settings: Settings
 ) -> None:
     door.faults["complete"], door.after = [lambda: CUT], True
@@ -151,7 +151,7 @@ def test_a_completion_whose_answer_is_lost_leaves_a_whole_object_at_worst(
     assert is_whole(objects, copy(Door(door.store), settings)), "the next copy overwrites it with itself"
 
 
-def test_what_cannot_be_aborted_is_told(
+def test_an_upload_that_cannot_be_aborted_is_logged(
     door: Door, objects: Objects, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     door.faults = {"complete": [an_error(400, "InvalidPart")], "abort": [an_error(500, "InternalError")] * 3}
@@ -177,7 +177,7 @@ def test_an_upload_that_is_gone_needs_no_abort(
 def test_a_kept_connection_that_was_closed_is_no_failure(
     door: Door, objects: Objects, settings: Settings, kind: str, video: bytes
 ) -> None:
-    """The whole body goes out again on another one."""
+    """The whole body is sent again on another connection."""
     door.faults[kind] = [lambda: CUT]
     assert is_whole(objects, copy(door, settings, video), video)
     assert objects.open_parts() == []
@@ -185,7 +185,7 @@ def test_a_kept_connection_that_was_closed_is_no_failure(
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_copy_that_is_cancelled_leaves_no_parts(door: Door, objects: Objects, settings: Settings, times: int) -> None:
-    """Whoever is told to stop a second time still gives up what was stored."""
+    """A copy that is cancelled a second time still aborts its upload."""
 
     async def run() -> None:
         sent = asyncio.Event()
@@ -208,7 +208,7 @@ def test_a_copy_that_is_cancelled_leaves_no_parts(door: Door, objects: Objects, 
                 await asyncio.sleep(0)
             with pytest.raises(asyncio.CancelledError):
                 await copying
-            while objects.open_parts():  # noqa: ASYNC110 # the store is asked, it does not tell
+            while objects.open_parts():  # noqa: ASYNC110 # the store sends no event
                 await asyncio.sleep(0.05)
         await connections_closed()
 

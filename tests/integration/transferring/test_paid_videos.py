@@ -1,6 +1,6 @@
-"""A generation that may be paid for does not fail on thin evidence: no proxy, no clock and no outage takes a video.
+"""A generation that may be paid for does not fail on thin evidence: no proxy, no clock and no outage loses a video.
 
-Workers' own functions, a real PostgreSQL and S3, the simulator with a clock that the test moves.
+The functions of the workers, with a real PostgreSQL and S3, and the simulator with a clock that the test moves.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NO_URL = {"kind": "missing_url"}
 
 
 class Paid:
-    """Jobs that a gateway has accepted, and its clock, its faults and its book."""
+    """Jobs that a gateway has accepted, and its clock, its faults and its ledger."""
 
     def __init__(self, world: World, url: str, clock: Clock) -> None:
         self.world = world
@@ -43,12 +43,12 @@ class Paid:
             httpx.post(f"{self._url}/_sim/faults", json=list(rules)).raise_for_status()
 
     def later(self, seconds: float) -> None:
-        """So much time passes here and at the gateway."""
+        """Let `seconds` pass here and at the gateway."""
         self._clock.now += seconds
         self.world.later(seconds)
 
     def step(self) -> Counter[str]:
-        """Everything is polled and copied once."""
+        """Poll and copy every job once."""
         self.world.poll()
         self.world.transfer()
         return self.world.states()
@@ -102,25 +102,27 @@ def test_a_proxy_that_answers_404_for_hours_fails_nothing(at_gateway: Paid) -> N
     assert at_gateway.in_bucket() == at_gateway.ledger()["totals"]["tasks"] == 20
 
 
-@pytest.mark.parametrize(("said", "code"), [(UNKNOWN, "task_lost"), (NO_URL, "result_missing")])
-def test_what_a_gateway_says_is_missing_is_lost_after_half_an_hour(at_gateway: Paid, said: Any, code: str) -> None:
+@pytest.mark.parametrize(("fault", "code"), [(UNKNOWN, "task_lost"), (NO_URL, "result_missing")])
+def test_a_task_that_the_gateway_reports_missing_fails_after_half_an_hour(
+    at_gateway: Paid, fault: Any, code: str
+) -> None:
     at_gateway.submitted(20)
     at_gateway.later(120.0)
-    at_gateway.faults(said)
+    at_gateway.faults(fault)
     for _ in range(3 * MISSING_TIMES):
-        assert at_gateway.step() == {"generating": 20}, "however often it is said in a minute"
+        assert at_gateway.step() == {"generating": 20}, "however often the gateway says it within a minute"
     at_gateway.later(EVIDENCE_S - 60)
     assert at_gateway.step() == {"generating": 20}
     at_gateway.faults(DOWN)
     at_gateway.later(120.0)
     assert at_gateway.step() == {"generating": 20}, "nothing new was said"
-    at_gateway.faults(said)
+    at_gateway.faults(fault)
     assert at_gateway.step() == {"failed": 20}
     assert at_gateway.errors() == {code: 20}
 
 
-def test_a_deployment_that_forgets_tasks_for_a_while_costs_nothing(at_gateway: Paid) -> None:
-    """Half an hour after the first "no such task" the gateway has known it in between."""
+def test_a_deployment_that_forgets_tasks_for_a_while_fails_no_job(at_gateway: Paid) -> None:
+    """Between two periods of "no such task" the gateway knew the task, so the half hour starts again."""
     at_gateway.submitted(20)
     at_gateway.faults(UNKNOWN)
     for _ in range(MISSING_TIMES):
@@ -135,7 +137,7 @@ def test_a_deployment_that_forgets_tasks_for_a_while_costs_nothing(at_gateway: P
     assert at_gateway.step() == {"succeeded": 20}
 
 
-def test_what_is_said_twice_in_a_day_is_not_said_several_times(at_gateway: Paid) -> None:
+def test_a_task_reported_missing_a_few_times_a_day_fails_only_after_several_reports(at_gateway: Paid) -> None:
     at_gateway.submitted(3)
     at_gateway.faults(UNKNOWN)
     for _ in range(MISSING_TIMES - 1):
@@ -145,8 +147,8 @@ def test_what_is_said_twice_in_a_day_is_not_said_several_times(at_gateway: Paid)
 
 
 @pytest.mark.parametrize("fault", [NO_FILES, NO_FILES | {"status": 403}, NO_FILES | {"status": 503}])
-def test_a_file_server_that_is_down_past_the_deadline_costs_no_video(at_gateway: Paid, fault: dict[str, Any]) -> None:
-    """With 404 the link goes back to the gateway for a fresh one, which is where the deadline used to strike."""
+def test_a_file_server_that_is_down_past_the_deadline_loses_no_video(at_gateway: Paid, fault: dict[str, Any]) -> None:
+    """After 404 the gateway is asked for a fresh link, and there the deadline used to fail the job."""
     at_gateway.submitted(12, deadline=600.0)
     at_gateway.later(70.0)
     at_gateway.faults(fault)
@@ -164,7 +166,7 @@ def test_a_file_server_that_is_down_past_the_deadline_costs_no_video(at_gateway:
     at_gateway.faults(UNKNOWN)
     for _ in range(3):
         states = at_gateway.step()
-    assert states == {"succeeded": 12}, "by the link that was known: the gateway has given no other"
+    assert states == {"succeeded": 12}, "by the known link: the gateway gave no other"
     assert at_gateway.in_bucket() == 12
 
 
@@ -178,7 +180,7 @@ def test_a_video_is_given_up_when_its_link_is_dead_and_the_gateway_has_no_other(
     at_gateway.faults(NO_FILES, UNKNOWN)
     for _ in range(4):
         at_gateway.step()
-        assert at_gateway.world.states()["failed"] == 0, "a minute after the end of its life"
+        assert at_gateway.world.states()["failed"] == 0, "its link has been dead for a minute only"
     with connect(at_gateway.world.url) as conn:
         conn.execute("UPDATE jobs SET video_expires_at = now() - make_interval(secs => %s)", [EVIDENCE_S + 1])
     for _ in range(2):
@@ -187,7 +189,7 @@ def test_a_video_is_given_up_when_its_link_is_dead_and_the_gateway_has_no_other(
     assert at_gateway.errors() == {"video_expired": 3}
 
 
-def test_a_dead_link_is_not_fetched_before_the_gateway_was_asked_for_another(at_gateway: Paid) -> None:
+def test_a_dead_link_is_not_fetched_before_the_gateway_is_asked_for_another(at_gateway: Paid) -> None:
     at_gateway.submitted(5)
     at_gateway.later(70.0)
     at_gateway.world.poll()
@@ -200,7 +202,7 @@ def test_a_dead_link_is_not_fetched_before_the_gateway_was_asked_for_another(at_
     assert at_gateway.ledger()["totals"]["fetches"] == 5
 
 
-def test_a_video_that_was_finished_while_its_gateway_was_away_outlives_the_deadline(at_gateway: Paid) -> None:
+def test_a_video_finished_in_time_during_an_outage_is_kept_after_the_deadline(at_gateway: Paid) -> None:
     at_gateway.submitted(12, deadline=90.0)
     at_gateway.faults(DOWN)
     at_gateway.later(100.0)  # finished after 60 s, in time
@@ -209,7 +211,7 @@ def test_a_video_that_was_finished_while_its_gateway_was_away_outlives_the_deadl
     assert at_gateway.step() == {"succeeded": 12}
 
 
-def test_a_gateway_that_stays_away_past_the_deadline_ends_the_job(at_gateway: Paid) -> None:
+def test_an_outage_that_lasts_past_the_deadline_fails_the_job(at_gateway: Paid) -> None:
     at_gateway.submitted(3, deadline=90.0)
     at_gateway.faults(DOWN)
     at_gateway.later(90.0 + EVIDENCE_S)
@@ -219,8 +221,8 @@ def test_a_gateway_that_stays_away_past_the_deadline_ends_the_job(at_gateway: Pa
     assert {(error["code"], error["may_be_billed"]) for error in errors} == {("deadline_exceeded", True)}
 
 
-def test_a_task_that_waits_past_its_deadline_is_cancelled_where_that_is_free(settings: Settings) -> None:
-    """At Ark, while it is queued; the budget gets back what it had reserved."""
+def test_a_queued_task_past_its_deadline_is_cancelled_if_that_is_free(settings: Settings) -> None:
+    """On Ark, while the task is queued; the budget gets back what was reserved."""
     with paid(settings, "ark", "ark/api/v3", seconds=3600) as at_ark:
         world = at_ark.world
         with connect(world.url) as conn:
@@ -232,7 +234,7 @@ def test_a_task_that_waits_past_its_deadline_is_cancelled_where_that_is_free(set
         with connect(world.url) as conn:
             [reserved] = conn.execute("SELECT reserved FROM budgets").fetchall()
         assert reserved[0] > 0
-        world.later(10.0)  # at the gateway they still wait
+        world.later(10.0)  # the tasks are still queued at the gateway
         at_ark.faults({"kind": "status", "where": "delete", "status": 502, "body": "html", "times": 4})
         assert at_ark.step() == {"generating": 4}, "the call was not answered"
         assert at_ark.step() == {"failed": 4}

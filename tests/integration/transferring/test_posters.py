@@ -1,4 +1,4 @@
-"""Whatever a video does to its decoder, the worker and its other posters do not notice."""
+"""A video that breaks its decoder harms neither the worker nor other posters."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def decoder(posters: Posters) -> psutil.Process:
     return psutil.Process(posters._process.pid)
 
 
-def test_posters_are_made_one_after_the_other_by_one_process(posters: Posters) -> None:
+def test_one_process_makes_posters_one_after_another(posters: Posters) -> None:
     pids = set()
     for size in ((64, 48), (1920, 1080), (480, 854)):
         picture = made(posters, a_video(size=size))
@@ -50,7 +50,7 @@ def test_posters_are_made_one_after_the_other_by_one_process(posters: Posters) -
     assert len(pids) == 1
 
 
-def test_a_decoder_that_dies_costs_its_poster_and_is_started_again(posters: Posters) -> None:
+def test_a_decoder_that_dies_loses_one_poster_and_is_restarted(posters: Posters) -> None:
     video = a_video()
     assert isinstance(made(posters, video), bytes)
 
@@ -58,7 +58,7 @@ def test_a_decoder_that_dies_costs_its_poster_and_is_started_again(posters: Post
         decoder(posters).send_signal(signal.SIGSEGV)
         return b""
 
-    assert asyncio.run(posters.make(kill, len(video))) == f"the decoder ended with status {-signal.SIGSEGV}"
+    assert asyncio.run(posters.make(kill, len(video))) == f"the decoder exited with status {-signal.SIGSEGV}"
     assert isinstance(made(posters, video), bytes)
 
 
@@ -72,7 +72,7 @@ def test_a_decoder_that_hangs_is_given_up(posters: Posters, monkeypatch: pytest.
     assert isinstance(made(posters, video), bytes)
 
 
-def test_a_store_that_cannot_be_read_is_named(posters: Posters) -> None:
+def test_a_store_that_cannot_be_read_is_reported(posters: Posters) -> None:
     def fetch(_offset: int, _size: int) -> bytes:
         raise Unreadable("the store is down")
 
@@ -80,7 +80,7 @@ def test_a_store_that_cannot_be_read_is_named(posters: Posters) -> None:
     assert isinstance(made(posters, a_video()), bytes)
 
 
-def test_many_at_once_each_get_their_own(posters: Posters) -> None:
+def test_videos_at_the_same_time_each_get_their_own_poster(posters: Posters) -> None:
     videos = [a_video(size=(64 + 2 * n, 48)) for n in range(12)]
 
     async def run() -> list[bytes | str]:
@@ -94,9 +94,7 @@ def test_many_at_once_each_get_their_own(posters: Posters) -> None:
             assert opened.width == 64 + 2 * number
 
 
-def test_the_decoder_knows_no_secret_and_ends_with_its_worker(
-    posters: Posters, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_decoder_has_no_secrets_and_ends_with_its_worker(posters: Posters, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REELQ_S3_SECRET_ACCESS_KEY", "a-secret")
     assert isinstance(made(posters, a_video()), bytes)
     process = decoder(posters)
@@ -106,7 +104,7 @@ def test_the_decoder_knows_no_secret_and_ends_with_its_worker(
     assert not process.is_running()
 
 
-def test_a_worker_that_is_killed_takes_its_decoder_along() -> None:
+def test_the_decoder_of_a_killed_worker_ends() -> None:
     script = (
         "import asyncio, os, sys, time\n"
         "from tests.transfers import a_video\nfrom worker.transferring.poster import Posters\n"
@@ -137,7 +135,7 @@ def test_broken_videos_give_a_picture_or_a_reason_in_time(posters: Posters, seed
         assert not str(found).startswith("not made within"), "it hung"
 
 
-def test_only_what_is_needed_of_a_file_is_read_and_not_without_end() -> None:
+def test_the_decoder_reads_few_blocks_of_a_file_and_at_most_16_mib() -> None:
     asked: list[int] = []
 
     def fetch(offset: int, size: int) -> bytes:
@@ -167,7 +165,7 @@ def test_other_containers_are_not_opened(posters: Posters) -> None:
     assert isinstance(made(posters, playlist), str)
 
 
-def test_closing_twice_and_before_use_is_fine() -> None:
+def test_posters_can_be_closed_twice_and_before_use() -> None:
     posters = Posters()
     posters.close()
     posters.close()

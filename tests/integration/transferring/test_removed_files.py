@@ -1,5 +1,7 @@
-"""A job that is given up or deleted while it is copied has nothing in the bucket afterwards, in whatever order uploads
-end, workers are killed and people decide."""
+"""A job that is given up or deleted during its copy leaves nothing in the bucket.
+
+This holds in any order of ending uploads, killed workers and decisions of people.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,7 @@ def door(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Door:
 
 @pytest.fixture
 def runtime(settings: Settings, base: str, door: Door) -> Iterator[Runtime]:
-    """A worker whose store is behind the door. Its leases outlast the test."""
+    """A worker whose store is behind the proxy. Its leases outlast the test."""
     with door.running() as url, running_runtime(settings, base, s3_endpoint_url=url, lease_seconds=3600) as runtime:
         runtime.objects.ensure_bucket()
         yield runtime
@@ -86,7 +88,7 @@ Decide = Callable[[Runtime, Objects, UUID], None]
 @pytest.mark.parametrize(
     ("video", "request_"), [(SMALL, "put"), (SMALL, "companion"), (LARGE, "part"), (LARGE, "complete")]
 )
-def test_an_upload_that_ends_after_the_job_was_given_up(
+def test_an_upload_that_ends_after_its_job_was_given_up_leaves_nothing(
     runtime: Runtime, store: Objects, door: Door, base: str, video: str, request_: str, give_up: Decide, *, after: bool
 ) -> None:
     job_id = generated(runtime.settings, base + video, f"{base}/last.png")
@@ -101,7 +103,7 @@ def test_an_upload_that_ends_after_the_job_was_given_up(
 
 
 def test_a_job_that_is_not_given_up_keeps_its_files(runtime: Runtime, store: Objects, door: Door, base: str) -> None:
-    """The lease of a slow worker ends, and another one copies the same job: whoever is last removes nothing."""
+    """The lease of a slow worker ends, and another worker copies the same job: the slow one removes nothing."""
     job_id = generated(runtime.settings, base + SMALL)
     hold = door.holds["put"] = Hold()
     with copying(runtime, job_id) as copy:
@@ -114,7 +116,7 @@ def test_a_job_that_is_not_given_up_keeps_its_files(runtime: Runtime, store: Obj
     assert row_of(runtime, job_id)["state"] == "succeeded"
 
 
-def test_a_video_that_was_copied_twice_is_deleted_while_the_second_copy_ends(
+def test_a_video_deleted_before_its_second_copy_ends_leaves_nothing(
     runtime: Runtime, store: Objects, door: Door, base: str
 ) -> None:
     job_id = generated(runtime.settings, base + SMALL)
@@ -130,7 +132,7 @@ def test_a_video_that_was_copied_twice_is_deleted_while_the_second_copy_ends(
 
 @GIVE_UP
 @pytest.mark.parametrize("point", ["transfer.after_put", "transfer.after_companions"])
-def test_what_a_killed_worker_left_is_removed_later(
+def test_files_of_a_killed_worker_are_removed_by_the_sweep(
     settings: Settings, base: str, store: Objects, point: str, give_up: Decide
 ) -> None:
     with running_runtime(settings, base) as runtime:
@@ -138,13 +140,13 @@ def test_what_a_killed_worker_left_is_removed_later(
         worker_that_is_killed(settings, base, point)
         assert in_bucket(store, runtime, job_id)
         if give_up is delete_it:
-            # As if the upload had ended a moment after the deletion.
+            # Simulate an upload that ends a moment after the deletion.
             video = store.read_range(video_key(job_id, row_of(runtime, job_id)["created_at"]), 0, 2**20)
         give_up(runtime, store, job_id)
         if give_up is delete_it:
             assert in_bucket(store, runtime, job_id) == []
             put(store, video_key(job_id, row_of(runtime, job_id)["created_at"]), video)
-        assert sweep_removals(runtime.database.begin, store) == 0, "a copy may be under way"
+        assert sweep_removals(runtime.database.begin, store) == 0, "a copy may still be running"
         for passed, removed in (("11 min", 1), ("1 min", 0), ("1 h", 0), ("2 h", 1), ("1 year", 0)):
             with runtime.database.begin() as conn:
                 conn.execute(
@@ -161,7 +163,7 @@ def put(store: Objects, key: str, content: bytes) -> None:
     store._s3.put_object(Bucket=store.bucket, Key=key, Body=content)
 
 
-def test_a_delete_while_the_store_is_down_is_made_up_for(
+def test_a_delete_while_the_store_is_down_is_completed_by_the_sweep(
     settings: Settings, runtime: Runtime, store: Objects, base: str
 ) -> None:
     job_id = generated(settings, base + SMALL)
@@ -181,7 +183,7 @@ def test_a_delete_while_the_store_is_down_is_made_up_for(
     assert delete(runtime.database, away, DEFAULT_TENANT, job_id).deleted_at, "nothing is left to do"
 
 
-def test_a_video_that_is_stored_is_not_downloaded_again_for_what_belongs_beside_it(
+def test_a_stored_video_is_not_downloaded_again_for_its_companions(
     runtime: Runtime, store: Objects, door: Door
 ) -> None:
     files = Files({SMALL: a_video()})

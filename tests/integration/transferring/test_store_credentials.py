@@ -1,6 +1,4 @@
-"""Credentials of the store that are missing, half there, refused or expired are the store's trouble: videos wait,
-however old they are.
-"""
+"""Missing, partial, refused or expired credentials count as a store outage: videos wait, however old they are."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ from worker.runtime import Runtime
 from worker.transferring import store_gate
 from worker.transferring.decisions import HARD_END
 
-LIFE_S = 43_200.0  # of a link of AnyFast's that says nothing
+LIFE_S = 43_200.0  # of an AnyFast link that names no expiry
 
 
 @pytest.fixture
@@ -30,7 +28,7 @@ def base() -> Iterator[str]:
 
 
 class Role:
-    """Credentials from a program, as from an instance role: they expire and are asked for again."""
+    """Credentials from a program, as from an instance role: they expire and are requested again."""
 
     def __init__(self, directory: Path, settings: Settings) -> None:
         self._answer = directory / "answer.json"
@@ -53,23 +51,23 @@ class Role:
 
 @pytest.fixture
 def role(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Role:
-    made = Role(tmp_path, settings)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(made.config))
+    role = Role(tmp_path, settings)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(role.config))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    return made
+    return role
 
 
 @pytest.fixture
 def runtime(settings: Settings, base: str, role: Role, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    """A worker without keys in its settings. It tries its store again at once."""
+    """A worker without keys in its settings. Its store gate opens again at once, so that each copy is tried."""
     monkeypatch.setattr(store_gate, "STORE_DOWN", Backoff(0.0, 0.0))
     with running_runtime(settings, base, s3_access_key_id=None, s3_secret_access_key=None) as runtime:
         yield runtime
 
 
 def old_video(runtime: Runtime, base: str) -> Any:
-    """One whose link, as far as anybody knows, has been dead for long."""
+    """A video that is far older than its link should live."""
     return generated(runtime.settings, f"{base}/v.mp4", age_s=HARD_END * LIFE_S + 3600, left_s=60.0)
 
 
@@ -80,7 +78,7 @@ def waits(runtime: Runtime, job_id: Any, because: str) -> None:
         runtime.objects.link("videos/x", 60)
 
 
-def test_a_role_that_cannot_be_asked_is_trouble_with_the_store(runtime: Runtime, base: str, role: Role) -> None:
+def test_a_role_that_gives_no_credentials_counts_as_a_store_outage(runtime: Runtime, base: str, role: Role) -> None:
     job_id = old_video(runtime, base)
     waits(runtime, job_id, "redential")
     role.gives("2001-01-01T00:00:00Z")
@@ -89,7 +87,9 @@ def test_a_role_that_cannot_be_asked_is_trouble_with_the_store(runtime: Runtime,
     assert transfer(runtime, job_id)["state"] == "succeeded"
 
 
-def test_no_credentials_at_all(runtime: Runtime, base: str, role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported_with_the_settings_to_set(
+    runtime: Runtime, base: str, role: Role, monkeypatch: pytest.MonkeyPatch
+) -> None:
     role.config.write_text("[default]\n")
     job_id = old_video(runtime, base)
     row = transfer(runtime, job_id)
@@ -102,13 +102,13 @@ def test_no_credentials_at_all(runtime: Runtime, base: str, role: Role, monkeypa
     assert row_of(runtime, job_id)["state"] == "transferring"
 
 
-def test_keys_that_the_store_refuses(settings: Settings, base: str) -> None:
-    with running_runtime(settings, base, s3_access_key_id="nobody-knows-this") as runtime:
+def test_refused_keys_count_as_a_store_outage(settings: Settings, base: str) -> None:
+    with running_runtime(settings, base, s3_access_key_id="unknown-key") as runtime:
         row = transfer(runtime, old_video(runtime, base))
     assert (row["state"], row["reason"]) == ("transferring", "store_unavailable")
 
 
-def test_a_profile_that_does_not_exist(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "nobody")
-    with pytest.raises(StoreUnavailable, match="nobody"):
+def test_a_missing_profile_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    with pytest.raises(StoreUnavailable, match="no-such-profile"):
         Objects(settings).sign_put("videos/x", size_bytes=1, checksum="")

@@ -1,4 +1,4 @@
-"""Videos go from a server that misbehaves into a real S3, whole or not at all."""
+"""Videos go from a faulty server into a real S3, complete or not at all."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def a_video(size: int) -> bytes:
 
 @dataclass
 class FileServer:
-    """Serves one file and misbehaves as told; `ranges` are the Range headers that were asked."""
+    """Serves one file with the given faults; `ranges` are the Range headers that it received."""
 
     body: bytes
     cut_at: list[int] = field(default_factory=list)
@@ -70,7 +70,7 @@ class FileServer:
         await response.write(self.body[start:end])
         if end < len(self.body):
             assert request.transport is not None
-            request.transport.close()  # when all that was written has gone out
+            request.transport.close()  # after everything written has been sent
         return response
 
 
@@ -80,8 +80,7 @@ async def serving(files: FileServer) -> AsyncIterator[str]:
     app.router.add_get("/{path:.*}", files.serve)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
@@ -125,7 +124,7 @@ def test_a_video_arrives_byte_for_byte(objects: Objects, size: int) -> None:
 
 
 class Watched(Objects):
-    """Notes the sizes of the parts that go up."""
+    """Records the sizes of the uploaded parts."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -141,7 +140,7 @@ class Watched(Objects):
     ("size", "parts"),
     [(PART_BYTES, []), (PART_BYTES + 1, [PART_BYTES, 1]), (2 * PART_BYTES + 777, [PART_BYTES, PART_BYTES, 777])],
 )
-def test_every_part_but_the_last_is_of_one_size(settings: Settings, size: int, parts: list[int]) -> None:
+def test_all_parts_but_the_last_have_the_same_size(settings: Settings, size: int, parts: list[int]) -> None:
     objects = Watched(settings)
     copy(FileServer(a_video(size)), objects)
     assert objects.parts == parts
@@ -153,7 +152,7 @@ def test_a_video_of_unknown_length_arrives_too(objects: Objects) -> None:
     assert stored_bytes(objects) == video
 
 
-def test_a_cut_download_goes_on_where_it_was_cut(objects: Objects) -> None:
+def test_a_broken_download_resumes_where_it_broke_off(objects: Objects) -> None:
     video = a_video(2 * PART_BYTES)
     files = FileServer(video, cut_at=[1_000_000, PART_BYTES + 77])
     assert copy(files, objects).sha256 == hashlib.sha256(video).hexdigest()
@@ -162,22 +161,22 @@ def test_a_cut_download_goes_on_where_it_was_cut(objects: Objects) -> None:
 
 
 @pytest.mark.parametrize("files", [{"honours_ranges": False}, {"etag": None}, {"etag": 'W/"weak"'}])
-def test_a_download_is_not_patched_together_from_two_files(objects: Objects, files: dict[str, bool | str]) -> None:
+def test_a_download_never_combines_two_files(objects: Objects, files: dict[str, bool | str]) -> None:
     server = FileServer(a_video(2 * PART_BYTES), cut_at=[PART_BYTES + 77], **files)  # type: ignore[arg-type]
     with pytest.raises(DownloadFailed):
         copy(server, objects)
     assert objects.head(KEY) is None
-    assert objects.open_parts() == [], "the parts that were stored are given up"
+    assert objects.open_parts() == [], "the stored parts are removed"
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
-def test_a_url_that_is_not_valid_any_more_is_told_apart(objects: Objects, status: int) -> None:
+def test_a_url_that_is_no_longer_valid_is_reported_as_refused(objects: Objects, status: int) -> None:
     with pytest.raises(UrlRefused, match=str(status)):
         copy(FileServer(b"", status=status), objects)
 
 
 @pytest.mark.parametrize("status", [400, 429, 500, 503])
-def test_another_refusal_is_a_failed_download(objects: Objects, status: int) -> None:
+def test_any_other_error_status_is_a_failed_download(objects: Objects, status: int) -> None:
     with pytest.raises(DownloadFailed, match=str(status)):
         copy(FileServer(b"", status=status), objects)
 
@@ -185,21 +184,21 @@ def test_another_refusal_is_a_failed_download(objects: Objects, status: int) -> 
 @pytest.mark.parametrize(
     "body", [b"", b"<html>please log in</html>", b"\0" * 100_000, a_video(300_000)[:-1], a_video(PART_BYTES * 2)[:-9]]
 )
-def test_what_is_not_a_whole_video_is_never_stored(objects: Objects, body: bytes) -> None:
+def test_an_incomplete_or_wrong_file_is_never_stored(objects: Objects, body: bytes) -> None:
     with pytest.raises(NotAVideo):
         copy(FileServer(body), objects)
     assert objects.head(KEY) is None
     assert objects.open_parts() == []
 
 
-def test_a_signed_url_goes_out_exactly_as_it_came(objects: Objects) -> None:
+def test_a_signed_url_is_sent_exactly_as_given(objects: Objects) -> None:
     files = FileServer(a_video(5000))
     path = "/a%2Fb%20c/v.mp4?X-Tos-Credential=AK%2F2026%2Ftos&sig=a%2Bb%3D&list=%E7%8C%AB&plus=a+b"
     copy(files, objects, path)
     assert files.paths == [path]
 
 
-def test_a_store_that_does_not_answer_is_named_and_leaves_nothing(objects: Objects, s3: Bucket) -> None:
+def test_a_store_that_does_not_answer_is_named_and_nothing_is_stored(objects: Objects, s3: Bucket) -> None:
     away = Objects(
         Settings(
             s3_endpoint_url="http://127.0.0.1:1",
@@ -213,16 +212,16 @@ def test_a_store_that_does_not_answer_is_named_and_leaves_nothing(objects: Objec
     assert objects.head(KEY) is None
 
 
-def test_a_bucket_is_made_on_first_use_and_a_wrong_key_is_named(settings: Settings) -> None:
+def test_a_bucket_is_created_on_first_use_and_a_wrong_key_is_reported(settings: Settings) -> None:
     fresh = Objects(settings.model_copy(update={"s3_bucket": f"{settings.s3_bucket}-made"}))
     fresh.ensure_bucket()
     assert fresh.head("nothing") is None
-    denied = Objects(settings.model_copy(update={"s3_access_key_id": "nobody-knows-this"}))
+    denied = Objects(settings.model_copy(update={"s3_access_key_id": "unknown-key"}))
     with pytest.raises(StoreUnavailable, match="403"):
         denied.ensure_bucket()
 
 
-def test_a_link_opens_the_video_for_anybody(objects: Objects) -> None:
+def test_a_link_opens_the_video_without_credentials(objects: Objects) -> None:
     video = a_video(5000)
     copy(FileServer(video), objects)
 

@@ -1,4 +1,4 @@
-"""A URL from outside is fetched only where it may lead, whatever its form, its name and its redirects."""
+"""A URL from outside is fetched only from allowed addresses, in any spelling and after any redirect."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def judge(address: str) -> bool:
 
 @dataclass
 class Server:
-    """A server on loopback: says where to go next, or who it is. `asked` are the requests it saw."""
+    """A server on loopback: answers with a redirect or with its address. `asked`: the requests it received."""
 
     address: str = OUTSIDE
     redirects: dict[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Server:
 
 @dataclass
 class Names(AbstractResolver):
-    """A resolver whose answers are ours: for each name those addresses, one list after the other, the last for ever."""
+    """A resolver with fixed answers: each query for a name takes its next list of addresses; the last list stays."""
 
     answers: Mapping[str, list[list[str]]]
     asked: list[str] = field(default_factory=list)
@@ -150,7 +150,7 @@ def test_a_name_with_one_private_address_among_others_is_refused() -> None:
     asyncio.run(run())
 
 
-def test_a_name_that_changes_its_address_between_two_looks_is_judged_by_the_one_that_is_used() -> None:
+def test_a_name_that_changes_its_address_is_judged_by_the_address_in_use() -> None:
     async def run() -> None:
         inside, outside = Server("127.0.0.1"), Server()
         async with inside.running(), outside.running():
@@ -165,8 +165,8 @@ def test_a_name_that_changes_its_address_between_two_looks_is_judged_by_the_one_
     asyncio.run(run())
 
 
-def test_the_socket_itself_is_judged_even_if_the_resolver_is_not() -> None:
-    """Whatever stands between the resolver and the connection, such as a cache, nothing private is connected to."""
+def test_the_address_of_the_socket_is_judged_too() -> None:
+    """No private address is connected to, even if something after the resolver, such as a cache, replaces it."""
 
     async def run() -> None:
         inside = Server("127.0.0.1")
@@ -186,7 +186,7 @@ def test_the_socket_itself_is_judged_even_if_the_resolver_is_not() -> None:
     asyncio.run(run())
 
 
-def test_redirects_are_followed_with_the_same_care() -> None:
+def test_redirects_are_checked_like_the_first_url() -> None:
     async def run() -> None:
         inside, outside = Server("127.0.0.1"), Server()
         async with inside.running() as private, outside.running() as public:
@@ -202,7 +202,7 @@ def test_redirects_are_followed_with_the_same_care() -> None:
                 "/loop": "/loop",
             }
             assert await fetch(f"{public}/relative") == OUTSIDE
-            assert outside.asked[-1] == "/there?sig=a%2Fb%20c", "exactly as it was given"
+            assert outside.asked[-1] == "/there?sig=a%2Fb%20c", "exactly as given"
             assert await fetch(f"{public}/absolute") == OUTSIDE
             for path in ("/private", "/number"):
                 with pytest.raises(UrlNotPublic):
@@ -230,14 +230,14 @@ def test_only_http_is_fetched() -> None:
 
 
 def test_https_does_not_become_http() -> None:
-    there = URL("https://cdn.example/a/b", encoded=True)
-    assert str(next_hop(there, "//other.example/c")) == "https://other.example/c"
+    source = URL("https://cdn.example/a/b", encoded=True)
+    assert str(next_hop(source, "//other.example/c")) == "https://other.example/c"
     assert next_hop(URL("http://cdn.example/"), "https://cdn.example/").scheme == "https"
     with pytest.raises(UrlRefused, match="from https to http"):
-        next_hop(there, "http://cdn.example/a/b")
+        next_hop(source, "http://cdn.example/a/b")
 
 
-def test_the_accounts_own_host_is_trusted_at_any_port_but_no_other_that_it_redirects_to() -> None:
+def test_the_host_of_an_account_is_trusted_at_any_port_but_its_redirects_are_not() -> None:
     async def run() -> None:
         gateway = Server("127.0.0.1")
         names = Names({"gateway.lan": [["127.0.0.1"]], "other.lan": [["127.0.0.1"]]})
@@ -261,7 +261,7 @@ def test_the_accounts_own_host_is_trusted_at_any_port_but_no_other_that_it_redir
 
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:9", "http://localhost:9/anyfast", "http://[::1]:9"])
-def test_this_machine_is_one_host_however_the_account_spells_it(base_url: str) -> None:
+def test_loopback_is_one_host_in_any_spelling_of_the_account(base_url: str) -> None:
     async def run() -> None:
         gateway = Server("127.0.0.1")
         async with gateway.running() as url:
@@ -274,7 +274,7 @@ def test_this_machine_is_one_host_however_the_account_spells_it(base_url: str) -
     asyncio.run(run())
 
 
-def test_a_refused_address_does_not_spoil_the_connections_to_others() -> None:
+def test_a_refused_address_does_not_affect_other_connections() -> None:
     async def run() -> None:
         server = Server()
         async with server.running():

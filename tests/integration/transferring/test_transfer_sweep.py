@@ -1,4 +1,4 @@
-"""Uploads of killed workers do not stay in the store, and those that are being made are left alone."""
+"""Uploads of killed workers are removed from the store; uploads in progress are left alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.waiting import PATIENCE_S, wait_for
 from worker.runtime import Runtime
 from worker.transferring.sweep import Swept, sweep_uploads
 
-# A worker that takes what is due, once.
+# A worker that claims the due copies once.
 COPY_ONCE = """
 from storage.jobs.claims import claim_transfers
 from storage.settings import load_settings
@@ -59,12 +59,12 @@ def swept(runtime: Runtime, older_than_s: float = 0.0) -> Swept | None:
 
 
 def killed_in_the_middle(runtime: Runtime, base: str) -> None:
-    """A worker process that dies when the first part of its upload is stored."""
+    """Run a worker process that dies when the first part of its upload is stored."""
     worker_that_is_killed(runtime.settings, base, "transfer.after_first_part")
 
 
 def worker_that_is_killed(settings: Settings, base: str, point: str) -> None:
-    """A worker process that copies what is due and dies at a fail point."""
+    """Run a worker process that copies the due videos and dies at a fail point."""
     account = {"name": "main", "gateway": "anyfast", "base_url": base, "api_key": "sk-test"}
     environ = {
         **os.environ,
@@ -77,14 +77,14 @@ def worker_that_is_killed(settings: Settings, base: str, point: str) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
-def test_what_a_killed_worker_left_is_given_up_once_nobody_can_need_it(runtime: Runtime, base: str) -> None:
+def test_an_upload_of_a_killed_worker_is_aborted_once_no_copy_can_need_it(runtime: Runtime, base: str) -> None:
     job_id = generated(runtime.settings, f"{base}/v.mp4")
     killed_in_the_middle(runtime, base)
     assert len(runtime.objects.open_parts(VIDEOS)) == 1
-    assert swept(runtime) == Swept(0, 1), "its lease still runs: for all we know it is being made"
+    assert swept(runtime) == Swept(0, 1), "its lease still runs: the copy may be in progress"
     row = transfer(runtime, job_id)
     assert row["state"] == "succeeded"
-    assert len(runtime.objects.open_parts(VIDEOS)) == 1, "the copy that went on has an upload of its own"
+    assert len(runtime.objects.open_parts(VIDEOS)) == 1, "the second copy has its own upload"
     assert swept(runtime, older_than_s=600.0) == Swept(0, 1), "it is young"
     assert swept(runtime) == Swept(1, 0)
     assert runtime.objects.open_parts() == []
@@ -95,7 +95,7 @@ def test_what_a_killed_worker_left_is_given_up_once_nobody_can_need_it(runtime: 
     assert swept(runtime) == Swept(0, 0)
 
 
-def test_the_upload_of_a_lease_that_ran_out_is_given_up(runtime: Runtime, base: str) -> None:
+def test_the_upload_of_an_expired_lease_is_aborted(runtime: Runtime, base: str) -> None:
     job_id = generated(runtime.settings, f"{base}/v.mp4")
     killed_in_the_middle(runtime, base)
     with runtime.database.begin() as conn:
@@ -104,8 +104,8 @@ def test_the_upload_of_a_lease_that_ran_out_is_given_up(runtime: Runtime, base: 
     assert transfer(runtime, job_id)["state"] == "succeeded"
 
 
-def test_a_copy_that_is_being_made_is_left_alone(runtime: Runtime, files: Files, base: str) -> None:
-    # The rest of the file comes when a sweep has seen its upload.
+def test_a_copy_in_progress_is_left_alone(runtime: Runtime, files: Files, base: str) -> None:
+    # The server sends the rest of the file after a sweep has seen its upload.
     files.held_at, files.go_on = 2 * PART_BYTES, threading.Event()
     job_id = generated(runtime.settings, f"{base}/v.mp4")
     with ThreadPoolExecutor(1) as pool:
@@ -120,24 +120,24 @@ def test_a_copy_that_is_being_made_is_left_alone(runtime: Runtime, files: Files,
         assert copying.result()["state"] == "succeeded"
 
 
-def test_other_peoples_uploads_are_none_of_ours(runtime: Runtime, servers: TestServers) -> None:
+def test_uploads_outside_of_videos_are_left_alone(runtime: Runtime, servers: TestServers) -> None:
     for key in ("inputs/x.mp4", "videos/2026/01/02/not-a-job.mp4"):
         servers.s3_client.create_multipart_upload(Bucket=runtime.objects.bucket, Key=key)
     assert swept(runtime) == Swept(1, 0), "under videos/ only jobs write"
     assert [key for key, _, _ in runtime.objects.open_parts()] == ["inputs/x.mp4"]
 
 
-def test_of_many_that_would_sweep_one_does(runtime: Runtime) -> None:
-    def turn() -> Swept | None:
+def test_only_one_of_several_processes_sweeps(runtime: Runtime) -> None:
+    def sweep() -> Swept | None:
         return sweep_uploads(runtime.database.begin, runtime.objects, every_s=60.0)
 
     with ThreadPoolExecutor(6) as pool:
-        made = list(pool.map(lambda _: turn(), range(6)))
-    assert sorted(made, key=str) == [None] * 5 + [Swept()]
-    assert turn() is None
+        results = list(pool.map(lambda _: sweep(), range(6)))
+    assert sorted(results, key=str) == [None] * 5 + [Swept()]
+    assert sweep() is None
 
 
-def test_a_store_that_is_down_does_not_disturb(settings: Settings) -> None:
+def test_a_sweep_while_the_store_is_down_finds_nothing(settings: Settings) -> None:
     with running_runtime(settings, None, s3_endpoint_url="http://127.0.0.1:1") as runtime:
         away = Objects(runtime.settings)
         assert sweep_uploads(runtime.database.begin, away, every_s=0.0) == Swept()
@@ -157,7 +157,7 @@ scheduler.close()
 
 
 def ticks(settings: Settings, broker_url: str) -> int:
-    """How many ticks came to their end."""
+    """The number of ticks that finished."""
     environ = {**os.environ, **environ_for(settings), "REELQ_BROKER_URL": broker_url}
     done = subprocess.run(
         [sys.executable, "-c", TICKS], env=environ, timeout=PATIENCE_S, check=True, capture_output=True, text=True
@@ -172,5 +172,5 @@ def test_the_scheduler_asks_a_transfer_worker_to_sweep(settings: Settings, broke
     assert set(waiting) == {"worker.sweep"}
 
 
-def test_a_broker_that_is_down_does_not_hold_up_the_scheduler_for_a_sweep(settings: Settings) -> None:
+def test_a_sweep_does_not_block_the_scheduler_while_the_broker_is_down(settings: Settings) -> None:
     assert ticks(settings, "redis://127.0.0.1:1/0") == 3

@@ -69,12 +69,12 @@ def test_sentinels_are_read(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "master", "says"),
     [
-        ("amqp://guest:hidden@h", None, "amqp is no scheme of Redis or Valkey"),
+        ("amqp://guest:hidden@h", None, "the scheme 'amqp' is not supported"),
         ("h:6379", None, "use one of redis://"),
-        ("redis://:hidden@h/videos", None, "'videos' for a database"),
-        ("redis://h:hidden/0", None, "a port that is no number"),
+        ("redis://:hidden@h/videos", None, "the database 'videos'"),
+        ("redis://h:hidden/0", None, "a port that is not a number"),
         ("redis://:hidden@h,i/0", None, "several servers"),
-        ("redis://h?retries=3", None, "the parameter retries, which means nothing"),
+        ("redis://h?retries=3", None, "the parameter retries, which is not supported"),
         ("rediss://h?ssl_cert_reqs=maybe", None, "ssl_cert_reqs must be required, optional or none"),
         ("rediss://h?ssl_ca_certs=/nowhere/ca.pem", None, "/nowhere/ca.pem does not exist"),
         ("redis://h?ssl_cert_reqs=none", None, "but no TLS"),

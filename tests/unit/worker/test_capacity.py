@@ -1,4 +1,4 @@
-"""What a process copies at once is shared between source hosts."""
+"""Source hosts share the slots and bytes of a process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NORMAL, RESERVED = 32, 8
 
 
 def taken(shares: Shares, host: str, stack: AsyncExitStack, *, urgent: bool = False) -> Coroutine[Any, Any, int]:
-    """How many a host gets that wants all."""
+    """The number of slots that a host gets if it takes all it can."""
 
     async def take() -> int:
         count = 0
@@ -36,16 +36,16 @@ def test_a_host_alone_gets_half_and_each_newcomer_a_share() -> None:
         async with AsyncExitStack() as stack:
             assert await taken(shares, "a", stack) == 16
             assert await taken(shares, "b", stack) == 8
-            found = [await taken(shares, host, stack) for host in "cdefgh"]
-            assert all(found[:3]), "three more that stall leave something"
-            assert await taken(shares, "a", stack, urgent=True) == 0, "it has far more than there is left"
-            assert await taken(shares, "z", stack, urgent=True) > 0, "urgent videos have a part of their own"
+            counts = [await taken(shares, host, stack) for host in "cdefgh"]
+            assert all(counts[:3]), "three more hosts that stall leave something"
+            assert await taken(shares, "a", stack, urgent=True) == 0, "it has far more than is left"
+            assert await taken(shares, "z", stack, urgent=True) > 0, "some slots are reserved for urgent videos"
         assert shares.fits(1, "a", urgent=False)
 
     asyncio.run(run())
 
 
-def test_a_host_without_anything_may_have_all_that_is_left() -> None:
+def test_a_host_that_has_nothing_may_take_all_that_is_left() -> None:
     async def run() -> None:
         shares = Shares(128, 0)
         async with shares.hold(56, "a", urgent=False), shares.hold(56, "b", urgent=False):
@@ -57,7 +57,7 @@ def test_a_host_without_anything_may_have_all_that_is_left() -> None:
     asyncio.run(run())
 
 
-def test_what_is_given_back_goes_to_those_who_wait() -> None:
+def test_freed_slots_go_to_waiting_copies_in_order() -> None:
     async def run() -> None:
         shares = Shares(2, 0)
         done: list[str] = []
@@ -73,7 +73,7 @@ def test_what_is_given_back_goes_to_those_who_wait() -> None:
             assert done == []
             waiting[1].cancel()
         await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), PATIENCE_S)
-        assert done == ["0", "2", "3", "4"], "in the order in which they came"
+        assert done == ["0", "2", "3", "4"], "in the order of arrival"
 
     asyncio.run(run())
 
@@ -84,7 +84,7 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short_patience")
-def test_a_copy_makes_way_only_where_others_want_into_the_line() -> None:
+def test_a_copy_makes_way_only_if_others_wait_to_join_the_line() -> None:
     @asynccontextmanager
     async def full(space: Capacity) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -102,7 +102,7 @@ def test_a_copy_makes_way_only_where_others_want_into_the_line() -> None:
         async with full(space):
             alone = asyncio.create_task(copy())
             await asyncio.sleep(0.3)
-            assert not alone.done(), "it waits for as long as nobody else does"
+            assert not alone.done(), "it keeps waiting while no other batch waits"
             space.line.join(1000, lambda: False)
             stop = threading.Event()
             outside = threading.Thread(target=space.line.join, args=(1, stop.is_set))
@@ -124,7 +124,7 @@ def in_thread(work: Callable[[], object]) -> threading.Thread:
 
 def test_a_line_is_joined_when_it_is_short() -> None:
     line = Line(most=2)
-    assert line.join(20, lambda: False), "a batch is never cut"
+    assert line.join(20, lambda: False), "a batch is never split"
     joined: list[bool] = []
     waiting = in_thread(lambda: joined.append(line.join(1, lambda: False)))
     waiting.join(0.2)
@@ -136,7 +136,7 @@ def test_a_line_is_joined_when_it_is_short() -> None:
     assert not line.is_crowded
 
 
-def test_who_is_told_to_stop_joins_no_line() -> None:
+def test_a_stopped_process_joins_no_line() -> None:
     line = Line(most=1)
     line.join(1, lambda: False)
     assert not line.join(1, lambda: True)
@@ -156,5 +156,5 @@ def test_each_place_is_left_once() -> None:
         places.leave()
         places.leave_all()
     line.join(1, lambda: False)
-    assert not line.join(1, lambda: True), "no more was left than was taken"
+    assert not line.join(1, lambda: True), "each place was left once"
     Places().leave()

@@ -1,4 +1,4 @@
-"""What each outcome of a POST and a query means for a job, as tables of cases."""
+"""The decision for each outcome of a POST and a query, as tables of cases."""
 
 from __future__ import annotations
 
@@ -87,12 +87,12 @@ def a_job(**changes: Any) -> Work:
         (GatewayError("anything new"), S.UNCONFIRMED),
     ],
 )
-def test_what_a_posts_outcome_means(result: Submitted | GatewayError, target: JobState) -> None:
+def test_each_outcome_of_a_post_has_its_target_state(result: Submitted | GatewayError, target: JobState) -> None:
     assert decide_submit(result, 0, PACING).target is target
 
 
-def test_only_proof_that_nothing_was_taken_puts_a_job_back() -> None:
-    """The paid-once rule over the whole tree: a new branch is unconfirmed until somebody decides otherwise."""
+def test_only_proof_of_no_acceptance_requeues_a_job() -> None:
+    """The paid-once rule for the whole tree of errors: a new branch is unconfirmed by default."""
 
     def tree(kind: type[GatewayError]) -> list[type[GatewayError]]:
         return [kind, *(below for sub in kind.__subclasses__() for below in tree(sub))]
@@ -118,7 +118,7 @@ def test_a_job_that_comes_back_is_free_for_another_account(error: GatewayError) 
     assert waits[-1] <= (120.0 if isinstance(error, NotServed) else 20.0)
 
 
-def test_a_file_that_is_not_ready_is_tried_a_few_times_and_no_more() -> None:
+def test_a_file_that_is_not_ready_is_retried_a_few_times_only() -> None:
     last = MAX_INPUT_NOT_READY - 1
     assert decide_submit(InputNotReady("x"), last - 1, PACING).target is S.QUEUED
     assert decide_submit(InputNotReady("x"), last, PACING).target is S.FAILED
@@ -154,21 +154,21 @@ def link_life_s(url: str = "https://x/v.mp4", finished_ago_s: float | None = Non
     return poll(report, a_job(read_at=NOW, submitted_age_s=20 * HOUR, **changes)).expires_in_s
 
 
-def test_a_link_that_says_nothing_lives_from_when_the_gateway_finished() -> None:
+def test_a_link_without_an_expiry_lives_from_the_end_of_the_generation() -> None:
     assert link_life_s(finished_ago_s=HOUR) == LIFE_S - HOUR
     assert link_life_s(finished_ago_s=HOUR, unfinished_age_s=2 * HOUR) == LIFE_S - HOUR
-    assert link_life_s(finished_ago_s=15 * HOUR) == LIFE_S - 15 * HOUR < 0, "it may be dead by the time we notice"
-    assert link_life_s(finished_ago_s=-HOUR) == LIFE_S, "a clock that is ahead gives no more than a whole life"
+    assert link_life_s(finished_ago_s=15 * HOUR) == LIFE_S - 15 * HOUR < 0, "it may be dead by the time we read it"
+    assert link_life_s(finished_ago_s=-HOUR) == LIFE_S, "a clock that is ahead gives at most a whole life"
     assert link_life_s(finished_ago_s=1000 * HOUR) == LIFE_S - 20 * HOUR, "it was not finished before it was submitted"
 
 
-def test_where_the_gateway_does_not_say_when_it_finished_it_may_have_been_after_the_last_poll() -> None:
+def test_without_a_finish_time_a_link_lives_from_the_last_unfinished_poll() -> None:
     assert link_life_s(unfinished_age_s=60.0) == LIFE_S - 60
-    assert link_life_s(unfinished_age_s=11 * HOUR) == HOUR, "workers were down for long"
+    assert link_life_s(unfinished_age_s=11 * HOUR) == HOUR, "the workers were down for a long time"
     assert link_life_s() == LIFE_S - 20 * HOUR, "never polled before"
 
 
-def test_what_a_link_says_of_itself_counts() -> None:
+def test_the_expiry_in_a_link_counts() -> None:
     dead = f"https://x/v.mp4?Expires={int(NOW.timestamp() - 60)}"
     assert link_life_s(dead, finished_ago_s=HOUR) == -60.0, "no fresh life for a dead link"
     assert link_life_s(f"https://x/v.mp4?Expires={int(NOW.timestamp() + 60)}", finished_ago_s=HOUR) == 60.0
@@ -180,14 +180,14 @@ def test_a_finished_generation_counts_even_past_the_deadline() -> None:
 
 
 @pytest.mark.parametrize("status", [TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.UNKNOWN])
-def test_a_task_under_way_is_polled_again(status: TaskStatus) -> None:
+def test_an_unfinished_task_is_polled_again(status: TaskStatus) -> None:
     decision = poll(TaskReport(status, "x"), a_job())
     assert decision.target is S.GENERATING
     assert PACING.min_s * 0.9 <= decision.due_in_s <= PACING.max_s * 1.1
 
 
 @pytest.mark.parametrize("error", [Throttled("x"), Unavailable("x"), BadAnswer("x"), AccountProblem("x"), NotSent("x")])
-def test_trouble_with_asking_never_fails_a_job(error: GatewayError) -> None:
+def test_a_failed_query_never_fails_a_job(error: GatewayError) -> None:
     decision = poll(error, a_job(setbacks=10_000, reason=error.code))
     assert decision.target is S.GENERATING
     assert decision.due_in_s <= PACING.max_s * 1.1
@@ -197,32 +197,32 @@ NO_URL = TaskReport(TaskStatus.SUCCEEDED, "SUCCESS")
 
 
 @pytest.mark.parametrize(
-    ("result", "said", "code"),
+    ("result", "missing", "code"),
     [(TaskUnknown("no such task"), "task_unknown", "task_lost"), (NO_URL, "result_missing", "result_missing")],
 )
 def test_a_task_that_stays_unknown_or_without_a_result_fails_in_the_end(
-    result: TaskReport | GatewayError, said: str, code: str
+    result: TaskReport | GatewayError, missing: str, code: str
 ) -> None:
-    other = "task_unknown" if said == "result_missing" else "result_missing"
+    other = "task_unknown" if missing == "result_missing" else "result_missing"
     for changes in (
         {},
-        {"missing": said, "missing_times": 500, "missing_for_s": EVIDENCE_S - 1},
-        {"missing": said, "missing_times": MISSING_TIMES - 2, "missing_for_s": 86400.0},
+        {"missing": missing, "missing_times": 500, "missing_for_s": EVIDENCE_S - 1},
+        {"missing": missing, "missing_times": MISSING_TIMES - 2, "missing_for_s": 86400.0},
         {"missing": other, "missing_times": 500, "missing_for_s": 86400.0},
-        {"setbacks": 500, "reason": said},
+        {"setbacks": 500, "reason": missing},
     ):
         decision = poll(result, a_job(**changes))
-        assert (decision.target, decision.missing) == (S.GENERATING, said)
-    ended = poll(result, a_job(missing=said, missing_times=MISSING_TIMES - 1, missing_for_s=EVIDENCE_S))
+        assert (decision.target, decision.missing) == (S.GENERATING, missing)
+    ended = poll(result, a_job(missing=missing, missing_times=MISSING_TIMES - 1, missing_for_s=EVIDENCE_S))
     assert ended.target is S.FAILED
     assert ended.patch["error"]["code"] == code
 
 
-def test_only_a_clear_answer_takes_back_what_was_said_before() -> None:
-    said = {"missing": "task_unknown", "missing_times": 500, "missing_for_s": 86400.0}
-    assert poll(TaskReport(TaskStatus.RUNNING, "x"), a_job(**said)).missing == ""
+def test_only_a_clear_answer_resets_the_count_of_missing_reports() -> None:
+    reported = {"missing": "task_unknown", "missing_times": 500, "missing_for_s": 86400.0}
+    assert poll(TaskReport(TaskStatus.RUNNING, "x"), a_job(**reported)).missing == ""
     for error in (Unavailable("504"), BadAnswer("html"), Throttled("429"), NotServed("404 of a proxy")):
-        assert poll(error, a_job(**said)).missing is None, "neither more nor less"
+        assert poll(error, a_job(**reported)).missing is None, "the count is unchanged"
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_only_a_clear_answer_takes_back_what_was_said_before() -> None:
         (TaskStatus.LOST, "gateway_lost"),
     ],
 )
-def test_the_tasks_own_end_fails_the_job(status: TaskStatus, code: str) -> None:
+def test_a_task_that_ends_without_a_video_fails_the_job(status: TaskStatus, code: str) -> None:
     assert poll(TaskReport(status, "x"), a_job()).patch["error"]["code"] == code
 
 
@@ -263,13 +263,15 @@ def test_a_generation_that_outlives_its_deadline_fails() -> None:
 
 
 @pytest.mark.parametrize("unclear", [Unavailable("502"), TaskUnknown("no such task"), NO_URL])
-def test_a_deadline_does_not_pass_judgement_while_the_gateway_is_not_clear(unclear: TaskReport | GatewayError) -> None:
-    """The task may have been finished, and paid for, before the gateway went away."""
+def test_a_deadline_fails_no_job_until_the_gateway_had_time_for_a_clear_answer(
+    unclear: TaskReport | GatewayError,
+) -> None:
+    """The task may have been finished, and paid for, before the gateway went down."""
     assert poll(unclear, a_job(deadline_in_s=-EVIDENCE_S + 1)).target is S.GENERATING
     assert poll(unclear, a_job(deadline_in_s=-EVIDENCE_S)).patch["error"]["code"] == "deadline_exceeded"
 
 
-def test_a_task_that_waits_past_its_deadline_is_cancelled_where_that_is_free() -> None:
+def test_a_queued_task_past_its_deadline_is_cancelled_if_that_is_free() -> None:
     ark = DIALECTS["ark"]
     late = a_job(deadline_in_s=-1.0)
 
@@ -280,7 +282,7 @@ def test_a_task_that_waits_past_its_deadline_is_cancelled_where_that_is_free() -
     assert not wants_cancel(a_job(deadline_in_s=1.0))
     assert decided(CancelOutcome.CANCELLED).patch["error"]["may_be_billed"] is False
     assert decided(CancelOutcome.TOO_LATE).patch["error"]["may_be_billed"] is True
-    assert decided(None).target is S.GENERATING, "the call was not answered: it is made again"
+    assert decided(None).target is S.GENERATING, "the call was not answered: it is repeated"
     assert decided(None, a_job(deadline_in_s=-EVIDENCE_S)).patch["error"]["may_be_billed"] is True
     assert poll(QUEUED, late).patch["error"]["may_be_billed"] is True, "AnyFast cannot cancel"
 
@@ -294,40 +296,38 @@ _NOTHING_FRESH = [
 
 @pytest.mark.parametrize("answer", [*_NOTHING_FRESH, Unavailable("502"), NotServed("404 of a proxy")])
 @pytest.mark.parametrize("expires_in_s", [600.0, -600.0])
-def test_nothing_that_a_gateway_says_fails_a_video_that_was_generated(
-    answer: TaskReport | GatewayError, expires_in_s: float
-) -> None:
-    """Its link was refused for a while; the deadline and all patience are over."""
-    said = {"missing": "task_unknown", "missing_times": 500, "missing_for_s": 86400.0}
+def test_no_answer_of_a_gateway_fails_a_generated_video(answer: TaskReport | GatewayError, expires_in_s: float) -> None:
+    """Its link was refused for a while; the deadline and all time limits have passed."""
+    reported = {"missing": "task_unknown", "missing_times": 500, "missing_for_s": 86400.0}
     past = {"deadline_in_s": -86400.0, "submitted_age_s": 200_000.0, "generated_age_s": 40_000.0}
-    work = a_job(video_url="https://x/v.mp4", expires_in_s=expires_in_s, **past, **said)
+    work = a_job(video_url="https://x/v.mp4", expires_in_s=expires_in_s, **past, **reported)
     decision = poll(answer, work)
     if expires_in_s > 0 or not isinstance(answer, Unavailable | NotServed):
         assert (decision.target, decision.reason) == (S.TRANSFERRING, "no_fresh_link"), "the known link is tried again"
         assert "video_url" not in decision.patch
     else:
-        assert decision.target is S.GENERATING, "it is asked again"
+        assert decision.target is S.GENERATING, "the gateway is asked again"
     assert not wants_cancel(work)
 
 
-def test_a_gateway_that_has_only_a_dead_link_is_not_asked_for_ever() -> None:
+def test_a_gateway_that_gives_only_a_dead_link_is_not_asked_for_ever() -> None:
     dead = TaskReport(TaskStatus.SUCCEEDED, "x", video_url=f"https://x/v.mp4?Expires={int(NOW.timestamp()) - 60}")
     first = poll(dead, a_job(read_at=NOW))
     assert (first.target, first.reason, first.expires_in_s) == (S.TRANSFERRING, "generated", -60.0)
     again = poll(dead, a_job(read_at=NOW, generated_age_s=5.0, video_url="https://x/v.mp4", expires_in_s=-65.0))
     assert (again.target, again.reason) == (S.TRANSFERRING, "no_fresh_link")
     gone = a_job(generated_age_s=LINK_LIVES * LIFE_S + 1, video_url="https://x/v.mp4", expires_in_s=-60.0)
-    assert poll(Unavailable("502"), gone).target is S.TRANSFERRING, "it is judged there"
+    assert poll(Unavailable("502"), gone).target is S.TRANSFERRING, "the transfer decides"
 
 
-def test_what_was_told_before_is_kept_where_a_later_answer_leaves_it_out() -> None:
+def test_values_of_an_earlier_answer_are_kept_if_a_later_one_leaves_them_out() -> None:
     bare = TaskReport(TaskStatus.SUCCEEDED, "SUCCESS", video_url="https://x/other.mp4")
     patch = poll(bare, a_job(generated_age_s=5.0, video_url="https://x/v.mp4", expires_in_s=60.0)).patch
     assert patch == {"video_url": "https://x/other.mp4", "setbacks": 0, "polls": 3}
 
 
 @pytest.mark.parametrize(
-    ("result", "outcome", "wanted", "target", "reason", "wish_is_kept"),
+    ("result", "outcome", "wanted", "target", "reason", "request_stays"),
     [
         (QUEUED, CancelOutcome.CANCELLED, "keep", S.CANCELLED, "cancelled_upstream", True),
         (CANCELLED, None, "keep", S.CANCELLED, "cancelled_upstream", True),  # the answer to an earlier call was lost
@@ -349,26 +349,26 @@ def test_what_was_told_before_is_kept_where_a_later_answer_leaves_it_out() -> No
         (SUCCEEDED, None, "discard", S.CANCELLED, "discarded", True),
     ],
 )
-def test_what_a_wish_to_cancel_becomes(
+def test_each_answer_to_a_cancel_request_has_its_decision(
     result: TaskReport | GatewayError,
     outcome: CancelOutcome | GatewayError | None,
     wanted: str,
     target: JobState,
     reason: str,
     *,
-    wish_is_kept: bool,
+    request_stays: bool,
 ) -> None:
-    """A call that was not answered is no refusal: the wish stays, and the gateway is asked again soon."""
+    """A call without an answer is not a refusal: the request stays, and the gateway is asked again soon."""
     job = a_job(cancel_request=wanted)
     decision = decide_cancel(result, outcome, job, poll(result, job), random.Random(1))
     assert (decision.target, decision.reason) == (target, reason)
-    assert ("cancel_request" not in decision.patch) == wish_is_kept
+    assert ("cancel_request" not in decision.patch) == request_stays
     if reason == "cancelling":
         assert decision.due_in_s <= 0.5
 
 
 @pytest.mark.parametrize(("wanted", "target"), [("keep", S.GENERATING), ("discard", S.CANCELLED)])
-def test_a_cancel_call_that_is_never_answered_ends_only_what_is_discarded(wanted: str, target: JobState) -> None:
+def test_a_cancel_call_that_is_never_answered_ends_only_a_discarded_job(wanted: str, target: JobState) -> None:
     waits = []
     for setbacks in range(MAX_DISCARD_TRIES):
         job = a_job(cancel_request=wanted, reason="cancelling", setbacks=setbacks)
@@ -381,13 +381,13 @@ def test_a_cancel_call_that_is_never_answered_ends_only_what_is_discarded(wanted
     assert decide_cancel(QUEUED, Unavailable("500"), job, poll(QUEUED, job)).target is target
 
 
-def test_a_task_that_is_gone_while_it_is_cancelled_is_not_a_failure() -> None:
+def test_a_task_that_is_lost_during_a_cancel_ends_as_cancelled() -> None:
     job = a_job(cancel_request="keep")
     decision = decide_cancel(TaskUnknown("gone"), None, job, fail(Reason.TASK_LOST, "gone"))
     assert (decision.target, decision.reason) == (S.CANCELLED, "task_lost")
 
 
-def test_a_cancel_call_that_is_refused_for_its_rate_waits_as_long_as_the_gateway_asks() -> None:
+def test_a_throttled_cancel_call_waits_as_long_as_the_gateway_asks() -> None:
     job = a_job(cancel_request="keep")
     assert decide_cancel(QUEUED, Throttled("429", retry_after_s=9.0), job, poll(QUEUED, job)).due_in_s == 9.0
 

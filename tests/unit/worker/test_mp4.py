@@ -1,4 +1,4 @@
-"""Only a whole MP4 passes, however it is cut into pieces."""
+"""Only a complete MP4 passes, in pieces of any size."""
 
 from __future__ import annotations
 
@@ -42,37 +42,37 @@ def check(data: bytes, step: int = 1 << 20) -> None:
     ],
 )
 @pytest.mark.parametrize("step", [1, 7, 16, 4096])
-def test_a_whole_video_passes(data: bytes, step: int) -> None:
+def test_a_complete_video_passes(data: bytes, step: int) -> None:
     check(data, step)
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"", "empty"),
-        (b"<!doctype html><html></html>", "does not begin as an MP4"),
-        (b"\0" * 4096, "does not begin as an MP4"),
+        (b"<!doctype html><html></html>", "not an MP4"),
+        (b"\0" * 4096, "not an MP4"),
         (FTYP, "no mdat"),
         (FTYP + MDAT, "no moov"),
         (FTYP + MOOV, "no mdat"),
         (FTYP + box(b"moov", b"")[:4] + b"mo", "middle of a box"),
-        (FTYP + b"\0\0\0\3moov", "3 bytes long"),
-        (MOOV + MDAT, "does not begin as an MP4"),
+        (FTYP + b"\0\0\0\3moov", "3 bytes"),
+        (MOOV + MDAT, "not an MP4"),
     ],
 )
-def test_anything_else_does_not(data: bytes, says: str) -> None:
-    with pytest.raises(NotAVideo, match=says):
+def test_any_other_file_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(NotAVideo, match=message):
         check(data)
 
 
 @given(cut=st.integers(0, len(WHOLE) - 1), step=st.integers(1, 600))
-def test_a_cut_video_does_not_pass_wherever_it_was_cut(cut: int, step: int) -> None:
+def test_a_truncated_video_is_refused(cut: int, step: int) -> None:
     with pytest.raises(NotAVideo):
         check(WHOLE[:cut], step)
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_give_an_answer(data: bytes) -> None:
+def test_random_bytes_raise_only_not_a_video(data: bytes) -> None:
     try:
         check(data, 3)
     except NotAVideo:

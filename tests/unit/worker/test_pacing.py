@@ -1,4 +1,4 @@
-"""Poll times and backoff stay in their bounds, spread out, and follow a task's age."""
+"""Poll times and backoff stay within their bounds, spread out, and follow a task's age."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_polls_stay_in_their_bounds(low: float, spread: float, age_s: float, ref
     assert low * 0.89 <= wait_s <= low * spread * 1.11
 
 
-def test_a_poll_is_late_by_at_most_a_third_of_the_generation_and_few_are_made() -> None:
+def test_few_polls_find_a_video_late_by_at_most_a_third_of_its_generation() -> None:
     pacing = PollPacing(2.0, 60.0)
     age_s, polls, rng = 0.0, 0, random.Random(7)
     while age_s < 180:
@@ -49,7 +49,7 @@ samples = st.lists(st.floats(0.1, 3600), min_size=MIN_SAMPLE, max_size=64)
 
 
 @given(sample=samples, low=positive, spread=st.floats(1, 100), age_s=st.floats(0, 1e5), seed=st.integers())
-def test_what_was_learnt_keeps_the_bounds_too(
+def test_a_forecast_keeps_polls_in_their_bounds(
     sample: list[float], low: float, spread: float, age_s: float, seed: int
 ) -> None:
     pacing = PollPacing(low, low * spread, Forecast(sample))
@@ -68,7 +68,7 @@ def test_a_forecast_looks_ahead_and_ends_with_the_sample(sample: list[float], ag
 
 
 @given(sample=samples, age_s=st.floats(0, 4000), refresh_s=st.floats(0, 60), seed=st.integers())
-def test_a_gateway_is_not_asked_faster_than_it_refreshes(
+def test_a_gateway_is_not_polled_faster_than_it_refreshes(
     sample: list[float], age_s: float, refresh_s: float, seed: int
 ) -> None:
     wait_s = PollPacing(0.5, 60.0, Forecast(sample)).next_s(age_s, refresh_s, random.Random(seed))
@@ -76,13 +76,13 @@ def test_a_gateway_is_not_asked_faster_than_it_refreshes(
 
 
 @given(sample=samples)
-def test_what_was_learnt_does_not_depend_on_its_order(sample: list[float]) -> None:
+def test_a_forecast_does_not_depend_on_the_order_of_its_sample(sample: list[float]) -> None:
     ages = [0.0, *sample]
     one, other = Forecast(sample), Forecast(sorted(sample, reverse=True))
     assert [one.next_age_s(age_s) for age_s in ages] == [other.next_age_s(age_s) for age_s in ages]
 
 
-def test_the_first_poll_waits_for_the_earliest_and_the_gap_between_two_kinds_is_left_out() -> None:
+def test_a_forecast_starts_at_the_earliest_time_and_skips_the_gap_between_two_kinds() -> None:
     quick, slow = [10.0 + index / 10 for index in range(30)], [100.0 + index / 10 for index in range(30)]
     forecast = Forecast(quick + slow)
     first_s = forecast.next_age_s(0.0)
@@ -95,7 +95,9 @@ def test_the_first_poll_waits_for_the_earliest_and_the_gap_between_two_kinds_is_
 
 @pytest.mark.parametrize("median_s", [2.0, 20.0, 120.0])
 @pytest.mark.parametrize("kind", ["stable", "bimodal"])
-def test_half_the_polls_of_exponential_backoff_and_videos_are_found_no_later(kind: str, median_s: float) -> None:
+def test_a_forecast_needs_half_the_polls_of_exponential_backoff_and_finds_videos_no_later(
+    kind: str, median_s: float
+) -> None:
     times, seeds = distributions(median_s)[kind], range(1, 5)
     learnt = [simulate(times, Learnt(), 3000, seed) for seed in seeds]
     usual = [simulate(times, Exponential(), 3000, seed) for seed in seeds]
@@ -103,8 +105,8 @@ def test_half_the_polls_of_exponential_backoff_and_videos_are_found_no_later(kin
     assert median(chain(*(waits for _, waits in learnt))) <= median(chain(*(waits for _, waits in usual)))
 
 
-def test_generation_that_became_quicker_is_noticed() -> None:
-    """Nothing is seen finished before the first poll, so a first poll that always finds something must move."""
+def test_a_forecast_notices_that_generations_became_faster() -> None:
+    """No video is seen finished before the first poll, so a first poll that always finds one must come earlier."""
     _, waits = simulate(lambda rng, at: rng.uniform(90, 110) * (1 if at < 0.5 else 0.3), Learnt(), 600, seed=1)
     assert median(waits[300:350]) > 10.0
     assert median(waits[-100:]) < 5.0

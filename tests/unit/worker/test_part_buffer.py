@@ -1,4 +1,4 @@
-"""A part keeps what it is given, in order, up to its size, and gives back any of it."""
+"""A part buffer keeps bytes in order up to its size and returns any range of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DATA = os.urandom(PART_BYTES + 100)
 
 
 @pytest.mark.parametrize("step", [7_001, 3 * 2**20, PART_BYTES + 100])
-def test_it_holds_what_it_was_given(step: int) -> None:
+def test_a_buffer_holds_the_bytes_of_one_part(step: int) -> None:
     part, taken = PartBuffer(), 0
     for start in range(0, len(DATA), step):
         taken += part.take(memoryview(DATA)[start : start + step])
@@ -23,7 +23,7 @@ def test_it_holds_what_it_was_given(step: int) -> None:
     assert part.crc32 == crc32(DATA[:PART_BYTES])
 
 
-def test_it_is_read_anywhere() -> None:
+def test_any_range_of_a_buffer_can_be_read() -> None:
     source, part, end = random.Random(1), PartBuffer(), 0
     while end < 5000:
         end += part.take(memoryview(DATA)[end : end + source.randint(1, 700)])
@@ -33,6 +33,6 @@ def test_it_is_read_anywhere() -> None:
         assert part.read(offset, size) == whole[offset : offset + size], (offset, size)
 
 
-def test_an_empty_one_has_nothing() -> None:
+def test_an_empty_buffer_has_no_bytes() -> None:
     part = PartBuffer()
     assert (len(part), part.is_full, part.crc32, part.read(0, 10)) == (0, False, crc32(b""), b"")

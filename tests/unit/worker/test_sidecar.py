@@ -1,4 +1,4 @@
-"""The file beside a video tells what was asked, and no secret."""
+"""The JSON file beside a video holds the request without secrets."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from worker.transferring.sidecar import without_secrets
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "written"),
     [
-        ("a fox, signed by nobody", "a fox, signed by nobody"),
+        ("a fox, no secrets", "a fox, no secrets"),
         ("https://host/a.png", "https://host/a.png"),
         ("https://host/a.png?X-Tos-Signature=abc#frag", "https://host/a.png?…"),
         ("https://user:password@host:8443/a.png", "https://host:8443/a.png"),
@@ -25,5 +25,5 @@ from worker.transferring.sidecar import without_secrets
         ({"a": ["https://h/x?y=z", True]}, {"a": ["https://h/x?…", True]}),
     ],
 )
-def test_what_is_told_of_a_value(value: Any, told: Any) -> None:
-    assert without_secrets(value) == told
+def test_a_value_is_written_without_secrets(value: Any, written: Any) -> None:
+    assert without_secrets(value) == written

@@ -1,4 +1,4 @@
-"""What each outcome of a copy means for a job whose video was generated, as tables of cases."""
+"""The decision for each outcome of a copy, as tables of cases."""
 
 from __future__ import annotations
 
@@ -56,30 +56,30 @@ def copied(outcome: Any, **changes: Any) -> Decision:
     return decide_transfer(outcome, a_job(**changes), LIFE_S)
 
 
-def test_a_copy_that_is_stored_ends_the_job() -> None:
+def test_a_complete_copy_ends_the_job() -> None:
     decision = copied(Complete(STORED, "videos/k.jpg", "videos/k.last.png"))
     assert decision.target is S.SUCCEEDED
     assert decision.detail is None
     assert decision.patch["object_key"] == "videos/k.mp4"
     assert decision.patch["poster_key"] == "videos/k.jpg"
     assert decision.patch["last_frame_key"] == "videos/k.last.png"
-    assert decision.patch["video_url"] is None, "a signed URL is a secret, and of no use any more"
+    assert decision.patch["video_url"] is None, "a signed URL is a secret and no longer needed"
     assert decision.patch["last_frame_url"] is None
 
 
-def test_what_is_missing_beside_the_video_is_noted() -> None:
+def test_a_missing_companion_is_noted() -> None:
     decision = copied(Complete(STORED, notes={"poster": "not made: token=abcdefghij"}))
     assert decision.target is S.SUCCEEDED
     assert decision.detail == {"poster": "not made: token=***"}
 
 
-def test_a_stored_video_is_remembered_when_the_store_does_not_take_the_rest() -> None:
+def test_a_stored_video_is_recorded_when_the_store_refuses_its_companions() -> None:
     decision = copied(VideoStored(STORED, "PUT: 500"), generated_age_s=LIFE_S * 3, expires_in_s=-LIFE_S)
     assert (decision.target, decision.reason) == (S.TRANSFERRING, "store_unavailable")
     assert decision.patch == {"object_key": "videos/k.mp4", "size_bytes": 5, "sha256": "ab", "setbacks": 1}
 
 
-def test_a_refused_url_is_asked_for_again() -> None:
+def test_a_refused_url_sends_the_job_back_for_a_fresh_one() -> None:
     decision = copied(UrlRefused("HTTP 403"))
     assert (decision.target, decision.reason) == (S.GENERATING, "url_refused")
 
@@ -101,15 +101,15 @@ def test_a_failed_copy_is_tried_again(outcome: Exception, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "reason", "asked"),
+    ("outcome", "reason", "next_reason"),
     [
         (NotAVideo("html"), "wrong_content", "url_refused"),
         (UrlNotPublic("10.0.0.1 is not a public address"), "url_not_public", "url_not_public"),
     ],
 )
-def test_a_url_that_keeps_giving_something_else_is_doubted(outcome: Exception, reason: str, asked: str) -> None:
+def test_a_url_that_keeps_giving_the_wrong_file_is_replaced(outcome: Exception, reason: str, next_reason: str) -> None:
     decision = copied(outcome, reason=reason, setbacks=DOUBT_AFTER - 1)
-    assert (decision.target, decision.reason) == (S.GENERATING, asked)
+    assert (decision.target, decision.reason) == (S.GENERATING, next_reason)
     assert decision.detail == {"message": str(outcome)}
 
 
@@ -119,21 +119,21 @@ ASKED = {"reason": Reason.NO_FRESH_LINK, "setbacks": 0}
 
 
 @pytest.mark.parametrize("outcome", _REFUSALS)
-def test_a_video_lost_for_good_is_a_failure_of_its_own(outcome: Exception) -> None:
+def test_a_lost_video_fails_as_video_expired(outcome: Exception) -> None:
     decision = copied(outcome, generated_age_s=LIFE_S + EVIDENCE_S, expires_in_s=-EVIDENCE_S, **ASKED)
     assert decision.target is S.FAILED
     assert decision.patch["error"]["code"] == "video_expired"
 
 
 @pytest.mark.parametrize("outcome", _LOSSES)
-def test_no_video_is_given_up_before_its_gateway_was_asked_for_a_fresh_link(outcome: Exception) -> None:
+def test_no_video_is_given_up_before_its_gateway_is_asked_for_a_fresh_link(outcome: Exception) -> None:
     for expires_in_s in (None, 5.0, -5.0, -LIFE_S / 2):
         late = {"generated_age_s": LIFE_S + 60, "expires_in_s": expires_in_s}
         assert copied(outcome, **late).target is not S.FAILED
     assert copied(outcome, generated_age_s=LIFE_S + 60, expires_in_s=-60.0, **ASKED).target is not S.FAILED
 
 
-def test_an_expired_link_is_not_tried_but_asked_for_anew_at_once() -> None:
+def test_an_expired_link_is_replaced_at_once_without_a_try() -> None:
     decision = copied(LinkExpired("expired"), generated_age_s=3 * LIFE_S, expires_in_s=-2 * LIFE_S)
     assert (decision.target, decision.reason, decision.due_in_s) == (S.GENERATING, "url_refused", 0.0)
 
@@ -148,40 +148,40 @@ def test_an_expired_link_is_not_tried_but_asked_for_anew_at_once() -> None:
         ({"expires_in_s": -1.0, "reason": "no_fresh_link"}, False),
     ],
 )
-def test_when_the_gateway_is_asked_before_a_link_is_tried(changes: dict[str, Any], *, asks: bool) -> None:
+def test_the_gateway_is_asked_first_only_about_a_dead_link(changes: dict[str, Any], *, asks: bool) -> None:
     facts: Any = None
     assert Video(a_job(**changes), facts).must_ask_first is asks
-    assert not Video(a_job(**changes), facts, has_account=False).must_ask_first, "there is none to ask"
+    assert not Video(a_job(**changes), facts, has_account=False).must_ask_first, "there is no gateway to ask"
 
 
 @pytest.mark.parametrize("age_s", [LIFE_S + 1, HARD_END * LIFE_S + 1, 20 * LIFE_S])
-def test_a_file_server_that_is_away_costs_no_video_whose_link_lives(age_s: float) -> None:
+def test_an_outage_of_the_file_server_loses_no_video_whose_link_lives(age_s: float) -> None:
     assert copied(DownloadFailed("refused"), generated_age_s=age_s, expires_in_s=600.0).target is S.TRANSFERRING
 
 
 @pytest.mark.parametrize("outcome", _LOSSES)
 @pytest.mark.parametrize("expires_in_s", [None, -1.0])
-def test_no_dead_link_keeps_a_job_alive_for_ever(outcome: Exception, expires_in_s: float | None) -> None:
+def test_a_dead_link_does_not_keep_a_job_alive_for_ever(outcome: Exception, expires_in_s: float | None) -> None:
     assert copied(outcome, generated_age_s=HARD_END * LIFE_S + 1, expires_in_s=expires_in_s).target is S.FAILED
 
 
 @pytest.mark.parametrize("outcome", _REFUSALS)
-def test_no_fresh_links_keep_a_job_alive_for_ever_that_are_refused(outcome: Exception) -> None:
+def test_refused_fresh_links_do_not_keep_a_job_alive_for_ever(outcome: Exception) -> None:
     assert copied(outcome, generated_age_s=HARD_END * LIFE_S, expires_in_s=86400.0).target is not S.FAILED
     assert copied(outcome, generated_age_s=HARD_END * LIFE_S + 1, expires_in_s=86400.0).target is S.FAILED
 
 
-def test_trouble_with_our_own_store_never_ends_a_job() -> None:
+def test_a_failure_of_our_own_store_never_ends_a_job() -> None:
     decision = copied(StoreUnavailable("500"), generated_age_s=LIFE_S * 3, setbacks=500, reason="store_unavailable")
     assert decision.target is S.TRANSFERRING
 
 
-def without_frame(refused: bool = False, asked: bool = True, **changes: Any) -> Decision:
+def without_frame(refused: bool = False, requested: bool = True, **changes: Any) -> Decision:
     outcome = LastFrameMissing("HTTP 404", Complete(STORED, "videos/k.jpg"), refused=refused)
-    return copied(outcome, **{"request": {"prompt": "x", "return_last_frame": asked}} | changes)
+    return copied(outcome, **{"request": {"prompt": "x", "return_last_frame": requested}} | changes)
 
 
-def test_a_last_frame_that_was_asked_for_is_waited_for_with_the_video_in_hand() -> None:
+def test_a_requested_last_frame_is_awaited_while_its_video_stays_stored() -> None:
     decision = without_frame()
     assert (decision.target, decision.reason) == (S.TRANSFERRING, Reason.LAST_FRAME_FAILED)
     assert decision.patch == {
@@ -196,14 +196,14 @@ def test_a_last_frame_that_was_asked_for_is_waited_for_with_the_video_in_hand() 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"asked": False},
+        {"requested": False},
         {"generated_age_s": LAST_FRAME_FOR_S},
         {"expires_in_s": -1.0},
         {"deadline_in_s": 0.0},
         {"refused": True, "reason": Reason.LAST_FRAME_REFUSED, "setbacks": LAST_FRAME_REFUSALS},
     ],
 )
-def test_a_video_is_not_kept_back_for_its_last_frame_for_ever(changes: dict[str, Any]) -> None:
+def test_a_video_does_not_wait_for_its_last_frame_for_ever(changes: dict[str, Any]) -> None:
     decision = without_frame(**changes)
     assert decision.target is S.SUCCEEDED
     assert decision.patch["object_key"] == "videos/k.mp4"
@@ -211,15 +211,15 @@ def test_a_video_is_not_kept_back_for_its_last_frame_for_ever(changes: dict[str,
     assert decision.detail == {"last_frame": "not stored: HTTP 404"}
 
 
-def test_an_outage_of_minutes_is_over_soon_after_it_is_over() -> None:
+def test_a_copy_is_retried_soon_after_an_outage_of_minutes() -> None:
     away = StoreUnavailable("PUT: refused")
     early = [copied(away, generated_age_s=age, setbacks=20, reason="store_unavailable").due_in_s for age in (60, 599)]
     assert max(early) <= 20.0
     assert 30.0 <= copied(away, generated_age_s=7200.0, setbacks=20, reason="store_unavailable").due_in_s <= 60.0
 
 
-def test_a_link_is_not_used_up_by_downloads_that_fail() -> None:
-    """It may be fetched a hundred times: after ten hours of failures it is good for another try."""
+def test_failed_downloads_do_not_use_up_a_link() -> None:
+    """A link may be fetched 100 times: after ten hours of failures some tries must be left."""
     age_s, times = 1.0, 0
     while age_s < 36_000.0:
         left_s = LIFE_S - age_s
@@ -230,7 +230,7 @@ def test_a_link_is_not_used_up_by_downloads_that_fail() -> None:
     assert times < 100
 
 
-def test_a_url_refused_for_a_day_is_asked_for_a_few_hundred_times() -> None:
+def test_a_url_refused_for_a_day_is_requested_at_most_a_few_hundred_times() -> None:
     age_s, times = 1.0, 0
     while age_s < LIFE_S:
         decision = copied(UrlRefused("HTTP 403"), generated_age_s=age_s, expires_in_s=LIFE_S)
@@ -239,7 +239,7 @@ def test_a_url_refused_for_a_day_is_asked_for_a_few_hundred_times() -> None:
     assert times < 250
 
 
-def test_a_refused_url_that_dies_soon_is_not_left_alone_for_long() -> None:
+def test_a_refused_url_that_expires_soon_is_retried_soon() -> None:
     refused = UrlRefused("HTTP 403")
     assert copied(refused, generated_age_s=80_000.0, expires_in_s=600.0).due_in_s == 150.0
     assert copied(refused, generated_age_s=80_000.0, expires_in_s=10.0).due_in_s == 60.0

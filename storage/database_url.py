@@ -62,7 +62,7 @@ class DatabaseUrl:
         return None
 
     def conninfo(self, name: str, connect_timeout_s: int) -> str:
-        """The connection string. `name` and `connect_timeout_s` are used unless the URL or libpq's variables set them."""
+        """The connection string. `name` and `connect_timeout_s` count unless the URL or libpq's variables set them."""
         defaults: dict[str, str | int] = {**_KEEP_ALIVE, "fallback_application_name": name}
         if "PGCONNECT_TIMEOUT" not in os.environ:
             defaults["connect_timeout"] = connect_timeout_s

@@ -96,7 +96,7 @@ def check_broker(settings: Settings) -> None:
 
 
 def _keepalive() -> dict[int, int]:
-    """TCP keepalive options, for connections that are dropped on the way. Options that this system lacks are left out."""
+    """TCP keepalive options, for connections that are dropped on the way, as far as the system has them."""
     wanted = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 20_000}
     return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}
 

@@ -54,7 +54,11 @@ class Producer:
         self.settings = load_settings() if settings is None else settings
         self.tenant = tenant
         self._database = Database(
-            self.settings.require_database_url(), name="reelq-producer", size=8, wait_s=_CONNECT_WAIT_S
+            self.settings.require_database_url(),
+            name="reelq-producer",
+            size=8,
+            wait_s=_CONNECT_WAIT_S,
+            prepared=self.settings.database_prepared_statements,
         )
         self._local_files = local_files
 

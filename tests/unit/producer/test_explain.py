@@ -69,6 +69,7 @@ def test_a_prompt_is_explained_for_every_gateway(run: Run) -> None:
     assert "POST https://ark.cn-beijing.volces.com/api/v3/contents/generations/tasks" in out
     assert '"callback_url": "https://reelq.example/callbacks/ark/<token of the attempt>"' in out
     assert '"seed": "<random>"' in out
+    assert '"execution_expires_after": "<129600 to 172799>"' in out
     assert "cost     CNY 5.01 to 5.04, prices of 2026-01-28" in out
     assert "cost     USD 0.5000, prices of 2026-01-01" in out
     assert "fast (ark) cannot serve it\n    error    tier: ark has fast, not standard" in out

@@ -135,7 +135,11 @@ class World:
     def age(self, seconds: float) -> None:
         """All attempts began so much earlier."""
         with connect(self.url) as conn:
-            conn.execute("UPDATE attempts SET started_at = started_at - make_interval(secs => %s)", [seconds])
+            conn.execute(
+                """UPDATE attempts SET started_at = started_at - i.passed, finished_at = finished_at - i.passed
+                   FROM (SELECT make_interval(secs => %s) AS passed) i""",
+                [seconds],
+            )
 
     def jobs(self) -> list[dict[str, Any]]:
         """Every job as its row, the oldest first, with the prompt that it asks for."""

@@ -1,4 +1,4 @@
-"""A door in front of a real S3 that refuses, breaks off, lies and takes its time as it is told."""
+"""A proxy in front of a real S3 that refuses, cuts, lies and delays as a test wants."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from worker.transferring.store_gate import PROBE_KEY
 
 ERROR = "<Error><Code>{}</Code><Message>a fault of the test</Message></Error>"
 CUT = web.Response(status=0)
-"""Stands for no answer at all: the connection is cut when the request is there."""
+"""No answer at all: the connection is cut once the request has arrived."""
 
 
 def an_error(status: int, code: str) -> Callable[[], web.Response]:
@@ -45,11 +45,11 @@ def what(request: web.Request) -> str:
 
 
 class Hold:
-    """One request that waits: `arrived` is set when it is there, and it goes on when `go` is set."""
+    """One request that waits: `arrived` is set when it arrives; it continues when `go` is set."""
 
     def __init__(self, *, after: bool = False) -> None:
         self.after = after
-        """The store has done it by then; only the answer waits."""
+        """The store has done its work by then; only the answer waits."""
         self.arrived, self.go = threading.Event(), threading.Event()
 
     async def wait(self) -> None:
@@ -59,10 +59,10 @@ class Hold:
 
 @dataclass
 class Door:
-    """Passes everything on to a store but what `faults` says: by what it is, the answers of the first ones.
+    """Passes requests on to a store, except for `faults`: by kind of request, the answers to the first ones.
 
-    With `after`, the store does as it was asked before the fault. `holds`: by what it is, what the first one waits for.
-    `seen` counts what came.
+    With `after`, the store does its work before the fault. `holds`: by kind of request, what the first one waits for.
+    `seen` counts requests by kind.
     """
 
     store: str
@@ -99,7 +99,7 @@ class Door:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[str]:
-        """Serve on this loop; gives the URL."""
+        """Serve on this loop; yields the URL."""
         runner = await self._start()
         try:
             yield f"http://127.0.0.1:{runner.addresses[0][1]}"
@@ -116,7 +116,7 @@ class Door:
 
     @contextmanager
     def running(self) -> Iterator[str]:
-        """Serve from a thread of its own; gives the URL."""
+        """Serve from a thread; yields the URL."""
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
         thread.start()

@@ -37,7 +37,7 @@ def callback_routes(database: Database) -> APIRouter:
     async def receive(gateway: str, token: str, request: Request) -> Response:
         """Take a callback of a gateway. The token of the URL says which attempt it is about."""
         body = b"".join([chunk async for chunk in chunks(request, MAX_BODY_BYTES, BODY_S)])
-        # An unknown gateway or token takes the same path as a known one, so that timing tells nothing about tokens.
+        # An unknown gateway or token takes the same path as a known one, so that timing reveals nothing about tokens.
         known = gateway in DIALECTS and _TOKEN.fullmatch(token) is not None
         task_id = DIALECTS[gateway].read_callback(body) if known else ""
         unfinished = known and DIALECTS[gateway].callback_is_unfinished(body)

@@ -62,7 +62,8 @@ BudgetText = Annotated[
     Query(max_length=MAX_BUDGET_CHARS, description='What the campaign may spend, such as "100 CNY"; "none": no limit.'),
 ]
 Weight = Annotated[
-    int | None, Query(ge=1, le=MAX_WEIGHT, description="Jobs per turn, where other campaigns of the tenant get one.")
+    int | None,
+    Query(ge=1, le=MAX_WEIGHT, description="Its share of the slots, relative to the tenant's other campaigns."),
 ]
 LinkSeconds = Annotated[int, Query(ge=60, le=MAX_LINK_S, description="How long the links to the videos work.")]
 
@@ -198,7 +199,7 @@ def _decide_routes(router: APIRouter, service: Service) -> None:
 
 
 def _name_route(router: APIRouter, service: Service) -> None:
-    # Last, because a name may hold slashes.
+    # Last, because a name may contain slashes.
     @router.get(
         "/v1/campaigns/{name:path}",
         response_model=CampaignResource,

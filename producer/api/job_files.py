@@ -52,8 +52,8 @@ async def redirect(service: Service, tenant: str, job_id: UUID, what: str) -> Re
     """A redirect to a link to one of a job's files: its video, poster or last-frame.
 
     Raises:
-        JobNotFound: the tenant has no job of that id.
-        NotPossible: the job has no such file, or not yet, or not any more.
+        JobNotFound: the tenant has no job with that id.
+        NotPossible: the job has no such file, not yet, or no longer.
     """
 
     def link() -> str:

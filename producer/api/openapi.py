@@ -74,7 +74,7 @@ class JsonLines(StreamingResponse):
     media_type = "application/x-ndjson"
 
 
-# --- what routes say of themselves -----------------------------------------------------------------------------------
+# --- what routes declare ---------------------------------------------------------------------------------------------
 
 
 def problems(*statuses: int) -> Responses:

@@ -34,7 +34,7 @@ _CHARSET = re.compile(r";\s*charset=\"?([\w.:-]+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class RowFormat:
-    """What a body of many jobs is, by the ending that a file of it has, and what the client says about it."""
+    """The format of a body of many jobs, named as a file's suffix, and the client's options for reading it."""
 
     kind: str
     options: ReadingOptions = NO_OPTIONS
@@ -149,11 +149,11 @@ def _broken(problem: str) -> ApiProblem:
 
 
 def row_format(request: Request, options: ReadingOptions = NO_OPTIONS) -> RowFormat:
-    """What a body of many jobs is, by its content type. If the options do not name its encoding, a `charset` does; but
-    not UTF-8, which many programs add to any body.
+    """The format of a body of many jobs, from its content type. If the options name no encoding, a `charset` does,
+    except UTF-8, which many programs add to any body.
 
     Raises:
-        ApiProblem: it is no kind of rows.
+        ApiProblem: its type is not one of rows.
     """
     kind = media_type(request)
     if kind not in _FORMATS:

@@ -25,7 +25,7 @@ from storage.settings import Settings
 
 CLOCK_SKEW_S = 900.0
 LATEST_S = 86_400.0
-"""Until when a task may have been created, after its attempt began, so that a list by time shows it."""
+"""How long after its attempt began a task may have been created, for lists that filter by time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def adopt_checked(database: Database, settings: Settings, tenant: str, job_id: U
     """Adopt a task that the gateway knows and that does not contradict the unconfirmed job.
 
     Raises:
-        JobNotFound: there is none of that id.
+        JobNotFound: there is none with that id.
         NotPossible: the job is not unconfirmed; the task belongs to another job, is not known to the gateway, or asks
             for something else; or the gateway could not be asked.
     """

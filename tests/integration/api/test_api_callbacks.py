@@ -1,4 +1,4 @@
-"""Callbacks of gateways: hints that hurry a job, from whoever knows the attempt's token and nobody else."""
+"""Callbacks of gateways: hints that make a job due, accepted only with the attempt's token."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def reported(url: str, job_id: UUID) -> str | None:
     return None if task_id is None else str(task_id)
 
 
-def test_a_callback_hurries_its_job_and_notes_the_task(settings: Settings, url: str) -> None:
+def test_a_callback_makes_its_job_due_and_stores_the_task_id(settings: Settings, url: str) -> None:
     token = secrets.token_urlsafe(32)
     job_id = an_unconfirmed_job(url, token)
     with connect(url) as conn:
@@ -80,7 +80,7 @@ def test_a_callback_hurries_its_job_and_notes_the_task(settings: Settings, url: 
 
 
 @pytest.mark.parametrize("path", ["ark/{other}", "anyfast/{token}", "nobody/{token}", "ark/x", "ark/{token}x"])
-def test_nobody_else_is_known(settings: Settings, url: str, path: str) -> None:
+def test_an_unknown_gateway_or_token_is_not_found(settings: Settings, url: str, path: str) -> None:
     token = secrets.token_urlsafe(32)
     job_id = an_unconfirmed_job(url, token)
     target = path.format(token=token, other=secrets.token_urlsafe(32))

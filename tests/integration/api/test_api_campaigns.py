@@ -137,7 +137,7 @@ def test_a_partial_batch_stores_what_it_can_and_reports_each_line(api: httpx.Cli
     assert api.post("/v1/jobs/batch?partial=true", content=lines({"prompt": "e"})).status_code == 202
 
 
-def test_batches_that_are_of_no_use_are_refused(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_batches_are_refused(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(content: bytes, **headers: str) -> tuple[int, str]:
         answer = api.post("/v1/jobs/batch", content=content, headers={"Content-Type": "text/plain", **headers})
         return answer.status_code, answer.json()["code"]
@@ -158,7 +158,7 @@ def test_batches_that_are_of_no_use_are_refused(api: httpx.Client, monkeypatch: 
     assert stored(api) == []
 
 
-def test_a_large_batch_is_taken(api: httpx.Client) -> None:
+def test_a_large_batch_is_accepted(api: httpx.Client) -> None:
     def rows() -> Iterator[bytes]:
         for number in range(3_000):
             yield lines({"prompt": f"clip {number}", "metadata": {"text": "x" * 500}})
@@ -170,7 +170,7 @@ def test_a_large_batch_is_taken(api: httpx.Client) -> None:
 # --- campaigns -------------------------------------------------------------------------------------------------------
 
 
-def test_a_campaign_is_tried_dry_made_once_and_added_to(api: httpx.Client) -> None:
+def test_a_campaign_is_checked_stored_once_and_extended(api: httpx.Client) -> None:
     rows = [{"prompt": "a", "duration": 5, "resolution": "720p"}, {"prompt": "b", "duration": 5, "resolution": "720p"}]
     name = "春 2026/a"
     where = f"/v1/campaigns/{quote(name, safe='')}"
@@ -231,7 +231,7 @@ def test_a_campaign_is_paused_and_resumed(api: httpx.Client) -> None:
         assert api.post(f"/v1/campaigns/none/{action}").json()["code"] == "campaign_not_found"
 
 
-def test_a_campaign_is_given_up(api: httpx.Client, producer: Producer) -> None:
+def test_a_campaign_is_cancelled(api: httpx.Client, producer: Producer) -> None:
     rows = [{"prompt": str(number)} for number in range(6)]
     ids = api.post("/v1/campaigns?name=c", content=lines(*rows)).json()["ids"]
     for job_id, state in zip(ids, (S.SUCCEEDED, S.GENERATING, S.SUBMITTING), strict=False):

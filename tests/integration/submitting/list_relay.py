@@ -1,5 +1,5 @@
 """A relay in front of a simulator, which may change what its list of tasks shows: a cache, another key, a gateway that
-drops a field on the way."""
+drops a field on the way. It may also answer a create itself, after it has passed that on."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ _PASSED_ON = ("authorization", "content-type")
 
 
 @contextmanager
-def list_relay(url: str, change: Change) -> Iterator[str]:
-    """Passes every call on to `url`, and gives its own URL. `change` makes of the list what is shown of it."""
+def list_relay(url: str, change: Change, created: tuple[int, dict[str, Any]] | None = None) -> Iterator[str]:
+    """Passes every call on to `url`, and gives its own URL. `change` makes of the list what is shown of it; `created`
+    is the answer to every create, None: the gateway's own."""
 
     class Handler(BaseHTTPRequestHandler):
         def _pass_on(self) -> None:
@@ -34,10 +35,12 @@ def list_relay(url: str, change: Change) -> Iterator[str]:
                     self.close_connection = True
                     self.connection.close()
                     return
-            content = answer.content
+            status, content = answer.status_code, answer.content
+            if self.command == "POST" and created is not None:
+                status, content = created[0], json.dumps(created[1]).encode()
             if self.command == "GET" and urlsplit(self.path).path.endswith("/tasks") and answer.status_code == 200:
                 content = json.dumps(change(answer.json())).encode()
-            self.send_response(answer.status_code)
+            self.send_response(status)
             self.send_header("content-type", answer.headers.get("content-type", ""))
             self.send_header("content-length", str(len(content)))
             self.end_headers()

@@ -123,6 +123,25 @@ def test_a_list_that_is_empty_and_does_not_say_how_long_it_is_proves_nothing(
             assert gateway.generations() == {"a cat 0": 1}
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [(202, {"id": "request-7", "status": "accepted"}), (200, {"id": "request-7", "error": {"message": "timed out"}})],
+)
+def test_an_id_in_the_answer_of_something_in_between_is_no_task(
+    settings: Settings, gateway: DoubtfulGateway, answer: tuple[int, dict[str, Any]]
+) -> None:
+    """It numbers its own requests; the task of that number would be looked for in vain, and the paid one be lost."""
+    with list_relay(gateway.url, lambda page: page, answer) as url:
+        relayed = replace(gateway, url=url).account("ark")
+        with world_at(settings, GRACE, main=relayed) as world:
+            world.enqueue(3)
+            world.round()
+            assert world.states() == {"unconfirmed": 3}
+            world.reconcile()
+            assert world.states() == {"generating": 3}
+            assert {job["gateway_task_id"] for job in world.jobs()} == set(gateway.prompts())
+
+
 def test_the_grace_begins_when_the_answer_was_lost(settings: Settings, gateway: DoubtfulGateway) -> None:
     """A POST that waited long for its answer may be accepted a moment after we have stopped to wait for it."""
     gateway.arm(DROPPED)

@@ -170,7 +170,8 @@ def test_a_dead_link_does_not_keep_a_job_alive_for_ever(outcome: Exception, expi
 def test_refused_fresh_links_do_not_keep_a_job_alive_for_ever(outcome: Exception) -> None:
     late = {"generated_age_s": HARD_END * LIFE_S + 1, "expires_in_s": 86400.0}
     assert copied(outcome, **late | {"generated_age_s": HARD_END * LIFE_S}).target is not S.FAILED
-    waited_s, changes = 0.0, {}
+    waited_s = 0.0
+    changes: dict[str, Any] = {}
     for _ in range(LAST_REFUSALS):
         decision = copied(outcome, **late, **changes)
         assert decision.target is S.TRANSFERRING

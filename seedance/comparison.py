@@ -22,6 +22,8 @@ FLEX = "flex"
 EXPIRES = "execution_expires_after"
 ENDPOINT_PREFIX = "ep-"
 """An endpoint id can replace a model name; lists may show either."""
+ALTERED = frozenset({EXPIRES, "model"})
+"""Fields that gateways in front of others are known to rename or to replace with their own values."""
 _SIZES = frozenset({"duration", "resolution", "ratio"})
 _VERSION = re.compile(r"-\d{6,8}\Z")
 """Lists may add the version to a name or omit it."""
@@ -112,6 +114,11 @@ def unreliable_fields(pairs: Iterable[tuple[Sent, ListedTask]]) -> frozenset[str
         differ.update(found.differs.keys())
         agree.update(found.matches)
     return frozenset(name for name, count in differ.items() if count > agree[name])
+
+
+def confirmed_fields(pairs: Iterable[tuple[Sent, ListedTask]]) -> frozenset[str]:
+    """The fields that a list has shown as they were sent, of an attempt and its own task."""
+    return frozenset(name for sent, task in pairs for name in compare(sent, task).matches)
 
 
 def _is_marked(sent: Sent, task: ListedTask, besides: Collection[str]) -> bool:

@@ -23,7 +23,7 @@ from storage.jobs import history
 from storage.jobs.records import JobView
 from storage.settings import Settings
 
-CLOCK_SKEW_S = 300.0
+CLOCK_SKEW_S = 900.0
 LATEST_S = 86_400.0
 """How long after its attempt began a task may have been created, for lists that filter by time."""
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Literal, Self
 
 from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
-from seedance.gateways.answers import excerpt, read_json, task_id_of
+from seedance.gateways.answers import excerpt, object_of, read_json, task_id_of
 from seedance.gateways.capabilities import Capabilities, Mark
 from seedance.gateways.checks import callback_problem_of, refusals_of, warnings_of
 from seedance.gateways.http_errors import ErrorForm, read_error
@@ -201,9 +201,12 @@ class Dialect(ABC):
         """Read a 2xx answer to the POST.
 
         Raises:
-            OutcomeUnknown: it names no task, so the generation may run with an unknown id.
+            OutcomeUnknown: it names no task, so the generation may run with an unknown id; or it is not the answer of a
+                gateway of ours, which is 200 without an error: what stands in between numbers its own requests.
         """
-        if task_id := task_id_of(read_json(answer.body)):
+        data = read_json(answer.body)
+        own = answer.status in (200, 201) and not object_of(data).get("error")
+        if own and (task_id := task_id_of(data)):
             return Submitted(task_id)
         raise OutcomeUnknown(
             f"accepted without a task id: {excerpt(answer.body)}", gateway=self.name, status=answer.status

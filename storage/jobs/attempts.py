@@ -169,13 +169,14 @@ SELECT j.id FROM jobs j
 JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
 WHERE j.state = 'queued' ORDER BY j.id FOR UPDATE OF j
 """
-# The outcome of an attempt that a person or the policy gave up is still open. `look_at` is set if a callback named its
-# task and the gateway has not been queried about it yet.
+# The outcome of an attempt that a person or the policy gave up is still open, and so is one that only a missing route
+# or a list ruled out. `look_at` is set if a callback named its task and the gateway was not queried about it yet.
 _EARLIER: LiteralString = """
 SELECT job_id,
        bool_or(outcome = 'accepted') IS TRUE AS accepted,
        bool_or(look_at IS NOT NULL) AS reported,
-       bool_or(outcome IS NULL OR outcome IN ('outcome_unknown', 'task_taken')) AS doubtful
+       bool_or(outcome IS NULL OR outcome IN ('outcome_unknown', 'task_taken', 'not_served', 'not_submitted'))
+           AS doubtful
 FROM attempts WHERE job_id = ANY(%(ids)s) GROUP BY job_id
 """
 

@@ -38,6 +38,8 @@ class OpenAttempt:
 class Doubt:
     """An unconfirmed job, leased as `claim`, and the attempt that it waits for, which began `age_s` ago.
 
+    `unanswered_s`: seconds since its POST ended without an answer; the same as `age_s` if that end was not written.
+
     `doubtful` counts the job's attempts without a clear answer, including this one. `taken`: the gateway named a task
     that belongs to another job. `error` is the POST's error, `candidates` the tasks found by earlier checks.
     """
@@ -45,6 +47,7 @@ class Doubt:
     attempt: OpenAttempt
     claim: int
     age_s: float
+    unanswered_s: float
     reported_task_id: str | None
     cancel_request: str | None
     doubtful: int
@@ -64,7 +67,8 @@ CASE WHEN j.attempt <> a.number THEN 'given_up' WHEN j.state = 'unconfirmed' THE
 """
 _DOUBTFUL: LiteralString = "(a.outcome IS NULL OR a.outcome IN ('outcome_unknown', 'task_taken'))"
 _DOUBTS: LiteralString = f"""
-SELECT {_ATTEMPT}, j.claim, extract(epoch FROM now() - a.started_at)::float8 AS age_s, a.reported_task_id,
+SELECT {_ATTEMPT}, j.claim, extract(epoch FROM now() - a.started_at)::float8 AS age_s,
+       extract(epoch FROM now() - coalesce(a.finished_at, a.started_at))::float8 AS unanswered_s, a.reported_task_id,
        j.cancel_request, coalesce(a.outcome = 'task_taken', false) AS taken, a.error, a.candidates,
        (SELECT count(*) FROM attempts b WHERE b.job_id = j.id
           AND (b.outcome IS NULL OR b.outcome IN ('outcome_unknown', 'task_taken', 'not_submitted'))) AS doubtful
@@ -118,6 +122,24 @@ def _intervals_around(times: Sequence[datetime], span: timedelta) -> list[tuple[
         else:
             intervals.append((at - span, at + span))
     return intervals
+
+
+# A task that was cancelled, or that its gateway has forgotten, may be missing in its list.
+_ACCEPTED_SINCE: LiteralString = """
+SELECT a.gateway_task_id FROM attempts a JOIN jobs j ON j.id = a.job_id
+WHERE a.account = %(account)s AND a.started_at >= %(since)s AND a.outcome = 'accepted'
+  AND a.finished_at <= %(until)s AND NOT a.surplus AND j.state <> 'cancelled' AND j.error IS NULL
+ORDER BY a.started_at LIMIT %(limit)s
+"""
+
+
+def accepted_between(
+    conn: Connection, account: str, since: datetime, until: datetime, limit: int = 500
+) -> frozenset[str]:
+    """Tasks of ours at an account that a whole list must show: of attempts which began from `since` on and had their
+    answers by `until`."""
+    parameters = {"account": account, "since": since, "until": until, "limit": limit}
+    return frozenset(row[0] for row in conn.execute(_ACCEPTED_SINCE, parameters))
 
 
 _KNOWN: LiteralString = """

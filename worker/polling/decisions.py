@@ -24,6 +24,8 @@ MISSING_TIMES = 6
 """How many times a gateway must say that it has no such task, or a finished one without a URL."""
 LINK_LIVES = 2.0
 """Link lifetimes after which we stop waiting for a silent gateway to give a fresh link."""
+SILENT_TIMES = 30
+"""How many questions in a row must have failed by then, about half an hour with the default schedule."""
 
 _ENDED = {
     TaskStatus.FAILED: Reason.GENERATION_FAILED,
@@ -193,7 +195,9 @@ def _no_fresh_link(
     """
     answered = isinstance(result, TaskReport | TaskUnknown)
     alive = work.expires_in_s is not None and work.expires_in_s > 0
-    if answered or alive or generated_age_s > LINK_LIVES * dialect.video_life_s:
+    # Everything may have stood still for days: then this is the first question, and one failure says nothing.
+    silent = generated_age_s > LINK_LIVES * dialect.video_life_s and work.setbacks >= SILENT_TIMES
+    if answered or alive or silent:
         why = f"the gateway says {result.raw_status!r}" if isinstance(result, TaskReport) else result.message
         detail = {"message": f"no fresh link: {why}"}
         patch = {"setbacks": 0, "polls": work.polls + 1}

@@ -64,7 +64,7 @@ def decide(doubt: Doubt, evidence: Evidence, settings: Settings) -> Move | Retry
         patch = {"gateway_task_id": evidence.task_id, "setbacks": 0, "refusals": 0}
         return _move(doubt, JobState.GENERATING, Reason.ADOPTED, patch)
     grace_s = settings.unconfirmed_grace_seconds
-    over = doubt.age_s >= grace_s
+    over = doubt.unanswered_s >= grace_s
     proven = over and evidence is Unproven.NOT_TAKEN
     by_policy = over and settings.unconfirmed_policy == "resubmit" and evidence is not Unproven.TAKEN
     detail = {"message": evidence.value}
@@ -95,7 +95,7 @@ def _may_settle(doubt: Doubt, evidence: Unproven, grace_s: float) -> bool:
 
 
 def _wait_s(doubt: Doubt, grace_s: float) -> float:
-    left_s = grace_s - doubt.age_s
+    left_s = grace_s - doubt.unanswered_s
     if left_s > 0:
         return min(CHECK_S, max(FIRST_CHECK_S, doubt.age_s / 2), left_s + 0.1, max(grace_s / 4, 0.5))
     return min(max(CHECK_S, doubt.age_s * _AGE_SHARE), LATEST_CHECK_S)

@@ -12,7 +12,7 @@ from seedance.client import GatewayClient
 from seedance.errors import GatewayError
 from seedance.gateways.capabilities import ListLimits
 from storage.jobs.doubts import Doubt, OpenAttempt
-from worker.polling.matching import CLOCK_SKEW_S
+from worker.polling.matching import MOST_SKEW_S
 from worker.polling.survey import WINDOW_MARGIN_S, Seen, Survey
 
 log = logging.getLogger("reelq.reconcile")
@@ -58,7 +58,7 @@ class Look:
         if self._survey is None:
             now = max(doubt.attempt.started_at.timestamp() + doubt.age_s for doubt in self._listed.values())
             oldest = min(since(doubt.attempt) for doubt in self._listed.values())
-            self._survey = Survey(self._client, limits, oldest, now + CLOCK_SKEW_S)
+            self._survey = Survey(self._client, limits, oldest, now + MOST_SKEW_S)
             self._reading = asyncio.create_task(self._survey.read())
             self._reading.add_done_callback(_log_failure)
         return self._survey
@@ -81,4 +81,4 @@ def _log_failure(reading: asyncio.Task[None]) -> None:
 
 def since(attempt: OpenAttempt) -> float:
     """The earliest time, in Unix seconds, at which an attempt's task may have been created."""
-    return attempt.started_at.timestamp() - CLOCK_SKEW_S
+    return attempt.started_at.timestamp() - MOST_SKEW_S

@@ -9,12 +9,21 @@ distinguished.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from seedance.comparison import Comparison, Sent, can_be, compare, shown_differences, unreliable_fields
+from seedance.comparison import (
+    ALTERED,
+    Comparison,
+    Sent,
+    can_be,
+    compare,
+    confirmed_fields,
+    shown_differences,
+    unreliable_fields,
+)
 from seedance.gateways.base import Dialect, ListedTask, TaskStatus
 from seedance.problems import InvalidInput
 from seedance.request import parse_request
@@ -22,7 +31,10 @@ from storage.jobs.doubts import OpenAttempt
 from worker.polling.evidence import Evidence, Found, Unproven
 
 CLOCK_SKEW_S = 300.0
-"""The largest expected difference between the gateway's clock and the database's."""
+"""The usual difference between the gateway's clock and the database's."""
+MOST_SKEW_S = 900.0
+"""The difference that is allowed for before a task is ruled out. A gateway that was seen to be further behind proves no
+absence."""
 MOST_CANDIDATES = 10
 _FREE_ENDS = frozenset({TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED})
 _ENDS = _FREE_ENDS | {TaskStatus.SUCCEEDED}
@@ -47,7 +59,7 @@ class Matching:
         tasks: Sequence[ListedTask],
         dialect: Dialect,
         times: Times,
-        known: Iterable[tuple[OpenAttempt, ListedTask]] = (),
+        known: Sequence[tuple[OpenAttempt, ListedTask]] = (),
     ) -> None:
         """`known`: other attempts with their own tasks. They show which fields of the list are reliable."""
         self._attempts = {(item.job_id, item.number): item for item in attempts}
@@ -55,7 +67,11 @@ class Matching:
         self._times = times
         self._sent = {key: sent for key, item in self._attempts.items() if (sent := _sent(item, dialect)) is not None}
         pairs = ((_sent(attempt, dialect), task) for attempt, task in known)
-        self._besides = unreliable_fields((sent, task) for sent, task in pairs if sent is not None)
+        own = [(sent, task) for sent, task in pairs if sent is not None]
+        self.clock_is_behind = any(not _is_within(attempt, task, None, MOST_SKEW_S) for attempt, task in known)
+        """Tasks of ours show that the list was not read far enough back."""
+        self._besides = unreliable_fields(own)
+        self._unconfirmed = ALTERED - confirmed_fields(own)
         self._owners: dict[str, dict[Key, Comparison]] = {}
         self._owned: dict[Key, list[str]] = defaultdict(list)
         for task_id, owners in self._recognised():
@@ -88,8 +104,9 @@ class Matching:
                 yield task.task_id, marked or own
 
     def _is_timely(self, key: Key, task: ListedTask, *, marked: bool) -> bool:
-        latest_s = None if marked else self._times.usually_s
-        return _is_within(self._attempts[key], task, latest_s)
+        if marked:
+            return _is_within(self._attempts[key], task, None, MOST_SKEW_S)
+        return _is_within(self._attempts[key], task, self._times.usually_s)
 
     def evidence(self, key: Key) -> Evidence:
         """What the list proves about an attempt that its job waits for."""
@@ -147,8 +164,13 @@ class Matching:
             owners = self._owners.get(task.task_id, {})
             if key not in owners and any(comparison.marked for comparison in owners.values()):
                 continue
-            if can_be(sent, task, self._besides) and _is_within(attempt, task, self._times.at_most_s):
+            if self._may_be(sent, task) and _is_within(attempt, task, self._times.at_most_s, MOST_SKEW_S):
                 yield task
+
+    def _may_be(self, sent: Sent, task: ListedTask) -> bool:
+        """Whether what is shown leaves it open. What gateways are known to alter rules nothing out alone, until it was
+        seen that this one does not."""
+        return can_be(sent, task, self._besides) or can_be(sent, task, self._besides | self._unconfirmed)
 
     def candidates(self, key: Key) -> list[dict[str, Any]]:
         """The tasks that a person may choose from, likeliest first, as JSON."""
@@ -197,12 +219,12 @@ def _sent(attempt: OpenAttempt, dialect: Dialect) -> Sent | None:
     return Sent(dialect, attempt.model, request, attempt.seed, attempt.mark)
 
 
-def _is_within(attempt: OpenAttempt, task: ListedTask, latest_s: float | None) -> bool:
+def _is_within(attempt: OpenAttempt, task: ListedTask, latest_s: float | None, skew_s: float = CLOCK_SKEW_S) -> bool:
     """Whether a task was created after an attempt began, by at most `latest_s` seconds; None: at any later time."""
     if task.created_at is None:
         return True
     after_s = task.created_at - attempt.started_at.timestamp()
-    return after_s >= -CLOCK_SKEW_S and (latest_s is None or after_s <= latest_s + CLOCK_SKEW_S)
+    return after_s >= -skew_s and (latest_s is None or after_s <= latest_s + skew_s)
 
 
 def _words(text: str | None) -> str:

@@ -6,7 +6,9 @@ decided as soon as the facts for it are known. If there are none, the policy dec
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from seedance.account import at_same_address
@@ -26,12 +28,16 @@ from worker.failpoints import failpoint
 from worker.leases import KeptLeases
 from worker.polling.evidence import Evidence, Found, RetryLater, Unproven, decide
 from worker.polling.look import Look, Looked, since
-from worker.polling.matching import CLOCK_SKEW_S, Matching, Times
+from worker.polling.matching import CLOCK_SKEW_S, MOST_SKEW_S, Matching, Times
 from worker.runtime import Runtime
+
+log = logging.getLogger("reelq.reconcile")
 
 CHECK_AGAIN_S = 5.0
 MOST_KNOWN = 50
 """How many tasks with known attempts are used to find the reliable fields of a list."""
+LIST_LAG_S = 10.0
+"""The longest expected time between the answer to a POST and the task's appearance in the list."""
 
 
 def reconcile_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
@@ -71,7 +77,10 @@ def _write(runtime: Runtime, client: GatewayClient | None, looked: Sequence[Look
             matching = _matching(conn, client, accounts, looked, settings)
             given_up = matching.of_given_up()
         for item in looked:
-            found[item.doubt.id] = _evidence(item, client, known, matching)
+            evidence = _evidence(item, client, known, matching)
+            if evidence is Unproven.NOT_TAKEN and not _shows_ours(conn, item):
+                evidence = Unproven.PENDING
+            found[item.doubt.id] = evidence
         _write_decisions(conn, settings, [item.doubt for item in looked], found)
         if matching is not None:
             _write_candidates(conn, [item for item in looked if item.seen is not None], found, matching)
@@ -88,7 +97,8 @@ def _matching(
     usually_s = settings.lease_seconds
     times = Times(usually_s, max(settings.unconfirmed_grace_seconds, usually_s))
     begun = [item.doubt.attempt for item in looked]
-    rivals = doubts.open_attempts(conn, accounts, [a.started_at for a in begun], usually_s + 2 * CLOCK_SKEW_S)
+    span_s = usually_s + CLOCK_SKEW_S + MOST_SKEW_S
+    rivals = doubts.open_attempts(conn, accounts, [a.started_at for a in begun], span_s)
     # In this order: an attempt that is accepted in between is a rival, and its task is known.
     known = doubts.holders(conn, accounts, list(shown))
     mine = {(attempt.job_id, attempt.number) for attempt in begun}
@@ -118,7 +128,25 @@ def _evidence(
         return evidence
     if not limits.proves_absence:
         return evidence if seen.covers(begun) else Unproven.PENDING
-    return Unproven.NOT_TAKEN if seen.proves_absence(begun) else Unproven.PENDING
+    return Unproven.NOT_TAKEN if seen.proves_absence(begun) and not matching.clock_is_behind else Unproven.PENDING
+
+
+def _shows_ours(conn: Connection, item: Looked) -> bool:
+    """Whether the list shows every task of ours that began with the doubt's or later. A copy from a cache, a list of
+    another project's tasks and one whose records somebody removes do not, and what they hide proves nothing."""
+    attempt, seen = item.doubt.attempt, item.seen
+    until = attempt.started_at + timedelta(seconds=item.doubt.age_s - LIST_LAG_S)
+    ours = doubts.accepted_between(conn, attempt.account, attempt.started_at, until)
+    missing = ours - {task.task_id for task in seen.tasks} if seen is not None else ours
+    if missing:
+        log.warning(
+            "reconcile.list_incomplete account=%s missing=%d of=%d, such as %s: it proves nothing",
+            attempt.account,
+            len(missing),
+            len(ours),
+            min(missing),
+        )
+    return not missing
 
 
 def _without_list(doubt: Doubt, client: GatewayClient | None) -> Unproven:

@@ -148,6 +148,8 @@ class Survey:
         name, most = self._client.account.name, self._limits.max_tasks
         if not one.complete:
             log.warning("reconcile.list_cut account=%s entries=%d of=%s", name, len(one.entries), one.expected)
+        elif one.expected is None and not one.entries:
+            log.warning("reconcile.list_empty account=%s: it does not say how long it is", name)
         elif most is None or len(one.entries) < most:
             one.read_from = _EVER
 

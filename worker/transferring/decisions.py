@@ -36,7 +36,10 @@ DEAD_LINK_S = 300.0
 DOUBT_AFTER = 3
 """Ask for a fresh URL after this many copies in a row were no video, or led to an address that is not public."""
 HARD_END = 2.0
-"""Link lifetimes after which a video counts as lost, if its link is dead or even a fresh link is refused."""
+"""Link lifetimes after which a video counts as lost, if its link is dead or even a fresh link is refused again and
+again."""
+LAST_REFUSALS = 6
+"""How often in a row. By then everything may have stood still for days, so that one answer is the first one."""
 LAST_FRAME_FOR_S = 3600.0
 """How long after the generation to wait for a last frame."""
 LAST_FRAME_REFUSALS = 5
@@ -67,6 +70,8 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: rand
         return Decision(JobState.TRANSFERRING, Reason.STORE_UNAVAILABLE, wait_s, patch, {"message": message})
     if isinstance(outcome, LinkExpired):
         return Decision(JobState.GENERATING, Reason.URL_REFUSED, 0.0, {"setbacks": 0}, {"message": message})
+    if _is_late_refusal(outcome, work, video_life_s) and _refusals(work) <= LAST_REFUSALS:
+        return _try_again(Reason.URL_REFUSED, outcome, work, message, rng)
     if _lost(outcome, work, video_life_s):
         return fail(
             Reason.VIDEO_EXPIRED, f"the video was generated but not copied within the life of its URL: {message}"
@@ -77,9 +82,14 @@ def decide_transfer(outcome: Outcome, work: Work, video_life_s: float, rng: rand
     if unusable or type(outcome) is UrlRefused:
         why = reason if isinstance(outcome, UrlNotPublic) else Reason.URL_REFUSED
         return Decision(JobState.GENERATING, why, _refused_for_s(work), {"setbacks": 0}, {"message": message})
-    age_s = work.generated_age_s or 0.0
+    return _try_again(reason, outcome, work, message, rng)
+
+
+def _try_again(reason: Reason, outcome: Outcome, work: Work, message: str, rng: random.Random | None) -> Decision:
+    setbacks, age_s = _setbacks(work, reason), work.generated_age_s or 0.0
     backoff = TRANSFER_EARLY if age_s < EARLY_S else TRANSFER
-    cap_s = _sparing_cap_s(work) if isinstance(outcome, DownloadFailed) and age_s >= EARLY_S else backoff.cap_s
+    sparing = isinstance(outcome, DownloadFailed) or reason is Reason.URL_REFUSED
+    cap_s = _sparing_cap_s(work) if sparing and age_s >= EARLY_S else backoff.cap_s
     wait_s = max(min(age_s * RETRY_AGE_SHARE, cap_s), backoff.wait_s(setbacks, rng))
     return Decision(JobState.TRANSFERRING, reason, wait_s, {"setbacks": setbacks}, {"message": message})
 
@@ -101,6 +111,17 @@ def _sparing_cap_s(work: Work) -> float:
     if work.expires_in_s <= 0:
         return DEAD_LINK_S
     return min(SPARING_CAP_S, max(work.expires_in_s / 4, TRANSFER.cap_s))
+
+
+def _refusals(work: Work) -> int:
+    return _setbacks(work, Reason.URL_REFUSED)
+
+
+def _is_late_refusal(outcome: Outcome, work: Work, video_life_s: float) -> bool:
+    """Whether a link that lives is refused so late that the video may be lost."""
+    lives = work.expires_in_s is not None and work.expires_in_s > 0
+    late = (work.generated_age_s or 0.0) > HARD_END * video_life_s
+    return late and lives and isinstance(outcome, UrlRefused | NotAVideo)
 
 
 def _lost(outcome: Outcome, work: Work, video_life_s: float) -> bool:

@@ -255,7 +255,12 @@ class Jobs(RuleBasedStateMachine):
         if any(post.accepted is None for post in posts):
             return
         with self.database.begin() as conn:
-            conn.execute("UPDATE attempts SET started_at = started_at - interval '2 h' WHERE job_id = %s", [job_id])
+            conn.execute(
+                """UPDATE attempts
+                   SET started_at = started_at - interval '2 h', finished_at = finished_at - interval '2 h'
+                   WHERE job_id = %s""",
+                [job_id],
+            )
             self._due(conn, job_id)
         for post in posts:
             post.arrived_at -= 7200

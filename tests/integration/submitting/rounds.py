@@ -134,7 +134,11 @@ class World:
     def age(self, seconds: float) -> None:
         """Let all attempts begin this many seconds earlier."""
         with connect(self.url) as conn:
-            conn.execute("UPDATE attempts SET started_at = started_at - make_interval(secs => %s)", [seconds])
+            conn.execute(
+                """UPDATE attempts SET started_at = started_at - i.passed, finished_at = finished_at - i.passed
+                   FROM (SELECT make_interval(secs => %s) AS passed) i""",
+                [seconds],
+            )
 
     def jobs(self) -> list[dict[str, Any]]:
         """The rows of all jobs, oldest first, with their prompts."""

@@ -128,6 +128,31 @@ def test_an_acceptance_after_the_next_attempt_began_stops_its_post(
     assert (job["state"], job["gateway_task_id"]) == ("generating", task_id)
 
 
+@pytest.mark.parametrize("proof", ["a missing route", "a list without it"])
+def test_a_callback_after_the_next_attempt_began_prevents_its_post(
+    world: World, gateway: DoubtfulGateway, monkeypatch: pytest.MonkeyPatch, proof: str
+) -> None:
+    """The first POST was taken for not accepted: something in front of the gateway put a 404 in place of its answer, or
+    its list did not show the task."""
+    job_id, task_id = lose_one(world, gateway)
+    resubmit(world, job_id)
+    outcome = Reason.NOT_SERVED if proof == "a missing route" else Reason.NOT_SUBMITTED
+    with connect(world.url) as conn:
+        conn.execute("UPDATE attempts SET outcome = %s", [outcome])
+
+    def begin_and_then(*given: Any) -> Any:
+        ready = begin(*given)
+        call_back(world, gateway, task_id)
+        return ready
+
+    monkeypatch.setattr(submit, "begin", begin_and_then)
+    world.round()
+    assert gateway.generations() == {"a cat 0": 1}
+    world.look_back()
+    [job] = world.jobs()
+    assert (job["state"], job["gateway_task_id"]) == ("generating", task_id)
+
+
 def test_a_callback_before_the_next_post_prevents_it(world: World, gateway: DoubtfulGateway) -> None:
     job_id, task_id = lose_one(world, gateway)
     resubmit(world, job_id)

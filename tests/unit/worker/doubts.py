@@ -32,6 +32,7 @@ def a_doubt(attempt: OpenAttempt | None = None, age_s: float = 10.0, **fields: A
     given = {
         "claim": 4,
         "age_s": age_s,
+        "unanswered_s": age_s,
         "reported_task_id": None,
         "cancel_request": None,
         "doubtful": 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +34,7 @@ from storage.jobs.states import JobState
 from worker import retry
 from worker.decisions import EVIDENCE_S, MAX_COUNT, NO_ACCOUNT, Decision, fail
 from worker.polling.cancelling import MAX_DISCARD_TRIES, decide_cancel, wants_cancel
-from worker.polling.decisions import LINK_LIVES, MISSING_TIMES, decide_poll, decide_without_account
+from worker.polling.decisions import LINK_LIVES, MISSING_TIMES, SILENT_TIMES, decide_poll, decide_without_account
 from worker.polling.pacing import PollPacing
 from worker.submitting.decisions import MAX_INPUT_NOT_READY, decide_submit, refusals_of
 
@@ -317,7 +318,9 @@ def test_a_gateway_that_gives_only_a_dead_link_is_not_asked_for_ever() -> None:
     again = poll(dead, a_job(read_at=NOW, generated_age_s=5.0, video_url="https://x/v.mp4", expires_in_s=-65.0))
     assert (again.target, again.reason) == (S.TRANSFERRING, "no_fresh_link")
     gone = a_job(generated_age_s=LINK_LIVES * LIFE_S + 1, video_url="https://x/v.mp4", expires_in_s=-60.0)
-    assert poll(Unavailable("502"), gone).target is S.TRANSFERRING, "the transfer decides"
+    assert poll(Unavailable("502"), gone).target is S.GENERATING, "all may have stood still for days"
+    silent = replace(gone, setbacks=SILENT_TIMES, reason="unavailable")
+    assert poll(Unavailable("502"), silent).target is S.TRANSFERRING, "the transfer decides"
 
 
 def test_values_of_an_earlier_answer_are_kept_if_a_later_one_leaves_them_out() -> None:

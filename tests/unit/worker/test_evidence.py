@@ -25,8 +25,8 @@ from worker.polling.evidence import (
 DOUBT = a_doubt()
 HOLD = Settings(unconfirmed_grace_seconds=100)
 RESUBMIT = Settings(unconfirmed_grace_seconds=100, unconfirmed_policy="resubmit")
-OLD = replace(DOUBT, age_s=101.0)
-OLDER = replace(DOUBT, age_s=201.0)
+OLD = a_doubt(DOUBT.attempt, age_s=101.0)
+OLDER = a_doubt(DOUBT.attempt, age_s=201.0)
 LAST = replace(OLD, doubtful=MAX_DOUBTFUL, error={"message": "502 Bad Gateway", "status": 502})
 
 
@@ -40,6 +40,8 @@ LAST = replace(OLD, doubtful=MAX_DOUBTFUL, error={"message": "502 Bad Gateway", 
         (OLD, Unproven.NOT_TAKEN, HOLD, JobState.QUEUED, "proven_not_submitted"),
         (LAST, Unproven.NOT_TAKEN, HOLD, JobState.FAILED, "never_accepted"),
         (replace(LAST, cancel_request="keep"), Unproven.NOT_TAKEN, HOLD, JobState.CANCELLED, "proven_not_submitted"),
+        (replace(OLD, unanswered_s=41.0), Unproven.NOT_TAKEN, HOLD, None, "looking"),
+        (replace(OLD, unanswered_s=41.0), Unproven.NO_MEANS, RESUBMIT, None, "held"),
         (DOUBT, Unproven.NOT_SHOWN, HOLD, None, "looking"),
         (OLD, Unproven.NOT_SHOWN, HOLD, None, "held"),
         (DOUBT, Unproven.PENDING, HOLD, None, "looking"),

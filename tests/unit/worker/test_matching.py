@@ -12,7 +12,7 @@ from seedance.gateways.registry import DIALECTS
 from storage.jobs.doubts import OpenAttempt
 from tests.unit.worker.doubts import an_attempt, listed
 from worker.polling.evidence import Evidence, Found, Unproven
-from worker.polling.matching import CLOCK_SKEW_S, Matching, Times
+from worker.polling.matching import CLOCK_SKEW_S, MOST_SKEW_S, Matching, Times
 
 ARK = DIALECTS["ark"]
 LEASE_S, GRACE_S = 90.0, 3600.0
@@ -41,13 +41,17 @@ MARKED = an_attempt(mark=130_000, seed=7)
         ([], Unproven.NOT_SHOWN),
         ([listed("a", 130_000)], Found("a")),
         ([listed("a", 172_800), listed("b", 130_000), listed("c", 130_001)], Found("b")),
-        ([listed("a", 172_800)], Unproven.NOT_SHOWN),
+        # A list of which nothing is known may show Ark's default, or another name, in place of what was sent.
+        ([listed("a", 172_800)], Unproven.PENDING),
+        ([listed("a", 172_800, model="seedance-pro", status=DONE)], Unproven.UNCLEAR),
+        ([listed("a", 172_800, resolution="480p")], Unproven.PENDING),
         ([listed("a", 172_800, status=DONE, seed=8)], Unproven.NOT_SHOWN),
         ([listed("a", 130_000, status=TaskStatus.FAILED)], Found("a")),
         ([listed("a", 130_000), listed("b", 130_000)], Unproven.UNCLEAR),
         ([listed("a", 130_000, after_s=GRACE_S * 3)], Found("a")),
         ([listed("a", 130_000, after_s=None)], Found("a")),
-        ([listed("a", 130_000, after_s=-CLOCK_SKEW_S - 5)], Unproven.NOT_SHOWN),
+        ([listed("a", 130_000, after_s=-MOST_SKEW_S + 5)], Found("a")),
+        ([listed("a", 130_000, after_s=-MOST_SKEW_S - 5)], Unproven.NOT_SHOWN),
         ([listed("a", 130_000, model="another-model")], Unproven.PENDING),
         # A list that shows no marks: by the attempt's own seed, once the task has ended.
         ([listed("a", seed=7, status=DONE)], Found("a")),
@@ -55,8 +59,9 @@ MARKED = an_attempt(mark=130_000, seed=7)
         ([listed("a", status=TaskStatus.QUEUED), listed("b", seed=8, status=DONE)], Unproven.PENDING),
         ([listed("a", status=TaskStatus.FAILED)], Unproven.NOT_SHOWN),
         ([listed("a", status=DONE)], Unproven.UNCLEAR),
-        ([listed("a", after_s=GRACE_S + CLOCK_SKEW_S + 5)], Unproven.NOT_SHOWN),
-        ([listed("a", model="doubao-seedance-2-0-fast-260128")], Unproven.NOT_SHOWN),
+        ([listed("a", after_s=GRACE_S + MOST_SKEW_S + 5)], Unproven.NOT_SHOWN),
+        ([listed("a", model="doubao-seedance-2-0-fast-260128")], Unproven.PENDING),
+        ([listed("a", model="doubao-seedance-2-0-fast-260128", seed=8, status=DONE)], Unproven.NOT_SHOWN),
     ],
 )
 def test_a_task_is_found_by_its_own_mark_or_left_open(tasks: list[ListedTask], expected: Evidence) -> None:
@@ -95,14 +100,19 @@ def test_a_prompt_alone_does_not_count_outside_the_attempts_time() -> None:
     late = by_prompt("t", after_s=LEASE_S + CLOCK_SKEW_S + 5)
     assert evidence(an_attempt(), [late]) is Unproven.PENDING
     early = by_prompt("t", after_s=-CLOCK_SKEW_S - 5)
-    assert evidence(an_attempt(), [early]) is Unproven.NOT_SHOWN
+    assert evidence(an_attempt(), [early]) is Unproven.PENDING
+    earlier = by_prompt("t", after_s=-MOST_SKEW_S - 5)
+    assert evidence(an_attempt(), [earlier]) is Unproven.NOT_SHOWN
 
 
 def test_what_differs_beside_the_prompt_rules_a_task_out() -> None:
     attempt = an_attempt(duration=5, first_frame="https://e.com/1.png")
     assert evidence(attempt, [by_prompt("t", duration=8.0)]) is Unproven.NOT_SHOWN
     assert evidence(attempt, [by_prompt("t", media=("https://e.com/2.png",))]) is Unproven.NOT_SHOWN
-    assert evidence(attempt, [by_prompt("t", model="seedance-fast")]) is Unproven.NOT_SHOWN
+    assert evidence(attempt, [by_prompt("t", model="seedance-fast")]) is Unproven.PENDING, "it may be another name"
+    known = [(an_attempt("a hen"), by_prompt("o", "a hen"))]
+    found = match([attempt], [by_prompt("t", model="seedance-fast")], known)
+    assert found.evidence((attempt.job_id, 1)) is Unproven.NOT_SHOWN, "this list shows models as they were asked for"
     own = by_prompt("t", duration=5.0, media=("https://e.com/1.png",))
     assert evidence(attempt, [own]) == Found("t", sure=False)
 
@@ -154,7 +164,14 @@ def test_a_list_that_drops_marks_rules_nothing_out() -> None:
     own = [(an_attempt(mark=140_000 + n), listed(f"o{n}", 172_800)) for n in range(2)]
     found = match([MARKED], [listed("t", 172_800)], own)
     assert found.evidence((MARKED.job_id, 1)) is Unproven.PENDING
-    assert match([MARKED], [listed("t", 172_800)]).evidence((MARKED.job_id, 1)) is Unproven.NOT_SHOWN
+    kept = [(an_attempt(mark=140_000), listed("o", 140_000))]
+    assert match([MARKED], [listed("t", 172_800)], kept).evidence((MARKED.job_id, 1)) is Unproven.NOT_SHOWN
+
+
+def test_a_clock_that_is_far_behind_is_seen_by_tasks_whose_time_is_known() -> None:
+    for after_s, behind in ((1.0, False), (-MOST_SKEW_S + 5, False), (-MOST_SKEW_S - 5, True), (9 * 3600.0, False)):
+        own = [(an_attempt(mark=140_000), listed("o", 140_000, after_s=after_s))]
+        assert match([MARKED], [], own).clock_is_behind is behind
 
 
 def test_candidates_show_what_matches_and_what_does_not() -> None:
@@ -164,7 +181,7 @@ def test_candidates_show_what_matches_and_what_does_not() -> None:
         listed("no prompt shown", resolution="720p"),
         by_prompt("both", duration=5.0),
         listed("another prompt", prompt="a cow"),
-        by_prompt("late", after_s=GRACE_S + CLOCK_SKEW_S + 5, duration=8.0),
+        by_prompt("late", after_s=GRACE_S + MOST_SKEW_S + 5, duration=8.0),
     ]
     found = match([attempt], tasks).candidates((attempt.job_id, 1))
     assert [item["task_id"] for item in found] == ["both", "no prompt shown", "other length"]

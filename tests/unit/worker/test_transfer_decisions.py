@@ -19,6 +19,7 @@ from worker.transferring.decisions import (
     HARD_END,
     LAST_FRAME_FOR_S,
     LAST_FRAME_REFUSALS,
+    LAST_REFUSALS,
     decide_transfer,
 )
 from worker.transferring.fetch import DownloadFailed, LinkExpired, UrlNotPublic, UrlRefused
@@ -167,8 +168,24 @@ def test_a_dead_link_does_not_keep_a_job_alive_for_ever(outcome: Exception, expi
 
 @pytest.mark.parametrize("outcome", _REFUSALS)
 def test_refused_fresh_links_do_not_keep_a_job_alive_for_ever(outcome: Exception) -> None:
-    assert copied(outcome, generated_age_s=HARD_END * LIFE_S, expires_in_s=86400.0).target is not S.FAILED
-    assert copied(outcome, generated_age_s=HARD_END * LIFE_S + 1, expires_in_s=86400.0).target is S.FAILED
+    late = {"generated_age_s": HARD_END * LIFE_S + 1, "expires_in_s": 86400.0}
+    assert copied(outcome, **late | {"generated_age_s": HARD_END * LIFE_S}).target is not S.FAILED
+    waited_s = 0.0
+    changes: dict[str, Any] = {}
+    for _ in range(LAST_REFUSALS):
+        decision = copied(outcome, **late, **changes)
+        assert decision.target is S.TRANSFERRING
+        waited_s += decision.due_in_s or 0.0
+        changes = {"reason": decision.reason, "setbacks": decision.patch["setbacks"]}
+    assert waited_s >= EVIDENCE_S
+    assert copied(outcome, **late, **changes).target is S.FAILED
+
+
+def test_after_days_without_power_one_refusal_of_a_fresh_link_loses_no_video() -> None:
+    """All stood still from Friday to Monday, and a proxy answers the first try."""
+    monday = {"generated_age_s": 3 * LIFE_S, "expires_in_s": LIFE_S}
+    for outcome in _REFUSALS:
+        assert copied(outcome, **monday).target is not S.FAILED
 
 
 def test_a_failure_of_our_own_store_never_ends_a_job() -> None:

@@ -41,7 +41,7 @@ from producer.http.paging import cursor_id
 from producer.http.service import Service
 from producer.intake.intake import Batch, prepare
 from producer.intake.terms import Terms, check_priced, read_terms
-from storage.bucket.objects import MAX_LINK_S
+from storage.bucket.requests import MAX_LINK_S
 from storage.campaigns.controls import MAX_WEIGHT
 from storage.jobs import queries
 from storage.jobs.states import JobState

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from storage.bucket.objects import Objects, StoreUnavailable
+from storage.bucket.objects import Objects
+from storage.bucket.requests import StoreUnavailable
 from storage.database import Database, DatabaseUnavailable, current_revision, newest_revision
 from storage.heartbeats import fresh_components
 from storage.settings import Settings

@@ -23,7 +23,7 @@ from producer.web.formatting import Formatter, zone_of
 from producer.web.forms import TOKEN_COOKIE, token_of
 from producer.web.language import LANGUAGES, catalogue, choose
 from producer.web.permissions import Permissions, permissions_of
-from storage.bucket.objects import StoreUnavailable
+from storage.bucket.requests import StoreUnavailable
 from storage.jobs.document import cut_short
 from storage.jobs.states import JobState
 

@@ -12,7 +12,7 @@ from seedance.errors import GatewayError, NotTried, OutcomeUnknown
 from seedance.gateways.base import AttemptOptions, Submitted
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, parse_request
-from storage.bucket.objects import StoreUnavailable
+from storage.bucket.requests import StoreUnavailable
 from storage.jobs import attempts, transitions
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Correlation, Move, Work

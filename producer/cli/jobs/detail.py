@@ -13,7 +13,8 @@ from producer.cli.shared.formatting import ago, duration, error_line, one_line, 
 from producer.cli.shared.money import amount, cost_line, estimate_line
 from producer.cli.shared.terminal import console, state_text
 from producer.operator_actions.waiting import WaitReason
-from storage.bucket.objects import Objects, StoreUnavailable
+from storage.bucket.objects import Objects
+from storage.bucket.requests import StoreUnavailable
 from storage.jobs.records import JobView
 from storage.settings import Settings
 

@@ -11,7 +11,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from storage.bucket.objects import UNSIGNED
+from storage.bucket.requests import UNSIGNED
 from storage.bucket.signing import sign
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

@@ -3,7 +3,7 @@ does whatever must prove that it works."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -12,9 +12,9 @@ from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from storage.bucket.answers import Answer
-from storage.bucket.exchanges import Exchange
+from storage.bucket.exchanges import MOVES, Exchange
 from storage.bucket.objects import ANSWER_BYTES
-from storage.bucket.requests import SignedRequest, StoreUnavailable
+from storage.bucket.requests import Requests, SignedRequest, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -82,6 +82,30 @@ async def stream(
         raise _no_response(request, exc) from exc
     async with response:
         yield response
+
+
+async def open_object(
+    session: aiohttp.ClientSession, requests: Requests, key: str, headers: Mapping[str, str], *, head: bool = False
+) -> aiohttp.ClientResponse:
+    """The response to a GET or HEAD of an object, with any status; the caller reads and closes it. What the store says
+    of another region, endpoint or addressing is followed.
+
+    Raises:
+        StoreUnavailable: no response.
+    """
+    for left in range(MOVES, -1, -1):
+        used = requests.traits.place
+        request = requests.sign_get(key, headers, head=head)
+        try:
+            response = await session.request(
+                request.method, URL(request.url, encoded=True), headers=request.headers, allow_redirects=False
+            )
+            if response.status < 300 or left == 0 or not requests.traits.learn(used, await answer_of(response)):
+                return response
+        except (aiohttp.ClientError, OSError, TimeoutError) as exc:
+            raise _no_response(request, exc) from exc
+        response.close()
+    raise AssertionError("unreachable")
 
 
 def _no_response(request: SignedRequest, exc: BaseException) -> StoreUnavailable:

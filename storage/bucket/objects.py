@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ T = TypeVar("T")
 
 PART_BYTES = 8 * 2**20
 ANSWER_BYTES = 64 * 1024
+LOOK_AGAIN_S = 10.0
+"""How long to leave a store alone that did not say where the bucket is."""
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUpload"})
 _FORBIDDEN = frozenset({"403", "AccessDenied", "Forbidden"})
 _COPIED = {
@@ -57,7 +60,7 @@ class Objects(Requests):
         super().__init__(settings)
         self._clients: dict[Place, S3Client] = {}
         self._looking = threading.Lock()
-        self._looked = False
+        self._look_at = 0.0
 
     @property
     def _s3(self) -> S3Client:
@@ -131,13 +134,12 @@ class Objects(Requests):
         """Learn where the bucket is, if this process does not know it yet. A failure is ignored: whatever needs the
         store reports it."""
         with self._looking:
-            if self.traits.proven or self._looked:
+            if self.traits.proven or time.monotonic() < self._look_at:
                 return
-            self._looked = True
-            try:
-                self.run(exchanges.look(self))
-            except StoreUnavailable:
-                return
+            self._look_at = time.monotonic() + LOOK_AGAIN_S
+            with suppress(StoreUnavailable):
+                answer = self.run(exchanges.look(self))
+                self.traits.proven = answer.status < 500
 
     def link(self, key: str, seconds: float) -> str:
         self.locate()

@@ -58,19 +58,24 @@ class ObjectStreams:
             raise busy("too many files are being sent")
         if self._session is None:
             self._session = open_session()
-        head = request.method == "HEAD"
-        response = await open_object(self._session, self._requests, file.key, _asked(request), head=head)
+        head, asked = request.method == "HEAD", _asked(request)
+        response = await open_object(self._session, self._requests, file.key, asked, head=head)
         etag = response.headers.get("ETag")
-        if response.status == 200 and etag is not None and etag == request.headers.get("if-none-match"):
+        if _is_part(response) and asked.get("if-range", etag) != etag:
+            response.close()  # the store does not know conditions, and the client has a part of another file
+            whole = {name: value for name, value in asked.items() if name not in ("Range", "if-range")}
+            response = await open_object(self._session, self._requests, file.key, whole, head=head)
+        if response.status in (200, 206) and etag is not None and etag == request.headers.get("if-none-match"):
             response.close()  # the store does not know conditions
             return Response(status_code=304, headers=_of_304(response.headers, file))
         if response.status in (200, 206) and not head:
-            return _Stream(self, file, response, _headers(response.headers, file))
+            status = 206 if _is_part(response) else 200
+            return _Stream(self, file, response, status, _headers(response.headers, file))
         answer = await answer_of(response)
         response.close()
         headers = _headers(response.headers, file)
         if response.status in (200, 206):
-            return Response(status_code=response.status, headers=headers)
+            return Response(status_code=206 if _is_part(response) else 200, headers=headers)
         if response.status == 304:
             return Response(status_code=304, headers=_of_304(response.headers, file))
         if response.status == 416:
@@ -102,7 +107,7 @@ class ObjectStreams:
                 response.close()
                 wanted = {"Range": f"bytes={position}-{end}", "If-Match": etag}
                 response = await open_object(self._session, self._requests, file.key, wanted)
-                if response.status != 206 or _bounds(response)[0] != position:
+                if not _is_part(response) or _bounds(response)[0] != position:
                     raise StoreUnavailable(f"GET: broke off at byte {position}, and HTTP {response.status} after that")
         finally:
             self._open -= 1
@@ -118,9 +123,14 @@ class _Stream(StreamingResponse):
     """An object on its way. If the store fails in the middle, the connection is closed, so that the client notices."""
 
     def __init__(
-        self, streams: ObjectStreams, file: StoredFile, response: aiohttp.ClientResponse, headers: Mapping[str, str]
+        self,
+        streams: ObjectStreams,
+        file: StoredFile,
+        response: aiohttp.ClientResponse,
+        status: int,
+        headers: Mapping[str, str],
     ) -> None:
-        super().__init__(streams.read(file, response), response.status, dict(headers))
+        super().__init__(streams.read(file, response), status, dict(headers))
         self._file = file
 
     async def stream_response(self, send: Send) -> None:
@@ -157,6 +167,11 @@ def _headers(given: Mapping[str, str], file: StoredFile) -> dict[str, str]:
 def _of_304(given: Mapping[str, str], file: StoredFile) -> dict[str, str]:
     headers = _headers(given, file)
     return {name: headers[name] for name in ("Cache-Control", "ETag", "Last-Modified") if name in headers}
+
+
+def _is_part(response: aiohttp.ClientResponse) -> bool:
+    """Whether it is a range of the object; rclone answers one with 200."""
+    return response.status in (200, 206) and "Content-Range" in response.headers
 
 
 def _bounds(response: aiohttp.ClientResponse) -> tuple[int, int | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -36,7 +36,7 @@ class Asked:
     headers: Mapping[str, str]
 
 
-Rule = Callable[[web.Request], web.Response | None]
+Rule = Callable[[web.Request], web.StreamResponse | Awaitable[web.StreamResponse] | None]
 
 
 def refusal(status: int, code: str, message: str = "", more: str = "", **headers: str) -> web.Response:
@@ -59,7 +59,7 @@ class RuledStore(Door):
         self.asked.append(Asked(what(request), request.host.partition(":")[0], request.path, headers))
         refused = self.rule(request)
         if refused is not None:
-            return refused
+            return await refused if isinstance(refused, Awaitable) else refused
         assert self.bucket is not None
         key = request.rel_url.raw_path.removeprefix(f"/{self.bucket.bucket}")
         query = "&".join(p for p in request.rel_url.raw_query_string.split("&") if p and not p.startswith("X-Amz-"))
@@ -74,6 +74,8 @@ class RuledStore(Door):
             session.request(request.method, URL(url, encoded=True), data=io.BytesIO(body), headers=signed) as answer,
         ):
             found = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
+            if request.method == "HEAD":
+                found["Content-Length"] = answer.headers["Content-Length"]
             return web.Response(status=answer.status, body=await answer.read(), headers=found)
 
     def kinds(self) -> list[str]:

@@ -28,7 +28,8 @@ RESUMES = 3
 _CHUNK_BYTES = 256 * 1024
 _ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
 _ASKED = ("if-none-match", "if-modified-since", "if-range")
-_PASSED_ON = ("Content-Length", "Content-Range", "Content-Type", "ETag", "Last-Modified")
+_PASSED_ON = ("Content-Length", "Content-Range", "ETag", "Last-Modified")
+_TYPES = {"mp4": "video/mp4", "jpg": "image/jpeg", "png": "image/png"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ def _asked(request: Request) -> dict[str, str]:
 def _headers(given: Mapping[str, str], file: StoredFile) -> dict[str, str]:
     found = {name: given[name] for name in _PASSED_ON if name in given}
     return found | {
+        "Content-Type": _TYPES.get(file.key.rpartition(".")[2], "application/octet-stream"),
         "Accept-Ranges": "bytes",
         # A key may be revoked, and a file deleted: ask again, which costs one small answer.
         "Cache-Control": "private, no-cache",

@@ -1,9 +1,9 @@
-"""Files through the API: for clients that cannot reach the store, and for those that take their key along a redirect."""
+"""Files through the API: for clients that cannot reach the store, or take their key along a redirect."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +38,7 @@ def an_api(
     ):
         row = {"prompt": "一只猫", "duration": 5, "resolution": "720p", "ratio": "16:9", "idempotency_key": "sku-1"}
         kind = {"Content-Type": "application/x-ndjson"}
-        made = client.post("/v1/campaigns/cats", content=json.dumps(row).encode(), headers=kind)
+        made = client.post("/v1/campaigns?name=cats", content=json.dumps(row).encode(), headers=kind)
         [job_id] = made.json()["ids"]
         bring(producer, job_id, JobState.SUCCEEDED, object_key=KEY)
         yield client, f"/v1/jobs/{job_id}"
@@ -56,7 +56,8 @@ def test_a_client_on_this_machine_is_redirected_unless_it_asks_for_the_file(conf
 
 
 @pytest.mark.parametrize(
-    ("asked", "first", "last"), [("bytes=0-0", 0, 0), ("bytes=100-", 100, len(CLIP) - 1), ("bytes=-10", len(CLIP) - 10, len(CLIP) - 1)]
+    ("asked", "first", "last"),
+    [("bytes=0-0", 0, 0), ("bytes=100-", 100, len(CLIP) - 1), ("bytes=-10", len(CLIP) - 10, len(CLIP) - 1)],
 )  # fmt: skip
 def test_a_range_is_obeyed(configured: Settings, s3: Bucket, asked: str, first: int, last: int) -> None:
     with an_api(configured, s3) as (client, job):
@@ -106,7 +107,10 @@ def test_a_manifest_leads_through_the_api_then(
 
 def test_a_public_address_is_used_for_links(configured: Settings, s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     names_lead_here(monkeypatch, "inside.test")
-    more = {"s3_endpoint_url": "http://s3.inside.test", "s3_public_endpoint_url": "https://videos.example.com"}
+    more: dict[str, Any] = {
+        "s3_endpoint_url": "http://s3.inside.test",
+        "s3_public_endpoint_url": "https://videos.example.com",
+    }
     with an_api(configured, s3, **more) as (client, job):
         where = urlsplit(client.get(f"{job}/video").headers["location"])
     assert (where.scheme, where.netloc, where.path) == ("https", "videos.example.com", f"/{s3.bucket}/{KEY}")
@@ -147,37 +151,20 @@ class Breaking:
         return response
 
 
-@pytest.fixture
-def breaking(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Breaking]:
-    def make(*parts: int) -> Breaking:
-        store = Breaking(list(parts))
-
-        async def serve(_self: object, request: web.Request) -> web.StreamResponse:
-            return await store.handle(request)
-
-        monkeypatch.setattr("tests.ruled_store.RuledStore.serve", serve)
-        return store
-
-    return make
-
-
-def test_a_download_that_breaks_off_is_continued(
-    configured: Settings, s3: Bucket, breaking: Callable[..., Breaking]
-) -> None:
-    with an_api(configured, s3) as (client, job):
-        store = breaking(1000, 500_000)
+def test_a_download_that_breaks_off_is_continued(configured: Settings, s3: Bucket) -> None:
+    store = Breaking([1000, 500_000])
+    with an_api(configured, s3, store.handle) as (client, job):
         assert client.get(f"{job}/video?proxy=1").content == CLIP
     last = len(CLIP) - 1
     assert store.asked == [None, f"bytes=1000-{last}", f"bytes=501000-{last}"]
 
 
-def test_a_download_that_breaks_off_for_good_is_seen_by_the_client(
-    configured: Settings, s3: Bucket, breaking: Callable[..., Breaking]
-) -> None:
-    with an_api(configured, s3) as (client, job):
-        breaking(*[10] * 10)
-        with pytest.raises(httpx.RemoteProtocolError):
-            client.get(f"{job}/video?proxy=1")
+def test_a_download_that_breaks_off_for_good_is_seen_by_the_client(configured: Settings, s3: Bucket) -> None:
+    with (
+        an_api(configured, s3, Breaking([10] * 10).handle) as (client, job),
+        pytest.raises(httpx.RemoteProtocolError),
+    ):
+        client.get(f"{job}/video?proxy=1")
 
 
 def test_a_file_that_is_gone_and_a_store_that_refuses_are_told_apart(configured: Settings, s3: Bucket) -> None:

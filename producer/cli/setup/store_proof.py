@@ -173,4 +173,6 @@ class _Proof:
             advice = f"allow {', '.join(rights)} for this key on this bucket"
         elif used and method == "PUT":
             advice = f"the store may not know what these ask for: {', '.join(used)}"
+        elif not self._objects.traits.proven and not self._objects.traits.place.virtual:
+            advice = 'if the store wants the bucket in the host name, set s3_addressing_style = "virtual"'
         return _Failed(f"{what} is refused: {answer.describe()}" + (f"; {advice}" if advice else ""))

@@ -6,10 +6,13 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -264,3 +267,50 @@ def test_credentials_of_a_web_identity_are_refreshed(
                 assert row["state"] == "succeeded", json.dumps(row["last_event"])
                 token.write_text(f"later {number}")
     assert "first" in exchanged and "later 0" in exchanged, "the file is read again"
+
+
+def test_an_aws_bucket_in_a_region_that_is_not_set(
+    settings: Settings, s3: Bucket, base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS answers 301 and names the region; PUTs go there, and links too."""
+    monkeypatch.setattr("storage.bucket.place.aws_endpoint", lambda region: f"http://s3.{region}.amazonaws.com")
+
+    def rule(request: web.Request) -> web.Response | None:
+        if request.host == f"{s3.bucket}.s3.eu-west-1.amazonaws.com":
+            return None
+        message = "The bucket you are attempting to access must be addressed using the specified endpoint."
+        return refusal(301, "PermanentRedirect", message, x_amz_bucket_region="eu-west-1")
+
+    with ruled(s3, rule, settings) as (store, local):
+        names_lead_here(monkeypatch, ".amazonaws.com", urlsplit(local.s3_endpoint_url or "").port)
+        ours = local.model_copy(update={"s3_endpoint_url": None})
+        store_both(ours, base, s3)
+        wrong = [asked.kind for asked in store.asked if "eu-west-1" not in asked.host]
+        assert wrong == ["probe"], "one small request teaches it"
+        assert Objects(ours).link("videos/a.mp4", 60).startswith(f"http://{s3.bucket}.s3.eu-west-1.amazonaws.com/")
+        ok, message = prove_store(ours)
+        assert ok and "region eu-west-1" in message
+
+
+@pytest.mark.parametrize("may_create", [True, False])
+def test_a_bucket_that_does_not_exist(settings: Settings, s3: Bucket, base: str, may_create: bool) -> None:
+    """It is created, or the message says what to do."""
+    name = f"{s3.bucket}-{'may' if may_create else 'not'}"
+
+    def rule(request: web.Request) -> web.Response | None:
+        if not may_create and request.method == "PUT" and is_about_the_bucket(request, name):
+            return refusal(403, "AccessDenied", "Access Denied")
+        return None
+
+    fresh = replace(s3, bucket=name, directory=s3.directory.parent / name)
+    with ruled(fresh, rule, settings, s3_bucket=name) as (_, ours):
+        with running_runtime(ours, base, poster=False) as runtime:
+            row = transfer(runtime, generated(runtime.settings, f"{base}/small.mp4"))
+        if may_create:
+            assert row["state"] == "succeeded", row["last_event"]
+            shutil.rmtree(fresh.directory)
+        else:
+            assert row["reason"] == "store_unavailable"
+            assert (
+                "cannot be created (HTTP 403: AccessDenied: Access Denied); create it" in row["last_event"]["message"]
+            )

@@ -1,4 +1,4 @@
-"""The ways in: Python (`from producer import Producer`), the commands, the API."""
+"""How jobs get in: Python (`from producer import Producer`), commands, API and web page."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for and no more: `reelq jobs list` needs none of it."""
+    """Import lazily: most commands, such as `reelq jobs list`, need none of these."""
     from importlib import import_module
 
     if name in _HOMES:

@@ -1,4 +1,4 @@
-"""The Python way in: `from producer import Producer`."""
+"""The Python client: `from producer import Producer`."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _CONNECT_WAIT_S = 5.0
 _STORE_TRIES = 4
 _POLL_FIRST_S, _POLL_CAP_S = 0.1, 1.0
 _OUTAGE_S = 60.0
-"""How long `wait` puts up with a database that does not answer."""
+"""How long `wait` tolerates a database that does not answer."""
 
 
 class Producer:
-    """Enqueues jobs and watches them. Threads may share one; close it, or use it as a context manager.
+    """Enqueues and watches jobs. Threads may share one; close it, or use it as a context manager.
 
-    `settings`: None reads the configuration as every command does. `local_files`: whether requests may name files of
-    this machine; turn it off where requests come from elsewhere. `tenant`: whose jobs they are; no others are seen.
+    `settings`: None reads the configuration as every command does. `local_files`: whether requests may name files on
+    this machine; turn it off where requests come from elsewhere. `tenant`: owns the jobs; other tenants' are invisible.
     """
 
     def __init__(
@@ -54,7 +54,11 @@ class Producer:
         self.settings = load_settings() if settings is None else settings
         self.tenant = tenant
         self._database = Database(
-            self.settings.require_database_url(), name="reelq-producer", size=8, wait_s=_CONNECT_WAIT_S
+            self.settings.require_database_url(),
+            name="reelq-producer",
+            size=8,
+            wait_s=_CONNECT_WAIT_S,
+            prepared=self.settings.database_prepared_statements,
         )
         self._local_files = local_files
 
@@ -67,11 +71,11 @@ class Producer:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back; the jobs go on."""
+        """Close the connections; the jobs continue."""
         self._database.close()
 
     def as_tenant(self, tenant: str) -> Self:
-        """The same for another tenant, on the same connections."""
+        """A producer for another tenant, on the same connections."""
         other = copy(self)
         other.tenant = tenant
         return other
@@ -81,18 +85,18 @@ class Producer:
     def enqueue(self, prompt: str, **fields: Any) -> Job:
         """Store one job; once this returns, it will reach a terminal state. The fields are those of docs/jobs.md.
 
-        With an `idempotency_key` that is known, the earlier job is given back.
+        If the `idempotency_key` is known, this returns the earlier job.
 
         Raises:
             InvalidInput: a field breaks a rule, or no configured account can serve the request.
             IdempotencyConflict: the key is known with another request.
             DatabaseUnavailable: the database does not answer.
-            StoreUnavailable: a local file could not be put into the bucket.
+            StoreUnavailable: a local file could not be uploaded to the bucket.
         """
         return self.enqueue_row({"prompt": prompt, **fields})[0]
 
     def enqueue_row(self, fields: Mapping[str, Any]) -> tuple[Job, bool]:
-        """As `enqueue`, with all fields in one mapping; also whether the job was stored just now.
+        """As `enqueue`, with all fields in one mapping; also returns whether the job is new.
 
         Raises:
             InvalidInput, IdempotencyConflict, DatabaseUnavailable, StoreUnavailable: as `enqueue`.
@@ -100,7 +104,7 @@ class Producer:
         return self.store_and_show(self.check_row(fields))[0]
 
     def check_row(self, fields: Mapping[str, Any]) -> Batch:
-        """Hold one job against every rule; nothing is stored yet. Local files are read.
+        """Check one job against every rule, without storing it. Local files are read.
 
         Raises:
             InvalidInput: a field breaks a rule, or no configured account can serve the request.
@@ -118,14 +122,13 @@ class Producer:
         budget: str | None = None,
         weight: int | None = None,
     ) -> list[Job]:
-        """Store many jobs, all of them or none, in the order of the rows.
+        """Store many jobs, all or none, in the order of the rows.
 
-        Within a `campaign`, rows without an `idempotency_key` get one of their own, so that the same rows again are the
-        same jobs, and only what is new is added. `budget` ("100 CNY") and `weight` are the campaign's; see
-        docs/tenants.md.
+        Within a `campaign`, rows without an `idempotency_key` get a derived one: the same rows again are the same jobs,
+        and only new rows are added. `budget` ("100 CNY") and `weight` are the campaign's; see docs/tenants.md.
 
         Raises:
-            InvalidRows: an InvalidInput that names each row that breaks a rule, counted from 1.
+            InvalidRows: an InvalidInput that names each invalid row, counted from 1.
             IdempotencyConflict: a key is known with another request; the text names the row.
             DatabaseUnavailable, StoreUnavailable: as `enqueue`.
         """
@@ -142,7 +145,7 @@ class Producer:
     def store(
         self, batch: Batch, *, campaign: str | None = None, terms: Terms = KEEP, progress: Progress | None = None
     ) -> list[Enqueued]:
-        """Upload what a checked batch needs and store its jobs, all of them or none. `terms` are the campaign's.
+        """Upload the files of a checked batch and store its jobs, all or none. `terms` are the campaign's.
 
         Raises:
             IdempotencyConflict: a key is known with another request; the text names the row.
@@ -153,12 +156,12 @@ class Producer:
     def store_and_show(
         self, batch: Batch, *, campaign: str | None = None, terms: Terms = KEEP, lock_wait_s: float | None = None
     ) -> list[tuple[Job, bool]]:
-        """As `store`; gives the jobs, and of each whether it was stored just now.
+        """As `store`; returns the jobs, and for each whether it is new.
 
-        `lock_wait_s`: how long to wait for others who are storing the same keys, None: until they have done.
+        `lock_wait_s`: how long to wait for other transactions that store the same keys; None: without limit.
 
         Raises:
-            LocksHeld: it would take longer; nothing was stored.
+            LocksHeld: the wait was too long; nothing was stored.
             IdempotencyConflict, DatabaseUnavailable, StoreUnavailable: as `store`.
         """
 
@@ -213,10 +216,10 @@ class Producer:
     # --- look ---
 
     def get(self, job_id: UUID | str) -> Job:
-        """The job as it stands now.
+        """The current state of a job.
 
         Raises:
-            JobNotFound: there is none of that id.
+            JobNotFound: there is none with that id.
             DatabaseUnavailable: the database does not answer.
         """
         wanted = as_job_id(job_id)
@@ -229,13 +232,13 @@ class Producer:
     def wait(self, job_id: Ids, timeout: float | None = None) -> list[Job]: ...
 
     def wait(self, job_id: UUID | str | Ids, timeout: float | None = None) -> Job | list[Job]:
-        """Wait until the job, or every one of several, is terminal or held as unconfirmed, and give it as it is then.
+        """Wait until the job, or each of several, is terminal or held as unconfirmed, and return it.
 
-        `timeout` in seconds, None: for as long as it takes. A short outage of the database is waited out.
+        `timeout` in seconds; None: no limit. A short outage of the database is tolerated.
 
         Raises:
-            TimeoutError: not all were done in time.
-            JobNotFound: there is none of an id.
+            TimeoutError: not all finished in time.
+            JobNotFound: there is none with that id.
             DatabaseUnavailable: the database has not answered for a minute.
         """
         if isinstance(job_id, UUID | str):
@@ -258,7 +261,7 @@ class Producer:
             pause = min(pause * 1.3, _POLL_CAP_S)
 
     def counts(self, ids: Sequence[UUID]) -> dict[JobState, int]:
-        """How many of these jobs stand in each state; a short outage of the database is waited out.
+        """How many of these jobs are in each state; a short outage of the database is tolerated.
 
         Raises:
             DatabaseUnavailable: the database has not answered for a minute.
@@ -266,7 +269,7 @@ class Producer:
         return self._through_outage(lambda conn: queries.counts_of(conn, self.tenant, ids))
 
     def unfinished(self, ids: Sequence[UUID]) -> int:
-        """How many of these jobs still move by themselves: neither terminal nor held for a person to resolve.
+        """How many of these jobs are neither terminal nor held for a person to resolve.
 
         Raises:
             DatabaseUnavailable: as `counts`.
@@ -289,18 +292,18 @@ class Producer:
     # --- decide ---
 
     def cancel(self, job_id: UUID | str, *, discard: bool = False) -> Job:
-        """Give a job up: free while it is queued, and while its gateway has not begun it and can cancel, which a worker
-        does soon (`cancel_request` says so). `discard` also gives up one that was submitted and will be billed.
+        """Cancel a job. That is free while it is queued; and while its gateway has not started it and can cancel, which
+        a worker does soon (`cancel_request` is set). `discard` also gives up a submitted job that will be billed.
 
         Raises:
-            JobNotFound: there is none of that id.
+            JobNotFound: there is none with that id.
             NotPossible: the text says why.
             DatabaseUnavailable: the database does not answer.
         """
         return job_actions.cancel(self._database, self.tenant, as_job_id(job_id), discard=discard)
 
     def retry(self, job_id: UUID | str) -> Job:
-        """A new job that asks for the same as a failed or cancelled one; see `decisions.retry`.
+        """Enqueue a failed or cancelled job again, as a new job; see `job_actions.retry`.
 
         Raises:
             JobNotFound, NotPossible, InvalidInput, DatabaseUnavailable: as there.
@@ -322,7 +325,7 @@ class Producer:
             raise self._explained(exc) from exc
 
     def _surely(self, write: Callable[[Connection], T]) -> T:
-        """Run a transaction, again if the connection was lost in it: `write` finds out whether it was committed."""
+        """Run a transaction, and again if the connection was lost: `write` detects an earlier commit."""
         for attempt in range(1, _STORE_TRIES + 1):
             try:
                 with self._database.begin() as conn:
@@ -333,13 +336,15 @@ class Producer:
                 if attempt == 1 and isinstance(exc.__cause__, PoolTimeout):
                     raise self._explained(exc) from exc
                 if attempt == _STORE_TRIES:
-                    doubt = "whether the jobs were stored is not known; the same idempotency_key or campaign is safe"
+                    doubt = (
+                        "the jobs may have been stored; it is safe to retry with the same idempotency_key or campaign"
+                    )
                     raise DatabaseUnavailable(f"{self._explained(exc)}; {doubt}") from exc
                 time.sleep(0.2 * attempt)
         raise AssertionError("the last try returns or raises")
 
     def _explained(self, error: DatabaseUnavailable) -> DatabaseUnavailable:
-        """The pool only says that it waited; a connection of its own says why."""
+        """The cause of an error: the pool only reports a timeout, so try one connection without it."""
         if isinstance(error.__cause__, PoolTimeout):
             try:
                 with connect(self._database.url):
@@ -350,10 +355,10 @@ class Producer:
 
 
 def as_job_id(job_id: UUID | str) -> UUID:
-    """An id as it was written.
+    """Parse a job's id.
 
     Raises:
-        JobNotFound: no job can have it.
+        JobNotFound: it is not a valid id.
     """
     try:
         return job_id if isinstance(job_id, UUID) else UUID(job_id)

@@ -1,4 +1,4 @@
-"""What can go wrong for a producer; every one is one clear line, or one line a row."""
+"""Errors of a producer. The text of each is one line, or one line per row."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from storage.jobs.records import IdempotencyConflict
 
 
 class InvalidRows(InvalidInput):
-    """Rows of one input that break rules, each with its place; nothing of the input was stored.
+    """Invalid rows of one input, each with its place. Nothing of the input was stored.
 
-    `rows` holds the first of them; `more` tells whether the rest was not looked at.
+    `rows` holds the first of them; `more`: the rest of the input was not checked.
     """
 
     def __init__(self, rows: Sequence[InvalidInput], more: bool = False) -> None:
@@ -29,20 +29,20 @@ class InvalidRows(InvalidInput):
 
 
 class RowConflict(IdempotencyConflict):
-    """An idempotency conflict of one row of many; `where` names it."""
+    """An idempotency conflict in one row of many; `where` names the row."""
 
     def __init__(self, where: str, conflict: IdempotencyConflict) -> None:
         self.where = where
         self.conflict = conflict
         super().__init__(conflict.key, conflict.index, conflict.job_id)
-        self.args = (where, conflict)  # what pickling hands back to this constructor
+        self.args = (where, conflict)  # pickling passes these to the constructor
 
     def __str__(self) -> str:
         return f"{self.where}: {self.conflict}"
 
 
 class JobNotFound(LookupError):
-    """There is no job of that id."""
+    """There is no job with that id."""
 
     def __init__(self, job_id: object) -> None:
         self.job_id = job_id
@@ -53,7 +53,7 @@ class JobNotFound(LookupError):
 
 
 class CampaignNotFound(LookupError):
-    """There is no campaign of that name."""
+    """There is no campaign with that name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -64,7 +64,7 @@ class CampaignNotFound(LookupError):
 
 
 class NotPossible(Exception):
-    """What was asked cannot be done to the job as it stands; the text says why and what can."""
+    """The job's state does not allow the action; the text says why, and what is possible."""
 
     def __init__(self, job_id: UUID, why: str) -> None:
         self.job_id = job_id
@@ -76,7 +76,7 @@ class NotPossible(Exception):
 
 
 class WebhookNotFound(LookupError):
-    """There is no webhook endpoint, or no message, of that id."""
+    """There is no webhook endpoint, or no message, with that id."""
 
     def __init__(self, kind: str, wanted: object) -> None:
         self.kind = kind
@@ -88,7 +88,7 @@ class WebhookNotFound(LookupError):
 
 
 class ReplayRefused(Exception):
-    """A webhook message cannot be sent again as things stand."""
+    """A webhook message cannot be sent again now."""
 
     def __init__(self, message: str, why: str) -> None:
         self.message = message

@@ -1,14 +1,17 @@
-"""What would be sent for a job, account by account, without sending, uploading or storing anything."""
+"""Dry run of a job: what each account would be sent. Nothing is sent, uploaded or stored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from producer.campaigns.files import parse_object, read_campaign
+from producer.campaigns.files import SUFFIXES, read_campaign
+from producer.campaigns.reading.json_objects import parse_object
+from producer.campaigns.reading.options import NO_OPTIONS, ReadingOptions
 from producer.intake.estimates import estimate_of
 from producer.intake.intake import Row
 from producer.intake.job_spec import JobSpec, parse_job
@@ -19,19 +22,19 @@ from seedance.account import Account
 from seedance.client import base_url_of
 from seedance.delivery import Delivery, delivery_of
 from seedance.gateways.base import AttemptOptions
+from seedance.marks import mark_band
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import AUTO_DURATION, GenerationRequest, Modality
 from storage.jobs.records import JobView
 from storage.settings import Settings
 
-CAMPAIGN_SUFFIXES = (".jsonl", ".csv")
 _OWN_SEED = 2**62  # no job can ask for it
 
 
 @dataclass(frozen=True, slots=True)
 class AccountAnswer:
-    """One account's answer to one job. With errors there is no request; `estimate` None: no price is known."""
+    """One job at one account. With errors there is no request; `estimate` None: no price is known."""
 
     account: str
     gateway: str
@@ -53,7 +56,7 @@ class AccountAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One job: its own problems, or every account's answer in the order in which they are tried."""
+    """One job: its own problems, or the answer of each account, in the order in which they are tried."""
 
     where: str
     job: Mapping[str, Any]
@@ -76,24 +79,34 @@ class Explanation:
         }
 
 
-def explain(texts: Sequence[str], settings: Settings, only: str | None = None) -> Iterator[Explanation]:
-    """Explain campaign files, single jobs as JSON objects, and prompts. `only`: the one account to look at.
+def explain(
+    texts: Sequence[str],
+    settings: Settings,
+    only: str | None = None,
+    options: ReadingOptions = NO_OPTIONS,
+    note: Callable[[str], None] = lambda _: None,
+) -> Iterator[Explanation]:
+    """Explain campaign files, single jobs as JSON objects, and prompts. `only`: the one account to look at; `note`
+    gets what there is to say about how a file was read.
 
     Raises:
         InvalidInput: no account is configured, the one asked for is not, or a file cannot be read.
     """
     for text in texts:
         path = Path(text)
-        if text.lower().endswith(CAMPAIGN_SUFFIXES):
-            yield from _explain_rows(read_campaign(path), settings, path.parent, only)
+        if text.lower().endswith(SUFFIXES):
+            rows = read_campaign(path, options)
+            yield from _explain_rows(rows, settings, path.parent, only)
+            for said in rows.notes:
+                note(said)
         else:
             yield from _explain_rows([_row(text)], settings, Path(), only)
 
 
 def request_of(job: JobView, settings: Settings, seed: int | None = None) -> AccountAnswer | None:
-    """What the account of a stored job was sent; before it has one, what the first that can serve it would be sent.
+    """What the account of a stored job was sent; before it has an account, what the first able one would be sent.
 
-    `seed`: the one that the attempt was given for itself, if it was. None: its account is not configured any more, or
+    `seed`: the one that reelq chose for the attempt, if it did. None: its account is no longer configured, or
     would refuse it now.
     """
     try:
@@ -123,7 +136,7 @@ def _explain_rows(rows: Any, settings: Settings, base: Path, only: str | None) -
             try:
                 spec = files.replace(parse_job(row.fields))
             except InvalidInput as exc:
-                yield Explanation(row.where, row.fields, exc.problems)
+                yield Explanation(row.where, row.fields, row.in_its_words(exc).problems)
                 continue
             answers = [
                 _answer(fit.account, fit.problems, spec, settings, files.facts)
@@ -141,7 +154,7 @@ def _answer(
     seed: int | None = None,
 ) -> AccountAnswer:
     if spec.account is not None and spec.account != account.name:
-        errors = [Problem("account", f"the job is only for {spec.account}"), *errors]
+        errors = [Problem("account", f"the job is pinned to {spec.account}"), *errors]
     if errors:
         return AccountAnswer(account.name, account.gateway, errors)
     request = spec.request()
@@ -150,7 +163,13 @@ def _answer(
     own_seed = _seed_of_attempt(account, request)
     if own_seed is not None and seed is not None:
         own_seed = seed
-    call = dialect.submit_call(sent, AttemptOptions(own_seed, _callback_url(account, settings)))
+    options = AttemptOptions(own_seed, _callback_url(account, settings))
+    call = dialect.submit_call(sent, options)
+    lowest, highest = call, call
+    if "expires_after" in dialect.marks(request):
+        band = mark_band(_deadline_in_s(spec))
+        lowest = dialect.submit_call(sent, replace(options, mark=band.low))
+        highest = dialect.submit_call(sent, replace(options, mark=band.low + band.count - 1))
     return AccountAnswer(
         account.name,
         account.gateway,
@@ -159,13 +178,13 @@ def _answer(
         dialect.model_for(request),
         call.method,
         base_url_of(account, dialect) + call.path,
-        _shown(call.json),
+        _shown(lowest.json, highest.json),
         estimate_of(account, request, facts),
     )
 
 
 def _seed_of_attempt(account: Account, request: GenerationRequest) -> int | None:
-    """Where a gateway lists its tasks with their seeds, each attempt gets its own, by which it can be found again."""
+    """Where a gateway lists tasks with their seeds, each attempt gets its own seed, which identifies it."""
     return _OWN_SEED if "seed" in account.dialect.marks(request) else None
 
 
@@ -177,19 +196,27 @@ def _callback_url(account: Account, settings: Settings) -> str | None:
     return None if problem else f"{url}<token of the attempt>"
 
 
-def _shown(value: Any) -> Any:
-    """A body with words for what is drawn only when the job is submitted."""
-    if isinstance(value, dict):
-        return {name: _shown(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shown(item) for item in value]
-    return "<random>" if type(value) is int and value == _OWN_SEED else value
+def _deadline_in_s(spec: JobSpec) -> float | None:
+    if isinstance(spec.deadline, datetime):
+        return (spec.deadline - datetime.now(UTC)).total_seconds()
+    return spec.deadline
+
+
+def _shown(lowest: Any, highest: Any) -> Any:
+    """A body with placeholders for what is chosen when the job is submitted: a range where the two bodies differ."""
+    if isinstance(lowest, dict):
+        return {name: _shown(item, highest[name]) for name, item in lowest.items()}
+    if isinstance(lowest, list | tuple):
+        return [_shown(*pair) for pair in zip(lowest, highest, strict=True)]
+    if lowest != highest:
+        return f"<{lowest} to {highest}>"
+    return "<random>" if type(lowest) is int and lowest == _OWN_SEED else lowest
 
 
 def _stand_ins(
     account: Account, request: GenerationRequest, settings: Settings, facts: Mapping[str, MediaFacts]
 ) -> Iterator[tuple[str, str]]:
-    """What stands for files of ours, which become links, assets or data URIs only when the job is submitted."""
+    """Placeholders for uploaded files, which become links, assets or data URIs when the job is submitted."""
     for name, modality, value in request.media():
         if media_kind(value) is not MediaKind.UPLOAD:
             continue
@@ -209,9 +236,9 @@ def _called(reference: str, facts: Mapping[str, MediaFacts]) -> str:
 
 
 def _more_warnings(account: Account, request: GenerationRequest, settings: Settings) -> Iterator[Problem]:
-    """What will happen beside the request itself."""
+    """Side effects and costs beside the request itself."""
     if request.duration == AUTO_DURATION:
-        yield Problem("duration", f"{account.gateway} chooses 4 to 15 s and bills what it chose")
+        yield Problem("duration", f"{account.gateway} chooses 4 to 15 s and bills the length it chose")
     several = len(settings.accounts) > 1
     for name, modality, value in request.media():
         kind = media_kind(value)

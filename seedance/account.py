@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Self
 
@@ -154,3 +154,16 @@ class Account(BaseModel):
             message = "is empty, or has spaces around it, control characters or characters beyond ASCII"
             raise InvalidInput([Problem(f"accounts.{self.name}.{field}", message)])
         return secret
+
+
+def at_same_address(accounts: Sequence[Account], name: str) -> list[str]:
+    """The names of the accounts at the same gateway and address as that one, itself among them: whatever their keys
+    are, the same task may be listed for all of them."""
+    own = next((account for account in accounts if account.name == name), None)
+    if own is None:
+        return [name]
+    return [account.name for account in accounts if _address(account) == _address(own)]
+
+
+def _address(account: Account) -> tuple[str, str | None]:
+    return account.gateway, account.base_url or account.dialect.default_base_url

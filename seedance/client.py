@@ -1,7 +1,7 @@
-"""The only HTTP between us and the gateways' APIs: sends what a dialect says and translates failures once.
+"""The only HTTP client of the gateways' APIs: sends the calls that a dialect builds, and translates failures once.
 
-aiohttp itself, without httpx above it: a third of the CPU a call, and its exceptions tell "never sent" from "sent",
-which httpx's do not on aiohttp's connections.
+It uses aiohttp directly, without httpx on top: a third of the CPU per call, and exceptions that distinguish "never
+sent" from "sent", which httpx's do not on aiohttp's connections.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from seedance.gateways.base import (
     AttemptOptions,
     CancelOutcome,
     Dialect,
+    ListedTask,
     Submitted,
     TaskPage,
     TaskReport,
@@ -44,9 +45,10 @@ MAX_ANSWER_BYTES = 4 * 2**20
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 30.0
 SUBMIT_KEEPALIVE_S = 2.0
-"""A connection that idled longer carries no POST that is paid for: the server may close it at the same moment, and then
-nobody can tell whether the POST arrived."""
+"""A connection that idled longer is not used for a billed POST: the server may close it at the same moment, and then it
+is unknown whether the POST arrived."""
 PIECE_BYTES = 256 * 1024
+_FIND_PAGES = 10
 LIST_PAGE = 100  # an Ark task is about 1 kB as JSON, and much larger with long prompts
 
 # Raised before the first byte of a request is written; everything else may come after it.
@@ -54,14 +56,14 @@ _BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 class AnswerTooLarge(Exception):
-    """The gateway's answer is larger than any answer we know of."""
+    """The gateway's answer is larger than any known answer."""
 
 
 def translate_failure(exc: BaseException, gateway: str, operation: Operation) -> GatewayError:
-    """A failure that is not an answer, as an error of the tree.
+    """Translate a failure without an answer into an error of the tree.
 
-    `NotSent` only where the class proves that no byte of the request was written. For a submit everything else is
-    `OutcomeUnknown`; a query or download can be repeated, so there it is `Unavailable`.
+    `NotSent` only if the exception's class proves that no byte of the request was written. Everything else is
+    `OutcomeUnknown` for a submit, and `Unavailable` for a query or download, which can be repeated.
     """
     text = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
     if isinstance(exc, _BEFORE_SENDING):
@@ -72,10 +74,10 @@ def translate_failure(exc: BaseException, gateway: str, operation: Operation) ->
 
 
 def base_url_of(account: Account, dialect: Dialect) -> str:
-    """Where an account's gateway is.
+    """The base URL of an account's gateway.
 
     Raises:
-        InvalidInput: the account names no place, and the gateway publishes none.
+        InvalidInput: the account has no `base_url`, and the gateway publishes none.
     """
     if base_url := account.base_url or dialect.default_base_url:
         return base_url
@@ -84,12 +86,12 @@ def base_url_of(account: Account, dialect: Dialect) -> str:
 
 
 def _body(content: bytes | None) -> bytes | BytesIO | None:
-    """A body as aiohttp writes it: a large one piece by piece, so that nobody else on the loop has to wait for it."""
+    """A body as aiohttp writes it: a large one in pieces, so that it does not block the loop."""
     return BytesIO(content) if content is not None and len(content) > PIECE_BYTES else content
 
 
 class GatewayClient:
-    """One account's connection to its gateway; lives on one event loop, for the life of the process."""
+    """One account's connections to its gateway, on one event loop, for the life of the process."""
 
     def __init__(
         self,
@@ -134,20 +136,20 @@ class GatewayClient:
         return self.dialect.read_submitted(answer)
 
     async def query(self, task_id: str) -> TaskReport:
-        """Ask about a task.
+        """Query a task.
 
         Raises:
-            GatewayError: the question was not answered; the task itself is untouched.
+            GatewayError: the query was not answered; the task itself is unaffected.
         """
         answer = await self._exchange("query", self.dialect.query_call(task_id))
         return self.dialect.read_report(answer)
 
     async def cancel(self, task_id: str) -> CancelOutcome:
-        """Cancel a task that has not begun.
+        """Cancel a task that has not started.
 
         Raises:
             TaskUnknown: the gateway says with its own code that it has no such task.
-            GatewayError: the question was not answered, or not clearly; asking again is harmless.
+            GatewayError: the call was not answered, or not clearly; repeating it is harmless.
         """
         call = self.dialect.cancel_call(task_id)
         if call is None:
@@ -166,7 +168,7 @@ class GatewayClient:
         `since`, `until`, `flex`: as in `Dialect.list_call`.
 
         Raises:
-            GatewayError: the list could not be had, or the gateway has none for this account.
+            GatewayError: the list could not be read, or the gateway has none for this account.
         """
         limits = self.dialect.capabilities().list_limits
         call = None
@@ -179,23 +181,45 @@ class GatewayClient:
         return self.dialect.read_list(await self._exchange("list", call))
 
     async def query_many(self, task_ids: Sequence[str]) -> dict[str, TaskReport]:
-        """Ask about several tasks with one call of the list, at most `list_ids` of the gateway's capabilities. Tasks
-        that it does not show are missing, which says nothing about them.
+        """Query several tasks with one call of the list, at most `list_ids` of the gateway's capabilities. Tasks that
+        it does not show are missing from the result, which says nothing about them.
 
         Raises:
-            GatewayError: the list could not be had, or the gateway has none.
+            GatewayError: the list could not be read, or the gateway has none.
         """
         call = self.dialect.list_call(page_size=len(task_ids), task_ids=task_ids)
         if call is None or self.dialect.capabilities().list_ids < len(task_ids):
-            raise BadAnswer("the gateway does not list so many tasks", gateway=self.dialect.name, operation="list")
+            raise BadAnswer("the gateway does not list that many tasks", gateway=self.dialect.name, operation="list")
         page = self.dialect.read_list(await self._exchange("list", call))
         return {task.task_id: task.report for task in page.tasks if task.task_id in task_ids}
 
-    async def call(self, operation: Operation, call: WireCall) -> WireAnswer:
-        """Send any other call of this gateway; as a `submit` where it must not be repeated when its outcome is unknown.
+    async def find_listed(self, task_id: str, since: float, until: float) -> ListedTask | None:
+        """A task as the gateway's list shows it, if it was created from `since` to `until` (Unix seconds). None: the
+        list does not show it, or the gateway lists no tasks for this account.
 
         Raises:
-            GatewayError: no 2xx answer came.
+            GatewayError: the list could not be read.
+        """
+        capabilities = self.dialect.capabilities()
+        if capabilities.list_limits is None or not self.account.can_list:
+            return None
+        by_id = self.dialect.list_call(page_size=1, task_ids=[task_id]) if capabilities.list_ids else None
+        for number in range(1, _FIND_PAGES + 1):
+            if by_id is not None:
+                page = self.dialect.read_list(await self._exchange("list", by_id))
+            else:
+                page = await self.list_tasks(number, since=since, until=until)
+            if (found := next((task for task in page.tasks if task.task_id == task_id), None)) is not None:
+                return found
+            if by_id is not None or not page.tasks:
+                return None
+        return None
+
+    async def call(self, operation: Operation, call: WireCall) -> WireAnswer:
+        """Send any other call of this gateway; as a `submit` if it must not be repeated when its outcome is unknown.
+
+        Raises:
+            GatewayError: there was no 2xx answer.
         """
         return await self._exchange(operation, call)
 
@@ -206,7 +230,7 @@ class GatewayClient:
                 answer = await self._send(operation, call, limit_s)
         except (aiohttp.ClientError, OSError, TimeoutError, AnswerTooLarge) as exc:
             raise translate_failure(exc, self.dialect.name, operation) from exc
-        except ValueError as exc:  # aiohttp raises it for headers it cannot take apart
+        except ValueError as exc:  # aiohttp raises it for headers that it cannot parse
             raise self._unreadable(operation, exc) from exc
         if 200 <= answer.status < 300:
             return answer
@@ -235,15 +259,15 @@ class GatewayClient:
             return WireAnswer(response.status, headers, bytes(body))
 
     def _headers(self, call: WireCall, content: bytes | None) -> dict[str, str]:
-        """What a call sends beside, or instead of, what every call does."""
+        """The headers of a call, in addition to those of every call or instead of them."""
         headers = {"Content-Type": call.content_type} if content is not None else {}
         if call.as_user and self._user is not None:
             headers |= self.dialect.user_headers(*self._user)
         return headers
 
     def _connections(self, *, paid: bool) -> aiohttp.ClientSession:
-        """Those for POSTs that are paid for, or for questions; made with the first call, on the loop that this client
-        then lives on."""
+        """The connections for billed POSTs, or for other calls. Created at the first call, on the loop that the client
+        uses from then on."""
         if paid not in self._sessions:
             kept_s = SUBMIT_KEEPALIVE_S if paid else KEEPALIVE_S
             self._sessions[paid] = aiohttp.ClientSession(
@@ -253,7 +277,7 @@ class GatewayClient:
                     "Authorization": f"Bearer {self._key}",
                     "User-Agent": "reelq",
                     "Accept": "application/json",
-                    # A compressed answer that is cut or wrongly labelled cannot be read, and of a POST that is a doubt.
+                    # A compressed answer that is cut or mislabelled cannot be read, so a POST's outcome is unknown.
                     "Accept-Encoding": "identity",
                 },
             )

@@ -138,6 +138,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--asset-seconds", type=float, help="time from upload to Active (default 1)")
     parser.add_argument("--strict-assets", action="store_true", default=None, help="reject unknown asset:// references")
     parser.add_argument(
+        "--hide-prompts", action="store_true", default=None, help="leave prompts out of new-api's lists"
+    )
+    parser.add_argument(
         "--callback-host", dest="callback_hosts", action="append", help="allow callbacks to this host (repeatable)"
     )
     return parser

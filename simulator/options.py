@@ -52,6 +52,8 @@ class SimulatorOptions:
     """Time from the upload of an asset to Active."""
     strict_assets: bool = False
     """Reject `asset://` references that were not created here."""
+    hide_prompts: bool = False
+    """Leave prompts out of new-api's lists, as the published software does; some deployments show them."""
     callback_hosts: frozenset[str] = field(default_factory=frozenset)
     """Hosts that may receive callbacks, in addition to loopback."""
     clock: Callable[[], float] = time_now

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, LiteralString
-from urllib.parse import urlsplit
+from typing import LiteralString
 
 import orjson
 import psycopg
+from psycopg import sql
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
+
+from storage.database_errors import REPLACE, DatabaseUnavailable, LocksHeld, translated
+from storage.database_session import Prepared, Session, introduce
+from storage.database_url import DatabaseUrl, UnusableUrl, parse_database_url
+
+__all__ = ["DatabaseUnavailable", "LocksHeld"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 CONNECT_TIMEOUT_S = 5
 RECONNECT_S = 3.0
-KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 15, 5, 3
-TCP_USER_TIMEOUT_MS = 30_000
+ANSWER_S = 5.0
+"""How long to wait for an answer after the time limit of a statement. A live server would have reported the time limit,
+so a connection that is still silent is dead, although nobody closed it."""
+MIN_VERSION = 15
+_ENCODINGS = ("UTF8", "SQL_ASCII")
 _MIGRATION_LOCK = 0x7265656C71  # any number, the same in every process
 
 Connection = psycopg.Connection[TupleRow]
 set_json_loads(orjson.loads)  # stored JSON was written by orjson
-
-
-class DatabaseUnavailable(Exception):
-    """The database does not respond, or refuses the connection. The text is one line, without the password."""
-
-
-class LocksHeld(DatabaseUnavailable):
-    """A statement waited too long for a lock that another session holds. Nothing was changed; try the transaction
-    again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +53,24 @@ class Limits:
     def statements(self) -> LiteralString:
         """Statements that set the limits for the rest of a transaction, not of the session.
 
-        A transaction pooler shares sessions with other clients, and some poolers refuse connection options.
+        A transaction pooler shares sessions with other clients, and some poolers refuse connection options. They also
+        set the forms of times that psycopg reads, whatever the database's own forms are.
         """
         limits = {"lock": self.lock_s, "idle_in_transaction_session": self.idle_s, "statement": self.statement_s}
-        settings = [f"SET LOCAL {name}_timeout = {round(seconds * 1000)}" for name, seconds in limits.items()]
-        return "; ".join(["SET LOCAL TIME ZONE 'UTC'", *settings])
+        found = [f"SET LOCAL {name}_timeout = {round(seconds * 1000)}" for name, seconds in limits.items()]
+        forms = ("TIME ZONE 'UTC'", "datestyle = 'ISO'", "intervalstyle = 'postgres'")
+        return "; ".join([*(f"SET LOCAL {form}" for form in forms), *found])
 
     @property
-    def begin(self) -> LiteralString:
-        """The statements that begin a transaction: one message, like a plain BEGIN."""
-        return f"BEGIN; {self.statements}"
+    def answer_s(self) -> float | None:
+        """Seconds to wait for the answer to one statement; None: no limit."""
+        return self.statement_s + ANSWER_S if self.statement_s else None
 
 
 DEFAULT_LIMITS = Limits()
+PROMPT = Limits(statement_s=20.0)
+"""For long-lived processes, whose statements take milliseconds: a silently dropped connection is noticed within half a
+minute."""
 BULK = Limits(lock_s=60.0, idle_s=60.0)
 """For transactions that store many jobs at once: they hold no lock that a scheduler or a worker waits for, but wait for
 each other."""
@@ -74,70 +80,35 @@ _MIGRATION = Limits(lock_s=60.0, idle_s=60.0, statement_s=0.0)
 def limit(conn: Connection, limits: Limits) -> None:
     """Set other limits for the rest of the transaction."""
     conn.execute(limits.statements, prepare=False)
+    if isinstance(conn, Session):
+        conn.answer_s = limits.answer_s
 
 
-def _location(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
+def _begin(conn: Connection, begin: bytes, limits: Limits) -> None:
+    """Begin a transaction with these limits."""
+    if isinstance(conn, Session):
+        conn.answer_s = limits.answer_s
+    conn.execute(begin, prepare=False)
 
 
-def _driver_url(url: str) -> str:
-    """The URL for libpq: without SQLAlchemy's driver suffix, if it has one."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme.split('+')[0]}{separator}{rest}"
+def _beginning(target: DatabaseUrl, limits: Limits) -> bytes:
+    """The statements that begin a transaction: one message. Claims rely on this isolation level."""
+    begin = sql.SQL("BEGIN ISOLATION LEVEL READ COMMITTED; " + limits.statements)
+    return (begin + _search_path(target)).as_bytes()
 
 
-def _options(name: str) -> dict[str, Any]:
-    return {
-        "connect_timeout": CONNECT_TIMEOUT_S,
-        "application_name": name,
-        "autocommit": True,  # `Limits.begin` begins transactions
-        # A server that vanished must not hold a thread for the kernel's two hours.
-        "keepalives_idle": KEEPALIVE_IDLE_S,
-        "keepalives_interval": KEEPALIVE_INTERVAL_S,
-        "keepalives_count": KEEPALIVE_COUNT,
-        "tcp_user_timeout": TCP_USER_TIMEOUT_MS,
-    }
+def _search_path(target: DatabaseUrl) -> sql.Composable:
+    if target.search_path is None:
+        return sql.SQL("")
+    # SET LOCAL would read a quoted list of schemas as one name.
+    return sql.SQL("; SELECT set_config('search_path', {}, true)").format(sql.Literal(target.search_path))
 
 
-_KEEP_ALIVE: LiteralString = f"""
-SET tcp_keepalives_idle = {KEEPALIVE_IDLE_S}; SET tcp_keepalives_interval = {KEEPALIVE_INTERVAL_S};
-SET tcp_keepalives_count = {KEEPALIVE_COUNT}; SET tcp_user_timeout = {TCP_USER_TIMEOUT_MS}
-"""
-
-
-def _watch_us(conn: Connection) -> None:
-    """Set the keepalive of the server, so that it notices a vanished client as fast as we notice a vanished server."""
-    conn.execute(_KEEP_ALIVE, prepare=False)
-
-
-# psycopg derives the two time limits from InternalError, although they are the client's fault.
-_UNAVAILABLE = (
-    psycopg.OperationalError,
-    psycopg.errors.IdleInTransactionSessionTimeout,
-    psycopg.errors.TransactionTimeout,
-    PoolTimeout,
-)
-
-
-@contextmanager
-def _translated(url: str) -> Iterator[None]:
+def _read(url: str) -> DatabaseUrl:
     try:
-        yield
-    except psycopg.errors.LockNotAvailable as exc:
-        message = "another session holds a lock that this needs; nothing was changed, try again"
-        raise LocksHeld(f"database at {_location(url)}: {message}") from exc
-    except _UNAVAILABLE as exc:
-        first = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
-        raise DatabaseUnavailable(f"database at {_location(url)}: {first}") from exc
-    except psycopg.ProgrammingError as exc:
-        if isinstance(exc, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
-            raise DatabaseUnavailable(
-                f"database at {_location(url)} is not up to date; run `reelq db upgrade`"
-            ) from exc
-        if exc.sqlstate is None:  # raised by the driver: the URL itself is invalid
-            raise DatabaseUnavailable(f"database_url cannot be used: {str(exc).splitlines()[0]}") from exc
-        raise
+        return parse_database_url(url)
+    except UnusableUrl as exc:
+        raise DatabaseUnavailable(f"database_url cannot be used: {exc}") from exc
 
 
 @contextmanager
@@ -148,34 +119,41 @@ def connect(url: str, name: str = "reelq") -> Iterator[Connection]:
         LocksHeld: another session holds a lock that a statement needs.
         DatabaseUnavailable: the database does not respond, or its schema is not up to date.
     """
-    with _translated(url), psycopg.connect(_driver_url(url), **_options(name)) as conn:
-        _watch_us(conn)
-        conn.execute(DEFAULT_LIMITS.begin, prepare=False)
+    target = _read(url)
+    conninfo = target.conninfo(name, CONNECT_TIMEOUT_S)
+    with translated(target.where), Session.connect(conninfo, autocommit=True, prepare_threshold=None) as conn:
+        introduce(conn, "off")  # a statement that runs once or twice is not worth preparing
+        _begin(conn, _beginning(target, DEFAULT_LIMITS), DEFAULT_LIMITS)
         yield conn
-
-
-def _check(conn: Connection) -> None:
-    """Check that the server has not closed a connection.
-
-    A closed connection has bytes to read, so only a connection with bytes to read is checked over the network.
-    """
-    poll = select.poll()
-    poll.register(conn.fileno(), select.POLLIN)
-    if poll.poll(0):
-        ConnectionPool.check_connection(conn)
 
 
 class Database:
     """A pool of connections for a long-lived process; opens them on first use."""
 
     def __init__(
-        self, url: str, *, name: str, size: int, wait_s: float = 30.0, limits: Limits = DEFAULT_LIMITS
+        self,
+        url: str,
+        *,
+        name: str,
+        size: int,
+        wait_s: float = 30.0,
+        limits: Limits = PROMPT,
+        prepared: Prepared = "auto",
     ) -> None:
+        """
+        Raises:
+            DatabaseUnavailable: the URL cannot be read.
+        """
         self.url = url
-        self._begin = limits.begin
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
-            _driver_url(url),
-            kwargs=_options(name),
+        self._target = _read(url)
+        self._limits = limits
+        self._beginning = _beginning(self._target, limits)
+        self._prepared = prepared
+        self._trusted_since = 0.0
+        self._pool: ConnectionPool[Session] = ConnectionPool(
+            self._target.conninfo(name, CONNECT_TIMEOUT_S),
+            connection_class=Session,
+            kwargs={"autocommit": True},  # `_begin` begins transactions
             min_size=0,
             max_size=size,
             timeout=wait_s,
@@ -183,8 +161,8 @@ class Database:
             # The pool doubles its pauses while it tries to reconnect. A short limit makes it start again with a short
             # pause, so that work continues soon after a long outage.
             reconnect_timeout=RECONNECT_S,
-            configure=_watch_us,
-            check=_check,
+            configure=lambda conn: introduce(conn, self._prepared),
+            check=self._check,
             open=False,
         )
 
@@ -196,9 +174,34 @@ class Database:
             LocksHeld, DatabaseUnavailable: as `connect`.
         """
         self._pool.open()
-        with _translated(self.url), self._pool.connection() as conn:
-            conn.execute(self._begin, prepare=False)
+        with translated(self._target.where), self._noticed(), self._pool.connection() as conn:
+            _begin(conn, self._beginning, self._limits)
             yield conn
+
+    @contextmanager
+    def _noticed(self) -> Iterator[None]:
+        """Replace all connections when one shows a fault that the others of the same age share. Otherwise each of them
+        would cost the same time again."""
+        try:
+            yield
+        except REPLACE as exc:
+            self._trusted_since = time.monotonic()
+            if isinstance(exc, psycopg.ProgrammingError):
+                self._prepared = "off"
+            raise
+
+    def _check(self, conn: Session) -> None:
+        """Check that a connection is not older than a known fault, and that the server has not closed it.
+
+        A closed connection has bytes to read, so only a connection with bytes to read is checked over the network.
+        """
+        if conn.opened_at < self._trusted_since:
+            conn.close()
+            raise psycopg.OperationalError("the connection is older than the last failure")
+        poll = select.poll()
+        poll.register(conn.fileno(), select.POLLIN)
+        if poll.poll(0):
+            ConnectionPool.check_connection(conn)
 
     def close(self) -> None:
         self._pool.close(timeout=5.0)
@@ -216,25 +219,50 @@ def upgrade(url: str) -> None:
     from sqlalchemy import create_engine, pool
     from sqlalchemy.exc import DBAPIError
 
+    target = _read(url)
+    conninfo = target.conninfo("reelq migration", CONNECT_TIMEOUT_S)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     engine = create_engine(
         "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(_driver_url(url), **_options("reelq migration") | {"autocommit": False}),
+        creator=lambda: psycopg.connect(conninfo, prepare_threshold=None),
         poolclass=pool.NullPool,
+        use_native_hstore=False,
     )
-    with _translated(url):
+    with translated(target.where):
         try:
             with engine.begin() as conn:
-                conn.exec_driver_sql(f"{_KEEP_ALIVE}; {_MIGRATION.statements}")
+                driver = conn.connection.driver_connection
+                assert isinstance(driver, psycopg.Connection)  # noqa: S101 - what `creator` made
+                driver.execute(sql.SQL(_MIGRATION.statements) + _search_path(target), prepare=False)
                 # The first process migrates, however long it takes; a process that waits here finds nothing left to do.
                 conn.exec_driver_sql("SET LOCAL lock_timeout = 0")
                 conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
                 conn.exec_driver_sql(f"SET LOCAL lock_timeout = '{_MIGRATION.lock_s:g}s'")
+                _check_fit(driver, target)
                 config.attributes["connection"] = conn
                 command.upgrade(config, "head")
         except DBAPIError as exc:
             raise exc.orig or exc from exc
+
+
+def _check_fit(conn: Connection, target: DatabaseUrl) -> None:
+    """Refuse a server or an encoding that cannot store jobs, and create the schema that the URL names."""
+    version = conn.info.server_version // 10000
+    if version < MIN_VERSION:
+        raise DatabaseUnavailable(
+            f"database at {target.where} is PostgreSQL {version}; reelq needs {MIN_VERSION} or later"
+        )
+    row = conn.execute("SELECT current_setting('server_encoding')").fetchone()
+    if row is None or row[0] not in _ENCODINGS:
+        raise DatabaseUnavailable(
+            f"database at {target.where} has the encoding {row and row[0]}, which cannot hold every prompt; "
+            "create it with ENCODING 'UTF8' TEMPLATE template0"
+        )
+    if target.schema is not None:  # if it is missing, PostgreSQL creates tables in the next schema that exists
+        found = conn.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [target.schema]).fetchone()
+        if found is None:
+            conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(target.schema)))
 
 
 def newest_revision() -> str:

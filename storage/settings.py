@@ -21,6 +21,7 @@ from seedance.account import Account
 from seedance.gateways.checks import is_public
 from seedance.problems import InvalidInput, Problem
 from seedance.request import problems_of
+from storage.broker_url import BrokerUrl, parse_broker_url
 from storage.webhooks.signing import secret_bytes, tenant_secret
 
 DEFAULT_DATA_DIR = ".reelq"
@@ -38,7 +39,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     database_url: str | None = None
+    """All parameters of libpq are kept."""
+    database_prepared_statements: Literal["auto", "off"] = "auto"
+    """`auto`: use prepared statements on direct connections, not through a pooler. `off`: never."""
     broker_url: str | None = None
+    broker_sentinel_master: str | None = None
+    """The name of the master; required if `broker_url` names Sentinels."""
     s3_endpoint_url: str | None = None
     """None: that of AWS."""
     s3_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "reelq"
@@ -112,6 +118,12 @@ class Settings(BaseModel):
     None: keep jobs for ever."""
     keep_events_days: Annotated[float, Field(ge=2, le=36500)] | None = None
     """Delete the events of jobs that ended longer ago; the jobs stay. None: keep events as long as the jobs."""
+
+    @field_validator("database_prepared_statements", mode="before")
+    @classmethod
+    def _on_or_off(cls, value: Any) -> Any:
+        """TOML's and the environment's own words for it."""
+        return {"true": "auto", "on": "auto", "false": "off"}.get(str(value).lower(), value)
 
     @field_validator("s3_endpoint_url", "s3_public_endpoint_url", mode="after")
     @classmethod
@@ -223,10 +235,20 @@ class Settings(BaseModel):
             )
         if self.s3_kms_key_id is not None and self.s3_encryption not in ("aws:kms", "aws:kms:dsse"):
             raise ValueError('s3_kms_key_id needs s3_encryption = "aws:kms"')
+        self._check_broker()
         names = [account.name for account in self.accounts]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"accounts: the name {repeated[0]!r} is used twice; give each account its own name")
         return self
+
+    def _check_broker(self) -> None:
+        if self.broker_url:
+            try:
+                parse_broker_url(self.broker_url, self.broker_sentinel_master)
+            except ValueError as exc:
+                raise ValueError(f"broker_url: {exc}") from None
+        elif self.broker_sentinel_master:
+            raise ValueError("broker_sentinel_master is set, but no broker_url")
 
     def account(self, name: str) -> Account | None:
         """The account with this name, None if the configuration has none."""
@@ -263,6 +285,19 @@ class Settings(BaseModel):
             InvalidInput: as `require_database_url`.
         """
         return _required(self.broker_url, "broker_url")
+
+    def require_broker(self) -> BrokerUrl:
+        """What `broker_url` says.
+
+        Raises:
+            InvalidInput: as `require_database_url`, or it cannot be used.
+        """
+        try:
+            return parse_broker_url(self.require_broker_url(), self.broker_sentinel_master)
+        except InvalidInput:
+            raise
+        except ValueError as exc:
+            raise InvalidInput([Problem("broker_url", str(exc))]) from exc
 
 
 def _number(value: object) -> float | None:
@@ -365,7 +400,10 @@ def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
 def _from_stack(stack: Mapping[str, Any], from_file: Mapping[str, Any]) -> dict[str, Any]:
     if not stack:
         return {}
-    found = {key: stack[key] for key in ("database_url", "broker_url", "webhook_secret") if stack.get(key)}
+    keys = ("database_url", "broker_url", "broker_sentinel_master", "webhook_secret")
+    found = {key: stack[key] for key in keys if stack.get(key)}
+    if "broker_url" in from_file:  # the stack's master does not belong to the file's broker
+        found.pop("broker_sentinel_master", None)
     for key, value in (stack.get("s3") or {}).items():
         found[f"s3_{key}"] = value
     if stack.get("simulator") and not from_file.get("accounts"):

@@ -1,4 +1,4 @@
-"""A door in front of a real S3 that refuses, breaks off, lies and takes its time as it is told."""
+"""A proxy in front of a real S3 that refuses, cuts, lies and delays as a test wants."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from aiohttp import web
 from yarl import URL
 
 from storage.bucket.objects import PART_BYTES
+from tests.transfers import clean_up
 from tests.waiting import PATIENCE_S
 
 ERROR = "<Error><Code>{}</Code><Message>a fault of the test</Message></Error>"
 CUT = web.Response(status=0)
-"""Stands for no answer at all: the connection is cut when the request is there."""
+"""No answer at all: the connection is cut once the request has arrived."""
 
 
 def an_error(status: int, code: str) -> Callable[[], web.Response]:
@@ -43,11 +44,11 @@ def what(request: web.Request) -> str:
 
 
 class Hold:
-    """One request that waits: `arrived` is set when it is there, and it goes on when `go` is set."""
+    """One request that waits: `arrived` is set when it arrives; it continues when `go` is set."""
 
     def __init__(self, *, after: bool = False) -> None:
         self.after = after
-        """The store has done it by then; only the answer waits."""
+        """The store has done its work by then; only the answer waits."""
         self.arrived, self.go = threading.Event(), threading.Event()
 
     async def wait(self) -> None:
@@ -57,10 +58,10 @@ class Hold:
 
 @dataclass
 class Door:
-    """Passes everything on to a store but what `faults` says: by what it is, the answers of the first ones.
+    """Passes requests on to a store, except for `faults`: by kind of request, the answers to the first ones.
 
-    With `after`, the store does as it was asked before the fault. `holds`: by what it is, what the first one waits for.
-    `seen` counts what came.
+    With `after`, the store does its work before the fault. `holds`: by kind of request, what the first one waits for.
+    `seen` counts requests by kind.
     """
 
     store: str
@@ -97,12 +98,12 @@ class Door:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[str]:
-        """Serve on this loop; gives the URL."""
+        """Serve on this loop; yields the URL."""
         runner = await self._start()
         try:
             yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         finally:
-            await runner.cleanup()
+            await clean_up(runner)
 
     async def _start(self) -> web.AppRunner:
         app = web.Application(client_max_size=2 * PART_BYTES)
@@ -114,7 +115,7 @@ class Door:
 
     @contextmanager
     def running(self) -> Iterator[str]:
-        """Serve from a thread of its own; gives the URL."""
+        """Serve from a thread; yields the URL."""
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
@@ -123,7 +124,7 @@ class Door:
         try:
             yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(PATIENCE_S)
+            asyncio.run_coroutine_threadsafe(clean_up(runner), loop).result(PATIENCE_S)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(PATIENCE_S)
             loop.close()

@@ -83,13 +83,14 @@ class Files:
         try:
             yield f"http://127.0.0.1:{port}"
         finally:
-            asyncio.run_coroutine_threadsafe(_clean_up(runner), loop).result(PATIENCE_S)
+            asyncio.run_coroutine_threadsafe(clean_up(runner), loop).result(PATIENCE_S)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(PATIENCE_S)
             loop.close()
 
 
-async def _clean_up(runner: web.AppRunner) -> None:
+async def clean_up(runner: web.AppRunner) -> None:
+    """Stop a server and wait until its connections are closed."""
     await runner.cleanup()
     await connections_closed()
 

@@ -65,17 +65,25 @@ def run_batch(
 
 
 def _write_each(write: Callable[[list[Outcome]], None], outcomes: list[Outcome]) -> None:
-    """Write a batch; if the database refuses it, one by one, so that one bad outcome does not take the rest along."""
+    """Write a batch; if the database refuses it, one by one, so that one bad outcome does not take the rest along. Each
+    has a second chance: where two transactions wanted the same thing, the one that lost sees who has it."""
     try:
         _write_surely(write, outcomes)
     except DatabaseUnavailable:
         raise
-    except Exception:
-        if len(outcomes) == 1:
-            log.exception("batch.outcome_refused")
-            return
+    except Exception as exc:  # noqa: BLE001 - each is tried alone
+        log.warning("batch.written_one_by_one outcomes=%d error=%s", len(outcomes), exc)
         for outcome in outcomes:
-            _write_each(write, [outcome])
+            _write_one(write, outcome)
+
+
+def _write_one(write: Callable[[list[Outcome]], None], outcome: Outcome) -> None:
+    try:
+        _write_surely(write, [outcome])
+    except DatabaseUnavailable:
+        raise
+    except Exception:
+        log.exception("batch.outcome_refused")
 
 
 def _write_surely(write: Callable[[list[Outcome]], None], outcomes: list[Outcome]) -> None:

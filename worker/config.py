@@ -1,21 +1,29 @@
 """Celery's configuration; loaded when the app is first used, so that importing tasks needs no broker."""
 
+import sys
+
+from seedance.problems import InvalidInput
 from storage.settings import load_settings
+from worker.broker import celery_settings
 
-_settings = load_settings()
+try:
+    _settings = load_settings()
+    _broker = celery_settings(_settings.require_broker())
+except InvalidInput as exc:
+    sys.exit(f"reelq: {exc}")
 
-broker_url = _settings.require_broker_url()
+broker_url = _broker["broker_url"]
+broker_use_ssl = _broker["broker_use_ssl"]
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
+# In a failover the server becomes a replica, whose errors would end the worker.
+broker_channel_error_retry = True
 broker_transport_options = {
     # Tasks are acknowledged early, so this only bounds how long a message that a dying worker lost stays in the broker.
     "visibility_timeout": 3600,
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
-    "socket_timeout": 30,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-    "health_check_interval": 25,
+    **_broker["broker_transport_options"],
 }
 
 # The row is the truth: no results, no late acknowledgement, no recovery besides the lease.

@@ -13,10 +13,12 @@ from celery import signals
 
 from seedance.problems import InvalidInput
 from storage import heartbeats
+from storage.broker import BrokerUnfit
 from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
 from storage.settings import load_settings
 from worker import runtime
+from worker.broker import check_broker
 from worker.failpoints import failpoint
 from worker.runtime import Runtime
 
@@ -33,8 +35,9 @@ def start(**_: Any) -> None:
         settings = load_settings()
         for account in settings.accounts:
             account.key()
+        check_broker(settings)
         runtime.install(Runtime(settings))
-    except InvalidInput as exc:
+    except (InvalidInput, DatabaseUnavailable, BrokerUnfit) as exc:
         sys.exit(f"reelq: {exc}")
     failpoint("lifecycle.after_start")
 

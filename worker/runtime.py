@@ -54,7 +54,12 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.database = Database(settings.require_database_url(), name="reelq worker", size=DATABASE_CONNECTIONS)
+        self.database = Database(
+            settings.require_database_url(),
+            name="reelq worker",
+            size=DATABASE_CONNECTIONS,
+            prepared=settings.database_prepared_statements,
+        )
         self.objects = Objects(settings)
         self.stopping = threading.Event()
         """Set when the process is asked to stop."""

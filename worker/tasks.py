@@ -7,6 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from worker.polling.look_back import look_back_batch
 from worker.polling.poll import poll_batch
 from worker.polling.reconcile import reconcile_batch
 from worker.runtime import current
@@ -53,6 +54,12 @@ def sweep() -> None:
 def reconcile(account: str, items: Items) -> None:
     """Look for the tasks of jobs whose POST may have been accepted."""
     reconcile_batch(current(), account, _claimed(items))
+
+
+@shared_task(name="worker.look_back")
+def look_back(account: str, items: Items) -> None:
+    """Ask about tasks that were reported of attempts (job, number) which their jobs do not wait for."""
+    look_back_batch(current(), account, _claimed(items))
 
 
 @shared_task(name="worker.notify")

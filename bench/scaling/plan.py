@@ -10,7 +10,7 @@ from bench.scaling.costs import Costs
 from bench.scaling.machinery import THREADS, Layout
 from bench.scaling.run import Figures, simulate
 from bench.scaling.workload import Outage, Part, Workload
-from worker.transferring.capacity import BYTES_AT_ONCE, COPIES_AT_ONCE
+from worker.transferring.capacity import ONE_HOST_BYTES, ONE_HOST_COPIES
 from worker.transferring.upload import held_bytes
 
 DAY_S, HOUR_S = 86400.0, 3600.0
@@ -52,7 +52,7 @@ def held_s(work: Workload) -> float:
 def copies_per_s(work: Workload, layout: Layout) -> float:
     """Copies per second of one transfer process, by its byte limit and the speed of a connection."""
     mib = sum(work.video_mib) / 2
-    at_once = min(COPIES_AT_ONCE, BYTES_AT_ONCE // held_bytes(int(mib * MIB)))
+    at_once = min(ONE_HOST_COPIES, ONE_HOST_BYTES // held_bytes(int(mib * MIB)))
     return at_once / (mib / layout.connection_mib_s + layout.store_s)
 
 

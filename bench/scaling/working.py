@@ -21,7 +21,7 @@ from worker.polling.decisions import decide_poll
 from worker.scheduling.admission import SUBMIT_BATCH
 from worker.scheduling.batches import POLL_BATCH, TRANSFER_BATCH
 from worker.submitting.decisions import decide_submit, refusals_of
-from worker.transferring.capacity import BYTES_AT_ONCE, COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE
+from worker.transferring.capacity import ONE_HOST_BYTES, ONE_HOST_COPIES, ONE_HOST_URGENT_COPIES
 from worker.transferring.companions import Complete
 from worker.transferring.decisions import decide_transfer
 from worker.transferring.upload import Stored, held_bytes
@@ -175,10 +175,10 @@ class TransferWorker:
         self._system, self._cpu = system, cpu
         self._decoder = Cpu()
         # A lot of many videos occupies the process for as long as its videos take in sequence.
-        self._lots = max(1, COPIES_AT_ONCE // system.weight)
+        self._lots = max(1, ONE_HOST_COPIES // system.weight)
         self._slots = simpy.Resource(system.env, self._lots)
-        self._urgent = simpy.Resource(system.env, max(1, URGENT_COPIES_AT_ONCE // system.weight))
-        self._bytes = simpy.Container(system.env, init=BYTES_AT_ONCE / MIB)
+        self._urgent = simpy.Resource(system.env, max(1, ONE_HOST_URGENT_COPIES // system.weight))
+        self._bytes = simpy.Container(system.env, init=ONE_HOST_BYTES / MIB)
         # A lot that is larger than a batch represents several messages, which would use as many threads.
         threads = max(1, min(THREADS["copies"], THREADS["copies"] * TRANSFER_BATCH // system.weight))
         self._messages = intake(system, "copies", threads)
@@ -230,7 +230,7 @@ class TransferWorker:
             down = system.outages.down("store", system.now_s)
             moved_mib = min(job.mib, PART_BYTES / MIB) if down else job.mib
             cpu_s = (worker.copy_ms + worker.mib_ms * moved_mib) / 1000
-            at_once = min(COPIES_AT_ONCE, BYTES_AT_ONCE / MIB / held_mib)
+            at_once = min(ONE_HOST_COPIES, ONE_HOST_BYTES / MIB / held_mib)
             turns = max(1.0, weight / at_once) if weight > 1 else 1.0
             own_s = (layout.store_s + moved_mib / layout.connection_mib_s) * turns
             ends_s = max(self._cpu.book(system.now_s, cpu_s * weight), system.now_s + own_s)

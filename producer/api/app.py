@@ -52,9 +52,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     readiness = Readiness(settings)
     service = Service(settings)
     url = settings.require_database_url()
-    database = Database(url, name="reelq api", size=4, wait_s=DATABASE_WAIT_S)
+    prepared = settings.database_prepared_statements
+    database = Database(url, name="reelq api", size=4, wait_s=DATABASE_WAIT_S, prepared=prepared)
     # Connections of its own: a client that tries keys at random must not keep callbacks waiting.
-    key_database = Database(url, name="reelq keys", size=2, wait_s=DATABASE_WAIT_S)
+    key_database = Database(url, name="reelq keys", size=2, wait_s=DATABASE_WAIT_S, prepared=prepared)
     site = Site(service)
     keyring = KeyRing(key_database, None if settings.api_key is None else settings.api_key.get_secret_value())
 
@@ -93,7 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @app.get("/healthz", response_model=HealthReport, response_description="The process is alive.")
     async def healthz() -> Response:
-        """Answer at once, without a look at any other part."""
+        """Answer at once, without checking any other part."""
         return answer(HealthReport(status="ok"))
 
     @app.get(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Annotated, Any, BinaryIO
@@ -12,6 +12,8 @@ from starlette.responses import Response
 
 from producer.api.openapi import also, problems, rows_body
 from producer.api.resources.jobs import BatchReport, PartialBatchReport
+from producer.api.row_options import RowOptions
+from producer.campaigns.duplicates import notes_on_duplicates
 from producer.campaigns.files import read_rows
 from producer.client import Producer
 from producer.errors import InvalidRows, RowConflict
@@ -47,6 +49,7 @@ def batch_routes(service: Service) -> APIRouter:
     )
     async def enqueue_batch(
         request: Request,
+        options: RowOptions,
         partial: Annotated[bool, Query(description="Store the good rows and report the others.")] = False,
     ) -> Response:
         """Store one job per row, all or none. With `partial`, store the good rows and report each of the others with
@@ -56,7 +59,7 @@ def batch_routes(service: Service) -> APIRouter:
                 "an Idempotency-Key header is for one job; give each row its own idempotency_key, or create a campaign"
             )
             raise ApiProblem(422, "invalid_request", detail, param="Idempotency-Key")
-        kind = row_format(request)
+        kind = row_format(request, options)
         producer = service.producer_for(request)
         async with spooled(request) as file:
             await service.run_batch(lambda: count_rows(service, request, file, kind))
@@ -78,7 +81,7 @@ def count_rows(service: Service, request: Request, file: BinaryIO, kind: RowForm
         return
     rows = 0
     with suppress(InvalidInput):  # errors of the file are reported when it is read again
-        for _ in read_rows(BODY, file, kind):
+        for _ in read_rows(BODY, file, kind.kind, kind.options):
             rows += 1
     file.seek(0)
     if rows:
@@ -102,15 +105,21 @@ def _stored(job: Prepared, enqueued: Enqueued) -> dict[str, Any]:
 
 
 def _all_or_none(producer: Producer, file: BinaryIO, kind: RowFormat) -> Mapping[str, Any]:
-    batch = prepare(read_rows(BODY, file, kind), producer.settings, None)
+    rows = read_rows(BODY, file, kind.kind, kind.options)
+    batch = prepare(rows, producer.settings, None)
     stored = producer.store(batch)
-    return summary(stored) | {"results": [_stored(*pair) for pair in zip(batch.jobs, stored, strict=True)]}
+    notes = [*rows.notes, *notes_on_duplicates(batch.jobs)]
+    return summary(stored) | {
+        "notes": notes,
+        "results": [_stored(*pair) for pair in zip(batch.jobs, stored, strict=True)],
+    }
 
 
 def _as_many_as_possible(producer: Producer, file: BinaryIO, kind: RowFormat) -> dict[str, Any]:
     require_accounts(producer.settings.accounts)
     results: list[dict[str, Any]] = []
-    rows = iter(_with_last_error(read_rows(BODY, file, kind)))
+    read = read_rows(BODY, file, kind.kind, kind.options)
+    rows = iter(_with_last_error(read))
     while chunk := list(islice(rows, _CHUNK)):
         good: list[Batch] = []
         for row in chunk:
@@ -128,10 +137,11 @@ def _as_many_as_possible(producer: Producer, file: BinaryIO, kind: RowFormat) ->
     refused = sum("error" in item for item in results)
     created = sum(item.get("created", False) for item in results)
     known = len(results) - created - refused
-    return {"rows": len(results), "created": created, "known": known, "refused": refused, "results": results}
+    counts = {"rows": len(results), "created": created, "known": known, "refused": refused}
+    return counts | {"notes": read.notes, "results": results}
 
 
-def _with_last_error(rows: Iterator[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
+def _with_last_error(rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
     """The rows, and, as the last one, the error that ended the reading. An error of the whole body before the first row
     is raised."""
     some = False

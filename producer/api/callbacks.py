@@ -14,7 +14,7 @@ from producer.http.answers import answer
 from producer.http.bodies import BODY_S, chunks
 from seedance.gateways.registry import DIALECTS
 from storage.database import Database, DatabaseUnavailable
-from storage.jobs import attempts
+from storage.jobs import callbacks
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_TASK_ID_CHARS = 200
@@ -37,7 +37,7 @@ def callback_routes(database: Database) -> APIRouter:
     async def receive(gateway: str, token: str, request: Request) -> Response:
         """Take a callback of a gateway. The token of the URL says which attempt it is about."""
         body = b"".join([chunk async for chunk in chunks(request, MAX_BODY_BYTES, BODY_S)])
-        # An unknown gateway or token takes the same path as a known one, so that timing tells nothing about tokens.
+        # An unknown gateway or token takes the same path as a known one, so that timing reveals nothing about tokens.
         known = gateway in DIALECTS and _TOKEN.fullmatch(token) is not None
         task_id = DIALECTS[gateway].read_callback(body) if known else ""
         unfinished = known and DIALECTS[gateway].callback_is_unfinished(body)
@@ -56,4 +56,4 @@ def callback_routes(database: Database) -> APIRouter:
 
 def _hint(database: Database, gateway: str, token: str, task_id: str | None, unfinished: bool) -> object:
     with database.begin() as conn:
-        return attempts.hint(conn, gateway, token, task_id, unfinished=unfinished)
+        return callbacks.hint(conn, gateway, token, task_id, unfinished=unfinished)

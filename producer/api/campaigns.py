@@ -24,6 +24,8 @@ from producer.api.resources.campaigns import (
     campaign_path,
 )
 from producer.api.resources.jobs import as_resource, shortened
+from producer.api.row_options import RowOptions
+from producer.campaigns.duplicates import notes_on_duplicates
 from producer.campaigns.files import MAX_NAME_CHARS, check_name, read_rows
 from producer.campaigns.status import (
     campaign_page,
@@ -61,7 +63,8 @@ BudgetText = Annotated[
     Query(max_length=MAX_BUDGET_CHARS, description='What the campaign may spend, such as "100 CNY"; "none": no limit.'),
 ]
 Weight = Annotated[
-    int | None, Query(ge=1, le=MAX_WEIGHT, description="Jobs per turn, where other campaigns of the tenant get one.")
+    int | None,
+    Query(ge=1, le=MAX_WEIGHT, description="Its share of the slots, relative to the tenant's other campaigns."),
 ]
 LinkSeconds = Annotated[int, Query(ge=60, le=MAX_LINK_S, description="How long the links to the videos work.")]
 
@@ -88,6 +91,7 @@ def _create_route(router: APIRouter, service: Service) -> None:
     async def create(
         request: Request,
         name: Name,
+        options: RowOptions,
         dry_run: Annotated[bool, Query(description="Check every row and estimate the cost; store nothing.")] = False,
         budget: BudgetText = None,
         weight: Weight = None,
@@ -96,7 +100,7 @@ def _create_route(router: APIRouter, service: Service) -> None:
         again are the same jobs."""
         check_name(name)
         terms = read_terms(budget, weight)
-        kind = row_format(request)
+        kind = row_format(request, options)
         producer = service.producer_for(request)
         async with spooled(request) as file:
             if dry_run:
@@ -207,7 +211,7 @@ def _decide_routes(router: APIRouter, service: Service) -> None:
 
 
 def _name_route(router: APIRouter, service: Service) -> None:
-    # Last, because a name may hold slashes.
+    # Last, because a name may contain slashes.
     @router.get(
         "/v1/campaigns/{name:path}",
         response_model=CampaignResource,
@@ -221,31 +225,34 @@ def _name_route(router: APIRouter, service: Service) -> None:
 
 
 def _check(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms) -> CheckedCampaign:
-    batch = _prepared(producer, file, kind, terms)
+    batch, notes = _prepared(producer, file, kind, terms)
     estimates, unpriced = _estimated(batch)
     return CheckedCampaign(
-        campaign=name, rows=len(batch.jobs), dry_run=True, estimates=estimates, without_price=unpriced
+        campaign=name, rows=len(batch.jobs), dry_run=True, notes=notes, estimates=estimates, without_price=unpriced
     )
 
 
 def _store(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms) -> StoredCampaign:
-    batch = _prepared(producer, file, kind, terms)
+    batch, notes = _prepared(producer, file, kind, terms)
     stored = producer.store(batch, campaign=name, terms=terms)
     estimates, unpriced = _estimated(batch)
     return StoredCampaign(
         campaign=name,
         **summary(stored),
+        notes=notes,
         ids=[item.id for item in stored],
         estimates=estimates,
         without_price=unpriced,
     )
 
 
-def _prepared(producer: Producer, file: BinaryIO, kind: RowFormat, terms: Terms) -> Batch:
-    batch = prepare(read_rows(BODY, file, kind), producer.settings, None)
+def _prepared(producer: Producer, file: BinaryIO, kind: RowFormat, terms: Terms) -> tuple[Batch, list[str]]:
+    """The jobs of a body, and what there is to say about how it was read."""
+    rows = read_rows(BODY, file, kind.kind, kind.options)
+    batch = prepare(rows, producer.settings, None)
     if terms.budget is not None:
         check_priced(batch.jobs, terms.budget)
-    return batch
+    return batch, [*rows.notes, *notes_on_duplicates(batch.jobs)]
 
 
 def _estimated(batch: Batch) -> tuple[list[CurrencyEstimate], int]:

@@ -72,8 +72,8 @@ async def job_file(service: Service, request: Request, job_id: UUID, what: str, 
     `proxy`: True sends it, False redirects to it, None decides by whether the client can reach the bucket.
 
     Raises:
-        JobNotFound: the tenant has no job of that id.
-        NotPossible: the job has no such file, or not yet, or not any more.
+        JobNotFound: the tenant has no job with that id.
+        NotPossible: the job has no such file, not yet, or no longer.
         StoreUnavailable: the store does not respond, or refuses.
         ApiProblem: too many files are being sent.
     """

@@ -26,11 +26,13 @@ from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
 from producer.operator_actions import job_actions
+from producer.operator_actions.adoption import adopt_checked
 from producer.operator_actions.waiting import with_obstacles
 from storage.database import Database
 from storage.jobs import queries
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+from storage.settings import Settings
 from storage.tenants.keys import Scope
 
 MAX_WAIT_S = 60.0
@@ -180,8 +182,10 @@ def _decide_routes(router: APIRouter, service: Service) -> None:
         """Decide about an unconfirmed job, after a look at the gateway. Needs the scope admin."""
         tenant = require_scope(request, Scope.ADMIN).tenant
         wanted = as_job_id(job_id)
-        decide = _decision(await bodies.json_body(request, ResolveBody))
-        job = await service.run(lambda: decide(service.producer.database, tenant, wanted))
+        body = await bodies.json_body(request, ResolveBody)
+        decide = _decision(body, service.settings)
+        run = service.run_batch if body.action == "adopt" else service.run  # the gateway may be asked
+        job = await run(lambda: decide(service.producer.database, tenant, wanted))
         return answer(as_resource(job), headers=retry_after(job))
 
 
@@ -260,11 +264,13 @@ async def _wait(
 # --- decide ----------------------------------------------------------------------------------------------------------
 
 
-def _decision(body: ResolveBody) -> Callable[[Database, str, UUID], JobView]:
+def _decision(body: ResolveBody, settings: Settings) -> Callable[[Database, str, UUID], JobView]:
     match body.action:
         case "resubmit":
             return job_actions.resubmit
         case "abandon":
             return job_actions.abandon
     task_id = body.task_id or ""  # never empty: the body checks it
-    return lambda database, tenant, job_id: job_actions.adopt(database, tenant, job_id, task_id)
+    if body.unchecked:
+        return lambda database, tenant, job_id: job_actions.adopt(database, tenant, job_id, task_id)
+    return lambda database, tenant, job_id: adopt_checked(database, settings, tenant, job_id, task_id)

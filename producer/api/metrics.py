@@ -82,6 +82,12 @@ class _Families(Collector):
         for (account, model, why), number in self._gauges.paused.items():
             paused.add_metric([account, model, why], number)
         yield paused
+        charges = GaugeMetricFamily(
+            "reelq_double_charges", "Attempts accepted beside the one that their job uses.", labels=["account"]
+        )
+        for account, number in self._gauges.double_charges.items():
+            charges.add_metric([account], number)
+        yield charges
 
     def _webhook_families(self) -> Iterator[Metric]:
         messages = GaugeMetricFamily("reelq_webhook_messages", "Stored webhook messages by state.", labels=["state"])

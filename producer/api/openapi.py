@@ -16,6 +16,11 @@ from producer.api.videos.request_bodies import VIDEO_BODIES
 from producer.http.problem_details import MEDIA_TYPE, ProblemDetails
 from producer.intake.job_spec import MAX_KEY_CHARS, JobSpec
 
+_WORKBOOKS = (
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.ms-excel",
+    "application/vnd.oasis.opendocument.spreadsheet",
+)
 _SCHEMAS = "#/components/schemas/{model}"
 _ERRORS = {
     400: "The request is not valid HTTP or not valid JSON.",
@@ -70,7 +75,7 @@ class JsonLines(StreamingResponse):
     media_type = "application/x-ndjson"
 
 
-# --- what routes say of themselves -----------------------------------------------------------------------------------
+# --- what routes declare ---------------------------------------------------------------------------------------------
 
 
 def problems(*statuses: int) -> Responses:
@@ -106,6 +111,7 @@ def rows_body() -> dict[str, Any]:
         {
             JsonLines.media_type: {"schema": text, "example": ROWS_EXAMPLE},
             "text/csv": {"schema": text, "example": CSV_EXAMPLE},
+            **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in _WORKBOOKS},
         }
     )
 

@@ -61,17 +61,23 @@ class ResolveBody(BaseModel):
         Annotated[StrictStr, Field(min_length=1, max_length=MAX_TASK_ID_CHARS)] | None,
         Field(description="The gateway's task; only with `adopt`."),
     ] = None
+    unchecked: Annotated[
+        StrictBool, Field(description="With `adopt`: do not ask the gateway about the task first.")
+    ] = False
 
     @model_validator(mode="after")
     def _check_task(self) -> Self:
         if (self.action == "adopt") != (self.task_id is not None):
             message = "is required with action adopt, and only then"
             raise PydanticCustomError("reelq_field", "{message}", {"field": "task_id", "message": message})
+        if self.unchecked and self.action != "adopt":
+            message = "is only for action adopt"
+            raise PydanticCustomError("reelq_field", "{message}", {"field": "unchecked", "message": message})
         return self
 
 
 class CampaignChange(BaseModel):
-    """New terms of a campaign. What is left out stays as it is."""
+    """New terms of a campaign. Fields that are left out stay unchanged."""
 
     model_config = _with_examples({"budget": "100 CNY"}, {"budget": None}, {"weight": 2})
 
@@ -81,7 +87,7 @@ class CampaignChange(BaseModel):
     ] = None
     weight: Annotated[
         Annotated[StrictInt, Field(ge=1, le=MAX_WEIGHT)] | None,
-        Field(description="Jobs per turn, where other campaigns of the tenant get one; null: as it is."),
+        Field(description="Its share of the slots, relative to the tenant's other campaigns; null: unchanged."),
     ] = None
 
     def terms(self) -> Terms:
@@ -95,7 +101,7 @@ class CampaignChange(BaseModel):
 
 
 class NewEndpoint(BaseModel):
-    """A URL that is to receive events."""
+    """A URL that will receive events."""
 
     model_config = _with_examples({"url": _HOOK}, {"url": _HOOK, "events": ["job.succeeded", "job.failed"]})
 
@@ -106,7 +112,7 @@ class NewEndpoint(BaseModel):
 
 
 class EndpointChange(BaseModel):
-    """What to change of an endpoint. What is left out or null stays as it is."""
+    """Changes of an endpoint. Fields that are left out or null stay unchanged."""
 
     model_config = _with_examples({"disabled": False}, {"events": ["campaign.finished"]})
 

@@ -32,7 +32,7 @@ _PAGE = 500
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 Event = dict[str, Any]
-LastEventId = Annotated[int | None, Header(ge=0, le=2**63 - 1, description="Continue after the event of this id.")]
+LastEventId = Annotated[int | None, Header(ge=0, le=2**63 - 1, description="Continue after the event with this id.")]
 After = Annotated[
     int | None, Query(ge=0, le=2**63 - 1, description="The same, for clients that cannot set the header.")
 ]
@@ -128,7 +128,7 @@ async def _whole_stream(service: Service, tenant: str, after: int) -> AsyncItera
                 elif beat.is_due():
                     yield beat.frame()
                 continue
-            # The hub may already be past a gap at which this stream still waits: so no longer than a second.
+            # The hub may be past a gap where this stream still waits, so wait no longer than a second.
             await rung(bell, min(beat.left_s(), _LOOK_AGAIN_S if position.waiting else HEARTBEAT_S))
             if beat.is_due():
                 yield beat.frame()
@@ -154,7 +154,7 @@ def _frames(events: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 class _Heartbeat:
-    """Tells when a silent stream needs a comment."""
+    """Knows when a silent stream needs a comment."""
 
     def __init__(self) -> None:
         self.sent()

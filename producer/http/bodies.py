@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, BinaryIO, Literal, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
-from producer.campaigns.files import parse_object
+from producer.campaigns.reading.json_objects import parse_object
+from producer.campaigns.reading.options import NO_OPTIONS, ReadingOptions
 from producer.http.problems import ApiProblem
 from seedance.problems import InvalidInput
 from seedance.request import problems_of
@@ -26,9 +29,18 @@ PAUSE_S = 30.0
 BODY_S = 60.0
 BATCH_S = 600.0
 _IN_MEMORY_BYTES = 2**20
+_CHARSET = re.compile(r";\s*charset=\"?([\w.:-]+)", re.IGNORECASE)
 
-RowFormat = Literal["jsonl", "csv"]
-_FORMATS: Mapping[str, RowFormat] = {
+
+@dataclass(frozen=True, slots=True)
+class RowFormat:
+    """The format of a body of many jobs, named as a file's suffix, and the client's options for reading it."""
+
+    kind: str
+    options: ReadingOptions = NO_OPTIONS
+
+
+_FORMATS: Mapping[str, str] = {
     "": "jsonl",
     "application/x-ndjson": "jsonl",
     "application/ndjson": "jsonl",
@@ -39,6 +51,11 @@ _FORMATS: Mapping[str, RowFormat] = {
     "text/plain": "jsonl",
     "text/csv": "csv",
     "application/csv": "csv",
+    "text/tab-separated-values": "tsv",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "application/vnd.ms-excel.sheet.macroenabled.12": "xlsm",
+    "application/vnd.oasis.opendocument.spreadsheet": "ods",
+    "application/vnd.ms-excel": "xls",  # browsers on Windows also call CSV that
 }
 
 
@@ -131,21 +148,26 @@ def _broken(problem: str) -> ApiProblem:
     return ApiProblem(400, "invalid_json", f"the body {problem}", advice="Send one JSON object in UTF-8.")
 
 
-def row_format(request: Request) -> RowFormat:
-    """Whether a body of many jobs is JSONL or CSV, by its content type.
+def row_format(request: Request, options: ReadingOptions = NO_OPTIONS) -> RowFormat:
+    """The format of a body of many jobs, from its content type. If the options name no encoding, a `charset` does,
+    except UTF-8, which many programs add to any body.
 
     Raises:
-        ApiProblem: it is neither.
+        ApiProblem: its type is not one of rows.
     """
     kind = media_type(request)
     if kind not in _FORMATS:
         raise ApiProblem(
             415,
             "unsupported_media_type",
-            f"the body must be application/x-ndjson (one JSON object per line) or text/csv, not {kind}",
+            "the body must be application/x-ndjson (one JSON object per line), text/csv or a workbook "
+            f"(XLSX, XLS, ODS), not {kind}",
             advice="Set Content-Type.",
         )
-    return _FORMATS[kind]
+    charset = _CHARSET.search(request.headers.get("content-type", ""))
+    if options.encoding is None and charset is not None and charset[1].lower() not in {"utf-8", "utf8"}:
+        options = replace(options, encoding=charset[1])
+    return RowFormat(_FORMATS[kind], options)
 
 
 @asynccontextmanager

@@ -14,10 +14,11 @@ import time
 from dataclasses import dataclass
 from typing import cast
 
-import redis
 from redis.exceptions import RedisError
 
 from producer.http.problems import ApiProblem
+from storage import broker
+from storage.broker_url import BrokerUrl
 
 log = logging.getLogger("reelq.api")
 
@@ -56,8 +57,8 @@ class Admitted:
 class Rates:
     """Counts the jobs that tenants enqueue. Threads may share it."""
 
-    def __init__(self, broker_url: str) -> None:
-        self._broker = redis.Redis.from_url(broker_url, socket_connect_timeout=ANSWER_S, socket_timeout=ANSWER_S)
+    def __init__(self, target: BrokerUrl) -> None:
+        self._broker = broker.client(target, ANSWER_S)
         self._script = self._broker.register_script(_SCRIPT)
         self._lock = threading.Lock()
         self._own: dict[str, float] = {}

@@ -40,7 +40,7 @@ class Service:
         self.streams = ObjectStreams(self.objects)
         self.reach = StoreReach(settings, self.objects)
         self.hub = EventHub(self.read)
-        self.rates = Rates(settings.require_broker_url())
+        self.rates = Rates(settings.require_broker())
         self.uploads = UploadRoom()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
         # Large inputs have threads of their own, so that they do not delay other requests.

@@ -1,4 +1,4 @@
-"""Files made assets of an account by hand: each one once, whatever the worker does at the same time."""
+"""Upload files as assets of an account by hand: each file once, also while a worker uploads the same."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAUSE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LocalAsset:
-    """A file that may become an asset."""
+    """A local file that can become an asset."""
 
     path: Path
     modality: Modality
@@ -39,7 +39,7 @@ class LocalAsset:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """What became of a file. `is_new` is false when the account had it already; `asset` is how requests name it."""
+    """The result for a file. `is_new` is false if the account had it already; `asset` is how requests name it."""
 
     path: Path
     account: str
@@ -51,7 +51,7 @@ class Uploaded:
 
 
 def account_for_assets(settings: Settings, name: str | None) -> Account:
-    """The account that a person means: the one of that name, or the only one that takes assets.
+    """The account with that name; without a name, the only one that takes assets.
 
     Raises:
         InvalidInput: there is no such account, it takes no assets, or several do and none was named.
@@ -60,7 +60,7 @@ def account_for_assets(settings: Settings, name: str | None) -> Account:
     names = ", ".join(account.name for account in able) or "none"
     if name is None:
         if len(able) != 1:
-            raise InvalidInput([Problem("account", f"name one that takes assets; there is {names}")])
+            raise InvalidInput([Problem("account", f"name an account that takes assets: {names}")])
         return able[0]
     account = settings.account(name)
     if account is None:
@@ -73,10 +73,10 @@ def account_for_assets(settings: Settings, name: str | None) -> Account:
 
 
 def read_files(paths: Sequence[Path]) -> list[LocalAsset]:
-    """Look into files before anything is sent.
+    """Check files before anything is sent.
 
     Raises:
-        InvalidInput: with every file that cannot become an asset, and why.
+        InvalidInput: names every file that cannot become an asset, and why.
     """
     found, problems = [], []
     with closing(Probe()) as probe:
@@ -102,17 +102,17 @@ def _modality_of(path: Path) -> Modality:
     for modality in get_args(Modality):
         if suffix in MEDIA_TYPES[modality]:
             return modality  # type: ignore[no-any-return] # a member of Modality
-    raise ValueError(f"{path} is neither a picture, a video nor a sound that gateways take")
+    raise ValueError(f"{path} is not a picture, video or sound in a format that gateways accept")
 
 
 def upload_all(
     database: Database, settings: Settings, account: Account, files: Sequence[LocalAsset], group: str, timeout_s: float
 ) -> Iterator[Uploaded]:
-    """Make each file an asset and wait until it may be used, at most `timeout_s` for each.
+    """Upload each file as an asset and wait until it can be used, at most `timeout_s` for each.
 
     Raises:
-        GatewayError: the group could not be made.
-        TimeoutError: somebody else is making the group and does not come to an end.
+        GatewayError: the group could not be created.
+        TimeoutError: another process is creating the group, and has not finished in time.
     """
     with asyncio.Runner() as runner:
         client = GatewayClient(
@@ -148,7 +148,7 @@ class _Uploader:
         self._timeout_s = timeout_s
 
     async def _group(self) -> str:
-        """The id of the group, made when the first file needs it: that is billed as well."""
+        """The group's id. The group is created when the first file needs it, because groups are billed too."""
         name = self._group_name
         key = assets.group_key(name)
         until = time.monotonic() + self._timeout_s
@@ -161,7 +161,7 @@ class _Uploader:
                 row = assets.claim(conn, self._account, key, assets.GROUP, name, lease_s=self._lease_s, failed_s=0.0)
             if row is not None:
                 break
-            await self._pause(until, f"somebody else is making the group {name!r}, and has not come to an end")
+            await self._pause(until, f"another process is still creating the group {name!r}; try again in a minute")
         try:
             group_id = await self._client.bring_group(name, lambda: time.monotonic() < post_before)
         except GatewayError as exc:
@@ -174,7 +174,7 @@ class _Uploader:
         return group_id
 
     async def upload(self, file: LocalAsset) -> Uploaded:
-        """Make one file an asset and wait until it may be used."""
+        """Upload one file as an asset and wait until it can be used."""
         until = time.monotonic() + self._timeout_s
         is_new = False
         failed_s = 0.0  # a file that failed is tried again, once
@@ -193,13 +193,13 @@ class _Uploader:
                 known = row or assets.get(conn, self._account, [file.sha256]).get(file.sha256)
             failed_s = assets.NEVER_S
             if known is not None and known.status in ("active", "failed"):
-                return self._told(file, known, is_new)
+                return self._result(file, known, is_new)
             if row is not None:
                 is_new = is_new or row.asset_id is None
                 try:
                     await self._step(file, row, post_before)
                 except OutcomeUnknown as exc:
-                    doubt = f"{exc.message}; it may have been made, and the next upload of it finds out first"
+                    doubt = f"{exc.message}; the asset may exist: upload the file again, which checks that first"
                     return Uploaded(file.path, self._account, file.sha256, "unknown", None, False, doubt)
                 except GatewayError as exc:
                     return Uploaded(file.path, self._account, file.sha256, "failed", None, False, exc.message)
@@ -209,7 +209,7 @@ class _Uploader:
                 return Uploaded(file.path, self._account, file.sha256, "processing", None, is_new, "not usable yet")
 
     async def _step(self, file: LocalAsset, row: AssetRow, post_before: float) -> None:
-        """Make the asset, or look at it; what came of it is in the table then."""
+        """Create the asset, or query it, and store its status."""
 
         async def source() -> Source:
             return Source(file.path.name, content=await asyncio.to_thread(file.path.read_bytes))
@@ -223,7 +223,7 @@ class _Uploader:
                 found = await self._client.look(row.asset_id, row.name, row.group_id or "")
         except GatewayError as exc:
             if row.asset_id is None and not isinstance(exc, OutcomeUnknown):
-                self._not_made(row, exc)
+                self._record_failure(row, exc)
             raise
         self._record(row, found)
 
@@ -232,14 +232,14 @@ class _Uploader:
         with self._database.begin() as conn:
             assets.record(conn, row, found.status.value, asset_id=found.id, group_id=found.group_id, error=why)
 
-    def _not_made(self, row: AssetRow, error: GatewayError) -> None:
+    def _record_failure(self, row: AssetRow, error: GatewayError) -> None:
         with self._database.begin() as conn:
             if isinstance(error, Rejected):
                 assets.record(conn, row, "failed", asset_id="", error=error.as_dict())
             else:
                 assets.forget(conn, row)
 
-    def _told(self, file: LocalAsset, row: AssetRow, is_new: bool) -> Uploaded:
+    def _result(self, file: LocalAsset, row: AssetRow, is_new: bool) -> Uploaded:
         asset = f"asset://{row.asset_id}" if row.status == "active" else None
         error = str((row.error or {}).get("message")) if row.status == "failed" else None
         return Uploaded(file.path, self._account, file.sha256, row.status, asset, is_new, error)

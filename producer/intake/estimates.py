@@ -1,4 +1,4 @@
-"""What a job will cost, as it is stored with the job."""
+"""The cost estimate that is stored with a job."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from seedance.request import GenerationRequest
 
 
 def estimate_of(account: Account, request: GenerationRequest, facts: Mapping[str, MediaFacts]) -> dict[str, Any] | None:
-    """What a request will cost at an account; None when no price is known.
+    """What a request will cost at an account; None if no price is known.
 
-    `facts`: what is known of local files, by reference.
+    `facts`: facts about local files, by reference.
     """
     found = pricing.estimate(request, account.dialect, account.rates, _input_video_s(request, facts))
     if found is None:
@@ -23,8 +23,8 @@ def estimate_of(account: Account, request: GenerationRequest, facts: Mapping[str
 
 
 def prices_of(estimates: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, float]]:
-    """The most that a request will cost, by account and currency, from the estimate of each; an account without a known
-    price has none."""
+    """The most that a request will cost, by account and currency, from the estimate of each account. An account without
+    a known price gets an empty mapping."""
     return {
         account: {} if found is None else {str(found["currency"]): float(found["high"])}
         for account, found in estimates.items()
@@ -32,7 +32,7 @@ def prices_of(estimates: Mapping[str, Mapping[str, Any] | None]) -> dict[str, di
 
 
 def _input_video_s(request: GenerationRequest, facts: Mapping[str, MediaFacts]) -> float | None:
-    """How long the reference videos are together; None when one of them is not ours to measure."""
+    """The total length of the reference videos; None if one of them is not a local file, and cannot be measured."""
     lengths = [facts[video].seconds if video in facts else None for video in request.reference_videos]
     known = [length for length in lengths if length is not None]
     return sum(known) if len(known) == len(lengths) else None

@@ -1,10 +1,10 @@
-"""From rows to jobs that may be stored: everything is checked before anything is uploaded or written."""
+"""From rows to jobs ready to store: everything is checked before anything is uploaded or written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,20 +23,33 @@ from storage.jobs.records import NewJob
 from storage.settings import Settings
 
 MAX_BAD_ROWS = 20
-"""After so many rows with problems the rest is not looked at."""
+"""After this many invalid rows the rest is not checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One job as it was written, and the place it was written at ("jobs.jsonl line 3", "" for a single one)."""
+    """One job as it was written, and the place it was written at ("jobs.jsonl line 3", "" for a single one).
+
+    `called`: what its author calls a field, where that is another name.
+    """
 
     where: str
     fields: Mapping[str, Any]
+    called: Mapping[str, str] = field(default_factory=dict)
+
+    def in_its_words(self, exc: InvalidInput) -> InvalidInput:
+        """The same problems with the row's place and its author's names of fields."""
+        return InvalidInput([self._renamed(problem) for problem in exc.problems], self.where)
+
+    def _renamed(self, problem: Problem) -> Problem:
+        name, bracket, rest = problem.field.partition("[")
+        called = self.called.get(name)
+        return problem if called is None else Problem(f"{called}{bracket}{rest} ({name})", problem.message)
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A job that every rule lets through; its local files are named by content."""
+    """A valid job; its local files are named by content."""
 
     where: str
     spec: JobSpec
@@ -46,27 +59,27 @@ class Prepared:
     request_hash: str
     gateways: Sequence[str]
     estimate: Mapping[str, Any] | None
-    """What it will cost at the account that comes first for it, None when no price is known."""
+    """What it will cost at the first account that can serve it; None if no price is known."""
     prices: Mapping[str, Mapping[str, float]]
     """The most that it will cost at each account that can serve it, by currency."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Jobs to be stored together, and the local files they need."""
+    """Jobs to store together, and the local files they need."""
 
     jobs: Sequence[Prepared]
     files: LocalFiles
 
 
 def prepare(rows: Iterable[Row | InvalidInput], settings: Settings, base: Path | None) -> Batch:
-    """Check rows; an `InvalidInput` among them is a row that could not even be read.
+    """Check rows; an `InvalidInput` among them is a row that could not be read.
 
     `base` is the directory that relative paths start from; None: local paths are refused.
 
     Raises:
         InvalidInput: no account is configured.
-        InvalidRows: some rows break rules, or what no configured account can do is asked of them.
+        InvalidRows: some rows break rules, or no configured account can serve them.
     """
     require_accounts(settings.accounts)
     files = LocalFiles(base)
@@ -84,14 +97,14 @@ def prepare(rows: Iterable[Row | InvalidInput], settings: Settings, base: Path |
             try:
                 good.append(_prepare_one(row, settings, files))
             except InvalidInput as exc:
-                bad.append(InvalidInput(exc.problems, row.where))
+                bad.append(row.in_its_words(exc))
     if bad:
         raise InvalidRows(bad, more)
     return Batch(good, files)
 
 
 def _all(rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
-    """The rows, and last what broke the reading off, so that it is reported with the bad rows before it."""
+    """The rows, then the error that ended reading, if any, so that it is reported with the invalid rows before it."""
     try:
         yield from rows
     except InvalidInput as exc:
@@ -105,10 +118,10 @@ def _prepare_one(row: Row, settings: Settings, files: LocalFiles) -> Prepared:
 def as_prepared(
     spec: JobSpec, settings: Settings, where: str = "", facts: Mapping[str, MediaFacts] | None = None
 ) -> Prepared:
-    """Hold a job against the configured accounts; `facts` is what is known of its local files, by reference.
+    """Check a job against the configured accounts; `facts`: facts about its local files, by reference.
 
     Raises:
-        InvalidInput: none of them can serve it, or its `webhook_url` can never be called.
+        InvalidInput: none of them can serve it, or its `webhook_url` would never be called.
     """
     if spec.webhook_url is not None and (problem := job_url_problem(spec.webhook_url, settings)) is not None:
         raise InvalidInput([Problem("webhook_url", problem)])
@@ -129,9 +142,9 @@ def as_prepared(
 
 
 def with_derived_keys(jobs: Iterable[Prepared], campaign: str) -> list[Prepared]:
-    """Give rows without an idempotency key one of their own, so that the same rows again are the same jobs.
+    """Derive idempotency keys for rows without one, so that the same rows again are the same jobs.
 
-    The key is the campaign, the request, and how many times the file asked for just this before.
+    The key covers the campaign, the request, and how often the same request occurs earlier in the file.
     """
     seen: dict[str, int] = {}
     keyed = []

@@ -1,4 +1,4 @@
-"""A job as a caller writes it: the request, and what belongs to the job around it."""
+"""A job as a caller writes it: the request, and the fields of the job itself."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _short_text(limit: int) -> AfterValidator:
 
 
 def _check_priority(value: object) -> object:
-    if isinstance(value, bool):  # pydantic would take true for 1
+    if isinstance(value, bool):  # pydantic would read true as 1
         raise _refuse(f"must be a whole number from 0 to 9, not {shorten(value)}")
     return value
 
@@ -76,7 +76,7 @@ def _check_deadline(value: object) -> object:
         raise _refuse(f"needs its offset from UTC, as in {value}+00:00 or {value}Z")
     if instant <= datetime.now(UTC):
         raise _refuse(f"has passed: {value}")
-    if instant.year >= MAXYEAR:  # in another offset it may be beyond what can be written
+    if instant.year >= MAXYEAR:  # in another offset it may be out of range
         raise _refuse(f"must be before the year {MAXYEAR}, not {value}")
     return instant
 
@@ -88,7 +88,7 @@ def _check_webhook(value: str) -> str:
 
 
 def _check_storable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """JSON that PostgreSQL can keep: no NUL, no half surrogates, no NaN, not deep, not huge."""
+    """Check that PostgreSQL can store the JSON: no NUL, no lone surrogate, no NaN, limited depth and size."""
     for problem in _unstorable(value, 0):
         raise _refuse(problem)
     try:
@@ -131,7 +131,7 @@ def _is_unicode(text: str) -> bool:
 
 
 class JobSpec(GenerationRequest):
-    """What a caller asks for: every field of the request, and the job's own."""
+    """A caller's job: every field of the request, and those of the job itself."""
 
     idempotency_key: Annotated[str, _short_text(MAX_KEY_CHARS)] | None = None
     """Unique over all jobs: the same key again is the same job."""
@@ -142,9 +142,9 @@ class JobSpec(GenerationRequest):
     deadline: Annotated[float | datetime, BeforeValidator(_check_deadline)] | None = None
     """Seconds from now, or an instant; a job that has not succeeded by then fails."""
     webhook_url: Annotated[str, AfterValidator(_check_webhook)] | None = None
-    """Told when the job has ended, or needs a person; see docs/webhooks.md."""
+    """Called when the job has ended or needs a person; see docs/webhooks.md."""
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
-    """The caller's own; kept and given back, never interpreted."""
+    """The caller's own data; stored and returned, never interpreted."""
     tags: Annotated[tuple[Annotated[str, _short_text(MAX_TAG_CHARS)], ...], Field(max_length=MAX_TAGS)] = ()
 
     @field_validator("metadata", "gateway_options", mode="after")
@@ -157,24 +157,24 @@ class JobSpec(GenerationRequest):
     def _check_gateways(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
         for name, options in value.items():
             if isinstance(options, dict) and name not in GATEWAY_NAMES:
-                raise ValueError(f"{shorten(name)} is no gateway; there is {', '.join(sorted(GATEWAY_NAMES))}")
+                raise ValueError(f"{shorten(name)} is not a gateway; known are {', '.join(sorted(GATEWAY_NAMES))}")
         return value
 
     def request(self) -> GenerationRequest:
-        """What is to be generated, without what belongs to the job."""
+        """What to generate, without the fields of the job."""
         return GenerationRequest.model_construct(**{name: getattr(self, name) for name in REQUEST_FIELDS})
 
     def canonical(self) -> dict[str, Any]:
-        """The request alone as JSON, without what was not asked for: stored, hashed, shown."""
+        """The request alone as JSON, without unset fields: stored, hashed and shown."""
         return self.model_dump(mode="json", exclude_defaults=True, include=_OF_THE_REQUEST)
 
     def request_hash(self) -> str:
-        """SHA-256 of what decides what is generated and where: the canonical request and the account pin."""
+        """SHA-256 of the canonical request and the account pin, which decide what is generated and where."""
         return hash_of(self.canonical(), self.account)
 
 
 def hash_of(canonical: Mapping[str, Any], account: str | None) -> str:
-    """As `JobSpec.request_hash`, of what it is made from."""
+    """As `JobSpec.request_hash`, from its parts."""
     content = {"request": canonical, "account": account}
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Local files held against what gateways document of them, before anything is uploaded or paid for."""
+"""Check local files against the gateways' documented limits, before anything is uploaded or paid for."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from seedance.problems import Problem
 from seedance.request import GenerationRequest, Modality
 
 PROBE_S = 20.0
-"""The longest that one file may take to be looked at."""
-# Containers round: an MP3 is longer than its sound by a frame or two, and 24000/1001 frames are sold as 24.
+"""The longest that probing one file may take."""
+# Containers round: an MP3 is a frame or two longer than its sound, and 24000/1001 frames count as 24.
 _SLACK_S = 0.1
 _SLACK_FPS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class MediaFacts:
-    """What a local file is. None: its kind has no such thing, or the file does not say."""
+    """Facts about a local file. None: its kind has no such property, or the file does not state it."""
 
     name: str
     format: str
@@ -49,13 +49,13 @@ class MediaFacts:
 
 
 class Probe:
-    """Looks into files through a child process, which is started when it is first needed; close it at the end."""
+    """Reads files in a child process, which starts when first needed; close it at the end."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
 
     def close(self) -> None:
-        """End the child; the next file starts another."""
+        """End the child process; the next file starts another."""
         child, self._child = self._child, None
         if child is not None:
             child.kill()
@@ -65,7 +65,7 @@ class Probe:
                     pipe.close()
 
     def look(self, path: Path, modality: Modality, size_bytes: int) -> MediaFacts:
-        """What a file is.
+        """The facts about a file.
 
         Raises:
             ValueError: it cannot be read as that kind of file; the text says why.
@@ -77,7 +77,7 @@ class Probe:
 
     def _ask(self, question: Mapping[str, str]) -> dict[str, Any]:
         if self._child is None:
-            # -P keeps the directory we are called from out of the child's imports.
+            # -P keeps the current directory out of the child's imports.
             self._child = subprocess.Popen(
                 [sys.executable, "-P", "-m", "producer.intake.media_probe"],
                 stdin=subprocess.PIPE,
@@ -93,9 +93,7 @@ class Probe:
         except (OSError, TimeoutError, EOFError) as exc:
             self.close()
             slow = isinstance(exc, TimeoutError)
-            return {
-                "error": f"took more than {PROBE_S:g} s to read" if slow else "makes the program that reads it fail"
-            }
+            return {"error": f"took more than {PROBE_S:g} s to read" if slow else "crashes the program that reads it"}
         found: dict[str, Any] = json.loads(answer)
         return found
 
@@ -118,10 +116,9 @@ def _read_line(descriptor: int, seconds: float) -> bytes:
 def media_problems(
     capabilities: Capabilities, request: GenerationRequest, facts: Mapping[str, MediaFacts]
 ) -> Iterator[Problem]:
-    """What a gateway documents that the local files of a request break, by field.
+    """The documented limits of a gateway that the local files of a request break, by field.
 
-    `facts` by reference; references that are not in it are not ours to judge. The request must be one whose tier the
-    gateway has.
+    `facts` by reference; references that are not in it are not checked. The gateway must have the request's tier.
     """
     tier = capabilities.tiers[request.tier]
     total_s = dict.fromkeys(get_args(Modality), 0.0)

@@ -1,7 +1,7 @@
-"""The child process that opens local files: run as a module, it answers one line of JSON for each line it is given.
+"""The child process that opens local files: run as a module, it answers each line of its input with a line of JSON.
 
-Pictures and clips may be broken or hostile, and the libraries that read them are written in C. So they are opened here,
-with bounded memory, where a crash or an endless loop costs one file's answer and nothing else.
+Pictures and clips may be broken or hostile, and the libraries that read them are written in C. So this process opens
+them, with bounded memory: a crash or an endless loop costs the answer for one file and nothing else.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
 
 class Unreadable(Exception):
-    """The file is not what its name says; the text says so."""
+    """The file is not what its name says; the text says why."""
 
 
 def describe(path: Path, modality: str) -> dict[str, Any]:
-    """Format, and as far as it has them width, height, seconds and frames per second.
+    """Format, and where known width, height, seconds and frames per second.
 
     Raises:
         Unreadable: it cannot be read as that kind of file.
@@ -39,7 +39,7 @@ def describe(path: Path, modality: str) -> dict[str, Any]:
 
 
 def _heif(head: bytes) -> dict[str, Any]:
-    """HEIF's header alone: the largest picture extent (`ispe`, ISO/IEC 23008-12) is the whole picture's."""
+    """Read the HEIF header only: the largest extent (`ispe`, ISO/IEC 23008-12) is that of the whole picture."""
     form = _HEIC.get(head[8:12])
     sizes = []
     at = head.find(b"ispe")
@@ -48,7 +48,7 @@ def _heif(head: bytes) -> dict[str, Any]:
         at = head.find(b"ispe", at + 4)
     width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
     if form is None or not width or not height:
-        raise Unreadable("is no picture that can be read")
+        raise Unreadable("cannot be read as a picture")
     return {"format": form, "width": width, "height": height}
 
 
@@ -61,7 +61,7 @@ def _picture(path: Path) -> dict[str, Any]:
             form = str(picture.format).lower()
             return {"format": "jpg" if form == "jpeg" else form, "width": picture.width, "height": picture.height}
     except (UnidentifiedImageError, ValueError, SyntaxError, OverflowError) as exc:
-        raise Unreadable("is no picture that can be read") from exc
+        raise Unreadable("cannot be read as a picture") from exc
 
 
 def _clip(path: Path, modality: str, head: bytes) -> dict[str, Any]:
@@ -72,14 +72,14 @@ def _clip(path: Path, modality: str, head: bytes) -> dict[str, Any]:
 
     form = _container(head)
     if form is None or (form in ("mp4", "mov")) != (modality == "video"):
-        raise Unreadable(f"is no {modality} that can be read")
-    # The demuxer is named: left to guess, FFmpeg takes a playlist for a clip and opens what it names.
+        raise Unreadable(f"cannot be read as {modality}")
+    # Name the demuxer: if FFmpeg guesses, it may read a playlist as a clip and open the files it names.
     demuxer = "mov" if modality == "video" else form
     try:
         with av.open(str(path), "r", format=demuxer) as container:
             streams = container.streams.video if modality == "video" else container.streams.audio
             if not streams:
-                raise Unreadable(f"holds no {modality}")
+                raise Unreadable(f"contains no {modality}")
             stream: Any = streams[0]
             seconds = _seconds(stream.duration, stream.time_base) or _seconds(container.duration, 1 / av.time_base)
             found: dict[str, Any] = {"format": form, "seconds": seconds}
@@ -88,14 +88,14 @@ def _clip(path: Path, modality: str, head: bytes) -> dict[str, Any]:
                 found |= {"width": stream.width, "height": stream.height}
                 found["fps"] = float(rate) if rate else None
     except (av.FFmpegError, ValueError) as exc:
-        raise Unreadable(f"is no {modality} that can be read") from exc
+        raise Unreadable(f"cannot be read as {modality}") from exc
     if not seconds or (modality == "video" and not (found["width"] and found["height"])):
         raise Unreadable(f"is a {modality} without pictures or length" if modality == "video" else "has no length")
     return found
 
 
 def _container(head: bytes) -> str | None:
-    """A clip's format by its first bytes."""
+    """A clip's format, from its first bytes."""
     if head[4:8] in _BOXES:
         return "mov" if head[4:8] != b"ftyp" or head[8:12] == b"qt  " else "mp4"
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":

@@ -13,7 +13,7 @@ from storage.settings import Settings
 
 
 def estimates(fields: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """What a job would cost at each account, and which comes first for it.
+    """What a job would cost at each account, and which account is tried first.
 
     Raises:
         InvalidInput: it could not be enqueued.

@@ -1,4 +1,4 @@
-"""Which of the configured accounts can serve a request, asked of their dialects before anything is stored."""
+"""Which configured accounts can serve a request, by their dialects' rules, before anything is stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _IN_BASE64 = 4 / 3
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One account held against one request: it can serve it when there are no problems."""
+    """One request at one account, which can serve it if there are no problems."""
 
     account: Account
     problems: Sequence[Problem]
@@ -33,9 +33,9 @@ def fits(
     pin: str | None = None,
     facts: Mapping[str, MediaFacts] | None = None,
 ) -> list[Fit]:
-    """Every configured account, or the pinned one alone, in their order, with what it cannot do of the request.
+    """Every configured account in order, or the pinned one alone, with its problems with the request.
 
-    `facts`: what is known of local files, by reference.
+    `facts`: facts about local files, by reference.
 
     Raises:
         InvalidInput: no account is configured, or the pinned one is not.
@@ -50,7 +50,7 @@ def fits(
 def problems_at(
     account: Account, request: GenerationRequest, settings: Settings, facts: Mapping[str, MediaFacts]
 ) -> Iterator[Problem]:
-    """What one account cannot do of a request, by field."""
+    """The problems of one account with a request, by field."""
     yield from account.dialect.refusals(request)
     if request.tier in account.tiers:
         broken = list(media_problems(account.dialect.capabilities(), request, facts))
@@ -70,7 +70,7 @@ def able(found: Sequence[Fit]) -> list[Account]:
 
 
 def require_accounts(accounts: Sequence[Account]) -> None:
-    """Pass when there is somebody to generate.
+    """Check that there is an account.
 
     Raises:
         InvalidInput: no account is configured.
@@ -88,7 +88,7 @@ def _unknown(pin: str, accounts: Sequence[Account]) -> list[Account]:
 def _delivery_problems(
     account: Account, request: GenerationRequest, settings: Settings, facts: Mapping[str, MediaFacts]
 ) -> Iterator[Problem]:
-    """Files of ours that have no way to the gateway, or not all of them."""
+    """Uploaded files that cannot be delivered to the gateway."""
     capabilities = account.dialect.capabilities()
     body_bytes = 0.0
     for field, modality, value in request.media():
@@ -102,7 +102,7 @@ def _delivery_problems(
                 host = urlsplit(settings.s3_endpoint_url or "").hostname
                 yield Problem(
                     field,
-                    f"{account.gateway} fetches {modality} files by URL, and cannot reach our bucket at {host}; "
+                    f"{account.gateway} fetches {modality} files by URL, and cannot reach the bucket at {host}; "
                     "set s3_endpoint_url to a public store, or give an http(s) URL",
                 )
             case Delivery.INLINE if value in facts:
@@ -111,8 +111,8 @@ def _delivery_problems(
                     limit = capabilities.max_body_bytes // MB
                     yield Problem(
                         field,
-                        f"{account.gateway} takes requests of up to {limit} MB with everything in them, and cannot "
-                        f"reach our bucket; {facts[value]}",
+                        f"{account.gateway} takes requests of up to {limit} MB including files, and cannot "
+                        f"reach the bucket; {facts[value]}",
                     )
             case Delivery.ASSET if value in facts:
                 for wanted in broken_limits(assets.LIMITS[modality], facts[value]):
@@ -122,18 +122,18 @@ def _delivery_problems(
 
 
 def _merged(found: Sequence[Fit]) -> list[Problem]:
-    """One problem a field, with the words of every account that minds it."""
+    """One problem per field, with the message of each account that has it."""
     by_field: dict[str, dict[str, list[str]]] = {}
     for fit in found:
         for problem in fit.problems:
-            minding = by_field.setdefault(problem.field, {}).setdefault(problem.message, [])
-            if fit.account.name not in minding:
-                minding.append(fit.account.name)
+            names = by_field.setdefault(problem.field, {}).setdefault(problem.message, [])
+            if fit.account.name not in names:
+                names.append(fit.account.name)
     several = len(found) > 1
     return [
         Problem(
             field,
-            "; ".join(f"{message} ({', '.join(names)})" if several else message for message, names in said.items()),
+            "; ".join(f"{text} ({', '.join(names)})" if several else text for text, names in by_message.items()),
         )
-        for field, said in by_field.items()
+        for field, by_message in by_field.items()
     ]

@@ -1,4 +1,4 @@
-"""What a campaign or a tenant may spend and how much of the slots it gets, as people write it."""
+"""Budget and weight of a campaign or tenant, as people write them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MONEY_BEFORE = re.compile(r"(?P<currency>[A-Za-z][A-Za-z0-9_-]{0,15})\s+(?P<amo
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount in one currency, which is named as prices name it: CNY, USD, credits."""
+    """An amount in one currency, named as in price lists: CNY, USD, credits."""
 
     amount: Decimal
     currency: str
@@ -33,7 +33,7 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is to be set; None leaves it as it is. `no_budget` takes a budget away."""
+    """What to set; None leaves it unchanged. `no_budget` removes the budget."""
 
     budget: Money | None = None
     no_budget: bool = False
@@ -44,10 +44,10 @@ class Terms:
 
 
 def read_terms(budget: str | None, weight: int | None = None) -> Terms:
-    """The terms of "100 CNY" (or "none", which takes the budget away) and a weight.
+    """Parse a budget, "100 CNY" (or "none", which removes it), and a weight.
 
     Raises:
-        InvalidInput: one of them cannot be.
+        InvalidInput: one of them is not valid.
     """
     if weight is not None and not 1 <= weight <= MAX_WEIGHT:
         raise InvalidInput([Problem("weight", f"must be 1 to {MAX_WEIGHT}, not {weight}")])
@@ -61,7 +61,7 @@ def read_terms(budget: str | None, weight: int | None = None) -> Terms:
 
 
 def check_priced(jobs: Iterable[Prepared], budget: Money) -> None:
-    """Pass when every job has a price in the budget's currency at some account: any other could never be submitted.
+    """Check that every job has a price in the budget's currency at some account; otherwise it would wait for ever.
 
     Raises:
         InvalidInput: some have none.
@@ -71,8 +71,8 @@ def check_priced(jobs: Iterable[Prepared], budget: Money) -> None:
         known = sorted({currency for of in without[0].prices.values() for currency in of})
         has = f"it is priced in {' and '.join(known)}" if known else "no price is known"
         message = (
-            f"{len(without)} rows have no price in {budget.currency}; of the first {has}. Give the account `rates` in "
-            f"{budget.currency}, or a budget in another currency"
+            f"{len(without)} rows have no price in {budget.currency}; for the first, {has}. Set the account's `rates` "
+            f"in {budget.currency}, or give a budget in another currency"
         )
         raise InvalidInput([Problem("budget", message)], without[0].where)
 
@@ -85,7 +85,7 @@ def set_campaign_terms(conn: Connection, tenant: str, campaign_id: UUID, terms: 
 
 
 def set_budget(conn: Connection, tenant: str, campaign_id: UUID | None, terms: Terms) -> None:
-    """Set the budget of a campaign, None: of the tenant as a whole."""
+    """Set the budget of a campaign; None: of the whole tenant."""
     if terms.no_budget:
         budgets.set_budget(conn, tenant, campaign_id, None)
     elif terms.budget is not None:

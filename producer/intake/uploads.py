@@ -1,4 +1,4 @@
-"""Local files that requests name: checked, hashed, and stored once per content under `inputs/` of our bucket."""
+"""Local files that requests name: checked, hashed, and stored once per content under `inputs/` in the bucket."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ MAX_INPUT_BYTES = 512 * 1024 * 1024  # above what any gateway takes; keeps a mis
 _PARALLEL = 8
 
 Progress = Callable[[int, int], None]
-"""Told how many of how many are done."""
+"""Called with the number done and the total."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One content to store; `reference` is how requests name it."""
+    """A file to store; `reference` is how requests name it."""
 
     path: Path
     reference: str
@@ -46,10 +46,10 @@ class LocalFiles:
         self.facts: dict[str, MediaFacts] = {}
         """What each file is, by its reference."""
         self.given: dict[str, str] = {}
-        """upload:// references that rows brought themselves, and the field that did."""
+        """upload:// references given in rows, and the field of each."""
 
     def close(self) -> None:
-        """Looking is over; what was found stays."""
+        """End the probe; the results stay."""
         self._probe.close()
 
     @property
@@ -78,7 +78,7 @@ class LocalFiles:
         return spec.with_media(replaced)
 
     def add(self, path: Path, modality: Modality, name: str) -> str:
-        """Take a file that somebody sent us, which lies at `path` for now; give the reference of its content.
+        """Add a file that a client sent, stored at `path` for now; return the reference of its content.
 
         Raises:
             ValueError: it is empty, too large, or cannot be read as that kind of file; the text calls it by `name`.
@@ -103,7 +103,7 @@ class LocalFiles:
 
 
 def inspect(path: Path, modality: Modality, probe: Probe) -> tuple[Upload, MediaFacts]:
-    """Hash a file and look into it.
+    """Hash and probe a file.
 
     Raises:
         ValueError: it is missing, empty, not a regular file, cannot be read, or is not what its name says.
@@ -126,16 +126,16 @@ def inspect(path: Path, modality: Modality, probe: Probe) -> tuple[Upload, Media
         raise ValueError(f"{path} cannot be read: {exc.strerror or exc}") from exc
     facts = probe.look(path, modality, found.st_size)
     extension = path.suffix.lower().removeprefix(".")
-    if canonical_format(extension) != facts.format:  # stores and gateways judge by the name
+    if canonical_format(extension) != facts.format:  # stores and gateways go by the name
         extension = facts.format
     return Upload(path, f"upload://{digest}.{extension}", found.st_size, found.st_mtime_ns), facts
 
 
 def store(files: LocalFiles, settings: Settings, progress: Progress | None = None) -> None:
-    """Put into the bucket what is not there yet, and check that what rows brought themselves is.
+    """Upload the files that the bucket does not have, and check that `upload://` references of rows exist.
 
     Raises:
-        InvalidInput: a file changed since it was looked at, or an upload:// reference is unknown.
+        InvalidInput: a file changed since it was probed, or an upload:// reference is unknown.
         StoreUnavailable: the object store does not answer, or refuses us.
     """
     uploads = files.uploads
@@ -168,7 +168,7 @@ def _each(results: Iterable[None], total: int, progress: Progress | None) -> Non
 
 
 def _check_unchanged(upload: Upload) -> None:
-    """Content is stored under its hash, so a file that changed after it was hashed must not pass."""
+    """A file is stored under its hash, so it must not have changed after it was hashed."""
     found = os.stat(upload.path)
     if (found.st_size, found.st_mtime_ns) != (upload.size_bytes, upload.modified_ns):
         raise InvalidInput([Problem("", f"{upload.path} changed while it was being uploaded; try again")])

@@ -1,4 +1,4 @@
-"""Which URLs can be told at all: judged when they are given, and their addresses once more at each delivery."""
+"""Which webhook URLs are allowed: checked when they are given; the addresses are checked again at each delivery."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_URL_CHARS = 2048
 
 
 def form_problem(url: str) -> str | None:
-    """Why a text is no URL that can be called, None when it is one."""
+    """Why a text is not a URL that can be called; None if it is one."""
     if not url.lower().startswith(("http://", "https://")) or not url.isprintable() or " " in url:
         return f"must be an http(s) URL, not {shorten(url)}"
     try:
@@ -25,17 +25,17 @@ def form_problem(url: str) -> str | None:
 
 
 def address_problem(url: str, settings: Settings) -> str | None:
-    """Why nothing is ever delivered to a URL of the right form, None when it may be, as far as its text tells."""
+    """Why a well-formed URL would never be called; None if it may be, as far as its text shows."""
     host = urlsplit(url).hostname or ""
     if settings.allow_private_networks or _may_be_public(host):
         return None
-    return f"{host} is not a public address, so it is never called; set allow_private_networks where it is meant"
+    return f"{host} is not a public address, so it is never called; set allow_private_networks if it is intended"
 
 
 def job_url_problem(url: str, settings: Settings) -> str | None:
-    """The same for the `webhook_url` of a job, for which the installation signs."""
+    """As `address_problem`, for the `webhook_url` of a job, whose deliveries the installation signs."""
     if settings.webhook_secret is None:
-        return "deliveries are signed, and no webhook_secret is set; `reelq webhooks secret --new` makes one"
+        return "deliveries are signed, and no webhook_secret is set; create one with `reelq webhooks secret --new`"
     return address_problem(url, settings)
 
 
@@ -43,7 +43,7 @@ def _may_be_public(host: str) -> bool:
     try:
         ip_address(host)
     except ValueError:
-        # No name ends in a number: 127.1 and 0x7f.1 are addresses in disguise.
+        # No host name ends in a number: 127.1 and 0x7f.1 are disguised addresses.
         last = host.rstrip(".").rpartition(".")[2]
         return is_public(host) and not (last.isdecimal() or last.startswith("0x"))
     return is_public(host)

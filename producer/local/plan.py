@@ -44,6 +44,7 @@ def environment(
         "REELQ_CONFIG": str(config) if config is not None else None,
         "REELQ_DATABASE_URL": settings.database_url,
         "REELQ_BROKER_URL": settings.broker_url,
+        "REELQ_BROKER_SENTINEL_MASTER": settings.broker_sentinel_master,
         "REELQ_S3_ENDPOINT_URL": settings.s3_endpoint_url,
         "REELQ_S3_BUCKET": settings.s3_bucket,
         "REELQ_S3_ACCESS_KEY_ID": settings.s3_access_key_id,
@@ -54,11 +55,17 @@ def environment(
         configured = {name: getattr(settings, name) for name in settings.model_fields_set - {"accounts"}}
         for name, value in simulator_settings(simulator, configured).items():
             own[f"REELQ_{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
-    found = dict(base) | {name: value for name, value in own.items() if value is not None}
+    kept = {name: value for name, value in base.items() if not _is_celerys(name)}
+    found = kept | {name: value for name, value in own.items() if value is not None}
     for name in ("no_proxy", "NO_PROXY"):
         # A proxy is for gateways; connections to local servers must not use it.
         found[name] = ",".join(part for part in (base.get(name, ""), HOST, "localhost") if part)
     return found
+
+
+def _is_celerys(name: str) -> bool:
+    """Whether Celery's command line reads this variable. Other applications set such variables for their own Celery."""
+    return name.startswith("CELERY_") or name in ("BROKER_URL", "RESULT_BACKEND", "LOADER", "CONFIG_MODULE", "APP")
 
 
 def _answers(url: str) -> bool:

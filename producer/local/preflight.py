@@ -8,11 +8,14 @@ from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from producer.local.errors import StackError
+from storage import broker
+from storage.broker import BrokerUnavailable, BrokerUnfit
+from storage.database_url import UnusableUrl, parse_database_url
 from storage.settings import Settings
 
 CONNECT_TIMEOUT_S = 3.0
 INSTALL_SIMULATOR = "pip install 'reelq[simulator]'"
-_PORTS = {"redis": 6379, "rediss": 6379, "http": 80, "https": 443, "postgresql": 5432, "postgres": 5432}
+_PORTS = {"http": 80, "https": 443}
 
 
 def check(settings: Settings) -> None:
@@ -30,13 +33,8 @@ def check(settings: Settings) -> None:
         )
     for account in settings.accounts:
         account.key()
-    servers = {
-        "database_url": settings.database_url,
-        "broker_url": settings.broker_url,
-        "s3_endpoint_url": settings.s3_endpoint_url,
-    }
-    with ThreadPoolExecutor(len(servers)) as pool:
-        for problem in pool.map(_problem, servers, servers.values()):
+    with ThreadPoolExecutor(3) as pool:
+        for problem in pool.map(lambda find: find(settings), (_database, _broker, _store)):
             if problem:
                 raise StackError(problem)
 
@@ -49,16 +47,51 @@ def simulator_installed() -> bool:
         return False
 
 
-def _problem(key: str, url: str | None) -> str | None:
-    if url is None:
+def _database(settings: Settings) -> str | None:
+    if settings.database_url is None:
         return None
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme.split("+")[0])
+        target = parse_database_url(settings.database_url)
+    except UnusableUrl as exc:
+        return f"database_url: {exc}"
+    host, port = target.parameters.get("host", ""), target.parameters.get("port", "5432")
+    if not host or host.startswith(("/", "@")) or "," in host:
+        return None  # a Unix socket or several hosts: the server's own client finds out
+    return _unanswered("database_url", host, int(port))
+
+
+def _broker(settings: Settings) -> str | None:
+    if settings.broker_url is None:
+        return None
+    target = settings.require_broker()
+    if target.sentinel_master is None and target.socket_path is None:
+        [(host, port)] = target.hosts
+        if problem := _unanswered("broker_url", host, port):
+            return problem
+    client = broker.client(target, broker.PROBE_S)
+    try:
+        broker.check(client, target)
+    except BrokerUnfit as exc:
+        return f"broker_url: {exc}"
+    except BrokerUnavailable:
+        return None  # it is there; the workers wait for it
+    finally:
+        client.close()
+    return None
+
+
+def _store(settings: Settings) -> str | None:
+    if settings.s3_endpoint_url is None:
+        return None
+    try:
+        parts = urlsplit(settings.s3_endpoint_url)
+        host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme)
     except ValueError as exc:
-        return f"{key}: is not a URL ({exc})"
-    if host is None or port is None:
-        return None  # a Unix socket or a list of hosts: only the server's own client can check it
+        return f"s3_endpoint_url: is not a URL ({exc})"
+    return None if host is None or port is None else _unanswered("s3_endpoint_url", host, port)
+
+
+def _unanswered(key: str, host: str, port: int) -> str | None:
     try:
         with socket.create_connection((host, port), CONNECT_TIMEOUT_S):
             return None

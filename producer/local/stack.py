@@ -207,8 +207,8 @@ class Stack:
         status, body = await asyncio.to_thread(get, f"{self.url}/readyz", 5.0)
         if status == 200:
             return {}
-        with suppress(ValueError, AttributeError):
-            return dict(json.loads(body)["missing"])
+        with suppress(ValueError, TypeError, KeyError):  # it may be any answer, such as another program's
+            return {str(part): str(text) for part, text in dict(json.loads(body)["missing"]).items()}
         return {"api": "does not answer" if status == 0 else f"answers {status}"}
 
     async def wait_ready(self, timeout_s: float) -> dict[str, str]:

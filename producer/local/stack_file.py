@@ -38,6 +38,7 @@ class StackFile:
             "flower": self.flower,
             "database_url": self.settings.database_url,
             "broker_url": self.settings.broker_url,
+            "broker_sentinel_master": self.settings.broker_sentinel_master,
             "s3": {
                 "endpoint_url": self.settings.s3_endpoint_url,
                 "bucket": self.settings.s3_bucket,

@@ -1,4 +1,4 @@
-"""How each configured account stands: its limits, what was learnt about it, and none of its secrets."""
+"""The status of each configured account: limits, health and use, without secrets."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from storage.database import Connection
 from storage.settings import Settings
 
 OK = "ok"
-_RESTS = ("suspended", "misrouted", "outage")
+_PAUSED = ("suspended", "misrouted", "outage")
 
 
 def account_statuses(conn: Connection, settings: Settings) -> list[dict[str, Any]]:
-    """Every account in the order in which they are tried, with the models of which there is something to say.
+    """Every account in the order in which they are tried, with its models that are not ok or have a lowered limit.
 
     `state` is ok, suspended (key, permission or credit refused), misrouted (`base_url` does not lead to the gateway's
-    API), outage or throttled; of a model also model_closed. `error` says why, None where all is well.
+    API), outage or throttled; for a model also model_closed. `error` says why; None if ok.
     """
     breakers = circuit_breaker.breakers(conn)
     limits = model_limits.model_limits(conn)
@@ -46,8 +46,8 @@ def _account(
     if own is None and throttled and len(throttled) == len(in_use):
         state = "throttled"
     lowered = [model for model in in_use if model["limit_since"] is not None]
-    learnt = lowered and len(lowered) == len(in_use)
-    rests = own is not None and state in _RESTS
+    all_lowered = lowered and len(lowered) == len(in_use)
+    paused = own is not None and state in _PAUSED
     return {
         "name": account.name,
         "gateway": account.gateway,
@@ -55,15 +55,15 @@ def _account(
         "max_in_flight": account.max_in_flight,
         "requests_per_minute": account.requests_per_minute,
         "limit_now": min(sum(model["limit_now"] for model in lowered), account.max_in_flight)
-        if learnt
+        if all_lowered
         else account.max_in_flight,
-        "limit_since": max(model["limit_since"] for model in lowered) if learnt else None,
+        "limit_since": max(model["limit_since"] for model in lowered) if all_lowered else None,
         "in_flight": total(by_lane).in_flight,
         "state": state,
-        "suspended_until": own.open_until if own is not None and rests else None,
-        "suspended_since": own.since if own is not None and rests else None,
+        "suspended_until": own.open_until if own is not None and paused else None,
+        "suspended_since": own.since if own is not None and paused else None,
         "throttled_until": max(model["until"] for model in throttled) if state == "throttled" else None,
-        "error": own.error if own is not None and rests else None,
+        "error": own.error if own is not None and paused else None,
         "models": [model for model in models if model["state"] != OK or model["limit_since"] is not None],
     }
 

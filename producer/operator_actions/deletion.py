@@ -1,4 +1,4 @@
-"""Removing a video for good: its files leave the bucket, its row stays for the books."""
+"""Delete a video: its files are removed from the bucket, its row stays as a record."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from storage.jobs.records import JobView
 
 
 def delete(database: Database, objects: Objects, tenant: str, job_id: UUID, *, discard: bool = False) -> JobView:
-    """Delete what is stored of a job. One that has not ended is cancelled first, as `job_actions.cancel` does it. Asked
-    again, nothing more happens.
+    """Delete a job's stored files. A job that has not ended is cancelled first, by `job_actions.cancel`. Deleting it
+    again does nothing.
 
-    What it cost, its idempotency key and its timeline stay, so that nothing is paid for a second time.
+    Its cost, idempotency key and timeline stay, so that nothing is paid for twice.
 
     Raises:
-        JobNotFound: there is none of that id.
+        JobNotFound: there is none with that id.
         NotPossible: it was submitted and will be billed, and `discard` is not set; or a worker is cancelling it.
-        StoreUnavailable: the object store does not answer. The job counts as deleted; its files are removed by a worker
-            later, or when this is called again.
+        StoreUnavailable: the object store does not answer. The job counts as deleted; a worker removes its files
+            later, or the next call of this function does.
     """
     with database.begin() as conn:
         job = job_actions.get_job(conn, tenant, job_id)
@@ -33,7 +33,7 @@ def delete(database: Database, objects: Objects, tenant: str, job_id: UUID, *, d
         job = job_actions.cancel(database, tenant, job_id, discard=discard)
         if not job.terminal:
             raise NotPossible(job_id, "is being cancelled by a worker now; delete it again once it has ended")
-    # The row first: a copy that ends while the files are removed looks there for whether it is still wanted.
+    # The row first: a copy that ends while the files are being removed checks the row for a deletion.
     with database.begin() as conn:
         transitions.mark_deleted(conn, job_id)
         found = removals.unwanted(conn, [job_id]) if job.submitted_at is not None else []

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 from uuid import UUID
+
+from psycopg.errors import UniqueViolation
 
 from producer.errors import JobNotFound, NotPossible
 from producer.intake.intake import Prepared, as_new_job, as_prepared
@@ -11,7 +15,7 @@ from producer.intake.job_spec import parse_job
 from seedance.gateways.registry import DIALECTS
 from storage.campaigns import controls
 from storage.database import Connection, Database
-from storage.jobs import attempts, queries, transitions
+from storage.jobs import attempts, callbacks, doubts, queries, transitions
 from storage.jobs.enqueue import enqueue_jobs
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, JobView, Move
@@ -56,6 +60,7 @@ def cancel(database: Database, tenant: str, job_id: UUID, *, discard: bool = Fal
                 continue
             reason = Reason.CANCELLED if job.state is JobState.QUEUED else Reason.DISCARDED
             if transitions.move(conn, [Move(job_id, (job.state,), JobState.CANCELLED, reason)]):
+                callbacks.look_again(conn, [job_id])
                 return get_job(conn, tenant, job_id)
     raise NotPossible(job_id, "is changing right now; try again in a moment")
 
@@ -133,27 +138,54 @@ def _again(old: JobView, settings: Settings) -> Prepared:
     return as_prepared(spec, settings)
 
 
-def adopt(database: Database, tenant: str, job_id: UUID, task_id: str) -> JobView:
-    """Say that the gateway's task is this unconfirmed job's: it is polled from now on.
+def adopt(
+    database: Database,
+    tenant: str,
+    job_id: UUID,
+    task_id: str,
+    accounts: Sequence[str] | None = None,
+    note: str = "the gateway was not asked",
+) -> JobView:
+    """Give the gateway's task to this unconfirmed job, which is polled from now on. The gateway is not asked; see
+    `adoption.adopt_checked`.
+
+    `accounts`: those where a task of this id is the same one; None: the job's own. `note` goes into the timeline.
 
     Raises:
         JobNotFound: there is none of that id.
         NotPossible: the job is not unconfirmed, or the task belongs to another job.
     """
+    try:
+        with database.begin() as conn:
+            doubts.lock_tasks(conn, accounts or [])
+            job = unconfirmed_job(conn, tenant, job_id)
+            check_task_is_free(conn, tenant, job_id, task_id, accounts or [job.account or ""])
+            outcome = AttemptOutcome(job_id, job.attempt, Reason.ACCEPTED, gateway_task_id=task_id)
+            attempts.store_outcomes(conn, [outcome])
+            patch = {"gateway_task_id": task_id, "setbacks": 0, "refusals": 0}
+            source, detail = (JobState.UNCONFIRMED,), {"message": f"by hand: {note}"}
+            move = Move(job_id, source, JobState.GENERATING, Reason.ADOPTED, attempt=job.attempt, patch=patch)
+            _move(conn, replace(move, detail=detail))
+            return get_job(conn, tenant, job_id)
+    except UniqueViolation as exc:  # another job has taken it at the same moment
+        raise NotPossible(job_id, f"cannot take task {task_id}: another job has just taken it") from exc
+
+
+def check_task_is_free(conn: Connection, tenant: str, job_id: UUID, task_id: str, accounts: Sequence[str]) -> None:
+    """
+    Raises:
+        NotPossible: this can be no task's id, or the task belongs to an attempt at one of these accounts.
+    """
     if not task_id.strip() or not task_id.isprintable():
         raise NotPossible(job_id, "cannot take a blank task id")
-    with database.begin() as conn:
-        job = _unconfirmed(conn, tenant, job_id)
-        holder = attempts.holder_of_task(conn, job.account or "", task_id)
-        if holder is not None and holder != job_id:
-            whose = f"job {holder}" if queries.get_jobs(conn, tenant, [holder]) else "another job"
-            raise NotPossible(job_id, f"cannot take task {task_id}: it belongs to {whose}")
-        patch = {"gateway_task_id": task_id, "setbacks": 0, "refusals": 0}
-        _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.GENERATING, Reason.ADOPTED, patch=patch))
-        attempts.finish_attempts(
-            conn, [AttemptOutcome(job_id, job.attempt, Reason.ACCEPTED, gateway_task_id=task_id)], []
-        )
-        return get_job(conn, tenant, job_id)
+    holder = attempts.holder_of_task(conn, accounts, task_id)
+    if holder is None:
+        return
+    if holder == job_id:
+        whose = "an earlier attempt of this job"
+    else:
+        whose = f"job {holder}" if queries.get_jobs(conn, tenant, [holder]) else "another job"
+    raise NotPossible(job_id, f"cannot take task {task_id}: it belongs to {whose}")
 
 
 def resubmit(database: Database, tenant: str, job_id: UUID) -> JobView:
@@ -164,8 +196,9 @@ def resubmit(database: Database, tenant: str, job_id: UUID) -> JobView:
         NotPossible: the job is not unconfirmed.
     """
     with database.begin() as conn:
-        _unconfirmed(conn, tenant, job_id)
+        unconfirmed_job(conn, tenant, job_id)
         _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.QUEUED, Reason.RESUBMITTED, patch=_NO_ACCOUNT))
+        callbacks.look_again(conn, [job_id])
         return get_job(conn, tenant, job_id)
 
 
@@ -178,12 +211,19 @@ def abandon(database: Database, tenant: str, job_id: UUID) -> JobView:
     """
     error = {"code": Reason.ABANDONED, "message": "given up by hand; the gateway may have generated and billed it"}
     with database.begin() as conn:
-        _unconfirmed(conn, tenant, job_id)
+        unconfirmed_job(conn, tenant, job_id)
         _move(conn, Move(job_id, (JobState.UNCONFIRMED,), JobState.FAILED, Reason.ABANDONED, patch={"error": error}))
+        callbacks.look_again(conn, [job_id])
         return get_job(conn, tenant, job_id)
 
 
-def _unconfirmed(conn: Connection, tenant: str, job_id: UUID) -> JobView:
+def unconfirmed_job(conn: Connection, tenant: str, job_id: UUID) -> JobView:
+    """The job, if it is unconfirmed.
+
+    Raises:
+        JobNotFound: there is none of that id.
+        NotPossible: it is in another state.
+    """
     job = get_job(conn, tenant, job_id)
     if job.state is not JobState.UNCONFIRMED:
         raise NotPossible(job_id, f"is {job.state}, not unconfirmed; there is nothing to resolve")

@@ -1,4 +1,4 @@
-"""Keys and tenants as people give them: checked, then stored."""
+"""Check and store keys and tenants."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from storage.tenants.tenants import DEFAULT_TENANT, Tenant
 
 
 def check_tenant(name: str) -> str:
-    """A tenant's name as given, if it can be one.
+    """Check and return a tenant's name.
 
     Raises:
-        InvalidInput: it has other characters, or too many.
+        InvalidInput: it has characters that are not allowed, or too many.
     """
     if not keys.is_tenant_name(name):
         message = f"must be 1 to 63 lower-case letters, digits, `.`, `_` or `-`, not {shorten(name)}"
@@ -25,10 +25,10 @@ def check_tenant(name: str) -> str:
 
 
 def create_key(conn: Connection, tenant: str, name: str, scopes: Sequence[str]) -> tuple[str, ApiKey]:
-    """Make a key; the key itself is given this once.
+    """Create a key; only this call returns the key itself.
 
     Raises:
-        InvalidInput: the tenant, the name or a scope cannot be used.
+        InvalidInput: the tenant, the name or a scope is not valid.
     """
     check_tenant(tenant)
     if not name.strip() or not name.isprintable() or len(name) > MAX_NAME_CHARS:
@@ -43,10 +43,10 @@ def create_key(conn: Connection, tenant: str, name: str, scopes: Sequence[str]) 
 
 
 def set_terms(conn: Connection, name: str, terms: Terms, jobs_per_minute: int | None) -> Tenant:
-    """Make a tenant or change it; `jobs_per_minute` None leaves its limit, 0 takes it away.
+    """Create or change a tenant; `jobs_per_minute` None leaves its limit unchanged, 0 removes it.
 
     Raises:
-        InvalidInput: there can be no tenant of that name.
+        InvalidInput: the name is not valid.
     """
     check_tenant(name)
     tenants.set_tenant(conn, name, weight=terms.weight, jobs_per_minute=jobs_per_minute)
@@ -55,10 +55,10 @@ def set_terms(conn: Connection, name: str, terms: Terms, jobs_per_minute: int | 
 
 
 def revoke_key(conn: Connection, text: str) -> str:
-    """End the key of that id, or the key itself; gives its id.
+    """Revoke a key, given as its id or as the key itself; returns its id.
 
     Raises:
-        InvalidInput: there is none in use.
+        InvalidInput: there is no such key in use.
     """
     public = keys.key_id(text) or text
     if not keys.revoke(conn, public):

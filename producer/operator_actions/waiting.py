@@ -1,6 +1,6 @@
-"""Why a live job is not moving at this moment: facts, which each way in puts into its own words.
+"""Why a job that has not ended is waiting now: facts, which the commands, the API and the page put into words.
 
-What admission decides is asked of `storage.admission.grants`, which decides it.
+Admission's reasons come from `storage.admission.grants`, which makes the decisions.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from storage.jobs.states import JobState
 from storage.settings import Settings
 
 FRESH_S = 60.0
-"""A part of the system that was not seen for this long is named."""
+"""A part of the system without a heartbeat for this long is reported as silent."""
 PARTS = ("scheduler", "submit", "poll", "transfer")
 
 Code = Literal[
@@ -59,11 +59,11 @@ class WaitReason:
     """One reason. `values` by code:
 
     tried_again, polled, copied: `seconds` until then and `reason`. suspended, misrouted, outage, throttled,
-    model_closed, probing: `account`, `until`, `since`, `error`, and `model` where it is one model. slots_taken:
-    `account`, `used`, `most`, and `model` as before. account_missing: `account`. requests_per_minute and
+    model_closed, probing: `account`, `until`, `since`, `error`, and `model` if it concerns one model. slots_taken:
+    `account`, `used`, `most`, and `model` likewise. account_missing: `account`. requests_per_minute and
     polls_per_minute: `account`, `most`. parts_silent: `parts`. over_budget and no_price: `campaign` (None: the tenant's
-    own budget), `amount`, `left`, `currency`; over_budget also `price`, the most that the job may cost where it is
-    cheapest. The others have none.
+    own budget), `amount`, `left`, `currency`; over_budget also `price`, the most that the job may cost at the cheapest
+    account. The others have none.
     """
 
     code: Code
@@ -71,7 +71,7 @@ class WaitReason:
 
 
 def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[WaitReason]:
-    """Every reason; none for a job that has ended."""
+    """All reasons; none for a job that has ended."""
     if job.terminal:
         return []
     silent = [part for part in PARTS if part not in heartbeats.fresh_components(conn, FRESH_S)]
@@ -98,8 +98,7 @@ def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wai
 
 
 def with_obstacles(conn: Connection, settings: Settings, jobs: Sequence[JobView]) -> list[JobView]:
-    """The same jobs; those in the queue that wait for people, because no account can serve them, have that as their
-    reason."""
+    """The same jobs, with the obstacle as the `reason` of queued jobs that no account can serve now."""
     queued = [job.id for job in jobs if job.state is JobState.QUEUED and job.account is None]
     if not queued:
         return list(jobs)
@@ -114,7 +113,7 @@ def with_obstacles(conn: Connection, settings: Settings, jobs: Sequence[JobView]
 
 
 def waiting_for(conn: Connection, settings: Settings, campaign_id: UUID) -> dict[str, int]:
-    """What the queued jobs of a campaign wait for: how many by reason."""
+    """The number of queued jobs of a campaign, by the reason why they wait."""
     obstacles, found = Obstacles.read(conn, settings), Counter[str]()
     for pin, gateways, lane, reason, count in queries.waiting_in_campaign(conn, campaign_id):
         found[obstacles.of(pin, gateways, lane) or reason or Reason.ENQUEUED] += count
@@ -122,7 +121,7 @@ def waiting_for(conn: Connection, settings: Settings, campaign_id: UUID) -> dict
 
 
 def _slow_polls(conn: Connection, settings: Settings, job: JobView) -> tuple[str, int] | None:
-    """The account and its limit of queries, if that is what a due poll waits for."""
+    """The account and its limit of queries per minute, if a due poll waits for that limit."""
     account = settings.account(job.account or "")
     if job.state is not JobState.GENERATING or account is None or account.polls_per_minute is None:
         return None
@@ -142,10 +141,10 @@ def reasons(
     shortages: Sequence[Shortage] = (),
     slow_polls: tuple[str, int] | None = None,
 ) -> Iterator[WaitReason]:
-    """The same from what is known. `holds`: of each account that can serve the job, why it is not given to it now, None
-    where it may be; `missing`: whether the account that it is pinned to is not configured; `silent`: parts of the
-    system that were not seen lately; `paused`: whether its campaign is; `shortages`: the budgets that hold it back;
-    `slow_polls`: the account and its limit of queries a minute, if that is what a poll waits for."""
+    """The reasons, from these facts. `holds`: for each account that can serve the job, why it does not get the job now,
+    None if it can; `missing`: the account that it is pinned to is not configured; `silent`: parts of the system without
+    a recent heartbeat; `paused`: its campaign is paused; `shortages`: the budgets that hold it back; `slow_polls`: the
+    account and its limit of queries per minute, if a poll waits for that limit."""
     due_s = (job.due_at - datetime.now(UTC)).total_seconds() if job.due_at else 0.0
     until = {"seconds": max(due_s, 0.0), "reason": job.reason}
     match job.state:

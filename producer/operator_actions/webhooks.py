@@ -1,4 +1,4 @@
-"""Webhooks as a tenant manages them: endpoints, their secrets, what was sent, and sending it again."""
+"""Manage a tenant's webhooks: endpoints and secrets; inspect, replay and test messages."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ MAX_ENDPOINTS = 20
 OVERLAP_S = 86_400.0
 MAX_OVERLAP_S = 30 * 86_400.0
 EVENTS = tuple(event for event in EventType if event is not EventType.TEST)
-"""What an endpoint may ask for."""
+"""The events that an endpoint can subscribe to."""
 SENT_ONCE = (MessageState.DELIVERED, MessageState.DEAD, MessageState.RETRYING)
-_HELLO = {"message": "a test of reelq's webhooks; nothing has happened"}
+_HELLO = {"message": "a test of reelq's webhooks; no job has changed"}
 
 
 def add_endpoint(
     conn: Connection, settings: Settings, tenant: str, url: str, events: Sequence[str] = ()
 ) -> tuple[Endpoint, str]:
-    """A new endpoint, and its secret, which is shown this once. No `events`: all of them.
+    """Create an endpoint; only this call returns its secret, once. No `events`: all of them.
 
     Raises:
-        InvalidInput: the URL or an event cannot be used, the URL is known, or there are too many.
+        InvalidInput: the URL or an event is not valid, the URL is an endpoint already, or there are too many.
     """
     if (problem := form_problem(url) or address_problem(url, settings)) is not None:
         raise InvalidInput([Problem("url", problem)])
@@ -51,19 +51,19 @@ def add_endpoint(
 def _check_events(events: Sequence[str]) -> None:
     if strange := [event for event in events if event not in EVENTS]:
         known = ", ".join(EVENTS)
-        raise InvalidInput([Problem("events", f"{shorten(strange[0])} is none; there is {known}")])
+        raise InvalidInput([Problem("events", f"{shorten(strange[0])} is not an event; events are {known}")])
 
 
 def get_endpoint(conn: Connection, tenant: str, endpoint_id: UUID) -> Endpoint:
-    """The endpoint of that id.
+    """The endpoint with that id.
 
     Raises:
         WebhookNotFound: the tenant has none.
     """
-    return _there(endpoints.get_endpoint(conn, tenant, endpoint_id), endpoint_id)
+    return _existing(endpoints.get_endpoint(conn, tenant, endpoint_id), endpoint_id)
 
 
-def _there(found: Endpoint | None, endpoint_id: UUID) -> Endpoint:
+def _existing(found: Endpoint | None, endpoint_id: UUID) -> Endpoint:
     if found is None:
         raise WebhookNotFound("endpoint", endpoint_id)
     return found
@@ -77,38 +77,39 @@ def change_endpoint(
     events: Sequence[str] | None = None,
     disabled: bool | None = None,
 ) -> Endpoint:
-    """Change what is given; None: as it is. What waits for one that is disabled is given up.
+    """Change an endpoint; None: unchanged. Disabling it gives up its pending messages.
 
     Raises:
-        WebhookNotFound: the tenant has none of that id.
+        WebhookNotFound: the tenant has none with that id.
         InvalidInput: an event is unknown.
     """
     _check_events(events or ())
     found = endpoints.change_endpoint(conn, tenant, endpoint_id, events=events, disabled=disabled, reason="by hand")
-    return _there(found, endpoint_id)
+    return _existing(found, endpoint_id)
 
 
 def rotate_secret(
     conn: Connection, tenant: str, endpoint_id: UUID, overlap_s: float = OVERLAP_S
 ) -> tuple[Endpoint, str]:
-    """A new secret for an endpoint, shown this once; messages carry a signature of the former one too for so long.
+    """Give an endpoint a new secret; only this call returns it. For `overlap_s` seconds, messages are signed with the
+    old secret too.
 
     Raises:
-        WebhookNotFound: the tenant has none of that id.
+        WebhookNotFound: the tenant has none with that id.
         InvalidInput: the overlap is negative or longer than 30 days.
     """
     if not 0 <= overlap_s <= MAX_OVERLAP_S:
         raise InvalidInput([Problem("overlap_seconds", f"must be 0 to {MAX_OVERLAP_S:.0f}, not {overlap_s:g}")])
     secret = new_secret()
     found = endpoints.rotate_secret(conn, tenant, endpoint_id, secret, overlap_s)
-    return _there(found, endpoint_id), secret
+    return _existing(found, endpoint_id), secret
 
 
 def remove_endpoint(conn: Connection, tenant: str, endpoint_id: UUID) -> None:
-    """Remove an endpoint; what waits for it is given up.
+    """Remove an endpoint and give up its pending messages.
 
     Raises:
-        WebhookNotFound: the tenant has none of that id.
+        WebhookNotFound: the tenant has none with that id.
     """
     if not endpoints.remove_endpoint(conn, tenant, endpoint_id):
         raise WebhookNotFound("endpoint", endpoint_id)
@@ -129,10 +130,10 @@ def message_document(message: MessageView) -> dict[str, Any]:
 
 
 def message_id(text: str) -> UUID:
-    """The id that was written.
+    """Parse a message's id.
 
     Raises:
-        WebhookNotFound: no message can have it.
+        WebhookNotFound: it is not a valid id.
     """
     try:
         return parse_webhook_id(text.strip())
@@ -141,7 +142,7 @@ def message_id(text: str) -> UUID:
 
 
 def get_message(conn: Connection, tenant: str, text: str) -> MessageView:
-    """The message of that id.
+    """The message with that id.
 
     Raises:
         WebhookNotFound: the tenant has none.
@@ -154,16 +155,18 @@ def get_message(conn: Connection, tenant: str, text: str) -> MessageView:
 
 
 def replay_one(conn: Connection, tenant: str, text: str) -> MessageView:
-    """Send a message again, under its id.
+    """Send a message again, with the same id.
 
     Raises:
-        WebhookNotFound: the tenant has none of that id.
+        WebhookNotFound: the tenant has none with that id.
         ReplayRefused: its endpoint is removed or disabled, or it is being sent right now.
     """
     message = get_message(conn, tenant, text)
     if not messages.replay_messages(conn, MessageFilter(tenant, ids=[message.id])):
         why = "cannot be sent again: its endpoint is disabled, or it is being sent right now"
-        raise ReplayRefused(webhook_id(message.id), why if message.url else "has no endpoint any more: it was removed")
+        raise ReplayRefused(
+            webhook_id(message.id), why if message.url else "cannot be sent again: its endpoint was removed"
+        )
     return get_message(conn, tenant, text)
 
 
@@ -175,14 +178,14 @@ def replay_many(
     since: datetime | None = None,
     endpoint_id: UUID | None = None,
 ) -> int:
-    """Send messages again: those that were given up (`dead`), or all that were sent of what happened `since` then;
-    gives their number. Tests are left out.
+    """Send messages again: those that were given up (`dead`), or all messages about events after `since`; returns their
+    number. Tests are not sent again.
 
     Raises:
-        InvalidInput: neither is given, or the instant has no offset from UTC.
+        InvalidInput: neither is given, or the time has no offset from UTC.
     """
     if not dead and since is None:
-        raise InvalidInput([Problem("", "say which: ids, those that are dead, or since when")])
+        raise InvalidInput([Problem("", "choose messages: their ids, dead ones, or those since a time")])
     if since is not None and since.utcoffset() is None:
         raise InvalidInput([Problem("since", "needs its offset from UTC, as in 2030-01-31T18:00:00Z")])
     states = (MessageState.DEAD,) if dead else SENT_ONCE
@@ -193,14 +196,14 @@ def replay_many(
 def send_test(
     conn: Connection, settings: Settings, tenant: str, *, endpoint_id: UUID | None = None, url: str | None = None
 ) -> str:
-    """Have a test event sent, once, to an endpoint or a URL; gives the message's id.
+    """Send a test event, once, to an endpoint or a URL; returns the message's id.
 
     Raises:
         WebhookNotFound: the tenant has no such endpoint.
-        InvalidInput: not one of both is given, the URL can never be called, or the endpoint is disabled.
+        InvalidInput: neither or both are given, the URL would never be called, or the endpoint is disabled.
     """
     if (endpoint_id is None) == (url is None):
-        raise InvalidInput([Problem("", "name an endpoint or a url")])
+        raise InvalidInput([Problem("", "give either endpoint_id or url")])
     if url is not None and (problem := form_problem(url) or job_url_problem(url, settings)) is not None:
         raise InvalidInput([Problem("url", problem)])
     if endpoint_id is not None and (found := get_endpoint(conn, tenant, endpoint_id)).disabled_at is not None:

@@ -1,4 +1,4 @@
-"""`/accounts`: their limits, configured and learnt, and using one again at once."""
+"""`/accounts`: limits and health of each account, and resuming one at once."""
 
 from __future__ import annotations
 

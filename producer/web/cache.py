@@ -1,7 +1,7 @@
-"""Answers to costly questions, kept for a while, so that many viewers cost no more than one.
+"""A cache of expensive queries, so that many viewers cost no more than one.
 
-An answer is kept in proportion to what it took: counting a million jobs takes a tenth of a second and is done every two
-seconds at most, whoever looks.
+The lifetime of an entry is proportional to the time of its query: counting a million jobs takes a tenth of a second,
+and runs every two seconds at most, however many viewers there are.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from storage.database import Connection
 T = TypeVar("T")
 
 SHARE = 20.0
-"""An answer is good for this many times as long as it took: asking takes at most a twentieth of the time."""
+"""An entry lives this many times as long as its query took, so that queries take at most a twentieth of the time."""
 LEAST_S = 0.2
 WAIT_S = 1.0
-"""How long a page waits for a fresh answer before it takes an old one."""
+"""How long a page waits for a fresh entry before it uses an old one."""
 _MOST = 512
 
 
@@ -33,17 +33,17 @@ class _Answer:
 
 
 class AnswerCache:
-    """The answers of one process, by question."""
+    """The entries of one process, by key."""
 
     def __init__(self, ask: Callable[[Callable[[Connection], Any]], Awaitable[Any]]) -> None:
         self._ask = ask
         self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
 
     async def get(self, key: Hashable, question: Callable[[Connection], T]) -> T | None:
-        """The answer, at most a little old; None when there is none yet, and it takes longer than a page may wait.
+        """The answer, at most a little old; None if there is none yet and the query takes longer than a page may wait.
 
         Raises:
-            DatabaseUnavailable, ApiProblem: as asking does.
+            DatabaseUnavailable, ApiProblem: as the query does.
         """
         answer = self._answers.setdefault(key, _Answer())
         self._answers.move_to_end(key)
@@ -61,7 +61,7 @@ class AnswerCache:
         return cast(T, answer.value) if answer.known else None
 
     async def close(self) -> None:
-        """Ask no more."""
+        """Stop running queries."""
         running = [item.task for item in self._answers.values() if item.task is not None and not item.task.done()]
         for task in running:
             task.cancel()
@@ -77,6 +77,6 @@ class AnswerCache:
 
 
 def _seen(task: asyncio.Task[Any]) -> None:
-    """Whoever waited has been told of a failure; one that nobody waited for is of no interest to the next."""
+    """Mark a failure as seen: requests that waited got it, and later ones do not need it."""
     if not task.cancelled():
         task.exception()

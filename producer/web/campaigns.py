@@ -1,4 +1,4 @@
-"""`/campaigns`: the list, and one of them with its progress, its cost and its jobs."""
+"""`/campaigns`: the list, and one campaign with its progress, cost and jobs."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def campaign_routes(site: Site) -> APIRouter:
     async def cancel(request: Request, name: str) -> Response:
         form, tenant = await read_form(request), permissions_of(request).tenant
         if form.get("confirm") != "yes":
-            raise ApiProblem(422, "invalid_request", "confirm: tick that the whole campaign is to be given up")
+            raise ApiProblem(422, "invalid_request", "confirm: tick the box to confirm that the campaign is cancelled")
         discard = form.get("discard") == "yes"
         await service.run_batch(lambda: cancel_campaign(service.producer.database, tenant, name, discard=discard))
         return go(_path(name))
 
-    # Last, because a name may hold slashes.
+    # Last, because a name may contain slashes.
     @router.get("/campaigns/{name:path}")
     async def campaign_page(request: Request, name: str) -> Response:
         tenant = permissions_of(request).tenant

@@ -1,4 +1,4 @@
-"""The shape of the charts: numbers in, boxes out; the template draws them."""
+"""The geometry of charts: from numbers to boxes, which the template draws."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from storage.jobs.states import JobState
 from storage.reporting.overview import Rate
 
 WIDTH, HEIGHT = 10.0, 100.0
-"""Of one column, in the units of the picture."""
+"""The size of one column, in the units of the picture."""
 _GAP = 2.0
 STACK = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
 ORDER = (
@@ -27,7 +27,7 @@ ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One rectangle of a state."""
+    """The rectangle of one state."""
 
     state: JobState
     x: float
@@ -38,7 +38,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One piece of time: what ended in it, and its rectangles from the bottom."""
+    """One period: the jobs that ended in it, and its rectangles from the bottom."""
 
     start: float
     counts: Mapping[str, int]
@@ -48,7 +48,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What ended over time. `top` is the number at the upper edge, `totals` the sums by state."""
+    """Ended jobs over time. `top` is the number at the upper edge, `totals` the sums by state."""
 
     step_s: int
     start: float
@@ -81,7 +81,7 @@ def chart_of(rate: Rate) -> Chart:
 
 
 def nice(number: int) -> int:
-    """The next round number, so that the scale does not change with every job."""
+    """The next round number, so that the scale does not change with each job."""
     if number <= 4:
         return 4
     magnitude = 10 ** math.floor(math.log10(number))
@@ -89,7 +89,7 @@ def nice(number: int) -> int:
 
 
 def bar(counts: Mapping[JobState, int], length: float = 1000.0) -> list[Box]:
-    """One bar of all states side by side; a state that has jobs is always seen."""
+    """One bar with all states side by side; a state with jobs is always visible."""
     total = sum(counts.values())
     present = [state for state in ORDER if counts.get(state)]
     least = length * 0.006

@@ -1,4 +1,4 @@
-"""Times, lengths, sizes and money as the reader expects them: in their language and time zone."""
+"""Format times, durations, sizes and money in the reader's language and time zone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from producer.web.language import Catalogue
 
 
 def zone_of(name: str | None) -> tzinfo:
-    """The zone that a browser named, UTC where it named none that we know."""
+    """The time zone that a browser named; UTC if it is missing or unknown."""
     try:
         return ZoneInfo(name) if name else UTC
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -24,7 +24,7 @@ def zone_of(name: str | None) -> tzinfo:
 
 @dataclass(frozen=True, slots=True)
 class Formatter:
-    """How values are written; `now` is when the page is made."""
+    """Formats values; `now` is the time of the page."""
 
     catalogue: Catalogue
     zone: tzinfo
@@ -33,14 +33,14 @@ class Formatter:
     # --- times ---
 
     def clock(self, instant: datetime, *, seconds: bool = True) -> Markup:
-        """`14:05:09`, with the day when it is not today."""
+        """`14:05:09`, with the date unless it is today."""
         here = instant.astimezone(self.zone)
         time = f"{here:%H:%M:%S}" if seconds else f"{here:%H:%M}"
         text = time if here.date() == self.now.astimezone(self.zone).date() else f"{here:%Y-%m-%d} {time}"
         return self._time(instant, text)
 
     def ago(self, instant: datetime) -> Markup:
-        """`3 min ago`, whole time as a hint."""
+        """`3 min ago`, with the full time as a tooltip."""
         return self._time(instant, self._relative((self.now - instant).total_seconds()))
 
     def until(self, instant: datetime) -> Markup:
@@ -60,7 +60,7 @@ class Formatter:
         )
 
     def span(self, seconds: float, *, exact: bool = True) -> str:
-        """A length of time; `exact`: a short one with a tenth of a second."""
+        """A duration; `exact`: a short one with tenths of a second."""
         for below, divisor, unit in ((90, 1, "s"), (5400, 60, "min"), (172_800, 3600, "h")):
             if seconds < below:
                 value = f"{seconds:.1f}" if exact and unit == "s" and seconds < 10 else f"{seconds / divisor:.0f}"
@@ -68,7 +68,7 @@ class Formatter:
         return self.catalogue.text("time.d", value=f"{seconds / 86_400:.0f}")
 
     def axis(self, seconds: float, step_s: float) -> str:
-        """A place on the axis of a chart: the time, with the day where a piece is long."""
+        """A label on the axis of a chart: the time, with the date unless today; for long columns the date."""
         here = datetime.fromtimestamp(seconds, self.zone)
         day = "" if here.date() == self.now.astimezone(self.zone).date() else f"{here:%m-%d} "
         return f"{here:%m-%d}" if step_s >= 86_400 else f"{day}{here:%H:%M}"
@@ -83,16 +83,16 @@ class Formatter:
         return f"{number / 2**20:.1f} MiB" if number >= 2**20 else f"{number / 2**10:.0f} KiB"
 
     def money(self, value: float | Decimal, currency: str) -> str:
-        """`CNY 5.01`, with more digits where little would be left of it."""
+        """`CNY 5.01`, with more digits below 1."""
         number = float(value)
         return f"{currency} {number:,.2f}" if not number or abs(number) >= 1 else f"{currency} {number:.4f}"
 
     def money_span(self, low: float | Decimal, high: float | Decimal, currency: str) -> str:
-        """`CNY 4.20 – 5.01`, one number where they are the same."""
+        """`CNY 4.20 – 5.01`, or one number if both are equal."""
         text = self.money(low, currency)
         return text if low == high else f"{text} – {self.money(high, currency).removeprefix(currency).lstrip()}"
 
     def error(self, error: Mapping[str, Any] | None) -> str:
-        """An error's message, or its code where it has none."""
+        """An error's message, or its code if it has none."""
         found = error or {}
         return str(found.get("message") or found.get("code") or "")

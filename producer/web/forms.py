@@ -1,4 +1,4 @@
-"""Reading forms: bounded, and only those that a page of ours made for this browser."""
+"""Read forms of limited size, and only those that this page made for the same browser."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Form = Mapping[str, str]
 
 
 def token_of(request: Request) -> str:
-    """The browser's token, or a fresh one. The guard refuses what another site sends; this is for the browsers that do
-    not say where a form comes from."""
+    """The browser's token, or a new one. The guard refuses forms of other sites; the token is for browsers that do not
+    say where a form comes from."""
     found = request.cookies.get(TOKEN_COOKIE, "")
     return found if _TOKEN.fullmatch(found) else secrets.token_urlsafe(24)
 
 
 async def read_form(request: Request) -> Form:
-    """The fields of a form, the last of each name, those that were left empty too.
+    """The fields of a form, including empty ones; of repeated names the last.
 
     Raises:
-        ApiProblem: it is too large or no form, or does not carry the browser's token.
+        ApiProblem: it is too large, is not a form, or does not carry the browser's token.
     """
     if media_type(request) != "application/x-www-form-urlencoded":
         raise ApiProblem(415, "unsupported_media_type", "a form must be application/x-www-form-urlencoded")
@@ -51,6 +51,6 @@ async def read_form(request: Request) -> Form:
 
 
 def back_to(path: str) -> str:
-    """A place of our own to go back to, from a field that anybody may have written."""
+    """A local path to go back to, from a field that may contain anything."""
     ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if ours else "/"

@@ -1,4 +1,4 @@
-"""`/jobs/{id}`: one job, whole, and what a person may decide about it."""
+"""`/jobs/{id}`: one job in full, with the actions on it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from producer.explanation import AccountAnswer, request_of
 from producer.http.auth import require_scope
 from producer.http.problems import ApiProblem
 from producer.operator_actions import job_actions
+from producer.operator_actions.adoption import adopt_checked, candidates
 from producer.operator_actions.waiting import why_it_waits
 from producer.web.forms import Form, read_form
 from producer.web.language import catalogue, choose
@@ -33,7 +34,7 @@ _WAY = (S.QUEUED, S.SUBMITTING, S.GENERATING, S.TRANSFERRING, S.SUCCEEDED)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a job's way: behind it, where it is, or before it."""
+    """One step of a job's progress: past, current or to come."""
 
     state: JobState
     how: Literal["done", "now", "ahead"]
@@ -41,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a job's account gets, or would get."""
+    """The request that a job's account was sent, or would be sent."""
 
     answer: AccountAnswer
     was_sent: bool
@@ -68,7 +69,7 @@ def job_routes(site: Site) -> APIRouter:
         form = await read_form(request)
         discard = form.get("how") == "discard"
         if discard and form.get("confirm") != "yes":
-            raise ApiProblem(422, "invalid_request", "confirm: it is billed all the same; tick that you know")
+            raise ApiProblem(422, "invalid_request", "confirm: tick the box to confirm that you will still be billed")
         await service.run(lambda: job_actions.cancel(service.producer.database, tenant, wanted, discard=discard))
         return go(f"/jobs/{wanted}")
 
@@ -86,23 +87,25 @@ def job_routes(site: Site) -> APIRouter:
     async def resolve(request: Request, job_id: str) -> Response:
         wanted, tenant = as_job_id(job_id), require_scope(request, Scope.ADMIN).tenant
         decide = _resolution(site, tenant, wanted, await read_form(request))
-        await service.run(decide)
+        await service.run_batch(decide)  # the gateway may be asked
         return go(f"/jobs/{wanted}")
 
     return router
 
 
 def _resolution(site: Site, tenant: str, job_id: UUID, form: Form) -> Callable[[], JobView]:
-    database = site.service.producer.database
+    database, settings = site.service.producer.database, site.service.settings
     match form.get("action"):
         case "adopt":
             task_id = form.get("task_id", "").strip()
             if not 0 < len(task_id) <= 200:
                 raise ApiProblem(422, "invalid_request", "task_id: write the id that the gateway gave the task")
-            return lambda: job_actions.adopt(database, tenant, job_id, task_id)
+            if form.get("unchecked") == "yes":
+                return lambda: job_actions.adopt(database, tenant, job_id, task_id)
+            return lambda: adopt_checked(database, settings, tenant, job_id, task_id)
         case "resubmit":
             if form.get("confirm") != "yes":
-                raise ApiProblem(422, "invalid_request", "confirm: sending it again may pay twice; tick that you know")
+                raise ApiProblem(422, "invalid_request", "confirm: tick the box to confirm that you may pay twice")
             return lambda: job_actions.resubmit(database, tenant, job_id)
         case "abandon":
             return lambda: job_actions.abandon(database, tenant, job_id)
@@ -123,12 +126,13 @@ def _whole(conn: Connection, settings: Settings, tenant: str, job_id: UUID) -> d
         "waits": why_it_waits(conn, settings, job),
         "steps": steps(job),
         "sent": _sent(settings, job, attempts),
+        "candidates": candidates(attempts[-1]) if attempts and job.state is S.UNCONFIRMED else [],
         "cancelling": job_actions.what_cancelling_does(job),
     }
 
 
 def steps(job: JobView) -> list[Step]:
-    """The way of a job. One that ended badly shows how far it came by the states it cannot have skipped."""
+    """The progress of a job. A failed or cancelled one shows only the states that it must have passed."""
     way: list[JobState] = list(_WAY)
     if job.state is S.UNCONFIRMED:
         way[1] = S.UNCONFIRMED
@@ -149,7 +153,7 @@ def _sent(settings: Settings, job: JobView, attempts: Sequence[Mapping[str, Any]
 
 
 def _readable(value: object) -> str:
-    """A field of a request on one line; media as data are cut short."""
+    """A field of a request on one line; embedded media are cut short."""
     if isinstance(value, list):
         return ", ".join(_readable(item) for item in value)
     text = str(value)

@@ -1,4 +1,4 @@
-"""The form for one job: what it offers, what it was given, and the fields that it makes of that."""
+"""The form for one job: its choices, its input, and the job's fields made from it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _ONCE = re.compile(r"[\w-]{8,40}")
 
 @dataclass(frozen=True, slots=True)
 class JobForm:
-    """The form as it is shown. `problems` are those of a field, by its name; `other` those of none that it has. `once`
-    tells this form from every other, so that sending it twice makes one job."""
+    """The form as it is shown. `problems` by field; `other`: problems of no field of the form. `once` identifies this
+    form, so that sending it twice makes one job."""
 
     given: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -42,13 +42,13 @@ class JobForm:
 
     @property
     def more_open(self) -> bool:
-        """Whether the fields that are hidden at first hold something."""
+        """Whether a field that is hidden at first has a value."""
         hidden = [name for name in FIELDS if name not in _ALWAYS_SEEN]
         return any(self.given.get(name) or self.problems.get(name) for name in hidden)
 
 
 def fields_of(form: Form) -> dict[str, Any]:
-    """A job's fields as the API takes them; what was left empty is not among them."""
+    """A job's fields as the API takes them, without the empty ones."""
     found: dict[str, Any] = {}
     if form.get("prompt", "").strip():
         found["prompt"] = form["prompt"].replace("\r\n", "\n").strip()
@@ -70,8 +70,8 @@ def fields_of(form: Form) -> dict[str, Any]:
 
 
 def with_own_key(fields: dict[str, Any], once: str) -> dict[str, Any]:
-    """The fields with an idempotency key of this form, unless they have one: what is sent twice by a double click is
-    one job, what was changed in between is another."""
+    """The fields with an idempotency key derived from this form, unless they have one: a double click makes one job,
+    a changed form another."""
     if "idempotency_key" in fields or not _ONCE.fullmatch(once):
         return fields
     digest = hashlib.blake2b(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
@@ -79,7 +79,7 @@ def with_own_key(fields: dict[str, Any], once: str) -> dict[str, Any]:
 
 
 def refused(form: Form, exc: InvalidInput) -> JobForm:
-    """The form again, with what is wrong beside each field."""
+    """The form again, with the problem beside each field."""
     by_field: dict[str, list[str]] = {}
     other = []
     for problem in exc.problems:
@@ -92,5 +92,5 @@ def refused(form: Form, exc: InvalidInput) -> JobForm:
 
 
 def _said(problem: Problem, name: str) -> str:
-    """The message; with the place in a list, where it is about one."""
+    """The message, with the position if it is about an item of a list."""
     return problem.message if problem.field == name else f"{problem.field}: {problem.message}"

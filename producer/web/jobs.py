@@ -1,4 +1,4 @@
-"""`/jobs`: the list with its search, and the form for a new one."""
+"""`/jobs`: the list with its search, and the form for a new job."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Text = Annotated[str, Query(max_length=200)]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the list was asked for; "" means anything."""
+    """The search of a list; "" matches anything."""
 
     q: str = ""
     state: str = ""
@@ -44,7 +44,7 @@ class Asked:
 
     @property
     def narrow(self) -> bool:
-        """Whether the numbers of all jobs would mislead."""
+        """Whether the search is so narrow that the totals of all jobs would mislead."""
         return bool(self.q or self.campaign or self.account or self.tag)
 
     @property
@@ -52,7 +52,7 @@ class Asked:
         return self.narrow or bool(self.state)
 
     def link(self, **changed: str) -> str:
-        """The same list with something else; from its beginning, unless a cursor is given."""
+        """The link to the same list with a changed search; to its first page, unless a cursor is given."""
         asked = {name: getattr(self, name) for name in self.__dataclass_fields__} | {"cursor": ""} | changed
         query = urlencode({name: value for name, value in asked.items() if value})
         return f"/jobs?{query}" if query else "/jobs"
@@ -79,7 +79,7 @@ def job_list_routes(site: Site) -> APIRouter:
         before = cursor_id(asked.cursor or None)
         found = await service.read(lambda conn: _found(conn, tenant, asked, before))
         counts = await site.cache.get(("counts", tenant), lambda conn: overview.counts(conn, tenant))
-        # Older pages stay as they are; only the newest one is live.
+        # Only the newest page is live; older ones do not update.
         stream = None if asked.cursor else "/v1/events"
         return site.page(request, "jobs.html", found | {"asked": asked, "counts": counts, "stream": stream})
 
@@ -89,7 +89,7 @@ def job_list_routes(site: Site) -> APIRouter:
 
     @router.post("/jobs/new")
     async def estimate_page(request: Request) -> Response:
-        """The estimate for browsers without scripts: the form again, with what it would cost."""
+        """The estimate for browsers without scripts: the form again, with the cost."""
         form = await read_form(request)
         shown = JobForm(form, once=form.get("once", ""))
         try:
@@ -100,7 +100,7 @@ def job_list_routes(site: Site) -> APIRouter:
 
     @router.post("/jobs/estimate")
     async def estimate(request: Request) -> Response:
-        """The estimate alone. While the prompt is not written yet, any will do."""
+        """The estimate alone. While the prompt is empty, a placeholder is used."""
         form = await read_form(request)
         fields = {"prompt": "…"} | fields_of(form)
         try:
@@ -119,8 +119,8 @@ def job_list_routes(site: Site) -> APIRouter:
         except InvalidInput as exc:
             return await _form_page(site, request, refused(form, exc), status=422)
         except IdempotencyConflict as exc:
-            told = JobForm(form, {"idempotency_key": [str(exc)]}, once=form.get("once", ""))
-            return await _form_page(site, request, told, status=422)
+            conflict = JobForm(form, {"idempotency_key": [str(exc)]}, once=form.get("once", ""))
+            return await _form_page(site, request, conflict, status=422)
         return go(f"/jobs/{job.id}")
 
     return router
@@ -157,7 +157,7 @@ def _found(conn: Connection, tenant: str, asked: Asked, before: UUID | None) -> 
 def _ids(
     conn: Connection, tenant: str, asked: Asked, before: UUID | None
 ) -> tuple[list[UUID], UUID | None, int | None]:
-    """What fits, where the next page begins, and how many were looked at if that was not all."""
+    """The matching ids, the cursor of the next page, and the number of jobs searched if that was not all."""
     if asked.q:
         by_name = search.by_id(conn, tenant, asked.q, _FOUND_BY_ID)
         if not by_name and (of_key := search.by_key(conn, tenant, asked.q)) is not None:

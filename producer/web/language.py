@@ -1,4 +1,4 @@
-"""The page's words in each language, and which language the reader prefers."""
+"""The page's texts in each language, and the reader's preferred language."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from storage.jobs.reasons import Reason
 
 LANGUAGES = ("en", "zh")
-"""The first one is for those who want none of them."""
+"""The first one is the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Catalogue:
     texts: Mapping[str, str]
 
     def text(self, key: str, **values: object) -> str:
-        """A text with its values put in. `n` chooses `KEY_one` where the language has a form for one.
+        """A text with its values filled in. `n` = 1 selects `KEY_one` if the language has that form.
 
         Raises:
             KeyError: there is no such text.
@@ -33,7 +33,7 @@ class Catalogue:
         return self.texts[key].format_map(values) if values else self.texts[key]
 
     def word(self, group: str, code: object) -> str:
-        """The word for a code such as a reason; one that has no word is shown as it is."""
+        """The words for a code such as a reason; the code itself if there are none."""
         return self.texts.get(f"{group}.{code}", str(code).replace("_", " "))
 
 
@@ -41,7 +41,7 @@ class Catalogue:
 def catalogue(language: str) -> Catalogue:
     """The catalogue of one of `LANGUAGES`."""
     data = tomllib.loads(files("producer.web").joinpath("locale", f"{language}.toml").read_text(encoding="utf-8"))
-    if language == LANGUAGES[0]:  # the words of reasons have one place, which is in this language
+    if language == LANGUAGES[0]:  # reasons are worded in one place, in this language
         data["reason"] = {reason.value: reason.line for reason in Reason}
     texts = dict(_flat("", data))
     return Catalogue(language, texts | {"reason.None": texts[f"reason.{Reason.ENQUEUED}"]})
@@ -56,7 +56,7 @@ def _flat(prefix: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def choose(cookie: str | None, accept: str) -> str:
-    """The language of the cookie, else the one of ours that the browser likes best."""
+    """The language of the cookie, else the browser's preferred one of `LANGUAGES`."""
     if cookie in LANGUAGES:
         return cookie
     wanted = []

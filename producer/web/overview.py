@@ -1,4 +1,4 @@
-"""`/`: what needs a person, then how all of it stands."""
+"""`/`: what needs attention, then the state of the whole system."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from storage.reporting.costs import recent_costs
 from storage.settings import Settings
 
 WINDOWS: Mapping[str, tuple[int, int]] = {"hour": (60, 60), "day": (1800, 48), "week": (10_800, 56)}
-"""By name: how many seconds a column is, and how many there are."""
+"""By name: the length of a column in seconds, and the number of columns."""
 _SHOWN_NEEDY, _SHOWN_JOBS, _SHOWN_CAMPAIGNS = 8, 12, 6
 
 
@@ -61,8 +61,8 @@ def overview_routes(site: Site) -> APIRouter:
 
 
 def _now(conn: Connection, settings: Settings, permissions: Permissions) -> dict[str, Any]:
-    """What costs little enough to be asked each time."""
-    after = history.last_event(conn)  # first, so that nothing is missed that happens meanwhile
+    """The queries that are cheap enough to run each time."""
+    after = history.last_event(conn)  # first, so that no later event is missed
     accounts = account_statuses(conn, settings) if permissions.may_operate else []
     recent = queries.get_jobs(
         conn, permissions.tenant, search.find(conn, search.Search(permissions.tenant), limit=_SHOWN_JOBS).ids

@@ -1,4 +1,4 @@
-"""Who looks at the page, and what the page offers him."""
+"""What the page offers to its viewer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from storage.tenants.keys import Scope
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """`may_enqueue`: and cancel and retry; `may_resolve`: decide about unconfirmed jobs; `may_operate`: see and resume
-    the accounts. `has_key` when he came with one, and so can sign out."""
+    """`may_enqueue`: enqueue, cancel and retry; `may_resolve`: decide about unconfirmed jobs; `may_operate`: see and
+    resume the accounts. `has_key`: they came with a key, and so can sign out."""
 
     tenant: str
     may_enqueue: bool
@@ -23,7 +23,7 @@ class Permissions:
 
 
 def permissions_of(request: Request) -> Permissions:
-    """The permissions of a request that came past the guard."""
+    """The permissions of a request that the guard has let through."""
     principal = principal_of(request)
     return Permissions(
         principal.tenant,

@@ -1,4 +1,4 @@
-"""The page: every route of it."""
+"""The routes of the page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from producer.web.static_files import static_routes
 
 
 def page_routes(site: Site, keyring: KeyRing) -> APIRouter:
-    """All of them."""
+    """All routes of the page."""
     router = APIRouter()
     router.include_router(overview_routes(site))
     router.include_router(job_list_routes(site))

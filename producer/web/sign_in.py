@@ -1,4 +1,4 @@
-"""`/login` and `/logout`: a browser keeps a key; `/preferences`: and its language and colours."""
+"""`/login` and `/logout` store and remove a browser's key; `/preferences` stores its language and colours."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def sign_in_routes(site: Site, keyring: KeyRing) -> APIRouter:
     async def login_page(request: Request, next: str = "/") -> Response:
         wanted = back_to(next)
         if request.headers.get("sec-fetch-site") == "cross-site":
-            # Who follows a link of another site brings no key along; a step within this one does.
+            # A request that follows another site's link carries no cookie; a link within this site does.
             return site.page(request, "go_on.html", {"next": wanted})
         return site.page(request, "login.html", {"next": wanted, "refused": False})
 

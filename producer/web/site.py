@@ -1,4 +1,4 @@
-"""Making a page of a template: language, theme, zone, security headers, and errors that look like pages."""
+"""Render a page from a template: language, theme, time zone, security headers, and errors as pages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Site:
-    """What every page is made with. One per process."""
+    """The shared parts of every page. One per process."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -69,7 +69,7 @@ class Site:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """A template filled in for whoever asks; with `X-Reelq-Fragment` without the frame around it."""
+        """Render a template for the sender of a request; with `X-Reelq-Fragment`, without the frame around it."""
         language = choose(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
         theme = request.cookies.get(THEME_COOKIE, "")
         zone = request.cookies.get(ZONE_COOKIE, "")
@@ -112,8 +112,8 @@ class Site:
         return {
             "Content-Security-Policy": "; ".join(f"{name} {value.strip()}" for name, value in policy.items()),
             "X-Content-Type-Options": "nosniff",
-            # Other sites learn nothing. With "no-referrer" browsers send forms with "Origin: null", and the guard would
-            # not know our own from theirs.
+            # Other sites get no referrer. With "no-referrer", browsers send forms with "Origin: null", and the guard
+            # could not tell the page's own forms from others.
             "Referrer-Policy": "same-origin",
             "Cross-Origin-Opener-Policy": "same-origin",
             "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
@@ -145,23 +145,23 @@ class Site:
         return self.page(request, "problem.html", {"found": found}, status=found.status, headers=found.headers)
 
     async def close(self) -> None:
-        """Stop what runs in the background."""
+        """Stop the background work."""
         await self.cache.close()
 
 
 def go(path: str) -> Response:
-    """Go and look there now."""
+    """Redirect to a path (303)."""
     return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
 
 
 def set_cookie(request: Request, response: Response, name: str, value: str) -> None:
-    """Keep a small thing in the browser for a year, where no script reads it."""
+    """Store a small value in the browser for a year; scripts cannot read it."""
     secure = request.url.scheme == "https"
     response.set_cookie(name, value, max_age=YEAR_S, httponly=True, samesite="lax", secure=secure)
 
 
 def _origin(service: Service) -> str:
-    """Where the bucket is for browsers, as a content security policy names it; "" when it cannot be told."""
+    """The bucket's origin for browsers, as a content security policy names it; "" if it is unknown."""
     try:
         return service.objects.link_origin
     except StoreUnavailable:  # boto3's configuration cannot be read: there are no links either

@@ -1,4 +1,4 @@
-"""The page's own files, each under a name that changes with its content, so that browsers may keep them for ever."""
+"""The page's static files. Each name changes with the content, so that browsers may cache it for ever."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StaticFile:
 
 
 def load() -> Mapping[str, StaticFile]:
-    """Every file by its own name."""
+    """Every file by its plain name."""
     found = {}
     for item in files("producer.web").joinpath("static").iterdir():
         stem, _, suffix = item.name.rpartition(".")

@@ -1,6 +1,6 @@
-"""Reading gateways' JSON leniently: any field may be missing, of another type or absurd.
+"""Read gateways' JSON leniently: any field may be missing, of another type or absurd.
 
-What comes out of here can be stored: no NUL characters, no endless strings, no numbers a database cannot hold.
+The results can be stored: no NUL characters, no endless strings, no numbers that a database cannot hold.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MAX_USAGE_DEPTH = 3
 
 
 def read_json(body: bytes | str) -> Any:
-    """The body as JSON; None when it is not, or when it holds a NUL, which no database takes."""
+    """The body as JSON; None if it is not JSON, or contains a NUL, which the database cannot store."""
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -30,12 +30,12 @@ def read_json(body: bytes | str) -> Any:
 
 
 def object_of(value: object) -> Mapping[str, Any]:
-    """A JSON object as it is, anything else as an empty one."""
+    """A JSON object unchanged; anything else as an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def text_of(value: object) -> str:
-    """A JSON scalar as text: gateways send codes as strings and as integers. "" for everything else."""
+    """A JSON scalar as text, because gateways send codes as strings or integers; "" for anything else."""
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
@@ -45,7 +45,7 @@ def word_of(value: object) -> str:
 
 
 def url_of(value: object) -> str | None:
-    """An http(s) URL, None for everything else."""
+    """An http(s) URL; None for anything else."""
     if not isinstance(value, str) or len(value) > MAX_URL_CHARS:
         return None
     usable = value.startswith(("http://", "https://")) and value.isprintable() and " " not in value
@@ -53,12 +53,12 @@ def url_of(value: object) -> str | None:
 
 
 def first_url(*values: object) -> str | None:
-    """The first of several that is a URL."""
+    """The first value that is a URL."""
     return next((url for value in values if (url := url_of(value)) is not None), None)
 
 
 def percent_of(value: object) -> int | None:
-    """Progress as 0 to 100, from 30, 30.0, "30" or "30%"; None when it is none of these."""
+    """Progress as 0 to 100, from 30, 30.0, "30" or "30%"; None for anything else."""
     if isinstance(value, float):
         value = int(value)
     text = text_of(value).removesuffix("%").strip()[:4]
@@ -66,22 +66,22 @@ def percent_of(value: object) -> int | None:
 
 
 def seed_of(value: object) -> int | None:
-    """A seed in the range that requests use, None for everything else."""
+    """A seed in the range that requests use; None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SEED else None
 
 
 def unix_time_of(value: object) -> int | None:
-    """Seconds since 1970, None for everything that is not a plausible time."""
+    """Seconds since 1970; None if it is not a plausible time."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**11 else None
 
 
 def count_of(value: object) -> int | None:
-    """A number of things, None for everything else."""
+    """A count; None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**11 else None
 
 
 def seconds_of(value: object) -> float | None:
-    """A length in seconds, from 5, 5.0 or "5"; None for everything else. -1 is a length that the model chooses."""
+    """A length in seconds, from 5, 5.0 or "5"; None for anything else. -1 is a length that the model chooses."""
     try:
         seconds = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
     except (ValueError, OverflowError):
@@ -90,12 +90,12 @@ def seconds_of(value: object) -> float | None:
 
 
 def flag_of(value: object) -> bool | None:
-    """A flag, None for everything else."""
+    """A boolean; None for anything else."""
     return value if isinstance(value, bool) else None
 
 
 def usage_of(value: object) -> Mapping[str, Any] | None:
-    """What the gateway counted, without what is neither number, short text nor flag; None when nothing is left."""
+    """The gateway's usage report, reduced to numbers, short texts and booleans; None if nothing is left."""
     return _plain(value, _MAX_USAGE_DEPTH) or None if isinstance(value, dict) else None
 
 
@@ -111,7 +111,7 @@ def _plain(value: Mapping[str, Any], depth: int) -> dict[str, Any]:
 
 
 def task_id_of(data: object) -> str:
-    """The task an answer or a callback names: `task_id` or `id`, at the top or under `data`; "" when it names none.
+    """The task that an answer or a callback names: `task_id` or `id`, at the top or under `data`; "" if there is none.
 
     The form of an id is never checked: gateways change it without notice.
     """

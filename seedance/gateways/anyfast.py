@@ -72,7 +72,7 @@ CAPABILITIES = Capabilities(
 
 
 class AnyFast(NewApiDialect):
-    """AnyFast's `/v1/video/generations`: Ark's content array in, new-api's task object out."""
+    """AnyFast's `/v1/video/generations`: takes Ark's content array, returns new-api's task object."""
 
     name = "anyfast"
     default_base_url = "https://www.anyfast.com.cn"

@@ -1,6 +1,6 @@
-"""Ark, ByteDance's own API (Volcengine Ark in China, BytePlus ModelArk elsewhere), which the gateways wrap.
+"""Ark, ByteDance's own API (Volcengine Ark in China, BytePlus ModelArk elsewhere), which the other gateways wrap.
 
-Keys and model names belong to one region; the defaults here are China's. It lists tasks and cancels queued ones.
+Keys and model names belong to one region; the defaults are China's. Ark lists tasks and cancels queued ones.
 
 Source: byteplus-python-sdk-v2, resources/content_generation/tasks.py; https://www.volcengine.com/docs/82379/1520757
 """
@@ -47,7 +47,7 @@ MODELS: Mapping[Tier, str] = {
     "fast": "doubao-seedance-2-0-fast-260128",
     "mini": "doubao-seedance-2-0-mini-260615",
 }
-"""China's. Elsewhere they begin with dreamina-; an endpoint id (ep-…) stands for a model too."""
+"""China's names. Elsewhere they begin with dreamina-; an endpoint id (ep-…) works as a model name too."""
 
 _MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _RESOLUTIONS: Mapping[Tier, tuple[Resolution, ...]] = {
@@ -90,7 +90,7 @@ _NO_SEEDS = re.compile(r"seedance-2[-.]5")
 _OPTIONS = {
     "model": Option(kind="text", pattern=_MODEL_NAME),
     "safety_identifier": Option(kind="text", pattern=r"\S{1,256}"),
-    # Seedance 2.0 knows no flex tier, no drafts and no frame counts, so these are not offered.
+    # Seedance 2.0 has no flex tier, no drafts and no frame counts, so these options are not offered.
     "service_tier": Option(kind="text", values=("default",)),
     _EXPIRES: Option(kind="integer", minimum=3600, maximum=259_200),
     "priority": Option(kind="integer", minimum=0, maximum=9),
@@ -127,7 +127,7 @@ def _capabilities(models: Mapping[Tier, str]) -> Capabilities:
             flex_apart=True,
             proves_absence=True,
         ),
-        list_ids=100,  # pages may have 500, but the ids stand in the URL
+        list_ids=100,  # pages may have 500, but the ids are in the URL
         marks=frozenset({"seed", "expires_after"}),
     )
 
@@ -147,7 +147,7 @@ class Ark(Dialect):
         if wrong or not models.keys() <= MODELS.keys():
             names = ", ".join(MODELS)
             raise InvalidInput([Problem("models", f"must map {names} to names of models or endpoints")])
-        # A tier that is not named is not there: mixed with the defaults, it would be another region's model.
+        # No defaults for tiers that are not named: the default could be another region's model.
         return type(self)(models) if models else self
 
     def capabilities(self) -> Capabilities:
@@ -180,12 +180,12 @@ class Ark(Dialect):
         return report
 
     def callback_is_unfinished(self, body: bytes) -> bool:
-        """Ark calls at each change of a task's state, with what the query would answer."""
+        """Ark calls at each change of a task's state, with the body of a query's answer."""
         report = ark_task.report_of(object_of(read_json(body)))
         return report is not None and report.status in (TaskStatus.QUEUED, TaskStatus.RUNNING)
 
     def cancel_call(self, task_id: str) -> WireCall:
-        """Deleting a queued task cancels it; a running one is refused, and of an ended one the record is removed."""
+        """A DELETE cancels a queued task, is refused for a running one, and removes the record of an ended one."""
         return WireCall("DELETE", f"{PATH}/{quote(task_id, safe='')}")
 
     def marks(self, request: GenerationRequest) -> frozenset[Mark]:
@@ -204,7 +204,7 @@ class Ark(Dialect):
         flex: bool = False,
         task_ids: Sequence[str] = (),
     ) -> WireCall:
-        """Tasks of the last seven days, newest first. It filters by no time, and shows flex tasks only when asked."""
+        """Tasks of the last seven days, newest first. Ark does not filter by time, and lists flex tasks separately."""
         params: dict[str, str | Sequence[str]] = {"page_num": str(page), "page_size": str(page_size)}
         if flex:
             params["filter.service_tier"] = "flex"
@@ -231,5 +231,5 @@ def _listed(item: Mapping[str, Any]) -> ListedTask | None:
 
 
 def _takes_seeds(model: str) -> bool:
-    """Whether a seed of our own may be sent. Documents contradict each other on 2.5: it is not sent there."""
+    """Whether reelq may send a seed. The documents on 2.5 contradict each other, so it sends none there."""
     return _NO_SEEDS.search(model) is None

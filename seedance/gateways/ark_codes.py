@@ -1,4 +1,4 @@
-"""ByteDance Ark's error codes: every gateway wraps Ark, so its codes turn up inside the answers of all of them.
+"""ByteDance Ark's error codes. Every gateway wraps Ark, so its codes occur in the answers of all of them.
 
 Ark's form is ``{"error": {"code", "message", "param", "type"}}``.
 
@@ -28,7 +28,7 @@ _USAGE_QUOTA = re.compile(r"usage quota|reset at|\b(?:hour|week|month)ly?\b", re
 _RESET_AT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d) ?([+-]\d\d):?(\d\d)")
 _NOT_FETCHED = "timeout while fetching resource"
 QUOTA_PAUSE_S = 900.0
-"""Until a used-up quota is tried again where the answer names no time; a refusal costs nothing."""
+"""The wait after a used-up quota if the answer names no time; a refusal costs nothing."""
 
 _INPUTS = tuple(f"Input{modality}SensitiveContentDetected" for modality in ("Text", "Image", "Video", "Audio"))
 _RISKS = tuple(f"Input{modality}RiskDetection" for modality in ("Text", "Image", "Video", "Audio"))
@@ -53,7 +53,7 @@ REFUSALS = RefusalList(
                 "PromptEmpty",
                 "RequestBodyTooLarge",
             ),
-            # [D]; of the inputs alone: Output… says that something was generated, whatever the status.
+            # [D]; inputs only: Output… means that something was generated, whatever the status.
             "moderated": (
                 "SensitiveContentDetected",
                 "SensitiveContentDetected.*",
@@ -61,7 +61,7 @@ REFUSALS = RefusalList(
                 *(f"{code}.*" for code in _INPUTS),
                 *_RISKS,
             ),
-            "not_open": ("InvalidEndpoint.ClosedEndpoint",),  # [D] an endpoint id stands for a model
+            "not_open": ("InvalidEndpoint.ClosedEndpoint",),  # [D] an endpoint id names a model
             "billing": ("InvalidSubscription",),  # [D] with 400; [V] with 403
         },
         401: {
@@ -96,7 +96,7 @@ REFUSALS = RefusalList(
         413: {"rejected": ("RequestBodyTooLarge", "RequestTooLarge")},  # [D]
         429: {
             "throttled": (
-                "RateLimitExceeded.*",  # [D], as the rest, but the two that are marked
+                "RateLimitExceeded.*",  # [D], as the rest except the two that are marked
                 "ModelAccountRpmRateLimitExceeded",
                 "ModelAccountTpmRateLimitExceeded",
                 "ModelAccountIpmRateLimitExceeded",
@@ -105,7 +105,7 @@ REFUSALS = RefusalList(
                 "InflightBatchsizeExceeded",
                 "RequestBurstTooFast",
                 "ServerOverloaded",
-                "QuotaExceeded",  # three things, told apart by the text
+                "QuotaExceeded",  # three meanings, distinguished by the text
                 "QuotaExceeded.*",  # [V] .Concurrency, .AgentPlanQuotaExceeded
                 "AccountQuotaExceeded",  # [V] the quota of a plan
             ),
@@ -114,7 +114,7 @@ REFUSALS = RefusalList(
     }
 )
 UNKNOWN_TASK = Codes.of((404, "NotFound.*"), (404, "ResourceNotFound"))
-"""[D] `NotFound.{Parameter}`; `ResourceNotFound` where no special one fits."""
+"""[D] `NotFound.{Parameter}`; `ResourceNotFound` if no specific one fits."""
 TOO_LATE = Codes.of(
     (409, "InvalidAction.RunningTaskDeletion"),  # [V]
     (403, "OperationDenied.InvalidState"),  # [D], as the next
@@ -123,12 +123,12 @@ TOO_LATE = Codes.of(
 
 
 def read_body(raw: bytes | str) -> ErrorBody:
-    """Ark's error, or as much as there is of another."""
+    """Ark's error, or what can be read of another."""
     return body_of(object_of(read_json(raw)))
 
 
 def body_of(data: Mapping[str, Any]) -> ErrorBody:
-    """The same of JSON that was read already."""
+    """As `read_body`, from parsed JSON."""
     error = object_of(data.get("error"))
     holder = error or data
     code, message = word_of(holder.get("code")), text_of(holder.get("message"))
@@ -138,7 +138,7 @@ def body_of(data: Mapping[str, Any]) -> ErrorBody:
 
 
 def refusal_of(status: int, body: ErrorBody) -> Refusal | None:
-    """What Ark's answer to a create proves, None when it proves nothing."""
+    """What Ark's answer to a create proves; None if it proves nothing."""
     kind = REFUSALS.find(status, body.code)
     if kind == "rejected" and body.code.startswith("InvalidParameter") and _NOT_FETCHED in body.message.lower():
         return Refusal("input_not_ready")
@@ -151,7 +151,7 @@ FORM = ErrorForm(read_body, REFUSALS, UNKNOWN_TASK, TOO_LATE, refusal_of)
 
 
 def _quota(message: str) -> Refusal:
-    """One code for three things: the quota of a plan ("the 5-hour/weekly/monthly usage quota. It will reset at …"), the
+    """One code, three meanings: the quota of a plan ("the 5-hour/weekly/monthly usage quota. It will reset at …"), the
     free trial ("has exhausted its free trial quota"), and too many queued tasks ("has exceeded the quota")."""
     if _USAGE_QUOTA.search(message):
         return Refusal("throttled", _seconds_until_reset(message))
@@ -159,7 +159,7 @@ def _quota(message: str) -> Refusal:
 
 
 def _seconds_until_reset(message: str) -> float:
-    """Until the time that the text names ("It will reset at 2026-05-11 21:57:42 +0800 CST"), within bounds."""
+    """Seconds until the time in the text ("It will reset at 2026-05-11 21:57:42 +0800 CST"), within bounds."""
     if found := _RESET_AT.search(message):
         day, time, hours, minutes = found.groups()
         try:
@@ -171,7 +171,7 @@ def _seconds_until_reset(message: str) -> float:
 
 
 def moderation(code: str) -> dict[str, Any] | None:
-    """Stage and modality of a moderation code, None when the code is not one."""
+    """Stage and modality of a moderation code; None for any other code."""
     if found := _MODERATION.search(code):
         return {"stage": found[1].lower(), "modality": found[2].lower()}
     if _PLAIN_MODERATION.search(code):
@@ -180,7 +180,7 @@ def moderation(code: str) -> dict[str, Any] | None:
 
 
 def blamed(param: str, message: str) -> str | None:
-    """The content item that Ark names as offending (`content[2].image_url`), None when it names none."""
+    """The content item that Ark names as offending (`content[2].image_url`); None if it names none."""
     found = _BLAMED.search(param) or _BLAMED.search(message)
     return found[0] if found else None
 
@@ -189,7 +189,7 @@ _KNOWN = frozenset(code.removesuffix(".*") for _, code, _ in REFUSALS) | {"Inter
 
 
 def is_ark_code(code: str) -> bool:
-    """Whether Ark says so itself, whatever the status."""
+    """Whether a code is Ark's own, whatever the status."""
     return moderation(code) is not None or code in _KNOWN or code.partition(".")[0] in _KNOWN
 
 

@@ -1,6 +1,6 @@
-"""Ark's own task: the content array it is created from and the object it is read from.
+"""Ark's own task: the content array that creates it, and the object that shows it.
 
-AnyFast hands the array through and wraps the object; the native API has both bare.
+AnyFast passes the array on and wraps the object; the native API has both unwrapped.
 
 Source: byteplus-python-sdk-v2, resources/content_generation/tasks.py and types/content_generation/
 """
@@ -38,7 +38,7 @@ STATUSES = {
 
 
 def create_body(model: str, request: GenerationRequest, attempt: AttemptOptions) -> dict[str, Any]:
-    """The body that creates a task: text first, then images, videos and audios; without what was not asked for."""
+    """The body that creates a task: text first, then images, videos and audios; unset fields are left out."""
     body: dict[str, Any] = {"model": model, "content": _content(request)}
     optional = {
         "generate_audio": request.audio,
@@ -65,35 +65,35 @@ def _content(request: GenerationRequest) -> list[dict[str, Any]]:
 
 
 def status_of(task: Mapping[str, Any]) -> TaskStatus | None:
-    """A task's status, None when it has none."""
+    """A task's status; None if it has none."""
     word = word_of(task.get("status")).lower()
     return STATUSES.get(word, TaskStatus.UNKNOWN) if word else None
 
 
 def video_url_of(task: Mapping[str, Any]) -> str | None:
-    """Where the video is, None when the task names no place."""
+    """The video's URL; None if the task has none."""
     return url_of(object_of(task.get("content")).get("video_url"))
 
 
 def last_frame_url_of(task: Mapping[str, Any]) -> str | None:
-    """Where the last frame is, None when it was not asked for."""
+    """The last frame's URL; None if it was not requested."""
     return url_of(object_of(task.get("content")).get("last_frame_url"))
 
 
 def finished_at(task: Mapping[str, Any]) -> int | None:
-    """When an ended task ended, in Unix seconds: its status has not changed since."""
+    """When an ended task ended, in Unix seconds: the time of its last change."""
     return unix_time_of(task.get("updated_at"))
 
 
 def failure_of(task: Mapping[str, Any]) -> TaskFailure | None:
-    """Why the task failed, None when it does not say."""
+    """Why the task failed; None if it does not say."""
     error = object_of(task.get("error"))
     code, message = word_of(error.get("code")), text_of(error.get("message"))
     return ark_failure(code, message, text_of(error.get("param"))) if code or message else None
 
 
 def ended_early(status: TaskStatus) -> TaskFailure | None:
-    """The failure of a task that was cancelled or expired, None for every other status."""
+    """The failure of a task that was cancelled or expired; None for any other status."""
     if status is TaskStatus.CANCELLED:
         return TaskFailure("cancelled_upstream", "the task was cancelled at the gateway")
     if status is TaskStatus.EXPIRED:
@@ -102,7 +102,7 @@ def ended_early(status: TaskStatus) -> TaskFailure | None:
 
 
 def report_of(task: Mapping[str, Any]) -> TaskReport | None:
-    """A bare task as a report, None when it has no status."""
+    """An unwrapped task as a report; None if it has no status."""
     status = status_of(task)
     if status is None:
         return None
@@ -135,7 +135,7 @@ class Echoed(TypedDict):
 
 
 def echoed(task: Mapping[str, Any]) -> Echoed:
-    """What a task shows of the request it was created with."""
+    """The fields of the request that a task shows."""
     return {
         "duration": seconds_of(task.get("duration")),
         "resolution": word_of(task.get("resolution")).lower() or None,

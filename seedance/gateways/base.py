@@ -1,7 +1,7 @@
-"""What a dialect is: one gateway's words, without I/O.
+"""The interface of a dialect: one gateway's wire format, without I/O.
 
 A dialect turns a `GenerationRequest` into a `WireCall`, and bytes into a `Submitted`, a `TaskReport` or an error of
-the tree in `seedance.errors`. `seedance.client` sends for all of them.
+the tree in `seedance.errors`. `seedance.client` does the I/O for all dialects.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from seedance.gateways.answers import excerpt, read_json, task_id_of
 from seedance.gateways.capabilities import Capabilities, Mark
 from seedance.gateways.checks import callback_problem_of, refusals_of, warnings_of
 from seedance.gateways.http_errors import ErrorForm, read_error
-from seedance.gateways.wire import WireAnswer as WireAnswer  # a dialect takes its words from here
+from seedance.gateways.wire import WireAnswer as WireAnswer  # dialects import it from here
 from seedance.gateways.wire import WireCall as WireCall
 from seedance.problems import InvalidInput, Problem
 from seedance.request import RANDOM_SEED, GenerationRequest, Tier
@@ -25,12 +25,12 @@ from seedance.request import RANDOM_SEED, GenerationRequest, Tier
 
 @dataclass(frozen=True, slots=True)
 class AttemptOptions:
-    """What belongs to one POST and not to the request. Each is left out where the gateway has no field for it.
+    """Options of one POST that are not part of the request. Each is left out if the gateway has no field for it.
 
-    `seed` is used where the request has none. The URL must be one that the dialect's `callback_problem` has nothing
-    against. `expires_after_s`: seconds until the video is of no use, None when there is no such time. `mark`: the exact
-    value of `execution_expires_after` to send (3600 to 259,200, seconds), by which a list shows the attempt again; it
-    replaces `expires_after_s`. What the job's own `gateway_options` say replaces both.
+    `seed` is used if the request has none. The dialect's `callback_problem` must accept the URL. `expires_after_s`:
+    seconds until the video is of no use, None: no such time. `mark`: the exact value of `execution_expires_after` to
+    send (3600 to 259,200, seconds), which identifies the attempt in a list; it replaces `expires_after_s`. The job's
+    own `gateway_options` replace both.
     """
 
     seed: int | None = None
@@ -41,21 +41,21 @@ class AttemptOptions:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The gateway took the request. `task_id` is whatever it calls the task; its form is never checked."""
+    """The gateway accepted the request. `task_id` is the gateway's id of the task; its form is never checked."""
 
     task_id: str
 
 
 class CancelOutcome(StrEnum):
-    """What became of a wish to cancel a task. No answer at all, or an unclear one, is a `GatewayError` instead."""
+    """The result of cancelling a task. A missing or unclear answer is a `GatewayError` instead."""
 
-    CANCELLED = "cancelled"  # it had not begun, and never will
+    CANCELLED = "cancelled"  # it had not started, and never will
     TOO_LATE = "too_late"  # the gateway refuses with its own code: the task runs, or has ended
     NOT_OFFERED = "not_offered"  # the gateway has no such call
 
 
 class TaskStatus(StrEnum):
-    """A gateway's many status words, in ours."""
+    """The status of a task; each dialect maps its gateway's own words to these."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -64,12 +64,12 @@ class TaskStatus(StrEnum):
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     LOST = "gateway_lost"  # the gateway lost sight of its upstream; the generation may still run there
-    UNKNOWN = "unknown"  # a word we do not know: keep polling
+    UNKNOWN = "unknown"  # an unknown word: keep polling
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFailure:
-    """Why a task failed. `code` is ours, `gateway_code` the gateway's; `retryable` if a new attempt could help."""
+    """Why a task failed. `code` is reelq's, `gateway_code` the gateway's; `retryable`: a new attempt could help."""
 
     code: str
     message: str
@@ -84,9 +84,9 @@ class TaskFailure:
 class TaskReport:
     """One answer about a task.
 
-    `video_url` is set only when succeeded; `progress` in percent, None when not given; `usage` as the gateway
-    reported it (tokens, credits, …), None when not given; `raw_status` is the gateway's own word, for people.
-    `finished_at` is when the generation succeeded, in Unix seconds by the gateway's clock, None when not given.
+    `video_url` is set only if it succeeded; `progress` in percent, None if not given; `usage` as the gateway reported
+    it (tokens, credits, …), None if not given; `raw_status` is the gateway's own word, for people. `finished_at` is
+    when the generation succeeded, in Unix seconds by the gateway's clock, None if not given.
     """
 
     status: TaskStatus
@@ -102,11 +102,12 @@ class TaskReport:
 
 @dataclass(frozen=True, slots=True)
 class ListedTask:
-    """One task of a gateway's list, with all that the list echoes of its request. None, or "" for `model`: not shown.
+    """One task of a gateway's list, with the fields of its request that the list echoes. None, or "" for `model`: not
+    shown.
 
-    `created_at` in Unix seconds: when the gateway took it, which may be a while after the POST began. `model` is the
-    name that was asked for. `duration` in seconds, as asked for or as generated: fractions occur, and -1. `media` are
-    the references in the gateway's order. `report.seed` is the seed that was used, which Ark shows only at the end.
+    `created_at` in Unix seconds: when the gateway accepted it, which may be a while after the POST began. `model` is
+    the requested name. `duration` in seconds, as requested or as generated: fractions occur, and -1. `media` are the
+    references in the gateway's order. `report.seed` is the seed that was used, which Ark shows only at the end.
     """
 
     task_id: str
@@ -128,8 +129,8 @@ class ListedTask:
 class TaskPage:
     """One page of a gateway's list of tasks, the newest first.
 
-    `total` counts the tasks of all pages, None when not given. `unreadable` counts the entries of this page that
-    are not among `tasks` because they could not be read: while there is one, nothing is known to be absent.
+    `total` counts the tasks of all pages, None if not given. `unreadable` counts the entries of this page that are not
+    in `tasks` because they could not be read: if there is one, no task is known to be absent.
     """
 
     total: int | None
@@ -142,23 +143,23 @@ class Dialect(ABC):
 
     name: ClassVar[str]
     default_base_url: ClassVar[str | None]
-    """None: the gateway's pages name no host, so each account must."""
+    """None: the gateway's documents name no host, so each account must."""
     errors: ClassVar[ErrorForm]
-    """How its own errors look, and which of them are refusals."""
+    """The form of its own errors, and which of them are refusals."""
     video_life_s: ClassVar[float] = 24 * 3600.0
-    """How long a video's URL lives when the URL itself does not say."""
+    """The life of a video's URL in seconds, if the URL itself does not state it."""
     refresh_s: ClassVar[float] = 0.0
-    """How often the gateway itself learns something new; polling faster is useless."""
+    """How often the gateway itself refreshes a task, in seconds; polling faster is useless."""
     gateway_names: ClassVar[frozenset[str]] = frozenset()
-    """All of the registry, which sets this: an object under any other name in `gateway_options` is a mistake."""
+    """All gateways' names, set by the registry: an object under any other name in `gateway_options` is an error."""
 
     @abstractmethod
     def capabilities(self) -> Capabilities:
-        """What the gateway supports: the data that `refusals` and `warnings` use."""
+        """What the gateway supports, as data for `refusals` and `warnings`."""
 
     @abstractmethod
     def model_for(self, request: GenerationRequest) -> str:
-        """The gateway's own model name for a request that `refusals` lets through."""
+        """The gateway's own model name for a request that `refusals` accepts."""
 
     def with_models(self, models: Mapping[Tier, str]) -> Self:
         """The same dialect with other model names, for gateways where each account has its own.
@@ -171,36 +172,36 @@ class Dialect(ABC):
         return self
 
     def options(self, request: GenerationRequest) -> dict[str, Any]:
-        """The gateway options of a request that are meant for this gateway, or for none that there is."""
+        """The gateway options of a request that are for this gateway, or for an unknown one."""
         known = self.gateway_names | {self.name}
         given = request.gateway_options.items()
         astray = {name: value for name, value in given if isinstance(value, dict) and name not in known}
         return request.options_for(self.name) | astray
 
     def refusals(self, request: GenerationRequest) -> list[Problem]:
-        """What this gateway cannot do of what is asked; empty when it can serve the request."""
+        """The parts of a request that this gateway cannot do; empty if it can serve the request."""
         return list(refusals_of(self.capabilities(), request, self.options(request)))
 
     def warnings(self, request: GenerationRequest) -> list[Problem]:
-        """What this gateway would leave out or not quite do, of a request that `refusals` lets through."""
+        """The parts of an accepted request that this gateway would leave out or not do exactly."""
         return list(warnings_of(self.capabilities(), request))
 
     def callback_problem(self, url: str, *, allow_private: bool = False) -> str | None:
-        """Why the gateway would not call that URL back, None when it would.
+        """Why the gateway would not call that URL back; None if it would.
 
-        `allow_private` is for rehearsals, where the gateway runs on the same machine or network.
+        `allow_private` is for rehearsals with a gateway on the same machine or network.
         """
         return callback_problem_of(self.capabilities(), url, allow_private)
 
     @abstractmethod
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
-        """The POST that starts the generation. Every media reference is a URL, a data URI or an asset by now."""
+        """The POST that starts the generation. Every media reference is now a URL, a data URI or an asset."""
 
     def read_submitted(self, answer: WireAnswer) -> Submitted:
         """Read a 2xx answer to the POST.
 
         Raises:
-            OutcomeUnknown: it names no task, so the generation may run without our knowing its id.
+            OutcomeUnknown: it names no task, so the generation may run with an unknown id.
         """
         if task_id := task_id_of(read_json(answer.body)):
             return Submitted(task_id)
@@ -210,7 +211,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def query_call(self, task_id: str) -> WireCall:
-        """The GET that asks about a task."""
+        """The GET that queries a task."""
 
     @abstractmethod
     def read_report(self, answer: WireAnswer) -> TaskReport:
@@ -221,27 +222,27 @@ class Dialect(ABC):
         """
 
     def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
-        """Read any answer that is not 2xx. Never raises."""
+        """Read an answer that is not 2xx. Never raises."""
         return read_error(self.name, operation, answer, self.errors)
 
     def read_callback(self, body: bytes) -> str:
-        """The id of the task that a callback is about, "" when it names none.
+        """The id of the task that a callback is about; "" if it names none.
 
-        No gateway signs its callbacks, so nothing else in it is believed: the task is queried.
+        No gateway signs its callbacks, so nothing else in them is trusted: the task is queried.
         """
         return task_id_of(read_json(body))
 
     def callback_is_unfinished(self, body: bytes) -> bool:
-        """Whether a callback only tells that its task goes on, which is no reason to ask. False where gateways do not
-        say what their callbacks hold."""
+        """Whether a callback only reports that its task is still running, so no query is needed. False if the gateway
+        does not document the content of its callbacks."""
         return False
 
     def cancel_call(self, task_id: str) -> WireCall | None:
-        """The call that cancels a task which has not begun, None when the gateway has none. Any 2xx means it did."""
+        """The call that cancels a task that has not started; None if the gateway has none. Any 2xx means success."""
         return None
 
     def marks(self, request: GenerationRequest) -> frozenset[Mark]:
-        """The marks that an attempt of this request can carry: those that the request does not set itself."""
+        """The marks that an attempt of this request can carry, because the request does not set them itself."""
         marks = self.capabilities().marks
         return marks if request.seed in (None, RANDOM_SEED) else marks - {"seed"}
 
@@ -255,27 +256,27 @@ class Dialect(ABC):
         flex: bool = False,
         task_ids: Sequence[str] = (),
     ) -> WireCall | None:
-        """The GET that lists tasks, newest first, pages counted from 1, None when the gateway has none.
+        """The GET that lists tasks, newest first, pages counted from 1; None if the gateway has none.
 
-        Times are Unix seconds, both included; a gateway that does not filter by time ignores them (`ListLimits`). Give
-        an `until` that has passed: tasks that come between two pages would move the entries otherwise. `flex`: the
-        tasks of the flex tier instead of the others, where they are listed apart.
+        Times are Unix seconds, both inclusive; a gateway that does not filter by time ignores them (`ListLimits`). Give
+        an `until` in the past: otherwise tasks created between two pages would shift the entries. `flex`: the tasks of
+        the flex tier instead of the others, if they are listed separately.
         """
         return None
 
     def user_headers(self, token: str, user_id: str) -> Mapping[str, str]:
-        """The headers of a call that is made as the account's user."""
+        """The headers of a call on behalf of the account's user."""
         return {"Authorization": f"Bearer {token}"}
 
     def read_list(self, answer: WireAnswer) -> TaskPage:
-        """Read a 2xx answer to the list. Entries that cannot be read are counted, never dropped silently.
+        """Read a 2xx answer to the list. Unreadable entries are counted, never dropped silently.
 
         Raises:
-            BadAnswer: it cannot be read as a whole.
+            BadAnswer: it is not a list at all.
         """
         raise self.bad_answer(answer, "not a list of tasks", "list")
 
     def bad_answer(self, answer: WireAnswer, what: str = "not a task", operation: Operation = "query") -> BadAnswer:
-        """The error for a 2xx answer to a question that makes no sense."""
+        """The error for a 2xx answer that makes no sense."""
         text = f"{what}: {excerpt(answer.body)}"
         return BadAnswer(text, gateway=self.name, operation=operation, status=answer.status)

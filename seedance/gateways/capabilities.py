@@ -1,7 +1,7 @@
-"""What a gateway can do, as data: the one place its documented limits stand.
+"""What a gateway can do, as data: the only place for its documented limits.
 
-`checks.py` enforces these, `explain` and the API show them, `pricing` reads the defaults. None always means "the
-gateway's page does not say".
+`checks.py` enforces them, `explain` and the API show them, `pricing` reads the defaults. None always means "the
+gateway's documents do not say".
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ from seedance.media import MediaKind
 from seedance.problems import shorten
 from seedance.request import Modality, Operation, Ratio, Resolution, Tier
 
-MB = 1_000_000  # the pages say "MB"; the smaller reading is safe with either
+MB = 1_000_000  # the documents say "MB"; the smaller reading is safe with either
 ANY_RATIO: tuple[Ratio, ...] = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "adaptive")
 
 Flag = Literal["seed", "watermark", "camera_fixed", "return_last_frame"]
 Mark = Literal["seed", "expires_after"]
-"""A value that belongs to one attempt and that the gateway's list shows again: a seed, or the exact value of
-`execution_expires_after`."""
+"""A value of one attempt that the gateway's list echoes: a seed, or the exact value of `execution_expires_after`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaLimits:
-    """One kind of reference: how many, in which forms, and what each file must be like. Ranges are inclusive."""
+    """The limits of one kind of reference: number, forms, and properties of each file. Ranges are inclusive."""
 
     count: int
     kinds: frozenset[MediaKind] = frozenset({MediaKind.URL})
@@ -45,7 +44,7 @@ class MediaLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TierLimits:
-    """One tier: its models, what it renders and what it builds on."""
+    """One tier: its models, outputs and inputs."""
 
     models: tuple[str, ...]
     resolutions: tuple[Resolution, ...]
@@ -56,7 +55,7 @@ class TierLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One name under `gateway_options`: its type, and what it may be."""
+    """One name under `gateway_options`: its type and allowed values."""
 
     kind: Literal["boolean", "integer", "text"]
     minimum: int = 0
@@ -65,7 +64,7 @@ class Option:
     pattern: str = ""
 
     def problem(self, value: object) -> str | None:
-        """What is wrong with a value, None when it is allowed."""
+        """What is wrong with a value; None if it is allowed."""
         match self.kind:
             case "boolean":
                 allowed, fits = "true or false", isinstance(value, bool)
@@ -82,7 +81,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListLimits:
-    """What a gateway's list of tasks reaches, newest first, pages counted from 1. None: no such limit is documented."""
+    """The limits of a gateway's list of tasks: newest first, pages counted from 1. None: no documented limit."""
 
     page_size: int
     """The most entries of one page."""
@@ -91,19 +90,19 @@ class ListLimits:
     window_s: float | None = None
     """Tasks created longer ago are not shown."""
     filters_time: bool = False
-    """True when the gateway itself applies `since` and `until`; otherwise both are ignored."""
+    """True: the gateway applies `since` and `until`; otherwise both are ignored."""
     needs_user: bool = False
-    """True when it takes the account's `user_token` and `user_id`, not its API key."""
+    """True: the list needs the account's `user_token` and `user_id`, not its API key."""
     flex_apart: bool = False
-    """True when flex tasks are shown only in a list that is asked for with `flex`."""
+    """True: flex tasks are shown only in a list requested with `flex`."""
     proves_absence: bool = False
-    """True when a task that a whole and readable list of its time does not show was not accepted. False where the
-    gateway writes a task down only after it was accepted, or shows its own faults as an empty list."""
+    """True: a task that is missing from a complete and readable list of its time was not accepted. False if the gateway
+    records a task only after accepting it, or shows its own faults as an empty list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """All of one gateway."""
+    """All capabilities of one gateway."""
 
     gateway: str
     tiers: Mapping[Tier, TierLimits]
@@ -111,7 +110,7 @@ class Capabilities:
     default_ratio: Ratio | None
     seconds: tuple[int, int] = (4, 15)
     auto_duration: bool = False
-    """True when -1 lets the model choose."""
+    """True: -1 lets the model choose."""
     default_seconds: int | None = 5
     max_prompt_chars: int | None = None
     max_prompt_tokens: int | None = None
@@ -120,7 +119,7 @@ class Capabilities:
     max_body_bytes: int | None = None
     operations: tuple[Operation, ...] = ("edit", "extend")
     operation_is_sent: bool = False
-    """False: the gateway has no field for it; edit and extend are what the prompt says they are."""
+    """False: the gateway has no field for it; the prompt must ask for the edit or extension."""
     flags: frozenset[Flag] = frozenset()
     options: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
     callbacks: bool = False
@@ -129,11 +128,11 @@ class Capabilities:
     list_limits: ListLimits | None = None
     """None: the gateway lists no tasks. Whether an account can use its list: `Account.can_list`."""
     list_ids: int = 0
-    """How many tasks one call of the list can be asked for by their ids; 0: the list knows no such filter."""
+    """How many tasks one call of the list can select by id; 0: the list has no such filter."""
     marks: frozenset[Mark] = frozenset()
-    """The marks that an attempt can carry. A request may use one up itself: see `Dialect.marks`."""
+    """The marks that an attempt can carry. A request may occupy one itself: see `Dialect.marks`."""
     assets: bool = False
-    """True when we can upload assets through its API."""
+    """True: reelq can upload assets through its API."""
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON."""

@@ -1,4 +1,4 @@
-"""Holding a request against a gateway's capabilities: what it refuses, and what it would not do quite as asked."""
+"""Check a request against a gateway's capabilities: what it refuses, and what it would not do exactly as requested."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FORMS = {MediaKind.URL: "an http(s) URL", MediaKind.DATA: "a data URI", MediaKi
 def refusals_of(
     capabilities: Capabilities, request: GenerationRequest, options: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    """Everything of a request that the gateway cannot do, by field; nothing when it can serve all of it."""
+    """Every part of a request that the gateway cannot do, by field; nothing if it can serve the request."""
     gateway = capabilities.gateway
     tier = capabilities.tiers.get(request.tier)
     if tier is None:
@@ -51,7 +51,7 @@ def refusals_of(
         )
     for name in _FLAGS:
         value = getattr(request, name)
-        # What happens anyway (no watermark, a random seed) may be asked for. A seed of 0 is not False.
+        # A request may name what happens anyway (no watermark, a random seed). A seed of 0 is not False.
         if name not in capabilities.flags and not (value is None or value is False or value == RANDOM_SEED):
             yield Problem(name, f"{gateway} has no such setting; leave it out")
     for name, value in options.items():
@@ -69,7 +69,7 @@ def refusals_of(
 
 
 def warnings_of(capabilities: Capabilities, request: GenerationRequest) -> Iterator[Problem]:
-    """What the gateway would leave out or not quite do, of a request that it does not refuse."""
+    """The parts of a request that the gateway accepts but would leave out or not do exactly."""
     gateway = capabilities.gateway
     if request.operation is not None and not capabilities.operation_is_sent:
         yield Problem(
@@ -155,10 +155,10 @@ def _prompt_refusals(capabilities: Capabilities, request: GenerationRequest) -> 
 
 
 def callback_problem_of(capabilities: Capabilities, url: str, allow_private: bool) -> str | None:
-    """Why the gateway would not call a URL back, None when it would. A private one can be right in a rehearsal only."""
+    """Why the gateway would not call a URL back; None if it would. A private URL is right only in a rehearsal."""
     gateway = capabilities.gateway
     if not capabilities.callbacks:
-        return f"{gateway} calls nobody back"
+        return f"{gateway} does not call back"
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -176,10 +176,10 @@ def callback_problem_of(capabilities: Capabilities, url: str, allow_private: boo
 
 
 def is_public(host: str) -> bool:
-    """Whether gateways out there can reach a host, by its name alone."""
+    """Whether gateways on the internet can reach a host, judged by its name alone."""
     try:
         address = ip_address(host)
-    except ValueError:  # a name, which only the gateway's own resolver can judge
+    except ValueError:  # a name, which only the gateway's own resolver can resolve
         return "." in host and not host.endswith((".local", ".internal", ".localhost"))
     return public_addresses.is_public(address)
 
@@ -190,7 +190,7 @@ def canonical_format(name: str) -> str:
 
 
 def estimated_tokens(text: str) -> int:
-    """How many tokens a text is, roughly: one for each character beyond ASCII, one for every four within."""
+    """Roughly how many tokens a text has: one per character beyond ASCII, one per four ASCII characters."""
     ascii_chars = sum(character.isascii() for character in text)
     return len(text) - ascii_chars + -(-ascii_chars // 4)
 

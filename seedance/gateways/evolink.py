@@ -82,7 +82,7 @@ STATUSES = {
     "failed": TaskStatus.FAILED,
     "cancelled": TaskStatus.CANCELLED,
 }
-# What a code means in a failed task: ours, and whether a new attempt can help.
+# The meaning of a code in a failed task: reelq's code, and whether a new attempt can help.
 FAILURES = {
     "content_policy_violation": ("moderation_blocked", False),
     "invalid_parameters": ("invalid_request", False),
@@ -115,7 +115,7 @@ class EvoLink(Dialect):
 
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
         frames = [frame for frame in (request.first_frame, request.last_frame) if frame is not None]
-        # Text models other than these take no model_params at all, not even an empty search.
+        # Other text models accept no model_params at all, not even an empty search.
         searches = CAPABILITIES.tiers[request.tier].web_search and request.mode == "text"
         optional = {
             "image_urls": [*frames, *request.reference_images] or None,

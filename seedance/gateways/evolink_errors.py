@@ -45,7 +45,7 @@ UNKNOWN_TASK = Codes.of(
 
 
 def read_body(raw: bytes) -> ErrorBody:
-    """EvoLink's error with its own advice, or as much as there is of another."""
+    """EvoLink's error with its own advice, or what can be read of another."""
     data = object_of(read_json(raw))
     error = object_of(data.get("error"))
     holder = error or data

@@ -1,7 +1,7 @@
-"""From an answer that is not 2xx to the error tree: the part every dialect shares.
+"""From an answer that is not 2xx to the error tree: the part that all dialects share.
 
-The dialect brings its `ErrorForm`: how its own errors look, and which of them are refusals. The reasons stand in
-`seedance.errors`.
+Each dialect has an `ErrorForm`: the form of its own errors, and which of them are refusals. `seedance.errors` explains
+the classes.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from seedance.gateways.wire import WireAnswer
 
 MAX_RETRY_AFTER_S = 3600.0
 NO_ROUTE_STATUSES = frozenset({404, 405})
-"""Nothing behind the URL has this call, whoever says so: a router that knows no route passes nothing on."""
+"""No server behind the URL has this call, whichever server answers: a router without a route forwards nothing."""
 PAGE_STATUSES = frozenset({301, 307, 308, 400, 401, 403, 406, 407, 410, 411, 413, 414, 415, 421, 431, 451})
-"""With a page as body: what stands in front refuses the request itself, or wants it sent elsewhere. Not among them:
-2xx (it says "done"), 302 and 303 (the usual answer to a POST that was carried out), 408 and 499 (the time was over,
-perhaps the upstream's), 409, 412, 417, 422, 424, 425, 428 (an application has looked at the request) and 429."""
+"""With a page as body: a server in front of the gateway refuses the request itself, or redirects it. Not included:
+2xx (it says "done"), 302 and 303 (the usual answer to a completed POST), 408 and 499 (a timeout, perhaps of the
+upstream), 409, 412, 417, 422, 424, 425, 428 (an application has read the request) and 429."""
 _OF_THE_ACCOUNT = ("auth", "billing", "permission", "not_open", "unknown_model", "limit")
-"""Refusals that say the same in answer to a question."""
+"""Refusals that mean the same in answer to a query."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
-    """A gateway's error as far as it could be read: each text is "" when it had none.
+    """A gateway's error as far as it could be read; texts that it did not have are "".
 
     `param` is the part of the request that the gateway blames (`content[2].image_url`).
     """
@@ -55,27 +55,27 @@ class ErrorBody:
     message: str = ""
     param: str = ""
     own: bool = False
-    """True when the body is in the dialect's own documented form, whole; not some other JSON with a message."""
+    """True: the whole body is in the dialect's own documented form; other JSON with a message is not."""
     from_upstream: bool = False
-    """True when the code is not the gateway's but that of the gateway behind it, which it passes on."""
+    """True: the gateway passes on the code of the gateway behind it."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Of a refusal for content: stage, modality, the offending item."""
+    """For a refusal of content: stage, modality, the offending item."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorForm:
-    """A dialect's errors: how they are read, which are refusals, and which of its codes say that a task is unknown or
-    that a cancel comes too late."""
+    """A dialect's errors: how to read them, which are refusals, and which codes mean that a task is unknown or that a
+    cancel is too late."""
 
     read: Callable[[bytes], ErrorBody]
     refusals: RefusalList
     unknown_task: Codes
     too_late: Codes = field(default_factory=Codes.of)
     refine: Callable[[int, ErrorBody], Refusal | None] | None = None
-    """Asked instead of the list, by dialects whose code alone does not say what an answer proves."""
+    """Used instead of the list by dialects whose code alone does not determine what an answer proves."""
 
     def refusal_of(self, status: int, body: ErrorBody) -> Refusal | None:
-        """What an answer to a create proves, None when it proves nothing. Only a body that is its own can."""
+        """What an answer to a create proves; None if it proves nothing. Only a body in the dialect's own form can."""
         if not body.own:
             return None
         if self.refine is not None:
@@ -85,7 +85,7 @@ class ErrorForm:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """`Retry-After` in seconds, from either of its forms (RFC 9110 §10.2.3); None when absent or unreadable."""
+    """`Retry-After` in seconds, from either of its forms (RFC 9110 §10.2.3); None if absent or unreadable."""
     value = headers.get("retry-after", "").strip()
     if not value:
         return None
@@ -101,7 +101,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def read_error(gateway: str, operation: Operation, answer: WireAnswer, form: ErrorForm) -> GatewayError:
-    """Any answer that is not 2xx, as an error of the tree."""
+    """Translate an answer that is not 2xx into an error of the tree."""
     body = form.read(answer.body)
     refusal = form.refusal_of(answer.status, body)
     common: dict[str, Any] = {
@@ -117,7 +117,7 @@ def read_error(gateway: str, operation: Operation, answer: WireAnswer, form: Err
 
 
 def is_page(body: bytes) -> bool:
-    """HTML or XML: what proxies, firewalls and object stores answer, and no gateway does."""
+    """Whether a body is HTML or XML, which proxies, firewalls and object stores send, but no gateway."""
     return body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<"
 
 
@@ -127,7 +127,7 @@ def _of_submit(
     if refusal is not None:
         return _refused(answer, body, refusal, message, common)
     if answer.status in NO_ROUTE_STATUSES or (answer.status in PAGE_STATUSES and is_page(answer.body)):
-        return NotServed(f"nothing at base_url takes this call (HTTP {answer.status}): {message}", **common)
+        return NotServed(f"no server at base_url has this call (HTTP {answer.status}): {message}", **common)
     if 300 <= answer.status < 400 and (elsewhere := answer.headers.get("location")):
         message = f"redirected to {elsewhere}; check base_url"
     return OutcomeUnknown(message, **common)
@@ -163,7 +163,7 @@ def _of_question(
     message: str,
     common: Mapping[str, Any],
 ) -> GatewayError:
-    """A call that starts nothing: it may be repeated, and says little about the task or the account."""
+    """The error of a call that starts nothing: it may be repeated, and says little about the task or the account."""
     pair, status = (answer.status, body.code), answer.status
     if body.own and operation in ("query", "cancel") and pair in form.unknown_task:
         return TaskUnknown(message, **common)

@@ -1,12 +1,12 @@
-"""QuantumNous/new-api's errors: the software behind several gateways answers in two families.
+"""QuantumNous/new-api's errors: the software behind several gateways has two families of them.
 
 A. task errors, flat: ``{"code": …, "message": …, "data": null}``; the message of `fail_to_fetch_task` is the upstream's
    body as JSON text, its status the upstream's.
 B. middleware errors, OpenAI-like: ``{"error": {"message": …, "type": "new_api_error", "code": …}}``; forks change the
    name before `_api_error`.
 
-A gateway tries several channels for one request, so that an error may follow a channel that took it. That is the
-gateway's loss: what it charged us is given back with every error (`RelayTask`, deferred refund), and no task is kept.
+A gateway tries several channels for one request, so an error may follow a channel that accepted it. That is the
+gateway's loss: with every error it refunds the charge (`RelayTask`, deferred refund), and keeps no task.
 
 Sources: QuantumNous/new-api, by file where an entry has one; dto/task.go and middleware/utils.go have the forms.
 """
@@ -36,17 +36,17 @@ REFUSALS = RefusalList(
                 "invalid_seconds",  # relay/common/relay_utils.go: validateTaskDurationBounds
             ),
             # relay/relay_task.go, before the request goes upstream: the gateway has no price, no name or no adaptor for
-            # the model. No job is to blame for that.
+            # the model. That is not the job's fault.
             "unknown_model": ("model_price_error", "model_mapping_failed", "invalid_api_platform"),
         },
         401: {"auth": ("",)},  # B, middleware/auth.go: TokenAuth
         403: {
             "billing": ("insufficient_user_quota", "pre_consume_token_quota_failed"),  # service/pre_consume_quota.go
-            "permission": ("", "access_denied"),  # B, middleware/auth.go: user, group, address; text tells the rest
+            "permission": ("", "access_denied"),  # B, middleware/auth.go: user, group, address; the text has the rest
         },
         413: {"rejected": ("read_request_body_failed",)},  # controller/relay.go: RelayTask
         429: {
-            # controller/relay.go: RelayTask puts its own text in place of the upstream's 429; "" is B,
+            # controller/relay.go: RelayTask replaces the upstream's text of a 429 with its own; "" is B,
             # middleware/model-rate-limit.go; the last is B, middleware/token_concurrency.go of later versions.
             "throttled": (UPSTREAM, "", "token_concurrency_limit_reached"),
         },
@@ -55,23 +55,23 @@ REFUSALS = RefusalList(
     }
 )
 UNKNOWN_TASK = Codes.of((400, "task_not_exist"), (404, "task_not_exist"))
-"""relay/relay_task.go has it with 400; the code says it all."""
+"""relay/relay_task.go sends it with 400; the code alone is enough."""
 _OWN_TYPE = re.compile(r"[a-z][a-z_]*_api_error", re.IGNORECASE)
 _NO_QUOTA = re.compile(r"quota|额度|余额", re.IGNORECASE)
 _NO_MODEL = re.compile(r"无权访问(?:任何)?模型|access to (?:the |any )?(?:specified )?models?\b", re.IGNORECASE)
 """i18n: MsgDistributorTokenModelForbidden, MsgDistributorTokenNoModelAccess."""
-# What the gateway's own poller writes when it lost sight of its upstream, where the generation may still run.
+# Written by the gateway's own poller when it lost its upstream task, which may still run.
 LOST_REASONS = ("upstream returned error", "upstream returned unrecognized message", "任务超时")
 _MAX_NESTING = 3
 
 
 def read_body(raw: bytes) -> ErrorBody:
-    """The error of either family; what is wrapped in it as JSON text is read instead, where there is such."""
+    """The error of either family; an error wrapped in it as JSON text is read instead."""
     outer = _outer(object_of(read_json(raw)))
     inner = _innermost(outer.message)
     if inner is None:
         return outer
-    # Only one call passes the upstream's words on.
+    # Only one call passes the upstream's text on.
     upstream = outer.own and outer.code == UPSTREAM
     return replace(inner, own=upstream and inner.own, from_upstream=upstream)
 
@@ -89,7 +89,7 @@ def _outer(data: Mapping[str, Any]) -> ErrorBody:
 
 
 def _innermost(text: str, depth: int = 0) -> ErrorBody | None:
-    """The innermost error of a text, which gateways behind gateways wrap again and again; None when there is none."""
+    """The innermost error of a text, which chained gateways wrap several times; None if there is none."""
     start, end = text.find("{"), text.rfind("}")
     data = read_json(text[start : end + 1]) if depth < _MAX_NESTING and 0 <= start < end else None
     if not isinstance(data, dict):
@@ -101,7 +101,7 @@ def _innermost(text: str, depth: int = 0) -> ErrorBody | None:
 
 
 def refusal_of(status: int, body: ErrorBody) -> Refusal | None:
-    """What an answer to a create proves, None when it proves nothing."""
+    """What an answer to a create proves; None if it proves nothing."""
     if body.from_upstream:
         found = ark_codes.refusal_of(status, body) or _own_refusal(status, body)
         return _passed_on(found) if found is not None and status < 500 else None
@@ -118,8 +118,8 @@ def _own_refusal(status: int, body: ErrorBody) -> Refusal | None:
 
 
 def _passed_on(refusal: Refusal) -> Refusal:
-    """The upstream's refusal of the gateway's own key or credit concerns the models that the gateway buys there, not
-    our account."""
+    """The upstream's refusal of the gateway's own key or credit affects the models that the gateway buys there, not
+    this account."""
     return Refusal("not_open") if refusal.kind in ("auth", "billing", "permission") else refusal
 
 
@@ -127,14 +127,14 @@ FORM = ErrorForm(read_body, REFUSALS, UNKNOWN_TASK, refine=refusal_of)
 
 
 def failure_of(reason: str, code: str = "") -> TaskFailure:
-    """Why a task failed, from the text that new-api kept of it: Ark's body as JSON, "Code: message", or plain words."""
+    """Why a task failed, from the text that new-api stored: Ark's body as JSON, "Code: message", or plain words."""
     if any(lost in reason for lost in LOST_REASONS):
         return TaskFailure("gateway_lost", redact(reason), retryable=True)
     if (inner := _innermost(reason)) is not None and inner.code:
         return ark_failure(inner.code, inner.message, inner.param)
     head = reason.partition(":")[0].strip()
     if head.isascii() and head.isprintable() and " " not in head and len(head) <= 120:
-        # Ark's own word says more than the gateway's.
+        # Ark's own code says more than the gateway's.
         code = head if not code or is_ark_code(head) else code
     if code in _FILTERED:
         return TaskFailure("moderation_blocked", redact(reason or code), code)
@@ -142,4 +142,4 @@ def failure_of(reason: str, code: str = "") -> TaskFailure:
 
 
 _FILTERED = frozenset({"sensitive_words_detected", "prompt_blocked", "content_filter"})
-"""types/error.go, and 12AI's page: why a task failed. As answers to a create they are documented nowhere."""
+"""types/error.go, and 12AI's documents: why a task failed. They are not documented as answers to a create."""

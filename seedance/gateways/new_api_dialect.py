@@ -1,4 +1,4 @@
-"""What the dialects of new-api's deployments share: its errors and its list of tasks."""
+"""The shared part of the dialects of new-api deployments: errors and the list of tasks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seedance.gateways.base import Dialect, TaskPage, WireAnswer, WireCall
 
 
 class NewApiDialect(Dialect):
-    """A gateway that runs QuantumNous/new-api, or something that answers as it does."""
+    """A gateway that runs QuantumNous/new-api or compatible software."""
 
     errors = new_api.FORM
 

@@ -1,9 +1,9 @@
-"""new-api's list of a user's tasks, `GET /api/task/self`: a call of its dashboard, made with the user's access token.
+"""new-api's list of a user's tasks, `GET /api/task/self`: a dashboard call with the user's access token.
 
-It lists the tasks of all the user's API keys, newest first, and filters by `submit_time`, which is set when the
-upstream has answered. A task is written down only after that, and a fault of the gateway's database shows as an empty
-list: absence proves nothing. `properties.input` is empty in the software as it is published; deployments put the prompt
-or the whole request there.
+It lists the tasks of all API keys of the user, newest first, and filters by `submit_time`, which is set when the
+upstream has answered. A task is recorded only after that, and a fault of the gateway's database appears as an empty
+list, so absence proves nothing. `properties.input` is empty in the published software; deployments put the prompt or
+the whole request there.
 
 Sources: QuantumNous/new-api, controller/task.go, router/api-router.go, middleware/auth.go, model/task.go, dto/task.go,
 common/page_info.go.
@@ -35,28 +35,28 @@ _MEDIA_FIELDS = ("image", "last_image", "images", "videos", "audios", "image_url
 
 
 def list_call(page: int, page_size: int, since: float | None, until: float | None) -> WireCall:
-    """One page of the user's tasks that were submitted from `since` to `until`, Unix seconds."""
+    """The call for one page of the user's tasks submitted from `since` to `until`, Unix seconds."""
     params = {"p": str(page), "page_size": str(min(page_size, LIMITS.page_size))}
     if since is not None:
-        params["start_timestamp"] = str(max(math.floor(since), 1))  # 0 is no limit at all
+        params["start_timestamp"] = str(max(math.floor(since), 1))  # 0 means no limit
     if until is not None:
         params["end_timestamp"] = str(max(math.ceil(until), 1))
     return WireCall("GET", PATH, params=params, as_user=True)
 
 
 def user_headers(token: str, user_id: str) -> Mapping[str, str]:
-    """Older versions want the bare token and the user's number; newer ones take both and need only the token."""
+    """Older versions require the bare token and the user's number; newer ones accept both and need only the token."""
     return {"Authorization": token, "New-Api-User": user_id}
 
 
 def refusal_of(body: bytes) -> str | None:
-    """Why the dashboard refused, None when it did not: some versions refuse with HTTP 200."""
+    """Why the dashboard refused; None if it did not. Some versions refuse with HTTP 200."""
     top = object_of(read_json(body))
     return text_of(top.get("message")) or "it gave no reason" if top.get("success") is False else None
 
 
 def read_page(body: bytes) -> tuple[int | None, tuple[ListedTask, ...], int] | None:
-    """Total, tasks and the number of entries that cannot be read; None when it is no such list."""
+    """Total, tasks and the number of unreadable entries; None if it is not such a list."""
     top = object_of(read_json(body))
     data = top.get("data")
     items = data if isinstance(data, list) else object_of(data).get("items")
@@ -90,7 +90,7 @@ def _listed(item: Mapping[str, Any]) -> ListedTask | None:
 
 
 def _parsed(value: object) -> object:
-    """JSON that was stored as text, as JSON."""
+    """Parse a value if it is JSON stored as text."""
     return read_json(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
 
 

@@ -1,4 +1,4 @@
-"""new-api's own task object, `TaskDto`: what AnyFast answers to a query, and what new-api's list of tasks holds.
+"""new-api's own task object, `TaskDto`: AnyFast's answer to a query, and an entry of new-api's list of tasks.
 
 Sources: QuantumNous/new-api, dto/task.go, relay/relay_task.go, service/task_polling.go.
 """
@@ -35,7 +35,7 @@ STATUSES = {
 
 
 def report_of(task: Mapping[str, Any]) -> TaskReport | None:
-    """A task as a report, None when it has no status."""
+    """A task as a report; None if it has no status."""
     if not isinstance(task.get("status"), str):
         return None
     inner = object_of(task.get("data"))
@@ -55,13 +55,13 @@ def report_of(task: Mapping[str, Any]) -> TaskReport | None:
 
 
 def _finished_at(task: Mapping[str, Any], inner: Mapping[str, Any]) -> int | None:
-    """The gateway notices an end a while after Ark does, so the earlier one counts."""
+    """The gateway notices an end later than Ark does, so the earlier time counts."""
     within = ark_task.finished_at(inner) if ark_task.status_of(inner) is TaskStatus.SUCCEEDED else None
     return min((at for at in (unix_time_of(task.get("finish_time")), within) if at is not None), default=None)
 
 
 def _outcome(task: Mapping[str, Any], inner: Mapping[str, Any]) -> tuple[TaskStatus, TaskFailure | None]:
-    """The outer status, unless the inner one knows better: the gateway shows Ark's `expired` as in progress."""
+    """The outer status, unless the inner one is more exact: the gateway shows Ark's `expired` as in progress."""
     outer = STATUSES.get(word_of(task["status"]).upper(), TaskStatus.UNKNOWN)
     within = ark_task.status_of(inner)
     if outer is TaskStatus.SUCCEEDED or (within is TaskStatus.SUCCEEDED and ark_task.video_url_of(inner)):
@@ -72,12 +72,12 @@ def _outcome(task: Mapping[str, Any], inner: Mapping[str, Any]) -> tuple[TaskSta
         failure = ark_task.failure_of(inner) or new_api.failure_of(text_of(task.get("fail_reason")))
         unseen = within in (TaskStatus.QUEUED, TaskStatus.RUNNING) and failure.code == "generation_failed"
         if failure.code == "gateway_lost" or (unseen and not is_ark_code(failure.gateway_code)):
-            # Ark never said that it failed: the gateway only lost sight of it.
+            # Ark never said that it failed: the gateway only lost its upstream task.
             return TaskStatus.LOST, TaskFailure("gateway_lost", failure.message, failure.gateway_code, retryable=True)
         return TaskStatus.FAILED, failure
     return outer, None
 
 
 def _video_url(task: Mapping[str, Any], inner: Mapping[str, Any]) -> str | None:
-    """AnyFast still copies the URL into `fail_reason` for older clients, so that comes last."""
+    """AnyFast still copies the URL into `fail_reason` for older clients, so that field comes last."""
     return first_url(task.get("result_url"), ark_task.video_url_of(inner), task.get("fail_reason"))

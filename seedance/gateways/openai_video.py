@@ -1,6 +1,6 @@
-"""The `/v1/videos` object, as new-api and its relatives shape it after OpenAI's: read by several dialects.
+"""The `/v1/videos` object, which new-api and similar software modelled on OpenAI's: read by several dialects.
 
-Gateways put the video's URL in different places; all places that were seen are read, in one order.
+Gateways put the video's URL in different places; all known places are read, in a fixed order.
 
 Source: QuantumNous/new-api, dto/openai_video.go
 """
@@ -27,7 +27,7 @@ from seedance.gateways.base import TaskFailure, TaskReport, TaskStatus
 
 STATUSES = {
     "": TaskStatus.QUEUED,
-    "unknown": TaskStatus.QUEUED,  # new-api's word for a task it has not handed on yet
+    "unknown": TaskStatus.QUEUED,  # new-api's word for a task that it has not forwarded yet
     "not_start": TaskStatus.QUEUED,
     "submitted": TaskStatus.QUEUED,
     "pending": TaskStatus.QUEUED,
@@ -48,7 +48,7 @@ STATUSES = {
 
 
 def report_of(body: bytes) -> TaskReport | None:
-    """An answer to the query as a report, None when it is not such an object."""
+    """An answer to the query as a report; None if it is not such an object."""
     top = object_of(read_json(body))
     task = top if "status" in top else object_of(top.get("data"))
     if not isinstance(task.get("status"), str):

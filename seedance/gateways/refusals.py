@@ -1,7 +1,7 @@
 """A dialect's closed list of refusals: which pairs of HTTP status and code prove that a submit started nothing.
 
-An entry stands here only with a source that documents it as a refusal made before the work. What is not on the list is
-a doubt; a new entry needs its source and a recorded example (`tests/contract/<name>/errors.json`).
+Every entry has a source that documents it as a refusal made before the work. Anything else leaves the outcome unknown.
+A new entry needs its source and a recorded example (`tests/contract/<name>/errors.json`).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ RefusalKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a refusal means. `pause_s`: how long to leave the account and model alone, None when the answer says
-    nothing of it (its `Retry-After` counts more)."""
+    """The meaning of a refusal. `pause_s`: how long to pause the account and model, None if the answer does not say;
+    its `Retry-After` takes precedence."""
 
     kind: RefusalKind
     pause_s: float | None = None
@@ -36,7 +36,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Pairs of HTTP status and code. A code that ends in ".*" stands for all that begin as it does."""
+    """Pairs of HTTP status and code. A code that ends in ".*" matches every code with that beginning."""
 
     pairs: frozenset[tuple[int, str]]
 
@@ -50,7 +50,7 @@ class Codes:
 
 
 class RefusalList:
-    """The list, by status and then by meaning; a code stands once for each status."""
+    """The list, by status and then by meaning; a code occurs once per status."""
 
     def __init__(self, table: Mapping[int, Mapping[RefusalKind, tuple[str, ...]]]) -> None:
         self._kinds = {
@@ -61,13 +61,13 @@ class RefusalList:
         return ((status, code, kind) for (status, code), kind in self._kinds.items())
 
     def find(self, status: int, code: str) -> RefusalKind | None:
-        """What a pair means, None when it is not on the list. A longer entry comes before a shorter one."""
+        """The meaning of a pair; None if it is not on the list. A longer entry wins over a shorter one."""
         found = (self._kinds.get((status, form)) for form in _forms(code))
         return next((kind for kind in found if kind is not None), None)
 
 
 def _forms(code: str) -> Iterator[str]:
-    """A code and the entries that stand for it: `A.B.C`, `A.B.*`, `A.*`."""
+    """A code and the entries that match it: `A.B.C`, `A.B.*`, `A.*`."""
     yield code
     parts = code.split(".")
     for length in range(len(parts) - 1, 0, -1):

@@ -1,4 +1,4 @@
-"""Every dialect, by the name the configuration uses."""
+"""Every dialect, by its name in the configuration."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""12AI: new-api's `/v1/videos`, with what is particular to Seedance under `metadata`.
+"""12AI: new-api's `/v1/videos`, with Seedance's own fields under `metadata`.
 
-The number of images decides the mode there, so references that could be taken for frames name their mode.
+The number of images determines the mode, so references that could be mistaken for frames name their mode.
 
 Source: https://doc.12ai.org/api/seedance/
 """
@@ -118,7 +118,7 @@ def _dangling_marks(request: GenerationRequest) -> Iterator[Problem]:
         count = len(getattr(request, field))
         for number in re.findall(rf"{mark}(\d{{1,9}})", request.prompt):
             if not 1 <= int(number) <= count:
-                yield Problem("prompt", f"{mark}{number} refers to nothing: {field} holds {count}")
+                yield Problem("prompt", f"{mark}{number} refers to nothing: {field} has {count}")
 
 
 def _unmarked(request: GenerationRequest) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
-"""uniAll: one flat body, the resolution in the model's name, what is particular to Seedance under `extra_body`.
+"""uniAll: one flat body, the resolution in the model's name, Seedance's own fields under `extra_body`.
 
-What it answers to a create and as errors is not published; it is read as new-api's.
+Its answers to a create and its errors are not published; they are read as new-api's.
 
 Source: https://docs.uniall.ai/models/video/seedance-2-0
 """
@@ -106,13 +106,13 @@ def _extra_body(request: GenerationRequest, attempt: AttemptOptions) -> dict[str
         "watermark": request.watermark,
         "camera_fixed": request.camera_fixed,
         "return_last_frame": request.return_last_frame,
-        # The page warns against naming an operation where the fields already say it.
+        # The documents warn against naming an operation that the fields already imply.
         "operation": OPERATIONS[request.operation] if request.operation is not None else None,
     }
 
 
 def _own_warnings(request: GenerationRequest) -> Iterator[Problem]:
     if request.camera_fixed:
-        yield Problem("camera_fixed", "uniall takes it, but Seedance 2.0 behind it does not fix the camera")
+        yield Problem("camera_fixed", "uniall takes it, but the Seedance 2.0 model behind it does not fix the camera")
     if request.resolution == "4k":
         yield Problem("resolution", "uniall sells 4k only to accounts that it has enabled for it")

@@ -1,4 +1,4 @@
-"""What goes to a gateway and comes back from it, before anything is sent and after everything was read."""
+"""Requests to a gateway before they are sent, and answers after they were read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, Literal
 class WireCall:
     """One HTTP request: `path` starts with "/" and is added to the account's base URL.
 
-    A parameter with several values is sent once for each. A body that is not `json` is `content`, of `content_type`;
-    neither of them: no body. `as_user`: it is sent with `Dialect.user_headers` instead of the account's API key.
+    A parameter with several values is sent once per value. A body that is not `json` is `content`, of `content_type`;
+    neither: no body. `as_user`: it is sent with `Dialect.user_headers` instead of the account's API key.
     """
 
     method: Literal["GET", "POST", "DELETE"]
@@ -26,7 +26,7 @@ class WireCall:
 
 @dataclass(frozen=True, slots=True)
 class WireAnswer:
-    """One HTTP answer, read whole. Header names are lower case."""
+    """One complete HTTP answer. Header names are lower case."""
 
     status: int
     headers: Mapping[str, str]

@@ -51,6 +51,8 @@ class View:
     lost: bool = False
     word: str | None = None
     """A wrong status to show instead of the real one."""
+    hides_prompt: bool = False
+    """True when lists leave out the prompt."""
 
 
 class Dialect(ABC):

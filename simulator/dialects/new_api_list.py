@@ -51,7 +51,7 @@ def list_tasks(call: Call, tasks: Sequence[Task], view: Callable[[Task], View]) 
         for task in reversed(tasks)
         if (not since or int(task.created_at) >= since) and (not until or int(task.created_at) <= until)
     ]
-    shown = [task_object(task, view(task)) | _listed(task) for task in found[(number - 1) * size : number * size]]
+    shown = [_listed(task, view(task)) for task in found[(number - 1) * size : number * size]]
     data = {"page": number, "page_size": size, "start_timestamp": since, "end_timestamp": until}
     return json_answer(200, {"success": True, "message": "", "data": data | {"total": len(found), "items": shown}})
 
@@ -80,8 +80,8 @@ def task_object(task: Task, view: View) -> dict[str, Any]:
     }
 
 
-def _listed(task: Task) -> dict[str, Any]:
-    return {
+def _listed(task: Task, view: View) -> dict[str, Any]:
+    return task_object(task, view) | {
         "id": task.number,
         "created_at": int(task.created_at),
         "updated_at": int(task.created_at),
@@ -91,7 +91,7 @@ def _listed(task: Task) -> dict[str, Any]:
         "channel_id": 0,
         "quota": task.tokens,
         "properties": {
-            "input": task.order.prompt,
+            "input": "" if view.hides_prompt else task.order.prompt,
             "upstream_model_name": task.order.upstream_model,
             "origin_model_name": task.order.model,
         },

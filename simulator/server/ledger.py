@@ -18,7 +18,7 @@ from simulator.tasks.task import Phase, Task
 MAX_REFUSALS = 20_000
 _LONG_TEXT = 4096
 # Two creates of one job may differ in these fields, so the comparison ignores them.
-_NOT_IDENTITY = frozenset({"seed", "callback_url", "webhook_url"})
+_NOT_IDENTITY = frozenset({"seed", "callback_url", "webhook_url", "execution_expires_after"})
 
 
 class Ledger:
@@ -88,7 +88,7 @@ class Ledger:
 
 
 def request_hash(gateway: str, body: Mapping[str, Any]) -> str:
-    """A hash that ignores seeds and callback addresses: two creates of one request have the same hash."""
+    """A hash that ignores seeds, expiries and callback addresses: two creates of one request have the same hash."""
     canonical = orjson.dumps([gateway, _identity(body)], option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(canonical, digest_size=12).hexdigest()
 

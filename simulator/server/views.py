@@ -22,7 +22,8 @@ def view_of(world: World, task: Task, base_url: str, rule: Rule | None = None) -
     links = None
     if phase is Phase.SUCCEEDED and name != "missing_url":
         links = _links(world, task, base_url, now)
-    return View(phase, moment, links, task.lost(moment), given["status"] if name == "unknown_status" else None)
+    word = given["status"] if name == "unknown_status" else None
+    return View(phase, moment, links, task.lost(moment), word, world.options.hide_prompts)
 
 
 def _links(world: World, task: Task, base_url: str, now: float) -> Links:

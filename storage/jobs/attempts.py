@@ -1,146 +1,222 @@
-"""SQL about attempts in doubt: what callbacks say of them, and what is known for finding their tasks."""
+"""SQL about attempts: begun before the POST, finished after it. A gateway's task belongs to one job.
+
+Writing that an attempt was accepted locks the job's row, and so does beginning the next attempt. One of the two comes
+first, and the other sees what it wrote.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import LiteralString
+from dataclasses import asdict, dataclass, replace
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
 
 from storage.database import Connection
-from storage.jobs.records import (
-    AttemptOutcome,
-    Correlation,
-    Doubt,
-    Move,
-    Moved,
-)
+from storage.jobs.reasons import Reason
+from storage.jobs.records import AttemptOutcome, Begun, Correlation, Move, Moved
+from storage.jobs.states import TRANSITIONS, JobState
 from storage.jobs.transitions import move
 from storage.jsonb import dumps
 
+log = logging.getLogger("reelq.jobs")
+
+TAKEN_CHECK_S = 60.0
+"""Until a job whose task is another job's is looked into."""
+
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    """An attempt that the gateway took."""
+class Taken:
+    """A task that was not written down for an attempt, because it is another attempt's: of the job `holder`."""
 
     job_id: UUID
     number: int
-    account: str
-    model: str
-    gateway_task_id: str
+    task_id: str
+    holder: UUID
 
-
-def hash_token(token: str) -> str:
-    """What is stored of a callback token: who reads the table cannot call back."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-_HINT: LiteralString = """
-WITH named AS (
-    UPDATE attempts a SET reported_task_id = coalesce(a.reported_task_id, %(task_id)s)
-    FROM jobs j
-    WHERE a.callback_hash = %(hash)s AND j.id = a.job_id AND j.gateway = %(gateway)s
-    RETURNING a.job_id, a.number
-), hurried AS (
-    UPDATE jobs j SET due_at = now()
-    FROM named n
-    WHERE j.id = n.job_id AND j.attempt = n.number AND j.due_at > now()
-      AND (j.state = 'unconfirmed' OR (j.state = 'generating' AND NOT %(unfinished)s))
-)
-SELECT job_id FROM named
-"""
-
-
-def hint(conn: Connection, gateway: str, token: str, task_id: str | None, *, unfinished: bool = False) -> UUID | None:
-    """A gateway called back: its job is looked at now, unless the call only tells that a known task is `unfinished`.
-    None: no attempt has that token.
-
-    `task_id` is what the body claims; it is noted once and believed only after the gateway was asked.
-    """
-    told = {"hash": hash_token(token), "gateway": gateway, "task_id": task_id, "unfinished": unfinished}
-    row = conn.execute(_HINT, told).fetchone()
-    return None if row is None else row[0]
-
-
-_DOUBTS: LiteralString = """
-SELECT j.id, j.claim, j.attempt, a.model, a.started_at, a.seed, NOT (j.request ? 'seed') AS seed_is_own,
-       a.reported_task_id, extract(epoch FROM now() - a.started_at)::float8 AS age_s, j.cancel_request
-FROM jobs j JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
-JOIN attempts a ON a.job_id = j.id AND a.number = j.attempt
-WHERE j.state = 'unconfirmed' AND j.due_at > now()
-"""
-
-
-def doubts(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> list[Doubt]:
-    """The unconfirmed jobs of a batch that are still ours."""
-    parameters = {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed]}
-    with conn.cursor(row_factory=class_row(Doubt)) as cursor:
-        return cursor.execute(_DOUBTS, parameters).fetchall()
-
-
-_KNOWN: LiteralString = """
-SELECT gateway_task_id FROM attempts WHERE account = %(account)s AND gateway_task_id = ANY(%(ids)s)
-"""
-
-
-def known_tasks(conn: Connection, account: str, task_ids: Sequence[str]) -> set[str]:
-    """Those of the task ids that an attempt of this account already has."""
-    return {row[0] for row in conn.execute(_KNOWN, {"account": account, "ids": list(task_ids)})}
-
-
-_ACCEPTED: LiteralString = """
-SELECT DISTINCT ON (job_id) job_id, number, account, model, gateway_task_id FROM attempts
-WHERE job_id = ANY(%(ids)s) AND outcome = 'accepted' ORDER BY job_id, number DESC
-"""
-
-
-def accepted(conn: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Accepted]:
-    """The newest accepted attempt of each job that has one."""
-    with conn.cursor(row_factory=class_row(Accepted)) as cursor:
-        return {found.job_id: found for found in cursor.execute(_ACCEPTED, {"ids": list(job_ids)})}
+    def as_error(self) -> dict[str, Any]:
+        """The same as an attempt keeps it. The message may be read by a tenant who must not see the other job."""
+        message = f"the gateway named task {self.task_id}, which belongs to another job"
+        return {
+            "code": Reason.TASK_TAKEN,
+            "message": message,
+            "task_id": self.task_id,
+            "holder": str(self.holder),
+        }
 
 
 _BEGIN: LiteralString = """
-INSERT INTO attempts (job_id, number, account, model, model_key, seed, callback_hash)
-SELECT j.id, j.attempt, j.account, j.model, i.model_key, i.seed, i.callback_hash
+INSERT INTO attempts (job_id, number, account, gateway, model, model_key, seed, mark, callback_hash)
+SELECT j.id, j.attempt, j.account, j.gateway, j.model, i.model_key, i.seed,
+       CASE WHEN i.mark_count > 0 THEN i.mark_low + mod(nextval('attempt_marks'), i.mark_count)::int END,
+       i.callback_hash
 FROM jobs j
-JOIN jsonb_to_recordset(%(rows)s::jsonb) AS i(id uuid, model_key text, seed bigint, callback_hash text) ON j.id = i.id
+JOIN jsonb_to_recordset(%(rows)s::jsonb)
+    AS i(id uuid, model_key text, seed bigint, callback_hash text, mark_low int, mark_count int) ON j.id = i.id
+RETURNING job_id, mark
 """
 
 
-def begin_attempts(conn: Connection, moves: Sequence[Move], correlations: Mapping[UUID, Correlation]) -> list[Moved]:
+def begin_attempts(conn: Connection, moves: Sequence[Move], correlations: Mapping[UUID, Correlation]) -> list[Begun]:
     """Move queued jobs to submitting and store the attempt of each, to be committed before any POST."""
     begun = move(conn, moves)
-    if begun:
-        conn.execute(_BEGIN, {"rows": dumps([{"id": item.id, **asdict(correlations[item.id])} for item in begun])})
-    return begun
+    if not begun:
+        return []
+    rows = [_correlation_row(item.id, correlations[item.id]) for item in begun]
+    marks: dict[UUID, int | None] = dict(conn.execute(_BEGIN, {"rows": dumps(rows)}).fetchall())
+    return [Begun(item.id, item.claim, item.attempt, marks[item.id]) for item in begun]
 
 
+def _correlation_row(job_id: UUID, correlation: Correlation) -> dict[str, Any]:
+    band = correlation.marks
+    return {
+        "id": job_id,
+        "model_key": correlation.model_key,
+        "seed": correlation.seed,
+        "callback_hash": correlation.callback_hash,
+        "mark_low": None if band is None else band.low,
+        "mark_count": None if band is None else band.count,
+    }
+
+
+# The jobs are locked before anything is written, in the order of their ids as everywhere.
 _OUTCOME: LiteralString = """
-UPDATE attempts a SET outcome = i.outcome, http_status = i.http_status, gateway_task_id = i.gateway_task_id,
-                      error = i.error, finished_at = now()
-FROM jsonb_to_recordset(%(outcomes)s::jsonb) AS i(job_id uuid, number smallint, outcome text, http_status smallint,
-                                                  gateway_task_id text, error jsonb)
-WHERE a.job_id = i.job_id AND a.number = i.number
-  -- Who comes later and knows less must not take the task id away again.
-  AND (a.outcome IS DISTINCT FROM 'accepted' OR i.outcome = 'accepted')
+WITH held AS MATERIALIZED (
+    SELECT id FROM jobs WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE
+), input AS (
+    SELECT i.*, a.account,
+           row_number() OVER (PARTITION BY a.account, i.gateway_task_id ORDER BY i.job_id, i.number) AS place
+    FROM jsonb_to_recordset(%(outcomes)s::jsonb) AS i(job_id uuid, number int, outcome text, http_status smallint,
+                                                      gateway_task_id text, error jsonb)
+    JOIN held h ON h.id = i.job_id
+    JOIN attempts a ON a.job_id = i.job_id AND a.number = i.number
+), checked AS (
+    SELECT i.*, CASE WHEN i.gateway_task_id IS NOT NULL THEN coalesce(
+        (SELECT o.job_id FROM attempts o WHERE o.account = i.account AND o.gateway_task_id = i.gateway_task_id
+           AND (o.job_id, o.number) <> (i.job_id, i.number)),
+        CASE WHEN i.place > 1 THEN first_value(i.job_id) OVER (
+            PARTITION BY i.account, i.gateway_task_id ORDER BY i.place) END) END AS holder
+    FROM input i
+), written AS (
+    UPDATE attempts a SET outcome = c.outcome, gateway_task_id = c.gateway_task_id, finished_at = now(),
+                          candidates = NULL, look_at = NULL,
+                          -- What is proven by other means keeps what the gateway answered.
+                          http_status = coalesce(c.http_status,
+                                                 CASE WHEN c.outcome <> 'accepted' THEN a.http_status END),
+                          error = coalesce(c.error, CASE WHEN c.outcome <> 'accepted' THEN a.error END)
+    FROM checked c
+    WHERE c.holder IS NULL AND a.job_id = c.job_id AND a.number = c.number
+      -- A later outcome that knows less must not take the task id away again.
+      AND a.outcome IS DISTINCT FROM 'accepted'
+), contradicted AS (
+    -- One POST and two tasks: the second is looked into, as one that a callback names.
+    UPDATE attempts a SET reported_task_id = c.gateway_task_id, look_at = now()
+    FROM checked c
+    WHERE c.holder IS NULL AND a.job_id = c.job_id AND a.number = c.number
+      AND a.outcome = 'accepted' AND a.gateway_task_id <> c.gateway_task_id
+)
+SELECT job_id, number, gateway_task_id, holder FROM checked WHERE holder IS NOT NULL
 """
+
+
+def store_outcomes(conn: Connection, outcomes: Sequence[AttemptOutcome]) -> list[Taken]:
+    """Store the outcomes of POSTs, except those whose task already belongs to another attempt. Returns these."""
+    if not outcomes:
+        return []
+    parameters = {
+        "ids": list({item.job_id for item in outcomes}),
+        "outcomes": dumps([asdict(item) for item in outcomes]),
+    }
+    return [Taken(*row) for row in conn.execute(_OUTCOME, parameters)]
 
 
 def finish_attempts(conn: Connection, outcomes: Sequence[AttemptOutcome], moves: Sequence[Move]) -> list[Moved]:
-    """Store what became of POSTs. The attempt keeps its outcome even where the job has moved on without us."""
-    if outcomes:
-        conn.execute(_OUTCOME, {"outcomes": dumps([asdict(item) for item in outcomes])})
+    """Store the outcomes of POSTs, and move their jobs. The attempt keeps its outcome also if the job has moved on.
+
+    Where the gateway named a task that another job has, the job becomes unconfirmed instead, for a person to look at.
+    """
+    taken = store_outcomes(conn, outcomes)
+    if taken:
+        store_outcomes(conn, [_without_task(item) for item in taken])
+        by_job = {item.job_id: item for item in taken if item.holder != item.job_id}
+        moves = [_held(item, by_job[item.id]) if item.id in by_job else item for item in moves]
     return move(conn, moves)
 
 
-def holder_of_task(conn: Connection, account: str, task_id: str) -> UUID | None:
-    """The job that a gateway's task belongs to, None when no attempt of ours is known to have started it."""
+def _without_task(taken: Taken) -> AttemptOutcome:
+    log.error("job.task_taken job_id=%s task_id=%s holder=%s", taken.job_id, taken.task_id, taken.holder)
+    return AttemptOutcome(taken.job_id, taken.number, Reason.TASK_TAKEN, error=taken.as_error())
+
+
+def _held(wanted: Move, taken: Taken) -> Move:
+    target = JobState.UNCONFIRMED
+    return replace(
+        wanted,
+        sources=tuple(source for source in wanted.sources if source is target or target in TRANSITIONS[source]),
+        target=target,
+        reason=Reason.TASK_TAKEN,
+        due_in_s=TAKEN_CHECK_S,
+        expires_in_s=None,
+        patch={},
+        detail={"message": taken.as_error()["message"], "task_id": taken.task_id},
+    )
+
+
+_LOCK_QUEUED: LiteralString = """
+SELECT j.id FROM jobs j
+JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
+WHERE j.state = 'queued' ORDER BY j.id FOR UPDATE OF j
+"""
+# Of an attempt that a person or the policy gave up the outcome is still open; `look_at` says that a callback named its
+# task and that the gateway was not asked about it yet.
+_EARLIER: LiteralString = """
+SELECT job_id,
+       bool_or(outcome = 'accepted') IS TRUE AS accepted,
+       bool_or(look_at IS NOT NULL) AS reported,
+       bool_or(outcome IS NULL OR outcome IN ('outcome_unknown', 'task_taken')) AS doubtful
+FROM attempts WHERE job_id = ANY(%(ids)s) GROUP BY job_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What is known of a queued job's earlier attempts: one was accepted; a callback has named the task of one, which
+    is to be looked into; one may have been accepted."""
+
+    job_id: UUID
+    accepted: bool
+    reported: bool
+    doubtful: bool
+
+
+def lock_queued(conn: Connection, leases: Sequence[tuple[UUID, int]]) -> dict[UUID, Earlier]:
+    """Lock the queued jobs of these leases until the transaction ends. Returns what is known of jobs sent before.
+
+    An acceptance that is being written is waited for; one that comes later waits for this transaction.
+    """
+    parameters = {"ids": [i for i, _ in leases], "claims": [c for _, c in leases]}
+    ids = [row[0] for row in conn.execute(_LOCK_QUEUED, parameters)]
+    return earlier_attempts(conn, ids) if ids else {}
+
+
+def lock_jobs(conn: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Earlier]:
+    """The same of jobs in whatever state."""
+    conn.execute("SELECT id FROM jobs WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE", {"ids": list(job_ids)})
+    return earlier_attempts(conn, job_ids)
+
+
+def earlier_attempts(conn: Connection, job_ids: Sequence[UUID]) -> dict[UUID, Earlier]:
+    """What is known of the attempts of these jobs; jobs without any are missing."""
+    with conn.cursor(row_factory=class_row(Earlier)) as cursor:
+        return {row.job_id: row for row in cursor.execute(_EARLIER, {"ids": list(job_ids)})}
+
+
+def holder_of_task(conn: Connection, accounts: Sequence[str], task_id: str) -> UUID | None:
+    """The job that a gateway's task belongs to, None when no attempt of ours at these accounts is known to have it."""
     row = conn.execute(
-        "SELECT job_id FROM attempts WHERE account = %(account)s AND gateway_task_id = %(task_id)s LIMIT 1",
-        {"account": account, "task_id": task_id},
+        "SELECT job_id FROM attempts WHERE account = ANY(%(accounts)s) AND gateway_task_id = %(task_id)s LIMIT 1",
+        {"accounts": list(accounts), "task_id": task_id},
     ).fetchone()
     return None if row is None else row[0]

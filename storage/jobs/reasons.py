@@ -43,6 +43,7 @@ class Reason(StrEnum):
     NOT_SERVED = "not_served", "no gateway's API answers at the account's base_url"
     INPUT_NOT_READY = "input_not_ready", "the gateway cannot use one of its files yet"
     OUTCOME_UNKNOWN = "outcome_unknown", "no clear answer: the gateway may have accepted it"
+    TASK_TAKEN = "task_taken", "the gateway named a task that belongs to another job"
     SUBMIT_LOST = "submit_lost", "the worker stopped during the POST: the gateway may have accepted it"
 
     # Unconfirmed, and out of it.
@@ -50,10 +51,12 @@ class Reason(StrEnum):
     HELD = "held", "held for a decision"
     ADOPTED = "adopted", "its task was found at the gateway"
     ACCEPTED_LATE = "accepted_late", "an earlier attempt was accepted after all"
+    DOUBLE_CHARGE = "double_charge", "another attempt was accepted as well: it may be paid for twice"
     NOT_SUBMITTED = "not_submitted", "proven not accepted"
     PROVEN_NOT_SUBMITTED = "proven_not_submitted", "proven not accepted; submitted again"
     RESUBMITTED = "resubmitted", "submitted again by hand"
     RESUBMITTED_BY_POLICY = "resubmitted_by_policy", "submitted again by the policy"
+    NEVER_ACCEPTED = "never_accepted", "no attempt got a clear answer, and none was accepted"
     ABANDONED = "abandoned", "given up by hand"
 
     # Generating.

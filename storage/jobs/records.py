@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from seedance.lanes import lane_of
+from seedance.marks import MarkBand
 from storage.jobs.reasons import Reason
 from storage.jobs.states import TERMINAL, JobState, check_transition
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -187,32 +188,25 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """By what an attempt can be recognised at the gateway later: its seed, and the hash of its callback token."""
+    """By what an attempt can be recognised at the gateway later: its seed, a mark, and the hash of its callback
+    token."""
 
     seed: int | None = None
     callback_hash: str | None = None
     model_key: str = ""
     """Under which model its health and limits are kept; see `seedance.lanes`."""
+    marks: MarkBand | None = None
+    """The values that its mark is taken from, None where it can carry none; see `seedance.marks`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """An unconfirmed job, and what is known of the attempt that may have been accepted.
-
-    `age_s` counts from the begin of that attempt. `seed_is_own` is false where the job itself asked for the seed, so
-    that other jobs may have the same one.
-    """
+class Begun:
+    """An attempt that is stored: the POST may be made, with this mark."""
 
     id: UUID
     claim: int
     attempt: int
-    model: str
-    started_at: datetime
-    seed: int | None
-    seed_is_own: bool
-    reported_task_id: str | None
-    age_s: float
-    cancel_request: str | None
+    mark: int | None
 
 
 @dataclass(frozen=True, slots=True)

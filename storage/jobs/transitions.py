@@ -20,7 +20,7 @@ log = logging.getLogger("reelq.jobs")
 _MOVE: LiteralString = f"""
 WITH input AS (
     SELECT * FROM jsonb_to_recordset(%(moves)s::jsonb) AS r(
-        id uuid, sources text[], target text, reason text, claim bigint, attempt smallint, due_in float8,
+        id uuid, sources text[], target text, reason text, claim bigint, attempt int, due_in float8,
         expires_in float8, patch jsonb, detail jsonb)
 ), locked AS (
     -- In the order of the ids, so that two batches with the same jobs wait for each other instead of deadlocking.
@@ -39,7 +39,7 @@ WITH input AS (
         -- A copy of it may be under way.
         removal_due_at = CASE WHEN i.target = 'cancelled' AND j.generated_at IS NOT NULL
                               THEN now() + interval '10 minutes' ELSE j.removal_due_at END,
-        attempt = j.attempt + (i.target = 'submitting')::int::smallint,
+        attempt = j.attempt + (i.target = 'submitting')::int,
         submitted_at = CASE WHEN i.target = 'submitting' THEN now() ELSE j.submitted_at END,
         generated_at = CASE WHEN i.target = 'transferring' THEN coalesce(j.generated_at, now()) ELSE j.generated_at END,
         (account, gateway, model, gateway_task_id, refusals, setbacks, polls, video_url, last_frame_url, usage, seed,
@@ -97,7 +97,7 @@ UPDATE jobs j SET due_at = now() + make_interval(secs => i.due_in_s), reason = i
                                        WHEN i.missing = j.missing THEN least(j.missing_times + 1, 30000)
                                        WHEN i.missing <> '' THEN 1 ELSE 0 END
 FROM jsonb_to_recordset(%(items)s::jsonb) AS i(id uuid, claim bigint, due_in_s float8, reason text,
-                                               setbacks smallint, polls int, missing text)
+                                               setbacks int, polls int, missing text)
 WHERE j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL
 RETURNING j.id
 """

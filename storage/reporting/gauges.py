@@ -25,6 +25,10 @@ FROM jobs WHERE state = 'transferring' GROUP BY expiry_alarm
 _SEEN: LiteralString = """
 SELECT component, extract(epoch FROM now() - max(seen_at))::float8 FROM heartbeats GROUP BY component
 """
+_DOUBLE_CHARGES: LiteralString = """
+SELECT a.account, count(*) FROM attempts a JOIN jobs j ON j.id = a.job_id
+WHERE a.surplus AND j.gateway_task_id IS NOT NULL GROUP BY a.account
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Gauges:
     """Slots in use by account, as admission counts them."""
     paused: dict[tuple[str, str, str], int]
     """1 for each breaker that is open or half open, by account, model (empty: the whole account) and reason."""
+    double_charges: dict[str, int]
+    """Accepted attempts that their job does not use, by account, of all jobs still stored."""
     unseen_s: dict[str, float]
     """How long ago each component was last seen."""
     webhooks: dict[str, int]
@@ -64,6 +70,7 @@ def read_gauges(conn: Connection, grace_s: float) -> Gauges:
         least_life_s=min((left for _, _, left in videos if left is not None), default=None),
         in_flight={name: total(lanes).in_flight for name, lanes in slots_in_use(conn, grace_s).items()},
         paused={(item.account, item.model, code_of(item)): 1 for item in breakers(conn).values()},
+        double_charges=dict(conn.execute(_DOUBLE_CHARGES).fetchall()),
         unseen_s=dict(conn.execute(_SEEN).fetchall()),
         webhooks=webhooks,
         webhook_age_s=webhook_age_s,

@@ -10,13 +10,16 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
     ForeignKey,
     Identity,
     Index,
+    Integer,
     Numeric,
+    Sequence,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -161,9 +164,9 @@ class Job(SQLModel, table=True):
     state: str = Field(sa_column=Column(Text, nullable=False, server_default="queued"))
     due_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True), server_default=NOW))
     claim: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
-    attempt: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
-    refusals: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
-    setbacks: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    attempt: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    refusals: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    setbacks: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     polls: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     # The last poll that found it unfinished: it was finished after that.
     polled_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
@@ -227,15 +230,26 @@ class Attempt(SQLModel, table=True):
             "outcome IS DISTINCT FROM 'accepted' OR gateway_task_id IS NOT NULL", name="attempts_task_id_check"
         ),
         Index("attempts_account_started_idx", "account", "started_at"),
-        Index("attempts_task_idx", "account", "gateway_task_id"),
+        # A task belongs to one attempt of one job.
+        Index(
+            "attempts_task_key",
+            "account",
+            "gateway_task_id",
+            unique=True,
+            postgresql_where=text("gateway_task_id IS NOT NULL"),
+        ),
         Index(
             "attempts_callback_idx", "callback_hash", unique=True, postgresql_where=text("callback_hash IS NOT NULL")
         ),
+        Index("attempts_look_idx", "look_at", postgresql_where=text("look_at IS NOT NULL")),
+        Index("attempts_surplus_idx", "account", postgresql_where=text("surplus")),
     )
 
     job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True))
-    number: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     account: str = Field(sa_column=Column(Text, nullable=False))
+    # The gateway of the account; None if an older release wrote it.
+    gateway: str | None = Field(default=None, sa_column=Column(Text))
     model: str = Field(sa_column=Column(Text, nullable=False))
     # The model under which its health and limits are kept; empty if an older release wrote it.
     model_key: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=text("''")))
@@ -243,12 +257,25 @@ class Attempt(SQLModel, table=True):
     finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     outcome: str | None = Field(default=None, sa_column=Column(Text))
     seed: int | None = Field(default=None, sa_column=Column(BigInteger))
-    # SHA-256 of the token in the attempt's own callback URL, and the task id that a callback named.
+    # The value of `execution_expires_after` that was sent, by which a list shows the attempt's task; see
+    # `attempt_marks`.
+    mark: int | None = Field(default=None, sa_column=Column(Integer))
+    # SHA-256 of the token in the attempt's own callback URL, and the task id that a callback or a list named.
     callback_hash: str | None = Field(default=None, sa_column=Column(Text))
     reported_task_id: str | None = Field(default=None, sa_column=Column(Text))
+    # When to ask the gateway about the reported task; only of attempts that their job does not wait for any more.
+    look_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     http_status: int | None = Field(default=None, sa_column=Column(SmallInteger))
     gateway_task_id: str | None = Field(default=None, sa_column=Column(Text))
+    # It was accepted, and its job uses another attempt's task or had ended: its own may be paid for in vain.
+    surplus: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    # Tasks that may be this attempt's, and what each has in common with it; None: not looked for, or settled.
+    candidates: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+
+
+# Numbers for `attempts.mark`, so that attempts that follow each other differ.
+ATTEMPT_MARKS = Sequence("attempt_marks", metadata=SQLModel.metadata)
 
 
 class JobEvent(SQLModel, table=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_LOST = {"kind": "close_after_accept", "where": "create", "every": 2}
 # What each kind may lead to besides success: "failed" where the gateway says that the job has failed, "held" where it
 # does not say whether it accepted the job.
 KINDS: Mapping[str, tuple[str, tuple[Mapping[str, Any], ...]]] = {
@@ -28,6 +29,9 @@ KINDS: Mapping[str, tuple[str, tuple[Mapping[str, Any], ...]]] = {
         ({"kind": "accept_then_500", "status": 503, "body": "proxy", "retry_after": 1, "every": 2},),
     ),
     "accept-then-429-proxy": ("held", ({"kind": "accept_then_500", "status": 429, "body": "proxy", "every": 2},)),
+    # At gateways that list: every job finds its task, whatever else the gateway does.
+    "lost-ark": ("", (_LOST, {"kind": "status", "where": "list", "status": 502, "body": "html", "every": 3})),
+    "lost-new-api": ("", (_LOST, {"kind": "garbage", "where": "list", "every": 3})),
     "route-404": ("", ({"kind": "status", "where": "create", "status": 404, "body": "proxy", "first": 2},)),
     "page-403": ("", ({"kind": "status", "where": "create", "status": 403, "body": "html", "first": 2},)),
     "moderate-input": ("failed", ({"kind": "moderate_input", "every": 2},)),
@@ -57,6 +61,12 @@ KINDS: Mapping[str, tuple[str, tuple[Mapping[str, Any], ...]]] = {
     "zero-bytes": ("", ({"kind": "wrong_content", "body": "zeros", "first": 1, "per": "task"},)),
     "slow-download": ("", ({"kind": "slow_download", "bytes_per_s": 40_000, "first": 1, "per": "task"},)),
 }
+
+LISTING: Mapping[str, Mapping[str, Any]] = {
+    "lost-ark": {"gateway": "ark", "path": "/ark/api/v3"},
+    "lost-new-api": {"user_token": "chaos-user-token-0123456789", "user_id": 7},
+}
+"""Accounts of kinds that differ from the usual one."""
 
 
 def rules_for(key_by_name: Mapping[str, str]) -> list[Mapping[str, Any]]:

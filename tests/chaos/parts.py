@@ -29,6 +29,7 @@ from seedance.client import GatewayClient
 from storage.bucket.objects import Objects
 from storage.database import Database, DatabaseUnavailable, connect
 from storage.jobs.queries import get_jobs
+from storage.jobs.reasons import Reason
 from storage.jobs.records import JobView
 from storage.jobs.states import TERMINAL, JobState
 from storage.settings import Settings
@@ -204,8 +205,11 @@ class Parts:
 
     def wait_final(self, ids: Sequence[UUID], timeout_s: float = PATIENCE_S) -> Counter[JobState]:
         """Wait until each of these jobs has ended or is held for a person."""
-        done = TERMINAL | {JobState.UNCONFIRMED}
-        self.wait_for("every job ended or held", lambda: set(self.states(ids)) <= done, timeout_s)
+
+        def rest() -> bool:
+            return all(job.state in TERMINAL or job.reason == Reason.HELD for job in self.jobs(ids))
+
+        self.wait_for("every job ended or held", rest, timeout_s)
         return self.states(ids)
 
     def ledger(self, account: str = "small") -> dict[str, Any]:

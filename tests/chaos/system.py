@@ -23,6 +23,7 @@ from producer.local.state import load_state
 from storage.database import connect, upgrade
 from storage.jobs.states import JobState
 from storage.settings import Settings
+from tests.chaos.gateway_faults import LISTING
 from tests.chaos.leaks import leaks_in_logs, leaks_in_rows, secrets_of
 from tests.chaos.partition import Partition
 from tests.chaos.parts import LARGE_BYTES, SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, account_at, simulator_spec
@@ -123,7 +124,12 @@ class System:
 
 
 def _fault_accounts(kinds: Sequence[str], url: str) -> list[dict[str, Any]]:
-    return [account_at(kind, url, max_in_flight=AT_ONCE) for kind in kinds]
+    accounts = []
+    for kind in kinds:
+        fields = dict(LISTING.get(kind, {}))
+        path = fields.pop("path", "/anyfast")
+        accounts.append(account_at(kind, url, max_in_flight=AT_ONCE, base_url=f"{url}{path}", **fields))
+    return accounts
 
 
 @contextmanager

@@ -20,7 +20,17 @@ JOBS = 12
 EVERYTHING_JOBS = 25
 SHORT = TIMES | {"lease_seconds": 5.0, "submit_timeout_seconds": 3.0, "query_timeout_seconds": 3.0}
 # One of each group; `make chaos` plays all of them.
-KINDS = ("status-502-html", "rate-limit", "hang-accepted", "close-after-accept", "moderate-output", "url-dies", "cut")
+KINDS = (
+    "status-502-html",
+    "rate-limit",
+    "hang-accepted",
+    "close-after-accept",
+    "lost-ark",
+    "lost-new-api",
+    "moderate-output",
+    "url-dies",
+    "cut",
+)
 
 
 @pytest.fixture(scope="module")

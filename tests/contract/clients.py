@@ -1,4 +1,4 @@
-"""Clients of simulated gateways, for one piece of work each."""
+"""Clients of simulated gateways, one per call."""
 
 from __future__ import annotations
 

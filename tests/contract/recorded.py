@@ -1,8 +1,8 @@
-"""The recorded examples of each dialect: one folder a dialect, one file a kind.
+"""The recorded examples of each dialect: one folder per dialect, one file per kind.
 
 requests.json   a neutral request and the exact call it becomes          refusals.json  a request, the field, the words
 submitted.json  2xx answers to the POST     reports.json  to the query   lists.json     to the list
-callbacks.json  what gateways send us       errors.json   every other answer, by operation
+callbacks.json  what gateways send          errors.json   every other answer, by operation
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Example:
 
 
 def load(name: str, kind: str) -> list[dict[str, Any]]:
-    """The examples of one kind for one dialect; none when it has no such file."""
+    """The examples of one kind for one dialect; none if it has no such file."""
     path = FOLDER / name / f"{kind}.json"
     examples: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     return examples

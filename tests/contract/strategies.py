@@ -1,4 +1,4 @@
-"""Valid neutral requests of every mode, drawn at random, and JSON that gateways send or would never send."""
+"""Random valid requests of every mode, and JSON that gateways send or would never send."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _parsed(fields: dict[str, Any]) -> GenerationRequest | None:
 
 @st.composite
 def requests_for(draw: st.DrawFn, able: Capabilities) -> GenerationRequest:
-    """As many requests within what a gateway says of itself as from all that there are, which it mostly refuses."""
+    """Half of the requests are within a gateway's capabilities, half are any requests, most of which it refuses."""
     request = draw((_within(able) | _fields()).map(_parsed).filter(lambda parsed: parsed is not None))
     assert request is not None
     return request
@@ -164,7 +164,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-"""Any JSON, also what no gateway would send."""
+"""Any JSON, including JSON that no gateway would send."""
 
 _ANY_NAME = """
 id task_id status data error code message type param content video_url last_frame_url url metadata results usage seed

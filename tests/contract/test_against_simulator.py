@@ -1,4 +1,4 @@
-"""Every dialect over HTTP against the simulator, which reads the same documents independently of it."""
+"""Every dialect over HTTP against the simulator, which implements the same documents independently."""
 
 from __future__ import annotations
 
@@ -112,13 +112,13 @@ def test_what_the_dialect_does_not_refuse_is_accepted(
 
 
 @EVERY_DIALECT
-def test_an_unknown_task(url: str, dialect: Dialect) -> None:
+def test_an_unknown_task_is_reported_as_unknown(url: str, dialect: Dialect) -> None:
     with pytest.raises(TaskUnknown):
         with_client(url, dialect, lambda client: client.query(all_dialects()[dialect.name].new_id()))
 
 
 @EVERY_DIALECT
-def test_a_wrong_key(url: str, dialect: Dialect) -> None:
+def test_a_wrong_key_is_reported_as_such(url: str, dialect: Dialect) -> None:
     with pytest.raises(AccountProblem) as caught:
         with_client(url, dialect, lambda client: client.submit(FOX, AttemptOptions()), key="sk-wrong-key")
     assert caught.value.kind == "auth"
@@ -150,7 +150,7 @@ ON_CREATE: list[tuple[dict[str, Any], type[GatewayError], dict[str, Any]]] = [
 
 @EVERY_DIALECT
 @pytest.mark.parametrize(("rule", "kind", "attributes"), ON_CREATE, ids=[str(case[0]) for case in ON_CREATE])
-def test_what_a_failed_create_means(
+def test_a_failed_create_has_the_documented_meaning(
     url: str,
     faults: Callable[..., None],
     dialect: Dialect,
@@ -166,7 +166,7 @@ def test_what_a_failed_create_means(
 
 
 @EVERY_DIALECT
-def test_a_model_that_the_gateway_does_not_serve(url: str, dialect: Dialect) -> None:
+def test_an_unknown_model_is_refused(url: str, dialect: Dialect) -> None:
     model = dialect.model_for(FOX)
 
     async def work(client: GatewayClient) -> WireAnswer:
@@ -176,7 +176,7 @@ def test_a_model_that_the_gateway_does_not_serve(url: str, dialect: Dialect) -> 
 
     with pytest.raises((ModelProblem, Rejected)) as caught:
         with_client(url, dialect, work)
-    # A gateway with no code of its own for it blames the request.
+    # A gateway without a code for it blames the request.
     has_a_code = any(kind == "unknown_model" for _, _, kind in dialect.errors.refusals)
     assert getattr(caught.value, "kind", None) == ("unknown_model" if has_a_code else None)
 
@@ -189,7 +189,7 @@ FATES: list[tuple[dict[str, Any], TaskStatus, str]] = [
 
 @EVERY_DIALECT
 @pytest.mark.parametrize(("rule", "status", "code"), FATES, ids=[case[2] for case in FATES])
-def test_how_a_task_ends_badly(
+def test_a_failed_task_has_the_documented_meaning(
     url: str, faults: Callable[..., None], dialect: Dialect, rule: dict[str, Any], status: TaskStatus, code: str
 ) -> None:
     faults(where="create", gateway=dialect.name, **rule)
@@ -199,20 +199,20 @@ def test_how_a_task_ends_badly(
 
 
 @pytest.mark.parametrize("name", [name for name, found in DIALECTS.items() if isinstance(found, NewApiDialect)])
-def test_a_task_that_new_api_lost(url: str, faults: Callable[..., None], name: str) -> None:
+def test_a_task_lost_by_new_api_is_gateway_lost(url: str, faults: Callable[..., None], name: str) -> None:
     faults(where="create", gateway=name, kind="lost")
     report = with_client(url, DIALECTS[name], lambda client: generate(client, FOX, AttemptOptions()))
     assert report.status is TaskStatus.LOST
 
 
-def test_what_expired_inside_is_seen_through_the_outer_status(url: str, faults: Callable[..., None]) -> None:
+def test_an_inner_expiry_wins_over_the_outer_status(url: str, faults: Callable[..., None]) -> None:
     faults(where="create", gateway="anyfast", kind="inner_expired")
     report = with_client(url, DIALECTS["anyfast"], lambda client: generate(client, FOX, AttemptOptions()))
     assert report.status is TaskStatus.EXPIRED
 
 
 @EVERY_DIALECT
-def test_an_unknown_word_keeps_the_task_alive(url: str, faults: Callable[..., None], dialect: Dialect) -> None:
+def test_an_unknown_status_keeps_the_task_polled(url: str, faults: Callable[..., None], dialect: Dialect) -> None:
     faults(where="query", gateway=dialect.name, kind="unknown_status", status="ARCHIVED")
 
     async def work(client: GatewayClient) -> TaskReport:
@@ -277,7 +277,7 @@ def test_ark_lists_tasks_with_the_seeds_of_their_attempts(url: str) -> None:
         assert ark.read_list(sent(http, ark.list_call(flex=True))).tasks == ()
 
 
-def test_ark_cancels_what_is_queued_and_refuses_what_runs() -> None:
+def test_ark_cancels_queued_tasks_and_refuses_running_ones() -> None:
     ark = DIALECTS["ark"]
     clock = Clock()
     options = SimulatorOptions(seed=7, time="fixed", median_seconds=60, clock=clock)

@@ -1,4 +1,4 @@
-"""Cancelling over HTTP: only the gateway's own words settle a wish; whatever else answers, it is asked again."""
+"""Cancelling over HTTP: only the gateway's own answers are final; after any other, the call is repeated."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def under(url: str, **fault: Any) -> tuple[CancelOutcome, TaskStatus]:
         httpx.delete(f"{url}/_sim/faults", trust_env=False).raise_for_status()
 
 
-def test_a_task_that_waits_is_cancelled(url: str) -> None:
+def test_a_queued_task_is_cancelled(url: str) -> None:
     assert with_client(url, "ark", submit_and_cancel) == (CancelOutcome.CANCELLED, TaskStatus.CANCELLED)
 
 
@@ -50,7 +50,7 @@ def test_the_gateways_own_refusal_is_too_late(url: str) -> None:
 
 
 @pytest.mark.parametrize("gateway", [name for name, found in DIALECTS.items() if not found.capabilities().cancel])
-def test_a_gateway_without_the_call_is_not_asked(url: str, gateway: str) -> None:
+def test_a_gateway_without_a_cancel_call_is_not_called(url: str, gateway: str) -> None:
     outcome, status = with_client(url, gateway, submit_and_cancel)
     assert outcome is CancelOutcome.NOT_OFFERED and status is not TaskStatus.CANCELLED
 
@@ -71,12 +71,12 @@ def test_a_gateway_without_the_call_is_not_asked(url: str, gateway: str) -> None
     ],
     ids=str,
 )
-def test_anything_else_is_no_answer(url: str, fault: dict[str, Any], kind: type[GatewayError]) -> None:
+def test_any_other_answer_to_a_cancel_is_an_error(url: str, fault: dict[str, Any], kind: type[GatewayError]) -> None:
     with pytest.raises(GatewayError) as caught:
         under(url, **fault)
     assert type(caught.value) is kind
 
 
-def test_a_task_that_the_gateway_does_not_know(url: str) -> None:
+def test_cancelling_an_unknown_task_says_so(url: str) -> None:
     with pytest.raises(TaskUnknown):
         with_client(url, "ark", lambda client: client.cancel("cgt-unknown"))

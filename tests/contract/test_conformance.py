@@ -1,4 +1,4 @@
-"""What every dialect promises, over every dialect of the registry, from recorded examples and drawn requests."""
+"""What every dialect of the registry must do, from recorded examples and random requests."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_reads_a_list(example: Example) -> None:
 
 
 @EVERY_DIALECT
-def test_a_list_is_asked_for_in_the_gateways_own_words(dialect: Dialect) -> None:
+def test_a_list_call_has_the_gateways_own_parameters(dialect: Dialect) -> None:
     limits = dialect.capabilities().list_limits
     call = dialect.list_call(page=3, page_size=50, since=1000.5, until=2000.5, flex=True)
     assert (call is None) == (limits is None)
@@ -184,8 +184,8 @@ def test_each_kind_of_reference_is_sent_or_refused(dialect: Dialect, media: dict
 @EVERY_DIALECT
 @given(data=st.data())
 @QUICK
-def test_nothing_asked_for_is_dropped(dialect: Dialect, data: st.DataObject) -> None:
-    """A setting that changes the video and is not refused changes the call, whatever the gateway's word for it."""
+def test_no_setting_of_a_request_is_dropped(dialect: Dialect, data: st.DataObject) -> None:
+    """A setting that changes the video and is not refused changes the call, whatever the gateway calls it."""
     request = data.draw(requests_for(dialect.capabilities()))
     if dialect.refusals(request):
         return
@@ -203,7 +203,7 @@ def test_nothing_asked_for_is_dropped(dialect: Dialect, data: st.DataObject) -> 
 @EVERY_DIALECT
 @given(status=st.integers(100, 599), body=ANY_BODY, headers=st.dictionaries(st.just("retry-after"), st.text()))
 @QUICK
-def test_reads_any_bytes_into_nothing_but_the_error_tree(
+def test_any_bytes_are_read_or_raise_an_error_of_the_tree(
     dialect: Dialect, status: int, body: bytes, headers: dict[str, str]
 ) -> None:
     answer = WireAnswer(status, headers, body)
@@ -227,7 +227,7 @@ def test_reads_any_bytes_into_nothing_but_the_error_tree(
 @EVERY_DIALECT
 @given(body=LIKELY_JSON)
 @QUICK
-def test_any_arrangement_of_a_gateways_words_is_read(dialect: Dialect, body: object) -> None:
+def test_any_arrangement_of_known_words_is_read(dialect: Dialect, body: object) -> None:
     answer = WireAnswer(200, {}, json.dumps(body).encode())
     try:
         report = dialect.read_report(answer)
@@ -237,7 +237,7 @@ def test_any_arrangement_of_a_gateways_words_is_read(dialect: Dialect, body: obj
 
 
 @EVERY_DIALECT
-def test_capabilities_are_json_and_of_one_piece(dialect: Dialect) -> None:
+def test_capabilities_are_json_and_consistent(dialect: Dialect) -> None:
     capabilities = dialect.capabilities()
     assert capabilities.gateway == dialect.name
     assert json.loads(json.dumps(capabilities.as_dict()))["tiers"].keys() == capabilities.tiers.keys()
@@ -253,9 +253,9 @@ def test_capabilities_are_json_and_of_one_piece(dialect: Dialect) -> None:
 
 
 @EVERY_DIALECT
-def test_callback_urls(dialect: Dialect) -> None:
+def test_public_callback_urls_are_accepted_and_others_refused(dialect: Dialect) -> None:
     if not dialect.capabilities().callbacks:
-        assert dialect.callback_problem(CALLBACK) == f"{dialect.name} calls nobody back"
+        assert dialect.callback_problem(CALLBACK) == f"{dialect.name} does not call back"
         return
     assert dialect.callback_problem(f"{CALLBACK}/{'x' * 2048}") is not None
     for url in ("ftp://example.com/x", "/callbacks/x", "https://", "http://[::1", ""):
@@ -290,7 +290,7 @@ def assert_consistent(report: TaskReport) -> None:
 
 
 def assert_storable(value: object) -> None:
-    """As PostgreSQL's JSONB takes it: standard JSON without NULs, of a bounded size."""
+    """Check that PostgreSQL can store it as JSONB: standard JSON without NULs, of a bounded size."""
     text = json.dumps(value, allow_nan=False)
     assert "\\u0000" not in text.replace("\\\\", "")
     assert len(text) < 100_000

@@ -1,7 +1,7 @@
-"""What proxies, caches, firewalls and load balancers answer in front of a gateway, before or after it took the POST.
+"""Answers of proxies, caches, firewalls and load balancers in front of a gateway, before or after it accepted the POST.
 
-For a submit none of it may let the job be sent again or fail: it is a doubt, or the route is missing. For a question it
-says nothing about the task, the account or the model.
+For a submit, none of them may fail the job or send it again: the outcome is unknown, or the route is missing. For a
+query, they say nothing about the task, the account or the model.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def hostile() -> Iterator[Hostile]:
 
 
 @EVERY_DIALECT
-def test_nothing_in_front_of_a_gateway_refuses_a_submit(dialect: Dialect) -> None:
+def test_no_answer_of_a_proxy_refuses_a_submit(dialect: Dialect) -> None:
     read = {case.name: dialect.read_error("submit", case.answer) for case in hostile()}
     meant = {case.name: case.means for case in hostile()}
     assert {name: type(error) for name, error in read.items()} == meant
@@ -157,7 +157,7 @@ def test_nothing_in_front_of_a_gateway_refuses_a_submit(dialect: Dialect) -> Non
 
 @EVERY_DIALECT
 @pytest.mark.parametrize("operation", ["query", "cancel", "list"])
-def test_nothing_in_front_of_a_gateway_says_anything_of_a_task(dialect: Dialect, operation: Operation) -> None:
+def test_no_answer_of_a_proxy_changes_a_task(dialect: Dialect, operation: Operation) -> None:
     for case in hostile():
         error = dialect.read_error(operation, case.answer)
         assert type(error) in (Unavailable, BadAnswer, Throttled), case.name
@@ -165,7 +165,7 @@ def test_nothing_in_front_of_a_gateway_says_anything_of_a_task(dialect: Dialect,
 
 
 def own_errors() -> Iterator[Any]:
-    """Every dialect's recorded errors that are refusals of a submit, as they would look with another status."""
+    """Every dialect's recorded refusals of a submit, to be tried with other statuses."""
     for name, dialect in DIALECTS.items():
         for row in load(name, "errors"):
             if row["operation"] == "submit" and row["expect"]["error"] not in ("OutcomeUnknown", "NotServed"):
@@ -173,7 +173,7 @@ def own_errors() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("dialect", "row"), tuple(own_errors()))
-def test_a_refusal_with_another_status_is_a_doubt(dialect: Dialect, row: dict[str, Any]) -> None:
+def test_a_refusal_with_another_status_leaves_the_outcome_unknown(dialect: Dialect, row: dict[str, Any]) -> None:
     body, documented = _json(row["body"]), row["status"]
     for status in (302, 408, 409, 424, 500, 502, 504, 520):
         assert type(dialect.read_error("submit", WireAnswer(status, {}, body))) is OutcomeUnknown, status
@@ -193,7 +193,7 @@ def test_every_refusal_of_the_list_has_a_recorded_example(dialect: Dialect) -> N
 @EVERY_DIALECT
 @given(status=st.integers(300, 599), body=JSON | LIKELY_JSON, retry=st.booleans())
 @settings(max_examples=150)
-def test_any_json_is_a_doubt_unless_its_status_and_code_are_on_the_list(
+def test_any_json_leaves_the_outcome_unknown_unless_on_the_list(
     dialect: Dialect, status: int, body: object, *, retry: bool
 ) -> None:
     answer = WireAnswer(status, {"retry-after": "1"} if retry else {}, json.dumps(body).encode())
@@ -211,7 +211,7 @@ def test_any_json_is_a_doubt_unless_its_status_and_code_are_on_the_list(
 @EVERY_DIALECT
 @given(status=st.integers(300, 599), body=JSON)
 @settings(max_examples=60)
-def test_no_json_of_others_loses_a_task(dialect: Dialect, status: int, body: object) -> None:
+def test_no_json_of_others_makes_a_task_unknown(dialect: Dialect, status: int, body: object) -> None:
     for operation in ("query", "cancel"):
         error = dialect.read_error(operation, WireAnswer(status, {}, json.dumps(body).encode()))
         assert not isinstance(error, TaskUnknown | TooLate)

@@ -1,4 +1,4 @@
-"""Lists of tasks over HTTP: what was asked for is found again, by the account that may list and by no other."""
+"""Lists of tasks over HTTP: submitted tasks are found, only by an account that may list."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_user_of_a_new_api_gateway_finds_what_was_submitted(url: str, gatewa
 
 
 @pytest.mark.parametrize("gateway", NEW_API)
-def test_pages_go_on_where_the_last_one_ended(url: str, gateway: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_page_continues_after_the_last_one(url: str, gateway: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seedance.client.LIST_PAGE", 2)
 
     async def work(client: GatewayClient) -> tuple[list[str], list[TaskPage]]:
@@ -86,7 +86,7 @@ def test_an_account_without_a_user_lists_nothing(url: str, gateway: str) -> None
 
 
 @pytest.mark.parametrize("gateway", NEW_API)
-def test_a_wrong_user_token_says_nothing_of_the_key(url: str, gateway: str) -> None:
+def test_a_wrong_user_token_does_not_blame_the_key(url: str, gateway: str) -> None:
     error = refusal(url, gateway, user_token="sk-that-is-an-api-key", user_id=7)
     assert not isinstance(error, AccountProblem)
     assert error.status == 401
@@ -94,7 +94,7 @@ def test_a_wrong_user_token_says_nothing_of_the_key(url: str, gateway: str) -> N
 
 
 @pytest.mark.parametrize("gateway", LISTS)
-def test_a_list_that_a_proxy_answers_is_not_there(url: str, gateway: str) -> None:
+def test_a_list_answered_by_a_proxy_is_an_error(url: str, gateway: str) -> None:
     rule = {"kind": "status", "where": "list", "status": 503, "body": "proxy", "gateway": gateway}
     httpx.post(f"{url}/_sim/faults", json=[rule], trust_env=False).raise_for_status()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ def agrees(shown: Any, sent: Any) -> bool:
         return isinstance(sent, list) and len(shown) == len(sent) and all(map(agrees, shown, sent))
     if shown == "<random>":
         return isinstance(sent, int)
+    if isinstance(shown, str) and (band := re.fullmatch(r"<(\d+) to (\d+)>", shown)):
+        return isinstance(sent, int) and int(band[1]) <= sent <= int(band[2])
     if isinstance(shown, str) and "<" in shown:
         return isinstance(sent, str) and sent.startswith(shown.partition("<")[0]) and "<" not in sent
     return bool(shown == sent)

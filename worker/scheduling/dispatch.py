@@ -16,7 +16,7 @@ from seedance.link_expiry import URGENT_SHARE
 from storage.admission import poll_limits
 from storage.admission.grants import grants
 from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld
-from storage.jobs import claims
+from storage.jobs import callbacks, claims
 from storage.leases import Claimed
 from storage.settings import Settings
 from storage.webhooks.delivery import claim_messages, release_messages
@@ -36,6 +36,8 @@ from worker.scheduling.batches import (
 from worker.webhooks import deliver
 
 log = logging.getLogger("reelq.dispatch")
+
+LOOK_BACK = "look_back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ class Dispatcher:
             yield from _batches("poll", "poll", polls, POLL_BATCH)
             unconfirmed = claims.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
             yield from _batches("reconcile", "poll", unconfirmed, POLL_BATCH)
+            looks = callbacks.claim_looks(conn, MAX_UNCONFIRMED_A_TICK, lease_s)
+            yield from _batches(LOOK_BACK, "poll", looks, POLL_BATCH)
         if free["notify"]:
             deliveries = claim_messages(conn, free["notify"], deliver.RECEIVERS, deliver.BATCH, lease_s)
             yield from _batches("notify", "notify", deliveries, deliver.BATCH)
@@ -171,7 +175,8 @@ class Dispatcher:
         )
 
     def _release(self, batches: Sequence[Batch]) -> None:
-        claimed = [(item.id, item.claim) for batch in batches for item in batch.claimed]
+        # Looks back hold leases on attempts, not on jobs: they are due again when these end.
+        claimed = [(item.id, item.claim) for batch in batches if batch.task != LOOK_BACK for item in batch.claimed]
         try:
             with self._database.begin() as conn:
                 # An id belongs to a job or to a webhook message; each call ignores the other kind.

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 from celery.beat import ScheduleEntry, Scheduler
@@ -15,8 +16,10 @@ from redis.exceptions import RedisError
 
 from seedance.problems import InvalidInput
 from storage import heartbeats
-from storage.database import Database, DatabaseUnavailable, Limits, LocksHeld
+from storage.broker import BrokerUnfit
+from storage.database import PROMPT, Database, DatabaseUnavailable, LocksHeld
 from storage.settings import Settings, load_settings
+from worker.broker import check_broker
 from worker.failpoints import failpoint
 from worker.scheduling.dispatch import Dispatcher
 from worker.scheduling.maintenance import MAINTENANCE
@@ -24,8 +27,8 @@ from worker.scheduling.maintenance import MAINTENANCE
 log = logging.getLogger("reelq.scheduler")
 
 HEARTBEAT_S = 3.0
-LIMITS = Limits(lock_s=2.0)
-"""A tick does not wait long for a lock: the next one tries again."""
+LIMITS = replace(PROMPT, lock_s=2.0)
+"""A tick does not wait long for what is locked: the next one tries again."""
 
 
 class DueScheduler(Scheduler):
@@ -34,10 +37,17 @@ class DueScheduler(Scheduler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         try:
             self.settings: Settings = load_settings()
-            url = self.settings.require_database_url()
-        except InvalidInput as exc:
+            check_broker(self.settings)
+            self.database = Database(
+                self.settings.require_database_url(),
+                name="reelq scheduler",
+                size=2,
+                wait_s=5.0,
+                limits=LIMITS,
+                prepared=self.settings.database_prepared_statements,
+            )
+        except (InvalidInput, DatabaseUnavailable, BrokerUnfit) as exc:
             sys.exit(f"reelq: {exc}")
-        self.database = Database(url, name="reelq scheduler", size=2, wait_s=5.0, limits=LIMITS)
         self._beaten_at = 0.0
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
         super().__init__(*args, **kwargs)

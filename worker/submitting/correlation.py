@@ -1,4 +1,5 @@
-"""Marks by which a POST can be recognised at the gateway later: a seed of its own, and a callback URL of its own."""
+"""Marks by which a POST can be recognised at the gateway later: a seed, a value of `execution_expires_after`, and a
+callback URL, each of its own."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ import secrets
 from seedance.client import GatewayClient
 from seedance.gateways.base import AttemptOptions
 from seedance.lanes import model_key
+from seedance.marks import MarkBand, mark_band
 from seedance.request import GenerationRequest
-from storage.jobs.attempts import hash_token
+from storage.jobs.callbacks import hash_token
 from storage.jobs.records import Correlation
 from storage.settings import Settings
 
@@ -19,7 +21,7 @@ _SEEDS = 2**31
 def correlate(
     client: GatewayClient, request: GenerationRequest, settings: Settings, deadline_in_s: float | None = None
 ) -> tuple[AttemptOptions, Correlation]:
-    """What this attempt is sent with, and what is stored of it before it is sent.
+    """What this attempt is sent with, and what is stored of it before it is sent. The mark is chosen when it is stored.
 
     The seed is chosen where the gateway lists its tasks with their seeds, unless the job asks for one. The callback URL
     is given where the account wants callbacks, gateways can reach us, and this gateway would call that URL.
@@ -27,8 +29,13 @@ def correlate(
     seed = _seed(client, request)
     url, token = _callback(client, settings)
     key = model_key(client.dialect.model_for(request), request.resolution)
-    correlation = Correlation(seed, hash_token(token) if url is not None else None, key)
+    marks = _marks(client, request, deadline_in_s)
+    correlation = Correlation(seed, hash_token(token) if url is not None else None, key, marks)
     return AttemptOptions(seed, url, deadline_in_s), correlation
+
+
+def _marks(client: GatewayClient, request: GenerationRequest, deadline_in_s: float | None) -> MarkBand | None:
+    return mark_band(deadline_in_s) if "expires_after" in client.dialect.marks(request) else None
 
 
 def _seed(client: GatewayClient, request: GenerationRequest) -> int | None:

@@ -54,7 +54,7 @@ def with_inputs(
             case Delivery.LINK:
                 replaced[name] = runtime.objects.link(runtime.objects.keys.input(value), MAX_LINK_S)
             case None:
-                raise InvalidInput([Problem(name, f"{client.dialect.name} cannot reach our bucket to fetch it")])
+                raise InvalidInput([Problem(name, f"{client.dialect.name} cannot reach the bucket to fetch it")])
             case _:
                 pass
     return request.with_media(replaced)

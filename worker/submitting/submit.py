@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from seedance.client import GatewayClient
 from seedance.errors import GatewayError, NotTried, OutcomeUnknown
-from seedance.gateways.base import AttemptOptions, Submitted
-from seedance.problems import InvalidInput, Problem
-from seedance.request import GenerationRequest, parse_request
-from storage.bucket.requests import StoreUnavailable
+from seedance.gateways.base import Submitted
+from seedance.problems import Problem
 from storage.jobs import attempts, transitions
+from storage.jobs.late import settle_acceptances
 from storage.jobs.reasons import Reason
-from storage.jobs.records import AttemptOutcome, Correlation, Move, Work
+from storage.jobs.records import AttemptOutcome, Move, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from worker.batch import run_batch
-from worker.decisions import NO_ACCOUNT, Decision, fail
+from worker.decisions import NO_ACCOUNT, Decision
 from worker.failpoints import failpoint
 from worker.polling.pacing import PollPacing
 from worker.polling.plan import PollPlan
 from worker.runtime import Runtime, boottime_s
-from worker.submitting.adopt import adopt_accepted
 from worker.submitting.assets import bring_assets, sort_by_assets
+from worker.submitting.begin import Ready, begin
 from worker.submitting.circuit_breaker import Outcome, report
-from worker.submitting.correlation import RANDOM_SEED, correlate
 from worker.submitting.decisions import decide_submit, refusals_of
+from worker.submitting.earlier import accepted_before, check_once_more
 from worker.submitting.elsewhere import elsewhere
-from worker.submitting.inputs import NotDeliverable, inlined, with_inputs
+from worker.submitting.inputs import NotDeliverable, inlined
 
 log = logging.getLogger("reelq.submit")
 
 ACCOUNT_MISSING_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A job whose attempt is committed: the POST may be made."""
-
-    work: Work
-    request: GenerationRequest
-    attempt: int
-    model_key: str
-    """Under which model its health and limits are kept."""
-    sent_with: AttemptOptions
-    post_before: float
-    """On the boot clock; after it the lease may be over and somebody else may have decided about the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +54,6 @@ def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, i
             transitions.move(conn, [_give_back(work) for work in held])
             return
     failpoint("submit.after_load")
-    held = adopt_accepted(runtime, held)
     found = sort_by_assets(runtime, client, held)
     ready = begin(runtime, client, found.ready, found.usable)
     failpoint("submit.after_begin")
@@ -79,77 +64,12 @@ def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, i
     bring_assets(runtime, client, found.waiting)
 
 
-def begin(
-    runtime: Runtime, client: GatewayClient, held: Sequence[Work], assets: Mapping[str, str] | None = None
-) -> list[Ready]:
-    """Commit an attempt for every job that may be sent; those that may not end here.
-
-    `assets`: `asset://ID` by reference, for the files that the account has.
-    """
-    begun_at = boottime_s()
-    lease_s = runtime.settings.lease_seconds
-    requests: dict[UUID, GenerationRequest] = {}
-    sent_with: dict[UUID, AttemptOptions] = {}
-    correlations: dict[UUID, Correlation] = {}
-    ended: list[Move] = []
-    begins: list[Move] = []
-    for work in held:
-        prepared = _prepare(runtime, client, work, assets or {})
-        if isinstance(prepared, Decision):
-            ended.append(prepared.move(work))
-            continue
-        requests[work.id] = prepared
-        sent_with[work.id], correlations[work.id] = correlate(client, prepared, runtime.settings, work.deadline_in_s)
-        patch = {"gateway": client.dialect.name, "model": client.dialect.model_for(prepared)}
-        begins.append(
-            Move(
-                work.id,
-                (JobState.QUEUED,),
-                JobState.SUBMITTING,
-                Reason.SUBMIT,
-                work.claim,
-                due_in_s=lease_s,
-                patch=patch,
-            )
-        )
-    with runtime.database.begin() as conn:
-        transitions.move(conn, ended)
-        begun = {item.id: item.attempt for item in attempts.begin_attempts(conn, begins, correlations)}
-    post_before = begun_at + lease_s - runtime.settings.submit_timeout_seconds
-    return [
-        Ready(work, requests[work.id], begun[work.id], correlations[work.id].model_key, sent_with[work.id], post_before)
-        for work in held
-        if work.id in begun
-    ]
-
-
-def _prepare(
-    runtime: Runtime, client: GatewayClient, work: Work, assets: Mapping[str, str]
-) -> GenerationRequest | Decision:
-    if work.deadline_in_s is not None and work.deadline_in_s <= 0:
-        return fail(
-            Reason.DEADLINE_EXCEEDED, "the deadline passed before a slot was free; nothing was submitted or billed"
-        )
-    try:
-        request = parse_request(work.request)
-        if refusals := client.dialect.refusals(request):
-            raise InvalidInput(refusals)
-        request = with_inputs(runtime, client, request, assets)
-    except InvalidInput as exc:
-        return elsewhere(runtime.settings, work, str(exc)) or fail(Reason.INVALID_REQUEST, str(exc))
-    except StoreUnavailable as exc:  # no link to a file can be signed
-        return decide_submit(
-            NotTried(str(exc), gateway=client.dialect.name), work.refusals, runtime.part(PollPlan).pacing
-        )
-    if request.seed == RANDOM_SEED:  # the same as none, and an attempt may bring one of its own
-        request = request.model_copy(update={"seed": None})
-    return request
-
-
 async def _post(runtime: Runtime, client: GatewayClient, ready: Ready) -> Posted:
     result: Submitted | GatewayError
     try:
         async with inlined(runtime, client, ready.request) as request:
+            if ready.doubtful:
+                await asyncio.to_thread(check_once_more, runtime, ready.work.id)
             if boottime_s() > ready.post_before:
                 raise NotTried("the lease was over before the request was made", gateway=client.dialect.name)
             failpoint("submit.before_post")
@@ -165,13 +85,18 @@ async def _post(runtime: Runtime, client: GatewayClient, ready: Ready) -> Posted
 
 def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) -> None:
     pacings = [runtime.part(PollPlan).pacing_for(client, item.ready.work.request) for item in posted]
-    decisions = [_decide(runtime, item, pacing) for item, pacing in zip(posted, pacings, strict=True)]
+    decisions = {
+        item.ready.work.id: _decide(runtime, item, pacing) for item, pacing in zip(posted, pacings, strict=True)
+    }
     with runtime.database.begin() as conn:
         # What is said of the account comes before what is said of its jobs, as schedulers lock them.
         outcomes = [Outcome(p.ready.work.id, p.ready.attempt, p.ready.model_key, p.result) for p in posted]
         report(conn, client.account, outcomes)
-        moves = [_outcome_move(item, decision) for item, decision in zip(posted, decisions, strict=True)]
-        attempts.finish_attempts(conn, [_attempt_outcome(item) for item in posted], moves)
+        refused = [item.ready for item in posted if not isinstance(item.result, Submitted)]
+        decisions |= accepted_before(conn, [ready.work.id for ready in refused if ready.doubtful])
+        moves = [_outcome_move(item, decisions[item.ready.work.id]) for item in posted]
+        moved = attempts.finish_attempts(conn, [_attempt_outcome(item) for item in posted], moves)
+        settle_acceptances(conn, _to_settle(posted, {item.id for item in moved}))
         failpoint("submit.before_commit")
     failpoint("submit.after_outcome")
 
@@ -197,6 +122,15 @@ def _outcome_move(posted: Posted, decision: Decision) -> Move:
     unknown = decision.target is JobState.UNCONFIRMED
     sources = (JobState.SUBMITTING,) if unknown else (JobState.SUBMITTING, JobState.UNCONFIRMED)
     return decision.move(posted.ready.work, sources=sources, attempt=posted.ready.attempt)
+
+
+def _to_settle(posted: Sequence[Posted], moved: Collection[UUID]) -> list[UUID]:
+    """Jobs of which another attempt than this may have been accepted: that have moved on, or were sent before."""
+    return [
+        item.ready.work.id
+        for item in posted
+        if item.ready.doubtful or (isinstance(item.result, Submitted) and item.ready.work.id not in moved)
+    ]
 
 
 def _give_back(work: Work) -> Move:

@@ -14,7 +14,9 @@ from contextlib import asynccontextmanager
 
 COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE = 32, 8
 BYTES_AT_ONCE, URGENT_BYTES_AT_ONCE = 128 * 2**20, 32 * 2**20
-"""One host alone gets 16 copies and 64 MiB; its urgent videos get 4 copies and 16 MiB more."""
+ONE_HOST_COPIES, ONE_HOST_URGENT_COPIES = COPIES_AT_ONCE // 2, URGENT_COPIES_AT_ONCE // 2
+ONE_HOST_BYTES = BYTES_AT_ONCE // 2
+"""The most that one host alone can have: 16 copies and 64 MiB, and for urgent videos 4 copies more."""
 LINE_AT_MOST = 40
 """How many claimed videos of a process may wait for a slot; while the line is full, the process takes no more."""
 PATIENCE_S = 2.0

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from producer.api.resources.jobs import RowCounts
+from producer.api.resources.jobs import NOTES, RowCounts
 from producer.campaigns.status import CampaignStatus
 
 
@@ -48,7 +48,7 @@ class CampaignResource:
     name: str
     created_at: datetime
     paused_at: Annotated[datetime | None, Field(description="Null: not paused.")]
-    weight: Annotated[int, Field(description="Jobs per turn, where other campaigns of the tenant get one.")]
+    weight: Annotated[int, Field(description="Its share of the slots, relative to the tenant's other campaigns.")]
     counts: Annotated[dict[str, int], Field(description="Jobs by state.")]
     total: Annotated[int, Field(description="All jobs.")]
     finished: Annotated[int, Field(description="Jobs that have succeeded, failed or were cancelled.")]
@@ -92,6 +92,7 @@ class CheckedCampaign:
     campaign: Annotated[str, Field(description="Its name.")]
     rows: int
     dry_run: Literal[True]
+    notes: Annotated[list[str], Field(description=NOTES)]
     estimates: list[CurrencyEstimate]
     without_price: Annotated[int, Field(description="Jobs without a known price.")]
 

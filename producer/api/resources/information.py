@@ -69,14 +69,14 @@ class TenantResource:
 
     name: str
     scopes: Annotated[list[Scope], Field(description="What the key may do.")]
-    weight: Annotated[int, Field(description="Jobs per turn, where other tenants get one.")]
+    weight: Annotated[int, Field(description="Its share of the slots, relative to other tenants.")]
     jobs_per_minute: Annotated[int | None, Field(description="How many jobs it may enqueue; null: no limit.")]
     budget: Annotated[BudgetResource | None, Field(description="Null: no limit.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountModel:
-    """One model of an account of which something is known: its limit, or why it takes no jobs."""
+    """One model of an account that has a lowered limit or takes no jobs."""
 
     model: Annotated[str, Field(description="The gateway's own name of the model.")]
     in_flight: Annotated[int, Field(description="Its jobs at the gateway.")]

@@ -66,7 +66,7 @@ class JobTimeline:
 class StoredRow:
     """A row of a batch that is stored."""
 
-    line: Annotated[int, Field(description="The line of the body, counted from 1.")]
+    line: Annotated[int, Field(description="The line of the body, or the row of a table, counted from 1.")]
     id: Annotated[UUID, Field(description="The job's.")]
     created: Annotated[bool, Field(description="False: the job was stored before, under the same key.")]
 
@@ -75,18 +75,24 @@ class StoredRow:
 class RefusedRow:
     """A row of a batch that is not stored."""
 
-    line: Annotated[int, Field(description="The line of the body, counted from 1; 0: not known.")]
+    line: Annotated[
+        int, Field(description="The line of the body, or the row of a table, counted from 1; 0: not known.")
+    ]
     error: OpenAIError
     errors: Annotated[list[FieldError], Field(description="Every field that is wrong.")]
 
 
+NOTES = "How the body was read, where that is not obvious: encoding, sheet, columns that are not used, equal rows."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowCounts:
-    """How many rows there were."""
+    """How many rows there were, and how they were read."""
 
     rows: int
     created: Annotated[int, Field(description="Stored now.")]
     known: Annotated[int, Field(description="Stored before, under the same keys.")]
+    notes: Annotated[list[str], Field(description=NOTES)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from producer.api.videos.models import tier_of
 from producer.api.videos.sizes import parse_size
-from producer.campaigns.files import LISTS, OBJECTS, value_of
+from producer.campaigns.reading.cells import LISTS, OBJECTS, value_of
 from producer.http.forms import FormFile
 from producer.intake.job_spec import JOB_FIELDS
 from seedance.account import Account

@@ -82,7 +82,7 @@ def get_video(producer: Producer, video_id: str) -> JobView:
     """The job that is a video.
 
     Raises:
-        ApiProblem: the tenant has none of that id, or it was deleted.
+        ApiProblem: the tenant has none with that id, or it was deleted.
     """
     try:
         job = producer.get(as_video_id(video_id))
@@ -97,7 +97,7 @@ def as_video_id(video_id: str) -> UUID:
     """The id in a path or a body.
 
     Raises:
-        ApiProblem: no video can have it.
+        ApiProblem: it is not a valid id.
     """
     try:
         return UUID(video_id)
@@ -232,7 +232,7 @@ class _Maker:
 
 
 def _facts(source: JobView) -> MediaFacts:
-    """What is known of a stored video without reading it."""
+    """The facts about a stored video that need no read of the file."""
     width, _, height = size_of(source.request).partition("x")
     duration = source.request.get("duration")
     return MediaFacts(

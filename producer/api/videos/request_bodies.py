@@ -1,6 +1,6 @@
-"""What OpenAPI says of the bodies of `/v1/videos`.
+"""The bodies of `/v1/videos`, for OpenAPI.
 
-They describe and do not check: clients write the same thing in many ways, which `fields` and `making` read.
+These models describe and do not check: clients write the same thing in many ways, which `fields` and `making` read.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class ExtendedVideoForm(VideoFields):
 
 
 class RemixedVideo(VideoFields):
-    """A video from a completed one by another prompt."""
+    """A completed video again, with another prompt."""
 
     model_config = _with_example(_NIGHT)
 

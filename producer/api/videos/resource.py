@@ -20,12 +20,12 @@ Status = Literal["queued", "in_progress", "completed", "failed"]
 STATUSES: Mapping[JobState, Status] = {
     S.QUEUED: "queued",
     S.SUBMITTING: "in_progress",
-    S.UNCONFIRMED: "in_progress",  # "failed" would make a client ask, and pay, again
+    S.UNCONFIRMED: "in_progress",  # "failed" would make clients submit, and pay, again
     S.GENERATING: "in_progress",
     S.TRANSFERRING: "in_progress",
     S.SUCCEEDED: "completed",
     S.FAILED: "failed",
-    S.CANCELLED: "failed",  # clients know four statuses; error.code tells
+    S.CANCELLED: "failed",  # clients know four statuses; error.code says which
 }
 SOURCE = "remixed_from_video_id"
 """The name, in a job's metadata, of the video that it was made from."""

@@ -195,7 +195,7 @@ async def _body(request: Request, service: Service) -> AsyncIterator[dict[str, A
 
 
 def _has_files(given: Mapping[str, Any]) -> bool:
-    """Whether something is to be looked into: files stand in fields, in lists, and as the members of a reference."""
+    """Whether there are files to check: in fields, in lists, or in the members of a reference."""
     for value in given.values():
         members = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
         if any(isinstance(item, FormFile) or (isinstance(item, str) and item[:5] == "data:") for item in members):
@@ -204,6 +204,6 @@ def _has_files(given: Mapping[str, Any]) -> bool:
 
 
 def _repetition(request: Request) -> int | None:
-    """How often the client has sent this before, None when it does not say."""
+    """How often the client has sent this before; None if it does not say."""
     said = request.headers.get("x-stainless-retry-count", "")
     return int(said) if said.isascii() and said.isdecimal() and len(said) < 6 else None

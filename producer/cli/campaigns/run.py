@@ -8,13 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
+from producer.campaigns.duplicates import notes_on_duplicates
 from producer.campaigns.files import check_name, read_campaign
+from producer.campaigns.reading.options import read_options
 from producer.cli.shared.access import settings_of
 from producer.cli.shared.formatting import error_line
 from producer.cli.shared.options import AsJson, BudgetText, DataDir, OfTenant, Wait, Weight
 from producer.cli.shared.output import print_json, say
 from producer.cli.shared.producers import open_producer
 from producer.cli.shared.progress import watch
+from producer.cli.shared.sheets import Delimiter, Encoding, Mapped, Sheet
 from producer.client import Producer
 from producer.intake.intake import prepare
 from producer.intake.terms import read_terms
@@ -28,10 +31,17 @@ _SHOWN_FAILURES = 5
 
 def run(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .jsonl or .csv file; docs/jobs.md has its fields.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A .jsonl, .csv, .tsv, .txt, .xlsx, .xls or .ods file; see docs/jobs.md."),
+    ],
     name: Annotated[str, typer.Option(help="The campaign. With a known name, only new rows are added.")],
     budget: BudgetText = None,
     weight: Weight = None,
+    mapped: Mapped = None,
+    sheet: Sheet = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
     wait: Wait = False,
     tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
@@ -40,8 +50,15 @@ def run(
     """Enqueue every row of a file, all or none. With --wait, show the progress; exit code 1 if some jobs fail."""
     check_name(name)
     terms = read_terms(budget, weight)
+    rows = read_campaign(file, read_options(encoding, delimiter, sheet, mapped or ()))
     settings = settings_of(ctx, data_dir)
-    batch = prepare(read_campaign(file), settings, file.parent)
+    try:
+        batch = prepare(rows, settings, file.parent)
+    finally:
+        for note in rows.notes:
+            say(note)
+    for note in notes_on_duplicates(batch.jobs):
+        say(note)
     with open_producer(ctx, data_dir, tenant) as producer:
         stored = producer.store(batch, campaign=name, terms=terms, progress=lambda done, total: _uploading(done, total))
         created = sum(item.created for item in stored)

@@ -12,14 +12,17 @@ from rich.text import Text
 from producer.cli.shared.formatting import ago, duration, error_line, one_line, plural, size
 from producer.cli.shared.money import amount, cost_line, estimate_line
 from producer.cli.shared.terminal import console, state_text
+from producer.operator_actions.adoption import Candidate, candidates, differences
 from producer.operator_actions.waiting import WaitReason
 from storage.bucket.objects import Objects
 from storage.bucket.requests import StoreUnavailable
 from storage.jobs.records import JobView
+from storage.jobs.states import JobState
 from storage.settings import Settings
 
 _LINK_S = 3600.0
 _WIDTH = 10
+_SOURCES = {"list": "the gateway's list", "callback": "a callback", "answer": "the answer to the POST"}
 
 
 def print_detail(
@@ -36,6 +39,8 @@ def print_detail(
         out.print(Text.assemble((f"  {name:<{_WIDTH}}", "bright_black"), one_line(value, 1000)), soft_wrap=True)
     if attempts:
         _print_attempts(out, attempts)
+    if attempts and job.state is JobState.UNCONFIRMED and (found := candidates(attempts[-1])):
+        _print_candidates(out, found)
     if events:
         _print_timeline(out, events)
 
@@ -105,8 +110,24 @@ def _print_attempts(out: Console, attempts: Sequence[Mapping[str, Any]]) -> None
         outcome = attempt["outcome"] or "no outcome yet"
         status = f" (HTTP {attempt['http_status']})" if attempt["http_status"] else ""
         error = f" · {error_line(attempt['error'])}" if attempt["error"] else ""
-        line = f"{attempt['number']} · {_clock(started)} · {attempt['account']} · {outcome}{status}{took}{error}"
+        unused = f" · task {attempt['gateway_task_id']} is not used by the job" if attempt["surplus"] else ""
+        what = f"{outcome}{status}{took}{unused}{error}"
+        line = f"{attempt['number']} · {_clock(started)} · {attempt['account']} · {what}"
         out.print(f"  {one_line(line, 500)}", soft_wrap=True)
+
+
+def _print_candidates(out: Console, found: Sequence[Candidate]) -> None:
+    out.print("Candidates", style="bold")
+    for item in found:
+        created = f" · created {_clock(item.created_at)}" if item.created_at else ""
+        status = f" · {item.status}" if item.status else ""
+        taken = " · belongs to another job" if item.taken else ""
+        line = f"{item.task_id} · from {_SOURCES.get(item.source, item.source)}{status}{created}{taken}"
+        out.print(f"  {one_line(line, 300)}", soft_wrap=True)
+        if item.matches:
+            out.print(f"    matches: {', '.join(item.matches)}", soft_wrap=True)
+        if item.differs:
+            out.print(f"    differs: {one_line(differences(item.differs), 500)}", soft_wrap=True)
 
 
 def _print_timeline(out: Console, events: Sequence[Mapping[str, Any]]) -> None:

@@ -8,11 +8,13 @@ from typing import Annotated
 import orjson
 import typer
 
+from producer.campaigns.reading.options import read_options
 from producer.cli.shared.access import settings_of
 from producer.cli.shared.formatting import clean, one_line
 from producer.cli.shared.money import estimate_line
 from producer.cli.shared.options import AsJson, DataDir
-from producer.cli.shared.output import print_json
+from producer.cli.shared.output import print_json, say
+from producer.cli.shared.sheets import Delimiter, Encoding, Mapped, Sheet
 from producer.explanation import AccountAnswer, Explanation
 from producer.explanation import explain as explain_jobs
 
@@ -23,11 +25,15 @@ def explain(
         list[str],
         typer.Argument(
             metavar="FILE|PROMPT...",
-            help="Campaign files (.jsonl, .csv), prompts, or jobs as JSON objects.",
+            help="Campaign files (.jsonl, .csv, .xlsx, …), prompts, or jobs as JSON objects.",
             show_default=False,
         ),
     ],
     account: Annotated[str | None, typer.Option(help="Show this account only.", show_default=False)] = None,
+    mapped: Mapped = None,
+    sheet: Sheet = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -36,7 +42,8 @@ def explain(
     Nothing is sent, uploaded or stored, and no database is needed. Local files appear as names in angle brackets; they
     become assets, links or data URIs when the job is submitted.
     """
-    found = explain_jobs(jobs, settings_of(ctx, data_dir), account)
+    options = read_options(encoding, delimiter, sheet, mapped or ())
+    found = explain_jobs(jobs, settings_of(ctx, data_dir), account, options, say)
     if as_json:
         listed = list(found)
         print_json([item.as_dict() for item in listed])

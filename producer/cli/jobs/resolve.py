@@ -14,6 +14,7 @@ from producer.cli.shared.options import AsJson, DataDir, OfTenant, Yes
 from producer.cli.shared.producers import job_ids_of, open_producer
 from producer.client import Producer
 from producer.operator_actions import job_actions
+from producer.operator_actions.adoption import adopt_checked
 from seedance.problems import InvalidInput, Problem
 from storage.jobs import queries
 from storage.jobs.records import JobView
@@ -30,8 +31,15 @@ def resolve(
     ] = None,
     adopt: Annotated[
         str | None,
-        typer.Option(metavar="TASK_ID", help="The gateway accepted the job, as this task.", show_default=False),
+        typer.Option(
+            metavar="TASK_ID",
+            help="The gateway accepted the job, as this task. `jobs show` lists the candidates.",
+            show_default=False,
+        ),
     ] = None,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="With --adopt: do not ask the gateway about the task first.")
+    ] = False,
     resubmit: Annotated[bool, typer.Option("--resubmit", help="Submit the job again. You may pay twice.")] = False,
     abandon: Annotated[bool, typer.Option("--abandon", help="End the job as failed.")] = False,
     campaign: Annotated[
@@ -54,6 +62,8 @@ def resolve(
         raise InvalidInput([Problem("", "give either job ids, or --campaign, --account or --all")])
     if adopt is not None and (by_filter or len(ids or ()) > 1):
         raise InvalidInput([Problem("--adopt", "one task belongs to one job; give one id")])
+    if unchecked and adopt is None:
+        raise InvalidInput([Problem("--unchecked", "is only for --adopt")])
     if resubmit and ids:
         confirm(_again(len(ids)), yes)
     with open_producer(ctx, data_dir, tenant) as producer:
@@ -67,8 +77,10 @@ def resolve(
                 confirm(f"End {plural(len(found), 'job')} as failed? You may already be billed for them.", yes)
 
         def decide(job_id: UUID) -> JobView:
-            if adopt is not None:
+            if adopt is not None and unchecked:
                 return job_actions.adopt(producer.database, tenant, job_id, adopt)
+            if adopt is not None:
+                return adopt_checked(producer.database, producer.settings, tenant, job_id, adopt)
             if resubmit:
                 return job_actions.resubmit(producer.database, tenant, job_id)
             return job_actions.abandon(producer.database, tenant, job_id)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from producer.campaigns.files import parse_object
+from producer.campaigns.reading.json_objects import parse_object
 from producer.cli.shared.options import AsJson, DataDir, Wait
 from producer.cli.shared.output import print_json, say
 from producer.cli.shared.producers import open_producer

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import redis
 import typer
 from rich.text import Text
 
@@ -18,7 +16,8 @@ from producer.cli.shared.output import print_json
 from producer.cli.shared.terminal import console
 from producer.intake.routing import require_accounts
 from seedance.problems import InvalidInput
-from storage import heartbeats
+from storage import broker, heartbeats
+from storage.broker import BrokerUnavailable
 from storage.database import DatabaseUnavailable, connect, current_revision, newest_revision
 from storage.settings import STACK_FILE, Settings, config_path, load_settings, read_stack
 from storage.settings import data_dir as default_dir
@@ -106,22 +105,23 @@ def _accounts(settings: Settings) -> Iterator[Finding]:
 def _database(settings: Settings) -> tuple[bool, str]:
     with connect(settings.require_database_url()) as conn:
         found, newest = current_revision(conn), newest_revision()
+        row = conn.execute("SELECT current_schema(), current_setting('server_version')").fetchone()
     if found != newest:
         raise DatabaseUnavailable(f"the schema is {found or 'empty'}, not {newest}; run `reelq db upgrade`")
-    return True, f"answers, schema {found}"
+    schema, version = row or ("", "")
+    return True, f"answers, revision {found} in schema {schema}, PostgreSQL {version}"
 
 
 def _broker(settings: Settings) -> tuple[bool, str]:
-    client: Any = redis.Redis.from_url(
-        settings.require_broker_url(), socket_connect_timeout=3, socket_timeout=3, retry=None
-    )
+    target = settings.require_broker()
+    client = broker.client(target, broker.PROBE_S)
     try:
-        client.ping()
-    except redis.RedisError as exc:
+        found = broker.check(client, target)
+    except BrokerUnavailable as exc:
         raise OSError(0, f"{exc}; start `reelq up`, or check REELQ_BROKER_URL or broker_url in reelq.toml") from exc
     finally:
         client.close()
-    return True, "answers"
+    return True, f"answers, {found}" if found else "answers"
 
 
 def _heartbeats(settings: Settings) -> Iterator[Finding]:

@@ -21,6 +21,6 @@ BudgetText = Annotated[
 ]
 Weight = Annotated[
     int | None,
-    typer.Option(help="1 to 100: jobs per turn, where others get one.", show_default=False),
+    typer.Option(help="1 to 100: share of the slots; others have 1.", show_default=False),
 ]
 CampaignName = Annotated[str, typer.Argument(metavar="NAME", help="The campaign.", show_default=False)]

@@ -1,4 +1,4 @@
-// Keeps a page live: the server says that something happened, and renders it again; here the difference is put in place.
+// Keeps a page live: when the server reports an event, fetch the page again and apply the differences.
 
 const html = document.documentElement;
 const live = document.getElementById("live");
@@ -8,7 +8,7 @@ const refreshMs = 10_000;
 
 const main = () => document.getElementById("main");
 
-// --- putting the difference in place -------------------------------------------------------------------------------
+// --- applying the differences ---------------------------------------------------------------------------------------
 
 /** Make `from` like `to`, keeping nodes that stay: focus, scrolling, open details and a playing video with them. */
 function morph(from, to) {
@@ -22,7 +22,7 @@ function morph(from, to) {
     return from;
   }
   if (from.dataset.keep !== undefined && from.dataset.keep === to.dataset.keep) return from;
-  const ours = from.nodeName === "DETAILS" ? "open" : undefined; // whoever opened or closed it decides
+  const ours = from.nodeName === "DETAILS" ? "open" : undefined; // the viewer opened or closed it
   for (const { name, value } of [...to.attributes]) {
     if (name !== ours && from.getAttribute(name) !== value) from.setAttribute(name, value);
   }
@@ -72,10 +72,10 @@ async function refresh() {
   asking = true;
   try {
     const answer = await fetch(location.href, { headers: { "X-Reelq-Fragment": "1" } });
-    if (answer.redirected) location.reload(); // signed out meanwhile
+    if (answer.redirected) location.reload(); // signed out in the meantime
     if (answer.ok) show(await answer.text());
   } catch {
-    // The server is away; the stream tells when it is back.
+    // The server is down; the stream reports when it is back.
   } finally {
     asking = false;
     if (again) {
@@ -100,7 +100,7 @@ function show(text) {
 let timer;
 let settle;
 
-/** Refresh soon, once for all that happens in the meantime, and once more when it has become quiet. */
+/** Refresh soon, once for all events in the meantime, and once more when they stop. */
 function schedule(afterMs = 250) {
   timer ??= setTimeout(() => {
     timer = undefined;
@@ -132,7 +132,7 @@ function connect() {
   };
   source.onerror = () => {
     tell("off");
-    // A browser tries again by itself, unless it was given an answer that is no stream.
+    // A browser reconnects by itself, unless the answer is not a stream.
     if (source.readyState !== EventSource.CLOSED) return;
     disconnect();
     setTimeout(() => refresh().then(connect), retryMs);
@@ -152,7 +152,7 @@ function tell(state) {
   live.textContent = live.dataset[state];
 }
 
-// A browser has few connections to one server, and tabs that nobody sees must not take them.
+// A browser has few connections to one server; hidden tabs must not take them.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) disconnect();
   else if (main().dataset.stream) refresh().then(connect);
@@ -215,7 +215,7 @@ function estimates(form) {
     clearTimeout(wait);
     wait = setTimeout(ask, 350);
   });
-  // Sent twice by a double click is sent once too often.
+  // A double click must not send the form twice.
   form.addEventListener("submit", () => setTimeout(() => form.querySelector("button.primary").toggleAttribute("disabled", true)));
 }
 

@@ -1,4 +1,4 @@
-"""Every answer of the API is held against what OpenAPI declares for its route."""
+"""Check every answer of the API against what OpenAPI declares for its route."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import httpx
 from jsonschema_rs import Draft202012Validator
 
 JSON, PROBLEM = "application/json", "application/problem+json"
-# What any path may answer, and no route repeats: faults of ours, and what is refused before a route is found.
+# Answers that any path may give, so routes do not repeat them: internal errors, and refusals before routing.
 ANYWHERE = {404, 405, 431, 500}
 
 Key = tuple[str, str, int]
@@ -34,26 +34,26 @@ class DeclaredAnswers:
             }
         problem = {"$ref": "#/components/schemas/ProblemDetails", "components": components}
         self._problem = Draft202012Validator(problem, validate_formats=True)
-        # The longest first: a campaign's name may hold slashes.
+        # The longest first: a campaign's name may contain slashes.
         paths = sorted({path for _, path, _ in self.declared}, key=lambda path: len(re.sub(r"{\w+}", "", path)))
         self._paths = [(path, re.compile(_pattern(path))) for path in reversed(paths)]
         self.seen: set[Key] = set()
 
     def check(self, response: httpx.Response) -> None:
-        """Pass for an answer that is as it is declared; fail, with what is wrong, for any other."""
+        """Pass if the answer matches its declaration; otherwise fail with the difference."""
         method, status = response.request.method, response.status_code
         path = self._path_of(response.request)
         kind = response.headers.get("content-type", "").partition(";")[0]
         key = (method, path or "", status)
         if kind == PROBLEM and (status in ANYWHERE or key not in self.declared):
             _validate(self._problem, response)
-            assert status in ANYWHERE or path is None, f"not declared: {_told(response)}"
+            assert status in ANYWHERE or path is None, f"not declared: {_shown(response)}"
             return
         if path is None:
             return
-        assert key in self.declared, f"not declared: {_told(response)}"
+        assert key in self.declared, f"not declared: {_shown(response)}"
         content = self.declared[key]
-        assert kind in content if kind else not content, f"another type: {_told(response)}"
+        assert kind in content if kind else not content, f"another type: {_shown(response)}"
         if (schema := content.get(kind)) is not None:
             _validate(schema, response)
         self.seen.add(key)
@@ -72,7 +72,7 @@ def answers_of(document: Mapping[str, Any]) -> Iterator[tuple[Key, Mapping[str, 
 
 
 def _closed(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema that allows no members but its own."""
+    """A schema that allows no other members."""
     return deepcopy(schema) | ({"additionalProperties": False} if "properties" in schema else {})
 
 
@@ -82,13 +82,13 @@ def _pattern(template: str) -> str:
 
 def _validate(schema: Draft202012Validator, response: httpx.Response) -> None:
     wrong = [str(error) for error in schema.iter_errors(_sound(json.loads(response.read())))]
-    assert not wrong, f"{_told(response)}: {wrong}"
+    assert not wrong, f"{_shown(response)}: {wrong}"
 
 
 def _sound(value: Any) -> Any:
-    """JSON without halves of surrogate pairs, which a problem may quote."""
+    """JSON without lone surrogates, which a problem may quote."""
     return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
-def _told(response: httpx.Response) -> str:
+def _shown(response: httpx.Response) -> str:
     return f"{response.request.method} {response.request.url} {response.status_code} {response.read()[:2000]!r}"

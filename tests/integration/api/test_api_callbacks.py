@@ -1,4 +1,4 @@
-"""Callbacks of gateways: hints that hurry a job, from whoever knows the attempt's token and nobody else."""
+"""Callbacks of gateways: hints that make a job due, accepted only with the attempt's token."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from producer.api.app import create_app
 from producer.api.callbacks import MAX_BODY_BYTES
 from storage.database import connect
-from storage.jobs import attempts, claims, history, queries, transitions
-from storage.jobs.attempts import hash_token
+from storage.jobs import attempts, claims, doubts, history, queries, transitions
+from storage.jobs.callbacks import hash_token
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Correlation, Move, NewJob
@@ -60,7 +60,7 @@ def reported(url: str, job_id: UUID) -> str | None:
     return None if task_id is None else str(task_id)
 
 
-def test_a_callback_hurries_its_job_and_notes_the_task(settings: Settings, url: str) -> None:
+def test_a_callback_makes_its_job_due_and_stores_the_task_id(settings: Settings, url: str) -> None:
     token = secrets.token_urlsafe(32)
     job_id = an_unconfirmed_job(url, token)
     with connect(url) as conn:
@@ -71,7 +71,7 @@ def test_a_callback_hurries_its_job_and_notes_the_task(settings: Settings, url: 
     assert reported(url, job_id) == "cgt-1"
     with connect(url) as conn:
         [held] = claims.claim_unconfirmed(conn, 9, 60.0)
-        [doubt] = attempts.doubts(conn, [(held.id, held.claim)])
+        [doubt] = doubts.doubts(conn, [(held.id, held.claim)])
     assert doubt.reported_task_id == "cgt-1"
     with connect(url) as conn:
         assert queries.get_jobs(conn, DEFAULT_TENANT, [job_id])[job_id].state is S.UNCONFIRMED, (
@@ -80,7 +80,7 @@ def test_a_callback_hurries_its_job_and_notes_the_task(settings: Settings, url: 
 
 
 @pytest.mark.parametrize("path", ["ark/{other}", "anyfast/{token}", "nobody/{token}", "ark/x", "ark/{token}x"])
-def test_nobody_else_is_known(settings: Settings, url: str, path: str) -> None:
+def test_an_unknown_gateway_or_token_is_not_found(settings: Settings, url: str, path: str) -> None:
     token = secrets.token_urlsafe(32)
     job_id = an_unconfirmed_job(url, token)
     target = path.format(token=token, other=secrets.token_urlsafe(32))

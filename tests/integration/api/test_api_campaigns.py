@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,9 @@ from tests.integration.api.api_server import bring
 
 S = JobState
 NDJSON = {"Content-Type": "application/x-ndjson"}
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+XLS, ODS = "application/vnd.ms-excel", "application/vnd.oasis.opendocument.spreadsheet"
+SHEETS = Path(__file__).parents[2] / "unit/producer/reading/sheets"
 CSV = {"Content-Type": "text/csv; charset=utf-8"}
 
 
@@ -44,6 +48,52 @@ def test_a_batch_is_stored_in_its_order(api: httpx.Client) -> None:
     again = api.post("/v1/jobs/batch", content=b'prompt,duration,idempotency_key\n"a, b",5,2\nc,,\n', headers=CSV)
     assert again.json()["created"] == 2
     assert [job["request"] for job in stored(api)[2:]] == [{"prompt": "a, b", "duration": 5}, {"prompt": "c"}]
+
+
+def test_a_batch_is_a_sheet_as_well_and_says_how_it_was_read(api: httpx.Client) -> None:
+    text = "提示词;时长;SKU\n一只猫;5;007\n一只猫;5;008\n".encode("gb18030")
+    report = api.post("/v1/jobs/batch", content=text, headers={"Content-Type": "text/csv"}).json()
+    assert [item["line"] for item in report["results"]] == [2, 3]
+    assert report["notes"] == [
+        "body: read as GB18030 text, cells separated by semicolons",
+        "body: not used, kept in metadata: SKU",
+        "body rows 2 and 3 make the same request; each is generated and billed",
+    ]
+    assert [job["request"] for job in stored(api)] == [{"prompt": "一只猫", "duration": 5}] * 2
+
+
+@pytest.mark.parametrize(("kind", "name"), [(XLSX, "campaign.xlsx"), (ODS, "campaign.ods"), (XLS, "campaign.xls")])
+def test_a_campaign_is_a_workbook_as_well(api: httpx.Client, kind: str, name: str) -> None:
+    content = (SHEETS / name).read_bytes()
+    said = {"name": "spring", "map": "Deadline=when"}
+    checked = api.post(
+        "/v1/campaigns", params=said | {"dry_run": True}, content=content, headers={"Content-Type": kind}
+    )
+    done = api.post("/v1/campaigns", params=said, content=content, headers={"Content-Type": kind})
+    assert (checked.status_code, done.status_code, done.json()["created"]) == (200, 202, 3)
+    assert checked.json()["notes"] == done.json()["notes"]
+    assert done.json()["notes"][:2] == [
+        "body: read the sheet Jobs",
+        "body: not used, kept in metadata: when, SKU, 合计",
+    ]
+    assert stored(api)[0]["request"]["prompt"] == "一只橘猫在雨后奔跑"
+
+
+def test_a_sheet_is_refused_in_its_own_words(api: httpx.Client) -> None:
+    def refused(content: bytes, kind: str, **said: str) -> tuple[int, list[tuple[str, str]]]:
+        answer = api.post("/v1/campaigns", params={"name": "a"} | said, content=content, headers={"Content-Type": kind})
+        return answer.status_code, [(item["where"], item["field"]) for item in answer.json()["errors"]]
+
+    assert refused("提示词,时长\na,3\n".encode(), "text/csv") == (422, [("body row 2", "时长 (duration)")])
+    assert refused(b"prompt;duration\na;3\n", XLS) == (422, [("body row 2", "duration")])  # as browsers name CSV
+    workbook = (SHEETS / "campaign.xlsx").read_bytes()
+    assert refused(workbook, XLSX) == (422, [("body row 2", "Deadline (deadline)")])
+    answer = api.post(
+        "/v1/campaigns", params={"name": "a", "sheet": "x"}, content=workbook, headers={"Content-Type": XLSX}
+    )
+    assert "there is no sheet 'x'; there is Jobs, Empty, Old" in answer.text
+    answer = api.post("/v1/campaigns", params={"name": "a", "delimiter": "ab"}, content=b"prompt", headers=CSV)
+    assert (answer.status_code, stored(api)) == (422, [])
 
 
 def test_a_batch_with_one_bad_row_stores_nothing_and_names_it(api: httpx.Client) -> None:
@@ -87,7 +137,7 @@ def test_a_partial_batch_stores_what_it_can_and_reports_each_line(api: httpx.Cli
     assert api.post("/v1/jobs/batch?partial=true", content=lines({"prompt": "e"})).status_code == 202
 
 
-def test_batches_that_are_of_no_use_are_refused(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_batches_are_refused(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(content: bytes, **headers: str) -> tuple[int, str]:
         answer = api.post("/v1/jobs/batch", content=content, headers={"Content-Type": "text/plain", **headers})
         return answer.status_code, answer.json()["code"]
@@ -108,7 +158,7 @@ def test_batches_that_are_of_no_use_are_refused(api: httpx.Client, monkeypatch: 
     assert stored(api) == []
 
 
-def test_a_large_batch_is_taken(api: httpx.Client) -> None:
+def test_a_large_batch_is_accepted(api: httpx.Client) -> None:
     def rows() -> Iterator[bytes]:
         for number in range(3_000):
             yield lines({"prompt": f"clip {number}", "metadata": {"text": "x" * 500}})
@@ -120,7 +170,7 @@ def test_a_large_batch_is_taken(api: httpx.Client) -> None:
 # --- campaigns -------------------------------------------------------------------------------------------------------
 
 
-def test_a_campaign_is_tried_dry_made_once_and_added_to(api: httpx.Client) -> None:
+def test_a_campaign_is_checked_stored_once_and_extended(api: httpx.Client) -> None:
     rows = [{"prompt": "a", "duration": 5, "resolution": "720p"}, {"prompt": "b", "duration": 5, "resolution": "720p"}]
     name = "春 2026/a"
     where = f"/v1/campaigns/{quote(name, safe='')}"
@@ -181,7 +231,7 @@ def test_a_campaign_is_paused_and_resumed(api: httpx.Client) -> None:
         assert api.post(f"/v1/campaigns/none/{action}").json()["code"] == "campaign_not_found"
 
 
-def test_a_campaign_is_given_up(api: httpx.Client, producer: Producer) -> None:
+def test_a_campaign_is_cancelled(api: httpx.Client, producer: Producer) -> None:
     rows = [{"prompt": str(number)} for number in range(6)]
     ids = api.post("/v1/campaigns?name=c", content=lines(*rows)).json()["ids"]
     for job_id, state in zip(ids, (S.SUCCEEDED, S.GENERATING, S.SUBMITTING), strict=False):

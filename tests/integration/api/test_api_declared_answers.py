@@ -1,4 +1,4 @@
-"""A walk through the API: every answer that a route declares is seen once, and is as it is declared."""
+"""A walk through the API: every declared answer occurs once, and matches its declaration."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_every_member_of_an_answer_is_typed(document: dict[str, Any]) -> None:
             assert {"type", "$ref", "anyOf", "const", "enum"} & set(item), (name, member)
 
 
-def test_every_declared_answer_is_given_as_it_is_declared(
+def test_every_declared_answer_occurs_and_matches_its_declaration(
     configured: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving_declared(configured) as (api, answers), Producer(configured) as producer:
@@ -85,7 +85,7 @@ def test_every_declared_answer_is_given_as_it_is_declared(
     assert not missing
 
 
-def test_answers_without_a_database_are_as_they_are_declared(
+def test_answers_without_a_database_match_their_declaration(
     configured: Settings, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("producer.client._CONNECT_WAIT_S", 0.5)
@@ -180,7 +180,7 @@ def _information(api: httpx.Client, configured: Settings) -> None:
         model_limits.set_limit(conn, "main", "seedance", SlotLimit(1))
         close_account(conn, "main", Cause.ACCOUNT, "top up", code="no_credit")
     [account] = api.get("/v1/accounts").json()["accounts"]
-    assert account["error"] and account["models"], "both are seen as they are declared"
+    assert account["error"] and account["models"], "both are filled, so their declarations are checked"
     with connect(configured.require_database_url()) as conn:
         accounts.resume(conn, "main")
 

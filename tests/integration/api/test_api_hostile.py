@@ -1,4 +1,4 @@
-"""Clients that want to do harm, on real sockets: each is refused, and the server answers others meanwhile."""
+"""Hostile clients on real sockets: each is refused, and the server keeps answering others."""
 
 from __future__ import annotations
 
@@ -121,11 +121,13 @@ RECEIVERS = (
 )
 
 
-def test_bodies_that_break_rules_are_refused_everywhere(api: httpx.Client) -> None:
+def test_invalid_bodies_are_refused_everywhere(api: httpx.Client) -> None:
     job = api.get("/v1/jobs", params={"state": "unconfirmed"}).json()["data"][0]["id"]
     for path in RECEIVERS:
         kind = "application/x-ndjson" if "batch" in path or "campaigns" in path else "application/json"
         for what, body in BODIES.items():
+            if what == "UTF-16" and kind == "application/x-ndjson":
+                continue  # files are read in any encoding that is certain
             answer = api.post(path.format(job=job), content=body, headers={"Content-Type": kind})
             assert 400 <= answer.status_code < 500, (path, what, answer.text)
             if not path.startswith("/callbacks/"):
@@ -136,7 +138,7 @@ def test_bodies_that_break_rules_are_refused_everywhere(api: httpx.Client) -> No
     assert (partial.status_code, partial.json()["refused"]) == (207, 1)
 
 
-def test_a_body_of_100_mb_is_not_read_whole(api: httpx.Client) -> None:
+def test_a_body_of_100_mb_is_refused_before_its_end(api: httpx.Client) -> None:
     piece = b"100000\r\n" + b"a" * 2**20 + b"\r\n"
     for path in (
         "/v1/jobs",
@@ -164,7 +166,7 @@ def test_a_body_of_100_mb_is_not_read_whole(api: httpx.Client) -> None:
             assert sent < 40, path
 
 
-def test_bodies_that_dribble_are_given_up(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_bodies_are_refused(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "BODY_S", 0.5)
     monkeypatch.setattr("producer.api.callbacks.BODY_S", 0.5)
     monkeypatch.setattr("producer.http.forms.BODY_S", 0.5)
@@ -242,7 +244,7 @@ HEADS = {
 }
 
 
-def test_heads_that_break_http_are_refused(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_heads_are_refused(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_S", 2.0)
     for what, raw in HEADS.items():
         with connected(api) as connection:
@@ -253,7 +255,7 @@ def test_heads_that_break_http_are_refused(api: httpx.Client, monkeypatch: pytes
         assert set(re.findall(rb"HTTP/1\.1 (\d)", answer)) <= {b"4"}, (what, answer[:200])
 
 
-def test_a_request_is_not_smuggled_in_anothers_body(api: httpx.Client) -> None:
+def test_a_request_cannot_be_smuggled_in_another_body(api: httpx.Client) -> None:
     """Both lengths at once: who reads the one, and who the other, must not see two requests."""
     inner = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 17\r\n\r\n" + b'{"prompt": "evil"}'
     both = POST + f"Content-Length: {len(inner) + 5}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".encode() + inner
@@ -270,7 +272,7 @@ def test_a_request_is_not_smuggled_in_anothers_body(api: httpx.Client) -> None:
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
-def test_heads_that_do_not_come_are_given_up(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_heads_are_closed(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_S", 0.5)
     with ExitStack() as stack:
         silent = [stack.enter_context(connected(api)) for _ in range(20)]
@@ -282,7 +284,7 @@ def test_heads_that_do_not_come_are_given_up(api: httpx.Client, monkeypatch: pyt
         wait_for("all are closed", lambda: all(is_closed(connection) for connection in [*silent, *slow]))
 
 
-def test_what_follows_an_answer_does_not_hold_a_connection(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unread_body_does_not_hold_a_connection(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_S", 0.5)
     with connected(api) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n")
@@ -303,7 +305,7 @@ def test_idle_connections_make_room_for_others(api: httpx.Client, monkeypatch: p
             assert another.get("/v1/jobs").status_code == 200
 
 
-def test_who_does_not_read_is_given_up(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clients_that_do_not_read_are_closed(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "WRITE_S", 0.5)
     lost = threading.Event()
     real = BoundedConnection.connection_lost
@@ -322,7 +324,7 @@ def test_who_does_not_read_is_given_up(api: httpx.Client, monkeypatch: pytest.Mo
         assert lost.wait(PATIENCE_S), "the server hangs up"
 
 
-def test_clients_that_go_away_leave_nothing_behind(api: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_clients_that_disconnect_leave_nothing_behind(api: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     for raw in (
         POST + b"Content-Length: 50\r\n\r\n{",
         POST.replace(b"/v1/jobs", b"/v1/videos").replace(b"application/json", b"multipart/form-data; boundary=x")

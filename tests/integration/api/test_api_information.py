@@ -1,4 +1,4 @@
-"""Estimates, capabilities, accounts, and what the API says of itself."""
+"""Estimates, capabilities, accounts, and the API's own description."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def api(configured: Settings) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_an_estimate_is_what_the_job_gets(api: httpx.Client) -> None:
+def test_an_estimate_equals_that_of_the_job(api: httpx.Client) -> None:
     job = {"prompt": "a", "duration": 5, "resolution": "720p", "ratio": "16:9"}
     found = api.post("/v1/estimate", json=job).json()
     assert found["chosen"] == "main"
@@ -44,13 +44,13 @@ def test_an_estimate_is_what_the_job_gets(api: httpx.Client) -> None:
     assert api.post("/v1/estimate", json=job | {"first_frame": "/etc/passwd"}).status_code == 422
 
 
-def test_capabilities_are_those_of_the_gateway(api: httpx.Client) -> None:
+def test_capabilities_match_the_gateways(api: httpx.Client) -> None:
     [found] = api.get("/v1/capabilities").json()["accounts"]
     assert (found["name"], found["gateway"]) == ("main", "anyfast")
     assert "720p" in found["capabilities"]["tiers"]["standard"]["resolutions"]
 
 
-def test_accounts_tell_their_state_and_no_secrets(settings: Settings) -> None:
+def test_accounts_show_their_state_and_no_secrets(settings: Settings) -> None:
     account = {
         "name": "main",
         "gateway": "anyfast",
@@ -78,7 +78,7 @@ def described(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
                 yield method.upper(), path, operations[method]
 
 
-def test_openapi_is_whole(api: httpx.Client) -> None:
+def test_openapi_describes_every_route(api: httpx.Client) -> None:
     document = api.get("/openapi.json").json()
     schemas = document["components"]["schemas"]
     named = set(re.findall(r'#/components/schemas/([^"\']+)', str(document)))

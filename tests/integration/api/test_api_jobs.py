@@ -41,7 +41,7 @@ def stored(settings: Settings) -> int:
 # --- enqueue ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_job_is_accepted_and_can_be_found(api: httpx.Client, producer: Producer) -> None:
+def test_a_job_is_accepted_and_found_again(api: httpx.Client, producer: Producer) -> None:
     answer = api.post("/v1/jobs", json=FOX | {"tags": ["a"], "metadata": {"sku": "猫"}, "priority": 9})
     job = answer.json()
     assert answer.status_code == 202
@@ -68,7 +68,7 @@ def test_the_same_key_is_the_same_job_and_another_request_is_refused(api: httpx.
     assert stored(configured) == 1
 
 
-def test_the_same_key_from_many_at_once_is_one_job(api: httpx.Client, configured: Settings) -> None:
+def test_concurrent_requests_with_one_key_are_one_job(api: httpx.Client, configured: Settings) -> None:
     found: list[str] = []
 
     def send() -> None:
@@ -107,7 +107,7 @@ def test_the_same_key_from_many_at_once_is_one_job(api: httpx.Client, configured
         (b'{"metadata": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, "invalid_json", None),
     ],
 )
-def test_bad_bodies_are_refused_and_nothing_is_stored(
+def test_invalid_bodies_store_nothing(
     api: httpx.Client, configured: Settings, body: bytes, status: int, code: str, param: str | None
 ) -> None:
     answer = api.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
@@ -120,7 +120,7 @@ def test_bad_bodies_are_refused_and_nothing_is_stored(
 # --- look ------------------------------------------------------------------------------------------------------------
 
 
-def test_pages_follow_one_another_and_filters_hold(api: httpx.Client, producer: Producer) -> None:
+def test_pages_are_consecutive_and_filters_apply(api: httpx.Client, producer: Producer) -> None:
     made = [enqueue(api, tags=["x", f"n{number % 2}"])["id"] for number in range(7)]
     bring(producer, made[0], S.FAILED)
     seen: list[str] = []
@@ -152,7 +152,7 @@ def test_pages_follow_one_another_and_filters_hold(api: httpx.Client, producer: 
     ["state=nowhere", "limit=0", "limit=1000", "limit=x", "cursor=zzz", "created_after=yesterday",
      "created_after=2030-01-01T00:00:00", "wait=-1"],
 )  # fmt: skip
-def test_bad_parameters_are_named(api: httpx.Client, query: str) -> None:
+def test_invalid_parameters_are_named(api: httpx.Client, query: str) -> None:
     path = f"/v1/jobs/{uuid4()}" if query.startswith("wait") else "/v1/jobs"
     answer = api.get(f"{path}?{query}")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
@@ -167,7 +167,7 @@ def test_lists_cut_data_uris_short_and_single_jobs_do_not(api: httpx.Client) -> 
     assert len(listed["request"]["first_frame"]) < 120
 
 
-def test_an_unchanged_job_is_not_sent_again(api: httpx.Client, producer: Producer) -> None:
+def test_an_unchanged_job_answers_304(api: httpx.Client, producer: Producer) -> None:
     job = enqueue(api)
     path = f"/v1/jobs/{job['id']}"
     etag = api.get(path).headers["etag"]
@@ -203,7 +203,7 @@ def test_a_long_poll_with_a_known_version_ends_with_any_change(api: httpx.Client
     assert (answer.status_code, answer.json()["state"]) == (200, "submitting")
 
 
-def test_a_long_poll_gives_up_in_time(api: httpx.Client) -> None:
+def test_a_long_poll_ends_in_time(api: httpx.Client) -> None:
     job = enqueue(api)
     path = f"/v1/jobs/{job['id']}"
     etag = api.get(path).headers["etag"]
@@ -238,7 +238,7 @@ def test_a_queued_job_is_cancelled_and_retried_once(api: httpx.Client) -> None:
     assert again.headers["idempotency-replayed"] == "true"
 
 
-def test_a_submitted_job_is_given_up_only_when_asked_to(api: httpx.Client, producer: Producer) -> None:
+def test_a_submitted_job_is_cancelled_only_with_discard(api: httpx.Client, producer: Producer) -> None:
     job = enqueue(api)
     path = f"/v1/jobs/{job['id']}"
     bring(producer, job["id"], S.GENERATING)
@@ -253,13 +253,13 @@ def test_a_submitted_job_is_given_up_only_when_asked_to(api: httpx.Client, produ
 @pytest.mark.parametrize(
     ("body", "state"),
     [
-        ({"action": "adopt", "task_id": "task-9"}, "generating"),
+        ({"action": "adopt", "task_id": "task-9", "unchecked": True}, "generating"),
         ({"action": "resubmit"}, "queued"),
         ({"action": "abandon"}, "failed"),
     ],
 )
 def test_an_unconfirmed_job_is_resolved(
-    api: httpx.Client, producer: Producer, body: dict[str, str], state: str
+    api: httpx.Client, producer: Producer, body: dict[str, Any], state: str
 ) -> None:
     job = enqueue(api)
     path = f"/v1/jobs/{job['id']}/resolve"
@@ -274,7 +274,7 @@ def test_an_unconfirmed_job_is_resolved(
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def test_files_are_reached_by_redirect_once_they_are_there(
+def test_files_are_redirects_once_they_exist(
     api: httpx.Client, producer: Producer, configured: Settings, tmp_path: Any
 ) -> None:
     job = enqueue(api)
@@ -291,7 +291,7 @@ def test_files_are_reached_by_redirect_once_they_are_there(
     assert httpx.get(found.headers["location"]).content == b"moving pictures"
     assert api.get(path).json()["links"]["video"] == f"{path}/video"
     assert api.get(f"{path}/poster").status_code == 409
-    assert set(api.get(path).json()["links"]) == {"self", "events", "video"}, "links lead only to what is there"
+    assert set(api.get(path).json()["links"]) == {"self", "events", "video"}, "links lead only to existing files"
     assert "has no last-frame" in api.get(f"{path}/last-frame").json()["detail"]
 
 
@@ -309,7 +309,7 @@ def frames(answer: httpx.Response) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, json.loads(value)
 
 
-def test_events_as_json_and_as_a_stream_until_the_end(api: httpx.Client, producer: Producer) -> None:
+def test_events_are_served_as_json_and_as_a_stream(api: httpx.Client, producer: Producer) -> None:
     job = enqueue(api)
     path = f"/v1/jobs/{job['id']}/events"
     timer = threading.Timer(0.4, bring, (producer, job["id"], S.SUCCEEDED))
@@ -331,7 +331,7 @@ def test_events_as_json_and_as_a_stream_until_the_end(api: httpx.Client, produce
     assert done.status_code == 204
 
 
-def test_the_stream_of_all_events_goes_on_where_it_was_cut(api: httpx.Client, producer: Producer) -> None:
+def test_the_stream_of_all_events_continues_after_a_cut(api: httpx.Client, producer: Producer) -> None:
     before = enqueue(api)
     with api.stream("GET", "/v1/events") as answer:
         events = frames(answer)

@@ -1,4 +1,4 @@
-"""Who may come in: keys, their scopes and their end; programs on this machine; and where a server may listen."""
+"""Access: keys, scopes and revocation; programs on this machine; and where a server may listen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.servers import environ_for
 from tests.waiting import PATIENCE_S, wait_for
 
 ELSEWHERE = {"Host": "reelq.example"}
-"""With this a request does not count as one of this machine."""
+"""With this, a request does not count as one from this machine."""
 OWN_KEY = "the-operators-own-key"
 
 
@@ -53,7 +53,7 @@ def test_a_program_on_this_machine_needs_no_key(api: httpx.Client) -> None:
         assert api.post("/v1/jobs", json={"prompt": "a"}, headers=bearer(placeholder)).status_code == 202
 
 
-def test_a_key_that_is_wrong_is_refused_everywhere(api: httpx.Client, configured: Settings) -> None:
+def test_an_invalid_key_is_refused_everywhere(api: httpx.Client, configured: Settings) -> None:
     right = make_key(configured)
     public, _, secret = right.removeprefix("rq_").partition("_")
     swapped = f"rq_{public}_{secret[1:]}{secret[0] if secret[0] != secret[-1] else 'x'}"
@@ -66,7 +66,7 @@ def test_a_key_that_is_wrong_is_refused_everywhere(api: httpx.Client, configured
     assert api.get("/v1/jobs", headers=bearer(right)).status_code == 200
 
 
-def test_elsewhere_a_key_is_needed(api: httpx.Client, configured: Settings) -> None:
+def test_other_machines_need_a_key(api: httpx.Client, configured: Settings) -> None:
     key = make_key(configured)
     for path in ("/v1/jobs", "/openapi.json", "/metrics", "/v1/nothing", "/"):
         answer = api.get(path, headers=ELSEWHERE)
@@ -82,7 +82,7 @@ def test_elsewhere_a_key_is_needed(api: httpx.Client, configured: Settings) -> N
     assert (cross.status_code, cross.json()["code"]) == (403, "cross_site")
 
 
-def test_a_person_is_sent_to_the_login_and_loses_a_stale_cookie(api: httpx.Client) -> None:
+def test_a_browser_is_sent_to_the_login_without_its_stale_cookie(api: httpx.Client) -> None:
     page = ELSEWHERE | {"Accept": "text/html,*/*"}
     answer = api.get("/campaigns/a%20b?x=1&y=2", headers=page)
     assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=/campaigns/a%20b%3Fx%3D1%26y%3D2")
@@ -90,7 +90,7 @@ def test_a_person_is_sent_to_the_login_and_loses_a_stale_cookie(api: httpx.Clien
     assert stale.status_code == 303 and "Max-Age=0" in stale.headers["set-cookie"]
 
 
-def test_everybody_may_be_asked_for_a_key(configured: Settings) -> None:
+def test_keys_can_be_required_on_this_machine_too(configured: Settings) -> None:
     key = make_key(configured)
     with serving(configured.model_copy(update={"api_require_keys": True})) as api:
         assert api.get("/v1/jobs").status_code == 401
@@ -113,7 +113,7 @@ def test_scopes_decide_what_a_key_may_do(api: httpx.Client, configured: Settings
     assert api.get("/metrics", headers=other).status_code == 403
 
 
-def test_a_revoked_key_ends_within_seconds_and_a_used_one_says_so(api: httpx.Client, configured: Settings) -> None:
+def test_a_revoked_key_stops_within_seconds_and_use_is_recorded(api: httpx.Client, configured: Settings) -> None:
     key = make_key(configured, "read")
     assert api.get("/v1/jobs", headers=bearer(key)).status_code == 200
     with connect(configured.require_database_url()) as conn:
@@ -151,7 +151,7 @@ def test_only_the_hash_of_a_key_is_stored(configured: Settings) -> None:
     assert keys.hash_of(key) in row[0]
 
 
-def test_an_address_others_can_reach_needs_a_key_first(configured: Settings) -> None:
+def test_a_reachable_address_needs_a_key_first(configured: Settings) -> None:
     for host in ("127.0.0.1", "::1", "localhost", "127.8.8.8"):
         check_bind(host, configured)
     assert is_loopback("::ffff:127.0.0.1") and not is_loopback("::ffff:10.0.0.5")
@@ -172,7 +172,7 @@ def test_an_address_others_can_reach_needs_a_key_first(configured: Settings) -> 
         check_bind("0.0.0.0", configured.model_copy(update={"database_url": "postgresql://x@127.0.0.1:1/x"}))
 
 
-def test_the_operators_own_key_is_a_key(configured: Settings) -> None:
+def test_the_operators_own_key_is_accepted(configured: Settings) -> None:
     with serving(Settings.model_validate(configured.model_dump() | {"api_key": OWN_KEY})) as api:
         assert api.get("/v1/jobs", headers=ELSEWHERE).status_code == 401
         assert api.get("/v1/jobs", headers=ELSEWHERE | bearer(OWN_KEY + "x")).status_code == 401
@@ -181,7 +181,7 @@ def test_the_operators_own_key_is_a_key(configured: Settings) -> None:
         Settings.model_validate({"api_key": "short"})
 
 
-def test_the_server_does_not_start_where_others_can_reach_it_without_a_key(configured: Settings) -> None:
+def test_the_server_does_not_start_reachable_without_a_key(configured: Settings) -> None:
     started = [sys.executable, "-m", "producer.api", "--host", "0.0.0.0", "--port", "0"]
     environ = os.environ | environ_for(configured)
     done = subprocess.run(started, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=environ)

@@ -1,4 +1,4 @@
-"""`/metrics` says what the rows say."""
+"""`/metrics` agrees with the rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def get(settings: Settings, path: str) -> httpx.Response:
     return asyncio.run(run())
 
 
-def test_the_numbers_of_the_rows(settings: Settings) -> None:
+def test_metrics_count_the_rows(settings: Settings) -> None:
     assert settings.database_url is not None
     with connect(settings.database_url) as conn:
         new = [NewJob(new_job_id(), {"prompt": str(i)}, f"h{i}", ["anyfast"]) for i in range(3)]
@@ -62,7 +62,7 @@ def test_the_numbers_of_the_rows(settings: Settings) -> None:
     assert any(line.startswith('reelq_job_lateness_seconds{state="queued"}') for line in lines)
 
 
-def test_without_a_database_it_says_so(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_without_a_database_answer_503(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.api.app.DATABASE_WAIT_S", 0.5)
     answer = get(settings.model_copy(update={"database_url": "postgresql://x@127.0.0.1:1/x"}), "/metrics")
     assert answer.status_code == 503

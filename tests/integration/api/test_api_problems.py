@@ -1,4 +1,4 @@
-"""Errors and who may come in, over real HTTP: always a problem, never a traceback."""
+"""Errors and refused access over real HTTP: always a problem, never a traceback."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def api(configured: Settings) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_problem_has_what_both_kinds_of_clients_read(api: httpx.Client) -> None:
+def test_a_problem_has_both_forms_of_an_error(api: httpx.Client) -> None:
     answer = api.post("/v1/jobs", json={"prompt": "a", "duration": 3, "ratio": "2:1"})
     problem = answer.json()
     assert answer.headers["content-type"] == "application/problem+json"
@@ -51,7 +51,7 @@ def test_unknown_routes_and_methods_are_problems_too(api: httpx.Client) -> None:
     assert nul.status_code == 400
 
 
-def test_a_database_that_is_down_is_told_without_its_password(
+def test_an_unreachable_database_is_reported_without_its_password(
     configured: Settings, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("producer.client._CONNECT_WAIT_S", 0.5)
@@ -65,7 +65,7 @@ def test_a_database_that_is_down_is_told_without_its_password(
     assert "hidden" not in answer.text
 
 
-def test_a_fault_of_ours_tells_nothing_but_its_number(
+def test_an_internal_error_shows_only_its_request_id(
     configured: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def break_down(*_: object, **__: object) -> None:
@@ -79,7 +79,7 @@ def test_a_fault_of_ours_tells_nothing_but_its_number(
     assert answer.json()["request_id"] in caplog.text
 
 
-def test_a_body_without_end_is_refused_early(api: httpx.Client) -> None:
+def test_an_endless_body_is_refused_early(api: httpx.Client) -> None:
     where = urlsplit(str(api.base_url))
     with socket.create_connection((where.hostname, where.port), timeout=PATIENCE_S) as connection:
         connection.sendall(
@@ -97,7 +97,7 @@ def test_a_body_without_end_is_refused_early(api: httpx.Client) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_that_stops_coming_is_given_up(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stalled_body_is_refused(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producer.http.bodies.PAUSE_S", 0.3)
     where = urlsplit(str(api.base_url))
     with socket.create_connection((where.hostname, where.port), timeout=PATIENCE_S) as connection:
@@ -116,8 +116,8 @@ def test_a_body_that_stops_coming_is_given_up(api: httpx.Client, monkeypatch: py
         {"Sec-Fetch-Site": "cross-site"},
     ],
 )
-def test_only_programs_on_this_machine_may_come_in(api: httpx.Client, headers: dict[str, str]) -> None:
+def test_only_programs_on_this_machine_need_no_key(api: httpx.Client, headers: dict[str, str]) -> None:
     answer = api.post("/v1/jobs", json={"prompt": "a"}, headers=headers)
-    assert answer.status_code in (400, 401, 403)  # a Host that cannot be read may end at the server already
+    assert answer.status_code in (400, 401, 403)  # the server itself may refuse an unreadable Host
     assert api.get("/healthz", headers={"Host": "probe"}).status_code == 200
     assert api.get("/v1/jobs").json()["data"] == []

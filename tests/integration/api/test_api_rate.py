@@ -13,6 +13,7 @@ import pytest
 from producer.http import rate
 from producer.http.problems import ApiProblem
 from producer.http.rate import Rates
+from storage.broker_url import parse_broker_url
 from storage.database import connect
 from storage.settings import Settings
 from storage.tenants import keys, tenants
@@ -22,10 +23,10 @@ from tests.waiting import PATIENCE_S
 
 @pytest.fixture(autouse=True)
 def long_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a minute take a thousand, so that nothing becomes free again while a test runs."""
+    """Make a minute last a thousand, so that the limit does not refill during a test."""
     assert rate.WINDOW_S == 60.0
     monkeypatch.setattr(rate, "WINDOW_S", 60_000.0)
-    monkeypatch.setattr(rate, "ANSWER_S", PATIENCE_S)  # a broker that is late is not one that is away
+    monkeypatch.setattr(rate, "ANSWER_S", PATIENCE_S)  # a slow broker must not count as down
 
 
 def limited(settings: Settings, jobs_per_minute: int, tenant: str = "acme") -> dict[str, str]:
@@ -45,7 +46,7 @@ def stored(settings: Settings) -> int:
     return int(row[0])
 
 
-def test_every_way_to_enqueue_counts_and_says_what_is_left(settings: Settings) -> None:
+def test_every_way_to_enqueue_counts_and_reports_the_rest(settings: Settings) -> None:
     configured = with_account(settings)
     headers = limited(configured, 10)
     with serving(configured) as api:
@@ -72,7 +73,7 @@ def test_every_way_to_enqueue_counts_and_says_what_is_left(settings: Settings) -
         assert free.status_code == 202 and "ratelimit" not in free.headers, "another tenant, without a limit"
 
 
-def test_two_processes_let_in_no_more_than_one(settings: Settings) -> None:
+def test_two_processes_share_one_limit(settings: Settings) -> None:
     configured = with_account(settings)
     headers = limited(configured, 20)
     with serving(configured) as one, serving(configured) as two, ThreadPoolExecutor(8) as threads:
@@ -86,7 +87,7 @@ def test_two_processes_let_in_no_more_than_one(settings: Settings) -> None:
 
 
 def test_without_the_broker_a_process_counts_by_itself(closed_port: int) -> None:
-    rates = Rates(f"redis://127.0.0.1:{closed_port}")
+    rates = Rates(parse_broker_url(f"redis://127.0.0.1:{closed_port}"))
     left = [rates.take("acme", 5).left for _ in range(5)]
     assert left == [4, 3, 2, 1, 0]
     with pytest.raises(ApiProblem) as refused:
@@ -97,7 +98,7 @@ def test_without_the_broker_a_process_counts_by_itself(closed_port: int) -> None
 
 
 def test_what_was_refused_is_not_counted(broker_url: str) -> None:
-    rates = Rates(broker_url)
+    rates = Rates(parse_broker_url(broker_url))
     assert rates.take("acme", 60, 50).left == 10
     for _ in range(5):
         with pytest.raises(ApiProblem):

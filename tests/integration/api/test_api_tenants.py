@@ -1,4 +1,4 @@
-"""Two tenants on one server: neither sees, changes or even notices what is the other's, on any route there is."""
+"""Two tenants on one server: neither sees, changes or notices the other's data, on any route."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ S = JobState
 SECRET = "a prompt that only beta knows"
 CAMPAIGN, KEY = "beta campaign", "beta-key"
 OPEN = re.compile(r"/(healthz|readyz|login|logout|openapi\.json|metrics)|/callbacks/.*|/static.*")
-"""Paths where there is no tenant; `/metrics` has a scope of its own."""
+"""Paths without a tenant; `/metrics` has its own scope."""
 STREAMS = {"/v1/events"}
-"""Answers without an end; they have a test of their own."""
+"""Endless answers; they have their own test."""
 BODIES: dict[str, dict[str, Any]] = {"resolve": {"action": "abandon"}, "cancel": {"discard": True}}
 EVERY_STATE = (S.QUEUED, S.SUBMITTING, S.UNCONFIRMED, S.GENERATING, S.TRANSFERRING, S.SUCCEEDED, S.FAILED)
 
 
 @dataclass
 class Beta:
-    """What the other tenant has."""
+    """The other tenant's data."""
 
     jobs: dict[JobState, str]
     endpoint: str
-    """Of its webhooks."""
+    """The secret of its webhooks."""
     producer: Producer
 
     def snapshot(self) -> str:
@@ -94,7 +94,7 @@ def a_key(settings: Settings, tenant: str) -> str:
 
 
 def routes_of(routes: list[Any]) -> Iterator[tuple[str, str]]:
-    """Every method and path, also those that the OpenAPI does not show."""
+    """Every method and path, including those that OpenAPI does not show."""
     for route in routes:
         if inner := getattr(route, "original_router", None):
             yield from routes_of(inner.routes)
@@ -136,7 +136,7 @@ def test_ids_and_names_of_another_tenant_are_not_found_like_unknown_ones(
             unknown = "beta nothing" if value == CAMPAIGN else str(uuid4())
             theirs = asked(alpha, method, filled(path, value))
             nobodys = asked(alpha, method, filled(path, unknown))
-            # 403: it concerns the whole installation, and no tenant's admin may do it.
+            # 403: it concerns the whole installation, so no tenant's admin may do it.
             assert theirs.status_code == nobodys.status_code, (method, path, theirs.text)
             allowed = (403, 404, 422) if value == CAMPAIGN else (403, 404)  # 422: a name where an id must be
             assert theirs.status_code in allowed, (method, path, theirs.text)
@@ -147,9 +147,7 @@ def test_ids_and_names_of_another_tenant_are_not_found_like_unknown_ones(
     assert beta.snapshot() == before
 
 
-def test_no_list_and_no_answer_names_what_another_tenant_has(
-    alpha: httpx.Client, beta: Beta, configured: Settings
-) -> None:
+def test_no_answer_names_anything_of_another_tenant(alpha: httpx.Client, beta: Beta, configured: Settings) -> None:
     before = beta.snapshot()
     filters = {"campaign": CAMPAIGN, "idempotency_key": KEY, "q": SECRET, "name": "alpha campaign"}
     for method, path in every_route(configured):
@@ -164,7 +162,7 @@ def test_no_list_and_no_answer_names_what_another_tenant_has(
     assert beta.snapshot() == before
 
 
-def test_keys_and_names_of_two_tenants_do_not_meet(alpha: httpx.Client, beta: Beta) -> None:
+def test_keys_and_names_of_two_tenants_are_separate(alpha: httpx.Client, beta: Beta) -> None:
     own = alpha.post("/v1/jobs", json={"prompt": "alpha's own", "idempotency_key": KEY})
     assert own.status_code == 202 and "idempotency-replayed" not in own.headers
     rows = json.dumps({"prompt": "alpha's second", "idempotency_key": "second"})
@@ -186,7 +184,7 @@ def test_keys_and_names_of_two_tenants_do_not_meet(alpha: httpx.Client, beta: Be
     assert beta.producer.get(beta.jobs[S.QUEUED]).state is S.QUEUED
 
 
-def test_the_stream_of_events_is_of_one_tenant(alpha: httpx.Client, beta: Beta) -> None:
+def test_the_stream_of_events_has_one_tenant(alpha: httpx.Client, beta: Beta) -> None:
     own = alpha.post("/v1/jobs", json={"prompt": "alpha's own"}).json()["id"]
     beta.producer.cancel(beta.jobs[S.QUEUED])
     alpha.post(f"/v1/jobs/{own}/cancel")
@@ -202,7 +200,7 @@ def test_the_stream_of_events_is_of_one_tenant(alpha: httpx.Client, beta: Beta) 
     assert [event["target"] for event in seen] == ["queued", "cancelled"]
 
 
-def test_the_whole_installation_is_for_its_operator(alpha: httpx.Client, configured: Settings) -> None:
+def test_only_the_operator_sees_the_whole_installation(alpha: httpx.Client, configured: Settings) -> None:
     for path in ("/v1/accounts", "/metrics"):
         assert alpha.get(path).status_code == 403
         assert alpha.get(path, headers={"X-API-Key": a_key(configured, "default")}).status_code == 200

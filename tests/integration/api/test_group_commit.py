@@ -1,4 +1,4 @@
-"""Requests that come at the same time share a transaction, and each is answered as if it had been alone."""
+"""Concurrent requests share a transaction, and each is answered as if it were alone."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _transactions(settings: Settings) -> int:
         return int(row[0])
 
 
-def test_each_gets_its_own_job_and_they_share_transactions(api: httpx.Client, configured: Settings) -> None:
+def test_concurrent_requests_share_transactions(api: httpx.Client, configured: Settings) -> None:
     answers = _all_at_once(api, [FOX | {"idempotency_key": f"k{number}", "seed": number} for number in range(200)])
     assert [answer.status_code for answer in answers] == [202] * 200
     found = [answer.json() for answer in answers]
@@ -61,7 +61,7 @@ def test_the_same_key_at_once_is_one_job(api: httpx.Client, configured: Settings
     assert Counter(answer.headers.get("idempotency-replayed") for answer in answers) == {"true": 39, None: 1}
 
 
-def test_bad_ones_are_refused_and_the_others_are_stored(api: httpx.Client, configured: Settings) -> None:
+def test_invalid_requests_do_not_affect_the_others(api: httpx.Client, configured: Settings) -> None:
     assert api.post("/v1/jobs", json=FOX | {"idempotency_key": "taken"}).status_code == 202
     bodies = []
     for number in range(30):
@@ -75,7 +75,7 @@ def test_bad_ones_are_refused_and_the_others_are_stored(api: httpx.Client, confi
     assert stored(configured) == 31
 
 
-def test_nobody_waits_for_a_key_that_somebody_else_is_storing(api: httpx.Client, configured: Settings) -> None:
+def test_a_request_with_a_locked_key_does_not_delay_others(api: httpx.Client, configured: Settings) -> None:
     with connect(configured.require_database_url()) as conn, ThreadPoolExecutor(4) as pool:
         held = NewJob(new_job_id(), {"prompt": "x"}, "h", ["anyfast"], idempotency_key="held")
         enqueue_jobs(conn, [held])  # and does not commit

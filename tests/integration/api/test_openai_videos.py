@@ -33,7 +33,7 @@ from tests.waiting import PATIENCE_S
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 S = JobState
 FOX = "a red fox runs through fresh snow"
-# The package says that videos may be named by their id, and refuses to send them so: `extra_body` does.
+# The package's types allow a video's id, but it refuses to send one: `extra_body` does.
 OMIT: Any = omit
 
 
@@ -57,7 +57,7 @@ def count(settings: Settings) -> int:
 
 
 def extra(video: Any, name: str) -> Any:
-    """A member of ours, which the package keeps."""
+    """A member that reelq adds, which the package keeps."""
     return video.model_extra[name]
 
 
@@ -75,13 +75,13 @@ def test_a_video_is_created_as_at_openai(videos: openai.resources.Videos, produc
     assert video.created_at == int(job.created_at.timestamp())
 
 
-def test_what_is_left_out_is_what_openai_would_make(videos: openai.resources.Videos, producer: Producer) -> None:
+def test_missing_fields_get_openais_defaults(videos: openai.resources.Videos, producer: Producer) -> None:
     video = videos.create(prompt=FOX)
     assert (video.model, video.seconds, video.size) == ("seedance-2.0", "4", "720x1280")
     assert only_job(producer).request == {"prompt": FOX, "duration": 4, "resolution": "720p", "ratio": "9:16"}
 
 
-def test_fields_of_ours_come_as_text_and_get_their_types(videos: openai.resources.Videos, producer: Producer) -> None:
+def test_job_fields_in_a_form_get_their_types(videos: openai.resources.Videos, producer: Producer) -> None:
     video = videos.create(
         prompt=FOX,
         extra_body={
@@ -114,7 +114,7 @@ def test_fields_of_ours_come_as_text_and_get_their_types(videos: openai.resource
     assert (video.seconds, video.size, extra(video, "metadata")) == ("6", "640x640", job.metadata)
 
 
-def test_json_is_as_good_as_a_form(api: httpx.Client) -> None:
+def test_json_is_accepted_like_a_form(api: httpx.Client) -> None:
     body = {"prompt": FOX, "seconds": 12, "size": "1024x1024", "model": "seedance-2.0-fast", "metadata": {"n": 1}}
     answer = api.post("/v1/videos", json=body)
     video = answer.json()
@@ -136,7 +136,7 @@ MODELS: list[tuple[str, str | None]] = [
 ]
 
 
-def test_model_names_stand_for_tiers(videos: openai.resources.Videos, producer: Producer) -> None:
+def test_model_names_select_tiers(videos: openai.resources.Videos, producer: Producer) -> None:
     for model, tier in MODELS:
         video = videos.create(prompt=FOX, model=model)
         assert producer.get(video.id).request.get("tier") == tier, model
@@ -170,9 +170,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-def test_what_cannot_be_is_refused_by_the_name_that_was_used(
-    videos: openai.resources.Videos, configured: Settings
-) -> None:
+def test_invalid_fields_are_refused_by_the_callers_name(videos: openai.resources.Videos, configured: Settings) -> None:
     for fields, param, said in REFUSED:
         with pytest.raises(openai.UnprocessableEntityError) as caught:
             videos.create(**{"prompt": FOX, **fields})
@@ -186,7 +184,7 @@ def test_what_cannot_be_is_refused_by_the_name_that_was_used(
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def test_an_uploaded_picture_is_checked_and_kept_in_our_bucket(
+def test_an_uploaded_picture_is_checked_and_stored(
     videos: openai.resources.Videos, producer: Producer, configured: Settings, tmp_path: Path
 ) -> None:
     content = picture(720, 1280)
@@ -213,7 +211,7 @@ def test_an_uploaded_picture_is_checked_and_kept_in_our_bucket(
     assert producer.get(linked.id).request["first_frame"] == "https://example.com/a.png"
 
 
-def test_a_clip_is_a_reference_and_files_may_stand_in_our_fields(
+def test_clips_are_references_and_job_fields_accept_files(
     videos: openai.resources.Videos, api: httpx.Client, producer: Producer, tmp_path: Path
 ) -> None:
     video = videos.create(prompt=FOX, input_reference=clip(tmp_path / "a.mp4"))
@@ -262,16 +260,14 @@ BROKEN_FORMS: list[tuple[str, bytes, int]] = [
 ]
 
 
-def test_forms_that_are_none_are_refused(api: httpx.Client) -> None:
+def test_invalid_forms_are_refused(api: httpx.Client) -> None:
     for kind, body, status in BROKEN_FORMS:
         answer = api.post("/v1/videos", content=body, headers={"Content-Type": kind})
         assert answer.status_code == status, (kind, body[:60], answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_form_that_is_too_large_is_refused_before_it_is_read(
-    api: httpx.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_form_that_is_too_large_is_refused_early(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forms, "MAX_FORM_BYTES", 300_000)
     sent = 0
 
@@ -282,7 +278,7 @@ def test_a_form_that_is_too_large_is_refused_before_it_is_read(
             sent += 65536
             yield b"a" * 65536
 
-    with suppress(httpx.WriteError, httpx.ReadError):  # the server answers and hangs up while we still send
+    with suppress(httpx.WriteError, httpx.ReadError):  # the server answers and closes while the client is still sending
         answer = api.post("/v1/videos", content=body(), headers={"Content-Type": "multipart/form-data; boundary=x"})
         assert answer.status_code == 413
     assert sent < 100 * 2**20
@@ -316,11 +312,11 @@ def test_a_repetition_of_a_lost_answer_is_the_first_video(api: httpx.Client, con
     assert (again.json()["id"], again.headers["idempotency-replayed"]) == (first["id"], "true")
     assert repeat(api, 2, prompt=FOX).json()["id"] == first["id"]
     assert count(configured) == 1
-    # The same once more, wanted: a first try is always a new video.
+    # An intended second video: a first try is always a new video.
     assert repeat(api, 0, prompt=FOX).json()["id"] != first["id"]
     assert repeat(api, 1, prompt="another").json()["id"] != first["id"]
     assert count(configured) == 3
-    # Without the header nobody knows that it is a repetition.
+    # Without the header, a repetition cannot be recognised.
     assert repeat(api, None, prompt=FOX).json()["id"] != repeat(api, None, prompt=FOX).json()["id"]
 
 
@@ -337,7 +333,7 @@ def test_equal_requests_that_were_all_lost_are_repeated_one_by_one(api: httpx.Cl
     assert count(configured) == 5
 
 
-def test_a_repetition_overtakes_a_first_try_that_is_still_being_stored(
+def test_a_repetition_during_the_first_request_is_one_video(
     api: httpx.Client, configured: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrived, go_on = threading.Event(), threading.Event()
@@ -387,7 +383,7 @@ def test_a_key_of_the_client_comes_first(videos: openai.resources.Videos, config
     assert count(configured) == 1
 
 
-def test_keys_of_requests_do_not_pile_up(configured: Settings) -> None:
+def test_old_request_keys_are_removed(configured: Settings) -> None:
     with connect(configured.require_database_url()) as conn:
         conn.execute(
             "INSERT INTO request_keys (tenant, fingerprint, repetition, key, at) "
@@ -428,7 +424,7 @@ def test_each_state_is_one_of_four_statuses(videos: openai.resources.Videos, pro
     assert found.status == "failed" and found.error is not None and found.error.code == "cancelled"
 
 
-def test_progress_and_the_pause_follow_what_was_learnt(
+def test_progress_and_poll_interval_follow_recent_times(
     api: httpx.Client, videos: openai.resources.Videos, producer: Producer, configured: Settings
 ) -> None:
     video_id = videos.create(prompt=FOX).id
@@ -519,8 +515,8 @@ def test_files_are_downloaded_and_deleted_for_good(
         with pytest.raises(openai.NotFoundError):
             ask(video_id)
     assert videos.list().data == []
-    assert videos.delete(video_id).deleted, "asked again, nothing more happens"
-    # The books keep it.
+    assert videos.delete(video_id).deleted, "deleting it again changes nothing"
+    # Its record stays.
     job = api.get(f"/v1/jobs/{video_id}").json()
     assert (job["state"], job["object_key"]) == ("succeeded", None)
     assert job["deleted_at"] is not None and "video" not in job["links"]
@@ -528,7 +524,7 @@ def test_files_are_downloaded_and_deleted_for_good(
     assert gone.status_code == 409 and "was deleted" in gone.json()["detail"]
 
 
-def test_deleting_what_has_not_ended_tells_the_truth(
+def test_deleting_an_unfinished_video_says_what_is_billed(
     videos: openai.resources.Videos, api: httpx.Client, producer: Producer
 ) -> None:
     queued = videos.create(prompt=FOX).id
@@ -589,7 +585,7 @@ def test_a_video_is_made_from_another(
     assert Objects(configured).head(f"inputs/{'ab' * 32}.mp4") is not None, "the remix still needs it"
 
 
-def test_what_a_gateway_cannot_make_from_another_is_refused(
+def test_impossible_edits_and_extensions_are_refused(
     settings: Settings, tmp_path: Path, videos: openai.resources.Videos
 ) -> None:
     for fields, param in (
@@ -640,7 +636,7 @@ def test_tenants_do_not_see_each_others_videos(
         assert here.videos.download_content(video_id).read()
 
 
-def test_the_async_package_works_too(api: httpx.Client) -> None:
+def test_the_async_client_works_too(api: httpx.Client) -> None:
     import asyncio
 
     async def run() -> list[str]:

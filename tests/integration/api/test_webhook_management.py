@@ -1,4 +1,4 @@
-"""Webhooks are managed over HTTP and from the command line, each tenant his own."""
+"""Each tenant manages its webhooks over HTTP and with commands."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def ended(settings: Settings, count: int = 1, **fields: Any) -> list[str]:
 # --- HTTP --------------------------------------------------------------------
 
 
-def test_an_endpoint_from_its_beginning_to_its_end(api: httpx.Client, configured: Settings) -> None:
+def test_an_endpoint_is_created_changed_and_removed(api: httpx.Client, configured: Settings) -> None:
     made = api.post("/v1/webhooks/endpoints", json={"url": HOOK, "events": ["job.succeeded", "job.cancelled"]})
     assert made.status_code == 201, made.text
     body = made.json()
@@ -145,7 +145,7 @@ NONSENSE: list[tuple[str, str, Any]] = [
 ]
 
 
-def test_nonsense_is_refused_by_its_field(api: httpx.Client) -> None:
+def test_invalid_values_are_refused_by_field(api: httpx.Client) -> None:
     for method, path, body in NONSENSE:
         found = api.request(method, f"/v1/webhooks/{path}", json=body)
         assert found.status_code == 422, (path, body, found.text)
@@ -190,7 +190,7 @@ def test_pages_and_filters(api: httpx.Client, configured: Settings) -> None:
         assert len(api.get("/v1/webhooks/messages", params=query).json()["data"]) == number, query
 
 
-def test_tenants_do_not_see_each_others_and_only_admins_change(api: httpx.Client, configured: Settings) -> None:
+def test_endpoints_belong_to_one_tenant_and_only_admins_change_them(api: httpx.Client, configured: Settings) -> None:
     def headers(tenant: str, *scopes: str) -> dict[str, str]:
         return ELSEWHERE | bearer(make_key(configured, *scopes, tenant=tenant))
 
@@ -222,7 +222,7 @@ def test_tenants_do_not_see_each_others_and_only_admins_change(api: httpx.Client
     assert secrets[0] != secrets[1]
 
 
-def test_a_test_is_answered_with_what_came_back(api: httpx.Client, worker: Runtime, receiver: Receiver) -> None:
+def test_a_webhook_test_answers_with_its_result(api: httpx.Client, worker: Runtime, receiver: Receiver) -> None:
     receiver.replies["/no"] = Reply(403, body=b"not you")
     found = api.post("/v1/webhooks/test", json={"url": f"{receiver.url}/yes"})
     assert (found.status_code, found.json()["state"], found.json()["last_status"]) == (200, "delivered", 200)
@@ -233,7 +233,7 @@ def test_a_test_is_answered_with_what_came_back(api: httpx.Client, worker: Runti
     assert receiver.deliveries[-1].verified(made["secret"])["type"] == "webhook.test"
 
 
-def test_a_jobs_url_that_is_never_called_is_refused(settings: Settings) -> None:
+def test_a_job_with_a_private_webhook_url_is_refused(settings: Settings) -> None:
     with serving(with_account(settings)) as api:
         found = api.post("/v1/jobs", json={"prompt": "a fox", "webhook_url": "http://10.0.0.1/hook"})
     assert (found.status_code, found.json()["error"]["param"]) == (422, "webhook_url")
@@ -293,9 +293,9 @@ def worker_has_sent(run: Run, number: int) -> None:
 def test_what_the_commands_refuse(run: Run) -> None:
     for arguments, said in [
         (("add", "ftp://a.example"), "url: must be an http(s) URL"),
-        (("add", HOOK, "--event", "job.lost"), "events: 'job.lost' is none; there is job.succeeded"),
+        (("add", HOOK, "--event", "job.lost"), "events: 'job.lost' is not an event; events are job.succeeded"),
         (("remove", "0"), "there is no webhook endpoint 0"),
-        (("replay",), "say which"),
+        (("replay",), "choose messages"),
         (("replay", "msg_1"), "there is no webhook message"),
         (("replay", "msg_1", "--dead"), "give either message ids, or --dead"),
         (("list", "--state", "lost"), "--state: 'lost' is unknown"),
@@ -317,6 +317,6 @@ def test_the_secret_of_jobs_own_urls_is_shown(run: Run, configured: Settings, mo
     assert (code, "webhook_secret: is not set" in err) == (2, True)
 
 
-def test_an_id_is_read_in_both_forms() -> None:
+def test_a_message_id_is_read_in_both_forms() -> None:
     message = uuid4()
     assert parse_webhook_id(f"msg_{message.hex}") == parse_webhook_id(str(message)) == message

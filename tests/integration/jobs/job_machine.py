@@ -25,7 +25,7 @@ from seedance.gateways.base import TaskStatus
 from storage.admission import accounts
 from storage.admission.grants import grants
 from storage.database import Connection
-from storage.jobs import claims, transitions
+from storage.jobs import callbacks, claims, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move, NewJob, Work
@@ -34,8 +34,10 @@ from storage.jobs.work import load_work
 from storage.leases import Claimed
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.integration.jobs.job_story import Story, read_story
-from tests.integration.submitting.held_gateway import ANSWERS, Call, HeldGateway, HeldRuntime, Post
+from tests.integration.submitting.held_gateway import ANSWERS, LISTS, Call, HeldGateway, HeldRuntime, Post
 from tests.waiting import PATIENCE_S, wait_for
+from worker.polling.evidence import MAX_DOUBTFUL
+from worker.polling.look_back import look_back_batch
 from worker.polling.poll import poll_batch
 from worker.polling.reconcile import reconcile_batch
 from worker.scheduling.admission import claim_for
@@ -43,8 +45,13 @@ from worker.scheduling.maintenance import MAINTENANCE
 from worker.submitting.submit import submit_batch
 
 S = JobState
-KINDS = ("submit", "poll", "transfer", "reconcile")
-BATCHES = {"submit": submit_batch, "poll": poll_batch, "reconcile": reconcile_batch}
+KINDS = ("submit", "poll", "transfer", "reconcile", "look_back")
+BATCHES = {
+    "submit": submit_batch,
+    "poll": poll_batch,
+    "reconcile": reconcile_batch,
+    "look_back": look_back_batch,
+}
 LEASE_S = 60.0
 GRACE_S = 3600.0
 ANY = st.integers(0, 1_000)
@@ -64,6 +71,10 @@ class Delivery:
 
     work: Future[None]
     calls: list[Call]
+
+
+def _prompts(calls: list[Call]) -> set[str]:
+    return {call.post.prompt for call in calls if call.post is not None}
 
 
 class Jobs(RuleBasedStateMachine):
@@ -111,17 +122,14 @@ class Jobs(RuleBasedStateMachine):
         self.enqueue(2)
 
     @precondition(lambda self: len(self.prompts) < MAX_JOBS)
-    @rule(count=st.integers(1, 2))
-    def enqueue(self, count: int) -> None:
+    @rule(count=st.integers(1, 2), account=st.sampled_from((None, "ark", "listed")), seed=st.booleans())
+    def enqueue(self, count: int, account: str | None = None, seed: bool = True) -> None:
+        """Jobs for one account or for any; many of them with the same seed."""
         new = []
         for _ in range(count):
             prompt = f"job {len(self.prompts)}"
-            job = NewJob(
-                new_job_id(),
-                {"prompt": prompt, "duration": 4, "resolution": "480p"},
-                prompt,
-                ["anyfast", "ark"],
-            )
+            request = {"prompt": prompt, "duration": 4, "resolution": "480p"} | ({"seed": 42} if seed else {})
+            job = NewJob(new_job_id(), request, prompt, ["anyfast", "ark"], account_pin=account)
             self.prompts[job.id] = prompt
             new.append(job)
         with self.database.begin() as conn:
@@ -160,6 +168,7 @@ class Jobs(RuleBasedStateMachine):
             "poll": claims.claim_polls,
             "transfer": claims.claim_transfers,
             "reconcile": claims.claim_unconfirmed,
+            "look_back": callbacks.claim_looks,
         }
         by_account: dict[str, list[Claimed]] = defaultdict(list)
         for item in by_kind[kind](conn, limit, LEASE_S):
@@ -183,15 +192,33 @@ class Jobs(RuleBasedStateMachine):
         self.gateway.hold_queries = message.kind == "poll"
         before = len(self.gateway.calls)
         work = self.pool.submit(BATCHES[message.kind], self.runtime, message.account, claimed)
-        self._until(lambda: work.done() or len(self.gateway.calls) > before)
+        prompts = {self.prompts[job_id] for job_id, _ in claimed}
+
+        def calls() -> list[Call]:
+            new = self.gateway.calls[before:]
+            if message.kind == "submit":
+                return [call for call in new if call.post is not None and call.post.prompt in prompts]
+            return [call for call in new if call.post is None]
+
+        self._until(lambda: work.done() or (bool(calls()) and self._begun(claimed) <= _prompts(calls())))
         if not work.done():
             # All calls of a batch begin in the same turn of the loop.
             self.runtime.start(asyncio.sleep(0)).result(PATIENCE_S)
-        calls = self.gateway.calls[before:]
-        if calls:
-            self.deliveries.append(Delivery(work, calls))
+        if calls():
+            self.deliveries.append(Delivery(work, calls()))
         else:
             work.result(PATIENCE_S)
+
+    def _begun(self, claimed: list[tuple[UUID, int]]) -> set[str]:
+        """The prompts of jobs that a batch is submitting: each will have its POST, some after a last look."""
+        with self.database.begin() as conn:
+            rows = conn.execute(
+                """SELECT j.id FROM jobs j JOIN unnest(%s::uuid[], %s::bigint[]) AS i(id, claim)
+                       ON j.id = i.id AND j.claim = i.claim + 1
+                   WHERE j.state = 'submitting'""",
+                [[job_id for job_id, _ in claimed], [claim for _, claim in claimed]],
+            ).fetchall()
+        return {self.prompts[row[0]] for row in rows}
 
     @precondition(lambda self: self.deliveries)
     @rule(which=ANY, answers=st.lists(st.sampled_from(ANSWERS), min_size=3, max_size=3))
@@ -234,6 +261,24 @@ class Jobs(RuleBasedStateMachine):
             post.arrived_at -= 7200
             post.disproved = post.disproved or (post.account == "ark" and not post.accepted)
             post.excused = post.excused or self.settings.unconfirmed_policy == "resubmit"
+
+    @precondition(lambda self: self.gateway.tasks())
+    @rule(which=ANY, named=ANY, finished=st.booleans())
+    def gateway_calls_back(self, which: int, named: int, finished: bool) -> None:
+        """About any task at any time; now and then with the id of another task."""
+        tasks = [post for post in self.gateway.tasks() if post.sent.callback_url]
+        if not tasks:
+            return
+        post = tasks[which % len(tasks)]
+        wrong = named % 5 == 0
+        about = self.gateway.tasks()[named % len(self.gateway.tasks())] if wrong else post
+        token = (post.sent.callback_url or "").rpartition("/")[2]
+        with self.database.begin() as conn:
+            assert callbacks.hint(conn, "ark", token, about.task_id, unfinished=not finished) is not None
+
+    @rule(how=st.sampled_from(LISTS))
+    def lists_become(self, how: str) -> None:
+        self.gateway.lists = how
 
     @rule()
     def accounts_recover(self) -> None:
@@ -325,6 +370,13 @@ class Jobs(RuleBasedStateMachine):
     def _until(condition: Callable[[], bool]) -> None:
         wait_for("the batch has called or ended", condition, every_s=0.0005)
 
+    @invariant()
+    def time_stands_still(self) -> None:
+        """Nothing becomes due by itself, or the same steps would not do the same again."""
+        with self.database.begin() as conn:
+            conn.execute("UPDATE jobs SET due_at = due_at + interval '1 h' WHERE due_at > now()")
+            conn.execute("UPDATE attempts SET look_at = look_at + interval '1 h' WHERE look_at > now()")
+
     # --- what must always hold ---
 
     @invariant()
@@ -355,6 +407,7 @@ class Jobs(RuleBasedStateMachine):
                 self._answer(delivery, ["died"] * 3)
 
     def _come_to_rest(self) -> None:
+        self.gateway.lists = "whole"
         self.messages.clear()
         self.copies.clear()
         for _ in range(40):
@@ -364,13 +417,17 @@ class Jobs(RuleBasedStateMachine):
                 post.ended = post.ended or TaskStatus.SUCCEEDED
             rows = self._rows()
             waiting = [job_id for job_id, row in rows.items() if S(row["state"]) not in TERMINAL]
-            if all(rows[job_id]["reason"] == "held" for job_id in waiting):
+            by_policy = self.settings.unconfirmed_policy == "resubmit"
+            if not self._looks() and all(
+                rows[job_id]["reason"] == "held" and (not by_policy or self._is_doubtful(job_id)) for job_id in waiting
+            ):
                 return
             for job_id in waiting:
                 self._grace_passes(job_id)
             self.accounts_recover()
             with self.database.begin() as conn:
                 self._due(conn, *waiting)
+                conn.execute("UPDATE attempts SET look_at = now() WHERE look_at IS NOT NULL")
             self.tick(3)
             while self.messages:
                 self.deliver(0, once=True)
@@ -378,9 +435,23 @@ class Jobs(RuleBasedStateMachine):
                 self.copy_ends(0, "stored")
         raise AssertionError(f"these do not come to an end: {[rows[job_id] for job_id in waiting]}")
 
+    def _looks(self) -> int:
+        with self.database.begin() as conn:
+            row = conn.execute("SELECT count(*) FROM attempts WHERE look_at IS NOT NULL").fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def _is_doubtful(self, job_id: UUID) -> bool:
+        """Nobody sends it again: too often already, or its task is another job's."""
+        attempts = self._story().attempts[job_id]
+        return len(attempts) >= MAX_DOUBTFUL or attempts[-1]["outcome"] == "task_taken"
+
     def _check_rest(self) -> None:
-        for job_id, row in self._rows().items():
+        story = self._story()
+        for job_id, row in story.rows.items():
             posts = self.gateway.of(self.prompts[job_id])
             if row["state"] == S.UNCONFIRMED:
-                assert self.settings.unconfirmed_policy == "hold"
-                assert posts[-1].account == "anyfast" and not posts[-1].told, "held without a reason"
+                last = posts[-1]
+                assert not last.told, "held without a reason"
+                findable = last.account == "ark" or (last.account == "listed" and last.accepted)
+                assert not findable or self._is_doubtful(job_id), "held, though the list tells"

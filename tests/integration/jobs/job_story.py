@@ -42,15 +42,22 @@ class Story:
                 task_id = row["gateway_task_id"]
                 assert task_id in [post.task_id for post in gateway.of(prompts[job_id]) if post.accepted]
                 assert holders.setdefault(task_id, job_id) == job_id, "two jobs have the same task"
+                used = [
+                    item["gateway_task_id"]
+                    for item in self.attempts[job_id]
+                    if item["outcome"] == "accepted" and not item["surplus"]
+                ]
+                assert used == [task_id], "what was paid for twice is not noted"
         attempts = [attempt for those in self.attempts.values() for attempt in those]
         noted = {item["gateway_task_id"] for item in [*attempts, *self.rows.values()]}
+        noted |= {item["reported_task_id"] for item in attempts}  # a second task of one attempt
         assert {post.task_id for post in gateway.tasks() if post.told} <= noted, "a task id was forgotten"
 
     def _check_timeline(self, row: Row) -> None:
         state = None
         for event in self.events[row["id"]]:
             assert event["source"] == state
-            assert state is None or S(event["target"]) in TRANSITIONS[S(state)]
+            assert state in (None, event["target"]) or S(event["target"]) in TRANSITIONS[S(state)]
             state = event["target"]
         assert state == row["state"]
         submits = sum(event["target"] == "submitting" for event in self.events[row["id"]])

@@ -14,7 +14,16 @@ from storage.database import Connection, Database, connect
 from storage.jobs import attempts, claims, history, queries, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.reasons import Reason
-from storage.jobs.records import AttemptOutcome, Correlation, IdempotencyConflict, Move, Moved, NewJob, Postponement
+from storage.jobs.records import (
+    AttemptOutcome,
+    Begun,
+    Correlation,
+    IdempotencyConflict,
+    Move,
+    Moved,
+    NewJob,
+    Postponement,
+)
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from storage.leases import Claimed
@@ -45,7 +54,7 @@ def claim(conn: Connection, limit: int = 100) -> list[Claimed]:
     return claim_submits(conn, "main", "anyfast", limit, LEASE_S)
 
 
-def begin(conn: Connection, claimed: list[Claimed]) -> list[Moved]:
+def begin(conn: Connection, claimed: list[Claimed]) -> list[Begun]:
     patch = {"gateway": "anyfast", "model": "seedance"}
     return attempts.begin_attempts(
         conn,
@@ -57,7 +66,7 @@ def begin(conn: Connection, claimed: list[Claimed]) -> list[Moved]:
     )
 
 
-def accept(conn: Connection, begun: list[Moved]) -> list[Moved]:
+def accept(conn: Connection, begun: list[Begun]) -> list[Moved]:
     return attempts.finish_attempts(
         conn,
         [AttemptOutcome(item.id, item.attempt, Reason.ACCEPTED, 200, f"task-{item.id}") for item in begun],

@@ -6,7 +6,9 @@ import threading
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
@@ -94,3 +96,49 @@ def test_the_database_refuses_nonsense(postgres_url: str, nonsense: str) -> None
         with pytest.raises(psycopg.errors.CheckViolation):
             conn.execute(f"UPDATE jobs SET {nonsense}")
         conn.rollback()
+
+
+def migrate(url: str, revision: str) -> None:
+    """Bring the schema to one revision, up or down."""
+    config = Config()
+    config.set_main_option("script_location", str(database.MIGRATIONS))
+    engine = create_engine(url.replace("://", "+psycopg://", 1))
+    with engine.begin() as conn:
+        config.attributes["connection"] = conn
+        known = MigrationContext.configure(conn).get_current_revision() or ""
+        (command.upgrade if known < revision else command.downgrade)(config, revision)
+    engine.dispose()
+
+
+def test_an_upgrade_leaves_a_task_to_the_attempt_that_had_it_first(empty_postgres_url: str) -> None:
+    url = empty_postgres_url
+    migrate(url, "0013")
+    with psycopg.connect(url) as conn:
+        conn.execute(
+            """INSERT INTO jobs (id, request, request_hash, gateways, state, account, gateway, attempt, gateway_task_id)
+               SELECT gen_random_uuid(), '{}', n::text, '{ark}', 'generating', 'main', 'ark', 1, 'cgt-1'
+               FROM generate_series(1, 3) n"""
+        )
+        conn.execute(
+            """INSERT INTO attempts (job_id, number, account, model, started_at, finished_at, outcome, gateway_task_id)
+               SELECT id, 1, account, 'm', now() - make_interval(mins => request_hash::int), now(), 'accepted', 'cgt-1'
+               FROM jobs"""
+        )
+        conn.execute(
+            "UPDATE attempts SET account = 'other' WHERE job_id = (SELECT id FROM jobs WHERE request_hash = '1')"
+        )
+    migrate(url, "0014")
+    with psycopg.connect(url) as conn:
+        rows = conn.execute(
+            """SELECT j.request_hash, a.outcome, a.gateway_task_id, a.error ->> 'task_id', a.error ->> 'holder',
+                      a.gateway
+               FROM attempts a JOIN jobs j ON j.id = a.job_id ORDER BY 1"""
+        ).fetchall()
+        [oldest] = conn.execute("SELECT id::text FROM jobs WHERE request_hash = '3'").fetchall()
+    assert rows == [
+        ("1", "accepted", "cgt-1", None, None, None),
+        ("2", "task_taken", None, "cgt-1", oldest[0], "ark"),
+        ("3", "accepted", "cgt-1", None, None, "ark"),
+    ]
+    migrate(url, "0013")
+    migrate(url, "0014")

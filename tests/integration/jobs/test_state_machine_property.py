@@ -37,12 +37,15 @@ def bounded(examples: int) -> settings:
 @pytest.mark.parametrize(("policy", "examples"), [("hold", 40), ("resubmit", 20)])
 def test_the_promises_hold_in_any_order_of_events(postgres_url: str, policy: str, examples: int) -> None:
     own = {"gateway": "anyfast", "api_key": "sk-1", "base_url": "https://gateway.example", "max_in_flight": 4}
-    ark = own | {"gateway": "ark", "name": "ark", "models": {"standard": "doubao-seedance-2-0"}}
+    models = {"standard": "doubao-seedance-2-0"}
+    ark = own | {"gateway": "ark", "name": "ark", "models": models, "callbacks": True}
+    listed = own | {"name": "listed", "base_url": "https://other.example", "user_token": "t", "user_id": 7}
     runtime = HeldRuntime(
         Settings.model_validate(
             {
                 "database_url": postgres_url,
-                "accounts": [own | {"name": "anyfast"}, ark],
+                "accounts": [own | {"name": "anyfast"}, ark, listed],
+                "public_url": "https://reelq.example",
                 "unconfirmed_policy": policy,
                 "unconfirmed_grace_seconds": GRACE_S,
                 "lease_seconds": LEASE_S,

@@ -92,6 +92,7 @@ def test_stack_json_is_private_and_complete(tmp_path: Path) -> None:
         "api_key": "rq_key",
         "database_url": "postgresql://u:p@127.0.0.1:1/d",
         "broker_url": None,
+        "broker_sentinel_master": None,
         "s3": {"endpoint_url": None, "bucket": "reelq", "access_key_id": None, "secret_access_key": None},
         "webhook_secret": None,
         "simulator": None,
@@ -108,7 +109,7 @@ def test_stack_json_is_private_and_complete(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["database_url", "broker_url", "s3_endpoint_url"])
 def test_a_configured_server_that_does_not_answer_is_reported_by_its_setting(key: str, closed_port: int) -> None:
     scheme = {"database_url": "postgresql", "broker_url": "redis", "s3_endpoint_url": "http"}[key]
-    settings = Settings.model_validate({key: f"{scheme}://user:hidden@127.0.0.1:{closed_port}/x"})
+    settings = Settings.model_validate({key: f"{scheme}://user:hidden@127.0.0.1:{closed_port}/1"})
     with pytest.raises(
         StackError, match=rf"^{key}: no server answers at 127\.0\.0\.1:{closed_port} \(.*\); start that"
     ) as caught:
@@ -128,3 +129,10 @@ def test_a_missing_account_key_is_reported_by_its_variable(monkeypatch: pytest.M
     account = {"name": "main", "gateway": "anyfast", "api_key_env": "THE_KEY"}
     with pytest.raises(InvalidInput, match=r"accounts\.main\.api_key_env: THE_KEY is not set"):
         check(Settings.model_validate({"accounts": [account]}))
+
+
+def test_celery_takes_nothing_of_other_applications_from_the_environment(tmp_path: Path) -> None:
+    others = {"CELERY_BROKER_URL": "redis://other", "BROKER_URL": "redis://other", "CELERY_WORKDIR": "/nowhere"}
+    found = environment({**others, "PATH": "/bin"}, tmp_path, _settings(accounts=[ACCOUNT]), None, None)
+    assert not set(found) & set(others)
+    assert found["PATH"] == "/bin"

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -14,6 +15,8 @@ import pytest
 
 from producer.api import readiness
 from producer.api.app import create_app
+from producer.local.stack import Stack, UpOptions
+from producer.local.stack_file import StackFile
 from storage.database import connect, newest_revision
 from storage.heartbeats import beat
 from storage.settings import Settings
@@ -149,3 +152,33 @@ def test_readyz_reconnects_after_the_database_closed_its_connections(settings: S
             return found
 
     assert _run(scenario()) == [200, 200]
+
+
+def test_readyz_answers_although_a_check_itself_fails(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> set[str]:
+        raise psycopg.errors.DatatypeMismatch("cannot be compared\nHINT: see elsewhere")
+
+    monkeypatch.setattr(readiness, "fresh_components", broken)
+    answer = _get(settings)
+    assert answer.status_code == 503
+    assert answer.json()["missing"]["database"] == "the check failed: DatatypeMismatch: cannot be compared"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (500, b'{"title": "Internal Server Error"}', {"api": "answers 500"}),
+        (502, b"<html>Bad Gateway</html>", {"api": "answers 502"}),
+        (503, b"[]", {"api": "answers 503"}),
+        (503, b'{"missing": "everything"}', {"api": "answers 503"}),
+        (503, b'{"missing": {"broker": "is down"}}', {"broker": "is down"}),
+        (0, b"", {"api": "does not answer"}),
+    ],
+)
+def test_up_goes_on_whatever_readyz_answers(
+    status: int, body: bytes, says: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producer.local.stack.get", lambda _url, _timeout_s: (status, body))
+    stack = Stack(UpOptions(tmp_path))
+    stack._file = StackFile(tmp_path, Settings(), "http://127.0.0.1:1", None, None, None, 1, "rq_key")
+    assert asyncio.run(stack.missing()) == says

@@ -1,4 +1,4 @@
-"""A job that no account can serve any more says so wherever people look, can be cancelled, and keeps its deadline."""
+"""A job that no account can serve any more says so in every view, can be cancelled, and keeps its deadline."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def run(
     ("job", "left", "reason", "says"),
     [
         ({"account": "ark"}, [OTHER], "account_missing", "account ark, to which it is pinned, is not configured"),
-        ({"seed": 7}, [OTHER], "no_account", "no configured account can serve it"),
+        ({"seed": 7}, [OTHER], "no_account", "no configured account can serve th"),
         (
             {"tier": "fast", "account": "ark"},
             [ARK | {"models": {"standard": "seedance-2"}}],
             "no_account",
-            "no configured account can serve it",
+            "no configured account can serve th",
         ),
         ({"account": "ark"}, [ARK], "model_closed", "model seedance-2 of ark cannot be used with this key"),
     ],
     ids=["the pinned account is gone", "the gateway is gone", "the tier is gone", "the model is closed"],
 )
-def test_it_says_so_and_ends_when_people_or_its_deadline_say_so(
+def test_a_job_without_an_able_account_says_so_and_can_end(
     settings: Settings, run: Run, job: dict[str, Any], left: list[dict[str, Any]], reason: str, says: str
 ) -> None:
     with Producer(Settings.model_validate(settings.model_dump() | {"accounts": [ARK, OTHER]})) as producer:
@@ -97,7 +97,7 @@ def _reason_in(api: httpx.Client, path: str) -> str:
     return str(api.get(path).raise_for_status().json()["reason"])
 
 
-def test_what_can_be_served_says_nothing_of_the_kind(settings: Settings, run: Run) -> None:
+def test_a_job_with_an_able_account_has_no_obstacle(settings: Settings, run: Run) -> None:
     with Producer(Settings.model_validate(settings.model_dump() | {"accounts": [ARK, OTHER]})) as producer:
         job = producer.enqueue(prompt="a cat", tier="fast")
     for accounts in ([ARK], [OTHER, ARK]):

@@ -1,4 +1,4 @@
-"""The Python client against a real PostgreSQL and a real S3: what is stored, once, whole or not at all."""
+"""The Python client against a real PostgreSQL and a real S3: jobs are stored once, all or none."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def count(producer: Producer) -> int:
 
 
 def bring(producer: Producer, job: Job, state: JobState, account: str = "main") -> Job:
-    """Move a queued job on as the worker does."""
+    """Move a queued job as the worker does."""
     task = f"task-{job.id}"
     patch = {"account": account, "gateway": "anyfast", "model": "seedance"}
     road: dict[JobState, list[tuple[JobState, dict[str, Any]]]] = {
@@ -81,7 +81,7 @@ def bring(producer: Producer, job: Job, state: JobState, account: str = "main") 
 # --- enqueue ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_job_is_stored_as_it_was_asked_for(producer: Producer) -> None:
+def test_a_job_is_stored_as_requested(producer: Producer) -> None:
     job = producer.enqueue(
         "a cat",
         duration=5,
@@ -184,7 +184,7 @@ def test_local_files_are_stored_once_per_content(producer: Producer, s3: Bucket,
     assert producer.enqueue("a cat", first_frame=first.request["first_frame"]).request == first.request
 
 
-def test_an_upload_that_is_not_there_is_refused(producer: Producer) -> None:
+def test_a_missing_upload_is_refused(producer: Producer) -> None:
     missing = f"upload://{'0' * 64}.png"
     with pytest.raises(InvalidInput, match=f"first_frame: {missing} is not in the bucket"):
         producer.enqueue("a cat", first_frame=missing)
@@ -220,7 +220,7 @@ def _lose_the_connection(conn: psycopg.Connection[Any]) -> None:
     conn.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
-def test_a_connection_lost_before_the_commit_is_made_good(producer: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_lost_before_the_commit_is_retried(producer: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
     real = enqueue_jobs
     lost: list[bool] = []
 
@@ -239,7 +239,7 @@ def test_a_connection_lost_before_the_commit_is_made_good(producer: Producer, mo
 def test_an_answer_lost_after_the_commit_stores_nothing_twice(
     producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worst moment: committed, and the connection gone before we heard of it."""
+    """The worst moment: committed, and the connection lost before the answer."""
     known = producer.enqueue("b", idempotency_key="k")
     real = enqueue_jobs
     lost: list[bool] = []
@@ -275,14 +275,14 @@ def test_wait_returns_when_every_job_is_done_or_held(producer: Producer) -> None
     assert producer.wait(str(one.id)).state is S.SUCCEEDED
 
 
-def test_an_unconfirmed_job_is_not_done_where_the_policy_sends_it_again(configured: Settings) -> None:
+def test_an_unconfirmed_job_is_not_done_under_the_resubmit_policy(configured: Settings) -> None:
     with Producer(configured.model_copy(update={"unconfirmed_policy": "resubmit"})) as producer:
         job = bring(producer, producer.enqueue("a cat"), S.UNCONFIRMED)
         with pytest.raises(TimeoutError):
             producer.wait(job.id, timeout=0.2)
 
 
-def test_a_job_that_is_not_there(producer: Producer) -> None:
+def test_an_unknown_job_is_not_found(producer: Producer) -> None:
     for unknown in (uuid4(), str(uuid4()), "zz", ""):
         with pytest.raises(JobNotFound, match="there is no job"):
             producer.get(unknown)
@@ -312,7 +312,7 @@ def test_cancelling_a_queued_job_is_free_and_may_be_repeated(producer: Producer)
         (S.FAILED, "has already failed"),
     ],
 )
-def test_cancelling_says_the_truth_about_money(producer: Producer, state: JobState, said: str) -> None:
+def test_a_refused_cancel_says_what_is_billed(producer: Producer, state: JobState, said: str) -> None:
     job = bring(producer, producer.enqueue("a cat"), state)
     with pytest.raises(NotPossible, match=said):
         producer.cancel(job.id)
@@ -327,14 +327,14 @@ def test_cancelling_says_the_truth_about_money(producer: Producer, state: JobSta
 
 
 @pytest.mark.parametrize(("discard", "how"), [(False, "keep"), (True, "discard")])
-def test_a_job_that_is_being_submitted_keeps_the_wish_for_later(producer: Producer, discard: bool, how: str) -> None:
+def test_a_cancel_during_the_submit_is_kept_for_later(producer: Producer, discard: bool, how: str) -> None:
     job = bring(producer, producer.enqueue("a cat"), S.SUBMITTING)
     wished = producer.cancel(job.id, discard=discard)
     assert (wished.state, wished.cancel_request) == (S.SUBMITTING, how)
-    assert wished.due_at == job.due_at, "the lease tells a lost POST; it must not move"
+    assert wished.due_at == job.due_at, "the end of the lease reveals a lost POST, so it must not move"
 
 
-def test_a_retry_is_a_new_job_and_there_is_one(producer: Producer) -> None:
+def test_a_failed_job_is_retried_by_one_new_job(producer: Producer) -> None:
     [job] = producer.enqueue_many([{"prompt": "a cat", "duration": 5, "metadata": {"a": 1}, "tags": ["t"]}], "spring")
     with pytest.raises(NotPossible, match="is queued; only a failed or cancelled job"):
         producer.retry(job.id)
@@ -352,7 +352,7 @@ def test_a_retry_is_a_new_job_and_there_is_one(producer: Producer) -> None:
     assert again.id == job.id
 
 
-def test_an_unconfirmed_job_is_adopted_sent_again_or_abandoned(producer: Producer) -> None:
+def test_an_unconfirmed_job_is_adopted_resubmitted_or_abandoned(producer: Producer) -> None:
     database: Database = producer.database
     other = bring(producer, producer.enqueue("other"), S.GENERATING)
     one, two, three = (bring(producer, producer.enqueue(name), S.UNCONFIRMED) for name in "abc")

@@ -1,4 +1,4 @@
-"""`reelq demo` as people run it: on servers of its own, whatever is configured around it."""
+"""`reelq demo` as users run it: on its own servers, whatever is configured."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_demonstration_checks_every_video_and_leaves_a_contact_sheet(tmp_pat
 
 
 @pytest.mark.slow
-def test_a_kept_demonstration_goes_on_until_it_is_stopped(tmp_path: Path) -> None:
+def test_a_kept_demonstration_runs_until_it_is_stopped(tmp_path: Path) -> None:
     result = demo(tmp_path, "--keep", "--data-dir", str(tmp_path / "kept"))
     stack = json.loads((tmp_path / "kept" / "stack.json").read_text())
     supervisor = psutil.Process(stack["supervisor"])
@@ -77,7 +77,7 @@ def test_the_demonstration_stays_out_of_other_data(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert choose_directory(None) == Path(".reelq")
-    assert choose_directory(None).name.startswith("reelq-demo-"), "made by somebody else: no demo.toml in it"
+    assert choose_directory(None).name.startswith("reelq-demo-"), "another program made it: it has no demo.toml"
     Path(".reelq/demo.toml").touch()
     assert choose_directory(None) == Path(".reelq")
     Path(".reelq/stack.json").touch()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from seedance.account import Account
@@ -49,6 +49,9 @@ REFUSALS: dict[str, Callable[[], GatewayError]] = {
     "rejected": lambda: Rejected("no such ratio"),
 }
 DOUBTFUL = ("taken_and_lost", "taken_and_died", "lost", "died")
+LISTS = ("whole", "cut", "shifted", "unreadable", "failing")
+PAGE = 2
+DEFAULT_EXPIRY_S = 172_800
 ANSWERS = ("accepted", *REFUSALS, *DOUBTFUL)
 
 
@@ -58,7 +61,7 @@ class Post:
 
     prompt: str
     account: str
-    seed: int | None
+    sent: AttemptOptions
     task_id: str
     arrived_at: float = field(default_factory=time.time)
     accepted: bool | None = None
@@ -93,6 +96,8 @@ class HeldGateway:
         self.posts: list[Post] = []
         self.calls: list[Call] = []
         self.hold_queries = False
+        self.lists: str = "whole"
+        """How the list is: one of `LISTS`."""
         self._listed: set[str] = set()
         self._on_post = on_post
 
@@ -102,8 +107,9 @@ class HeldGateway:
     def tasks(self) -> list[Post]:
         return [post for post in self.posts if post.accepted]
 
-    async def submit(self, account: str, prompt: str, seed: int | None) -> Submitted:
-        post = Post(prompt, account, seed, f"task-{len(self.posts)}")
+    async def submit(self, account: str, request: GenerationRequest, attempt: AttemptOptions) -> Submitted:
+        prompt = request.prompt
+        post = Post(prompt, account, attempt, f"task-{len(self.posts)}")
         self._on_post(post)
         self.posts.append(post)
         call = Call(asyncio.get_running_loop().create_future(), post)
@@ -147,17 +153,38 @@ class HeldGateway:
             raise TaskUnknown("no such task")
         return _report(post)
 
-    async def cancel(self, task_id: str) -> CancelOutcome:
+    async def cancel(self, account: Account, task_id: str) -> CancelOutcome:
         post = next(post for post in self.tasks() if post.task_id == task_id)
+        if not account.dialect.capabilities().cancel:
+            return CancelOutcome.NOT_OFFERED
         if post.ended is not None:
             return CancelOutcome.TOO_LATE
         post.ended = TaskStatus.CANCELLED
         return CancelOutcome.CANCELLED
 
-    async def list_tasks(self, account: str, page: int) -> TaskPage:
-        """The newest first, each with its seed only once it has ended, as Ark does it."""
-        shown = [post for post in reversed(self.tasks()) if post.account == account] if page == 1 else []
-        return TaskPage(None, tuple(ListedTask(p.task_id, int(p.arrived_at), "m", _report(p)) for p in shown))
+    async def list_tasks(self, account: str, page: int, *, flex: bool) -> TaskPage:
+        """Two entries a page, the newest first, with what this gateway shows of them; unless it does so badly."""
+        shown = [] if flex else [post for post in reversed(self.tasks()) if post.account == account]
+        total = len(shown)
+        if self.lists == "failing":
+            raise Unavailable("try later")
+        if self.lists == "cut":
+            shown = shown[:1]
+        elif self.lists == "shifted" and page > 1:  # tasks have come since, or records were removed
+            shown = shown[1:] if len(shown) % 2 else [*shown[:1], *shown]
+            total = len(shown)
+        entries = shown[(page - 1) * PAGE : page * PAGE]
+        lost = 1 if self.lists == "unreadable" and entries else 0
+        return TaskPage(total, tuple(_listed(post) for post in entries[lost:]), lost)
+
+
+def _listed(post: Post) -> ListedTask:
+    """On Ark with its mark, and with its seed once it has ended; on new-api with the prompt."""
+    created_at, report = int(post.arrived_at), _report(post)
+    if post.account == "ark":
+        mark = post.sent.mark or DEFAULT_EXPIRY_S
+        return ListedTask(post.task_id, created_at, "", report, execution_expires_after=mark)
+    return ListedTask(post.task_id, created_at, "seedance", replace(report, seed=None), prompt=post.prompt)
 
 
 def _report(post: Post) -> TaskReport:
@@ -166,7 +193,7 @@ def _report(post: Post) -> TaskReport:
         status,
         str(status),
         video_url=f"https://videos.example/{post.task_id}" if status is TaskStatus.SUCCEEDED else None,
-        seed=post.seed if post.ended else None,
+        seed=post.sent.seed if post.ended else None,
         failure=TaskFailure("generation_failed", "it failed") if status is TaskStatus.FAILED else None,
     )
 
@@ -183,7 +210,7 @@ class _Client:
         return self.account.dialect
 
     async def submit(self, request: GenerationRequest, attempt: AttemptOptions) -> Submitted:
-        return await self.gateway.submit(self.account.name, request.prompt, attempt.seed)
+        return await self.gateway.submit(self.account.name, request, attempt)
 
     async def query(self, task_id: str) -> TaskReport:
         return await self.gateway.query(task_id)
@@ -192,10 +219,12 @@ class _Client:
         return await self.gateway.query_many(self.account.name, task_ids)
 
     async def cancel(self, task_id: str) -> CancelOutcome:
-        return await self.gateway.cancel(task_id)
+        return await self.gateway.cancel(self.account, task_id)
 
-    async def list_tasks(self, page: int) -> TaskPage:
-        return await self.gateway.list_tasks(self.account.name, page)
+    async def list_tasks(
+        self, page: int, *, since: float | None = None, until: float | None = None, flex: bool = False
+    ) -> TaskPage:
+        return await self.gateway.list_tasks(self.account.name, page, flex=flex)
 
 
 class HeldRuntime(Runtime):

@@ -4,18 +4,23 @@ set to now."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
+
+from psycopg.rows import dict_row
 
 from producer.client import Producer
 from producer.operator_actions.account_status import account_statuses
 from storage.admission.circuit_breaker import Breaker, breakers
 from storage.admission.grants import grants
 from storage.database import connect
-from storage.jobs import claims
+from storage.jobs import callbacks, claims
 from storage.leases import Claimed
 from storage.settings import Settings
 from tests.waiting import PATIENCE_S
+from worker.polling.look_back import look_back_batch
 from worker.polling.poll import poll_batch
 from worker.polling.reconcile import reconcile_batch
 from worker.runtime import Runtime
@@ -111,10 +116,34 @@ class World:
         """Look for the task of everything that is unconfirmed."""
         with connect(self.url) as conn:
             conn.execute("UPDATE jobs SET due_at = now() WHERE state = 'unconfirmed'")
-            claimed = claims.claim_unconfirmed(conn, 500, 20.0)
+            claimed = claims.claim_unconfirmed(conn, 500, self.settings.lease_seconds)
+        for name, items in self._by_account(claimed):
+            reconcile_batch(self.runtime, name, items)
+
+    def look_back(self) -> None:
+        """Ask about everything that was reported of attempts which their jobs do not wait for."""
+        with connect(self.url) as conn:
+            claimed = callbacks.claim_looks(conn, 500, self.settings.lease_seconds)
+        for name, items in self._by_account(claimed):
+            look_back_batch(self.runtime, name, items)
+
+    def _by_account(self, claimed: list[Claimed]) -> Iterator[tuple[str, list[tuple[UUID, int]]]]:
         for account in self.settings.accounts:
-            mine = [(item.id, item.claim) for item in claimed if item.account == account.name]
-            reconcile_batch(self.runtime, account.name, mine)
+            if mine := [(item.id, item.claim) for item in claimed if item.account == account.name]:
+                yield account.name, mine
+
+    def age(self, seconds: float) -> None:
+        """All attempts began so much earlier."""
+        with connect(self.url) as conn:
+            conn.execute("UPDATE attempts SET started_at = started_at - make_interval(secs => %s)", [seconds])
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Every job as its row, the oldest first, with the prompt that it asks for."""
+        return self.rows("SELECT *, request ->> 'prompt' AS prompt FROM jobs ORDER BY id")
+
+    def rows(self, sql: Any, *values: Any) -> list[dict[str, Any]]:
+        with connect(self.url) as conn, conn.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(sql, values).fetchall()
 
     def transfer(self) -> None:
         """Copy every video that is there."""

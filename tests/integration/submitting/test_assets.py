@@ -336,7 +336,7 @@ def test_the_command_tells_what_cannot_be_uploaded(run: Run, make: Callable[...,
     code, _, err = run("upload", "small.png", "notes.txt", "missing.png")
     assert code == 2
     assert "small.png: an asset must have sides of 300 to 6000 pixels, not 100x100" in err
-    assert "notes.txt is neither a picture, a video nor a sound" in err
+    assert "notes.txt is not a picture, video or sound" in err
     assert "missing.png does not exist" in err
     code, _, err = run("upload", image(tmp_path), "--account", "evo")
     assert (code, err) == (2, "account: evolink takes no assets through its API; accounts that do: main\n")

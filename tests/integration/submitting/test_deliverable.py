@@ -95,7 +95,7 @@ def test_a_job_that_no_account_can_serve_says_so(make: Make, gateway: str, tmp_p
         conn.execute("UPDATE jobs SET account_pin = 'far' WHERE id = %s", [pinned])
     assert settle(world) == {("failed", FAR): 1, ("generating", NEAR): 1}
     error = world.producer.get(pinned).error
-    assert error is not None and "cannot reach our bucket" in error["message"]
+    assert error is not None and "cannot reach the bucket" in error["message"]
     assert world.producer.get(free).state == "generating"
 
 

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from producer.campaigns import files
+from producer.campaigns.duplicates import notes_on_duplicates
 from producer.campaigns.files import check_name, read_campaign
+from producer.campaigns.reading import text
 from producer.errors import InvalidRows
 from producer.intake.intake import MAX_BAD_ROWS, Batch, Row, prepare, with_derived_keys
 from seedance.problems import InvalidInput
@@ -38,12 +40,11 @@ REFUSED: list[tuple[str, str | bytes, str]] = [
     ("a.jsonl", "\n \r\n", "{}: holds no jobs"),
     ("a.csv", "", "{}: holds no jobs"),
     ("a.csv", "prompt,duration\n", "{}: holds no jobs"),
-    ("a.txt", GOOD, "{}: must end in .jsonl (one JSON object a line) or .csv"),
+    ("a.doc", GOOD, "{}: must end in .jsonl, .csv, .tsv, .txt, .xlsx, .xlsm, .xls or .ods"),
     ("a", GOOD, "{}: must end in .jsonl"),
-    ("a.jsonl", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "a.jsonl line 1: is not UTF-8 text (byte 1)"),
-    ("a.jsonl", b"ab\0cd\n", "a.jsonl line 1: holds a NUL byte: not a text file"),
-    ("a.jsonl", GOOD.encode("utf-16"), "a.jsonl line 1: holds a NUL byte"),
-    ("a.csv", b"prompt\n\xff\xfe\n", "a.csv line 2: is not UTF-8 text"),
+    ("a.jsonl", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "{}: holds NUL bytes: it is not a text file"),
+    ("a.jsonl", b"ab\0cd\n", "{}: holds NUL bytes: it is not a text file"),
+    ("a.csv", b"prompt\n\xff\xfe\n", "{}: is not UTF-8 (line 2, byte 1), and its encoding is not certain"),
     ("a.jsonl", GOOD + '{"prompt": "a', "a.jsonl line 2: is not JSON: "),
     ("a.jsonl", "[1, 2]\n", "a.jsonl line 1: must be a JSON object, not [1, 2]"),
     ("a.jsonl", '"text"\n', "a.jsonl line 1: must be a JSON object"),
@@ -79,20 +80,23 @@ REFUSED: list[tuple[str, str | bytes, str]] = [
     ("a.jsonl", job(first_frame="missing.png"), "a.jsonl line 1: first_frame: "),
     ("a.jsonl", job(priority=99), "a.jsonl line 1: priority: must be 0 to 9"),
     ("a.jsonl", job(account="nobody"), "a.jsonl line 1: account: 'nobody' is not configured; there is main"),
-    ("a.csv", "prompt,lenght\na cat,5\n", "a.csv line 1: lenght: is not a field we know"),
-    ("a.csv", "prompt;duration\na cat;5\n", "a.csv line 1: prompt;duration: is not a field we know"),
-    ("a.csv", "prompt,\na cat,5\n", "a.csv line 1: column 2: has no name"),
-    ("a.csv", "prompt,seed,seed\na cat,1,2\n", "a.csv line 1: seed: is the name of two columns"),
-    ("a.csv", "prompt,seed\na cat,1,2\n", "a.csv line 2: has 3 cells, the header 2"),
-    ("a.csv", 'prompt\n"a cat\n', "a.csv line 2: is not CSV: "),
-    ("a.csv", "prompt,audio\na cat,maybe\n", "a.csv line 2: audio: must be true or false (yes or no, 1 or 0)"),
-    ("a.csv", 'prompt,metadata\na cat,"{""a"": 1"\n', "a.csv line 2: metadata: is not JSON"),
-    ("a.csv", 'prompt,metadata\na cat,"{""a"": 1, ""a"": 2}"\n', "a.csv line 2: metadata: the key 'a' stands twice"),
-    ("a.csv", 'prompt,tags\na cat,"[""a"""\n', "a.csv line 2: tags: is not a JSON list"),
-    ("a.csv", "prompt,duration\na cat,3\n", "a.csv line 2: duration: must be 4 to 15 seconds"),
-    ("a.csv", "prompt,duration\na cat,long\n", "a.csv line 2: duration: must be a whole number, not 'long'"),
-    ("a.csv", "duration\n5\n", "a.csv line 2: prompt: is required"),
-    ("a.csv", 'prompt,duration\n"two\nlines",5\na cat,3\n', "a.csv line 4: duration: must be"),
+    ("a.csv", "prompt,duraton\na cat,5\n", "a.csv row 1: duraton: is not a field; if duration is meant"),
+    ("a.csv", "prompt,\na cat,5\n", "a.csv row 2: column B: holds '5' and has no name; name it in row 1; or a cell"),
+    ("a.csv", "prompt,seed,seed\na cat,1,2\n", "a.csv row 1: seed: is the name of two columns"),
+    ("a.csv", "prompt,seed\na cat,1,2\n", "a.csv row 2: column C: holds '2' and has no name; name it in row 1"),
+    ("a.csv", 'prompt\n"a cat\n', "a.csv row 2: is not CSV: "),
+    (
+        "a.csv",
+        "prompt,audio\na cat,maybe\n",
+        "a.csv row 2: audio: must be true or false (yes or no, 1 or 0, 是 or 否), not 'maybe'",
+    ),
+    ("a.csv", 'prompt,metadata\na cat,"{""a"": 1"\n', "a.csv row 2: metadata: is not JSON"),
+    ("a.csv", 'prompt,metadata\na cat,"{""a"": 1, ""a"": 2}"\n', "a.csv row 2: metadata: the key 'a' stands twice"),
+    ("a.csv", 'prompt,tags\na cat,"[""a"""\n', "a.csv row 2: tags: is not JSON: "),
+    ("a.csv", "prompt,duration\na cat,3\n", "a.csv row 2: duration: must be 4 to 15 seconds"),
+    ("a.csv", "prompt,duration\na cat,long\n", "a.csv row 2: duration: must be a whole number, not 'long'"),
+    ("a.csv", "duration\n5\n", "a.csv row 1: names no column for the prompt; it has duration"),
+    ("a.csv", 'prompt,duration\n"two\nlines",5\na cat,3\n', "a.csv row 3: duration: must be"),
 ]
 
 
@@ -173,9 +177,12 @@ def test_all_problems_of_a_file_are_reported_up_to_a_limit(tmp_path: Path) -> No
     assert str(caught.value).splitlines()[-1].startswith("… stopped after 20 rows")
 
 
-def test_what_breaks_the_reading_off_comes_after_the_rows_before_it(tmp_path: Path) -> None:
+def test_what_breaks_the_reading_off_comes_after_the_rows_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_bytes(job(duration=3).encode() + b"\xff\n")
+    monkeypatch.setattr(text, "MAX_LINE_CHARS", 2**20)
+    path.write_text(job(duration=3) + job(prompt="x" * 2_000_000))
     with pytest.raises(InvalidRows) as caught:
         load(path)
     assert [row.where for row in caught.value.rows] == ["a.jsonl line 1", "a.jsonl line 2"]
@@ -188,8 +195,8 @@ def test_lines_and_rows_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(InvalidInput, match="has more than 3 rows"):
         load(path)
     path.write_text(GOOD + job(prompt="x" * 2_000_000))
-    monkeypatch.setattr(files, "MAX_LINE_BYTES", 2**20)
-    with pytest.raises(InvalidInput, match="is longer than 1 MiB"):
+    monkeypatch.setattr(text, "MAX_LINE_CHARS", 2**20)
+    with pytest.raises(InvalidInput, match="is longer than 1 Mi characters"):
         load(path)
 
 
@@ -204,7 +211,7 @@ def test_bom_windows_line_ends_and_blank_lines_are_fine(tmp_path: Path) -> None:
     table = tmp_path / "a.CSV"
     table.write_bytes("\ufeffprompt,duration\r\n猫,5\r\n,\r\n".encode())
     [row] = load(table).jobs
-    assert (row.spec.prompt, row.spec.duration, row.where) == ("猫", 5, "a.CSV line 2")
+    assert (row.spec.prompt, row.spec.duration, row.where) == ("猫", 5, "a.CSV row 2")
 
 
 def test_csv_and_jsonl_say_the_same(tmp_path: Path) -> None:
@@ -263,3 +270,12 @@ def test_a_campaign_needs_a_usable_name(name: str) -> None:
 @pytest.mark.parametrize(("name", "count"), [("demo.jsonl", 12), ("campaign.csv", 4)])
 def test_the_examples_can_be_run(name: str, count: int) -> None:
     assert len(load(EXAMPLES / name).jobs) == count
+
+
+def test_equal_rows_are_reported_because_each_is_billed(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("prompt,idempotency_key,tags\na,,x\nb,,\na,,y\na,k,\nb,k2,\nc,k3,\nc,k3,\n")
+    assert list(notes_on_duplicates(load(path).jobs)) == [
+        "a.csv rows 2, 4 and 5 make the same request; each is generated and billed",
+        "a.csv rows 3 and 6 make the same request; each is generated and billed",
+    ]

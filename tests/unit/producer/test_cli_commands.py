@@ -42,10 +42,18 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 BAD_INPUT: list[tuple[list[str], str]] = [
     (["campaign", "run", "none.jsonl", "--name", "a"], "none.jsonl: does not exist"),
     (["campaign", "run", ".", "--name", "a"], ".: is a directory"),
-    (["campaign", "run", "jobs.txt", "--name", "a"], "jobs.txt: must end in .jsonl"),
+    (
+        ["campaign", "run", "jobs.doc", "--name", "a"],
+        "jobs.doc: must end in .jsonl, .csv, .tsv, .txt, .xlsx, .xlsm, .xls or .ods",
+    ),
     (["campaign", "run", "bad.jsonl", "--name", "a"], "bad.jsonl line 1: duration: must be 4 to 15 seconds, or -1"),
     (["campaign", "run", "bad.jsonl", "--name", "a", "--wait", "--json"], "bad.jsonl line 1: duration: must be"),
-    (["campaign", "run", "bad.csv", "--name", "a"], "bad.csv line 2: priority: must be 0 to 9"),
+    (["campaign", "run", "bad.csv", "--name", "a"], "bad.csv row 2: priority: must be 0 to 9"),
+    (["campaign", "run", "bad.csv", "--name", "a", "--map", "x"], "map: must be \"COLUMN=NAME\", not 'x'"),
+    (["campaign", "run", "bad.csv", "--name", "a", "--encoding", "x"], "encoding: 'x' is not an encoding; there is"),
+    (["campaign", "run", "bad.csv", "--name", "a", "--delimiter", "ab"], "delimiter: must be one character, or tab"),
+    (["campaign", "run", "sheet.csv", "--name", "a"], "sheet.csv row 1: names no column for the prompt; it has 产品名"),
+    (["explain", "sheet.csv"], "sheet.csv row 1: names no column for the prompt"),
     (["campaign", "run", "bad.jsonl", "--name", " "], "name: must be 1 to 100 printable characters"),
     (["campaign", "run", "bad.jsonl"], "Missing option '--name'"),
     (["submit"], "Missing argument 'prompt'"),
@@ -71,6 +79,7 @@ def test_bad_input_is_one_line_and_exit_2(
 ) -> None:
     Path("bad.jsonl").write_text('{"prompt": "a cat", "duration": 3}\n')
     Path("bad.csv").write_text("prompt,priority\na cat,99\n")
+    Path("sheet.csv").write_text("产品名,price\na cat,3\n", encoding="utf-8")
     monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: SIM115 - closed with the test
     code, out, err = run(capsys, *arguments)
     sys.stdin.close()

@@ -1,4 +1,4 @@
-"""How commands print, and how they tell the pace."""
+"""How commands print text, tables and the pace."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def test_text_from_outside_cannot_steer_the_terminal() -> None:
     ("seconds", "said"),
     [(0.04, "0.0 s"), (9.94, "9.9 s"), (10, "10 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (172800, "2 days")],
 )
-def test_durations_read_well(seconds: float, said: str) -> None:
+def test_durations_are_rounded(seconds: float, said: str) -> None:
     assert duration(seconds) == said
     assert duration(-seconds) == (f"-{said}" if seconds else said)
 
 
-def test_small_words() -> None:
+def test_plurals_errors_and_counts() -> None:
     assert (plural(1, "poll"), plural(2, "poll")) == ("1 poll", "2 polls")
     assert (size(512 * 1024), size(3 * 2**20)) == ("512 KiB", "3.0 MiB")
     assert error_line({"code": "abandoned", "message": "given up\nby hand"}) == "abandoned: given up by hand"
@@ -49,7 +49,7 @@ def test_a_piped_table_is_plain_aligned_and_never_cut(capsys: pytest.CaptureFixt
     assert lines == ["ID  STATE   PROMPT", f"1   queued  {'x' * 500}", "22  failed  [bold]y"]
 
 
-def test_the_pace_is_that_of_the_last_half_minute() -> None:
+def test_the_pace_covers_the_last_half_minute() -> None:
     now = [0.0]
     pace = Pace(100, clock=lambda: now[0])
     pace.note(0)
@@ -69,7 +69,7 @@ def a_job(state: JobState, **fields: Any) -> JobView:
     return JobView(**values)
 
 
-def test_why_a_job_waits_is_said_in_sentences() -> None:
+def test_wait_reasons_are_sentences() -> None:
     def why(job: JobView, hold: Hold | None = None, silent: tuple[str, ...] = ()) -> str:
         found = reasons(job, holds=[("main", hold)], silent=silent)
         return "\n".join(wait_line(job, wait) for wait in found)

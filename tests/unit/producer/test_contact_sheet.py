@@ -1,4 +1,4 @@
-"""The contact sheet: nothing a prompt says can break it, and it can be drawn on any machine."""
+"""The contact sheet: no prompt can break it, and it can be drawn on any machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CARDS = [
 SHEET = Sheet("A sheet & more", "5 videos", CARDS)
 
 
-def test_the_page_holds_everything_and_nothing_can_leave_its_place() -> None:
+def test_the_sheet_shows_everything_and_escapes_it() -> None:
     page = as_html(SHEET)
     assert page.count("<article>") == 5
     assert "<script>" not in page

@@ -48,7 +48,19 @@ def answers(run: Run, job: dict[str, Any], *more: str, code: int = 0) -> dict[st
     return {answer["account"]: answer for answer in explained["accounts"]} | {"chosen": explained["chosen"]}
 
 
-def test_a_prompt_is_explained_in_every_gateways_words(run: Run) -> None:
+def test_a_sheet_is_explained_and_its_reading_reported(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "jobs.csv"
+    path.write_bytes("产品名;时长;SKU\n一只猫;5;007\n一只狗;3;\n".encode("gbk"))
+    code, out, err = run(path, "--map", "产品名=prompt", "--account", "any", "--json")
+    found = json.loads(out)
+    assert (code, [item["where"] for item in found]) == (2, ["jobs.csv row 2", "jobs.csv row 3"])
+    assert found[0]["job"] == {"prompt": "一只猫", "duration": 5, "metadata": {"SKU": "007"}}
+    assert [problem["field"] for problem in found[1]["problems"]] == ["时长 (duration)"]
+    assert "jobs.csv: read as GB18030 text, cells separated by semicolons" in err
+    assert "jobs.csv: not used, kept in metadata: SKU" in err
+
+
+def test_a_prompt_is_explained_for_every_gateway(run: Run) -> None:
     code, out, _ = run("a cat")
     assert code == 0
     assert "any (anyfast, seedance), tried first" in out
@@ -57,12 +69,13 @@ def test_a_prompt_is_explained_in_every_gateways_words(run: Run) -> None:
     assert "POST https://ark.cn-beijing.volces.com/api/v3/contents/generations/tasks" in out
     assert '"callback_url": "https://reelq.example/callbacks/ark/<token of the attempt>"' in out
     assert '"seed": "<random>"' in out
+    assert '"execution_expires_after": "<129600 to 172799>"' in out
     assert "cost     CNY 5.01 to 5.04, prices of 2026-01-28" in out
     assert "cost     USD 0.5000, prices of 2026-01-01" in out
     assert "fast (ark) cannot serve it\n    error    tier: ark has fast, not standard" in out
 
 
-def test_each_account_says_what_it_cannot_do_and_what_it_would_leave_out(run: Run) -> None:
+def test_each_account_lists_errors_and_warnings(run: Run) -> None:
     found = answers(run, {"prompt": "a cat", "resolution": "1080p", "seed": 7, "watermark": False})
     assert found["chosen"] == "uni"
     said = {name: [item["field"] for item in found[name]["errors"]] for name in ("any", "uni", "twelve", "evo", "ark")}
@@ -82,7 +95,7 @@ def test_an_accounts_own_models_and_rates_are_used(run: Run) -> None:
     assert (found["twelve"]["estimate"]["low"], found["twelve"]["estimate"]["currency"]) == (0.8, "USD")
 
 
-def test_files_are_measured_and_stand_as_what_they_become(run: Run, tmp_path: Path) -> None:
+def test_files_are_measured_and_shown_as_placeholders(run: Run, tmp_path: Path) -> None:
     (tmp_path / "hero.png").write_bytes(picture())
     clip(tmp_path / "walk.mp4", 5)
     found = answers(
@@ -104,7 +117,7 @@ def test_files_are_measured_and_stand_as_what_they_become(run: Run, tmp_path: Pa
     assert found["ark"]["estimate"]["tokens"] == [281_700, 281_700], "the published usage of 8 s built on a 5 s video"
 
 
-def test_a_private_bucket_leaves_only_what_needs_no_link(
+def test_a_private_bucket_allows_only_files_without_links(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REELQ_S3_ENDPOINT_URL", "http://127.0.0.1:9000")
@@ -114,10 +127,10 @@ def test_a_private_bucket_leaves_only_what_needs_no_link(
     assert found["any"]["body"]["content"][1]["image_url"]["url"] == "asset://<hero.png, once it is uploaded>"
     [problem] = found["evo"]["errors"]
     assert problem["field"] == "first_frame"
-    assert "cannot reach our bucket at 127.0.0.1" in problem["message"]
+    assert "cannot reach the bucket at 127.0.0.1" in problem["message"]
 
 
-def test_a_job_nobody_can_serve_exits_2(run: Run, tmp_path: Path) -> None:
+def test_a_job_without_an_able_account_exits_2(run: Run, tmp_path: Path) -> None:
     (tmp_path / "small.png").write_bytes(picture(100, 100))
     rows = [
         {"prompt": "good"},
@@ -135,7 +148,7 @@ def test_a_job_nobody_can_serve_exits_2(run: Run, tmp_path: Path) -> None:
     assert code == 2
     explained = json.loads(out)
     assert [item["chosen"] for item in explained] == ["any", None, None, None]
-    assert explained[3]["accounts"][0]["errors"] == [{"field": "account", "message": "the job is only for uni"}]
+    assert explained[3]["accounts"][0]["errors"] == [{"field": "account", "message": "the job is pinned to uni"}]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +158,7 @@ def test_a_job_nobody_can_serve_exits_2(run: Run, tmp_path: Path) -> None:
         (["a cat", "--account", "nobody"], "account: 'nobody' is not configured; there is any, uni"),
     ],
 )
-def test_bad_input_is_one_line(run: Run, arguments: list[str], said: str) -> None:
+def test_invalid_input_is_one_line(run: Run, arguments: list[str], said: str) -> None:
     code, _, err = run(*arguments)
     assert code == 2
     assert err.startswith(said)

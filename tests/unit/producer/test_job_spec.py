@@ -1,4 +1,4 @@
-"""What a job may ask for: every rule from the field it names, and what makes two requests the same."""
+"""The rules for a job's fields, and when two requests are the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEEP: dict[str, Any] = {}
 for _ in range(40):
     DEEP = {"a": DEEP}
 
-# What is added to a good job, and the beginning of what is said about it.
+# A change to a valid job, and the beginning of the error.
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"prompt": None}, "prompt: is required"),
     ({"prompt": ""}, "prompt: is blank"),
@@ -83,7 +83,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "said"), REFUSED, ids=[said[:50] for _, said in REFUSED])
-def test_a_broken_rule_is_one_line_that_names_the_field(fields: dict[str, Any], said: str) -> None:
+def test_an_invalid_field_is_one_line_with_its_name(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         parse_job({"prompt": "a cat"} | fields, "jobs.jsonl line 3")
     assert str(caught.value).startswith(f"jobs.jsonl line 3: {said}")
@@ -104,7 +104,7 @@ def test_none_means_not_given() -> None:
 
 
 @pytest.mark.parametrize("duration", [-1, 4, 15, "5", 6.0])
-def test_durations_that_are_taken(duration: object) -> None:
+def test_valid_durations_are_accepted(duration: object) -> None:
     assert parse_job({"prompt": "a cat", "duration": duration}).duration == int(str(duration).split(".")[0])
 
 
@@ -115,7 +115,7 @@ def test_deadlines_are_seconds_or_instants() -> None:
     assert parse_job({"prompt": "a cat", "deadline": instant}).deadline == instant
 
 
-def test_the_hash_is_of_what_is_generated_and_where() -> None:
+def test_the_hash_covers_the_request_and_the_pin() -> None:
     same: list[dict[str, Any]] = [
         {"prompt": "a cat"},
         {"prompt": "a cat", "tier": "standard"},
@@ -133,7 +133,7 @@ def test_the_hash_is_of_what_is_generated_and_where() -> None:
     assert len({parse_job(fields).request_hash() for fields in [same[0], *other]}) == 1 + len(other)
 
 
-def test_the_request_of_a_job_is_a_request_and_no_more() -> None:
+def test_the_request_of_a_job_has_no_job_fields() -> None:
     spec = parse_job({"prompt": "a cat", "reference_images": ["https://a/b.png"], "tags": ["x"], "priority": 1})
     request = spec.request()
     assert type(request) is GenerationRequest
@@ -151,7 +151,7 @@ def gateways_for(request: GenerationRequest, accounts: list[Account], pin: str |
     return tuple(dict.fromkeys(account.gateway for account in found))
 
 
-def test_the_router_gives_each_able_gateway_once_in_the_order_of_the_accounts() -> None:
+def test_routing_lists_each_able_gateway_once_in_order() -> None:
     request = parse_job({"prompt": "a cat", "resolution": "480p"}).request()
     assert gateways_for(request, [MAIN, SPARE, ARK]) == ("anyfast", "ark")
     assert gateways_for(request, [ARK, MAIN]) == ("ark", "anyfast")
@@ -167,7 +167,7 @@ def test_the_router_gives_each_able_gateway_once_in_the_order_of_the_accounts() 
         ([MAIN, ARK], "main", "resolution: anyfast"),
     ],
 )
-def test_a_request_nobody_can_serve_is_refused(accounts: list[Account], pin: str | None, said: str) -> None:
+def test_a_request_without_an_able_account_is_refused(accounts: list[Account], pin: str | None, said: str) -> None:
     request = parse_job({"prompt": "a cat", "resolution": "4k"}).request()
     with pytest.raises(InvalidInput) as caught:
         gateways_for(request, accounts, pin)

@@ -1,4 +1,4 @@
-"""Local files are looked into, in a child process, and held against what gateways document."""
+"""Local files are probed in a child process and checked against the gateways' documented limits."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def look(probe: Probe, path: Path, modality: Modality) -> MediaFacts:
     ("form", "name"),
     [("PNG", "png"), ("JPEG", "jpg"), ("WEBP", "webp"), ("GIF", "gif"), ("BMP", "bmp"), ("TIFF", "tiff")],
 )
-def test_a_picture_says_its_format_and_size(probe: Probe, tmp_path: Path, form: str, name: str) -> None:
-    path = tmp_path / "hero.bin"  # what it is called does not matter
+def test_the_probe_finds_format_and_size_of_a_picture(probe: Probe, tmp_path: Path, form: str, name: str) -> None:
+    path = tmp_path / "hero.bin"  # the name does not matter
     path.write_bytes(picture(640, 360, form))
     found = look(probe, path, "image")
     assert (found.format, found.width, found.height, found.seconds) == (name, 640, 360, None)
     assert str(found).startswith(f"hero.bin: {name}, 640x360, 0.0 MB") or found.size_bytes > 50_000
 
 
-def test_heif_says_its_size_without_being_decoded(probe: Probe, tmp_path: Path) -> None:
+def test_the_probe_finds_the_size_of_heif_without_decoding(probe: Probe, tmp_path: Path) -> None:
     path = tmp_path / "a.heic"
     extents = b"".join(b"ispe" + bytes(4) + w.to_bytes(4) + h.to_bytes(4) for w, h in ((512, 512), (4032, 3024)))
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + extents)
@@ -55,18 +55,18 @@ def test_heif_says_its_size_without_being_decoded(probe: Probe, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov"])
-def test_a_clip_says_its_length_size_and_rate(probe: Probe, tmp_path: Path, suffix: str) -> None:
+def test_the_probe_finds_length_size_and_rate_of_a_clip(probe: Probe, tmp_path: Path, suffix: str) -> None:
     found = look(probe, clip(tmp_path / f"a.{suffix}", 2.5, (864, 496), 30), "video")
     assert (found.format, found.width, found.height, found.fps) == (suffix, 864, 496, 30.0)
     assert found.seconds == pytest.approx(2.5, abs=0.05)
 
 
-def test_a_sound_says_its_length(probe: Probe, tmp_path: Path) -> None:
+def test_the_probe_finds_the_length_of_a_sound(probe: Probe, tmp_path: Path) -> None:
     found = look(probe, sound(tmp_path / "a.wav", 3), "audio")
     assert (found.format, found.seconds, found.width) == ("wav", 3.0, None)
 
 
-def test_what_is_not_what_its_name_says_is_refused(probe: Probe, tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_refused(probe: Probe, tmp_path: Path) -> None:
     playlist = tmp_path / "list.mp4"
     playlist.write_text("#EXTM3U\n#EXTINF:5,\nfile:///etc/passwd\n")
     (tmp_path / "noise.mp3").write_bytes(b"\xff\xfb" + os.urandom(4000))
@@ -81,9 +81,9 @@ def test_what_is_not_what_its_name_says_is_refused(probe: Probe, tmp_path: Path)
         ("whole.mp4", "audio"),
     ]
     for name, modality in cases:
-        with pytest.raises(ValueError, match=rf"{name} (is no|holds no|has no)"):
+        with pytest.raises(ValueError, match=rf"{name} (cannot be read as|contains no|has no)"):
             look(probe, tmp_path / name, modality)
-    assert look(probe, tmp_path / "whole.mp4", "video").format == "mp4", "the child goes on after every one of them"
+    assert look(probe, tmp_path / "whole.mp4", "video").format == "mp4", "the child survives each of them"
 
 
 def test_a_huge_picture_is_not_decoded(probe: Probe, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_huge_picture_is_not_decoded(probe: Probe, tmp_path: Path) -> None:
     assert look(probe, path, "image").width == 60_000
 
 
-def test_a_child_that_dies_or_hangs_costs_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_or_hang_of_the_child_costs_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(picture())
     probe = Probe()
@@ -110,7 +110,7 @@ def test_a_child_that_dies_or_hangs_costs_one_answer(tmp_path: Path, monkeypatch
     assert child is not None
     child.kill()
     child.wait()
-    with pytest.raises(ValueError, match=r"a.png makes the program that reads it fail"):
+    with pytest.raises(ValueError, match=r"a.png crashes the program that reads it"):
         look(probe, path, "image")
     assert look(probe, path, "image").format == "png"
     probe.close()
@@ -154,7 +154,7 @@ def test_any_bytes_are_described_or_refused(
         assert look(probe, path, modality).format
     except ValueError as exc:
         said = str(exc)
-    assert "makes the program that reads it fail" not in said
+    assert "crashes the program that reads it" not in said
 
 
 IMAGE = "upload://" + "0" * 64 + ".png"
@@ -200,7 +200,7 @@ def test_a_broken_limit_is_named_with_the_file(gateway: str, kind: str, values: 
     assert said in found[FIELDS[kind]]
 
 
-def test_clips_that_are_too_long_together_are_named_at_the_one_that_is_too_much() -> None:
+def test_the_clip_that_exceeds_the_total_length_is_named() -> None:
     known = {VIDEO: replace(GOOD_VIDEO, seconds=10.2), VIDEO_2: GOOD_VIDEO}
     [problem] = media_problems(DIALECTS["anyfast"].capabilities(), REQUEST, known)
     assert problem.field == "reference_videos[1]"
@@ -213,6 +213,6 @@ def test_rounded_lengths_and_rates_pass() -> None:
     assert list(media_problems(capabilities, REQUEST, known)) == []
 
 
-def test_what_is_not_a_local_file_is_not_judged() -> None:
+def test_references_without_facts_are_not_checked() -> None:
     request = GenerationRequest(prompt="x", first_frame="https://a/b.png")
     assert list(media_problems(DIALECTS["anyfast"].capabilities(), request, {})) == []

@@ -1,4 +1,4 @@
-"""Answers that are kept: asked once for many viewers, and old ones where new ones take long."""
+"""The page's cache: one query for many viewers, and an old answer while a new one takes long."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from producer.web.cache import AnswerCache
 
 
 class Database:
-    """Counts how often it was asked, and answers when it is let."""
+    """Counts queries, and answers when its gate is open."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -29,7 +29,7 @@ class Database:
         return question(None)
 
 
-def test_many_viewers_ask_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_viewers_cost_one_query(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "LEAST_S", 60.0)
 
     async def look() -> None:
@@ -44,7 +44,7 @@ def test_many_viewers_ask_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(look())
 
 
-def test_a_slow_answer_does_not_hold_up_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_query_does_not_delay_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "WAIT_S", 0.01)
     monkeypatch.setattr(cache, "LEAST_S", 0.0)
 
@@ -68,7 +68,7 @@ def test_a_slow_answer_does_not_hold_up_a_page(monkeypatch: pytest.MonkeyPatch) 
     asyncio.run(look())
 
 
-def test_a_failure_is_told_and_asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_query_raises_and_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async def look() -> None:
         database = Database()
         answers = AnswerCache(database.ask)
@@ -81,7 +81,7 @@ def test_a_failure_is_told_and_asked_anew(monkeypatch: pytest.MonkeyPatch) -> No
     asyncio.run(look())
 
 
-def test_few_answers_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_has_a_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_MOST", 3)
 
     async def look() -> None:

@@ -22,7 +22,7 @@ S = JobState
 TEMPLATES = {
     item.name: item.read_text(encoding="utf-8") for item in files("producer.web").joinpath("templates").iterdir()
 }
-# What is the same in every language.
+# Texts that are the same in every language.
 NAMES = {"reelq", "HTTP", "SHA", "POST", "JSON", "https", "keys", "create"}
 
 
@@ -38,7 +38,7 @@ def test_every_language_has_the_same_texts_with_the_same_values() -> None:
     assert all(text.strip() for code in LANGUAGES for text in catalogue(code).texts.values())
 
 
-def test_every_text_that_a_template_names_exists_and_no_other() -> None:
+def test_the_catalogue_has_exactly_the_texts_of_the_templates() -> None:
     known = set(catalogue("en").texts)
     named, prefixes = set(), {"duration.", "tier.", "ratio.", "answer.", "reason.", "field.", "wait."}
     for source in [*TEMPLATES.values(), *_sources()]:
@@ -69,7 +69,7 @@ def test_no_template_has_bare_text(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(TEMPLATES))
-def test_no_template_has_script_or_style_inside_or_turns_escaping_off(name: str) -> None:
+def test_no_template_has_inline_scripts_or_styles_or_disables_escaping(name: str) -> None:
     source = TEMPLATES[name]
     assert not re.search(r"\sstyle\s*=|<style|\son\w+\s*=|javascript:|\|\s*safe\b|autoescape", source)
     assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", source))
@@ -92,7 +92,7 @@ def test_the_language_is_the_cookies_or_the_browsers(cookie: str | None, accept:
     assert choose(cookie, accept) == wanted
 
 
-def test_times_are_those_of_the_viewer() -> None:
+def test_times_are_in_the_viewers_zone() -> None:
     now = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
     here = Formatter(catalogue("zh"), zone_of("Asia/Shanghai"), now)
     assert ">07:29:00<" in here.clock(now - timedelta(minutes=1))
@@ -140,7 +140,7 @@ def test_the_same_form_sent_twice_is_one_job_and_a_changed_one_another() -> None
     assert with_own_key(own, "0123456789ab") == own
 
 
-def test_problems_stand_beside_their_fields() -> None:
+def test_problems_are_shown_beside_their_fields() -> None:
     exc = InvalidInput(
         [Problem("duration", "too long"), Problem("reference_images[1]", "no URL"), Problem("accounts", "none")]
     )
@@ -151,13 +151,13 @@ def test_problems_stand_beside_their_fields() -> None:
     assert form.more_open
 
 
-def test_nobody_is_sent_elsewhere() -> None:
+def test_redirects_lead_to_local_paths_only() -> None:
     assert back_to("/jobs?state=failed") == "/jobs?state=failed"
     for path in ("//evil.example", "/\\evil.example", "https://evil.example", "", "/\n/evil", "javascript:x"):
         assert back_to(path) == "/"
 
 
-def test_charts_keep_their_scale_and_their_sums() -> None:
+def test_charts_have_a_stable_scale_and_correct_sums() -> None:
     rate = Rate(60.0, 60, [{}, {"succeeded": 3, "failed": 1}, {"cancelled": 8}])
     chart = chart_of(rate)
     assert (chart.top, chart.start, chart.end, chart.width) == (8, 60.0, 240.0, 30.0)

@@ -1,4 +1,4 @@
-"""Small JSON bodies: what they take, and by which words the others are refused."""
+"""Small JSON bodies: what they accept, and how others are refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOOK = "https://shop.example/hook"
 
 
 @pytest.mark.parametrize("model", BODIES)
-def test_every_example_is_a_good_body(model: type[BaseModel]) -> None:
+def test_every_example_is_valid(model: type[BaseModel]) -> None:
     examples = model.model_json_schema()["examples"]
     assert examples
     for example in examples:
@@ -45,7 +45,7 @@ GOOD: list[tuple[type[BaseModel], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("model", "body"), GOOD, ids=lambda item: getattr(item, "__name__", ""))
-def test_null_stands_for_what_is_left_out(model: type[BaseModel], body: dict[str, Any]) -> None:
+def test_null_is_the_same_as_a_missing_field(model: type[BaseModel], body: dict[str, Any]) -> None:
     model.model_validate(body)
 
 
@@ -77,13 +77,13 @@ BAD: list[tuple[type[BaseModel], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("model", "body", "said"), BAD, ids=[said for _, _, said in BAD])
-def test_a_bad_body_is_refused_by_its_field(model: type[BaseModel], body: dict[str, Any], said: str) -> None:
+def test_an_invalid_body_is_refused_by_field(model: type[BaseModel], body: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError) as caught:
         model.model_validate(body)
     assert str(InvalidInput(problems_of(caught.value))).startswith(said)
 
 
-def test_a_budget_of_null_is_no_limit_and_a_missing_one_stays() -> None:
+def test_a_null_budget_removes_the_limit_and_a_missing_one_keeps_it() -> None:
     assert CampaignChange.model_validate({"budget": None}).terms() == Terms(no_budget=True)
     assert CampaignChange.model_validate({"weight": 3}).terms() == Terms(weight=3)
     found = CampaignChange.model_validate({"budget": "100 CNY"}).terms()

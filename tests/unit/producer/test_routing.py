@@ -64,7 +64,7 @@ def test_a_job_goes_to_every_account_that_can_serve_it(fields: dict[str, Any], s
     assert names(fields) == served_by
 
 
-def test_a_pin_leaves_one_account_and_its_words() -> None:
+def test_a_pin_leaves_one_account_and_its_errors() -> None:
     assert names({}, pin="evo") == ["evo"]
     with pytest.raises(InvalidInput) as caught:
         names({"resolution": "4k"}, pin="evo")
@@ -73,7 +73,7 @@ def test_a_pin_leaves_one_account_and_its_words() -> None:
         names({}, pin="nobody")
 
 
-def test_a_refusal_names_every_field_and_the_accounts_that_mind() -> None:
+def test_a_refusal_names_every_field_and_the_accounts() -> None:
     with pytest.raises(InvalidInput) as caught:
         names({"resolution": "4k", "duration": 4, "camera_fixed": True})
     said = {problem.field: problem.message for problem in caught.value.problems}
@@ -82,14 +82,14 @@ def test_a_refusal_names_every_field_and_the_accounts_that_mind() -> None:
     assert "ark has no such setting; leave it out (ark, fast)" in said["camera_fixed"]
 
 
-def test_options_of_a_gateway_that_nobody_knows_are_refused() -> None:
+def test_unknown_gateway_options_are_refused() -> None:
     with pytest.raises(InvalidInput, match=r"gateway_options\.nonsense: anyfast knows none"):
         names({"gateway_options": {"nonsense": 1}})
     with pytest.raises(InvalidInput, match=r"gateway_options\.priority: must be a whole number from 0 to 9, not 10"):
         names({"gateway_options": {"ark": {"priority": 10}}}, pin="ark")
 
 
-def test_only_the_accounts_whose_gateway_takes_the_file_are_left() -> None:
+def test_only_accounts_whose_gateway_accepts_the_file_are_left() -> None:
     gif = MediaFacts("a.gif", "gif", 1000, 400, 400)
     assert names({"first_frame": IMAGE}, image=gif) == ["any", "uni", "twelve", "ark"]
     wide = MediaFacts("a.png", "png", 1000, 3000, 1000)
@@ -102,13 +102,13 @@ def test_only_the_accounts_whose_gateway_takes_the_file_are_left() -> None:
         names({"first_frame": IMAGE}, pin="evo", image=gif)
 
 
-def test_a_private_bucket_leaves_the_gateways_that_need_no_link() -> None:
+def test_a_private_bucket_leaves_gateways_that_need_no_link() -> None:
     private = settings(s3_endpoint_url="http://127.0.0.1:9000")
     small = MediaFacts("a.png", "png", 1000, 400, 400)
     assert names({"first_frame": IMAGE}, private, image=small) == ["any", "ark"]
     clip = MediaFacts("a.mp4", "mp4", 1000, 1280, 720, 5.0, 24.0)
     assert names({"reference_videos": [VIDEO]}, private, video=clip) == ["any"]
-    with pytest.raises(InvalidInput, match=r"ark fetches video files by URL, and cannot reach our bucket at 127\.0"):
+    with pytest.raises(InvalidInput, match=r"ark fetches video files by URL, and cannot reach the bucket at 127\.0"):
         names({"reference_videos": [VIDEO]}, private, pin="ark", video=clip)
     many = {"reference_images": [IMAGE] * 3}
     huge = MediaFacts("a.png", "png", 25_000_000, 4000, 4000)
@@ -130,11 +130,13 @@ def test_a_private_bucket_leaves_the_gateways_that_need_no_link() -> None:
         (EVO, "image", False, None),
     ],
 )
-def test_how_a_file_reaches_a_gateway(account: Any, modality: Any, reachable: bool, how: Delivery | None) -> None:
+def test_the_delivery_of_a_file_depends_on_the_account(
+    account: Any, modality: Any, reachable: bool, how: Delivery | None
+) -> None:
     assert delivery_of(Account.model_validate(account), "standard", modality, reachable=reachable) is how
 
 
-def test_a_row_nobody_can_serve_stops_the_batch_and_names_the_row() -> None:
+def test_a_row_without_an_able_account_refuses_the_batch() -> None:
     rows = [Row("row 1", {"prompt": "good"}), Row("row 2", {"prompt": "bad", "resolution": "4k"})]
     with pytest.raises(InvalidInput, match=r"row 2: resolution: anyfast has 480p or 720p in tier standard, not 4k"):
         prepare(rows, settings(ANY), None)
@@ -172,7 +174,7 @@ def test_an_account_that_does_not_fit_its_gateway_is_refused_by_name(
     assert "secret" not in str(caught.value)
 
 
-def test_an_account_names_its_models_and_prices() -> None:
+def test_an_account_may_set_its_models_and_rates() -> None:
     rate = {"price": "0.5", "per": "second", "currency": "USD", "as_of": "2026-01-01"}
     account = Account.model_validate(FAST | {"rates": [rate]})
     assert account.tiers == ("fast",)

@@ -1,4 +1,4 @@
-"""A URL that nothing can ever be delivered to is refused when it is given."""
+"""A URL that would never be called is refused when it is given."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PRIVATE = PUBLIC.model_copy(update={"allow_private_networks": True})
         "http://a:0",
     ],
 )
-def test_what_is_no_url_is_refused(url: str) -> None:
+def test_invalid_urls_are_refused(url: str) -> None:
     assert form_problem(url) is not None
 
 
@@ -47,7 +47,7 @@ def test_what_is_no_url_is_refused(url: str) -> None:
         "169.254.169.254",
     ],
 )
-def test_what_is_not_public_is_refused_unless_that_is_meant(host: str) -> None:
+def test_private_hosts_are_refused_unless_allowed(host: str) -> None:
     url = f"http://{host}:8000/hook"
     assert form_problem(url) is None
     assert "not a public address" in (address_problem(url, PUBLIC) or "")
@@ -55,11 +55,11 @@ def test_what_is_not_public_is_refused_unless_that_is_meant(host: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://a.example/x?y=z", "http://93.184.216.34:8080", "https://u:p@b.example"])
-def test_what_may_be_public_passes(url: str) -> None:
+def test_hosts_that_may_be_public_are_accepted(url: str) -> None:
     assert (form_problem(url), address_problem(url, PUBLIC)) == (None, None)
 
 
-def test_a_jobs_url_is_refused_by_its_field() -> None:
+def test_an_invalid_webhook_url_is_refused_by_field() -> None:
     spec = parse_job({"prompt": "a fox", "webhook_url": "http://192.168.1.4/hook"})
     with pytest.raises(InvalidInput, match=r"^webhook_url: 192\.168\.1\.4 is not a public address"):
         as_prepared(spec, PUBLIC)

@@ -14,7 +14,9 @@ from seedance.errors import KEPT_BODY_CHARS, AccountProblem, GatewayError, Model
 
 
 def every_class(kind: type[GatewayError] = GatewayError) -> list[type[GatewayError]]:
-    return [kind, *(found for child in kind.__subclasses__() for found in every_class(child))]
+    """The classes of the tree. Other modules may derive more, which keep the code of their base."""
+    children = [child for child in kind.__subclasses__() if child.__module__ == errors.__name__]
+    return [kind, *(found for child in children for found in every_class(child))]
 
 
 MORE: dict[type[GatewayError], dict[str, Any]] = {

@@ -12,7 +12,7 @@ from seedance.client import GatewayClient
 from seedance.gateways.base import AttemptOptions
 from seedance.gateways.registry import DIALECTS
 from seedance.request import GenerationRequest
-from storage.jobs.attempts import hash_token
+from storage.jobs.callbacks import hash_token
 from storage.jobs.records import Correlation
 from storage.settings import Settings
 from worker.submitting.correlation import RANDOM_SEED, correlate

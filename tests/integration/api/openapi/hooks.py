@@ -1,4 +1,4 @@
-"""What schemathesis must know of the API beyond its OpenAPI document."""
+"""What schemathesis must know about the API beyond its OpenAPI document."""
 
 from __future__ import annotations
 

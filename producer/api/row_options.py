@@ -1,0 +1,43 @@
+"""What a client may say about a body of many jobs, beside its content type."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from producer.campaigns.reading.options import ReadingOptions, read_options
+
+_MAX_NAME_CHARS = 200
+
+
+def _row_options(
+    mapped: Annotated[
+        list[str] | None,
+        Query(
+            alias="map",
+            max_length=1000,
+            description='Use a column as a field, as in "产品名=prompt"; "COLUMN=" leaves it unused. May be repeated.',
+        ),
+    ] = None,
+    sheet: Annotated[
+        str | None, Query(max_length=_MAX_NAME_CHARS, description="The sheet of a workbook. Default: its only one.")
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        Query(
+            max_length=_MAX_NAME_CHARS,
+            description='The encoding of a text, such as "gb18030". Default: the `charset` of `Content-Type` if it is '
+            "not UTF-8, else it is found out.",
+        ),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        Query(max_length=_MAX_NAME_CHARS, description='Between cells, such as ";" or "tab". Default: it is found out.'),
+    ] = None,
+) -> ReadingOptions:
+    return read_options(encoding, delimiter, sheet, mapped or ())
+
+
+RowOptions = Annotated[ReadingOptions, Depends(_row_options)]
+"""The parameters of a route that takes many jobs."""

@@ -1,0 +1,32 @@
+"""Texts that no gateway should ever be paid for: errors of spreadsheets, and placeholders that nothing has filled."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from seedance.problems import shorten
+
+_ERRORS: Final = (
+    # English
+    "#N/A #REF! #NAME? #VALUE! #DIV/0! #NUM! #NULL! #SPILL! #CALC! #FIELD! #BLOCKED! #UNKNOWN! #CONNECT! #BUSY! "
+    "#PYTHON! #GETTING_DATA #ERROR! "
+    # German, French, Spanish, Italian, Portuguese
+    "#NV #BEZUG! #WERT! #ZAHL! #ÜBERLAUF! #NOM? #VALEUR! #NOMBRE! #NUL! #¡REF! #¿NOMBRE? #¡VALOR! #¡NUM! "
+    "#¡DIV/0! #¡NULO! #RIF! #NOME? #VALORE! #VALOR! #NÚM! #NULO! #N/D #Н/Д"
+)
+_ERROR = re.compile(
+    r"(?<![\w#])(?:" + "|".join(re.escape(word) for word in _ERRORS.split()) + r")(?![\w!])"
+    r"|^\s*(?:Err:5\d\d|#{3,})\s*$",
+    re.IGNORECASE,
+)
+_PLACEHOLDER = re.compile(r"\{\{[^{}\n]{0,100}\}\}|\{%[^{}\n]{0,100}%\}|\{[\w.\-\s]{0,60}\}")
+
+
+def unusable(text: str) -> str | None:
+    """Why a text must not be sent; None: it may be."""
+    if found := _ERROR.search(text):
+        return f"holds {found[0].strip()}: an error of the spreadsheet; correct the cell and save the file again"
+    if found := _PLACEHOLDER.search(text):
+        return f"holds {shorten(found[0])}: a placeholder that nothing has filled; write the text itself"
+    return None

@@ -1,0 +1,37 @@
+"""The lines of a text file in any encoding, with bounded memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from producer.campaigns.reading.encodings import Encoding
+from producer.campaigns.reading.table import whole_file
+
+MAX_LINE_CHARS = 8 * 2**20
+
+
+def lines(name: str, file: BinaryIO, encoding: Encoding) -> Iterator[tuple[int, str]]:
+    """Numbered lines of a file that is valid in its encoding, from its beginning, with their ends as they are.
+
+    Raises:
+        InvalidInput: a line is too long, or holds a NUL.
+    """
+    file.seek(encoding.mark)
+    # A file of which this is the only reader: it must stay open when the wrapper goes.
+    wrapper = io.TextIOWrapper(file, encoding.codec, "strict", newline="")
+    number = 0
+    try:
+        while line := wrapper.readline(MAX_LINE_CHARS + 1):
+            number += 1
+            where = f"{name} line {number}"
+            if len(line) > MAX_LINE_CHARS:
+                limit = MAX_LINE_CHARS // 2**20
+                raise whole_file(where, f"is longer than {limit} Mi characters; give large media as paths or URLs")
+            if "\0" in line:
+                raise whole_file(where, "holds a NUL byte: not a text file")
+            yield number, line
+    finally:
+        if not file.closed:
+            wrapper.detach()

@@ -1,0 +1,146 @@
+"""Tables in text files: cells between commas, semicolons, tabs or bars, as spreadsheets save them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from producer.campaigns.reading.encodings import Encoding, encoding_of
+from producer.campaigns.reading.options import ReadingOptions
+from producer.campaigns.reading.table import Table, TableRow, clean_name, table_of, whole_file
+from producer.campaigns.reading.text import lines
+from producer.campaigns.reading.words import field_of, folded
+from seedance.problems import InvalidInput, Problem
+
+_NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_MAX_ROWS_COMPARED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text file of which the encoding is known; `skipped`: its first line only says what the delimiter is."""
+
+    name: str
+    file: BinaryIO
+    encoding: Encoding
+    skipped: bool = False
+
+    def records(self, delimiter: str) -> Iterator[TableRow]:
+        """The rows, each with its number as a spreadsheet counts.
+
+        Raises:
+            InvalidInput: a quotation mark is not closed, or text follows one that closes a cell.
+        """
+        numbered = lines(self.name, self.file, self.encoding)
+        if self.skipped:
+            next(numbered)
+        reader = csv.reader((line for _, line in numbered), delimiter=delimiter, strict=True)
+        number = 0
+        while True:
+            number += 1
+            try:
+                cells = next(reader, None)
+            except csv.Error as exc:
+                raise whole_file(f"{self.name} row {number}", _in_words(exc)) from exc
+            if cells is None:
+                return
+            if any(cell.strip("\ufeff").strip() for cell in cells):
+                yield TableRow(number, cells)
+
+
+def _in_words(exc: csv.Error) -> str:
+    said = str(exc)
+    if "unexpected end of data" in said:
+        return 'is not CSV: a quotation mark (") opens a cell and is not closed'
+    if "field limit" in said:
+        limit = f"{csv.field_size_limit():,}"
+        return f'is not CSV: a cell is longer than {limit} characters, or a quotation mark (") is not closed'
+    if "expected after" in said:
+        return 'is not CSV: text follows a closing quotation mark; write a quotation mark within a cell twice ("")'
+    return f"is not CSV: {said}"
+
+
+def open_text_table(name: str, file: BinaryIO, options: ReadingOptions) -> Table | None:
+    """Read the table in a text file; None: it has no row. The table reads on in the file.
+
+    Raises:
+        InvalidInput: it is not text, its encoding or its delimiter is not clear, or its header cannot be used.
+    """
+    encoding = encoding_of(name, file, options.encoding)
+    text = _Text(name, file, encoding)
+    named = _named_in_first_line(text)
+    if named is not None:
+        text = _Text(name, file, encoding, skipped=True)
+    delimiter = options.delimiter or named or _delimiter_of(text, options)
+    notes = []
+    if not encoding.is_plain or delimiter != ",":
+        notes.append(f"{name}: read as {encoding.name} text, cells separated by {_called(delimiter)}")
+    return table_of(name, text.records(delimiter), notes, delimiter)
+
+
+def _called(delimiter: str) -> str:
+    return _NAMES.get(delimiter, repr(delimiter))
+
+
+def _named_in_first_line(text: _Text) -> str | None:
+    """The delimiter that a first line `sep=;` names, which spreadsheets do not count as a row.
+
+    Raises:
+        InvalidInput: it names none, or more than one character.
+    """
+    for _, line in lines(text.name, text.file, text.encoding):
+        said = line.rstrip("\r\n").strip('"')
+        if not said.lower().startswith("sep="):
+            return None
+        if len(said) != 5 or said[4] in '"\r\n':
+            raise whole_file(f"{text.name} line 1", "sep= must be followed by the one character between the cells")
+        return said[4]
+    return None
+
+
+def _delimiter_of(text: _Text, options: ReadingOptions) -> str:
+    """The delimiter with which the header holds names of fields; where several would do, the one that fits all rows.
+
+    Raises:
+        InvalidInput: several would do.
+    """
+    known = {folded(column) for column in options.mapping}
+    counted = []
+    for delimiter in _NAMES:
+        columns = _header(text, delimiter)
+        fields = sum(field_of(column) is not None or folded(column) in known for column in columns)
+        counted.append((fields, len(columns), delimiter))
+    most = max(counted)
+    if most[1] <= 1:
+        return ","  # one column, or no header that can be read: there is nothing to separate
+    if most[0] > 0:
+        likely = [delimiter for fields, columns, delimiter in counted if fields == most[0] and columns > 1]
+    else:
+        likely = [delimiter for _, columns, delimiter in counted if columns > 1]
+    if len(likely) > 1:
+        likely = [delimiter for delimiter in likely if _fits_all(text, delimiter)] or likely
+    if len(likely) > 1:
+        said = " or ".join(_called(delimiter) for delimiter in likely)
+        advice = "name the delimiter, as in --delimiter ';'"
+        raise InvalidInput([Problem("", f"its cells may be separated by {said}; {advice}")], text.name)
+    return likely[0]
+
+
+def _header(text: _Text, delimiter: str) -> Sequence[str]:
+    """The names of the columns, were this the delimiter; none where the header is no CSV then."""
+    try:
+        first = next(text.records(delimiter), None)
+    except InvalidInput:
+        return []
+    return [] if first is None else [clean_name(str(cell)) for cell in first.cells]
+
+
+def _fits_all(text: _Text, delimiter: str) -> bool:
+    """Whether the rows have as many cells as the header."""
+    try:
+        counts = {len(row.cells) for row, _ in zip(text.records(delimiter), range(_MAX_ROWS_COMPARED), strict=False)}
+    except InvalidInput:
+        return False
+    return len(counts) == 1

@@ -1,0 +1,124 @@
+"""Tables in workbooks: which program's file it is, and which of its sheets is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO, Final, Protocol
+
+from producer.campaigns.reading import ods, xlsx
+from producer.campaigns.reading.archives import Archive
+from producer.campaigns.reading.options import ReadingOptions
+from producer.campaigns.reading.table import Table, TableRow, table_of, whole_file
+from seedance.problems import InvalidInput, Problem, shorten
+
+MAX_FILE_BYTES: Final = 128 * 2**20
+_ZIP, _OLE = b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1")
+_SHOWN = 10
+
+
+class Workbook(Protocol):
+    """What every kind of workbook can do; `hidden_rows` is known once the rows were read."""
+
+    hidden_rows: int
+
+    @property
+    def sheets(self) -> Mapping[str, object]: ...
+
+    @property
+    def hidden(self) -> Mapping[str, object]: ...
+
+    def rows(self, sheet: str) -> Iterator[TableRow]: ...
+
+
+def kind_of(file: BinaryIO) -> str:
+    """What a file is by its first bytes, whatever its name: `zip`, `ole` (Excel before 2007, encrypted workbooks),
+    `pdf`, `markup`, or "" for everything else, which may be text."""
+    file.seek(0)
+    head = file.read(512)
+    file.seek(0)
+    if head.startswith(_ZIP):
+        return "zip"
+    if head.startswith(_OLE):
+        return "ole"
+    if head.startswith(b"%PDF-"):
+        return "pdf"
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return "markup" if start.startswith((b"<html", b"<!doctype", b"<?xml", b"<table")) else ""
+
+
+def open_workbook_table(name: str, file: BinaryIO, options: ReadingOptions) -> Table | None:
+    """Read the table in a workbook: in its only sheet, or the one that the options name; None: it has no row.
+
+    Raises:
+        InvalidInput: it is no workbook that can be read, or which sheet is meant is not clear.
+    """
+    workbook = _opened(name, file)
+    sheet = _sheet(name, workbook, options.sheet)
+    if sheet is None:
+        return None
+    notes = [f"{name}: read the sheet {sheet}"] if len(workbook.sheets) + len(workbook.hidden) > 1 else []
+    table = table_of(name, workbook.rows(sheet), notes)
+    if table is not None:
+        table.rows = _telling_hidden_rows(table, table.rows, workbook)
+    return table
+
+
+def _telling_hidden_rows(table: Table, rows: Iterator[TableRow], workbook: Workbook) -> Iterator[TableRow]:
+    yield from rows
+    if workbook.hidden_rows:
+        table.notes.append(f"{table.name}: hidden or filtered rows are read as well: {workbook.hidden_rows}")
+
+
+def _opened(name: str, file: BinaryIO) -> Workbook:
+    file.seek(0, 2)
+    if file.tell() > MAX_FILE_BYTES:
+        raise whole_file(name, f"is larger than {MAX_FILE_BYTES // 2**20} MiB; split it, or save it as CSV")
+    match kind_of(file):
+        case "zip":
+            return _opened_archive(Archive(name, file))
+        case "ole":
+            from producer.campaigns.reading.xls import Xls  # seldom, and slow to import
+
+            return Xls(name, file)
+        case "pdf":
+            raise whole_file(name, "is a PDF; save the spreadsheet as XLSX or CSV")
+        case "markup":
+            raise whole_file(
+                name, "is a web page or XML, whatever its name says; open it in a spreadsheet, save as XLSX"
+            )
+    raise whole_file(name, "is not a workbook, whatever its name says; if it is text, let its name end in .csv")
+
+
+def _opened_archive(archive: Archive) -> Workbook:
+    names = archive.names()
+    if xlsx.WORKBOOK in archive:
+        return xlsx.Xlsx(archive)
+    if "content.xml" in archive and "mimetype" in archive:
+        kind = b"".join(archive.blocks("mimetype")).decode("ascii", "replace").strip()
+        if kind.startswith(ods.MIMETYPE):
+            return ods.Ods(archive)
+    if "xl/workbook.bin" in archive:
+        raise whole_file(archive.name, "is a binary workbook (XLSB); save it as XLSX")
+    if any(member.endswith(".iwa") or member == "index.zip" for member in names):
+        raise whole_file(archive.name, "is a document of Numbers; export it as Excel or CSV")
+    raise whole_file(archive.name, "is not a workbook of Excel or LibreOffice, whatever its name says")
+
+
+def _sheet(name: str, workbook: Workbook, wanted: str | None) -> str | None:
+    """The sheet to read; None: all are empty."""
+    if wanted is not None:
+        for sheet in (*workbook.sheets, *workbook.hidden):
+            if sheet.strip().casefold() == wanted.strip().casefold():
+                return sheet
+        there = _listed([*workbook.sheets, *workbook.hidden])
+        raise InvalidInput([Problem("sheet", f"there is no sheet {shorten(wanted)}; there is {there}")], name)
+    filled = [sheet for sheet in workbook.sheets if next(iter(workbook.rows(sheet)), None) is not None]
+    if len(filled) > 1:
+        advice = f'choose one, as in --sheet "{filled[0]}"'
+        raise whole_file(name, f"has several sheets with content: {_listed(filled)}; {advice}")
+    return filled[0] if filled else None
+
+
+def _listed(sheets: list[str]) -> str:
+    more = f" and {len(sheets) - _SHOWN} more" if len(sheets) > _SHOWN else ""
+    return ", ".join(sheets[:_SHOWN]) + more

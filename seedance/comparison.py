@@ -1,0 +1,215 @@
+"""Whether a task that a gateway lists may be the one that an attempt started: field by field, whatever the list shows.
+
+A field counts only where both sides are known. What an attempt left to the gateway (no ratio, `adaptive`, a duration of
+-1) says nothing about what the gateway chose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from seedance.gateways.base import Dialect, ListedTask
+from seedance.media import MediaKind, media_kind
+from seedance.problems import shorten
+from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest
+
+FLEX = "flex"
+EXPIRES = "execution_expires_after"
+ENDPOINT_PREFIX = "ep-"
+"""An endpoint stands for a model, and lists may show either."""
+_SIZES = frozenset({"duration", "resolution", "ratio"})
+_VERSION = re.compile(r"-\d{6,8}\Z")
+"""Lists may add the version to a name, or leave it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What an attempt was sent with. `seed` and `mark` are its own marks, None where it has none."""
+
+    dialect: Dialect
+    model: str
+    request: GenerationRequest
+    seed: int | None = None
+    mark: int | None = None
+
+    @property
+    def expected_seed(self) -> int | None:
+        """The seed that the task must show, None when any will do."""
+        asked = self.request.seed
+        return self.seed if asked in (None, RANDOM_SEED) else asked
+
+    @property
+    def expected_expiry(self) -> object:
+        """The value of `execution_expires_after` that the task must show, None when any will do."""
+        return self.dialect.options(self.request).get(EXPIRES, self.mark)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`matches` and `differs` name fields; those that one side does not tell are in neither. `differs` holds what was
+    asked for and what is shown."""
+
+    matches: tuple[str, ...] = ()
+    differs: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    marked: bool = False
+    """A mark that only this attempt carries is shown."""
+    unseen: tuple[str, ...] = ()
+    """Sizes that were asked for and are not shown. Ark shows them when the task has succeeded."""
+
+    @property
+    def recognised(self) -> bool:
+        """Nothing speaks against it, and more than what any task might have in common."""
+        return not self.differs and (self.marked or "seed" in self.matches or "prompt" in self.matches)
+
+
+def compare(sent: Sent, task: ListedTask, besides: Collection[str] = ()) -> Comparison:
+    """Compare everything that the list shows of a task with what an attempt was sent with, `besides` some fields."""
+    matches: list[str] = []
+    differs: dict[str, tuple[Any, Any]] = {}
+    unseen: list[str] = []
+    for name, look in _FIELDS.items():
+        asked, shown, same = look(sent, task) if name not in besides else (None, None, None)
+        if same is True:
+            matches.append(name)
+        elif same is False:
+            differs[name] = (asked, shown)
+        elif name in _SIZES and asked not in (None, AUTO_DURATION) and shown is None:
+            unseen.append(name)
+    return Comparison(tuple(matches), differs, _is_marked(sent, task, besides), tuple(unseen))
+
+
+def shown_differences(comparison: Comparison) -> dict[str, dict[str, str]]:
+    """What differs, for people: by field, what was asked for and what is shown. A task may be another tenant's, so its
+    prompt and files are not repeated."""
+    found = {}
+    for name, (asked, shown) in comparison.differs.items():
+        if name == "prompt":
+            asked, shown = "this job's", "another one"
+        elif name == "media":
+            asked, shown = f"{len(asked)} of this job", f"{len(shown)}, not the same"
+        found[name] = {"asked": shorten(asked, 100), "shown": shorten(shown, 100)}
+    return found
+
+
+def can_be(sent: Sent, task: ListedTask, besides: Collection[str] = ()) -> bool:
+    """Whether the task is not contradicted: the same as `compare` says, up to the first difference."""
+    return _is_marked(sent, task, besides) or all(
+        look(sent, task)[2] is not False for name, look in _FIELDS.items() if name not in besides
+    )
+
+
+def unreliable_fields(pairs: Iterable[tuple[Sent, ListedTask]]) -> frozenset[str]:
+    """The fields that a list shows differently from what was sent, by attempts and their own tasks: those that differ
+    in most of the pairs. A gateway may rename a model, or drop a value on the way to its upstream."""
+    differ, agree = Counter[str](), Counter[str]()
+    for sent, task in pairs:
+        found = compare(sent, task)
+        differ.update(found.differs.keys())
+        agree.update(found.matches)
+    return frozenset(name for name, count in differ.items() if count > agree[name])
+
+
+def _is_marked(sent: Sent, task: ListedTask, besides: Collection[str]) -> bool:
+    own_mark = sent.mark is not None and sent.expected_expiry == sent.mark == task.execution_expires_after
+    own_seed = sent.seed is not None and sent.expected_seed == sent.seed == task.report.seed
+    own_seed = own_seed and sent.request.seed in (None, RANDOM_SEED)
+    return (own_mark and EXPIRES not in besides) or (own_seed and "seed" not in besides)
+
+
+_Seen = tuple[Any, Any, bool | None]
+"""What was asked for, what is shown, and whether they agree; None: one of them is not known."""
+
+
+def _equal(asked: Any, shown: Any) -> _Seen:
+    return asked, shown, None if asked is None or shown is None else asked == shown
+
+
+def _expiry(sent: Sent, task: ListedTask) -> _Seen:
+    return _equal(sent.expected_expiry, task.execution_expires_after)
+
+
+def _seed(sent: Sent, task: ListedTask) -> _Seen:
+    return _equal(sent.expected_seed, task.report.seed)
+
+
+def _prompt(sent: Sent, task: ListedTask) -> _Seen:
+    asked, shown = sent.request.prompt, task.prompt
+    return asked, shown, None if not shown else asked.split() == shown.split()
+
+
+def _media(sent: Sent, task: ListedTask) -> _Seen:
+    asked = [value for _, _, value in sent.request.media()]
+    if task.media is None or not (asked or task.media):
+        return asked, task.media, None
+    left = list(task.media)
+    for value in asked:
+        kind = media_kind(value)
+        if left and _is_shown_as(value, kind, left[0]):
+            left.pop(0)
+        elif kind is MediaKind.URL:
+            return asked, task.media, False
+    return asked, task.media, not left
+
+
+def _is_shown_as(value: str, kind: MediaKind, shown: str) -> bool:
+    """Our own files are sent as links that are signed each time, or in ways that lists do not show."""
+    if kind is MediaKind.UPLOAD:
+        return urlsplit(shown).path.endswith("/" + value.removeprefix("upload://"))
+    return value == shown
+
+
+def _model(sent: Sent, task: ListedTask) -> _Seen:
+    asked, shown = sent.model, task.model
+    if not shown or shown.startswith(ENDPOINT_PREFIX) != asked.startswith(ENDPOINT_PREFIX):
+        return asked, shown, None
+    return asked, shown, asked == shown or _VERSION.sub("", asked) == shown or asked == _VERSION.sub("", shown)
+
+
+def _duration(sent: Sent, task: ListedTask) -> _Seen:
+    asked, shown = sent.request.duration, task.duration
+    if asked in (None, AUTO_DURATION) or shown in (None, AUTO_DURATION):
+        return asked, shown, None
+    return asked, shown, abs(float(shown or 0) - float(asked or 0)) < 1  # fractions: what was generated
+
+
+def _resolution(sent: Sent, task: ListedTask) -> _Seen:
+    return _equal(sent.request.resolution, task.resolution)
+
+
+def _ratio(sent: Sent, task: ListedTask) -> _Seen:
+    asked = sent.request.ratio
+    return _equal(None if asked == "adaptive" else asked, None if task.ratio == "adaptive" else task.ratio)
+
+
+def _audio(sent: Sent, task: ListedTask) -> _Seen:
+    return _equal(sent.request.audio, task.audio)
+
+
+def _service_tier(sent: Sent, task: ListedTask) -> _Seen:
+    asked, shown = sent.dialect.options(sent.request).get("service_tier", "default"), task.service_tier
+    return asked, shown, None if shown is None else (asked == FLEX) == (shown == FLEX)
+
+
+def _draft(sent: Sent, task: ListedTask) -> _Seen:
+    return False, task.draft, False if task.draft else None
+
+
+# What most often differs comes first.
+_FIELDS: Mapping[str, Callable[[Sent, ListedTask], _Seen]] = {
+    EXPIRES: _expiry,
+    "seed": _seed,
+    "prompt": _prompt,
+    "model": _model,
+    "duration": _duration,
+    "resolution": _resolution,
+    "ratio": _ratio,
+    "media": _media,
+    "audio": _audio,
+    "service_tier": _service_tier,
+    "draft": _draft,
+}

@@ -1,0 +1,156 @@
+"""Connect to Redis or Valkey, and check whether the server can be the broker."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from storage.broker_url import BrokerUrl
+
+PROTOCOL = 2
+"""RESP2: every server speaks it, without HELLO."""
+MIN_VERSION = (6, 2)
+"""Celery's transport needs `ZADD … GT`, which this version introduced."""
+PROBE_S = 3.0
+_ABSENT = "submit:reelq-probe"
+# Commands of Celery's transport and of our counters, on their keys and channels, but without an effect.
+_NEEDED: tuple[tuple[str, ...], ...] = (
+    ("LLEN", "submit"),
+    ("BRPOP", _ABSENT, "0.01"),
+    ("LPUSHX", _ABSENT, "x"),
+    ("SREM", "_kombu.binding.submit", _ABSENT),
+    ("HDEL", "unacked", _ABSENT),
+    ("ZREM", "unacked_index", _ABSENT),
+    ("EVAL", "return 1", "0"),
+    ("DEL", "reelq:rate:reelq-probe"),
+    ("PUBLISH", "/{db}.celery.pidbox/reelq-probe", "x"),
+)
+
+
+class BrokerUnavailable(Exception):
+    """The broker does not respond at the moment. The text is one line, without the password."""
+
+
+class BrokerUnfit(BrokerUnavailable):
+    """The server cannot be the broker until the server or the configuration is changed."""
+
+
+def tls_arguments(target: BrokerUrl) -> dict[str, Any] | None:
+    """redis-py's arguments for TLS, which Celery's transport passes on; None: no TLS."""
+    if target.tls is None:
+        return None
+    return {**target.tls, "ssl_cert_reqs": ssl.VerifyMode[f"CERT_{str(target.tls['ssl_cert_reqs']).upper()}"]}
+
+
+def sentinel_arguments(target: BrokerUrl) -> dict[str, Any]:
+    """redis-py's arguments for the Sentinels themselves."""
+    found: dict[str, Any] = {
+        "username": target.sentinel_username,
+        "password": target.sentinel_password,
+        "protocol": PROTOCOL,
+        "socket_timeout": PROBE_S,
+        "socket_connect_timeout": target.connect_timeout_s or PROBE_S,
+        "retry": Retry(NoBackoff(), 0),  # ask the next one at once; by default redis-py retries a dead one for seconds
+    }
+    tls = tls_arguments(target)
+    return found if tls is None else {**found, "ssl": True, **tls}
+
+
+def client(target: BrokerUrl, timeout_s: float) -> redis.Redis:
+    """A client; a command that is not answered within `timeout_s` raises an error. Threads may share it."""
+    arguments: dict[str, Any] = {
+        "db": target.db,
+        "username": target.username,
+        "password": target.password,
+        "protocol": PROTOCOL,
+        "socket_timeout": timeout_s,
+    }
+    once = Retry(NoBackoff(), 1)  # for a connection that was closed while it was idle
+    if target.socket_path is not None:
+        return redis.Redis(unix_socket_path=target.socket_path, retry=once, **arguments)
+    arguments |= {"socket_connect_timeout": target.connect_timeout_s or timeout_s, "socket_keepalive": True}
+    tls = tls_arguments(target)
+    if tls is not None:
+        arguments |= {"ssl": True, **tls}
+    if target.sentinel_master is not None:
+        make: Any = Sentinel  # untyped
+        sentinels = make(target.hosts, sentinel_kwargs=sentinel_arguments(target), **arguments)
+        found: redis.Redis = sentinels.master_for(target.sentinel_master, retry=once)
+        return found
+    [(host, port)] = target.hosts
+    return redis.Redis(host=host, port=port, retry=once, **arguments)
+
+
+def check(connection: redis.Redis, target: BrokerUrl) -> str:
+    """Check in one round trip whether the server can be the broker. Returns its name and version, "" if unknown.
+
+    Raises:
+        BrokerUnfit: it is too old, a cluster, has an untrusted certificate, or refuses the user or a needed command.
+        BrokerUnavailable: it does not respond, or is a replica at the moment.
+    """
+    try:
+        pipe: Any = connection.pipeline(transaction=False)
+        pipe.execute_command("PING")
+        pipe.execute_command("INFO")
+        for name, *rest in _NEEDED:
+            pipe.execute_command(name, *(word.replace("{db}", str(target.db)) for word in rest))
+        pinged, info, *answers = pipe.execute(raise_on_error=False)
+    except (RedisError, OSError) as exc:
+        raise _explained(exc, target) from exc
+    if isinstance(pinged, Exception):
+        raise _explained(pinged, target) from pinged
+    facts: Mapping[str, Any] = info if isinstance(info, dict) else {}  # INFO may be forbidden
+    name = _check_version(facts, target)
+    if str(facts.get("cluster_enabled", "0")) == "1" or any(_of_cluster(answer) for answer in answers):
+        raise BrokerUnfit(
+            f"broker at {target.where} is a Redis Cluster, in which one command may not use the keys of several "
+            "queues, as Celery's do; use a server or a replica set without cluster mode"
+        )
+    if facts.get("role") == "slave":
+        raise BrokerUnavailable(f"broker at {target.where} is a read-only replica")
+    for command, answer in zip(_NEEDED, answers, strict=True):
+        if isinstance(answer, Exception):
+            raise _explained(answer, target, " ".join(command[:2]))
+    return name
+
+
+def _check_version(facts: Mapping[str, Any], target: BrokerUrl) -> str:
+    valkey = facts.get("valkey_version")
+    said = str(valkey or facts.get("redis_version") or "")
+    numbers = tuple(int(number) for number in re.findall(r"\d+", said)[:2])
+    name = f"{'Valkey' if valkey else 'Redis'} {said}".strip()
+    if numbers and numbers < MIN_VERSION:
+        least = ".".join(str(number) for number in MIN_VERSION)
+        raise BrokerUnfit(f"broker at {target.where} is {name}; reelq needs Redis {least} or later, or Valkey")
+    return name
+
+
+def _of_cluster(answer: object) -> bool:
+    return isinstance(answer, RedisError) and bool(
+        re.match(r"MOVED|CLUSTERDOWN|CROSSSLOT|Keys in request|.*\bcluster\b", str(answer), re.IGNORECASE)
+    )
+
+
+def _explained(exc: Exception, target: BrokerUrl, command: str = "") -> BrokerUnavailable:
+    text = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
+    for secret in (target.password, target.sentinel_password):
+        text = text.replace(secret, "***") if secret else text
+    where = f"broker at {target.where}"
+    if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
+        return BrokerUnfit(
+            f"{where}: its certificate cannot be verified ({text}); name its authority with ssl_ca_certs=FILE "
+            "in broker_url or in SSL_CERT_FILE, or trust any server with ssl_cert_reqs=none"
+        )
+    if isinstance(exc, redis.exceptions.AuthenticationError) or re.match(r"NOAUTH|WRONGPASS", text):
+        return BrokerUnfit(f"{where} refuses the user or password of broker_url: {text}")
+    if isinstance(exc, redis.exceptions.NoPermissionError) or text.startswith("NOPERM"):
+        return BrokerUnfit(f"{where}: the user of broker_url lacks a right that reelq needs ({command}): {text}")
+    return BrokerUnavailable(f"{where}: {text}")

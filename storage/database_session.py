@@ -1,0 +1,66 @@
+"""One connection to PostgreSQL: a limit on its silence, and the setup of a new one."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Literal, TypeVar
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.rows import TupleRow
+
+from storage.database_errors import Unanswered
+from storage.database_url import KEEPALIVE_COUNT, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, TCP_USER_TIMEOUT_MS
+
+Prepared = Literal["auto", "off"]
+PREPARE_AFTER = 5
+"""psycopg prepares a statement after this many executions; its own default."""
+FIRST_ANSWER_S = 20.0
+
+RV = TypeVar("RV")
+
+_KNOW_US = """
+SELECT set_config('tcp_keepalives_idle', %(idle)s, false), set_config('tcp_keepalives_interval', %(interval)s, false),
+       set_config('tcp_keepalives_count', %(count)s, false), set_config('tcp_user_timeout', %(user)s, false)
+WHERE pg_backend_pid() = %(pid)s
+"""
+
+
+class Session(psycopg.Connection[TupleRow]):
+    """A connection that does not wait forever. A live server answers, or reports that a time limit is over."""
+
+    answer_s: float | None = FIRST_ANSWER_S
+    """Seconds to wait for the answer to one statement; None: no limit."""
+    opened_at: float = 0.0
+    """When it was opened (`time.monotonic`)."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        limit = self.answer_s if timeout is None else timeout
+        try:
+            return super().wait(gen, interval, limit)
+        except psycopg.errors._WaitTimeout as exc:  # raised for `timeout`, which psycopg documents
+            if timeout is not None:
+                raise
+            # Close it here: a rollback would wait for the same time again.
+            self.pgconn.finish()
+            raise Unanswered(f"the server did not answer within {limit:g} s; the connection was dropped") from exc
+
+
+def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
+    """Set up a new connection: the keepalive of the server, so that it notices a vanished client as fast as we notice a
+    vanished server, and prepared statements.
+
+    A pooler gives its clients a process id of its own. Behind a pooler a session goes to other clients too, so nothing
+    is set or prepared in it.
+    """
+    values = {
+        "idle": str(KEEPALIVE_IDLE_S),
+        "interval": str(KEEPALIVE_INTERVAL_S),
+        "count": str(KEEPALIVE_COUNT),
+        "user": str(TCP_USER_TIMEOUT_MS),
+        "pid": conn.info.backend_pid,
+    }
+    direct = conn.execute(_KNOW_US, values, prepare=False).fetchone() is not None
+    conn.prepare_threshold = PREPARE_AFTER if direct and prepared == "auto" else None
+    if isinstance(conn, Session):
+        conn.opened_at = time.monotonic()

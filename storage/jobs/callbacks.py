@@ -1,0 +1,170 @@
+"""What is reported of attempts, by callbacks or by a list: which task may be theirs. It is a hint, never believed by
+itself.
+
+The attempt that its job waits for is looked into by reconciliation. Every other one, of a job that was sent again,
+given up or ended, has a due time of its own (`look_at`), so that a generation that is paid for in vain is seen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from storage.database import Connection
+from storage.jsonb import dumps
+from storage.leases import Claimed
+
+
+def hash_token(token: str) -> str:
+    """The hash that is stored of a callback token: reading the table does not allow a call back."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+# The job is locked first, as everywhere. An id that is known to be this or another attempt's is no news.
+_HINT: LiteralString = """
+WITH called AS MATERIALIZED (
+    SELECT a.job_id, a.number, a.account, a.gateway_task_id, a.reported_task_id,
+           j.attempt = a.number AND j.state IN ('submitting', 'unconfirmed') AS awaited
+    FROM attempts a JOIN jobs j ON j.id = a.job_id
+    WHERE a.callback_hash = %(hash)s AND coalesce(a.gateway, j.gateway, %(gateway)s) = %(gateway)s
+    FOR UPDATE OF j
+), noted AS (
+    UPDATE attempts a
+    SET reported_task_id = %(task_id)s::text, look_at = CASE WHEN c.awaited THEN a.look_at ELSE now() END
+    FROM called c
+    WHERE a.job_id = c.job_id AND a.number = c.number AND %(task_id)s::text IS NOT NULL
+      AND c.gateway_task_id IS DISTINCT FROM %(task_id)s::text
+      -- The first one is kept while it is to be asked about.
+      AND (c.reported_task_id IS NULL
+           OR (c.reported_task_id <> %(task_id)s::text AND NOT c.awaited AND a.look_at IS NULL))
+      AND NOT EXISTS (
+        SELECT FROM attempts o WHERE o.account = c.account AND o.gateway_task_id = %(task_id)s::text)
+), hurried AS (
+    UPDATE jobs j SET due_at = now()
+    FROM called c
+    WHERE j.id = c.job_id AND j.attempt = c.number AND j.due_at > now()
+      AND (j.state = 'unconfirmed' OR (j.state = 'generating' AND NOT %(unfinished)s))
+)
+SELECT job_id FROM called
+"""
+
+
+def hint(conn: Connection, gateway: str, token: str, task_id: str | None, *, unfinished: bool = False) -> UUID | None:
+    """A gateway called back: its job is looked at now, unless the call only tells that a known task is `unfinished`.
+    None: no attempt has that token.
+
+    `task_id` is what the body claims; it is noted unless it is another attempt's task, and believed only after the
+    gateway was asked.
+    """
+    parameters = {"hash": hash_token(token), "gateway": gateway, "task_id": task_id, "unfinished": unfinished}
+    row = conn.execute(_HINT, parameters).fetchone()
+    return None if row is None else row[0]
+
+
+_LOOK_AGAIN: LiteralString = """
+UPDATE attempts SET look_at = now()
+WHERE job_id = ANY(%(ids)s) AND reported_task_id IS NOT NULL AND gateway_task_id IS NULL AND look_at IS NULL
+"""
+
+
+def look_again(conn: Connection, job_ids: Sequence[UUID]) -> None:
+    """These jobs wait for none of their attempts any more: what is reported of them is looked into apart."""
+    if job_ids:
+        conn.execute(_LOOK_AGAIN, {"ids": list(job_ids)})
+
+
+_REPORT: LiteralString = """
+UPDATE attempts a SET reported_task_id = i.task_id, look_at = now()
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, number int, task_id text)
+WHERE a.job_id = i.job_id AND a.number = i.number AND a.gateway_task_id IS NULL
+  AND a.reported_task_id IS DISTINCT FROM i.task_id
+"""
+
+
+def report(conn: Connection, found: Sequence[tuple[UUID, int, str]]) -> None:
+    """Tasks (job, attempt, task id) that a list shows to be of attempts which their jobs have given up."""
+    if found:
+        rows = [{"job_id": job_id, "number": number, "task_id": task_id} for job_id, number, task_id in found]
+        conn.execute(_REPORT, {"rows": dumps(rows)})
+
+
+_CLAIM_LOOKS: LiteralString = """
+WITH due AS (
+    SELECT job_id, number FROM attempts WHERE look_at <= now() ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE attempts a SET look_at = now() + make_interval(secs => %(lease_s)s)
+FROM due WHERE a.job_id = due.job_id AND a.number = due.number
+RETURNING a.job_id AS id, a.number::bigint AS claim, a.account
+"""
+
+
+def claim_looks(conn: Connection, limit: int, lease_s: float) -> list[Claimed]:
+    """Lease attempts whose reported task is to be looked into; `claim` is the number of the attempt."""
+    with conn.cursor(row_factory=class_row(Claimed)) as cursor:
+        return cursor.execute(_CLAIM_LOOKS, {"limit": limit, "lease_s": lease_s}).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """An attempt and the task that was reported of it. `gateway_task_id` is the one that it is known to have.
+
+    `unneeded`: its job uses another task, or has ended. `age_s` since its POST began.
+    """
+
+    job_id: UUID
+    number: int
+    account: str
+    task_id: str
+    gateway_task_id: str | None
+    unneeded: bool
+    age_s: float
+
+
+_REPORTED: LiteralString = """
+SELECT a.job_id, a.number, a.account, a.reported_task_id AS task_id, a.gateway_task_id,
+       j.gateway_task_id IS NOT NULL OR j.finished_at IS NOT NULL AS unneeded,
+       extract(epoch FROM now() - a.started_at)::float8 AS age_s
+FROM attempts a JOIN jobs j ON j.id = a.job_id
+JOIN unnest(%(ids)s::uuid[], %(numbers)s::bigint[]) AS i(id, number) ON a.job_id = i.id AND a.number = i.number
+WHERE a.look_at IS NOT NULL AND a.reported_task_id IS NOT NULL
+  AND NOT EXISTS (SELECT FROM attempts o WHERE o.account = a.account AND o.gateway_task_id = a.reported_task_id
+                    AND (o.job_id, o.number) <> (a.job_id, a.number))
+"""
+# What is another attempt's is not looked into.
+_DROP_KNOWN: LiteralString = """
+UPDATE attempts a SET look_at = NULL
+FROM unnest(%(ids)s::uuid[], %(numbers)s::bigint[]) AS i(id, number)
+WHERE a.job_id = i.id AND a.number = i.number
+  AND EXISTS (SELECT FROM attempts o WHERE o.account = a.account AND o.gateway_task_id = a.reported_task_id
+                AND (o.job_id, o.number) <> (a.job_id, a.number))
+"""
+
+
+def reported(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> list[Reported]:
+    """What is to be looked into, of a batch."""
+    parameters = {"ids": [i for i, _ in claimed], "numbers": [n for _, n in claimed]}
+    conn.execute(_DROP_KNOWN, parameters)
+    with conn.cursor(row_factory=class_row(Reported)) as cursor:
+        return cursor.execute(_REPORTED, parameters).fetchall()
+
+
+_LOOKED: LiteralString = """
+UPDATE attempts a SET look_at = now() + make_interval(secs => i.again_in_s)
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, number int, task_id text, again_in_s float8)
+WHERE a.job_id = i.job_id AND a.number = i.number AND a.reported_task_id = i.task_id
+"""
+
+
+def looked(conn: Connection, found: Sequence[tuple[Reported, float | None]]) -> None:
+    """What was looked into, and in how many seconds again; None: no more, unless another task is reported."""
+    if found:
+        rows = [
+            {"job_id": item.job_id, "number": item.number, "task_id": item.task_id, "again_in_s": again_in_s}
+            for item, again_in_s in found
+        ]
+        conn.execute(_LOOKED, {"rows": dumps(rows)})

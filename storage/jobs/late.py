@@ -1,0 +1,156 @@
+"""Acceptances that come when their job has moved on: the job takes the task, or it was paid for twice."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from storage.database import Connection
+from storage.jobs.callbacks import Reported, look_again
+from storage.jobs.reasons import Reason
+from storage.jobs.records import Move
+from storage.jobs.states import TERMINAL, JobState
+from storage.jobs.transitions import move
+from storage.jsonb import dumps
+
+log = logging.getLogger("reelq.jobs")
+
+_WAITING = (JobState.QUEUED, JobState.UNCONFIRMED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """An accepted attempt that is not the one which its job uses."""
+
+    job_id: UUID
+    number: int
+    account: str
+    gateway: str | None
+    model: str
+    gateway_task_id: str
+    state: str
+    job_task_id: str | None
+
+
+# A job's newest acceptance comes first: of several unused ones it takes that one.
+_UNUSED: LiteralString = """
+SELECT a.job_id, a.number, a.account, a.gateway, a.model, a.gateway_task_id, j.state, j.gateway_task_id AS job_task_id
+FROM jobs j JOIN attempts a ON a.job_id = j.id
+WHERE j.id = ANY(%(ids)s) AND a.outcome = 'accepted' AND NOT a.surplus
+  AND (a.account, a.gateway_task_id) IS DISTINCT FROM (j.account, j.gateway_task_id)
+ORDER BY j.id, a.number DESC
+"""
+_LOCK: LiteralString = "SELECT id FROM jobs WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE"
+_NOTE_SURPLUS: LiteralString = """
+WITH input AS (
+    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, number int, reason text, detail jsonb)
+), noted AS (
+    UPDATE attempts a SET surplus = true FROM input i
+    WHERE a.job_id = i.job_id AND a.number = i.number AND NOT a.surplus
+    RETURNING a.job_id, i.reason, i.detail
+)
+INSERT INTO job_events (job_id, source, target, reason, detail)
+SELECT n.job_id, j.state, j.state, n.reason, n.detail FROM noted n JOIN jobs j ON j.id = n.job_id
+"""
+
+
+def settle_acceptances(conn: Connection, job_ids: Sequence[UUID], notes: Mapping[UUID, str] | None = None) -> set[UUID]:
+    """After acceptances of these jobs were written: a job that waits goes on with its accepted attempt, and what was
+    accepted beside the attempt that a job uses is noted as surplus, once.
+
+    `notes`, by job, is added to what the events say of surplus tasks, such as that they were cancelled in time. Gives
+    the jobs whose POST is under way: they are left alone, for the outcome of that decides.
+    """
+    if not job_ids:
+        return set()
+    parameters = {"ids": list(job_ids)}
+    conn.execute(_LOCK, parameters)
+    with conn.cursor(row_factory=class_row(_Accepted)) as cursor:
+        unused = cursor.execute(_UNUSED, parameters).fetchall()
+    adopting: dict[UUID, _Accepted] = {}
+    surplus: list[dict[str, Any]] = []
+    submitting: set[UUID] = set()
+    for item in unused:
+        state, note = JobState(item.state), (notes or {}).get(item.job_id, "")
+        if state in _WAITING and item.job_id not in adopting:
+            adopting[item.job_id] = item
+        elif state is JobState.SUBMITTING:
+            submitting.add(item.job_id)
+        elif state in TERMINAL and item.job_task_id is None:
+            surplus.append(_given_up(item, note))
+        else:
+            surplus.append(_double_charge(item, note))
+    move(conn, [_adopt(item) for item in adopting.values()])
+    look_again(conn, list(adopting))
+    if surplus:
+        conn.execute(_NOTE_SURPLUS, {"rows": dumps(surplus)})
+    return submitting
+
+
+_NOTE_SECOND: LiteralString = """
+INSERT INTO job_events (job_id, source, target, reason, detail)
+SELECT i.job_id, j.state, j.state, i.reason, i.detail
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(job_id uuid, reason text, detail jsonb) JOIN jobs j ON j.id = i.job_id
+"""
+
+
+def note_second_tasks(conn: Connection, found: Sequence[Reported], notes: Mapping[UUID, str]) -> None:
+    """Tasks that attempts have beside the one that they are known to have: one POST, carried out twice."""
+    if found:
+        rows = [_double_charge(item, notes.get(item.job_id, "")) for item in found]
+        conn.execute(_NOTE_SECOND, {"rows": dumps(rows)})
+
+
+def _adopt(item: _Accepted) -> Move:
+    patch = {
+        "account": item.account,
+        "gateway": item.gateway,
+        "model": item.model,
+        "gateway_task_id": item.gateway_task_id,
+        "setbacks": 0,
+        "refusals": 0,
+    }
+    detail = {"message": f"attempt {item.number} turned out to be accepted"}
+    return Move(item.job_id, _WAITING, JobState.GENERATING, Reason.ACCEPTED_LATE, patch=patch, detail=detail)
+
+
+def _double_charge(item: _Accepted | Reported, note: str) -> dict[str, Any]:
+    task_id = item.task_id if isinstance(item, Reported) else item.gateway_task_id
+    log.error(
+        "job.double_charge job_id=%s attempt=%d account=%s task_id=%s %s",
+        item.job_id,
+        item.number,
+        item.account,
+        task_id,
+        note,
+    )
+    message = f"attempt {item.number} was accepted as well: task {task_id} at {item.account}"
+    return _row(item, Reason.DOUBLE_CHARGE, task_id, message, note)
+
+
+def _given_up(item: _Accepted, note: str) -> dict[str, Any]:
+    log.warning(
+        "job.accepted_after_its_end job_id=%s attempt=%d account=%s task_id=%s %s",
+        item.job_id,
+        item.number,
+        item.account,
+        item.gateway_task_id,
+        note,
+    )
+    message = f"attempt {item.number} was accepted, though the job had ended: task {item.gateway_task_id}"
+    return _row(item, Reason.ACCEPTED_LATE, item.gateway_task_id, message, note)
+
+
+def _row(item: _Accepted | Reported, reason: Reason, task_id: str, message: str, note: str) -> dict[str, Any]:
+    detail = {"message": f"{message}; {note}" if note else message, "task_id": task_id}
+    return {
+        "job_id": item.job_id,
+        "number": item.number,
+        "reason": reason,
+        "detail": detail | {"account": item.account, "attempt": item.number},
+    }

@@ -1,0 +1,238 @@
+"""Redis and Valkey as people have them: TLS, users, Sentinels, servers of other ages and kinds."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import redis
+from kombu.connection import Connection
+
+from producer.http.rate import Rates
+from storage import broker
+from storage.broker import BrokerUnavailable, BrokerUnfit
+from storage.broker_url import BrokerUrl, parse_broker_url
+from tests.certificates import make_certificates
+from tests.tcp_door import door
+from tests.valkey import Server, valkey
+from tests.waiting import wait_for
+from worker.broker import celery_settings, register
+
+MASTER = "videos"
+USER = (
+    "user reelq on >secret resetkeys ~submit* ~poll* ~transfer* ~notify* ~_kombu* ~unacked* ~reelq:* ~*celery* "
+    "&/* +@all -@admin -@dangerous"
+)
+"""What docs/compatibility.md says that a user needs; INFO is not in it."""
+
+
+def look(target: BrokerUrl) -> str:
+    with broker.client(target, broker.PROBE_S) as client:
+        return broker.check(client, target)
+
+
+def there_and_back(target: BrokerUrl) -> None:
+    """Send a message as the scheduler does and take it as a worker does; count a tenant's jobs as the API does."""
+    register()
+    settings = celery_settings(target)
+    options = settings["broker_transport_options"]
+    connect: Any = Connection  # untyped
+    with connect(settings["broker_url"], ssl=settings["broker_use_ssl"], transport_options=options) as connection:
+        queue = connection.SimpleQueue("submit")
+        queue.put({"take": 1}, serializer="json")
+        assert queue.get(timeout=30).payload == {"take": 1}
+        queue.close()
+    rates, tenant = Rates(target), f"acme-{secrets.token_hex(4)}"
+    assert [rates.take(tenant, 10).left for _ in range(2)] == [9, 8]
+    assert rates._alone_until == 0.0, "it was counted in the broker"
+    rates.close()
+
+
+Place = Callable[[Path], AbstractContextManager[BrokerUrl]]
+
+
+@contextmanager
+def plain(directory: Path) -> Iterator[BrokerUrl]:
+    with valkey(directory) as server:
+        yield parse_broker_url(f"valkey://127.0.0.1:{server.port}?db=3")
+
+
+@contextmanager
+def without_hello(directory: Path) -> Iterator[BrokerUrl]:
+    with valkey(directory, "--rename-command", "HELLO", "", "--requirepass", "secret") as server:
+        yield parse_broker_url(f"redis://:secret@127.0.0.1:{server.port}/0")
+
+
+@contextmanager
+def with_a_user(directory: Path) -> Iterator[BrokerUrl]:
+    with valkey(directory) as server:
+        server.do("ACL", "SETUSER", *USER.split()[1:])
+        server.do("CONFIG", "SET", "requirepass", "another")
+        yield parse_broker_url(f"redis://reelq:secret@127.0.0.1:{server.port}/0")
+
+
+@contextmanager
+def by_socket(directory: Path) -> Iterator[BrokerUrl]:
+    path = directory / "s"
+    with valkey(directory, "--unixsocket", str(path)):
+        yield parse_broker_url(f"unix://{path}?db=2")
+
+
+@contextmanager
+def with_tls(directory: Path) -> Iterator[BrokerUrl]:
+    made = make_certificates(directory)
+    with valkey(directory) as server, door(("127.0.0.1", server.port), tls=made.server(asks_clients=True)) as way:
+        files = f"ssl_ca_certs={made.authority}&ssl_certfile={made.certificate}&ssl_keyfile={made.key}"
+        yield parse_broker_url(f"rediss://localhost:{way.port}/0?ssl_cert_reqs=CERT_REQUIRED&{files}")
+
+
+@contextmanager
+def by_sentinels(directory: Path) -> Iterator[BrokerUrl]:
+    with valkey(directory) as master, sentinel_of(master, directory) as sentinel:
+        yield parse_broker_url(f"sentinel://127.0.0.1:1;{sentinel.url.replace('redis', 'sentinel')}", MASTER)
+
+
+@contextmanager
+def sentinel_of(master: Server, directory: Path) -> Iterator[Server]:
+    line = f"sentinel monitor {MASTER} 127.0.0.1 {master.port} 1\n"
+    with valkey(directory, "--sentinel", config=line) as sentinel:
+        wait_for("the Sentinel sees the master", lambda: sentinel.do("SENTINEL", "CKQUORUM", MASTER))
+        yield sentinel
+
+
+PLACES: list[Place] = [plain, without_hello, with_a_user, by_socket, with_tls, by_sentinels]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_messages_pass_and_jobs_are_counted(place: Place, tmp_path: Path) -> None:
+    with place(tmp_path) as target:
+        there_and_back(target)
+        assert look(target).startswith("" if place is with_a_user else "Valkey ")
+
+
+def test_the_master_that_sentinels_name_is_followed(tmp_path: Path) -> None:
+    with (
+        valkey(tmp_path, "--repl-diskless-sync-delay", "0") as first,
+        valkey(tmp_path, "--replicaof", "127.0.0.1", str(first.port)),
+    ):
+        wait_for("the replica follows", lambda: "'online'" in repr(first.do("INFO", "replication")))
+        with sentinel_of(first, tmp_path) as sentinel:
+            wait_for("the Sentinel knows the replica", lambda: sentinel.do("SENTINEL", "REPLICAS", MASTER))
+            target = parse_broker_url(sentinel.url.replace("redis", "sentinel"), MASTER)
+            with broker.client(target, broker.PROBE_S) as client:
+                broker.check(client, target)
+                wait_for("the Sentinel begins a failover", lambda: begins(sentinel))
+                address = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER)
+                wait_for("another master", lambda: str(first.port) not in repr(sentinel.do(*address)))
+                wait_for("the second serves", lambda: serves(client, target))
+            there_and_back(target)
+
+
+def begins(sentinel: Server) -> bool:
+    """Ask for a failover; it is refused until the Sentinel has looked at the replica again."""
+    try:
+        return bool(sentinel.do("SENTINEL", "FAILOVER", MASTER))
+    except redis.ResponseError:
+        return False
+
+
+def serves(client: redis.Redis, target: BrokerUrl) -> bool:
+    """Whether the broker can be used; what passes by itself is not taken for unfit."""
+    try:
+        broker.check(client, target)
+    except BrokerUnfit:
+        raise
+    except BrokerUnavailable:
+        return False
+    return True
+
+
+def test_certificates_are_verified_unless_the_url_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_certificates(tmp_path)
+    with valkey(tmp_path) as server, door(("127.0.0.1", server.port), tls=made.server()) as way:
+        url = f"rediss://127.0.0.1:{way.port}/0"
+        target = parse_broker_url(url)
+        with pytest.raises(BrokerUnfit, match=r"certificate cannot be verified.*ssl_ca_certs"):
+            look(target)
+        settings, connect = celery_settings(target), cast(Any, Connection)
+        with (
+            pytest.raises(Exception, match="certificate verify failed"),
+            connect(settings["broker_url"], ssl=settings["broker_use_ssl"]) as connection,
+        ):
+            connection.connect()
+        there_and_back(parse_broker_url(f"{url}?ssl_cert_reqs=none"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+        there_and_back(target)
+
+
+class OldServer(socketserver.StreamRequestHandler):
+    """Answers as Redis 5 does where it differs: a version, and no ZADD GT."""
+
+    def handle(self) -> None:
+        while line := self.rfile.readline():
+            if not line.startswith(b"*"):
+                return
+            words = []
+            for _ in range(int(line[1:])):
+                size = int(self.rfile.readline()[1:])
+                words.append(self.rfile.read(size + 2)[:-2].upper())
+            info = b"# Server\r\nredis_version:5.0.14\r\nrole:master\r\n"
+            answers = {b"PING": b"+PONG\r\n", b"INFO": b"$%d\r\n%s\r\n" % (len(info), info)}
+            self.wfile.write(answers.get(words[0], b"-ERR unknown command\r\n"))
+
+
+def test_an_old_server_is_named() -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), OldServer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with pytest.raises(BrokerUnfit, match=r"is Redis 5\.0\.14; reelq needs Redis 6\.2 or later"):
+                look(parse_broker_url(f"redis://127.0.0.1:{server.server_address[1]}"))
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("options", "commands", "url", "says"),
+    [
+        (("--cluster-enabled", "yes"), (), "redis://HOST", "is a Redis Cluster, in which one command"),
+        (("--requirepass", "secret"), (), "redis://:wrong-word@HOST", "refuses the user or password"),
+        (("--requirepass", "secret"), (), "redis://HOST", "refuses the user or password"),
+        (
+            (),
+            (("ACL", "SETUSER", "reader", "on", ">secret", "~*", "&*", "+@read", "+@connection", "+info"),),
+            "redis://reader:secret@HOST",
+            "lacks a right that reelq needs (BRPOP",
+        ),
+    ],
+)
+def test_a_server_that_cannot_be_the_broker_is_refused_in_one_line(
+    tmp_path: Path, options: tuple[str, ...], commands: tuple[tuple[str, ...], ...], url: str, says: str
+) -> None:
+    with valkey(tmp_path, *options) as server:
+        for command in commands:
+            server.do(*command)
+        with pytest.raises(BrokerUnfit, match=re.escape(says)) as caught:
+            look(parse_broker_url(url.replace("HOST", f"127.0.0.1:{server.port}")))
+    assert "\n" not in str(caught.value)
+    assert "wrong-word" not in str(caught.value)
+
+
+def test_a_replica_is_waited_for(tmp_path: Path) -> None:
+    with valkey(tmp_path) as server:
+        server.do("REPLICAOF", "127.0.0.1", "1")
+        with pytest.raises(BrokerUnavailable, match="read-only replica") as caught:
+            look(parse_broker_url(server.url))
+        assert not isinstance(caught.value, BrokerUnfit)
+        server.do("REPLICAOF", "NO", "ONE")
+        look(parse_broker_url(server.url))

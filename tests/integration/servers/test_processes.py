@@ -1,0 +1,153 @@
+"""Worker, scheduler and Flower where others have set variables and nothing can be written, while the broker fails."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+from celery import Celery
+
+from producer.local.processes import commands
+from storage.database import Database
+from storage.heartbeats import fresh_components
+from storage.settings import Settings
+from tests.integration.api.api_server import with_account
+from tests.servers import environ_for
+from tests.tcp_door import Door, door
+from tests.valkey import Server, valkey
+from tests.waiting import PATIENCE_S, wait_for
+
+pytestmark = pytest.mark.slow
+
+NOWHERE = "/proc"
+"""A directory in which root cannot write either."""
+SILENCE_S = 60.0
+"""Twice what is promised: the machine may be loaded. Without checks it takes half as long again."""
+
+
+def hostile(closed_port: int) -> dict[str, str]:
+    """What other programs and Kubernetes leave in the environment."""
+    others = f"redis://127.0.0.1:{closed_port}/7"
+    return {
+        "CELERY_BROKER_URL": others,
+        "CELERY_BROKER_READ_URL": others,
+        "BROKER_URL": others,
+        "CELERY_RESULT_BACKEND": "django-db",
+        "RESULT_BACKEND": "django-db",
+        "CELERY_WORKER_CONCURRENCY": "many",
+        "CELERY_CONFIG_MODULE": "elsewhere.celeryconfig",
+        "LOADER": "djcelery.loaders.DjangoLoader",
+        "FLOWER_PORT": "tcp://10.0.0.7:5555",
+        "FLOWER_PORT_5555_TCP_ADDR": "10.0.0.7",
+        "FLOWER_SERVICE_HOST": "10.0.0.7",
+        "HOME": NOWHERE,
+        "TZ": "Asia/Kathmandu",
+    }
+
+
+@dataclass
+class Running:
+    """The processes, and the broker behind a door that can fall silent."""
+
+    processes: Mapping[str, subprocess.Popen[bytes]]
+    broker: Server
+    way: Door
+    directory: Path
+
+    def ended(self) -> dict[str, str]:
+        return {name: self.log(name) for name, process in self.processes.items() if process.poll() is not None}
+
+    def log(self, name: str) -> str:
+        return (self.directory / f"{name}.log").read_text()[-2000:]
+
+    def takes_messages(self) -> float:
+        """Send a message past the door and wait until the worker has taken it; gives the seconds."""
+        since = time.monotonic()
+        with Celery("test", broker=self.broker.url, set_as_current=False) as sender:
+            sender.send_task("worker.poll", args=["main", []], queue="poll", ignore_result=True)
+        with redis.Redis(port=self.broker.port) as client:
+            wait_for("the worker takes a message", lambda: not client.llen("poll") or self.ended())
+        assert self.ended() == {}
+        return time.monotonic() - since
+
+
+@pytest.fixture
+def running(settings: Settings, tmp_path: Path, closed_port: int) -> Iterator[Running]:
+    flower_port = free_port()
+    argvs = {
+        "scheduler": commands.SCHEDULER,
+        "worker": commands.WORKER_SUBMIT_POLL,
+        "flower": commands.flower("127.0.0.1", flower_port),
+    }
+    with ExitStack() as stack:
+        server = stack.enter_context(valkey(tmp_path))
+        way = stack.enter_context(door(("127.0.0.1", server.port)))
+        through = with_account(settings).model_copy(update={"broker_url": f"redis://127.0.0.1:{way.port}/0"})
+        accounts = '[{"name": "main", "gateway": "anyfast", "api_key": "sk-secret"}]'
+        environ = os.environ | hostile(closed_port) | environ_for(through) | {"REELQ_ACCOUNTS": accounts}
+        processes = {
+            name: stack.enter_context(process(argv, environ, tmp_path / f"{name}.log")) for name, argv in argvs.items()
+        }
+        found = Running(processes, server, way, tmp_path)
+        database = stack.enter_context(closing(Database(settings.require_database_url(), name="test", size=1)))
+
+        def ready() -> bool:
+            assert found.ended() == {}
+            with database.begin() as conn:
+                return {"scheduler", "submit", "poll"} <= set(fresh_components(conn, 15.0))
+
+        wait_for("scheduler and worker run", ready)
+        wait_for("Flower serves", lambda: found.ended() or answers(flower_port))
+        assert found.ended() == {}
+        yield found
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE_S).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def process(argv: tuple[str, ...], environ: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output:
+        started = subprocess.Popen(
+            [sys.executable, *argv[1:]], cwd=NOWHERE, env=dict(environ), stdout=output, stderr=output
+        )
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.wait(PATIENCE_S)
+
+
+def test_a_failover_and_a_silence_of_the_broker_end_no_process(running: Running) -> None:
+    running.takes_messages()
+    running.broker.do("REPLICAOF", "127.0.0.1", "1")
+    wait_for("the worker meets it", lambda: re.search("UNBLOCKED|read.only", running.log("worker")) or running.ended())
+    running.broker.do("REPLICAOF", "NO", "ONE")
+    running.takes_messages()
+    running.way.freeze()
+    # Else the server would give the message to the worker's last BRPOP, on the connection that says nothing any more.
+    wait_for("nobody waits at the broker", lambda: "'blocked_clients': 0" in repr(running.broker.do("INFO", "clients")))
+    assert running.takes_messages() < SILENCE_S
+    assert "Traceback" not in running.log("flower")

@@ -1,0 +1,83 @@
+"""The encoding of a text file: found out over the whole file, or asked for; mojibake is never paid for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.producer.reading.reads import error_of, rows_of
+
+CAT, LONG = "一只猫", "一只橘猫在雨后的老街上奔跑，镜头缓缓推进，花瓣随风飘落"
+READ = [
+    (CAT, "utf-8"), (CAT, "utf-8-sig"), (CAT, "gbk"), (LONG, "gbk"), ("一只㐂猫在跑", "gb18030"),
+    ("一隻貓在跑", "big5"),
+    (CAT, "utf-16"), (LONG, "utf-16-le"), (LONG, "utf-16-be"), (CAT, "utf-32"),
+    ("Café à la crème, 40 °C", "utf-8"), ("Ein Fluss in Köln – „Dämmerung“", "utf-8-sig"),
+    ("夕焼けの海を走る電車", "utf-8"), ("Кот бежит по снегу", "utf-8"), ("🐈 in the snow", "utf-8"), ("plain", "ascii"),
+]  # fmt: skip
+ASKED = [
+    ("A dogé in a café", "cp1252", "windows-1252"),
+    ("夕焼けの海を走る電車", "cp932", "Shift_JIS"),
+    ("Кот бежит по снегу", "cp1251", "windows-1251"),
+]
+
+
+def saved(tmp_path: Path, text: str, encoding: str, name: str = "a.csv") -> Path:
+    path = tmp_path / name
+    quoted = text.replace('"', '""')
+    path.write_bytes(f'prompt,duration\r\n"{quoted}",5\r\n'.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize(("text", "encoding"), READ)
+def test_a_text_is_read_as_its_author_wrote_it(tmp_path: Path, text: str, encoding: str) -> None:
+    rows, notes = rows_of(saved(tmp_path, text, encoding))
+    assert rows == [(2, {"prompt": text, "duration": 5})]
+    assert bool(notes) == (not encoding.startswith(("utf-8", "ascii"))), notes
+
+
+@pytest.mark.parametrize(("text", "encoding", "named"), ASKED)
+def test_where_the_encoding_is_unclear_it_is_asked_for_and_then_read(
+    tmp_path: Path, text: str, encoding: str, named: str
+) -> None:
+    path = saved(tmp_path, text, encoding)
+    said = error_of(path)
+    assert said.startswith("a.csv: is not UTF-8 (line 2, byte ")
+    assert "--encoding" in said
+    assert named in said
+    assert rows_of(path, encoding=named)[0] == [(2, {"prompt": text, "duration": 5})]
+
+
+def test_the_whole_file_decides_not_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"prompt\n" + b"a plain line\n" * 5_000 + f"{CAT}\n".encode("gbk"))
+    rows, notes = rows_of(path)
+    assert rows[-1] == (5_002, {"prompt": CAT})
+    assert notes == ["read as GB18030 text, cells separated by commas"]
+
+
+def test_a_file_of_two_encodings_is_refused_with_the_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"prompt\n{LONG}\n".encode() + f"{LONG}\n".encode("gbk"))
+    assert error_of(path) == "a.csv: is UTF-8, but not in line 3; save the whole file in one encoding"
+
+
+def test_jsonl_is_decoded_alike(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(f'{{"prompt": "{CAT}"}}\n'.encode("gbk"))
+    assert rows_of(path) == ([(1, {"prompt": CAT})], ["read as GB18030 text"])
+
+
+@pytest.mark.parametrize(("given", "said"), [("klingon", "is not an encoding"), ("utf-8", "is not UTF-8 text (line 2")])
+def test_an_encoding_that_cannot_be_is_named(tmp_path: Path, given: str, said: str) -> None:
+    assert said in error_of(saved(tmp_path, LONG, "gbk"), encoding=given)
+
+
+def test_megabytes_in_one_cell_are_looked_at_once(tmp_path: Path) -> None:
+    """Each of these would take hours if a pattern looked at every place again from every place before it."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"prompt": "%s"}\n' % ("é" + "x" * 3_000_000), encoding="utf-8")
+    assert len(rows_of(path)[0][0][1]["prompt"]) == 3_000_001
+    for text in ("{" + " " * 130_000, "(" * 130_000, "1" * 130_000, "#" * 130_000 + "!"):
+        assert rows_of(saved(tmp_path, text, "utf-8"))[0][0][1]["prompt"] == text

@@ -1,0 +1,193 @@
+"""Workbooks as programs write them: openpyxl, XlsxWriter, and LibreOffice (the files in `sheets/`)."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+import xlsxwriter
+from openpyxl import Workbook
+from openpyxl.worksheet.worksheet import Worksheet
+from python_calamine import load_workbook
+
+from producer.campaigns.reading import archives
+from tests.unit.producer.reading.reads import error_of, rows_of
+
+Change = Callable[[Workbook, Worksheet], object]
+WORKBOOK, RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+SHEETS = Path(__file__).parent / "sheets"
+CAMPAIGN = [
+    (2, {"prompt": "一只橘猫在雨后奔跑", "duration": 5, "ratio": "9:16", "audio": True, "tags": ["春季", "新品"],
+         "deadline": "2027-01-02T08:30:00", "metadata": {"SKU": "0012", "合计": "2"}}),
+    (4, {"prompt": "A dog, asleep", "duration": 5, "ratio": "16:9", "audio": True, "tags": ["a", "b"],
+         "metadata": {"SKU": "12", "合计": "24"}}),
+    (5, {"prompt": "third", "duration": 6, "ratio": "16:9", "audio": False}),
+]  # fmt: skip
+
+
+def book(
+    tmp_path: Path, *rows: Sequence[object], change: Callable[[Workbook, Worksheet], object] | None = None
+) -> Path:
+    made = Workbook()
+    sheet = made.worksheets[0]
+    for row in rows:
+        sheet.append(list(row))
+    if change is not None:
+        change(made, sheet)
+    path = tmp_path / "a.xlsx"
+    made.save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["campaign.xlsx", "campaign.xls", "campaign.ods"])
+def test_a_sheet_of_libreoffice_reads_the_same_in_every_format(name: str) -> None:
+    rows, notes = rows_of(SHEETS / name)
+    assert rows == CAMPAIGN
+    assert notes == [
+        "read the sheet Jobs",
+        "not used, kept in metadata: SKU, 合计",
+        "hidden or filtered rows are read as well: 1",
+    ]
+    assert rows_of(SHEETS / name, sheet=" old ")[0] == [(2, {"prompt": "never"})]
+
+
+@pytest.mark.parametrize("name", ["campaign.xlsx", "campaign.xls", "campaign.ods"])
+def test_an_independent_reader_sees_the_same_prompts(name: str) -> None:
+    told = load_workbook(str(SHEETS / name)).get_sheet_by_name("Jobs").to_python()
+    assert [row[0] for row in told[1:] if row[0]] == [fields["prompt"] for _, fields in rows_of(SHEETS / name)[0]]
+
+
+@pytest.mark.parametrize("name", ["merged.xls", "merged.ods"])
+def test_merged_cells_are_refused_with_their_place(name: str) -> None:
+    assert error_of(SHEETS / name).startswith(f"{name}: has merged cells (")
+
+
+def test_text_that_programs_write_in_other_ways_is_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    made = xlsxwriter.Workbook(str(path), {"constant_memory": True})  # inline strings
+    sheet = made.add_worksheet("Sheet")
+    bold = made.add_format({"bold": True})
+    sheet.write_row(0, 0, ["prompt", "seed", "duration", "tags", "code"])
+    sheet.write_rich_string(1, 0, "a ", bold, "red", " kite\nhigh")
+    sheet.write_number(1, 1, 4294967295)
+    sheet.write_formula(1, 2, "=2+3", None, 5)
+    sheet.write_string(1, 3, "007")
+    sheet.write_string(1, 4, "_x000D_")
+    made.close()
+    row = {"prompt": "a red kite\nhigh", "seed": 4294967295, "duration": 5, "tags": ["007"]}
+    assert rows_of(path)[0] == [(2, row | {"metadata": {"code": "_x000D_"}})]
+
+
+def test_dates_and_long_numbers_keep_what_the_sheet_shows(tmp_path: Path) -> None:
+    path = book(
+        tmp_path,
+        ["prompt", "day", "when", "ean"],
+        ["a", date(2027, 1, 5), datetime.fromisoformat("2027-01-05T08:00"), 4006381333931],
+    )
+    assert rows_of(path)[0][0][1]["metadata"] == {
+        "day": "2027-01-05",
+        "when": "2027-01-05 08:00:00",
+        "ean": "4006381333931",
+    }
+
+
+def test_the_sheet_is_asked_for_where_several_hold_something(tmp_path: Path) -> None:
+    def two(made: Workbook, _: Worksheet) -> None:
+        made.create_sheet("Other").append(["prompt"])
+
+    path = book(tmp_path, ["prompt"], ["a"], change=two)
+    assert error_of(path) == 'a.xlsx: has several sheets with content: Sheet, Other; choose one, as in --sheet "Sheet"'
+    assert rows_of(path, sheet="Sheet") == ([(2, {"prompt": "a"})], ["read the sheet Sheet"])
+    assert error_of(path, sheet="None") == "a.xlsx: sheet: there is no sheet 'None'; there is Sheet, Other"
+
+
+def _merge(_: Workbook, sheet: Worksheet) -> None:
+    sheet.merge_cells("A1:B1")
+
+
+@pytest.mark.parametrize(
+    ("rows", "change", "said"),
+    [
+        ([["Spring"], ["prompt", "seed"], ["a", 1]], _merge, "a.xlsx: has merged cells (A1:B1); unmerge them"),
+        ([["Spring"], [], ["prompt"], ["a"]], None, "a.xlsx row 1: does not name the columns, row 3 does; remove"),
+        ([["prompt"], ["=A9"]], None, "a.xlsx row 2: prompt: is a formula that was never calculated; open the file"),
+        ([["prompt", "total"], ["a", "=1+1"]], None, "a.xlsx row 2: total: is a formula that was never calculated"),
+        ([["prompt"], ["#REF!"]], None, "a.xlsx row 2: prompt: holds #REF!: an error of the spreadsheet"),
+        ([["prompt", "时长"], ["a", date(2027, 1, 5)]], None, "a.xlsx row 2: 时长: is a date or a time (2027-01-05)"),
+        ([["prompt"], ["a", None, "b"]], None, "a.xlsx row 2: column C: holds 'b' and has no name; name it in row 1"),
+        ([["prompt"], ["a"], [*[None] * 1_200, "b"]], None, "a.xlsx row 3: holds a value in column ATE; at most 1,000"),
+        ([], None, "a.xlsx: holds no jobs"),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_one_line_with_its_place(
+    tmp_path: Path, rows: list[list[object]], change: Change | None, said: str
+) -> None:
+    assert error_of(book(tmp_path, *rows, change=change)).startswith(said)
+
+
+def zipped(members: Mapping[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return buffer.getvalue()
+
+
+ENTITY = '<!DOCTYPE a [<!ENTITY a "aaaa">]><workbook>&a;</workbook>'
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.xlsx", b"prompt\na\n", "is not a workbook, whatever its name says"),
+        ("a.ods", b"%PDF-1.7", "is a PDF"),
+        ("a.xls", b"<html><table><tr><td>prompt", "is a web page or XML, whatever its name says"),
+        ("a.xlsx", b"PK\x03\x04 and then nothing", "is damaged: it is not a whole workbook"),
+        ("a.xlsx", zipped({"readme.txt": "x"}), "is not a workbook of Excel or LibreOffice"),
+        ("a.xlsx", zipped({"xl/workbook.bin": "x"}), "is a binary workbook (XLSB); save it as XLSX"),
+        ("a.xlsx", zipped({WORKBOOK: "<a>", RELATIONS: "<a/>"}), "is damaged: xl/workbook.xml is not XML"),
+        ("a.xlsx", zipped({WORKBOOK: ENTITY, RELATIONS: "<a/>"}), "declares a document type in its XML"),
+        ("a.xls", bytes.fromhex("d0cf11e0a1b11ae1") + "EncryptedPackage".encode("utf-16-le"), "is protected by"),
+        ("a.xls", bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), "is damaged, or not a workbook of Excel"),
+        ("a.csv", zipped({"a": "x"}), "is a ZIP archive or a workbook, not text; a workbook's name must end in .xlsx"),
+    ],
+)  # fmt: skip
+def test_what_is_no_workbook_is_named(tmp_path: Path, name: str, data: bytes, said: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    assert error_of(path).startswith(f"{name}: {said}")
+
+
+def test_a_chain_of_sectors_that_never_ends_is_damage(tmp_path: Path) -> None:
+    data = bytearray((SHEETS / "campaign.xls").read_bytes())
+    (table,) = struct.unpack_from("<i", data, 76)  # the sector that says which sector follows each
+    struct.pack_into("<ii", data, 512 + table * 512, 1, 0)
+    path = tmp_path / "a.xls"
+    path.write_bytes(data)
+    assert error_of(path) == "a.xls: is damaged: it is not a whole workbook"
+
+
+def test_an_encoding_of_xml_that_there_is_not_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(zipped({WORKBOOK: "<a/>", RELATIONS: '<?xml version="1.0" encoding="x"?><a/>'}))
+    assert error_of(path).startswith("a.xlsx: is damaged: xl/_rels/workbook.xml.rels is not XML")
+
+
+def test_what_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = book(tmp_path, ["prompt"], *[["a" * 1_000]] * 2_000)
+    monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 2**17)
+    assert error_of(path).startswith("a.xlsx: unpacks to more than 0 MiB; split it")
+
+
+@pytest.mark.parametrize("cut", range(1, 10))
+@pytest.mark.parametrize("name", ["campaign.xlsx", "campaign.xls", "campaign.ods"])
+def test_a_file_that_was_cut_off_is_an_error_and_no_traceback(tmp_path: Path, name: str, cut: int) -> None:
+    data = (SHEETS / name).read_bytes()
+    path = tmp_path / name
+    path.write_bytes(data[: len(data) * cut // 10])
+    assert error_of(path).startswith(f"{name}: is ")

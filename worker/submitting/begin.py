@@ -1,0 +1,120 @@
+"""Begin: commit an attempt for every job of a batch that may be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from seedance.client import GatewayClient
+from seedance.errors import NotTried
+from seedance.gateways.base import AttemptOptions
+from seedance.problems import InvalidInput
+from seedance.request import GenerationRequest, parse_request
+from storage.bucket.requests import StoreUnavailable
+from storage.jobs import attempts, transitions
+from storage.jobs.reasons import Reason
+from storage.jobs.records import Correlation, Move, Work
+from storage.jobs.states import JobState
+from worker.decisions import Decision, fail
+from worker.polling.plan import PollPlan
+from worker.runtime import Runtime, boottime_s
+from worker.submitting.correlation import RANDOM_SEED, correlate
+from worker.submitting.decisions import decide_submit
+from worker.submitting.earlier import settle_earlier
+from worker.submitting.elsewhere import elsewhere
+from worker.submitting.inputs import with_inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A job whose attempt is committed: the POST may be made."""
+
+    work: Work
+    request: GenerationRequest
+    attempt: int
+    model_key: str
+    """Under which model its health and limits are kept."""
+    sent_with: AttemptOptions
+    post_before: float
+    """On the boot clock; after it the lease may be over and another worker may have decided about the job."""
+    doubtful: bool
+    """An earlier attempt may have been accepted: look once more before the POST."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What is sent for a job, and what is stored of it."""
+
+    request: GenerationRequest
+    sent_with: AttemptOptions
+    correlation: Correlation
+
+
+def begin(
+    runtime: Runtime, client: GatewayClient, held: Sequence[Work], assets: Mapping[str, str] | None = None
+) -> list[Ready]:
+    """Commit an attempt for every job that may be sent; those that may not end here, and those of which an earlier
+    attempt was accepted go on with its task.
+
+    `assets`: `asset://ID` by reference, for the files that the account has.
+    """
+    begun_at = boottime_s()
+    lease_s = runtime.settings.lease_seconds
+    prepared: dict[UUID, _Prepared] = {}
+    ended: dict[UUID, Decision] = {}
+    for work in held:
+        request = _prepare(runtime, client, work, assets or {})
+        if isinstance(request, Decision):
+            ended[work.id] = request
+        else:
+            prepared[work.id] = _Prepared(request, *correlate(client, request, runtime.settings, work.deadline_in_s))
+    with runtime.database.begin() as conn:
+        before = settle_earlier(conn, held)
+        free = [work for work in held if work.id not in before.settled]
+        transitions.move(conn, [ended[work.id].move(work) for work in free if work.id in ended])
+        begins = [_begin_move(client, work, prepared[work.id].request, lease_s) for work in free if work.id in prepared]
+        correlations = {job_id: item.correlation for job_id, item in prepared.items()}
+        begun = {item.id: item for item in attempts.begin_attempts(conn, begins, correlations)}
+    post_before = begun_at + lease_s - runtime.settings.submit_timeout_seconds
+    return [
+        Ready(
+            work,
+            prepared[work.id].request,
+            begun[work.id].attempt,
+            prepared[work.id].correlation.model_key,
+            replace(prepared[work.id].sent_with, mark=begun[work.id].mark),
+            post_before,
+            work.id in before.doubtful,
+        )
+        for work in held
+        if work.id in begun
+    ]
+
+
+def _begin_move(client: GatewayClient, work: Work, request: GenerationRequest, lease_s: float) -> Move:
+    patch = {"gateway": client.dialect.name, "model": client.dialect.model_for(request)}
+    return Decision(JobState.SUBMITTING, Reason.SUBMIT, lease_s, patch).move(work)
+
+
+def _prepare(
+    runtime: Runtime, client: GatewayClient, work: Work, assets: Mapping[str, str]
+) -> GenerationRequest | Decision:
+    if work.deadline_in_s is not None and work.deadline_in_s <= 0:
+        return fail(
+            Reason.DEADLINE_EXCEEDED, "the deadline passed before a slot was free; nothing was submitted or billed"
+        )
+    try:
+        request = parse_request(work.request)
+        if refusals := client.dialect.refusals(request):
+            raise InvalidInput(refusals)
+        request = with_inputs(runtime, client, request, assets)
+    except InvalidInput as exc:
+        return elsewhere(runtime.settings, work, str(exc)) or fail(Reason.INVALID_REQUEST, str(exc))
+    except StoreUnavailable as exc:  # no link to a file can be signed
+        return decide_submit(
+            NotTried(str(exc), gateway=client.dialect.name), work.refusals, runtime.part(PollPlan).pacing
+        )
+    if request.seed == RANDOM_SEED:  # the same as none, and an attempt may bring one of its own
+        request = request.model_copy(update={"seed": None})
+    return request

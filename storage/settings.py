@@ -131,8 +131,8 @@ class Settings(BaseModel):
         if value is None or value == "":
             return None
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
-            raise ValueError("must be http:// or https://, a host, and no user, password or query")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+            raise ValueError("must be http:// or https:// and a host, without a query")
         return value.rstrip("/")
 
     @field_validator("s3_tags", mode="before")

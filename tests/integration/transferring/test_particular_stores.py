@@ -20,6 +20,7 @@ from aiohttp import web
 
 from producer.cli.setup.store_proof import prove_store
 from storage.bucket.objects import PART_BYTES, Objects
+from storage.bucket.requests import StoreUnavailable
 from storage.settings import Settings
 from tests.ruled_store import Rule, names_lead_here, refusal, ruled
 from tests.servers import Bucket
@@ -311,6 +312,6 @@ def test_a_bucket_that_does_not_exist(settings: Settings, s3: Bucket, base: str,
             shutil.rmtree(fresh.directory)
         else:
             assert row["reason"] == "store_unavailable"
-            assert (
-                "cannot be created (HTTP 403: AccessDenied: Access Denied); create it" in row["last_event"]["message"]
-            )
+            says = r"cannot be created \(HTTP 403: AccessDenied: Access Denied\); create it"
+            with pytest.raises(StoreUnavailable, match=says):
+                Objects(ours).ensure_bucket()

@@ -79,11 +79,10 @@ class _Proof:
     def _summary(self) -> str:
         traits = self._objects.traits
         place, checksum = traits.place, traits.checksum
-        with_it = "without a checksum" if checksum == "none" else f"with {checksum}"
-        addressed = "in the host name" if place.virtual else "in the path"
+        style = "virtual" if place.virtual else "path"
         return (
-            f"{place.bucket} is usable: one PUT, two parts and links work; region {place.region}, the bucket's name "
-            f"{addressed}, {with_it}"
+            f"{place.bucket} is usable: one PUT, two parts and links work; region {place.region}, {style} addressing, "
+            f"checksum {checksum}"
         )
 
     async def _put(self) -> None:

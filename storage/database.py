@@ -29,6 +29,10 @@ RECONNECT_S = 3.0
 ANSWER_S = 5.0
 """How long to wait for an answer after the time limit of a statement. A live server would have reported the time limit,
 so a connection that is still silent is dead, although nobody closed it."""
+BEGIN_S = 10.0
+"""How long to wait for the answer to a BEGIN, which takes no time on a live server."""
+IDLE_S, CHECK_S = 5.0, 3.0
+"""A connection that was idle for longer than `IDLE_S` is checked before use, and must answer within `CHECK_S`."""
 MIN_VERSION = 15
 _ENCODINGS = ("UTF8", "SQL_ASCII")
 _MIGRATION_LOCK = 0x7265656C71  # any number, the same in every process
@@ -87,8 +91,10 @@ def limit(conn: Connection, limits: Limits) -> None:
 def _begin(conn: Connection, begin: bytes, limits: Limits) -> None:
     """Begin a transaction with these limits."""
     if isinstance(conn, Session):
-        conn.answer_s = limits.answer_s
+        conn.answer_s = min(BEGIN_S, limits.answer_s or BEGIN_S)
     conn.execute(begin, prepare=False)
+    if isinstance(conn, Session):
+        conn.answer_s = limits.answer_s
 
 
 def _beginning(target: DatabaseUrl, limits: Limits) -> bytes:
@@ -176,7 +182,10 @@ class Database:
         self._pool.open()
         with translated(self._target.where), self._noticed(), self._pool.connection() as conn:
             _begin(conn, self._beginning, self._limits)
-            yield conn
+            try:
+                yield conn
+            finally:
+                conn.used_at = time.monotonic()
 
     @contextmanager
     def _noticed(self) -> Iterator[None]:
@@ -193,15 +202,18 @@ class Database:
     def _check(self, conn: Session) -> None:
         """Check that a connection is not older than a known fault, and that the server has not closed it.
 
-        A closed connection has bytes to read, so only a connection with bytes to read is checked over the network.
+        A closed connection has bytes to read, so only a connection with bytes to read is checked over the network, or
+        one that was idle long enough to be dropped silently.
         """
         if conn.opened_at < self._trusted_since:
             conn.close()
             raise psycopg.OperationalError("the connection is older than the last failure")
         poll = select.poll()
         poll.register(conn.fileno(), select.POLLIN)
-        if poll.poll(0):
-            ConnectionPool.check_connection(conn)
+        if poll.poll(0) or time.monotonic() - conn.used_at > IDLE_S:
+            conn.answer_s = CHECK_S
+            with self._noticed():
+                ConnectionPool.check_connection(conn)
 
     def close(self) -> None:
         self._pool.close(timeout=5.0)

@@ -33,6 +33,8 @@ class Session(psycopg.Connection[TupleRow]):
     """Seconds to wait for the answer to one statement; None: no limit."""
     opened_at: float = 0.0
     """When it was opened (`time.monotonic`)."""
+    used_at: float = 0.0
+    """When it was last used (`time.monotonic`)."""
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         limit = self.answer_s if timeout is None else timeout
@@ -63,4 +65,4 @@ def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
     direct = conn.execute(_KNOW_US, values, prepare=False).fetchone() is not None
     conn.prepare_threshold = PREPARE_AFTER if direct and prepared == "auto" else None
     if isinstance(conn, Session):
-        conn.opened_at = time.monotonic()
+        conn.opened_at = conn.used_at = time.monotonic()

@@ -16,10 +16,14 @@ import redis
 from kombu.connection import Connection
 
 from producer.http.rate import Rates
+from producer.local.errors import StackError
+from producer.local.preflight import check
 from storage import broker
 from storage.broker import BrokerUnavailable, BrokerUnfit
 from storage.broker_url import BrokerUrl, parse_broker_url
+from storage.settings import Settings
 from tests.certificates import make_certificates
+from tests.integration.api.api_server import ACCOUNTS
 from tests.tcp_door import door
 from tests.valkey import Server, valkey
 from tests.waiting import wait_for
@@ -224,6 +228,9 @@ def test_a_server_that_cannot_be_the_broker_is_refused_in_one_line(
             server.do(*command)
         with pytest.raises(BrokerUnfit, match=re.escape(says)) as caught:
             look(parse_broker_url(url.replace("HOST", f"127.0.0.1:{server.port}")))
+        given = {**ACCOUNTS, "broker_url": url.replace("HOST", f"127.0.0.1:{server.port}")}
+        with pytest.raises(StackError, match=re.escape(f"broker_url: {caught.value}")):
+            check(Settings.model_validate(given))
     assert "\n" not in str(caught.value)
     assert "wrong-word" not in str(caught.value)
 

@@ -20,6 +20,7 @@ import pytest
 from psycopg import sql
 
 from producer import Producer
+from storage import database
 from storage.database import Database, DatabaseUnavailable, Limits, connect, current_revision, newest_revision, upgrade
 from storage.settings import Settings
 from tests.certificates import make_certificates
@@ -267,6 +268,22 @@ def test_a_connection_that_falls_silent_is_noticed_and_so_are_the_others_of_its_
         with pool.begin() as first, pool.begin() as second:
             assert [conn.execute("SELECT 1").fetchone() for conn in (first, second)] == [(1,), (1,)]
         assert way.accepted >= before + 2
+
+
+def test_an_idle_connection_that_was_dropped_silently_costs_no_error(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "IDLE_S", 0.0)
+    monkeypatch.setattr(database, "CHECK_S", 0.5)
+    with (
+        door(("127.0.0.1", port_of(postgres_url))) as way,
+        closing(Database(at_port(postgres_url, way.port), name="test", size=3)) as pool,
+    ):
+        with pool.begin(), pool.begin():
+            pass
+        way.freeze()
+        with pool.begin() as first, pool.begin() as second:
+            assert [each.execute("SELECT 1").fetchone() for each in (first, second)] == [(1,), (1,)]
 
 
 class Greeter:

@@ -112,3 +112,11 @@ def test_a_missing_value_says_what_to_do() -> None:
         load_settings(environ={}).require_database_url()
     with pytest.raises(InvalidInput, match="REELQ_CONFIG: the file does not exist"):
         load_settings(environ={"REELQ_CONFIG": "nowhere.toml"})
+
+
+@pytest.mark.parametrize(
+    ("text", "means"), [("false", "off"), ('"off"', "off"), ("true", "auto"), ('"auto"', "auto"), ("'False'", "off")]
+)
+def test_prepared_statements_can_be_turned_off_in_several_words(text: str, means: str) -> None:
+    write(f"database_prepared_statements = {text}")
+    assert load_settings(environ={}).database_prepared_statements == means

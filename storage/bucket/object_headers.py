@@ -12,6 +12,11 @@ from uuid import UUID
 from storage.settings import Settings
 
 _NAME_CHARS = 80
+_COPIED = {
+    "x-amz-server-side-encryption": "ServerSideEncryption",
+    "x-amz-server-side-encryption-aws-kms-key-id": "SSEKMSKeyId",
+    "x-amz-tagging": "Tagging",
+}
 _NOT_IN_NAMES = re.compile(r"[^\w.()-]+")
 
 
@@ -34,6 +39,13 @@ def object_headers(settings: Settings, *, video: bool, filename: str | None = No
     if filename is not None and settings.s3_content_disposition != "none":
         headers["Content-Disposition"] = content_disposition(filename, settings.s3_content_disposition)
     return headers
+
+
+def copy_arguments(settings: Settings) -> dict[str, str]:
+    """What boto3's `copy_object` must be given, because a copy does not take it over from its source."""
+    headers = object_headers(settings, video=False)
+    named = {name: headers[header] for header, name in _COPIED.items() if header in headers}
+    return named | ({"TaggingDirective": "REPLACE"} if "Tagging" in named else {})
 
 
 def content_disposition(filename: str, kind: str = "inline") -> str:

@@ -8,6 +8,7 @@ work: to put, get and delete objects. Nothing asks about the bucket itself.
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -20,13 +21,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from storage.bucket import exchanges, multipart
 from storage.bucket.answers import Answer
 from storage.bucket.checksums import Sums
-from storage.bucket.object_headers import object_headers
+from storage.bucket.object_headers import copy_arguments
 from storage.bucket.place import Place
 from storage.bucket.requests import Part, Requests, StoreUnavailable
 from storage.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+log = logging.getLogger("reelq.store")
 
 T = TypeVar("T")
 
@@ -36,12 +39,7 @@ LOOK_AGAIN_S = 10.0
 """How long to leave a store alone that did not say where the bucket is."""
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUpload"})
 _FORBIDDEN = frozenset({"403", "AccessDenied", "Forbidden"})
-_COPIED = {
-    "x-amz-server-side-encryption": "ServerSideEncryption",
-    "x-amz-server-side-encryption-aws-kms-key-id": "SSEKMSKeyId",
-    "x-amz-tagging": "Tagging",
-}
-"""The headers of an object that a copy does not take over, and boto3's names for them."""
+_NOT_LISTED = _FORBIDDEN | {"NotImplemented", "MethodNotAllowed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +218,7 @@ class Objects(Requests):
             StoreUnavailable: the object does not exist, or the store does not respond.
         """
         source: Any = {"Bucket": self.bucket, "Key": key}
-        headers = object_headers(self._settings, video=False)
-        named = {name: headers[header] for header, name in _COPIED.items() if header in headers}
-        more: Any = named | ({"TaggingDirective": "REPLACE"} if "Tagging" in named else {})
+        more: Any = copy_arguments(self._settings)
         with self._translated():
             self._s3.copy_object(Bucket=self.bucket, Key=target, CopySource=source, **more)
 
@@ -277,7 +273,8 @@ class Objects(Requests):
                     raise
 
     def open_parts(self, prefix: str = "") -> list[tuple[str, str, datetime]]:
-        """Multipart uploads in progress: (key, upload id, start by the store's clock).
+        """Multipart uploads in progress: (key, upload id, start by the store's clock). None are found where the key may
+        not list them, or the store cannot; a lifecycle rule of the bucket removes abandoned ones there.
 
         Raises:
             StoreUnavailable: the store does not respond.
@@ -294,6 +291,9 @@ class Objects(Requests):
                 ]
             except ClientError as exc:
                 # rclone answers this for a bucket that never had an upload.
-                if exc.response.get("Error", {}).get("Code") == "NoSuchUpload":
+                code = exc.response.get("Error", {}).get("Code")
+                if code in _NOT_LISTED:
+                    log.info("bucket.uploads_not_listed code=%s", code)
+                if code in _NOT_LISTED or code == "NoSuchUpload":
                     return []
                 raise

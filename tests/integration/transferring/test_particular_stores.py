@@ -69,8 +69,12 @@ def test_rights_to_objects_are_enough(settings: Settings, s3: Bucket, base: str)
     with ruled(s3, object_rights_only(s3), settings) as (store, ours):
         Objects(ours).ensure_bucket()
         store_both(ours, base, s3)
+        assert Objects(ours).open_parts("videos/") == []
         ok, message = prove_store(ours)
         assert ok, message
+    listed = [asked for asked in store.asked if asked.kind == "get" and asked.path.strip("/") == s3.bucket]
+    assert len(listed) == 1, "only the sweep lists, and goes without"
+    store.asked = [asked for asked in store.asked if asked not in listed]
     assert not [asked.path for asked in store.asked if asked.path.strip("/") == s3.bucket], "it is never asked about"
 
 

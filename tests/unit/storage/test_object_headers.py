@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from storage.bucket.keys import Keys, job_of
-from storage.bucket.object_headers import content_disposition, object_headers, readable_name
+from storage.bucket.object_headers import content_disposition, copy_arguments, object_headers, readable_name
 from storage.settings import Settings, load_settings
 
 JOB = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -36,6 +36,13 @@ def test_every_setting_has_its_header() -> None:
     }
     assert object_headers(settings, video=False, filename="a.mp4") == everywhere
     assert object_headers(settings, video=True, filename="a.mp4") == everywhere | {"x-amz-storage-class": "STANDARD_IA"}
+
+
+def test_a_copy_is_encrypted_and_tagged_like_its_source() -> None:
+    assert copy_arguments(Settings()) == {}
+    settings = Settings(s3_encryption="AES256", s3_tags={"team": "video"}, s3_cache_control="no-cache")
+    found = {"ServerSideEncryption": "AES256", "Tagging": "team=video", "TaggingDirective": "REPLACE"}
+    assert copy_arguments(settings) == found
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_a_download_that_breaks_off_for_good_is_seen_by_the_client(configured: S
         client.get(f"{job}/video?proxy=1")
 
 
-def test_a_file_that_is_gone_and_a_store_that_refuses_are_told_apart(configured: Settings, s3: Bucket) -> None:
+def test_a_file_that_is_gone_is_not_an_outage_of_the_store(configured: Settings, s3: Bucket) -> None:
     closed: list[bool] = []
 
     def rule(request: web.Request) -> web.Response | None:

@@ -71,7 +71,7 @@ class Task:
         store = {
             "AWS_ACCESS_KEY_ID": keys.s3_access_key_id or "",
             "AWS_SECRET_ACCESS_KEY": secret,
-            "AWS_DEFAULT_REGION": keys.s3_region,
+            "AWS_DEFAULT_REGION": keys.s3_region or "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         rclone = {"TYPE": "s3", "PROVIDER": "Other", "ENV_AUTH": "true", "NO_CHECK_BUCKET": "true"}

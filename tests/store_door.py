@@ -18,7 +18,6 @@ from yarl import URL
 from storage.bucket.objects import PART_BYTES
 from tests.transfers import clean_up
 from tests.waiting import PATIENCE_S
-from worker.transferring.store_gate import PROBE_KEY
 
 ERROR = "<Error><Code>{}</Code><Message>a fault of the test</Message></Error>"
 CUT = web.Response(status=0)
@@ -39,7 +38,7 @@ def what(request: web.Request) -> str:
         return request.method.lower()
     if "partNumber" in request.query:
         return "part"
-    if request.path.endswith(PROBE_KEY):
+    if request.path.endswith("videos/probe"):
         return "probe"
     return "put" if request.path.endswith(".mp4") else "companion"
 

@@ -14,7 +14,7 @@ from celery import signals
 from seedance.problems import InvalidInput
 from storage import heartbeats
 from storage.broker import BrokerUnfit
-from storage.bucket.objects import StoreUnavailable
+from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
 from storage.settings import load_settings
 from worker import runtime
@@ -47,12 +47,13 @@ def announce(sender: Any, **_: Any) -> None:
     """Record heartbeats for the queues that this worker consumes, from now on."""
     queues = sorted(sender.app.amqp.queues.consume_from)
     threading.Thread(target=_beat, args=(runtime.current(), queues), name="reelq-heartbeat", daemon=True).start()
-    if "transfer" in queues:
+    if {"submit", "transfer"} & set(queues):
         threading.Thread(target=_prepare, args=(runtime.current(),), name="reelq-prepare", daemon=True).start()
 
 
 def _prepare(running: Runtime) -> None:
-    """Load the store's client, which takes half a second, so that the first copies need not wait for it."""
+    """Load the store's client, which takes half a second, and learn where the bucket is, so that the first copies and
+    links need not wait for it."""
     try:
         running.objects.ensure_bucket()
     except StoreUnavailable as exc:

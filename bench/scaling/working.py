@@ -13,7 +13,8 @@ from bench.scaling.system import CONNECT_TIMEOUT_S, Message, Steps, System
 from seedance.errors import NotSent
 from seedance.gateways.base import Submitted, TaskReport, TaskStatus
 from seedance.link_expiry import URGENT_SHARE
-from storage.bucket.objects import PART_BYTES, StoreUnavailable
+from storage.bucket.objects import PART_BYTES
+from storage.bucket.requests import StoreUnavailable
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from worker.polling.decisions import decide_poll

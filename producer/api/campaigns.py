@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, BinaryIO
 
 import orjson
@@ -43,9 +43,10 @@ from producer.http.paging import cursor_id
 from producer.http.service import Service
 from producer.intake.intake import Batch, prepare
 from producer.intake.terms import Terms, check_priced, read_terms
-from storage.bucket.objects import MAX_LINK_S
+from storage.bucket.requests import MAX_LINK_S
 from storage.campaigns.controls import MAX_WEIGHT
 from storage.jobs import queries
+from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
 _PAGE = 500
@@ -136,10 +137,21 @@ def _look_routes(router: APIRouter, service: Service) -> None:
     )
     async def manifest(request: Request, name: str, link_seconds: LinkSeconds = 86400) -> Response:
         """Return every job of a campaign as JSONL, in the order of the rows. Jobs that have succeeded have a
-        `video_url`, which works for `link_seconds`."""
+        `video_url`, which works for `link_seconds`. If you cannot reach the bucket, it leads through this API and
+        needs your key."""
         tenant = principal_of(request).tenant
         await service.read(lambda conn: campaign_status(conn, tenant, name))
-        return JsonLines(_manifest(service, tenant, name, link_seconds), headers={"Cache-Control": "no-store"})
+        if await service.reach.links_work(request):
+
+            def url_of(job: JobView) -> str:
+                return service.objects.link(job.object_key or "", link_seconds)
+        else:
+            base = (service.settings.public_url or str(request.base_url)).rstrip("/")
+
+            def url_of(job: JobView) -> str:
+                return f"{base}/v1/jobs/{job.id}/video?proxy=1"
+
+        return JsonLines(_manifest(service, tenant, name, url_of), headers={"Cache-Control": "no-store"})
 
 
 def _decide_routes(router: APIRouter, service: Service) -> None:
@@ -261,8 +273,8 @@ def _estimated(batch: Batch) -> tuple[list[CurrencyEstimate], int]:
     return estimates, sum(job.estimate is None for job in batch.jobs)
 
 
-def _manifest(service: Service, tenant: str, name: str, link_seconds: int) -> Iterator[bytes]:
-    """One line per job; Starlette asks for each piece in a thread."""
+def _manifest(service: Service, tenant: str, name: str, url_of: Callable[[JobView], str]) -> Iterator[bytes]:
+    """One line per job; Starlette asks for each piece in a thread. `url_of`: the URL of the video of a job."""
     last = None
     while True:
         with service.producer.database.begin() as conn:
@@ -273,7 +285,7 @@ def _manifest(service: Service, tenant: str, name: str, link_seconds: int) -> It
         lines = []
         for job in page:
             there = job.state is JobState.SUCCEEDED and job.object_key is not None
-            link = service.objects.link(job.object_key or "", link_seconds) if there else None
+            link = url_of(job) if there else None
             lines.append(
                 orjson.dumps(shortened(as_resource(job)))[:-1] + b',"video_url":' + orjson.dumps(link) + b"}\n"
             )

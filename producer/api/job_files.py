@@ -1,71 +1,108 @@
-"""`/v1/jobs/{id}/video`, `poster` and `last-frame`: redirects to links into the bucket."""
+"""`/v1/jobs/{id}/video`, `poster` and `last-frame`: links into the bucket, or the files themselves."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from producer.api.openapi import problems
+from producer.api.openapi import also, file_content, problems
 from producer.client import as_job_id
 from producer.errors import NotPossible
 from producer.http.auth import principal_of
+from producer.http.object_streams import StoredFile
 from producer.http.service import Service
 from producer.operator_actions import job_actions
+from storage.bucket.object_headers import readable_name
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
 LINK_S = 3600.0
 
+Proxy = Annotated[
+    bool | None,
+    Query(
+        description="`1`: send the file through the API, with `Range`. `0`: redirect to a link into the bucket. Left "
+        "out: redirect if you can reach the bucket."
+    ),
+]
+
 
 def job_file_routes(service: Service) -> APIRouter:
     """The routes of a job's video, poster and last frame."""
     router = APIRouter(tags=["jobs"])
-    a_link: dict[str, Any] = {
-        "status_code": 302,
-        "response_class": RedirectResponse,
-        "response_description": "A link to the file, which works for an hour.",
-        "responses": problems(404, 409, 422, 503),
-    }
 
-    @router.get("/v1/jobs/{job_id}/video", **a_link)
-    async def video(request: Request, job_id: str) -> Response:
-        """Redirect to the video."""
-        return await redirect(service, principal_of(request).tenant, as_job_id(job_id), "video")
+    a_link = also(302, "A link to the file, which works for an hour.")
 
-    @router.get("/v1/jobs/{job_id}/poster", **a_link)
-    async def poster(request: Request, job_id: str) -> Response:
-        """Redirect to the first frame, a JPEG."""
-        return await redirect(service, principal_of(request).tenant, as_job_id(job_id), "poster")
+    def add(what: str, summary: str, *kinds: str) -> None:
+        async def get(request: Request, job_id: str, proxy: Proxy = None) -> Response:
+            return await job_file(service, request, as_job_id(job_id), what, proxy=proxy)
 
-    @router.get("/v1/jobs/{job_id}/last-frame", **a_link)
-    async def last_frame(request: Request, job_id: str) -> Response:
-        """Redirect to the last frame, if the job asked for `return_last_frame`."""
-        return await redirect(service, principal_of(request).tenant, as_job_id(job_id), "last-frame")
+        get.__doc__ = summary
+        get.__name__ = what.replace("-", "_")
+        path = f"/v1/jobs/{{job_id}}/{what}"
+        router.add_api_route(path, get, methods=["HEAD"], include_in_schema=False)
+        declared = file_answers(*kinds)
+        router.add_api_route(path, get, methods=["GET"], **{**declared, "responses": declared["responses"] | a_link})
 
+    add("video", "Send the video, or redirect to it.", "video/mp4")
+    add("poster", "Send the first frame, a JPEG, or redirect to it.", "image/jpeg")
+    last_frame = "Send the last frame, if the job asked for `return_last_frame`, or redirect to it."
+    add("last-frame", last_frame, "image/png", "image/jpeg")
     return router
 
 
-async def redirect(service: Service, tenant: str, job_id: UUID, what: str) -> Response:
-    """A redirect to a link to one of a job's files: its video, poster or last-frame.
+def file_answers(*kinds: str) -> dict[str, Any]:
+    """What a route that sends a file of one of these types declares."""
+    return {
+        "response_class": Response,
+        "response_description": "The file.",
+        "responses": also(200, "The file.", content=file_content(*kinds))
+        | also(206, "The range of bytes that `Range` asks for.", content=file_content(*kinds))
+        | also(304, "The file is still the one that `If-None-Match` names.")
+        | problems(404, 409, 416, 422, 503),
+    }
+
+
+async def job_file(service: Service, request: Request, job_id: UUID, what: str, *, proxy: bool | None) -> Response:
+    """One of a job's files: its video, poster or last-frame.
+
+    `proxy`: True sends it, False redirects to it, None decides by whether the client can reach the bucket.
 
     Raises:
         JobNotFound: the tenant has no job with that id.
         NotPossible: the job has no such file, not yet, or no longer.
+        StoreUnavailable: the store does not respond, or refuses.
+        ApiProblem: too many files are being sent.
     """
+    tenant = principal_of(request).tenant
+    as_link = request.method != "HEAD" and (
+        await service.reach.links_work(request) if proxy is None else not proxy
+    )  # a link is signed for GET
 
-    def link() -> str:
+    def find() -> StoredFile | str:
         with service.producer.database.begin() as conn:
-            job = job_actions.get_job(conn, tenant, job_id)
-        keys = {"video": job.object_key, "poster": job.poster_key, "last-frame": job.last_frame_key}
-        key = keys[what] if job.state is JobState.SUCCEEDED else None
-        if key is None:
-            raise NotPossible(job_id, _why_not(job, what))
-        return service.objects.link(key, LINK_S)
+            file = _file(job_actions.get_job(conn, tenant, job_id), what)
+        if as_link:
+            return service.objects.link(file.key, LINK_S)
+        service.objects.get_ready()
+        return file
 
-    return RedirectResponse(await service.run(link), 302, {"Cache-Control": "no-store"})
+    found = await service.run(find)
+    if isinstance(found, str):
+        return RedirectResponse(found, 302, {"Cache-Control": "no-store"})
+    return await service.streams.answer(request, found)
+
+
+def _file(job: JobView, what: str) -> StoredFile:
+    keys = {"video": job.object_key, "poster": job.poster_key, "last-frame": job.last_frame_key}
+    key = keys[what] if job.state is JobState.SUCCEEDED else None
+    if key is None:
+        raise NotPossible(job.id, _why_not(job, what))
+    name = readable_name(job.id, job.campaign, job.idempotency_key, str(job.request.get("prompt", "")))
+    return StoredFile(key, f"{name}{'.last' if what == 'last-frame' else ''}.{key.rpartition('.')[2]}")
 
 
 def _why_not(job: JobView, what: str) -> str:

@@ -31,6 +31,7 @@ _ERRORS = {
     409: "Not possible in the current state; `detail` says why.",
     413: "The body is too large.",
     415: "The body has an unsupported type.",
+    416: "The file has no such range; `Content-Range` says its length.",
     422: "A field or a parameter is not valid.",
     429: "The tenant has enqueued too many jobs; retry after `Retry-After`.",
     503: "The database or the object store does not answer; retry after `Retry-After`.",
@@ -133,6 +134,11 @@ def any_body() -> dict[str, Any]:
 def event_stream() -> dict[str, Any]:
     """The content of a stream of events."""
     return {EventStream.media_type: {"schema": {"type": "string"}, "example": EVENT_EXAMPLE}}
+
+
+def file_content(*kinds: str) -> dict[str, Any]:
+    """The content of a file of one of these types."""
+    return {kind: {"schema": {"type": "string"}} for kind in kinds}
 
 
 def _body(content: dict[str, Any], *, required: bool = True) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from storage import broker
 from storage.broker import BrokerUnavailable
-from storage.bucket.objects import Objects, StoreUnavailable
+from storage.bucket.objects import Objects
+from storage.bucket.requests import StoreUnavailable
 from storage.database import Database, DatabaseUnavailable, current_revision, newest_revision
 from storage.database_errors import first_line
 from storage.heartbeats import fresh_components

@@ -29,7 +29,7 @@ from producer.errors import (
 )
 from producer.http.problem_details import MEDIA_TYPE
 from seedance.problems import InvalidInput, Problem
-from storage.bucket.objects import StoreUnavailable
+from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
 from storage.jobs.records import IdempotencyConflict
 

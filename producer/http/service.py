@@ -14,8 +14,10 @@ from producer.http.auth import principal_of
 from producer.http.events import EventHub
 from producer.http.forms import UploadRoom
 from producer.http.group_commit import GroupCommit
+from producer.http.object_streams import ObjectStreams
 from producer.http.problems import busy
 from producer.http.rate import Rates
+from producer.http.reach import StoreReach
 from storage.bucket.objects import Objects
 from storage.database import Connection
 from storage.settings import Settings
@@ -35,6 +37,8 @@ class Service:
         self.settings = settings
         self.producer = Producer(settings, local_files=False)
         self.objects = Objects(settings)
+        self.streams = ObjectStreams(self.objects)
+        self.reach = StoreReach(settings, self.objects)
         self.hub = EventHub(self.read)
         self.rates = Rates(settings.require_broker())
         self.uploads = UploadRoom()
@@ -126,6 +130,7 @@ class Service:
     async def close(self) -> None:
         """Stop the background work and close the connections."""
         await self.hub.close()
+        await self.streams.close()
         self.together.close()
         self.rates.close()
         for threads in (self._threads, self._batch_threads, self._upload_threads):

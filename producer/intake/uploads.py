@@ -141,16 +141,16 @@ def store(files: LocalFiles, settings: Settings, progress: Progress | None = Non
     uploads = files.uploads
     if not uploads and not files.given:
         return
-    from storage.bucket.objects import Objects, input_key  # boto3 takes long to import, and few jobs need it
+    from storage.bucket.objects import Objects  # boto3 takes long to import, and few jobs need it
 
     objects = Objects(settings)
     objects.ensure_bucket()
     for reference, name in files.given.items():
-        if objects.head(input_key(reference)) is None:
+        if objects.head(objects.keys.input(reference)) is None:
             raise InvalidInput([Problem(name, f"{reference} is not in the bucket")])
 
     def put(upload: Upload) -> None:
-        key = input_key(upload.reference)
+        key = objects.keys.input(upload.reference)
         known = objects.head(key)
         if known is None or known.size_bytes != upload.size_bytes:
             _check_unchanged(upload)

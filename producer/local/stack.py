@@ -34,6 +34,11 @@ from storage.webhooks.signing import as_secret
 MIGRATION_TIMEOUT_S = 300.0
 READY_POLL_S = 0.1
 API_PORTS = range(8080, 8100)
+_ROLES = (
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+)
 FLOWER_PORTS = range(5555, 5575)
 
 
@@ -123,14 +128,12 @@ class Stack:
         self._write_files()
 
     def _servers(self, settings: Settings, state: LocalState) -> Servers:
-        # S3 keys without an endpoint belong to AWS.
-        configured_s3 = settings.s3_endpoint_url or settings.s3_access_key_id
         return local_servers(
             self.directory,
             state,
             postgres=settings.database_url is None,
             valkey=settings.broker_url is None,
-            s3=configured_s3 is None,
+            s3=not has_store(settings, self.options.environ),
         )
 
     def _plan(self, settings: Settings, servers: Servers, state: LocalState, config: Path | None) -> Plan:
@@ -231,6 +234,14 @@ class Stack:
                 self._state.save()
         finally:
             self._resources.close()
+
+
+def has_store(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether the configuration names an object store: keys or a region without an endpoint belong to AWS, and so does
+    a bucket where this process has a role of its own."""
+    if settings.s3_endpoint_url or settings.s3_access_key_id or settings.s3_region:
+        return True
+    return "s3_bucket" in settings.model_fields_set and any(environ.get(name) for name in _ROLES)
 
 
 def _port(state: LocalState, name: str, wanted: int | None, usual: range, option: str) -> int:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from producer.errors import NotPossible
 from producer.operator_actions import job_actions
-from storage.bucket.objects import Objects, keys_of, video_key
+from storage.bucket.keys import keys_of
+from storage.bucket.objects import Objects
 from storage.database import Database
 from storage.jobs import removals, transitions
 from storage.jobs.records import JobView
@@ -37,7 +38,7 @@ def delete(database: Database, objects: Objects, tenant: str, job_id: UUID, *, d
         transitions.mark_deleted(conn, job_id)
         found = removals.unwanted(conn, [job_id]) if job.submitted_at is not None else []
     for files in found:
-        objects.delete(keys_of(files.object_key or video_key(files.id, files.created_at)))
+        objects.delete(keys_of(files.object_key or objects.keys.video(files.tenant, files.id, files.created_at)))
     with database.begin() as conn:
         removals.note_removed(conn, [files.id for files in found])
         return job_actions.get_job(conn, tenant, job_id)

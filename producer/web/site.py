@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import jinja2
 from fastapi import Request
@@ -23,7 +22,7 @@ from producer.web.formatting import Formatter, zone_of
 from producer.web.forms import TOKEN_COOKIE, token_of
 from producer.web.language import LANGUAGES, catalogue, choose
 from producer.web.permissions import Permissions, permissions_of
-from storage.bucket.objects import StoreUnavailable
+from storage.bucket.requests import StoreUnavailable
 from storage.jobs.document import cut_short
 from storage.jobs.states import JobState
 
@@ -96,7 +95,7 @@ class Site:
             set_cookie(request, response, TOKEN_COOKIE, token)
         return response
 
-    @cached_property
+    @property
     def _headers(self) -> Mapping[str, str]:
         store = _origin(self.service)
         policy = {
@@ -164,10 +163,9 @@ def set_cookie(request: Request, response: Response, name: str, value: str) -> N
 def _origin(service: Service) -> str:
     """The bucket's origin for browsers, as a content security policy names it; "" if it is unknown."""
     try:
-        parts = urlsplit(service.objects.link("videos/", 60))
-    except StoreUnavailable:  # no keys are configured, so there are no links either
+        return service.objects.link_origin
+    except StoreUnavailable:  # boto3's configuration cannot be read: there are no links either
         return ""
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _as_json(value: object) -> str:

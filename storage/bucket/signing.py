@@ -1,8 +1,9 @@
-"""SigV4 for bodies that the caller sends itself: it passes the hash of the payload, not the body.
+"""SigV4 for bodies that the caller sends itself: it passes the hash of the payload, not the body. And for links.
 
 botocore's signer takes a tenth of a millisecond, several times per video; this one takes a fifth of that. A test
 compares the two.
-Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+Sources: https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html,
+https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
@@ -48,6 +49,28 @@ def sign(
     credential = f"{credentials.access_key}/{scope}"
     signed["Authorization"] = f"{_ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={signature}"
     return signed
+
+
+def presign(credentials: Any, region: str, url: str, seconds: int, now: datetime | None = None) -> str:
+    """A URL without a query, signed: anyone can GET it for `seconds`. Its path is already percent-encoded."""
+    parts = urlsplit(url)
+    at = f"{now or datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    scope = f"{at[:8]}/{region}/s3/aws4_request"
+    signed = {
+        "X-Amz-Algorithm": _ALGORITHM,
+        "X-Amz-Credential": f"{credentials.access_key}/{scope}",
+        "X-Amz-Date": at,
+        "X-Amz-Expires": str(seconds),
+        "X-Amz-SignedHeaders": "host",
+    }
+    if credentials.token:
+        signed["X-Amz-Security-Token"] = credentials.token
+    query = "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in sorted(signed.items()))
+    host = _host(parts.scheme, parts.netloc)
+    canonical = f"GET\n{parts.path or '/'}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
+    text = f"{_ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    signature = hmac.digest(_signing_key(credentials.secret_key, at[:8], region), text.encode(), "sha256").hex()
+    return f"{url}?{query}&X-Amz-Signature={signature}"
 
 
 def _host(scheme: str, netloc: str) -> str:

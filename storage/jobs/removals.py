@@ -24,12 +24,13 @@ class Unwanted:
     """A job without files. `object_key` None: according to the row, no file was ever stored."""
 
     id: UUID
+    tenant: str
     created_at: datetime
     object_key: str | None
 
 
 _UNWANTED: LiteralString = """
-SELECT id, created_at, object_key FROM jobs
+SELECT id, tenant, created_at, object_key FROM jobs
 WHERE id = ANY(%(ids)s) AND (deleted_at IS NOT NULL OR state = 'cancelled')
 """
 _CLAIM: LiteralString = """
@@ -37,7 +38,7 @@ WITH due AS (
     SELECT id FROM jobs WHERE removal_due_at <= now() ORDER BY removal_due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs j SET removal_due_at = now() + make_interval(secs => %(lease_s)s)
-FROM due WHERE j.id = due.id RETURNING j.id, j.created_at, j.object_key
+FROM due WHERE j.id = due.id RETURNING j.id, j.tenant, j.created_at, j.object_key
 """
 # The last removal is later than the end of any copy that began before its job ended.
 _REMOVED: LiteralString = """

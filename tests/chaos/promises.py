@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from storage.bucket.objects import Objects, StoreUnavailable
+from storage.bucket.objects import Objects
+from storage.bucket.requests import StoreUnavailable
 from storage.database import Connection
 from storage.jobs.history import attempts_of, events_of
 from storage.jobs.queries import get_jobs

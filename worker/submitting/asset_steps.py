@@ -30,7 +30,7 @@ from seedance.errors import (
 from seedance.request import Modality
 from storage import assets
 from storage.assets import AssetRow
-from storage.bucket.objects import MAX_LINK_S, input_key
+from storage.bucket.requests import MAX_LINK_S
 from worker.runtime import Runtime, boottime_s
 from worker.submitting.inputs import InlineSlots, read_object
 
@@ -135,7 +135,8 @@ async def _step(
         return await gateway.look(row.asset_id, row.name, row.group_id or group_id)
 
     async def link() -> Source:
-        url = await asyncio.to_thread(runtime.objects.link, input_key(file.reference), MAX_LINK_S)
+        key = runtime.objects.keys.input(file.reference)
+        url = await asyncio.to_thread(runtime.objects.link, key, MAX_LINK_S)
         return Source(file.filename, url)
 
     async def content() -> Source:

@@ -11,7 +11,7 @@ from seedance.errors import NotTried
 from seedance.gateways.base import AttemptOptions
 from seedance.problems import InvalidInput
 from seedance.request import GenerationRequest, parse_request
-from storage.bucket.objects import StoreUnavailable
+from storage.bucket.requests import StoreUnavailable
 from storage.jobs import attempts, transitions
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Correlation, Move, Work

@@ -13,7 +13,7 @@ from seedance.errors import InputGone, NotTried, Rejected
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
-from storage.bucket.objects import MAX_LINK_S, StoreUnavailable, input_key
+from storage.bucket.requests import MAX_LINK_S, StoreUnavailable
 from worker.runtime import Part, Runtime
 
 INLINE_AT_ONCE = 2
@@ -52,7 +52,7 @@ def with_inputs(
             continue
         match delivery_without_asset(client.account, request.tier, modality, reachable=reachable):
             case Delivery.LINK:
-                replaced[name] = runtime.objects.link(input_key(value), MAX_LINK_S)
+                replaced[name] = runtime.objects.link(runtime.objects.keys.input(value), MAX_LINK_S)
             case None:
                 raise InvalidInput([Problem(name, f"{client.dialect.name} cannot reach the bucket to fetch it")])
             case _:
@@ -96,7 +96,7 @@ async def read_object(runtime: Runtime, client: GatewayClient, reference: str) -
         NotTried: the object store cannot provide it now.
         InputGone: it is no longer in the bucket.
     """
-    key = input_key(reference)
+    key = runtime.objects.keys.input(reference)
 
     def read() -> bytes | None:
         try:

@@ -10,7 +10,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from storage.bucket.objects import PART_BYTES, Objects, StoreUnavailable, key_beside
+from storage.bucket.keys import key_beside
+from storage.bucket.objects import PART_BYTES, Objects
+from storage.bucket.requests import StoreUnavailable
 from worker.runtime import Runtime
 from worker.transferring.download import VideoSource
 from worker.transferring.fetch import DownloadFailed, UrlRefused
@@ -124,16 +126,19 @@ async def store_companions(runtime: Runtime, video: Video, stored: Stored, poste
     elif work.request.get("return_last_frame"):
         notes["last_frame"] = "requested, but the gateway returned none"
     content = sidecar(work, facts, stored, poster_key=poster_key, last_frame_key=frame_key)
-    await _put_all(runtime, [*files, (key_beside(stored.key, "json"), content, SIDECAR_TYPE)])
+    await _put_all(runtime, video, [*files, (key_beside(stored.key, "json"), content, SIDECAR_TYPE)])
     complete = Complete(stored, poster_key, frame_key, notes)
     if failure is not None:
         raise LastFrameMissing(str(failure), complete, refused=isinstance(failure, UrlRefused)) from failure
     return complete
 
 
-async def _put_all(runtime: Runtime, files: Sequence[tuple[str, bytes, str]]) -> None:
+async def _put_all(runtime: Runtime, video: Video, files: Sequence[tuple[str, bytes, str]]) -> None:
     session, objects = runtime.part(CopyResources).store(), runtime.objects
-    putting = (put(session, objects, key, data, content_type) for key, data, content_type in files)
+    putting = (
+        put(session, objects, key, data, content_type, f"{video.filename}.{key.rpartition('.')[2]}")
+        for key, data, content_type in files
+    )
     for result in await asyncio.gather(*putting, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
@@ -149,8 +154,8 @@ async def _store_last_frame(runtime: Runtime, video: Video, stored: Stored, url:
             picture = await source.read(MAX_PICTURE_BYTES, PICTURE_LIMIT_S)
             for suffix, (beginning, ending, content_type) in _PICTURES.items():
                 if picture.startswith(beginning) and ending in picture[-_ENDING_BYTES:]:
-                    key = key_beside(stored.key, f"last.{suffix}")
-                    await put(shared.store(), runtime.objects, key, picture, content_type)
+                    key, filename = key_beside(stored.key, f"last.{suffix}"), f"{video.filename}.last.{suffix}"
+                    await put(shared.store(), runtime.objects, key, picture, content_type, filename)
                     return key
     finally:
         source.close()

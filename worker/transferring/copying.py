@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import aclosing
 
-from storage.bucket.objects import StoreUnavailable, video_key
+from storage.bucket.requests import StoreUnavailable
 from worker.failpoints import failpoint
 from worker.runtime import Runtime
 from worker.transferring.capacity import NoRoom
@@ -78,7 +78,8 @@ async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
         held = held_bytes(source.length)
         capacity = shared.capacity.hold(held, video.host, urgent=video.urgent)
         async with capacity, aclosing(source.chunks()) as chunks:
-            key = video_key(work.id, work.created_at)
-            return await store_video(shared.store(), runtime.objects, key, chunks, poster.read_head)
+            key = runtime.objects.keys.video(video.facts.tenant, work.id, work.created_at)
+            filename = f"{video.filename}.mp4"
+            return await store_video(shared.store(), runtime.objects, key, chunks, poster.read_head, filename)
     finally:
         source.close()

@@ -11,7 +11,7 @@ import random
 from typing import Any
 
 from seedance.errors import redact
-from storage.bucket.objects import StoreUnavailable
+from storage.bucket.requests import StoreUnavailable
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState

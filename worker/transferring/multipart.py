@@ -7,11 +7,15 @@ import logging
 
 import aiohttp
 
-from storage.bucket.multipart import is_completed, sign_abort, sign_begin, sign_complete, upload_id_in
-from storage.bucket.objects import UNSIGNED, Objects, Part, StoreUnavailable
+from storage.bucket import exchanges
+from storage.bucket.answers import Answer
+from storage.bucket.checksums import Checksum, Sums
+from storage.bucket.connection import follow
+from storage.bucket.multipart import is_completed, sign_abort, sign_complete, upload_id_in
+from storage.bucket.requests import Part, Requests, SignedRequest, StoreUnavailable
 from worker.failpoints import failpoint
 from worker.transferring.part_buffer import PartBuffer
-from worker.transferring.store_requests import Answer, ask, send
+from worker.transferring.store_requests import ask
 
 log = logging.getLogger("reelq.upload")
 
@@ -23,8 +27,11 @@ _aborting: set[asyncio.Task[None]] = set()
 class Parts:
     """A multipart upload in progress: one part is sent while the next one is filled."""
 
-    def __init__(self, session: aiohttp.ClientSession, objects: Objects, key: str, upload_id: str) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, objects: Requests, key: str, upload_id: str, checksum: Checksum
+    ) -> None:
         self._session = session
+        self._checksum: Checksum = checksum
         self._objects = objects
         self._key = key
         self._upload_id = upload_id
@@ -32,17 +39,31 @@ class Parts:
         self._sending: asyncio.Task[None] | None = None
 
     @classmethod
-    async def begin(cls, session: aiohttp.ClientSession, objects: Objects, key: str, content_type: str) -> Parts:
-        """Begin an upload.
+    async def begin(
+        cls,
+        session: aiohttp.ClientSession,
+        objects: Requests,
+        key: str,
+        content_type: str,
+        filename: str | None = None,
+    ) -> Parts:
+        """Begin an upload. `filename`: the name under which browsers save the object.
 
         Raises:
             StoreUnavailable: the store refuses it.
         """
-        answer = await ask(session, lambda: sign_begin(objects, key, content_type))
+        checksum: Checksum = "none"
+
+        def beginning() -> exchanges.Exchange[Answer]:
+            nonlocal checksum
+            answer, checksum = yield from exchanges.begin(objects, key, content_type, filename)
+            return answer
+
+        answer = await ask(session, beginning)
         upload_id = upload_id_in(answer.body) if answer.status == 200 else None
         if upload_id is None:
             raise _refused("begin", answer)
-        return cls(session, objects, key, upload_id)
+        return cls(session, objects, key, upload_id, checksum)
 
     async def add(self, part: PartBuffer) -> None:
         """Start to send the next part, as soon as the one before it has arrived.
@@ -59,17 +80,21 @@ class Parts:
             await sending  # cancelling the copy here cancels the part too
 
     async def _send(self, number: int, part: PartBuffer) -> None:
-        request = self._objects.sign_put(
+        sums = Sums(part.chunks, crc32=part.crc32)
+        if not sums.is_known(self._checksum):
+            await asyncio.to_thread(sums.value, self._checksum)
+        sending = exchanges.put_part(
+            self._objects,
             self._key,
+            sums,
             size_bytes=len(part),
-            checksum=part.crc32,
-            sha256=UNSIGNED,
             part=(self._upload_id, number),
+            checksum=self._checksum,
         )
-        answer = await send(self._session, request, part.chunks)
+        answer = await follow(self._session, sending, part.chunks)
         if answer.status != 200:
             raise _refused(f"part {number}", answer)
-        self._parts.append(Part(number, answer.etag, part.crc32))
+        self._parts.append(Part(number, answer.etag, sums.value(self._checksum)))
         failpoint("transfer.after_first_part")
 
     async def complete(self) -> None:
@@ -79,9 +104,15 @@ class Parts:
             StoreUnavailable: the store refused the last part, or does not complete the upload.
         """
         await self._await_sending()
-        answer = await ask(self._session, lambda: sign_complete(self._objects, self._key, self._upload_id, self._parts))
+        answer = await ask(self._session, lambda: exchanges.once(self._objects, self._sign_complete))
         if answer.status != 200 or not is_completed(answer.body):
             raise _refused("complete", answer)
+
+    def _sign_complete(self) -> SignedRequest:
+        return sign_complete(self._objects, self._key, self._upload_id, self._parts, self._checksum)
+
+    def _sign_abort(self) -> SignedRequest:
+        return sign_abort(self._objects, self._key, self._upload_id)
 
     async def abort(self) -> None:
         """Abort the upload. If the caller is cancelled, it stops waiting, and the abort still runs to its end."""
@@ -95,7 +126,7 @@ class Parts:
             if self._sending is not None:  # a part still on its way would recreate the upload
                 self._sending.cancel()
                 await asyncio.gather(self._sending, return_exceptions=True)
-            answer = await ask(self._session, lambda: sign_abort(self._objects, self._key, self._upload_id))
+            answer = await ask(self._session, lambda: exchanges.once(self._objects, self._sign_abort))
             if answer.status not in (200, 204, _GONE):
                 raise _refused("abort", answer)
         except StoreUnavailable as exc:

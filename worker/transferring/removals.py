@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from uuid import UUID
 
-from storage.bucket.objects import Objects, StoreUnavailable, keys_of, video_key
+from storage.bucket.keys import keys_of
+from storage.bucket.objects import Objects
+from storage.bucket.requests import StoreUnavailable
 from storage.database import Connection
 from storage.jobs.removals import Unwanted, claim_removals, note_removed, unwanted
 
@@ -46,7 +48,7 @@ def _remove(objects: Objects, jobs: Sequence[Unwanted]) -> list[UUID]:
     removed: list[UUID] = []
     for job in jobs:
         try:
-            objects.delete(keys_of(job.object_key or video_key(job.id, job.created_at)))
+            objects.delete(keys_of(job.object_key or objects.keys.video(job.tenant, job.id, job.created_at)))
         except StoreUnavailable as exc:
             log.warning("removals.no_store jobs=%d error=%s", len(jobs) - len(removed), exc)
             break

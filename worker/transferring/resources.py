@@ -7,13 +7,12 @@ from typing import Any
 
 import aiohttp
 
+from storage.bucket.connection import open_session
 from worker.runtime import Part, Runtime
 from worker.transferring.capacity import Capacity
 from worker.transferring.fetch import Fetcher
 from worker.transferring.poster import Posters
 from worker.transferring.store_gate import StoreGate
-
-STORE_CONNECTIONS = 64
 
 
 class CopyResources(Part):
@@ -35,13 +34,7 @@ class CopyResources(Part):
     def store(self) -> aiohttp.ClientSession:
         """The session to the object store; everything else goes through `fetcher`."""
         if self._store is None:
-            self._store = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=STORE_CONNECTIONS, keepalive_timeout=30.0),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=60.0),
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},
-            )
+            self._store = open_session()
         return self._store
 
     def drain(self) -> None:

@@ -2,28 +2,27 @@
 whose upload fails uses up one of them.
 
 Uploads are the evidence: while they succeed, nothing is probed. After a failure, or without a recent success, one small
-object is written before the next download. While that fails, no video is tried, and its job waits.
+object, which stays in the bucket, is written before the next download. While that fails, no video is tried, and its job
+waits. What this process does not know of the store is learned from that object, not from a video.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Callable
 
 import aiohttp
 
-from storage.bucket.objects import VIDEOS, Objects, StoreUnavailable, crc32
+from storage.bucket.connection import follow
+from storage.bucket.exchanges import PROBE, put_probe
+from storage.bucket.objects import Objects
+from storage.bucket.requests import StoreUnavailable
 from worker.retry import STORE_DOWN
-from worker.transferring.store_requests import send
 
 log = logging.getLogger("reelq.store")
 
-PROBE_KEY = f"{VIDEOS}probe"
-"""An object of a few bytes, always the same; it stays in the bucket."""
-PROBE = b"written to see whether the bucket can be written to\n"
 FRESH_S = 10.0
 """How long a success counts."""
 LIMIT_S = 10.0
@@ -90,17 +89,7 @@ class StoreGate:
         self.note_success()
 
     async def _write(self) -> None:
-        if not self._objects.bucket_known:
-            await asyncio.to_thread(self._objects.ensure_bucket)
-        # In a thread, because credentials may have to be fetched first.
-        request = await asyncio.to_thread(
-            self._objects.sign_put,
-            PROBE_KEY,
-            size_bytes=len(PROBE),
-            checksum=crc32(PROBE),
-            sha256=hashlib.sha256(PROBE).hexdigest(),
-            content_type="text/plain",
-        )
-        answer = await send(self._session(), request, [memoryview(PROBE)])
+        await asyncio.to_thread(self._objects.get_ready)  # credentials may have to be fetched first
+        answer = await follow(self._session(), put_probe(self._objects), [memoryview(PROBE)])
         if answer.status != 200:
             raise StoreUnavailable(f"PUT: {answer.describe()}")

@@ -11,7 +11,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from storage.bucket.objects import VIDEOS, Objects, StoreUnavailable, job_of
+from storage.bucket.keys import job_of
+from storage.bucket.objects import Objects
+from storage.bucket.requests import StoreUnavailable
 from storage.bucket.sweeps import held_transfers
 from storage.database import Connection
 from storage.heartbeats import take_turn
@@ -39,7 +41,7 @@ def sweep_uploads(
     every_s: float = EVERY_S,
     older_than_s: float = OLDER_THAN_S,
 ) -> Swept | None:
-    """Abort the uploads under `videos/` that are older than `older_than_s` and whose job is not being copied.
+    """Abort the uploads of videos that are older than `older_than_s` and whose job is not being copied.
 
     None: another process has swept within `every_s`. A failure of the store ends the sweep; the next one continues. An
     upload that is older than a copy may take is abandoned, even if its job is being copied again.
@@ -48,11 +50,12 @@ def sweep_uploads(
         if not take_turn(conn, NAME, every_s):
             return None
     try:
-        found = objects.open_parts(VIDEOS)
+        found = objects.open_parts(objects.keys.videos)
     except StoreUnavailable as exc:
         log.warning("sweep.no_store error=%s", exc)
         return Swept()
     # Read the rows after the store: the lease of each upload seen there was granted before.
+    found = [upload for upload in found if objects.keys.is_video(upload[0])]
     jobs = {job_id for key, _, _ in found if (job_id := job_of(key)) is not None}
     with begin() as conn:
         held = held_transfers(conn, list(jobs))

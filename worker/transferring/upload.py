@@ -10,12 +10,15 @@ from typing import Any
 
 import aiohttp
 
-from storage.bucket.objects import PART_BYTES, Objects, StoreUnavailable, crc32
+from storage.bucket import exchanges
+from storage.bucket.checksums import Sums, crc32
+from storage.bucket.connection import PIECE_BYTES, follow
+from storage.bucket.objects import PART_BYTES
+from storage.bucket.requests import Requests, StoreUnavailable
 from worker.failpoints import failpoint
 from worker.transferring.mp4 import Mp4Check
 from worker.transferring.multipart import Parts
 from worker.transferring.part_buffer import PartBuffer
-from worker.transferring.store_requests import PIECE_BYTES, send
 
 VIDEO_TYPE = "video/mp4"
 HELD_BYTES = 2 * PART_BYTES
@@ -42,19 +45,20 @@ class Stored:
 
 async def store_video(
     session: aiohttp.ClientSession,
-    objects: Objects,
+    objects: Requests,
     key: str,
     chunks: AsyncIterator[bytes],
     read_head: HeadReader | None = None,
+    filename: str | None = None,
 ) -> Stored:
     """Copy a stream to `key`. Holds at most two parts (16 MiB), and stores nothing unless it is a complete MP4.
+
+    `filename`: the name under which browsers save it.
 
     Raises:
         NotAVideo: the bytes are not a complete MP4.
         StoreUnavailable: the store refuses it.
     """
-    if not objects.bucket_known:
-        await asyncio.to_thread(objects.ensure_bucket)
     check, digest, size = Mp4Check(), hashlib.sha256(), 0
     part = PartBuffer()
     parts: Parts | None = None
@@ -68,7 +72,7 @@ async def store_video(
                 if part.is_full:
                     # Some stores, R2 among them, require all parts but the last to have the same size.
                     if parts is None:
-                        parts = await Parts.begin(session, objects, key, VIDEO_TYPE)
+                        parts = await Parts.begin(session, objects, key, VIDEO_TYPE, filename)
                         reading = asyncio.create_task(read_head(part)) if read_head is not None else None
                     elif reading is not None:
                         await reading  # it holds the first part
@@ -79,7 +83,8 @@ async def store_video(
         check.finish()
         if parts is None:
             reading = asyncio.create_task(read_head(part)) if read_head is not None else None
-            await _put(session, objects, key, part.chunks, len(part), VIDEO_TYPE, digest.hexdigest(), part.crc32)
+            sha256 = digest.hexdigest()
+            await _put(session, objects, key, part.chunks, len(part), VIDEO_TYPE, sha256, part.crc32, filename)
             failpoint("transfer.after_put")
         else:
             await parts.add(part)
@@ -96,15 +101,24 @@ async def store_video(
     return Stored(key, size, digest.hexdigest())
 
 
-async def put(session: aiohttp.ClientSession, objects: Objects, key: str, data: bytes, content_type: str) -> str:
+async def put(
+    session: aiohttp.ClientSession,
+    objects: Requests,
+    key: str,
+    data: bytes,
+    content_type: str,
+    filename: str | None = None,
+) -> str:
     """Store an object with one PUT and return its SHA-256 in hex; the store verifies the checksum.
+
+    `filename`: the name under which browsers save it.
 
     Raises:
         StoreUnavailable: the store refuses it.
     """
     # Hashing several MiB takes milliseconds, which would block the event loop.
     sha256, checksum = _sums(data) if len(data) <= PIECE_BYTES else await asyncio.to_thread(_sums, data)
-    await _put(session, objects, key, [memoryview(data)], len(data), content_type, sha256, checksum)
+    await _put(session, objects, key, [memoryview(data)], len(data), content_type, sha256, checksum, filename)
     return sha256
 
 
@@ -114,15 +128,21 @@ def _sums(data: bytes) -> tuple[str, str]:
 
 async def _put(
     session: aiohttp.ClientSession,
-    objects: Objects,
+    objects: Requests,
     key: str,
     body: Sequence[memoryview],
     size_bytes: int,
     content_type: str,
     sha256: str,
     checksum: str,
+    filename: str | None,
 ) -> None:
-    request = objects.sign_put(key, size_bytes=size_bytes, checksum=checksum, sha256=sha256, content_type=content_type)
-    answer = await send(session, request, body)
+    sums, kind = Sums(body, crc32=checksum, sha256=sha256), objects.traits.checksum
+    if not sums.is_known(kind) and size_bytes > PIECE_BYTES:
+        await asyncio.to_thread(sums.value, kind)
+    putting = exchanges.put(
+        objects, key, sums, size_bytes=size_bytes, sha256=sha256, content_type=content_type, filename=filename
+    )
+    answer = await follow(session, putting, body)
     if answer.status != 200:
         raise StoreUnavailable(f"PUT: {answer.describe()}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from seedance.link_expiry import URGENT_SHARE
+from storage.bucket.object_headers import readable_name
 from storage.jobs.provenance import Provenance
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
@@ -31,6 +32,14 @@ class Video:
         if facts.object_key is None or facts.size_bytes is None or facts.sha256 is None:
             return None
         return Stored(facts.object_key, facts.size_bytes, facts.sha256)
+
+    @property
+    def filename(self) -> str:
+        """The name of its files for people, without a suffix."""
+        facts = self.facts
+        return readable_name(
+            self.work.id, facts.campaign, facts.idempotency_key, str(self.work.request.get("prompt", ""))
+        )
 
     @property
     def host(self) -> str:

@@ -25,7 +25,6 @@ from producer.intake.media_check import MediaFacts
 from seedance.pricing import FRAMES_PER_SECOND
 from seedance.problems import InvalidInput, Problem, shorten
 from seedance.request import MAX_DURATION_S, MAX_REFERENCES, MIN_DURATION_S, Operation
-from storage.bucket.objects import input_key
 from storage.jobs import repeated_requests
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
@@ -213,7 +212,7 @@ class _Maker:
         objects = self._service.objects
 
         def fetch() -> None:
-            target = input_key(reference)
+            target = objects.keys.input(reference)
             if objects.head(target) is None:
                 objects.copy(key, target)
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from producer.api.job_files import redirect
+from producer.api.job_files import file_answers, job_file
 from producer.api.jobs import with_key
 from producer.api.openapi import IDEMPOTENCY_KEY, form_or_json_body, headers, problems
 from producer.api.videos.fields import from_form
@@ -149,13 +149,8 @@ def video_routes(service: Service) -> APIRouter:
             raise no_video(video_id) from None
         return answer(DeletedVideo(id=wanted, object="video.deleted", deleted=True))
 
-    @router.get(
-        "/v1/videos/{video_id}/content",
-        status_code=302,
-        response_class=RedirectResponse,
-        response_description="A link to the file, which works for an hour.",
-        responses=problems(404, 409, 422, 503),
-    )
+    @router.head("/v1/videos/{video_id}/content", include_in_schema=False)
+    @router.get("/v1/videos/{video_id}/content", **file_answers("video/mp4", "image/jpeg"))
     async def content(
         request: Request,
         video_id: str,
@@ -166,13 +161,14 @@ def video_routes(service: Service) -> APIRouter:
             ),
         ] = "video",
     ) -> Response:
-        """Redirect to the video or its first frame."""
+        """Send the video or its first frame; `Range` is obeyed."""
+        # No redirect: clients take their key along, and stores refuse a request with two signatures.
         if variant not in _FILES:
             detail = f"variant: {variant} is not supported; use video or thumbnail"
             raise ApiProblem(422, "not_supported", detail, param="variant")
         producer = service.producer_for(request)
         job = await service.run(lambda: get_video(producer, video_id))
-        return await redirect(service, producer.tenant, job.id, _FILES[variant])
+        return await job_file(service, request, job.id, _FILES[variant], proxy=True)
 
     return router
 

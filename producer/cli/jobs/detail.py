@@ -14,7 +14,8 @@ from producer.cli.shared.money import amount, cost_line, estimate_line
 from producer.cli.shared.terminal import console, state_text
 from producer.operator_actions.adoption import Candidate, candidates, differences
 from producer.operator_actions.waiting import WaitReason
-from storage.bucket.objects import Objects, StoreUnavailable
+from storage.bucket.objects import Objects
+from storage.bucket.requests import StoreUnavailable
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 from storage.settings import Settings

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
+from producer.cli.setup.store_proof import prove_store
 from producer.cli.shared.data_dir import directory
 from producer.cli.shared.failures import explain
 from producer.cli.shared.options import AsJson, DataDir
@@ -17,7 +18,6 @@ from producer.intake.routing import require_accounts
 from seedance.problems import InvalidInput
 from storage import broker, heartbeats
 from storage.broker import BrokerUnavailable
-from storage.bucket.objects import Objects
 from storage.database import DatabaseUnavailable, connect, current_revision, newest_revision
 from storage.settings import STACK_FILE, Settings, config_path, load_settings, read_stack
 from storage.settings import data_dir as default_dir
@@ -58,17 +58,21 @@ def examine(data_dir: Path | None) -> Iterator[Finding]:
         return
     yield "configuration", True, _source(data_dir)
     yield from _accounts(settings)
-    checks: dict[str, Callable[[Settings], str]] = {"database": _database, "broker": _broker, "bucket": _bucket}
+    checks: dict[str, Callable[[Settings], tuple[bool, str]]] = {
+        "database": _database,
+        "broker": _broker,
+        "bucket": prove_store,
+    }
     works = {}
     for part, check in checks.items():
         try:
-            message = check(settings)
+            ok, message = check(settings)
         except Exception as exc:  # noqa: BLE001 - as above
             works[part] = False
             yield part, False, explain(exc, data_dir)[0]
         else:
-            works[part] = True
-            yield part, True, message
+            works[part] = ok
+            yield part, ok, message
     if works["database"]:
         yield from _heartbeats(settings)
 
@@ -98,17 +102,17 @@ def _accounts(settings: Settings) -> Iterator[Finding]:
             yield f"account {account.name}", True, f"{account.gateway}{where}, {account.max_in_flight} at once"
 
 
-def _database(settings: Settings) -> str:
+def _database(settings: Settings) -> tuple[bool, str]:
     with connect(settings.require_database_url()) as conn:
         found, newest = current_revision(conn), newest_revision()
         row = conn.execute("SELECT current_schema(), current_setting('server_version')").fetchone()
     if found != newest:
         raise DatabaseUnavailable(f"the schema is {found or 'empty'}, not {newest}; run `reelq db upgrade`")
     schema, version = row or ("", "")
-    return f"answers, revision {found} in schema {schema}, PostgreSQL {version}"
+    return True, f"answers, revision {found} in schema {schema}, PostgreSQL {version}"
 
 
-def _broker(settings: Settings) -> str:
+def _broker(settings: Settings) -> tuple[bool, str]:
     target = settings.require_broker()
     client = broker.client(target, broker.PROBE_S)
     try:
@@ -117,13 +121,7 @@ def _broker(settings: Settings) -> str:
         raise OSError(0, f"{exc}; start `reelq up`, or check REELQ_BROKER_URL or broker_url in reelq.toml") from exc
     finally:
         client.close()
-    return f"answers, {found}" if found else "answers"
-
-
-def _bucket(settings: Settings) -> str:
-    objects = Objects(settings)
-    objects.ensure_bucket()
-    return f"{objects.bucket} is usable"
+    return True, f"answers, {found}" if found else "answers"
 
 
 def _heartbeats(settings: Settings) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from producer.errors import CampaignNotFound, JobNotFound, NotPossible, ReplayRe
 from producer.local.errors import StackError
 from seedance.errors import GatewayError
 from seedance.problems import InvalidInput
-from storage.bucket.objects import StoreUnavailable
+from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
 from storage.jobs.records import IdempotencyConflict
 from storage.settings import STACK_FILE

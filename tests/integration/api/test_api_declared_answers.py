@@ -17,6 +17,7 @@ from producer.client import Producer
 from storage.admission import accounts, model_limits
 from storage.admission.circuit_breaker import Cause
 from storage.admission.slot_limits import SlotLimit
+from storage.bucket.objects import Objects
 from storage.database import connect
 from storage.heartbeats import beat
 from storage.jobs.states import JobState
@@ -73,7 +74,7 @@ def test_every_declared_answer_occurs_and_matches_its_declaration(
 ) -> None:
     with serving_declared(configured) as (api, answers), Producer(configured) as producer:
         _health(api, configured)
-        _jobs(api, producer)
+        _jobs(api, producer, configured, tmp_path)
         _batches(api)
         _campaigns(api)
         _information(api, configured)
@@ -112,11 +113,25 @@ def _job(api: httpx.Client, producer: Producer, state: JobState = S.QUEUED, **co
     return f"/v1/jobs/{job_id}"
 
 
-def _jobs(api: httpx.Client, producer: Producer) -> None:
-    files = {"poster_key": "videos/a.jpg", "last_frame_key": "videos/a_last.jpg"}
+def _read_file(api: httpx.Client, path: str) -> None:
+    whole = api.get(path)
+    assert whole.status_code == 200
+    part = api.get(path, headers={"Range": "bytes=2-3"})
+    assert (part.status_code, part.content) == (206, whole.content[2:4])
+    assert api.get(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
+    assert api.get(path, headers={"Range": "bytes=99999999-"}).status_code == 416
+
+
+def _jobs(api: httpx.Client, producer: Producer, configured: Settings, tmp_path: Path) -> None:
+    files = {"object_key": "videos/a.mp4", "poster_key": "videos/a.jpg", "last_frame_key": "videos/a.last.jpg"}
+    objects = Objects(configured)
+    for key in files.values():
+        (tmp_path / "file").write_bytes(b"content")
+        objects.put_file(tmp_path / "file", key, "video/mp4" if key.endswith("mp4") else "image/jpeg")
     done = _job(api, producer, S.SUCCEEDED, **files)
     for name in ("video", "poster", "last-frame"):
         assert api.get(f"{done}/{name}").status_code == 302
+        _read_file(api, f"{done}/{name}?proxy=1")
     for state in (S.SUBMITTING, S.UNCONFIRMED, S.GENERATING, S.TRANSFERRING):
         assert api.get(_job(api, producer, state)).json()["state"] == state
     found = api.get(done)
@@ -180,7 +195,7 @@ def _videos(api: httpx.Client, producer: Producer, configured: Settings, tmp_pat
     bring(producer, failed, S.FAILED)
     assert api.get(f"/v1/videos/{failed}").json()["error"]["code"]
     assert api.get("/v1/videos").json()["data"]
-    assert api.get(f"/v1/videos/{source}/content").status_code == 302
+    _read_file(api, f"/v1/videos/{source}/content")
     assert api.delete(f"/v1/videos/{source}").json()["deleted"]
 
 

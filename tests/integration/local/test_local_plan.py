@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.local import preflight
+from producer.local import preflight, stack
 from producer.local.errors import StackError
 from producer.local.plan import STOP_ORDER, Plan, environment
 from producer.local.preflight import check
@@ -136,3 +136,21 @@ def test_celery_takes_nothing_of_other_applications_from_the_environment(tmp_pat
     found = environment({**others, "PATH": "/bin"}, tmp_path, _settings(accounts=[ACCOUNT]), None, None)
     assert not set(found) & set(others)
     assert found["PATH"] == "/bin"
+
+
+@pytest.mark.parametrize(
+    ("given", "environ", "configured"),
+    [
+        ({}, {}, False),
+        ({"s3_bucket": "videos"}, {}, False),
+        ({"s3_endpoint_url": "http://s3:8333"}, {}, True),
+        ({"s3_access_key_id": "AKIAEXAMPLE"}, {}, True),
+        ({"s3_region": "eu-west-1"}, {}, True),
+        ({"s3_bucket": "videos"}, {"AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/token"}, True),
+        ({}, {"AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/token"}, False),
+    ],
+)
+def test_a_local_store_is_started_unless_one_is_configured(
+    given: dict[str, str], environ: dict[str, str], configured: bool
+) -> None:
+    assert stack.has_store(Settings.model_validate(given), environ) is configured

@@ -14,7 +14,7 @@ import pytest
 
 from producer import DatabaseUnavailable, IdempotencyConflict, InvalidInput, Job, JobNotFound, NotPossible, Producer
 from producer.operator_actions import job_actions
-from storage.bucket.objects import StoreUnavailable
+from storage.bucket.requests import StoreUnavailable
 from storage.database import Database, connect
 from storage.jobs import attempts, history, queries, transitions
 from storage.jobs.enqueue import enqueue_jobs

@@ -34,7 +34,6 @@ from worker.scheduling.dispatch import Dispatcher
 from worker.transferring import download, fetch, store_gate, store_requests
 from worker.transferring.capacity import COPIES_AT_ONCE, URGENT_COPIES_AT_ONCE
 from worker.transferring.resources import CopyResources
-from worker.transferring.store_gate import PROBE_KEY
 from worker.transferring.transfer import start_transfer, transfer_batch
 
 CELERY_THREADS = 4
@@ -244,7 +243,7 @@ def test_the_probe_writes_one_small_object(settings: Settings) -> None:
     files = Files({"/v.mp4": a_video()})
     with files.running() as url, running_runtime(settings, url) as runtime:
         assert transfer(runtime, generated(settings, f"{url}/v.mp4"))["state"] == "succeeded"
-        found = runtime.objects.head(PROBE_KEY)
+        found = runtime.objects.head("videos/probe")
         assert found is not None
         assert found.size_bytes < 100
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
-from storage.bucket.objects import PART_BYTES, Objects, key_beside
+from storage.bucket.keys import key_beside
+from storage.bucket.objects import PART_BYTES, Objects
 from storage.settings import Settings
 from tests.transfers import Files, a_picture, a_video, generated, running_runtime, transfer
 from worker.runtime import Runtime

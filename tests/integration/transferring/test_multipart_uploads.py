@@ -14,7 +14,8 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from storage.bucket.objects import PART_BYTES, Objects, StoreUnavailable
+from storage.bucket.objects import PART_BYTES, Objects
+from storage.bucket.requests import StoreUnavailable
 from storage.settings import Settings
 from tests.servers import Bucket
 from tests.store_door import CUT, Door, an_error
@@ -71,7 +72,6 @@ def copy(door: Door, settings: Settings, video: bytes = VIDEO, step: int = 300_0
         try:
             async with door.open() as url, aiohttp.ClientSession() as session:
                 behind = Objects(settings.model_copy(update={"s3_endpoint_url": url}))
-                behind.bucket_known = True
                 return await store_video(session, behind, KEY, chunks())
         finally:
             await connections_closed()
@@ -130,14 +130,18 @@ def test_a_refusal_is_reported_and_leaves_nothing(
     assert objects.open_parts() == []
 
 
-@pytest.mark.parametrize("fault", [an_error(403, "AccessDenied"), lambda: web.Response(text="<html>hello</html>")])
+@pytest.mark.parametrize(
+    ("fault", "tries"),
+    [(an_error(403, "AccessDenied"), 3), (lambda: web.Response(text="<html>hello</html>"), 1)],
+    ids=["refused with each checksum", "not an answer of a store"],
+)
 def test_an_upload_that_cannot_begin_is_reported(
-    door: Door, settings: Settings, objects: Objects, fault: Callable[[], web.Response]
+    door: Door, settings: Settings, objects: Objects, fault: Callable[[], web.Response], tries: int
 ) -> None:
-    door.faults["begin"] = [fault]
+    door.faults["begin"] = [fault] * tries
     with pytest.raises(StoreUnavailable, match="begin: HTTP"):
         copy(door, settings)
-    assert door.seen == {"begin": 1}
+    assert door.seen == {"begin": tries}
 
 
 def test_a_lost_answer_to_a_completion_leaves_a_complete_object(
@@ -199,7 +203,6 @@ def test_a_copy_that_is_cancelled_leaves_no_parts(door: Door, objects: Objects, 
 
         async with door.open() as url, aiohttp.ClientSession() as session:
             behind = Objects(settings.model_copy(update={"s3_endpoint_url": url}))
-            behind.bucket_known = True
             copying = asyncio.create_task(store_video(session, behind, KEY, chunks()))
             await sent.wait()
             for _ in range(times):

@@ -15,7 +15,9 @@ import pytest
 
 from producer.operator_actions import job_actions
 from producer.operator_actions.deletion import delete
-from storage.bucket.objects import PART_BYTES, Objects, StoreUnavailable, keys_of, video_key
+from storage.bucket.keys import keys_of
+from storage.bucket.objects import PART_BYTES, Objects
+from storage.bucket.requests import StoreUnavailable
 from storage.jobs.removals import is_removal_due
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -61,7 +63,7 @@ def store(settings: Settings) -> Objects:
 
 
 def in_bucket(store: Objects, runtime: Runtime, job_id: UUID) -> list[str]:
-    key = video_key(job_id, row_of(runtime, job_id)["created_at"])
+    key = store.keys.video("default", job_id, row_of(runtime, job_id)["created_at"])
     return [found.rpartition("/")[2] for found in keys_of(key) if store.head(found) is not None]
 
 
@@ -141,11 +143,13 @@ def test_files_of_a_killed_worker_are_removed_by_the_sweep(
         assert in_bucket(store, runtime, job_id)
         if give_up is delete_it:
             # Simulate an upload that ends a moment after the deletion.
-            video = store.read_range(video_key(job_id, row_of(runtime, job_id)["created_at"]), 0, 2**20)
+            video = store.read_range(
+                store.keys.video("default", job_id, row_of(runtime, job_id)["created_at"]), 0, 2**20
+            )
         give_up(runtime, store, job_id)
         if give_up is delete_it:
             assert in_bucket(store, runtime, job_id) == []
-            put(store, video_key(job_id, row_of(runtime, job_id)["created_at"]), video)
+            put(store, store.keys.video("default", job_id, row_of(runtime, job_id)["created_at"]), video)
         assert sweep_removals(runtime.database.begin, store) == 0, "a copy may still be running"
         for passed, removed in (("11 min", 1), ("1 min", 0), ("1 h", 0), ("2 h", 1), ("1 year", 0)):
             with runtime.database.begin() as conn:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from storage.bucket.objects import Objects, StoreUnavailable
+from storage.bucket.objects import Objects
+from storage.bucket.requests import StoreUnavailable
 from storage.settings import Settings
 from tests.transfers import Files, a_video, generated, row_of, running_runtime, transfer
 from worker.retry import Backoff
@@ -95,10 +96,10 @@ def test_missing_credentials_are_reported_with_the_settings_to_set(
     row = transfer(runtime, job_id)
     assert (row["state"], row["reason"]) == ("transferring", "store_unavailable")
     with pytest.raises(StoreUnavailable, match="no credentials were found; set s3_access_key_id"):
-        runtime.objects.sign_put("videos/x", size_bytes=1, checksum="")
+        runtime.objects.sign_get("videos/x")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "half")
     with pytest.raises(StoreUnavailable, match="Partial credentials"):
-        runtime.objects.sign_put("videos/x", size_bytes=1, checksum="")
+        runtime.objects.sign_get("videos/x")
     assert row_of(runtime, job_id)["state"] == "transferring"
 
 
@@ -111,4 +112,4 @@ def test_refused_keys_count_as_a_store_outage(settings: Settings, base: str) -> 
 def test_a_missing_profile_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     with pytest.raises(StoreUnavailable, match="no-such-profile"):
-        Objects(settings).sign_put("videos/x", size_bytes=1, checksum="")
+        Objects(settings).sign_get("videos/x")

@@ -15,7 +15,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from storage.bucket.objects import PART_BYTES, Objects, SignedRequest, StoreUnavailable
+from storage.bucket.objects import PART_BYTES, Objects
+from storage.bucket.requests import SignedRequest, StoreUnavailable
 from storage.settings import Settings
 from tests.servers import Bucket
 from tests.transfers import connections_closed

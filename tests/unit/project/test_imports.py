@@ -110,8 +110,10 @@ def test_only_the_client_speaks_http_in_seedance() -> None:
             )
 
 
-def test_storage_knows_no_celery_and_no_http() -> None:
+def test_storage_knows_no_celery_and_only_one_file_speaks_http() -> None:
     for path in (ROOT / "storage").rglob("*.py"):
+        if path == ROOT / "storage" / "bucket" / "connection.py":
+            continue
         assert not {name.split(".")[0] for name in imported(path)} & {
             "celery",
             "kombu",

@@ -12,7 +12,9 @@ import pytest
 from pydantic import SecretStr
 
 from storage.bucket import multipart
-from storage.bucket.objects import Objects, Part, SignedRequest
+from storage.bucket.answers import refusal_in
+from storage.bucket.objects import Objects
+from storage.bucket.requests import Part, SignedRequest
 from storage.bucket.signing import sign
 from storage.settings import Settings
 
@@ -62,13 +64,13 @@ def capture() -> Iterator[Callable[..., Any]]:
 
 def _begin(objects: Objects, capture: Callable[..., Any]) -> tuple[SignedRequest, Any]:
     theirs = capture("create_multipart_upload", ContentType="video/mp4", ChecksumAlgorithm="CRC32")
-    return multipart.sign_begin(objects, KEY, "video/mp4"), theirs
+    return objects.sign_begin(KEY, "video/mp4", "crc32"), theirs
 
 
 def _complete(objects: Objects, capture: Callable[..., Any]) -> tuple[SignedRequest, Any]:
-    listed = [{"PartNumber": part.number, "ETag": part.etag, "ChecksumCRC32": part.crc32} for part in PARTS]
+    listed = [{"PartNumber": part.number, "ETag": part.etag, "ChecksumCRC32": part.checksum} for part in PARTS]
     theirs = capture("complete_multipart_upload", UploadId=UPLOAD, MultipartUpload={"Parts": listed})
-    return multipart.sign_complete(objects, KEY, UPLOAD, PARTS), theirs
+    return multipart.sign_complete(objects, KEY, UPLOAD, PARTS, "crc32"), theirs
 
 
 def _abort(objects: Objects, capture: Callable[..., Any]) -> tuple[SignedRequest, Any]:
@@ -127,5 +129,5 @@ def test_the_upload_id_is_read_from_the_answer(answer: bytes, upload_id: str | N
 )  # fmt: skip
 def test_an_upload_is_complete_only_when_the_answer_says_so(answer: bytes, completed: bool, code: str | None) -> None:
     assert multipart.is_completed(answer) is completed
-    refusal = multipart.refusal_in(answer)
+    refusal = refusal_in(answer)
     assert (refusal.code if refusal else None) == code

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from storage.bucket.objects import UNSIGNED
-from storage.bucket.signing import sign
+from storage.bucket.requests import UNSIGNED
+from storage.bucket.signing import presign, sign
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 KEYS = Credentials("AKIAEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
@@ -55,3 +56,23 @@ def test_signatures_equal_those_of_botocore(credentials: Credentials, payload: s
     assert signed["Authorization"] == _reference(credentials, "eu-west-1", url, payload)
     assert signed.get("X-Amz-Security-Token") == credentials.token
     assert HEADERS.items() <= signed.items()
+
+
+@pytest.mark.parametrize("credentials", [KEYS, SESSION], ids=["key", "session"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9000/reelq/videos/2026/03/04/0198.mp4",
+        "https://reelq.s3.eu-west-1.amazonaws.com/a%20b/%E7%8C%AB.mp4",
+        "https://store.local:443/b/key",
+    ],
+)
+def test_links_equal_those_of_botocore(credentials: Credentials, url: str) -> None:
+    request = AWSRequest(method="GET", url=url)
+    request.context["timestamp"] = f"{NOW:%Y%m%dT%H%M%SZ}"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("botocore.auth.get_current_datetime", lambda: NOW.replace(tzinfo=None))
+        S3SigV4QueryAuth(credentials, "s3", "eu-west-1", expires=3600).add_auth(request)
+    ours, theirs = (urlsplit(str(link)) for link in (presign(credentials, "eu-west-1", url, 3600, NOW), request.url))
+    assert (ours.netloc, ours.path) == (theirs.netloc, theirs.path)
+    assert dict(parse_qsl(ours.query)) == dict(parse_qsl(theirs.query))

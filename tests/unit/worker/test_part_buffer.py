@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from storage.bucket.objects import PART_BYTES, crc32
+from storage.bucket.checksums import crc32
+from storage.bucket.objects import PART_BYTES
 from worker.transferring.part_buffer import PartBuffer
 
 DATA = os.urandom(PART_BYTES + 100)

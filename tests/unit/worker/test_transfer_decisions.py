@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from storage.bucket.objects import StoreUnavailable
+from storage.bucket.requests import StoreUnavailable
 from storage.jobs.enqueue import new_job_id
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Work

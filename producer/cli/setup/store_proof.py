@@ -1,0 +1,177 @@
+"""The proof that the object store works: a video goes the way that the worker's videos go, and comes back by a link."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from functools import partial
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from storage.bucket import exchanges, multipart
+from storage.bucket.answers import Answer
+from storage.bucket.checksums import Checksum, Sums
+from storage.bucket.connection import follow, open_session
+from storage.bucket.objects import PART_BYTES, Objects
+from storage.bucket.requests import Part, StoreUnavailable
+from storage.settings import Settings
+
+LIMIT_S = 120.0
+LINK_S = 300.0
+_TYPE = "video/mp4"
+_RIGHTS = {"PUT": "s3:PutObject", "GET": "s3:GetObject", "DELETE": "s3:DeleteObject"}
+_EXTRAS = {
+    "s3_tags": "s3:PutObjectTagging",
+    "s3_kms_key_id": "kms:GenerateDataKey and kms:Decrypt",
+    "s3_encryption": "",
+    "s3_storage_class": "",
+}
+"""Settings that a store may not know, and the rights that they need."""
+
+
+def prove_store(settings: Settings) -> tuple[bool, str]:
+    """Store a small object with one PUT and one of 8 MiB in two parts, read both by links, and delete them.
+
+    Returns whether videos can be stored and opened, and what was seen.
+
+    Raises:
+        StoreUnavailable: the store does not respond.
+    """
+
+    async def run() -> tuple[bool, str]:
+        async with asyncio.timeout(LIMIT_S), open_session() as session:
+            return await _Proof(settings, session).run()
+
+    try:
+        return asyncio.run(run())
+    except TimeoutError:
+        return False, f"bucket {settings.s3_bucket}: the store took more than {LIMIT_S:g} s for two small objects"
+
+
+class _Failed(Exception):
+    """A step that did not work. The text says why, and what to do."""
+
+
+class _Proof:
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
+        self._settings = settings
+        self._session = session
+        self._objects = Objects(settings)
+        name = f"{self._objects.keys.probe.removesuffix('probe')}doctor-{os.urandom(6).hex()}"
+        self._small, self._large = f"{name}-1.mp4", f"{name}-2.mp4"
+        self._notes: list[str] = []
+
+    async def run(self) -> tuple[bool, str]:
+        await asyncio.to_thread(self._objects.get_ready)
+        try:
+            await self._put()
+            await self._put_parts()
+            await self._open_link(self._small, b"small")
+            await self._open_link(self._large, None)
+        except _Failed as exc:
+            return False, f"bucket {self._objects.bucket} at {self._objects.traits.place.base}: {exc}"
+        finally:
+            await self._delete()
+        return True, "; ".join([self._summary(), *self._notes])
+
+    def _summary(self) -> str:
+        traits = self._objects.traits
+        place, checksum = traits.place, traits.checksum
+        style = "virtual" if place.virtual else "path"
+        return (
+            f"{place.bucket} is usable: one PUT, two parts and links work; region {place.region}, {style} addressing, "
+            f"checksum {checksum}"
+        )
+
+    async def _put(self) -> None:
+        body = b"small"
+        sha256 = hashlib.sha256(body).hexdigest()
+        sums = Sums([memoryview(body)])
+        putting = exchanges.put(
+            self._objects, self._small, sums, size_bytes=len(body), sha256=sha256, content_type=_TYPE, filename="a.mp4"
+        )
+        answer = await follow(self._session, putting, [memoryview(body)])
+        if answer.status != 200:
+            raise self._failed("PUT", "a PUT", answer)
+
+    async def _put_parts(self) -> None:
+        answer, checksum = await follow(
+            self._session, exchanges.begin(self._objects, self._large, _TYPE, filename="a.mp4")
+        )
+        upload_id = multipart.upload_id_in(answer.body) if answer.status == 200 else None
+        if upload_id is None:
+            raise self._failed("PUT", "a multipart upload", answer)
+        try:
+            parts = [await self._part(upload_id, 1, bytes(PART_BYTES), checksum)]
+            parts.append(await self._part(upload_id, 2, b"end", checksum))
+            answer = await follow(
+                self._session,
+                exchanges.once(
+                    self._objects,
+                    lambda: multipart.sign_complete(self._objects, self._large, upload_id, parts, checksum),
+                ),
+            )
+            if answer.status != 200 or not multipart.is_completed(answer.body):
+                raise self._failed("PUT", "completing a multipart upload", answer)
+        except _Failed:
+            abort = exchanges.once(self._objects, lambda: multipart.sign_abort(self._objects, self._large, upload_id))
+            await follow(self._session, abort)
+            raise
+
+    async def _part(self, upload_id: str, number: int, data: bytes, checksum: Checksum) -> Part:
+        sums, part = Sums([memoryview(data)]), (upload_id, number)
+        sending = exchanges.put_part(
+            self._objects, self._large, sums, size_bytes=len(data), part=part, checksum=checksum
+        )
+        answer = await follow(self._session, sending, [memoryview(data)])
+        if answer.status != 200:
+            raise self._failed("PUT", "a part of a multipart upload", answer)
+        return Part(number, answer.etag, sums.value(checksum))
+
+    async def _open_link(self, key: str, expected: bytes | None) -> None:
+        url = await asyncio.to_thread(self._objects.link, key, LINK_S)
+        where = urlsplit(url).netloc
+        try:
+            async with self._session.get(url, headers={"Range": "bytes=0-9"}, allow_redirects=False) as response:
+                body = await response.content.read(64 * 1024)
+                headers = {name.lower(): value for name, value in response.headers.items()}
+        except (aiohttp.ClientError, OSError) as exc:
+            note = f"links lead to {where}, which does not answer from here ({exc}); open one from a client"
+            if note not in self._notes:
+                self._notes.append(note)
+            return
+        if response.status not in (200, 206):
+            raise self._failed("GET", f"a link to {where}", Answer(response.status, headers, body))
+        if body[:5] != (expected or bytes(5)):
+            raise _Failed(f"a link to {where} gives other bytes; does s3_public_endpoint_url lead to the same store?")
+
+    async def _delete(self) -> None:
+        for key in (self._small, self._large):
+            try:
+                answer = await follow(
+                    self._session, exchanges.once(self._objects, partial(self._objects.sign_delete, key))
+                )
+            except StoreUnavailable as exc:
+                self._notes.append(f"DELETE: {exc}")
+                return
+            if answer.status not in (200, 204, 404):
+                self._notes.append(
+                    f"DELETE is refused ({answer.describe()}): deleted jobs keep their files; allow {_RIGHTS['DELETE']}"
+                )
+                return
+
+    def _failed(self, method: str, what: str, answer: Answer) -> _Failed:
+        used = [name for name in _EXTRAS if getattr(self._settings, name)]
+        advice = ""
+        if answer.code in ("InvalidAccessKeyId", "SignatureDoesNotMatch"):
+            advice = "check s3_access_key_id and s3_secret_access_key"
+        elif answer.status == 403:
+            rights = [_RIGHTS[method], *(_EXTRAS[name] for name in used if _EXTRAS[name] and method == "PUT")]
+            advice = f"allow {', '.join(rights)} for this key on this bucket"
+        elif used and method == "PUT":
+            advice = f"the store may not know what these ask for: {', '.join(used)}"
+        elif not self._objects.traits.proven and not self._objects.traits.place.virtual:
+            advice = 'if the store wants the bucket in the host name, set s3_addressing_style = "virtual"'
+        return _Failed(f"{what} is refused: {answer.describe()}" + (f"; {advice}" if advice else ""))

@@ -1,0 +1,134 @@
+"""Exchanges with the store that may take several requests, without I/O: a generator yields a request and receives the
+answer to it. `storage.bucket.connection` sends them on an event loop, `Objects` in a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import TypeVar
+
+from storage.bucket.answers import Answer
+from storage.bucket.checksums import Checksum, Sums
+from storage.bucket.requests import UNSIGNED, Requests, SignedRequest, StoreUnavailable
+
+T = TypeVar("T")
+Exchange = Generator[SignedRequest, Answer, T]
+
+MOVES = 3
+"""How often one request follows what the store says of another region, endpoint or addressing."""
+PROBE = b"written to see whether the bucket can be written to\n"
+_CREATED = frozenset({"BucketAlreadyExists", "BucketAlreadyOwnedByYou"})
+
+
+def once(requests: Requests, sign: Callable[[], SignedRequest]) -> Exchange[Answer]:
+    """One request, repeated where the store says that the bucket is elsewhere, and after the bucket was created because
+    it did not exist.
+
+    Raises:
+        StoreUnavailable: the bucket does not exist and cannot be created.
+    """
+    created = False
+    for _ in range(MOVES + 1):
+        used = requests.traits.place
+        answer = yield sign()
+        if answer.code == "NoSuchBucket" and not created:
+            created = True
+            yield from _create(requests, answer)
+        elif not requests.traits.learn(used, answer):
+            break
+    return answer
+
+
+def _create(requests: Requests, missing: Answer) -> Exchange[None]:
+    answer = yield requests.sign_create_bucket()
+    if answer.status != 200 and answer.code not in _CREATED:
+        raise StoreUnavailable(
+            f"bucket {requests.bucket} does not exist ({missing.describe()}) and cannot be created "
+            f"({answer.describe()}); create it, or correct s3_bucket"
+        )
+
+
+def put(
+    requests: Requests,
+    key: str,
+    sums: Sums,
+    *,
+    size_bytes: int,
+    sha256: str,
+    content_type: str,
+    filename: str | None = None,
+) -> Exchange[Answer]:
+    """One PUT of a whole object; where the store may refuse the checksum, another one is tried."""
+
+    def sign(kind: Checksum) -> SignedRequest:
+        return requests.sign_put(
+            key,
+            size_bytes=size_bytes,
+            sums=sums,
+            checksum=kind,
+            sha256=sha256,
+            content_type=content_type,
+            filename=filename,
+        )
+
+    answer, kind = yield from _with_checksum(requests, sign)
+    if answer.status == 200:
+        requests.traits.note_checksum(kind)
+    return answer
+
+
+def begin(
+    requests: Requests, key: str, content_type: str, filename: str | None = None
+) -> Exchange[tuple[Answer, Checksum]]:
+    """Begin a multipart upload. Returns the answer, and the checksum that its parts must carry."""
+    return (yield from _with_checksum(requests, lambda kind: requests.sign_begin(key, content_type, kind, filename)))
+
+
+def _with_checksum(requests: Requests, sign: Callable[[Checksum], SignedRequest]) -> Exchange[tuple[Answer, Checksum]]:
+    """One request with the checksum that the store takes. If it takes none of them, the first answer counts."""
+    usual, *others = requests.traits.checksums()
+    first = answer = yield from once(requests, lambda: sign(usual))
+    for kind in others:
+        if answer.status == 200 or not requests.traits.may_refuse_checksum(answer):
+            break
+        answer = yield from once(requests, partial(sign, kind))
+        if answer.status == 200:
+            return answer, kind
+    return first, usual
+
+
+def put_part(
+    requests: Requests, key: str, sums: Sums, *, size_bytes: int, part: tuple[str, int], checksum: Checksum
+) -> Exchange[Answer]:
+    """One PUT of a part (upload id, number). A store that refuses the checksum here gets another one in later uploads:
+    this upload was begun with it."""
+    answer = yield from once(
+        requests,
+        lambda: requests.sign_put(key, size_bytes=size_bytes, sums=sums, checksum=checksum, sha256=UNSIGNED, part=part),
+    )
+    if answer.status != 200 and requests.traits.may_refuse_checksum(answer):
+        requests.traits.drop_checksum(checksum)
+    return answer
+
+
+def put_probe(requests: Requests) -> Exchange[Answer]:
+    """Write the probe, as any object is written."""
+    sums = Sums([memoryview(PROBE)])
+    return (
+        yield from put(
+            requests,
+            requests.keys.probe,
+            sums,
+            size_bytes=len(PROBE),
+            sha256=hashlib.sha256(PROBE).hexdigest(),
+            content_type="text/plain",
+        )
+    )
+
+
+def look(requests: Requests) -> Exchange[Answer]:
+    """Read the probe's first byte, which needs no right but that to read objects. Any answer that is not a refusal of
+    the bucket or of the keys shows that the bucket is there."""
+    return (yield from once(requests, lambda: requests.sign_get(requests.keys.probe, {"Range": "bytes=0-0"})))

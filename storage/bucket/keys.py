@@ -1,0 +1,62 @@
+"""The keys under which a job's objects lie in the bucket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+TENANT = "{tenant}"
+_VIDEOS = "videos/"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys for one configured `s3_key_prefix`, which ends with a slash or is empty, and may contain `{tenant}`."""
+
+    prefix: str = ""
+
+    @property
+    def shared(self) -> str:
+        """The part of the prefix that all tenants share."""
+        return self.prefix.partition(TENANT)[0]
+
+    @property
+    def videos(self) -> str:
+        """What the key of every video begins with, for listing."""
+        return self.shared if TENANT in self.prefix else f"{self.prefix}{_VIDEOS}"
+
+    def is_video(self, key: str) -> bool:
+        """Whether a key is one of those under which only jobs write."""
+        return key.startswith(self.videos) and _VIDEOS in key.removeprefix(self.shared)
+
+    @property
+    def probe(self) -> str:
+        """The key of a small object that shows whether the bucket can be used."""
+        return f"{self.shared}{_VIDEOS}probe"
+
+    def video(self, tenant: str, job_id: UUID, created_at: datetime) -> str:
+        """The key of a job's video: always the same, so that a repeat overwrites the object with itself."""
+        return f"{self.prefix.replace(TENANT, tenant)}{_VIDEOS}{created_at:%Y/%m/%d}/{job_id}.mp4"
+
+    def input(self, reference: str) -> str:
+        """The key of the file behind `upload://<sha256>.<ext>`. It is named by its content, and tenants share it."""
+        return f"{self.shared}inputs/{reference.removeprefix('upload://')}"
+
+
+def key_beside(video: str, suffix: str) -> str:
+    """The key of a video's companion: the same name with another suffix, such as `jpg`."""
+    return f"{video.removesuffix('.mp4')}.{suffix}"
+
+
+def keys_of(video: str) -> tuple[str, ...]:
+    """Every key under which a job may have stored an object, from the key of its video."""
+    return (video, *(key_beside(video, suffix) for suffix in ("jpg", "json", "last.png", "last.jpg")))
+
+
+def job_of(video: str) -> UUID | None:
+    """The job whose video has this key, None for any other key."""
+    try:
+        return UUID(video.rpartition("/")[2].removesuffix(".mp4")) if _VIDEOS in video else None
+    except ValueError:
+        return None

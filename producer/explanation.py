@@ -21,8 +21,8 @@ from producer.intake.uploads import LocalFiles
 from seedance.account import Account
 from seedance.client import base_url_of
 from seedance.delivery import Delivery, delivery_of
+from seedance.expiry_marks import mark_band
 from seedance.gateways.base import AttemptOptions
-from seedance.marks import mark_band
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import AUTO_DURATION, GenerationRequest, Modality

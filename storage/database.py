@@ -28,7 +28,7 @@ CONNECT_TIMEOUT_S = 5
 RECONNECT_S = 3.0
 ANSWER_S = 5.0
 """How long to wait for an answer after the time limit of a statement. A live server would have reported the time limit,
-so a connection that is still silent is dead, although nobody closed it."""
+so a connection that is still silent is dead, although it was never closed."""
 BEGIN_S = 10.0
 """How long to wait for the answer to a BEGIN, which takes no time on a live server."""
 IDLE_S, CHECK_S = 5.0, 3.0

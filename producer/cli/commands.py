@@ -39,8 +39,8 @@ JOBS = Group(
     {
         "list": Command("jobs.list", "list_jobs", "List jobs, newest first."),
         "show": Command("jobs.show", "show", "Show one job."),
-        "cancel": Command("jobs.decisions", "cancel", "Cancel jobs."),
-        "retry": Command("jobs.decisions", "retry", "Enqueue failed or cancelled jobs again."),
+        "cancel": Command("jobs.actions", "cancel", "Cancel jobs."),
+        "retry": Command("jobs.actions", "retry", "Enqueue failed or cancelled jobs again."),
         "resolve": Command("jobs.resolve", "resolve", "Decide about unconfirmed jobs, after a look at the gateway."),
     },
 )

@@ -1,4 +1,4 @@
-"""Budgets of tenants and campaigns, as people set them; `ledger` reserves during a claim, `settling` settles.
+"""Budgets of tenants and campaigns, as people set them; `ledger` reserves during a claim, `settlement` settles.
 
 The rows are the count. An attempt reserves the high end of its estimate at its account. One lock keeps two schedulers
 from both spending the last of a budget; it is taken only if there are any budgets.

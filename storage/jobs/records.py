@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from seedance.expiry_marks import MarkBand
 from seedance.lanes import lane_of
-from seedance.marks import MarkBand
 from storage.jobs.reasons import Reason
 from storage.jobs.states import TERMINAL, JobState, check_transition
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -195,7 +195,7 @@ class Correlation:
     model_key: str = ""
     """The model under which its health and limits are kept; see `seedance.lanes`."""
     marks: MarkBand | None = None
-    """The values that its mark is taken from; None: it cannot carry a mark; see `seedance.marks`."""
+    """The values that its mark is taken from; None: it cannot carry a mark; see `seedance.expiry_marks`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,8 +132,11 @@ def _evidence(
 
 
 def _shows_ours(conn: Connection, item: Looked) -> bool:
-    """Whether the list shows every task of ours that began with the doubt's or later. A copy from a cache, a list of
-    another project's tasks and one whose records somebody removes do not, and what they hide proves nothing."""
+    """Whether the list shows every task of ours that began with the doubt's attempt or later.
+
+    A copy from a cache, a list of another project's tasks, and one whose records are removed by another program do not,
+    so they prove nothing about absence.
+    """
     attempt, seen = item.doubt.attempt, item.seen
     until = attempt.started_at + timedelta(seconds=item.doubt.age_s - LIST_LAG_S)
     ours = doubts.accepted_between(conn, attempt.account, attempt.started_at, until)

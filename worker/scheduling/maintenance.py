@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from storage.admission import settling
+from storage.admission import settlement
 from storage.database import Connection
 from storage.jobs import claims, transitions
 from storage.jobs.reasons import Reason
@@ -65,7 +65,7 @@ def barred_everywhere(conn: Connection, settings: Settings) -> int:
 
 def settled_budgets(conn: Connection, settings: Settings) -> int:
     """Count finished attempts at their cost, and release jobs that now fit into the budgets."""
-    return settling.settle(conn)
+    return settlement.settle(conn)
 
 
 def every(seconds: float, task: MaintenanceTask) -> MaintenanceTask:

@@ -6,9 +6,9 @@ from __future__ import annotations
 import secrets
 
 from seedance.client import GatewayClient
+from seedance.expiry_marks import MarkBand, mark_band
 from seedance.gateways.base import AttemptOptions
 from seedance.lanes import model_key
-from seedance.marks import MarkBand, mark_band
 from seedance.request import GenerationRequest
 from storage.jobs.callbacks import hash_token
 from storage.jobs.records import Correlation

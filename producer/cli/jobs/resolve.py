@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from producer.cli.jobs.decisions import each
+from producer.cli.jobs.actions import each
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.formatting import plural
 from producer.cli.shared.options import AsJson, DataDir, OfTenant, Yes

@@ -14,7 +14,7 @@ from seedance.account import Account
 from storage.admission import budgets
 from storage.admission.fair_share import FairShare
 from storage.admission.grants import Grant
-from storage.admission.settling import settle
+from storage.admission.settlement import settle
 from storage.campaigns import controls
 from storage.campaigns.controls import set_weight
 from storage.database import Connection, Database, connect

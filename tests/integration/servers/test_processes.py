@@ -148,6 +148,8 @@ def test_a_failover_and_a_silence_of_the_broker_end_no_process(running: Running)
     running.takes_messages()
     running.way.freeze()
     # Else the server would give the message to the worker's last BRPOP, on the connection that says nothing any more.
-    wait_for("nobody waits at the broker", lambda: "'blocked_clients': 0" in repr(running.broker.do("INFO", "clients")))
+    wait_for(
+        "no client waits at the broker", lambda: "'blocked_clients': 0" in repr(running.broker.do("INFO", "clients"))
+    )
     assert running.takes_messages() < SILENCE_S
     assert "Traceback" not in running.log("flower")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from simulator.main import SimulatorOptions, running
-from storage.admission import budgets, settling
+from storage.admission import budgets, settlement
 from storage.database import connect
 from storage.settings import Settings
 from tests.integration.submitting.rounds import World
@@ -240,7 +240,7 @@ def test_a_queued_task_past_its_deadline_is_cancelled_if_that_is_free(settings: 
         assert at_ark.step() == {"failed": 4}
         with connect(world.url) as conn:
             assert {row[0] for row in conn.execute("SELECT error ->> 'may_be_billed' FROM jobs")} == {"false"}
-            settling.settle(conn)
+            settlement.settle(conn)
             [left] = conn.execute("SELECT spent, reserved FROM budgets").fetchall()
         assert left == (0, 0)
         assert {task["status"] for task in at_ark.ledger()["tasks"]} == {"cancelled"}

@@ -130,7 +130,7 @@ def test_attempts_that_ask_for_the_very_same_thing_get_any_of_its_tasks() -> Non
     assert evidences(same, three) == [Found(f"t{n}", sure=False) for n in range(3)]
     assert evidences(same, three[:2]) == [Found("t0", sure=False), Found("t1", sure=False), Unproven.NOT_SHOWN]
     four = [*three, by_prompt("t4")]
-    assert evidences(same, four) == [Unproven.UNCLEAR] * 3, "one of them is somebody else's"
+    assert evidences(same, four) == [Unproven.UNCLEAR] * 3, "one of them belongs to another program"
 
 
 def test_an_attempt_that_was_given_up_may_own_a_task_as_well() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seedance.expiry_marks import _BANDS, mark_band
 from seedance.gateways.ark import Ark
-from seedance.marks import _BANDS, mark_band
 
 EXPIRES = Ark().capabilities().options["execution_expires_after"]
 DAY_S = 86_400

@@ -33,6 +33,10 @@ KINDS: Mapping[str, tuple[str, tuple[Mapping[str, Any], ...]]] = {
     "lost-ark": ("", (_LOST, {"kind": "status", "where": "list", "status": 502, "body": "html", "every": 3})),
     "lost-new-api": ("", (_LOST, {"kind": "garbage", "where": "list", "every": 3})),
     "route-404": ("", ({"kind": "status", "where": "create", "status": 404, "body": "proxy", "first": 2},)),
+    "model-closed": (
+        "",
+        ({"kind": "status", "where": "create", "status": 404, "body": "json", "code": "ModelNotOpen", "first": 2},),
+    ),
     "page-403": ("", ({"kind": "status", "where": "create", "status": 403, "body": "html", "first": 2},)),
     "moderate-input": ("failed", ({"kind": "moderate_input", "every": 2},)),
     "fail": ("failed", ({"kind": "fail", "every": 2},)),
@@ -54,6 +58,10 @@ KINDS: Mapping[str, tuple[str, tuple[Mapping[str, Any], ...]]] = {
     "stale-status": ("", ({"kind": "stale_status", "seconds": 3},)),
     "unknown-status": ("", ({"kind": "unknown_status", "first": 2, "per": "task"},)),
     "missing-url": ("", ({"kind": "missing_url", "first": 2, "per": "task"},)),
+    "files-503": (
+        "",
+        ({"kind": "status", "where": "download", "status": 503, "body": "html", "first": 3, "per": "task"},),
+    ),
     "cut": ("", ({"kind": "cut", "first": 2, "per": "task"},)),
     "short": ("", ({"kind": "short", "first": 1, "per": "task"},)),
     "short-honest": ("", ({"kind": "short", "honest": True, "first": 1, "per": "task"},)),
@@ -62,8 +70,9 @@ KINDS: Mapping[str, tuple[str, tuple[Mapping[str, Any], ...]]] = {
     "slow-download": ("", ({"kind": "slow_download", "bytes_per_s": 40_000, "first": 1, "per": "task"},)),
 }
 
-LISTING: Mapping[str, Mapping[str, Any]] = {
+OTHER_ACCOUNTS: Mapping[str, Mapping[str, Any]] = {
     "lost-ark": {"gateway": "ark", "path": "/ark/api/v3"},
+    "model-closed": {"gateway": "ark", "path": "/ark/api/v3"},
     "lost-new-api": {"user_token": "chaos-user-token-0123456789", "user_id": 7},
 }
 """Accounts of kinds that differ from the usual one."""

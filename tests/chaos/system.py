@@ -23,7 +23,7 @@ from producer.local.state import load_state
 from storage.database import connect, upgrade
 from storage.jobs.states import JobState
 from storage.settings import Settings
-from tests.chaos.gateway_faults import LISTING
+from tests.chaos.gateway_faults import OTHER_ACCOUNTS
 from tests.chaos.leaks import leaks_in_logs, leaks_in_rows, secrets_of
 from tests.chaos.partition import Partition
 from tests.chaos.parts import LARGE_BYTES, SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, account_at, simulator_spec
@@ -126,7 +126,7 @@ class System:
 def _fault_accounts(kinds: Sequence[str], url: str) -> list[dict[str, Any]]:
     accounts = []
     for kind in kinds:
-        fields = dict(LISTING.get(kind, {}))
+        fields = dict(OTHER_ACCOUNTS.get(kind, {}))
         path = fields.pop("path", "/anyfast")
         accounts.append(account_at(kind, url, max_in_flight=AT_ONCE, base_url=f"{url}{path}", **fields))
     return accounts

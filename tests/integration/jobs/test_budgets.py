@@ -215,6 +215,7 @@ def test_a_claim_without_fitting_jobs_touches_few_rows(postgres_url: str) -> Non
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring", "5")
         fill(conn, spring, 20_000)
+        conn.execute("ANALYZE jobs")
     assert rows_touched(postgres_url) < 40
     with connect(postgres_url) as conn:
         budgets.set_budget(conn, DEFAULT_TENANT, spring, None)
@@ -254,7 +255,6 @@ def fill(conn: Connection, campaign: UUID, count: int) -> None:
            FROM jobs, generate_series(2, %s) WHERE id = %s""",
         [count, pattern],
     )
-    conn.execute("ANALYZE jobs")
 
 
 def rows_touched(url: str) -> int:

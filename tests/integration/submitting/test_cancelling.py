@@ -107,7 +107,7 @@ def while_posting(world: World, gateway: str, count: int, act: Callable[[list[UU
         {"kind": "status", "status": 502, "body": "html"},
         {"kind": "rate_limit"},
         {"kind": "close_before_read"},
-        {"kind": "hang", "seconds": 30, "accepted": True, "first": 1},
+        {"kind": "hang", "seconds": 2, "accepted": True, "first": 1},
     ],
     ids=lambda fault: f"{fault['kind']}-{fault.get('status', '')}",
 )

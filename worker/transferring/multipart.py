@@ -10,7 +10,7 @@ import aiohttp
 from storage.bucket import exchanges
 from storage.bucket.answers import Answer
 from storage.bucket.checksums import Checksum, Sums
-from storage.bucket.connection import follow
+from storage.bucket.exchanges import Exchange
 from storage.bucket.multipart import is_completed, sign_abort, sign_complete, upload_id_in
 from storage.bucket.requests import Part, Requests, SignedRequest, StoreUnavailable
 from worker.failpoints import failpoint
@@ -83,15 +83,18 @@ class Parts:
         sums = Sums(part.chunks, crc32=part.crc32)
         if not sums.is_known(self._checksum):
             await asyncio.to_thread(sums.value, self._checksum)
-        sending = exchanges.put_part(
-            self._objects,
-            self._key,
-            sums,
-            size_bytes=len(part),
-            part=(self._upload_id, number),
-            checksum=self._checksum,
-        )
-        answer = await follow(self._session, sending, part.chunks)
+
+        def sending() -> Exchange[Answer]:
+            return exchanges.put_part(
+                self._objects,
+                self._key,
+                sums,
+                size_bytes=len(part),
+                part=(self._upload_id, number),
+                checksum=self._checksum,
+            )
+
+        answer = await ask(self._session, sending, part.chunks)
         if answer.status != 200:
             raise _refused(f"part {number}", answer)
         self._parts.append(Part(number, answer.etag, sums.value(self._checksum)))

@@ -1,10 +1,10 @@
-"""Small requests to the object store, repeated while it has trouble of its own."""
+"""Requests to the object store, repeated while it has trouble of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import aiohttp
 
@@ -21,8 +21,12 @@ _AGAIN_STATUS = frozenset({429, 500, 502, 503, 504})
 _AGAIN_CODES = frozenset({"InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown"})
 
 
-async def ask(session: aiohttp.ClientSession, exchange: Callable[[], Exchange[Answer]]) -> Answer:
-    """Run a small exchange, up to three times while the store gives no response or reports an error of its own.
+async def ask(
+    session: aiohttp.ClientSession, exchange: Callable[[], Exchange[Answer]], chunks: Sequence[memoryview] = ()
+) -> Answer:
+    """Run an exchange, up to three times while the store gives no response or reports an error of its own.
+
+    `chunks`: the body, in memory. Repeating it costs no second download; a link allows only a limited number.
 
     Raises:
         StoreUnavailable: no response to the last try.
@@ -30,7 +34,7 @@ async def ask(session: aiohttp.ClientSession, exchange: Callable[[], Exchange[An
     for number in range(1, TRIES + 1):
         last = number == TRIES
         try:
-            answer = await follow(session, exchange())
+            answer = await follow(session, exchange(), chunks)
         except StoreUnavailable as exc:
             if last:
                 raise

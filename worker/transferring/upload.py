@@ -11,14 +11,17 @@ from typing import Any
 import aiohttp
 
 from storage.bucket import exchanges
+from storage.bucket.answers import Answer
 from storage.bucket.checksums import Sums, crc32
-from storage.bucket.connection import PIECE_BYTES, follow
+from storage.bucket.connection import PIECE_BYTES
+from storage.bucket.exchanges import Exchange
 from storage.bucket.objects import PART_BYTES
 from storage.bucket.requests import Requests, StoreUnavailable
 from worker.failpoints import failpoint
 from worker.transferring.mp4 import Mp4Check
 from worker.transferring.multipart import Parts
 from worker.transferring.part_buffer import PartBuffer
+from worker.transferring.store_requests import ask
 
 VIDEO_TYPE = "video/mp4"
 HELD_BYTES = 2 * PART_BYTES
@@ -140,9 +143,12 @@ async def _put(
     sums, kind = Sums(body, crc32=checksum, sha256=sha256), objects.traits.checksum
     if not sums.is_known(kind) and size_bytes > PIECE_BYTES:
         await asyncio.to_thread(sums.value, kind)
-    putting = exchanges.put(
-        objects, key, sums, size_bytes=size_bytes, sha256=sha256, content_type=content_type, filename=filename
-    )
-    answer = await follow(session, putting, body)
+
+    def putting() -> Exchange[Answer]:
+        return exchanges.put(
+            objects, key, sums, size_bytes=size_bytes, sha256=sha256, content_type=content_type, filename=filename
+        )
+
+    answer = await ask(session, putting, body)
     if answer.status != 200:
         raise StoreUnavailable(f"PUT: {answer.describe()}")

@@ -83,38 +83,36 @@ def test_concurrent_requests_with_one_key_are_one_job(api: httpx.Client, configu
     assert stored(configured) == 1
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "code", "param"),
-    [
-        (b"{", 400, "invalid_json", None),
-        (b"[]", 400, "invalid_json", None),
-        (b'{"prompt": "a", "prompt": "b"}', 400, "invalid_json", None),
-        (b'{"prompt": NaN}', 400, "invalid_json", None),
-        (b"\xff\xfe", 400, "invalid_json", None),
-        (b"", 400, "invalid_json", None),
-        (b"{}", 422, "invalid_request", "prompt"),
-        (b'{"prompt": "a", "duration": 3}', 422, "invalid_request", "duration"),
-        (b'{"prompt": "a", "colour": "red"}', 422, "invalid_request", "colour"),
-        (b'{"prompt": "a", "resolution": "4k"}', 422, "invalid_request", "resolution"),
-        (b'{"prompt": "a", "account": "none"}', 422, "invalid_request", "account"),
-        (b'{"prompt": "a", "first_frame": "/etc/passwd"}', 422, "invalid_request", "first_frame"),
-        (b'{"prompt": "a", "reference_images": ["http://a/b.png", 7]}', 422, "invalid_request", "reference_images[1]"),
-        (b'{"prompt": "\\u0000"}', 422, "invalid_request", "prompt"),
-        (b'{"prompt": "\\ud800"}', 422, "invalid_request", "prompt"),
-        (b'{"prompt": "a", "idempotency_key": 5}', 422, "invalid_request", "idempotency_key"),
-        (b'{"prompt": "a", "priority": 1e400}', 422, "invalid_request", "priority"),
-        (b'{"prompt": "' + b"a" * 2**20 + b'"}', 413, "body_too_large", None),
-        (b'{"metadata": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, "invalid_json", None),
-    ],
-)
-def test_invalid_bodies_store_nothing(
-    api: httpx.Client, configured: Settings, body: bytes, status: int, code: str, param: str | None
-) -> None:
-    answer = api.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
-    problem = answer.json()
-    assert (answer.status_code, problem["code"], problem["error"]["param"]) == (status, code, param)
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert stored(configured) == 0
+INVALID_BODIES: list[tuple[bytes, int, str, str | None]] = [
+    (b"{", 400, "invalid_json", None),
+    (b"[]", 400, "invalid_json", None),
+    (b'{"prompt": "a", "prompt": "b"}', 400, "invalid_json", None),
+    (b'{"prompt": NaN}', 400, "invalid_json", None),
+    (b"\xff\xfe", 400, "invalid_json", None),
+    (b"", 400, "invalid_json", None),
+    (b"{}", 422, "invalid_request", "prompt"),
+    (b'{"prompt": "a", "duration": 3}', 422, "invalid_request", "duration"),
+    (b'{"prompt": "a", "colour": "red"}', 422, "invalid_request", "colour"),
+    (b'{"prompt": "a", "resolution": "4k"}', 422, "invalid_request", "resolution"),
+    (b'{"prompt": "a", "account": "none"}', 422, "invalid_request", "account"),
+    (b'{"prompt": "a", "first_frame": "/etc/passwd"}', 422, "invalid_request", "first_frame"),
+    (b'{"prompt": "a", "reference_images": ["http://a/b.png", 7]}', 422, "invalid_request", "reference_images[1]"),
+    (b'{"prompt": "\\u0000"}', 422, "invalid_request", "prompt"),
+    (b'{"prompt": "\\ud800"}', 422, "invalid_request", "prompt"),
+    (b'{"prompt": "a", "idempotency_key": 5}', 422, "invalid_request", "idempotency_key"),
+    (b'{"prompt": "a", "priority": 1e400}', 422, "invalid_request", "priority"),
+    (b'{"prompt": "' + b"a" * 2**20 + b'"}', 413, "body_too_large", None),
+    (b'{"metadata": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, "invalid_json", None),
+]
+
+
+def test_invalid_bodies_store_nothing(api: httpx.Client, configured: Settings) -> None:
+    for body, status, code, param in INVALID_BODIES:
+        answer = api.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
+        problem = answer.json()
+        assert (answer.status_code, problem["code"], problem["error"]["param"]) == (status, code, param), body[:80]
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert stored(configured) == 0
 
 
 # --- look ------------------------------------------------------------------------------------------------------------
@@ -147,16 +145,13 @@ def test_pages_are_consecutive_and_filters_apply(api: httpx.Client, producer: Pr
     assert ids(created_before=third) == [made[1], made[0]]
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["state=nowhere", "limit=0", "limit=1000", "limit=x", "cursor=zzz", "created_after=yesterday",
-     "created_after=2030-01-01T00:00:00", "wait=-1"],
-)  # fmt: skip
-def test_invalid_parameters_are_named(api: httpx.Client, query: str) -> None:
-    path = f"/v1/jobs/{uuid4()}" if query.startswith("wait") else "/v1/jobs"
-    answer = api.get(f"{path}?{query}")
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
-    assert answer.json()["error"]["param"].startswith(query.partition("=")[0])
+def test_invalid_parameters_are_named(api: httpx.Client) -> None:
+    dates = ("created_after=yesterday", "created_after=2030-01-01T00:00:00")
+    for query in ("state=nowhere", "limit=0", "limit=1000", "limit=x", "cursor=zzz", *dates, "wait=-1"):
+        path = f"/v1/jobs/{uuid4()}" if query.startswith("wait") else "/v1/jobs"
+        answer = api.get(f"{path}?{query}")
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter"), query
+        assert answer.json()["error"]["param"].startswith(query.partition("=")[0]), query
 
 
 def test_lists_cut_data_uris_short_and_single_jobs_do_not(api: httpx.Client) -> None:
@@ -214,11 +209,12 @@ def test_a_long_poll_ends_in_time(api: httpx.Client) -> None:
     assert api.get(f"{path}?wait=61").status_code == 422
 
 
-@pytest.mark.parametrize("job_id", ["01890a5d-ac96-774b-bcce-b302099a8057", "nonsense", "%F0%9F%A6%8A"])
-def test_what_is_not_there_is_not_found(api: httpx.Client, job_id: str) -> None:
-    for method, path in [("GET", ""), ("GET", "/events"), ("GET", "/video"), ("POST", "/cancel"), ("POST", "/retry")]:
-        answer = api.request(method, f"/v1/jobs/{job_id}{path}")
-        assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found"), path
+def test_what_is_not_there_is_not_found(api: httpx.Client) -> None:
+    calls = [("GET", ""), ("GET", "/events"), ("GET", "/video"), ("POST", "/cancel"), ("POST", "/retry")]
+    for job_id in ("01890a5d-ac96-774b-bcce-b302099a8057", "nonsense", "%F0%9F%A6%8A"):
+        for method, path in calls:
+            answer = api.request(method, f"/v1/jobs/{job_id}{path}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found"), (job_id, path)
 
 
 # --- decide ----------------------------------------------------------------------------------------------------------

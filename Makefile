@@ -54,7 +54,7 @@ check-fast: lint ## lint, types and the tests that need no whole stack
 	@$(BIN)/pytest -m "not slow"
 
 .PHONY: chaos
-chaos: $(STAMP) ## kill everything, for 15 minutes at the most, and print what became of the promises (SEED=n repeats a run)
+chaos: $(STAMP) ## kill everything, for 15 minutes at the most, and check the promises (SEED=n repeats a run)
 	@$(BIN)/pytest -q -n 0 --hypothesis-profile=thorough tests/integration/jobs/test_state_machine_property.py
 	@$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED))
 
@@ -63,7 +63,7 @@ bench: $(STAMP) ## measure beside Celery, DBOS and others, in 15 minutes (PART=l
 	@$(BIN)/python -m bench $(PART) $(if $(QUICK),--quick)
 
 .PHONY: bench-lock
-bench-lock: ## write the contenders' requirements anew (needs uv)
+bench-lock: ## update the contenders' lock file (needs uv)
 	@uv pip compile -q bench/contenders/requirements.in --python-version 3.11 $(LOCK) -o bench/contenders/requirements.lock
 
 .PHONY: format

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from seedance.account import Account
 from seedance.gateways.checks import is_public
 from seedance.problems import InvalidInput, Problem
 from seedance.request import problems_of
+from storage.access_settings import AccessSettings
 from storage.broker_url import BrokerUrl, parse_broker_url
 from storage.webhooks.signing import secret_bytes, tenant_secret
 
@@ -33,10 +34,8 @@ _NOT_SETTINGS = frozenset({"REELQ_CONFIG", "REELQ_DATA_DIR"})
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 
 
-class Settings(BaseModel):
+class Settings(AccessSettings):
     """Every setting. Times are in seconds; `None` means "not configured"."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     database_url: str | None = None
     """All parameters of libpq are kept."""
@@ -67,7 +66,7 @@ class Settings(BaseModel):
     """The KMS key; only with `aws:kms` or `aws:kms:dsse`. None: the account's default key."""
     s3_storage_class: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,40}$")] | None = None
     """The storage class of videos, such as `STANDARD_IA`. None: the bucket's default."""
-    s3_tags: Annotated[dict[str, str], Field(max_length=10)] = {}
+    s3_tags: Annotated[dict[str, str], Field(max_length=10)] = Field(default_factory=dict)
     """Tags of each object. As a variable: `team=video&env=prod`, or JSON."""
     s3_cache_control: str | None = None
     """The `Cache-Control` of each object, such as `private, max-age=31536000`."""
@@ -81,17 +80,9 @@ class Settings(BaseModel):
     accounts: tuple[Account, ...] = ()
     """The accounts, in the order in which they are tried."""
 
-    public_url: str | None = None
-    """The URL at which gateways reach our callbacks."""
     allow_private_networks: bool = False
     """Also fetch videos from, and call webhooks at, addresses that are not public: for work on one machine or network.
     The host of an account's own `base_url` may have any address in any case."""
-
-    api_require_keys: bool = False
-    """Require a key from programs on this machine too. Programs on other machines always need one."""
-    api_key: Annotated[SecretStr, Field(min_length=20)] | None = None
-    """The operator's API key, in addition to those in the database: tenant `default`, every scope. For the first start
-    in a container, where `reelq keys create` cannot be run before."""
 
     webhook_secret: SecretStr | None = None
     """The master secret from which tenant signing secrets are derived: `whsec_` and base64. They sign deliveries to a

@@ -27,10 +27,12 @@ from producer.http import problems
 from producer.http.answers import answer
 from producer.http.guard import Guard
 from producer.http.keyring import KeyRing
+from producer.http.proxies import TrustedProxies
 from producer.http.service import Service
 from producer.web.routes import page_routes
 from producer.web.site import Site
 from storage.database import Database
+from storage.own_addresses import is_loopback
 from storage.settings import Settings, load_settings
 
 DESCRIPTION = (
@@ -40,10 +42,11 @@ DATABASE_WAIT_S = 5.0
 """How long a request waits for a connection to the database."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> FastAPI:
     """The application.
 
-    `settings`: None reads the configuration.
+    `settings`: None reads the configuration. `host`: where the server listens; if that is not only this machine, every
+    program needs a key.
 
     Raises:
         seedance.problems.InvalidInput: the configuration is wrong.
@@ -77,7 +80,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.keyring = keyring
-    app.add_middleware(Guard, settings=settings, keyring=keyring)
+    app.add_middleware(Guard, keyring=keyring, keys_for_all=settings.keys_for_all or not is_loopback(host))
+    app.add_middleware(TrustedProxies, networks=settings.trusted_proxies)
     problems.install(app)
     openapi.install(app)
     app.include_router(batch_routes(service))

@@ -2,12 +2,12 @@
 
 A server that listens on loopback can still be reached from outside: by a web page in a browser on this machine, by a
 name that an attacker points to 127.0.0.1, and through a proxy on this machine. None of these counts as a program on
-this machine; each needs a key.
+this machine; each needs a key. So does every program as soon as anything says that the server is meant for others: it
+listens beyond loopback, `public_url` or `trusted_proxies` is set, or there is a second tenant.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -18,9 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from producer.http import auth
 from producer.http.auth import Principal
 from producer.http.keyring import KeyRing
+from producer.http.local_programs import why_not_local
 from producer.http.problems import ApiProblem, problem_response
 from seedance.problems import InvalidInput, Problem
 from storage.database import DatabaseUnavailable, connect
+from storage.own_addresses import is_loopback
 from storage.settings import Settings
 from storage.tenants import keys
 
@@ -29,19 +31,6 @@ OPEN_BELOW = ("/callbacks/", "/static/")
 METRICS = "/metrics"
 MAX_HEADERS = 100
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address always means this machine."""
-    name = host.strip("[]").lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def check_bind(host: str, settings: Settings) -> None:
@@ -64,10 +53,10 @@ class Guard:
     """Finds the principal of a request before any route sees it, and refuses requests without one. Every path is
     guarded unless it is listed as open."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, keyring: KeyRing) -> None:
+    def __init__(self, app: ASGIApp, keyring: KeyRing, keys_for_all: bool) -> None:
         self._app = app
         self._keyring = keyring
-        self._everybody_needs_a_key = settings.api_require_keys
+        self._keys_for_all = keys_for_all
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -101,8 +90,10 @@ class Guard:
     async def _principal(self, connection: HTTPConnection) -> Principal:
         shown = auth.shown_key(connection.headers, connection.cookies, self._keyring.configured)
         if shown is None:
-            if self._everybody_needs_a_key or not _is_local(connection):
+            if self._keys_for_all:
                 raise auth.unauthorized("a key is required")
+            if (reason := await why_not_local(connection)) is not None:
+                raise auth.unauthorized(f"a key is required: {reason}")
             return await self._keyring.local()
         principal = await self._keyring.principal(shown.key)
         if principal is None:
@@ -162,20 +153,6 @@ def _is_page(connection: HTTPConnection) -> bool:
 def _path_and_query(connection: HTTPConnection) -> str:
     query = connection.scope.get("query_string", b"").decode("latin-1")
     return f"{connection.scope['path']}?{query}" if query else str(connection.scope["path"])
-
-
-def _is_local(connection: HTTPConnection) -> bool:
-    """Whether a program on this machine sends the request."""
-    came_to = (connection.scope.get("server") or ("",))[0]
-    asked_for = _host_of(connection.headers.get("host", ""))
-    return is_loopback(came_to) and is_loopback(asked_for)
-
-
-def _host_of(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
 
 
 def _is_cross_site(headers: Headers) -> bool:

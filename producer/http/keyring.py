@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from producer.http.auth import LOCAL, Principal, is_same
+from producer.http.auth import LOCAL, Principal, is_same, unauthorized
 from storage.database import Database, DatabaseUnavailable
-from storage.tenants import keys
+from storage.tenants import keys, tenants
 from storage.tenants.keys import ALL_SCOPES, FoundKey
 from storage.tenants.tenants import DEFAULT_TENANT
 
@@ -32,6 +32,8 @@ class KeyRing:
         self.configured = configured
         self._keys: _Remembered[FoundKey | None] = _Remembered(self._find)
         self._limits: _Remembered[int | None] = _Remembered(self._limit)
+        self._shared: _Remembered[bool] = _Remembered(self._has_others)
+        self._was_shared: bool | None = None
 
     async def principal(self, key: str) -> Principal | None:
         """The principal of a key, None if it is unknown or revoked.
@@ -50,16 +52,30 @@ class KeyRing:
         return Principal(found.tenant, scopes, found.id, found.jobs_per_minute)
 
     async def local(self) -> Principal:
-        """A program on this machine that sends no key. It must not wait for a database that does not answer."""
+        """A program on this machine that sends no key. If the database does not answer now, its last answer counts.
+
+        Raises:
+            ApiProblem: there are other tenants, so that everybody needs a key.
+            DatabaseUnavailable: the database has not answered yet.
+        """
         try:
+            self._was_shared = await self._shared.get("")
             limit = await self._limits.get(DEFAULT_TENANT)
         except DatabaseUnavailable:
-            return LOCAL
+            if self._was_shared is None:
+                raise
+            limit = None
+        if self._was_shared:
+            raise unauthorized(f"a key is required, because there are tenants other than {DEFAULT_TENANT}")
         return LOCAL if limit is None else Principal(LOCAL.tenant, LOCAL.scopes, None, limit)
 
     def _find(self, public: str) -> FoundKey | None:
         with self._database.begin() as conn:
             return keys.find(conn, public)
+
+    def _has_others(self, _: str) -> bool:
+        with self._database.begin() as conn:
+            return tenants.any_other(conn)
 
     def _limit(self, tenant: str) -> int | None:
         with self._database.begin() as conn:

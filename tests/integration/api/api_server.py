@@ -33,18 +33,18 @@ def with_account(settings: Settings) -> Settings:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of a server of its own. Every answer must be as its route declares it."""
-    with serving_declared(settings) as (client, _):
+def serving(settings: Settings, host: str = "127.0.0.1") -> Iterator[httpx.Client]:
+    """A client of a server of its own that listens at `host`. Every answer must be as its route declares it."""
+    with serving_declared(settings, host) as (client, _):
         yield client
 
 
 @contextmanager
-def serving_declared(settings: Settings) -> Iterator[tuple[httpx.Client, DeclaredAnswers]]:
+def serving_declared(settings: Settings, host: str = "127.0.0.1") -> Iterator[tuple[httpx.Client, DeclaredAnswers]]:
     """The same, with what the routes declare and what of it the client has seen."""
-    app = create_app(settings)
+    app = create_app(settings, host)
     answers = DeclaredAnswers(app.openapi())
-    config = server_config(app, "127.0.0.1", 0, log_level="critical", timeout_graceful_shutdown=30, lifespan="on")
+    config = server_config(app, host, 0, log_level="critical", timeout_graceful_shutdown=30, lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

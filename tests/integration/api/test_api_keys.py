@@ -11,10 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from producer.http.guard import check_bind, is_loopback
+from producer.http.guard import check_bind
 from producer.local import first_key
 from seedance.problems import InvalidInput
 from storage.database import DatabaseUnavailable, connect
+from storage.own_addresses import is_loopback
 from storage.settings import Settings
 from storage.tenants import keys
 from tests.integration.api.api_server import serving, with_account

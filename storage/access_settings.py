@@ -22,6 +22,9 @@ class AccessSettings(BaseModel):
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """The addresses or networks (CIDR) of our own proxies, whose `X-Forwarded-For`, `-Proto` and `-Host` are believed.
     Others' are not. If any is set, every request needs a key."""
+    own_urls: tuple[str, ...] = ()
+    """URLs of our own services that no other setting names, such as Flower's: webhooks never reach them, nor the
+    database, the broker, the store, `public_url` and the gateways. `reelq up` adds what it starts."""
     api_require_keys: bool = False
     """Require a key from programs on this machine too. Programs on other machines always need one."""
     api_key: Annotated[SecretStr, Field(min_length=20)] | None = None
@@ -38,6 +41,14 @@ class AccessSettings(BaseModel):
             return tuple(ip_network(part) for part in parts)
         except ValueError as exc:
             raise ValueError(f"{exc}; give addresses or networks, such as 127.0.0.1 or 10.0.0.0/8") from None
+
+    @field_validator("own_urls", mode="before")
+    @classmethod
+    def _read_urls(cls, value: Any) -> Any:
+        urls = value.replace(",", " ").split() if isinstance(value, str) else value
+        if isinstance(urls, list | tuple) and all("://" in str(url) for url in urls):
+            return tuple(urls)
+        raise ValueError('must be a list of URLs, such as ["http://127.0.0.1:5555"]')
 
     @property
     def keys_for_all(self) -> bool:

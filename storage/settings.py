@@ -397,6 +397,8 @@ def _from_stack(stack: Mapping[str, Any], from_file: Mapping[str, Any]) -> dict[
         found.pop("broker_sentinel_master", None)
     for key, value in (stack.get("s3") or {}).items():
         found[f"s3_{key}"] = value
+    if own := [stack[name] for name in ("api", "flower", "simulator") if stack.get(name)]:
+        found["own_urls"] = [*own, *from_file.get("own_urls", ())]
     if stack.get("simulator") and not from_file.get("accounts"):
         found |= simulator_settings(stack["simulator"], from_file)
     return found

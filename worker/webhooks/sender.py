@@ -15,7 +15,9 @@ from yarl import URL
 from seedance.errors import redact
 from seedance.gateways.http_errors import retry_after_s
 from seedance.public_addresses import is_public
+from storage.own_services import OwnServices, target_of
 from worker.public_hosts import AddressNotPublic, Judge, public_connector
+from worker.webhooks.own_targets import ForeignResolver, OwnTarget, OwnTargets
 
 CONNECTIONS = 256
 MAX_ANSWER_BYTES = 4096
@@ -48,12 +50,14 @@ class WebhookSender:
         *,
         timeout_s: float,
         allow_private: bool = False,
+        own: OwnServices | None = None,
         resolver: AbstractResolver | None = None,
         judge: Judge = is_public,
     ) -> None:
         self.timeout_s = timeout_s
         self._judge = (lambda _address: True) if allow_private else judge
-        self._resolver = resolver
+        self._own = None if own is None else OwnTargets(own)
+        self._resolver = resolver if self._own is None else ForeignResolver(self._own, resolver)
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -62,6 +66,8 @@ class WebhookSender:
         started = time.monotonic()
         try:
             async with asyncio.timeout(self.timeout_s):
+                if self._own is not None and (target := target_of(url)) is not None:
+                    await self._own.check(*target)
                 response = await self._open().post(
                     URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
                 )
@@ -70,7 +76,7 @@ class WebhookSender:
             return Answer(None, f"no answer within {self.timeout_s:g} s", took_s=time.monotonic() - started)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as exc:
             return Answer(None, f"the URL cannot be used: {type(exc).__name__}", never=True)
-        except AddressNotPublic as exc:
+        except (AddressNotPublic, OwnTarget) as exc:
             return Answer(None, str(exc), took_s=time.monotonic() - started)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             return Answer(None, redact(f"{type(exc).__name__}: {exc}")[:300], took_s=time.monotonic() - started)

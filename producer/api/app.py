@@ -24,6 +24,7 @@ from producer.api.streams import event_routes
 from producer.api.videos.routes import video_routes
 from producer.api.webhooks import webhook_routes
 from producer.http import problems
+from producer.http.answer_headers import AnswerHeaders
 from producer.http.answers import answer
 from producer.http.guard import Guard
 from producer.http.keyring import KeyRing
@@ -81,6 +82,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     )
     app.state.keyring = keyring
     app.add_middleware(Guard, keyring=keyring, keys_for_all=settings.keys_for_all or not is_loopback(host))
+    app.add_middleware(AnswerHeaders)
     app.add_middleware(TrustedProxies, networks=settings.trusted_proxies)
     problems.install(app)
     openapi.install(app)

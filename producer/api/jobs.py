@@ -20,7 +20,7 @@ from producer.api.resources.jobs import JobPage, JobResource, as_resource, short
 from producer.client import as_job_id
 from producer.http import bodies
 from producer.http.answers import answer
-from producer.http.auth import principal_of, require_scope
+from producer.http.auth import is_still_allowed, principal_of, require_scope, unauthorized
 from producer.http.events import rung
 from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem
@@ -147,7 +147,7 @@ def _look_routes(router: APIRouter, service: Service) -> None:
         tenant = principal_of(request).tenant
         job, etag, body = await _current(service, tenant, wanted)
         if wait > 0 and not _is_news(job, etag, known):
-            job, etag, body = await _wait(service, tenant, wanted, known, wait)
+            job, etag, body = await _wait(service, request, wanted, known, wait)
         sent = {"ETag": etag, "Cache-Control": "no-cache"} | retry_after(job)
         if matches(known, etag):
             return Response(status_code=304, headers=sent)
@@ -248,10 +248,10 @@ def _is_news(job: JobView, etag: str, known: str | None) -> bool:
 
 
 async def _wait(
-    service: Service, tenant: str, job_id: UUID, known: str | None, wait_s: float
+    service: Service, request: Request, job_id: UUID, known: str | None, wait_s: float
 ) -> tuple[JobView, str, bytes]:
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + wait_s
+    deadline, tenant = loop.time() + wait_s, principal_of(request).tenant
     with service.hub.watch(job_id) as bell:
         while True:
             found = await _current(service, tenant, job_id)
@@ -259,6 +259,8 @@ async def _wait(
             if left <= 0 or _is_news(found[0], found[1], known):
                 return found
             await rung(bell, min(left, _FALLBACK_S))
+            if not await is_still_allowed(request):
+                raise unauthorized("the key was revoked or has expired")
 
 
 # --- decide ----------------------------------------------------------------------------------------------------------

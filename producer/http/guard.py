@@ -8,6 +8,7 @@ listens beyond loopback, `public_url` or `trusted_proxies` is set, or there is a
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -81,6 +82,7 @@ class Guard:
             raise ApiProblem(403, "cross_site", "web pages of other sites may not do this")
         if path in OPEN or path.startswith(OPEN_BELOW):
             return
+        connection.state.look_again = partial(self._principal, connection)
         principal = await self._principal(connection)
         needed = keys.Scope.METRICS if path == METRICS else keys.Scope.READ if method in _SAFE else keys.Scope.ENQUEUE
         if needed not in principal.scopes:
@@ -88,17 +90,20 @@ class Guard:
         connection.state.principal = principal
 
     async def _principal(self, connection: HTTPConnection) -> Principal:
-        shown = auth.shown_key(connection.headers, connection.cookies, self._keyring.configured)
+        shown = auth.shown_by(connection.headers, connection.cookies, self._keyring.configured)
         if shown is None:
             if self._keys_for_all:
                 raise auth.unauthorized("a key is required")
             if (reason := await why_not_local(connection)) is not None:
                 raise auth.unauthorized(f"a key is required: {reason}")
             return await self._keyring.local()
-        principal = await self._keyring.principal(shown.key)
-        if principal is None:
-            raise auth.unauthorized("the key is unknown or was revoked")
-        return principal
+        if shown.is_session:
+            if (found := await self._keyring.of_session(shown.secret)) is None:
+                raise auth.unauthorized("the session has ended; sign in again")
+            return found
+        if (found := await self._keyring.principal(shown.secret)) is None:
+            raise auth.unauthorized("the key is unknown, was revoked or has expired")
+        return found
 
 
 def _with_rate(connection: HTTPConnection, send: Send) -> Send:
@@ -138,7 +143,7 @@ def _refusal(exc: ApiProblem | DatabaseUnavailable, connection: HTTPConnection) 
         if _is_page(connection):
             response = RedirectResponse(auth.login_url(_path_and_query(connection)), 303)
         if auth.SESSION_COOKIE in connection.cookies:  # else a stale cookie would lock out a local browser for ever
-            auth.end_session(response)
+            auth.forget_session(response)
     return response
 
 

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 
+from producer.http.auth import is_encrypted
 from producer.http.problems import KINDS, ApiProblem, details_of
 from producer.http.service import Service
 from producer.web import charts, static_files
@@ -156,7 +157,7 @@ def go(path: str) -> Response:
 
 def set_cookie(request: Request, response: Response, name: str, value: str) -> None:
     """Store a small value in the browser for a year; scripts cannot read it."""
-    secure = request.url.scheme == "https"
+    secure = is_encrypted(request, None)
     response.set_cookie(name, value, max_age=YEAR_S, httponly=True, samesite="lax", secure=secure)
 
 

@@ -58,6 +58,7 @@ class FoundKey:
 
     id: str
     tenant: str
+    name: str
     secret_hash: str
     scopes: list[str]
     jobs_per_minute: int | None
@@ -107,9 +108,10 @@ SELECT id, tenant, name, scopes, created_at, last_used_at, revoked_at FROM api_k
 WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s ORDER BY created_at, id
 """
 _FIND: LiteralString = """
-SELECT k.id, k.tenant, k.secret_hash, k.scopes, t.jobs_per_minute,
+SELECT k.id, k.tenant, k.name, k.secret_hash, k.scopes, t.jobs_per_minute,
        coalesce(k.last_used_at > now() - interval '1 minute', false) AS seen_lately
 FROM api_keys k JOIN tenants t ON t.name = k.tenant WHERE k.id = %(id)s AND k.revoked_at IS NULL
+  AND (k.expires_at IS NULL OR k.expires_at > now())
 """
 
 
@@ -138,7 +140,7 @@ def revoke(conn: Connection, public_id: str) -> bool:
 
 
 def find(conn: Connection, public_id: str) -> FoundKey | None:
-    """The key with this id; None when it is unknown or revoked. Its use is recorded at most once a minute."""
+    """The key with this id; None when it is unknown, revoked or expired. Its use is recorded at most once a minute."""
     with conn.cursor(row_factory=class_row(FoundKey)) as cursor:
         found = cursor.execute(_FIND, {"id": public_id}).fetchone()
     if found is not None and not found.seen_lately:
@@ -147,8 +149,10 @@ def find(conn: Connection, public_id: str) -> FoundKey | None:
 
 
 def any_in_use(conn: Connection) -> bool:
-    """Whether any key exists that is not revoked."""
-    return conn.execute("SELECT 1 FROM api_keys WHERE revoked_at IS NULL LIMIT 1").fetchone() is not None
+    """Whether any key exists that is not revoked and has not expired."""
+    sql: LiteralString = """SELECT FROM api_keys WHERE revoked_at IS NULL
+                            AND (expires_at IS NULL OR expires_at > now()) LIMIT 1"""
+    return conn.execute(sql).fetchone() is not None
 
 
 def jobs_per_minute(conn: Connection, tenant: str) -> int | None:

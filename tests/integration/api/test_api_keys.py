@@ -75,7 +75,7 @@ def test_other_machines_need_a_key(api: httpx.Client, configured: Settings) -> N
     assert api.get("/v1/jobs", headers=ELSEWHERE | bearer("sk-proj-123")).status_code == 401
     for shown in (bearer(key), {"Authorization": f"bearer  {key}"}, {"X-API-Key": key}):
         assert api.get("/v1/jobs", headers=ELSEWHERE | shown).status_code == 200
-    assert api.get("/v1/jobs", headers=ELSEWHERE | {"Cookie": f"reelq_session={key}"}).status_code == 200
+    assert api.get("/v1/jobs", headers=ELSEWHERE | {"Cookie": f"reelq_session={key}"}).status_code == 401
     for path in ("/healthz", "/readyz"):
         assert api.get(path, headers=ELSEWHERE).status_code in (200, 503)
     assert api.post(f"/callbacks/anyfast/{'a' * 43}", headers=ELSEWHERE, json={}).status_code == 404

@@ -71,10 +71,11 @@ ACCOUNTS = Group(
     },
 )
 KEYS = Group(
-    "Create, list and revoke API keys.",
+    "Create, list, rotate and revoke API keys.",
     {
         "create": Command("tenants.keys", "create", "Create a key and print it."),
         "list": Command("tenants.keys", "list_keys", "List keys, oldest first."),
+        "rotate": Command("tenants.keys", "rotate", "Create a key in place of another."),
         "revoke": Command("tenants.keys", "revoke", "Revoke a key for good."),
     },
 )

@@ -22,6 +22,7 @@ from producer.http.keyring import KeyRing
 from producer.http.local_programs import why_not_local
 from producer.http.problems import ApiProblem, problem_response
 from seedance.problems import InvalidInput, Problem
+from storage.actors import acting
 from storage.database import DatabaseUnavailable, connect
 from storage.own_addresses import is_loopback
 from storage.settings import Settings
@@ -69,7 +70,9 @@ class Guard:
         except (ApiProblem, DatabaseUnavailable) as exc:
             await _refusal(exc, connection)(scope, receive, send)
             return
-        await self._app(scope, receive, _with_rate(connection, send))
+        principal = getattr(connection.state, "principal", None)
+        with acting(None if principal is None else principal.actor):
+            await self._app(scope, receive, _with_rate(connection, send))
 
     async def _check(self, connection: HTTPConnection) -> None:
         # Not `connection.url`: it contains the Host header, which may be anything.

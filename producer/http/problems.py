@@ -22,6 +22,7 @@ from producer.errors import (
     CampaignNotFound,
     InvalidRows,
     JobNotFound,
+    KeyNotFound,
     NotPossible,
     ReplayRefused,
     RowConflict,
@@ -83,6 +84,7 @@ KINDS: Sequence[tuple[type[Exception], Kind]] = (
         WebhookNotFound,
         Kind(404, "webhook_not_found", "`GET /v1/webhooks/endpoints` and `GET /v1/webhooks/messages` list them."),
     ),
+    (KeyNotFound, Kind(404, "key_not_found", "`GET /v1/keys` lists the tenant's keys.")),
     (ReplayRefused, Kind(409, "not_possible", "Enable its endpoint, or retry in a moment.")),
     (NotPossible, Kind(409, "not_possible", "Read the job again; `detail` says what is possible.")),
     # Not 409: clients retry it, and this never succeeds.

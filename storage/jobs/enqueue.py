@@ -26,7 +26,7 @@ WITH input AS (
         id uuid, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text, lane text,
         gateways text[], account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8,
         webhook_url text, metadata jsonb, tags text[], estimate jsonb, prices jsonb, least_price numeric,
-        price_currency text)
+        price_currency text, actor text)
 ), stored AS (
     INSERT INTO jobs (id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin,
                       priority, deadline_at, webhook_url, metadata, tags, estimate, prices, least_price, price_currency)
@@ -37,7 +37,8 @@ WITH input AS (
     ON CONFLICT (tenant, idempotency_key) DO NOTHING
     RETURNING id
 ), logged AS (
-    INSERT INTO job_events (job_id, target, reason) SELECT id, 'queued', 'enqueued' FROM stored
+    INSERT INTO job_events (job_id, target, reason, actor)
+    SELECT s.id, 'queued', 'enqueued', i.actor FROM stored s JOIN input i ON i.id = s.id
 )
 SELECT id FROM stored
 """

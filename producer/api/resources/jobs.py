@@ -53,6 +53,10 @@ class JobEvent:
     target: Annotated[JobState, Field(description="The state after.")]
     reason: Annotated[str, Field(description="Why, as a code.")]
     detail: Annotated[dict[str, Any] | None, Field(description="More about it, such as the gateway's message.")]
+    actor: Annotated[
+        str | None,
+        Field(description="Who decided it: a key, a session, a user of the command line; null: the system."),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

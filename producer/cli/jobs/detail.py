@@ -137,6 +137,7 @@ def _print_timeline(out: Console, events: Sequence[Mapping[str, Any]]) -> None:
         after = f"+{(event['at'] - start).total_seconds():.1f} s"
         message = (event["detail"] or {}).get("message")
         tail = f"  {one_line(message, 200)}" if message else ""
+        tail += f"  by {one_line(event['actor'], 200)}" if event["actor"] else ""
         state = state_text(event["target"])
         state.pad_right(max(14 - len(state), 0))
         line = Text.assemble(

@@ -27,9 +27,11 @@ from producer.api.webhooks import webhook_routes
 from producer.http import problems
 from producer.http.answer_headers import AnswerHeaders
 from producer.http.answers import answer
+from producer.http.failed_keys import FailedKeys
 from producer.http.guard import Guard
 from producer.http.keyring import KeyRing
 from producer.http.proxies import TrustedProxies
+from producer.http.request_ids import log_request_ids
 from producer.http.service import Service
 from producer.web.routes import page_routes
 from producer.web.site import Site
@@ -62,6 +64,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     # Connections of its own: a client that tries keys at random must not keep callbacks waiting.
     key_database = Database(url, name="reelq keys", size=2, wait_s=DATABASE_WAIT_S, prepared=prepared)
     site = Site(service)
+    failed = FailedKeys()
     keyring = KeyRing(key_database, None if settings.api_key is None else settings.api_key.get_secret_value())
 
     @asynccontextmanager
@@ -82,10 +85,13 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
         redoc_url=None,
     )
     app.state.keyring = keyring
-    app.add_middleware(Guard, keyring=keyring, keys_for_all=settings.keys_for_all or not is_loopback(host))
+    app.add_middleware(
+        Guard, keyring=keyring, failed=failed, keys_for_all=settings.keys_for_all or not is_loopback(host)
+    )
     app.add_middleware(AnswerHeaders)
     app.add_middleware(TrustedProxies, networks=settings.trusted_proxies)
     problems.install(app)
+    log_request_ids()
     openapi.install(app)
     app.include_router(batch_routes(service))
     app.include_router(job_routes(service))
@@ -98,7 +104,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(webhook_routes(service))
     app.include_router(callback_routes(database))
     app.include_router(metrics_routes(database, settings.unconfirmed_grace_seconds))
-    app.include_router(page_routes(site, keyring))
+    app.include_router(page_routes(site, keyring, failed))
 
     @app.get("/healthz", response_model=HealthReport, response_description="The process is alive.")
     async def healthz() -> Response:

@@ -1,4 +1,4 @@
-"""Headers of every answer: redirects within this server are relative.
+"""Headers of every answer: the request's id, and redirects within this server are relative.
 
 Starlette builds absolute ones from the request's Host and scheme, which behind a proxy are not the client's.
 """
@@ -9,6 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from producer.http.request_ids import HEADER, begin_request
 
 
 class AnswerHeaders:
@@ -21,14 +23,16 @@ class AnswerHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        host = Headers(scope=scope).get("host", "")
+        given = Headers(scope=scope)
+        host, request_id = given.get("host", ""), begin_request(given.get(HEADER))
 
         async def send_on(message: Message) -> None:
-            if message["type"] == "http.response.start" and 300 <= message["status"] < 400:
-                headers = MutableHeaders(raw=message.setdefault("headers", []))
-                if (location := headers.get("location")) is not None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=list(message.get("headers", ())))
+                headers[HEADER] = request_id
+                if 300 <= message["status"] < 400 and (location := headers.get("location")) is not None:
                     headers["location"] = relative(location, host)
-                    message["headers"] = headers.raw
+                message["headers"] = headers.raw
             await send(message)
 
         await self._app(scope, receive, send_on)

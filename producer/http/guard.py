@@ -17,7 +17,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producer.http import auth
-from producer.http.auth import Principal
+from producer.http.auth import Principal, Shown
+from producer.http.failed_keys import FailedKeys
 from producer.http.keyring import KeyRing
 from producer.http.local_programs import why_not_local
 from producer.http.problems import ApiProblem, problem_response
@@ -55,8 +56,9 @@ class Guard:
     """Finds the principal of a request before any route sees it, and refuses requests without one. Every path is
     guarded unless it is listed as open."""
 
-    def __init__(self, app: ASGIApp, keyring: KeyRing, keys_for_all: bool) -> None:
+    def __init__(self, app: ASGIApp, keyring: KeyRing, failed: FailedKeys, keys_for_all: bool) -> None:
         self._app = app
+        self._failed = failed
         self._keyring = keyring
         self._keys_for_all = keys_for_all
 
@@ -85,15 +87,28 @@ class Guard:
             raise ApiProblem(403, "cross_site", "web pages of other sites may not do this")
         if path in OPEN or path.startswith(OPEN_BELOW):
             return
-        connection.state.look_again = partial(self._principal, connection)
-        principal = await self._principal(connection)
+        shown = auth.shown_by(connection.headers, connection.cookies, self._keyring.configured)
+        connection.state.look_again = partial(self._principal, connection, shown)
+        principal = await self._first_look(connection, shown)
         needed = keys.Scope.METRICS if path == METRICS else keys.Scope.READ if method in _SAFE else keys.Scope.ENQUEUE
         if needed not in principal.scopes:
             raise auth.missing_scope(needed)
         connection.state.principal = principal
 
-    async def _principal(self, connection: HTTPConnection) -> Principal:
-        shown = auth.shown_by(connection.headers, connection.cookies, self._keyring.configured)
+    async def _first_look(self, connection: HTTPConnection, shown: Shown | None) -> Principal:
+        if shown is None:
+            return await self._principal(connection, None)
+        address = (connection.scope.get("client") or ("",))[0]
+        if not self._keyring.knows(shown):
+            await self._failed.wait(address)
+        try:
+            return await self._principal(connection, shown)
+        except ApiProblem:
+            key_id = "session" if shown.is_session else keys.key_id(shown.secret)
+            self._failed.note(address, connection.scope["path"], key_id)
+            raise
+
+    async def _principal(self, connection: HTTPConnection, shown: Shown | None) -> Principal:
         if shown is None:
             if self._keys_for_all:
                 raise auth.unauthorized("a key is required")

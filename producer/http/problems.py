@@ -29,6 +29,7 @@ from producer.errors import (
     WebhookNotFound,
 )
 from producer.http.problem_details import MEDIA_TYPE
+from producer.http.request_ids import HEADER, current_request_id
 from seedance.problems import InvalidInput, Problem
 from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
@@ -148,9 +149,11 @@ def details_of(exc: Exception) -> Details:
         return Details(exc.status_code, kind.code, str(exc.detail), kind.advice, headers=dict(exc.headers or {}))
     kind = next((kind for known, kind in KINDS if isinstance(exc, known)), _INTERNAL)
     if kind is _INTERNAL:
-        request_id = uuid4().hex
+        request_id = current_request_id() or uuid4().hex
         log.error("api.failed request_id=%s", request_id, exc_info=exc)
-        return Details(500, kind.code, "internal error", kind.advice, more={"request_id": request_id})
+        return Details(
+            500, kind.code, "internal error", kind.advice, headers={HEADER: request_id}, more={"request_id": request_id}
+        )
     errors = list(_errors_of(exc))
     headers = {} if kind.retry_after_s is None else {"Retry-After": str(kind.retry_after_s)}
     if isinstance(exc, NotPossible):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.responses import Response
 
 from producer.api import openapi
@@ -27,10 +27,13 @@ from producer.api.webhooks import webhook_routes
 from producer.http import problems
 from producer.http.answer_headers import AnswerHeaders
 from producer.http.answers import answer
+from producer.http.compression import Compression
 from producer.http.failed_keys import FailedKeys
 from producer.http.guard import Guard
+from producer.http.head_requests import HeadRequests
 from producer.http.keyring import KeyRing
 from producer.http.proxies import TrustedProxies
+from producer.http.query_names import check_query_names
 from producer.http.request_ids import log_request_ids
 from producer.http.service import Service
 from producer.web.routes import page_routes
@@ -83,8 +86,11 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
         lifespan=lifespan,
         docs_url=None,  # its pages load scripts from other hosts
         redoc_url=None,
+        dependencies=[Depends(check_query_names)],
     )
     app.state.keyring = keyring
+    app.add_middleware(HeadRequests, router=app.router)
+    app.add_middleware(Compression)
     app.add_middleware(
         Guard, keyring=keyring, failed=failed, keys_for_all=settings.keys_for_all or not is_loopback(host)
     )

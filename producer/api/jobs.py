@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -25,11 +25,13 @@ from producer.http.events import rung
 from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
+from producer.intake.job_spec import parse_job
 from producer.operator_actions import job_actions
 from producer.operator_actions.adoption import adopt_checked
 from producer.operator_actions.waiting import with_obstacles
 from storage.database import Database
 from storage.jobs import queries
+from storage.jobs.enqueue import CHANGEABLE
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 from storage.settings import Settings
@@ -71,7 +73,7 @@ def _enqueue_routes(router: APIRouter, service: Service) -> None:
         producer = service.producer_for(request)
         await service.count_job(request)
         job, created = await service.together.enqueue(producer, fields)
-        return _accepted(job, created)
+        return _accepted(job, created, () if created else differing(job, fields))
 
     @router.post(
         "/v1/jobs/{job_id}/retry",
@@ -209,11 +211,20 @@ def with_key(fields: dict[str, Any], request: Request) -> dict[str, Any]:
     return fields | {"idempotency_key": key}
 
 
-def _accepted(job: JobView, created: bool) -> Response:
+def _accepted(job: JobView, created: bool, differs: Sequence[str] = ()) -> Response:
     sent = {"Location": f"/v1/jobs/{job.id}"} | retry_after(job)
     if not created:
         sent["Idempotency-Replayed"] = "true"
+    if differs:
+        sent["Idempotency-Differs"] = ", ".join(differs)
     return answer(as_resource(job), 202, sent)
+
+
+def differing(job: JobView, fields: Mapping[str, Any]) -> list[str]:
+    """In which fields, other than the request's own, a job differs from a repetition of its request."""
+    spec = parse_job(fields).model_dump(include=set(CHANGEABLE))
+    own = {"webhook_url": job.webhook_url, "metadata": job.metadata, "tags": list(job.tags), "priority": job.priority}
+    return [name for name in CHANGEABLE if (list(spec[name]) if name == "tags" else spec[name]) != own[name]]
 
 
 def retry_after(job: JobView) -> dict[str, str]:

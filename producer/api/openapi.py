@@ -36,7 +36,7 @@ _ERRORS = {
     429: "Too many jobs of the tenant, or too many wrong keys from the address; retry after `Retry-After`.",
     503: "The database or the object store does not answer; retry after `Retry-After`.",
 }
-_BEFORE_EVERY_ROUTE = (400, 401, 403, 429)
+_BEFORE_EVERY_ROUTE = (400, 401, 403, 422, 429)
 _BEFORE_EVERY_BODY = (408,)
 _KEYS = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key: rq_…"},

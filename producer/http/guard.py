@@ -32,6 +32,8 @@ from storage.tenants import keys
 OPEN = ("/healthz", "/readyz", "/login", "/logout", "/preferences")
 OPEN_BELOW = ("/callbacks/", "/static/")
 METRICS = "/metrics"
+STORES_NOTHING = ("/v1/estimate",)
+"""Paths whose POST is a question."""
 MAX_HEADERS = 100
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -90,7 +92,7 @@ class Guard:
         shown = auth.shown_by(connection.headers, connection.cookies, self._keyring.configured)
         connection.state.look_again = partial(self._principal, connection, shown)
         principal = await self._first_look(connection, shown)
-        needed = keys.Scope.METRICS if path == METRICS else keys.Scope.READ if method in _SAFE else keys.Scope.ENQUEUE
+        needed = _scope_for(path, method)
         if needed not in principal.scopes:
             raise auth.missing_scope(needed)
         connection.state.principal = principal
@@ -122,6 +124,12 @@ class Guard:
         if (found := await self._keyring.principal(shown.secret)) is None:
             raise auth.unauthorized("the key is unknown, was revoked or has expired")
         return found
+
+
+def _scope_for(path: str, method: str) -> keys.Scope:
+    if path == METRICS:
+        return keys.Scope.METRICS
+    return keys.Scope.READ if method in _SAFE or path in STORES_NOTHING else keys.Scope.ENQUEUE
 
 
 def _with_rate(connection: HTTPConnection, send: Send) -> Send:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 import uuid_utils.compat
@@ -13,6 +13,8 @@ from storage.jobs.records import Enqueued, IdempotencyConflict, NewJob
 from storage.jsonb import dumps
 
 _ENQUEUE_CHUNK = 2_000
+CHANGEABLE = ("webhook_url", "metadata", "tags", "priority")
+"""Fields beside the request: the same key with other values is still the same job, which keeps its own."""
 
 
 def new_job_id() -> UUID:
@@ -45,7 +47,7 @@ SELECT id FROM stored
 
 
 _BY_KEY: LiteralString = """
-SELECT tenant, idempotency_key, id, request_hash FROM jobs
+SELECT tenant, idempotency_key, id, request_hash, webhook_url, metadata, tags, priority FROM jobs
 WHERE (tenant, idempotency_key) IN (SELECT * FROM unnest(%(tenants)s::text[], %(keys)s::text[]))
 """
 
@@ -80,13 +82,23 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
             results.append(Enqueued(job.id, created=True))
             continue
         key = (job.tenant, job.idempotency_key or "")
-        first_id = known[key][0] if key in known else chosen[key][1].id
-        results.append(Enqueued(first_id, created=False))
+        if key in known:
+            results.append(Enqueued(known[key][0], created=False, differs=_differing(job, known[key][2:])))
+        else:
+            first = chosen[key][1]
+            values = (first.webhook_url, first.metadata, first.tags, first.priority)
+            results.append(Enqueued(first.id, created=False, differs=_differing(job, values)))
     return results
 
 
-def _known_keys(conn: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[UUID, str]]:
+def _differing(job: NewJob, earlier: Sequence[Any]) -> tuple[str, ...]:
+    own = (job.webhook_url, job.metadata, list(job.tags), job.priority)
+    theirs = (earlier[0], earlier[1], list(earlier[2]), earlier[3])
+    return tuple(name for name, one, other in zip(CHANGEABLE, own, theirs, strict=True) if one != other)
+
+
+def _known_keys(conn: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[Any, ...]]:
     if not keys:
         return {}
     parameters = {"tenants": [tenant for tenant, _ in keys], "keys": [key for _, key in keys]}
-    return {(row[0], row[1]): (row[2], row[3]) for row in conn.execute(_BY_KEY, parameters)}
+    return {(row[0], row[1]): tuple(row[2:]) for row in conn.execute(_BY_KEY, parameters)}

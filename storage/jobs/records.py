@@ -66,6 +66,8 @@ class Enqueued:
 
     id: UUID
     created: bool
+    differs: tuple[str, ...] = ()
+    """Fields of the job, not of its request, in which the earlier job differs. Its own values stay."""
 
 
 class IdempotencyConflict(Exception):

@@ -73,6 +73,10 @@ class StoredRow:
     line: Annotated[int, Field(description="The line of the body, or the row of a table, counted from 1.")]
     id: Annotated[UUID, Field(description="The job's.")]
     created: Annotated[bool, Field(description="False: the job was stored before, under the same key.")]
+    differs: Annotated[
+        list[str],
+        Field(description="Where that job has another webhook_url, metadata, tags or priority; its own stay."),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,7 +160,7 @@ def _batches(api: httpx.Client) -> None:
 
 def _campaigns(api: httpx.Client) -> None:
     rows = b'{"prompt": "a", "duration": 5, "resolution": "720p", "ratio": "16:9"}\n{"prompt": "b"}\n'
-    where = "/v1/campaigns?name=spring/2030"
+    where = "/v1/campaigns?name=spring 2030"
     assert api.post(f"{where}&dry_run=true", content=rows, headers=NDJSON).status_code == 200
     made = api.post(where, content=rows, headers=NDJSON)
     assert (made.status_code, len(made.json()["ids"])) == (202, 2)

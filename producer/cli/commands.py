@@ -75,7 +75,9 @@ KEYS = Group(
     {
         "create": Command("tenants.keys", "create", "Create a key and print it."),
         "list": Command("tenants.keys", "list_keys", "List keys, oldest first."),
-        "rotate": Command("tenants.keys", "rotate", "Create a key in place of another."),
+        "rotate": Command(
+            "tenants.keys", "rotate", "Create a key in place of another, with its tenant, name and scopes."
+        ),
         "revoke": Command("tenants.keys", "revoke", "Revoke a key for good."),
     },
 )

@@ -15,7 +15,6 @@ import typer
 from producer.cli.commands import AllCommands
 from producer.cli.shared import exit_codes
 from producer.cli.shared.data_dir import DataDir
-from storage.actors import acting, user_of
 
 app = typer.Typer(
     name="reelq",
@@ -50,8 +49,7 @@ def run(arguments: Sequence[str]) -> int:
         with contextlib.suppress(AttributeError, OSError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a prompt in a C locale
     try:
-        with acting(user_of("command line")):
-            code = app(list(arguments), prog_name="reelq", standalone_mode=False)
+        code = app(list(arguments), prog_name="reelq", standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as exc:
         return _usage_error(exc)

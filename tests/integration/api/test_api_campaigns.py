@@ -172,7 +172,7 @@ def test_a_large_batch_is_accepted(api: httpx.Client) -> None:
 
 def test_a_campaign_is_checked_stored_once_and_extended(api: httpx.Client) -> None:
     rows = [{"prompt": "a", "duration": 5, "resolution": "720p"}, {"prompt": "b", "duration": 5, "resolution": "720p"}]
-    name = "春 2026/a"
+    name = "春 2026 a"
     where = f"/v1/campaigns/{quote(name, safe='')}"
     dry = api.post("/v1/campaigns", params={"name": name, "dry_run": True}, content=lines(*rows), headers=NDJSON)
     assert (dry.status_code, dry.json()["rows"], stored(api)) == (200, 2, [])

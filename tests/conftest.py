@@ -12,6 +12,7 @@ import httpx
 import hypothesis
 import pytest
 import redis
+from botocore.loaders import JSONFileLoader
 
 from storage.settings import Settings
 from tests.servers import Bucket, TestServers, run_servers, settings_for
@@ -55,6 +56,16 @@ def _certificates_read_once() -> Iterator[None]:
     """Share one TLS context among httpx's clients: each would take 17 ms to read the certificates again."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _store_models_read_once() -> Iterator[None]:
+    """Keep boto3's descriptions of services: each session would take 90 ms to read them again."""
+    loader = JSONFileLoader()
+    load = cache(loader.load_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _self, path: load(path))
         yield
 
 

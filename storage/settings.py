@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from seedance.account import Account
 from seedance.gateways.checks import is_public
 from seedance.problems import InvalidInput, Problem
 from seedance.request import problems_of
 from storage.broker_url import BrokerUrl, parse_broker_url
+from storage.network_settings import NetworkSettings
 from storage.webhooks.signing import secret_bytes, tenant_secret
 
 DEFAULT_DATA_DIR = ".reelq"
@@ -33,7 +34,7 @@ _NOT_SETTINGS = frozenset({"REELQ_CONFIG", "REELQ_DATA_DIR"})
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 
 
-class Settings(BaseModel):
+class Settings(NetworkSettings):
     """Every setting. Times are in seconds; `None` means "not configured"."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,7 +68,7 @@ class Settings(BaseModel):
     """The KMS key; only with `aws:kms` or `aws:kms:dsse`. None: the account's default key."""
     s3_storage_class: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,40}$")] | None = None
     """The storage class of videos, such as `STANDARD_IA`. None: the bucket's default."""
-    s3_tags: Annotated[dict[str, str], Field(max_length=10)] = {}
+    s3_tags: dict[str, str] = Field(default_factory=dict, max_length=10)
     """Tags of each object. As a variable: `team=video&env=prod`, or JSON."""
     s3_cache_control: str | None = None
     """The `Cache-Control` of each object, such as `private, max-age=31536000`."""
@@ -293,7 +294,7 @@ class Settings(BaseModel):
             InvalidInput: as `require_database_url`, or it cannot be used.
         """
         try:
-            return parse_broker_url(self.require_broker_url(), self.broker_sentinel_master)
+            return parse_broker_url(self.require_broker_url(), self.broker_sentinel_master, self.ca_file)
         except InvalidInput:
             raise
         except ValueError as exc:
@@ -350,13 +351,15 @@ def load_settings(directory: Path | None = None, environ: Mapping[str, str] = os
     from_file = _read_file(path) if path is not None else {}
     from_environ = _read_environ(environ)
     try:
-        return Settings.model_validate(_from_stack(stack, from_file) | from_file | from_environ)
+        settings = Settings.model_validate(_from_stack(stack, from_file) | from_file | from_environ)
     except ValidationError as exc:
         problems = problems_of(exc)
         where = ""
         if path is not None and not any(_root(problem) in from_environ for problem in problems):
             where = str(path)
         raise InvalidInput([_named(problem, from_environ) for problem in problems], where) from exc
+    settings.outbound(environ)  # a missing file or a wrong proxy is found at the start
+    return settings
 
 
 def config_path(environ: Mapping[str, str] = os.environ, stack: Mapping[str, Any] | None = None) -> Path | None:

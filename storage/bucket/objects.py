@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from storage.bucket import exchanges, multipart
 from storage.bucket.answers import Answer
+from storage.bucket.boto import make_client
 from storage.bucket.checksums import Sums
 from storage.bucket.object_headers import copy_arguments
 from storage.bucket.place import Place
@@ -65,28 +66,8 @@ class Objects(Requests):
         place = self.traits.place
         with self._lock:  # boto3's session must not be used by two threads at once
             if place not in self._clients:
-                self._clients[place] = self._client(place)
+                self._clients[place] = make_client(self._session, place, self.outbound)
             return self._clients[place]
-
-    def _client(self, place: Place) -> S3Client:
-        from botocore.config import Config
-
-        client: S3Client = self._session.client(
-            "s3",
-            endpoint_url=place.endpoint,
-            region_name=place.region,
-            config=Config(
-                # At a custom endpoint boto3 would sign with SigV2, which other stores refuse.
-                signature_version="s3v4",
-                s3={"addressing_style": "virtual" if place.virtual else "path"},
-                connect_timeout=5,
-                read_timeout=30,
-                retries={"max_attempts": 3, "mode": "standard"},
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
-        return client
 
     def run(self, exchange: exchanges.Exchange[T], body: bytes = b"") -> T:
         """Run an exchange in this thread, over boto3's connections. `body`: for the requests that have none themselves.

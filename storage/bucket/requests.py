@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
+from storage.bucket.boto import make_session
 from storage.bucket.checksums import ALGORITHMS, Checksum, Sums
 from storage.bucket.keys import Keys
 from storage.bucket.object_headers import object_headers
@@ -56,20 +57,14 @@ class Requests:
     def __init__(self, settings: Settings) -> None:
         self.bucket = settings.s3_bucket
         self.keys = Keys(settings.s3_key_prefix)
+        self.outbound = settings.outbound()
         self._settings = settings
         self._lock = threading.RLock()
         self._frozen: tuple[float, Any] = (0.0, None)
 
     @cached_property
     def _session(self) -> Any:
-        import boto3
-
-        secret = self._settings.s3_secret_access_key
-        return boto3.session.Session(
-            aws_access_key_id=self._settings.s3_access_key_id,
-            aws_secret_access_key=secret.get_secret_value() if secret is not None else None,
-            region_name=self._settings.s3_region,
-        )
+        return make_session(self._settings, self.outbound)
 
     @cached_property
     def _traits(self) -> Traits:

@@ -146,7 +146,7 @@ async def _put_all(runtime: Runtime, video: Video, files: Sequence[tuple[str, by
 
 async def _store_last_frame(runtime: Runtime, video: Video, stored: Stored, url: str) -> str:
     shared = runtime.part(CopyResources)
-    source = VideoSource(shared.fetcher, url, video.trusted_host)
+    source = VideoSource(shared.fetcher, url, video.own)
     try:
         await source.open()
         held = min(source.length or MAX_PICTURE_BYTES, MAX_PICTURE_BYTES)

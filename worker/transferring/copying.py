@@ -71,7 +71,7 @@ async def _store(runtime: Runtime, video: Video) -> Complete | VideoStored:
 async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
     work = video.work
     shared = runtime.part(CopyResources)
-    source = VideoSource(shared.fetcher, work.video_url or "", video.trusted_host, COPY_LIMIT_S)
+    source = VideoSource(shared.fetcher, work.video_url or "", video.own, COPY_LIMIT_S)
     try:
         await source.open()
         failpoint("transfer.after_open")

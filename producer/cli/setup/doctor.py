@@ -15,6 +15,7 @@ from producer.cli.shared.options import AsJson, DataDir
 from producer.cli.shared.output import print_json
 from producer.cli.shared.terminal import console
 from producer.intake.routing import require_accounts
+from seedance.client import base_url_of
 from seedance.problems import InvalidInput
 from storage import broker, heartbeats
 from storage.broker import BrokerUnavailable
@@ -99,7 +100,8 @@ def _accounts(settings: Settings) -> Iterator[Finding]:
             yield f"account {account.name}", False, str(exc)
         else:
             where = f" at {account.base_url}" if account.base_url else ""
-            yield f"account {account.name}", True, f"{account.gateway}{where}, {account.max_in_flight} at once"
+            way = settings.outbound().describe(base_url_of(account, account.dialect))
+            yield f"account {account.name}", True, f"{account.gateway}{where}, {account.max_in_flight} at once, {way}"
 
 
 def _database(settings: Settings) -> tuple[bool, str]:

@@ -95,6 +95,7 @@ async def open_object(
     Raises:
         StoreUnavailable: no response.
     """
+    requests = requests.holding(key)
     for left in range(MOVES, -1, -1):
         used = requests.traits.place
         request = requests.sign_get(key, headers, head=head)

@@ -78,8 +78,9 @@ async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
         held = held_bytes(source.length)
         capacity = shared.capacity.hold(held, video.host, urgent=video.urgent)
         async with capacity, aclosing(source.chunks()) as chunks:
-            key = runtime.objects.keys.video(video.facts.tenant, work.id, work.created_at)
+            objects = runtime.objects.for_tenant(video.facts.tenant)
+            key = objects.keys.video(video.facts.tenant, work.id, work.created_at)
             filename = f"{video.filename}.mp4"
-            return await store_video(shared.store(), runtime.objects, key, chunks, poster.read_head, filename)
+            return await store_video(shared.store(), objects, key, chunks, poster.read_head, filename)
     finally:
         source.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -64,6 +65,8 @@ def examine(data_dir: Path | None) -> Iterator[Finding]:
         "broker": _broker,
         "bucket": prove_store,
     }
+    for bucket in sorted(set(settings.s3_tenant_buckets.values()) - {settings.s3_bucket}):
+        checks[f"bucket {bucket}"] = partial(_bucket_of_tenants, bucket)
     works = {}
     for part, check in checks.items():
         try:
@@ -112,6 +115,10 @@ def _database(settings: Settings) -> tuple[bool, str]:
         raise DatabaseUnavailable(f"the schema is {found or 'empty'}, not {newest}; run `reelq db upgrade`")
     schema, version = row or ("", "")
     return True, f"answers, revision {found} in schema {schema}, PostgreSQL {version}"
+
+
+def _bucket_of_tenants(bucket: str, settings: Settings) -> tuple[bool, str]:
+    return prove_store(settings.model_copy(update={"s3_bucket": bucket}))
 
 
 def _broker(settings: Settings) -> tuple[bool, str]:

@@ -54,7 +54,11 @@ class Sending(Part):
         settings = runtime.settings
         self.wait_s = min(TIMEOUT_S, settings.lease_seconds / 3)
         self.sender = WebhookSender(
-            timeout_s=self.wait_s, allow_private=settings.allow_private_networks, own=own_services(settings)
+            timeout_s=self.wait_s,
+            outbound=runtime.outbound,
+            allow_private=settings.allow_private_networks,
+            allowed=settings.allowed_networks.webhooks,
+            own=own_services(settings),
         )
 
     async def close(self) -> None:

@@ -64,7 +64,7 @@ def rotate(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Create a key in place of another, with its tenant, name and scopes. The old one works until the overlap is over."""
+    """Create a key in place of another, with its tenant, name and scopes. The old one works until the overlap ends."""
     with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
         key, made = rotate_key(conn, key_id, overlap_hours * 3600, expires_in_s=_seconds(expires_days))
     _show(key, made, as_json)

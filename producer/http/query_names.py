@@ -19,16 +19,18 @@ async def check_query_names(request: Request) -> None:
     """
     if not request.scope.get("query_string") or not request.scope["path"].startswith("/v1/"):
         return
-    known = _known(request.app, getattr(request.scope.get("route"), "path", ""), request.method)
-    for name in request.query_params:
-        if name not in known:
-            raise _unknown(name, known)
+    path = getattr(request.scope.get("route"), "path_format", "")
+    known = _known(request.app, path, "get" if request.method == "HEAD" else request.method.lower())
+    if known is not None and (unknown := [name for name in request.query_params if name not in known]):
+        raise _unknown(unknown[0], known)
 
 
 @cache
-def _known(app: FastAPI, path: str, method: str) -> tuple[str, ...]:
-    """The query parameters of a route, as OpenAPI has them."""
-    operation: dict[str, Any] = app.openapi()["paths"].get(path, {}).get(method.lower(), {})
+def _known(app: FastAPI, path: str, method: str) -> tuple[str, ...] | None:
+    """The query parameters of a route, as OpenAPI has them; None: it does not show the route."""
+    operation: dict[str, Any] | None = app.openapi()["paths"].get(path, {}).get(method)
+    if operation is None:
+        return None
     return tuple(item["name"] for item in operation.get("parameters", ()) if item["in"] == "query")
 
 

@@ -93,6 +93,8 @@ def test_misspelt_parameters_are_named(api: httpx.Client) -> None:
     assert dry.status_code == 422 and "did you mean dry_run?" in dry.json()["detail"]
     assert api.get("/v1/campaigns").json()["data"] == [], "nothing was stored"
     assert api.get("/v1/jobs?state=failed&state=queued&limit=5").status_code == 200
+    known = api.get("/v1/campaigns/none/manifest?link_seconds=60"), api.head("/v1/videos/x/content?variant=thumbnail")
+    assert [answer.status_code for answer in known] == [404, 404], "names in paths, and routes with a HEAD of their own"
     assert api.get("/jobs?anything=1").status_code == 200, "a page"
 
 

@@ -25,6 +25,7 @@ from producer.api.videos.routes import video_routes
 from producer.api.webhooks import webhook_routes
 from producer.http import problems
 from producer.http.answers import answer
+from producer.http.callback_proofs import CallbackProofs
 from producer.http.guard import Guard
 from producer.http.keyring import KeyRing
 from producer.http.service import Service
@@ -88,7 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(information_routes(service))
     app.include_router(video_routes(service))
     app.include_router(webhook_routes(service))
-    app.include_router(callback_routes(database))
+    app.include_router(callback_routes(database, CallbackProofs(settings.accounts)))
     app.include_router(metrics_routes(database, settings.unconfirmed_grace_seconds))
     app.include_router(page_routes(site, keyring))
 

@@ -13,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
-from seedance.gateways.base import AttemptOptions, Dialect, TaskReport, TaskStatus, WireAnswer, WireCall
+from seedance.gateways.base import (
+    AttemptOptions,
+    Callback,
+    CallbackProof,
+    Dialect,
+    TaskReport,
+    TaskStatus,
+    WireAnswer,
+    WireCall,
+)
 from seedance.gateways.registry import DIALECTS
 from seedance.request import GenerationRequest, parse_request
 from tests.contract.recorded import REQUIRED, Example, examples, load
@@ -236,6 +245,10 @@ def test_any_bytes_are_read_or_raise_an_error_of_the_tree(
         assert_storable(error.as_dict())
     assert "\0" not in dialect.read_callback(body)
     assert dialect.callback_is_unfinished(body) in (True, False)
+    signed = {"x-openrouter-signature": "t=1,v1=zz", "x-webhook-timestamp": "1", "x-webhook-signature": "?"}
+    for sent in ({}, headers, signed):
+        why = dialect.callback_forgery(Callback(sent, body), ["key"], 1.0)
+        assert (why is None) == (dialect.callback_proof is CallbackProof.NONE)
 
 
 @EVERY_DIALECT

@@ -12,7 +12,7 @@ import pytest
 
 from seedance.gateways.registry import DIALECTS
 from simulator.main import SimulatorOptions, running
-from tests.contract.clients import account_url
+from tests.contract.clients import account_url, own_settings
 from tests.stack import running_stack
 from tests.waiting import PATIENCE_S
 
@@ -30,6 +30,7 @@ def accounts_at(url: str) -> list[dict[str, Any]]:
             "api_key": f"sk-{name}",
             "base_url": account_url(url, name),
             "max_in_flight": 20,
+            **own_settings(name),
         }
         for name in DIALECTS
     ]

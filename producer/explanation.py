@@ -221,7 +221,9 @@ def _stand_ins(
         if media_kind(value) is not MediaKind.UPLOAD:
             continue
         stored = value.removeprefix("upload://")
-        match delivery_of(account, request.tier, modality, reachable=settings.bucket_reachable_by(account)):
+        match delivery_of(
+            account, account.dialect.row_for(request), modality, reachable=settings.bucket_reachable_by(account)
+        ):
             case Delivery.ASSET:
                 yield name, f"asset://<{_called(value, facts)}, once it is uploaded>"
             case Delivery.INLINE:
@@ -250,4 +252,4 @@ def _more_warnings(account: Account, request: GenerationRequest, settings: Setti
 
 def _is_uploaded(account: Account, request: GenerationRequest, modality: Modality, settings: Settings) -> bool:
     reachable = settings.bucket_reachable_by(account)
-    return delivery_of(account, request.tier, modality, reachable=reachable) is Delivery.ASSET
+    return delivery_of(account, account.dialect.row_for(request), modality, reachable=reachable) is Delivery.ASSET

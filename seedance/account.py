@@ -57,9 +57,6 @@ class Account(BaseModel):
     polls_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Task queries in any 60 s; due polls beyond that wait. None: no limit of ours."""
     callbacks: bool = False
-    models: dict[Tier, str] = Field(default_factory=dict)
-    """The gateway's model name for each tier, where accounts have their own (ark). A tier left out is not available;
-    empty: the gateway's default names."""
     webhook_secret: SecretStr | None = None
     """The secret with which the gateway signs callbacks (openrouter, kie). None: the token in each callback URL, which
     is unguessable, suffices."""
@@ -67,6 +64,12 @@ class Account(BaseModel):
     webhook_keys_url: Annotated[str, AfterValidator(_check_base_url)] | None = None
     """Where the keys are that verify callbacks (fal). None: the gateway's own address if `base_url` is the gateway's
     own too, else callbacks are not verified."""
+    models: dict[str, str | dict[str, Any]] = Field(default_factory=dict)
+    """By tier or neutral name, the gateway's own name of the model, or a table with `id`, `like` (the model that it
+    resembles) and every field of the row that differs. If a tier is named, one left out is not available; empty: the
+    gateway's documented names."""
+    default_model: str | None = None
+    """The neutral name of the model for jobs that name neither a model nor a tier. None: that of the standard tier."""
     rates: tuple[Rate, ...] = ()
     """What this account pays; wins over the published prices. `gateway` may be left out."""
     assets: bool | None = None
@@ -93,9 +96,13 @@ class Account(BaseModel):
         if self.base_url is None and dialect.default_base_url is None:
             yield Problem(f"{where}.base_url", f"is required: {self.gateway} publishes no address")
         try:
-            dialect.with_models(self.models)
+            own = dialect.with_models(self.models, base_url=self.base_url)
         except InvalidInput as exc:
-            yield Problem(f"{where}.models", exc.problems[0].message)
+            yield from (Problem(f"{where}.{problem.field}", problem.message) for problem in exc.problems)
+        else:
+            if self.default_model is not None and self.default_model not in own.catalog.models:
+                sold = ", ".join(own.catalog.models)
+                yield Problem(f"{where}.default_model", f"must be one of {sold}, not {shorten(self.default_model)}")
         if self.assets and not dialect.capabilities().assets:
             yield Problem(f"{where}.assets", f"{self.gateway} takes no assets through its API")
         limits = dialect.capabilities().list_limits
@@ -127,8 +134,8 @@ class Account(BaseModel):
 
     @cached_property
     def dialect(self) -> Dialect:
-        """The dialect of its gateway, with this account's model names."""
-        return DIALECTS[self.gateway].with_models(self.models)
+        """The dialect of its gateway, with the models of this account."""
+        return DIALECTS[self.gateway].with_models(self.models, base_url=self.base_url, default_model=self.default_model)
 
     @property
     def tiers(self) -> tuple[Tier, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from seedance.account import Account
-from seedance.lanes import LANES, model_of
+from seedance.lanes import model_of
 from storage.admission import circuit_breaker, model_limits
 from storage.admission.circuit_breaker import WHOLE_ACCOUNT, Breaker
 from storage.admission.grants import code_of
@@ -76,7 +76,7 @@ def _models(
 ) -> list[dict[str, Any]]:
     used: dict[str, Usage] = {}
     for lane, usage in by_lane.items():
-        if lane in LANES and (model := model_of(account.dialect, lane)) is not None:
+        if (model := model_of(account.dialect, lane)) is not None:
             used[model] = used.get(model, Usage()) + usage
     known = {model for name, model in (*breakers, *limits) if name == account.name and model != WHOLE_ACCOUNT}
     rows = []

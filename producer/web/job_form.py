@@ -12,14 +12,16 @@ from typing import Any, get_args
 import orjson
 
 from producer.web.forms import Form
+from seedance.models.catalog import outermost_seconds
 from seedance.problems import InvalidInput, Problem
-from seedance.request import AUTO_DURATION, MAX_DURATION_S, MIN_DURATION_S, Ratio, Resolution, Tier
+from seedance.request import AUTO_DURATION, Ratio, Resolution, Tier
 
+_SHORTEST, _LONGEST = outermost_seconds()
 CHOICES: Mapping[str, Sequence[object]] = {
     "tier": get_args(Tier),
     "resolution": get_args(Resolution),
     "ratio": get_args(Ratio),
-    "duration": (AUTO_DURATION, *range(MIN_DURATION_S, MAX_DURATION_S + 1)),
+    "duration": (AUTO_DURATION, *range(_SHORTEST, _LONGEST + 1)),
 }
 _TEXTS = ("tier", "resolution", "ratio", "first_frame", "last_frame", "idempotency_key", "account")
 _NUMBERS = ("duration", "seed", "priority")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
@@ -21,8 +22,10 @@ from seedance.gateways.signatures import Callback as Callback
 from seedance.gateways.signatures import CallbackProof as CallbackProof
 from seedance.gateways.wire import WireAnswer as WireAnswer  # dialects import it from here
 from seedance.gateways.wire import WireCall as WireCall
-from seedance.problems import InvalidInput, Problem
-from seedance.request import RANDOM_SEED, GenerationRequest, Tier
+from seedance.models.catalog import Catalog, OwnModels, catalog_of
+from seedance.models.rows import ModelRow
+from seedance.problems import Problem
+from seedance.request import RANDOM_SEED, GenerationRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,23 +166,52 @@ class Dialect(ABC):
     gateway_names: ClassVar[frozenset[str]] = frozenset()
     """All gateways' names, set by the registry: an object under any other name in `gateway_options` is an error."""
 
-    @abstractmethod
+    facts: ClassVar[Capabilities]
+    """What the gateway supports whatever the model, as data for `refusals` and `warnings`."""
+
+    def __init__(self, catalog: Catalog | None = None) -> None:
+        self.catalog = catalog_of(self.name) if catalog is None else catalog
+
     def capabilities(self) -> Capabilities:
-        """What the gateway supports, as data for `refusals` and `warnings`."""
+        """What the gateway supports, and the rows of the models that this account can use."""
+        return self._capabilities
 
-    @abstractmethod
-    def model_for(self, request: GenerationRequest) -> str:
-        """The gateway's own model name for a request that `refusals` accepts."""
+    @cached_property
+    def _capabilities(self) -> Capabilities:
+        return replace(self.facts, tiers=self.catalog.tiers, models=self.catalog.models)
 
-    def with_models(self, models: Mapping[Tier, str]) -> Self:
-        """The same dialect with other model names, for gateways where each account has its own.
+    def row_of(self, request: GenerationRequest) -> ModelRow | None:
+        """The row of the model that serves a request; None: this account sells no such tier or model."""
+        return self.catalog.row_of(request)
+
+    def row_for(self, request: GenerationRequest) -> ModelRow:
+        """The row for a request that `refusals` accepts.
 
         Raises:
-            InvalidInput: this gateway's model names are fixed.
+            KeyError: `refusals` does not accept it.
         """
-        if models:
-            raise InvalidInput([Problem("models", f"the model names of {self.name} are fixed")])
-        return self
+        row = self.row_of(request)
+        if row is None:
+            raise KeyError(request.model or request.tier)
+        return row
+
+    def model_for(self, request: GenerationRequest) -> str:
+        """The gateway's own model name for a request that `refusals` accepts."""
+        return self.row_for(request).model_of(request.use, request.resolution)
+
+    def settled(self, request: GenerationRequest) -> GenerationRequest:
+        """An accepted request as it is sent, with the documented default of each field that it leaves open."""
+        return self.row_for(request).settled(request)
+
+    def with_models(self, models: OwnModels, *, base_url: str | None = None, default_model: str | None = None) -> Self:
+        """The same dialect for an account: with its own models (`[accounts.models]`), those of the platform at its
+        `base_url`, and the model of its jobs that name none.
+
+        Raises:
+            InvalidInput: `models` is not valid.
+        """
+        catalog = catalog_of(self.name, models, base_url=base_url, default_model=default_model)
+        return self if catalog == self.catalog else type(self)(catalog)
 
     def options(self, request: GenerationRequest) -> dict[str, Any]:
         """The gateway options of a request that are for this gateway, or for an unknown one."""
@@ -190,11 +222,11 @@ class Dialect(ABC):
 
     def refusals(self, request: GenerationRequest) -> list[Problem]:
         """The parts of a request that this gateway cannot do; empty if it can serve the request."""
-        return list(refusals_of(self.capabilities(), request, self.options(request)))
+        return list(refusals_of(self.capabilities(), self.row_of(request), request, self.options(request)))
 
     def warnings(self, request: GenerationRequest) -> list[Problem]:
         """The parts of an accepted request that this gateway would leave out or not do exactly."""
-        return list(warnings_of(self.capabilities(), request))
+        return list(warnings_of(self.capabilities(), self.row_for(request), request))
 
     def callback_problem(self, url: str, *, allow_private: bool = False) -> str | None:
         """Why the gateway would not call that URL back; None if it would.
@@ -205,7 +237,8 @@ class Dialect(ABC):
 
     @abstractmethod
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
-        """The POST that starts the generation. Every media reference is now a URL, a data URI or an asset."""
+        """The POST that starts the generation, of the `settled` request. Every media reference is now a URL, a data URI
+        or an asset."""
 
     def read_submitted(self, answer: WireAnswer) -> Submitted:
         """Read a 2xx answer to the POST.
@@ -283,8 +316,9 @@ class Dialect(ABC):
 
     def marks(self, request: GenerationRequest) -> frozenset[Mark]:
         """The marks that an attempt of this request can carry, because the request does not set them itself."""
-        marks = self.capabilities().marks
-        return marks if request.seed in (None, RANDOM_SEED) else marks - {"seed"}
+        row = self.row_of(request)
+        taken = request.seed not in (None, RANDOM_SEED) or row is None or "seed" not in row.flags
+        return self.facts.marks - {"seed"} if taken else self.facts.marks
 
     def list_call(
         self,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from simulator.dialects.ark_rules import ModelRules, read_order
+from simulator.dialects.ark_rules import ModelRules, read_order, rules_2_5
 from simulator.dialects.ark_view import WORDS, ark_task
 from simulator.dialects.base import Dialect, Route, View, json_object
 from simulator.dialects.callback_urls import CallbackRules, bad_callback_url
@@ -22,12 +22,24 @@ from simulator.wire.ark_error import ArkError, error_body, invalid, missing, mod
 
 PATH = "/api/v3/contents/generations/tasks"
 _FAST_SIZES = ("480p", "720p")
-_SIZES = (*_FAST_SIZES, "1080p")
+_SIZES = (*_FAST_SIZES, "1080p", "4k")
 _STANDARD = ("doubao-seedance-2-0-260128", "dreamina-seedance-2-0-260128")
-_FAST = ("doubao-seedance-2-0-fast-260128", "dreamina-seedance-2-0-fast-260128", "doubao-seedance-2-0-mini-260615")
+_FAST = (
+    "doubao-seedance-2-0-fast-260128",
+    "dreamina-seedance-2-0-fast-260128",
+    "doubao-seedance-2-0-mini-260615",
+    "dreamina-seedance-2-0-mini-260615",
+)
 MODELS = {name: ModelRules(name, _SIZES) for name in _STANDARD} | {
     name: ModelRules(name, _FAST_SIZES) for name in _FAST
 }
+MODELS |= {
+    f"{brand}-seedance-2-5-260628": rules_2_5(f"{brand}-seedance-2-5-260628", _SIZES)
+    for brand in ("doubao", "dreamina")
+}
+MODELS["dreamina-seedance-2-5-flash-261115"] = rules_2_5(
+    "dreamina-seedance-2-5-flash-261115", _FAST_SIZES, output_formats=()
+)
 EXTRA_FIELDS = frozenset({"callback_url", "safety_identifier", "execution_expires_after", "priority"})
 MIN_EXPIRY_S, MAX_EXPIRY_S = 3600, 259_200
 MAX_PAGE = 500

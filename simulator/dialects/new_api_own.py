@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from simulator.dialects.anyfast import AnyFast
-from simulator.dialects.ark_rules import ModelRules, read_order
+from simulator.dialects.ark_rules import ModelRules, read_order, rules_2_5
 from simulator.dialects.base import Route, json_object, random_id, refuse
 from simulator.dialects.new_api import middleware_body
 from simulator.tasks.task import Order
@@ -17,9 +17,13 @@ from simulator.wire.answers import Call, Refused
 from simulator.wire.ark_error import ArkError
 
 MODELS = {
-    "doubao-seedance-2-0-260128": ModelRules("doubao-seedance-2-0-260128", ("480p", "720p", "1080p")),
+    "doubao-seedance-2-0-260128": ModelRules("doubao-seedance-2-0-260128", ("480p", "720p", "1080p", "4k")),
     "doubao-seedance-2-0-fast-260128": ModelRules("doubao-seedance-2-0-fast-260128", ("480p", "720p")),
     "doubao-seedance-2-0-mini-260615": ModelRules("doubao-seedance-2-0-mini-260615", ("480p", "720p")),
+    # The adaptor forwards neither the task's type nor the format of the output.
+    "doubao-seedance-2-5-260628": rules_2_5(
+        "doubao-seedance-2-5-260628", ("480p", "720p", "1080p", "4k"), task_types=False, output_formats=()
+    ),
 }
 # The fields of `requestPayload`, without those of the body.
 METADATA = frozenset(

@@ -221,7 +221,7 @@ def after_use(limit: SlotLimit, used: Usage, unchanged_s: float, configured: int
 def _by_model(account: Account, by_lane: Mapping[str, Usage]) -> dict[str, Usage]:
     by_model: dict[str, Usage] = {}
     for lane, usage in by_lane.items():
-        model = model_of(account.dialect, lane) if lane in LANES else None
+        model = model_of(account.dialect, lane)
         by_model[model or ""] = by_model.get(model or "", Usage()) + usage
     return by_model
 

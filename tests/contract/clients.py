@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from seedance.account import Account
 from seedance.client import GatewayClient
-from seedance.gateways import new_api_own
 from seedance.gateways.registry import DIALECTS
 from tests.waiting import PATIENCE_S
 
@@ -24,7 +23,9 @@ def account_url(url: str, gateway: str) -> str:
 
 def own_settings(gateway: str) -> dict[str, Any]:
     """What an account of a gateway needs besides an address and a key: model names, where it has none of its own."""
-    return {"models": dict(new_api_own.MODELS)} if gateway == "new-api" else {}
+    if gateway != "new-api":
+        return {}
+    return {"models": {tier: row.id for tier, row in DIALECTS[gateway].catalog.tiers.items()}}
 
 
 def with_client(url: str, gateway: str, work: Callable[[GatewayClient], Awaitable[T]], **fields: Any) -> T:

@@ -24,6 +24,7 @@ from seedance.gateways.base import (
     WireCall,
 )
 from seedance.gateways.registry import DIALECTS
+from seedance.models.rows import ModelRow
 from seedance.request import GenerationRequest, parse_request
 from tests.contract.recorded import REQUIRED, Example, examples, load
 from tests.contract.strategies import JSON, LIKELY_JSON, requests_for
@@ -212,15 +213,32 @@ def test_no_setting_of_a_request_is_dropped(dialect: Dialect, data: st.DataObjec
     request = data.draw(requests_for(dialect.capabilities()))
     if dialect.refusals(request):
         return
-    call = dialect.submit_call(request, AttemptOptions())
-    for name in ("resolution", "ratio", "duration", "audio", "web_search", "watermark", "return_last_frame", "seed"):
+    call, sent = dialect.submit_call(request, AttemptOptions()), dialect.settled(request)
+    replaced = {problem.field for problem in dialect.row_for(request).replaced(request)}
+    for name in (
+        *("resolution", "ratio", "duration", "audio", "web_search", "watermark", "return_last_frame", "seed"),
+        *("output_format", "task_type"),
+    ):
         value = getattr(request, name)
-        if value is None or value is False or (name == "seed" and value == -1):
+        if value is None or value is False or (name == "seed" and value == -1) or name in replaced:
             continue
         without = request.model_copy(update={name: None})
         changed = dialect.submit_call(without, AttemptOptions())
-        same_as_default = name == "resolution" and dialect.model_for(request) == dialect.model_for(without)
-        assert changed != call or same_as_default, name
+        assert changed != call or is_default(dialect, name, request), name
+        assert name not in ("resolution", "ratio", "duration") or getattr(sent, name) == value
+
+
+def is_default(dialect: Dialect, name: str, request: GenerationRequest) -> bool:
+    """Whether the request asks for what the gateway does without the field."""
+    row = dialect.row_for(request)
+    settled = row.settled(request.model_copy(update={name: None}))
+    if name == "resolution":
+        return request.resolution == row.default_resolution
+    if name == "output_format":
+        return request.output_format == "mp4" and not row.output_formats
+    if name == "task_type":
+        return (not row.task_types and request.task is None) or settled.task_type == request.task_type
+    return bool(getattr(settled, name) == getattr(request, name))
 
 
 @EVERY_DIALECT
@@ -271,12 +289,13 @@ def test_capabilities_are_json_and_consistent(dialect: Dialect) -> None:
     assert capabilities.cancel == (dialect.cancel_call("x") is not None)
     assert capabilities.list_limits is not None or not (capabilities.list_ids or capabilities.marks)
     assert capabilities.callbacks == (dialect.callback_problem(CALLBACK) is None)
-    for name, tier in capabilities.tiers.items():
-        assert tier.default_resolution in tier.resolutions
-        for resolution in tier.resolutions:
-            request = parse_request({"prompt": "a fox", "tier": name, "resolution": resolution})
+    named: list[tuple[dict[str, Any], ModelRow]] = [({"tier": tier}, row) for tier, row in capabilities.tiers.items()]
+    for fields, row in [*named, *(({"model": name}, row) for name, row in capabilities.models.items())]:
+        assert row.default_resolution in row.resolutions
+        for resolution in row.resolutions:
+            request = parse_request({"prompt": "a fox", "resolution": resolution} | fields)
             assert dialect.refusals(request) == []
-            assert dialect.model_for(request) in tier.models
+            assert dialect.model_for(request) in row.models
 
 
 @EVERY_DIALECT

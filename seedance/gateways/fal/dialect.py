@@ -35,48 +35,11 @@ from seedance.gateways.base import (
     WireAnswer,
     WireCall,
 )
-from seedance.gateways.capabilities import MB, Capabilities, MediaLimits, TierLimits
+from seedance.gateways.capabilities import Capabilities
 from seedance.gateways.fal.errors import CANCELLED, FORM, failure_of, request_failure
 from seedance.gateways.signatures import UNSIGNED, ed25519_forgery, from_hex, stale
-from seedance.media import MediaKind
-from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest, Modality, Mode, Resolution
+from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest
 
-PATHS: Mapping[Mode, str] = {
-    "text": "text-to-video",
-    "first_frame": "image-to-video",
-    "first_last_frame": "image-to-video",
-    "reference": "reference-to-video",
-}
-_MEDIA: Mapping[Modality, MediaLimits] = {
-    "image": MediaLimits(count=9, kinds=frozenset({MediaKind.URL, MediaKind.DATA}), max_bytes=30 * MB),
-    "video": MediaLimits(
-        count=3, formats=frozenset({"mp4", "mov"}), max_bytes=50 * MB, seconds=(2, 15), total_seconds=15
-    ),
-    "audio": MediaLimits(
-        count=3, formats=frozenset({"mp3", "wav"}), max_bytes=15 * MB, seconds=(2, 15), total_seconds=15
-    ),
-}
-
-
-def _tier(base: str, *resolutions: Resolution) -> TierLimits:
-    models = tuple(dict.fromkeys(f"{base}/{path}" for path in PATHS.values()))
-    return TierLimits(models=models, resolutions=resolutions, default_resolution="720p", media=_MEDIA)
-
-
-CAPABILITIES = Capabilities(
-    gateway="fal",
-    tiers={
-        "standard": _tier("bytedance/seedance-2.0", "480p", "720p", "1080p", "4k"),
-        "fast": _tier("bytedance/seedance-2.0/fast", "480p", "720p"),
-    },
-    ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "adaptive"),
-    default_ratio="adaptive",
-    auto_duration=True,
-    default_seconds=None,
-    flags=frozenset({"seed"}),
-    callbacks=True,
-    cancel=True,
-)
 ENDED = "COMPLETED"
 STATUSES = {"IN_QUEUE": TaskStatus.QUEUED, "IN_PROGRESS": TaskStatus.RUNNING, ENDED: TaskStatus.RUNNING}
 _AUTO = "auto"
@@ -94,19 +57,14 @@ class Fal(Dialect):
     accepted_statuses = frozenset({200, 202})
     cancel_is_a_request = True
     callback_proof = CallbackProof.PUBLISHED
+    facts = Capabilities(gateway="fal", callbacks=True, cancel=True)
     callback_keys_url = "https://rest.alpha.fal.ai/.well-known/jwks.json"
-
-    def capabilities(self) -> Capabilities:
-        return CAPABILITIES
-
-    def model_for(self, request: GenerationRequest) -> str:
-        path = PATHS[request.mode]
-        return next(model for model in self.capabilities().tiers[request.tier].models if model.endswith(f"/{path}"))
 
     def key_headers(self, key: str) -> Mapping[str, str]:
         return {"Authorization": f"Key {key}"}
 
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
+        row, request = self.row_for(request), self.settled(request)
         seed = request.seed if request.seed is not None else attempt.seed
         reference = request.mode == "reference"
         optional = {
@@ -119,12 +77,12 @@ class Fal(Dialect):
             "resolution": request.resolution,
             "aspect_ratio": _AUTO if request.ratio == "adaptive" else request.ratio,
             "generate_audio": request.audio,
-            "seed": None if seed == RANDOM_SEED else seed,
+            "seed": seed if "seed" in row.flags and seed != RANDOM_SEED else None,
         }
         body: dict[str, Any] = {"prompt": request.prompt}
         body |= {name: value for name, value in optional.items() if value not in (None, [])}
         params = {} if attempt.callback_url is None else {"fal_webhook": attempt.callback_url}
-        return WireCall("POST", f"/{self.model_for(request)}", body, params=params)
+        return WireCall("POST", f"/{row.model_of(request.use, request.resolution)}", body, params=params)
 
     def read_submitted(self, answer: WireAnswer) -> Submitted:
         """The answer also has a `gateway_request_id`, which changes when fal tries again."""

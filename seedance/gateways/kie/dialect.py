@@ -38,38 +38,12 @@ from seedance.gateways.base import (
     WireAnswer,
     WireCall,
 )
-from seedance.gateways.capabilities import ANY_RATIO, MB, Capabilities, MediaLimits, Option, TierLimits
+from seedance.gateways.capabilities import Capabilities, Option
 from seedance.gateways.kie.errors import FORM, OK, is_number
 from seedance.gateways.plain_failures import failure_of_words
 from seedance.gateways.signatures import UNSIGNED, from_base64, hmac_forgery, stale
-from seedance.request import GenerationRequest, Modality, Resolution
+from seedance.request import GenerationRequest
 
-_MEDIA: Mapping[Modality, MediaLimits] = {
-    "image": MediaLimits(count=9, max_bytes=30 * MB),
-    "video": MediaLimits(count=3, max_bytes=50 * MB, seconds=(2, 15), total_seconds=15),
-    "audio": MediaLimits(count=3, max_bytes=15 * MB, seconds=(2, 15), total_seconds=15),
-}
-
-
-def _tier(model: str, *resolutions: Resolution) -> TierLimits:
-    return TierLimits(
-        models=(model,), resolutions=resolutions, default_resolution="720p", media=_MEDIA, web_search=True
-    )
-
-
-CAPABILITIES = Capabilities(
-    gateway="kie",
-    tiers={
-        "standard": _tier("bytedance/seedance-2", "480p", "720p", "1080p"),
-        "fast": _tier("bytedance/seedance-2-fast", "480p", "720p"),
-        "mini": _tier("bytedance/seedance-2-mini", "480p", "720p"),
-    },
-    ratios=ANY_RATIO,
-    default_ratio=None,
-    flags=frozenset({"return_last_frame"}),
-    options={"nsfw_checker": Option(kind="boolean")},
-    callbacks=True,
-)
 STATUSES = {
     "waiting": TaskStatus.QUEUED,
     "queuing": TaskStatus.QUEUED,
@@ -87,14 +61,10 @@ class Kie(Dialect):
     default_base_url = "https://api.kie.ai"
     errors = FORM
     callback_proof = CallbackProof.SECRET
-
-    def capabilities(self) -> Capabilities:
-        return CAPABILITIES
-
-    def model_for(self, request: GenerationRequest) -> str:
-        return self.capabilities().tiers[request.tier].models[0]
+    facts = Capabilities(gateway="kie", options={"nsfw_checker": Option(kind="boolean")}, callbacks=True)
 
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
+        row, request = self.row_for(request), self.settled(request)
         optional = {
             "first_frame_url": request.first_frame,
             "last_frame_url": request.last_frame,
@@ -106,10 +76,13 @@ class Kie(Dialect):
             "resolution": request.resolution,
             "aspect_ratio": request.ratio,
             "duration": request.duration,
-            "web_search": request.web_search if request.mode == "text" else None,
+            "web_search": request.web_search if row.web_search and request.mode == "text" else None,
         }
         given = {"prompt": request.prompt} | {name: value for name, value in optional.items() if value is not None}
-        body: dict[str, Any] = {"model": self.model_for(request), "input": given | self.options(request)}
+        body: dict[str, Any] = {
+            "model": row.model_of(request.use, request.resolution),
+            "input": given | self.options(request),
+        }
         if attempt.callback_url is not None:
             body["callBackUrl"] = attempt.callback_url
         return WireCall("POST", "/api/v1/jobs/createTask", body)

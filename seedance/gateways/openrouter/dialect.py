@@ -8,7 +8,7 @@ OpenRouterTeam/typescript-sdk, src/models/videogeneration*.ts; [3p] third partie
 * `frame_images` exclude `input_references`; images, videos and sounds as references: [S]. No length -1 and no ratio
   `adaptive`, which edits and extensions need: [S] the types have neither.
 * Webhook signature: [3p] four programs agree; `callback_url` must be https: [S]. The life of signed links: unknown.
-* Resolutions of each model: [3p]; `GET /videos/models` is the authority, and an account can override them.
+* The models, and how sure their limits are: `models/offers/openrouter.toml`.
 """
 
 from __future__ import annotations
@@ -38,37 +38,12 @@ from seedance.gateways.base import (
     WireAnswer,
     WireCall,
 )
-from seedance.gateways.capabilities import Capabilities, MediaLimits, TierLimits
+from seedance.gateways.capabilities import Capabilities
 from seedance.gateways.openrouter.errors import FORM
 from seedance.gateways.plain_failures import failure_of_words
 from seedance.gateways.signatures import UNSIGNED, from_hex, hmac_forgery, stale
-from seedance.media import MediaKind
-from seedance.request import RANDOM_SEED, GenerationRequest, Modality, Resolution
+from seedance.request import RANDOM_SEED, GenerationRequest, Modality
 
-_MEDIA: Mapping[Modality, MediaLimits] = {
-    "image": MediaLimits(count=9, kinds=frozenset({MediaKind.URL, MediaKind.DATA})),
-    "video": MediaLimits(count=3, seconds=(2, 15), total_seconds=15),
-    "audio": MediaLimits(count=3, seconds=(2, 15), total_seconds=15),
-}
-
-
-def _tier(model: str, *resolutions: Resolution) -> TierLimits:
-    return TierLimits(models=(model,), resolutions=resolutions, default_resolution="720p", media=_MEDIA)
-
-
-CAPABILITIES = Capabilities(
-    gateway="openrouter",
-    tiers={
-        "standard": _tier("bytedance/seedance-2.0", "480p", "720p", "1080p"),
-        "fast": _tier("bytedance/seedance-2.0-fast", "480p", "720p"),
-    },
-    ratios=("16:9", "4:3", "1:1", "3:4", "9:16", "21:9"),
-    default_ratio="16:9",
-    operations=(),
-    flags=frozenset({"seed"}),
-    callbacks=True,
-    callbacks_https_only=True,
-)
 STATUSES = {
     "pending": TaskStatus.QUEUED,
     "in_progress": TaskStatus.RUNNING,
@@ -88,26 +63,23 @@ class OpenRouter(Dialect):
     errors = FORM
     accepted_statuses = frozenset({200, 202})
     callback_proof = CallbackProof.SECRET
-
-    def capabilities(self) -> Capabilities:
-        return CAPABILITIES
-
-    def model_for(self, request: GenerationRequest) -> str:
-        return self.capabilities().tiers[request.tier].models[0]
+    facts = Capabilities(gateway="openrouter", callbacks=True, callbacks_https_only=True)
 
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
+        row, asked, request = self.row_for(request), request, self.settled(request)
         seed = request.seed if request.seed is not None else attempt.seed
+        by_frames = request.ratio == "adaptive" or (request.first_frame is not None and asked.ratio is None)
         optional = {
             "duration": request.duration,
             "resolution": _WIRE_RESOLUTION.get(request.resolution or "", request.resolution),
-            "aspect_ratio": request.ratio,
+            "aspect_ratio": None if by_frames else request.ratio,
             "generate_audio": request.audio,
-            "seed": None if seed == RANDOM_SEED else seed,
+            "seed": seed if "seed" in row.flags and seed != RANDOM_SEED else None,
             "frame_images": _frames(request) or None,
             "input_references": _references(request) or None,
             "callback_url": attempt.callback_url,
         }
-        body: dict[str, Any] = {"model": self.model_for(request), "prompt": request.prompt}
+        body: dict[str, Any] = {"model": row.model_of(request.use, request.resolution), "prompt": request.prompt}
         body |= {name: value for name, value in optional.items() if value is not None}
         return WireCall("POST", "/videos", body)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from seedance.gateways.base import CallbackProof, Dialect
@@ -76,6 +76,8 @@ class Account(BaseModel):
     """Whether local files become assets of the gateway, which bills each upload. None: where the gateway has them, but
     links to our bucket where the key may not create them. True: never links. False: never assets."""
 
+    _default_model: str | None = PrivateAttr(default=None)
+
     @model_validator(mode="before")
     @classmethod
     def _name_gateway_in_rates(cls, fields: Any) -> Any:
@@ -135,7 +137,17 @@ class Account(BaseModel):
     @cached_property
     def dialect(self) -> Dialect:
         """The dialect of its gateway, with the models of this account."""
-        return DIALECTS[self.gateway].with_models(self.models, base_url=self.base_url, default_model=self.default_model)
+        return DIALECTS[self.gateway].with_models(
+            self.models, base_url=self.base_url, default_model=self.default_model or self._default_model
+        )
+
+    def with_default_model(self, name: str) -> Self:
+        """A copy whose jobs get this model if they name none, unless the account has a default of its own. Where it is
+        not sold, the account cannot serve such jobs."""
+        copy = self.model_copy()
+        copy.__dict__.pop("dialect", None)
+        copy._default_model = name
+        return copy
 
     @property
     def tiers(self) -> tuple[Tier, ...]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, cast, get_args
+from typing import Any, Final, cast, get_args
 
 from seedance.gateways.base import Dialect
 from seedance.models.catalog import TIERS, model_name
 from seedance.models.data import bundled_models
-from seedance.models.rows import ModelRow
+from seedance.models.rows import ModelRow, RateLimits
 from seedance.request import Operation, Resolution, Use
 
-COUNTED_APART = "4k"
+COUNTED_APART: Final = "4k"
 """The resolution for which gateways keep separate limits within a model."""
 _DEFAULT_TIER = "standard"
 _USES: tuple[Use, ...] = get_args(Use)
@@ -73,6 +73,18 @@ def model_of(dialect: Dialect, lane: str) -> str | None:
     tiers: dict[str, ModelRow] = {tier: row for tier, row in dialect.catalog.tiers.items()}  # noqa: C416 - for the type
     row = tiers.get(head) if head in TIERS else dialect.catalog.models.get(head)
     return None if row is None else model_key(row.model_of(use, size or None), size)
+
+
+@cache
+def limits_apart(dialect: Dialect) -> Mapping[str, RateLimits]:
+    """The published limits of the models that are counted apart, by their key; none where nothing is published."""
+    rows = (*dialect.catalog.tiers.values(), *dialect.catalog.models.values())
+    return {
+        model_key(row.model_of(use, COUNTED_APART), COUNTED_APART): row.limits_4k
+        for row in rows
+        if COUNTED_APART in row.resolutions and row.limits_4k.concurrent is not None
+        for use in _USES
+    }
 
 
 def model_key(model: str, resolution: str | None) -> str:

@@ -13,15 +13,26 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from seedance.account import Account
 from seedance.gateways.checks import is_public
 from seedance.problems import InvalidInput, Problem
 from seedance.request import problems_of
+from storage.account_models import with_default_model, with_models_file
 from storage.broker_url import BrokerUrl, parse_broker_url
+from storage.store_settings import Endpoint, KeyPrefix, StorageClass, Tags
 from storage.webhooks.signing import secret_bytes, tenant_secret
 
 DEFAULT_DATA_DIR = ".reelq"
@@ -45,10 +56,10 @@ class Settings(BaseModel):
     broker_url: str | None = None
     broker_sentinel_master: str | None = None
     """The name of the master; required if `broker_url` names Sentinels."""
-    s3_endpoint_url: str | None = None
+    s3_endpoint_url: Endpoint | None = None
     """None: that of AWS."""
     s3_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "reelq"
-    s3_public_endpoint_url: str | None = None
+    s3_public_endpoint_url: Endpoint | None = None
     """The URL at which clients reach the store, for links. None: the same as ours; a name or address that is not
     public is not handed out, and the API streams instead."""
     s3_region: str | None = None
@@ -59,15 +70,15 @@ class Settings(BaseModel):
     s3_checksum: Literal["auto", "crc32", "sha256", "md5", "none"] = "auto"
     """What goes with each upload so that the store verifies it. `auto`: CRC-32; where the store refuses that,
     Content-MD5; where it refuses that too, none."""
-    s3_key_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.={}-]+/)*$", max_length=200)] = ""
+    s3_key_prefix: KeyPrefix = ""
     """What every key begins with, with a slash at its end. `{tenant}` stands for the tenant's name."""
     s3_encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None
     """Server-side encryption, requested with each object. None: the bucket's default."""
     s3_kms_key_id: str | None = None
     """The KMS key; only with `aws:kms` or `aws:kms:dsse`. None: the account's default key."""
-    s3_storage_class: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,40}$")] | None = None
+    s3_storage_class: StorageClass | None = None
     """The storage class of videos, such as `STANDARD_IA`. None: the bucket's default."""
-    s3_tags: Annotated[dict[str, str], Field(max_length=10)] = {}
+    s3_tags: Tags = {}
     """Tags of each object. As a variable: `team=video&env=prod`, or JSON."""
     s3_cache_control: str | None = None
     """The `Cache-Control` of each object, such as `private, max-age=31536000`."""
@@ -78,6 +89,11 @@ class Settings(BaseModel):
     """None: boto3's usual sources (environment, profile, instance role)."""
     s3_secret_access_key: SecretStr | None = None
 
+    default_model: str | None = None
+    """The neutral name of the model for jobs that name neither a model nor a tier, at accounts without a default of
+    their own. None: the model of the account's standard tier. Where it is not sold, such jobs are not served."""
+    models_file: Path | None = None
+    """A TOML file with more models, by gateway: each table is as `[accounts.models]`, for every account there."""
     accounts: tuple[Account, ...] = ()
     """The accounts, in the order in which they are tried."""
 
@@ -125,42 +141,15 @@ class Settings(BaseModel):
         """TOML's and the environment's own words for it."""
         return {"true": "auto", "on": "auto", "false": "off"}.get(str(value).lower(), value)
 
-    @field_validator("s3_endpoint_url", "s3_public_endpoint_url", mode="after")
+    @model_validator(mode="before")
     @classmethod
-    def _check_endpoint(cls, value: str | None) -> str | None:
-        if value is None or value == "":
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
-            raise ValueError("must be http:// or https:// and a host, without a query")
-        return value.rstrip("/")
+    def _add_models(cls, given: Any) -> Any:
+        return with_models_file(given) if isinstance(given, Mapping) and given.get("models_file") else given
 
-    @field_validator("s3_tags", mode="before")
+    @field_validator("accounts", mode="after")
     @classmethod
-    def _read_tags(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        if value.lstrip().startswith("{"):
-            return json.loads(value)
-        try:
-            return dict(parse_qsl(value, keep_blank_values=True, strict_parsing=True)) if value else {}
-        except ValueError:
-            raise ValueError("must be tags such as team=video&env=prod") from None
-
-    @field_validator("s3_key_prefix", mode="after")
-    @classmethod
-    def _check_prefix(cls, value: str) -> str:
-        parts = value.split("/")
-        if "." in parts or ".." in parts or any(c in value.replace("{tenant}", "") for c in "{}"):
-            raise ValueError("may hold {tenant}, no other braces, and no part that is . or ..")
-        return value
-
-    @field_validator("s3_storage_class", mode="after")
-    @classmethod
-    def _check_storage_class(cls, value: str | None) -> str | None:
-        if value in ("GLACIER", "DEEP_ARCHIVE"):
-            raise ValueError(f"{value} cannot be read before it is restored; move videos there by a rule of the bucket")
-        return value
+    def _set_default_model(cls, value: tuple[Account, ...], info: ValidationInfo) -> tuple[Account, ...]:
+        return with_default_model(value, info.data.get("default_model"))
 
     @field_validator("webhook_secret", mode="after")
     @classmethod

@@ -44,13 +44,15 @@ def read_input(given: dict[str, Any], base: str, mode: str) -> Order:
         model=f"{base}/{mode}",
         upstream_model=base,
         prompt=text(given, "prompt"),
-        body={"endpoint": f"{base}/{mode}", **given},
+        body=given,
         resolution=choice(given, "resolution", sizes, "720p"),
         ratio="16:9" if ratio == "auto" else ratio,
         duration=None if seconds == "auto" else int(seconds),
         audio=flag(given, "generate_audio", True),
         seed=whole(given, "seed", 0, 0, 2**32 - 1) if "seed" in given else None,
         input_video_s=float(videos),
+        version="2.5" if newest else "2.0",
+        longest_s=longest,
     )
 
 

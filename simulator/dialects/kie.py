@@ -109,6 +109,8 @@ class Kie(PlainDialect):
             audio=flag(given, "generate_audio", True, "input."),
             return_last_frame=flag(given, "return_last_frame", False, "input."),
             input_video_s=REFERENCE_VIDEO_S * videos,
+            version="2.5" if model.endswith("2-5") else "2.0",
+            longest_s=longest,
             callback_url=callback,
         )
 

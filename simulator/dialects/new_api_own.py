@@ -6,6 +6,7 @@ are dropped, the prompt is appended, a positive `duration` of the body wins), re
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from simulator.dialects.anyfast import AnyFast
@@ -68,7 +69,7 @@ class NewApi(AnyFast):
         if not isinstance(body.get("prompt"), str) or not body["prompt"].strip():
             raise refuse(400, _invalid("prompt is required"), "prompt: missing")
         try:
-            return read_order(_forwarded(body), MODELS[model], _FORWARDED)
+            return replace(read_order(_forwarded(body), MODELS[model], _FORWARDED), body=body)
         except ArkError as exc:
             raise Refused(self.rejected(exc), str(exc)) from exc
 

@@ -103,6 +103,8 @@ class OpenRouter(PlainDialect):
             audio=flag(body, "generate_audio", False),
             seed=whole(body, "seed", 0, 0, 2**32 - 1) if "seed" in body else None,
             input_video_s=REFERENCE_VIDEO_S * references["video"],
+            version="2.5" if model.endswith("2.5") else "2.0",
+            longest_s=longest,
             callback_url=callback,
             extra={},
         )

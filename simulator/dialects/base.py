@@ -89,6 +89,10 @@ class Dialect(ABC):
         """The answer to a request that needs no key; None: it needs one."""
         return None
 
+    def file_of(self, call: Call) -> str | None:
+        """The task whose video a request with a key downloads; None: it downloads none."""
+        return None
+
     @abstractmethod
     def read_order(self, call: Call) -> Order:
         """Parse and validate a create.

@@ -1,12 +1,13 @@
 """OpenRouter's `/api/v1/videos`: one flat body, errors whose code is the HTTP status.
 
 Sources: https://openrouter.ai/docs/api_reference/videos and …/api/reference/errors-and-debugging;
-OpenRouterTeam/typescript-sdk, src/models/videogenerationrequest.ts and videogenerationresponse.ts. The page names no
+its SDK for Python, openrouter 1.3.84, components/videogenerationrequest.py and videogenerationresponse.py. None names
 limits of a model; here they are Seedance's own. The signature: four programs that check it agree.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import orjson
@@ -58,6 +59,7 @@ WORDS = {
     Phase.CANCELLED: "cancelled",
     Phase.EXPIRED: "expired",
 }
+LINK_S = 24 * 3600  # no page says how long; here as every other link
 DOLLARS_PER_MILLION_TOKENS = 10.7
 
 
@@ -110,7 +112,7 @@ class OpenRouter(PlainDialect):
         )
 
     def new_id(self) -> str:
-        return f"vgen-{random_id(20)}"
+        return f"gen-vid-{int(time.time())}-{random_id(20)}"
 
     def created(self, task: Task) -> Answer:
         return json_answer(202, _named(task) | {"status": "pending"})
@@ -121,11 +123,15 @@ class OpenRouter(PlainDialect):
     def called_back(self, task: Task, view: View, signer: WebhookSigner, now: float) -> Callback:
         data = _shown(task, view)
         body = orjson.dumps({"type": f"video.generation.{data['status']}", "data": data})
-        time = str(int(now))
+        at = str(int(now))
         headers = {"X-OpenRouter-Idempotency-Key": f"{task.id}:{data['status']}"}
-        if (signature := signer.hmac(f"{time},".encode() + body)) is not None:
-            headers["X-OpenRouter-Signature"] = f"t={time},v1={signature.hex()}"
+        if (signature := signer.hmac(f"{at},".encode() + body)) is not None:
+            headers["X-OpenRouter-Signature"] = f"t={at},v1={signature.hex()}"
         return Callback(body, headers)
+
+    def file_of(self, call: Call) -> str | None:
+        task_id, _, action = call.path.removeprefix(self.query_path).partition("/")
+        return task_id if call.method == "GET" and action == "content" and call.path.startswith(PATH) else None
 
     def route(self, method: str, path: str) -> Route | None:
         found = super().route(method, path)
@@ -202,6 +208,7 @@ def _shown(task: Task, view: View) -> dict[str, Any]:
         shown["usage"] = {"cost": round(task.tokens * DOLLARS_PER_MILLION_TOKENS / 1e6, 6), "is_byok": False}
         if view.links is not None:
             shown["urls"] = [view.links.video]
+            shown["expires_at"] = int(view.now) + LINK_S
             shown["unsigned_urls"] = [f"{task.order.extra['base_url']}{PATH}/{task.id}/content?index=0"]
     elif word == "failed":
         message = task.fate.message or "Provider returned error"

@@ -89,6 +89,8 @@ class Simulator:
             call = self._call(request, f"/{rest}", head, account_of(key))
             if (answer := dialect.public(call, self._world.webhook_signer)) is not None:
                 return answer
+            if (task_id := dialect.file_of(call)) is not None:
+                return await self._downloads.serve_to_key(call, task_id, dialect, key)
             return await self._gateway.serve(dialect, call, key, lambda limit: _read(request, limit))
         call = self._call(request, request.path, "", "")
         if head == "files" and request.method in ("GET", "HEAD"):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 
 from seedance.client import GatewayClient
@@ -16,7 +17,9 @@ from seedance.errors import Unavailable
 from seedance.gateways.base import AttemptOptions, TaskReport, TaskStatus
 from seedance.gateways.registry import DIALECTS
 from seedance.request import parse_request
+from simulator.main import SimulatorOptions, running
 from tests.contract.clients import KEY, with_client
+from tests.waiting import PATIENCE_S
 
 FOX = parse_request({"prompt": "a fox in the snow", "model": "seedance-2.5"})
 HANDLE = "bytedance/seedance-2.5/r-1"
@@ -132,3 +135,18 @@ def test_fals_handle_is_the_same_from_an_answer_a_callback_and_a_person() -> Non
     assert fal.task_handle("r-1", model) == fal.task_handle(HANDLE, model) == HANDLE
     fast = parse_request({"prompt": "a fox", "tier": "fast"})
     assert fal.task_handle("r-2", fal.model_for(fast)) == "bytedance/seedance-2.0/r-2"
+
+
+def test_openrouters_content_needs_the_accounts_key() -> None:
+    request = parse_request({"prompt": "a fox", "duration": 4, "resolution": "480p"})
+
+    async def work(client: GatewayClient) -> str:
+        return (await client.submit(request, AttemptOptions())).task_id
+
+    options = SimulatorOptions(seed=7, time="fixed", median_seconds=0.0, api_keys=frozenset({KEY}))
+    with running(options) as url:
+        content = f"{url}/openrouter/api/v1/videos/{with_client(url, 'openrouter', work)}/content?index=0"
+        assert httpx.get(content, trust_env=False).status_code == 401
+        video = httpx.get(content, headers={"Authorization": f"Bearer {KEY}"}, trust_env=False, timeout=PATIENCE_S)
+    assert (video.status_code, video.headers["content-type"]) == (200, "video/mp4")
+    assert video.content[4:8] == b"ftyp"

@@ -1,13 +1,15 @@
 """OpenRouter: one API for many models, paid in dollars. Seedance under `bytedance/`.
 
-How sure each fact is: [D] https://openrouter.ai/docs/api_reference/videos, the provider's page; [S] its own SDK,
-OpenRouterTeam/typescript-sdk, src/models/videogeneration*.ts; [3p] third parties' code; [I] an inference.
+How sure each fact is: [D] https://openrouter.ai/docs/api_reference/videos, the provider's page; [S] its own SDK for
+Python, openrouter 1.3.84, components/videogeneration*.py; [3p] third parties' code; [I] an inference.
 
-* Bodies, statuses, `usage.cost`, `polling_url`, 202 for an accepted create: [D], [S]. `urls` (signed) beside
-  `unsigned_urls` (need the account's key, on the account's own host): [D]; the SDK has only the latter.
+* Bodies, statuses, `usage.cost`, `polling_url`, 202 for an accepted create: [D], [S]. `urls` are signed and live until
+  `expires_at`; they are missing if OpenRouter keeps no copy. `unsigned_urls` need the account's key, on the account's
+  own host, "as long as the output is available": [D], [S].
 * `frame_images` exclude `input_references`; images, videos and sounds as references: [S]. No length -1 and no ratio
   `adaptive`, which edits and extensions need: [S] the types have neither.
-* Webhook signature: [3p] four programs agree; `callback_url` must be https: [S]. The life of signed links: unknown.
+* Webhook signature: [3p] four programs agree; `callback_url` must be https: [S]. `previous_job_id` continues a job [S];
+  it is not offered.
 * The models, and how sure their limits are: `models/offers/openrouter.toml`.
 """
 

@@ -3,9 +3,9 @@
 `metadata` has `reasons` and `flagged_input` if moderation refused the input, `provider_name` and `raw` if the error is
 the provider's, and `limit_source` if it is a limit on spending.
 
-Sources: [E] https://openrouter.ai/docs/api/reference/errors-and-debugging; [S] OpenRouterTeam/typescript-sdk,
-src/funcs/videoGenerationGenerate.ts: the create declares 400, 401, 402, 404, 429 and 500 in this form;
-[I] an inference. What else a create answers is not documented, so it is a doubt.
+Sources: [E] https://openrouter.ai/docs/api/reference/errors-and-debugging; [S] its SDK for Python, openrouter 1.3.84,
+video_generation.py: a create declares 400, 401, 402, 403, 404, 413, 429, 499, 500 and 503 in this form; [I] an
+inference. 499 ("the caller cancelled"), 500 and 503 do not say that the work had not begun, so they are doubts.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ REFUSALS = RefusalList(
         402: {"billing": ("402",)},  # [E] "insufficient credits", [S]
         403: {"moderated": ("403",)},  # [E] "your input was flagged"; without reasons it is a matter of permission
         404: {"unknown_model": ("404",)},  # [S]; [I] if the text is about the model
+        413: {"rejected": ("413",)},  # [S]
         429: {"throttled": ("429",)},  # [E] "you are being rate limited", [S]
     }
 )
 UNKNOWN_TASK = Codes.of((404, "404"))
-"""[S] src/funcs/videoGenerationGetGeneration.ts."""
+"""[S] "Job not found"."""
 _IN_FLIGHT = "openrouter_in_flight_budget"
-_TOP = frozenset({"error", "user_id"})
+_TOP = frozenset({"error", "user_id", "openrouter_metadata"})
 _NAMES = frozenset({"code", "message", "metadata"})
 
 

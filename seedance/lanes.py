@@ -58,9 +58,8 @@ LANES = lanes_of(())
 
 def is_lane(lane: str) -> bool:
     """Whether this release can have written it."""
-    head, _, rest = lane.partition("/")
-    use, _, size = rest.partition("/")
-    return bool(head) and use in _USES and size in _SIZES
+    parts = lane.split("/")
+    return len(parts) == 3 and bool(parts[0]) and parts[1] in _USES and parts[2] in _SIZES
 
 
 @cache

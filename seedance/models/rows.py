@@ -182,7 +182,6 @@ class ModelRow(_Part):
 
     def settled(self, request: GenerationRequest) -> GenerationRequest:
         """The request as it is sent: with the defaults of `always_sent`, and where a use takes one value, with that."""
-        only = self.only.get(request.use, _ANYTHING)
         defaults = {
             "resolution": self.default_resolution,
             "ratio": self.default_ratio,
@@ -191,10 +190,16 @@ class ModelRow(_Part):
         update: dict[str, object] = {
             name: defaults[name] for name in self.always_sent if getattr(request, name) is None
         }
-        update |= {name: value for name, value in (("ratio", only.ratio), ("duration", only.duration)) if value}
         if self.task_types and request.mode == "reference":
             update["task_type"] = request.task or request.task_type or "reference"
-        return request.model_copy(update=update)
+        return self.corrected(request.model_copy(update=update))
+
+    def corrected(self, request: GenerationRequest) -> GenerationRequest:
+        """The request with the one value of each field that its use takes."""
+        only = self.only.get(request.use, _ANYTHING)
+        wanted = {"ratio": only.ratio, "duration": only.duration}
+        update = {name: value for name, value in wanted.items() if value is not None}
+        return request.model_copy(update=update) if update else request
 
     def replaced(self, request: GenerationRequest) -> Iterator[Problem]:
         """The values of a request that `settled` replaces."""

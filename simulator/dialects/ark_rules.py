@@ -86,7 +86,7 @@ def read_order(body: Mapping[str, Any], rules: ModelRules, extra_fields: frozens
     if not rules.video_audio_search:
         _refuse_media(content, rules)
     search = _web_search(given.get("tools"), content, rules)
-    resolution = _choice(given, "resolution", rules.resolutions, "720p", "InvalidResolutionParameter")
+    resolution = _choice(given, "resolution", rules.resolutions, "720p")
     ratio = _choice(given, "ratio", (*RATIOS, "adaptive"), "adaptive")
     output_format = _choice(given, "output_format", rules.output_formats or ("mp4",), "mp4")
     for name in ("generate_audio", "watermark", "return_last_frame", "draft"):
@@ -177,15 +177,12 @@ def _web_search(tools: Any, content: Content, rules: ModelRules) -> bool:
     return bool(tools)
 
 
-def _choice(
-    given: Mapping[str, Any], name: str, allowed: tuple[str, ...], default: str, code: str = "InvalidParameter"
-) -> str:
+def _choice(given: Mapping[str, Any], name: str, allowed: tuple[str, ...], default: str) -> str:
     value = given.get(name, default)
     if isinstance(value, str) and name == "resolution":
         value = value.lower()  # its case does not matter
     if value not in allowed:
-        error = invalid(name, f"must be one of {', '.join(allowed)}")
-        raise ArkError(code, error.message, name)
+        raise invalid(name, f"must be one of {', '.join(allowed)}")
     return str(value)
 
 

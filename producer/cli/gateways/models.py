@@ -23,7 +23,7 @@ AccountName = Annotated[str | None, typer.Option(help="This account only.", show
 def list_models(
     ctx: typer.Context, account: AccountName = None, as_json: AsJson = False, data_dir: DataDir = None
 ) -> None:
-    """List the models of each account, by the neutral names that jobs use. Without accounts: of every gateway."""
+    """List the models of each account. Jobs use their neutral names. Without accounts: those of every gateway."""
     rows = list(_rows(settings_of(ctx, data_dir), account))
     if as_json:
         print_json([_listed(owner, dialect, row) for owner, dialect, row in rows])
@@ -52,7 +52,7 @@ def show(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show everything that is known of a model, at each account that can use it."""
+    """Show everything that is known of a model. It may differ between accounts."""
     every = list(_rows(settings_of(ctx, data_dir), account))
     found = [item for item in every if name in (item[2].name, *item[2].models, *_tiers(item[1], item[2]))]
     if not found:

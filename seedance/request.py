@@ -40,7 +40,9 @@ _MODALITIES: tuple[tuple[str, Modality], ...] = tuple(zip(MAX_REFERENCES, get_ar
 AUTO_DURATION = -1
 MIN_DURATION_S, MAX_DURATION_S = 4, 30
 RANDOM_SEED, MAX_SEED = -1, 2**32 - 1
-_SECRET_FIELDS = frozenset({"api_key", "s3_secret_access_key", "database_url", "broker_url"})
+_SECRET_FIELDS = frozenset(
+    {"api_key", "user_token", "webhook_secret", "s3_secret_access_key", "database_url", "broker_url"}
+)
 
 
 def _refuse(message: str) -> PydanticCustomError:

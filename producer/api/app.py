@@ -89,7 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(information_routes(service))
     app.include_router(video_routes(service))
     app.include_router(webhook_routes(service))
-    app.include_router(callback_routes(database, CallbackProofs(settings.accounts)))
+    app.include_router(callback_routes(database, CallbackProofs(settings.accounts, settings.outbound())))
     app.include_router(metrics_routes(database, settings.unconfirmed_grace_seconds))
     app.include_router(page_routes(site, keyring))
 

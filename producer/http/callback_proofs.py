@@ -12,6 +12,8 @@ import aiohttp
 from seedance.account import Account
 from seedance.gateways.base import Callback, CallbackProof
 from seedance.gateways.signatures import WRONG, keys_of_jwks
+from seedance.network.outbound import Outbound
+from seedance.network.sessions import failure_text, open_session
 from seedance.problems import InvalidInput
 
 KEYS_LIFE_S = 24 * 3600.0
@@ -35,7 +37,8 @@ class _Keys:
 class CallbackProofs:
     """Checks signatures for the configured accounts. Use it on one event loop."""
 
-    def __init__(self, accounts: Sequence[Account]) -> None:
+    def __init__(self, accounts: Sequence[Account], outbound: Outbound) -> None:
+        self._outbound = outbound
         self._accounts = {account.name: account for account in accounts}
         self._published: dict[str, _Keys] = {}
         self._fetching = asyncio.Lock()
@@ -68,8 +71,26 @@ class CallbackProofs:
         async with self._fetching:
             known = self._published.get(url)
             if known is None or time.monotonic() - known.fetched_at > life_s:
-                known = self._published[url] = _Keys(await _fetch(url), time.monotonic())
+                known = self._published[url] = _Keys(await self._fetch(url), time.monotonic())
             return known.keys
+
+    async def _fetch(self, url: str) -> tuple[str, ...]:
+        body = bytearray()
+        try:
+            async with (
+                open_session(self._outbound, timeout=aiohttp.ClientTimeout(total=FETCH_S)) as session,
+                session.get(url, allow_redirects=False) as response,
+            ):
+                async for part in response.content.iter_any():
+                    body += part
+                    if len(body) > MAX_KEYS_BYTES:
+                        raise KeysUnavailable(f"the keys at {url} have more than {MAX_KEYS_BYTES} bytes")
+        except (aiohttp.ClientError, OSError, ValueError) as exc:
+            raise KeysUnavailable(f"cannot fetch the keys at {url}: {failure_text(exc)}") from exc
+        keys = keys_of_jwks(bytes(body))
+        if response.status != 200 or not keys:
+            raise KeysUnavailable(f"no Ed25519 keys at {url} (HTTP {response.status})")
+        return keys
 
 
 def _secret(account: Account) -> str | None:
@@ -77,22 +98,3 @@ def _secret(account: Account) -> str | None:
         return account.callback_secret()
     except InvalidInput as exc:
         raise KeysUnavailable(str(exc)) from exc
-
-
-async def _fetch(url: str) -> tuple[str, ...]:
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=FETCH_S)) as session,
-            session.get(url, allow_redirects=False) as response,
-        ):
-            body = bytearray()
-            async for part in response.content.iter_any():
-                body += part
-                if len(body) > MAX_KEYS_BYTES:
-                    raise KeysUnavailable(f"the keys at {url} have more than {MAX_KEYS_BYTES} bytes")
-    except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
-        raise KeysUnavailable(f"cannot fetch the keys at {url}: {type(exc).__name__}: {exc}") from exc
-    keys = keys_of_jwks(bytes(body))
-    if response.status != 200 or not keys:
-        raise KeysUnavailable(f"no Ed25519 keys at {url} (HTTP {response.status})")
-    return keys

@@ -17,6 +17,7 @@ import orjson
 from yarl import URL
 
 from seedance.account import Account
+from seedance.content_coding import decompressed
 from seedance.errors import (
     BadAnswer,
     GatewayError,
@@ -38,6 +39,8 @@ from seedance.gateways.base import (
     WireAnswer,
     WireCall,
 )
+from seedance.network.outbound import DIRECT, Outbound
+from seedance.network.sessions import NotConnected, failure_text, open_connector, open_session
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 
@@ -52,7 +55,7 @@ _FIND_PAGES = 10
 LIST_PAGE = 100  # an Ark task is about 1 kB as JSON, and much larger with long prompts
 
 # Raised before the first byte of a request is written; everything else may come after it.
-_BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_BEFORE_SENDING = (NotConnected, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 class AnswerTooLarge(Exception):
@@ -65,7 +68,7 @@ def translate_failure(exc: BaseException, gateway: str, operation: Operation) ->
     `NotSent` only if the exception's class proves that no byte of the request was written. Everything else is
     `OutcomeUnknown` for a submit, and `Unavailable` for a query or download, which can be repeated.
     """
-    text = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+    text = failure_text(exc)
     if isinstance(exc, _BEFORE_SENDING):
         return NotSent(text, gateway=gateway, operation=operation)
     if operation == "submit":
@@ -100,9 +103,11 @@ class GatewayClient:
         *,
         submit_timeout_s: float,
         query_timeout_s: float,
+        outbound: Outbound = DIRECT,
         max_connections: int = 200,
     ) -> None:
         self.account = account
+        self._outbound = outbound
         self.dialect = dialect
         self._key, self._user = account.key(), account.user()
         self._base_url = str(URL(base_url_of(account, dialect))).rstrip("/")
@@ -228,7 +233,7 @@ class GatewayClient:
         try:
             async with asyncio.timeout(limit_s):
                 answer = await self._send(operation, call, limit_s)
-        except (aiohttp.ClientError, OSError, TimeoutError, AnswerTooLarge) as exc:
+        except (aiohttp.ClientError, OSError, TimeoutError, AnswerTooLarge, OverflowError) as exc:
             raise translate_failure(exc, self.dialect.name, operation) from exc
         except ValueError as exc:  # aiohttp raises it for headers that it cannot parse
             raise self._unreadable(operation, exc) from exc
@@ -256,7 +261,8 @@ class GatewayClient:
                 if len(body) > MAX_ANSWER_BYTES:
                     raise AnswerTooLarge(f"more than {MAX_ANSWER_BYTES} bytes")
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return WireAnswer(response.status, headers, bytes(body))
+            plain = decompressed(bytes(body), headers.get("content-encoding", ""), MAX_ANSWER_BYTES)
+            return WireAnswer(response.status, headers, plain)
 
     def _headers(self, call: WireCall, content: bytes | None) -> dict[str, str]:
         """The headers of a call, in addition to those of every call or instead of them."""
@@ -270,9 +276,10 @@ class GatewayClient:
         uses from then on."""
         if paid not in self._sessions:
             kept_s = SUBMIT_KEEPALIVE_S if paid else KEEPALIVE_S
-            self._sessions[paid] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._max_connections, keepalive_timeout=kept_s),
-                cookie_jar=aiohttp.DummyCookieJar(),
+            self._sessions[paid] = open_session(
+                self._outbound,
+                open_connector(self._outbound, limit=self._max_connections, keepalive_timeout=kept_s),
+                auto_decompress=False,  # a wrong Content-Encoding must not make an answer unreadable
                 headers={
                     "Authorization": f"Bearer {self._key}",
                     "User-Agent": "reelq",

@@ -121,6 +121,7 @@ async def _look(
         account.dialect,
         submit_timeout_s=settings.submit_timeout_seconds,
         query_timeout_s=settings.query_timeout_seconds,
+        outbound=settings.outbound(),
     ) as client:
         report = await client.query(task_id)
         return report, await client.find_listed(task_id, begun - CLOCK_SKEW_S, begun + LATEST_S)

@@ -38,7 +38,9 @@ def delete(database: Database, objects: Objects, tenant: str, job_id: UUID, *, d
         transitions.mark_deleted(conn, job_id)
         found = removals.unwanted(conn, [job_id]) if job.submitted_at is not None else []
     for files in found:
-        objects.delete(keys_of(files.object_key or objects.keys.video(files.tenant, files.id, files.created_at)))
+        possible = objects.possible_keys(files.tenant, files.id, files.created_at)
+        for key in [files.object_key] if files.object_key else possible:
+            objects.delete(keys_of(key))
     with database.begin() as conn:
         removals.note_removed(conn, [files.id for files in found])
         return job_actions.get_job(conn, tenant, job_id)

@@ -161,9 +161,9 @@ def set_cookie(request: Request, response: Response, name: str, value: str) -> N
 
 
 def _origin(service: Service) -> str:
-    """The bucket's origin for browsers, as a content security policy names it; "" if it is unknown."""
+    """The origins of the buckets for browsers, as a content security policy names them; "" if they are unknown."""
     try:
-        return service.objects.link_origin
+        return " ".join(sorted({bucket.link_origin for bucket in service.objects.every()}))
     except StoreUnavailable:  # boto3's configuration cannot be read: there are no links either
         return ""
 

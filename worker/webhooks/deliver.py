@@ -52,7 +52,12 @@ class Sending(Part):
         super().__init__(runtime)
         settings = runtime.settings
         self.wait_s = min(TIMEOUT_S, settings.lease_seconds / 3)
-        self.sender = WebhookSender(timeout_s=self.wait_s, allow_private=settings.allow_private_networks)
+        self.sender = WebhookSender(
+            timeout_s=self.wait_s,
+            outbound=runtime.outbound,
+            allow_private=settings.allow_private_networks,
+            allowed=settings.allowed_networks.webhooks,
+        )
 
     async def close(self) -> None:
         await self.sender.close()

@@ -22,7 +22,7 @@ from seedance.account import Account
 from seedance.client import base_url_of
 from seedance.delivery import Delivery, delivery_of
 from seedance.expiry_marks import mark_band
-from seedance.gateways.base import AttemptOptions
+from seedance.gateways.base import AttemptOptions, Dialect, WireCall
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import AUTO_DURATION, GenerationRequest, Modality
@@ -41,6 +41,8 @@ class AccountAnswer:
     errors: Sequence[Problem]
     warnings: Sequence[Problem] = ()
     model: str | None = None
+    row: Mapping[str, Any] | None = None
+    """The row that ruled the job: the model's neutral `name`, its `as_of`, and `decided_by`, why it applies."""
     method: str | None = None
     url: str | None = None
     body: Mapping[str, Any] | None = None
@@ -176,11 +178,22 @@ def _answer(
         (),
         [*dialect.warnings(request), *_more_warnings(account, request, settings)],
         dialect.model_for(request),
+        _row_of(dialect, request),
         call.method,
-        base_url_of(account, dialect) + call.path,
+        base_url_of(account, dialect) + call.path + _query_of(call),
         _shown(lowest.json, highest.json),
         estimate_of(account, request, facts),
     )
+
+
+def _query_of(call: WireCall) -> str:
+    """The query of a call as people read it, not escaped."""
+    return "?" + "&".join(f"{name}={value}" for name, value in call.params.items()) if call.params else ""
+
+
+def _row_of(dialect: Dialect, request: GenerationRequest) -> dict[str, Any]:
+    row = dialect.row_for(request)
+    return {"name": row.name, "as_of": row.as_of.isoformat(), "decided_by": row.decided_by}
 
 
 def _seed_of_attempt(account: Account, request: GenerationRequest) -> int | None:
@@ -221,7 +234,9 @@ def _stand_ins(
         if media_kind(value) is not MediaKind.UPLOAD:
             continue
         stored = value.removeprefix("upload://")
-        match delivery_of(account, request.tier, modality, reachable=settings.bucket_reachable_by(account)):
+        match delivery_of(
+            account, account.dialect.row_for(request), modality, reachable=settings.bucket_reachable_by(account)
+        ):
             case Delivery.ASSET:
                 yield name, f"asset://<{_called(value, facts)}, once it is uploaded>"
             case Delivery.INLINE:
@@ -237,8 +252,10 @@ def _called(reference: str, facts: Mapping[str, MediaFacts]) -> str:
 
 def _more_warnings(account: Account, request: GenerationRequest, settings: Settings) -> Iterator[Problem]:
     """Side effects and costs beside the request itself."""
-    if request.duration == AUTO_DURATION:
-        yield Problem("duration", f"{account.gateway} chooses 4 to 15 s and bills the length it chose")
+    row = account.dialect.row_for(request)
+    if row.settled(request).duration == AUTO_DURATION:
+        shortest, longest = row.seconds
+        yield Problem("duration", f"{account.gateway} chooses {shortest} to {longest} s and bills the length it chose")
     several = len(settings.accounts) > 1
     for name, modality, value in request.media():
         kind = media_kind(value)
@@ -250,4 +267,4 @@ def _more_warnings(account: Account, request: GenerationRequest, settings: Setti
 
 def _is_uploaded(account: Account, request: GenerationRequest, modality: Modality, settings: Settings) -> bool:
     reachable = settings.bucket_reachable_by(account)
-    return delivery_of(account, request.tier, modality, reachable=reachable) is Delivery.ASSET
+    return delivery_of(account, account.dialect.row_for(request), modality, reachable=reachable) is Delivery.ASSET

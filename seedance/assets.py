@@ -18,7 +18,7 @@ from typing import Any
 from seedance.errors import BadAnswer, OutcomeUnknown, redact
 from seedance.gateways.answers import MAX_ID_CHARS, excerpt, object_of, read_json, text_of, word_of
 from seedance.gateways.base import WireAnswer, WireCall
-from seedance.gateways.capabilities import MB, MediaLimits
+from seedance.models.rows import MB, MediaLimits
 from seedance.request import Modality
 
 PATH = "/volc/asset/"

@@ -40,6 +40,12 @@ class Sent:
     mark: int | None = None
 
     @property
+    def sizes(self) -> GenerationRequest:
+        """The request with the values that the model's row replaced."""
+        row = self.dialect.row_of(self.request)
+        return self.request if row is None else row.corrected(self.request)
+
+    @property
     def expected_seed(self) -> int | None:
         """The seed that the task must show; None: any seed."""
         asked = self.request.seed
@@ -178,7 +184,7 @@ def _model(sent: Sent, task: ListedTask) -> _Seen:
 
 
 def _duration(sent: Sent, task: ListedTask) -> _Seen:
-    asked, shown = sent.request.duration, task.duration
+    asked, shown = sent.sizes.duration, task.duration
     if asked in (None, AUTO_DURATION) or shown in (None, AUTO_DURATION):
         return asked, shown, None
     return asked, shown, abs(float(shown or 0) - float(asked or 0)) < 1  # lists may show the exact generated length
@@ -189,7 +195,7 @@ def _resolution(sent: Sent, task: ListedTask) -> _Seen:
 
 
 def _ratio(sent: Sent, task: ListedTask) -> _Seen:
-    asked = sent.request.ratio
+    asked = sent.sizes.ratio
     return _equal(None if asked == "adaptive" else asked, None if task.ratio == "adaptive" else task.ratio)
 
 

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from seedance.account import Account
 from seedance.media import MediaKind
-from seedance.request import Modality, Tier
+from seedance.models.rows import ModelRow
+from seedance.request import Modality
 
 
 class Delivery(StrEnum):
@@ -17,20 +18,20 @@ class Delivery(StrEnum):
     INLINE = "inline"  # a data URI
 
 
-def delivery_of(account: Account, tier: Tier, modality: Modality, *, reachable: bool) -> Delivery | None:
+def delivery_of(account: Account, row: ModelRow, modality: Modality, *, reachable: bool) -> Delivery | None:
     """How to send a file to an account's gateway; None when there is no way.
 
-    `reachable`: whether the gateway can fetch links to our bucket.
+    `row`: of the model that serves the request; `reachable`: whether the gateway can fetch links to our bucket.
     """
-    kinds = account.dialect.capabilities().tiers[tier].media[modality].kinds
+    kinds = row.media[modality].kinds
     if uses_assets(account) and MediaKind.ASSET in kinds:
         return Delivery.ASSET
-    return delivery_without_asset(account, tier, modality, reachable=reachable)
+    return delivery_without_asset(row, modality, reachable=reachable)
 
 
-def delivery_without_asset(account: Account, tier: Tier, modality: Modality, *, reachable: bool) -> Delivery | None:
+def delivery_without_asset(row: ModelRow, modality: Modality, *, reachable: bool) -> Delivery | None:
     """The same for an account whose key may not create assets."""
-    kinds = account.dialect.capabilities().tiers[tier].media[modality].kinds
+    kinds = row.media[modality].kinds
     if reachable and MediaKind.URL in kinds:
         return Delivery.LINK
     return Delivery.INLINE if MediaKind.DATA in kinds else None

@@ -6,57 +6,84 @@ gateways; a dialect says which of its models serves a lane.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, get_args
+from typing import Any, Final, cast, get_args
 
 from seedance.gateways.base import Dialect
-from seedance.request import GenerationRequest, Mode, Resolution, Tier
+from seedance.models.catalog import TIERS, model_name
+from seedance.models.data import bundled_models
+from seedance.models.rows import ModelRow, RateLimits
+from seedance.request import Operation, Resolution, Use
 
-COUNTED_APART = "4k"
+COUNTED_APART: Final = "4k"
 """The resolution for which gateways keep separate limits within a model."""
 _DEFAULT_TIER = "standard"
+_USES: tuple[Use, ...] = get_args(Use)
+_OPERATIONS = get_args(Operation)
+_SIZES = ("", *get_args(Resolution))
 
 
 def lane_of(request: Mapping[str, Any]) -> str:
-    """The lane of a job's canonical request, such as `standard/text/720p`; without a resolution `standard/text/`."""
+    """The lane of a job's canonical request, such as `standard/text/720p` or `seedance-2.5/edit/`: its tier, or the
+    model that it names; its use; its resolution, if it has one."""
+    tier = request.get("tier", _DEFAULT_TIER)
+    model = request.get("model")
+    head = tier if model is None else model_name(model, tier)
+    return f"{head}/{_use_of(request)}/{request.get('resolution', '')}"
+
+
+def _use_of(request: Mapping[str, Any]) -> str:
+    for name in ("operation", "task_type"):
+        if request.get(name) in _OPERATIONS:
+            return str(request[name])
     if "last_frame" in request:
-        mode: Mode = "first_last_frame"
-    elif "first_frame" in request:
-        mode = "first_frame"
-    elif any(name in request for name in ("reference_images", "reference_videos", "reference_audios")):
-        mode = "reference"
-    else:
-        mode = "text"
-    return f"{request.get('tier', _DEFAULT_TIER)}/{mode}/{request.get('resolution', '')}"
+        return "first_last_frame"
+    if "first_frame" in request:
+        return "first_frame"
+    if any(name in request for name in ("reference_images", "reference_videos", "reference_audios")):
+        return "reference"
+    return "text"
 
 
-LANES = tuple(
-    f"{tier}/{mode}/{size}"
-    for tier in get_args(Tier)
-    for mode in get_args(Mode)
-    for size in ("", *get_args(Resolution))
-)
-"""Every possible lane."""
+def lanes_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Every lane of jobs that name no model, or one of these."""
+    heads = dict.fromkeys((*TIERS, *bundled_models(), *names))
+    return tuple(f"{head}/{use}/{size}" for head in heads for use in _USES for size in _SIZES)
+
+
+LANES = lanes_of(())
+"""Every lane of a tier, and of a model that reelq knows. Accounts may name others."""
+
+
+def is_lane(lane: str) -> bool:
+    """Whether this release can have written it."""
+    parts = lane.split("/")
+    return len(parts) == 3 and bool(parts[0]) and parts[1] in _USES and parts[2] in _SIZES
 
 
 @cache
 def model_of(dialect: Dialect, lane: str) -> str | None:
-    """The gateway's name of the model that serves a lane, with `@4k` where limits are separate; None when the dialect
-    has no such tier."""
-    tier, mode, resolution = lane.split("/")
-    if tier not in dialect.capabilities().tiers:
+    """The gateway's name of the model that serves a lane, with `@4k` where limits are separate; None when the account
+    sells no such tier or model, or this release does not know the lane."""
+    if not is_lane(lane):
         return None
-    media: dict[str, Any] = {}
-    if mode in ("first_frame", "first_last_frame"):
-        media["first_frame"] = "https://example.invalid/a.png"
-    if mode == "first_last_frame":
-        media["last_frame"] = "https://example.invalid/b.png"
-    if mode == "reference":
-        media["reference_images"] = ("https://example.invalid/a.png",)
-    named: dict[str, Any] = {"prompt": "-", "tier": tier, "resolution": resolution or None}
-    request = GenerationRequest.model_construct(**named, **media)
-    return model_key(dialect.model_for(request), resolution)
+    head, use, size = cast("tuple[str, Use, Resolution | None]", lane.split("/"))
+    tiers: dict[str, ModelRow] = {tier: row for tier, row in dialect.catalog.tiers.items()}  # noqa: C416 - for the type
+    row = tiers.get(head) if head in TIERS else dialect.catalog.models.get(head)
+    return None if row is None else model_key(row.model_of(use, size or None), size)
+
+
+@cache
+def limits_apart(dialect: Dialect) -> Mapping[str, RateLimits]:
+    """The published limits of the models that are counted apart, by their key; none where nothing is published."""
+    rows = (*dialect.catalog.tiers.values(), *dialect.catalog.models.values())
+    return {
+        model_key(row.model_of(use, COUNTED_APART), COUNTED_APART): row.limits_4k
+        for row in rows
+        if COUNTED_APART in row.resolutions and row.limits_4k.concurrent is not None
+        for use in _USES
+    }
 
 
 def model_key(model: str, resolution: str | None) -> str:

@@ -19,38 +19,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from seedance.gateways.base import Dialect
-from seedance.request import AUTO_DURATION, MAX_DURATION_S, MIN_DURATION_S, GenerationRequest, Ratio, Resolution
+from seedance.request import AUTO_DURATION, GenerationRequest, Resolution
 
 FRAMES_PER_SECOND = 24
 _MILLION = Decimal(1_000_000)
-
-# Width and height that Seedance 2.0 renders; 4k is not published. Source: EvoLink's parameter guide.
-PIXELS: Mapping[Resolution, Mapping[Ratio, tuple[int, int]]] = {
-    "480p": {
-        "16:9": (864, 496),
-        "4:3": (752, 560),
-        "1:1": (640, 640),
-        "3:4": (560, 752),
-        "9:16": (496, 864),
-        "21:9": (992, 432),
-    },
-    "720p": {
-        "16:9": (1280, 720),
-        "4:3": (1112, 834),
-        "1:1": (960, 960),
-        "3:4": (834, 1112),
-        "9:16": (720, 1280),
-        "21:9": (1470, 630),
-    },
-    "1080p": {
-        "16:9": (1920, 1080),
-        "4:3": (1664, 1248),
-        "1:1": (1440, 1440),
-        "3:4": (1248, 1664),
-        "9:16": (1080, 1920),
-        "21:9": (2206, 946),
-    },
-}
 
 
 class Rate(BaseModel):
@@ -186,29 +158,30 @@ def _rate_for(request: GenerationRequest, dialect: Dialect, own_rates: Iterable[
 
 
 def _resolution(dialect: Dialect, request: GenerationRequest) -> Resolution:
-    return request.resolution or dialect.capabilities().tiers[request.tier].default_resolution
+    return request.resolution or dialect.row_for(request).default_resolution
 
 
 def _sizes(dialect: Dialect, request: GenerationRequest) -> list[tuple[int, int]]:
     """Every size the video may have: one when the ratio is fixed, else those of all ratios."""
-    capabilities = dialect.capabilities()
-    by_ratio = PIXELS.get(_resolution(dialect, request), {})
-    ratio = request.ratio or capabilities.default_ratio
+    row = dialect.row_for(request)
+    sent = row.settled(request)
+    by_ratio = row.pixels.get(_resolution(dialect, request), {})
+    ratio = sent.ratio or row.default_ratio
     if ratio is not None and ratio in by_ratio:
         return [by_ratio[ratio]]
-    return [size for name, size in by_ratio.items() if name in capabilities.ratios]
+    return [size for name, size in by_ratio.items() if name in row.ratios]
 
 
 def _output_seconds(dialect: Dialect, request: GenerationRequest) -> tuple[int, int]:
-    seconds = request.duration if request.duration is not None else dialect.capabilities().default_seconds
-    if seconds == AUTO_DURATION:
-        return MIN_DURATION_S, MAX_DURATION_S
-    return dialect.capabilities().seconds if seconds is None else (seconds, seconds)
+    row = dialect.row_for(request)
+    sent = row.settled(request).duration
+    seconds = row.default_seconds if sent is None else sent
+    return row.seconds if seconds in (None, AUTO_DURATION) else (seconds, seconds)
 
 
 def _input_seconds(dialect: Dialect, request: GenerationRequest) -> tuple[float, float]:
     count = len(request.reference_videos)
-    limits = dialect.capabilities().tiers[request.tier].media["video"]
+    limits = dialect.row_for(request).media["video"]
     if not count or limits.seconds is None:
         return 0.0, 0.0
     shortest, longest = limits.seconds

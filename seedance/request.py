@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -24,16 +25,24 @@ Tier = Literal["standard", "fast", "mini"]
 Resolution = Literal["480p", "720p", "1080p", "4k"]
 Ratio = Literal["16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "adaptive"]
 Operation = Literal["edit", "extend"]
+TaskType = Literal["auto", "reference", "edit", "extend"]
+OutputFormat = Literal["mp4", "mov"]
 Modality = Literal["image", "video", "audio"]
 Mode = Literal["text", "first_frame", "first_last_frame", "reference"]
+Use = Literal["text", "first_frame", "first_last_frame", "reference", "edit", "extend"]
+"""A mode, or what is done with the reference video."""
 
 MAX_PROMPT_CHARS = 20_000  # far above any gateway's own limit, which its dialect enforces
-MAX_REFERENCES: Mapping[str, int] = {"reference_images": 9, "reference_videos": 3, "reference_audios": 3}
+MODEL_NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
+# The outermost bounds of all models, here and below; a model's own are in its row (`seedance/models/`).
+MAX_REFERENCES: Mapping[str, int] = {"reference_images": 30, "reference_videos": 10, "reference_audios": 10}
 _MODALITIES: tuple[tuple[str, Modality], ...] = tuple(zip(MAX_REFERENCES, get_args(Modality), strict=True))
 AUTO_DURATION = -1
-MIN_DURATION_S, MAX_DURATION_S = 4, 15
+MIN_DURATION_S, MAX_DURATION_S = 4, 30
 RANDOM_SEED, MAX_SEED = -1, 2**32 - 1
-_SECRET_FIELDS = frozenset({"api_key", "s3_secret_access_key", "database_url", "broker_url"})
+_SECRET_FIELDS = frozenset(
+    {"api_key", "user_token", "webhook_secret", "s3_secret_access_key", "database_url", "broker_url"}
+)
 
 
 def _refuse(message: str) -> PydanticCustomError:
@@ -59,6 +68,12 @@ def _check_duration(value: int) -> int:
         raise _refuse(
             f"must be {MIN_DURATION_S} to {MAX_DURATION_S} seconds, or -1 for automatic, not {shorten(value)}"
         )
+    return value
+
+
+def _check_model(value: str) -> str:
+    if re.fullmatch(MODEL_NAME, value) is None:
+        raise _refuse(f"must be a name such as seedance-2.5, not {shorten(value)}")
     return value
 
 
@@ -94,8 +109,8 @@ AudioRef = Annotated[str, _check_media("audio")]
 class GenerationRequest(BaseModel):
     """What a caller wants generated.
 
-    `None` means the gateway's default: the field is left out of the wire call.
-    Rules of all gateways are checked here; each dialect adds its own.
+    `None` means the documented default of the model that serves the job. Only what holds for every model is checked
+    here; the rest is in the model's row (`seedance/models/`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -105,7 +120,7 @@ class GenerationRequest(BaseModel):
     resolution: Resolution | None = None
     ratio: Ratio | None = None
     duration: Annotated[int, BeforeValidator(_whole_number), AfterValidator(_check_duration)] | None = None
-    """Seconds, 4 to 15; -1 lets the model choose."""
+    """Seconds, as the model's row allows; -1 lets the model choose."""
     audio: bool | None = None
     first_frame: ImageRef | None = None
     last_frame: ImageRef | None = None
@@ -113,6 +128,7 @@ class GenerationRequest(BaseModel):
     reference_videos: tuple[VideoRef, ...] = ()
     reference_audios: tuple[AudioRef, ...] = ()
     operation: Operation | None = None
+    """What to do with the reference video."""
     web_search: bool | None = None
     seed: Annotated[int, BeforeValidator(_whole_number), AfterValidator(_check_seed)] | None = None
     watermark: bool | None = None
@@ -120,6 +136,11 @@ class GenerationRequest(BaseModel):
     return_last_frame: bool | None = None
     gateway_options: dict[str, JsonValue] = Field(default_factory=dict)
     """Options that only some gateways have, by name; under a gateway's name, options for that gateway only."""
+    model: Annotated[str, AfterValidator(_check_model)] | None = None
+    """The neutral name of a model, such as seedance-2.5. None: the account's model for the tier."""
+    output_format: OutputFormat | None = None
+    task_type: TaskType | None = None
+    """How the model reads the references. `operation` implies it: edit and extend mean the same in both."""
 
     @model_validator(mode="after")
     def _check_combination(self) -> Self:
@@ -139,12 +160,28 @@ class GenerationRequest(BaseModel):
             given = next(name for name in MAX_REFERENCES if getattr(self, name))
             frame = "first_frame" if self.first_frame is not None else "last_frame"
             yield Problem(frame, f"cannot be combined with {given}; use frames or references")
-        if self.reference_audios and not (self.reference_images or self.reference_videos):
-            yield Problem("reference_audios", "cannot be used alone; add reference_images or reference_videos")
         if self.web_search and (frames or references):
             yield Problem("web_search", "works for text only, without frames or references")
         if self.operation is not None and not self.reference_videos:
             yield Problem("operation", f"{self.operation} needs the video in reference_videos")
+        if self.task_type is not None and self.operation not in (None, self.task_type):
+            yield Problem("task_type", f"must be {self.operation} as in operation, or left out, not {self.task_type}")
+        elif self.task_type in get_args(Operation) and not self.reference_videos:
+            yield Problem("task_type", f"{self.task_type} needs the video in reference_videos")
+        elif self.task_type is not None and not references:
+            yield Problem("task_type", f"{self.task_type} needs references")
+
+    @property
+    def task(self) -> Operation | None:
+        """What to do with the reference video; None: nothing but use it as a reference."""
+        if self.task_type == "edit" or self.task_type == "extend":
+            return self.task_type
+        return self.operation
+
+    @property
+    def use(self) -> Use:
+        """The mode, or the task if there is one."""
+        return self.task or self.mode
 
     @property
     def mode(self) -> Mode:

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from seedance.account import Account
 from seedance.gateways.checks import is_public
 from seedance.problems import InvalidInput, Problem
 from seedance.request import problems_of
 from storage.access_settings import AccessSettings
+from storage.account_models import with_default_model, with_models_file
 from storage.broker_url import BrokerUrl, parse_broker_url
 from storage.network_settings import NetworkSettings
 from storage.store_settings import StoreSettings
@@ -47,6 +48,11 @@ class Settings(AccessSettings, StoreSettings, NetworkSettings):
     broker_sentinel_master: str | None = None
     """The name of the master; required if `broker_url` names Sentinels."""
 
+    default_model: str | None = None
+    """The neutral name of the model for jobs that name neither a model nor a tier, at accounts without a default of
+    their own. None: the model of the account's standard tier. Where it is not sold, such jobs are not served."""
+    models_file: Path | None = None
+    """A TOML file with more models, by gateway: each table is as `[accounts.models]`, for every account there."""
     accounts: tuple[Account, ...] = ()
     """The accounts, in the order in which they are tried."""
 
@@ -85,6 +91,16 @@ class Settings(AccessSettings, StoreSettings, NetworkSettings):
     def _on_or_off(cls, value: Any) -> Any:
         """TOML's and the environment's own words for it."""
         return {"true": "auto", "on": "auto", "false": "off"}.get(str(value).lower(), value)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _add_models(cls, given: Any) -> Any:
+        return with_models_file(given) if isinstance(given, Mapping) and given.get("models_file") else given
+
+    @field_validator("accounts", mode="after")
+    @classmethod
+    def _set_default_model(cls, value: tuple[Account, ...], info: ValidationInfo) -> tuple[Account, ...]:
+        return with_default_model(value, info.data.get("default_model"))
 
     @field_validator("webhook_secret", mode="after")
     @classmethod

@@ -27,6 +27,7 @@ from producer.api.webhooks import webhook_routes
 from producer.http import problems
 from producer.http.answer_headers import AnswerHeaders
 from producer.http.answers import answer
+from producer.http.callback_proofs import CallbackProofs
 from producer.http.compression import Compression
 from producer.http.failed_keys import FailedKeys
 from producer.http.guard import Guard
@@ -108,7 +109,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(information_routes(service))
     app.include_router(video_routes(service))
     app.include_router(webhook_routes(service))
-    app.include_router(callback_routes(database))
+    app.include_router(callback_routes(database, CallbackProofs(settings.accounts, settings.outbound())))
     app.include_router(metrics_routes(database, settings.unconfirmed_grace_seconds))
     app.include_router(page_routes(site, keyring, failed))
 

@@ -70,6 +70,13 @@ ACCOUNTS = Group(
         "resume": Command("gateways.accounts", "resume", "Use a suspended account again."),
     },
 )
+MODELS = Group(
+    "List the models that accounts can use, and what each can do.",
+    {
+        "list": Command("gateways.models", "list_models", "List the models of each account."),
+        "show": Command("gateways.models", "show", "Show everything that is known of a model."),
+    },
+)
 KEYS = Group(
     "Create, list, rotate and revoke API keys.",
     {
@@ -113,6 +120,7 @@ COMMANDS: Mapping[str, Command | Group] = {
     "campaign": CAMPAIGN,
     "assets": ASSETS,
     "accounts": ACCOUNTS,
+    "models": MODELS,
     "keys": KEYS,
     "tenants": TENANTS,
     "webhooks": WEBHOOKS,

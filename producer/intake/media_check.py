@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from seedance.gateways.capabilities import MB, Capabilities, MediaLimits
 from seedance.gateways.checks import canonical_format
+from seedance.models.rows import MB, MediaLimits, ModelRow
 from seedance.problems import Problem
 from seedance.request import GenerationRequest, Modality
 
@@ -114,26 +114,25 @@ def _read_line(descriptor: int, seconds: float) -> bytes:
 
 
 def media_problems(
-    capabilities: Capabilities, request: GenerationRequest, facts: Mapping[str, MediaFacts]
+    gateway: str, row: ModelRow, request: GenerationRequest, facts: Mapping[str, MediaFacts]
 ) -> Iterator[Problem]:
     """The documented limits of a gateway that the local files of a request break, by field.
 
-    `facts` by reference; references that are not in it are not checked. The gateway must have the request's tier.
+    `facts` by reference; references that are not in it are not checked. `row`: of the model that serves it.
     """
-    tier = capabilities.tiers[request.tier]
     total_s = dict.fromkeys(get_args(Modality), 0.0)
     for field, modality, value in request.media():
-        limits = tier.media[modality]
+        limits = row.media[modality]
         known = facts.get(value)
         if known is None or limits.count == 0:
             continue
         for wanted in broken_limits(limits, known):
-            yield Problem(field, f"{capabilities.gateway} takes {wanted}; {known}")
+            yield Problem(field, f"{gateway} takes {wanted}; {known}")
         total_s[modality] += known.seconds or 0.0
         together = total_s[modality] > (known.seconds or 0.0)
         if together and limits.total_seconds is not None and total_s[modality] > limits.total_seconds + _SLACK_S:
             longest = f"{limits.total_seconds:g} s of {modality} together, not {total_s[modality]:.1f}"
-            yield Problem(field, f"{capabilities.gateway} takes at most {longest}; {known}")
+            yield Problem(field, f"{gateway} takes at most {longest}; {known}")
 
 
 def broken_limits(limits: MediaLimits, known: MediaFacts) -> Iterator[str]:

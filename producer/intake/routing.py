@@ -10,8 +10,8 @@ from producer.intake.media_check import MediaFacts, broken_limits, media_problem
 from seedance import assets
 from seedance.account import Account
 from seedance.delivery import Delivery, delivery_of
-from seedance.gateways.capabilities import MB
 from seedance.media import MediaKind, media_kind
+from seedance.models.rows import MB, ModelRow
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 from storage.settings import Settings
@@ -52,9 +52,10 @@ def problems_at(
 ) -> Iterator[Problem]:
     """The problems of one account with a request, by field."""
     yield from account.dialect.refusals(request)
-    if request.tier in account.tiers:
-        broken = list(media_problems(account.dialect.capabilities(), request, facts))
-        yield from broken or _delivery_problems(account, request, settings, facts)
+    row = account.dialect.row_of(request)
+    if row is not None:
+        broken = list(media_problems(account.gateway, row, request, facts))
+        yield from broken or _delivery_problems(account, row, request, settings, facts)
 
 
 def able(found: Sequence[Fit]) -> list[Account]:
@@ -86,7 +87,7 @@ def _unknown(pin: str, accounts: Sequence[Account]) -> list[Account]:
 
 
 def _delivery_problems(
-    account: Account, request: GenerationRequest, settings: Settings, facts: Mapping[str, MediaFacts]
+    account: Account, row: ModelRow, request: GenerationRequest, settings: Settings, facts: Mapping[str, MediaFacts]
 ) -> Iterator[Problem]:
     """Uploaded files that cannot be delivered to the gateway."""
     capabilities = account.dialect.capabilities()
@@ -95,9 +96,9 @@ def _delivery_problems(
         if media_kind(value) is not MediaKind.UPLOAD:
             body_bytes += len(value)
             continue
-        if capabilities.tiers[request.tier].media[modality].count == 0:
+        if row.media[modality].count == 0:
             continue
-        match delivery_of(account, request.tier, modality, reachable=settings.bucket_reachable_by(account)):
+        match delivery_of(account, row, modality, reachable=settings.bucket_reachable_by(account)):
             case None:
                 host = urlsplit(settings.s3_endpoint_url or "").hostname
                 yield Problem(

@@ -7,11 +7,12 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from seedance.account import Account
-from seedance.lanes import LANES, model_of
+from seedance.lanes import model_of
 from storage.admission import circuit_breaker, model_limits
 from storage.admission.circuit_breaker import WHOLE_ACCOUNT, Breaker
-from storage.admission.grants import code_of
+from storage.admission.grants import code_of, configured_limit
 from storage.admission.model_limits import ModelLimit
+from storage.admission.slot_limits import SlotLimit
 from storage.admission.usage import Usage, slots_in_use, total
 from storage.database import Connection
 from storage.settings import Settings
@@ -76,7 +77,7 @@ def _models(
 ) -> list[dict[str, Any]]:
     used: dict[str, Usage] = {}
     for lane, usage in by_lane.items():
-        if lane in LANES and (model := model_of(account.dialect, lane)) is not None:
+        if (model := model_of(account.dialect, lane)) is not None:
             used[model] = used.get(model, Usage()) + usage
     known = {model for name, model in (*breakers, *limits) if name == account.name and model != WHOLE_ACCOUNT}
     rows = []
@@ -86,7 +87,7 @@ def _models(
             {
                 "model": model,
                 "in_flight": used.get(model, Usage()).in_flight,
-                "limit_now": account.max_in_flight if limit is None else limit.limit.allowed(account.max_in_flight),
+                "limit_now": (SlotLimit() if limit is None else limit.limit).allowed(configured_limit(account, model)),
                 "limit_since": None if limit is None else limit.since,
                 "state": OK if breaker is None else code_of(breaker),
                 "until": None if breaker is None else breaker.open_until,

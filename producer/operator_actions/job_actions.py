@@ -159,6 +159,7 @@ def adopt(
         with database.begin() as conn:
             doubts.lock_tasks(conn, accounts or [])
             job = unconfirmed_job(conn, tenant, job_id)
+            task_id = handle_of(job, task_id)
             check_task_is_free(conn, tenant, job_id, task_id, accounts or [job.account or ""])
             outcome = AttemptOutcome(job_id, job.attempt, Reason.ACCEPTED, gateway_task_id=task_id)
             attempts.store_outcomes(conn, [outcome])
@@ -169,6 +170,12 @@ def adopt(
             return get_job(conn, tenant, job_id)
     except UniqueViolation as exc:  # another job adopted it at the same moment
         raise NotPossible(job_id, f"cannot adopt task {task_id}: another job has just adopted it") from exc
+
+
+def handle_of(job: JobView, task_id: str) -> str:
+    """The id under which a job's task is stored and queried, from the id that its gateway shows to people."""
+    dialect = DIALECTS.get(job.gateway or "")
+    return dialect.task_handle(task_id, job.model) if dialect and job.model and task_id.strip() else task_id
 
 
 def check_task_is_free(conn: Connection, tenant: str, job_id: UUID, task_id: str, accounts: Sequence[str]) -> None:

@@ -7,68 +7,11 @@ relay/channel/task/doubao/adaptor.go, dto/task.go, service/task_polling.go.
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
-from seedance.gateways import ark_task, new_api_list, new_api_task
-from seedance.gateways.answers import object_of, read_json
-from seedance.gateways.base import AttemptOptions, TaskReport, WireAnswer, WireCall
-from seedance.gateways.capabilities import ANY_RATIO, MB, Capabilities, MediaLimits, TierLimits
+from seedance.gateways import ark_task, new_api_list
+from seedance.gateways.base import AttemptOptions, WireCall
+from seedance.gateways.capabilities import Capabilities
 from seedance.gateways.new_api_dialect import NewApiDialect
-from seedance.media import MediaKind
 from seedance.request import GenerationRequest
-
-_IMAGES = MediaLimits(
-    count=9,
-    kinds=frozenset({MediaKind.URL, MediaKind.DATA, MediaKind.ASSET}),
-    formats=frozenset({"jpg", "png", "gif", "webp", "bmp", "tiff", "heic", "heif"}),
-    max_bytes=30 * MB,
-    side_px=(300, 6000),
-    aspect=(0.4, 2.5),
-)
-_VIDEOS = MediaLimits(
-    count=3,
-    kinds=frozenset({MediaKind.URL, MediaKind.ASSET}),
-    formats=frozenset({"mp4", "mov"}),
-    max_bytes=50 * MB,
-    seconds=(2, 15),
-    total_seconds=15,
-    fps=(24, 60),
-)
-_AUDIOS = MediaLimits(
-    count=3,
-    kinds=frozenset({MediaKind.URL, MediaKind.DATA, MediaKind.ASSET}),
-    formats=frozenset({"mp3", "wav"}),
-    max_bytes=15 * MB,
-    seconds=(2, 15),
-    total_seconds=15,
-)
-_NONE = MediaLimits(count=0)
-
-CAPABILITIES = Capabilities(
-    gateway="anyfast",
-    tiers={
-        "standard": TierLimits(
-            models=("seedance",),
-            resolutions=("480p", "720p"),
-            default_resolution="720p",
-            media={"image": _IMAGES, "video": _VIDEOS, "audio": _AUDIOS},
-            web_search=True,
-        ),
-        "fast": TierLimits(
-            models=("seedance-fast",),
-            resolutions=("480p", "720p"),
-            default_resolution="720p",
-            media={"image": _IMAGES, "video": _NONE, "audio": _NONE},
-        ),
-    },
-    ratios=ANY_RATIO,
-    default_ratio="adaptive",
-    auto_duration=True,
-    advised_prompt=(500, 1000),
-    flags=frozenset({"seed", "watermark", "return_last_frame"}),
-    list_limits=new_api_list.LIMITS,
-    assets=True,
-)
 
 
 class AnyFast(NewApiDialect):
@@ -78,22 +21,8 @@ class AnyFast(NewApiDialect):
     default_base_url = "https://www.anyfast.com.cn"
     video_life_s = 12 * 3600.0  # the asset page says 12 h, the manual 24 h: the shorter one is safe
     refresh_s = 10.0
-
-    def capabilities(self) -> Capabilities:
-        return CAPABILITIES
-
-    def model_for(self, request: GenerationRequest) -> str:
-        return CAPABILITIES.tiers[request.tier].models[0]
+    facts = Capabilities(gateway="anyfast", advised_prompt=(500, 1000), list_limits=new_api_list.LIMITS, assets=True)
 
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
-        body = ark_task.create_body(self.model_for(request), request, attempt)
+        body = ark_task.create_body(self.row_for(request), self.settled(request), attempt)
         return WireCall("POST", "/v1/video/generations", body)
-
-    def query_call(self, task_id: str) -> WireCall:
-        return WireCall("GET", f"/v1/video/generations/{quote(task_id, safe='')}")
-
-    def read_report(self, answer: WireAnswer) -> TaskReport:
-        report = new_api_task.report_of(object_of(object_of(read_json(answer.body)).get("data")))
-        if report is None:
-            raise self.bad_answer(answer)
-        return report

@@ -1,6 +1,6 @@
 """Ark, ByteDance's own API (Volcengine Ark in China, BytePlus ModelArk elsewhere), which the other gateways wrap.
 
-Keys and model names belong to one region; the defaults are China's. Ark lists tasks and cancels queued ones.
+Keys and model names belong to one platform (`models/offers/ark.toml`). Ark lists tasks and cancels queued ones.
 
 Source: byteplus-python-sdk-v2, resources/content_generation/tasks.py; https://www.volcengine.com/docs/82379/1520757
 """
@@ -8,10 +8,8 @@ Source: byteplus-python-sdk-v2, resources/content_generation/tasks.py; https://w
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 from seedance.gateways import ark_task
@@ -27,95 +25,35 @@ from seedance.gateways.base import (
     WireAnswer,
     WireCall,
 )
-from seedance.gateways.capabilities import (
-    ANY_RATIO,
-    MB,
-    Capabilities,
-    ListLimits,
-    Mark,
-    MediaLimits,
-    Option,
-    TierLimits,
-)
-from seedance.media import MediaKind
-from seedance.problems import InvalidInput, Problem
-from seedance.request import GenerationRequest, Modality, Resolution, Tier
+from seedance.gateways.capabilities import Capabilities, ListLimits, Mark, Option
+from seedance.models.rows import MB, ModelRow
+from seedance.request import GenerationRequest
 
 PATH = "/contents/generations/tasks"
-MODELS: Mapping[Tier, str] = {
-    "standard": "doubao-seedance-2-0-260128",
-    "fast": "doubao-seedance-2-0-fast-260128",
-    "mini": "doubao-seedance-2-0-mini-260615",
-}
-"""China's names. Elsewhere they begin with dreamina-; an endpoint id (ep-…) works as a model name too."""
-
 _MODEL_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
-_RESOLUTIONS: Mapping[Tier, tuple[Resolution, ...]] = {
-    "standard": ("480p", "720p", "1080p"),
-    "fast": ("480p", "720p"),
-    "mini": ("480p", "720p"),
-}
-_MEDIA: Mapping[Modality, MediaLimits] = {
-    "image": MediaLimits(
-        count=9,
-        kinds=frozenset({MediaKind.URL, MediaKind.DATA, MediaKind.ASSET}),
-        formats=frozenset({"jpg", "png", "webp", "bmp", "tiff", "gif", "heic", "heif"}),
-        max_bytes=30 * MB,
-        side_px=(300, 6000),
-        aspect=(0.4, 2.5),
-    ),
-    "video": MediaLimits(
-        count=3,
-        kinds=frozenset({MediaKind.URL, MediaKind.ASSET}),
-        formats=frozenset({"mp4", "mov"}),
-        max_bytes=50 * MB,
-        side_px=(300, 6000),
-        area_px=(409_600, 2_086_876),
-        aspect=(0.4, 2.5),
-        seconds=(2, 15),
-        total_seconds=15,
-        fps=(24, 60),
-    ),
-    "audio": MediaLimits(
-        count=3,
-        kinds=frozenset({MediaKind.URL, MediaKind.DATA, MediaKind.ASSET}),
-        formats=frozenset({"wav", "mp3"}),
-        max_bytes=15 * MB,
-        seconds=(2, 15),
-        total_seconds=15,
-    ),
-}
 _EXPIRES = "execution_expires_after"
-_NO_SEEDS = re.compile(r"seedance-2[-.]5")
+_TIER = "service_tier"
 _OPTIONS = {
     "model": Option(kind="text", pattern=_MODEL_NAME),
     "safety_identifier": Option(kind="text", pattern=r"\S{1,256}"),
-    # Seedance 2.0 has no flex tier, no drafts and no frame counts, so these options are not offered.
-    "service_tier": Option(kind="text", values=("default",)),
+    # Seedance 2.x has no flex tier and refuses the field; drafts and frame counts are not options.
+    _TIER: Option(kind="text", values=("default",)),
     _EXPIRES: Option(kind="integer", minimum=3600, maximum=259_200),
     "priority": Option(kind="integer", minimum=0, maximum=9),
 }
 
 
-def _capabilities(models: Mapping[Tier, str]) -> Capabilities:
-    return Capabilities(
+class Ark(Dialect):
+    """Ark's `/contents/generations/tasks`: create, query, list, cancel."""
+
+    name = "ark"
+    default_base_url = "https://ark.cn-beijing.volces.com/api/v3"
+    errors = FORM
+
+    facts = Capabilities(
         gateway="ark",
-        tiers={
-            tier: TierLimits(
-                models=(models[tier],),
-                resolutions=_RESOLUTIONS[tier],
-                default_resolution="720p",
-                media=_MEDIA,
-                web_search=True,
-            )
-            for tier in models
-        },
-        ratios=ANY_RATIO,
-        default_ratio="adaptive",
-        auto_duration=True,
         advised_prompt=(500, 1000),
         max_body_bytes=64 * MB,
-        flags=frozenset({"seed", "watermark", "return_last_frame"}),
         options=_OPTIONS,
         callbacks=True,
         cancel=True,
@@ -131,41 +69,20 @@ def _capabilities(models: Mapping[Tier, str]) -> Capabilities:
         marks=frozenset({"seed", "expires_after"}),
     )
 
-
-class Ark(Dialect):
-    """Ark's `/contents/generations/tasks`: create, query, list, cancel."""
-
-    name = "ark"
-    default_base_url = "https://ark.cn-beijing.volces.com/api/v3"
-    errors = FORM
-
-    def __init__(self, models: Mapping[Tier, str] = MODELS) -> None:
-        self._capabilities = _capabilities(models)
-
-    def with_models(self, models: Mapping[Tier, str]) -> Self:
-        wrong = [tier for tier, model in models.items() if Option(kind="text", pattern=_MODEL_NAME).problem(model)]
-        if wrong or not models.keys() <= MODELS.keys():
-            names = ", ".join(MODELS)
-            raise InvalidInput([Problem("models", f"must map {names} to names of models or endpoints")])
-        # No defaults for tiers that are not named: the default could be another region's model.
-        return type(self)(models) if models else self
-
-    def capabilities(self) -> Capabilities:
-        return self._capabilities
-
-    def model_for(self, request: GenerationRequest) -> str:
+    def row_of(self, request: GenerationRequest) -> ModelRow | None:
         named = self.options(request).get("model")
-        return named if isinstance(named, str) else self._capabilities.tiers[request.tier].models[0]
+        if isinstance(named, str) and not _OPTIONS["model"].problem(named):
+            return self.catalog.row_for_id(named, request.tier)
+        return super().row_of(request)
 
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
-        if "seed" not in self.marks(request):
-            attempt = replace(attempt, seed=None)
-        body = ark_task.create_body(self.model_for(request), request, attempt)
+        row = self.row_for(request)
+        body = ark_task.create_body(row, self.settled(request), attempt)
         expires_after = attempt.mark if attempt.mark is not None else attempt.expires_after_s
         if expires_after is not None:
             low, high = _OPTIONS[_EXPIRES].minimum, _OPTIONS[_EXPIRES].maximum
             body[_EXPIRES] = min(max(math.ceil(expires_after), low), high)
-        body |= {name: value for name, value in self.options(request).items() if name != "model"}
+        body |= {name: value for name, value in self.options(request).items() if name not in ("model", *row.never_sent)}
         if attempt.callback_url is not None:
             body["callback_url"] = attempt.callback_url
         return WireCall("POST", PATH, body)
@@ -192,7 +109,7 @@ class Ark(Dialect):
         marks = super().marks(request)
         if _EXPIRES in self.options(request):
             marks -= {"expires_after"}
-        return marks if _takes_seeds(self.model_for(request)) else marks - {"seed"}
+        return marks
 
     def list_call(
         self,
@@ -228,8 +145,3 @@ def _listed(item: Mapping[str, Any]) -> ListedTask | None:
         return None
     created_at = unix_time_of(item.get("created_at"))
     return ListedTask(task_id, created_at, word_of(item.get("model")), report, **ark_task.echoed(item))
-
-
-def _takes_seeds(model: str) -> bool:
-    """Whether reelq may send a seed. The documents on 2.5 contradict each other, so it sends none there."""
-    return _NO_SEEDS.search(model) is None

@@ -24,6 +24,7 @@ from seedance.gateways.answers import (
 )
 from seedance.gateways.ark_codes import ark_failure
 from seedance.gateways.base import AttemptOptions, TaskFailure, TaskReport, TaskStatus
+from seedance.models.rows import ModelRow
 from seedance.request import GenerationRequest
 
 STATUSES = {
@@ -37,17 +38,21 @@ STATUSES = {
 }
 
 
-def create_body(model: str, request: GenerationRequest, attempt: AttemptOptions) -> dict[str, Any]:
-    """The body that creates a task: text first, then images, videos and audios; unset fields are left out."""
-    body: dict[str, Any] = {"model": model, "content": _content(request)}
+def create_body(row: ModelRow, request: GenerationRequest, attempt: AttemptOptions) -> dict[str, Any]:
+    """The body that creates a task, of a settled request: text first, then images, videos and audios; unset fields are
+    left out. `row`: of its model."""
+    body: dict[str, Any] = {"model": row.model_of(request.use, request.resolution), "content": _content(request)}
+    seed = request.seed if request.seed is not None else attempt.seed
     optional = {
         "generate_audio": request.audio,
         "resolution": request.resolution,
         "ratio": request.ratio,
         "duration": request.duration,
-        "seed": request.seed if request.seed is not None else attempt.seed,
+        "seed": seed if "seed" in row.flags else None,  # a seed of -1 asks for what happens anyway
         "watermark": request.watermark,
         "return_last_frame": request.return_last_frame,
+        "output_format": request.output_format if row.output_formats else None,
+        "omni_reference_task_type": request.task_type if row.task_types else None,
     }
     body |= {name: value for name, value in optional.items() if value is not None}
     if request.web_search:

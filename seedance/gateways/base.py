@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
@@ -17,10 +18,14 @@ from seedance.gateways.answers import excerpt, object_of, read_json, task_id_of
 from seedance.gateways.capabilities import Capabilities, Mark
 from seedance.gateways.checks import callback_problem_of, refusals_of, warnings_of
 from seedance.gateways.http_errors import ErrorForm, read_error
+from seedance.gateways.signatures import Callback as Callback
+from seedance.gateways.signatures import CallbackProof as CallbackProof
 from seedance.gateways.wire import WireAnswer as WireAnswer  # dialects import it from here
 from seedance.gateways.wire import WireCall as WireCall
-from seedance.problems import InvalidInput, Problem
-from seedance.request import RANDOM_SEED, GenerationRequest, Tier
+from seedance.models.catalog import Catalog, OwnModels, catalog_of
+from seedance.models.rows import ModelRow
+from seedance.problems import Problem
+from seedance.request import RANDOM_SEED, GenerationRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,26 +155,63 @@ class Dialect(ABC):
     """The life of a video's URL in seconds, if the URL itself does not state it."""
     refresh_s: ClassVar[float] = 0.0
     """How often the gateway itself refreshes a task, in seconds; polling faster is useless."""
+    accepted_statuses: ClassVar[frozenset[int]] = frozenset({200, 201})
+    """The HTTP statuses with which the gateway accepts a generation."""
+    cancel_is_a_request: ClassVar[bool] = False
+    """True: a 2xx answer to a cancel only says that the gateway will try; the task itself shows whether it did."""
+    callback_proof: ClassVar[CallbackProof] = CallbackProof.NONE
+    """How the gateway signs its callbacks."""
+    callback_keys_url: ClassVar[str | None] = None
+    """Where the gateway publishes the keys that verify its callbacks (JWKS)."""
     gateway_names: ClassVar[frozenset[str]] = frozenset()
     """All gateways' names, set by the registry: an object under any other name in `gateway_options` is an error."""
 
-    @abstractmethod
+    facts: ClassVar[Capabilities]
+    """What the gateway supports whatever the model, as data for `refusals` and `warnings`."""
+
+    def __init__(self, catalog: Catalog | None = None) -> None:
+        self.catalog = catalog_of(self.name) if catalog is None else catalog
+
     def capabilities(self) -> Capabilities:
-        """What the gateway supports, as data for `refusals` and `warnings`."""
+        """What the gateway supports, and the rows of the models that this account can use."""
+        return self._capabilities
 
-    @abstractmethod
-    def model_for(self, request: GenerationRequest) -> str:
-        """The gateway's own model name for a request that `refusals` accepts."""
+    @cached_property
+    def _capabilities(self) -> Capabilities:
+        return replace(self.facts, tiers=self.catalog.tiers, models=self.catalog.models)
 
-    def with_models(self, models: Mapping[Tier, str]) -> Self:
-        """The same dialect with other model names, for gateways where each account has its own.
+    def row_of(self, request: GenerationRequest) -> ModelRow | None:
+        """The row of the model that serves a request; None: this account sells no such tier or model."""
+        return self.catalog.row_of(request)
+
+    def row_for(self, request: GenerationRequest) -> ModelRow:
+        """The row for a request that `refusals` accepts.
 
         Raises:
-            InvalidInput: this gateway's model names are fixed.
+            KeyError: `refusals` does not accept it.
         """
-        if models:
-            raise InvalidInput([Problem("models", f"the model names of {self.name} are fixed")])
-        return self
+        row = self.row_of(request)
+        if row is None:
+            raise KeyError(request.model or request.tier)
+        return row
+
+    def model_for(self, request: GenerationRequest) -> str:
+        """The gateway's own model name for a request that `refusals` accepts."""
+        return self.row_for(request).model_of(request.use, request.resolution)
+
+    def settled(self, request: GenerationRequest) -> GenerationRequest:
+        """An accepted request as it is sent, with the documented default of each field that it leaves open."""
+        return self.row_for(request).settled(request)
+
+    def with_models(self, models: OwnModels, *, base_url: str | None = None, default_model: str | None = None) -> Self:
+        """The same dialect for an account: with its own models (`[accounts.models]`), those of the platform at its
+        `base_url`, and the model of its jobs that name none.
+
+        Raises:
+            InvalidInput: `models` is not valid.
+        """
+        catalog = catalog_of(self.name, models, base_url=base_url, default_model=default_model)
+        return self if catalog == self.catalog else type(self)(catalog)
 
     def options(self, request: GenerationRequest) -> dict[str, Any]:
         """The gateway options of a request that are for this gateway, or for an unknown one."""
@@ -180,11 +222,11 @@ class Dialect(ABC):
 
     def refusals(self, request: GenerationRequest) -> list[Problem]:
         """The parts of a request that this gateway cannot do; empty if it can serve the request."""
-        return list(refusals_of(self.capabilities(), request, self.options(request)))
+        return list(refusals_of(self.capabilities(), self.row_of(request), request, self.options(request)))
 
     def warnings(self, request: GenerationRequest) -> list[Problem]:
         """The parts of an accepted request that this gateway would leave out or not do exactly."""
-        return list(warnings_of(self.capabilities(), request))
+        return list(warnings_of(self.capabilities(), self.row_for(request), request))
 
     def callback_problem(self, url: str, *, allow_private: bool = False) -> str | None:
         """Why the gateway would not call that URL back; None if it would.
@@ -195,7 +237,8 @@ class Dialect(ABC):
 
     @abstractmethod
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
-        """The POST that starts the generation. Every media reference is now a URL, a data URI or an asset."""
+        """The POST that starts the generation, of the `settled` request. Every media reference is now a URL, a data URI
+        or an asset."""
 
     def read_submitted(self, answer: WireAnswer) -> Submitted:
         """Read a 2xx answer to the POST.
@@ -205,7 +248,7 @@ class Dialect(ABC):
                 gateway of ours, which is 200 without an error: what stands in between numbers its own requests.
         """
         data = read_json(answer.body)
-        own = answer.status in (200, 201) and not object_of(data).get("error")
+        own = answer.status in self.accepted_statuses and not object_of(data).get("error")
         if own and (task_id := task_id_of(data)):
             return Submitted(task_id)
         raise OutcomeUnknown(
@@ -224,16 +267,43 @@ class Dialect(ABC):
             BadAnswer: it cannot be read.
         """
 
+    def result_call(self, task_id: str, answer: WireAnswer) -> WireCall | None:
+        """The GET for the result of an ended task, if the answer to a query does not hold it; None: it holds all."""
+        return None
+
+    def read_result(self, answer: WireAnswer) -> TaskReport:
+        """Read any answer to that GET, whatever its status: the result of a failed task is an error.
+
+        Raises:
+            GatewayError: it says nothing about the task.
+        """
+        raise self.bad_answer(answer, "not a result")
+
+    def task_handle(self, named: str, model: str) -> str:
+        """The id by which a task is stored and queried, from the id that an answer, a callback or a person names.
+        `model` is the gateway's name of the model that the attempt was sent to."""
+        return named
+
+    def is_error(self, answer: WireAnswer) -> bool:
+        """Whether an answer is an error. Some gateways send theirs with HTTP 200."""
+        return not 200 <= answer.status < 300
+
     def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
-        """Read an answer that is not 2xx. Never raises."""
+        """Read an answer that is an error. Never raises."""
         return read_error(self.name, operation, answer, self.errors)
 
     def read_callback(self, body: bytes) -> str:
-        """The id of the task that a callback is about; "" if it names none.
-
-        No gateway signs its callbacks, so nothing else in them is trusted: the task is queried.
-        """
+        """The id of the task that a callback is about; "" if it names none. Nothing else in it is trusted, signed or
+        not: the task is queried."""
         return task_id_of(read_json(body))
+
+    def callback_forgery(self, callback: Callback, keys: Sequence[str], now: float) -> str | None:
+        """Why a callback does not come from the gateway; None if its signature is right, or the gateway signs none.
+
+        `keys`: what verifies it, the account's secret or the gateway's published keys, any of which may match. `now`:
+        Unix seconds.
+        """
+        return None
 
     def callback_is_unfinished(self, body: bytes) -> bool:
         """Whether a callback only reports that its task is still running, so no query is needed. False if the gateway
@@ -246,8 +316,9 @@ class Dialect(ABC):
 
     def marks(self, request: GenerationRequest) -> frozenset[Mark]:
         """The marks that an attempt of this request can carry, because the request does not set them itself."""
-        marks = self.capabilities().marks
-        return marks if request.seed in (None, RANDOM_SEED) else marks - {"seed"}
+        row = self.row_of(request)
+        taken = request.seed not in (None, RANDOM_SEED) or row is None or "seed" not in row.flags
+        return self.facts.marks - {"seed"} if taken else self.facts.marks
 
     def list_call(
         self,
@@ -266,6 +337,10 @@ class Dialect(ABC):
         the flex tier instead of the others, if they are listed separately.
         """
         return None
+
+    def key_headers(self, key: str) -> Mapping[str, str]:
+        """The headers that carry the account's API key."""
+        return {"Authorization": f"Bearer {key}"}
 
     def user_headers(self, token: str, user_id: str) -> Mapping[str, str]:
         """The headers of a call on behalf of the account's user."""

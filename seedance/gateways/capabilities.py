@@ -1,7 +1,7 @@
-"""What a gateway can do, as data: the only place for its documented limits.
+"""What a gateway can do, as data: the only place for its documented limits. Those of its models are in the rows of
+`seedance/models/`.
 
-`checks.py` enforces them, `explain` and the API show them, `pricing` reads the defaults. None always means "the
-gateway's documents do not say".
+`checks.py` enforces them, `explain` and the API show them. None always means "the gateway's documents do not say".
 """
 
 from __future__ import annotations
@@ -12,45 +12,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from seedance.media import MediaKind
+from seedance.models.rows import ModelRow
 from seedance.problems import shorten
-from seedance.request import Modality, Operation, Ratio, Resolution, Tier
+from seedance.request import Tier
 
-MB = 1_000_000  # the documents say "MB"; the smaller reading is safe with either
-ANY_RATIO: tuple[Ratio, ...] = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9", "adaptive")
-
-Flag = Literal["seed", "watermark", "camera_fixed", "return_last_frame"]
 Mark = Literal["seed", "expires_after"]
 """A value of one attempt that the gateway's list echoes: a seed, or the exact value of `execution_expires_after`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaLimits:
-    """The limits of one kind of reference: number, forms, and properties of each file. Ranges are inclusive."""
-
-    count: int
-    kinds: frozenset[MediaKind] = frozenset({MediaKind.URL})
-    formats: frozenset[str] = frozenset()
-    """File extensions; empty: not documented."""
-    max_bytes: int | None = None
-    side_px: tuple[int, int] | None = None
-    area_px: tuple[int, int] | None = None
-    aspect: tuple[float, float] | None = None
-    """Width divided by height."""
-    seconds: tuple[float, float] | None = None
-    total_seconds: float | None = None
-    fps: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TierLimits:
-    """One tier: its models, outputs and inputs."""
-
-    models: tuple[str, ...]
-    resolutions: tuple[Resolution, ...]
-    default_resolution: Resolution
-    media: Mapping[Modality, MediaLimits]
-    web_search: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,25 +69,18 @@ class ListLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """All capabilities of one gateway."""
+    """All capabilities of one gateway, for one account: `tiers` and `models` are those of its catalog."""
 
     gateway: str
-    tiers: Mapping[Tier, TierLimits]
-    ratios: tuple[Ratio, ...]
-    default_ratio: Ratio | None
-    seconds: tuple[int, int] = (4, 15)
-    auto_duration: bool = False
-    """True: -1 lets the model choose."""
-    default_seconds: int | None = 5
+    tiers: Mapping[Tier, ModelRow] = field(default_factory=lambda: MappingProxyType({}))
+    """The model of jobs that name none, by tier."""
+    models: Mapping[str, ModelRow] = field(default_factory=lambda: MappingProxyType({}))
+    """By neutral name."""
     max_prompt_chars: int | None = None
     max_prompt_tokens: int | None = None
     advised_prompt: tuple[int, int] | None = None
     """Chinese characters and words above which the gateway advises against a prompt."""
     max_body_bytes: int | None = None
-    operations: tuple[Operation, ...] = ("edit", "extend")
-    operation_is_sent: bool = False
-    """False: the gateway has no field for it; the prompt must ask for the edit or extension."""
-    flags: frozenset[Flag] = frozenset()
     options: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
     callbacks: bool = False
     callbacks_https_only: bool = False
@@ -140,7 +100,9 @@ class Capabilities:
 
 
 def _json_of(value: Any) -> Any:
-    if isinstance(value, MediaLimits | TierLimits | Option | ListLimits | Capabilities):
+    if isinstance(value, ModelRow):
+        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, Option | ListLimits | Capabilities):
         return {name: _json_of(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, Mapping):
         return {str(name): _json_of(item) for name, item in value.items()}

@@ -9,12 +9,15 @@ from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from seedance import public_addresses
-from seedance.gateways.capabilities import MB, Capabilities, Flag, MediaLimits, TierLimits
+from seedance.gateways.capabilities import Capabilities
 from seedance.media import MediaKind, media_kind
+from seedance.models.catalog import model_name
+from seedance.models.rows import MB, Flag, MediaLimits, ModelRow
 from seedance.problems import Problem
-from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest, Modality
+from seedance.request import AUTO_DURATION, MAX_REFERENCES, RANDOM_SEED, GenerationRequest, Modality
 
 MAX_CALLBACK_CHARS = 2048
+DEFAULT_FORMAT = "mp4"
 _FLAGS = get_args(Flag)
 _SAME_FORMAT = {
     "jpeg": "jpg",
@@ -31,29 +34,16 @@ _FORMS = {MediaKind.URL: "an http(s) URL", MediaKind.DATA: "a data URI", MediaKi
 
 
 def refusals_of(
-    capabilities: Capabilities, request: GenerationRequest, options: Mapping[str, Any]
+    capabilities: Capabilities, row: ModelRow | None, request: GenerationRequest, options: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    """Every part of a request that the gateway cannot do, by field; nothing if it can serve the request."""
+    """Every part of a request that the gateway cannot do, by field; nothing if it can serve the request. `row`: of the
+    model that would serve it; None: there is none."""
     gateway = capabilities.gateway
-    tier = capabilities.tiers.get(request.tier)
-    if tier is None:
-        yield Problem("tier", f"{gateway} has {_either(capabilities.tiers)}, not {request.tier}")
+    if row is None:
+        yield _unsold(capabilities, request)
     else:
-        yield from _tier_refusals(gateway, tier, request)
-    if request.ratio is not None and request.ratio not in capabilities.ratios:
-        yield Problem("ratio", f"{gateway} has {_either(capabilities.ratios)}, not {request.ratio}")
-    yield from _duration_refusals(capabilities, request)
+        yield from _row_refusals(gateway, row, request)
     yield from _prompt_refusals(capabilities, request)
-    if request.operation is not None and request.operation not in capabilities.operations:
-        yield Problem(
-            "operation",
-            f"{gateway} documents no {request.operation}; leave it out to send the video as a reference",
-        )
-    for name in _FLAGS:
-        value = getattr(request, name)
-        # A request may name what happens anyway (no watermark, a random seed). A seed of 0 is not False.
-        if name not in capabilities.flags and not (value is None or value is False or value == RANDOM_SEED):
-            yield Problem(name, f"{gateway} has no such setting; leave it out")
     for name, value in options.items():
         if name not in capabilities.options:
             allowed = _either(capabilities.options) if capabilities.options else "none"
@@ -68,15 +58,21 @@ def refusals_of(
             yield Problem(largest, f"{gateway} takes requests of up to {limit} MB with everything in them; give URLs")
 
 
-def warnings_of(capabilities: Capabilities, request: GenerationRequest) -> Iterator[Problem]:
-    """The parts of a request that the gateway accepts but would leave out or not do exactly."""
+def warnings_of(capabilities: Capabilities, row: ModelRow, request: GenerationRequest) -> Iterator[Problem]:
+    """The parts of a request that the gateway accepts but would leave out, replace or not do exactly."""
     gateway = capabilities.gateway
-    if request.operation is not None and not capabilities.operation_is_sent:
+    yield from row.replaced(request)
+    if request.task is not None and not row.operation_is_sent:
         yield Problem(
-            "operation", f"{gateway} has no field for it: the prompt must say what to {request.operation}, and how"
+            _task_field(request),
+            f"{gateway} has no field for it: the prompt must say what to {request.task}, and how",
         )
+    elif request.task is None and request.task_type is not None and not row.task_types:
+        yield Problem("task_type", f"{gateway} has no field for it: {request.task_type} is left out")
+    if request.output_format is not None and not row.output_formats:
+        yield Problem("output_format", f"{gateway} has no such setting; its videos are {DEFAULT_FORMAT}")
     for name in _FLAGS:
-        if name not in capabilities.flags and getattr(request, name) is False:
+        if name not in row.flags and getattr(request, name) is False:
             yield Problem(name, f"{gateway} has no such setting; false is left out")
     if capabilities.advised_prompt is not None:
         chinese, words = capabilities.advised_prompt
@@ -87,36 +83,74 @@ def warnings_of(capabilities: Capabilities, request: GenerationRequest) -> Itera
             )
 
 
-def _tier_refusals(gateway: str, tier: TierLimits, request: GenerationRequest) -> Iterator[Problem]:
-    if request.resolution is not None and request.resolution not in tier.resolutions:
+def _unsold(capabilities: Capabilities, request: GenerationRequest) -> Problem:
+    gateway = capabilities.gateway
+    if request.model is None:
+        sold = _either(capabilities.tiers) if capabilities.tiers else "no tier"
+        return Problem("tier", f"{gateway} has {sold}, not {request.tier}")
+    sold = _either(capabilities.models) if capabilities.models else "no model"
+    return Problem("model", f"{gateway} sells {sold}, not {model_name(request.model, request.tier)}")
+
+
+def _row_refusals(gateway: str, row: ModelRow, request: GenerationRequest) -> Iterator[Problem]:
+    at = f"in tier {request.tier} ({row.name})" if request.model is None else f"in {row.name}"
+    if request.resolution is not None and request.resolution not in row.resolutions:
+        yield Problem("resolution", f"{gateway} has {_either(row.resolutions)} {at}, not {request.resolution}")
+    if request.ratio is not None and request.ratio not in row.ratios:
+        yield Problem("ratio", f"{gateway} has {_either(row.ratios)}, not {request.ratio}")
+    yield from _duration_refusals(gateway, row, request)
+    if request.web_search and not row.web_search:
+        yield Problem("web_search", f"{gateway} cannot search the web {at}")
+    if request.output_format is not None and request.output_format not in (row.output_formats or (DEFAULT_FORMAT,)):
+        yield Problem("output_format", f"{gateway} makes {DEFAULT_FORMAT} {at}, not {request.output_format}")
+    if request.task is not None and request.task not in row.operations:
         yield Problem(
-            "resolution",
-            f"{gateway} has {_either(tier.resolutions)} in tier {request.tier}, not {request.resolution}",
+            _task_field(request),
+            f"{gateway} documents no {request.task}; leave it out to send the video as a reference",
         )
-    if request.web_search and not tier.web_search:
-        yield Problem("web_search", f"{gateway} cannot search the web in tier {request.tier}")
+    for name in _FLAGS:
+        value = getattr(request, name)
+        # A request may name what happens anyway (no watermark, a random seed). A seed of 0 is not False.
+        if name not in row.flags and not (value is None or value is False or value == RANDOM_SEED):
+            yield Problem(name, f"{gateway}'s {row.name} has no such setting; leave it out")
+    yield from _reference_refusals(gateway, row, request, at)
+
+
+def _reference_refusals(gateway: str, row: ModelRow, request: GenerationRequest, at: str) -> Iterator[Problem]:
+    if request.reference_audios and not (row.audio_alone or request.reference_images or request.reference_videos):
+        yield Problem(
+            "reference_audios", f"cannot be used alone at {gateway} {at}; add reference_images or reference_videos"
+        )
+    given = {name: len(getattr(request, name)) for name in MAX_REFERENCES}
+    if row.max_references is not None and sum(given.values()) > row.max_references:
+        name = max(given, key=given.__getitem__)
+        total = sum(given.values())
+        yield Problem(name, f"{gateway} takes at most {row.max_references} references of all kinds {at}, not {total}")
     counts: dict[Modality, int] = {}
+    surplus: dict[Modality, str] = {}
     for field, modality, value in request.media():
-        limits = tier.media[modality]
+        limits = row.media[modality]
         counts[modality] = counts.get(modality, 0) + 1
-        if limits.count == 0:
-            if counts[modality] == 1:
-                name = field.partition("[")[0]
-                yield Problem(name, f"{gateway} takes no {modality} references in tier {request.tier}")
-        elif counts[modality] > limits.count:
-            yield Problem(field, f"{gateway} takes at most {limits.count} {modality} references")
+        if counts[modality] <= limits.count:
+            yield from _media_refusals(gateway, at, limits, field, value)
         else:
-            yield from _media_refusals(gateway, request.tier, limits, field, value)
+            surplus.setdefault(modality, field.partition("[")[0])
+    for modality, name in surplus.items():
+        most = row.media[modality].count
+        if most == 0:
+            yield Problem(name, f"{gateway} takes no {modality} references {at}")
+        else:
+            yield Problem(name, f"{gateway} takes at most {most} {modality} references {at}, not {counts[modality]}")
 
 
-def _media_refusals(gateway: str, tier: str, limits: MediaLimits, field: str, value: str) -> Iterator[Problem]:
+def _media_refusals(gateway: str, at: str, limits: MediaLimits, field: str, value: str) -> Iterator[Problem]:
     kind = media_kind(value)
     form = None
     if kind in (MediaKind.PATH, MediaKind.UPLOAD):
         form = canonical_format(value.rpartition(".")[2])  # the file becomes one of the other forms before it is sent
     elif kind not in limits.kinds:
         allowed = " or ".join(text for form, text in _FORMS.items() if form in limits.kinds)
-        yield Problem(field, f"{gateway} takes {allowed} in tier {tier}, not {_FORMS[kind]}")
+        yield Problem(field, f"{gateway} takes {allowed} {at}, not {_FORMS[kind]}")
     elif kind is MediaKind.DATA:
         form = canonical_format(value[value.index("/") + 1 : value.index(";")])
         size = (len(value) - value.index(",") - 1) * 3 // 4
@@ -126,17 +160,18 @@ def _media_refusals(gateway: str, tier: str, limits: MediaLimits, field: str, va
         yield Problem(field, f"{gateway} takes {_either(sorted(limits.formats))}, not {form}")
 
 
-def _duration_refusals(capabilities: Capabilities, request: GenerationRequest) -> Iterator[Problem]:
-    shortest, longest = capabilities.seconds
+def _duration_refusals(gateway: str, row: ModelRow, request: GenerationRequest) -> Iterator[Problem]:
+    shortest, longest = row.seconds
+    takes = f"{gateway}'s {row.name} takes {shortest} to {longest} seconds"
     if request.duration == AUTO_DURATION:
-        if not capabilities.auto_duration:
-            yield Problem(
-                "duration", f"{capabilities.gateway} takes {shortest} to {longest} seconds and has no automatic length"
-            )
+        if not row.auto_duration:
+            yield Problem("duration", f"{takes} and has no automatic length")
     elif request.duration is not None and not shortest <= request.duration <= longest:
-        yield Problem(
-            "duration", f"{capabilities.gateway} takes {shortest} to {longest} seconds, not {request.duration}"
-        )
+        yield Problem("duration", f"{takes}, not {request.duration}")
+
+
+def _task_field(request: GenerationRequest) -> str:
+    return "operation" if request.operation is not None else "task_type"
 
 
 def _prompt_refusals(capabilities: Capabilities, request: GenerationRequest) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""EvoLink: one flat body, nine models (three tiers by three modes), credits per second.
+"""EvoLink: one flat body, a model for each mode (and for edits and extensions from 2.5 on), credits per second.
 
 Sources: https://docs.evolink.ai/cn/api-manual/video-series/seedance2.0/seedance-2.0-overview,
 https://docs.evolink.ai/en/api-manual/task-management/get-task-detail and …/error-codes
@@ -15,64 +15,10 @@ from seedance.gateways.answers import first_url, object_of, percent_of, read_jso
 from seedance.gateways.ark_codes import ark_failure
 from seedance.gateways.ark_task import ended_early
 from seedance.gateways.base import AttemptOptions, Dialect, TaskFailure, TaskReport, TaskStatus, WireAnswer, WireCall
-from seedance.gateways.capabilities import ANY_RATIO, MB, Capabilities, MediaLimits, Option, TierLimits
+from seedance.gateways.capabilities import Capabilities, Option
 from seedance.gateways.evolink_errors import FORM
-from seedance.request import GenerationRequest, Modality, Mode, Resolution, Tier
-
-MODES: Mapping[Mode, str] = {
-    "text": "text-to-video",
-    "first_frame": "image-to-video",
-    "first_last_frame": "image-to-video",
-    "reference": "reference-to-video",
-}
-_MEDIA: Mapping[Modality, MediaLimits] = {
-    "image": MediaLimits(
-        count=9, formats=frozenset({"jpg", "png", "webp"}), max_bytes=30 * MB, side_px=(300, 6000), aspect=(0.4, 2.5)
-    ),
-    "video": MediaLimits(
-        count=3,
-        formats=frozenset({"mp4", "mov"}),
-        max_bytes=50 * MB,
-        side_px=(300, 6000),
-        area_px=(409_600, 2_086_876),
-        aspect=(0.4, 2.5),
-        seconds=(2, 15),
-        total_seconds=15,
-        fps=(24, 60),
-    ),
-    "audio": MediaLimits(
-        count=3, formats=frozenset({"wav", "mp3"}), max_bytes=15 * MB, seconds=(2, 15), total_seconds=15
-    ),
-}
-
-
-def _model(tier: Tier, mode: Mode) -> str:
-    return f"seedance-2.0-{MODES[mode]}" if tier == "standard" else f"seedance-2.0-{tier}-{MODES[mode]}"
-
-
-def _tier(tier: Tier, *resolutions: Resolution, web_search: bool) -> TierLimits:
-    models = tuple(dict.fromkeys(_model(tier, mode) for mode in MODES))
-    return TierLimits(
-        models=models, resolutions=resolutions, default_resolution="720p", media=_MEDIA, web_search=web_search
-    )
-
-
-CAPABILITIES = Capabilities(
-    gateway="evolink",
-    tiers={
-        "standard": _tier("standard", "480p", "720p", "1080p", web_search=True),
-        "fast": _tier("fast", "480p", "720p", web_search=True),
-        "mini": _tier("mini", "480p", "720p", web_search=False),
-    },
-    ratios=ANY_RATIO,
-    default_ratio="16:9",
-    max_prompt_tokens=10_000,
-    advised_prompt=(500, 1000),
-    max_body_bytes=64 * MB,
-    options={"content_filter": Option(kind="boolean")},
-    callbacks=True,
-    callbacks_https_only=True,
-)
+from seedance.models.rows import MB
+from seedance.request import GenerationRequest
 
 STATUSES = {
     "pending": TaskStatus.QUEUED,
@@ -107,16 +53,21 @@ class EvoLink(Dialect):
     default_base_url = "https://api.evolink.ai"
     errors = FORM
 
-    def capabilities(self) -> Capabilities:
-        return CAPABILITIES
-
-    def model_for(self, request: GenerationRequest) -> str:
-        return _model(request.tier, request.mode)
+    facts = Capabilities(
+        gateway="evolink",
+        max_prompt_tokens=10_000,
+        advised_prompt=(500, 1000),
+        max_body_bytes=64 * MB,
+        options={"content_filter": Option(kind="boolean")},
+        callbacks=True,
+        callbacks_https_only=True,
+    )
 
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
+        row, request = self.row_for(request), self.settled(request)
         frames = [frame for frame in (request.first_frame, request.last_frame) if frame is not None]
         # Other text models accept no model_params at all, not even an empty search.
-        searches = CAPABILITIES.tiers[request.tier].web_search and request.mode == "text"
+        searches = row.web_search and request.mode == "text"
         optional = {
             "image_urls": [*frames, *request.reference_images] or None,
             "video_urls": list(request.reference_videos) or None,
@@ -128,7 +79,7 @@ class EvoLink(Dialect):
             "model_params": {"web_search": request.web_search} if searches and request.web_search is not None else None,
             "callback_url": attempt.callback_url,
         }
-        body: dict[str, Any] = {"model": self.model_for(request), "prompt": request.prompt}
+        body: dict[str, Any] = {"model": row.model_of(request.use, request.resolution), "prompt": request.prompt}
         body |= {name: value for name, value in optional.items() if value is not None}
         return WireCall("POST", "/v1/videos/generations", body | self.options(request))
 

@@ -14,46 +14,12 @@ from urllib.parse import quote
 
 from seedance.gateways import new_api_list, openai_video
 from seedance.gateways.base import AttemptOptions, TaskReport, WireAnswer, WireCall
-from seedance.gateways.capabilities import Capabilities, MediaLimits, TierLimits
+from seedance.gateways.capabilities import Capabilities
 from seedance.gateways.new_api_dialect import NewApiDialect
-from seedance.media import MediaKind
 from seedance.problems import Problem
 from seedance.request import GenerationRequest
 
 MIN_IMAGES_READ_AS_REFERENCES = 3
-
-_URL = frozenset({MediaKind.URL})
-_URL_OR_ASSET = frozenset({MediaKind.URL, MediaKind.ASSET})
-
-
-def _tier(model: str, resolution: Any, kinds: frozenset[MediaKind]) -> TierLimits:
-    return TierLimits(
-        models=(model,),
-        resolutions=("480p", "720p"),
-        default_resolution=resolution,
-        media={
-            "image": MediaLimits(count=9, kinds=kinds),
-            "video": MediaLimits(count=3, kinds=kinds, seconds=(1.8, 15), total_seconds=15),
-            "audio": MediaLimits(count=3, kinds=kinds),
-        },
-        web_search=True,
-    )
-
-
-CAPABILITIES = Capabilities(
-    gateway="12ai",
-    tiers={
-        "standard": _tier("seedance-2-official", "480p", _URL),
-        "fast": _tier("seedance-2-official2-fast", "720p", _URL_OR_ASSET),
-    },
-    ratios=("21:9", "16:9", "4:3", "1:1", "3:4", "9:16"),
-    default_ratio=None,
-    max_prompt_chars=2500,
-    operations=(),
-    flags=frozenset({"watermark"}),
-    callbacks=True,
-    list_limits=new_api_list.LIMITS,
-)
 _MARKS = {"reference_images": "@image_file_", "reference_videos": "@video_file_", "reference_audios": "@audio_file_"}
 
 
@@ -63,11 +29,7 @@ class TwelveAI(NewApiDialect):
     name = "12ai"
     default_base_url = "https://cdn.12ai.org"
 
-    def capabilities(self) -> Capabilities:
-        return CAPABILITIES
-
-    def model_for(self, request: GenerationRequest) -> str:
-        return CAPABILITIES.tiers[request.tier].models[0]
+    facts = Capabilities(gateway="12ai", max_prompt_chars=2500, callbacks=True, list_limits=new_api_list.LIMITS)
 
     def refusals(self, request: GenerationRequest) -> list[Problem]:
         return super().refusals(request) + list(_dangling_marks(request))
@@ -76,6 +38,7 @@ class TwelveAI(NewApiDialect):
         return super().warnings(request) + list(_unmarked(request))
 
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
+        request = self.settled(request)
         frames = [frame for frame in (request.first_frame, request.last_frame) if frame is not None]
         optional = {
             "duration": request.duration,

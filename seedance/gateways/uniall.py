@@ -7,50 +7,18 @@ Source: https://docs.uniall.ai/models/video/seedance-2-0
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 from seedance.gateways import new_api_list, openai_video
 from seedance.gateways.base import AttemptOptions, TaskReport, WireAnswer, WireCall
-from seedance.gateways.capabilities import Capabilities, MediaLimits, TierLimits
+from seedance.gateways.capabilities import Capabilities
 from seedance.gateways.new_api_dialect import NewApiDialect
 from seedance.problems import Problem
-from seedance.request import RANDOM_SEED, GenerationRequest, Modality, Resolution, Tier
+from seedance.request import RANDOM_SEED, GenerationRequest
 
 OPERATIONS = {"edit": "edit_video", "extend": "extend_video"}
-
-_MEDIA: Mapping[Modality, MediaLimits] = {
-    "image": MediaLimits(count=9),
-    "video": MediaLimits(count=3, seconds=(2, 15), total_seconds=15),
-    "audio": MediaLimits(count=3),
-}
-
-
-def _model(tier: Tier, resolution: Resolution) -> str:
-    return f"seedance2.0-{resolution}" if tier == "standard" else f"seedance2.0-{tier}-{resolution}"
-
-
-def _tier(tier: Tier, *resolutions: Resolution) -> TierLimits:
-    models = tuple(_model(tier, resolution) for resolution in resolutions)
-    return TierLimits(models=models, resolutions=resolutions, default_resolution="720p", media=_MEDIA)
-
-
-CAPABILITIES = Capabilities(
-    gateway="uniall",
-    tiers={
-        "standard": _tier("standard", "480p", "720p", "1080p", "4k"),
-        "fast": _tier("fast", "480p", "720p"),
-        "mini": _tier("mini", "480p", "720p"),
-    },
-    ratios=("9:16", "1:1", "16:9"),
-    default_ratio=None,
-    seconds=(5, 15),
-    default_seconds=None,
-    operation_is_sent=True,
-    flags=frozenset({"seed", "watermark", "camera_fixed", "return_last_frame"}),
-    list_limits=new_api_list.LIMITS,
-)
 
 
 class UniAll(NewApiDialect):
@@ -59,17 +27,13 @@ class UniAll(NewApiDialect):
     name = "uniall"
     default_base_url = None
 
-    def capabilities(self) -> Capabilities:
-        return CAPABILITIES
-
-    def model_for(self, request: GenerationRequest) -> str:
-        tier = CAPABILITIES.tiers[request.tier]
-        return _model(request.tier, request.resolution or tier.default_resolution)
+    facts = Capabilities(gateway="uniall", list_limits=new_api_list.LIMITS)
 
     def warnings(self, request: GenerationRequest) -> list[Problem]:
         return super().warnings(request) + list(_own_warnings(request))
 
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
+        request = self.settled(request)
         body: dict[str, Any] = {"model": self.model_for(request), "prompt": request.prompt}
         body |= {name: value for name, value in _top_level(request).items() if value}
         if extra := {name: value for name, value in _extra_body(request, attempt).items() if value is not None}:
@@ -107,7 +71,7 @@ def _extra_body(request: GenerationRequest, attempt: AttemptOptions) -> dict[str
         "camera_fixed": request.camera_fixed,
         "return_last_frame": request.return_last_frame,
         # The documents warn against naming an operation that the fields already imply.
-        "operation": OPERATIONS[request.operation] if request.operation is not None else None,
+        "operation": OPERATIONS[request.task] if request.task is not None else None,
     }
 
 

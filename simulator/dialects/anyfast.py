@@ -7,7 +7,7 @@ QuantumNous/new-api router/video-router.go, relay/relay_task.go, relay/channel/t
 from __future__ import annotations
 
 from simulator.dialects.anyfast_assets import ACTIONS, PREFIX
-from simulator.dialects.ark_rules import ModelRules, read_order
+from simulator.dialects.ark_rules import ModelRules, read_order, rules_2_5
 from simulator.dialects.base import Dialect, Route, View, json_object, random_id, refuse
 from simulator.dialects.new_api import NewApiAnswers, middleware_body, request_id, upstream_body
 from simulator.dialects.new_api_list import list_route, task_object
@@ -20,6 +20,8 @@ _SIZES = ("480p", "720p")
 MODELS = {
     "seedance": ModelRules("doubao-seedance-2-0-260128", _SIZES, roles_needed=True),
     "seedance-fast": ModelRules("doubao-seedance-2-0-fast-260128", _SIZES, video_audio_search=False, roles_needed=True),
+    "seedance-2.0-mini": ModelRules("doubao-seedance-2-0-mini-260615", _SIZES, roles_needed=True),
+    "seedance-2.5": rules_2_5("doubao-seedance-2-5-260628", _SIZES, roles_needed=True, output_formats=()),
 }
 VIDEO_INPUT_RATIO = 0.6086
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from simulator.dialects.ark_rules import ModelRules, read_order
+from simulator.dialects.ark_rules import ModelRules, read_order, rules_2_5
 from simulator.dialects.ark_view import WORDS, ark_task
 from simulator.dialects.base import Dialect, Route, View, json_object
 from simulator.dialects.callback_urls import CallbackRules, bad_callback_url
@@ -21,12 +21,32 @@ from simulator.wire.answers import Answer, Call, Refused, json_answer
 from simulator.wire.ark_error import ArkError, error_body, invalid, missing, moderation_message
 
 PATH = "/api/v3/contents/generations/tasks"
+PLAN_PATH = "/api/plan/v3/contents/generations/tasks"
 _FAST_SIZES = ("480p", "720p")
-_SIZES = (*_FAST_SIZES, "1080p")
+_SIZES = (*_FAST_SIZES, "1080p", "4k")
 _STANDARD = ("doubao-seedance-2-0-260128", "dreamina-seedance-2-0-260128")
-_FAST = ("doubao-seedance-2-0-fast-260128", "dreamina-seedance-2-0-fast-260128", "doubao-seedance-2-0-mini-260615")
+_FAST = (
+    "doubao-seedance-2-0-fast-260128",
+    "dreamina-seedance-2-0-fast-260128",
+    "doubao-seedance-2-0-mini-260615",
+    "dreamina-seedance-2-0-mini-260615",
+)
 MODELS = {name: ModelRules(name, _SIZES) for name in _STANDARD} | {
     name: ModelRules(name, _FAST_SIZES) for name in _FAST
+}
+MODELS |= {
+    f"{brand}-seedance-2-5-260628": rules_2_5(f"{brand}-seedance-2-5-260628", _SIZES)
+    for brand in ("doubao", "dreamina")
+}
+MODELS["dreamina-seedance-2-5-flash-261115"] = rules_2_5(
+    "dreamina-seedance-2-5-flash-261115", _FAST_SIZES, output_formats=()
+)
+# The Agent Plan, a subscription in China, takes names without a date only.
+PLAN_MODELS = {
+    "doubao-seedance-2.0": ModelRules("doubao-seedance-2-0-260128", _SIZES),
+    "doubao-seedance-2.0-fast": ModelRules("doubao-seedance-2-0-fast-260128", _FAST_SIZES),
+    "doubao-seedance-2.0-mini": ModelRules("doubao-seedance-2-0-mini-260615", _FAST_SIZES),
+    "doubao-seedance-2.5": rules_2_5("doubao-seedance-2-5-260628", _SIZES),
 }
 EXTRA_FIELDS = frozenset({"callback_url", "safety_identifier", "execution_expires_after", "priority"})
 MIN_EXPIRY_S, MAX_EXPIRY_S = 3600, 259_200
@@ -51,6 +71,8 @@ class Ark(Dialect):
     )
 
     def route(self, method: str, path: str) -> Route | None:
+        if path.startswith(PLAN_PATH):
+            path = PATH + path.removeprefix(PLAN_PATH)
         if path == PATH:
             operations = {"POST": Route("create"), "GET": Route("list")}
             return operations.get(method)
@@ -61,7 +83,7 @@ class Ark(Dialect):
 
     def read_order(self, call: Call) -> Order:
         try:
-            return _order(call.body)
+            return _order(call.body, plan=call.path.startswith(PLAN_PATH))
         except ArkError as exc:
             raise Refused(self.rejected(exc), str(exc)) from exc
 
@@ -75,7 +97,10 @@ class Ark(Dialect):
         return json_answer(200, shown)
 
     def shown(self, task: Task, view: View) -> Answer:
-        return json_answer(200, _shown(task, view))
+        shown = _shown(task, view)
+        if task.order.version == "2.5" and "duration" in shown:
+            shown["duration"] = str(shown["duration"])  # seen so in this call, as a number in lists
+        return json_answer(200, shown)
 
     def listed(self, call: Call, tasks: Sequence[Task], now: float, view: Callable[[Task], View]) -> Answer:
         try:
@@ -123,14 +148,16 @@ class Ark(Dialect):
         return json_answer(status, error_body(status, code or usual[0], message or usual[1]))
 
 
-def _order(raw: bytes) -> Order:
+def _order(raw: bytes, *, plan: bool) -> Order:
     body = json_object(raw)
     if body is None:
         raise ArkError("InvalidParameter", "The request body is not a JSON object.")
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise missing("model")
-    rules = ModelRules(model, _SIZES) if model.startswith("ep-") else MODELS.get(model)
+    if plan and model not in PLAN_MODELS:
+        raise ArkError("UnsupportedModel", f"The model {model} is not supported by the plan.", status=404)
+    rules = PLAN_MODELS[model] if plan else ModelRules(model, _SIZES) if model.startswith("ep-") else MODELS.get(model)
     if rules is None:
         message = f"The model or endpoint {model} does not exist or you do not have access to it."
         raise ArkError("InvalidEndpointOrModel.NotFound", message, status=404)

@@ -9,7 +9,20 @@ from simulator.dialects.media_refs import BadMedia, check_media
 from simulator.wire.ark_error import ArkError, invalid, missing
 
 Mode = Literal["text", "first_frame", "first_last_frame", "reference"]
-MAX_IMAGES, MAX_VIDEOS, MAX_AUDIOS = 9, 3, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The most references of a kind, and of all kinds (None: no limit of their own)."""
+
+    images: int
+    videos: int
+    audios: int
+    together: int | None = None
+    audio_alone: bool = False
+
+
+COUNTS_2_0, COUNTS_2_5 = Counts(9, 3, 3), Counts(30, 10, 10, together=50, audio_alone=True)
 _ORDER = ("text", "image_url", "video_url", "audio_url")
 _ROLES = {
     "image_url": ("first_frame", "last_frame", "reference_image"),
@@ -31,7 +44,7 @@ class Content:
     """Kind and id of each referenced asset."""
 
 
-def read_content(items: Any, *, roles_needed: bool) -> Content:
+def read_content(items: Any, *, roles_needed: bool, counts: Counts = COUNTS_2_0) -> Content:
     """Check a content array.
 
     `roles_needed`: every image must state its role. Otherwise a single image without a role is the first frame.
@@ -63,7 +76,7 @@ def read_content(items: Any, *, roles_needed: bool) -> Content:
         media[kind].append(url)
         if kind == "image_url":
             roles.append(role)
-    mode = _mode(roles, media, roles_needed=roles_needed)
+    mode = _mode(roles, media, counts, roles_needed=roles_needed)
     if mode == "text" and not text:
         raise missing("content.text")
     images, videos, audios = (tuple(media[kind]) for kind in _ORDER[1:])
@@ -100,7 +113,7 @@ def _media(item: dict[str, Any], kind: str, at: str, assets: list[tuple[str, str
     return url, role
 
 
-def _mode(roles: list[str], media: dict[str, list[str]], *, roles_needed: bool) -> Mode:
+def _mode(roles: list[str], media: dict[str, list[str]], counts: Counts, *, roles_needed: bool) -> Mode:
     if "" in roles:
         if roles_needed or len(roles) > 1:
             raise missing("content.role")
@@ -114,12 +127,14 @@ def _mode(roles: list[str], media: dict[str, list[str]], *, roles_needed: bool) 
             raise invalid("content", f"more than one {role}")
     if "last_frame" in roles and "first_frame" not in roles:
         raise invalid("content", "last_frame requires first_frame")
-    limits = (("image_url", MAX_IMAGES), ("video_url", MAX_VIDEOS), ("audio_url", MAX_AUDIOS))
+    limits = (("image_url", counts.images), ("video_url", counts.videos), ("audio_url", counts.audios))
     for kind, limit in limits:
         if len(media[kind]) > limit:
             raise invalid(f"content.{kind}", f"at most {limit}")
-    if media["audio_url"] and not (media["image_url"] or media["video_url"]):
-        raise invalid("content.audio_url", "audio requires an image or a video")
+    if counts.together is not None and sum(map(len, media.values())) > counts.together:
+        raise invalid("content", f"at most {counts.together} references")
+    if media["audio_url"] and not (counts.audio_alone or media["image_url"] or media["video_url"]):
+        raise invalid("content.audio_url", "reference_audio cannot be the only reference input")
     if "last_frame" in roles:
         return "first_last_frame"
     if frames:

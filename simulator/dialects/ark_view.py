@@ -56,4 +56,6 @@ def ark_task(task: Task, view: View, task_id: str) -> dict[str, Any]:
             "duration": task.duration,
             "framespersecond": FPS,
         }
+        if order.version == "2.5":
+            shown["output_format"] = order.extra["output_format"]
     return shown

@@ -20,7 +20,9 @@ from simulator.wire.answers import Answer, Call, json_answer
 PREFIX = "task-unified-"
 TIERS = {"": ("480p", "720p", "1080p"), "fast-": ("480p", "720p"), "mini-": ("480p", "720p")}
 MODES = ("text-to-video", "image-to-video", "reference-to-video")
+MODES_2_5 = (*MODES, "video-edit", "video-extend")
 MODELS = {f"seedance-2.0-{tier}{mode}": (tier, mode) for tier in TIERS for mode in MODES}
+MODELS |= {f"seedance-2.5-{mode}": ("2.5", mode) for mode in MODES_2_5}
 FIELDS = (
     "model",
     "prompt",
@@ -35,6 +37,8 @@ FIELDS = (
     "model_params",
     "callback_url",
 )
+SIZES_2_5 = ("480p", "720p", "1080p")
+_RATIO = {True: "adaptive", False: "16:9"}
 MAX_TOKENS = 10_000
 CREDITS_PER_SECOND = 6.25
 _ERRORS = {
@@ -62,7 +66,7 @@ _WORDS = {
 
 
 class EvoLink(PlainDialect):
-    """Nine models: three modes in three tiers."""
+    """Nine models of 2.0, three modes in three tiers; five of 2.5, a mode each."""
 
     name = "evolink"
     create_path = "/v1/videos/generations"
@@ -120,7 +124,8 @@ def _order(given: dict[str, Any], model: str) -> Order:
     prompt = text(given, "prompt")
     if _tokens(prompt) > MAX_TOKENS:
         raise BadField("prompt", f"must have at most {MAX_TOKENS} tokens")
-    videos = _media(given, mode)
+    new = tier == "2.5"
+    videos = _media(given, mode, (30, 10, 10) if new else (9, 3, 3), audio_alone=new)
     params = mapping(given, "model_params")
     only(params, ("web_search",), "model_params.")
     if params and (mode != "text-to-video" or tier == "mini-"):
@@ -129,15 +134,21 @@ def _order(given: dict[str, Any], model: str) -> Order:
     callback = given.get("callback_url")
     if callback is not None and (why := bad_callback_url(callback, https_only=True)):
         raise BadField("callback_url", why)
-    ratio = choice(given, "aspect_ratio", (*RATIOS, "adaptive"), "16:9")
+    adapts = new and mode in ("image-to-video", "video-edit", "video-extend")
+    ratio = choice(given, "aspect_ratio", ("adaptive",) if adapts else (*RATIOS, "adaptive"), _RATIO[adapts])
+    duration = whole(given, "duration", -1 if new else 5, -1 if new else 4, 30 if new else 15)
+    if -1 < duration < 4 or (mode == "video-edit" and duration != -1):
+        raise BadField("duration", "must be an integer from 4 to 30, or -1; for an edit -1")
     return Order(
         model=model,
         upstream_model=model,
         prompt=prompt,
         body=given,
-        resolution=choice(given, "quality", TIERS[tier], "720p"),
+        resolution=choice(given, "quality", SIZES_2_5 if new else TIERS[tier], "720p"),
         ratio="16:9" if ratio == "adaptive" else ratio,
-        duration=whole(given, "duration", 5, 4, 15),
+        duration=None if duration == -1 else duration,
+        version="2.5" if new else "2.0",
+        longest_s=30 if new else 15,
         audio=flag(given, "generate_audio", True),
         input_video_s=REFERENCE_VIDEO_S * videos,
         callback_url=callback,
@@ -145,11 +156,15 @@ def _order(given: dict[str, Any], model: str) -> Order:
     )
 
 
-def _media(given: dict[str, Any], mode: str) -> int:
+def _media(given: dict[str, Any], mode: str, most: tuple[int, int, int], *, audio_alone: bool) -> int:
     """Check the media against the mode; returns the number of videos."""
-    images = urls(given, "image_urls", "image", 9)
-    videos = urls(given, "video_urls", "video", 3)
-    audios = urls(given, "audio_urls", "audio", 3)
+    images = urls(given, "image_urls", "image", most[0])
+    videos = urls(given, "video_urls", "video", most[1])
+    audios = urls(given, "audio_urls", "audio", most[2])
+    if mode.startswith("video-"):
+        if not videos:
+            raise BadField("video_urls", f"{mode} needs one")
+        return len(videos)
     if mode == "image-to-video":
         if not 1 <= len(images) <= 2:
             raise BadField("image_urls", f"{mode} needs 1 or 2, not {len(images)}")
@@ -159,7 +174,7 @@ def _media(given: dict[str, Any], mode: str) -> int:
         for name, values in (("video_urls", videos), ("audio_urls", audios)):
             if values:
                 raise BadField(name, f"{mode} does not support it")
-    elif not (images or videos):
+    elif not (images or videos or (audio_alone and audios)):
         raise BadField("audio_urls" if audios else "image_urls", "at least one image or video is required")
     return len(videos)
 

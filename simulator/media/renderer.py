@@ -15,7 +15,7 @@ from simulator.media.boxes import FPS, FTYP, AudioTrack, VideoTrack, box, free_h
 from simulator.media.content import Content
 from simulator.media.encoder import Encoder
 from simulator.media.frames import HUES
-from simulator.tasks.pixels import PIXELS
+from simulator.tasks import pixels
 from simulator.tasks.task import Task
 
 MAX_CACHED_BYTES = 128 * 1024 * 1024
@@ -112,11 +112,11 @@ class Renderer:
 
 
 def size_of(task: Task) -> tuple[int, int]:
-    return PIXELS[task.order.resolution][task.order.ratio]
+    return pixels.size_of(task.order.resolution, task.order.ratio, task.order.version)
 
 
 def _base_key(task: Task, resolution: str | None = None) -> BaseKey:
-    width, height = PIXELS[resolution or task.order.resolution][task.order.ratio]
+    width, height = pixels.size_of(resolution or task.order.resolution, task.order.ratio, task.order.version)
     return width, height, task.duration, _digest(task)[0] % HUES
 
 

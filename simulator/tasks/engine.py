@@ -28,7 +28,7 @@ class Engine:
         self._created += 1
         rng = random.Random(f"{self.seed}/{self._created}")  # noqa: S311 - a rehearsal, not a secret
         total_s = self.timing.draw(rng)
-        chosen_s, chosen_seed = rng.randint(4, 15), rng.randint(1, 2**31 - 1)
+        chosen_s, chosen_seed = rng.randint(4, order.longest_s), rng.randint(1, 2**31 - 1)
         now = self.clock()
         stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(now))
         task = Task(

@@ -1,6 +1,7 @@
 """Width and height of each ratio and resolution, and the tokens that a generation of that size costs.
 
-Source: the table of EvoLink's Seedance 2.0 page. The token formula reproduces three published usages.
+Sources: the table of EvoLink's Seedance 2.0 page; China's page of 2026-06-25 (4k);
+measured 2.5 videos. The token formula reproduces three published usages.
 """
 
 from __future__ import annotations
@@ -34,19 +35,26 @@ PIXELS: dict[str, dict[str, tuple[int, int]]] = {
         "9:16": (1080, 1920),
         "21:9": (2206, 946),
     },
-    # No page documents the pixels of 4k: each side is twice that of 1080p.
     "4k": {
         "16:9": (3840, 2160),
-        "4:3": (3328, 2496),
+        "4:3": (3326, 2494),
         "1:1": (2880, 2880),
-        "3:4": (2496, 3328),
+        "3:4": (2494, 3326),
         "9:16": (2160, 3840),
-        "21:9": (4412, 1892),
+        "21:9": (4398, 1886),
     },
 }
+# Seedance 2.5 renders these two differently.
+PIXELS_2_5: dict[tuple[str, str], tuple[int, int]] = {("480p", "16:9"): (854, 480), ("480p", "9:16"): (480, 854)}
 
 
-def tokens(resolution: str, ratio: str, output_s: int, input_video_s: float) -> int:
+def size_of(resolution: str, ratio: str, version: str = "2.0") -> tuple[int, int]:
+    """Width and height of a video of that version of Seedance."""
+    found = PIXELS_2_5.get((resolution, ratio)) if version == "2.5" else None
+    return found or PIXELS[resolution][ratio]
+
+
+def tokens(resolution: str, ratio: str, output_s: int, input_video_s: float, version: str = "2.0") -> int:
     """Completion tokens, rounded down: the rounding is undocumented."""
-    width, height = PIXELS[resolution][ratio]
+    width, height = size_of(resolution, ratio, version)
     return math.floor(width * height * (FPS * input_video_s + FPS * output_s + 1) / 1024)

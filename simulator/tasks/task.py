@@ -45,6 +45,10 @@ class Order:
     return_last_frame: bool = False
     seed: int | None = None
     input_video_s: float = 0.0
+    version: str = "2.0"
+    """Of Seedance."""
+    longest_s: int = 15
+    """The most seconds that the model chooses."""
     callback_url: str | None = None
     uses_assets: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -105,7 +109,7 @@ class Task:
     @property
     def tokens(self) -> int:
         order = self.order
-        return tokens(order.resolution, order.ratio, self.duration, order.input_video_s)
+        return tokens(order.resolution, order.ratio, self.duration, order.input_video_s, order.version)
 
     def phase(self, now: float) -> Phase:
         if self.cancelled_at is not None and now >= self.cancelled_at:

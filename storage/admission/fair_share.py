@@ -16,7 +16,7 @@ from itertools import accumulate, groupby
 from typing import Any, LiteralString
 from uuid import UUID
 
-from seedance.lanes import LANES, model_of
+from seedance.lanes import model_of
 from storage.admission.budgets import WHOLE_TENANT
 from storage.admission.grants import Grant
 from storage.admission.ledger import Ledger
@@ -85,9 +85,6 @@ ON CONFLICT (account, tenant) DO UPDATE SET
 """
 
 
-_LANES_AT_MOST = len(LANES) + 1
-
-
 class FairShare:
     """Leases queued jobs for one grant, by fair share, within its slots and the budgets."""
 
@@ -144,15 +141,19 @@ class _Lanes:
         self._most = most
         self._only = only
 
+    @property
+    def count(self) -> int:
+        return len(self._grant.lanes)
+
     def closed(self) -> list[str]:
         closed = self._grant.closed_lanes([model for model, most in self._most.items() if most <= 0])
         if self._only is None:
             return closed
-        return [*closed, *(lane for lane in LANES if self.model_of(lane) != self._only)]
+        return [*closed, *(lane for lane in self._grant.lanes if self.model_of(lane) != self._only)]
 
     def model_of(self, lane: str) -> str:
         """The model of a lane; an unknown lane, written by an older release, counts as its own model."""
-        return (model_of(self._grant.account.dialect, lane) if lane in LANES else None) or f"lane {lane}"
+        return model_of(self._grant.account.dialect, lane) or f"lane {lane}"
 
     def most(self, model: str, wanted: int) -> int:
         return self._most.get(model, wanted)
@@ -298,7 +299,7 @@ class _Tenant:
 
     def _read(self, sql: LiteralString, parameters: Mapping[str, Any]) -> list[_Share]:
         """Complete shares only: a last share that the limit cuts off would look complete."""
-        limit = parameters["limit"] + _LANES_AT_MOST
+        limit = parameters["limit"] + self._lanes.count + 1
         rows = self._conn.execute(sql, {**parameters, "limit": limit}).fetchall()
         shares = [
             _Share(key, next(iter(weights)), tuple(lanes), next(iter(limited)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seedance.account import Account
-from seedance.lanes import LANES, model_of
+from seedance.lanes import LANES, lanes_of, limits_apart, model_of
 from storage.admission import circuit_breaker, model_limits
 from storage.admission.accounts import lock_accounts
 from storage.admission.circuit_breaker import WHOLE_ACCOUNT, Breaker, Cause
@@ -59,6 +59,8 @@ class Grant:
     """The limit of each model that has one of its own."""
     model_holds: Mapping[str, Hold] = field(default_factory=dict)
     """By model: why it gets no job."""
+    lanes: Sequence[str] = LANES
+    """Every lane that a queued job can have."""
     half_open: frozenset[str] = frozenset()
     """Models, or the account as a whole (""), whose breaker is half open."""
 
@@ -71,7 +73,7 @@ class Grant:
     def closed_lanes(self, used_up: Sequence[str] = ()) -> list[str]:
         """Lanes whose jobs this account cannot get: it has no such tier, or the model is closed or used up."""
         closed = {name for name, most in self.most.items() if most <= 0} | set(used_up)
-        names = {lane: model_of(self.account.dialect, lane) for lane in LANES}
+        names = {lane: model_of(self.account.dialect, lane) for lane in self.lanes}
         return [lane for lane, name in names.items() if name is None or name in closed]
 
 
@@ -118,6 +120,7 @@ class _State:
         self._limits = model_limits.model_limits(conn, names)
         paced = any(account.requests_per_minute is not None for account in settings.accounts)
         self._started = started_last_minute(conn) if paced else {}
+        self._lanes = lanes_of(name for account in settings.accounts for name in account.dialect.catalog.models)
 
     def all(self) -> dict[str, Grant]:
         return {account.name: self.grant(account) for account in self._settings.accounts}
@@ -131,7 +134,7 @@ class _State:
         holds: dict[str, Hold] = {}
         half_open = set()
         known = {model for name, model in (*self._breakers, *self._limits) if name == account.name}
-        for model in known - {WHOLE_ACCOUNT}:
+        for model in (known | limits_apart(account.dialect).keys()) - {WHOLE_ACCOUNT}:
             in_use = by_model.get(model, Usage())
             most[model], why = self._model_slots(account, model, in_use)
             if why is not None:
@@ -141,7 +144,7 @@ class _State:
         own = self._breakers.get((account.name, WHOLE_ACCOUNT))
         if own is not None and not own.is_open:
             half_open.add(WHOLE_ACCOUNT)
-        return Grant(account, slots, hold, most, holds, frozenset(half_open))
+        return Grant(account, slots, hold, most, holds, self._lanes, frozenset(half_open))
 
     def _slots(self, account: Account, used: Usage) -> tuple[int, Hold | None]:
         """How many more jobs the account may start, over all models."""
@@ -164,7 +167,7 @@ class _State:
         limit = SlotLimit() if known is None else known.limit
         if self._learn:
             limit = self._learnt(account, model, known, used)
-        allowed = limit.allowed(account.max_in_flight)
+        allowed = limit.allowed(configured_limit(account, model))
         if breaker is not None and breaker.is_open:
             return 0, _hold_of(breaker)
         slots, hold = allowed - used.in_flight, Hold("slots_taken", {"used": used.in_flight, "most": allowed})
@@ -175,7 +178,7 @@ class _State:
 
     def _learnt(self, account: Account, model: str, known: ModelLimit | None, used: Usage) -> SlotLimit:
         """The slot limit of a model, updated by the refusals and the use since the last call."""
-        before, configured = SlotLimit() if known is None else known.limit, account.max_in_flight
+        before, configured = SlotLimit() if known is None else known.limit, configured_limit(account, model)
         limit = before if known is None else after_use(before, used, known.unchanged_s, configured)
         breaker = self._breakers.get((account.name, model))
         # While POSTs of the same moment are in progress, it is not known how many of them are refused.
@@ -208,6 +211,15 @@ def free_slots(account: Account, used: Usage, started: int) -> int:
     return slots
 
 
+def configured_limit(account: Account, model: str) -> int:
+    """How many jobs of a model an account may run at once by its configuration and the published limit, if the model
+    is counted apart. One at a time also keeps below the published 15 requests a minute: a generation takes longer than
+    four seconds, and refusals open the breaker."""
+    apart = limits_apart(account.dialect).get(model)
+    most = None if apart is None else apart.concurrent
+    return account.max_in_flight if most is None else min(most, account.max_in_flight)
+
+
 def after_use(limit: SlotLimit, used: Usage, unchanged_s: float, configured: int) -> SlotLimit:
     """The limit of a model after its use: at least the number of accepted jobs, and raised if all slots have been in
     use for a while."""
@@ -221,7 +233,7 @@ def after_use(limit: SlotLimit, used: Usage, unchanged_s: float, configured: int
 def _by_model(account: Account, by_lane: Mapping[str, Usage]) -> dict[str, Usage]:
     by_model: dict[str, Usage] = {}
     for lane, usage in by_lane.items():
-        model = model_of(account.dialect, lane) if lane in LANES else None
+        model = model_of(account.dialect, lane)
         by_model[model or ""] = by_model.get(model or "", Usage()) + usage
     return by_model
 

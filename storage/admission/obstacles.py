@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Self
 
 from seedance.account import Account
-from seedance.lanes import LANES, model_of
+from seedance.lanes import is_lane, model_of
 from storage.admission import circuit_breaker
 from storage.admission.circuit_breaker import Cause
 from storage.database import Connection
@@ -23,7 +23,7 @@ def able_accounts(settings: Settings, pin: str | None, gateways: Iterable[str], 
         for account in settings.accounts
         if pin in (None, account.name)
         and account.gateway in known
-        and (lane not in LANES or model_of(account.dialect, lane) is not None)
+        and (not is_lane(lane) or model_of(account.dialect, lane) is not None)
     ]
 
 
@@ -54,4 +54,4 @@ class Obstacles:
 
     @staticmethod
     def _model(account: Account, lane: str) -> str:
-        return (model_of(account.dialect, lane) if lane in LANES else None) or ""
+        return model_of(account.dialect, lane) or ""

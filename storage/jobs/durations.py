@@ -14,13 +14,14 @@ KEPT = 48
 FIRST_LOOK = 0.85
 
 Kind = tuple[str, str, str, str]
-"""Account, tier, resolution and duration of the request; empty where the request has none."""
+"""Account, tier (after the model, if the job names one), resolution and duration of the request; empty where the
+request has none."""
 
 # The video finished between the last poll that found it unfinished and the one that found it finished; every time in
 # between is equally likely.
 _RECORD: LiteralString = """
 INSERT INTO durations AS d (account, tier, resolution, duration, seconds)
-SELECT account, coalesce(request ->> 'tier', ''), coalesce(request ->> 'resolution', ''),
+SELECT account, concat_ws('/', request ->> 'model', request ->> 'tier'), coalesce(request ->> 'resolution', ''),
        coalesce(request ->> 'duration', ''),
        (array_agg((CASE WHEN polled_at > submitted_at
            THEN extract(epoch FROM polled_at - submitted_at) + random() * extract(epoch FROM generated_at - polled_at)
@@ -34,9 +35,10 @@ _SAMPLES: LiteralString = "SELECT account, tier, resolution, duration, seconds F
 
 
 def kind_of(account: str, request: Mapping[str, Any]) -> Kind:
-    """The kind of a job; account and tier determine the model."""
-    tier, resolution, duration = (request.get(name) for name in ("tier", "resolution", "duration"))
-    return account, str(tier or ""), str(resolution or ""), "" if duration is None else str(duration)
+    """The kind of a job; account, model and tier determine which model serves it."""
+    resolution, duration = request.get("resolution"), request.get("duration")
+    named = "/".join(str(request[name]) for name in ("model", "tier") if request.get(name))
+    return account, named, str(resolution or ""), "" if duration is None else str(duration)
 
 
 def record(conn: Connection, ids: Sequence[UUID]) -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from seedance.gateways.capabilities import Capabilities, MediaLimits, Option, TierLimits
+from seedance.gateways.capabilities import Capabilities, Option
 from seedance.media import MediaKind
+from seedance.models.data import bundled_models
+from seedance.models.rows import MediaLimits, ModelRow
 from seedance.problems import InvalidInput
 from seedance.request import (
     AUTO_DURATION,
     MAX_SEED,
     GenerationRequest,
     Operation,
+    OutputFormat,
     Ratio,
     Resolution,
+    TaskType,
     Tier,
     parse_request,
 )
@@ -57,10 +60,11 @@ def _media(draw: st.DrawFn) -> dict[str, Any]:
             return {"first_frame": draw(_IMAGES), "last_frame": draw(_IMAGES)}
         case "reference":
             return {
-                "reference_images": draw(st.lists(_IMAGES, max_size=9)),
-                "reference_videos": draw(st.lists(_VIDEOS, max_size=3)),
-                "reference_audios": draw(st.lists(_AUDIOS, max_size=3)),
+                "reference_images": draw(st.lists(_IMAGES, max_size=10)),
+                "reference_videos": draw(st.lists(_VIDEOS, max_size=4)),
+                "reference_audios": draw(st.lists(_AUDIOS, max_size=4)),
                 "operation": draw(_optional(st.sampled_from(get_args(Operation)))),
+                "task_type": draw(_optional(st.sampled_from(get_args(TaskType)))),
             }
         case _:
             return {"web_search": draw(_FLAG)}
@@ -71,9 +75,11 @@ def _fields(draw: st.DrawFn) -> dict[str, Any]:
     fields = {
         "prompt": draw(_PROMPTS),
         "tier": draw(st.sampled_from(get_args(Tier))),
+        "model": draw(_optional(st.sampled_from(sorted(bundled_models())))),
         "resolution": draw(_optional(st.sampled_from(get_args(Resolution)))),
         "ratio": draw(_optional(st.sampled_from(get_args(Ratio)))),
-        "duration": draw(_optional(st.integers(4, 15) | st.just(-1))),
+        "duration": draw(_optional(st.integers(3, 31) | st.just(-1))),
+        "output_format": draw(_optional(st.sampled_from(get_args(OutputFormat)))),
         "audio": draw(_FLAG),
         "seed": draw(_optional(st.integers(-1, MAX_SEED))),
         "watermark": draw(_FLAG),
@@ -101,29 +107,31 @@ def requests_for(draw: st.DrawFn, able: Capabilities) -> GenerationRequest:
 
 @st.composite
 def _within(draw: st.DrawFn, able: Capabilities) -> dict[str, Any]:
-    name = draw(st.sampled_from(list(able.tiers)))
-    tier = able.tiers[name]
-    shortest, longest = able.seconds
-    seconds = st.integers(shortest, longest) | (st.just(AUTO_DURATION) if able.auto_duration else st.nothing())
+    by_tier: list[tuple[dict[str, Any], ModelRow]] = [({"tier": tier}, row) for tier, row in able.tiers.items()]
+    by_name: list[tuple[dict[str, Any], ModelRow]] = [({"model": name}, row) for name, row in able.models.items()]
+    named, row = draw(st.sampled_from([*by_tier, *by_name]))
+    shortest, longest = row.seconds
+    seconds = st.integers(shortest, longest) | (st.just(AUTO_DURATION) if row.auto_duration else st.nothing())
     flags = {
-        flag: draw(st.none() | (st.integers(0, MAX_SEED) if flag == "seed" else _FLAG)) for flag in sorted(able.flags)
+        flag: draw(st.none() | (st.integers(0, MAX_SEED) if flag == "seed" else _FLAG)) for flag in sorted(row.flags)
     }
     options = {option: _option(found) for option, found in able.options.items() if not found.pattern}
     fields: dict[str, Any] = {
         "prompt": draw(_PROMPTS),
-        "tier": name,
-        "resolution": draw(_optional(st.sampled_from(tier.resolutions))),
-        "ratio": draw(_optional(st.sampled_from(able.ratios))),
+        "resolution": draw(_optional(st.sampled_from(row.resolutions))),
+        "ratio": draw(_optional(st.sampled_from(row.ratios))),
         "duration": draw(_optional(seconds)),
         "audio": draw(_FLAG),
+        "output_format": draw(_optional(st.sampled_from(row.output_formats or ("mp4",)))),
         "gateway_options": {able.gateway: draw(st.fixed_dictionaries({}, optional=options))},
     }
-    return fields | flags | draw(_media_within(tier, able.operations))
+    within: dict[str, Any] = named | fields | flags | draw(_media_within(row))
+    return within
 
 
 @st.composite
-def _media_within(draw: st.DrawFn, tier: TierLimits, operations: Sequence[Operation]) -> dict[str, Any]:
-    pictures = tier.media["image"]
+def _media_within(draw: st.DrawFn, row: ModelRow) -> dict[str, Any]:
+    pictures = row.media["image"]
     frames = ("first_frame", "last_frame")[: pictures.count]
     media: dict[str, Any] = {}
     match draw(st.sampled_from(["reference", *frames, "text"])):
@@ -132,13 +140,15 @@ def _media_within(draw: st.DrawFn, tier: TierLimits, operations: Sequence[Operat
         case "last_frame":
             media |= {place: draw(_reference("image", pictures)) for place in frames}
         case "reference":
-            for modality, limits in tier.media.items():
-                if limits.count and (modality != "audio" or media):
+            for modality, limits in row.media.items():
+                if limits.count and (modality != "audio" or media or row.audio_alone):
                     references = st.lists(_reference(modality, limits), min_size=not media, max_size=limits.count)
                     media[f"reference_{modality}s"] = draw(references)
-            if media.get("reference_videos") and operations:
-                media["operation"] = draw(_optional(st.sampled_from(operations)))
-        case _ if tier.web_search:
+            if media.get("reference_videos") and row.operations:
+                media["operation"] = draw(_optional(st.sampled_from(row.operations)))
+            elif row.task_types:
+                media["task_type"] = draw(_optional(st.sampled_from(["auto", "reference"])))
+        case _ if row.web_search:
             media["web_search"] = draw(_FLAG)
     return media
 

@@ -13,8 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
-from seedance.gateways.base import AttemptOptions, Dialect, TaskReport, TaskStatus, WireAnswer, WireCall
+from seedance.gateways.base import (
+    AttemptOptions,
+    Callback,
+    CallbackProof,
+    Dialect,
+    TaskReport,
+    TaskStatus,
+    WireAnswer,
+    WireCall,
+)
 from seedance.gateways.registry import DIALECTS
+from seedance.models.rows import ModelRow
 from seedance.request import GenerationRequest, parse_request
 from tests.contract.recorded import REQUIRED, Example, examples, load
 from tests.contract.strategies import JSON, LIKELY_JSON, requests_for
@@ -36,7 +46,7 @@ def public_attributes(error: GatewayError) -> dict[str, Any]:
 
 
 def readers(dialect: Dialect) -> list[Callable[[WireAnswer], object]]:
-    return [dialect.read_submitted, dialect.read_report, dialect.read_list]
+    return [dialect.read_submitted, dialect.read_report, dialect.read_result, dialect.read_list]
 
 
 @EVERY_DIALECT
@@ -71,6 +81,16 @@ def test_reads_an_accepted_submit(example: Example) -> None:
         assert example.dialect.read_submitted(example.answer).task_id == example.expect["task_id"]
 
 
+@pytest.mark.parametrize("example", examples("results"))
+def test_reads_a_result(example: Example) -> None:
+    if "error" in example.expect:
+        with pytest.raises(GatewayError) as caught:
+            example.dialect.read_result(example.answer)
+        assert type(caught.value).__name__ == example.expect["error"]
+    else:
+        assert_as_expected(example.dialect.read_result(example.answer), example)
+
+
 @pytest.mark.parametrize("example", examples("reports"))
 def test_reads_a_report(example: Example) -> None:
     if "error" in example.expect:
@@ -78,7 +98,10 @@ def test_reads_a_report(example: Example) -> None:
             example.dialect.read_report(example.answer)
         assert (caught.value.gateway, caught.value.operation) == (example.dialect.name, "query")
         return
-    report = example.dialect.read_report(example.answer)
+    assert_as_expected(example.dialect.read_report(example.answer), example)
+
+
+def assert_as_expected(report: TaskReport, example: Example) -> None:
     assert_consistent(report)
     for name, value in example.expect.items():
         if name == "failure" and value is not None:
@@ -155,7 +178,8 @@ def test_any_valid_request_is_refused_by_field_or_becomes_a_call(
     assert json.dumps(request.prompt, ensure_ascii=False)[1:-1] in json.dumps(call.json, ensure_ascii=False)
     for _, _, reference in request.media():
         assert reference in text
-    assert (callback is not None and callback in text) == (callback is not None and dialect.capabilities().callbacks)
+    told = callback is not None and (callback in text or callback in call.params.values())
+    assert told == (callback is not None and dialect.capabilities().callbacks)
 
 
 MEDIA: dict[str, dict[str, Any]] = {
@@ -189,15 +213,32 @@ def test_no_setting_of_a_request_is_dropped(dialect: Dialect, data: st.DataObjec
     request = data.draw(requests_for(dialect.capabilities()))
     if dialect.refusals(request):
         return
-    call = dialect.submit_call(request, AttemptOptions())
-    for name in ("resolution", "ratio", "duration", "audio", "web_search", "watermark", "return_last_frame", "seed"):
+    call, sent = dialect.submit_call(request, AttemptOptions()), dialect.settled(request)
+    replaced = {problem.field for problem in dialect.row_for(request).replaced(request)}
+    for name in (
+        *("resolution", "ratio", "duration", "audio", "web_search", "watermark", "return_last_frame", "seed"),
+        *("output_format", "task_type"),
+    ):
         value = getattr(request, name)
-        if value is None or value is False or (name == "seed" and value == -1):
+        if value is None or value is False or (name == "seed" and value == -1) or name in replaced:
             continue
         without = request.model_copy(update={name: None})
         changed = dialect.submit_call(without, AttemptOptions())
-        same_as_default = name == "resolution" and dialect.model_for(request) == dialect.model_for(without)
-        assert changed != call or same_as_default, name
+        assert changed != call or is_default(dialect, name, request), name
+        assert name not in ("resolution", "ratio", "duration") or getattr(sent, name) == value
+
+
+def is_default(dialect: Dialect, name: str, request: GenerationRequest) -> bool:
+    """Whether the request asks for what the gateway does without the field."""
+    row = dialect.row_for(request)
+    settled = row.settled(request.model_copy(update={name: None}))
+    if name == "resolution":
+        return request.resolution == row.default_resolution
+    if name == "output_format":
+        return request.output_format == "mp4" and not row.output_formats
+    if name == "task_type":
+        return (not row.task_types and request.task is None) or settled.task_type == request.task_type
+    return bool(getattr(settled, name) == getattr(request, name))
 
 
 @EVERY_DIALECT
@@ -222,6 +263,10 @@ def test_any_bytes_are_read_or_raise_an_error_of_the_tree(
         assert_storable(error.as_dict())
     assert "\0" not in dialect.read_callback(body)
     assert dialect.callback_is_unfinished(body) in (True, False)
+    signed = {"x-openrouter-signature": "t=1,v1=zz", "x-webhook-timestamp": "1", "x-webhook-signature": "?"}
+    for sent in ({}, headers, signed):
+        why = dialect.callback_forgery(Callback(sent, body), ["key"], 1.0)
+        assert (why is None) == (dialect.callback_proof is CallbackProof.NONE)
 
 
 @EVERY_DIALECT
@@ -244,12 +289,13 @@ def test_capabilities_are_json_and_consistent(dialect: Dialect) -> None:
     assert capabilities.cancel == (dialect.cancel_call("x") is not None)
     assert capabilities.list_limits is not None or not (capabilities.list_ids or capabilities.marks)
     assert capabilities.callbacks == (dialect.callback_problem(CALLBACK) is None)
-    for name, tier in capabilities.tiers.items():
-        assert tier.default_resolution in tier.resolutions
-        for resolution in tier.resolutions:
-            request = parse_request({"prompt": "a fox", "tier": name, "resolution": resolution})
+    named: list[tuple[dict[str, Any], ModelRow]] = [({"tier": tier}, row) for tier, row in capabilities.tiers.items()]
+    for fields, row in [*named, *(({"model": name}, row) for name, row in capabilities.models.items())]:
+        assert row.default_resolution in row.resolutions
+        for resolution in row.resolutions:
+            request = parse_request({"prompt": "a fox", "resolution": resolution} | fields)
             assert dialect.refusals(request) == []
-            assert dialect.model_for(request) in tier.models
+            assert dialect.model_for(request) in row.models
 
 
 @EVERY_DIALECT

@@ -172,14 +172,15 @@ def _files_of(runtime: Runtime, client: GatewayClient, work: Work) -> list[Asset
     except InvalidInput:  # the submit reports it
         return []
     account = client.account
-    if request.tier not in account.tiers:
+    row = client.dialect.row_of(request)
+    if row is None:
         return []
     reachable = runtime.settings.bucket_reachable_by(account)
     return [
         AssetFile(value, modality)
         for _, modality, value in request.media()
         if media_kind(value) is MediaKind.UPLOAD
-        and delivery_of(account, request.tier, modality, reachable=reachable) is Delivery.ASSET
+        and delivery_of(account, row, modality, reachable=reachable) is Delivery.ASSET
     ]
 
 

@@ -39,11 +39,12 @@ def _may_have(account: Account, work: Work) -> bool:
 
 def _can_serve(settings: Settings, account: Account, request: GenerationRequest) -> bool:
     """Whether the account can serve the request according to the configuration."""
-    if request.tier not in account.tiers or account.dialect.refusals(request):
+    row = account.dialect.row_of(request)
+    if row is None or account.dialect.refusals(request):
         return False
     reachable = settings.bucket_reachable_by(account)
     return all(
-        delivery_of(account, request.tier, modality, reachable=reachable) is not None
+        delivery_of(account, row, modality, reachable=reachable) is not None
         for _, modality, value in request.media()
         if media_kind(value) is MediaKind.UPLOAD
     )

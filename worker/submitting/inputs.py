@@ -50,7 +50,7 @@ def with_inputs(
         if value in assets:
             replaced[name] = assets[value]
             continue
-        match delivery_without_asset(client.account, request.tier, modality, reachable=reachable):
+        match delivery_without_asset(client.dialect.row_for(request), modality, reachable=reachable):
             case Delivery.LINK:
                 replaced[name] = runtime.objects.link(runtime.objects.keys.input(value), MAX_LINK_S)
             case None:

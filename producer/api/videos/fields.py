@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from producer.api.videos.models import tier_of
+from producer.api.videos.models import fields_of
 from producer.api.videos.sizes import parse_size
 from producer.campaigns.reading.cells import LISTS, OBJECTS, value_of
 from producer.http.forms import FormFile
@@ -79,7 +79,7 @@ def _translated(name: str, value: object, accounts: Iterable[Account]) -> dict[s
     if not isinstance(value, str):
         raise InvalidInput([Problem(name, f"must be text, not {shorten(value)}")])
     if name == "model":
-        return {"tier": tier_of(value, accounts)}
+        return fields_of(value, accounts)
     resolution, ratio = parse_size(value)
     return {"resolution": resolution, "ratio": ratio}
 

@@ -24,7 +24,7 @@ from producer.intake.job_spec import parse_job
 from producer.intake.media_check import MediaFacts
 from seedance.pricing import FRAMES_PER_SECOND
 from seedance.problems import InvalidInput, Problem, shorten
-from seedance.request import MAX_DURATION_S, MAX_REFERENCES, MIN_DURATION_S, Operation
+from seedance.request import MAX_REFERENCES, Operation
 from storage.jobs import repeated_requests
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
@@ -32,7 +32,12 @@ from storage.jobs.states import JobState
 Kind = Literal["create", "edit", "extend", "remix"]
 _OPERATIONS: Mapping[Kind, Operation] = {"edit": "edit", "extend": "extend", "remix": "edit"}
 # What a new video does not inherit from its source.
-_NOT_INHERITED = frozenset({"prompt", "seed", "first_frame", "last_frame", "operation", "web_search", *MAX_REFERENCES})
+_NOT_INHERITED = frozenset(
+    {"prompt", "seed", "first_frame", "last_frame", "operation", "task_type", "web_search", *MAX_REFERENCES}
+)
+
+_EVERY_MODEL_S = (4, 15)
+"""The seconds that every model renders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +201,7 @@ class _Maker:
             case FormFile():
                 reference = self._added("video", given, "video")
                 seconds = self._attachments.files.facts[reference].seconds or 0.0
-                fitted = max(MIN_DURATION_S, min(round(seconds), MAX_DURATION_S))
+                fitted = max(_EVERY_MODEL_S[0], min(round(seconds), _EVERY_MODEL_S[1]))
                 return self._derived(kind, reference, own, {"duration": fitted} if kind == "edit" else {})
             case None:
                 raise InvalidInput([Problem("video", "is required: a file, or the id of a video")])
@@ -228,6 +233,8 @@ class _Maker:
     ) -> dict[str, Any]:
         if kind == "extend" and "duration" not in own:
             raise InvalidInput([Problem("seconds", "is required: the length of the extension")])
+        if "model" in own or "tier" in own:  # together they name one model
+            inherited = {name: value for name, value in inherited.items() if name not in ("model", "tier")}
         return {**inherited, **own, "reference_videos": [reference], "operation": _OPERATIONS[kind]}
 
 

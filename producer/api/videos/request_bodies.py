@@ -38,9 +38,11 @@ class VideoFields(BaseModel):
     prompt: Annotated[str, Field(max_length=MAX_PROMPT_CHARS)]
     model: Annotated[
         str | None,
-        Field(description="Such as seedance-2.0-fast; sora-2 and sora-2-pro stand for a tier. Default: seedance-2.0."),
+        Field(description="Such as seedance-2.5; sora-2 and sora-2-pro stand for a tier. Default: seedance-2.0."),
     ] = None
-    seconds: Annotated[Seconds | None, Field(description="4 to 15, or -1 for automatic. Default: 4.")] = None
+    seconds: Annotated[
+        Seconds | None, Field(description="4 to 30 (4 to 15 for 2.0), or -1 for automatic. Default: 4.")
+    ] = None
     size: Annotated[Size | None, Field(description="In pixels. Default: 720x1280.")] = None
 
 

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 from producer.api.videos.models import NAMES
 from producer.api.videos.progress import Progress
 from producer.api.videos.sizes import UNKNOWN, size_of
+from seedance.models.catalog import model_name
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
@@ -70,7 +71,7 @@ class VideoResource:
     expires_at: Annotated[None, Field(description="Files are kept until they are deleted.")]
     status: Status
     progress: Annotated[int, Field(ge=0, le=100, description="Percent.")]
-    model: Annotated[str, Field(description="seedance-2.0, seedance-2.0-fast or seedance-2.0-mini.")]
+    model: Annotated[str, Field(description="Such as seedance-2.5, or the name of the tier: seedance-2.0-fast.")]
     prompt: str | None
     seconds: Annotated[str, Field(description="`auto` where the model chooses.")]
     size: Annotated[str, Field(description="`auto` where the gateway chooses.")]
@@ -112,7 +113,7 @@ def as_video(job: JobView, progress: Progress) -> VideoResource:
         expires_at=None,
         status=STATUSES[job.state],
         progress=progress.percent(job),
-        model=NAMES[job.request.get("tier", "standard")],
+        model=_model_of(job.request),
         prompt=job.request.get("prompt"),
         seconds=str(duration) if isinstance(duration, int) and duration > 0 else UNKNOWN,
         size=size_of(job.request),
@@ -121,6 +122,11 @@ def as_video(job: JobView, progress: Progress) -> VideoResource:
         state=job.state,
         metadata=job.metadata,
     )
+
+
+def _model_of(request: Mapping[str, Any]) -> str:
+    tier = request.get("tier", "standard")
+    return NAMES[tier] if request.get("model") is None else model_name(request["model"], tier)
 
 
 def _error(job: JobView) -> VideoError | None:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from math import log
 from typing import Any
 
-from seedance.pricing import PIXELS
+from seedance.models.catalog import model_name, pixels_of
 from seedance.problems import InvalidInput, Problem, shorten
 from seedance.request import Ratio, Resolution
 
+DEFAULT_MODEL = "seedance-2.0"
 UNKNOWN = "auto"
 """The size of a video whose resolution or ratio its gateway chose."""
 _SIZE = re.compile(r"([1-9]\d{1,4})[x*×]([1-9]\d{1,4})")
@@ -18,19 +19,19 @@ _OTHER_RATIO = log(1.04)
 _OTHER_AREA = log(1.4)
 
 
-def _twice(size: tuple[int, int]) -> tuple[int, int]:
-    return size[0] * 2, size[1] * 2
+def _sizes(model: str) -> Mapping[tuple[Resolution, Ratio], tuple[int, int]]:
+    sizes = pixels_of(model) or pixels_of(DEFAULT_MODEL)
+    return {(resolution, ratio): size for resolution, by_ratio in sizes.items() for ratio, size in by_ratio.items()}
 
 
-# The sizes of 4k are not published: taken as twice 1080p.
-_SIZES: Mapping[tuple[Resolution, Ratio], tuple[int, int]] = {
-    (resolution, ratio): size for resolution, ratios in PIXELS.items() for ratio, size in ratios.items()
-} | {("4k", ratio): _twice(size) for ratio, size in PIXELS["1080p"].items()}
+_SIZES = _sizes(DEFAULT_MODEL)
 
 
 def size_of(request: Mapping[str, Any]) -> str:
     """The size of a stored request's video, `auto` if the gateway chooses it."""
-    size = _SIZES.get((request.get("resolution"), request.get("ratio")))  # type: ignore[arg-type] # any key may be asked for
+    model = request.get("model")
+    sizes = _SIZES if model is None else _sizes(model_name(model, request.get("tier", "standard")))
+    size = sizes.get((request.get("resolution"), request.get("ratio")))  # type: ignore[arg-type] # any key may be asked for
     return UNKNOWN if size is None else f"{size[0]}x{size[1]}"
 
 

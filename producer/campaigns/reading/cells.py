@@ -19,6 +19,7 @@ LISTS: Final = MEDIA_LISTS | {"tags"}
 OBJECTS: Final = frozenset({"metadata", "gateway_options"})
 _MEDIA = frozenset({"first_frame", "last_frame"})
 _BOOLEANS = frozenset({"audio", "web_search", "watermark", "camera_fixed", "return_last_frame"})
+_LOWERCASE = frozenset({"model", "output_format", "task_type"})
 _NUMBERS = frozenset({"duration", "seed", "priority"})
 _TRUE = frozenset(["true", "yes", "y", "on", "1", "是", "有", "开", "開", "真", "对", "對", "√", "✓", "✔"])
 _FALSE = frozenset(["false", "no", "n", "off", "0", "否", "无", "無", "关", "關", "假", "错", "錯", "×", "✗", "✘"])
@@ -72,6 +73,8 @@ def value_of(field: str, cell: Cell, *, decimal_comma: bool = False) -> Any:
         return _list(text, _text_items)
     if field in _MEDIA:
         return _reference(text)
+    if field in _LOWERCASE:
+        return _narrow(text)
     return _word(field, text) if field in _WORDS else text
 
 

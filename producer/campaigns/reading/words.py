@@ -13,6 +13,9 @@ from producer.intake.job_spec import JOB_FIELDS
 WORDS: Final[Mapping[str, str]] = {
     "prompt": "text prompt, 提示词, 提示詞, 提示语, 提示語, 画面描述, 畫面描述, 视频描述, 視頻描述",
     "tier": "model tier, 档位, 檔位, 模型档位",
+    "model": "model name, 模型, 模型名称, 模型名稱",
+    "output_format": "format, 输出格式, 輸出格式, 视频格式",
+    "task_type": "任务类型, 任務類型",
     "resolution": "分辨率, 解析度, 清晰度",
     "ratio": "aspect ratio, aspect, 比例, 宽高比, 寬高比, 长宽比, 長寬比, 画幅, 畫幅",
     "duration": "duration s, duration sec, duration seconds, seconds, 时长, 時長, 秒数, 秒數",

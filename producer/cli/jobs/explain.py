@@ -18,6 +18,15 @@ from producer.cli.shared.sheets import Delimiter, Encoding, Mapped, Sheet
 from producer.explanation import AccountAnswer, Explanation
 from producer.explanation import explain as explain_jobs
 
+DECIDED = {
+    "gateway": "the gateway's documented name",
+    "account": "named in the account's models",
+    "id": "a documented id",
+    "pattern": "the id looks like it",
+    "tier": "the id is not known; this is the model of the tier",
+}
+"""Why a row applies."""
+
 
 def explain(
     ctx: typer.Context,
@@ -74,6 +83,8 @@ def _lines(answer: AccountAnswer, *, first: bool) -> Iterator[str]:
             yield f"    error    {problem}"
         return
     yield f"  {answer.account} ({answer.gateway}, {answer.model})" + (", tried first" if first else "")
+    if answer.row is not None:
+        yield f"    row      {answer.row['name']}, as of {answer.row['as_of']}: {DECIDED[answer.row['decided_by']]}"
     yield f"    {answer.method} {answer.url}"
     body = orjson.dumps(answer.body, option=orjson.OPT_INDENT_2).decode()
     yield from (f"    {line}" for line in body.splitlines())

@@ -20,9 +20,10 @@ def submit(
     ctx: typer.Context,
     prompt: Annotated[str, typer.Argument(help="What the video shows.")],
     tier: Annotated[str | None, typer.Option(help="standard, fast or mini.")] = None,
+    model: Annotated[str | None, typer.Option(help="Such as seedance-2.5; `reelq models list` has them all.")] = None,
     resolution: Annotated[str | None, typer.Option(help="480p, 720p, 1080p or 4k.")] = None,
     ratio: Annotated[str | None, typer.Option(help="16:9, 4:3, 1:1, 3:4, 9:16, 21:9 or adaptive.")] = None,
-    duration: Annotated[str | None, typer.Option(help="Seconds, 4 to 15; -1: the model chooses.")] = None,
+    duration: Annotated[str | None, typer.Option(help="Seconds, as the model allows; -1: it chooses.")] = None,
     audio: Annotated[
         bool | None, typer.Option("--audio/--no-audio", help="Generate sound.", show_default=False)
     ] = None,
@@ -40,6 +41,10 @@ def submit(
         list[str] | None, typer.Option(help="A reference sound; repeat for more.", show_default=False)
     ] = None,
     operation: Annotated[str | None, typer.Option(help="edit or extend the reference video.")] = None,
+    task_type: Annotated[
+        str | None, typer.Option(help="How the model reads the references: auto, reference, edit or extend.")
+    ] = None,
+    output_format: Annotated[str | None, typer.Option(help="mp4 or mov.")] = None,
     web_search: Annotated[
         bool | None,
         typer.Option("--web-search/--no-web-search", help="Let the model search the web.", show_default=False),
@@ -78,6 +83,7 @@ def submit(
     # Values are text up to here, so that a wrong one gets the same message as in a file or in the API.
     given = {
         "tier": tier,
+        "model": model,
         "resolution": resolution,
         "ratio": ratio,
         "duration": duration,
@@ -88,6 +94,8 @@ def submit(
         "reference_videos": reference_video,
         "reference_audios": reference_audio,
         "operation": operation,
+        "task_type": task_type,
+        "output_format": output_format,
         "web_search": web_search,
         "seed": seed,
         "watermark": watermark,

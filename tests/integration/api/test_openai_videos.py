@@ -144,8 +144,9 @@ def test_model_names_select_tiers(videos: openai.resources.Videos, producer: Pro
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"model": "seedance-1.5-pro"}, "model", "seedance-2.0-fast"),
-    ({"model": "seedance-2.0-mini"}, "model", "standard or fast"),
-    ({"seconds": "3"}, "seconds", "4 to 15"),
+    ({"model": "seedance-9"}, "model", "seedance-2.0-fast"),
+    ({"seconds": "3"}, "seconds", "4 to 30"),
+    ({"seconds": "16"}, "seconds", "4 to 15"),
     ({"seconds": "four"}, "seconds", "whole number"),
     ({"size": "1792x1024"}, "size", "480p or 720p"),
     ({"size": "100x3000"}, "size", "near a rendered size"),

@@ -13,6 +13,11 @@ from tests.simulator_client import Client, client_at, simulator
 PATH = "/contents/generations/tasks"
 MODEL = "doubao-seedance-2-0-260128"
 FAST = "dreamina-seedance-2-0-fast-260128"
+NEW = "doubao-seedance-2-5-260628"
+FIRST_FRAME = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}, "role": "first_frame"}
+VIDEO = {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}, "role": "reference_video"}
+SOUND = {"type": "audio_url", "audio_url": {"url": "https://example.com/a.mp3"}, "role": "reference_audio"}
+TASK_TYPE = (400, "InvalidParameter.TaskTypeConstraint", "")
 
 
 def body(model: str = MODEL, **fields: Any) -> dict[str, Any]:
@@ -31,6 +36,22 @@ def create(client: Client, **fields: Any) -> str:
     return str(answer.json()["id"])
 
 
+def test_2_5_chooses_its_length_and_shows_it_as_text(ark: Client) -> None:
+    finish(ark)
+    created = create(ark, model=NEW, resolution="480p", ratio="16:9")
+    task = ark.until(lambda: (t := ark.get(f"{PATH}/{created}").json())["status"] == "succeeded" and t)
+    [listed] = ark.get(f"{PATH}?filter.task_ids={created}").json()["items"]
+    assert isinstance(task["duration"], str) and listed["duration"] == int(task["duration"])
+    assert (task["output_format"], task["ratio"], task["draft"]) == ("mp4", "16:9", False)
+    assert task["usage"]["total_tokens"] == 854 * 480 * (24 * listed["duration"] + 1) // 1024
+
+
+def test_the_agent_plan_takes_undated_names_only() -> None:
+    with simulator("/ark/api/plan/v3", time="fixed", median_seconds=3) as plan:
+        assert create(plan, model="doubao-seedance-2.5").startswith("cgt-")
+        assert error_of(plan.post(PATH, body()))[:2] == (404, "UnsupportedModel")
+
+
 def finish(client: Client) -> None:
     """Make new tasks end at once."""
     client.http.put("/_sim/timing", json={"kind": "fixed", "median_s": 0.01})
@@ -47,9 +68,12 @@ def error_of(answer: httpx.Response) -> tuple[int, str, str]:
         {},
         {"model": "ep-20260101-abcde", "resolution": "1080p"},
         {"model": FAST, "resolution": "480p", "ratio": "adaptive", "duration": -1},
-        {"service_tier": "default", "camera_fixed": False, "draft": False, "priority": 3, "seed": 2**32 - 1},
+        {"service_tier": "default", "draft": False, "resolution": "4K", "priority": 3, "seed": 2**32 - 1},
         {"execution_expires_after": 3600, "safety_identifier": "user-1", "return_last_frame": True},
         {"callback_url": "https://example.com/hook", "tools": [{"type": "web_search"}]},
+        {"model": NEW, "content": [SOUND], "duration": 30, "resolution": "4k", "output_format": "mov"},
+        {"model": NEW, "content": [VIDEO], "omni_reference_task_type": "edit"},
+        {"model": NEW, "content": [VIDEO], "omni_reference_task_type": "extend", "duration": 8},
         {"content": [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]},
     ],
 )
@@ -62,10 +86,21 @@ def test_documented_requests_are_accepted(ark: Client, fields: dict[str, Any]) -
     [
         ({"model": "sora-2"}, (404, "InvalidEndpointOrModel.NotFound", "")),
         ({"model": ""}, (400, "MissingParameter", "model")),
-        ({"resolution": "4k"}, (400, "InvalidParameter", "resolution")),
+        ({"resolution": "2k"}, (400, "InvalidParameter", "resolution")),
         ({"model": FAST, "resolution": "1080p"}, (400, "InvalidParameter", "resolution")),
         ({"service_tier": "flex"}, (400, "InvalidParameter", "service_tier")),
-        ({"camera_fixed": True}, (400, "InvalidParameter", "camera_fixed")),
+        ({"camera_fixed": False}, (400, "InvalidParameter", "camera_fixed")),
+        ({"model": NEW, "seed": 1}, (400, "InvalidParameter", "seed")),
+        ({"model": NEW, "duration": 31}, (400, "InvalidParameter", "duration")),
+        ({"model": NEW, "output_format": "webm"}, (400, "InvalidParameter", "output_format")),
+        ({"output_format": "mov"}, (400, "InvalidParameter", "output_format")),
+        ({"omni_reference_task_type": "reference"}, (400, "InvalidParameter", "omni_reference_task_type")),
+        ({"model": NEW, "omni_reference_task_type": "edit"}, TASK_TYPE),
+        ({"model": NEW, "content": [FIRST_FRAME], "ratio": "16:9"}, TASK_TYPE),
+        ({"model": NEW, "content": [VIDEO], "omni_reference_task_type": "edit", "duration": 5}, TASK_TYPE),
+        ({"model": NEW, "content": [VIDEO], "omni_reference_task_type": "edit", "ratio": "1:1"}, TASK_TYPE),
+        ({"model": NEW, "content": [VIDEO], "omni_reference_task_type": "extend", "ratio": "1:1"}, TASK_TYPE),
+        ({"content": [SOUND]}, (400, "InvalidParameter", "content.audio_url")),
         ({"draft": True}, (400, "InvalidParameter", "draft")),
         ({"frames": 57}, (400, "InvalidParameter", "frames")),
         ({"execution_expires_after": 60}, (400, "InvalidParameter", "execution_expires_after")),

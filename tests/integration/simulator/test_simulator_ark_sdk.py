@@ -35,7 +35,6 @@ def test_the_sdk_creates_gets_lists_and_deletes_tasks(client: Client) -> None:
         duration=4,
         seed=7,
         return_last_frame=True,
-        camera_fixed=False,
         service_tier="default",
         execution_expires_after=3600,
         safety_identifier="user-1",

@@ -46,7 +46,7 @@ BAD_INPUT: list[tuple[list[str], str]] = [
         ["campaign", "run", "jobs.doc", "--name", "a"],
         "jobs.doc: must end in .jsonl, .csv, .tsv, .txt, .xlsx, .xlsm, .xls or .ods",
     ),
-    (["campaign", "run", "bad.jsonl", "--name", "a"], "bad.jsonl line 1: duration: must be 4 to 15 seconds, or -1"),
+    (["campaign", "run", "bad.jsonl", "--name", "a"], "bad.jsonl line 1: duration: must be 4 to 30 seconds, or -1"),
     (["campaign", "run", "bad.jsonl", "--name", "a", "--wait", "--json"], "bad.jsonl line 1: duration: must be"),
     (["campaign", "run", "bad.csv", "--name", "a"], "bad.csv row 2: priority: must be 0 to 9"),
     (["campaign", "run", "bad.csv", "--name", "a", "--map", "x"], "map: must be \"COLUMN=NAME\", not 'x'"),

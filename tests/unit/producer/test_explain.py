@@ -143,7 +143,7 @@ def test_a_job_without_an_able_account_exits_2(run: Run, tmp_path: Path) -> None
     assert code == 2
     assert "jobs.jsonl line 1: good" in out
     assert "first_frame: anyfast takes sides of 300 to 6000 pixels, not 100x100; small.png: png, 100x100, 0.0 MB" in out
-    assert "jobs.jsonl line 3: bad\n  error    duration: must be 4 to 15 seconds" in out
+    assert "jobs.jsonl line 3: bad\n  error    duration: must be 4 to 30 seconds" in out
     code, out, _ = run("jobs.jsonl", "--account", "any", "--json")
     assert code == 2
     explained = json.loads(out)

@@ -169,6 +169,7 @@ REQUEST = GenerationRequest(
 )
 
 
+ANYFAST = DIALECTS["anyfast"].row_for(REQUEST)
 FIELDS = {"image": "reference_images[0]", "video": "reference_videos[0]", "audio": "reference_audios[0]"}
 KNOWN = {"image": (IMAGE, GOOD_IMAGE), "video": (VIDEO, GOOD_VIDEO), "audio": (AUDIO, GOOD_AUDIO)}
 
@@ -191,28 +192,27 @@ KNOWN = {"image": (IMAGE, GOOD_IMAGE), "video": (VIDEO, GOOD_VIDEO), "audio": (A
 )
 def test_a_broken_limit_is_named_with_the_file(gateway: str, kind: str, values: dict[str, Any], said: str) -> None:
     reference, good = KNOWN[kind]
-    capabilities = DIALECTS[gateway].capabilities()
+    row = DIALECTS[gateway].row_for(REQUEST)
     known = dict(KNOWN.values()) | {VIDEO_2: GOOD_VIDEO}
-    assert list(media_problems(capabilities, REQUEST, known)) == []
+    assert list(media_problems(gateway, row, REQUEST, known)) == []
     broken = known | {reference: replace(good, **values)}
-    found = {problem.field: problem.message for problem in media_problems(capabilities, REQUEST, broken)}
+    found = {problem.field: problem.message for problem in media_problems(gateway, row, REQUEST, broken)}
     assert found[FIELDS[kind]].startswith(f"{gateway} takes ")
     assert said in found[FIELDS[kind]]
 
 
 def test_the_clip_that_exceeds_the_total_length_is_named() -> None:
     known = {VIDEO: replace(GOOD_VIDEO, seconds=10.2), VIDEO_2: GOOD_VIDEO}
-    [problem] = media_problems(DIALECTS["anyfast"].capabilities(), REQUEST, known)
+    [problem] = media_problems("anyfast", ANYFAST, REQUEST, known)
     assert problem.field == "reference_videos[1]"
     assert "15 s of video together, not 15.2" in problem.message
 
 
 def test_rounded_lengths_and_rates_pass() -> None:
-    capabilities = DIALECTS["anyfast"].capabilities()
     known = {AUDIO: replace(GOOD_AUDIO, seconds=15.08), VIDEO: replace(GOOD_VIDEO, fps=24000 / 1001)}
-    assert list(media_problems(capabilities, REQUEST, known)) == []
+    assert list(media_problems("anyfast", ANYFAST, REQUEST, known)) == []
 
 
 def test_references_without_facts_are_not_checked() -> None:
     request = GenerationRequest(prompt="x", first_frame="https://a/b.png")
-    assert list(media_problems(DIALECTS["anyfast"].capabilities(), request, {})) == []
+    assert list(media_problems("anyfast", ANYFAST, request, {})) == []

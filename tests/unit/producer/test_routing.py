@@ -45,10 +45,15 @@ def names(
     [
         ({}, ["any", "uni", "twelve", "evo", "ark"]),
         ({"tier": "fast"}, ["any", "uni", "twelve", "evo", "ark", "fast"]),
-        ({"tier": "mini"}, ["uni", "evo", "ark"]),
-        ({"resolution": "4k"}, ["uni"]),
+        ({"tier": "mini"}, ["any", "uni", "evo", "ark"]),
+        ({"resolution": "4k"}, ["uni", "ark"]),
         ({"resolution": "1080p"}, ["uni", "evo", "ark"]),
         ({"duration": -1}, ["any", "ark"]),
+        ({"model": "seedance-2.5"}, ["any", "evo", "ark"]),
+        ({"model": "seedance-2.5", "resolution": "4k", "duration": 30}, ["ark"]),
+        ({"model": "seedance-2.0"}, ["any", "uni", "twelve", "evo", "ark"]),
+        ({"model": "seedance-2.0", "tier": "fast"}, ["any", "uni", "twelve", "evo", "ark", "fast"]),
+        ({"model": "seedance-2.0-mini"}, ["any", "uni", "evo", "ark"]),
         ({"duration": 4}, ["any", "twelve", "evo", "ark"]),
         ({"ratio": "21:9"}, ["any", "twelve", "evo", "ark"]),
         ({"seed": 5}, ["any", "uni", "ark"]),
@@ -68,7 +73,7 @@ def test_a_pin_leaves_one_account_and_its_errors() -> None:
     assert names({}, pin="evo") == ["evo"]
     with pytest.raises(InvalidInput) as caught:
         names({"resolution": "4k"}, pin="evo")
-    assert str(caught.value) == "resolution: evolink has 480p, 720p or 1080p in tier standard, not 4k"
+    assert str(caught.value) == "resolution: evolink has 480p, 720p or 1080p in tier standard (seedance-2.0), not 4k"
     with pytest.raises(InvalidInput, match="account: 'nobody' is not configured; there is any, uni, twelve"):
         names({}, pin="nobody")
 
@@ -77,9 +82,9 @@ def test_a_refusal_names_every_field_and_the_accounts() -> None:
     with pytest.raises(InvalidInput) as caught:
         names({"resolution": "4k", "duration": 4, "camera_fixed": True})
     said = {problem.field: problem.message for problem in caught.value.problems}
-    assert said["duration"] == "uniall takes 5 to 15 seconds, not 4 (uni)"
-    assert "anyfast has 480p or 720p in tier standard, not 4k (any)" in said["resolution"]
-    assert "ark has no such setting; leave it out (ark, fast)" in said["camera_fixed"]
+    assert said["duration"] == "uniall's seedance-2.0 takes 5 to 15 seconds, not 4 (uni)"
+    assert "anyfast has 480p or 720p in tier standard (seedance-2.0), not 4k (any)" in said["resolution"]
+    assert "ark's seedance-2.0 has no such setting; leave it out (ark)" in said["camera_fixed"]
 
 
 def test_unknown_gateway_options_are_refused() -> None:
@@ -133,12 +138,15 @@ def test_a_private_bucket_leaves_gateways_that_need_no_link() -> None:
 def test_the_delivery_of_a_file_depends_on_the_account(
     account: Any, modality: Any, reachable: bool, how: Delivery | None
 ) -> None:
-    assert delivery_of(Account.model_validate(account), "standard", modality, reachable=reachable) is how
+    found = Account.model_validate(account)
+    assert delivery_of(found, found.dialect.catalog.tiers["standard"], modality, reachable=reachable) is how
 
 
 def test_a_row_without_an_able_account_refuses_the_batch() -> None:
     rows = [Row("row 1", {"prompt": "good"}), Row("row 2", {"prompt": "bad", "resolution": "4k"})]
-    with pytest.raises(InvalidInput, match=r"row 2: resolution: anyfast has 480p or 720p in tier standard, not 4k"):
+    with pytest.raises(
+        InvalidInput, match=r"row 2: resolution: anyfast has 480p or 720p in tier standard .seedance-2.0., not 4k"
+    ):
         prepare(rows, settings(ANY), None)
 
 
@@ -149,9 +157,11 @@ def test_a_row_without_an_able_account_refuses_the_batch() -> None:
     ("account", "said"),
     [
         ({"gateway": "uniall"}, "accounts.a.base_url: is required: uniall publishes no address"),
-        ({"gateway": "evolink", "models": {"fast": "x"}}, "accounts.a.models: the model names of evolink are fixed"),
-        ({"gateway": "ark", "models": {"fast": "a b"}}, "accounts.a.models: must map standard, fast, mini to names"),
-        ({"gateway": "ark", "models": {"quick": "x"}}, "accounts[0].models.quick"),
+        ({"gateway": "ark", "models": {"fast": "a b"}}, "accounts.a.models.fast: must be the name of a model or endp"),
+        ({"gateway": "ark", "models": {"quick": "x"}}, "accounts.a.models.quick: is not a model that reelq knows"),
+        ({"gateway": "ark", "models": {"fast": {"like": "x"}}}, "accounts.a.models.fast.like: must be one of seedan"),
+        ({"gateway": "ark", "models": {"fast": {"id": "x", "seconds": 3}}}, "accounts.a.models.fast.seconds: "),
+        ({"gateway": "ark", "default_model": "seedance-9"}, "accounts.a.default_model: must be one of seedance-2.0,"),
         ({"gateway": "ark", "assets": True}, "accounts.a.assets: ark takes no assets through its API"),
         ({"gateway": "ark", "rates": [{"price": -1}]}, "accounts[0].rates[0].price"),
         (
@@ -180,4 +190,4 @@ def test_an_account_may_set_its_models_and_rates() -> None:
     assert account.tiers == ("fast",)
     assert account.dialect.model_for(GenerationRequest(prompt="x", tier="fast")) == "ep-1"
     assert account.rates[0].gateway == "ark"
-    assert Account.model_validate(ANY).tiers == ("standard", "fast")
+    assert Account.model_validate(ANY).tiers == ("standard", "fast", "mini")

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import get_args
 
-from seedance.gateways.capabilities import MB, Capabilities, MediaLimits, TierLimits
+from seedance.gateways.capabilities import Capabilities
 from seedance.gateways.registry import DIALECTS
-from seedance.request import Modality, Tier
+from seedance.models.rows import MB, MediaLimits, ModelRow
+from seedance.request import Modality
 
 PAGE = Path(__file__).parents[3] / "docs" / "gateways.md"
 
@@ -26,13 +27,6 @@ def overview() -> str:
     able = [dialect.capabilities() for dialect in DIALECTS.values()]
     rows: list[tuple[str, list[str]]] = [
         ("`base_url`", [f"`{d.default_base_url}`" if d.default_base_url else "required" for d in DIALECTS.values()]),
-        ("seconds", [_seconds(item) for item in able]),
-        ("ratios", [_list(item.ratios) for item in able]),
-        ("`operation`", [_operation(item) for item in able]),
-        ("`seed`", [_yes("seed" in item.flags) for item in able]),
-        ("`watermark`", [_yes("watermark" in item.flags) for item in able]),
-        ("`camera_fixed`", [_yes("camera_fixed" in item.flags) for item in able]),
-        ("`return_last_frame`", [_yes("return_last_frame" in item.flags) for item in able]),
         ("`gateway_options`", [_list(f"`{name}`" for name in item.options) for item in able]),
         ("longest prompt", [_prompt(item) for item in able]),
         ("callbacks", [_yes(item.callbacks) + (" (https)" if item.callbacks_https_only else "") for item in able]),
@@ -43,17 +37,6 @@ def overview() -> str:
     ]
     head = f"| | {' | '.join(item.gateway for item in able)} |\n|---|{'---|' * len(able)}\n"
     return head + "".join(f"| {name} | {' | '.join(cells)} |\n" for name, cells in rows)
-
-
-def _seconds(able: Capabilities) -> str:
-    shortest, longest = able.seconds
-    return f"{shortest}–{longest}" + (", -1" if able.auto_duration else "")
-
-
-def _operation(able: Capabilities) -> str:
-    if not able.operations:
-        return "–"
-    return _list(able.operations) + ("" if able.operation_is_sent else " (by the prompt)")
 
 
 def _lists(able: Capabilities) -> str:
@@ -68,34 +51,50 @@ def _prompt(able: Capabilities) -> str:
     return f"about {able.max_prompt_tokens:,} tokens" if able.max_prompt_tokens is not None else "–"
 
 
-def tiers() -> str:
-    """Every tier of every gateway."""
-    head = "| gateway | tier | model | resolutions | web search |\n|---|---|---|---|---|\n"
+def models() -> str:
+    """Every model of every gateway."""
+    head = (
+        "| gateway | model | tier | own name | resolutions | seconds | ratios | `operation` | `task_type` "
+        "| `output_format` | sets | web search | as of |\n" + "|---" * 13 + "|\n"
+    )
     return head + "".join(
-        f"| {dialect.name} | {tier} | {_list(f'`{model}`' for model in limits.models)} | {_list(limits.resolutions)} "
-        f"| {_yes(limits.web_search)} |\n"
+        f"| {dialect.name} | {name} | {_list(tier for tier, found in dialect.catalog.tiers.items() if found == row)} "
+        f"| {_list(f'`{model}`' for model in row.models)} | {_list(row.resolutions)} | {_seconds(row)} "
+        f"| {_list(row.ratios)} | {_operation(row)} | {_list(row.task_types)} | {_list(row.output_formats)} "
+        f"| {_list(f'`{flag}`' for flag in sorted(row.flags))} | {_yes(row.web_search)} | {row.as_of} |\n"
         for dialect in DIALECTS.values()
-        for tier, limits in dialect.capabilities().tiers.items()
+        for name, row in dialect.capabilities().models.items()
     )
 
 
+def _seconds(row: ModelRow) -> str:
+    shortest, longest = row.seconds
+    return f"{shortest}–{longest}" + (", -1" if row.auto_duration else "")
+
+
+def _operation(row: ModelRow) -> str:
+    if not row.operations:
+        return "–"
+    return _list(row.operations) + ("" if row.operation_is_sent else " (by the prompt)")
+
+
 def media() -> str:
-    """What each gateway documents of files, where its tiers agree; a line for each tier where they do not."""
+    """What each gateway documents of files, where its models agree; a line for each model where they do not."""
     head = "| gateway | file | at most | as | limits |\n|---|---|---|---|---|\n"
     return head + "".join(
         f"| {name} | {modality} | {limits.count or '–'} | {_list(sorted(limits.kinds)) if limits.count else '–'} "
         f"| {_limits(limits)} |\n"
         for dialect in DIALECTS.values()
         for modality in get_args(Modality)
-        for name, limits in _by_tier(dialect.name, dialect.capabilities().tiers, modality)
+        for name, limits in _by_model(dialect.name, dialect.capabilities().models, modality)
     )
 
 
-def _by_tier(gateway: str, tiers: Mapping[Tier, TierLimits], modality: Modality) -> list[tuple[str, MediaLimits]]:
-    limits = {tier: item.media[modality] for tier, item in tiers.items()}
+def _by_model(gateway: str, models: Mapping[str, ModelRow], modality: Modality) -> list[tuple[str, MediaLimits]]:
+    limits = {name: item.media[modality] for name, item in models.items()}
     if len(set(limits.values())) == 1:
         return [(gateway, next(iter(limits.values())))]
-    return [(f"{gateway} ({tier})", item) for tier, item in limits.items()]
+    return [(f"{gateway} ({name})", item) for name, item in limits.items()]
 
 
 def _limits(limits: MediaLimits) -> str:
@@ -117,7 +116,7 @@ def _limits(limits: MediaLimits) -> str:
     return "; ".join(said) or "–"
 
 
-TABLES = {"overview": overview, "tiers": tiers, "media": media}
+TABLES = {"overview": overview, "models": models, "media": media}
 
 
 def with_tables(page: str) -> str:

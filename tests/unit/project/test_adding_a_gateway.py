@@ -38,7 +38,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         elif not path.name.startswith("."):
             (copy / path.name).symlink_to(path)
     (copy / ".venv").symlink_to(sys.prefix)
-    for name, text in (*blocks("python"), *blocks("json")):
+    for name, text in (*blocks("python"), *blocks("json"), *blocks("toml")):
         add(copy / name, text)
     for name, text in blocks("diff"):
         patch(copy / name, text)
@@ -94,7 +94,9 @@ def test_the_contract_suite_passes_with_the_simulator(checkout: Path) -> None:
 
 def test_the_tests_over_every_gateway_pass_once_the_tables_are_written(checkout: Path) -> None:
     run(checkout, command(".venv/bin/python -m tests.unit.project.gateway_tables"))
-    assert "| example | standard | `seedance-2` | 720p |" in (checkout / "docs/gateways.md").read_text(encoding="utf-8")
+    assert "| example | seedance-2.0 | standard | `seedance-2` | 720p |" in (checkout / "docs/gateways.md").read_text(
+        encoding="utf-8"
+    )
     over_all = "tests/unit/project/test_gateways_doc.py tests/unit/simulator/test_simulator_fuzz.py"
     run(checkout, f".venv/bin/pytest -n 0 {over_all} -k 'tables or example'")
 

@@ -153,3 +153,13 @@ def test_a_list_that_shows_our_own_tasks_differently_is_not_relied_on_for_that()
 )
 def test_sizes_that_are_not_shown_are_named(asked: dict[str, Any], told: dict[str, Any], unseen: set[str]) -> None:
     assert set(compare(sent(**asked), shown(**told)).unseen) == unseen
+
+
+def test_values_that_the_row_replaced_are_not_held_against_a_task() -> None:
+    video = {"reference_videos": ["https://e.com/1.mp4"], "operation": "edit", "duration": 5, "ratio": "16:9"}
+    model = "doubao-seedance-2-5-260628"
+    edit = Sent(ARK, model, parse_request({"prompt": "x", "model": "seedance-2.5"} | video), mark=150_000)
+    made = shown(model=model, duration=16.709, ratio="1:1", execution_expires_after=150_000)
+    assert compare(edit, made).recognised
+    old = Sent(ARK, MODEL, parse_request({"prompt": "x"} | video), mark=150_000)
+    assert set(compare(old, replace(made, model=MODEL)).differs) == {"duration", "ratio"}

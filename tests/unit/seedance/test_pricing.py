@@ -14,7 +14,9 @@ from pydantic import ValidationError
 from seedance.gateways.ark import Ark
 from seedance.gateways.base import Dialect
 from seedance.gateways.registry import DIALECTS
-from seedance.pricing import PIXELS, Rate, cost_of_usage, estimate, published_rates, token_range, tokens_of
+from seedance.models.catalog import pixels_of
+from seedance.models.data import bundled_models
+from seedance.pricing import Rate, cost_of_usage, estimate, published_rates, token_range, tokens_of
 from seedance.request import GenerationRequest, parse_request
 from tests.contract.strategies import requests_for
 
@@ -89,7 +91,6 @@ def test_defaults_of_the_gateway_are_used() -> None:
 
 def test_there_is_no_estimate_without_a_published_price() -> None:
     assert estimate(request(resolution="4k"), ARK) is None
-    assert token_range(request(resolution="4k"), ARK) is None
     assert estimate(request(tier="mini"), ARK) is None
     for name in ("anyfast", "uniall", "12ai", "evolink"):
         assert estimate(request(), DIALECTS[name]) is None
@@ -154,12 +155,12 @@ def test_an_invalid_rate_is_refused(fields: dict[str, Any]) -> None:
 
 def test_published_rates_are_for_models_that_exist() -> None:
     intl = ("dreamina-seedance-2-0-260128", "dreamina-seedance-2-0-fast-260128")
-    known = {model for tier in ARK.capabilities().tiers.values() for model in tier.models} | set(intl)
+    known = {model for row in ARK.catalog.models.values() for model in row.models} | set(intl)
     assert all(set(found.models) <= known and found.gateway in DIALECTS for found in published_rates())
 
 
 def test_pixels_have_about_the_area_of_their_resolution() -> None:
-    for by_ratio in PIXELS.values():
+    for by_ratio in (by for name in bundled_models() for by in pixels_of(name).values()):
         wide, tall = by_ratio["16:9"], by_ratio["9:16"]
         assert wide == tall[::-1]
         for ratio, (width, height) in by_ratio.items():

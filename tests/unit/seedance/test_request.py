@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest, parse_request
 
-IMAGES = [f"https://example.com/{i}.png" for i in range(10)]
-VIDEOS = [f"https://example.com/{i}.mp4" for i in range(4)]
-AUDIOS = [f"https://example.com/{i}.mp3" for i in range(4)]
+IMAGES = [f"https://example.com/{i}.png" for i in range(31)]
+VIDEOS = [f"https://example.com/{i}.mp4" for i in range(11)]
+AUDIOS = [f"https://example.com/{i}.mp3" for i in range(11)]
 
 BAD = [
-    ({"duration": 3}, "duration", "must be 4 to 15 seconds, or -1 for automatic, not 3"),
-    ({"duration": 16}, "duration", "must be 4 to 15 seconds, or -1 for automatic, not 16"),
-    ({"duration": 0}, "duration", "must be 4 to 15 seconds, or -1 for automatic, not 0"),
+    ({"duration": 3}, "duration", "must be 4 to 30 seconds, or -1 for automatic, not 3"),
+    ({"duration": 31}, "duration", "must be 4 to 30 seconds, or -1 for automatic, not 31"),
+    ({"duration": 0}, "duration", "must be 4 to 30 seconds, or -1 for automatic, not 0"),
     ({"duration": "long"}, "duration", "must be a whole number, not 'long'"),
     ({"duration": 5.5}, "duration", "must be a whole number, not 5.5"),
     ({"duration": True}, "duration", "must be a whole number, not True"),
@@ -38,14 +38,18 @@ BAD = [
         "first_frame",
         "cannot be combined with reference_videos; use frames or references",
     ),
+    ({"reference_videos": VIDEOS}, "reference_videos", "at most 10, not 11"),
+    ({"reference_images": IMAGES}, "reference_images", "at most 30, not 31"),
+    ({"reference_images": IMAGES[:1], "reference_audios": AUDIOS}, "reference_audios", "at most 10, not 11"),
+    ({"model": "Seedance 2.5"}, "model", "must be a name such as seedance-2.5, not 'Seedance 2.5'"),
+    ({"output_format": "webm"}, "output_format", "must be 'mp4' or 'mov', not 'webm'"),
+    ({"task_type": "reference"}, "task_type", "reference needs references"),
+    ({"task_type": "edit", "reference_images": IMAGES[:1]}, "task_type", "edit needs the video in reference_videos"),
     (
-        {"reference_audios": AUDIOS[:1]},
-        "reference_audios",
-        "cannot be used alone; add reference_images or reference_videos",
+        {"operation": "edit", "task_type": "extend", "reference_videos": VIDEOS[:1]},
+        "task_type",
+        "must be edit as in operation, or left out, not extend",
     ),
-    ({"reference_videos": VIDEOS}, "reference_videos", "at most 3, not 4"),
-    ({"reference_images": IMAGES}, "reference_images", "at most 9, not 10"),
-    ({"reference_images": IMAGES[:1], "reference_audios": AUDIOS}, "reference_audios", "at most 3, not 4"),
     (
         {"first_frame": "file:///etc/passwd"},
         "first_frame",

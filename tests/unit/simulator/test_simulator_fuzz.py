@@ -77,11 +77,11 @@ def test_any_json_is_accepted_or_refused(dialect: Dialect, data: st.DataObject) 
     except Refused as refused:
         outcome = refused
     if isinstance(outcome, Refused):
-        assert 400 <= outcome.answer.status < 600 and outcome.reason
+        assert (400 <= outcome.answer.status < 600 or dialect.name == "kie") and outcome.reason
         assert orjson.loads(outcome.answer.body)
     else:
         assert outcome.ratio in PIXELS[outcome.resolution]
-        assert outcome.duration is None or 4 <= outcome.duration <= 15
+        assert outcome.duration is None or 4 <= outcome.duration <= outcome.longest_s <= 30
 
 
 @pytest.mark.parametrize("dialect", DIALECTS.values(), ids=DIALECTS)

@@ -1,0 +1,214 @@
+"""One model as one account sells it: the only place for its documented limits.
+
+A row is made of the layers in `data.py`. `checks.py` enforces it, `explain`, the API and `reelq models` show it,
+`pricing.py` reads its sizes. None always means "the documents do not say".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validator
+
+from seedance.media import MediaKind
+from seedance.problems import Problem
+from seedance.request import (
+    GenerationRequest,
+    Modality,
+    Operation,
+    OutputFormat,
+    Ratio,
+    Resolution,
+    TaskType,
+    Tier,
+    Use,
+)
+
+MB = 1_000_000  # the documents say "MB"; the smaller reading is safe with either
+
+Flag = Literal["seed", "watermark", "camera_fixed", "return_last_frame"]
+Default = Literal["duration", "ratio", "resolution"]
+DecidedBy = Literal["gateway", "account", "id", "pattern", "tier"]
+ID = r"[A-Za-z0-9][A-Za-z0-9._:/{}-]{0,127}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaLimits:
+    """The limits of one kind of reference: number, forms, and properties of each file. Ranges are inclusive."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    count: int
+    kinds: frozenset[MediaKind] = frozenset({MediaKind.URL})
+    formats: frozenset[str] = frozenset()
+    """File extensions; empty: not documented."""
+    max_bytes: int | None = None
+    side_px: tuple[int, int] | None = None
+    area_px: tuple[int, int] | None = None
+    aspect: tuple[float, float] | None = None
+    """Width divided by height."""
+    seconds: tuple[float, float] | None = None
+    total_seconds: float | None = None
+    fps: tuple[float, float] | None = None
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Only(_Part):
+    """The one value that a use of the model takes. Any other value is replaced by it, and `explain` says so."""
+
+    ratio: Ratio | None = None
+    duration: int | None = None
+
+
+class Drafts(_Part):
+    """Drafts, and the final videos made of them."""
+
+    resolution: Resolution
+    final_resolutions: tuple[Resolution, ...]
+    fields: tuple[str, ...]
+    """The fields of a final's body besides the model and the draft. Every other field must be absent."""
+    life_days: float
+    """From the draft's `created_at`; then no final can be made of it."""
+
+
+class RateLimits(_Part):
+    """The limits of one account for one model. `concurrent`: generations at once. None: not published."""
+
+    requests_per_minute: int | None = None
+    concurrent: int | None = None
+
+
+class ListPrice(_Part):
+    """A published price. Conditions that are not given match anything; `from`, `until`: the days on which it holds,
+    both inclusive."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    currency: str
+    price: Annotated[Decimal, Field(ge=0)]
+    per: Literal["million_tokens", "second", "call"] = "million_tokens"
+    resolutions: tuple[Resolution, ...] = ()
+    video_input: bool | None = None
+    from_day: date | None = Field(default=None, alias="from")
+    until: date | None = None
+    as_of: date
+
+
+class ModelRow(_Part):
+    """One model as one gateway, or one account, sells it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    """The neutral name, such as seedance-2.5."""
+    tier: Tier = "standard"
+    as_of: date
+    source: str = ""
+    decided_by: DecidedBy = "gateway"
+    """Why this row applies: the gateway sells this model under its documented id; the account names the model; its id
+    is a documented one, or looks like one; or nothing is known of its id, so it is the row of the tier."""
+    id: Annotated[str, Field(pattern=f"^{ID}$")]
+    """The gateway's own name. `{use}` and `{resolution}` stand for what a request asks for."""
+    uses: Mapping[Use, str] = Field(default_factory=dict)
+    """The word for `{use}`. A use that is not listed has that of its mode: an edit is a reference."""
+
+    resolutions: Annotated[tuple[Resolution, ...], Field(min_length=1)]
+    default_resolution: Resolution = "720p"
+    ratios: Annotated[tuple[Ratio, ...], Field(min_length=1)]
+    default_ratio: Ratio | None = None
+    seconds: tuple[int, int]
+    auto_duration: bool = False
+    """True: -1 lets the model choose."""
+    default_seconds: int | None = None
+    only: Mapping[Use, Only] = Field(default_factory=dict)
+    pixels: Mapping[Resolution, Mapping[Ratio, tuple[int, int]]] = Field(default_factory=dict)
+    codecs: Mapping[Resolution, str] = Field(default_factory=dict)
+    media: Mapping[Modality, MediaLimits]
+    max_references: int | None = None
+    """Of all kinds together."""
+    audio_alone: bool = False
+    operations: tuple[Operation, ...] = ("edit", "extend")
+    operation_is_sent: bool = False
+    """False: there is no field for it; the prompt must ask for the edit or extension."""
+    task_types: tuple[TaskType, ...] = ()
+    """Empty: there is no field for it."""
+    output_formats: tuple[OutputFormat, ...] = ()
+    """Empty: there is no field for it, and videos are mp4."""
+    flags: frozenset[Flag] = frozenset()
+    web_search: bool = False
+    always_sent: frozenset[Default] = frozenset()
+    """Fields that are sent with their default if a request leaves them open, because the gateway's own can change and
+    did: 2.5 chooses its length."""
+    never_sent: tuple[str, ...] = ()
+    """Fields of other models' bodies that this one refuses, even with their default."""
+    drafts: Drafts | None = None
+    limits: RateLimits = RateLimits()
+    limits_4k: RateLimits = RateLimits()
+    """Counted apart from `limits`."""
+    prices: tuple[ListPrice, ...] = ()
+    """Of the model's maker, in each currency; see `pricing.py`."""
+
+    @model_validator(mode="after")
+    def _check_defaults(self) -> Self:
+        # An account may narrow the resolutions or the ratios alone.
+        if self.default_resolution not in self.resolutions:
+            object.__setattr__(self, "default_resolution", self.resolutions[0])
+        if self.default_ratio is not None and self.default_ratio not in self.ratios:
+            object.__setattr__(self, "default_ratio", self.ratios[0])
+        if self.seconds[0] > self.seconds[1]:
+            raise ValueError(f"seconds: {self.seconds[0]} is more than {self.seconds[1]}")
+        return self
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every name that `id` stands for."""
+        uses = [self._word(use) for use in ("text", "first_frame", "reference", "edit", "extend")]
+        named = [self.id.replace("{use}", word) for word in uses]
+        return tuple(dict.fromkeys(name.replace("{resolution}", r) for r in self.resolutions for name in named))
+
+    def model_of(self, use: Use, resolution: Resolution | None) -> str:
+        """The gateway's own name for a request."""
+        name = self.id.replace("{use}", self._word(use))
+        return name.replace("{resolution}", resolution or self.default_resolution)
+
+    def _word(self, use: Use) -> str:
+        return self.uses.get(use) or self.uses.get("reference", "")
+
+    def settled(self, request: GenerationRequest) -> GenerationRequest:
+        """The request as it is sent: with the defaults of `always_sent`, and where a use takes one value, with that."""
+        defaults = {
+            "resolution": self.default_resolution,
+            "ratio": self.default_ratio,
+            "duration": self.default_seconds,
+        }
+        update: dict[str, object] = {
+            name: defaults[name] for name in self.always_sent if getattr(request, name) is None
+        }
+        if self.task_types and request.mode == "reference":
+            update["task_type"] = request.task or request.task_type or "reference"
+        return self.corrected(request.model_copy(update=update))
+
+    def corrected(self, request: GenerationRequest) -> GenerationRequest:
+        """The request with the one value of each field that its use takes."""
+        only = self.only.get(request.use, _ANYTHING)
+        wanted = {"ratio": only.ratio, "duration": only.duration}
+        update = {name: value for name, value in wanted.items() if value is not None}
+        return request.model_copy(update=update) if update else request
+
+    def replaced(self, request: GenerationRequest) -> Iterator[Problem]:
+        """The values of a request that `settled` replaces."""
+        only = self.only.get(request.use, _ANYTHING)
+        for name, value in (("ratio", only.ratio), ("duration", only.duration)):
+            given = getattr(request, name)
+            if value is not None and given not in (None, value):
+                what = request.use.replace("_", " ")
+                yield Problem(name, f"{self.name} takes only {value} for {what}; {value} is sent instead of {given}")
+
+
+_ANYTHING = Only()

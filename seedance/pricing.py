@@ -144,7 +144,10 @@ def estimate(
 def cost_of_usage(
     usage: Mapping[str, Any], request: GenerationRequest, dialect: Dialect, own_rates: Sequence[Rate] = ()
 ) -> Estimate | None:
-    """What a finished generation cost, from the usage its gateway reported; None when that is not known."""
+    """What a finished generation cost, from the usage its gateway reported; None when that is not known, as for a model
+    that the account no longer sells."""
+    if dialect.row_of(request) is None:
+        return None
     tokens = _number(usage.get("total_tokens")) or _number(usage.get("completion_tokens"))
     rate = _rate_for(request, dialect, own_rates)
     if tokens is None or rate is None or rate.per != "million_tokens":

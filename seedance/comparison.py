@@ -41,8 +41,9 @@ class Sent:
 
     @property
     def sizes(self) -> GenerationRequest:
-        """The request with the values that the model's row replaced."""
-        row = self.dialect.row_of(self.request)
+        """The request with the values that the model's row replaced. It is the row of the model that the attempt was
+        sent to: the configuration may name another one for the same request by now."""
+        row = self.dialect.catalog.row_for_id(self.model, self.request.tier)
         return self.request if row is None else row.corrected(self.request)
 
     @property

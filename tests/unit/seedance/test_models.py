@@ -71,6 +71,15 @@ def test_an_option_that_names_a_model_brings_its_row() -> None:
     assert row(ARK, gateway_options={"ark": {"model": "ep-x"}}).decided_by == "tier"
 
 
+def test_an_option_opens_no_tier_or_model_that_the_account_does_not_sell() -> None:
+    """Its jobs would wait in a lane that the account is never granted."""
+    dialect = ark(models={"standard": "ep-1"})
+    for fields in ({"tier": "fast"}, {"model": "seedance-2.5"}):
+        asked = request(gateway_options={"ark": {"model": NEW_ID}}, **fields)
+        assert model_of(dialect, lane_of(asked.canonical())) is None
+        assert [problem.field for problem in dialect.refusals(asked)] == list(fields)
+
+
 @pytest.mark.parametrize(
     ("base_url", "old", "new"),
     [

@@ -295,6 +295,17 @@ def test_wrong_tables_are_refused_by_name() -> None:
         ({"mini": {"like": "seedance-2.5-flash"}}, "models.mini: needs an id"),
         ({"standard": {"id": "x", "colour": "red"}}, "models.standard.colour: is not a field we know"),
         ({"standard": 7}, "models.standard: must be a name, or a table"),
+        ({"standard": {"id": "x", "like": ["seedance-2.5"]}}, "models.standard.like: must be one of"),
+        ({"standard": {"id": "x", "unset": 5}}, "models.standard.unset: must be a list of names"),
+        ({"standard": {"id": "x", "media": {"unset": [[]]}}}, "models.standard.media.unset: must be a list of names"),
+        ({"standard": {"id": "x", "name": "fast"}}, "models.standard.name: must not be the name of a tier"),
     ):
         with pytest.raises(InvalidInput, match=said):
             catalog_of("ark", own)  # type: ignore[arg-type] # wrong types on purpose
+
+
+def test_a_narrower_range_of_seconds_moves_the_default_into_it() -> None:
+    """It is always sent, and the gateway would refuse one outside."""
+    for seconds, sent in (([8, 12], 8), ([4, 4], 4), ([4, 20], 5)):
+        dialect = ark(models={"standard": {"id": "ep-1", "seconds": seconds}})
+        assert dialect.submit_call(request(), AttemptOptions()).json["duration"] == sent  # type: ignore[index]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from simulator.wire.ark_error import QUOTAS, REFUSALS
+
 Where = Literal["create", "query", "download", "list", "delete", "asset", "callback"]
 Group = Literal["entry", "answer", "fate", "view", "download"]
 """When a kind acts: before the request is read, instead of or around the answer, on the created task, on the content of
@@ -132,6 +134,17 @@ _ALL = (
         ("create",),
         {"modality": _text("text", "text", "image", "video", "audio"), "detail": _text()},
         "rejected by input moderation; `detail`: PolicyViolation or PrivacyInformation",
+    ),
+    Kind(
+        "refuse",
+        "answer",
+        ("create",),
+        {
+            "code": _text("ModelNotOpen", *REFUSALS),
+            "quota": _text("queue", *QUOTAS),
+            "reset_s": _number(900),
+        },
+        "refused with one of Ark's codes, wrapped where the gateway wraps them; `quota`: the text of `QuotaExceeded`",
     ),
     Kind(
         "stale_status",

@@ -107,6 +107,8 @@ def fate_of(rule: Rule | None) -> Fate:
             return Fate("lost")
         case "inner_expired":
             return Fate("expired")
+        case "video_format":
+            return Fate(look=given["format"])
         case _:
             return Fate(
                 url_dies_after_s=given["after_s"],

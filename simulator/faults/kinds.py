@@ -181,6 +181,13 @@ _ALL = (
         "a URL answers 403 after `after_s` seconds or `after_fetches` fetches; a new URL works unless `for_good`",
     ),
     Kind(
+        "video_format",
+        "fate",
+        ("create",),
+        {"format": _text("h265", "h264", "h265", "mov")},
+        "the video is H.264, 10-bit H.265 (hvc1), or a MOV with 4:4:4 H.264 and PCM, whatever the model delivers",
+    ),
+    Kind(
         "cut",
         "download",
         ("download",),

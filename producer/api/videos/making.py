@@ -211,7 +211,8 @@ class _Maker:
         source = get_video(self._producer, str(video_id))
         if source.state is not JobState.SUCCEEDED or source.object_key is None or source.sha256 is None:
             raise NotPossible(source.id, f"is {source.state}; only a completed video can be the source of another")
-        reference, key = f"upload://{source.sha256}.mp4", source.object_key
+        key = source.object_key
+        reference = f"upload://{source.sha256}.{_container(source)}"
         self._attachments.files.facts[reference] = _facts(source)
         self._attachments.files.given[reference] = "video"
         objects = self._service.objects
@@ -238,13 +239,17 @@ class _Maker:
         return {**inherited, **own, "reference_videos": [reference], "operation": _OPERATIONS[kind]}
 
 
+def _container(source: JobView) -> str:
+    return (source.object_key or "").rpartition(".")[2]
+
+
 def _facts(source: JobView) -> MediaFacts:
     """The facts about a stored video that need no read of the file."""
     width, _, height = size_of(source.request).partition("x")
     duration = source.request.get("duration")
     return MediaFacts(
         f"video {source.id}",
-        "mp4",
+        _container(source),
         source.size_bytes or 0,
         int(width) if height else None,
         int(height) if height else None,

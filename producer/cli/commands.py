@@ -41,6 +41,7 @@ JOBS = Group(
         "show": Command("jobs.show", "show", "Show one job."),
         "cancel": Command("jobs.actions", "cancel", "Cancel jobs."),
         "retry": Command("jobs.actions", "retry", "Enqueue failed or cancelled jobs again."),
+        "playable": Command("jobs.playable", "playable", "Make copies of videos that every browser plays."),
         "resolve": Command("jobs.resolve", "resolve", "Decide about unconfirmed jobs, after a look at the gateway."),
     },
 )

@@ -16,7 +16,6 @@ from simulator.dialects.plain import PlainDialect
 from simulator.tasks.pixels import RATIOS
 from simulator.tasks.task import Order, Phase, Task
 from simulator.wire.answers import Answer, Call, json_answer
-from simulator.wire.ark_error import ArkError
 
 PREFIX = "task-unified-"
 TIERS = {"": ("480p", "720p", "1080p"), "fast-": ("480p", "720p"), "mini-": ("480p", "720p")}
@@ -111,9 +110,6 @@ class EvoLink(PlainDialect):
 
     def not_found(self, call: Call) -> Answer:
         return json_answer(404, _error(404))
-
-    def rejected(self, error: ArkError) -> Answer:
-        return self.failure(error.status, error.code, error.message)
 
     def moderated(self, code: str, message: str) -> Answer:
         return json_answer(400, _error(400, "content_policy_violation", f"Content policy violation.\n{message}"))

@@ -34,12 +34,11 @@ MOV = Look("mov", "libx264", "yuv444p", b"avc1", FTYP_QT, pcm=True)
 LOOKS = {look.name: look for look in (H264, H265, MOV)}
 
 
-def look_of(model: str, resolution: str, output_format: object) -> Look:
-    """What a model delivers: `mov` is 4:4:4 with PCM; 2.5 has 10-bit H.265 from 1080p on, 2.0 at 4K."""
+def look_of(version: str, resolution: str, output_format: object) -> Look:
+    """What a version of Seedance delivers: `mov` is 4:4:4 with PCM; 2.5 has 10-bit H.265 from 1080p on, 2.0 at 4K."""
     if output_format == "mov":
         return MOV
-    newer = "2.5" in model or "2-5" in model
-    return H265 if resolution == "4k" or (newer and resolution == "1080p") else H264
+    return H265 if resolution == "4k" or (version == "2.5" and resolution == "1080p") else H264
 
 
 def config_box(look: Look, extradata: bytes) -> bytes:

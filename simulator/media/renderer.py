@@ -131,7 +131,7 @@ def suffix_of(task: Task) -> str:
 def look_of_task(task: Task) -> Look:
     """What the model delivers, or what a fault decided."""
     order = task.order
-    return LOOKS.get(task.fate.look) or look_of(order.model, order.resolution, order.body.get("output_format"))
+    return LOOKS.get(task.fate.look) or look_of(order.version, order.resolution, order.extra.get("output_format"))
 
 
 def _base_key(task: Task, resolution: str | None = None) -> BaseKey:

@@ -129,7 +129,9 @@ class Downloads:
         task, now = world.engine.find(dialect.name, call.account, task_id), world.engine.clock()
         if task is None or task.phase(now) is not Phase.SUCCEEDED:
             return dialect.unknown_task(task_id)
-        link = urlsplit(world.signer.link(call.base_url, f"/files/{task_id}.mp4", now, world.options.url_seconds))
+        link = urlsplit(
+            world.signer.link(call.base_url, f"/files/{task_id}.{suffix_of(task)}", now, world.options.url_seconds)
+        )
         return await self.serve(replace(call, path=link.path, query=MultiDict(parse_qsl(link.query))))
 
     async def video(self, task: Task) -> Content:

@@ -50,19 +50,19 @@ def test_each_form_of_a_video_decodes(look: str, tag: str, pixels: str, sound: s
 
 
 @pytest.mark.parametrize(
-    ("model", "resolution", "output_format", "look"),
+    ("version", "resolution", "output_format", "look"),
     [
-        ("doubao-seedance-2-0-260128", "1080p", None, "h264"),
-        ("doubao-seedance-2-0-260128", "4k", None, "h265"),
-        ("doubao-seedance-2-5-260628", "720p", "mp4", "h264"),
-        ("seedance-2.5", "1080p", "mp4", "h265"),
-        ("seedance-2.5", "480p", "mov", "mov"),
+        ("2.0", "1080p", None, "h264"),
+        ("2.0", "4k", None, "h265"),
+        ("2.5", "720p", "mp4", "h264"),
+        ("2.5", "1080p", "mp4", "h265"),
+        ("2.5", "480p", "mov", "mov"),
     ],
 )
-def test_the_form_depends_on_model_resolution_and_output_format(
-    model: str, resolution: str, output_format: str | None, look: str
+def test_the_form_depends_on_version_resolution_and_output_format(
+    version: str, resolution: str, output_format: str | None, look: str
 ) -> None:
-    assert look_of(model, resolution, output_format) is LOOKS[look]
+    assert look_of(version, resolution, output_format) is LOOKS[look]
 
 
 @pytest.mark.parametrize("ratio", PIXELS["720p"])

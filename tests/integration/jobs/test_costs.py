@@ -96,7 +96,7 @@ def test_the_estimate_is_stored_and_the_reported_cost_beside_it(producer: Produc
     }
     shown = run("jobs", "show", str(job.id))
     how = "the published price of 2026-11-28, 108,900 tokens"
-    assert f"estimate  CNY 5.01 or USD 0.7623 at ark, {how}" in shown
+    assert f"estimate  CNY 5.01 or USD 0.7623 (Ark's list price) at ark, {how}" in shown
     assert "cost      CNY 5.51 for 119,790 tokens, 10% above the estimate" in shown
     assert json.loads(run("jobs", "show", str(job.id), "--json"))["cost"] == done.cost
 

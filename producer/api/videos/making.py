@@ -22,9 +22,9 @@ from producer.http.service import Service
 from producer.intake.intake import Batch, as_prepared
 from producer.intake.job_spec import parse_job
 from producer.intake.media_check import MediaFacts
-from seedance.pricing import FRAMES_PER_SECOND
 from seedance.problems import InvalidInput, Problem, shorten
 from seedance.request import MAX_REFERENCES, Operation
+from seedance.tokens import FRAMES_PER_SECOND
 from storage.jobs import repeated_requests
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState

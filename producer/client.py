@@ -141,7 +141,7 @@ class Producer:
             IdempotencyConflict: a key is known with another request; the text names the row.
             DatabaseUnavailable, StoreUnavailable: as `enqueue`.
         """
-        numbered = (Row(f"row {number}", row) for number, row in enumerate(rows, 1))
+        numbered = (Row(f"row {number}", row, number=number) for number, row in enumerate(rows, 1))
         batch = prepare(numbered, self.settings, self._base())
         terms = read_terms(budget, weight)
         if terms and campaign is None:

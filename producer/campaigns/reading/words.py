@@ -77,6 +77,13 @@ _FIELDS: Final[Mapping[str, str]] = {
 }
 
 
+KEY_WORDS: Final = tuple(folded(word) for word in ("idempotency_key", "sku", "货号", "款号", "商品编号", "商品编码"))
+"""Columns whose value names a row for people."""
+ERRORS_COLUMN: Final = "reelq errors"
+"""The column that `--write-errors` adds to a copy of the sheet; it is not read back."""
+ERRORS: Final = folded(ERRORS_COLUMN)
+
+
 def field_of(name: str) -> str | None:
     """The field that a name means; None: no field."""
     key = folded(name)

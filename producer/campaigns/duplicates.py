@@ -19,7 +19,7 @@ class Duplicates:
     def add(self, job: Prepared) -> None:
         """Note a job."""
         number = job.row.number
-        self._groups.setdefault(job.request_hash, {}).setdefault(job.idempotency_key or number, number)
+        self._groups.setdefault(job.request_hash, {}).setdefault(job.spec.idempotency_key or number, number)
 
     def rows(self) -> list[list[int]]:
         """The numbers of the rows of each request that several rows make."""

@@ -229,7 +229,7 @@ def _entity_key(campaign: str, entity: str) -> str:
     return f"campaign:{campaign}:row:{hashlib.sha256(entity.encode()).hexdigest()[:32]}"
 
 
-def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None) -> NewJob:
+def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None, *, kept_back: bool = False) -> NewJob:
     """The row to store."""
     spec = job.spec
     return NewJob(
@@ -249,4 +249,5 @@ def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None) -> NewJob:
         webhook_url=spec.webhook_url,
         metadata=spec.metadata,
         tags=spec.tags,
+        kept_back=kept_back,
     )

@@ -10,7 +10,8 @@ SHEET: Final = "sheet.xlsx"
 TEMPLATE: Final = "template.yaml"
 
 _COLUMNS: Final[Mapping[str, str]] = {
-    "sku": "Names the row. With --key sku, an edited row stays the same row.\n货号：配合 --key sku，修改后的行仍是同一行。",
+    "sku": "Names the row. With --key sku, an edited row stays the same row.\n"
+    "货号：配合 --key sku，修改后的行仍是同一行。",
     "product": "Your own column: the template writes {{ product }}.\n自定义列：模板中写作 {{ product }}。",
     "selling point": 'Your own column, too. Its name has a space: {{ row["selling point"] }} or {{ selling_point }}.\n'
     '自定义列，名称有空格：{{ row["selling point"] }} 或 {{ selling_point }}。',

@@ -156,7 +156,7 @@ def make_plan(
         reach=reach,
         finish=finish,
         late=_late(jobs, submitted, finish.late),
-        notes=[*report.notes, *_notes_on_keys(checked)],
+        notes=[*report.notes, *_notes_on_keys(checked), *_notes_on_prices(jobs, reach)],
         made_at=now,
     )
 
@@ -174,6 +174,15 @@ def _late(jobs: Sequence[Prepared], places: Sequence[int], chances: Sequence[flo
             number = jobs[place].row.number
             rows[number] = max(chance, rows.get(number, 0.0))
     return sorted(rows.items())
+
+
+def _notes_on_prices(jobs: Sequence[Prepared], reach: Reach | None) -> list[str]:
+    """A note if a run would refuse the budget."""
+    if reach is None:
+        return []
+    without = sum(not any(reach.currency in of for of in job.prices.values()) for job in jobs)
+    said = f"no price in {reach.currency} is known for {without} jobs: they would wait for ever under this budget; "
+    return [f"{said}set the account's `rates`"] if without else []
 
 
 def _notes_on_keys(checked: Checked) -> list[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -13,6 +14,7 @@ class Report:
     `notes` say how the file was read if that is not obvious. `encoding`: of a text file; None: it is a workbook.
     `sheet`: the sheet that was read in a workbook. `used`: the columns that are fields, the key, or named by the
     template; `kept`: all others, which are stored with the job. Both are names as the author wrote them.
+    `empty`: in how many rows a name that the template uses has no value.
     """
 
     notes: list[str] = field(default_factory=list)
@@ -20,6 +22,7 @@ class Report:
     sheet: str | None = None
     used: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    empty: Counter[str] = field(default_factory=Counter)
 
     def column(self, name: str, *, used: bool) -> None:
         """Note a column; one that is seen again keeps its place."""
@@ -27,9 +30,8 @@ class Report:
         if name not in names:
             names.append(name)
 
-    def not_used(self, name: str, names: Iterable[str]) -> None:
-        """A note on columns that are kept only."""
-        shown = list(names)
+    def not_used(self, name: str, shown: Sequence[str]) -> None:
+        """A note on columns that are kept only, by the names under which they are."""
         if shown:
             more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
             self.notes.append(f"{name}: not used, kept in metadata: {', '.join(shown[:_SHOWN])}{more}")

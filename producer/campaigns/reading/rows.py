@@ -43,31 +43,45 @@ def job_rows(table: Table, options: ReadingOptions) -> Iterator[Row | InvalidInp
     header = [as_text(name) for name in table.columns]
     if options.template is None or "prompt" not in options.template.fills:
         _require_prompt(table, columns)
+    names_of = columns.names(table) if options.template is not None else {}
+    if options.template is not None and (missing := options.template.columns - names_of.keys()):
+        _refuse_missing(table, sorted(missing))
     _report(table, columns, options)
     called = {field: table.columns[index] for index, field in columns.fields.items() if table.columns[index] != field}
-    names_of = columns.names(table) if options.template is not None else {}
+    wanted = options.template.columns if options.template is not None else ()
     for row in table.rows:
         where = table.where(row.number)
         key = _text_at(row, columns.key)
-        if [as_text(cell) for cell in row.cells[: len(header)]] == header:
+        if row.cells and as_text(row.cells[0]) == header[0] and _repeats(row, header):
             yield BadRow([Problem("", "repeats the header; remove the row")], where, row.number)
             continue
         entity = key if options.key is not None else None
         values = {name: _text_at(row, index) or "" for name, index in names_of.items()}
+        table.report.empty.update(name for name in wanted if not values[name])
         try:
             yield Row(where, _fields(table, columns, row), called, row.number, key, entity, values)
         except InvalidInput as exc:
             yield BadRow(exc.problems, where, row.number, key)
+    for name, count in table.report.empty.items():
+        table.report.notes.append(f"{table.name}: {name} is empty in {count} rows, and the template uses it")
+
+
+def _repeats(row: TableRow, header: Sequence[str]) -> bool:
+    return [as_text(cell) for cell in row.cells[: len(header)]] == header
 
 
 def _report(table: Table, columns: Columns, options: ReadingOptions) -> None:
     named = options.template.names if options.template is not None else frozenset()
     taken = {index for name, index in columns.names(table).items() if name in named}
+    unused = []
     for index, name in enumerate(table.columns):
-        if name and (index in columns.fields or index in columns.kept):
-            used = index in columns.fields or index in taken or (options.key is not None and index == columns.key)
-            table.report.column(name, used=used)
-    table.report.not_used(table.name, table.report.kept)
+        if not name or (index not in columns.fields and index not in columns.kept):
+            continue
+        used = index in columns.fields or index in taken or (options.key is not None and index == columns.key)
+        table.report.column(name, used=used)
+        if not used:
+            unused.append(columns.kept[index])
+    table.report.not_used(table.name, unused)
 
 
 def _text_at(row: TableRow, index: int | None) -> str | None:
@@ -88,6 +102,16 @@ def _require_prompt(table: Table, columns: Columns) -> None:
     message = f"has no column for the prompt; its columns are {listed}"
     advice = 'The first row names the columns: rename one to prompt, or use --map "COLUMN=prompt"'
     raise InvalidInput([Problem("", f"{message}. {advice}")], table.where(table.header_number))
+
+
+def _refuse_missing(table: Table, missing: Sequence[str]) -> None:
+    names = [name for name in table.columns if name]
+    listed = ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
+    wanted = " and ".join(repr(name) for name in missing[:_SHOWN])
+    message = (
+        f'has no column {wanted}, which the template uses; its columns are {listed}. Use --map "COLUMN={missing[0]}"'
+    )
+    raise InvalidInput([Problem("", message)], table.where(table.header_number))
 
 
 def _later_header(table: Table) -> int | None:

@@ -76,6 +76,8 @@ def _opened(name: str, file: BinaryIO) -> Workbook:
     file.seek(0, 2)
     if file.tell() > MAX_FILE_BYTES:
         raise whole_file(name, f"is larger than {MAX_FILE_BYTES // 2**20} MiB; split it, or save it as CSV")
+    if file.tell() == 0:
+        raise whole_file(name, "is empty")
     match kind_of(file):
         case "zip":
             return _opened_archive(Archive(name, file))
@@ -119,6 +121,9 @@ def _sheet(name: str, workbook: Workbook, wanted: str | None) -> str | None:
     if len(filled) > 1:
         advice = f'choose one, as in --sheet "{filled[0]}"'
         raise whole_file(name, f"has several sheets with content: {_listed(filled)}; {advice}")
+    if not filled and workbook.hidden:
+        advice = f'to read one, name it, as in --sheet "{next(iter(workbook.hidden))}"'
+        raise whole_file(name, f"has no visible sheet with content; hidden are {_listed([*workbook.hidden])}; {advice}")
     return filled[0] if filled else None
 
 

@@ -19,6 +19,8 @@ from seedance.problems import InvalidInput, Problem, shorten
 MAX_FILE_BYTES: Final = 256 * 1024
 MAX_JOBS_OF_A_ROW: Final = 1_000
 _OWN: Final = ("defaults", "matrix", "variants")
+VARIANT: Final = "variant"
+"""The number of the variant, from 1: a name for placeholders, and in the job's metadata."""
 Compiled = Any
 """A value of a field: texts with placeholders are `Text`, in lists and objects too."""
 
@@ -52,7 +54,16 @@ class Template:
     @property
     def names(self) -> frozenset[str]:
         """What its placeholders take from a row."""
-        return frozenset(name for value in (self.fields, self.defaults) for name in _names_in(value))
+        return frozenset(name for text in self._texts() for name in text.names)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """What every row must have, beside the names of the matrix."""
+        own = {VARIANT, *(axis.name for axis in self.matrix), *(axis.field for axis in self.matrix if axis.field)}
+        return frozenset(name for text in self._texts() for name in text.required) - own
+
+    def _texts(self) -> Iterator[Text]:
+        return _texts_in([self.fields, self.defaults])
 
     @property
     def jobs_of_a_row(self) -> int:
@@ -169,15 +180,14 @@ def compiled(value: Any) -> Compiled:
             return value
 
 
-def _names_in(value: Compiled) -> Iterator[str]:
+def _texts_in(value: Compiled) -> Iterator[Text]:
     if isinstance(value, Text):
-        yield from value.names
+        yield value
     elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _names_in(item)
+        yield from _texts_in(list(value.values()))
     elif isinstance(value, list):
         for item in value:
-            yield from _names_in(item)
+            yield from _texts_in(item)
 
 
 def _no_field(name: str) -> str:

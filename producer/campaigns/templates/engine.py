@@ -81,7 +81,8 @@ _ENVIRONMENT.filters["replace"] = _replace
 
 
 class Text:
-    """A text of a template, ready to be filled. `names`: what it takes from the row."""
+    """A text of a template, ready to be filled. `names`: what it takes from the row; `required`: what a row must have,
+    which leaves out names with a `default` and those tested by `is defined`."""
 
     def __init__(self, source: str) -> None:
         """Compile a text.
@@ -95,6 +96,7 @@ class Text:
             tree = _ENVIRONMENT.parse(source)
             _check(tree)
             self.names = frozenset(meta.find_undeclared_variables(tree)) - {ROW} | set(_columns_in(tree))
+            self.required = self.names - set(_optional(tree))
             self._template = _ENVIRONMENT.from_string(source)
         except TemplateSyntaxError as exc:
             raise ValueError(f"is no template: {exc.message}") from exc
@@ -141,6 +143,22 @@ def _columns_in(tree: nodes.Template) -> Iterator[str]:
                 yield str(node.args[0].as_const())
             case nodes.Getattr(node=nodes.Name(name="row"), attr=name) if name != "get":
                 yield name
+
+
+def _optional(tree: nodes.Template) -> Iterator[str]:
+    for node in tree.find_all((nodes.Filter, nodes.Test, nodes.Call)):
+        match node:
+            case nodes.Filter(name="default" | "d") | nodes.Test(name="defined" | "undefined"):
+                taken = node.node
+            case nodes.Call(node=nodes.Getattr(attr="get"), args=[nodes.Const() as taken, *_]):
+                pass
+            case _:
+                continue
+        match taken:
+            case nodes.Name(name=name) | nodes.Getattr(attr=name) | nodes.Getitem(arg=nodes.Const(value=name)):
+                yield str(name)
+            case nodes.Const(value=name):
+                yield str(name)
 
 
 def _check(tree: nodes.Template) -> None:

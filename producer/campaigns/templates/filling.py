@@ -8,13 +8,10 @@ from typing import Any
 
 from producer.campaigns.reading.cells import OBJECTS, value_of
 from producer.campaigns.reading.checks import unusable
-from producer.campaigns.templates.document import Compiled, Template
+from producer.campaigns.templates.document import VARIANT, Compiled, Template
 from producer.campaigns.templates.engine import ROW, Text
 from producer.intake.intake import Row
 from seedance.problems import InvalidInput, Problem
-
-VARIANT = "variant"
-"""The number of the variant, from 1: a name for placeholders, and in the job's metadata."""
 
 
 def filled(rows: Iterable[Row | InvalidInput], template: Template) -> Iterator[Row | InvalidInput]:

@@ -41,10 +41,16 @@ def _lines(plan: Plan, file: str) -> Iterator[str]:
     yield from _money(plan)
     yield from _times(plan)
     for job in plan.jobs[:SAMPLES]:
-        shown = " · ".join(str(job.request[name]) for name in _SHOWN_FIELDS if name in job.request)
+        shown = " · ".join(_value(plan, job.request[name]) for name in _SHOWN_FIELDS if name in job.request)
         what = f" ({one_line(shown)})" if shown else ""
         what = f" ({one_line(shown)})" if shown else ""
         yield f"  sample     row {job.row.number}: {one_line(job.request['prompt'], 160)}{what}"
+
+
+def _value(plan: Plan, value: object) -> str:
+    """A value of a sample; a local file by its name."""
+    facts = plan.checked.files.facts.get(value) if isinstance(value, str) else None
+    return facts.name if facts is not None else str(value)
 
 
 def bad_lines(bad: Sequence[BadRow]) -> Iterator[str]:
@@ -88,6 +94,8 @@ def _money(plan: Plan) -> Iterator[str]:
 
 def _times(plan: Plan) -> Iterator[str]:
     finish = plan.finish
+    if plan.reach is not None and plan.reach.pays_for == 0:
+        return
     if plan.jobs and (finish.p50_s is None or finish.p90_s is None):
         yield "  finish     unknown: no account works at the moment"
     elif plan.jobs and finish.p50_s is not None and finish.p90_s is not None:

@@ -14,7 +14,7 @@ from producer.campaigns.planning.written_errors import check_target, write_error
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.cli.shared.output import say
-from producer.intake.terms import Terms, check_priced
+from producer.intake.terms import Terms
 from seedance.problems import InvalidInput
 from storage.campaigns import controls
 from storage.database import Connection, DatabaseUnavailable, connect, current_revision, newest_revision
@@ -70,8 +70,6 @@ class Source:
         stored = None
         if conn is not None:
             stored = read_stored(conn, self.settings, self.tenant, self.name, checked)
-        if terms.budget is not None:
-            check_priced(checked.jobs, terms.budget)
         if self.errors_to is not None and checked.bad:
             write_errors(self.file, self.options, checked.bad, self.errors_to)
             say(f"the bad rows are in {self.errors_to}, each with its reason")
@@ -89,18 +87,25 @@ def make_whole_plan(source: Source, terms: Terms) -> Plan:
     Raises:
         InvalidInput: the file as a whole cannot be read.
     """
-    problem = None
-    try:
-        with _current(source.settings) as conn:
-            source.remember(conn)
-    except DatabaseUnavailable as exc:
-        problem = exc
+    problem = remember_if_possible(source)
     checked, report = source.check()
     if problem is None:
         with _current(source.settings) as conn:
             return source.plan(conn, checked, report, terms)
-    report.notes.append(f"without the database ({problem}): learnt limits, the campaign and known rows do not count")
+    report.notes.append(
+        f"planned without the database: learnt limits, the campaign and its known rows do not count ({problem})"
+    )
     return source.plan(None, checked, report, terms)
+
+
+def remember_if_possible(source: Source) -> DatabaseUnavailable | None:
+    """Take over how the campaign's columns were read last; returns why that was not possible."""
+    try:
+        with _current(source.settings) as conn:
+            source.remember(conn)
+    except DatabaseUnavailable as exc:
+        return exc
+    return None
 
 
 @contextmanager

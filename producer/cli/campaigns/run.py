@@ -13,9 +13,10 @@ from producer.campaigns.duplicates import notes_on_duplicates
 from producer.campaigns.files import check_name
 from producer.campaigns.planning.checking import Checked
 from producer.campaigns.reading.options import read_options
+from producer.campaigns.reading.report import Report
 from producer.campaigns.templates.document import read_template
 from producer.cli.campaigns.plan_text import plan_lines
-from producer.cli.campaigns.planning import Source
+from producer.cli.campaigns.planning import Source, remember_if_possible
 from producer.cli.shared.access import settings_of
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.exit_codes import SOME_FAILED
@@ -94,8 +95,12 @@ def run(
     source = Source(
         file, options, settings_of(ctx, data_dir), tenant, name, asked if fetch is None else fetch, write_errors
     )
+    remember_if_possible(source)
+    read = source.check()  # before the database is needed: what is wrong with the file is said first
+    if read[0].bad and not skip_bad and not asked and write_errors is None:
+        raise _bad_rows(read[0])
     with open_producer(ctx, data_dir, tenant) as producer:
-        checked = _checked(producer, source, terms, skip_bad=skip_bad, asked=asked)
+        checked = _agreed(producer, source, terms, *read, skip_bad=skip_bad, asked=asked)
         start = Start(paused, first, source.to_remember())
         stored = producer.store(checked.batch(), campaign=name, terms=terms, start=start, progress=_uploading)
         created = sum(item.created for item in stored)
@@ -117,16 +122,15 @@ def run(
         raise typer.Exit(SOME_FAILED)
 
 
-def _checked(producer: Producer, source: Source, terms: Terms, *, skip_bad: bool, asked: bool) -> Checked:
+def _agreed(
+    producer: Producer, source: Source, terms: Terms, checked: Checked, report: Report, *, skip_bad: bool, asked: bool
+) -> Checked:
     """The rows to enqueue, after a person who sits there has seen the plan and agreed.
 
     Raises:
         InvalidRows: some rows are bad, and they are not to be skipped.
         Abort: the person says no.
     """
-    with producer.database.begin() as conn:
-        source.remember(conn)
-    checked, report = source.check()
     plan = None
     if asked or source.errors_to is not None:
         with producer.database.begin() as conn:
@@ -138,7 +142,7 @@ def _checked(producer: Producer, source: Source, terms: Terms, *, skip_bad: bool
         for note in (*report.notes, *notes_on_duplicates(checked.jobs)):
             say(note)
     if checked.bad and not skip_bad:
-        raise InvalidRows(checked.bad[:_SHOWN_BAD], more=len(checked.bad) > _SHOWN_BAD)
+        raise _bad_rows(checked)
     if checked.bad and not asked:
         for row in checked.bad[:_SHOWN_BAD]:
             say(f"skipped {row}")
@@ -147,6 +151,10 @@ def _checked(producer: Producer, source: Source, terms: Terms, *, skip_bad: bool
     if plan is not None and asked:
         confirm(f"Enqueue {len(plan.jobs)} videos as {source.name}?", yes=False)
     return checked
+
+
+def _bad_rows(checked: Checked) -> InvalidRows:
+    return InvalidRows(checked.bad[:_SHOWN_BAD], more=len(checked.bad) > _SHOWN_BAD)
 
 
 def _waiting(checked: Checked, name: str, start: Start) -> str:

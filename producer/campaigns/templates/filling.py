@@ -42,11 +42,11 @@ def _job(row: Row, template: Template, chosen: Mapping[str, Any], variant: int, 
         if axis.field is not None:
             names[axis.field] = chosen[axis.name]
             _set(fields, axis.field, chosen[axis.name], names, problems)
+    for name, value in template.fields.items():
+        _set(fields, name, value, names, problems)
     for name, value in template.defaults.items():
         if fields.get(name) is None:
             _set(fields, name, value, names, problems)
-    for name, value in template.fields.items():
-        _set(fields, name, value, names, problems)
     if problems:
         return row.bad(problems)
     own = {axis.name: chosen[axis.name] for axis in template.matrix if axis.field is None}

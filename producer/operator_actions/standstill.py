@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from uuid import UUID
 
 from storage.admission import budgets, grants
 from storage.admission.grants import Grant
 from storage.admission.obstacles import Obstacles, able_accounts
-from storage.campaigns.outlook import fitting_jobs
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection
 from storage.jobs import queries
@@ -40,53 +38,56 @@ def standstill_of(conn: Connection, settings: Settings, tenant: str, name: str) 
     if waiting == 0 or waiting < sum(campaign["counts"].get(state, 0) for state in _GOES_ON):
         return []
     if campaign["paused_at"] is not None:
-        return [Standstill("paused", waiting, f"run `reelq campaign resume {name}`")]
-    kept_back = sum(count for *_, reason, count in groups if reason == Reason.KEPT_BACK)
-    if waiting > kept_back and (dear := _out_of_budget(conn, tenant, name, campaign["id"], waiting - kept_back)):
-        rest = Standstill(Reason.KEPT_BACK, kept_back, f"run `reelq campaign resume {name}`")
-        return [dear, rest] if kept_back else [dear]
-    return list(_by_group(conn, settings, name, groups))
+        return [Standstill("paused", waiting, _resume(name))]
+    return _reasons(conn, settings, tenant, name, groups)
 
 
 _GOES_ON = ("queued", "submitting", "generating", "transferring")
+_Group = tuple[str | None, list[str], str, str | None, int]
 
 
-def _out_of_budget(conn: Connection, tenant: str, name: str, campaign_id: UUID, waiting: int) -> Standstill | None:
-    """Set if no job fits into what is left of a budget, and no running job can leave something."""
-    for scope in ([campaign_id], None):
-        for budget in budgets.budgets_of(conn, tenant, scope):
-            others_run = scope is None and budget.reserved > 0
-            if not others_run and fitting_jobs(conn, campaign_id, budget.currency, budget.left) == 0:
-                whose = f"reelq campaign set {name}" if scope is not None else f"reelq tenants set {tenant}"
-                left = f"{max(budget.left, 0):.2f} {budget.currency} of {budget.amount:.2f}"
-                return Standstill(Reason.OVER_BUDGET, waiting, f"{left} is left; raise it with `{whose} --budget`")
-    return None
-
-
-def _by_group(
-    conn: Connection,
-    settings: Settings,
-    name: str,
-    groups: Iterable[tuple[str | None, list[str], str, str | None, int]],
-) -> Iterator[Standstill]:
-    """One reason for each group of jobs; none at all if some group can go on."""
+def _reasons(
+    conn: Connection, settings: Settings, tenant: str, name: str, groups: Iterable[_Group]
+) -> list[Standstill]:
+    """One reason for each kind of jobs; none at all if some of them can go on."""
     obstacles = Obstacles.read(conn, settings)
     survey = {grant.account.name: grant for grant in grants.survey(conn, settings)}
     counts: Counter[tuple[str, str]] = Counter()
     for pin, gateways, lane, reason, count in groups:
-        obstacle = obstacles.of(pin, gateways, lane) or reason
-        if obstacle == Reason.KEPT_BACK:
-            key = (str(obstacle), f"run `reelq campaign resume {name}`")
-        elif obstacle in OBSTACLES:
-            key = (str(obstacle), Reason(str(obstacle)).line)
+        code = str(obstacles.of(pin, gateways, lane) or reason)
+        if code == Reason.KEPT_BACK:
+            advice: str | None = _resume(name)
+        elif code == Reason.OVER_BUDGET:
+            advice = _of_budget(conn, tenant, name)
+        elif code in OBSTACLES:
+            advice = Reason(code).line
         else:
             accounts = [account.name for account in able_accounts(settings, pin, gateways, lane)]
-            closed = [name for name in accounts if _is_closed(survey[name], lane)]
-            if not closed or len(closed) < len(accounts):
-                return
-            key = ("suspended", f"solve the problem, then run `reelq accounts resume {closed[0]}`")
-        counts[key] += count
-    yield from (Standstill(code, count, advice) for (code, advice), count in counts.most_common())
+            closed = all(_is_closed(survey[account], lane) for account in accounts)
+            code = "suspended"
+            advice = f"solve the problem, then run `reelq accounts resume {accounts[0]}`" if closed else None
+        if advice is None:
+            return []
+        counts[code, advice] += count
+    return [Standstill(code, count, advice) for (code, advice), count in counts.most_common()]
+
+
+def _resume(name: str) -> str:
+    return f"run `reelq campaign resume {name}`"
+
+
+def _of_budget(conn: Connection, tenant: str, name: str) -> str | None:
+    """What to do about the budget that is used up; None: other jobs of the tenant may still leave something of it."""
+    found = campaign_summaries(conn, tenant, name=name, limit=1)
+    own = next(
+        (budget for budget in budgets.budgets_of(conn, tenant, [row["id"] for row in found]) if budget.held), None
+    )
+    budget = own or next(iter(budgets.budgets_of(conn, tenant)), None)
+    if budget is None or (own is None and budget.reserved > 0):
+        return None
+    command = f"reelq campaign set {name}" if own is not None else f"reelq tenants set {tenant}"
+    left = f"{max(budget.left, 0):.2f} {budget.currency} of {budget.amount:.2f}"
+    return f"{left} is left; raise it with `{command} --budget`"
 
 
 def _is_closed(grant: Grant, lane: str) -> bool:

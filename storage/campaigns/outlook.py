@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import LiteralString
 from uuid import UUID
 
@@ -29,17 +28,4 @@ def known_jobs(conn: Connection, tenant: str, keys: Sequence[str]) -> dict[str, 
 def jobs_waiting(conn: Connection) -> int:
     """How many jobs wait in the queue now, of all tenants."""
     row = conn.execute(_WAITING).fetchone()
-    return 0 if row is None else int(row[0])
-
-
-_FITTING: LiteralString = """
-SELECT count(*) FROM jobs
-WHERE campaign_id = %(campaign)s AND state = 'queued' AND account IS NULL AND coalesce(reason, '') <> 'kept_back'
-  AND (price_currency <> %(currency)s OR least_price <= %(room)s)
-"""
-
-
-def fitting_jobs(conn: Connection, campaign_id: UUID, currency: str, room: Decimal) -> int:
-    """How many queued jobs of a campaign fit into the rest of a budget. Jobs with a price in another currency may."""
-    row = conn.execute(_FITTING, {"campaign": campaign_id, "currency": currency, "room": room}).fetchone()
     return 0 if row is None else int(row[0])

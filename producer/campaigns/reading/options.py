@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from producer.campaigns.reading.words import folded
 from producer.campaigns.templates.document import Template
@@ -38,6 +38,17 @@ class ReadingOptions:
         return {column: name for column, name in self.remembered.items() if folded(column) not in given} | {
             **self.mapping
         }
+
+    def remembering(self, reading: Mapping[str, object]) -> ReadingOptions:
+        """The same, with what a campaign remembers of its last run: `map` and `key`. What is given now wins."""
+        mapping, key = reading.get("map"), reading.get("key")
+        remembered = {str(name): str(to) for name, to in mapping.items()} if isinstance(mapping, dict) else {}
+        known = key if isinstance(key, str) else None
+        return replace(self, remembered=remembered, key=known if self.key is None else self.key)
+
+    def to_remember(self) -> dict[str, object] | None:
+        """What a campaign should remember of this; None: nothing."""
+        return {"map": self.names, "key": self.key} if self.names or self.key else None
 
     @property
     def free_names(self) -> bool:

@@ -81,16 +81,23 @@ def read_template(path: Path | None, prompt: str | None = None) -> Template | No
     Raises:
         InvalidInput: names everything that is wrong with it.
     """
-    if path is None and prompt is None:
-        return None
-    template = Template() if path is None else _read(path)
+    return with_prompt(None if path is None else _read(path), prompt, "--prompt")
+
+
+def with_prompt(template: Template | None, prompt: str | None, where: str) -> Template | None:
+    """A template with the prompt given beside it, in the option `where`; None: neither is given.
+
+    Raises:
+        InvalidInput: the prompt is no template that is allowed.
+    """
     if prompt is None:
         return template
-    problems: list[Problem] = []
-    fields = _compiled({"prompt": prompt}, problems)
-    if problems:
-        raise InvalidInput([Problem("--prompt", problems[0].message)])
-    return replace(template, fields={**template.fields, **fields})
+    try:
+        fields = {"prompt": compiled(prompt)}
+    except ValueError as exc:
+        raise InvalidInput([Problem(where, str(exc))]) from exc
+    base = template or Template()
+    return replace(base, fields={**base.fields, **fields})
 
 
 def _read(path: Path) -> Template:

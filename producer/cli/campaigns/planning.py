@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from producer.campaigns.files import read_campaign
@@ -53,17 +53,8 @@ class Source:
 
     def remember(self, conn: Connection) -> None:
         """Take over how the campaign's columns were read last; what is given now wins."""
-        reading = controls.reading_of(conn, self.tenant, self.name) if self.name is not None else {}
-        mapping, key = reading.get("map"), reading.get("key")
-        if isinstance(mapping, dict):
-            self.options = replace(self.options, remembered={str(name): str(to) for name, to in mapping.items()})
-        if isinstance(key, str) and self.options.key is None:
-            self.options = replace(self.options, key=key)
-
-    def to_remember(self) -> dict[str, object] | None:
-        """What the campaign should remember; None: there is nothing."""
-        names, key = self.options.names, self.options.key
-        return {"map": names, "key": key} if names or key else None
+        if self.name is not None:
+            self.options = self.options.remembering(controls.reading_of(conn, self.tenant, self.name))
 
     def plan(self, conn: Connection | None, checked: Checked, report: Report, terms: Terms) -> Plan:
         """The plan of checked rows; `conn` None: without what the database knows."""

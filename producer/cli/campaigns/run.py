@@ -101,7 +101,7 @@ def run(
         raise _bad_rows(read[0])
     with open_producer(ctx, data_dir, tenant) as producer:
         checked = _agreed(producer, source, terms, *read, skip_bad=skip_bad, asked=asked)
-        start = Start(paused, first, source.to_remember())
+        start = Start(paused, first, source.options.to_remember())
         stored = producer.store(checked.batch(), campaign=name, terms=terms, start=start, progress=_uploading)
         created = sum(item.created for item in stored)
         known = f", {len(stored) - created} known" if created < len(stored) else ""

@@ -11,11 +11,12 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
+from yarl import URL
 
 from producer.intake.media_check import MediaFacts, Probe
 from seedance.media import MEDIA_TYPES
-from seedance.public_addresses import is_public
-from seedance.public_hosts import AddressNotPublic, public_connector
+from seedance.network.public_hosts import AddressNotPublic, PublicSessions
+from seedance.network.sessions import failure_text
 from seedance.request import Modality
 from storage.settings import Settings
 
@@ -24,6 +25,8 @@ MAX_BYTES: Final[Mapping[Modality, int]] = {"image": 64 * 2**20, "video": 256 * 
 PARALLEL: Final = 16
 WHOLE_S: Final = 60.0
 """The longest that one file may take."""
+MAX_REDIRECTS: Final = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _STALL_S = 20.0
 _BLOCK = 2**18
 Progress = Callable[[int, int], None]
@@ -44,71 +47,88 @@ def fetch_all(wanted: Mapping[str, Modality], settings: Settings, progress: Prog
     if wanted:
         probe = Probe()
         try:
-            asyncio.run(_fetch_all(wanted, settings.allow_private_networks, probe, found, progress))
+            asyncio.run(_fetch_all(wanted, settings, probe, found, progress))
         finally:
             probe.close()
     return found
 
 
 async def _fetch_all(
-    wanted: Mapping[str, Modality], private: bool, probe: Probe, found: Fetched, progress: Progress | None
+    wanted: Mapping[str, Modality], settings: Settings, probe: Probe, found: Fetched, progress: Progress | None
 ) -> None:
-    connector = public_connector(judge=(lambda _: True) if private else is_public, limit=PARALLEL, limit_per_host=8)
-    timeout = aiohttp.ClientTimeout(total=WHOLE_S, sock_connect=_STALL_S, sock_read=_STALL_S)
+    sessions = PublicSessions(
+        settings.outbound(),
+        allow_private=settings.allow_private_networks,
+        allowed=settings.allowed_networks.downloads,
+        connections=PARALLEL,
+        timeout=aiohttp.ClientTimeout(total=WHOLE_S, sock_connect=_STALL_S, sock_read=_STALL_S),
+        headers={"User-Agent": "reelq"},
+    )
     looking = asyncio.Lock()  # the probe is one process
-    left = asyncio.Semaphore(PARALLEL)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=True) as session:
+    slots = asyncio.Semaphore(PARALLEL)
 
-        async def one(url: str, modality: Modality) -> None:
-            async with left:
-                try:
-                    with tempfile.TemporaryDirectory(prefix="reelq-media-") as directory:
-                        path, size = await _download(session, url, modality, Path(directory))
-                        async with looking:
-                            facts = await asyncio.to_thread(probe.look, path, modality, size)
-                    found.facts[url] = replace(facts, name=_name_of(url))
-                except ValueError as exc:
-                    found.problems[url] = _plain(str(exc))
-            if progress is not None:
-                progress(len(found.facts) + len(found.problems), len(wanted))
+    async def one(url: str, modality: Modality) -> None:
+        async with slots:
+            try:
+                with tempfile.TemporaryDirectory(prefix="reelq-media-") as directory:
+                    path, size = await _download(sessions, url, modality, Path(directory))
+                    async with looking:
+                        facts = await asyncio.to_thread(probe.look, path, modality, size)
+                found.facts[url] = replace(facts, name=_name_of(url))
+            except ValueError as exc:
+                found.problems[url] = _plain(str(exc))
+        if progress is not None:
+            progress(len(found.facts) + len(found.problems), len(wanted))
 
+    try:
         await asyncio.gather(*(one(url, modality) for url, modality in wanted.items()))
+    finally:
+        await sessions.close()
 
 
-async def _download(session: aiohttp.ClientSession, url: str, modality: Modality, directory: Path) -> tuple[Path, int]:
+async def _download(sessions: PublicSessions, url: str, modality: Modality, directory: Path) -> tuple[Path, int]:
     """The file and its size.
 
     Raises:
         ValueError: it could not be fetched; the text says why.
     """
-    most = MAX_BYTES[modality]
     path = directory / f"file.{_extension(url, modality)}"
-    size = 0
+    target = URL(url, encoded=True)
     try:
-        async with session.get(url, max_redirects=5) as response:
-            if response.status != 200:
-                raise ValueError(f"answers HTTP {response.status} {response.reason or ''}".rstrip())
-            if (response.content_length or 0) > most:
-                raise ValueError(f"is larger than {most // 2**20} MiB")
-            with path.open("wb") as file:
-                async for block in response.content.iter_chunked(_BLOCK):
-                    size += len(block)
-                    if size > most:
-                        raise ValueError(f"is larger than {most // 2**20} MiB")
-                    file.write(block)
+        for _ in range(MAX_REDIRECTS + 1):
+            session = sessions.for_url(target)
+            async with session.get(target, allow_redirects=False) as response:
+                if response.status in _REDIRECTS and "Location" in response.headers:
+                    target = target.join(URL(response.headers["Location"], encoded=True))
+                    continue
+                return path, await _save(response, path, MAX_BYTES[modality])
     except AddressNotPublic as exc:
         raise ValueError(f"cannot be fetched: {exc}") from exc
     except TimeoutError as exc:
         raise ValueError("cannot be fetched: no answer in time") from exc
-    except aiohttp.TooManyRedirects as exc:
-        raise ValueError("cannot be fetched: it redirects more than 5 times") from exc
-    except aiohttp.ClientConnectorError as exc:
-        raise ValueError(f"cannot be fetched: {exc.os_error.strerror or exc.os_error}") from exc
     except (aiohttp.ClientError, OSError) as exc:
-        raise ValueError(f"cannot be fetched: {exc or type(exc).__name__}") from exc
+        raise ValueError(f"cannot be fetched: {failure_text(exc)}") from exc
+    raise ValueError(f"cannot be fetched: it redirects more than {MAX_REDIRECTS} times")
+
+
+async def _save(response: aiohttp.ClientResponse, path: Path, most: int) -> int:
+    """Write the body to a file; returns its size.
+
+    Raises:
+        ValueError: it is no file, empty, or too large.
+    """
+    if response.status != 200:
+        raise ValueError(f"answers HTTP {response.status} {response.reason or ''}".rstrip())
+    size = 0
+    with path.open("wb") as file:
+        async for block in response.content.iter_chunked(_BLOCK):
+            size += len(block)
+            if max(size, response.content_length or 0) > most:
+                raise ValueError(f"is larger than {most // 2**20} MiB")
+            file.write(block)
     if size == 0:
         raise ValueError("is empty")
-    return path, size
+    return size
 
 
 def _plain(message: str) -> str:

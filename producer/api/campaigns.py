@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, BinaryIO
 
 import orjson
@@ -26,7 +27,7 @@ from producer.api.resources.campaigns import (
 from producer.api.resources.jobs import as_resource, shortened
 from producer.api.row_options import CampaignOptions
 from producer.campaigns.duplicates import notes_on_duplicates
-from producer.campaigns.files import MAX_NAME_CHARS, check_name, read_rows
+from producer.campaigns.files import MAX_NAME_CHARS, MAX_ROWS, check_name, read_rows
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.status import (
     campaign_page,
@@ -97,6 +98,10 @@ def _create_route(router: APIRouter, service: Service) -> None:
         dry_run: Annotated[bool, Query(description="Check every row and estimate the cost; store nothing.")] = False,
         budget: BudgetText = None,
         weight: Weight = None,
+        first: Annotated[
+            int | None, Query(ge=1, le=MAX_ROWS, description="Submit only so many rows; the rest waits for a resume.")
+        ] = None,
+        paused: Annotated[bool, Query(description="Store everything; submit nothing before a resume.")] = False,
     ) -> Response:
         """Store one job per row under a name, all or none. Rows without an `idempotency_key` get one, so the same rows
         again are the same jobs."""
@@ -108,7 +113,7 @@ def _create_route(router: APIRouter, service: Service) -> None:
             if dry_run:
                 return answer(await service.run_batch(lambda: _check(producer, name, file, kind, terms)))
             await service.run_batch(lambda: count_rows(service, request, file, kind))
-            stored = await service.run_batch(lambda: _store(producer, name, file, kind, terms))
+            stored = await service.run_batch(lambda: _store(producer, name, file, kind, terms, Start(paused, first)))
         return answer(stored, 202, {"Location": campaign_path(name)})
 
 
@@ -235,10 +240,12 @@ def _check(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms
     )
 
 
-def _store(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms) -> StoredCampaign:
+def _store(
+    producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms, start: Start
+) -> StoredCampaign:
     options = remembered_options(producer, name, kind)
     batch, notes = _prepared(producer, file, kind, terms, options)
-    start = Start(reading=options.to_remember())
+    start = replace(start, reading=options.to_remember())
     stored = producer.store(batch, campaign=name, terms=terms, start=start)
     estimates, unpriced = _estimated(batch)
     return StoredCampaign(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -18,7 +17,7 @@ from producer.campaigns.templates.document import read_template
 from producer.cli.campaigns.plan_text import plan_lines
 from producer.cli.campaigns.planning import Source, remember_if_possible
 from producer.cli.shared.access import settings_of
-from producer.cli.shared.confirmation import confirm
+from producer.cli.shared.confirmation import confirm, on_terminal
 from producer.cli.shared.exit_codes import SOME_FAILED
 from producer.cli.shared.formatting import error_line
 from producer.cli.shared.options import AsJson, BudgetText, DataDir, OfTenant, Wait, Weight, Yes
@@ -91,7 +90,7 @@ def run(
     check_name(name)
     terms = read_terms(budget, weight)
     options = read_options(encoding, delimiter, sheet, mapped or (), key, read_template(template, prompt))
-    asked = not yes and not as_json and sys.stdin.isatty() and sys.stderr.isatty()
+    asked = not yes and not as_json and on_terminal()
     source = Source(
         file, options, settings_of(ctx, data_dir), tenant, name, asked if fetch is None else fetch, write_errors
     )

@@ -261,8 +261,11 @@ def test_a_plan_shows_bad_rows_costs_and_columns_and_stores_nothing(api: httpx.C
     assert stored(api) == []
     template = {"template": "prompt: '{{ 产品名 }}'\nmatrix: {ratio: [1:1, 9:16]}", "key": "sku"}
     fixed = sheet.replace(b",3,", b",4,")
-    made = api.post("/v1/campaigns", params=template | {"name": "lamps"}, content=fixed, headers=CSV)
+    made = api.post("/v1/campaigns", params=template | {"name": "lamps", "first": 1}, content=fixed, headers=CSV)
     assert (made.status_code, made.json()["created"]) == (202, 6)
+    assert [job["reason"] for job in stored(api)] == [None] * 2 + ["kept_back"] * 4
+    assert api.post("/v1/campaigns/lamps/resume").status_code == 200
+    assert {job["reason"] for job in stored(api)} == {None}
     known = api.post("/v1/campaigns/plan", params=template | {"name": "lamps"}, content=fixed, headers=CSV)
     assert known.json()["known"] == 6
     wrong = api.post("/v1/campaigns/plan", params={"template": "prompt: '{% for a in b %}{% endfor %}'"}, content=b"x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -180,3 +181,25 @@ def test_what_init_writes_runs_as_it_is(run: Run) -> None:
     assert "spring: 6 rows, 6 new" in err
     code, _, err = run("campaign", "init", "spring")
     assert (code, "exists already" in err) == (2, True)
+
+
+class Terminal(io.StringIO):
+    """What a person types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_sees_the_plan_and_is_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.cli.campaigns.run.on_terminal", lambda: True)
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    code, _, err = run("campaign", "run", "products.csv", *MAPPED, "--name", "lamps")
+    assert code == 130
+    assert "products.csv: 6 rows, 6 good" in err
+    assert "cost       CNY 12.00" in err
+    assert "Enqueue 6 videos as lamps?" in err
+    assert run("campaign", "status", "lamps")[0] == 2, "nothing is enqueued"
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    assert run("campaign", "run", "products.csv", *MAPPED, "--name", "lamps")[0] == 0
+    assert run("campaign", "run", "products.csv", *MAPPED, "--name", "lamps", "--yes")[0] == 0, "--yes asks nothing"
+    assert len(json.loads(run("jobs", "list", "--json")[1])) == 6

@@ -16,7 +16,7 @@ from yarl import URL
 from producer.intake.media_check import MediaFacts, Probe
 from seedance.media import MEDIA_TYPES
 from seedance.network.public_hosts import AddressNotPublic, PublicSessions
-from seedance.network.sessions import failure_text
+from seedance.network.sessions import NotConnected, failure_text
 from seedance.request import Modality
 from storage.settings import Settings
 
@@ -107,7 +107,7 @@ async def _download(sessions: PublicSessions, url: str, modality: Modality, dire
     except TimeoutError as exc:
         raise ValueError("cannot be fetched: no answer in time") from exc
     except (aiohttp.ClientError, OSError) as exc:
-        raise ValueError(f"cannot be fetched: {failure_text(exc)}") from exc
+        raise ValueError(f"cannot be fetched: {_words(exc)}") from exc
     raise ValueError(f"cannot be fetched: it redirects more than {MAX_REDIRECTS} times")
 
 
@@ -129,6 +129,15 @@ async def _save(response: aiohttp.ClientResponse, path: Path, most: int) -> int:
     if size == 0:
         raise ValueError("is empty")
     return size
+
+
+def _words(exc: Exception) -> str:
+    cause = exc.__cause__ if isinstance(exc, NotConnected) else exc
+    if type(cause) is aiohttp.ClientConnectorDNSError:
+        return f"there is no host {cause.host}"
+    if type(cause) is aiohttp.ClientConnectorError:
+        return f"no connection to {cause.host}:{cause.port}"
+    return failure_text(exc)
 
 
 def _plain(message: str) -> str:

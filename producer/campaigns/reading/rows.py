@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 
-from producer.campaigns.reading.cells import OBJECTS, value_of
+from producer.campaigns.reading.cells import value_of
 from producer.campaigns.reading.checks import unusable
 from producer.campaigns.reading.columns import Columns, match_columns
+from producer.campaigns.reading.kinds import OBJECTS
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.table import (
     Broken,

@@ -73,7 +73,7 @@ def folded(name: str) -> str:
 
 
 _FIELDS: Final[Mapping[str, str]] = {
-    folded(word): field for field in JOB_FIELDS for word in (field, *WORDS[field].split(", ")) if word
+    folded(word): field for field in JOB_FIELDS for word in (field, *WORDS.get(field, "").split(", ")) if word
 }
 
 

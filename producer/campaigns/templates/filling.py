@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from producer.campaigns.reading.cells import OBJECTS, value_of
+from producer.campaigns.reading.cells import value_of
 from producer.campaigns.reading.checks import unusable
+from producer.campaigns.reading.kinds import OBJECTS
 from producer.campaigns.templates.document import VARIANT, Compiled, Template
 from producer.campaigns.templates.engine import ROW, Text
 from producer.intake.intake import Row

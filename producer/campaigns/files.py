@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from producer.campaigns.keys import with_unique_keys
-from producer.campaigns.reading.jsonl import read_jsonl
+from producer.campaigns.reading.objects.jsonl import read_jsonl
+from producer.campaigns.reading.objects.yaml_file import read_yaml
 from producer.campaigns.reading.options import NO_OPTIONS, ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.rows import job_rows
 from producer.campaigns.reading.table import Table, whole_file
 from producer.campaigns.reading.text_tables import open_text_table
 from producer.campaigns.reading.workbooks import kind_of, open_workbook_table
-from producer.campaigns.reading.yaml_file import read_yaml
 from producer.campaigns.templates.filling import filled
 from producer.intake.intake import Row
 from seedance.problems import InvalidInput, Problem, shorten

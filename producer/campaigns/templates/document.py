@@ -9,9 +9,9 @@ from math import prod
 from pathlib import Path
 from typing import Any, Final
 
+from producer.campaigns.reading.objects.yaml_text import parse_yaml
 from producer.campaigns.reading.table import whole_file
 from producer.campaigns.reading.words import field_of, near_miss
-from producer.campaigns.reading.yaml_text import parse_yaml
 from producer.campaigns.templates.engine import Text, is_template
 from producer.intake.job_spec import JOB_FIELDS
 from seedance.problems import InvalidInput, Problem, shorten

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from producer.campaigns.reading.encodings import encoding_of
-from producer.campaigns.reading.objects import object_row
+from producer.campaigns.reading.objects.rows import object_row
+from producer.campaigns.reading.objects.yaml_text import MAX_YAML_CHARS, parse_yaml_items
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.table import whole_file
 from producer.campaigns.reading.text import lines
-from producer.campaigns.reading.yaml_text import MAX_YAML_CHARS, parse_yaml_items
 from producer.errors import BadRow
 from producer.intake.intake import Row
 from seedance.problems import InvalidInput, Problem, shorten

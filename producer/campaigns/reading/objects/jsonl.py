@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from producer.campaigns.reading.encodings import encoding_of
 from producer.campaigns.reading.json_objects import parse_object
-from producer.campaigns.reading.objects import object_row
+from producer.campaigns.reading.objects.rows import object_row
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.text import lines

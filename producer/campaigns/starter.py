@@ -15,8 +15,8 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "product": "Your own column: the template writes {{ product }}.\n自定义列：模板中写作 {{ product }}。",
     "selling point": 'Your own column, too. Its name has a space: {{ row["selling point"] }} or {{ selling_point }}.\n'
     '自定义列，名称有空格：{{ row["selling point"] }} 或 {{ selling_point }}。',
-    "duration": "A field of reelq: 4 to 15 seconds. Empty: the default of the template.\n"
-    "字段：时长 4 到 15 秒，留空则用模板的默认值。",
+    "duration": "A field of reelq: seconds, such as 5. Empty: the default of the template.\n"
+    "字段：时长（秒），留空则用模板的默认值。",
     "first frame": "A field of reelq: a picture, by URL or by its path beside this sheet. May stay empty.\n"
     "字段：首帧图片的链接或相对路径，可留空。",
     "note": "Nobody uses this column. It is kept with the job.\n没有用到的列会随任务保存。",

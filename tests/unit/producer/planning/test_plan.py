@@ -73,7 +73,7 @@ def test_all_bad_rows_are_given_at_once_with_row_column_key_and_reason(sheet: Pa
         (12, "prompt", "P-11"),
     }
     by_row = {bad["row"]: bad["message"] for bad in found["bad"]}
-    assert "must be 4 to 15 seconds" in by_row[2]
+    assert "must be 4 to 30 seconds" in by_row[2]
     assert "does not exist" in by_row[6]
     assert "is a time of day" in by_row[9]
     assert "#N/A, an error of the spreadsheet" in by_row[11]
@@ -87,7 +87,7 @@ def test_a_plan_reads_well(sheet: Path) -> None:
     _, plan = checked_of(sheet)
     lines = list(plan_lines(plan, sheet.name))
     assert lines[0] == "sheet.csv: 12 rows, 4 good, 8 bad"
-    assert any("row 2 (P-1): duration: must be 4 to 15 seconds" in line for line in lines)
+    assert any("row 2 (P-1): duration: must be 4 to 30 seconds" in line for line in lines)
     assert any("rows 4 and 13 make the same request; each is generated and billed" in line for line in lines)
     assert any(line.startswith("  cost       CNY 8.00") for line in lines)
     assert any("Bottle，24 h (fast · 480p · 9:16 · 4 · product 2.jpg)" in line for line in lines)
@@ -98,7 +98,7 @@ def test_equal_problems_of_many_rows_are_one_line(tmp_path: Path) -> None:
     path.write_text("prompt,duration\n" + "a,3\n" * 30 + "b,5\nc,3\n")
     lines = list(plan_lines(checked_of(path)[1], "a.csv"))
     assert [line for line in lines if "  bad " in line] == [
-        "  bad        rows 2–31 and 33: duration: must be 4 to 15 seconds, or -1 for automatic, not 3"
+        "  bad        rows 2–31 and 33: duration: must be 4 to 30 seconds, or -1 for automatic, not 3"
     ]
 
 
@@ -136,7 +136,7 @@ def test_a_copy_with_the_reasons_can_be_corrected_and_run(sheet: Path, form: str
     if form == "xlsx":
         rows = list(openpyxl.load_workbook(copy).active.iter_rows(values_only=True))  # type: ignore[union-attr]
         assert rows[0][:2] == ("reelq errors", "prompt")
-        assert str(rows[1][0]).startswith("duration: must be 4 to 15 seconds")
+        assert str(rows[1][0]).startswith("duration: must be 4 to 30 seconds")
         assert rows[2][:2] == (None, "Bottle，24 h")
 
 

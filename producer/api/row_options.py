@@ -11,7 +11,8 @@ from producer.campaigns.reading.options import ReadingOptions, read_options
 from producer.campaigns.templates.document import parse_template, with_prompt
 
 _MAX_NAME_CHARS = 200
-_MAX_TEMPLATE_CHARS = 8_000
+# Together they fit into a URL, of which a server takes 64 KiB, whatever characters they are of.
+_MAX_PROMPT_CHARS, _MAX_TEMPLATE_CHARS = 1_000, 2_000
 
 
 def _row_options(
@@ -58,7 +59,7 @@ def _campaign_options(
     prompt: Annotated[
         str | None,
         Query(
-            max_length=_MAX_TEMPLATE_CHARS,
+            max_length=_MAX_PROMPT_CHARS,
             description='A prompt with placeholders for columns, such as "{{ product }} on a table".',
         ),
     ] = None,

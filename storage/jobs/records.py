@@ -46,6 +46,8 @@ class NewJob:
     prices: Mapping[str, Mapping[str, float]] | None = None
     """The highest possible cost, by account that can serve it and by currency; empty for an account without a known
     price. None: only the estimate is known, for every account."""
+    kept_back: bool = False
+    """Not submitted before its campaign is resumed."""
     lane: str = field(init=False)
     """Decides which of a gateway's models serves it; see `seedance.lanes`."""
     least_price: float = field(init=False)

@@ -14,16 +14,19 @@ from storage.admission.budgets import Budget
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What `jobs` jobs cost in one currency, from `low` to `high`."""
+    """What `jobs` jobs cost in one currency, from `low` to `high`. `by_list_price`: how many of them are priced by the
+    maker's list, because the gateway publishes no price."""
 
     currency: str | None
     low: float
     high: float
     jobs: int
+    by_list_price: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The cost as JSON."""
-        return {"currency": self.currency, "low": round(self.low, 4), "high": round(self.high, 4), "jobs": self.jobs}
+        costs = {"currency": self.currency, "low": round(self.low, 4), "high": round(self.high, 4)}
+        return costs | {"jobs": self.jobs, "by_list_price": self.by_list_price}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +48,23 @@ class Reach:
 
 
 def costs_of(jobs: Sequence[Prepared], first: str | None = None) -> tuple[list[Cost], int]:
-    """The costs by currency, at the first account that can serve each job, and how many jobs have no known price. The
-    currency `first` comes first, then the one with the most jobs."""
+    """The costs by currency, at the first account that can serve each job, and how many jobs have no known price. A job
+    with a price in the currency `first` counts in that; it comes first, then the currency with the most jobs."""
     sums: dict[str, list[float]] = {}
     unpriced = 0
     for job in jobs:
         if job.estimate is None:
             unpriced += 1
             continue
-        found = sums.setdefault(str(job.estimate["currency"]), [0.0, 0.0, 0])
-        found[0] += float(job.estimate["low"])
-        found[1] += float(job.estimate["high"])
+        currency, price = str(job.estimate["currency"]), job.estimate
+        if first is not None and currency != first and first in price["also"]:
+            currency, price = first, price["also"][first]
+        found = sums.setdefault(currency, [0.0, 0.0, 0, 0])
+        found[0] += float(price["low"])
+        found[1] += float(price["high"])
         found[2] += 1
-    costs = [Cost(currency, low, high, int(count)) for currency, (low, high, count) in sums.items()]
+        found[3] += price["basis"] == "list"
+    costs = [Cost(name, low, high, int(count), int(listed)) for name, (low, high, count, listed) in sums.items()]
     return sorted(costs, key=lambda cost: (cost.currency != first, -cost.jobs)), unpriced
 
 

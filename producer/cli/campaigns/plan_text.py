@@ -83,7 +83,8 @@ def _rows(numbers: Sequence[int]) -> str:
 def _money(plan: Plan) -> Iterator[str]:
     for cost in plan.costs:
         some = f" for {cost.jobs} of them" if cost.jobs < len(plan.jobs) else ""
-        yield f"  cost       {span(cost.low, cost.high, cost.currency or '')}{some}"
+        listed = ", at Ark's list price: the gateway publishes none" if cost.by_list_price else ""
+        yield f"  cost       {span(cost.low, cost.high, cost.currency or '')}{some}{listed}"
     if plan.without_price:
         yield f"  cost       no price is known for {plural(plan.without_price, 'video')}"
     if plan.reach is not None:

@@ -121,8 +121,22 @@ def test_a_budget_pays_for_so_many(tmp_path: Path, budget: str, pays_for: int) -
     checked = check_campaign(rows, SETTINGS, None)
     found = make_plan(checked, rows.report, SETTINGS, terms=read_terms(budget)).as_dict()
     assert found["budget"]["pays_for"] == pays_for
-    assert found["cost"] == {"currency": "CNY", "low": 6.0, "high": 6.0, "jobs": 3}
+    assert found["cost"] == {"currency": "CNY", "low": 6.0, "high": 6.0, "jobs": 3, "by_list_price": 0}
     assert found["late"] == ([{"row": 2, "chance": 1.0}] if pays_for > 2 else [])
+
+
+@pytest.mark.parametrize("currency", ["CNY", "USD"])
+def test_the_cost_is_in_the_currency_of_the_budget_where_the_list_has_it(tmp_path: Path, currency: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"prompt": "a", "ratio": "16:9", "duration": 5, "resolution": "720p"}\n')
+    rows = read_campaign(path)
+    settings = Settings.model_validate({"accounts": [{"name": "main", "gateway": "anyfast", "api_key": "k"}]})
+    checked = check_campaign(rows, settings, None)
+    plan = make_plan(checked, rows.report, settings, terms=read_terms(f"100 {currency}"))
+    cost = plan.as_dict()["cost"]
+    assert (cost["currency"], cost["by_list_price"]) == (currency, 1)
+    assert cost["high"] == round({"CNY": 46, "USD": 7}[currency] * 108_900 / 1_000_000, 4)
+    assert any("at Ark's list price" in line for line in plan_lines(plan, "a.jsonl"))
 
 
 @pytest.mark.parametrize("form", ["xlsx", "csv"])

@@ -27,6 +27,7 @@ class PlannedCost:
     low: float
     high: float
     jobs: int
+    by_list_price: Annotated[int, Field(description="Of the jobs: the gateway publishes no price for them.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -236,6 +236,7 @@ def test_the_simulator_runs_without_reelq(
 ) -> None:
     wanted = [re.split(r"[^\w-]", line)[0] for line in SIMULATOR["dependencies"]]
     below = ["aiohappyeyeballs", "aiosignal", "attrs", "frozenlist", "idna", "propcache", "yarl", "typing-extensions"]
+    below += ["cffi", "pycparser"]
     alone = Environment(tmp_path_factory.mktemp("simulator"), [simulator_wheel], [*wanted, *below])
     code = (
         "from urllib.request import urlopen; from simulator.main import SimulatorOptions, running\n"

@@ -68,7 +68,7 @@ def standstill(configured: Settings, name: str) -> list[tuple[str, int]]:
 def test_a_plan_stores_nothing_and_a_run_remembers_the_mapping(run: Run) -> None:
     plan = plan_of(run, "products.csv", *MAPPED, "--budget", "7 CNY", "--name", "lamps")
     assert (plan["rows"], plan["good"], plan["bad"], plan["known"]) == (6, 6, [], 0)
-    assert plan["cost"] == {"currency": "CNY", "low": 12.0, "high": 12.0, "jobs": 6}
+    assert plan["cost"] == {"currency": "CNY", "low": 12.0, "high": 12.0, "jobs": 6, "by_list_price": 0}
     assert plan["budget"] == {"amount": 7.0, "left": 7.0, "currency": "CNY", "pays_for": 3, "of": 6}
     assert plan["columns"] == {"used": ["SKU", "产品名"], "kept": ["价格"]}
     assert plan["finish"]["p50"] <= plan["finish"]["p90"]

@@ -5,8 +5,8 @@ answer is checked, and again the address that a socket is about to connect to. T
 `0x7f.1` as it does for every program; they count as the address that they are.
 
 Behind a proxy there is no address to check, because the proxy resolves the name. What is plainly not public is refused
-before the proxy sees it: addresses, in any spelling, names of private networks, and names that a proxy may decode to one
-of them (`%31%32%37.0.0.1`, wide digits). The rest is the proxy's own rules.
+before the proxy sees it: addresses, in any spelling, names of private networks, and names that a proxy may decode to
+one of them (`%31%32%37.0.0.1`, wide digits). The rest is the proxy's own rules.
 """
 
 from __future__ import annotations

@@ -41,12 +41,17 @@ JOBS = Group(
         "show": Command("jobs.show", "show", "Show one job."),
         "cancel": Command("jobs.actions", "cancel", "Cancel jobs."),
         "retry": Command("jobs.actions", "retry", "Enqueue failed or cancelled jobs again."),
+        "playable": Command("jobs.playable", "playable", "Make copies of videos that every browser plays."),
         "resolve": Command("jobs.resolve", "resolve", "Decide about unconfirmed jobs, after a look at the gateway."),
     },
 )
 CAMPAIGN = Group(
     "Run and manage campaigns: many jobs from one file.",
     {
+        "init": Command("campaigns.init", "init", "Write a sheet and a template to start from."),
+        "plan": Command(
+            "campaigns.plan", "plan", "Check every row of a file, and show what a run would cost and take."
+        ),
         "run": Command("campaigns.run", "run", "Enqueue every row of a file, all or none."),
         "status": Command("campaigns.status", "status", "Show a campaign's progress, costs and latest failures."),
         "set": Command("campaigns.controls", "change", "Set a campaign's budget and its share of the slots."),

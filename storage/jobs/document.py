@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from storage.jobs.playable_copies import is_playable
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
@@ -18,6 +19,8 @@ def job_links(job: JobView) -> dict[str, str]:
     if job.state is JobState.SUCCEEDED:
         files = {"video": job.object_key, "poster": job.poster_key, "last_frame": job.last_frame_key}
         links |= {name: f"{self}/{name.replace('_', '-')}" for name, key in files.items() if key is not None}
+        if job.object_key is not None and (job.playable_key is not None or is_playable(job.video_format)):
+            links["playable"] = f"{self}/video?playable=1"
     elif job.terminal:
         links["retry"] = f"{self}/retry"
     else:

@@ -15,7 +15,8 @@ from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
 # A budget can hold back very many jobs at once: the reason comes from the budget's row, not from each job's row.
-_REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL AND EXISTS (
+_REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL
+             AND j.reason IS DISTINCT FROM 'kept_back' AND EXISTS (
            SELECT FROM budgets b WHERE b.tenant = j.tenant AND b.currency = j.price_currency
              AND j.least_price > b.amount - b.spent - b.reserved
              AND b.campaign_id IN ('00000000-0000-0000-0000-000000000000'::uuid, j.campaign_id))
@@ -25,9 +26,10 @@ SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priori
        j.account, j.account_pin, j.gateway, j.model, j.gateway_task_id, j.attempt, j.polls, j.error, j.usage,
        j.estimate, j.cost, j.seed,
        CASE WHEN j.deleted_at IS NULL AND j.state <> 'cancelled' THEN j.object_key END AS object_key,
+       CASE WHEN j.deleted_at IS NULL AND j.state <> 'cancelled' THEN j.playable_key END AS playable_key,
        CASE WHEN j.deleted_at IS NULL AND j.state <> 'cancelled' THEN j.poster_key END AS poster_key,
        CASE WHEN j.deleted_at IS NULL AND j.state <> 'cancelled' THEN j.last_frame_key END AS last_frame_key,
-       j.size_bytes, j.sha256, j.due_at,
+       j.size_bytes, j.sha256, j.video_format, j.due_at,
        j.deadline_at, j.created_at, j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at,
        j.cancel_request, j.deleted_at,
        {_REASON} AS reason

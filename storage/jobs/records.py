@@ -46,6 +46,8 @@ class NewJob:
     prices: Mapping[str, Mapping[str, float]] | None = None
     """The highest possible cost, by account that can serve it and by currency; empty for an account without a known
     price. None: only the estimate is known, for every account."""
+    kept_back: bool = False
+    """Not submitted before its campaign is resumed."""
     lane: str = field(init=False)
     """Decides which of a gateway's models serves it; see `seedance.lanes`."""
     least_price: float = field(init=False)
@@ -255,10 +257,12 @@ class JobView:
     cost: dict[str, Any] | None
     seed: int | None
     object_key: str | None
+    playable_key: str | None
     poster_key: str | None
     last_frame_key: str | None
     size_bytes: int | None
     sha256: str | None
+    video_format: dict[str, Any] | None
     due_at: datetime | None
     deadline_at: datetime | None
     created_at: datetime

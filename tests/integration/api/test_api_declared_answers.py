@@ -130,6 +130,10 @@ def _jobs(api: httpx.Client, producer: Producer, configured: Settings, tmp_path:
         (tmp_path / "file").write_bytes(b"content")
         objects.put_file(tmp_path / "file", key, "video/mp4" if key.endswith("mp4") else "image/jpeg")
     done = _job(api, producer, S.SUCCEEDED, **files)
+    for expected, form in ((202, {"playable": False}), (200, {"playable": True})):
+        path = _job(api, producer, S.SUCCEEDED, **files, video_format=form)
+        assert api.post(f"{path}/playable").status_code == expected
+        assert api.get(f"{path}/video?playable=1").status_code == (202 if expected == 202 else 302)
     for name in ("video", "poster", "last-frame"):
         assert api.get(f"{done}/{name}").status_code == 302
         _read_file(api, f"{done}/{name}?proxy=1")
@@ -162,6 +166,8 @@ def _campaigns(api: httpx.Client) -> None:
     rows = b'{"prompt": "a", "duration": 5, "resolution": "720p", "ratio": "16:9"}\n{"prompt": "b"}\n'
     where = "/v1/campaigns?name=spring 2030"
     assert api.post(f"{where}&dry_run=true", content=rows, headers=NDJSON).status_code == 200
+    planned = api.post("/v1/campaigns/plan?name=spring 2030&budget=9 CNY", content=rows, headers=NDJSON)
+    assert (planned.status_code, planned.json()["good"], planned.json()["budget"]["of"]) == (200, 2, 2)
     made = api.post(where, content=rows, headers=NDJSON)
     assert (made.status_code, len(made.json()["ids"])) == (202, 2)
     path = made.headers["location"]

@@ -23,6 +23,7 @@ from seedance.errors import (
     BadAnswer,
     GatewayError,
     NotSent,
+    NotServed,
     Operation,
     OutcomeUnknown,
     TooLate,
@@ -41,6 +42,7 @@ from seedance.gateways.base import (
     WireAnswer,
     WireCall,
 )
+from seedance.gateways.http_errors import NO_ROUTE_STATUSES, is_page
 from seedance.network.outbound import DIRECT, Outbound
 from seedance.network.sessions import NotConnected, failure_text, open_connector, open_session
 from seedance.problems import InvalidInput, Problem
@@ -58,6 +60,9 @@ LIST_PAGE = 100  # an Ark task is about 1 kB as JSON, and much larger with long 
 
 # Raised before the first byte of a request is written; everything else may come after it.
 _BEFORE_SENDING = (NotConnected, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+_BEFORE_FORWARDING = frozenset({407, *NO_ROUTE_STATUSES})
 
 
 class AnswerTooLarge(Exception):
@@ -261,8 +266,19 @@ class GatewayClient:
         if not self.dialect.is_error(answer):
             return answer
         error = self.dialect.read_error(operation, answer)
+        if operation == "submit" and isinstance(error, NotServed) and self._may_hide_another(answer):
+            text = (
+                f"{error}; it may be the page of the proxy in place of the gateway's answer: use https:// for base_url"
+            )
+            error = OutcomeUnknown(text, gateway=self.dialect.name, operation=operation, status=answer.status)
         error.message = redact(error.message, self._key, *(self._user or ())[:1])
         raise error
+
+    def _may_hide_another(self, answer: WireAnswer) -> bool:
+        """Whether a proxy may have forwarded the call and given a page of its own for the gateway's answer, which it
+        can read because there is no CONNECT. It asks for a password (407) before that."""
+        passed_on = self._base_url.startswith("http:") and self._outbound.proxies.of(self._base_url) is not None
+        return passed_on and is_page(answer.body) and answer.status not in _BEFORE_FORWARDING
 
     async def _answer(self, operation: Operation, call: WireCall) -> WireAnswer:
         """One answer, of any status.

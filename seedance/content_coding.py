@@ -8,7 +8,7 @@ count only if the header names them and the bytes are not plainly something else
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any, Literal
 
@@ -17,16 +17,19 @@ Coding = Literal["gzip", "zlib", "deflate", "br", "zstd"]
 STEP_BYTES = 2**20
 """The most that is decompressed at once."""
 _FEED_BYTES = 4096
+_ZSTD_FEED_BYTES = 64
+"""Its libraries take no limit for the output: a block of 4 bytes may stand for 128 KiB."""
 _TAIL_BYTES = 32
 _LAYERS = 3
 HEAD_BYTES = 12
 """How many bytes are needed to recognise a compression."""
+_GZIP = b"\x1f\x8b\x08"
 _PLAIN = (b"{", b"[", b"<", b'"', b"\x89PNG", b"\xff\xd8\xff")
 
 
 def coding_of(head: bytes, header: str) -> Coding | None:
     """How bytes that begin with `head` are compressed, None if they are not. `header`: `Content-Encoding`, or ""."""
-    if head.startswith(b"\x1f\x8b\x08"):
+    if head.startswith(_GZIP):
         return "gzip"
     if head.startswith(b"\x28\xb5\x2f\xfd"):
         return "zstd" if _zstd() is not None else None
@@ -46,7 +49,9 @@ class Decompressor:
     def __init__(self, coding: Coding) -> None:
         self._coding = coding
         self._zlib: Any = _zlib_for(coding)
-        self._other: Any = None if self._zlib is not None else _other_for(coding)
+        self._other = None if self._zlib is not None else _other_for(coding)
+        self._between = b""
+        self._is_over = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What these further bytes stand for, in pieces of at most about 1 MiB.
@@ -55,29 +60,32 @@ class Decompressor:
             ValueError: they are damaged.
         """
         try:
-            if self._zlib is None:
-                yield from self._feed_other(data)
-                return
-            while data:
-                piece = self._zlib.decompress(data, STEP_BYTES)
-                data = self._zlib.unconsumed_tail
-                if piece:
-                    yield piece
-                if self._zlib.eof:
-                    # Gzip may have several members; what else follows is padding.
-                    data = self._zlib.unused_data
-                    if self._coding != "gzip" or not data.startswith(b"\x1f\x8b"):
-                        return
-                    self._zlib = _zlib_for(self._coding)
+            if self._other is not None:
+                yield from self._other(data)
+            else:
+                yield from self._inflate(data)
         except ValueError:
             raise
         except Exception as exc:  # each library has its own class
             raise ValueError(f"the {self._coding} stream is damaged: {exc}") from exc
 
-    def _feed_other(self, data: bytes) -> Iterator[bytes]:
-        for start in range(0, len(data), _FEED_BYTES):  # they take no limit for the output
-            if piece := self._other(data[start : start + _FEED_BYTES]):
+    def _inflate(self, data: bytes) -> Iterator[bytes]:
+        while data and not self._is_over:
+            if self._zlib.eof:
+                data, self._between = self._between + data, b""
+                if self._coding != "gzip" or not data.startswith(_GZIP[: len(data)]):
+                    self._is_over = True  # what follows is padding; zlib would keep all of it
+                    return
+                if len(data) < len(_GZIP):
+                    self._between = data
+                    return
+                self._zlib = _zlib_for(self._coding)  # gzip may have several members
+            piece = self._zlib.decompress(data, STEP_BYTES)
+            data = self._zlib.unused_data if self._zlib.eof else self._zlib.unconsumed_tail
+            if piece:
                 yield piece
+            while not data and not self._zlib.eof and (piece := self._zlib.decompress(b"", STEP_BYTES)):
+                yield piece  # what the last bytes stand for beyond the limit of one step
 
     @property
     def is_complete(self) -> bool:
@@ -127,17 +135,31 @@ def _zlib_for(coding: Coding) -> Any:
     return None if bits is None else zlib.decompressobj(bits)
 
 
-def _other_for(coding: Coding) -> Any:
-    library: Any = _brotli() if coding == "br" else _zstd()
+def _other_for(coding: Coding) -> Callable[[bytes], Iterator[bytes]]:
     if coding == "br":
-        stream = library.Decompressor()
-        return getattr(stream, "process", None) or stream.decompress
-    stream = library.ZstdDecompressor()
-    return stream.decompressobj().decompress if hasattr(stream, "decompressobj") else stream.decompress
+        stream = _brotli().Decompressor()
+
+        def unpack(data: bytes) -> Iterator[bytes]:
+            piece = stream.process(data, output_buffer_limit=STEP_BYTES)
+            while piece or not stream.can_accept_more_data():
+                yield piece
+                piece = stream.process(b"", output_buffer_limit=STEP_BYTES)
+
+        return unpack
+    stream = _zstd().ZstdDecompressor()
+    decompress = stream.decompressobj().decompress if hasattr(stream, "decompressobj") else stream.decompress
+
+    def unpack_slowly(data: bytes) -> Iterator[bytes]:
+        for start in range(0, len(data), _ZSTD_FEED_BYTES):
+            yield decompress(data[start : start + _ZSTD_FEED_BYTES])
+
+    return unpack_slowly
 
 
 def _brotli() -> Any:
-    return _first("brotli", "brotlicffi")
+    """A library that bounds its output; older ones turn a kilobyte into gigabytes."""
+    library = _first("brotli", "brotlicffi")
+    return library if hasattr(getattr(library, "Decompressor", None), "can_accept_more_data") else None
 
 
 def _zstd() -> Any:

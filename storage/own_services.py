@@ -25,13 +25,13 @@ class OwnServices:
     """Knows them by the names and addresses of the settings."""
 
     def __init__(self, services: Iterable[tuple[str, int]]) -> None:
-        self.named = frozenset((_plain(host), port) for host, port in services)
+        self.named = frozenset((plain_host(host), port) for host, port in services)
         self._here = frozenset(port for host, port in self.named if is_loopback(host))
 
     def has(self, host: str, port: int) -> bool:
         """Whether a host (a name or an address) and a port are one of them. A service on loopback has every address of
         this machine."""
-        name = _plain(host)
+        name = plain_host(host)
         return (name, port) in self.named or (port in self._here and (is_loopback(name) or is_this_machine(name)))
 
 
@@ -79,7 +79,7 @@ def _database(url: str | None) -> Iterator[tuple[str, int]]:
             yield host, int(ports[number] if len(ports) == len(hosts) else ports[0] or _DATABASE_PORT)
 
 
-def _plain(host: str) -> str:
+def plain_host(host: str) -> str:
     """A name or an address in one spelling."""
     name = host.strip("[]").lower().rstrip(".")
     try:

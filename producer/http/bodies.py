@@ -76,7 +76,7 @@ async def chunks(request: Request, limit: int, whole_s: float) -> AsyncIterator[
     loop = asyncio.get_running_loop()
     give_up = loop.time() + whole_s
     stream = aiter(request.stream())
-    total = 0
+    received = total = 0
     while True:
         try:
             async with asyncio.timeout_at(min(loop.time() + PAUSE_S, give_up)):
@@ -88,6 +88,9 @@ async def chunks(request: Request, limit: int, whole_s: float) -> AsyncIterator[
         if chunk is None:
             unpack.end()
             return
+        received += len(chunk)  # gzip may stand for nothing
+        if received > limit:
+            raise _too_large(limit)
         for piece in unpack.pieces(chunk):
             total += len(piece)
             if total > limit:

@@ -10,6 +10,8 @@ from producer.http.problems import ApiProblem
 
 CLOSE = {"Connection": "close"}
 _PIECE_BYTES = 64 * 1024
+_FEED_BYTES = 4096
+"""zlib copies what follows the end of a member; there may be hundreds of members in a chunk."""
 
 
 class Unpacker(Protocol):
@@ -42,7 +44,10 @@ class _Gzip:
         self._begun = False
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        rest = chunk
+        for start in range(0, len(chunk), _FEED_BYTES):
+            yield from self._pieces(chunk[start : start + _FEED_BYTES])
+
+    def _pieces(self, rest: bytes) -> Iterator[bytes]:
         try:
             while rest:
                 if self._inner.eof:  # gzip files may follow each other

@@ -101,14 +101,16 @@ class Guard:
         if shown is None:
             return await self._principal(connection, None)
         address = (connection.scope.get("client") or ("",))[0]
-        if not self._keyring.knows(shown):
-            await self._failed.wait(address)
+        await self._failed.wait(address, shown.secret)
         try:
-            return await self._principal(connection, shown)
+            principal = await self._principal(connection, shown)
         except ApiProblem:
             key_id = "session" if shown.is_session else keys.key_id(shown.secret)
-            self._failed.note(address, connection.scope["path"], key_id)
+            self._failed.note(address, connection.scope["path"], shown.secret, key_id)
             raise
+        guessable = not shown.is_session and auth.is_same(shown.secret, self._keyring.configured)
+        self._failed.was_right(address, shown.secret, guessable=guessable)
+        return principal
 
     async def _principal(self, connection: HTTPConnection, shown: Shown | None) -> Principal:
         if shown is None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from producer.http.auth import LOCAL, Principal, Shown, is_same, unauthorized
+from producer.http.auth import LOCAL, Principal, is_same, unauthorized
 from storage.database import Database, DatabaseUnavailable
 from storage.tenants import keys, sessions, tenants
 from storage.tenants.keys import ALL_SCOPES, FoundKey
@@ -52,13 +52,6 @@ class KeyRing:
             return None
         scopes = keys.effective_scopes(found.scopes, found.tenant)
         return Principal(found.tenant, scopes, found.id, found.jobs_per_minute, f"key {found.name} ({found.id})")
-
-    def knows(self, shown: Shown) -> bool:
-        """Whether this key or session was right lately, without a query."""
-        if shown.is_session:
-            return self._sessions.known(sessions.hash_of(shown.secret)) is not None
-        found = self._keys.known(keys.key_id(shown.secret) or "")
-        return found is not None and found.matches(shown.secret)
 
     async def of_session(self, session: str) -> Principal | None:
         """The principal of a session, None if it has ended.
@@ -170,15 +163,6 @@ class _Remembered(Generic[T]):
         if now - entry.asked_at > FRESH_S and (entry.again is None or entry.again.done()):
             entry.again = asyncio.create_task(self._ask_again(name))
         return entry.value
-
-    def known(self, name: str) -> T | None:
-        """The last answer, if it is fresh; None: there is none."""
-        entry = self._entries.get(name)
-        return entry.value if entry is not None and self._now() - entry.asked_at <= STALE_S else None
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
 
     def forget(self, name: str) -> None:
         """Ask again at the next `get`."""

@@ -9,12 +9,15 @@ Source: proc_net_tcp in the kernel's documentation; columns: local and remote ad
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+
+log = logging.getLogger("reelq.api")
 
 TABLES = ("tcp", "tcp6")
 _PROC = Path("/proc/net")
@@ -32,7 +35,7 @@ class Peer:
 
     async def is_our_user(self) -> bool:
         """Whether a process of this server's own user holds the other end. Where the system does not say (not Linux):
-        True, so that the other signs of a proxy decide."""
+        True, so that the other signs of a proxy decide. False where Linux refuses to say."""
         if self._same is None:
             self._same = await asyncio.to_thread(self._ask)
         return self._same
@@ -41,18 +44,22 @@ class Peer:
         tables = [path for name in TABLES if (path := _PROC / name).exists()]
         if not tables and sys.platform != "linux":
             return True
-        lines = (line for path in tables for line in path.read_text().splitlines()[1:])
-        return owner(lines, self.client, self.server) == os.geteuid()
+        try:
+            lines = (line for path in tables for line in path.read_text().splitlines()[1:])
+            return owner(lines, self.client, self.server) == os.geteuid()
+        except OSError as exc:  # a sandbox may forbid it
+            log.warning("api.peer_unknown %s", exc)
+            return False
 
 
 def owner(lines: Iterable[str], client: tuple[str, int], server: tuple[str, int]) -> int | None:
     """The user id of the socket that is bound to `client` and connected to `server`, from the lines of the kernel's
     tables; None if there is none, or if no process holds it any more."""
-    wanted, port = (_plain(*client), _plain(*server)), f":{client[1]:04X}"
+    wanted, port = (_plain(*client), _plain(*server)), f":{client[1]:04X} "
     for line in lines:
-        columns = line.split()
-        if not columns[_LOCAL].endswith(port):
+        if port not in line:  # a busy machine has thousands
             continue
+        columns = line.split()
         if (_read(columns[_LOCAL]), _read(columns[_REMOTE])) == wanted:
             return int(columns[_UID]) if columns[_INODE] != "0" else None
     return None

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 Networks = Sequence[IPv4Network | IPv6Network]
+_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([0-9.]+):\d+")
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
 
 
@@ -40,10 +41,10 @@ class TrustedProxies:
         headers = Headers(scope=scope)
         hops = _listed(headers, "x-forwarded-for")
         # The last one was written by the proxy that we see. Those before it count only if that one is trusted too.
-        while len(hops) > 1 and self._trusts(hops[-1]):
+        while len(hops) > 1 and self._trusts(_address(hops[-1]) or ""):
             hops.pop()
-        if hops and _is_address(hops[-1]):
-            scope["client"] = (hops[-1], 0)
+        if hops and (address := _address(hops[-1])) is not None:
+            scope["client"] = (address, 0)
         if (proto := _listed(headers, "x-forwarded-proto")) and proto[-1].lower() in ("http", "https"):
             scope["scheme"] = proto[-1].lower()
         if (host := _listed(headers, "x-forwarded-host")) and _HOST.fullmatch(host[-1]):
@@ -55,9 +56,11 @@ def _listed(headers: Headers, name: str) -> list[str]:
     return [part.strip() for part in ",".join(headers.getlist(name)).split(",") if part.strip()]
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> str | None:
+    """The address of a client. Some proxies add its port: `192.0.2.1:4711`, `[2001:db8::1]:4711`."""
+    found = _WITH_PORT.fullmatch(text)
     try:
-        ip_address(text)
+        address = ip_address(text if found is None else found[1] or found[2])
     except ValueError:
-        return False
-    return True
+        return None
+    return None if "%" in text else str(address)

@@ -31,11 +31,12 @@ def sign_in_routes(site: Site, keyring: KeyRing, failed: FailedKeys) -> APIRoute
         form = await read_form(request)
         key, wanted = form.get("key", "").strip(), back_to(form.get("next", "/"))
         address = request.client.host if request.client is not None else ""
-        await failed.wait(address)
+        await failed.wait(address, key)
         session = await keyring.open_session(key) if key else None
         if session is None:
-            failed.note(address, request.url.path, keys.key_id(key))
+            failed.note(address, request.url.path, key, keys.key_id(key))
             return site.page(request, "login.html", {"next": wanted, "refused": True}, status=401)
+        failed.was_right(address, session, guessable=False)
         response = go(wanted)
         keep_session(response, session, secure=is_encrypted(request, site.service.settings.public_url))
         return response

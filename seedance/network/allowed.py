@@ -16,14 +16,16 @@ Network = IPv4Network | IPv6Network
 _GUARDED: tuple[Network, ...] = tuple(
     ip_network(network)
     for network in (
+        "0.0.0.0/8",  # a connection to 0.0.0.0 goes to this machine
         "127.0.0.0/8",
-        "::1/128",
+        "::/96",  # ::1, ::, and IPv4 addresses in a form that is not used any more
         "169.254.0.0/16",  # link-local; most clouds' metadata
         "fe80::/10",
         "100.100.100.200/32",  # Alibaba Cloud's metadata
         "168.63.129.16/32",  # Azure's
         "192.0.0.192/32",  # Oracle Cloud's
-        "fd00:ec2::254/128",  # AWS's
+        "fd00:ec2::/32",  # AWS's
+        "fd20:ce::254/128",  # Google Cloud's
     )
 )
 """This host and metadata services. A network around one of them does not allow it; only naming it, or a part of it,

@@ -5,11 +5,13 @@ answer is checked, and again the address that a socket is about to connect to. T
 `0x7f.1` as it does for every program; they count as the address that they are.
 
 Behind a proxy there is no address to check, because the proxy resolves the name. What is plainly not public is refused
-before the proxy sees it: addresses, in any spelling, and names of private networks. The rest is the proxy's own rules.
+before the proxy sees it: addresses, in any spelling, names of private networks, and names that a proxy may decode to
+one of them (`%31%32%37.0.0.1`, wide digits). The rest is the proxy's own rules.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
@@ -27,6 +29,7 @@ from seedance.network.sessions import open_connector, open_session
 from seedance.public_addresses import is_public
 
 Judge = Callable[[str], bool]
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class AddressNotPublic(Exception):
@@ -110,6 +113,7 @@ class PublicSessions:
 
         Raises:
             AddressNotPublic: its host is not public, as far as the URL itself tells.
+            aiohttp.InvalidURL: its host is not in plain letters, and a proxy would be asked for it.
         """
         if trusted or self._allow_private:
             return self._session(checked=False)
@@ -119,6 +123,8 @@ class PublicSessions:
             raise AddressNotPublic("", address)
         if self._outbound.proxies.of(str(url)) is None:
             return self._session(checked=True)
+        if address is None and _PLAIN_NAME.fullmatch(host) is None:
+            raise aiohttp.InvalidURL(host, "a proxy may read this host name as another one")
         if address is None and not may_be_public(host):
             raise AddressNotPublic(host)
         return self._session(checked=False)

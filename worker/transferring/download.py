@@ -112,9 +112,14 @@ class VideoSource:
         if response.status in _GONE:
             raise UrlRefused(f"HTTP {response.status}")
         if self._offset:
-            start = response.headers.get("Content-Range", "").removeprefix("bytes ").split("-")[0]
-            if response.status != 206 or start != str(self._offset):
+            span, _, whole = response.headers.get("Content-Range", "").partition("/")
+            if response.status != 206 or span.removeprefix("bytes ").split("-")[0] != str(self._offset):
                 raise DownloadFailed(f"cannot resume at byte {self._offset}: HTTP {response.status}")
+            if whole.isdecimal():  # a range may end before the file does
+                if self.length not in (None, int(whole)):
+                    raise DownloadFailed(f"cannot resume: {whole} bytes instead of {self.length}")
+                self.length = int(whole)
+                self._check_size()
             return
         self.length = response.content_length
         if response.status == 206:
@@ -122,9 +127,12 @@ class VideoSource:
         elif response.status != 200:
             raise DownloadFailed(f"HTTP {response.status}")
         self._encoding = response.headers.get("Content-Encoding", "")
+        self._check_size()
+        self._validator = _Validator.of(response)
+
+    def _check_size(self) -> None:
         if self.length is not None and self.length > MAX_VIDEO_BYTES:
             raise DownloadFailed(f"{self.length} bytes is more than the {MAX_VIDEO_BYTES} allowed")
-        self._validator = _Validator.of(response)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The bytes of the file. A broken download resumes where it stopped, if the server supports that.

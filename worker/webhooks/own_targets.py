@@ -14,7 +14,7 @@ from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from seedance.public_addresses import is_public
-from storage.own_services import OwnServices
+from storage.own_services import OwnServices, plain_host
 
 KNOWN_S = 60.0
 LOOK_UP_S = 2.0
@@ -33,12 +33,12 @@ class OwnTarget(Exception):
 
 
 class OwnTargets:
-    """Our own services, and the addresses in private networks to which their names lead now. Public addresses do not
+    """Our own services, and the addresses in private networks to which their names led last. Public addresses do not
     count: behind one, such as a content network's, there are the sites of many. Use it on one event loop only."""
 
     def __init__(self, services: OwnServices) -> None:
         self._services = services
-        self._addresses: frozenset[tuple[str, int]] = frozenset()
+        self._addresses: dict[tuple[str, int], frozenset[str]] = {}
         self._known_until = 0.0
 
     async def check(self, host: str, port: int) -> None:
@@ -48,10 +48,13 @@ class OwnTargets:
             OwnTarget: it is one of our own services.
         """
         if time.monotonic() > self._known_until:
-            found = await asyncio.gather(*(_addresses(*service) for service in self._services.named))
-            self._addresses = frozenset().union(*found)
+            services = list(self._services.named)
+            found = await asyncio.gather(*(_addresses(*service) for service in services))
+            self._addresses |= {one: them for one, them in zip(services, found, strict=True) if them is not None}
             self._known_until = time.monotonic() + KNOWN_S
-        if self._services.has(host, port) or (host, port) in self._addresses:
+        address = plain_host(host)
+        behind_names = (them for (_, at), them in self._addresses.items() if at == port)
+        if self._services.has(host, port) or any(address in them for them in behind_names):
             raise OwnTarget(host, port)
 
 
@@ -83,10 +86,11 @@ class ForeignResolver(AbstractResolver):
             await self._inner.close()
 
 
-async def _addresses(host: str, port: int) -> frozenset[tuple[str, int]]:
+async def _addresses(host: str, port: int) -> frozenset[str] | None:
+    """The addresses in private networks to which a name leads, None if that is not known now."""
     try:
         async with asyncio.timeout(LOOK_UP_S):
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError, UnicodeError):
-        return frozenset()
-    return frozenset((str(address[0]), port) for *_, address in found if not is_public(str(address[0])))
+        return None
+    return frozenset(plain_host(str(address[0])) for *_, address in found if not is_public(str(address[0])))

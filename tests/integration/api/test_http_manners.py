@@ -65,6 +65,12 @@ def test_bodies_may_be_gzip_and_stay_bounded(api: httpx.Client) -> None:
     two = gzip.compress(b'{"prompt": "b"}\n') + gzip.compress(b'{"prompt": "c"}\n')
     assert api.post("/v1/jobs/batch", content=two, headers=packed | NDJSON).json()["created"] == 2
     bomb = gzip.compress(b" " * (400 * MAX_JOB_BYTES))
+    # Members that stand for nothing count as well: the form of the sign-in page needs no key.
+    for path in ("/v1/jobs", "/login"):
+        nothing = (gzip.compress(b"") * 3000 for _ in range(3 * MAX_JOB_BYTES // 60_000))
+        kind = "application/x-www-form-urlencoded" if path == "/login" else "application/json"
+        refused = api.post(path, content=nothing, headers=packed | {"Content-Type": kind})
+        assert refused.status_code == 413, path
     assert len(bomb) < MAX_JOB_BYTES
     for content, status, code in (
         (bomb, 413, "body_too_large"),

@@ -7,8 +7,9 @@ import re
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
-from producer.http import failed_keys
+from producer.http import failed_keys, keyring
 from storage.database import connect
 from storage.settings import Settings
 from storage.tenants import keys
@@ -63,10 +64,11 @@ def test_an_address_that_guesses_has_to_wait_and_keys_in_use_do_not(
     monkeypatch.setattr(failed_keys, "MAX_WAITING", 0)  # who would have to wait is refused
     monkeypatch.setattr(failed_keys, "FREE", 5.0)
     monkeypatch.setattr(failed_keys, "FORGIVEN_PER_S", 0.0)
-    proxied = configured.model_copy(update={"api_require_keys": True})
+    own = "the operator's own key"
+    proxied = configured.model_copy(update={"api_require_keys": True, "api_key": SecretStr(own)})
     proxied = Settings.model_validate(proxied.model_dump() | {"trusted_proxies": ["127.0.0.1"]})
     with connect(configured.require_database_url()) as conn:
-        in_use, _ = keys.new_key(conn, "acme", "test", ["read"])
+        in_use, made = keys.new_key(conn, "acme", "test", ["read"])
         fresh, _ = keys.new_key(conn, "default", "test", ["read"])
 
     def ask(api: httpx.Client, key: str, address: str = "198.51.100.7") -> int:
@@ -78,6 +80,16 @@ def test_an_address_that_guesses_has_to_wait_and_keys_in_use_do_not(
         assert ask(api, fresh) == 429, "from there it cannot be told from a guess"
         assert ask(api, in_use, "198.51.100.8") == 200, "another address"
         assert ask(api, in_use) == 200, "it was right a moment ago"
+        # The operator's own key may be short, so a right guess is known only where it was right before.
+        assert ask(api, own, "198.51.100.8") == 200
+        assert ask(api, own) == 429
+        assert [ask(api, own, "198.51.100.9"), *(ask(api, "rq_x", "198.51.100.9") for _ in range(7))][-1] == 429
+        assert ask(api, own, "198.51.100.9") == 200, "someone else guesses behind the same address"
+        monkeypatch.setattr(keyring, "STALE_S", -1.0)
+        assert ask(api, in_use) == 200, "it was right before, however long ago"
+        with connect(configured.require_database_url()) as conn:
+            keys.revoke(conn, made.id)
+        assert [ask(api, in_use) for _ in range(2)] == [401, 429]
         # What a client itself claims in front of the proxy's word does not count.
         assert ask(api, fresh, "203.0.113.9, 198.51.100.7") == 429
         login = {"X-Forwarded-For": "198.51.100.7"}

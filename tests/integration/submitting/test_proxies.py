@@ -13,7 +13,7 @@ import pytest
 
 from seedance.account import Account
 from seedance.client import GatewayClient
-from seedance.errors import GatewayError, NotSent, OutcomeUnknown
+from seedance.errors import GatewayError, NotSent, NotServed, OutcomeUnknown
 from seedance.gateways.base import AttemptOptions, Submitted
 from seedance.gateways.registry import DIALECTS
 from seedance.network.outbound import DIRECT, Outbound, read_outbound
@@ -93,7 +93,25 @@ def test_a_proxy_that_refuses_to_connect_has_sent_nothing(status: int) -> None:
             assert f"the proxy {proxy.url} refuses to connect to {NAME}:443: HTTP {status}" in str(found)
             # Without CONNECT the answer may be the gateway's own.
             doubt = await submit(f"http://{NAME}", read_outbound({"HTTP_PROXY": proxy.url}))
-            assert isinstance(doubt, OutcomeUnknown) is (status != 403), doubt
+            assert isinstance(doubt, OutcomeUnknown), doubt
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("status", "sent"), [(403, None), (413, None), (451, None), (307, None), (407, False), (404, False), (405, False)]
+)
+def test_a_page_of_a_proxy_without_connect_may_hide_an_accepted_post(status: int, sent: bool | None) -> None:
+    """A proxy that checks answers forwards the POST, and replaces the gateway's answer with a page of its own."""
+    page = b"<html><body>The answer was blocked by a policy.</body></html>"
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\n\r\n"
+
+    async def run() -> None:
+        async with serve(Gateway(head.encode() + page)) as port:
+            found = await submit(f"http://{NAME}", read_outbound({}, f"http://127.0.0.1:{port}"))
+            assert isinstance(found, OutcomeUnknown if sent is None else NotServed), repr(found)
+            # Without a proxy such a page is not the gateway's: no server has this call there.
+            assert isinstance(await submit(f"http://127.0.0.1:{port}", DIRECT), NotServed)
 
     asyncio.run(run())
 

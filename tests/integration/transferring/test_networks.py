@@ -103,7 +103,11 @@ def test_a_video_is_fetched_through_the_proxy_that_knows_its_name(certificates: 
 
 @pytest.mark.parametrize(
     "host",
-    ["10.0.0.1", "169.254.169.254", "[fd00::1]", "0xa.1", "2852039166", "db.internal", "nas.local"],
+    [
+        *("10.0.0.1", "169.254.169.254", "[fd00::1]", "0xa.1", "2852039166", "db.internal", "nas.local"),
+        # What a proxy may decode: the WHATWG's URL parser does.
+        *("%31%30.0.0.1", "\uff11\uff10.0.0.1", "metadata.google.interna%6c", "10.0.0.1%20", "10.0.0.1%00.example.com"),
+    ],
 )
 def test_what_is_plainly_private_is_refused_before_the_proxy(host: str) -> None:
     async def run() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from pathlib import Path
 
 import pytest
 
+from producer.http import peers
 from producer.http.local_programs import forwarding_header
-from producer.http.peers import owner
+from producer.http.peers import Peer, owner
 from storage.access_settings import AccessSettings
 
 pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="the lines are those of a little-endian machine")
@@ -63,3 +66,9 @@ def test_public_urls_on_this_machine_do_not_ask_for_keys() -> None:
     assert AccessSettings(public_url="http://10.0.0.5:8080").keys_for_all
     with pytest.raises(ValueError, match=r"10\.0\.0\.0/8"):
         AccessSettings.model_validate({"trusted_proxies": "proxy.example"})
+
+
+def test_a_table_that_cannot_be_read_makes_nobody_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tcp").mkdir()
+    monkeypatch.setattr(peers, "_PROC", tmp_path)
+    assert asyncio.run(Peer(("127.0.0.1", 50_000), ("127.0.0.1", 8080)).is_our_user()) is False

@@ -30,6 +30,14 @@ from seedance.network.allowed import is_allowed, parse_network
         ("100.100.100.200", ["100.64.0.0/10"], False),
         ("100.64.0.1", ["100.64.0.0/10"], True),
         ("fd00:ec2::254", ["fd00::/8"], False),
+        ("fd00:ec2::23", ["fd00::/8"], False),
+        ("fd20:ce::254", ["fd00::/8"], False),
+        ("fd20:ce::254", ["fd20:ce::254/128"], True),
+        # A connection to the unspecified address goes to this machine.
+        ("0.0.0.0", ["0.0.0.0/0"], False),
+        ("::ffff:0.0.0.0", ["::/0", "0.0.0.0/0"], False),
+        ("::", ["::/0"], False),
+        ("::127.0.0.1", ["::/0"], False),
     ],
 )
 def test_an_address_counts_if_its_network_is_named(address: str, networks: list[str], *, allowed: bool) -> None:

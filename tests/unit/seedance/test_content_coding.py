@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import zlib
 from typing import Any
 
 import pytest
 
-from seedance.content_coding import Decompressor, coding_of, decompressed
+from seedance.content_coding import STEP_BYTES, Decompressor, coding_of, decompressed
 
 BODY = b'{"id": "task-1", "status": "queued"}'
 LIMIT = 2**20
@@ -75,6 +76,46 @@ def test_a_stream_comes_in_pieces_of_bounded_size() -> None:
     assert sum(map(len, pieces)) == 5 * 2**20
     assert max(map(len, pieces)) <= 2**20
     assert stream.is_complete
+
+
+@pytest.mark.parametrize("after", [b"\0", b"garbage "])
+def test_what_follows_the_end_of_a_stream_is_not_kept(after: bytes) -> None:
+    """zlib keeps it, and copies all of it with each further piece."""
+    stream = Decompressor("gzip")
+    assert b"".join(stream.feed(gzip.compress(BODY))) == BODY
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            assert list(stream.feed(after * (65536 // len(after)))) == []
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 2**20
+    assert stream.is_complete
+
+
+def test_no_byte_is_missing_at_the_limit_of_a_step() -> None:
+    for size in range(STEP_BYTES, STEP_BYTES + 512, 16):
+        stream = Decompressor("deflate")
+        assert sum(map(len, stream.feed(raw_deflate(bytes(size))))) == size
+        assert stream.is_complete, size
+
+
+def test_a_member_may_begin_at_any_byte() -> None:
+    members = gzip.compress(BODY) + gzip.compress(b"") + gzip.compress(BODY)
+    stream = Decompressor("gzip")
+    assert b"".join(piece for at in range(len(members)) for piece in stream.feed(members[at : at + 1])) == BODY * 2
+    assert stream.is_complete
+
+
+@pytest.mark.parametrize("name", ["brotli", "zstandard"])
+def test_other_libraries_give_pieces_of_bounded_size(name: str) -> None:
+    library: Any = pytest.importorskip(name)
+    stream = Decompressor("br" if name == "brotli" else "zstd")
+    sent = library.compress(bytes(32 * 2**20), **({"quality": 5} if name == "brotli" else {}))
+    pieces = [len(piece) for piece in stream.feed(sent)]
+    assert sum(pieces) == 32 * 2**20
+    assert max(pieces) <= 4 * 2**20
 
 
 def test_a_video_is_not_taken_for_a_compressed_file() -> None:

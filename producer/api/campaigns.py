@@ -249,7 +249,7 @@ def _store(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms
 def _prepared(producer: Producer, file: BinaryIO, kind: RowFormat, terms: Terms) -> tuple[Batch, list[str]]:
     """The jobs of a body, and what there is to say about how it was read."""
     rows = read_rows(BODY, file, kind.kind, kind.options)
-    batch = prepare(rows, producer.settings, None)
+    batch = prepare(producer.with_drafts(rows), producer.settings, None)
     if terms.budget is not None:
         check_priced(batch.jobs, terms.budget)
     return batch, [*rows.notes, *notes_on_duplicates(batch.jobs)]

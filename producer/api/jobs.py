@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from producer.api.openapi import IDEMPOTENCY_KEY, IF_NONE_MATCH, also, headers, job_body, json_body, problems
 from producer.api.parameters import Cursor, Instant
-from producer.api.request_bodies import CancelBody, ResolveBody
+from producer.api.request_bodies import CancelBody, FinalizeBody, ResolveBody
 from producer.api.resources.jobs import JobPage, JobResource, as_resource, shortened
 from producer.client import as_job_id
 from producer.http import bodies
@@ -27,6 +27,7 @@ from producer.http.problems import ApiProblem
 from producer.http.service import Service
 from producer.operator_actions import job_actions
 from producer.operator_actions.adoption import adopt_checked
+from producer.operator_actions.finals import finalize
 from producer.operator_actions.waiting import with_obstacles
 from storage.database import Database
 from storage.jobs import queries
@@ -87,6 +88,26 @@ def _enqueue_routes(router: APIRouter, service: Service) -> None:
         database = service.producer.database
         await service.count_job(request)
         job, created = await service.run(lambda: job_actions.retry(database, service.settings, tenant, wanted))
+        return _accepted(job, created)
+
+    @router.post(
+        "/v1/jobs/{job_id}/finalize",
+        status_code=202,
+        response_model=JobResource,
+        response_description="The final, a job of its own. `Idempotency-Replayed: true`: it was stored before.",
+        responses=problems(404, 409, 413, 415, 422, 429, 503),
+        openapi_extra=headers(IDEMPOTENCY_KEY) | json_body(FinalizeBody, required=False),
+    )
+    async def finalize_job(request: Request, job_id: str) -> Response:
+        """Make the final video of a draft, as a new job that names it in `draft_of`. Only a draft that has succeeded
+        can be made final, until its `draft_ends_at`. The final runs at the draft's account."""
+        options = await bodies.json_body(request, FinalizeBody, empty=True)
+        wanted = with_key(options.wanted(), request)
+        producer = service.producer_for(request)
+        await service.count_job(request)
+        job, created = await service.run(
+            lambda: finalize(producer, producer.get(job_id), wanted, regenerate=options.regenerate)
+        )
         return _accepted(job, created)
 
 

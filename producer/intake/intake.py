@@ -19,7 +19,7 @@ from producer.intake.uploads import LocalFiles
 from producer.intake.webhook_urls import job_url_problem
 from seedance.problems import InvalidInput, Problem
 from storage.jobs.enqueue import new_job_id
-from storage.jobs.records import NewJob
+from storage.jobs.records import FinalOf, NewJob
 from storage.settings import Settings
 
 MAX_BAD_ROWS = 20
@@ -30,12 +30,13 @@ MAX_BAD_ROWS = 20
 class Row:
     """One job as it was written, and the place it was written at ("jobs.jsonl line 3", "" for a single one).
 
-    `called`: what its author calls a field, where that is another name.
+    `called`: what its author calls a field, where that is another name. `draft`: of a final; see `finals`.
     """
 
     where: str
     fields: Mapping[str, Any]
     called: Mapping[str, str] = field(default_factory=dict)
+    draft: FinalOf | None = None
 
     def in_its_words(self, exc: InvalidInput) -> InvalidInput:
         """The same problems with the row's place and its author's names of fields."""
@@ -62,6 +63,8 @@ class Prepared:
     """What it will cost at the first account that can serve it; None if no price is known."""
     prices: Mapping[str, Mapping[str, float]]
     """The most that it will cost at each account that can serve it, by currency."""
+    draft: FinalOf | None = None
+    """The draft that it is the final of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,10 @@ def _all(rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
 
 
 def _prepare_one(row: Row, settings: Settings, files: LocalFiles) -> Prepared:
-    return as_prepared(files.replace(parse_job(row.fields)), settings, row.where, files.facts)
+    spec = files.replace(parse_job(row.fields))
+    if spec.draft_of is not None and row.draft is None:
+        raise InvalidInput([Problem("draft_of", "cannot be combined with the fields of its draft")])
+    return replace(as_prepared(spec, settings, row.where, files.facts), draft=row.draft)
 
 
 def as_prepared(
@@ -176,4 +182,5 @@ def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None) -> NewJob:
         webhook_url=spec.webhook_url,
         metadata=spec.metadata,
         tags=spec.tags,
+        draft=job.draft,
     )

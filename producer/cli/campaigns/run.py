@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +21,7 @@ from producer.cli.shared.producers import open_producer
 from producer.cli.shared.progress import watch
 from producer.cli.shared.sheets import Delimiter, Encoding, Mapped, Sheet
 from producer.client import Producer
+from producer.intake.finals import with_drafts
 from producer.intake.intake import prepare
 from producer.intake.terms import read_terms
 from storage.jobs import queries
@@ -53,7 +56,10 @@ def run(
     rows = read_campaign(file, read_options(encoding, delimiter, sheet, mapped or ()))
     settings = settings_of(ctx, data_dir)
     try:
-        batch = prepare(rows, settings, file.parent)
+        with ExitStack() as opened:  # only rows with draft_of need the database here
+            producer_of = cache(lambda: opened.enter_context(open_producer(ctx, data_dir, tenant)))
+            checked = with_drafts(rows, settings, lambda job_id, key: producer_of().find_draft(job_id, key))
+            batch = prepare(checked, settings, file.parent)
     finally:
         for note in rows.notes:
             say(note)

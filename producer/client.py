@@ -22,6 +22,7 @@ from producer.intake.uploads import Progress, store
 from producer.operator_actions import job_actions
 from producer.operator_actions.finals import finalize
 from seedance.problems import InvalidInput, Problem
+from storage.actors import acting, current_actor, user_of
 from storage.campaigns import controls
 from storage.database import BULK, DEFAULT_LIMITS, Connection, Database, DatabaseUnavailable, LocksHeld, connect, limit
 from storage.jobs import queries
@@ -49,13 +50,20 @@ class Producer:
 
     `settings`: None reads the configuration as every command does. `local_files`: whether requests may name files on
     this machine; turn it off where requests come from elsewhere. `tenant`: owns the jobs; other tenants' are invisible.
+    `actor`: who decides, for the timeline of jobs; None: this process's user.
     """
 
     def __init__(
-        self, settings: Settings | None = None, *, local_files: bool = True, tenant: str = DEFAULT_TENANT
+        self,
+        settings: Settings | None = None,
+        *,
+        local_files: bool = True,
+        tenant: str = DEFAULT_TENANT,
+        actor: str | None = None,
     ) -> None:
         self.settings = load_settings() if settings is None else settings
         self.tenant = tenant
+        self.actor = actor or current_actor() or user_of("program")
         self._database = Database(
             self.settings.require_database_url(),
             name="reelq-producer",
@@ -77,10 +85,10 @@ class Producer:
         """Close the connections; the jobs continue."""
         self._database.close()
 
-    def as_tenant(self, tenant: str) -> Self:
-        """A producer for another tenant, on the same connections."""
+    def as_tenant(self, tenant: str, actor: str | None = None) -> Self:
+        """A producer for another tenant, on the same connections. `actor`: as of `Producer`; None: the same."""
         other = copy(self)
-        other.tenant = tenant
+        other.tenant, other.actor = tenant, actor or self.actor
         return other
 
     # --- enqueue ---
@@ -223,7 +231,8 @@ class Producer:
 
         def work(conn: Connection) -> list[T]:
             limit(conn, BULK if lock_wait_s is None else replace(BULK, lock_s=lock_wait_s))
-            return show(conn, write(conn))
+            with acting(self.actor):
+                return show(conn, write(conn))
 
         try:
             return self._surely(work)
@@ -319,7 +328,8 @@ class Producer:
             NotPossible: the text says why.
             DatabaseUnavailable: the database does not answer.
         """
-        return job_actions.cancel(self._database, self.tenant, as_job_id(job_id), discard=discard)
+        with acting(self.actor):
+            return job_actions.cancel(self._database, self.tenant, as_job_id(job_id), discard=discard)
 
     def retry(self, job_id: UUID | str) -> Job:
         """Enqueue a failed or cancelled job again, as a new job; see `job_actions.retry`.
@@ -327,7 +337,8 @@ class Producer:
         Raises:
             JobNotFound, NotPossible, InvalidInput, DatabaseUnavailable: as there.
         """
-        return job_actions.retry(self._database, self.settings, self.tenant, as_job_id(job_id))[0]
+        with acting(self.actor):
+            return job_actions.retry(self._database, self.settings, self.tenant, as_job_id(job_id))[0]
 
     def finalize(self, job_id: UUID | str, *, regenerate: bool = False, **fields: Any) -> Job:
         """Make the final video of a draft, as a new job; see `operator_actions.finals.finalize`.
@@ -335,7 +346,8 @@ class Producer:
         Raises:
             JobNotFound, NotPossible, InvalidInput, IdempotencyConflict, DatabaseUnavailable: as there.
         """
-        return finalize(self, self.get(job_id), fields, regenerate=regenerate)[0]
+        with acting(self.actor):
+            return finalize(self, self.get(job_id), fields, regenerate=regenerate)[0]
 
     @property
     def database(self) -> Database:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from seedance.problems import InvalidInput
+from seedance.problems import InvalidInput, shorten
 from storage.jobs.records import IdempotencyConflict
 
 
@@ -61,6 +61,17 @@ class CampaignNotFound(LookupError):
 
     def __str__(self) -> str:
         return f"there is no campaign {self.name!r}"
+
+
+class KeyNotFound(LookupError):
+    """There is no API key with that id in use."""
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__(key_id)
+
+    def __str__(self) -> str:
+        return f"there is no key {shorten(self.key_id)} in use; see `reelq keys list`"
 
 
 class NotPossible(Exception):

@@ -23,7 +23,7 @@ from seedance.account import Account
 from seedance.client import base_url_of
 from seedance.delivery import Delivery, delivery_of
 from seedance.expiry_marks import mark_band
-from seedance.gateways.base import AttemptOptions, Dialect
+from seedance.gateways.base import AttemptOptions, Dialect, WireCall
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import AUTO_DURATION, GenerationRequest, Modality
@@ -183,10 +183,15 @@ def _answer(
         dialect.model_for(request),
         _row_of(dialect, request),
         call.method,
-        base_url_of(account, dialect) + call.path,
+        base_url_of(account, dialect) + call.path + _query_of(call),
         _shown(lowest.json, highest.json),
         estimate_of(account, request, facts),
     )
+
+
+def _query_of(call: WireCall) -> str:
+    """The query of a call as people read it, not escaped."""
+    return "?" + "&".join(f"{name}={value}" for name, value in call.params.items()) if call.params else ""
 
 
 def _row_of(dialect: Dialect, request: GenerationRequest) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from seedance.gateways.base import Dialect
+from seedance.gateways.base import CallbackProof, Dialect
 from seedance.gateways.registry import DIALECTS, GATEWAY_NAMES
 from seedance.pricing import Rate
 from seedance.problems import InvalidInput, Problem, shorten
@@ -57,6 +57,13 @@ class Account(BaseModel):
     polls_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Task queries in any 60 s; due polls beyond that wait. None: no limit of ours."""
     callbacks: bool = False
+    webhook_secret: SecretStr | None = None
+    """The secret with which the gateway signs callbacks (openrouter, kie). None: the token in each callback URL, which
+    is unguessable, suffices."""
+    webhook_secret_env: str | None = None
+    webhook_keys_url: Annotated[str, AfterValidator(_check_base_url)] | None = None
+    """Where the keys are that verify callbacks (fal). None: the gateway's own address if `base_url` is the gateway's
+    own too, else callbacks are not verified."""
     models: dict[str, str | dict[str, Any]] = Field(default_factory=dict)
     """By tier or neutral name, the gateway's own name of the model, or a table with `id`, `like` (the model that it
     resembles) and every field of the row that differs. If a tier is named, one left out is not available; empty: the
@@ -103,9 +110,17 @@ class Account(BaseModel):
         limits = dialect.capabilities().list_limits
         if self.user_id is not None and not (limits is not None and limits.needs_user):
             yield Problem(f"{where}.user_id", f"must be left out: {self.gateway} does not list tasks by user token")
+        yield from self._webhook_problems(where, dialect)
         for index, rate in enumerate(self.rates):
             if rate.gateway != self.gateway:
                 yield Problem(f"{where}.rates[{index}].gateway", f"must be {self.gateway}, or left out")
+
+    def _webhook_problems(self, where: str, dialect: Dialect) -> Iterator[Problem]:
+        secret = self.webhook_secret is not None or self.webhook_secret_env is not None
+        if secret and dialect.callback_proof is not CallbackProof.SECRET:
+            yield Problem(f"{where}.webhook_secret", f"must be left out: {self.gateway} signs nothing with a secret")
+        if self.webhook_keys_url is not None and dialect.callback_proof is not CallbackProof.PUBLISHED:
+            yield Problem(f"{where}.webhook_keys_url", f"must be left out: {self.gateway} publishes no keys")
 
     @model_validator(mode="after")
     def _check_key(self) -> Self:
@@ -113,6 +128,8 @@ class Account(BaseModel):
             raise ValueError("give exactly one of api_key and api_key_env")
         if self.user_token is not None and self.user_token_env is not None:
             raise ValueError("give at most one of user_token and user_token_env")
+        if self.webhook_secret is not None and self.webhook_secret_env is not None:
+            raise ValueError("give at most one of webhook_secret and webhook_secret_env")
         if (self.user_token is None and self.user_token_env is None) != (self.user_id is None):
             raise ValueError("give user_token (or user_token_env) and user_id together, or neither")
         return self
@@ -160,6 +177,22 @@ class Account(BaseModel):
         if self.user_id is None:
             return None
         return self._secret("user_token", self.user_token, self.user_token_env), str(self.user_id)
+
+    def callback_secret(self) -> str | None:
+        """The secret with which the gateway signs callbacks; None where the account has none.
+
+        Raises:
+            InvalidInput: as `key`.
+        """
+        if self.webhook_secret is None and self.webhook_secret_env is None:
+            return None
+        return self._secret("webhook_secret", self.webhook_secret, self.webhook_secret_env)
+
+    @property
+    def callback_keys_url(self) -> str | None:
+        """Where the keys are that verify the gateway's callbacks; None: nothing verifies them."""
+        own = self.base_url in (None, self.dialect.default_base_url)
+        return self.webhook_keys_url or (self.dialect.callback_keys_url if own else None)
 
     def _secret(self, field: str, value: SecretStr | None, env: str | None) -> str:
         if value is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Self
 from urllib.parse import quote, urlencode
@@ -17,6 +18,7 @@ import orjson
 from yarl import URL
 
 from seedance.account import Account
+from seedance.content_coding import decompressed
 from seedance.errors import (
     BadAnswer,
     GatewayError,
@@ -35,9 +37,12 @@ from seedance.gateways.base import (
     Submitted,
     TaskPage,
     TaskReport,
+    TaskStatus,
     WireAnswer,
     WireCall,
 )
+from seedance.network.outbound import DIRECT, Outbound
+from seedance.network.sessions import NotConnected, failure_text, open_connector, open_session
 from seedance.problems import InvalidInput, Problem
 from seedance.request import GenerationRequest
 
@@ -52,7 +57,7 @@ _FIND_PAGES = 10
 LIST_PAGE = 100  # an Ark task is about 1 kB as JSON, and much larger with long prompts
 
 # Raised before the first byte of a request is written; everything else may come after it.
-_BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_BEFORE_SENDING = (NotConnected, aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 class AnswerTooLarge(Exception):
@@ -65,7 +70,7 @@ def translate_failure(exc: BaseException, gateway: str, operation: Operation) ->
     `NotSent` only if the exception's class proves that no byte of the request was written. Everything else is
     `OutcomeUnknown` for a submit, and `Unavailable` for a query or download, which can be repeated.
     """
-    text = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+    text = failure_text(exc)
     if isinstance(exc, _BEFORE_SENDING):
         return NotSent(text, gateway=gateway, operation=operation)
     if operation == "submit":
@@ -100,9 +105,11 @@ class GatewayClient:
         *,
         submit_timeout_s: float,
         query_timeout_s: float,
+        outbound: Outbound = DIRECT,
         max_connections: int = 200,
     ) -> None:
         self.account = account
+        self._outbound = outbound
         self.dialect = dialect
         self._key, self._user = account.key(), account.user()
         self._base_url = str(URL(base_url_of(account, dialect))).rstrip("/")
@@ -133,7 +140,8 @@ class GatewayClient:
             GatewayError: of the branch that says whether the POST may be repeated.
         """
         answer = await self._exchange("submit", self.dialect.submit_call(request, attempt))
-        return self.dialect.read_submitted(answer)
+        named = self.dialect.read_submitted(answer).task_id
+        return Submitted(self.dialect.task_handle(named, self.dialect.model_for(request)))
 
     async def query(self, task_id: str) -> TaskReport:
         """Query a task.
@@ -142,7 +150,10 @@ class GatewayClient:
             GatewayError: the query was not answered; the task itself is unaffected.
         """
         answer = await self._exchange("query", self.dialect.query_call(task_id))
-        return self.dialect.read_report(answer)
+        report = self.dialect.read_report(answer)
+        if (call := self.dialect.result_call(task_id, answer)) is not None:
+            report = await self._result(call, report)
+        return self._located(report)
 
     async def cancel(self, task_id: str) -> CancelOutcome:
         """Cancel a task that has not started.
@@ -158,6 +169,11 @@ class GatewayClient:
             await self._exchange("cancel", call)
         except TooLate:
             return CancelOutcome.TOO_LATE
+        if self.dialect.cancel_is_a_request:
+            report = await self.query(task_id)
+            if report.status is not TaskStatus.CANCELLED:
+                message = f"the gateway accepted the request to cancel, but the task is still {report.raw_status}"
+                raise Unavailable(message, gateway=self.dialect.name, operation="cancel")
         return CancelOutcome.CANCELLED
 
     async def list_tasks(
@@ -223,20 +239,43 @@ class GatewayClient:
         """
         return await self._exchange(operation, call)
 
-    async def _exchange(self, operation: Operation, call: WireCall) -> WireAnswer:
-        limit_s = self._timeouts[operation]
+    async def _result(self, call: WireCall, report: TaskReport) -> TaskReport:
+        """The result of an ended task. If it cannot be read, a failure that the query itself showed still counts."""
         try:
-            async with asyncio.timeout(limit_s):
-                answer = await self._send(operation, call, limit_s)
-        except (aiohttp.ClientError, OSError, TimeoutError, AnswerTooLarge) as exc:
-            raise translate_failure(exc, self.dialect.name, operation) from exc
-        except ValueError as exc:  # aiohttp raises it for headers that it cannot parse
-            raise self._unreadable(operation, exc) from exc
-        if 200 <= answer.status < 300:
+            return self.dialect.read_result(await self._answer("query", call))
+        except GatewayError:
+            if report.failure is None:
+                raise
+            return report
+
+    def _located(self, report: TaskReport) -> TaskReport:
+        """The report with the video's whole URL; a gateway may give only the path on its own host."""
+        if report.video_url is None or not report.video_url.startswith("/"):
+            return report
+        return replace(report, video_url=f"{URL(self._base_url).origin()}{report.video_url}")
+
+    async def _exchange(self, operation: Operation, call: WireCall) -> WireAnswer:
+        answer = await self._answer(operation, call)
+        if not self.dialect.is_error(answer):
             return answer
         error = self.dialect.read_error(operation, answer)
         error.message = redact(error.message, self._key, *(self._user or ())[:1])
         raise error
+
+    async def _answer(self, operation: Operation, call: WireCall) -> WireAnswer:
+        """One answer, of any status.
+
+        Raises:
+            GatewayError: there was none, or it could not be read.
+        """
+        limit_s = self._timeouts[operation]
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self._send(operation, call, limit_s)
+        except (aiohttp.ClientError, OSError, TimeoutError, AnswerTooLarge, OverflowError) as exc:
+            raise translate_failure(exc, self.dialect.name, operation) from exc
+        except ValueError as exc:  # aiohttp raises it for headers that it cannot parse
+            raise self._unreadable(operation, exc) from exc
 
     async def _send(self, operation: Operation, call: WireCall, limit_s: float) -> WireAnswer:
         connect_s = min(CONNECT_TIMEOUT_S, limit_s / 2)  # before the whole call's limit, which proves nothing
@@ -256,7 +295,8 @@ class GatewayClient:
                 if len(body) > MAX_ANSWER_BYTES:
                     raise AnswerTooLarge(f"more than {MAX_ANSWER_BYTES} bytes")
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return WireAnswer(response.status, headers, bytes(body))
+            plain = decompressed(bytes(body), headers.get("content-encoding", ""), MAX_ANSWER_BYTES)
+            return WireAnswer(response.status, headers, plain)
 
     def _headers(self, call: WireCall, content: bytes | None) -> dict[str, str]:
         """The headers of a call, in addition to those of every call or instead of them."""
@@ -270,11 +310,12 @@ class GatewayClient:
         uses from then on."""
         if paid not in self._sessions:
             kept_s = SUBMIT_KEEPALIVE_S if paid else KEEPALIVE_S
-            self._sessions[paid] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._max_connections, keepalive_timeout=kept_s),
-                cookie_jar=aiohttp.DummyCookieJar(),
+            self._sessions[paid] = open_session(
+                self._outbound,
+                open_connector(self._outbound, limit=self._max_connections, keepalive_timeout=kept_s),
+                auto_decompress=False,  # a wrong Content-Encoding must not make an answer unreadable
                 headers={
-                    "Authorization": f"Bearer {self._key}",
+                    **self.dialect.key_headers(self._key),
                     "User-Agent": "reelq",
                     "Accept": "application/json",
                     # A compressed answer that is cut or mislabelled cannot be read, so a POST's outcome is unknown.

@@ -61,6 +61,13 @@ def is_public(address: Address | str) -> bool:
         return not any(address in network for network in _NOT_PUBLIC_4)
     if address.scope_id is not None:
         return False
-    if address in _MAPPED or address in _NAT64:
-        return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
+    if (inner := embedded_ipv4(address)) is not None:
+        return is_public(inner)
     return address in _GLOBAL_6 and not any(address in network for network in _NOT_PUBLIC_6)
+
+
+def embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address to which a connection to this IPv6 address goes, None for any other."""
+    if address in _MAPPED or address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return None

@@ -42,7 +42,9 @@ AUTO_DURATION = -1
 DRAFT_RESOLUTION: Resolution = "480p"
 MIN_DURATION_S, MAX_DURATION_S = 4, 30
 RANDOM_SEED, MAX_SEED = -1, 2**32 - 1
-_SECRET_FIELDS = frozenset({"api_key", "s3_secret_access_key", "database_url", "broker_url"})
+_SECRET_FIELDS = frozenset(
+    {"api_key", "user_token", "webhook_secret", "s3_secret_access_key", "database_url", "broker_url"}
+)
 
 
 def _refuse(message: str) -> PydanticCustomError:

@@ -135,6 +135,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--requests-per-minute", type=int, help="limit on creates per account")
     parser.add_argument("--max-in-flight", type=int, help="limit on unfinished tasks per account")
     parser.add_argument("--api-key", dest="api_keys", action="append", help="accept only this key (repeatable)")
+    parser.add_argument("--webhook-secret", help="openrouter and kie sign callbacks with it (default: unsigned)")
     parser.add_argument("--asset-seconds", type=float, help="time from upload to Active (default 1)")
     parser.add_argument("--strict-assets", action="store_true", default=None, help="reject unknown asset:// references")
     parser.add_argument(

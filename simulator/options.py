@@ -56,6 +56,8 @@ class SimulatorOptions:
     """Leave prompts out of new-api's lists, as the published software does; some deployments show them."""
     callback_hosts: frozenset[str] = field(default_factory=frozenset)
     """Hosts that may receive callbacks, in addition to loopback."""
+    webhook_secret: str | None = None
+    """The secret with which openrouter and kie sign callbacks. None: they sign none; fal always does."""
     clock: Callable[[], float] = time_now
     """Returns seconds since the epoch. Generations, links and limits follow it; tests pass a clock they control."""
 

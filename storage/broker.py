@@ -146,8 +146,8 @@ def _explained(exc: Exception, target: BrokerUrl, command: str = "") -> BrokerUn
     where = f"broker at {target.where}"
     if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
         return BrokerUnfit(
-            f"{where}: its certificate cannot be verified ({text}); name its authority with ssl_ca_certs=FILE "
-            "in broker_url or in SSL_CERT_FILE, or trust any server with ssl_cert_reqs=none"
+            f"{where}: its certificate cannot be verified ({text}); name its authority in ca_file, "
+            "with ssl_ca_certs=FILE in broker_url or in SSL_CERT_FILE, or trust any server with ssl_cert_reqs=none"
         )
     if isinstance(exc, redis.exceptions.AuthenticationError) or re.match(r"NOAUTH|WRONGPASS", text):
         return BrokerUnfit(f"{where} refuses the user or password of broker_url: {text}")

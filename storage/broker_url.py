@@ -49,8 +49,10 @@ class BrokerUrl:
         return f"{self.sentinel_master} of the Sentinels {found}" if self.sentinel_master else found
 
 
-def parse_broker_url(url: str, sentinel_master: str | None = None) -> BrokerUrl:
+def parse_broker_url(url: str, sentinel_master: str | None = None, ca_file: str | None = None) -> BrokerUrl:
     """Parse a URL. Separate several Sentinels with `;` (each with its scheme, as in Celery) or with `,`.
+
+    `ca_file`: the authorities to trust in addition to the system's, if the URL itself names none.
 
     Raises:
         ValueError: it cannot be used; the text says why and has no password.
@@ -84,7 +86,7 @@ def parse_broker_url(url: str, sentinel_master: str | None = None) -> BrokerUrl:
         sentinel_master=sentinel_master or None,
         sentinel_username=given.get("sentinel_username"),
         sentinel_password=given.get("sentinel_password"),
-        tls=_tls(_TLS[parts.scheme], given),
+        tls=_tls(_TLS[parts.scheme], given, ca_file),
         connect_timeout_s=_seconds(given),
     )
 
@@ -147,7 +149,7 @@ def _boolean(name: str, text: str) -> bool:
     return text.lower() in _TRUE
 
 
-def _tls(by_scheme: bool, given: Mapping[str, str]) -> dict[str, str | bool] | None:
+def _tls(by_scheme: bool, given: Mapping[str, str], ca_file: str | None) -> dict[str, str | bool] | None:
     """TLS arguments. Certificates are verified unless the URL turns that off."""
     wanted = _boolean("ssl", given["ssl"]) if "ssl" in given else by_scheme
     ours = {name: given[name] for name in _TLS_PARAMETERS if name in given}
@@ -158,6 +160,8 @@ def _tls(by_scheme: bool, given: Mapping[str, str]) -> dict[str, str | bool] | N
     for name in _FILES:
         if name in ours and not Path(ours[name]).exists():
             raise ValueError(f"{name}: the file {ours[name]} does not exist")
+    if ca_file is not None and not {"ssl_ca_certs", "ssl_ca_path", "ssl_ca_data"} & set(ours):
+        ours["ssl_ca_certs"] = ca_file
     said = ours.pop("ssl_cert_reqs", "required")
     verification = _VERIFICATION.get(said.lower().removeprefix("ssl.").removeprefix("cert_"))
     if verification is None:

@@ -15,24 +15,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from seedance.account import Account
 from seedance.gateways.checks import is_public
 from seedance.problems import InvalidInput, Problem
 from seedance.request import problems_of
+from storage.access_settings import AccessSettings
 from storage.account_models import with_default_model, with_models_file
 from storage.broker_url import BrokerUrl, parse_broker_url
-from storage.store_settings import Endpoint, KeyPrefix, StorageClass, Tags
+from storage.network_settings import NetworkSettings
+from storage.store_settings import StoreSettings
 from storage.webhooks.signing import secret_bytes, tenant_secret
 
 DEFAULT_DATA_DIR = ".reelq"
@@ -44,10 +37,8 @@ _NOT_SETTINGS = frozenset({"REELQ_CONFIG", "REELQ_DATA_DIR"})
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 
 
-class Settings(BaseModel):
+class Settings(AccessSettings, StoreSettings, NetworkSettings):
     """Every setting. Times are in seconds; `None` means "not configured"."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     database_url: str | None = None
     """All parameters of libpq are kept."""
@@ -56,38 +47,6 @@ class Settings(BaseModel):
     broker_url: str | None = None
     broker_sentinel_master: str | None = None
     """The name of the master; required if `broker_url` names Sentinels."""
-    s3_endpoint_url: Endpoint | None = None
-    """None: that of AWS."""
-    s3_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "reelq"
-    s3_public_endpoint_url: Endpoint | None = None
-    """The URL at which clients reach the store, for links. None: the same as ours; a name or address that is not
-    public is not handed out, and the API streams instead."""
-    s3_region: str | None = None
-    """None: what the endpoint's name says, or boto3's usual sources, or us-east-1. If the store names another one, that
-    one is used."""
-    s3_addressing_style: Literal["auto", "path", "virtual"] = "auto"
-    """`virtual`: the bucket's name stands in the host. `auto`: as the endpoint's name suggests or the store demands."""
-    s3_checksum: Literal["auto", "crc32", "sha256", "md5", "none"] = "auto"
-    """What goes with each upload so that the store verifies it. `auto`: CRC-32; where the store refuses that,
-    Content-MD5; where it refuses that too, none."""
-    s3_key_prefix: KeyPrefix = ""
-    """What every key begins with, with a slash at its end. `{tenant}` stands for the tenant's name."""
-    s3_encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = None
-    """Server-side encryption, requested with each object. None: the bucket's default."""
-    s3_kms_key_id: str | None = None
-    """The KMS key; only with `aws:kms` or `aws:kms:dsse`. None: the account's default key."""
-    s3_storage_class: StorageClass | None = None
-    """The storage class of videos, such as `STANDARD_IA`. None: the bucket's default."""
-    s3_tags: Tags = {}
-    """Tags of each object. As a variable: `team=video&env=prod`, or JSON."""
-    s3_cache_control: str | None = None
-    """The `Cache-Control` of each object, such as `private, max-age=31536000`."""
-    s3_content_disposition: Literal["inline", "attachment", "none"] = "inline"
-    """Store with each object a file name for people: campaign and key, or the beginning of the prompt. `attachment`:
-    browsers save it instead of playing it. `none`: no name."""
-    s3_access_key_id: str | None = None
-    """None: boto3's usual sources (environment, profile, instance role)."""
-    s3_secret_access_key: SecretStr | None = None
 
     default_model: str | None = None
     """The neutral name of the model for jobs that name neither a model nor a tier, at accounts without a default of
@@ -97,17 +56,9 @@ class Settings(BaseModel):
     accounts: tuple[Account, ...] = ()
     """The accounts, in the order in which they are tried."""
 
-    public_url: str | None = None
-    """The URL at which gateways reach our callbacks."""
     allow_private_networks: bool = False
     """Also fetch videos from, and call webhooks at, addresses that are not public: for work on one machine or network.
     The host of an account's own `base_url` may have any address in any case."""
-
-    api_require_keys: bool = False
-    """Require a key from programs on this machine too. Programs on other machines always need one."""
-    api_key: Annotated[SecretStr, Field(min_length=20)] | None = None
-    """The operator's API key, in addition to those in the database: tenant `default`, every scope. For the first start
-    in a container, where `reelq keys create` cannot be run before."""
 
     webhook_secret: SecretStr | None = None
     """The master secret from which tenant signing secrets are derived: `whsec_` and base64. They sign deliveries to a
@@ -222,8 +173,6 @@ class Settings(BaseModel):
                 f"poll_max_seconds ({self.poll_max_seconds:g}) must not be below poll_min_seconds "
                 f"({self.poll_min_seconds:g})"
             )
-        if self.s3_kms_key_id is not None and self.s3_encryption not in ("aws:kms", "aws:kms:dsse"):
-            raise ValueError('s3_kms_key_id needs s3_encryption = "aws:kms"')
         self._check_broker()
         names = [account.name for account in self.accounts]
         if repeated := sorted({name for name in names if names.count(name) > 1}):
@@ -282,7 +231,7 @@ class Settings(BaseModel):
             InvalidInput: as `require_database_url`, or it cannot be used.
         """
         try:
-            return parse_broker_url(self.require_broker_url(), self.broker_sentinel_master)
+            return parse_broker_url(self.require_broker_url(), self.broker_sentinel_master, self.ca_file)
         except InvalidInput:
             raise
         except ValueError as exc:
@@ -339,13 +288,15 @@ def load_settings(directory: Path | None = None, environ: Mapping[str, str] = os
     from_file = _read_file(path) if path is not None else {}
     from_environ = _read_environ(environ)
     try:
-        return Settings.model_validate(_from_stack(stack, from_file) | from_file | from_environ)
+        settings = Settings.model_validate(_from_stack(stack, from_file) | from_file | from_environ)
     except ValidationError as exc:
         problems = problems_of(exc)
         where = ""
         if path is not None and not any(_root(problem) in from_environ for problem in problems):
             where = str(path)
         raise InvalidInput([_named(problem, from_environ) for problem in problems], where) from exc
+    settings.outbound(environ)  # a missing file or a wrong proxy is found at the start
+    return settings
 
 
 def config_path(environ: Mapping[str, str] = os.environ, stack: Mapping[str, Any] | None = None) -> Path | None:
@@ -395,6 +346,8 @@ def _from_stack(stack: Mapping[str, Any], from_file: Mapping[str, Any]) -> dict[
         found.pop("broker_sentinel_master", None)
     for key, value in (stack.get("s3") or {}).items():
         found[f"s3_{key}"] = value
+    if own := [stack[name] for name in ("api", "flower", "simulator") if stack.get(name)]:
+        found["own_urls"] = [*own, *from_file.get("own_urls", ())]
     if stack.get("simulator") and not from_file.get("accounts"):
         found |= simulator_settings(stack["simulator"], from_file)
     return found

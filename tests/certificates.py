@@ -19,7 +19,7 @@ _DAY = datetime.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """An authority, and one certificate of it for 127.0.0.1 and localhost, for servers and clients alike."""
+    """An authority, and one certificate of it for this machine and other names, for servers and clients alike."""
 
     authority: Path
     certificate: Path
@@ -35,11 +35,13 @@ class Certificates:
         return context
 
 
-def make_certificates(directory: Path) -> Certificates:
-    """Write an authority, a certificate and its key, as PEM files."""
+def make_certificates(directory: Path, *others: str) -> Certificates:
+    """Write an authority, a certificate and its key, as PEM files. The certificate is for 127.0.0.1, ::1, localhost and
+    `others`."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = _name(f"test authority {secrets.token_hex(4)}")
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "::1")]
+    names = [*addresses, *(x509.DNSName(name) for name in ("localhost", *others))]
     authority = (
         _builder(issuer, issuer, authority_key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

@@ -73,10 +73,10 @@ class Stack:
             check=False,
         )
 
-    def start_campaign(self, count: int, name: str = "test") -> None:
-        """Enqueue jobs, each with its own prompt."""
+    def start_campaign(self, count: int, name: str = "test", **fields: str) -> None:
+        """Enqueue jobs, each with its own prompt. `fields`: more columns of each row."""
         path = self.directory / f"{name}.jsonl"
-        rows = ({"prompt": f"{name} {i}", "duration": 4, "resolution": "480p"} for i in range(count))
+        rows = ({"prompt": f"{name} {i}", "duration": 4, "resolution": "480p", **fields} for i in range(count))
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         done = self.reelq("campaign", "run", str(path), "--name", name)
         assert done.returncode == 0, done.stderr

@@ -54,6 +54,7 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.outbound = settings.outbound()
         self.database = Database(
             settings.require_database_url(),
             name="reelq worker",
@@ -113,6 +114,7 @@ class Runtime:
                     account.dialect,
                     submit_timeout_s=self.settings.submit_timeout_seconds,
                     query_timeout_s=self.settings.query_timeout_seconds,
+                    outbound=self.outbound,
                 )
             return self._clients[account_name]
 

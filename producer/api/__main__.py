@@ -25,7 +25,7 @@ def main() -> int:
     try:
         settings = load_settings()
         check_bind(arguments.host, settings)
-        app = create_app(settings)
+        app = create_app(settings, arguments.host)
     except (InvalidInput, DatabaseUnavailable) as exc:
         sys.stderr.write(f"{exc}\n")
         return 2

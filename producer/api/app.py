@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.responses import Response
 
 from producer.api import openapi
+from producer.api.access import access_routes
 from producer.api.batch import batch_routes
 from producer.api.callbacks import callback_routes
 from producer.api.campaigns import campaign_routes
@@ -24,13 +25,22 @@ from producer.api.streams import event_routes
 from producer.api.videos.routes import video_routes
 from producer.api.webhooks import webhook_routes
 from producer.http import problems
+from producer.http.answer_headers import AnswerHeaders
 from producer.http.answers import answer
+from producer.http.callback_proofs import CallbackProofs
+from producer.http.compression import Compression
+from producer.http.failed_keys import FailedKeys
 from producer.http.guard import Guard
+from producer.http.head_requests import HeadRequests
 from producer.http.keyring import KeyRing
+from producer.http.proxies import TrustedProxies
+from producer.http.query_names import check_query_names
+from producer.http.request_ids import log_request_ids
 from producer.http.service import Service
 from producer.web.routes import page_routes
 from producer.web.site import Site
 from storage.database import Database
+from storage.own_addresses import is_loopback
 from storage.settings import Settings, load_settings
 
 DESCRIPTION = (
@@ -40,10 +50,11 @@ DATABASE_WAIT_S = 5.0
 """How long a request waits for a connection to the database."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> FastAPI:
     """The application.
 
-    `settings`: None reads the configuration.
+    `settings`: None reads the configuration. `host`: where the server listens; if that is not only this machine, every
+    program needs a key.
 
     Raises:
         seedance.problems.InvalidInput: the configuration is wrong.
@@ -57,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # Connections of its own: a client that tries keys at random must not keep callbacks waiting.
     key_database = Database(url, name="reelq keys", size=2, wait_s=DATABASE_WAIT_S, prepared=prepared)
     site = Site(service)
+    failed = FailedKeys()
     keyring = KeyRing(key_database, None if settings.api_key is None else settings.api_key.get_secret_value())
 
     @asynccontextmanager
@@ -75,22 +87,31 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # its pages load scripts from other hosts
         redoc_url=None,
+        dependencies=[Depends(check_query_names)],
     )
     app.state.keyring = keyring
-    app.add_middleware(Guard, settings=settings, keyring=keyring)
+    app.add_middleware(HeadRequests, router=app.router)
+    app.add_middleware(Compression)
+    app.add_middleware(
+        Guard, keyring=keyring, failed=failed, keys_for_all=settings.keys_for_all or not is_loopback(host)
+    )
+    app.add_middleware(AnswerHeaders)
+    app.add_middleware(TrustedProxies, networks=settings.trusted_proxies)
     problems.install(app)
+    log_request_ids()
     openapi.install(app)
     app.include_router(batch_routes(service))
     app.include_router(job_routes(service))
     app.include_router(job_file_routes(service))
+    app.include_router(access_routes(service))  # before campaigns, whose names may contain slashes
     app.include_router(campaign_routes(service))
     app.include_router(event_routes(service))
     app.include_router(information_routes(service))
     app.include_router(video_routes(service))
     app.include_router(webhook_routes(service))
-    app.include_router(callback_routes(database))
+    app.include_router(callback_routes(database, CallbackProofs(settings.accounts, settings.outbound())))
     app.include_router(metrics_routes(database, settings.unconfirmed_grace_seconds))
-    app.include_router(page_routes(site, keyring))
+    app.include_router(page_routes(site, keyring, failed))
 
     @app.get("/healthz", response_model=HealthReport, response_description="The process is alive.")
     async def healthz() -> Response:

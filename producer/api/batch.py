@@ -94,6 +94,16 @@ def line_of(where: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
+def notes_on_known(stored: Iterable[Enqueued]) -> list[str]:
+    """What the jobs that were stored before, under the same keys, have otherwise."""
+    differing = [item.differs for item in stored if item.differs]
+    if not differing:
+        return []
+    names = ", ".join(sorted({name for item in differing for name in item}))
+    rows = "1 row has" if len(differing) == 1 else f"{len(differing)} rows have"
+    return [f"{rows} the key of an earlier job with another {names}; the earlier values stay"]
+
+
 def summary(stored: list[Enqueued]) -> dict[str, int]:
     """How many rows there were, and how many of them were new."""
     created = sum(item.created for item in stored)
@@ -101,14 +111,15 @@ def summary(stored: list[Enqueued]) -> dict[str, int]:
 
 
 def _stored(job: Prepared, enqueued: Enqueued) -> dict[str, Any]:
-    return {"line": line_of(job.where), "id": enqueued.id, "created": enqueued.created}
+    row = {"line": line_of(job.where), "id": enqueued.id, "created": enqueued.created}
+    return row | {"differs": list(enqueued.differs)}
 
 
 def _all_or_none(producer: Producer, file: BinaryIO, kind: RowFormat) -> Mapping[str, Any]:
     rows = read_rows(BODY, file, kind.kind, kind.options)
     batch = prepare(producer.with_drafts(rows), producer.settings, None)
     stored = producer.store(batch)
-    notes = [*rows.notes, *notes_on_duplicates(batch.jobs)]
+    notes = [*rows.notes, *notes_on_duplicates(batch.jobs), *notes_on_known(stored)]
     return summary(stored) | {
         "notes": notes,
         "results": [_stored(*pair) for pair in zip(batch.jobs, stored, strict=True)],

@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.batch import BODY, count_rows, summary
+from producer.api.batch import BODY, count_rows, notes_on_known, summary
 from producer.api.openapi import JsonLines, also, json_body, problems, rows_body
 from producer.api.parameters import Cursor
 from producer.api.request_bodies import MAX_BUDGET_CHARS, CampaignChange, CancelBody
@@ -239,7 +239,7 @@ def _store(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms
     return StoredCampaign(
         campaign=name,
         **summary(stored),
-        notes=notes,
+        notes=[*notes, *notes_on_known(stored)],
         ids=[item.id for item in stored],
         estimates=estimates,
         without_price=unpriced,

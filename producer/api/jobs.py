@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -20,17 +20,19 @@ from producer.api.resources.jobs import JobPage, JobResource, as_resource, short
 from producer.client import as_job_id
 from producer.http import bodies
 from producer.http.answers import answer
-from producer.http.auth import principal_of, require_scope
+from producer.http.auth import is_still_allowed, principal_of, require_scope, unauthorized
 from producer.http.events import rung
 from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
+from producer.intake.job_spec import parse_job
 from producer.operator_actions import job_actions
 from producer.operator_actions.adoption import adopt_checked
 from producer.operator_actions.finals import finalize
 from producer.operator_actions.waiting import with_obstacles
 from storage.database import Database
 from storage.jobs import queries
+from storage.jobs.enqueue import CHANGEABLE
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 from storage.settings import Settings
@@ -72,7 +74,7 @@ def _enqueue_routes(router: APIRouter, service: Service) -> None:
         producer = service.producer_for(request)
         await service.count_job(request)
         job, created = await service.together.enqueue(producer, fields)
-        return _accepted(job, created)
+        return _accepted(job, created, () if created else differing(job, fields))
 
     @router.post(
         "/v1/jobs/{job_id}/retry",
@@ -168,7 +170,7 @@ def _look_routes(router: APIRouter, service: Service) -> None:
         tenant = principal_of(request).tenant
         job, etag, body = await _current(service, tenant, wanted)
         if wait > 0 and not _is_news(job, etag, known):
-            job, etag, body = await _wait(service, tenant, wanted, known, wait)
+            job, etag, body = await _wait(service, request, wanted, known, wait)
         sent = {"ETag": etag, "Cache-Control": "no-cache"} | retry_after(job)
         if matches(known, etag):
             return Response(status_code=304, headers=sent)
@@ -230,11 +232,21 @@ def with_key(fields: dict[str, Any], request: Request) -> dict[str, Any]:
     return fields | {"idempotency_key": key}
 
 
-def _accepted(job: JobView, created: bool) -> Response:
+def _accepted(job: JobView, created: bool, differs: Sequence[str] = ()) -> Response:
     sent = {"Location": f"/v1/jobs/{job.id}"} | retry_after(job)
     if not created:
         sent["Idempotency-Replayed"] = "true"
+    if differs:
+        sent["Idempotency-Differs"] = ", ".join(differs)
     return answer(as_resource(job), 202, sent)
+
+
+def differing(job: JobView, fields: Mapping[str, Any]) -> list[str]:
+    """In which fields, other than the request's own, a job differs from a repetition of its request."""
+    given = {name: fields[name] for name in CHANGEABLE if name in fields}
+    spec = parse_job(given | {"prompt": job.request["prompt"]}).model_dump(include=set(CHANGEABLE))
+    own = {"webhook_url": job.webhook_url, "metadata": job.metadata, "tags": list(job.tags), "priority": job.priority}
+    return [name for name in CHANGEABLE if (list(spec[name]) if name == "tags" else spec[name]) != own[name]]
 
 
 def retry_after(job: JobView) -> dict[str, str]:
@@ -269,10 +281,10 @@ def _is_news(job: JobView, etag: str, known: str | None) -> bool:
 
 
 async def _wait(
-    service: Service, tenant: str, job_id: UUID, known: str | None, wait_s: float
+    service: Service, request: Request, job_id: UUID, known: str | None, wait_s: float
 ) -> tuple[JobView, str, bytes]:
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + wait_s
+    deadline, tenant = loop.time() + wait_s, principal_of(request).tenant
     with service.hub.watch(job_id) as bell:
         while True:
             found = await _current(service, tenant, job_id)
@@ -280,6 +292,8 @@ async def _wait(
             if left <= 0 or _is_news(found[0], found[1], known):
                 return found
             await rung(bell, min(left, _FALLBACK_S))
+            if not await is_still_allowed(request):
+                raise unauthorized("the key was revoked or has expired")
 
 
 # --- decide ----------------------------------------------------------------------------------------------------------

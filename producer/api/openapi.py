@@ -33,10 +33,10 @@ _ERRORS = {
     415: "The body has an unsupported type.",
     416: "The file has no such range; `Content-Range` says its length.",
     422: "A field or a parameter is not valid.",
-    429: "The tenant has enqueued too many jobs; retry after `Retry-After`.",
+    429: "Too many jobs of the tenant, or too many wrong keys from the address; retry after `Retry-After`.",
     503: "The database or the object store does not answer; retry after `Retry-After`.",
 }
-_BEFORE_EVERY_ROUTE = (400, 401, 403)
+_BEFORE_EVERY_ROUTE = (400, 401, 403, 422, 429)
 _BEFORE_EVERY_BODY = (408,)
 _KEYS = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key: rq_…"},
@@ -202,6 +202,8 @@ def _read_by_routes() -> dict[str, Any]:
     _, found = TypeAdapter.json_schemas(adapters, ref_template=_SCHEMAS)
     schemas: dict[str, Any] = found["$defs"]
     job = schemas[JobSpec.__name__]
+    # A final has its draft's prompt, and must not repeat it.
+    job["anyOf"] = [{"required": job.pop("required")}, {"required": ["draft_of"]}]
     job["properties"] = {name: _or_null(schema) for name, schema in job["properties"].items()}
     schemas[ProblemDetails.__name__]["examples"] = [PROBLEM_EXAMPLE]
     return schemas

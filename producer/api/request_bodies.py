@@ -22,9 +22,12 @@ from producer.api.parameters import Instant
 from producer.api.resources.webhooks import EventName
 from producer.intake.terms import Terms, read_terms
 from producer.intake.webhook_urls import MAX_URL_CHARS
+from producer.operator_actions.tenants import MAX_KEY_S
+from producer.operator_actions.tenants import OVERLAP_S as KEY_OVERLAP_S
 from producer.operator_actions.webhooks import MAX_OVERLAP_S, OVERLAP_S
 from seedance.request import OutputFormat, Resolution, Tier
 from storage.campaigns.controls import MAX_WEIGHT
+from storage.tenants.keys import MAX_NAME_CHARS, Scope
 
 MAX_TASK_ID_CHARS = 200
 MAX_BUDGET_CHARS = 40
@@ -44,6 +47,34 @@ class CancelBody(BaseModel):
     model_config = _with_examples({}, {"discard": True})
 
     discard: Annotated[StrictBool, Field(description="Also give up submitted jobs, which will be billed.")] = False
+
+
+class NewKey(BaseModel):
+    """A key to create."""
+
+    model_config = _with_examples({"name": "backend", "scopes": ["enqueue", "read"], "expires_in_seconds": 7776000})
+
+    name: Annotated[StrictStr, Field(min_length=1, max_length=MAX_NAME_CHARS, description="To recognise it.")]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))] = [Scope.ENQUEUE, Scope.READ]
+    expires_in_seconds: Annotated[
+        StrictInt | None, Field(ge=1, le=int(MAX_KEY_S), description="Null: it never expires.")
+    ] = None
+    tenant: Annotated[
+        StrictStr | None, Field(description="For admins of tenant default: whose jobs the key is for. Null: your own.")
+    ] = None
+
+
+class KeyRotation(BaseModel):
+    """How to replace a key."""
+
+    model_config = _with_examples({}, {"overlap_seconds": 3600})
+
+    overlap_seconds: Annotated[
+        StrictInt | StrictFloat, Field(ge=0, le=MAX_KEY_S, description="How long the old key works beside the new one.")
+    ] = KEY_OVERLAP_S
+    expires_in_seconds: Annotated[
+        StrictInt | None, Field(ge=1, le=int(MAX_KEY_S), description="Of the new key. Null: it never expires.")
+    ] = None
 
 
 class ResolveBody(BaseModel):
@@ -182,6 +213,8 @@ class WebhookTest(BaseModel):
 
 
 BODIES: tuple[type[BaseModel], ...] = (
+    NewKey,
+    KeyRotation,
     CancelBody,
     ResolveBody,
     FinalizeBody,

@@ -16,7 +16,7 @@ from producer.api.openapi import EventStream, also, event_stream, problems
 from producer.api.resources.jobs import JobTimeline
 from producer.client import as_job_id
 from producer.http.answers import answer
-from producer.http.auth import principal_of
+from producer.http.auth import is_still_allowed, principal_of
 from producer.http.events import EventLog, rung
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
@@ -26,6 +26,8 @@ from storage.jobs import history
 from storage.jobs.states import TERMINAL, JobState
 
 HEARTBEAT_S = 15.0
+CHECK_S = 1.0
+"""How often a silent stream asks whether its key still holds: with what `KeyRing` remembers, it ends within 5 s."""
 _LOOK_AGAIN_S = 1.0
 _RECONNECT_MS = 2_000
 _PAGE = 500
@@ -64,7 +66,7 @@ def event_routes(service: Service) -> APIRouter:
         if job.terminal and not first:
             return Response(status_code=204, headers=_HEADERS)
         service.hub.require_room()
-        return _stream(_job_stream(service, wanted, start))
+        return _stream(_job_stream(service, request, wanted, start))
 
     @router.get(
         "/v1/events",
@@ -78,7 +80,7 @@ def event_routes(service: Service) -> APIRouter:
         if start is None:
             start = await service.read(history.last_event)
         service.hub.require_room()
-        return _stream(_whole_stream(service, principal_of(request).tenant, start))
+        return _stream(_whole_stream(service, request, start))
 
     return router
 
@@ -95,11 +97,11 @@ def _stream(frames: AsyncIterator[bytes]) -> Response:
     return EventStream(frames, headers=_HEADERS)
 
 
-async def _job_stream(service: Service, job_id: UUID, after: int) -> AsyncIterator[bytes]:
+async def _job_stream(service: Service, request: Request, job_id: UUID, after: int) -> AsyncIterator[bytes]:
     yield _opening()
     beat = _Heartbeat()
     with service.hub.watch(job_id) as bell:
-        while True:
+        while await is_still_allowed(request):
             events = await _read(service, partial(_of_job, job_id=job_id, after=after, limit=_PAGE))
             if events:
                 after = events[-1]["id"]
@@ -108,17 +110,18 @@ async def _job_stream(service: Service, job_id: UUID, after: int) -> AsyncIterat
                 if JobState(events[-1]["target"]) in TERMINAL:
                     return
                 continue
-            await rung(bell, beat.left_s())
+            await rung(bell, min(beat.left_s(), CHECK_S))
             if beat.is_due():
                 yield beat.frame()
 
 
-async def _whole_stream(service: Service, tenant: str, after: int) -> AsyncIterator[bytes]:
+async def _whole_stream(service: Service, request: Request, after: int) -> AsyncIterator[bytes]:
+    tenant = principal_of(request).tenant
     yield _opening()
     beat = _Heartbeat()
     position = EventLog(after)
     with service.hub.watch() as bell:
-        while True:
+        while await is_still_allowed(request):
             events = await _read(service, position.read)
             if events:
                 own = [event for event in events if event.pop("tenant") == tenant]
@@ -129,7 +132,7 @@ async def _whole_stream(service: Service, tenant: str, after: int) -> AsyncItera
                     yield beat.frame()
                 continue
             # The hub may be past a gap where this stream still waits, so wait no longer than a second.
-            await rung(bell, min(beat.left_s(), _LOOK_AGAIN_S if position.waiting else HEARTBEAT_S))
+            await rung(bell, min(beat.left_s(), _LOOK_AGAIN_S if position.waiting else CHECK_S))
             if beat.is_due():
                 yield beat.frame()
 

@@ -11,8 +11,10 @@ from uuid import UUID
 from producer.errors import CampaignNotFound, JobNotFound, NotPossible
 from producer.intake.terms import Terms, set_campaign_terms
 from producer.operator_actions import job_actions
+from storage import decisions
 from storage.admission import budgets
 from storage.campaigns import controls
+from storage.campaigns.controls import subject_of
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection, Database
 from storage.jobs import queries, transitions
@@ -106,7 +108,9 @@ def pause_campaign(conn: Connection, tenant: str, name: str, *, paused: bool = T
     """
     if not controls.set_paused(conn, tenant, name, paused=paused):
         raise CampaignNotFound(name)
-    return campaign_status(conn, tenant, name)
+    status = campaign_status(conn, tenant, name)
+    decisions.record(conn, tenant, "campaign.paused" if paused else "campaign.resumed", subject_of(status.id))
+    return status
 
 
 def cancel_campaign(database: Database, tenant: str, name: str, *, discard: bool = False) -> Cancelled:
@@ -117,6 +121,7 @@ def cancel_campaign(database: Database, tenant: str, name: str, *, discard: bool
     """
     with database.begin() as conn:
         campaign_id = campaign_status(conn, tenant, name).id
+        decisions.record(conn, tenant, "campaign.cancelled", subject_of(campaign_id), discard=discard)
     cancelled = asked = refused = 0
     last: UUID | None = None
     while True:

@@ -79,10 +79,13 @@ MODELS = Group(
     },
 )
 KEYS = Group(
-    "Create, list and revoke API keys.",
+    "Create, list, rotate and revoke API keys.",
     {
         "create": Command("tenants.keys", "create", "Create a key and print it."),
         "list": Command("tenants.keys", "list_keys", "List keys, oldest first."),
+        "rotate": Command(
+            "tenants.keys", "rotate", "Create a key in place of another, with its tenant, name and scopes."
+        ),
         "revoke": Command("tenants.keys", "revoke", "Revoke a key for good."),
     },
 )

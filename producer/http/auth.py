@@ -9,18 +9,19 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from typing import cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from producer.http.problems import ApiProblem
+from storage.database import DatabaseUnavailable
 from storage.tenants.keys import ALL_SCOPES, PREFIX, Scope
+from storage.tenants.sessions import LIFE_S
 from storage.tenants.tenants import DEFAULT_TENANT
 
 SESSION_COOKIE = "reelq_session"
-SESSION_S = 30 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Principal:
     key_id: str | None
     jobs_per_minute: int | None = None
     """How many jobs the tenant may enqueue; None: no limit."""
+    actor: str = "local program"
+    """Who they are, for the events of what they decide."""
 
     @property
     def operator(self) -> bool:
@@ -94,22 +97,37 @@ def unauthorized(detail: str) -> ApiProblem:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A key in a request; `is_cookie` if it came as a cookie."""
+    """What a request shows: a key, or with `is_session` the id of a session."""
 
-    key: str
-    is_cookie: bool = False
+    secret: str
+    is_session: bool = False
 
 
-def shown_key(headers: Headers, cookies: dict[str, str], configured: str | None) -> Shown | None:
-    """The key of a request, None if nothing in it has the form of a key.
+def shown_by(headers: Headers, cookies: dict[str, str], configured: str | None) -> Shown | None:
+    """The key or the session of a request, None if it shows neither.
 
     `configured` is the operator's own key, which may have any form. The placeholders that other programs send, such as
     the openai package's, are not keys.
     """
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
-    candidates = [Shown(bearer.strip())] if scheme.lower() == "bearer" else []
-    candidates += [Shown(headers.get("x-api-key", "").strip()), Shown(cookies.get(SESSION_COOKIE, ""), is_cookie=True)]
-    return next((item for item in candidates if item.key.startswith(PREFIX) or is_same(item.key, configured)), None)
+    candidates = [bearer.strip()] if scheme.lower() == "bearer" else []
+    candidates.append(headers.get("x-api-key", "").strip())
+    key = next((item for item in candidates if item.startswith(PREFIX) or is_same(item, configured)), None)
+    if key is not None:
+        return Shown(key)
+    session = cookies.get(SESSION_COOKIE, "")
+    return Shown(session, is_session=True) if session else None
+
+
+async def is_still_allowed(connection: HTTPConnection) -> bool:
+    """Whether the sender of a request that takes long may still read. While the database does not answer: True."""
+    try:
+        principal = await connection.state.look_again()
+    except ApiProblem:
+        return False
+    except DatabaseUnavailable:
+        return True
+    return principal.tenant == principal_of(connection).tenant and Scope.READ in principal.scopes
 
 
 def is_same(key: str, configured: str | None) -> bool:
@@ -120,21 +138,24 @@ def is_same(key: str, configured: str | None) -> bool:
 # --- the page's session ----------------------------------------------------------------------------------------------
 
 
-def start_session(response: Response, connection: HTTPConnection, key: str) -> None:
-    """Store a key in a browser, where no script can read it and no other site can use it."""
-    response.set_cookie(
-        SESSION_COOKIE,
-        key,
-        max_age=SESSION_S,
-        httponly=True,
-        samesite="strict",
-        secure=connection.scope.get("scheme") == "https",
-    )
+def keep_session(response: Response, session: str, *, secure: bool) -> None:
+    """Store a session's id in a browser, where no script can read it and no other site can use it. `secure`: send it
+    back by https only."""
+    response.set_cookie(SESSION_COOKIE, session, max_age=LIFE_S, httponly=True, samesite="strict", secure=secure)
 
 
-def end_session(response: Response) -> None:
-    """Remove the key from a browser."""
+def forget_session(response: Response) -> None:
+    """Remove the session from a browser."""
     response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict")
+
+
+def is_encrypted(connection: HTTPConnection, public_url: str | None) -> bool:
+    """Whether the browser came by https, also through a proxy that is not trusted: a false claim only harms the client
+    that makes it."""
+    claimed = connection.headers.get("x-forwarded-proto", "").lower() == "https"
+    public = urlsplit(public_url or "")
+    at_public = public.scheme == "https" and connection.headers.get("host", "").lower() == public.netloc.lower()
+    return connection.scope.get("scheme") == "https" or claimed or at_public
 
 
 def login_url(path: str) -> str:

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from producer.campaigns.reading.json_objects import parse_object
 from producer.campaigns.reading.options import NO_OPTIONS, ReadingOptions
+from producer.http.decompression import CLOSE, unpacker
 from producer.http.problems import ApiProblem
 from seedance.problems import InvalidInput
 from seedance.request import problems_of
@@ -63,11 +64,13 @@ async def chunks(request: Request, limit: int, whole_s: float) -> AsyncIterator[
     """A body, piece by piece.
 
     Raises:
-        ApiProblem: it is larger than the limit, or arrives too slowly.
+        ApiProblem: it is larger than the limit (also once it is decompressed), arrives too slowly, or is compressed in
+            a way that is not known.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(limit)
+    unpack = unpacker(request.headers.get("content-encoding", ""))
     loop = asyncio.get_running_loop()
     give_up = loop.time() + whole_s
     stream = aiter(request.stream())
@@ -81,14 +84,13 @@ async def chunks(request: Request, limit: int, whole_s: float) -> AsyncIterator[
         except TimeoutError:
             raise ApiProblem(408, "body_too_slow", "the body arrived too slowly", headers=CLOSE) from None
         if chunk is None:
+            unpack.end()
             return
-        total += len(chunk)
-        if total > limit:
-            raise _too_large(limit)
-        yield chunk
-
-
-CLOSE = {"Connection": "close"}
+        for piece in unpack.pieces(chunk):
+            total += len(piece)
+            if total > limit:
+                raise _too_large(limit)
+            yield piece
 
 
 def _too_large(limit: int) -> ApiProblem:

@@ -12,6 +12,9 @@ from weakref import WeakKeyDictionary
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from producer.http.local_programs import PEER
+from producer.http.peers import Peer
+
 HEAD_S = 20.0
 """How long the whole head of a request may take, from the start of the connection or from the last answer."""
 WRITE_S = 60.0
@@ -35,6 +38,9 @@ class BoundedConnection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
+        if self.client is not None and self.server is not None and self.server[1] is not None:
+            # Each request gets a copy of this dictionary, so all of a connection share one peer.
+            self.app_state = {**self.app_state, PEER: Peer(self.client, (self.server[0], self.server[1]))}
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -14,7 +14,8 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from producer.http.bodies import BODY_S, CLOSE, MAX_JOB_BYTES, chunks
+from producer.http.bodies import BODY_S, MAX_JOB_BYTES, chunks
+from producer.http.decompression import CLOSE
 from producer.http.problems import ApiProblem, busy
 
 MAX_FORM_BYTES = 128 * 2**20

@@ -83,9 +83,10 @@ class GroupCommit:
             self._writers -= 1
 
     def _next(self) -> list[_Request]:
-        """The jobs of the tenant that has waited longest, as many as one transaction takes."""
-        tenant = self._queued[0].producer.tenant
-        group = [item for item in self._queued if item.producer.tenant == tenant][:MAX_TOGETHER]
+        """The jobs of the sender that has waited longest, as many as one transaction takes."""
+        first = self._queued[0].producer
+        sender = first.tenant, first.actor
+        group = [item for item in self._queued if (item.producer.tenant, item.producer.actor) == sender][:MAX_TOGETHER]
         self._queued = [item for item in self._queued if item not in group]
         return group
 

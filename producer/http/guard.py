@@ -2,12 +2,13 @@
 
 A server that listens on loopback can still be reached from outside: by a web page in a browser on this machine, by a
 name that an attacker points to 127.0.0.1, and through a proxy on this machine. None of these counts as a program on
-this machine; each needs a key.
+this machine; each needs a key. So does every program as soon as anything says that the server is meant for others: it
+listens beyond loopback, `public_url` or `trusted_proxies` is set, or there is a second tenant.
 """
 
 from __future__ import annotations
 
-import ipaddress
+from functools import partial
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -16,32 +17,25 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producer.http import auth
-from producer.http.auth import Principal
+from producer.http.auth import Principal, Shown
+from producer.http.failed_keys import FailedKeys
 from producer.http.keyring import KeyRing
+from producer.http.local_programs import why_not_local
 from producer.http.problems import ApiProblem, problem_response
 from seedance.problems import InvalidInput, Problem
+from storage.actors import acting
 from storage.database import DatabaseUnavailable, connect
+from storage.own_addresses import is_loopback
 from storage.settings import Settings
 from storage.tenants import keys
 
 OPEN = ("/healthz", "/readyz", "/login", "/logout", "/preferences")
 OPEN_BELOW = ("/callbacks/", "/static/")
 METRICS = "/metrics"
+STORES_NOTHING = ("/v1/estimate",)
+"""Paths whose POST is a question."""
 MAX_HEADERS = 100
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address always means this machine."""
-    name = host.strip("[]").lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def check_bind(host: str, settings: Settings) -> None:
@@ -64,10 +58,11 @@ class Guard:
     """Finds the principal of a request before any route sees it, and refuses requests without one. Every path is
     guarded unless it is listed as open."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, keyring: KeyRing) -> None:
+    def __init__(self, app: ASGIApp, keyring: KeyRing, failed: FailedKeys, keys_for_all: bool) -> None:
         self._app = app
+        self._failed = failed
         self._keyring = keyring
-        self._everybody_needs_a_key = settings.api_require_keys
+        self._keys_for_all = keys_for_all
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -79,7 +74,9 @@ class Guard:
         except (ApiProblem, DatabaseUnavailable) as exc:
             await _refusal(exc, connection)(scope, receive, send)
             return
-        await self._app(scope, receive, _with_rate(connection, send))
+        principal = getattr(connection.state, "principal", None)
+        with acting(None if principal is None else principal.actor):
+            await self._app(scope, receive, _with_rate(connection, send))
 
     async def _check(self, connection: HTTPConnection) -> None:
         # Not `connection.url`: it contains the Host header, which may be anything.
@@ -92,22 +89,47 @@ class Guard:
             raise ApiProblem(403, "cross_site", "web pages of other sites may not do this")
         if path in OPEN or path.startswith(OPEN_BELOW):
             return
-        principal = await self._principal(connection)
-        needed = keys.Scope.METRICS if path == METRICS else keys.Scope.READ if method in _SAFE else keys.Scope.ENQUEUE
+        shown = auth.shown_by(connection.headers, connection.cookies, self._keyring.configured)
+        connection.state.look_again = partial(self._principal, connection, shown)
+        principal = await self._first_look(connection, shown)
+        needed = _scope_for(path, method)
         if needed not in principal.scopes:
             raise auth.missing_scope(needed)
         connection.state.principal = principal
 
-    async def _principal(self, connection: HTTPConnection) -> Principal:
-        shown = auth.shown_key(connection.headers, connection.cookies, self._keyring.configured)
+    async def _first_look(self, connection: HTTPConnection, shown: Shown | None) -> Principal:
         if shown is None:
-            if self._everybody_needs_a_key or not _is_local(connection):
+            return await self._principal(connection, None)
+        address = (connection.scope.get("client") or ("",))[0]
+        if not self._keyring.knows(shown):
+            await self._failed.wait(address)
+        try:
+            return await self._principal(connection, shown)
+        except ApiProblem:
+            key_id = "session" if shown.is_session else keys.key_id(shown.secret)
+            self._failed.note(address, connection.scope["path"], key_id)
+            raise
+
+    async def _principal(self, connection: HTTPConnection, shown: Shown | None) -> Principal:
+        if shown is None:
+            if self._keys_for_all:
                 raise auth.unauthorized("a key is required")
+            if (reason := await why_not_local(connection)) is not None:
+                raise auth.unauthorized(f"a key is required: {reason}")
             return await self._keyring.local()
-        principal = await self._keyring.principal(shown.key)
-        if principal is None:
-            raise auth.unauthorized("the key is unknown or was revoked")
-        return principal
+        if shown.is_session:
+            if (found := await self._keyring.of_session(shown.secret)) is None:
+                raise auth.unauthorized("the session has ended; sign in again")
+            return found
+        if (found := await self._keyring.principal(shown.secret)) is None:
+            raise auth.unauthorized("the key is unknown, was revoked or has expired")
+        return found
+
+
+def _scope_for(path: str, method: str) -> keys.Scope:
+    if path == METRICS:
+        return keys.Scope.METRICS
+    return keys.Scope.READ if method in _SAFE or path in STORES_NOTHING else keys.Scope.ENQUEUE
 
 
 def _with_rate(connection: HTTPConnection, send: Send) -> Send:
@@ -147,7 +169,7 @@ def _refusal(exc: ApiProblem | DatabaseUnavailable, connection: HTTPConnection) 
         if _is_page(connection):
             response = RedirectResponse(auth.login_url(_path_and_query(connection)), 303)
         if auth.SESSION_COOKIE in connection.cookies:  # else a stale cookie would lock out a local browser for ever
-            auth.end_session(response)
+            auth.forget_session(response)
     return response
 
 
@@ -162,20 +184,6 @@ def _is_page(connection: HTTPConnection) -> bool:
 def _path_and_query(connection: HTTPConnection) -> str:
     query = connection.scope.get("query_string", b"").decode("latin-1")
     return f"{connection.scope['path']}?{query}" if query else str(connection.scope["path"])
-
-
-def _is_local(connection: HTTPConnection) -> bool:
-    """Whether a program on this machine sends the request."""
-    came_to = (connection.scope.get("server") or ("",))[0]
-    asked_for = _host_of(connection.headers.get("host", ""))
-    return is_loopback(came_to) and is_loopback(asked_for)
-
-
-def _host_of(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
 
 
 def _is_cross_site(headers: Headers) -> bool:

@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from producer.http.auth import LOCAL, Principal, is_same
+from producer.http.auth import LOCAL, Principal, Shown, is_same, unauthorized
 from storage.database import Database, DatabaseUnavailable
-from storage.tenants import keys
+from storage.tenants import keys, sessions, tenants
 from storage.tenants.keys import ALL_SCOPES, FoundKey
+from storage.tenants.sessions import FoundSession
 from storage.tenants.tenants import DEFAULT_TENANT
 
 log = logging.getLogger("reelq.api")
@@ -31,35 +32,115 @@ class KeyRing:
         self._database = database
         self.configured = configured
         self._keys: _Remembered[FoundKey | None] = _Remembered(self._find)
+        self._sessions: _Remembered[FoundSession | None] = _Remembered(self._find_session)
         self._limits: _Remembered[int | None] = _Remembered(self._limit)
+        self._shared: _Remembered[bool] = _Remembered(self._has_others)
+        self._was_shared: bool | None = None
 
     async def principal(self, key: str) -> Principal | None:
-        """The principal of a key, None if it is unknown or revoked.
+        """The principal of a key, None if it is unknown or revoked, or has expired.
 
         Raises:
             DatabaseUnavailable: the database does not answer.
         """
         if is_same(key, self.configured):
             limit = await self._limits.get(DEFAULT_TENANT)
-            return Principal(DEFAULT_TENANT, ALL_SCOPES, CONFIGURED, limit)
+            return Principal(DEFAULT_TENANT, ALL_SCOPES, CONFIGURED, limit, "key of the settings")
         public = keys.key_id(key)
         found = None if public is None else await self._keys.get(public)
         if found is None or not found.matches(key):
             return None
         scopes = keys.effective_scopes(found.scopes, found.tenant)
-        return Principal(found.tenant, scopes, found.id, found.jobs_per_minute)
+        return Principal(found.tenant, scopes, found.id, found.jobs_per_minute, f"key {found.name} ({found.id})")
+
+    def knows(self, shown: Shown) -> bool:
+        """Whether this key or session was right lately, without a query."""
+        if shown.is_session:
+            return self._sessions.known(sessions.hash_of(shown.secret)) is not None
+        found = self._keys.known(keys.key_id(shown.secret) or "")
+        return found is not None and found.matches(shown.secret)
+
+    async def of_session(self, session: str) -> Principal | None:
+        """The principal of a session, None if it has ended.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer.
+        """
+        found = await self._sessions.get(sessions.hash_of(session))
+        if found is None:
+            return None
+        if found.key_id is None or found.tenant is None:
+            if self.configured is None or found.configured_hash != keys.hash_of(self.configured):
+                return None
+            limit = await self._limits.get(DEFAULT_TENANT)
+            return Principal(DEFAULT_TENANT, ALL_SCOPES, CONFIGURED, limit, "session of the key of the settings")
+        scopes = keys.effective_scopes(found.scopes or (), found.tenant)
+        actor = f"session of key {found.key_name} ({found.key_id})"
+        return Principal(found.tenant, scopes, found.key_id, found.jobs_per_minute, actor)
+
+    async def open_session(self, key: str) -> str | None:
+        """Open a session of a key and return its id; None if the key may not be used.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer.
+        """
+        principal = await self.principal(key)
+        if principal is None:
+            return None
+        own = principal.key_id == CONFIGURED
+
+        def store() -> str:
+            with self._database.begin() as conn:
+                if own:
+                    return sessions.open_session(conn, configured_hash=keys.hash_of(key))
+                return sessions.open_session(conn, key_id=principal.key_id)
+
+        return await asyncio.to_thread(store)
+
+    async def end_session(self, session: str) -> None:
+        """End a session for good.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer.
+        """
+        id_hash = sessions.hash_of(session)
+
+        def end() -> None:
+            with self._database.begin() as conn:
+                sessions.end_session(conn, id_hash)
+
+        await asyncio.to_thread(end)
+        self._sessions.forget(id_hash)
 
     async def local(self) -> Principal:
-        """A program on this machine that sends no key. It must not wait for a database that does not answer."""
+        """A program on this machine that sends no key. If the database does not answer now, its last answer counts.
+
+        Raises:
+            ApiProblem: there are other tenants, so that everybody needs a key.
+            DatabaseUnavailable: the database has not answered yet.
+        """
         try:
+            self._was_shared = await self._shared.get("")
             limit = await self._limits.get(DEFAULT_TENANT)
         except DatabaseUnavailable:
-            return LOCAL
+            if self._was_shared is None:
+                raise
+            limit = None
+        if self._was_shared:
+            raise unauthorized(f"a key is required, because there are tenants other than {DEFAULT_TENANT}")
         return LOCAL if limit is None else Principal(LOCAL.tenant, LOCAL.scopes, None, limit)
 
     def _find(self, public: str) -> FoundKey | None:
         with self._database.begin() as conn:
             return keys.find(conn, public)
+
+    def _find_session(self, id_hash: str) -> FoundSession | None:
+        with self._database.begin() as conn:
+            return sessions.find_session(conn, id_hash)
+
+    def _has_others(self, _: str) -> bool:
+        with self._database.begin() as conn:
+            return tenants.any_other(conn)
 
     def _limit(self, tenant: str) -> int | None:
         with self._database.begin() as conn:
@@ -89,6 +170,19 @@ class _Remembered(Generic[T]):
         if now - entry.asked_at > FRESH_S and (entry.again is None or entry.again.done()):
             entry.again = asyncio.create_task(self._ask_again(name))
         return entry.value
+
+    def known(self, name: str) -> T | None:
+        """The last answer, if it is fresh; None: there is none."""
+        entry = self._entries.get(name)
+        return entry.value if entry is not None and self._now() - entry.asked_at <= STALE_S else None
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+    def forget(self, name: str) -> None:
+        """Ask again at the next `get`."""
+        self._entries.pop(name, None)
 
     def _asked(self, name: str) -> Awaitable[T]:
         task = self._asking.get(name)

@@ -58,7 +58,7 @@ class ObjectStreams:
         if self._open >= MAX_STREAMS:
             raise busy("too many files are being sent")
         if self._session is None:
-            self._session = open_session()
+            self._session = open_session(self._requests.outbound)
         head, asked = request.method == "HEAD", _asked(request)
         response = await open_object(self._session, self._requests, file.key, asked, head=head)
         etag = response.headers.get("ETag")

@@ -22,12 +22,14 @@ from producer.errors import (
     CampaignNotFound,
     InvalidRows,
     JobNotFound,
+    KeyNotFound,
     NotPossible,
     ReplayRefused,
     RowConflict,
     WebhookNotFound,
 )
 from producer.http.problem_details import MEDIA_TYPE
+from producer.http.request_ids import HEADER, current_request_id
 from seedance.problems import InvalidInput, Problem
 from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
@@ -83,6 +85,7 @@ KINDS: Sequence[tuple[type[Exception], Kind]] = (
         WebhookNotFound,
         Kind(404, "webhook_not_found", "`GET /v1/webhooks/endpoints` and `GET /v1/webhooks/messages` list them."),
     ),
+    (KeyNotFound, Kind(404, "key_not_found", "`GET /v1/keys` lists the tenant's keys.")),
     (ReplayRefused, Kind(409, "not_possible", "Enable its endpoint, or retry in a moment.")),
     (NotPossible, Kind(409, "not_possible", "Read the job again; `detail` says what is possible.")),
     # Not 409: clients retry it, and this never succeeds.
@@ -146,9 +149,11 @@ def details_of(exc: Exception) -> Details:
         return Details(exc.status_code, kind.code, str(exc.detail), kind.advice, headers=dict(exc.headers or {}))
     kind = next((kind for known, kind in KINDS if isinstance(exc, known)), _INTERNAL)
     if kind is _INTERNAL:
-        request_id = uuid4().hex
+        request_id = current_request_id() or uuid4().hex
         log.error("api.failed request_id=%s", request_id, exc_info=exc)
-        return Details(500, kind.code, "internal error", kind.advice, more={"request_id": request_id})
+        return Details(
+            500, kind.code, "internal error", kind.advice, headers={HEADER: request_id}, more={"request_id": request_id}
+        )
     errors = list(_errors_of(exc))
     headers = {} if kind.retry_after_s is None else {"Retry-After": str(kind.retry_after_s)}
     if isinstance(exc, NotPossible):

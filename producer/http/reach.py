@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from producer.http.guard import is_loopback
 from seedance.public_addresses import is_public
 from storage.bucket.requests import Requests
+from storage.own_addresses import is_loopback
 from storage.settings import Settings
 
 KNOWN_S = 60.0

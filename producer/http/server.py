@@ -21,6 +21,7 @@ def server_config(app: ASGIApp, host: str, port: int, **more: Any) -> uvicorn.Co
         "h11_max_incomplete_event_size": MAX_HEAD_BYTES,
         "limit_concurrency": MAX_CONCURRENT,
         "access_log": False,
+        "proxy_headers": False,  # `trusted_proxies` says whose are believed
         # Streams of events do not end; without a limit they would delay every stop.
         "timeout_graceful_shutdown": 3,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 from starlette.requests import HTTPConnection
@@ -52,7 +53,8 @@ class Service:
 
     def producer_for(self, connection: HTTPConnection) -> Producer:
         """The producer of the tenant that sends the request."""
-        return self.producer.as_tenant(principal_of(connection).tenant)
+        principal = principal_of(connection)
+        return self.producer.as_tenant(principal.tenant, principal.actor)
 
     def count_jobs(self, connection: HTTPConnection, count: int) -> None:
         """Count jobs to enqueue, if the tenant has a limit. It asks the broker, so call it in a thread.
@@ -95,7 +97,7 @@ class Service:
             raise busy("too many requests at once")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, work)
+            return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, work)
         finally:
             self._waiting -= 1
 
@@ -109,7 +111,7 @@ class Service:
             raise busy("too many large inputs at once", 10.0)
         self._batches += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._batch_threads, work)
+            return await asyncio.get_running_loop().run_in_executor(self._batch_threads, copy_context().run, work)
         finally:
             self._batches -= 1
 

@@ -120,6 +120,7 @@ def upload_all(
             account.dialect,
             submit_timeout_s=settings.submit_timeout_seconds,
             query_timeout_s=settings.query_timeout_seconds,
+            outbound=settings.outbound(),
         )
         uploader = _Uploader(database, settings, account, AssetClient(client), group, timeout_s)
         try:

@@ -115,20 +115,25 @@ def _all(rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
 
 
 def _prepare_one(row: Row, settings: Settings, files: LocalFiles) -> Prepared:
-    spec = files.replace(parse_job(row.fields))
-    if spec.draft_of is not None and row.draft is None:
-        raise InvalidInput([Problem("draft_of", "cannot be combined with the fields of its draft")])
-    return replace(as_prepared(spec, settings, row.where, files.facts), draft=row.draft)
+    return as_prepared(files.replace(parse_job(row.fields)), settings, row.where, files.facts, row.draft)
 
 
 def as_prepared(
-    spec: JobSpec, settings: Settings, where: str = "", facts: Mapping[str, MediaFacts] | None = None
+    spec: JobSpec,
+    settings: Settings,
+    where: str = "",
+    facts: Mapping[str, MediaFacts] | None = None,
+    draft: FinalOf | None = None,
 ) -> Prepared:
-    """Check a job against the configured accounts; `facts`: facts about its local files, by reference.
+    """Check a job against the configured accounts; `facts`: facts about its local files, by reference; `draft`: what it
+    is the final of.
 
     Raises:
-        InvalidInput: none of them can serve it, or its `webhook_url` would never be called.
+        InvalidInput: none of them can serve it, its `webhook_url` would never be called, or it names a draft that was
+            not looked up.
     """
+    if spec.draft_of is not None and draft is None:
+        raise InvalidInput([Problem("draft_of", "cannot be combined with the fields of its draft")])
     if spec.webhook_url is not None and (problem := job_url_problem(spec.webhook_url, settings)) is not None:
         raise InvalidInput([Problem("webhook_url", problem)])
     accounts = able(fits(spec, settings, spec.account, facts))
@@ -144,6 +149,7 @@ def as_prepared(
         gateways,
         estimates[accounts[0].name],
         prices_of(estimates),
+        draft,
     )
 
 

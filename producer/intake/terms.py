@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from seedance.problems import InvalidInput, Problem, shorten
+from storage import decisions
 from storage.admission import budgets
 from storage.campaigns import controls
-from storage.campaigns.controls import MAX_WEIGHT
+from storage.campaigns.controls import MAX_WEIGHT, subject_of
 from storage.database import Connection
 
 if TYPE_CHECKING:  # commands that only read terms need no intake
@@ -79,6 +80,7 @@ def check_priced(jobs: Iterable[Prepared], budget: Money) -> None:
 
 def set_campaign_terms(conn: Connection, tenant: str, campaign_id: UUID, terms: Terms) -> None:
     """Set a campaign's budget and weight."""
+    decisions.record(conn, tenant, "campaign.terms", subject_of(campaign_id), **terms_as_detail(terms))
     if terms.weight is not None:
         controls.set_weight(conn, campaign_id, terms.weight)
     set_budget(conn, tenant, campaign_id, terms)
@@ -90,3 +92,10 @@ def set_budget(conn: Connection, tenant: str, campaign_id: UUID | None, terms: T
         budgets.set_budget(conn, tenant, campaign_id, None)
     elif terms.budget is not None:
         budgets.set_budget(conn, tenant, campaign_id, terms.budget.amount, terms.budget.currency)
+
+
+def terms_as_detail(terms: Terms) -> dict[str, object]:
+    """What was set, for the record."""
+    money = terms.budget
+    budget = "none" if terms.no_budget else None if money is None else f"{money.amount} {money.currency}"
+    return {name: value for name, value in (("budget", budget), ("weight", terms.weight)) if value is not None}

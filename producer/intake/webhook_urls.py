@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from seedance.gateways.checks import is_public
 from seedance.problems import shorten
+from storage.own_services import own_services, target_of
 from storage.settings import Settings
 
 MAX_URL_CHARS = 2048
@@ -27,6 +28,8 @@ def form_problem(url: str) -> str | None:
 def address_problem(url: str, settings: Settings) -> str | None:
     """Why a well-formed URL would never be called; None if it may be, as far as its text shows."""
     host = urlsplit(url).hostname or ""
+    if (target := target_of(url)) is not None and own_services(settings).has(*target):
+        return f"{target[0]}:{target[1]} is one of this installation's own services, which webhooks never reach"
     if settings.allow_private_networks or _may_be_public(host):
         return None
     return f"{host} is not a public address, so it is never called; set allow_private_networks if it is intended"

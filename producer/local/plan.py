@@ -102,10 +102,13 @@ class Plan:
         return None if self.simulator_port is None else f"http://{HOST}:{self.simulator_port}"
 
     def _environ(self) -> dict[str, str]:
-        """Gateways on this machine call back to the API, unless the configuration has another `public_url`."""
+        """Gateways on this machine call back to the API, unless the configuration has another `public_url`. Webhooks
+        reach none of the processes."""
+        started = [url for url in (self.api, self.flower, self.simulator) if url is not None]
+        own = {"REELQ_OWN_URLS": " ".join([*started, *self.settings.own_urls])}
         if self.settings.allow_private_networks and self.settings.public_url is None:
-            return {**self.environ, "REELQ_PUBLIC_URL": self.api}
-        return dict(self.environ)
+            own["REELQ_PUBLIC_URL"] = self.api
+        return {**self.environ, **own}
 
     def _spec(self, name: str, command: tuple[str, ...], *, stop_timeout_s: float = 5.0, url: str = "") -> ChildSpec:
         return ChildSpec(

@@ -88,16 +88,29 @@ def _store(settings: Settings) -> str | None:
         host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme)
     except ValueError as exc:
         return f"s3_endpoint_url: is not a URL ({exc})"
+    proxy = settings.outbound().proxies.of(settings.s3_endpoint_url)
+    if proxy is not None:  # only the proxy can tell whether the store answers
+        way = urlsplit(proxy.url)
+        reason = _silence(way.hostname or "", way.port or _PORTS[way.scheme])
+        return reason and (
+            f"s3_endpoint_url: the proxy {proxy.url} does not answer ({reason}); correct proxy or the variable that "
+            f"names it, or name {host} in NO_PROXY"
+        )
     return None if host is None or port is None else _unanswered("s3_endpoint_url", host, port)
 
 
 def _unanswered(key: str, host: str, port: int) -> str | None:
+    reason = _silence(host, port)
+    return reason and (
+        f"{key}: no server answers at {host}:{port} ({reason}); start that server, correct {key}, "
+        "or remove it to let `reelq up` start a local server"
+    )
+
+
+def _silence(host: str, port: int) -> str | None:
+    """Why no server answers there; None if one does."""
     try:
         with socket.create_connection((host, port), CONNECT_TIMEOUT_S):
             return None
     except OSError as exc:
-        reason = exc.strerror or str(exc) or type(exc).__name__
-        return (
-            f"{key}: no server answers at {host}:{port} ({reason}); start that server, correct {key}, "
-            "or remove it to let `reelq up` start a local server"
-        )
+        return exc.strerror or str(exc) or type(exc).__name__

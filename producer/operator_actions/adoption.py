@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from producer.errors import NotPossible
-from producer.operator_actions.job_actions import adopt, check_task_is_free, unconfirmed_job
+from producer.operator_actions.job_actions import adopt, check_task_is_free, handle_of, unconfirmed_job
 from seedance.account import Account, at_same_address
 from seedance.client import GatewayClient
 from seedance.comparison import Comparison, Sent, compare, shown_differences
@@ -79,6 +79,7 @@ def adopt_checked(database: Database, settings: Settings, tenant: str, job_id: U
     """
     with database.begin() as conn:
         job = unconfirmed_job(conn, tenant, job_id)
+        task_id = handle_of(job, task_id)
         account = next((item for item in settings.accounts if item.name == job.account), None)
         accounts = at_same_address(settings.accounts, job.account or "")
         check_task_is_free(conn, tenant, job_id, task_id, accounts)
@@ -121,6 +122,7 @@ async def _look(
         account.dialect,
         submit_timeout_s=settings.submit_timeout_seconds,
         query_timeout_s=settings.query_timeout_seconds,
+        outbound=settings.outbound(),
     ) as client:
         report = await client.query(task_id)
         return report, await client.find_listed(task_id, begun - CLOCK_SKEW_S, begun + LATEST_S)

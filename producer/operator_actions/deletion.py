@@ -6,6 +6,7 @@ from uuid import UUID
 
 from producer.errors import NotPossible
 from producer.operator_actions import job_actions
+from storage import decisions
 from storage.bucket.keys import keys_of
 from storage.bucket.objects import Objects
 from storage.database import Database
@@ -36,9 +37,12 @@ def delete(database: Database, objects: Objects, tenant: str, job_id: UUID, *, d
     # The row first: a copy that ends while the files are being removed checks the row for a deletion.
     with database.begin() as conn:
         transitions.mark_deleted(conn, job_id)
+        decisions.record(conn, tenant, "job.deleted", f"job:{job_id}")
         found = removals.unwanted(conn, [job_id]) if job.submitted_at is not None else []
     for files in found:
-        objects.delete(keys_of(files.object_key or objects.keys.video(files.tenant, files.id, files.created_at)))
+        possible = objects.possible_keys(files.tenant, files.id, files.created_at)
+        for key in [files.object_key] if files.object_key else possible:
+            objects.delete(keys_of(key))
     with database.begin() as conn:
         removals.note_removed(conn, [files.id for files in found])
         return job_actions.get_job(conn, tenant, job_id)

@@ -19,7 +19,7 @@ from storage.database import Connection, Database
 from storage.jobs import attempts, callbacks, doubts, drafts, queries, transitions
 from storage.jobs.enqueue import enqueue_jobs
 from storage.jobs.reasons import Reason
-from storage.jobs.records import AttemptOutcome, JobView, Move
+from storage.jobs.records import AttemptOutcome, FinalOf, JobView, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
 
@@ -117,8 +117,8 @@ def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> 
             if old.draft_of is not None and old.draft_ends_at is not None and old.draft_ends_at <= datetime.now(UTC):
                 raise NotPossible(job_id, f"is the final of draft {old.draft_of}, which is too old; make a new draft")
             campaign_id = controls.ensure_campaign(conn, tenant, old.campaign) if old.campaign else None
-            prepared = replace(_again(old, settings), draft=drafts.draft_of_final(conn, old.id))
-            new = as_new_job(prepared, tenant, campaign_id)
+            draft = drafts.draft_of_final(conn, old.id)
+            new = as_new_job(_again(old, settings, draft), tenant, campaign_id)
             [stored] = enqueue_jobs(conn, [new])
             job = get_job(conn, tenant, stored.id)
         if stored.created or job.state not in (JobState.FAILED, JobState.CANCELLED):
@@ -126,7 +126,7 @@ def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> 
         job_id = job.id
 
 
-def _again(old: JobView, settings: Settings) -> Prepared:
+def _again(old: JobView, settings: Settings, draft: FinalOf | None) -> Prepared:
     """The same job again, without its deadline, which was set for the first try."""
     spec = parse_job(
         old.request
@@ -139,7 +139,7 @@ def _again(old: JobView, settings: Settings) -> Prepared:
             "tags": old.tags,
         }
     )
-    return as_prepared(spec, settings)
+    return as_prepared(spec, settings, draft=draft)
 
 
 def adopt(
@@ -163,6 +163,7 @@ def adopt(
         with database.begin() as conn:
             doubts.lock_tasks(conn, accounts or [])
             job = unconfirmed_job(conn, tenant, job_id)
+            task_id = handle_of(job, task_id)
             check_task_is_free(conn, tenant, job_id, task_id, accounts or [job.account or ""])
             outcome = AttemptOutcome(job_id, job.attempt, Reason.ACCEPTED, gateway_task_id=task_id)
             attempts.store_outcomes(conn, [outcome])
@@ -173,6 +174,12 @@ def adopt(
             return get_job(conn, tenant, job_id)
     except UniqueViolation as exc:  # another job adopted it at the same moment
         raise NotPossible(job_id, f"cannot adopt task {task_id}: another job has just adopted it") from exc
+
+
+def handle_of(job: JobView, task_id: str) -> str:
+    """The id under which a job's task is stored and queried, from the id that its gateway shows to people."""
+    dialect = DIALECTS.get(job.gateway or "")
+    return dialect.task_handle(task_id, job.model) if dialect and job.model and task_id.strip() else task_id
 
 
 def check_task_is_free(conn: Connection, tenant: str, job_id: UUID, task_id: str, accounts: Sequence[str]) -> None:

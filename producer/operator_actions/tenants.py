@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from producer.intake.terms import Terms, set_budget
+from producer.errors import KeyNotFound
+from producer.intake.terms import Terms, set_budget, terms_as_detail
 from seedance.problems import InvalidInput, Problem, shorten
+from storage import decisions
 from storage.database import Connection
 from storage.tenants import keys, tenants
 from storage.tenants.keys import MAX_NAME_CHARS, ApiKey, Scope
 from storage.tenants.tenants import DEFAULT_TENANT, Tenant
+
+OVERLAP_S = 86_400.0
+"""How long a rotated key works beside the new one, if nothing else is said."""
+MAX_KEY_S = 10 * 365 * 86_400.0
 
 
 def check_tenant(name: str) -> str:
@@ -24,12 +30,15 @@ def check_tenant(name: str) -> str:
     return name
 
 
-def create_key(conn: Connection, tenant: str, name: str, scopes: Sequence[str]) -> tuple[str, ApiKey]:
-    """Create a key; only this call returns the key itself.
+def create_key(
+    conn: Connection, tenant: str, name: str, scopes: Sequence[str], expires_in_s: float | None = None
+) -> tuple[str, ApiKey]:
+    """Create a key; only this call returns the key itself. `expires_in_s` None: it never expires.
 
     Raises:
-        InvalidInput: the tenant, the name or a scope is not valid.
+        InvalidInput: the tenant, the name, a scope or the time is not valid.
     """
+    _check_seconds("expires_in_seconds", expires_in_s, 1)
     check_tenant(tenant)
     if not name.strip() or not name.isprintable() or len(name) > MAX_NAME_CHARS:
         raise InvalidInput([Problem("name", f"must be 1 to {MAX_NAME_CHARS} printable characters")])
@@ -39,7 +48,9 @@ def create_key(conn: Connection, tenant: str, name: str, scopes: Sequence[str]) 
     if Scope.METRICS in scopes and tenant != DEFAULT_TENANT:
         message = f"metrics count the jobs of every tenant; only a key of tenant {DEFAULT_TENANT} may read them"
         raise InvalidInput([Problem("scope", message)])
-    return keys.new_key(conn, tenant, name, scopes)
+    key, made = keys.new_key(conn, tenant, name, scopes, expires_in_s)
+    decisions.record(conn, tenant, "key.created", f"key:{made.id}", name=name, scopes=made.scopes)
+    return key, made
 
 
 def set_terms(conn: Connection, name: str, terms: Terms, jobs_per_minute: int | None) -> Tenant:
@@ -51,16 +62,50 @@ def set_terms(conn: Connection, name: str, terms: Terms, jobs_per_minute: int | 
     check_tenant(name)
     tenants.set_tenant(conn, name, weight=terms.weight, jobs_per_minute=jobs_per_minute)
     set_budget(conn, name, None, terms)
+    detail = {"jobs_per_minute": jobs_per_minute} if jobs_per_minute is not None else {}
+    decisions.record(conn, name, "tenant.set", f"tenant:{name}", **terms_as_detail(terms), **detail)
     return tenants.list_tenants(conn, name)[0]
 
 
-def revoke_key(conn: Connection, text: str) -> str:
+def rotate_key(
+    conn: Connection,
+    text: str,
+    overlap_s: float = OVERLAP_S,
+    *,
+    tenant: str | None = None,
+    expires_in_s: float | None = None,
+) -> tuple[str, ApiKey]:
+    """Create a key in place of another, given as its id or as the key itself. The old one works for `overlap_s` more
+    seconds. Only this call returns the new key itself.
+
+    Raises:
+        KeyNotFound: there is no such key in use, or it is not that tenant's.
+        InvalidInput: a time is not valid.
+    """
+    _check_seconds("overlap_seconds", overlap_s, 0)
+    _check_seconds("expires_in_seconds", expires_in_s, 1)
+    public = keys.key_id(text) or text
+    rotated = keys.rotate(conn, public, overlap_s, tenant=tenant, expires_in_s=expires_in_s)
+    if rotated is None:
+        raise KeyNotFound(public)
+    made = rotated[1]
+    decisions.record(conn, made.tenant, "key.rotated", f"key:{public}", into=made.id, overlap_seconds=overlap_s)
+    return rotated
+
+
+def revoke_key(conn: Connection, text: str, *, tenant: str | None = None) -> str:
     """Revoke a key, given as its id or as the key itself; returns its id.
 
     Raises:
-        InvalidInput: there is no such key in use.
+        KeyNotFound: there is no such key in use, or it is not that tenant's.
     """
     public = keys.key_id(text) or text
-    if not keys.revoke(conn, public):
-        raise InvalidInput([Problem("", f"there is no key {shorten(public)} in use; see `reelq keys list`")])
+    if (owner := keys.revoke(conn, public, tenant)) is None:
+        raise KeyNotFound(public)
+    decisions.record(conn, owner, "key.revoked", f"key:{public}")
     return public
+
+
+def _check_seconds(name: str, value: float | None, least: float) -> None:
+    if value is not None and not least <= value <= MAX_KEY_S:
+        raise InvalidInput([Problem(name, f"must be {least:g} to {MAX_KEY_S:g} seconds, not {value:g}")])

@@ -11,6 +11,7 @@ from uuid import UUID
 from producer.errors import ReplayRefused, WebhookNotFound
 from producer.intake.webhook_urls import address_problem, form_problem, job_url_problem
 from seedance.problems import InvalidInput, Problem, shorten
+from storage import decisions
 from storage.database import Connection
 from storage.settings import Settings
 from storage.webhooks import endpoints, messages, outbox
@@ -45,6 +46,7 @@ def add_endpoint(
     made = endpoints.add_endpoint(conn, tenant, url, list(dict.fromkeys(events)), secret)
     if made is None:
         raise InvalidInput([Problem("url", f"is an endpoint already: {shorten(url)}")])
+    _record(conn, made, "added")
     return made, secret
 
 
@@ -85,7 +87,14 @@ def change_endpoint(
     """
     _check_events(events or ())
     found = endpoints.change_endpoint(conn, tenant, endpoint_id, events=events, disabled=disabled, reason="by hand")
-    return _existing(found, endpoint_id)
+    changed = _existing(found, endpoint_id)
+    detail = {"events": events, "disabled": disabled}
+    _record(conn, changed, "changed", **{name: value for name, value in detail.items() if value is not None})
+    return changed
+
+
+def _record(conn: Connection, endpoint: Endpoint, what: str, **detail: Any) -> None:
+    decisions.record(conn, endpoint.tenant, f"webhook.{what}", f"webhook:{endpoint.id}", **detail)
 
 
 def rotate_secret(
@@ -102,7 +111,9 @@ def rotate_secret(
         raise InvalidInput([Problem("overlap_seconds", f"must be 0 to {MAX_OVERLAP_S:.0f}, not {overlap_s:g}")])
     secret = new_secret()
     found = endpoints.rotate_secret(conn, tenant, endpoint_id, secret, overlap_s)
-    return _existing(found, endpoint_id), secret
+    rotated = _existing(found, endpoint_id)
+    _record(conn, rotated, "rotated", overlap_seconds=overlap_s)
+    return rotated, secret
 
 
 def remove_endpoint(conn: Connection, tenant: str, endpoint_id: UUID) -> None:
@@ -113,6 +124,7 @@ def remove_endpoint(conn: Connection, tenant: str, endpoint_id: UUID) -> None:
     """
     if not endpoints.remove_endpoint(conn, tenant, endpoint_id):
         raise WebhookNotFound("endpoint", endpoint_id)
+    decisions.record(conn, tenant, "webhook.removed", f"webhook:{endpoint_id}")
 
 
 def endpoint_document(endpoint: Endpoint) -> dict[str, Any]:
@@ -167,6 +179,7 @@ def replay_one(conn: Connection, tenant: str, text: str) -> MessageView:
         raise ReplayRefused(
             webhook_id(message.id), why if message.url else "cannot be sent again: its endpoint was removed"
         )
+    decisions.record(conn, tenant, "webhook.replayed", f"message:{message.id}")
     return get_message(conn, tenant, text)
 
 
@@ -190,7 +203,10 @@ def replay_many(
         raise InvalidInput([Problem("since", "needs its offset from UTC, as in 2030-01-31T18:00:00Z")])
     states = (MessageState.DEAD,) if dead else SENT_ONCE
     wanted = MessageFilter(tenant, states=states, endpoint_id=endpoint_id, since=since, tests=False)
-    return len(messages.replay_messages(conn, wanted))
+    count = len(messages.replay_messages(conn, wanted))
+    subject = "webhooks" if endpoint_id is None else f"webhook:{endpoint_id}"
+    decisions.record(conn, tenant, "webhook.replayed", subject, dead=dead, since=since, messages=count)
+    return count
 
 
 def send_test(

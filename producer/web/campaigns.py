@@ -17,13 +17,16 @@ from producer.web.charts import chart_of
 from producer.web.forms import read_form
 from producer.web.permissions import permissions_of
 from producer.web.site import Site, go
+from storage.campaigns.controls import subject_of
 from storage.database import Connection
+from storage.decisions import list_decisions
 from storage.jobs import history, queries, search
 from storage.jobs.states import TERMINAL, JobState
 from storage.reporting import overview
 from storage.reporting.costs import campaign_costs
 
 PAGE, _SHOWN_JOBS = 30, 25
+DECISIONS = 10
 STEPS_S = (2, 5, 10, 30, 60, 300, 900, 3600, 3 * 3600, 12 * 3600, 86_400)
 _COLUMNS = 60
 
@@ -77,6 +80,9 @@ def campaign_routes(site: Site) -> APIRouter:
         tenant = permissions_of(request).tenant
         now = await service.read(lambda conn: _now(conn, tenant, name))
         campaign_id = now["campaign"].id
+        decided = await service.read(
+            lambda conn: list_decisions(conn, tenant, subject_of(campaign_id), limit=DECISIONS)
+        )
         counts, rate, sums = await asyncio.gather(
             site.cache.get(("campaigns", (campaign_id,)), lambda conn: overview.campaign_counts(conn, [campaign_id])),
             site.cache.get(
@@ -87,6 +93,7 @@ def campaign_routes(site: Site) -> APIRouter:
         )
         of = None if counts is None else counts.get(campaign_id, {})
         values = now | {
+            "decisions": decided,
             "stream": "/v1/events",
             "counts": of,
             "total": sum((of or {}).values()),

@@ -24,6 +24,7 @@ from producer.web.language import catalogue, choose
 from producer.web.permissions import permissions_of
 from producer.web.site import LANGUAGE_COOKIE, Site, go
 from seedance.request import parse_request
+from storage.actors import current_actor
 from storage.database import Connection
 from storage.jobs import history
 from storage.jobs.records import JobView
@@ -88,7 +89,8 @@ def job_routes(site: Site) -> APIRouter:
 
     @router.post("/jobs/{job_id}/finalize")
     async def finalize_job(request: Request, job_id: str) -> Response:
-        wanted, producer = as_job_id(job_id), service.producer.as_tenant(permissions_of(request).tenant)
+        wanted = as_job_id(job_id)
+        producer = service.producer.as_tenant(permissions_of(request).tenant, current_actor())
         await read_form(request)
         await service.count_job(request)
         job, _ = await service.run(lambda: finalize(producer, producer.get(wanted), {}))

@@ -19,6 +19,7 @@ from producer.web.job_form import CHOICES, JobForm, fields_of, refused, with_own
 from producer.web.permissions import Permissions, permissions_of
 from producer.web.site import Site, go
 from seedance.problems import InvalidInput
+from storage.actors import current_actor
 from storage.database import Connection
 from storage.jobs import history, queries, search
 from storage.jobs.records import IdempotencyConflict, JobView
@@ -128,7 +129,7 @@ def job_list_routes(site: Site) -> APIRouter:
 
 def _enqueue(site: Site, permissions: Permissions, form: Form) -> JobView:
     fields = with_own_key(fields_of(form), form.get("once", ""))
-    job, _ = site.service.producer.as_tenant(permissions.tenant).enqueue_row(fields)
+    job, _ = site.service.producer.as_tenant(permissions.tenant, current_actor()).enqueue_row(fields)
     return job
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from producer.http.failed_keys import FailedKeys
 from producer.http.keyring import KeyRing
 from producer.web.accounts import account_routes
 from producer.web.campaigns import campaign_routes
@@ -15,7 +16,7 @@ from producer.web.site import Site
 from producer.web.static_files import static_routes
 
 
-def page_routes(site: Site, keyring: KeyRing) -> APIRouter:
+def page_routes(site: Site, keyring: KeyRing, failed: FailedKeys) -> APIRouter:
     """All routes of the page."""
     router = APIRouter()
     router.include_router(overview_routes(site))
@@ -23,6 +24,6 @@ def page_routes(site: Site, keyring: KeyRing) -> APIRouter:
     router.include_router(job_routes(site))
     router.include_router(campaign_routes(site))
     router.include_router(account_routes(site))
-    router.include_router(sign_in_routes(site, keyring))
+    router.include_router(sign_in_routes(site, keyring, failed))
     router.include_router(static_routes(site.files))
     return router

@@ -1,18 +1,20 @@
-"""`/login` and `/logout` store and remove a browser's key; `/preferences` stores its language and colours."""
+"""`/login` and `/logout` open and end a browser's session; `/preferences` stores its language and colours."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from producer.http.auth import end_session, start_session
+from producer.http.auth import SESSION_COOKIE, forget_session, is_encrypted, keep_session
+from producer.http.failed_keys import FailedKeys
 from producer.http.keyring import KeyRing
 from producer.web.forms import back_to, read_form
 from producer.web.language import LANGUAGES
 from producer.web.site import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, Site, go, set_cookie
+from storage.tenants import keys
 
 
-def sign_in_routes(site: Site, keyring: KeyRing) -> APIRouter:
+def sign_in_routes(site: Site, keyring: KeyRing, failed: FailedKeys) -> APIRouter:
     """The routes that need no key."""
     router = APIRouter(include_in_schema=False, route_class=site.route_class())
 
@@ -28,17 +30,23 @@ def sign_in_routes(site: Site, keyring: KeyRing) -> APIRouter:
     async def login(request: Request) -> Response:
         form = await read_form(request)
         key, wanted = form.get("key", "").strip(), back_to(form.get("next", "/"))
-        if not key or await keyring.principal(key) is None:
+        address = request.client.host if request.client is not None else ""
+        await failed.wait(address)
+        session = await keyring.open_session(key) if key else None
+        if session is None:
+            failed.note(address, request.url.path, keys.key_id(key))
             return site.page(request, "login.html", {"next": wanted, "refused": True}, status=401)
         response = go(wanted)
-        start_session(response, request, key)
+        keep_session(response, session, secure=is_encrypted(request, site.service.settings.public_url))
         return response
 
     @router.post("/logout")
     async def logout(request: Request) -> Response:
         await read_form(request)
+        if session := request.cookies.get(SESSION_COOKIE):
+            await keyring.end_session(session)
         response = go("/login")
-        end_session(response)
+        forget_session(response)
         return response
 
     @router.post("/preferences")

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 
+from producer.http.auth import is_encrypted
 from producer.http.problems import KINDS, ApiProblem, details_of
 from producer.http.service import Service
 from producer.web import charts, static_files
@@ -156,14 +157,14 @@ def go(path: str) -> Response:
 
 def set_cookie(request: Request, response: Response, name: str, value: str) -> None:
     """Store a small value in the browser for a year; scripts cannot read it."""
-    secure = request.url.scheme == "https"
+    secure = is_encrypted(request, None)
     response.set_cookie(name, value, max_age=YEAR_S, httponly=True, samesite="lax", secure=secure)
 
 
 def _origin(service: Service) -> str:
-    """The bucket's origin for browsers, as a content security policy names it; "" if it is unknown."""
+    """The origins of the buckets for browsers, as a content security policy names them; "" if they are unknown."""
     try:
-        return service.objects.link_origin
+        return " ".join(sorted({bucket.link_origin for bucket in service.objects.every()}))
     except StoreUnavailable:  # boto3's configuration cannot be read: there are no links either
         return ""
 

@@ -52,6 +52,13 @@ def url_of(value: object) -> str | None:
     return value if usable else None
 
 
+def path_of(value: object) -> str | None:
+    """A path on the gateway's own host, perhaps with a query; None for anything else."""
+    if not isinstance(value, str) or len(value) > MAX_URL_CHARS or value[:2] in ("//", "/\\"):
+        return None
+    return value if value.startswith("/") and value.isprintable() and " " not in value else None
+
+
 def first_url(*values: object) -> str | None:
     """The first value that is a URL."""
     return next((url for value in values if (url := url_of(value)) is not None), None)

@@ -7,11 +7,8 @@ relay/channel/task/doubao/adaptor.go, dto/task.go, service/task_polling.go.
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
-from seedance.gateways import ark_task, new_api_list, new_api_task
-from seedance.gateways.answers import object_of, read_json
-from seedance.gateways.base import AttemptOptions, TaskReport, WireAnswer, WireCall
+from seedance.gateways import ark_task, new_api_list
+from seedance.gateways.base import AttemptOptions, WireCall
 from seedance.gateways.capabilities import Capabilities
 from seedance.gateways.new_api_dialect import NewApiDialect
 from seedance.request import GenerationRequest
@@ -29,12 +26,3 @@ class AnyFast(NewApiDialect):
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
         body = ark_task.create_body(self.row_for(request), self.settled(request), attempt)
         return WireCall("POST", "/v1/video/generations", body)
-
-    def query_call(self, task_id: str) -> WireCall:
-        return WireCall("GET", f"/v1/video/generations/{quote(task_id, safe='')}")
-
-    def read_report(self, answer: WireAnswer) -> TaskReport:
-        report = new_api_task.report_of(object_of(object_of(read_json(answer.body)).get("data")))
-        if report is None:
-            raise self.bad_answer(answer)
-        return report

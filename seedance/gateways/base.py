@@ -18,6 +18,8 @@ from seedance.gateways.answers import excerpt, object_of, read_json, task_id_of
 from seedance.gateways.capabilities import Capabilities, Mark
 from seedance.gateways.checks import callback_problem_of, refusals_of, warnings_of
 from seedance.gateways.http_errors import ErrorForm, read_error
+from seedance.gateways.signatures import Callback as Callback
+from seedance.gateways.signatures import CallbackProof as CallbackProof
 from seedance.gateways.wire import WireAnswer as WireAnswer  # dialects import it from here
 from seedance.gateways.wire import WireCall as WireCall
 from seedance.models.catalog import Catalog, OwnModels, catalog_of
@@ -159,6 +161,14 @@ class Dialect(ABC):
     """The life of a video's URL in seconds, if the URL itself does not state it."""
     refresh_s: ClassVar[float] = 0.0
     """How often the gateway itself refreshes a task, in seconds; polling faster is useless."""
+    accepted_statuses: ClassVar[frozenset[int]] = frozenset({200, 201})
+    """The HTTP statuses with which the gateway accepts a generation."""
+    cancel_is_a_request: ClassVar[bool] = False
+    """True: a 2xx answer to a cancel only says that the gateway will try; the task itself shows whether it did."""
+    callback_proof: ClassVar[CallbackProof] = CallbackProof.NONE
+    """How the gateway signs its callbacks."""
+    callback_keys_url: ClassVar[str | None] = None
+    """Where the gateway publishes the keys that verify its callbacks (JWKS)."""
     gateway_names: ClassVar[frozenset[str]] = frozenset()
     """All gateways' names, set by the registry: an object under any other name in `gateway_options` is an error."""
 
@@ -244,7 +254,7 @@ class Dialect(ABC):
                 gateway of ours, which is 200 without an error: what stands in between numbers its own requests.
         """
         data = read_json(answer.body)
-        own = answer.status in (200, 201) and not object_of(data).get("error")
+        own = answer.status in self.accepted_statuses and not object_of(data).get("error")
         if own and (task_id := task_id_of(data)):
             return Submitted(task_id)
         raise OutcomeUnknown(
@@ -263,16 +273,43 @@ class Dialect(ABC):
             BadAnswer: it cannot be read.
         """
 
+    def result_call(self, task_id: str, answer: WireAnswer) -> WireCall | None:
+        """The GET for the result of an ended task, if the answer to a query does not hold it; None: it holds all."""
+        return None
+
+    def read_result(self, answer: WireAnswer) -> TaskReport:
+        """Read any answer to that GET, whatever its status: the result of a failed task is an error.
+
+        Raises:
+            GatewayError: it says nothing about the task.
+        """
+        raise self.bad_answer(answer, "not a result")
+
+    def task_handle(self, named: str, model: str) -> str:
+        """The id by which a task is stored and queried, from the id that an answer, a callback or a person names.
+        `model` is the gateway's name of the model that the attempt was sent to."""
+        return named
+
+    def is_error(self, answer: WireAnswer) -> bool:
+        """Whether an answer is an error. Some gateways send theirs with HTTP 200."""
+        return not 200 <= answer.status < 300
+
     def read_error(self, operation: Operation, answer: WireAnswer) -> GatewayError:
-        """Read an answer that is not 2xx. Never raises."""
+        """Read an answer that is an error. Never raises."""
         return read_error(self.name, operation, answer, self.errors)
 
     def read_callback(self, body: bytes) -> str:
-        """The id of the task that a callback is about; "" if it names none.
-
-        No gateway signs its callbacks, so nothing else in them is trusted: the task is queried.
-        """
+        """The id of the task that a callback is about; "" if it names none. Nothing else in it is trusted, signed or
+        not: the task is queried."""
         return task_id_of(read_json(body))
+
+    def callback_forgery(self, callback: Callback, keys: Sequence[str], now: float) -> str | None:
+        """Why a callback does not come from the gateway; None if its signature is right, or the gateway signs none.
+
+        `keys`: what verifies it, the account's secret or the gateway's published keys, any of which may match. `now`:
+        Unix seconds.
+        """
+        return None
 
     def callback_is_unfinished(self, body: bytes) -> bool:
         """Whether a callback only reports that its task is still running, so no query is needed. False if the gateway
@@ -307,6 +344,10 @@ class Dialect(ABC):
         the flex tier instead of the others, if they are listed separately.
         """
         return None
+
+    def key_headers(self, key: str) -> Mapping[str, str]:
+        """The headers that carry the account's API key."""
+        return {"Authorization": f"Bearer {key}"}
 
     def user_headers(self, token: str, user_id: str) -> Mapping[str, str]:
         """The headers of a call on behalf of the account's user."""

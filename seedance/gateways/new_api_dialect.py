@@ -1,17 +1,28 @@
-"""The shared part of the dialects of new-api deployments: errors and the list of tasks."""
+"""The shared part of the dialects of new-api deployments: errors, the query and the list of tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
-from seedance.gateways import new_api, new_api_list
-from seedance.gateways.base import Dialect, TaskPage, WireAnswer, WireCall
+from seedance.gateways import new_api, new_api_list, new_api_task
+from seedance.gateways.answers import object_of, read_json
+from seedance.gateways.base import Dialect, TaskPage, TaskReport, WireAnswer, WireCall
 
 
 class NewApiDialect(Dialect):
     """A gateway that runs QuantumNous/new-api or compatible software."""
 
     errors = new_api.FORM
+
+    def query_call(self, task_id: str) -> WireCall:
+        return WireCall("GET", f"/v1/video/generations/{quote(task_id, safe='')}")
+
+    def read_report(self, answer: WireAnswer) -> TaskReport:
+        report = new_api_task.report_of(object_of(object_of(read_json(answer.body)).get("data")))
+        if report is None:
+            raise self.bad_answer(answer)
+        return report
 
     def list_call(
         self,

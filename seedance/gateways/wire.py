@@ -15,7 +15,7 @@ class WireCall:
     neither: no body. `as_user`: it is sent with `Dialect.user_headers` instead of the account's API key.
     """
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     json: Mapping[str, Any] | None = None
     params: Mapping[str, str | Sequence[str]] = field(default_factory=dict)

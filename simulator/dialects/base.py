@@ -6,7 +6,7 @@ import secrets
 import string
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from simulator.faults.kinds import Where
 from simulator.tasks.task import Order, Phase, Task
 from simulator.wire.answers import Answer, Call, Refused, json_answer
 from simulator.wire.ark_error import ArkError
+from simulator.wire.webhook_signer import WebhookSigner
 
 _ALPHABET = string.ascii_lowercase + string.digits
 REFERENCE_VIDEO_S = 5.0  # assumed length of a reference video: references are not fetched
@@ -55,6 +56,14 @@ class View:
     """True when lists leave out the prompt."""
 
 
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One POST to a callback URL."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 class Dialect(ABC):
     """One gateway."""
 
@@ -63,10 +72,26 @@ class Dialect(ABC):
     """Whether video URLs carry a signature and an expiry."""
     callbacks: CallbackRules | None = None
     """None: the gateway does not call back."""
+    key_scheme = "bearer"
+    """The scheme of the Authorization header, in lower case."""
+    deletes_records = True
+    """Whether a delete of an ended task removes its record."""
 
     @abstractmethod
     def route(self, method: str, path: str) -> Route | None:
         """The operation of a request; None when the gateway has no such path."""
+
+    def route_of(self, call: Call) -> Route | None:
+        """The operation of a request, where more than its path decides."""
+        return self.route(call.method, call.path)
+
+    def public(self, call: Call, signer: WebhookSigner) -> Answer | None:
+        """The answer to a request that needs no key; None: it needs one."""
+        return None
+
+    def file_of(self, call: Call) -> str | None:
+        """The task whose video a request with a key downloads; None: it downloads none."""
+        return None
 
     @abstractmethod
     def read_order(self, call: Call) -> Order:
@@ -95,6 +120,14 @@ class Dialect(ABC):
     @abstractmethod
     def shown(self, task: Task, view: View) -> Answer:
         """The answer to a query."""
+
+    def shown_at(self, task: Task, view: View, action: str) -> Answer:
+        """The answer to a query of a gateway with several; `action` is the route's."""
+        return self.shown(task, view)
+
+    def called_back(self, task: Task, view: View, signer: WebhookSigner, now: float) -> Callback:
+        """A callback's body, and its headers besides the content type."""
+        return Callback(self.shown(task, view).body)
 
     def rejected(self, error: ArkError) -> Answer:
         """The answer to a create that breaks one of Ark's rules."""

@@ -6,6 +6,10 @@ from simulator.dialects.anyfast import AnyFast
 from simulator.dialects.ark import Ark
 from simulator.dialects.base import Dialect
 from simulator.dialects.evolink import EvoLink
+from simulator.dialects.fal import Fal
+from simulator.dialects.kie import Kie
+from simulator.dialects.new_api_own import NewApi
+from simulator.dialects.openrouter import OpenRouter
 from simulator.dialects.twelveai import TwelveAi
 from simulator.dialects.uniall import UniAll
 
@@ -15,6 +19,10 @@ _ALL: tuple[Dialect, ...] = (
     TwelveAi(),
     EvoLink(),
     Ark(),
+    OpenRouter(),
+    Fal(),
+    Kie(),
+    NewApi(),
 )
 
 

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from simulator.dialects.base import Dialect, View
+from simulator.dialects.base import Callback, Dialect, View
 from simulator.dialects.callback_urls import CallbackRules, is_loopback
 from simulator.faults.rules import FaultRules
 from simulator.server.ledger import Ledger
 from simulator.tasks.engine import Engine
 from simulator.tasks.task import TERMINAL, Phase, Task
+from simulator.wire.webhook_signer import WebhookSigner
 
 _AFTER_S = 0.01  # the event loop's clock and the engine's differ: wake only after the phase has begun
 
@@ -24,8 +25,16 @@ Show = Callable[[Task, str], View]
 class Callbacks:
     """One waiting coroutine per task with a callback URL."""
 
-    def __init__(self, engine: Engine, ledger: Ledger, faults: FaultRules, allowed_hosts: frozenset[str]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        ledger: Ledger,
+        faults: FaultRules,
+        allowed_hosts: frozenset[str],
+        signer: WebhookSigner,
+    ) -> None:
         self._engine = engine
+        self._signer = signer
         self._ledger = ledger
         self._faults = faults
         self._allowed_hosts = allowed_hosts
@@ -65,11 +74,11 @@ class Callbacks:
             if task.deleted or phase is reported or phase not in rules.phases:
                 continue
             reported = phase
-            body = dialect.shown(task, view).body
+            callback = dialect.called_back(task, view, self._signer, self._engine.clock())
             for _ in range(self._repeats(task)):
-                await self._post(task, url, body, rules, retry=phase in TERMINAL)
+                await self._post(task, url, callback, rules, retry=phase in TERMINAL)
 
-    async def _post(self, task: Task, url: str, body: bytes, rules: CallbackRules, *, retry: bool) -> None:
+    async def _post(self, task: Task, url: str, callback: Callback, rules: CallbackRules, *, retry: bool) -> None:
         if self._session is None:
             self._session = aiohttp.ClientSession(auto_decompress=False)
         for pause in (0.0, *(rules.retries_s if retry else ())):
@@ -78,8 +87,8 @@ class Callbacks:
             with suppress(aiohttp.ClientError, TimeoutError):
                 async with self._session.post(
                     url,
-                    data=body,
-                    headers={"Content-Type": "application/json"},
+                    data=callback.body,
+                    headers={"Content-Type": "application/json", **callback.headers},
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=rules.timeout_s),
                 ) as answer:

@@ -8,7 +8,11 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from urllib.parse import parse_qsl, urlsplit
 
+from multidict import MultiDict
+
+from simulator.dialects.base import Dialect
 from simulator.faults import actions
 from simulator.faults.rules import Rule
 from simulator.media.content import Content
@@ -106,6 +110,22 @@ class Downloads:
             rule = world.faults.trigger("download", "download", now, facts)
         content = await self._content(task, suffix)
         return _plan(call, task, content, suffix, rule)
+
+    async def serve_to_key(self, call: Call, task_id: str, dialect: Dialect, key: str) -> Answer | Download:
+        """Answer a GET for a task's video that proves itself by the account's key instead of a signature.
+
+        Raises:
+            Cut: close the connection without an answer.
+        """
+        world = self._world
+        keys = world.options.api_keys
+        if not key or (keys and key not in keys):
+            return dialect.unauthorized()
+        task, now = world.engine.find(dialect.name, call.account, task_id), world.engine.clock()
+        if task is None or task.phase(now) is not Phase.SUCCEEDED:
+            return dialect.unknown_task(task_id)
+        link = urlsplit(world.signer.link(call.base_url, f"/files/{task_id}.mp4", now, world.options.url_seconds))
+        return await self.serve(replace(call, path=link.path, query=MultiDict(parse_qsl(link.query))))
 
     async def video(self, task: Task) -> Content:
         """The task's video; encodes it in the background when needed."""

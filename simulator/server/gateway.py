@@ -34,7 +34,7 @@ class Gateway:
             Cut: close the connection without an answer.
         """
         world = self._world
-        route = dialect.route(call.method, call.path)
+        route = dialect.route_of(call)
         if route is None:
             return dialect.not_found(call)
         world.ledger.counts[f"{dialect.name}.{route.operation}"] += 1
@@ -145,7 +145,7 @@ class Gateway:
         return early if early is not None else await actions.after(rule, dialect, act())
 
     def _show(self, dialect: Dialect, call: Call, route: Route, task: Task, facts: dict[str, str]) -> Answer:
-        return dialect.shown(task, self._view(task, call, self._fault("view", route, facts)))
+        return dialect.shown_at(task, self._view(task, call, self._fault("view", route, facts)), route.action)
 
     def _list(self, dialect: Dialect, call: Call, route: Route) -> Answer:
         engine = self._world.engine
@@ -164,7 +164,7 @@ class Gateway:
         engine = self._world.engine
         phase = task.phase(engine.clock())
         if phase in TERMINAL:
-            task.deleted = True
+            task.deleted = dialect.deletes_records
         elif phase is not Phase.RUNNING:
             engine.cancel(task)
         self._world.journal.changed(task)

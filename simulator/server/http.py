@@ -85,8 +85,12 @@ class Simulator:
         head, _, rest = request.path[1:].partition("/")
         dialect = self._world.dialects.get(head)
         if dialect is not None:
-            key = _bearer(request)
+            key = _key(request, dialect.key_scheme)
             call = self._call(request, f"/{rest}", head, account_of(key))
+            if (answer := dialect.public(call, self._world.webhook_signer)) is not None:
+                return answer
+            if (task_id := dialect.file_of(call)) is not None:
+                return await self._downloads.serve_to_key(call, task_id, dialect, key)
             return await self._gateway.serve(dialect, call, key, lambda limit: _read(request, limit))
         call = self._call(request, request.path, "", "")
         if head == "files" and request.method in ("GET", "HEAD"):
@@ -101,9 +105,9 @@ class Simulator:
         return Call(request.method, path, request.query, request.headers, gateway, account, base_url)
 
 
-def _bearer(request: web.BaseRequest) -> str:
+def _key(request: web.BaseRequest, wanted: str) -> str:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
+    return key.strip() if scheme.lower() == wanted else ""
 
 
 async def _read(request: web.BaseRequest, limit: int) -> bytes | None:

@@ -18,7 +18,7 @@ from simulator.tasks.task import Phase, Task
 MAX_REFUSALS = 20_000
 _LONG_TEXT = 4096
 # Two creates of one job may differ in these fields, so the comparison ignores them.
-_NOT_IDENTITY = frozenset({"seed", "callback_url", "webhook_url", "execution_expires_after"})
+_NOT_IDENTITY = frozenset({"seed", "callback_url", "callBackUrl", "webhook_url", "execution_expires_after"})
 
 
 class Ledger:

@@ -18,6 +18,7 @@ from simulator.tasks.engine import Engine
 from simulator.tasks.journal import Journal
 from simulator.tasks.limits import AccountLimits, Limiter
 from simulator.tasks.timing import timing_of
+from simulator.wire.webhook_signer import WebhookSigner
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class World:
     signer: LinkSigner
     journal: Journal
     callbacks: Callbacks
+    webhook_signer: WebhookSigner
 
 
 def make_world(options: SimulatorOptions) -> World:
@@ -44,6 +46,7 @@ def make_world(options: SimulatorOptions) -> World:
     assets = AssetStore(engine.clock, options.asset_seconds)
     ledger = Ledger(engine, assets)
     faults = FaultRules(seed)
+    webhook_signer = WebhookSigner(seed, options.webhook_secret)
     return World(
         options=options,
         dialects=all_dialects(),
@@ -54,5 +57,6 @@ def make_world(options: SimulatorOptions) -> World:
         limiter=Limiter(AccountLimits(options.requests_per_minute, options.max_in_flight)),
         signer=LinkSigner(seed),
         journal=journal,
-        callbacks=Callbacks(engine, ledger, faults, options.callback_hosts),
+        callbacks=Callbacks(engine, ledger, faults, options.callback_hosts, webhook_signer),
+        webhook_signer=webhook_signer,
     )

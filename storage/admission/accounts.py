@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import LiteralString
 
+from storage import decisions
 from storage.admission import circuit_breaker, model_limits
 from storage.database import Connection
+from storage.tenants.tenants import DEFAULT_TENANT
 
 _ENSURE: LiteralString = """
 INSERT INTO account_states (name)
@@ -36,3 +38,4 @@ def resume(conn: Connection, name: str) -> None:
     """Use an account again at once, up to its configured limits."""
     circuit_breaker.reset(conn, name)
     model_limits.reset(conn, name)
+    decisions.record(conn, DEFAULT_TENANT, "account.resumed", f"account:{name}")

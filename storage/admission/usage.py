@@ -15,8 +15,8 @@ UNCONFIRMED_SLOT_S = 120.0
 account, and if those tasks do run, the gateway answers "too many" anyway."""
 
 # Most jobs are generating, and an index alone counts them: it holds account, state and lane. Only jobs that are
-# claimed, being submitted or unconfirmed are read row by row. `state <> 'transferring'` repeats the index's own predicate,
-# without which PostgreSQL does not use the index.
+# claimed, being submitted or unconfirmed are read row by row. `state <> 'transferring'` repeats the index's own
+# predicate, without which PostgreSQL does not use the index.
 _IN_USE: LiteralString = """
 SELECT account, lane, sum(in_flight)::bigint AS in_flight, sum(claimed)::bigint AS claimed,
        sum(starting)::bigint AS starting, sum(generating)::bigint AS generating

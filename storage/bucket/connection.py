@@ -11,6 +11,8 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
+from seedance.network import sessions
+from seedance.network.outbound import Outbound
 from storage.bucket.answers import Answer
 from storage.bucket.exchanges import MOVES, Exchange
 from storage.bucket.objects import ANSWER_BYTES
@@ -23,13 +25,13 @@ PIECE_BYTES = 512 * 1024
 SMALL_BYTES = 64 * 1024
 
 
-def open_session() -> aiohttp.ClientSession:
+def open_session(outbound: Outbound) -> aiohttp.ClientSession:
     """A session for the object store; close it when done. Call it on the event loop."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=30.0),
+    return sessions.open_session(
+        outbound,
+        sessions.open_connector(outbound, limit=CONNECTIONS, keepalive_timeout=30.0),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=60.0),
         auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},
     )
 
@@ -93,6 +95,7 @@ async def open_object(
     Raises:
         StoreUnavailable: no response.
     """
+    requests = requests.holding(key)
     for left in range(MOVES, -1, -1):
         used = requests.traits.place
         request = requests.sign_get(key, headers, head=head)
@@ -109,7 +112,7 @@ async def open_object(
 
 
 def _no_response(request: SignedRequest, exc: BaseException) -> StoreUnavailable:
-    return StoreUnavailable(f"{request.method}: {type(exc).__name__}: {exc}")
+    return StoreUnavailable(f"{request.method}: {sessions.failure_text(exc)}")
 
 
 async def answer_of(response: aiohttp.ClientResponse) -> Answer:

@@ -7,14 +7,20 @@ from datetime import datetime
 from uuid import UUID
 
 TENANT = "{tenant}"
+_SCHEME = "s3://"
 _VIDEOS = "videos/"
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys for one configured `s3_key_prefix`, which ends with a slash or is empty, and may contain `{tenant}`."""
+    """The keys for one configured `s3_key_prefix`, which ends with a slash or is empty, and may contain `{tenant}`.
+
+    `bucket`: that of a tenant, which the keys of its videos name; None: the bucket that tenants share. So each job
+    knows where its files are, whatever the settings say later.
+    """
 
     prefix: str = ""
+    bucket: str | None = None
 
     @property
     def shared(self) -> str:
@@ -37,11 +43,20 @@ class Keys:
 
     def video(self, tenant: str, job_id: UUID, created_at: datetime) -> str:
         """The key of a job's video: always the same, so that a repeat overwrites the object with itself."""
-        return f"{self.prefix.replace(TENANT, tenant)}{_VIDEOS}{created_at:%Y/%m/%d}/{job_id}.mp4"
+        where = "" if self.bucket is None else f"{_SCHEME}{self.bucket}/"
+        return f"{where}{self.prefix.replace(TENANT, tenant)}{_VIDEOS}{created_at:%Y/%m/%d}/{job_id}.mp4"
 
     def input(self, reference: str) -> str:
         """The key of the file behind `upload://<sha256>.<ext>`. It is named by its content, and tenants share it."""
         return f"{self.shared}inputs/{reference.removeprefix('upload://')}"
+
+
+def bucket_and_name(key: str) -> tuple[str | None, str]:
+    """The bucket that a key names, None if it lies in the shared one, and the key within the bucket."""
+    if not key.startswith(_SCHEME):
+        return None, key
+    bucket, _, name = key.removeprefix(_SCHEME).partition("/")
+    return bucket, name
 
 
 def key_beside(video: str, suffix: str) -> str:

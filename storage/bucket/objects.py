@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from storage.bucket import exchanges, multipart
 from storage.bucket.answers import Answer
+from storage.bucket.boto import make_client
 from storage.bucket.checksums import Sums
+from storage.bucket.keys import bucket_and_name
 from storage.bucket.object_headers import copy_arguments
 from storage.bucket.place import Place
 from storage.bucket.requests import Part, Requests, StoreUnavailable
@@ -65,28 +67,12 @@ class Objects(Requests):
         place = self.traits.place
         with self._lock:  # boto3's session must not be used by two threads at once
             if place not in self._clients:
-                self._clients[place] = self._client(place)
+                self._clients[place] = make_client(self._session, place, self.outbound)
             return self._clients[place]
 
-    def _client(self, place: Place) -> S3Client:
-        from botocore.config import Config
-
-        client: S3Client = self._session.client(
-            "s3",
-            endpoint_url=place.endpoint,
-            region_name=place.region,
-            config=Config(
-                # At a custom endpoint boto3 would sign with SigV2, which other stores refuse.
-                signature_version="s3v4",
-                s3={"addressing_style": "virtual" if place.virtual else "path"},
-                connect_timeout=5,
-                read_timeout=30,
-                retries={"max_attempts": 3, "mode": "standard"},
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            ),
-        )
-        return client
+    def _located(self, key: str) -> Objects:
+        """The bucket in which a key lies: the one that it names, else this one."""
+        return self if bucket_and_name(key)[0] is None else self.holding(key)
 
     def run(self, exchange: exchanges.Exchange[T], body: bytes = b"") -> T:
         """Run an exchange in this thread, over boto3's connections. `body`: for the requests that have none themselves.
@@ -140,7 +126,7 @@ class Objects(Requests):
                 self.traits.proven = answer.status < 500
 
     def link(self, key: str, seconds: float) -> str:
-        self.locate()
+        self._located(key).locate()
         return super().link(key, seconds)
 
     link.__doc__ = Requests.link.__doc__
@@ -202,9 +188,10 @@ class Objects(Requests):
         """
         from botocore.exceptions import ClientError
 
+        store, name = self._located(key), bucket_and_name(key)[1]
         with self._translated():
             try:
-                answer = self._s3.head_object(Bucket=self.bucket, Key=key)
+                answer = store._s3.head_object(Bucket=store.bucket, Key=name)
             except ClientError as exc:
                 if exc.response.get("Error", {}).get("Code") in _ABSENT | _FORBIDDEN:
                     return None
@@ -217,7 +204,7 @@ class Objects(Requests):
         Raises:
             StoreUnavailable: the object does not exist, or the store does not respond.
         """
-        source: Any = {"Bucket": self.bucket, "Key": key}
+        source: Any = {"Bucket": self._located(key).bucket, "Key": bucket_and_name(key)[1]}
         more: Any = copy_arguments(self._settings)
         with self._translated():
             self._s3.copy_object(Bucket=self.bucket, Key=target, CopySource=source, **more)
@@ -233,7 +220,8 @@ class Objects(Requests):
         with self._translated():
             for key in keys:
                 try:
-                    self._s3.delete_object(Bucket=self.bucket, Key=key)
+                    store, name = self._located(key), bucket_and_name(key)[1]
+                    store._s3.delete_object(Bucket=store.bucket, Key=name)
                 except ClientError as exc:
                     if exc.response.get("Error", {}).get("Code") not in _ABSENT:
                         raise
@@ -244,8 +232,9 @@ class Objects(Requests):
         Raises:
             StoreUnavailable: the object does not exist or cannot be read.
         """
+        store, name = self._located(key), bucket_and_name(key)[1]
         with self._translated():
-            yield from self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].iter_chunks(size)
+            yield from store._s3.get_object(Bucket=store.bucket, Key=name)["Body"].iter_chunks(size)
 
     def read_range(self, key: str, offset: int, size: int) -> bytes:
         """`size` bytes of an object from an offset on, fewer at its end; at least one byte must exist there.
@@ -253,8 +242,10 @@ class Objects(Requests):
         Raises:
             StoreUnavailable: the object does not exist or cannot be read.
         """
+        store, name = self._located(key), bucket_and_name(key)[1]
         with self._translated():
-            answer = self._s3.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={offset}-{offset + size - 1}")
+            wanted = f"bytes={offset}-{offset + size - 1}"
+            answer = store._s3.get_object(Bucket=store.bucket, Key=name, Range=wanted)
             return answer["Body"].read()
 
     def abort_parts(self, key: str, upload_id: str) -> None:

@@ -67,7 +67,8 @@ class Place:
             return None
         port = f":{parts.port}" if parts.port is not None else ""
         found = known_region(host)
-        place = replace(self, endpoint=f"{parts.scheme}://{host}{port}{here.path}", region=found or self.region)
+        where = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{here.path}"
+        place = replace(self, endpoint=where, region=found or self.region)
         return None if place == self else place
 
 

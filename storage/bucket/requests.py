@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
+from storage.bucket.boto import make_session
 from storage.bucket.checksums import ALGORITHMS, Checksum, Sums
-from storage.bucket.keys import Keys
+from storage.bucket.keys import Keys, bucket_and_name
 from storage.bucket.object_headers import object_headers
 from storage.bucket.place import DEFAULT_REGION, Place, place_of
 from storage.bucket.signing import presign, sign
@@ -51,25 +54,64 @@ class Part:
 
 
 class Requests:
-    """Signs requests for the configured bucket. Threads may share it; it imports nothing of boto3 before first use."""
+    """Signs requests for one bucket: the configured one, from which those of tenants are reached. Threads may share it;
+    it imports nothing of boto3 before first use."""
 
     def __init__(self, settings: Settings) -> None:
         self.bucket = settings.s3_bucket
         self.keys = Keys(settings.s3_key_prefix)
+        self.outbound = settings.outbound()
         self._settings = settings
         self._lock = threading.RLock()
         self._frozen: tuple[float, Any] = (0.0, None)
+        self._shared: Any = self
+        """The one for the bucket that tenants share."""
+        self._others: dict[str, Any] = {}
+
+    def for_tenant(self, tenant: str) -> Self:
+        """The bucket in which new videos of a tenant are stored."""
+        return self._in_bucket(self._settings.s3_tenant_buckets.get(tenant))
+
+    def holding(self, key: str) -> Self:
+        """The bucket that a stored key names."""
+        return self._in_bucket(bucket_and_name(key)[0])
+
+    def every(self) -> list[Self]:
+        """The shared bucket and those that tenants have now."""
+        own = sorted(set(self._settings.s3_tenant_buckets.values()) - {self._shared.bucket})
+        return [self._shared, *map(self._in_bucket, own)]
+
+    def possible_keys(self, tenant: str, job_id: UUID, created_at: datetime) -> list[str]:
+        """Where a copy that never ended may have left a video: in the tenant's bucket, and in the shared one, which it
+        used before it had its own."""
+        stores = {store.bucket: store for store in (self.for_tenant(tenant), self._shared)}
+        return [store.keys.video(tenant, job_id, created_at) for store in stores.values()]
+
+    def _in_bucket(self, bucket: str | None) -> Self:
+        shared: Self = self._shared
+        if bucket is None or bucket == shared.bucket:
+            return shared
+        with shared._lock:
+            if bucket not in shared._others:
+                found = type(self)(shared._settings.model_copy(update={"s3_bucket": bucket}))
+                found.keys = Keys(shared._settings.s3_key_prefix, bucket)
+                found._shared, found._lock = shared, shared._lock
+                shared._others[bucket] = found
+            there: Self = shared._others[bucket]
+            return there
+
+    def _name(self, key: str) -> str:
+        """A key within this bucket."""
+        bucket, name = bucket_and_name(key)
+        if bucket not in (None, self.bucket):
+            raise ValueError(f"{key} does not lie in the bucket {self.bucket}")
+        return name
 
     @cached_property
     def _session(self) -> Any:
-        import boto3
-
-        secret = self._settings.s3_secret_access_key
-        return boto3.session.Session(
-            aws_access_key_id=self._settings.s3_access_key_id,
-            aws_secret_access_key=secret.get_secret_value() if secret is not None else None,
-            region_name=self._settings.s3_region,
-        )
+        if self._shared is not self:
+            return self._shared._session
+        return make_session(self._settings, self.outbound)
 
     @cached_property
     def _traits(self) -> Traits:
@@ -192,7 +234,7 @@ class Requests:
             StoreUnavailable: there are no credentials to sign it, or they could not be refreshed.
         """
         place = self.traits.place
-        url = place.url(key, query) if key is not None else place.base
+        url = place.url(self._name(key), query) if key is not None else place.base
         with self._translated():
             credentials = self._credentials()
         return SignedRequest(method, url, sign(credentials, place.region, method, url, headers, sha256), body)
@@ -215,10 +257,12 @@ class Requests:
         Raises:
             StoreUnavailable: there are no credentials to sign it.
         """
+        if bucket_and_name(key)[0] not in (None, self.bucket):
+            return self.holding(key).link(key, seconds)
         place = self.link_place()
         with self._translated():
             credentials = self._credentials()
-        return presign(credentials, place.region, place.url(key), int(min(seconds, MAX_LINK_S)))
+        return presign(credentials, place.region, place.url(self._name(key)), int(min(seconds, MAX_LINK_S)))
 
     def link_place(self) -> Place:
         """Where clients reach the bucket."""
@@ -237,6 +281,8 @@ class Requests:
     def _credentials(self) -> Any:
         """The current credentials. Those of a role are requested every few seconds at most: a service that hangs would
         delay each request."""
+        if self._shared is not self:
+            return self._shared._credentials()
         with self._lock:
             until, frozen = self._frozen
             if frozen is None or time.monotonic() > until:

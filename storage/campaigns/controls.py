@@ -12,6 +12,11 @@ MAX_WEIGHT = 100
 """For campaigns and tenants."""
 
 
+def subject_of(campaign_id: UUID) -> str:
+    """The campaign as the subject of decisions."""
+    return f"campaign:{campaign_id}"
+
+
 def set_paused(conn: Connection, tenant: str, name: str, *, paused: bool) -> bool:
     """Pause or resume a campaign; False: no such campaign. Pausing it again keeps the time of the first pause."""
     result = conn.execute(

@@ -24,6 +24,18 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+_ADDRESSEE: LiteralString = """
+SELECT a.account, a.model FROM attempts a JOIN jobs j ON j.id = a.job_id
+WHERE a.callback_hash = %(hash)s AND coalesce(a.gateway, j.gateway, %(gateway)s) = %(gateway)s
+"""
+
+
+def addressee(conn: Connection, gateway: str, token: str) -> tuple[str, str] | None:
+    """The account and the gateway's model of the attempt that has a callback token; None: no attempt has it."""
+    row = conn.execute(_ADDRESSEE, {"hash": hash_token(token), "gateway": gateway}).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
 # The job is always locked first. An id that is known to belong to this or another attempt is not stored again.
 _HINT: LiteralString = """
 WITH called AS MATERIALIZED (

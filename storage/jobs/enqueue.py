@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 import uuid_utils.compat
@@ -13,6 +13,8 @@ from storage.jobs.records import Enqueued, IdempotencyConflict, NewJob
 from storage.jsonb import dumps
 
 _ENQUEUE_CHUNK = 2_000
+CHANGEABLE = ("webhook_url", "metadata", "tags", "priority")
+"""Fields beside the request: the same key with other values is still the same job, which keeps its own."""
 
 
 def new_job_id() -> UUID:
@@ -28,7 +30,7 @@ WITH input AS (
         id uuid, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text, lane text,
         gateways text[], account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8,
         webhook_url text, metadata jsonb, tags text[], estimate jsonb, prices jsonb, least_price numeric,
-        price_currency text, draft jsonb)
+        price_currency text, draft jsonb, actor text)
 ), stored AS (
     INSERT INTO jobs (id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin,
                       priority, deadline_at, webhook_url, metadata, tags, estimate, prices, least_price, price_currency,
@@ -42,14 +44,15 @@ WITH input AS (
     ON CONFLICT (tenant, idempotency_key) DO NOTHING
     RETURNING id
 ), logged AS (
-    INSERT INTO job_events (job_id, target, reason) SELECT id, 'queued', 'enqueued' FROM stored
+    INSERT INTO job_events (job_id, target, reason, actor)
+    SELECT s.id, 'queued', 'enqueued', i.actor FROM stored s JOIN input i ON i.id = s.id
 )
 SELECT id FROM stored
 """
 
 
 _BY_KEY: LiteralString = """
-SELECT tenant, idempotency_key, id, request_hash FROM jobs
+SELECT tenant, idempotency_key, id, request_hash, webhook_url, metadata, tags, priority FROM jobs
 WHERE (tenant, idempotency_key) IN (SELECT * FROM unnest(%(tenants)s::text[], %(keys)s::text[]))
 """
 
@@ -84,13 +87,23 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
             results.append(Enqueued(job.id, created=True))
             continue
         key = (job.tenant, job.idempotency_key or "")
-        first_id = known[key][0] if key in known else chosen[key][1].id
-        results.append(Enqueued(first_id, created=False))
+        if key in known:
+            results.append(Enqueued(known[key][0], created=False, differs=_differing(job, known[key][2:])))
+        else:
+            first = chosen[key][1]
+            values = (first.webhook_url, first.metadata, first.tags, first.priority)
+            results.append(Enqueued(first.id, created=False, differs=_differing(job, values)))
     return results
 
 
-def _known_keys(conn: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[UUID, str]]:
+def _differing(job: NewJob, earlier: Sequence[Any]) -> tuple[str, ...]:
+    own = (job.webhook_url, job.metadata, list(job.tags), job.priority)
+    theirs = (earlier[0], earlier[1], list(earlier[2]), earlier[3])
+    return tuple(name for name, one, other in zip(CHANGEABLE, own, theirs, strict=True) if one != other)
+
+
+def _known_keys(conn: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[Any, ...]]:
     if not keys:
         return {}
     parameters = {"tenants": [tenant for tenant, _ in keys], "keys": [key for _, key in keys]}
-    return {(row[0], row[1]): (row[2], row[3]) for row in conn.execute(_BY_KEY, parameters)}
+    return {(row[0], row[1]): tuple(row[2:]) for row in conn.execute(_BY_KEY, parameters)}

@@ -19,7 +19,7 @@ def events_of(conn: Connection, job_id: UUID) -> list[dict[str, Any]]:
     """A job's timeline, in order."""
     return _dicts(
         conn,
-        "SELECT id, at, source, target, reason, detail FROM job_events WHERE job_id = %(id)s ORDER BY id",
+        "SELECT id, at, source, target, reason, detail, actor FROM job_events WHERE job_id = %(id)s ORDER BY id",
         job_id,
     )
 
@@ -30,7 +30,7 @@ def _dicts(conn: Connection, sql: LiteralString, job_id: UUID) -> list[dict[str,
 
 
 _EVENTS_AFTER: LiteralString = """
-SELECT e.id, e.job_id, e.at, e.source, e.target, e.reason, e.detail,
+SELECT e.id, e.job_id, e.at, e.source, e.target, e.reason, e.detail, e.actor,
        (SELECT j.tenant FROM jobs j WHERE j.id = e.job_id) AS tenant,
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running
 FROM job_events e WHERE e.id > %(after)s ORDER BY e.id LIMIT %(limit)s
@@ -60,7 +60,7 @@ def last_event(conn: Connection) -> int:
 
 def job_events_after(conn: Connection, job_id: UUID, after: int, limit: int) -> list[dict[str, Any]]:
     """Events of one job with numbers above `after`, in order. Moves lock the row: no smaller number appears later."""
-    sql: LiteralString = """SELECT id, job_id, at, source, target, reason, detail FROM job_events
+    sql: LiteralString = """SELECT id, job_id, at, source, target, reason, detail, actor FROM job_events
                             WHERE job_id = %(id)s AND id > %(after)s ORDER BY id LIMIT %(limit)s"""
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sql, {"id": job_id, "after": after, "limit": limit}).fetchall()

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from seedance.expiry_marks import MarkBand
 from seedance.lanes import lane_of
+from storage.actors import current_actor
 from storage.jobs.reasons import Reason
 from storage.jobs.states import TERMINAL, JobState, check_transition
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -49,6 +50,8 @@ class NewJob:
     webhook_url: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     tags: Sequence[str] = ()
+    actor: str | None = field(default_factory=current_actor)
+    """Who enqueues it; see `storage.actors`."""
     estimate: Mapping[str, Any] | None = None
     """The estimated cost at the first account in order that can serve it; None: no price is known."""
     prices: Mapping[str, Mapping[str, float]] | None = None
@@ -76,6 +79,8 @@ class Enqueued:
 
     id: UUID
     created: bool
+    differs: tuple[str, ...] = ()
+    """Fields of the job, not of its request, in which the earlier job differs. Its own values stay."""
 
 
 class IdempotencyConflict(Exception):
@@ -139,7 +144,8 @@ class Move:
 
     `sources` are the states to move from; `claim` and `attempt`, if given, must equal the row's. `due_in_s` counts from
     now (ignored for a terminal target); `expires_in_s` sets the video's expiry from now. `patch` holds columns to set,
-    `detail` the data of the event. A move to the current state writes no event unless it has a `detail`.
+    `detail` the data of the event, `actor` who decided it (None: the system). A move to the current state writes no
+    event unless it has a `detail`.
     """
 
     id: UUID
@@ -152,6 +158,7 @@ class Move:
     expires_in_s: float | None = None
     patch: Mapping[str, Any] = field(default_factory=dict)
     detail: Mapping[str, Any] | None = None
+    actor: str | None = field(default_factory=current_actor)
 
     def __post_init__(self) -> None:
         for source in self.sources:
@@ -172,6 +179,7 @@ class Move:
             "expires_in": self.expires_in_s,
             "patch": self.patch,
             "detail": self.detail,
+            "actor": self.actor,
         }
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Literal, LiteralString
 from uuid import UUID
 
+from storage.actors import current_actor
 from storage.database import Connection
 from storage.jobs.records import Move, Moved, Postponement
 from storage.jobs.states import JobState
@@ -21,7 +22,7 @@ _MOVE: LiteralString = f"""
 WITH input AS (
     SELECT * FROM jsonb_to_recordset(%(moves)s::jsonb) AS r(
         id uuid, sources text[], target text, reason text, claim bigint, attempt int, due_in float8,
-        expires_in float8, patch jsonb, detail jsonb)
+        expires_in float8, patch jsonb, detail jsonb, actor text)
 ), locked AS (
     -- In the order of the ids, so that two batches with the same jobs wait for each other instead of deadlocking.
     SELECT j.id, j.state AS source FROM jobs j JOIN input i ON i.id = j.id
@@ -52,10 +53,10 @@ WITH input AS (
             FROM jsonb_populate_record(j, i.patch) p)
     FROM locked l JOIN input i ON i.id = l.id
     WHERE j.id = l.id
-    RETURNING j.id, l.source, i.target, j.claim, j.attempt, i.reason, i.detail, j.tenant, j.webhook_url
+    RETURNING j.id, l.source, i.target, j.claim, j.attempt, i.reason, i.detail, i.actor, j.tenant, j.webhook_url
 ), logged AS (
-    INSERT INTO job_events (job_id, source, target, reason, detail)
-    SELECT id, source, target, reason, detail FROM moved WHERE source <> target OR detail IS NOT NULL
+    INSERT INTO job_events (job_id, source, target, reason, detail, actor)
+    SELECT id, source, target, reason, detail, actor FROM moved WHERE source <> target OR detail IS NOT NULL
 ), notified AS ({TELL_MOVED})
 SELECT id, source, target, claim, attempt, reason FROM moved
 """  # noqa: S608 - put together from constants
@@ -111,20 +112,25 @@ def postpone(conn: Connection, items: Sequence[Postponement]) -> set[UUID]:
 
 
 _REQUEST_CANCEL: LiteralString = """
+WITH requested AS (
 UPDATE jobs SET cancel_request = CASE WHEN cancel_request = 'discard' THEN cancel_request ELSE %(how)s END,
                 -- In submitting, due_at is the end of the lease, which reveals a lost POST.
                 due_at = CASE WHEN state = 'submitting' THEN due_at ELSE now() END,
                 -- A poll that began before the request must not write any more.
                 claim = claim + (state = 'generating')::int
 WHERE id = %(id)s AND state IN ('submitting', 'unconfirmed', 'generating')
-RETURNING id
+RETURNING id, state
+)
+INSERT INTO job_events (job_id, source, target, reason, detail, actor)
+SELECT id, state, state, 'cancelling', jsonb_build_object('how', %(how)s::text), %(actor)s::text FROM requested
+RETURNING job_id
 """
 
 
 def request_cancel(conn: Connection, job_id: UUID, how: Literal["keep", "discard"]) -> bool:
-    """Request that a worker cancel a submitted job. False: it is not at a gateway. A later request to keep does not
-    replace one to discard."""
-    return conn.execute(_REQUEST_CANCEL, {"id": job_id, "how": how}).fetchone() is not None
+    """Request that a worker cancel a submitted job; the timeline says who did. False: it is not at a gateway. A later
+    request to keep does not replace one to discard."""
+    return conn.execute(_REQUEST_CANCEL, {"id": job_id, "how": how, "actor": current_actor()}).fetchone() is not None
 
 
 _MARK_DELETED: LiteralString = """

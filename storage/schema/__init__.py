@@ -6,6 +6,7 @@ These classes are the schema: tests compare the migrations with them, and the SQ
 import storage.schema.accounts
 import storage.schema.assets
 import storage.schema.campaigns
+import storage.schema.decisions
 import storage.schema.heartbeats
 import storage.schema.jobs
 import storage.schema.requests

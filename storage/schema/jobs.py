@@ -312,3 +312,5 @@ class JobEvent(SQLModel, table=True):
     target: str = Field(sa_column=Column(Text, nullable=False))
     reason: str = Field(sa_column=Column(Text, nullable=False))
     detail: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    # Who decided it; NULL: scheduler or worker.
+    actor: str | None = Field(default=None, sa_column=Column(Text))

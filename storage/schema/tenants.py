@@ -66,6 +66,28 @@ class ApiKey(SQLModel, table=True):
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     last_used_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     revoked_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # From then on it is refused; NULL: never.
+    expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # The id of the key that was made in its place.
+    replaced_by: str | None = Field(default=None, sa_column=Column(Text))
+
+
+class PageSession(SQLModel, table=True):
+    """A browser that signed in with a key. Only the hash of its id is kept. Log-out deletes the row."""
+
+    __tablename__ = "page_sessions"
+    __table_args__: ClassVar[Any] = (
+        CheckConstraint("num_nonnulls(key_id, configured_hash) = 1", name="page_sessions_key_check"),
+        Index("page_sessions_key_idx", "key_id"),
+        Index("page_sessions_expires_idx", "expires_at"),
+    )
+
+    id_hash: str = Field(sa_column=Column(Text, primary_key=True))
+    key_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("api_keys.id", ondelete="CASCADE")))
+    # The hash of the operator's own key, which is not in the database.
+    configured_hash: str | None = Field(default=None, sa_column=Column(Text))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 
 class Budget(SQLModel, table=True):

@@ -50,6 +50,10 @@ class ApiKey:
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+    expires_at: datetime | None
+    """From then on it is refused; None: never."""
+    replaced_by: str | None
+    """The id of the key that was made in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class FoundKey:
 
     id: str
     tenant: str
+    name: str
     secret_hash: str
     scopes: list[str]
     jobs_per_minute: int | None
@@ -98,26 +103,37 @@ def is_tenant_name(name: str) -> bool:
 
 _CREATE: LiteralString = """
 WITH tenant AS (INSERT INTO tenants (name) VALUES (%(tenant)s) ON CONFLICT (name) DO NOTHING)
-INSERT INTO api_keys (id, tenant, name, secret_hash, scopes)
-VALUES (%(id)s, %(tenant)s, %(name)s, %(hash)s, %(scopes)s)
-RETURNING id, tenant, name, scopes, created_at, last_used_at, revoked_at
+INSERT INTO api_keys (id, tenant, name, secret_hash, scopes, expires_at)
+VALUES (%(id)s, %(tenant)s, %(name)s, %(hash)s, %(scopes)s, now() + make_interval(secs => %(expires_in_s)s))
+RETURNING id, tenant, name, scopes, created_at, last_used_at, revoked_at, expires_at, replaced_by
 """
 _LIST: LiteralString = """
-SELECT id, tenant, name, scopes, created_at, last_used_at, revoked_at FROM api_keys
+SELECT id, tenant, name, scopes, created_at, last_used_at, revoked_at, expires_at, replaced_by FROM api_keys
 WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s ORDER BY created_at, id
 """
 _FIND: LiteralString = """
-SELECT k.id, k.tenant, k.secret_hash, k.scopes, t.jobs_per_minute,
+SELECT k.id, k.tenant, k.name, k.secret_hash, k.scopes, t.jobs_per_minute,
        coalesce(k.last_used_at > now() - interval '1 minute', false) AS seen_lately
 FROM api_keys k JOIN tenants t ON t.name = k.tenant WHERE k.id = %(id)s AND k.revoked_at IS NULL
+  AND (k.expires_at IS NULL OR k.expires_at > now())
 """
 
 
-def new_key(conn: Connection, tenant: str, name: str, scopes: Sequence[str]) -> tuple[str, ApiKey]:
-    """Create a key, and its tenant if it does not exist. Only this call gives the key itself."""
+def new_key(
+    conn: Connection, tenant: str, name: str, scopes: Sequence[str], expires_in_s: float | None = None
+) -> tuple[str, ApiKey]:
+    """Create a key, and its tenant if it does not exist. Only this call gives the key itself. `expires_in_s` None: it
+    never expires."""
     public = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_CHARS))
     key = f"{PREFIX}{public}_" + "".join(secrets.choice(_LETTERS) for _ in range(_SECRET_CHARS))
-    parameters = {"id": public, "tenant": tenant, "name": name, "hash": hash_of(key), "scopes": sorted(set(scopes))}
+    parameters = {
+        "id": public,
+        "tenant": tenant,
+        "name": name,
+        "hash": hash_of(key),
+        "scopes": sorted(set(scopes)),
+        "expires_in_s": expires_in_s,
+    }
     with conn.cursor(row_factory=class_row(ApiKey)) as cursor:
         created = cursor.execute(_CREATE, parameters).fetchone()
     assert created is not None  # noqa: S101 - an INSERT of one row returns it
@@ -130,15 +146,37 @@ def list_keys(conn: Connection, tenant: str | None = None) -> list[ApiKey]:
         return cursor.execute(_LIST, {"tenant": tenant}).fetchall()
 
 
-def revoke(conn: Connection, public_id: str) -> bool:
-    """Revoke a key for good; servers notice within seconds. False: no such key, or revoked before."""
+def rotate(
+    conn: Connection, public_id: str, overlap_s: float, *, tenant: str | None = None, expires_in_s: float | None = None
+) -> tuple[str, ApiKey] | None:
+    """Create a key with the tenant, name and scopes of another, which expires after `overlap_s` seconds (earlier, if it
+    did before). Only this call gives the key itself. `tenant`: only a key of that tenant. None: no such key in use."""
+    sql: LiteralString = """SELECT tenant, name, scopes FROM api_keys
+        WHERE id = %(id)s AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
+          AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) FOR UPDATE"""
+    old = conn.execute(sql, {"id": public_id, "tenant": tenant}).fetchone()
+    if old is None:
+        return None
+    key, made = new_key(conn, old[0], old[1], old[2], expires_in_s)
+    conn.execute(
+        """UPDATE api_keys SET replaced_by = %(new)s,
+               expires_at = least(expires_at, now() + make_interval(secs => %(overlap_s)s)) WHERE id = %(id)s""",
+        {"new": made.id, "overlap_s": overlap_s, "id": public_id},
+    )
+    return key, made
+
+
+def revoke(conn: Connection, public_id: str, tenant: str | None = None) -> str | None:
+    """Revoke a key for good, and return its tenant; servers notice within seconds. `tenant`: only a key of that tenant.
+    None: no such key, or revoked before."""
     sql: LiteralString = """UPDATE api_keys SET revoked_at = now() WHERE id = %(id)s AND revoked_at IS NULL
-                            RETURNING id"""
-    return conn.execute(sql, {"id": public_id}).fetchone() is not None
+                            AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s) RETURNING tenant"""
+    row = conn.execute(sql, {"id": public_id, "tenant": tenant}).fetchone()
+    return None if row is None else str(row[0])
 
 
 def find(conn: Connection, public_id: str) -> FoundKey | None:
-    """The key with this id; None when it is unknown or revoked. Its use is recorded at most once a minute."""
+    """The key with this id; None when it is unknown, revoked or expired. Its use is recorded at most once a minute."""
     with conn.cursor(row_factory=class_row(FoundKey)) as cursor:
         found = cursor.execute(_FIND, {"id": public_id}).fetchone()
     if found is not None and not found.seen_lately:
@@ -147,8 +185,10 @@ def find(conn: Connection, public_id: str) -> FoundKey | None:
 
 
 def any_in_use(conn: Connection) -> bool:
-    """Whether any key exists that is not revoked."""
-    return conn.execute("SELECT 1 FROM api_keys WHERE revoked_at IS NULL LIMIT 1").fetchone() is not None
+    """Whether any key exists that is not revoked and has not expired."""
+    sql: LiteralString = """SELECT FROM api_keys WHERE revoked_at IS NULL
+                            AND (expires_at IS NULL OR expires_at > now()) LIMIT 1"""
+    return conn.execute(sql).fetchone() is not None
 
 
 def jobs_per_minute(conn: Connection, tenant: str) -> int | None:

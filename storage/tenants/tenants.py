@@ -47,4 +47,12 @@ def set_tenant(conn: Connection, name: str, *, weight: int | None, jobs_per_minu
     )
 
 
+def any_other(conn: Connection) -> bool:
+    """Whether there is a tenant besides `default`."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT FROM tenants WHERE name <> %(name)s)", {"name": DEFAULT_TENANT}
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 DEFAULT_TENANT = "default"

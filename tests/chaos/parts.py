@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from producer.local.processes.spec import ChildSpec
 from producer.local.servers.servers import spawn, stop, wait_ready
 from seedance.client import GatewayClient
 from storage.bucket.objects import Objects
-from storage.database import Database, DatabaseUnavailable, connect
+from storage.database import Connection, Database, DatabaseUnavailable, connect
 from storage.jobs.queries import get_jobs
 from storage.jobs.reasons import Reason
 from storage.jobs.records import JobView
@@ -67,11 +67,24 @@ class Parts:
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _down: set[str] = field(default_factory=set)
     _started_at: dict[str, float] = field(default_factory=dict)
+    _database: Database | None = None
 
     @property
     def fired(self) -> Path:
         """Holds a file for each fail point that has fired; see `worker.failpoints`."""
         return self.directory / "fired"
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        """A transaction on a connection that is kept. A wait asks twenty times a second, and a new connection for each
+        question would cost a tenth of a core."""
+        if self._database is None:
+            self._database = Database(self.settings.require_database_url(), name="test", size=1, wait_s=1.0)
+        return self._database.begin()
+
+    def close(self) -> None:
+        """Close the kept connection."""
+        if self._database is not None:
+            self._database.close()
 
     def start(self, name: str, kind: str | None = None, *, points: str = "") -> None:
         """Start a process of this kind (None: the kind of its name), with these fail points armed."""
@@ -170,7 +183,7 @@ class Parts:
         """Wait until every queue is served."""
 
         def served() -> bool:
-            with connect(self.settings.require_database_url()) as conn:
+            with self.begin() as conn:
                 beats = {row[0] for row in conn.execute("SELECT DISTINCT component FROM heartbeats")}
             return {"scheduler", "submit", "poll", "transfer", "notify"} <= beats
 
@@ -196,7 +209,7 @@ class Parts:
             return [job.id for job in producer.enqueue_many(rows)]
 
     def jobs(self, ids: Sequence[UUID]) -> list[JobView]:
-        with connect(self.settings.require_database_url()) as conn:
+        with self.begin() as conn:
             found = get_jobs(conn, DEFAULT_TENANT, ids)
         return [found[job_id] for job_id in ids]
 
@@ -344,6 +357,7 @@ def running_parts(servers: TestServers, directory: Path, **changes: Any) -> Iter
                 yield parts
             finally:
                 parts.shut_down()
+                parts.close()
         finally:
             for spec, process in reversed(started):
                 stop(spec, process)

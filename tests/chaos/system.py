@@ -193,6 +193,7 @@ def running_system(
         yield system
     finally:
         parts.bring_back()
+        parts.close()
         parts.shut_down()
 
 

@@ -21,10 +21,17 @@ def account_url(url: str, gateway: str) -> str:
     return f"{url}/{gateway}{urlsplit(DIALECTS[gateway].default_base_url or '').path}"
 
 
+def own_settings(gateway: str) -> dict[str, Any]:
+    """What an account of a gateway needs besides an address and a key: model names, where it has none of its own."""
+    if gateway != "new-api":
+        return {}
+    return {"models": {tier: row.id for tier, row in DIALECTS[gateway].catalog.tiers.items()}}
+
+
 def with_client(url: str, gateway: str, work: Callable[[GatewayClient], Awaitable[T]], **fields: Any) -> T:
     """Do something as an account of a simulator at `url`; `fields` are the account's other settings."""
     settings = {"name": "a", "gateway": gateway, "base_url": account_url(url, gateway), "api_key": KEY}
-    account = Account.model_validate(settings | fields)
+    account = Account.model_validate(settings | own_settings(gateway) | fields)
 
     async def run() -> T:
         async with GatewayClient(

@@ -2,6 +2,7 @@
 
 requests.json   a neutral request and the exact call it becomes          refusals.json  a request, the field, the words
 submitted.json  2xx answers to the POST     reports.json  to the query   lists.json     to the list
+results.json    any answer to the GET of a result, for gateways that have one
 callbacks.json  what gateways send          errors.json   every other answer, by operation
 """
 

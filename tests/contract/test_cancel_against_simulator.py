@@ -15,6 +15,7 @@ from seedance.gateways.registry import DIALECTS
 from seedance.request import parse_request
 from simulator.main import SimulatorOptions, running
 from tests.contract.clients import with_client
+from tests.simulator_client import Clock
 
 FOX = parse_request({"prompt": "a fox in the snow", "duration": 5})
 DELETE = {"kind": "status", "where": "delete"}
@@ -80,3 +81,23 @@ def test_any_other_answer_to_a_cancel_is_an_error(url: str, fault: dict[str, Any
 def test_cancelling_an_unknown_task_says_so(url: str) -> None:
     with pytest.raises(TaskUnknown):
         with_client(url, "ark", lambda client: client.cancel("cgt-unknown"))
+
+
+def test_fals_cancel_counts_when_its_task_shows_it(url: str) -> None:
+    outcome, status = with_client(url, "fal", submit_and_cancel)
+    assert (outcome, status) == (CancelOutcome.CANCELLED, TaskStatus.CANCELLED)
+
+
+def test_a_running_task_of_fal_is_asked_about_again_and_an_ended_one_is_too_late() -> None:
+    clock = Clock()
+
+    async def work(client: GatewayClient) -> CancelOutcome:
+        task_id = (await client.submit(FOX, AttemptOptions())).task_id
+        clock.now += 400
+        with pytest.raises(Unavailable, match="still IN_PROGRESS"):
+            await client.cancel(task_id)
+        clock.now += 400
+        return await client.cancel(task_id)
+
+    with running(SimulatorOptions(seed=7, time="fixed", median_seconds=600, clock=clock)) as url:
+        assert with_client(url, "fal", work) is CancelOutcome.TOO_LATE

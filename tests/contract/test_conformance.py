@@ -13,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedance.errors import BadAnswer, GatewayError, Operation, OutcomeUnknown
-from seedance.gateways.base import AttemptOptions, Dialect, TaskReport, TaskStatus, WireAnswer, WireCall
+from seedance.gateways.base import (
+    AttemptOptions,
+    Callback,
+    CallbackProof,
+    Dialect,
+    TaskReport,
+    TaskStatus,
+    WireAnswer,
+    WireCall,
+)
 from seedance.gateways.registry import DIALECTS
 from seedance.models.rows import ModelRow
 from seedance.request import GenerationRequest, parse_request
@@ -37,7 +46,7 @@ def public_attributes(error: GatewayError) -> dict[str, Any]:
 
 
 def readers(dialect: Dialect) -> list[Callable[[WireAnswer], object]]:
-    return [dialect.read_submitted, dialect.read_report, dialect.read_list]
+    return [dialect.read_submitted, dialect.read_report, dialect.read_result, dialect.read_list]
 
 
 @EVERY_DIALECT
@@ -72,6 +81,16 @@ def test_reads_an_accepted_submit(example: Example) -> None:
         assert example.dialect.read_submitted(example.answer).task_id == example.expect["task_id"]
 
 
+@pytest.mark.parametrize("example", examples("results"))
+def test_reads_a_result(example: Example) -> None:
+    if "error" in example.expect:
+        with pytest.raises(GatewayError) as caught:
+            example.dialect.read_result(example.answer)
+        assert type(caught.value).__name__ == example.expect["error"]
+    else:
+        assert_as_expected(example.dialect.read_result(example.answer), example)
+
+
 @pytest.mark.parametrize("example", examples("reports"))
 def test_reads_a_report(example: Example) -> None:
     if "error" in example.expect:
@@ -79,7 +98,10 @@ def test_reads_a_report(example: Example) -> None:
             example.dialect.read_report(example.answer)
         assert (caught.value.gateway, caught.value.operation) == (example.dialect.name, "query")
         return
-    report = example.dialect.read_report(example.answer)
+    assert_as_expected(example.dialect.read_report(example.answer), example)
+
+
+def assert_as_expected(report: TaskReport, example: Example) -> None:
     assert_consistent(report)
     for name, value in example.expect.items():
         if name == "failure" and value is not None:
@@ -156,7 +178,8 @@ def test_any_valid_request_is_refused_by_field_or_becomes_a_call(
     assert json.dumps(request.prompt, ensure_ascii=False)[1:-1] in json.dumps(call.json, ensure_ascii=False)
     for _, _, reference in request.media():
         assert reference in text
-    assert (callback is not None and callback in text) == (callback is not None and dialect.capabilities().callbacks)
+    told = callback is not None and (callback in text or callback in call.params.values())
+    assert told == (callback is not None and dialect.capabilities().callbacks)
 
 
 MEDIA: dict[str, dict[str, Any]] = {
@@ -240,6 +263,10 @@ def test_any_bytes_are_read_or_raise_an_error_of_the_tree(
         assert_storable(error.as_dict())
     assert "\0" not in dialect.read_callback(body)
     assert dialect.callback_is_unfinished(body) in (True, False)
+    signed = {"x-openrouter-signature": "t=1,v1=zz", "x-webhook-timestamp": "1", "x-webhook-signature": "?"}
+    for sent in ({}, headers, signed):
+        why = dialect.callback_forgery(Callback(sent, body), ["key"], 1.0)
+        assert (why is None) == (dialect.callback_proof is CallbackProof.NONE)
 
 
 @EVERY_DIALECT

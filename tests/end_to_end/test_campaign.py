@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.stack import running_stack
+from tests.stack import Stack, running_stack
 from tests.waiting import PATIENCE_S, wait_for
 from tests.webhook_receiver import receiving
 
 pytestmark = pytest.mark.slow
 
 
-def test_fifty_jobs_succeed_each_generated_once_and_stored_byte_for_byte(tmp_path: Path) -> None:
-    with running_stack(tmp_path) as stack, receiving() as receiver:
-        stack.set_timing(median_s=1.0)
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("campaign")) as running:
+        running.set_timing(median_s=1.0)
+        yield running
+
+
+def test_fifty_jobs_succeed_each_generated_once_and_stored_byte_for_byte(stack: Stack, tmp_path: Path) -> None:
+    with receiving() as receiver:
         rows = [
             {"prompt": f"video {i} 猫", "duration": 4 + i % 3, "resolution": ("480p", "720p")[i % 2], "seed": i}
             | {"webhook_url": f"{receiver.url}/job"}
@@ -59,23 +66,22 @@ def test_fifty_jobs_succeed_each_generated_once_and_stored_byte_for_byte(tmp_pat
         wait_for("Flower sees the worker", lambda: "submit-poll@" in httpx.get(workers, timeout=PATIENCE_S).text)
 
 
-def test_a_broken_file_enqueues_nothing_and_a_refused_job_fails_alone(tmp_path: Path) -> None:
-    with running_stack(tmp_path) as stack:
-        stack.set_timing(median_s=1.0)
-        path = tmp_path / "broken.jsonl"
-        path.write_text('{"prompt": "good"}\n{"prompt": "bad", "duration": 3}\n')
-        done = stack.reelq("campaign", "run", str(path), "--name", "broken")
-        assert done.returncode == 2
-        assert "line 2" in done.stderr
-        assert "duration" in done.stderr
-        assert "Traceback" not in done.stderr
-        assert stack.jobs() == []
+def test_a_broken_file_enqueues_nothing_and_a_refused_job_fails_alone(stack: Stack, tmp_path: Path) -> None:
+    before = stack.jobs()
+    path = tmp_path / "broken.jsonl"
+    path.write_text('{"prompt": "good"}\n{"prompt": "bad", "duration": 3}\n')
+    done = stack.reelq("campaign", "run", str(path), "--name", "broken")
+    assert done.returncode == 2
+    assert "line 2" in done.stderr
+    assert "duration" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert stack.jobs() == before
 
-        stack.add_faults({"kind": "moderate_input", "prompt_contains": "forbidden"})
-        path.write_text('{"prompt": "a garden"}\n{"prompt": "something forbidden"}\n')
-        done = stack.reelq("campaign", "run", str(path), "--name", "mixed", "--wait")
-        assert done.returncode == 1
-        by_prompt = {job["request"]["prompt"]: job for job in stack.jobs()}
-        assert by_prompt["a garden"]["state"] == "succeeded"
-        assert by_prompt["something forbidden"]["state"] == "failed"
-        assert by_prompt["something forbidden"]["error"]["code"] == "moderation_blocked"
+    stack.add_faults({"kind": "moderate_input", "prompt_contains": "forbidden"})
+    path.write_text('{"prompt": "a garden"}\n{"prompt": "something forbidden"}\n')
+    done = stack.reelq("campaign", "run", str(path), "--name", "mixed", "--wait")
+    assert done.returncode == 1
+    by_prompt = {job["request"]["prompt"]: job for job in stack.jobs()}
+    assert by_prompt["a garden"]["state"] == "succeeded"
+    assert by_prompt["something forbidden"]["state"] == "failed"
+    assert by_prompt["something forbidden"]["error"]["code"] == "moderation_blocked"

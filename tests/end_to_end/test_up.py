@@ -57,29 +57,24 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackgroundStack]
 
 
 @pytest.mark.slow
-def test_a_stack_becomes_ready_and_describes_itself_in_stack_json(tmp_path: Path) -> None:
-    with running_stack(tmp_path / "data", cwd=tmp_path) as stack:
-        content = stack.content()
-        assert (stack.directory / "stack.json").stat().st_mode & 0o777 == 0o600
-        assert set(content["processes"]) == ALL_PROCESSES
-        assert {key: type(content["s3"][key]) for key in content["s3"]} == dict.fromkeys(
-            ("endpoint_url", "bucket", "access_key_id", "secret_access_key"), str
-        )
-        assert (stack.directory / "api_key").stat().st_mode & 0o777 == 0o600
-        assert (stack.directory / "api_key").read_text().strip() == content["api_key"]
-        shown = {"Host": "elsewhere.example", "X-API-Key": content["api_key"]}
-        assert httpx.get(f"{content['api']}/v1/accounts", headers=shown, timeout=PATIENCE_S).status_code == 200
-        assert get(content["flower"])[0] == 200
-        assert get(f"{content['simulator']}/_sim/health")[0] == 200
-        for name, pid in content["processes"].items():
-            command = " ".join(psutil.Process(pid).cmdline())
-            assert content["s3"]["secret_access_key"] not in command, name
-            assert content["database_url"] not in command, name
-        assert load_settings(stack.directory, {}).accounts[0].name == "simulator"
-        processes = _processes(stack)
-        assert stack.stop() == 0
-        assert _gone(processes, 0) == []
-        assert stack.content() == {}
+def test_a_stack_becomes_ready_and_describes_itself_in_stack_json(stack: BackgroundStack) -> None:
+    content = stack.content()
+    assert (stack.directory / "stack.json").stat().st_mode & 0o777 == 0o600
+    assert set(content["processes"]) == ALL_PROCESSES
+    assert {key: type(content["s3"][key]) for key in content["s3"]} == dict.fromkeys(
+        ("endpoint_url", "bucket", "access_key_id", "secret_access_key"), str
+    )
+    assert (stack.directory / "api_key").stat().st_mode & 0o777 == 0o600
+    assert (stack.directory / "api_key").read_text().strip() == content["api_key"]
+    shown = {"Host": "elsewhere.example", "X-API-Key": content["api_key"]}
+    assert httpx.get(f"{content['api']}/v1/accounts", headers=shown, timeout=PATIENCE_S).status_code == 200
+    assert get(content["flower"])[0] == 200
+    assert get(f"{content['simulator']}/_sim/health")[0] == 200
+    for name, pid in content["processes"].items():
+        command = " ".join(psutil.Process(pid).cmdline())
+        assert content["s3"]["secret_access_key"] not in command, name
+        assert content["database_url"] not in command, name
+    assert load_settings(stack.directory, {}).accounts[0].name == "simulator"
 
 
 @pytest.mark.slow
@@ -117,46 +112,62 @@ def test_a_second_stack_needs_another_data_directory(stack: BackgroundStack, tmp
     message = second.log.read_text().strip()
     assert message.startswith(f"the data directory {stack.directory} is in use by another `reelq up` (process ")
     assert "\n" not in message
-    with running_stack(tmp_path / "other", cwd=tmp_path) as other:
-        content = other.content()
-        assert content["api"] != before["api"]
-        assert content["database_url"] != before["database_url"]
-        assert stack.is_ready()
     assert stack.content() == before
     assert stack.is_ready()
 
 
-@pytest.mark.slow
-def test_two_stacks_that_start_together_share_no_port(tmp_path: Path) -> None:
-    stacks = [start(tmp_path / name, cwd=tmp_path) for name in ("ä b", "c:d")]
+@pytest.fixture(scope="module")
+def pair(stack: BackgroundStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[BackgroundStack]]:
+    """Two stacks that start together beside the first, which does not notice."""
+    directory = tmp_path_factory.mktemp("pair")
+    before = stack.content()
+    stacks = [start(directory / name, cwd=directory) for name in ("ä b", "c:d")]
     try:
-        for stack in stacks:
-            stack.wait_ready()
-        first, second = (stack.content() for stack in stacks)
-        for key in ("api", "flower", "simulator", "database_url", "broker_url"):
-            assert first[key] != second[key], key
+        for started in stacks:
+            started.wait_ready()
+        assert stack.content() == before
+        yield stacks
     finally:
-        for stack in stacks:
-            stack.stop()
+        for started in stacks:
+            started.stop()
 
 
 @pytest.mark.slow
-def test_a_killed_supervisor_leaves_no_process_and_the_next_one_keeps_the_data(tmp_path: Path) -> None:
-    first = start(tmp_path, cwd=tmp_path)
-    first.wait_ready()
+def test_stacks_that_start_together_or_beside_another_share_no_port(
+    stack: BackgroundStack, pair: list[BackgroundStack]
+) -> None:
+    contents = [running.content() for running in (stack, *pair)]
+    for key in ("api", "flower", "simulator", "database_url", "broker_url"):
+        assert len({content[key] for content in contents}) == 3, key
+    assert all(running.is_ready() for running in (stack, *pair))
+
+
+@pytest.mark.slow
+def test_a_killed_supervisor_leaves_no_process_and_the_next_one_keeps_the_data(pair: list[BackgroundStack]) -> None:
+    first = pair[0]
     before = first.content()
     with psycopg.connect(before["database_url"]) as conn:
         conn.execute("CREATE TABLE kept AS SELECT 1 AS one")
     processes = _processes(first)
     first.supervisor.kill()
     first.supervisor.wait(PATIENCE_S)
-    with running_stack(tmp_path, cwd=tmp_path) as second:
+    with running_stack(first.directory, cwd=first.directory.parent) as second:
         assert _gone(processes, 0) == []
         after = second.content()
         for key in ("database_url", "broker_url", "s3", "simulator", "api", "flower"):
             assert after[key] == before[key], key
         with psycopg.connect(after["database_url"]) as conn:
             assert conn.execute("SELECT one FROM kept").fetchone() == (1,)
+
+
+@pytest.mark.slow
+def test_a_stop_leaves_no_process(stack: BackgroundStack) -> None:
+    """The last of the tests that use this stack."""
+    processes = _processes(stack)
+    assert {process.pid for process in processes} == set(stack.content()["processes"].values())
+    assert stack.stop() == 0
+    assert _gone(processes, 0) == []
+    assert stack.content() == {}
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from seedance.account import Account
@@ -10,16 +11,20 @@ from seedance.pricing import cost_of_usage
 from seedance.problems import InvalidInput
 from seedance.request import parse_request
 
+MAX_COST = 1e9  # more is a mistake of the gateway
+
 
 def reported_cost(
     account: Account, request: Mapping[str, Any], usage: Mapping[str, Any] | None
 ) -> dict[str, Any] | None:
     """The `amount` in `currency`, the tokens it counts and the date of the price; None if it cannot be computed.
 
-    `request` is a job's canonical JSON.
+    `request` is a job's canonical JSON. A cost that the gateway itself reports wins over prices, and counts no tokens.
     """
     if not usage:
         return None
+    if (declared := _declared(usage)) is not None:
+        return declared
     try:
         cost = cost_of_usage(usage, parse_request(request), account.dialect, account.rates)
     except InvalidInput:  # the rules have changed since the job was stored
@@ -28,3 +33,12 @@ def reported_cost(
         return None
     known = cost.as_dict()
     return {"amount": known["high"], "currency": known["currency"], "as_of": known["as_of"], "tokens": cost.tokens[0]}
+
+
+def _declared(usage: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The `cost` of a usage that names its `currency`; None if it has none."""
+    cost, currency = usage.get("cost"), usage.get("currency")
+    known = isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < MAX_COST
+    if not known or not isinstance(currency, str):
+        return None
+    return {"amount": cost, "currency": currency, "as_of": datetime.now(UTC).date().isoformat(), "tokens": None}

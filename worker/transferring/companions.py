@@ -134,7 +134,7 @@ async def store_companions(runtime: Runtime, video: Video, stored: Stored, poste
 
 
 async def _put_all(runtime: Runtime, video: Video, files: Sequence[tuple[str, bytes, str]]) -> None:
-    session, objects = runtime.part(CopyResources).store(), runtime.objects
+    session, objects = runtime.part(CopyResources).store(), runtime.objects.holding(files[0][0])
     putting = (
         put(session, objects, key, data, content_type, f"{video.filename}.{key.rpartition('.')[2]}")
         for key, data, content_type in files
@@ -146,7 +146,7 @@ async def _put_all(runtime: Runtime, video: Video, files: Sequence[tuple[str, by
 
 async def _store_last_frame(runtime: Runtime, video: Video, stored: Stored, url: str) -> str:
     shared = runtime.part(CopyResources)
-    source = VideoSource(shared.fetcher, url, video.trusted_host)
+    source = VideoSource(shared.fetcher, url, video.own)
     try:
         await source.open()
         held = min(source.length or MAX_PICTURE_BYTES, MAX_PICTURE_BYTES)
@@ -155,7 +155,7 @@ async def _store_last_frame(runtime: Runtime, video: Video, stored: Stored, url:
             for suffix, (beginning, ending, content_type) in _PICTURES.items():
                 if picture.startswith(beginning) and ending in picture[-_ENDING_BYTES:]:
                     key, filename = key_beside(stored.key, f"last.{suffix}"), f"{video.filename}.last.{suffix}"
-                    await put(shared.store(), runtime.objects, key, picture, content_type, filename)
+                    await put(shared.store(), runtime.objects.holding(key), key, picture, content_type, filename)
                     return key
     finally:
         source.close()

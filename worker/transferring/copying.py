@@ -71,15 +71,16 @@ async def _store(runtime: Runtime, video: Video) -> Complete | VideoStored:
 async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
     work = video.work
     shared = runtime.part(CopyResources)
-    source = VideoSource(shared.fetcher, work.video_url or "", video.trusted_host, COPY_LIMIT_S)
+    source = VideoSource(shared.fetcher, work.video_url or "", video.own, COPY_LIMIT_S)
     try:
         await source.open()
         failpoint("transfer.after_open")
         held = held_bytes(source.length)
         capacity = shared.capacity.hold(held, video.host, urgent=video.urgent)
         async with capacity, aclosing(source.chunks()) as chunks:
-            key = runtime.objects.keys.video(video.facts.tenant, work.id, work.created_at)
+            objects = runtime.objects.for_tenant(video.facts.tenant)
+            key = objects.keys.video(video.facts.tenant, work.id, work.created_at)
             filename = f"{video.filename}.mp4"
-            return await store_video(shared.store(), runtime.objects, key, chunks, poster.read_head, filename)
+            return await store_video(shared.store(), objects, key, chunks, poster.read_head, filename)
     finally:
         source.close()

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import aiohttp
 from yarl import URL
 
+from seedance.content_coding import HEAD_BYTES, Decompressor, coding_of
 from worker.retry import DOWNLOAD_RESUME
 from worker.transferring.fetch import DownloadFailed, Fetcher, UrlRefused
+from worker.transferring.own_origin import OwnOrigin
 
 log = logging.getLogger("reelq.download")
 
@@ -24,6 +28,7 @@ WINDOW_S = 30.0
 LEAST_BYTES_PER_S = 1024.0
 """A download that is slower than this over a window is given up, to free its slot for others."""
 _GONE = frozenset({401, 403, 404, 410})
+_CONTENT_RANGE = re.compile(r"bytes\s+(\d+)-(\d+)/(\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +74,18 @@ class _Pace:
 
 
 class VideoSource:
-    """One download. `length`: bytes of the whole file, None while unknown. `chunks` yields each byte once, in order."""
+    """One download. `length`: the bytes to transfer, those of the file unless the server compresses it; None while
+    unknown. `chunks` yields each byte of the file once, in order."""
 
-    def __init__(
-        self, fetcher: Fetcher, url: str, trusted_host: str | None = None, within_s: float | None = None
-    ) -> None:
-        """`within_s`: the time for the whole file; a download that is too slow for that is given up early."""
+    def __init__(self, fetcher: Fetcher, url: str, own: OwnOrigin | None = None, within_s: float | None = None) -> None:
+        """`own`: the gateway that gave the URL. `within_s`: the time for the whole file; a download that is too slow
+        for that is given up early."""
         self._fetcher = fetcher
         self._url = url
-        self._trusted_host = trusted_host
+        self._own = own
         self._within_s = within_s
         self.length: int | None = None
+        self._encoding = ""
         self._offset = 0
         self._validator: _Validator | None = None
         self._response: aiohttp.ClientResponse | None = None
@@ -94,7 +100,7 @@ class VideoSource:
         headers = {}
         if self._offset and self._validator is not None:
             headers = {"Range": f"bytes={self._offset}-", "If-Range": self._validator.value}
-        response = await self._fetcher.get(self._url, headers, self._trusted_host)
+        response = await self._fetcher.get(self._url, headers, self._own)
         try:
             self._accept(response)
         except BaseException:
@@ -110,9 +116,12 @@ class VideoSource:
             if response.status != 206 or start != str(self._offset):
                 raise DownloadFailed(f"cannot resume at byte {self._offset}: HTTP {response.status}")
             return
-        if response.status != 200:
-            raise DownloadFailed(f"HTTP {response.status}")
         self.length = response.content_length
+        if response.status == 206:
+            self.length = _whole_length(response)
+        elif response.status != 200:
+            raise DownloadFailed(f"HTTP {response.status}")
+        self._encoding = response.headers.get("Content-Encoding", "")
         if self.length is not None and self.length > MAX_VIDEO_BYTES:
             raise DownloadFailed(f"{self.length} bytes is more than the {MAX_VIDEO_BYTES} allowed")
         self._validator = _Validator.of(response)
@@ -123,6 +132,12 @@ class VideoSource:
         Raises:
             UrlRefused, DownloadFailed: as `open`; also a download that breaks too often or is too slow.
         """
+        async with aclosing(self._transferred()) as transferred:
+            async for chunk in _plain(transferred, self._encoding):
+                yield chunk
+
+    async def _transferred(self) -> AsyncGenerator[bytes, None]:
+        """The bytes as the server sends them; a compressed file is resumed within its compressed form."""
         resumes = stalls = 0
         while True:
             try:
@@ -174,3 +189,50 @@ class VideoSource:
         if self._response is not None:
             self._response.release()
             self._response = None
+
+
+def _whole_length(response: aiohttp.ClientResponse) -> int:
+    """The length of a file that was sent as a range although none was asked for.
+
+    Raises:
+        DownloadFailed: it is not the range of the whole file.
+    """
+    said = response.headers.get("Content-Range", "")
+    found = _CONTENT_RANGE.fullmatch(said.strip())
+    first, last, length = map(int, found.groups()) if found is not None else (0, 0, 0)
+    if found is None or first != 0 or last != length - 1 or response.content_length not in (None, length):
+        raise DownloadFailed(f"HTTP 206 with Content-Range {said!r}, which is not the whole file")
+    return length
+
+
+async def _plain(chunks: AsyncIterator[bytes], encoding: str) -> AsyncIterator[bytes]:
+    """The bytes of a file that the server may have compressed, whatever it says about that.
+
+    Raises:
+        DownloadFailed: the compressed form is damaged or cut, or the file is too large.
+    """
+    head = b""
+    async for chunk in chunks:
+        head += chunk
+        if len(head) >= HEAD_BYTES:
+            break
+    coding = coding_of(head, encoding)
+    if coding is None:
+        if head:
+            yield head
+        async for chunk in chunks:
+            yield chunk
+        return
+    stream, size, data = Decompressor(coding), 0, head
+    try:
+        while data:
+            for piece in stream.feed(data):
+                size += len(piece)
+                if size > MAX_VIDEO_BYTES:
+                    raise DownloadFailed(f"more than the {MAX_VIDEO_BYTES} bytes allowed, once decompressed")
+                yield piece
+            data = await anext(chunks, b"")
+    except ValueError as exc:
+        raise DownloadFailed(str(exc)) from exc
+    if not stream.is_complete:
+        raise DownloadFailed(f"the {coding} stream breaks off after {size} bytes of the file")

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from seedance.network.allowed import Network
+from seedance.network.outbound import DIRECT, Outbound
+from seedance.network.sessions import failure_text
 from seedance.public_addresses import is_public
-from worker.public_hosts import AddressNotPublic, Judge, public_connector
+from worker.public_hosts import AddressNotPublic, Judge, PublicSessions
+from worker.transferring.own_origin import OwnOrigin
 
 CONNECTIONS = 64
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_KEY_REFUSED = frozenset({400, 401, 403})
 STALL_S = 30.0
 """A server that sends nothing for this long has stalled."""
 
@@ -36,30 +41,36 @@ class DownloadFailed(Exception):
 
 
 class Fetcher:
-    """Two sessions: one that checks addresses, one that does not, for hosts that the operator configured.
-
-    Use it on one event loop only.
-    """
+    """Fetches from public addresses, and from the hosts that the operator configured. Use it on one event loop only."""
 
     def __init__(
         self,
+        outbound: Outbound = DIRECT,
         *,
         allow_private: bool = False,
+        allowed: Sequence[Network] = (),
         resolver: AbstractResolver | None = None,
         judge: Judge = is_public,
     ) -> None:
-        self._allow_private = allow_private
-        self._resolver = resolver
-        self._judge = judge
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._sessions = PublicSessions(
+            outbound,
+            allow_private=allow_private,
+            allowed=allowed,
+            resolver=resolver,
+            judge=judge,
+            connections=CONNECTIONS,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=STALL_S),
+            auto_decompress=False,  # the reader decides by the bytes
+            headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},
+        )
 
     async def get(
-        self, url: str, headers: Mapping[str, str] | None = None, trusted_host: str | None = None
+        self, url: str, headers: Mapping[str, str] | None = None, own: OwnOrigin | None = None
     ) -> aiohttp.ClientResponse:
         """The response to a GET with any status, its body unread; the caller closes it.
 
-        A signed URL is sent exactly as given. `trusted_host` may have any address and port, because the operator
-        configured it; a host that it redirects to may not.
+        A signed URL is sent exactly as given. `own`: the gateway that gave the URL. Its host may have any address if
+        the operator configured it, and a link to it gets the account's key; what it redirects to gets neither.
 
         Raises:
             UrlNotPublic: an address on the way is not public.
@@ -67,57 +78,39 @@ class Fetcher:
             DownloadFailed: no response, or too many redirects.
         """
         target = _parsed(url)
+        trusted_host = own.trusted_host if own is not None else None
+        key = own.headers_for(target) if own is not None else {}
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._get(target, headers, trusted_host)
+            response = await self._get(target, {**(headers or {}), **key}, trusted_host)
+            if key and response.status in _KEY_REFUSED:
+                # Not every gateway wants its key with a file; a store behind the same name refuses any key.
+                response.close()
+                response = await self._get(target, headers, trusted_host)
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or location is None:
                 return response
             response.close()
-            target = next_hop(target, location)
+            target, key = next_hop(target, location), {}
         raise DownloadFailed(f"more than {MAX_REDIRECTS} redirects")
 
     async def _get(
         self, url: URL, headers: Mapping[str, str] | None, trusted_host: str | None
     ) -> aiohttp.ClientResponse:
-        checked = not self._allow_private and not _same_host(url.host, trusted_host)
+        trusted = _same_host(url.host, trusted_host)
         try:
-            return await self._session(checked).get(url, headers=headers, allow_redirects=False)
+            session = self._sessions.for_url(url, trusted=trusted)
+            return await session.get(url, headers=headers, allow_redirects=False)
         except AddressNotPublic as exc:
             raise UrlNotPublic(str(exc)) from exc
         except aiohttp.InvalidURL as exc:
             # These include 127.1, 2130706433 and other odd spellings of an address: refuse them, do not guess.
-            raise (UrlNotPublic if checked else UrlRefused)(f"cannot be fetched: {exc}") from exc
+            raise (UrlRefused if trusted else UrlNotPublic)(f"cannot be fetched: {exc}") from exc
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as exc:
-            raise DownloadFailed(f"{type(exc).__name__}: {exc}") from exc
-
-    def _session(self, checked: bool) -> aiohttp.ClientSession:
-        if checked not in self._sessions:
-            judge = self._judge if checked else _anywhere
-            self._sessions[checked] = aiohttp.ClientSession(
-                connector=public_connector(
-                    resolver=self._resolver, judge=judge, limit=CONNECTIONS, keepalive_timeout=30.0
-                ),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=STALL_S),
-                auto_decompress=False,  # store the bytes as they arrive
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "reelq", "Accept-Encoding": "identity"},
-            )
-        return self._sessions[checked]
+            raise DownloadFailed(failure_text(exc)) from exc
 
     async def close(self) -> None:
         """Close all connections."""
-        sessions, self._sessions = self._sessions, {}
-        for session in sessions.values():
-            await session.close()
-
-
-def _anywhere(_address: str) -> bool:
-    return True
-
-
-def host_of(url: str | None) -> str | None:
-    """The host of a configured URL, None if there is none."""
-    return URL(url).host if url else None
+        await self._sessions.close()
 
 
 def _parsed(text: str) -> URL:

@@ -48,7 +48,9 @@ def _remove(objects: Objects, jobs: Sequence[Unwanted]) -> list[UUID]:
     removed: list[UUID] = []
     for job in jobs:
         try:
-            objects.delete(keys_of(job.object_key or objects.keys.video(job.tenant, job.id, job.created_at)))
+            possible = objects.possible_keys(job.tenant, job.id, job.created_at)
+            for key in [job.object_key] if job.object_key else possible:
+                objects.delete(keys_of(key))
         except StoreUnavailable as exc:
             log.warning("removals.no_store jobs=%d error=%s", len(jobs) - len(removed), exc)
             break

@@ -23,7 +23,11 @@ class CopyResources(Part):
 
     def __init__(self, runtime: Runtime) -> None:
         super().__init__(runtime)
-        self.fetcher = Fetcher(allow_private=runtime.settings.allow_private_networks)
+        self.fetcher = Fetcher(
+            runtime.outbound,
+            allow_private=runtime.settings.allow_private_networks,
+            allowed=runtime.settings.allowed_networks.downloads,
+        )
         self.posters = Posters(runtime.settings.poster)
         self.capacity = Capacity()
         self.store_gate = StoreGate(runtime.objects, self.store)
@@ -34,7 +38,7 @@ class CopyResources(Part):
     def store(self) -> aiohttp.ClientSession:
         """The session to the object store; everything else goes through `fetcher`."""
         if self._store is None:
-            self._store = open_session()
+            self._store = open_session(self.runtime.outbound)
         return self._store
 
     def drain(self) -> None:

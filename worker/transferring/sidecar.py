@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import orjson
 
 from seedance.errors import redact
+from storage.bucket.keys import bucket_and_name
 from storage.jobs.provenance import Provenance
 from storage.jobs.records import Work
 from worker.transferring.upload import Stored
@@ -51,15 +52,20 @@ def sidecar(
         "usage": facts.usage,
         "estimate": facts.estimate,
         "cost": facts.cost,
-        "video": {"key": stored.key, "size_bytes": stored.size_bytes, "sha256": stored.sha256},
-        "poster": poster_key,
-        "last_frame": last_frame_key,
+        "video": {"key": _name(stored.key), "size_bytes": stored.size_bytes, "sha256": stored.sha256},
+        "poster": _name(poster_key),
+        "last_frame": _name(last_frame_key),
         "created_at": work.created_at,
         "submitted_at": facts.submitted_at,
         "generated_at": facts.generated_at,
         "stored_at": (now or datetime.now(UTC)).replace(microsecond=0),
     }
     return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
+
+
+def _name(key: str | None) -> str | None:
+    """A key within the bucket, which is the bucket of this file."""
+    return None if key is None else bucket_and_name(key)[1]
 
 
 def without_secrets(value: Any) -> Any:

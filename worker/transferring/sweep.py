@@ -49,25 +49,27 @@ def sweep_uploads(
     with begin() as conn:
         if not take_turn(conn, NAME, every_s):
             return None
-    try:
-        found = objects.open_parts(objects.keys.videos)
-    except StoreUnavailable as exc:
-        log.warning("sweep.no_store error=%s", exc)
-        return Swept()
+    found = []
+    for store in objects.every():
+        try:
+            uploads = store.open_parts(store.keys.videos)
+        except StoreUnavailable as exc:
+            log.warning("sweep.no_store error=%s", exc)
+            continue
+        found += [(store, *upload) for upload in uploads if store.keys.is_video(upload[0])]
     # Read the rows after the store: the lease of each upload seen there was granted before.
-    found = [upload for upload in found if objects.keys.is_video(upload[0])]
-    jobs = {job_id for key, _, _ in found if (job_id := job_of(key)) is not None}
+    jobs = {job_id for _, key, _, _ in found if (job_id := job_of(key)) is not None}
     with begin() as conn:
         held = held_transfers(conn, list(jobs))
     aborted = left = 0
     now = datetime.now(UTC)
-    for key, upload_id, begun_at in found:
+    for store, key, upload_id, begun_at in found:
         age_s = (now - begun_at).total_seconds()
         if age_s < older_than_s or (job_of(key) in held and age_s < COPY_LIMIT_S + older_than_s):
             left += 1
             continue
         try:
-            objects.abort_parts(key, upload_id)
+            store.abort_parts(key, upload_id)
         except StoreUnavailable as exc:
             log.warning("sweep.not_aborted key=%s error=%s", key, exc)
             left += 1

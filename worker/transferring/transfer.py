@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from seedance.client import base_url_of
 from seedance.errors import redact
 from storage.database import DatabaseUnavailable
 from storage.jobs import transitions
@@ -21,8 +22,8 @@ from worker.transferring.capacity import NoRoom, Places
 from worker.transferring.companions import Complete
 from worker.transferring.copying import Outcome, copy_video
 from worker.transferring.decisions import decide_transfer
-from worker.transferring.fetch import host_of
 from worker.transferring.leases import Leases, release
+from worker.transferring.own_origin import OwnOrigin
 from worker.transferring.removals import remove_unwanted
 from worker.transferring.resources import CopyResources
 from worker.transferring.video import Video
@@ -92,9 +93,9 @@ def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]], places
 def _video(runtime: Runtime, work: Work, facts: Provenance) -> Video:
     account = runtime.settings.account(work.account)
     if account is None:
-        return Video(work, facts, has_account=False)
-    # The host that the operator configured for the account may have any address.
-    return Video(work, facts, host_of(account.base_url))
+        return Video(work, facts)
+    base_url = base_url_of(account, account.dialect)
+    return Video(work, facts, OwnOrigin(base_url, account.key(), is_configured=account.base_url is not None))
 
 
 async def _copy(runtime: Runtime, video: Video, places: Places) -> Copied:

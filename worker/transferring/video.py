@@ -10,20 +10,20 @@ from storage.bucket.object_headers import readable_name
 from storage.jobs.provenance import Provenance
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
+from worker.transferring.own_origin import OwnOrigin
 from worker.transferring.upload import Stored
 
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """A leased job in `transferring`. `trusted_host`: the host of the account's configured URL, if it has one.
+    """A leased job in `transferring`.
 
-    `has_account`: the account is configured, so its gateway can be asked for a fresh link.
+    `own`: the gateway of its account; None: the account is no longer configured, so no fresh link can be asked for.
     """
 
     work: Work
     facts: Provenance
-    trusted_host: str | None = None
-    has_account: bool = True
+    own: OwnOrigin | None = None
 
     @property
     def stored(self) -> Stored | None:
@@ -51,7 +51,7 @@ class Video:
         """Whether its link is dead, and the gateway has not just answered that it has no other."""
         left_s = self.work.expires_in_s
         dead = left_s is not None and left_s <= 0
-        return dead and self.has_account and self.work.reason != Reason.NO_FRESH_LINK
+        return dead and self.own is not None and self.work.reason != Reason.NO_FRESH_LINK
 
     @property
     def urgent(self) -> bool:

@@ -20,6 +20,7 @@ import orjson
 from storage.jobs import queries
 from storage.jobs.document import job_document
 from storage.jobs.records import JobView
+from storage.own_services import own_services
 from storage.webhooks.delivery import Outgoing, Sent, load_messages, record_sent
 from storage.webhooks.endpoints import change_endpoint
 from storage.webhooks.messages import webhook_id
@@ -52,7 +53,13 @@ class Sending(Part):
         super().__init__(runtime)
         settings = runtime.settings
         self.wait_s = min(TIMEOUT_S, settings.lease_seconds / 3)
-        self.sender = WebhookSender(timeout_s=self.wait_s, allow_private=settings.allow_private_networks)
+        self.sender = WebhookSender(
+            timeout_s=self.wait_s,
+            outbound=runtime.outbound,
+            allow_private=settings.allow_private_networks,
+            allowed=settings.allowed_networks.webhooks,
+            own=own_services(settings),
+        )
 
     async def close(self) -> None:
         await self.sender.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -14,8 +14,13 @@ from yarl import URL
 
 from seedance.errors import redact
 from seedance.gateways.http_errors import retry_after_s
+from seedance.network.allowed import Network
+from seedance.network.outbound import DIRECT, Outbound
+from seedance.network.sessions import failure_text
 from seedance.public_addresses import is_public
-from worker.public_hosts import AddressNotPublic, Judge, public_connector
+from storage.own_services import OwnServices
+from worker.public_hosts import AddressNotPublic, Judge, PublicSessions, literal_address
+from worker.webhooks.own_targets import ForeignResolver, OwnTarget, OwnTargets
 
 CONNECTIONS = 256
 MAX_ANSWER_BYTES = 4096
@@ -41,20 +46,36 @@ class Answer:
 
 
 class WebhookSender:
-    """One session for all receivers; follows no redirects. Use it on one event loop only."""
+    """The connections to all receivers; follows no redirects. Use it on one event loop only."""
 
     def __init__(
         self,
         *,
         timeout_s: float,
+        outbound: Outbound = DIRECT,
         allow_private: bool = False,
+        own: OwnServices | None = None,
+        allowed: Sequence[Network] = (),
         resolver: AbstractResolver | None = None,
         judge: Judge = is_public,
     ) -> None:
         self.timeout_s = timeout_s
-        self._judge = (lambda _address: True) if allow_private else judge
-        self._resolver = resolver
-        self._session: aiohttp.ClientSession | None = None
+        self._own = None if own is None else OwnTargets(own)
+        self._sessions = PublicSessions(
+            outbound,
+            allow_private=allow_private,
+            allowed=allowed,
+            resolver=resolver if self._own is None else ForeignResolver(self._own, resolver),
+            judge=judge,
+            connections=CONNECTIONS,
+            timeout=aiohttp.ClientTimeout(total=None),
+            auto_decompress=False,
+            headers={
+                "User-Agent": f"reelq/{version('reelq')}",
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",
+            },
+        )
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a body once. Every failure gives an answer without a status. The signature that was sent is removed from
@@ -62,44 +83,27 @@ class WebhookSender:
         started = time.monotonic()
         try:
             async with asyncio.timeout(self.timeout_s):
-                response = await self._open().post(
-                    URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
-                )
+                target = URL(url, encoded=True)
+                if self._own is not None and target.host and target.port:
+                    await self._own.check(literal_address(target.host) or target.host, target.port)
+                session = self._sessions.for_url(target)
+                response = await session.post(target, data=body, headers=headers, allow_redirects=False)
                 text = await _read_start(response)
         except TimeoutError:
             return Answer(None, f"no answer within {self.timeout_s:g} s", took_s=time.monotonic() - started)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as exc:
             return Answer(None, f"the URL cannot be used: {type(exc).__name__}", never=True)
-        except AddressNotPublic as exc:
+        except (AddressNotPublic, OwnTarget) as exc:
             return Answer(None, str(exc), took_s=time.monotonic() - started)
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            return Answer(None, redact(f"{type(exc).__name__}: {exc}")[:300], took_s=time.monotonic() - started)
+            return Answer(None, redact(failure_text(exc))[:300], took_s=time.monotonic() - started)
         kept = redact(text, headers.get("webhook-signature", ""))[:KEPT_ANSWER_CHARS]
         wait_s = retry_after_s({name.lower(): value for name, value in response.headers.items()})
         return Answer(response.status, text=kept, retry_after_s=wait_s, took_s=time.monotonic() - started)
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=public_connector(
-                    resolver=self._resolver, judge=self._judge, limit=CONNECTIONS, keepalive_timeout=30.0
-                ),
-                timeout=aiohttp.ClientTimeout(total=None),
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={
-                    "User-Agent": f"reelq/{version('reelq')}",
-                    "Content-Type": "application/json",
-                    "Accept-Encoding": "identity",
-                },
-            )
-        return self._session
-
     async def close(self) -> None:
         """Close all connections."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._sessions.close()
 
 
 async def _read_start(response: aiohttp.ClientResponse) -> str:

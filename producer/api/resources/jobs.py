@@ -53,6 +53,10 @@ class JobEvent:
     target: Annotated[JobState, Field(description="The state after.")]
     reason: Annotated[str, Field(description="Why, as a code.")]
     detail: Annotated[dict[str, Any] | None, Field(description="More about it, such as the gateway's message.")]
+    actor: Annotated[
+        str | None,
+        Field(description="Who decided it: a key, a session, a user of the command line; null: the system."),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,10 @@ class StoredRow:
     line: Annotated[int, Field(description="The line of the body, or the row of a table, counted from 1.")]
     id: Annotated[UUID, Field(description="The job's.")]
     created: Annotated[bool, Field(description="False: the job was stored before, under the same key.")]
+    differs: Annotated[
+        list[str],
+        Field(description="Where that job has another webhook_url, metadata, tags or priority; its own stay."),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,8 @@ def run(
         created = sum(item.created for item in stored)
         known = f", {len(stored) - created} known" if created < len(stored) else ""
         say(f"{name}: {len(stored)} rows, {created} new{known}")
+        if differing := sorted({field for item in stored for field in item.differs}):
+            say(f"{name}: known jobs keep their own {', '.join(differing)}, which differ from the file's")
         result: dict[str, Any] = {"campaign": name, "rows": len(stored), "created": created}
         counts = _see_through(producer, stored, name) if wait else producer.counts([item.id for item in stored])
         if wait:

@@ -27,6 +27,7 @@ def remote_assets(settings: Settings, account: str | None) -> list[dict[str, Any
             chosen.dialect,
             submit_timeout_s=settings.submit_timeout_seconds,
             query_timeout_s=settings.query_timeout_seconds,
+            outbound=settings.outbound(),
         ) as client:
             return await AssetClient(client).list_all()
 

@@ -14,6 +14,7 @@ from producer.cli.shared.money import amount, cost_line, estimate_line
 from producer.cli.shared.terminal import console, state_text
 from producer.operator_actions.adoption import Candidate, candidates, differences
 from producer.operator_actions.waiting import WaitReason
+from storage.bucket.keys import bucket_and_name
 from storage.bucket.objects import Objects
 from storage.bucket.requests import StoreUnavailable
 from storage.jobs.records import JobView
@@ -91,7 +92,9 @@ def _video(settings: Settings, job: JobView) -> Iterator[tuple[str, str]]:
     if job.object_key is None or job.size_bytes is None:
         return
 
-    yield "video", f"s3://{settings.s3_bucket}/{job.object_key} · {size(job.size_bytes)} · sha256 {job.sha256}"
+    bucket, name = bucket_and_name(job.object_key)
+    where = f"s3://{bucket or settings.s3_bucket}/{name}"
+    yield "video", f"{where} · {size(job.size_bytes)} · sha256 {job.sha256}"
     try:
         yield "open", Objects(settings).link(job.object_key, _LINK_S)
     except StoreUnavailable as exc:
@@ -137,6 +140,7 @@ def _print_timeline(out: Console, events: Sequence[Mapping[str, Any]]) -> None:
         after = f"+{(event['at'] - start).total_seconds():.1f} s"
         message = (event["detail"] or {}).get("message")
         tail = f"  {one_line(message, 200)}" if message else ""
+        tail += f"  by {one_line(event['actor'], 200)}" if event["actor"] else ""
         state = state_text(event["target"])
         state.pad_right(max(14 - len(state), 0))
         line = Text.assemble(

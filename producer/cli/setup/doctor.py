@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -15,6 +16,7 @@ from producer.cli.shared.options import AsJson, DataDir
 from producer.cli.shared.output import print_json
 from producer.cli.shared.terminal import console
 from producer.intake.routing import require_accounts
+from seedance.client import base_url_of
 from seedance.problems import InvalidInput
 from storage import broker, heartbeats
 from storage.broker import BrokerUnavailable
@@ -63,6 +65,8 @@ def examine(data_dir: Path | None) -> Iterator[Finding]:
         "broker": _broker,
         "bucket": prove_store,
     }
+    for bucket in sorted(set(settings.s3_tenant_buckets.values()) - {settings.s3_bucket}):
+        checks[f"bucket {bucket}"] = partial(_bucket_of_tenants, bucket)
     works = {}
     for part, check in checks.items():
         try:
@@ -99,7 +103,8 @@ def _accounts(settings: Settings) -> Iterator[Finding]:
             yield f"account {account.name}", False, str(exc)
         else:
             where = f" at {account.base_url}" if account.base_url else ""
-            yield f"account {account.name}", True, f"{account.gateway}{where}, {account.max_in_flight} at once"
+            way = settings.outbound().describe(base_url_of(account, account.dialect))
+            yield f"account {account.name}", True, f"{account.gateway}{where}, {account.max_in_flight} at once, {way}"
 
 
 def _database(settings: Settings) -> tuple[bool, str]:
@@ -110,6 +115,10 @@ def _database(settings: Settings) -> tuple[bool, str]:
         raise DatabaseUnavailable(f"the schema is {found or 'empty'}, not {newest}; run `reelq db upgrade`")
     schema, version = row or ("", "")
     return True, f"answers, revision {found} in schema {schema}, PostgreSQL {version}"
+
+
+def _bucket_of_tenants(bucket: str, settings: Settings) -> tuple[bool, str]:
+    return prove_store(settings.model_copy(update={"s3_bucket": bucket}))
 
 
 def _broker(settings: Settings) -> tuple[bool, str]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from seedance.network.sessions import failure_text
 from storage.bucket import exchanges, multipart
 from storage.bucket.answers import Answer
 from storage.bucket.checksums import Checksum, Sums
@@ -41,7 +42,7 @@ def prove_store(settings: Settings) -> tuple[bool, str]:
     """
 
     async def run() -> tuple[bool, str]:
-        async with asyncio.timeout(LIMIT_S), open_session() as session:
+        async with asyncio.timeout(LIMIT_S), open_session(settings.outbound()) as session:
             return await _Proof(settings, session).run()
 
     try:
@@ -82,7 +83,7 @@ class _Proof:
         style = "virtual" if place.virtual else "path"
         return (
             f"{place.bucket} is usable: one PUT, two parts and links work; region {place.region}, {style} addressing, "
-            f"checksum {checksum}"
+            f"checksum {checksum}, {self._objects.outbound.describe(place.base)}"
         )
 
     async def _put(self) -> None:
@@ -138,7 +139,8 @@ class _Proof:
                 body = await response.content.read(64 * 1024)
                 headers = {name.lower(): value for name, value in response.headers.items()}
         except (aiohttp.ClientError, OSError) as exc:
-            note = f"links lead to {where}, which does not answer from here ({exc}); open one from a client"
+            why = failure_text(exc)
+            note = f"links lead to {where}, which does not answer from here ({why}); open one from a client"
             if note not in self._notes:
                 self._notes.append(note)
             return

@@ -11,6 +11,7 @@ import typer
 from producer.cli.shared.data_dir import directory
 from producer.errors import JobNotFound
 from seedance.problems import InvalidInput, Problem
+from storage.actors import acting, user_of
 from storage.database import Connection
 from storage.jobs import search
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 
 def settings_of(ctx: typer.Context, given: Path | None) -> Settings:
-    """The configuration, with the local stack of that data directory.
+    """The configuration, with the local stack of that data directory. What the command decides from here on is decided
+    by this process's user.
 
     Raises:
         InvalidInput: it is not valid.
@@ -27,6 +29,7 @@ def settings_of(ctx: typer.Context, given: Path | None) -> Settings:
     # Imported here: every gateway comes with it, an eighth of the time of `reelq jobs list --help`, which needs none.
     from storage.settings import load_settings
 
+    ctx.with_resource(acting(user_of("command line")))
     return load_settings(directory(ctx, given))
 
 

@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 
 from producer.cli.shared.exit_codes import BAD_INPUT, SOME_FAILED
-from producer.errors import CampaignNotFound, JobNotFound, NotPossible, ReplayRefused, WebhookNotFound
+from producer.errors import CampaignNotFound, JobNotFound, KeyNotFound, NotPossible, ReplayRefused, WebhookNotFound
 from producer.local.errors import StackError
 from seedance.errors import GatewayError
 from seedance.problems import InvalidInput
@@ -28,7 +28,7 @@ def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
             return _with_hint(str(error), "REELQ_S3_ENDPOINT_URL", "s3_endpoint_url", data_dir), BAD_INPUT
         case InvalidInput() | IdempotencyConflict() | StackError():
             return str(error), BAD_INPUT
-        case JobNotFound() | CampaignNotFound() | WebhookNotFound():
+        case JobNotFound() | CampaignNotFound() | WebhookNotFound() | KeyNotFound():
             return str(error), BAD_INPUT
         case NotPossible() | ReplayRefused() | TimeoutError():
             return str(error), SOME_FAILED

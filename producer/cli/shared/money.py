@@ -32,7 +32,8 @@ def estimate_line(estimate: Mapping[str, Any]) -> str:
 
 def cost_line(cost: Mapping[str, Any], estimate: Mapping[str, Any] | None) -> str:
     """A stored cost, compared with the estimate."""
-    text = f"{amount(cost['amount'], cost['currency'])} for {cost['tokens']:,.0f} tokens"
+    counted = "as the gateway reports it" if cost["tokens"] is None else f"for {cost['tokens']:,.0f} tokens"
+    text = f"{amount(cost['amount'], cost['currency'])} {counted}"
     if estimate is None or estimate["currency"] != cost["currency"]:
         return text
     return f"{text}, {_compared(cost['amount'], estimate['low'], estimate['high'])}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -10,7 +12,7 @@ from producer.cli.shared.access import settings_of
 from producer.cli.shared.formatting import ago
 from producer.cli.shared.options import AsJson, DataDir
 from producer.cli.shared.output import print_json, print_table, say
-from producer.operator_actions.tenants import create_key, revoke_key
+from producer.operator_actions.tenants import create_key, revoke_key, rotate_key
 from storage.database import connect
 from storage.tenants import keys
 from storage.tenants.keys import ApiKey
@@ -26,6 +28,16 @@ Scopes = Annotated[
     ),
 ]
 
+ExpiresDays = Annotated[
+    float | None,
+    typer.Option(
+        "--expires-days",
+        metavar="DAYS",
+        help="After this many days the key expires. Default: never.",
+        show_default=False,
+    ),
+]
+
 
 def create(
     ctx: typer.Context,
@@ -34,16 +46,40 @@ def create(
         DEFAULT_TENANT
     ),
     scope: Scopes = None,
+    expires_days: ExpiresDays = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Create a key and print it. It is shown only once: the database has its hash."""
     with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
-        key, made = create_key(conn, tenant, name, scope or ["enqueue", "read"])
+        key, made = create_key(conn, tenant, name, scope or ["enqueue", "read"], _seconds(expires_days))
+    _show(key, made, as_json)
+
+
+def rotate(
+    ctx: typer.Context,
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `reelq keys list` shows it.")],
+    overlap_hours: Annotated[float, typer.Option(min=0, help="How long the old key works beside the new one.")] = 24.0,
+    expires_days: ExpiresDays = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Create a key in place of another, with its tenant, name and scopes. The old one works until the overlap ends."""
+    with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
+        key, made = rotate_key(conn, key_id, overlap_hours * 3600, expires_in_s=_seconds(expires_days))
+    _show(key, made, as_json)
+
+
+def _seconds(days: float | None) -> float | None:
+    return None if days is None else days * 86_400
+
+
+def _show(key: str, made: ApiKey, as_json: bool) -> None:
     if as_json:
-        print_json({"key": key, "id": made.id, "tenant": tenant, "name": name, "scopes": made.scopes})
+        print_json({"key": key} | asdict(made))
         return
-    say(f"key {made.id}, tenant {tenant}, scopes {', '.join(made.scopes)}; shown only once:")
+    until = f", until {made.expires_at.astimezone():%Y-%m-%d %H:%M}" if made.expires_at else ""
+    say(f"key {made.id}, tenant {made.tenant}, scopes {', '.join(made.scopes)}{until}; shown only once:")
     typer.echo(key)
 
 
@@ -80,7 +116,11 @@ def list_keys(
 
 
 def _state(key: ApiKey) -> str:
-    return "active" if key.revoked_at is None else "revoked"
+    if key.revoked_at is not None:
+        return "revoked"
+    if key.expires_at is None:
+        return "active"
+    return "expired" if key.expires_at <= datetime.now(UTC) else f"until {key.expires_at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def revoke(

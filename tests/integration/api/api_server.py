@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import httpx
@@ -18,7 +19,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
-from tests.integration.api.declared_answers import DeclaredAnswers
+from tests.integration.api.declared_answers import Declarations, DeclaredAnswers
 from tests.waiting import PATIENCE_S, wait_for
 
 S = JobState
@@ -32,19 +33,26 @@ def with_account(settings: Settings) -> Settings:
     return Settings.model_validate(settings.model_dump() | ACCOUNTS)
 
 
+@cache
+def declarations() -> Declarations:
+    """What the API declares: the same under any settings, so it is read once in a process."""
+    any_settings = Settings(database_url="postgresql://127.0.0.1/none", broker_url="redis://127.0.0.1")
+    return Declarations(create_app(any_settings).openapi())
+
+
 @contextmanager
-def serving(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of a server of its own. Every answer must be as its route declares it."""
-    with serving_declared(settings) as (client, _):
+def serving(settings: Settings, host: str = "127.0.0.1") -> Iterator[httpx.Client]:
+    """A client of a server of its own that listens at `host`. Every answer must be as its route declares it."""
+    with serving_declared(settings, host) as (client, _):
         yield client
 
 
 @contextmanager
-def serving_declared(settings: Settings) -> Iterator[tuple[httpx.Client, DeclaredAnswers]]:
+def serving_declared(settings: Settings, host: str = "127.0.0.1") -> Iterator[tuple[httpx.Client, DeclaredAnswers]]:
     """The same, with what the routes declare and what of it the client has seen."""
-    app = create_app(settings)
-    answers = DeclaredAnswers(app.openapi())
-    config = server_config(app, "127.0.0.1", 0, log_level="critical", timeout_graceful_shutdown=30, lifespan="on")
+    app = create_app(settings, host)
+    answers = DeclaredAnswers(declarations())
+    config = server_config(app, host, 0, log_level="critical", timeout_graceful_shutdown=30, lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

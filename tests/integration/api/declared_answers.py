@@ -19,24 +19,37 @@ Key = tuple[str, str, int]
 """Method, path and status, as OpenAPI has them."""
 
 
-class DeclaredAnswers:
-    """What an OpenAPI document declares, and which of it was seen."""
+class Declarations:
+    """What an OpenAPI document declares. Building it takes half a second."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         components = {"schemas": {name: _closed(item) for name, item in document["components"]["schemas"].items()}}
-        self.declared: dict[Key, dict[str, Draft202012Validator | None]] = {}
+        self.answers: dict[Key, dict[str, Draft202012Validator | None]] = {}
         for key, content in answers_of(document):
-            self.declared[key] = {
+            self.answers[key] = {
                 kind: Draft202012Validator(item["schema"] | {"components": components}, validate_formats=True)
                 if kind in (JSON, PROBLEM)
                 else None
                 for kind, item in content.items()
             }
         problem = {"$ref": "#/components/schemas/ProblemDetails", "components": components}
-        self._problem = Draft202012Validator(problem, validate_formats=True)
+        self.problem = Draft202012Validator(problem, validate_formats=True)
         # The longest first: a campaign's name may contain slashes.
-        paths = sorted({path for _, path, _ in self.declared}, key=lambda path: len(re.sub(r"{\w+}", "", path)))
+        paths = sorted({path for _, path, _ in self.answers}, key=lambda path: len(re.sub(r"{\w+}", "", path)))
         self._paths = [(path, re.compile(_pattern(path))) for path in reversed(paths)]
+
+    def path_of(self, request: httpx.Request) -> str | None:
+        """The declared path of a request; None: no path matches."""
+        asked = request.url.raw_path.partition(b"?")[0].decode()
+        return next((path for path, pattern in self._paths if pattern.fullmatch(asked)), None)
+
+
+class DeclaredAnswers:
+    """Declarations, and which of them were seen."""
+
+    def __init__(self, declarations: Declarations) -> None:
+        self._declarations = declarations
+        self.declared = declarations.answers
         self.seen: set[Key] = set()
 
     def check(self, response: httpx.Response) -> None:
@@ -44,11 +57,11 @@ class DeclaredAnswers:
         if response.request.method == "HEAD":
             return  # it has no body
         method, status = response.request.method, response.status_code
-        path = self._path_of(response.request)
+        path = self._declarations.path_of(response.request)
         kind = response.headers.get("content-type", "").partition(";")[0]
         key = (method, path or "", status)
         if kind == PROBLEM and (status in ANYWHERE or key not in self.declared):
-            _validate(self._problem, response)
+            _validate(self._declarations.problem, response)
             assert status in ANYWHERE or path is None, f"not declared: {_shown(response)}"
             return
         if path is None:
@@ -59,10 +72,6 @@ class DeclaredAnswers:
         if (schema := content.get(kind)) is not None:
             _validate(schema, response)
         self.seen.add(key)
-
-    def _path_of(self, request: httpx.Request) -> str | None:
-        asked = request.url.raw_path.partition(b"?")[0].decode()
-        return next((path for path, pattern in self._paths if pattern.fullmatch(asked)), None)
 
 
 def answers_of(document: Mapping[str, Any]) -> Iterator[tuple[Key, Mapping[str, Any]]]:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import secrets
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from uuid import UUID
 
 import httpx
+import orjson
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from producer.api.app import create_app
 from producer.api.callbacks import MAX_BODY_BYTES
+from seedance.account import Account
 from storage.database import connect
 from storage.jobs import attempts, claims, doubts, history, queries, transitions
 from storage.jobs.callbacks import hash_token
@@ -40,13 +50,13 @@ def url(settings: Settings) -> str:
     return settings.database_url
 
 
-def an_unconfirmed_job(url: str, token: str) -> UUID:
-    job = NewJob(new_job_id(), {"prompt": "x"}, "h", ["ark"])
+def an_unconfirmed_job(url: str, token: str, gateway: str = "ark", model: str = "m") -> UUID:
+    job = NewJob(new_job_id(), {"prompt": "x"}, "h", [gateway])
     with connect(url) as conn:
         enqueue_jobs(conn, [job])
     with connect(url) as conn:
-        [taken] = claim_submits(conn, "main", "ark", 1, 60.0)
-        patch = {"gateway": "ark", "model": "m"}
+        [taken] = claim_submits(conn, "main", gateway, 1, 60.0)
+        patch = {"gateway": gateway, "model": model}
         move = Move(taken.id, (S.QUEUED,), S.SUBMITTING, Reason.SUBMIT, taken.claim, due_in_s=60.0, patch=patch)
         attempts.begin_attempts(conn, [move], {taken.id: Correlation(callback_hash=hash_token(token))})
         transitions.move(conn, [Move(taken.id, (S.SUBMITTING,), S.UNCONFIRMED, Reason.OUTCOME_UNKNOWN, due_in_s=600.0)])
@@ -110,3 +120,79 @@ def test_only_the_tokens_hash_is_stored(url: str) -> None:
     with connect(url) as conn:
         rows = conn.execute("SELECT a::text FROM attempts a").fetchall()
     assert token not in str(rows)
+
+
+def with_account(settings: Settings, gateway: str, **more: Any) -> Settings:
+    account = Account.model_validate({"name": "main", "gateway": gateway, "api_key": "sk-x", **more})
+    return settings.model_copy(update={"accounts": (account,)})
+
+
+def openrouter_body(secret: str, at: float, task_id: str = "job-1") -> dict[str, Any]:
+    body = orjson.dumps({"type": "video.generation.completed", "data": {"id": task_id, "status": "completed"}})
+    time_ = str(int(at))
+    signature = hmac.new(secret.encode(), f"{time_},".encode() + body, "sha256").hexdigest()
+    return {"content": body, "headers": {"X-OpenRouter-Signature": f"t={time_},v1={signature}"}}
+
+
+def test_a_callback_with_a_wrong_signature_moves_nothing(settings: Settings, url: str) -> None:
+    token = secrets.token_urlsafe(32)
+    job_id = an_unconfirmed_job(url, token, "openrouter")
+    signing = with_account(settings, "openrouter", webhook_secret="whsec-right")
+    path, now = f"/callbacks/openrouter/{token}", time.time()
+    unsigned = {"json": {"data": {"id": "job-1"}}}
+    for wrong in (unsigned, openrouter_body("whsec-wrong", now), openrouter_body("whsec-right", now - 400)):
+        refused = post(signing, path, **wrong)
+        assert (refused.status_code, refused.json()["error"][:12]) == (403, "not accepted")
+    with connect(url) as conn:
+        assert claims.claim_unconfirmed(conn, 9, 60.0) == []
+    assert reported(url, job_id) is None
+    assert post(signing, path, **openrouter_body("whsec-right", now)).status_code == 200
+    assert reported(url, job_id) == "job-1"
+
+
+def test_without_a_secret_the_token_alone_suffices(settings: Settings, url: str) -> None:
+    token = secrets.token_urlsafe(32)
+    job_id = an_unconfirmed_job(url, token, "kie")
+    body = {"code": 200, "data": {"taskId": "task-1"}}
+    assert post(with_account(settings, "kie"), f"/callbacks/kie/{token}", json=body).status_code == 200
+    assert reported(url, job_id) == "task-1"
+
+
+class Jwks(BaseHTTPRequestHandler):
+    body = b""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.body else 500)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def fal_body(key: Ed25519PrivateKey) -> dict[str, Any]:
+    body, now = orjson.dumps({"request_id": "r-1", "status": "OK", "payload": {}}), str(int(time.time()))
+    signed = f"r-1\nuser\n{now}\n{hashlib.sha256(body).hexdigest()}"
+    given = {"Request-Id": "r-1", "User-Id": "user", "Timestamp": now, "Signature": key.sign(signed.encode()).hex()}
+    return {"content": body, "headers": {f"X-Fal-Webhook-{name}": value for name, value in given.items()}}
+
+
+def test_fals_callbacks_are_checked_with_its_published_keys(settings: Settings, url: str) -> None:
+    token, key = secrets.token_urlsafe(32), Ed25519PrivateKey.generate()
+    job_id = an_unconfirmed_job(url, token, "fal", "bytedance/seedance-2.0/text-to-video")
+    path = f"/callbacks/fal/{token}"
+    with ThreadingHTTPServer(("127.0.0.1", 0), Jwks) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        keys_url = f"http://127.0.0.1:{server.server_address[1]}/.well-known/jwks.json"
+        checked = with_account(settings, "fal", webhook_keys_url=keys_url)
+        Jwks.body = b""
+        unavailable = post(checked, path, **fal_body(key))
+        assert (unavailable.status_code, unavailable.headers["retry-after"]) == (503, "5")
+        x = base64.urlsafe_b64encode(key.public_key().public_bytes_raw()).decode().rstrip("=")
+        Jwks.body = orjson.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x}]})
+        assert post(checked, path, **fal_body(Ed25519PrivateKey.generate())).status_code == 403
+        assert reported(url, job_id) is None
+        assert post(checked, path, **fal_body(key)).status_code == 200
+        server.shutdown()
+    assert reported(url, job_id) == "bytedance/seedance-2.0/r-1", "with the app, by which the task is queried"

@@ -78,6 +78,7 @@ def test_every_declared_answer_occurs_and_matches_its_declaration(
         _batches(api)
         _campaigns(api)
         _information(api, configured)
+        _access(api)
         _videos(api, producer, configured, tmp_path)
         _webhooks(api, configured, monkeypatch)
         _callbacks(api, configured)
@@ -159,7 +160,7 @@ def _batches(api: httpx.Client) -> None:
 
 def _campaigns(api: httpx.Client) -> None:
     rows = b'{"prompt": "a", "duration": 5, "resolution": "720p", "ratio": "16:9"}\n{"prompt": "b"}\n'
-    where = "/v1/campaigns?name=spring/2030"
+    where = "/v1/campaigns?name=spring 2030"
     assert api.post(f"{where}&dry_run=true", content=rows, headers=NDJSON).status_code == 200
     made = api.post(where, content=rows, headers=NDJSON)
     assert (made.status_code, len(made.json()["ids"])) == (202, 2)
@@ -170,6 +171,7 @@ def _campaigns(api: httpx.Client) -> None:
     assert api.get(path).json()["counts"] == {"cancelled": 2}
     assert len(api.get(f"{path}/manifest").text.splitlines()) == 2
     assert len(api.get("/v1/campaigns").json()["data"]) == 1
+    assert len(api.get(f"{path}/decisions").json()["data"]) == 4
 
 
 def _information(api: httpx.Client, configured: Settings) -> None:
@@ -183,6 +185,15 @@ def _information(api: httpx.Client, configured: Settings) -> None:
     assert account["error"] and account["models"], "both are filled, so their declarations are checked"
     with connect(configured.require_database_url()) as conn:
         accounts.resume(conn, "main")
+
+
+def _access(api: httpx.Client) -> None:
+    made = api.post("/v1/keys", json={"name": "backend", "expires_in_seconds": 3600}).json()
+    assert made["key"].startswith(f"rq_{made['id']}_")
+    rotated = api.post(f"/v1/keys/{made['id']}/rotate").json()
+    assert api.delete(f"/v1/keys/{rotated['id']}").status_code == 204
+    assert [key["replaced_by"] for key in api.get("/v1/keys").json()["data"]] == [rotated["id"], None]
+    assert api.get("/v1/decisions", params={"limit": 2}).json()["next_cursor"]
 
 
 def _videos(api: httpx.Client, producer: Producer, configured: Settings, tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from producer.http.guard import check_bind, is_loopback
+from producer.http.guard import check_bind
 from producer.local import first_key
 from seedance.problems import InvalidInput
 from storage.database import DatabaseUnavailable, connect
+from storage.own_addresses import is_loopback
 from storage.settings import Settings
 from storage.tenants import keys
 from tests.integration.api.api_server import serving, with_account
@@ -74,7 +75,7 @@ def test_other_machines_need_a_key(api: httpx.Client, configured: Settings) -> N
     assert api.get("/v1/jobs", headers=ELSEWHERE | bearer("sk-proj-123")).status_code == 401
     for shown in (bearer(key), {"Authorization": f"bearer  {key}"}, {"X-API-Key": key}):
         assert api.get("/v1/jobs", headers=ELSEWHERE | shown).status_code == 200
-    assert api.get("/v1/jobs", headers=ELSEWHERE | {"Cookie": f"reelq_session={key}"}).status_code == 200
+    assert api.get("/v1/jobs", headers=ELSEWHERE | {"Cookie": f"reelq_session={key}"}).status_code == 401
     for path in ("/healthz", "/readyz"):
         assert api.get(path, headers=ELSEWHERE).status_code in (200, 503)
     assert api.post(f"/callbacks/anyfast/{'a' * 43}", headers=ELSEWHERE, json={}).status_code == 404

@@ -25,9 +25,10 @@ S = JobState
 
 def get(settings: Settings, path: str) -> httpx.Response:
     async def run() -> httpx.Response:
-        transport = httpx.ASGITransport(create_app(settings))
+        key = "the-operators-own-key"
+        transport = httpx.ASGITransport(create_app(Settings.model_validate(settings.model_dump() | {"api_key": key})))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            return await client.get(path)
+            return await client.get(path, headers={"X-API-Key": key})
 
     return asyncio.run(run())
 

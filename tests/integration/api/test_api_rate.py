@@ -69,7 +69,9 @@ def test_every_way_to_enqueue_counts_and_reports_the_rest(settings: Settings) ->
         assert (many.status_code, many.json()["code"]) == (422, "too_many_at_once")
         assert api.get("/v1/jobs", headers=headers).status_code == 200
         assert stored(configured) == 10
-        free = api.post("/v1/jobs", json={"prompt": "i"})
+        with connect(configured.require_database_url()) as conn:
+            other, _ = keys.new_key(conn, "default", "test", ["enqueue"])
+        free = api.post("/v1/jobs", json={"prompt": "i"}, headers={"X-API-Key": other})
         assert free.status_code == 202 and "ratelimit" not in free.headers, "another tenant, without a limit"
 
 

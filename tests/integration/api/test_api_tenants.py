@@ -111,6 +111,12 @@ def every_route(settings: Settings) -> list[tuple[str, str]]:
     return sorted(item for item in found if not OPEN.fullmatch(item[1]))
 
 
+def parameters_of(document: dict[str, Any], method: str, path: str) -> set[str] | None:
+    """The query parameters that a route declares; None: it declares nothing, and takes any."""
+    operation = document["paths"].get(path, {}).get(method.lower())
+    return None if operation is None else {item["name"] for item in operation.get("parameters", ())}
+
+
 def filled(path: str, value: str) -> str:
     return re.sub(r"\{[^}]*\}", value, path)
 
@@ -148,12 +154,13 @@ def test_ids_and_names_of_another_tenant_are_not_found_like_unknown_ones(
 
 
 def test_no_answer_names_anything_of_another_tenant(alpha: httpx.Client, beta: Beta, configured: Settings) -> None:
-    before = beta.snapshot()
+    before, document = beta.snapshot(), create_app(configured).openapi()
     filters = {"campaign": CAMPAIGN, "idempotency_key": KEY, "q": SECRET, "name": "alpha campaign"}
     for method, path in every_route(configured):
         if "{" in path or path in STREAMS:
             continue
-        for parameters in ({}, filters):
+        taken = parameters_of(document, method, path)
+        for parameters in ({}, {name: value for name, value in filters.items() if taken is None or name in taken}):
             body = {"prompt": "alpha's own", "idempotency_key": KEY} if method == "POST" else None
             answer = alpha.request(method, path, params=parameters, json=body)
             assert answer.status_code < 500, (method, path, answer.text)

@@ -16,7 +16,7 @@ from storage.settings import Settings
 from tests.integration.submitting.doubtful_gateway import LOST, DoubtfulGateway, doubtful_gateway, world_at
 from tests.integration.submitting.rounds import World
 
-DRAFT = {"model": "seedance-2.5", "draft": True, "duration": 5, "ratio": "16:9", "audio": True}
+DRAFT: dict[str, Any] = {"model": "seedance-2.5", "draft": True, "duration": 5, "ratio": "16:9", "audio": True}
 DAY_S = 86_400.0
 RATES = [
     {"per": "million_tokens", "currency": "CNY", "as_of": "2026-11-28", "resolutions": ["480p"], "price": "70"},
@@ -151,7 +151,7 @@ def test_rows_name_their_draft_and_set_only_what_a_final_may_set(world: World, g
     [draft_id] = made(world, gateway)
     [early] = world.enqueue(1, account="main", **DRAFT)
     [plain] = world.enqueue(1, account="main", model="seedance-2.5")
-    wrong = {
+    wrong: dict[str, dict[str, Any]] = {
         "prompt": {"draft_of": draft_id, "prompt": "a dog"},
         "duration": {"draft_of": draft_id, "duration": 5},
         "account": {"draft_of": draft_id, "account": "other"},

@@ -16,7 +16,8 @@ from yarl import URL
 
 from tests.transfers import connections_closed
 from tests.waiting import PATIENCE_S
-from worker.transferring.fetch import DownloadFailed, Fetcher, UrlNotPublic, UrlRefused, host_of, next_hop
+from worker.transferring.fetch import DownloadFailed, Fetcher, UrlNotPublic, UrlRefused, next_hop
+from worker.transferring.own_origin import OwnOrigin
 
 OUTSIDE = "127.0.0.2"  # stands for the Internet: the only address that these tests call public
 
@@ -84,10 +85,11 @@ class Names(AbstractResolver):
         pass
 
 
-async def fetch(url: str, trusted_host: str | None = None, **options: Any) -> str:
+async def fetch(url: str, base_url: str | None = None, **options: Any) -> str:
+    own = None if base_url is None else OwnOrigin(base_url, "sk-test-key")
     fetcher = Fetcher(**{"judge": judge} | options)
     try:
-        response = await fetcher.get(url, trusted_host=trusted_host)
+        response = await fetcher.get(url, own=own)
         async with response:
             return await response.text()
     finally:
@@ -244,7 +246,7 @@ def test_the_host_of_an_account_is_trusted_at_any_port_but_its_redirects_are_not
         async with gateway.running():
             port = gateway.port
             gateway.redirects |= {"/away": f"http://other.lan:{port}/secret", "/near": f"http://gateway.lan:{port}/v"}
-            host = host_of("http://Gateway.lan:9/anyfast")
+            host = "http://Gateway.lan:9/anyfast"
             for path in ("/v.mp4", "/near"):
                 assert await fetch(f"http://gateway.lan:{port}{path}", host, resolver=names) == "127.0.0.1"
             gateway.asked.clear()
@@ -265,11 +267,11 @@ def test_loopback_is_one_host_in_any_spelling_of_the_account(base_url: str) -> N
     async def run() -> None:
         gateway = Server("127.0.0.1")
         async with gateway.running() as url:
-            assert await fetch(f"{url}/v.mp4", host_of(base_url)) == "127.0.0.1"
+            assert await fetch(f"{url}/v.mp4", base_url) == "127.0.0.1"
             with pytest.raises(UrlNotPublic):
-                await fetch("http://10.0.0.1/v.mp4", host_of(base_url))
+                await fetch("http://10.0.0.1/v.mp4", base_url)
             with pytest.raises(UrlNotPublic):
-                await fetch(f"{url}/v.mp4", host_of("https://api.example"))
+                await fetch(f"{url}/v.mp4", "https://api.example")
 
     asyncio.run(run())
 

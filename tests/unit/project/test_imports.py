@@ -103,8 +103,9 @@ def test_no_files_import_each_other(package: str) -> None:
 
 
 def test_only_the_client_speaks_http_in_seedance() -> None:
+    speaking = {ROOT / "seedance" / "client.py", ROOT / "seedance" / "network" / "sessions.py"}
     for path in (ROOT / "seedance").rglob("*.py"):
-        if path.name != "client.py":
+        if path not in speaking:
             assert not {name.split(".")[0] for name in imported(path)} & {"httpx", "aiohttp", "requests", "urllib3"}, (
                 path
             )
@@ -121,3 +122,12 @@ def test_storage_knows_no_celery_and_only_one_file_speaks_http() -> None:
             "aiohttp",
             "fastapi",
         }, path
+
+
+@pytest.mark.parametrize("package", ["seedance", "storage", "worker", "producer"])
+def test_every_session_goes_the_configured_way(package: str) -> None:
+    """A session that is made elsewhere knows neither the proxy nor the private authorities."""
+    making = {"aiohttp.ClientSession(", "aiohttp.TCPConnector(", "aiohttp.request("}
+    for path in (ROOT / package).rglob("*.py"):
+        if path != ROOT / "seedance" / "network" / "sessions.py":
+            assert not {word for word in making if word in path.read_text(encoding="utf-8")}, path

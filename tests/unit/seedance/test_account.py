@@ -119,3 +119,40 @@ def test_the_users_token_is_sent_with_the_list_only_and_is_in_no_error() -> None
     for error in errors:
         assert "bad token" in error.message
         assert TOKEN not in str(error.as_dict()) and "sk-secret-key" not in str(error.as_dict())
+
+
+def test_only_a_gateway_that_signs_with_a_secret_takes_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    router = account(gateway="openrouter", webhook_secret_env="MY_WEBHOOK_SECRET")
+    with pytest.raises(InvalidInput, match=r"webhook_secret_env: MY_WEBHOOK_SECRET is not set"):
+        router.callback_secret()
+    monkeypatch.setenv("MY_WEBHOOK_SECRET", "whsec-0123456789")
+    assert router.callback_secret() == "whsec-0123456789"
+    assert account(gateway="kie").callback_secret() is None
+    assert "whsec" not in repr(account(gateway="kie", webhook_secret="whsec-0123456789"))
+    with pytest.raises(ValidationError, match="at most one of webhook_secret and webhook_secret_env"):
+        account(gateway="kie", webhook_secret="a", webhook_secret_env="B")
+    for gateway in ("anyfast", "fal"):
+        with pytest.raises(ValidationError, match=f"must be left out: {gateway} signs nothing with a secret"):
+            account(gateway=gateway, webhook_secret="a")
+
+
+def test_fals_own_keys_verify_only_what_comes_from_fal() -> None:
+    assert account(gateway="fal").callback_keys_url == "https://rest.alpha.fal.ai/.well-known/jwks.json"
+    elsewhere = account(gateway="fal", base_url="http://127.0.0.1:1/fal")
+    assert elsewhere.callback_keys_url is None
+    keys_url = "http://127.0.0.1:1/fal/.well-known/jwks.json"
+    assert (
+        account(gateway="fal", base_url="http://127.0.0.1:1/fal", webhook_keys_url=keys_url).callback_keys_url
+        == keys_url
+    )
+    with pytest.raises(ValidationError, match="ark publishes no keys"):
+        account(gateway="ark", webhook_keys_url=keys_url)
+
+
+def test_ones_own_new_api_needs_an_address_and_names() -> None:
+    with pytest.raises(ValidationError, match="is required: new-api publishes no address"):
+        account(gateway="new-api", models={"standard": "ours"})
+    with pytest.raises(ValidationError, match="is required: it maps standard"):
+        account(gateway="new-api", base_url="https://new-api.example.com")
+    ours = account(gateway="new-api", base_url="https://new-api.example.com", models={"seedance-2.5": "ours-2-5"})
+    assert ours.dialect.catalog.models["seedance-2.5"].models == ("ours-2-5",)

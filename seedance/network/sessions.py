@@ -1,0 +1,122 @@
+"""aiohttp sessions that go the configured way, and one class for "the connection was never made".
+
+Making a connection includes the proxy's CONNECT and both TLS handshakes. Whatever fails in that time has sent nothing
+of the request, even if the exception is one that aiohttp also raises later: a proxy that closes the connection, answers
+with garbage, or refuses with 502.
+"""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from typing import Any
+
+import aiohttp
+from aiohttp.client_reqrep import ConnectionKey
+from yarl import URL
+
+from seedance.errors import redact
+from seedance.network.outbound import Outbound
+from seedance.network.proxies import Proxies
+
+
+class NotConnected(aiohttp.ClientConnectionError):
+    """There is no connection, so no byte of the request was sent."""
+
+
+class Connector(aiohttp.TCPConnector):
+    """A TCPConnector that raises `NotConnected` for each failure to connect."""
+
+    async def connect(self, req: aiohttp.ClientRequest, *args: Any, **options: Any) -> Any:
+        """As aiohttp's. A time limit stays a TimeoutError, from which aiohttp makes its own class.
+
+        Raises:
+            NotConnected: there is no connection.
+        """
+        try:
+            return await super().connect(req, *args, **options)
+        except aiohttp.InvalidURL:
+            raise
+        except (aiohttp.ClientError, OSError) as exc:
+            if isinstance(exc, TimeoutError) and not isinstance(exc, aiohttp.ClientError):
+                raise
+            raise NotConnected(_explained(exc, req)) from exc
+
+
+def failure_text(exc: BaseException) -> str:
+    """An exception of a request, as one line for people."""
+    if isinstance(exc, NotConnected):
+        return str(exc)
+    return f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+
+
+def open_session(outbound: Outbound, connector: Connector | None = None, **options: Any) -> aiohttp.ClientSession:
+    """A session on the running loop, without cookies; each of its requests goes through the proxy for its URL.
+
+    `connector`: one made by `open_connector`; None: the usual one. `options` are ClientSession's.
+    """
+    return aiohttp.ClientSession(
+        connector=connector or open_connector(outbound),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        request_class=_request_class(outbound.proxies),
+        **options,
+    )
+
+
+def open_connector(outbound: Outbound, **options: Any) -> Connector:
+    """A connector that trusts the configured authorities; `options` are TCPConnector's."""
+    return Connector(ssl=outbound.authorities.context(), **options)
+
+
+def _request_class(proxies: Proxies) -> type[aiohttp.ClientRequest]:
+    class Request(aiohttp.ClientRequest):
+        """A request that knows its proxy, so that no caller can forget it."""
+
+        def __init__(self, method: str, url: URL, **options: Any) -> None:
+            proxy = proxies.of(str(url))
+            login = {} if proxy is None or proxy.username is None else _login(proxy.username, proxy.password)
+            if proxy is not None:
+                options |= {"proxy": URL(proxy.url), "proxy_headers": login}
+            super().__init__(method, url, **options)
+            if url.scheme == "http":  # there is no CONNECT that could carry it
+                self.headers.update(login)
+
+    return Request
+
+
+def _login(username: str, password: str) -> dict[str, str]:
+    encoded = base64.b64encode(f"{username}:{password}".encode()).decode()
+    return {"Proxy-Authorization": f"Basic {encoded}"}
+
+
+def _explained(exc: Exception, req: aiohttp.ClientRequest) -> str:
+    host = f"{req.url.host}:{req.url.port}"
+    verification = _verification(exc)
+    if verification is not None:
+        key: ConnectionKey | None = getattr(exc, "_conn_key", None)
+        who = host if key is None else f"{key.host}:{key.port}"
+        return (
+            f"the certificate of {who} cannot be verified ({verification}); "
+            "name the file of the authority that signed it in ca_file"
+        )
+    if req.proxy is None:
+        return failure_text(exc)
+    proxy = f"the proxy {req.proxy.scheme}://{req.proxy.host}:{req.proxy.port}"
+    if isinstance(exc, aiohttp.ClientHttpProxyError):
+        advice = "; check the user and password of the proxy" if exc.status == 407 else ""
+        return f"{proxy} refuses to connect to {host}: HTTP {exc.status} {redact(exc.message)[:200]}{advice}"
+    if isinstance(exc, aiohttp.ClientProxyConnectionError):
+        return f"{proxy} cannot be reached: {exc.os_error.strerror or exc.os_error}"
+    return f"{proxy} gave no connection to {host}: {failure_text(exc)}"
+
+
+def _verification(exc: BaseException | None) -> str | None:
+    """Why a certificate was refused; None if that is not what failed."""
+    while exc is not None:
+        reason = getattr(exc, "certificate_error", exc)
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            return reason.verify_message
+        if isinstance(reason, ssl.CertificateError):
+            return str(reason)
+        exc = exc.__cause__
+    return None

@@ -1,0 +1,95 @@
+"""An installation of QuantumNous/new-api of one's own: the prompt beside `metadata`, which has Ark's fields.
+
+Sources: QuantumNous/new-api, relay/channel/task/doubao/adaptor.go (`convertToRequestPayload`: the texts of `content`
+are dropped, the prompt is appended, a positive `duration` of the body wins), relay/common/relay_utils.go.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from simulator.dialects.anyfast import AnyFast
+from simulator.dialects.ark_rules import ModelRules, read_order, rules_2_5
+from simulator.dialects.base import Route, json_object, random_id, refuse
+from simulator.dialects.new_api import middleware_body
+from simulator.tasks.task import Order
+from simulator.wire.answers import Call, Refused
+from simulator.wire.ark_error import ArkError
+
+MODELS = {
+    "doubao-seedance-2-0-260128": ModelRules("doubao-seedance-2-0-260128", ("480p", "720p", "1080p", "4k")),
+    "doubao-seedance-2-0-fast-260128": ModelRules("doubao-seedance-2-0-fast-260128", ("480p", "720p")),
+    "doubao-seedance-2-0-mini-260615": ModelRules("doubao-seedance-2-0-mini-260615", ("480p", "720p")),
+    # The adaptor forwards neither the task's type nor the format of the output.
+    "doubao-seedance-2-5-260628": rules_2_5(
+        "doubao-seedance-2-5-260628", ("480p", "720p", "1080p", "4k"), task_types=False, output_formats=()
+    ),
+}
+# The fields of `requestPayload`, without those of the body.
+METADATA = frozenset(
+    {
+        "content",
+        "generate_audio",
+        "ratio",
+        "duration",
+        "tools",
+        "resolution",
+        "seed",
+        "watermark",
+        "return_last_frame",
+        "service_tier",
+        "safety_identifier",
+        "priority",
+        "execution_expires_after",
+    }
+)
+_FORWARDED = frozenset({"safety_identifier", "priority", "execution_expires_after"})
+
+
+class NewApi(AnyFast):
+    """The same answers as AnyFast's, another request."""
+
+    name = "new-api"
+
+    def route(self, method: str, path: str) -> Route | None:
+        found = super().route(method, path)
+        return None if found is not None and found.operation == "asset" else found
+
+    def read_order(self, call: Call) -> Order:
+        body = json_object(call.body)
+        if body is None:
+            raise refuse(400, _invalid("invalid JSON body"), "invalid_request: JSON")
+        model = body.get("model")
+        if not isinstance(model, str) or not model:
+            raise refuse(400, middleware_body("未指定模型名称，模型名称不能为空"), "model: missing")
+        if model not in MODELS:
+            message = f"分组 default 下模型 {model} 无可用渠道（distributor）"
+            raise refuse(503, middleware_body(message, "model_not_found"), f"model_not_found: {model}")
+        if not isinstance(body.get("prompt"), str) or not body["prompt"].strip():
+            raise refuse(400, _invalid("prompt is required"), "prompt: missing")
+        try:
+            return replace(read_order(_forwarded(body), MODELS[model], _FORWARDED), body=body)
+        except ArkError as exc:
+            raise Refused(self.rejected(exc), str(exc)) from exc
+
+    def new_id(self) -> str:
+        return f"task_{random_id(32)}"
+
+
+def _forwarded(body: dict[str, Any]) -> dict[str, Any]:
+    """The body that goes to Ark, with the prompt first, as Ark's rules here want it; the real software appends it. It
+    also drops what it does not know; here that is refused."""
+    metadata = body.get("metadata") or {}
+    unknown = [f"metadata.{name}" for name in metadata if name not in METADATA]
+    unknown += [name for name in body if name not in ("model", "prompt", "duration", "metadata")]
+    if unknown:
+        message = f"{unknown[0]} is not forwarded"
+        raise refuse(400, _invalid(message), f"dropped: {unknown[0]}")
+    content = [item for item in metadata.get("content", []) if item.get("type") != "text"]
+    forwarded = {"model": body["model"], **metadata, "content": [{"type": "text", "text": body["prompt"]}, *content]}
+    return forwarded | ({"duration": body["duration"]} if (body.get("duration") or 0) > 0 else {})
+
+
+def _invalid(message: str) -> dict[str, Any]:
+    return {"code": "invalid_request", "message": message, "data": None}

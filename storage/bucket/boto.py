@@ -1,0 +1,82 @@
+"""boto3's sessions and clients, which go the same way out as everything else.
+
+boto3 reads the proxy variables itself, but not our setting, and its idea of `NO_PROXY` differs; it knows nothing of
+`SSL_CERT_FILE`, and takes a bundle instead of the system's authorities, not in addition to them.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from seedance.network.outbound import Outbound
+from storage.bucket.place import Place
+from storage.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CONNECT_S, READ_S = 5, 30
+
+
+def make_session(settings: Settings, outbound: Outbound) -> Any:
+    """A boto3 session with the configured credentials, else with those that boto3 finds."""
+    import boto3
+    import botocore.session
+    from botocore.config import Config
+
+    core = botocore.session.get_session()
+    if settings.proxy is not None:  # also for the services that hand out credentials
+        proxies = {"http": outbound.proxies.http, "https": outbound.proxies.https}
+        found = {scheme: proxy.full_url for scheme, proxy in proxies.items() if proxy is not None}
+        core.set_default_client_config(Config(proxies=found))
+    secret = settings.s3_secret_access_key
+    return boto3.session.Session(
+        aws_access_key_id=settings.s3_access_key_id,
+        aws_secret_access_key=secret.get_secret_value() if secret is not None else None,
+        region_name=settings.s3_region,
+        botocore_session=core,
+    )
+
+
+def make_client(session: Any, place: Place, outbound: Outbound) -> S3Client:
+    """An S3 client for a bucket. boto3's session must not be used by two threads at once."""
+    from botocore.config import Config
+
+    proxy = outbound.proxies.of(place.base)
+    proxies = {} if proxy is None else {place.base.partition(":")[0]: proxy.full_url}
+    client: S3Client = session.client(
+        "s3",
+        endpoint_url=place.endpoint,
+        region_name=place.region,
+        config=Config(
+            # At a custom endpoint boto3 would sign with SigV2, which other stores refuse.
+            signature_version="s3v4",
+            s3={"addressing_style": "virtual" if place.virtual else "path"},
+            connect_timeout=CONNECT_S,
+            read_timeout=READ_S,
+            retries={"max_attempts": 3, "mode": "standard"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            proxies=proxies,
+        ),
+    )
+    if outbound.authorities.sources:
+        endpoint: Any = client._endpoint  # type: ignore[attr-defined]
+        endpoint.http_session = _trusting(outbound, proxies)
+    return client
+
+
+def _trusting(outbound: Outbound, proxies: dict[str, str]) -> Any:
+    """botocore's HTTP client with our authorities in addition to its own."""
+    from botocore.httpsession import URLLib3Session
+
+    class Trusting(URLLib3Session):
+        def _get_ssl_context(self) -> ssl.SSLContext:
+            return outbound.authorities.new_context()
+
+        def _setup_proxy_ssl_context(self, _proxy_url: str) -> ssl.SSLContext:
+            return outbound.authorities.new_context()
+
+    timeout: Any = (CONNECT_S, READ_S)
+    return Trusting(verify=True, proxies=proxies, timeout=timeout)

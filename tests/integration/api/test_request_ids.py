@@ -1,0 +1,86 @@
+"""Each answer has the id of its request, the log has it too, and wrong keys are logged and slowed down."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import httpx
+import pytest
+
+from producer.http import failed_keys
+from storage.database import connect
+from storage.settings import Settings
+from storage.tenants import keys
+from tests.integration.api.api_server import serving
+
+OWN = re.compile(r"[0-9a-f]{32}")
+
+
+def test_every_answer_has_the_id_of_its_request(configured: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(configured) as api:
+        given = {"X-Request-Id": "trace-1:a.b/c=="}
+        for path, status in (("/v1/jobs", 200), ("/v1/nothing", 404), ("/v1/jobs/x", 404), ("/v1/jobs/", 307)):
+            answer = api.get(path, headers=given)
+            assert (answer.status_code, answer.headers["x-request-id"]) == (status, given["X-Request-Id"]), path
+        assert api.get("/v1/jobs/").headers["location"] == "/v1/jobs"
+        refused = api.get("/v1/jobs", headers=given | {"X-API-Key": "rq_wrong"})
+        assert (refused.status_code, refused.headers["x-request-id"]) == (401, given["X-Request-Id"])
+        for malformed in ("", "a b", "-", "x" * 129, "a\tb", "<script>"):
+            made = api.get("/healthz", headers={"X-Request-Id": malformed}).headers["x-request-id"]
+            assert OWN.fullmatch(made), malformed
+        first, second = (api.get("/healthz").headers["x-request-id"] for _ in range(2))
+        assert first != second
+        with api.stream("GET", "/v1/events", headers=given) as stream:
+            assert stream.headers["x-request-id"] == given["X-Request-Id"]
+        monkeypatch.setattr("producer.api.jobs.as_job_id", lambda _text: 1 / 0)
+        failed = api.get("/v1/jobs/x", headers=given)
+        assert failed.status_code == 500
+        assert failed.json()["request_id"] == failed.headers["x-request-id"] == given["X-Request-Id"]
+
+
+def test_wrong_keys_are_logged_without_the_key(configured: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    with connect(configured.require_database_url()) as conn:
+        right, made = keys.new_key(conn, "acme", "test", ["read"])
+    wrong = right[:-1] + ("a" if right[-1] != "a" else "b")
+    with serving(configured) as api, caplog.at_level(logging.WARNING, "reelq.api"):
+        sent = {"X-Request-Id": "trace-1"}
+        assert api.get("/v1/jobs", headers=sent | {"X-API-Key": wrong}).status_code == 401
+        assert api.get("/v1/jobs", headers=sent | {"Cookie": "reelq_session=rs_gone"}).status_code == 401
+        api.get("/login")
+        form = {"token": api.cookies["reelq_form"], "key": wrong}
+        assert api.post("/login", data=form, headers=sent).status_code == 401
+        lines = [record.getMessage() for record in caplog.records if record.name == "reelq.api"]
+    assert len(lines) == 3 and all("api.wrong_key peer=127.0.0.1" in line for line in lines)
+    assert all("request_id=trace-1" in line for line in lines)
+    assert made.id in lines[0] and "key_id=session" in lines[1] and "/login" in lines[2]
+    assert right.rpartition("_")[2][:20] not in caplog.text and "rs_gone" not in caplog.text
+
+
+def test_an_address_that_guesses_has_to_wait_and_keys_in_use_do_not(
+    configured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failed_keys, "MAX_WAITING", 0)  # who would have to wait is refused
+    monkeypatch.setattr(failed_keys, "FREE", 5.0)
+    monkeypatch.setattr(failed_keys, "FORGIVEN_PER_S", 0.0)
+    proxied = configured.model_copy(update={"api_require_keys": True})
+    proxied = Settings.model_validate(proxied.model_dump() | {"trusted_proxies": ["127.0.0.1"]})
+    with connect(configured.require_database_url()) as conn:
+        in_use, _ = keys.new_key(conn, "acme", "test", ["read"])
+        fresh, _ = keys.new_key(conn, "default", "test", ["read"])
+
+    def ask(api: httpx.Client, key: str, address: str = "198.51.100.7") -> int:
+        return api.get("/v1/jobs", headers={"X-API-Key": key, "X-Forwarded-For": address}).status_code
+
+    with serving(proxied) as api:
+        guesses = [ask(api, f"rq_{'a' * 12}_{number:043}") for number in range(7)]
+        assert guesses == [401] * 5 + [429] * 2
+        assert ask(api, fresh) == 429, "from there it cannot be told from a guess"
+        assert ask(api, in_use, "198.51.100.8") == 200, "another address"
+        assert ask(api, in_use) == 200, "it was right a moment ago"
+        # What a client itself claims in front of the proxy's word does not count.
+        assert ask(api, fresh, "203.0.113.9, 198.51.100.7") == 429
+        login = {"X-Forwarded-For": "198.51.100.7"}
+        api.get("/login")
+        form = {"token": api.cookies["reelq_form"], "key": fresh}
+        assert api.post("/login", data=form, headers=login).status_code == 429

@@ -1,0 +1,83 @@
+"""Answers that are compressed although nobody asked, or that say so and are not."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import Any
+
+import pytest
+
+from seedance.content_coding import Decompressor, coding_of, decompressed
+
+BODY = b'{"id": "task-1", "status": "queued"}'
+LIMIT = 2**20
+
+
+def raw_deflate(data: bytes) -> bytes:
+    stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return stream.compress(data) + stream.flush()
+
+
+SENT = [
+    (BODY, ""),
+    (BODY, "identity"),
+    (BODY, "gzip"),  # apiyi
+    (BODY, "deflate"),
+    (BODY, "br"),
+    (b" \r\n" + BODY, "gzip"),
+    (gzip.compress(BODY), "gzip"),
+    (gzip.compress(BODY), ""),
+    (gzip.compress(BODY), "br"),
+    (gzip.compress(BODY)[:-8], "gzip"),  # without its checksum
+    (gzip.compress(BODY)[:-4] + b"\0\0\0\0", "gzip"),
+    (gzip.compress(BODY[:9]) + gzip.compress(BODY[9:]), "gzip"),
+    (gzip.compress(gzip.compress(BODY)), "gzip, gzip"),
+    (gzip.compress(gzip.compress(BODY)), ""),
+    (zlib.compress(BODY), "deflate"),
+    (zlib.compress(BODY), ""),
+    (zlib.compress(BODY), "gzip"),
+    (raw_deflate(BODY), "deflate"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(SENT)))
+def test_an_answer_is_read_whatever_its_header_says(number: int) -> None:
+    sent, header = SENT[number]
+    assert decompressed(sent, header, LIMIT).strip() == BODY
+
+
+@pytest.mark.parametrize("name", ["brotli", "zstandard"])
+def test_other_libraries_are_used_where_they_are(name: str) -> None:
+    library: Any = pytest.importorskip(name)
+    sent = library.compress(BODY)
+    assert decompressed(sent, "br" if name == "brotli" else "zstd", LIMIT) == BODY
+
+
+def test_what_cannot_be_decompressed_stays_as_it_is() -> None:
+    for body in (b"", b"hello", b"\x1f\x8b\x08garbage", b"<html>"):
+        for header in ("", "gzip", "deflate", "zstd", "unknown"):
+            assert decompressed(body, header, LIMIT) == body
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_bomb_is_not_unpacked(layers: int) -> None:
+    bomb = bytes(64 * 2**20)
+    for _ in range(layers):
+        bomb = gzip.compress(bomb)
+    with pytest.raises(OverflowError):
+        decompressed(bomb, "gzip", LIMIT)
+
+
+def test_a_stream_comes_in_pieces_of_bounded_size() -> None:
+    stream = Decompressor("gzip")
+    pieces = list(stream.feed(gzip.compress(bytes(5 * 2**20))))
+    assert sum(map(len, pieces)) == 5 * 2**20
+    assert max(map(len, pieces)) <= 2**20
+    assert stream.is_complete
+
+
+def test_a_video_is_not_taken_for_a_compressed_file() -> None:
+    assert coding_of(b"\0\0\0\x18ftypisom", "gzip") is None
+    assert coding_of(b"\0\0\0\x18ftypisom", "deflate") is None
+    assert coding_of(b"\x1f\x8b\x08\0\0\0\0\0", "") == "gzip"

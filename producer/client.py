@@ -21,6 +21,7 @@ from producer.intake.terms import Terms, check_priced, read_terms, set_campaign_
 from producer.intake.uploads import Progress, store
 from producer.operator_actions import job_actions
 from producer.operator_actions.finals import finalize
+from producer.operator_actions.playable import want_playable
 from seedance.problems import InvalidInput, Problem
 from storage.actors import acting, current_actor, user_of
 from storage.campaigns import controls
@@ -348,6 +349,19 @@ class Producer:
         """
         with acting(self.actor):
             return finalize(self, self.get(job_id), fields, regenerate=regenerate)[0]
+
+    def make_playable(self, job_id: UUID | str) -> Job:
+        """Make a copy of a job's video that every browser plays, unless there is one or the video is one itself; then
+        `operator_actions.playable.playable_file` gives its key. Also after a copy was given up.
+
+        Raises:
+            JobNotFound: there is none with that id.
+            NotPossible: it has no video, or `playable_copies` is off.
+            DatabaseUnavailable: the database does not answer.
+        """
+        wanted = as_job_id(job_id)
+        with self._database.begin() as conn:
+            return want_playable(conn, self.settings, self.tenant, wanted, again=True)
 
     @property
     def database(self) -> Database:

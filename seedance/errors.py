@@ -166,9 +166,14 @@ class OutcomeUnknown(GatewayError):
 
 
 class Rejected(GatewayError):
-    """The request is refused, and the same request always will be."""
+    """The request is refused, and the same request always will be. `field`: the field of the gateway's request that it
+    blames; None: it names none."""
 
     code = "invalid_request"
+    field: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return super().as_dict() | ({} if self.field is None else {"field": self.field})
 
 
 class Moderated(Rejected):

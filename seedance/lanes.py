@@ -81,7 +81,7 @@ def limits_apart(dialect: Dialect) -> Mapping[str, RateLimits]:
     return {
         model_key(row.model_of(use, COUNTED_APART), COUNTED_APART): row.limits_4k
         for row in rows
-        if COUNTED_APART in row.resolutions and row.limits_4k.concurrent is not None
+        if COUNTED_APART in row.resolutions and row.limits_4k != RateLimits()
         for use in _USES
     }
 

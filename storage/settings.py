@@ -68,6 +68,12 @@ class Settings(AccessSettings, StoreSettings, NetworkSettings):
     """Store the first frame of each video as a JPEG beside it. Decoding takes 1 to 10 ms of CPU, depending on the size.
     Needs PyAV (`pip install 'reelq[media]'`); without it no poster is made, as the worker's log and each job state."""
 
+    playable_copies: Literal["off", "on_demand", "always"] = "on_demand"
+    """Copies of videos that not every browser plays (H.265, 4:4:4, MOV): H.264 and AAC, beside the original. `always`:
+    made with each video; `on_demand`: for who asks. Needs PyAV in the transfer workers."""
+    playable_copies_at_once: Annotated[int, Field(ge=1, le=1000)] = 2
+    """How many are made at once in the whole system; each takes one core, at the lowest priority."""
+
     unconfirmed_policy: Literal["hold", "resubmit"] = "hold"
     unconfirmed_grace_seconds: Seconds = 3600.0
     lease_seconds: Annotated[float, Field(ge=1, le=86400)] = 90.0

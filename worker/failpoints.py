@@ -48,6 +48,8 @@ POINTS = (
     "transfer.after_complete",  # the object is stored, from its parts; the row is not updated
     "transfer.after_companions",  # the companions are stored as well; the row is not updated
     "transfer.after_row",
+    "playable.after_load",
+    "playable.after_store",  # the copy is stored; no row is updated
     "notify.before_post",
     "notify.after_post",  # the receiver may have accepted the message; nothing is written
     "lifecycle.after_start",  # the process is about to receive its first message

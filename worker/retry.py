@@ -48,6 +48,8 @@ TRANSFER_EARLY = Backoff(0.5, 20.0)
 MAKE_WAY = Backoff(6.0, 6.0)
 """A copy that was not begun because its host has its full share of the slots."""
 LAST_FRAME = Backoff(0.5, 60.0)
+PLAYABLE = Backoff(60.0, 600.0)
+"""A copy that every browser plays: it takes much CPU, and is seldom urgent."""
 
 # --- an account or a model; no spread, because only one row waits ---
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from worker.playable.copies import start_copy
 from worker.polling.look_back import look_back_batch
 from worker.polling.poll import poll_batch
 from worker.polling.reconcile import reconcile_batch
@@ -40,6 +41,12 @@ def poll(account: str, items: Items) -> None:
 def transfer(account: str, items: Items) -> None:
     """Copy videos into the bucket. `account` is for monitoring only; a batch may contain several accounts."""
     start_transfer(current(), _claimed(items))
+
+
+@shared_task(name="worker.playable")
+def playable(account: str, items: Items) -> None:
+    """Make copies that every browser plays. `account` is for monitoring only."""
+    start_copy(current(), _claimed(items))
 
 
 @shared_task(name="worker.sweep")

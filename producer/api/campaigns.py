@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Annotated, BinaryIO
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, BinaryIO
 
 import orjson
 from fastapi import APIRouter, Query, Request
@@ -257,16 +257,17 @@ def _prepared(producer: Producer, file: BinaryIO, kind: RowFormat, terms: Terms)
 
 def _estimated(batch: Batch) -> tuple[list[CurrencyEstimate], int]:
     """What a batch will cost, by currency, and how many of its jobs have no known price."""
-    sums: dict[str, list[tuple[float, float]]] = {}
+    sums: dict[str, list[Mapping[str, Any]]] = {}
     for job in batch.jobs:
         if job.estimate is not None:
-            sums.setdefault(job.estimate["currency"], []).append((job.estimate["low"], job.estimate["high"]))
+            sums.setdefault(job.estimate["currency"], []).append(job.estimate)
     estimates = [
         CurrencyEstimate(
             currency=currency,
             jobs=len(costs),
-            low=round(sum(low for low, _ in costs), 4),
-            high=round(sum(high for _, high in costs), 4),
+            low=round(sum(cost["low"] for cost in costs), 4),
+            high=round(sum(cost["high"] for cost in costs), 4),
+            by_list_price=sum(cost["basis"] == "list" for cost in costs),
         )
         for currency, costs in sorted(sums.items())
     ]

@@ -42,6 +42,7 @@ JOBS = Group(
         "cancel": Command("jobs.actions", "cancel", "Cancel jobs."),
         "retry": Command("jobs.actions", "retry", "Enqueue failed or cancelled jobs again."),
         "finalize": Command("jobs.finalize", "finalize", "Make the final videos of drafts."),
+        "playable": Command("jobs.playable", "playable", "Make copies of videos that every browser plays."),
         "resolve": Command("jobs.resolve", "resolve", "Decide about unconfirmed jobs, after a look at the gateway."),
     },
 )

@@ -18,6 +18,7 @@ from starlette.types import Send
 
 from producer.http.problems import ApiProblem, busy
 from storage.bucket.connection import answer_of, open_object, open_session
+from storage.bucket.keys import VIDEO_TYPES
 from storage.bucket.object_headers import content_disposition
 from storage.bucket.requests import Requests, StoreUnavailable
 
@@ -29,7 +30,7 @@ _CHUNK_BYTES = 256 * 1024
 _ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
 _ASKED = ("if-none-match", "if-modified-since", "if-range")
 _PASSED_ON = ("Content-Length", "Content-Range", "ETag", "Last-Modified")
-_TYPES = {"mp4": "video/mp4", "jpg": "image/jpeg", "png": "image/png"}
+_TYPES = {**VIDEO_TYPES, "jpg": "image/jpeg", "png": "image/png"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
@@ -91,6 +91,10 @@ class Formatter:
         """`CNY 4.20 – 5.01`, or one number if both are equal."""
         text = self.money(low, currency)
         return text if low == high else f"{text} – {self.money(high, currency).removeprefix(currency).lstrip()}"
+
+    def tokens(self, found: Sequence[float]) -> str:
+        """`108,900`, or `97,200 – 108,900`."""
+        return " – ".join(dict.fromkeys(self.number(number) for number in found))
 
     def error(self, error: Mapping[str, Any] | None) -> str:
         """An error's message, or its code if it has none."""

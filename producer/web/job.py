@@ -27,6 +27,7 @@ from seedance.request import parse_request
 from storage.actors import current_actor
 from storage.database import Connection
 from storage.jobs import history
+from storage.jobs.playable_copies import demand_of
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 from storage.settings import Settings
@@ -52,6 +53,16 @@ class Sent:
     was_sent: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Film:
+    """What the player shows. `format`: codec and pixels for people, "" if they are not known; `copy`: what to say about
+    the copy that every browser plays, None: nothing; `error`: why it was given up."""
+
+    format: str
+    copy: Literal["offered", "waiting", "made", "failed"] | None
+    error: str | None = None
+
+
 def job_routes(site: Site) -> APIRouter:
     """The routes of one job."""
     router = APIRouter(include_in_schema=False, route_class=site.route_class())
@@ -75,6 +86,14 @@ def job_routes(site: Site) -> APIRouter:
         if discard and form.get("confirm") != "yes":
             raise ApiProblem(422, "invalid_request", "confirm: tick the box to confirm that you will still be billed")
         await service.run(lambda: job_actions.cancel(service.producer.database, tenant, wanted, discard=discard))
+        return go(f"/jobs/{wanted}")
+
+    @router.post("/jobs/{job_id}/playable")
+    async def playable(request: Request, job_id: str) -> Response:
+        wanted, tenant = as_job_id(job_id), permissions_of(request).tenant
+        await read_form(request)
+        producer = service.producer.as_tenant(tenant)
+        await service.run(lambda: producer.make_playable(wanted))
         return go(f"/jobs/{wanted}")
 
     @router.post("/jobs/{job_id}/retry")
@@ -125,6 +144,21 @@ def _resolution(site: Site, tenant: str, job_id: UUID, form: Form) -> Callable[[
     raise ApiProblem(422, "invalid_request", "action: choose one of the three")
 
 
+def _film(conn: Connection, settings: Settings, job: JobView) -> Film:
+    found = job.video_format or {}
+    shown = " · ".join(
+        str(part) for part in (found.get("codec"), found.get("pixel_format"), found.get("container")) if part
+    )
+    if job.playable_key is not None:
+        return Film(shown, "made")
+    if job.object_key is None or not found or found.get("playable"):
+        return Film(shown, None)
+    demand = demand_of(conn, job.id)
+    if demand is not None:
+        return Film(shown, "waiting" if demand.error is None else "failed", demand.error)
+    return Film(shown, None if settings.playable_copies == "off" else "offered")
+
+
 def _whole(conn: Connection, settings: Settings, tenant: str, job_id: UUID) -> dict[str, Any]:
     after = history.last_event(conn)
     job = job_actions.get_job(conn, tenant, job_id)
@@ -142,6 +176,7 @@ def _whole(conn: Connection, settings: Settings, tenant: str, job_id: UUID) -> d
         "sent": _sent(settings, job, attempts),
         "candidates": candidates(attempts[-1]) if attempts and job.state is S.UNCONFIRMED else [],
         "final_resolution": _final_resolution(settings, job),
+        "film": _film(conn, settings, job),
         "cancelling": job_actions.what_cancelling_does(job),
     }
 

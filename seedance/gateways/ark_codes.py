@@ -23,9 +23,14 @@ from seedance.gateways.refusals import Codes, Refusal, RefusalList
 _MODERATION = re.compile(r"(Input|Output)(Text|Image|Video|Audio)(?:SensitiveContentDetected|RiskDetection)")
 _PLAIN_MODERATION = re.compile(r"SensitiveContentDetected|RiskDetection")
 _BLAMED = re.compile(r"content\[\d+\](?:\.\w+)*")
+_NAMED = re.compile(
+    r"\b(?i:parameters?) [`'\"]([\w.\[\]]+)[`'\"]"
+    r"|\b(ratio|duration|resolution|output_format|generate_audio|draft|omni_reference_task_type) (?:must|should) be\b"
+)
+_FACE = re.compile(r"may contain (?:a )?real (?:person|people|human)", re.IGNORECASE)
 _FREE_QUOTA = re.compile(r"free|trial|activate|免费|试用|开通", re.IGNORECASE)
-_USAGE_QUOTA = re.compile(r"usage quota|reset at|\b(?:hour|week|month)ly?\b", re.IGNORECASE)
-_RESET_AT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d) ?([+-]\d\d):?(\d\d)")
+_USAGE_QUOTA = re.compile(r"usage quota|reset at|\b(?:hour|week|month)ly?\b|每周|每月|小时", re.IGNORECASE)
+_RESET_AT = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)? ?(?:Z|UTC|([+-]\d\d):?(\d\d))")
 _NOT_FETCHED = "timeout while fetching resource"
 QUOTA_PAUSE_S = 900.0
 """The wait after a used-up quota if the answer names no time; a refusal costs nothing."""
@@ -133,8 +138,9 @@ def body_of(data: Mapping[str, Any]) -> ErrorBody:
     holder = error or data
     code, message = word_of(holder.get("code")), text_of(holder.get("message"))
     texts = all(isinstance(error.get(name), str) and error[name] for name in ("code", "message", "type"))
-    details = (moderation(code) or {}) | {"offending": blamed(word_of(holder.get("param")), message)}
-    return ErrorBody(code, message, word_of(holder.get("param")), own=texts, details=details)
+    param = word_of(holder.get("param"))
+    details = (moderation(code) or _face(message) or {}) | {"offending": blamed(param, message)}
+    return ErrorBody(code, message, param or named(message), own=texts, details=details)
 
 
 def refusal_of(status: int, body: ErrorBody) -> Refusal | None:
@@ -142,7 +148,9 @@ def refusal_of(status: int, body: ErrorBody) -> Refusal | None:
     kind = REFUSALS.find(status, body.code)
     if kind == "rejected" and body.code.startswith("InvalidParameter") and _NOT_FETCHED in body.message.lower():
         return Refusal("input_not_ready")
-    if kind == "throttled" and "QuotaExceeded" in body.code:
+    if kind == "rejected" and _face(body.message) is not None:
+        return Refusal("moderated")
+    if kind == "throttled" and "QuotaExceeded" in body.code and not body.code.endswith(".Concurrency"):
         return _quota(body.message)
     return None if kind is None else Refusal(kind)
 
@@ -163,7 +171,7 @@ def _seconds_until_reset(message: str) -> float:
     if found := _RESET_AT.search(message):
         day, time, hours, minutes = found.groups()
         try:
-            at = datetime.fromisoformat(f"{day}T{time}{hours}:{minutes}")
+            at = datetime.fromisoformat(f"{day}T{time}{hours or '+00'}:{minutes or '00'}")
         except ValueError:
             return QUOTA_PAUSE_S
         return min(max((at - datetime.now(UTC)).total_seconds(), 60.0), MAX_RETRY_AFTER_S)
@@ -177,6 +185,20 @@ def moderation(code: str) -> dict[str, Any] | None:
     if _PLAIN_MODERATION.search(code):
         return {"stage": "output" if code.startswith("Output") else "input"}
     return None
+
+
+def _face(message: str) -> dict[str, Any] | None:
+    """Stage and modality of a text that says that an input shows a real person, whatever its code; None for others."""
+    if _FACE.search(message) is None:
+        return None
+    return {"stage": "input", "modality": "video" if "video" in message.lower() else "image"}
+
+
+def named(message: str) -> str:
+    """The field that a text blames ("the specified parameter `camera_fixed` is not supported", "ratio must be …"); ""
+    if it names none."""
+    found = _NAMED.search(message)
+    return "" if found is None else found[1] or found[2]
 
 
 def blamed(param: str, message: str) -> str | None:
@@ -196,11 +218,11 @@ def is_ark_code(code: str) -> bool:
 def ark_failure(code: str, message: str, param: str = "") -> TaskFailure:
     """Why a task failed, from Ark's code. Output moderation is not deterministic: another seed can pass."""
     text = redact(message or code or "the gateway gave no reason")
-    if (found := moderation(code)) is not None:
+    if (found := moderation(code) or _face(message)) is not None:
         output = found["stage"] == "output"
         offending = None if output else blamed(param, message)
         return TaskFailure("moderation_blocked", text, code, retryable=output, offending=offending, **found)
     refusal = refusal_of(400, ErrorBody(code, message))
     if refusal is not None and refusal.kind == "rejected":
-        return TaskFailure("invalid_request", text, code)
+        return TaskFailure("invalid_request", text, code, field=param or named(message) or None)
     return TaskFailure("generation_failed", text, code, retryable=True)

@@ -77,7 +77,10 @@ class TaskStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskFailure:
-    """Why a task failed. `code` is reelq's, `gateway_code` the gateway's; `retryable`: a new attempt could help."""
+    """Why a task failed. `code` is reelq's, `gateway_code` the gateway's; `retryable`: a new attempt could help.
+
+    `field`: the field of the gateway's request that it blames; None: it names none.
+    """
 
     code: str
     message: str
@@ -85,6 +88,7 @@ class TaskFailure:
     stage: Literal["input", "output"] | None = None
     modality: str | None = None
     offending: str | None = None
+    field: str | None = None
     retryable: bool = False
 
 

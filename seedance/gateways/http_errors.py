@@ -138,7 +138,7 @@ def _refused(
 ) -> GatewayError:
     match refusal.kind:
         case "rejected":
-            return Rejected(message, **common)
+            return Rejected(message, **common, field=body.param or None)
         case "moderated":
             return Moderated(message, **common, **body.details)
         case "throttled":

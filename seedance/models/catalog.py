@@ -17,6 +17,8 @@ from seedance.request import GenerationRequest, Ratio, Resolution, Tier, problem
 OwnModels = Mapping[str, str | Mapping[str, Any]]
 """`[accounts.models]`: by tier or neutral name, the gateway's own id, or a table that overrides or adds a row."""
 TIERS: tuple[Tier, ...] = get_args(Tier)
+_CURRENCY = "USD"
+"""Where a gateway names none."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -27,6 +29,21 @@ class Catalog:
     offers: Offers
     tiers: Mapping[Tier, ModelRow]
     models: Mapping[str, ModelRow]
+    base_url: str | None = None
+    """The address of the account; None: the gateway's own."""
+
+    def currency_of(self, row: ModelRow) -> str:
+        """The currency in which a model is paid here: that of the platform to which its id or the address belongs."""
+        ids = self.offers.by_model.get(row.name, {}).get("ids", {})
+        platform = next((name for name, known in ids.items() if known == row.id), None)
+        by_platform = self.offers.currency
+        return by_platform.get(platform or _platform_of(self.offers, self.base_url)) or by_platform.get("", _CURRENCY)
+
+    @property
+    def is_list_price_paid(self) -> bool:
+        """Whether the account pays the maker's list prices: it is the maker's, not a reseller's."""
+        pattern = self.offers.sells_at_list_price
+        return pattern is not None and (self.base_url is None or re.search(pattern, self.base_url) is not None)
 
     def row_of(self, request: GenerationRequest) -> ModelRow | None:
         """The row that rules a request; None: this account sells no such tier or model."""
@@ -82,7 +99,7 @@ def catalog_of(
         tiers = {tier: row for tier, row in tiers.items() if tier != "standard"}
         if default_model in models:
             tiers = {"standard": models[default_model], **tiers}
-    return Catalog(offers, tiers, models)
+    return Catalog(offers, tiers, models, base_url)
 
 
 def pixels_of(name: str) -> Mapping[Resolution, Mapping[Ratio, tuple[int, int]]]:

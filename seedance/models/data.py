@@ -29,6 +29,10 @@ class Offers:
     """The model of each tier."""
     platform: str = ""
     platforms: Mapping[str, str] = field(default_factory=dict)
+    currency: Mapping[str, str] = field(default_factory=dict)
+    """The currency in which each platform is paid, or all of them ("")."""
+    sells_at_list_price: str | None = None
+    """A pattern in the address of the maker, whose list prices are what an account pays there. None: it resells."""
 
 
 @cache
@@ -55,7 +59,16 @@ def bundled_offers(gateway: str) -> Offers:
         name: {**common, **offer, "uses": raw.get("uses", {}) | offer.get("uses", {})}
         for name, offer in raw["offers"].items()
     }
-    return Offers(gateway, by_model, raw.get("tiers", {}), raw.get("platform", ""), raw.get("platforms", {}))
+    currency = raw.get("currency", {})
+    return Offers(
+        gateway,
+        by_model,
+        raw.get("tiers", {}),
+        raw.get("platform", ""),
+        raw.get("platforms", {}),
+        {"": currency} if isinstance(currency, str) else currency,
+        raw.get("sells_at_list_price"),
+    )
 
 
 def merged(below: Layer, above: Layer) -> dict[str, Any]:

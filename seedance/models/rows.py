@@ -86,19 +86,32 @@ class RateLimits(_Part):
 
 
 class ListPrice(_Part):
-    """A published price. Conditions that are not given match anything; `from`, `until`: the days on which it holds,
-    both inclusive."""
+    """A price. Conditions that are not given match anything; `from`, `until`: the days on which it holds, both
+    inclusive, in Beijing. Of several that hold on a day, the first one applies."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    currency: str
+    currency: Annotated[str, Field(min_length=1, max_length=16)]
+    """For example CNY, USD or credits."""
     price: Annotated[Decimal, Field(ge=0)]
     per: Literal["million_tokens", "second", "call"] = "million_tokens"
+    """`second` counts seconds of output."""
     resolutions: tuple[Resolution, ...] = ()
     video_input: bool | None = None
     from_day: date | None = Field(default=None, alias="from")
     until: date | None = None
+    inferred: bool = False
+    """It is not published; a comment beside it says what it is inferred from."""
     as_of: date
+
+    def holds(self, resolution: Resolution, day: date, *, video_input: bool) -> bool:
+        """Whether it applies to such a video on a day."""
+        return (
+            (not self.resolutions or resolution in self.resolutions)
+            and (self.video_input is None or self.video_input is video_input)
+            and (self.from_day is None or self.from_day <= day)
+            and (self.until is None or day <= self.until)
+        )
 
 
 class ModelRow(_Part):
@@ -151,7 +164,9 @@ class ModelRow(_Part):
     limits_4k: RateLimits = RateLimits()
     """Counted apart from `limits`."""
     prices: tuple[ListPrice, ...] = ()
-    """Of the model's maker, in each currency; see `pricing.py`."""
+    """The maker's list prices, in each currency; see `pricing.py`."""
+    gateway_prices: tuple[ListPrice, ...] = ()
+    """What the gateway itself publishes. Empty: nothing, or it is the maker."""
 
     @model_validator(mode="after")
     def _check_defaults(self) -> Self:

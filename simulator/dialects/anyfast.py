@@ -9,7 +9,7 @@ from __future__ import annotations
 from simulator.dialects.anyfast_assets import ACTIONS, PREFIX
 from simulator.dialects.ark_rules import ModelRules, read_order, rules_2_5
 from simulator.dialects.base import Dialect, Route, View, json_object, random_id, refuse
-from simulator.dialects.new_api import NewApiAnswers, middleware_body, request_id, upstream_body
+from simulator.dialects.new_api import NewApiAnswers, middleware_body, request_id
 from simulator.dialects.new_api_list import list_route, task_object
 from simulator.tasks.task import Order, Task
 from simulator.wire.answers import Answer, Call, Refused, json_answer
@@ -58,9 +58,6 @@ class AnyFast(NewApiAnswers, Dialect):
             return read_order(body, rules)
         except ArkError as exc:
             raise Refused(self.rejected(exc), str(exc)) from exc
-
-    def rejected(self, error: ArkError) -> Answer:
-        return json_answer(error.status, upstream_body(error))
 
     def new_id(self) -> str:
         return f"asyntask_{random_id(32)}"

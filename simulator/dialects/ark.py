@@ -17,6 +17,7 @@ from simulator.dialects.ark_rules import ModelRules, read_order, rules_2_5
 from simulator.dialects.ark_view import WORDS, ark_task
 from simulator.dialects.base import Dialect, Route, View, json_object
 from simulator.dialects.callback_urls import CallbackRules, bad_callback_url
+from simulator.tasks.limits import AccountLimits
 from simulator.tasks.task import Order, Phase, Task
 from simulator.wire.answers import Answer, Call, Refused, json_answer
 from simulator.wire.ark_error import ArkError, error_body, invalid, missing, moderation_message
@@ -67,6 +68,7 @@ class Ark(Dialect):
     """Create, get, list, and cancel or delete."""
 
     name = "ark"
+    limits_4k = AccountLimits(requests_per_minute=15, max_in_flight=1)
     callbacks = CallbackRules(
         frozenset({Phase.QUEUED, Phase.RUNNING, Phase.SUCCEEDED, Phase.FAILED, Phase.EXPIRED}), 5.0, (1.0, 1.0, 1.0)
     )

@@ -13,6 +13,7 @@ import orjson
 
 from simulator.dialects.callback_urls import CallbackRules
 from simulator.faults.kinds import Where
+from simulator.tasks.limits import NO_LIMITS
 from simulator.tasks.task import Order, Phase, Task
 from simulator.wire.answers import Answer, Call, Refused, json_answer
 from simulator.wire.ark_error import ArkError
@@ -74,6 +75,8 @@ class Dialect(ABC):
     """None: the gateway does not call back."""
     key_scheme = "bearer"
     """The scheme of the Authorization header, in lower case."""
+    limits_4k = NO_LIMITS
+    """The limits of 4K tasks of each model and account, where the gateway documents some."""
     deletes_records = True
     """Whether a delete of an ended task removes its record."""
 

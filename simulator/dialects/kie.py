@@ -95,7 +95,7 @@ class Kie(PlainDialect):
         videos = _media(given, most, alone=auto)
         for name in ("web_search", "nsfw_checker"):
             flag(given, name, False, "input.")
-        choice(given, "output_format", ("mp4", "mov"), "mp4", "input.")
+        output_format = choice(given, "output_format", ("mp4", "mov"), "mp4", "input.")
         ratio = choice(given, "aspect_ratio", (*RATIOS, "adaptive"), "16:9", "input.")
         seconds = None if auto and given.get("duration") == -1 else whole(given, "duration", 5, 4, longest, "input.")
         return Order(
@@ -112,6 +112,7 @@ class Kie(PlainDialect):
             version="2.5" if model.endswith("2-5") else "2.0",
             longest_s=longest,
             callback_url=callback,
+            extra={"output_format": output_format},
         )
 
     def new_id(self) -> str:

@@ -74,6 +74,9 @@ class NewApiAnswers:
     def unknown_task(self, task_id: str) -> Answer:
         return task_error(400, "task_not_exist", "task_not_exist")
 
+    def rejected(self, error: ArkError) -> Answer:
+        return json_answer(error.status, upstream_body(error))
+
     def moderated(self, code: str, message: str) -> Answer:
         return json_answer(400, upstream_body(ArkError(code, message or moderation_message(code))))
 

@@ -9,6 +9,7 @@ from simulator.dialects.base import Dialect, Route, json_object, random_id
 from simulator.dialects.fields import BadField
 from simulator.tasks.task import Order
 from simulator.wire.answers import Answer, Call, Refused
+from simulator.wire.ark_error import ArkError
 
 
 class PlainDialect(Dialect):
@@ -26,6 +27,9 @@ class PlainDialect(Dialect):
             BadField: the gateway refuses a field with 400.
             Refused: the gateway refuses the request with another answer.
         """
+
+    def rejected(self, error: ArkError) -> Answer:
+        return self.failure(error.status, error.code, error.message)
 
     def route(self, method: str, path: str) -> Route | None:
         if method == "POST" and path == self.create_path:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from simulator.faults.rules import Rule
 from simulator.tasks.task import Fate
 from simulator.wire.answers import HTML_TYPE, JSON_TYPE, Answer, Cut, json_answer
-from simulator.wire.ark_error import moderation_message
+from simulator.wire.ark_error import ArkError, moderation_message, refusal
 
 PROXY_MESSAGES = {
     403: "Forbidden",
@@ -27,6 +27,7 @@ class Responder(Protocol):
     def unauthorized(self) -> Answer: ...
     def no_money(self) -> Answer: ...
     def busy(self) -> Answer: ...
+    def rejected(self, error: ArkError) -> Answer: ...
     def moderated(self, code: str, message: str) -> Answer: ...
     def failure(self, status: int, code: str, message: str) -> Answer: ...
 
@@ -56,6 +57,8 @@ async def before(rule: Rule, responder: Responder) -> Answer | None:
         case "moderate_input":
             code = moderation_code("Input", given)
             return responder.moderated(code, moderation_message(code))
+        case "refuse":
+            return responder.rejected(refusal(given["code"], given["quota"], given["reset_s"]))
         case "slow":
             await asyncio.sleep(given["seconds"])
         case "hang" if not given["accepted"]:
@@ -104,6 +107,8 @@ def fate_of(rule: Rule | None) -> Fate:
             return Fate("lost")
         case "inner_expired":
             return Fate("expired")
+        case "video_format":
+            return Fate(look=given["format"])
         case _:
             return Fate(
                 url_dies_after_s=given["after_s"],

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from simulator.wire.ark_error import QUOTAS, REFUSALS
+
 Where = Literal["create", "query", "download", "list", "delete", "asset", "callback"]
 Group = Literal["entry", "answer", "fate", "view", "download"]
 """When a kind acts: before the request is read, instead of or around the answer, on the created task, on the content of
@@ -134,6 +136,17 @@ _ALL = (
         "rejected by input moderation; `detail`: PolicyViolation or PrivacyInformation",
     ),
     Kind(
+        "refuse",
+        "answer",
+        ("create",),
+        {
+            "code": _text("ModelNotOpen", *REFUSALS),
+            "quota": _text("queue", *QUOTAS),
+            "reset_s": _number(900),
+        },
+        "refused with one of Ark's codes, wrapped where the gateway wraps them; `quota`: the text of `QuotaExceeded`",
+    ),
+    Kind(
         "stale_status",
         "view",
         ("query",),
@@ -166,6 +179,13 @@ _ALL = (
         ("create",),
         {"after_s": _number(None), "after_fetches": _whole(None), "for_good": _flag()},
         "a URL answers 403 after `after_s` seconds or `after_fetches` fetches; a new URL works unless `for_good`",
+    ),
+    Kind(
+        "video_format",
+        "fate",
+        ("create",),
+        {"format": _text("h265", "h264", "h265", "mov")},
+        "the video is H.264, 10-bit H.265 (hvc1), or a MOV with 4:4:4 H.264 and PCM, whatever the model delivers",
     ),
     Kind(
         "cut",

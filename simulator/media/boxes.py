@@ -1,6 +1,6 @@
 """The MP4 container: writes the boxes around encoded samples.
 
-Source: ISO/IEC 14496-12 (boxes), 14496-14 (esds), 14496-15 (avcC).
+Source: ISO/IEC 14496-12 (boxes), 14496-14 (esds), 14496-15 (avcC, hvcC); QuickTime File Format (sowt).
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ AAC_FRAME = 1024
 _MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 
 FTYP = struct.pack(">I4s4sI16s", 32, b"ftyp", b"isom", 512, b"isomiso2avc1mp41")
+FTYP_QT = struct.pack(">I4s4sI16s", 32, b"ftyp", b"qt  ", 512, b"qt  qt  qt  qt  ")
 
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
     width: int
     height: int
-    avcc: bytes
+    kind: bytes
+    """The sample entry: avc1 or hvc1."""
+    config: bytes
+    """The box that describes the codec: avcC or hvcC."""
     samples: Sequence[bytes]
     keyframes: Sequence[int]
     """Numbers of the key frames, from 1."""
@@ -31,6 +35,8 @@ class VideoTrack:
 
 @dataclass(frozen=True, slots=True)
 class AudioTrack:
+    """AAC frames, or PCM (16 bits, little-endian, mono) as one piece if `config` is empty."""
+
     rate_hz: int
     config: bytes
     samples: Sequence[bytes]
@@ -64,7 +70,7 @@ def _moov(video: VideoTrack, audio: AudioTrack | None, video_at: int, audio_at: 
 
 def _video_trak(track: VideoTrack, at: int) -> bytes:
     entry = struct.pack(">6xH16xHHIIIH32sHh", 1, track.width, track.height, 0x480000, 0x480000, 0, 1, b"", 24, -1)
-    stsd = box(b"avc1", entry, box(b"avcC", track.avcc))
+    stsd = box(track.kind, entry, track.config)
     stss = box(b"stss", struct.pack(f">4xI{len(track.keyframes)}I", len(track.keyframes), *track.keyframes))
     ticks = len(track.samples) * FRAME_TICKS
     return _trak(
@@ -74,6 +80,9 @@ def _video_trak(track: VideoTrack, at: int) -> bytes:
 
 def _audio_trak(track: AudioTrack, at: int) -> bytes:
     entry = struct.pack(">6xH8xHHIHH", 1, 1, 16, 0, track.rate_hz, 0)
+    if not track.config:
+        [sound] = track.samples
+        return _trak(2, b"soun", track.rate_hz, len(sound) // 2, 1, box(b"sowt", entry), track.samples, at, b"", 0, 0)
     stsd = box(b"mp4a", entry, _esds(track.config))
     ticks = len(track.samples) * AAC_FRAME
     return _trak(2, b"soun", track.rate_hz, ticks, AAC_FRAME, stsd, track.samples, at, b"", 0, 0)
@@ -99,14 +108,16 @@ def _trak(
     hdlr = box(b"hdlr", struct.pack(">4xI4s12x", 0, handler), b"simulator\0")
     head = box(b"vmhd", b"\0\0\0\1" + bytes(8)) if handler == b"vide" else box(b"smhd", bytes(8))
     dinf = box(b"dinf", box(b"dref", struct.pack(">4xI", 1), box(b"url ", b"\0\0\0\1")))
-    count = len(samples)
+    count = ticks // sample_ticks
+    # Of PCM, all samples have one size: two bytes.
+    sizes = (0, count, *map(len, samples)) if count == len(samples) else (2, count)
     stbl = box(
         b"stbl",
         box(b"stsd", struct.pack(">4xI", 1), entry),
         box(b"stts", struct.pack(">4xIII", 1, count, sample_ticks)),
         keyframes,
         box(b"stsc", struct.pack(">4xIIII", 1, 1, count, 1)),
-        box(b"stsz", struct.pack(f">4xII{count}I", 0, count, *map(len, samples))),
+        box(b"stsz", struct.pack(f">4x{len(sizes)}I", *sizes)),
         box(b"stco", struct.pack(">4xII", 1, at)),
     )
     return box(

@@ -18,20 +18,25 @@ from av.codec.context import Flags
 
 from simulator.media.boxes import AAC_FRAME, FPS, AudioTrack
 from simulator.media.frames import flat_frame, moving_frame, title_frame
+from simulator.media.looks import Look, config_box, sample
 
-MAX_SECONDS = 15
+MAX_SECONDS = 30
 RATE_HZ = 48_000
 _X264 = (
     f"keyint={FPS}:min-keyint={FPS}:scenecut=0:bframes=0:"
     "annexb=0:repeat-headers=0:threads=1:log-level=none:stitchable=1"
 )
+_X265 = (
+    f"keyint={FPS}:min-keyint={FPS}:scenecut=0:bframes=0:open-gop=0:repeat-headers=0:pools=none:frame-threads=1:info=0:"
+    "subme=0:merange=8:max-merge=1:rdoq-level=0:psy-rd=0:no-deblock=1:log-level=none"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SizeData:
-    """The data that all segments of one size share."""
+    """The data that all segments of one size and look share."""
 
-    avcc: bytes
+    config: bytes
     still: tuple[bytes, ...]
     """The 23 frames without changes that follow a key frame."""
 
@@ -41,65 +46,75 @@ class Encoder:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sizes: dict[tuple[int, int], SizeData] = {}
-        self._moving: dict[tuple[int, int, int], tuple[bytes, ...]] = {}
-        self._flat: dict[tuple[int, int, int], bytes] = {}
-        self._audio: AudioTrack | None = None
+        self._sizes: dict[tuple[Look, int, int], SizeData] = {}
+        self._moving: dict[tuple[Look, int, int, int], tuple[bytes, ...]] = {}
+        self._flat: dict[tuple[Look, int, int, int], bytes] = {}
+        self._audio: dict[bool, AudioTrack] = {}
 
-    def size_data(self, width: int, height: int) -> SizeData:
+    def size_data(self, look: Look, width: int, height: int) -> SizeData:
         with self._lock:
-            if (found := self._sizes.get((width, height))) is None:
+            if (found := self._sizes.get((look, width, height))) is None:
                 still = flat_frame(width, height, 0)
-                avcc, samples = _encode(width, height, [still] * FPS)
-                found = self._sizes[width, height] = SizeData(avcc, tuple(samples[1:]))
+                config, samples = _encode(look, width, height, [still] * FPS)
+                found = self._sizes[look, width, height] = SizeData(config, tuple(samples[1:]))
             return found
 
-    def moving(self, width: int, height: int, hue: int) -> tuple[bytes, ...]:
+    def moving(self, look: Look, width: int, height: int, hue: int) -> tuple[bytes, ...]:
         """One second of the moving pattern."""
-        key = (width, height, hue)
+        key = (look, width, height, hue)
         with self._lock:
             if (found := self._moving.get(key)) is None:
                 frames = (moving_frame(width, height, hue, step, FPS) for step in range(FPS))
-                found = self._moving[key] = tuple(_encode(width, height, frames)[1])
+                found = self._moving[key] = tuple(_encode(look, width, height, frames)[1])
             return found
 
-    def flat(self, width: int, height: int, hue: int) -> bytes:
+    def flat(self, look: Look, width: int, height: int, hue: int) -> bytes:
         """A small key frame of one colour."""
-        key = (width, height, hue)
+        key = (look, width, height, hue)
         with self._lock:
             if (found := self._flat.get(key)) is None:
-                found = self._flat[key] = _encode(width, height, [flat_frame(width, height, hue)])[1][0]
+                found = self._flat[key] = _encode(look, width, height, [flat_frame(width, height, hue)])[1][0]
             return found
 
-    def title(self, width: int, height: int, name: str, details: str, prompt: str) -> tuple[bytes, ...]:
+    def title(self, look: Look, size: tuple[int, int], name: str, details: str, prompt: str) -> tuple[bytes, ...]:
         """One second of a title card."""
-        shared = self.size_data(width, height)
-        card = _encode(width, height, [title_frame(width, height, name, details, prompt)])[1]
+        shared = self.size_data(look, *size)
+        card = _encode(look, *size, [title_frame(*size, name, details, prompt)])[1]
         return (card[0], *shared.still)
 
-    def audio(self, seconds: int) -> AudioTrack:
+    def audio(self, look: Look, seconds: int) -> AudioTrack:
         """A quiet tone, never longer than the video."""
         with self._lock:
-            if self._audio is None:
-                self._audio = _tone()
-            longest = self._audio
+            if (longest := self._audio.get(look.pcm)) is None:
+                longest = self._audio[look.pcm] = _pcm_tone() if look.pcm else _tone()
+        if look.pcm:
+            return AudioTrack(RATE_HZ, b"", [longest.samples[0][: 2 * seconds * RATE_HZ]])
         return AudioTrack(longest.rate_hz, longest.config, longest.samples[: seconds * RATE_HZ // AAC_FRAME])
 
 
-def _encode(width: int, height: int, frames: Iterable[av.VideoFrame]) -> tuple[bytes, list[bytes]]:
-    context = av.CodecContext.create("libx264", "w")
+def _encode(look: Look, width: int, height: int, frames: Iterable[av.VideoFrame]) -> tuple[bytes, list[bytes]]:
+    """The box that describes the codec, and the samples."""
+    context = av.CodecContext.create(look.codec, "w")
     assert isinstance(context, av.VideoCodecContext)  # noqa: S101 - narrows the type
-    context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+    context.width, context.height, context.pix_fmt = width, height, look.pixels
     context.time_base, context.framerate = Fraction(1, FPS), Fraction(FPS)
     context.thread_count = 1  # the same image gives the same bytes
     context.flags |= Flags.global_header
-    context.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "28", "x264-params": _X264}
+    own = {"x264-params": _X264} if look.codec == "libx264" else {"x265-params": _X265}
+    context.options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "28", **own}
     packets = []
     for number, frame in enumerate(frames):
-        frame.pts = number
-        packets += context.encode(frame)
+        picture = frame if look.pixels == "yuv420p" else frame.reformat(format=look.pixels)
+        picture.pts = number
+        packets += context.encode(picture)
     packets += context.encode(None)
-    return bytes(context.extradata or b""), [bytes(packet) for packet in packets]
+    return config_box(look, bytes(context.extradata or b"")), [sample(look, bytes(packet)) for packet in packets]
+
+
+def _pcm_tone() -> AudioTrack:
+    wave = (round(1600 * math.sin(2 * math.pi * 220 * n / RATE_HZ)) for n in range(RATE_HZ))
+    second = b"".join(value.to_bytes(2, "little", signed=True) for value in wave)
+    return AudioTrack(RATE_HZ, b"", [second * MAX_SECONDS])
 
 
 def _tone() -> AudioTrack:

@@ -15,6 +15,7 @@ from simulator.media.boxes import FPS, FTYP, AudioTrack, VideoTrack, box, free_h
 from simulator.media.content import Content
 from simulator.media.encoder import Encoder
 from simulator.media.frames import HUES
+from simulator.media.looks import H265, LOOKS, MOV, Look, look_of
 from simulator.tasks import pixels
 from simulator.tasks.task import Task
 
@@ -22,7 +23,7 @@ MAX_CACHED_BYTES = 128 * 1024 * 1024
 _LABEL_BYTES = 72  # of the box that makes every file unique
 _MOVIE_OFFSET = len(FTYP) + 8 + _LABEL_BYTES
 
-BaseKey = tuple[int, int, int, int]  # width, height, seconds, hue
+BaseKey = tuple[Look, int, int, int, int]  # look, width, height, seconds, hue
 
 
 class Renderer:
@@ -75,15 +76,16 @@ class Renderer:
         return out.getvalue()
 
     def _titled(self, task: Task) -> Content:
-        width, height = size_of(task)
+        size, look = size_of(task), look_of_task(task)
         order = task.order
         details = f"{order.model}  {order.resolution}  {order.ratio}  {task.duration} s"
         encoder = self._encoder
-        seconds = [encoder.title(width, height, task.id, details, order.prompt)]
+        seconds = [encoder.title(look, size, task.id, details, order.prompt)]
         digest = _digest(task)
-        seconds += [encoder.moving(width, height, digest[n] % HUES) for n in range(task.duration - 1)]
-        audio = encoder.audio(task.duration) if order.audio else None
-        parts = (FTYP, _label(task), self._movie(width, height, seconds, audio, _MOVIE_OFFSET))
+        hues = 1 if look is H265 else HUES  # x265 takes seconds for each
+        seconds += [encoder.moving(look, *size, digest[n] % hues) for n in range(task.duration - 1)]
+        audio = encoder.audio(look, task.duration) if order.audio else None
+        parts = (look.ftyp, _label(task), self._movie(look, size, seconds, audio, _MOVIE_OFFSET))
         return Content(parts, sum(map(len, parts)))
 
     def _padded(self, task: Task, size: int) -> Content:
@@ -91,23 +93,29 @@ class Renderer:
         if _MOVIE_OFFSET + len(base) + 8 > size:
             base = self._base(_base_key(task, "480p"))  # a smaller resolution, to keep the requested file size
         length = _MOVIE_OFFSET + len(base)
-        parts = (FTYP, label, base, free_header(size - length))
+        parts = (look_of_task(task).ftyp, label, base, free_header(size - length))
         return Content(parts, size, int.from_bytes(_digest(task)[:4], "big"))
 
     def _base(self, key: BaseKey) -> bytes:
         """A small silent clip that many tasks share; the caller pads it to the requested size."""
         if (found := self._bases.get(key)) is None:
-            width, height, duration, hue = key
-            second = (self._encoder.flat(width, height, hue), *self._encoder.size_data(width, height).still)
-            found = self._bases[key] = self._movie(width, height, [second] * duration, None, _MOVIE_OFFSET)
+            look, width, height, duration, hue = key
+            second = (self._encoder.flat(look, width, height, hue), *self._encoder.size_data(look, width, height).still)
+            found = self._bases[key] = self._movie(look, (width, height), [second] * duration, None, _MOVIE_OFFSET)
         return found
 
     def _movie(
-        self, width: int, height: int, seconds: Sequence[tuple[bytes, ...]], audio: AudioTrack | None, offset: int
+        self,
+        look: Look,
+        size: tuple[int, int],
+        seconds: Sequence[tuple[bytes, ...]],
+        audio: AudioTrack | None,
+        offset: int,
     ) -> bytes:
         samples = list(chain.from_iterable(seconds))
         keyframes = range(1, len(samples) + 1, FPS)
-        track = VideoTrack(width, height, self._encoder.size_data(width, height).avcc, samples, keyframes)
+        config = self._encoder.size_data(look, *size).config
+        track = VideoTrack(*size, look.sample_entry, config, samples, keyframes)
         return movie(track, audio, offset)
 
 
@@ -115,9 +123,20 @@ def size_of(task: Task) -> tuple[int, int]:
     return pixels.size_of(task.order.resolution, task.order.ratio, task.order.version)
 
 
+def suffix_of(task: Task) -> str:
+    """How its file's name ends."""
+    return "mov" if look_of_task(task) is MOV else "mp4"
+
+
+def look_of_task(task: Task) -> Look:
+    """What the model delivers, or what a fault decided."""
+    order = task.order
+    return LOOKS.get(task.fate.look) or look_of(order.version, order.resolution, order.extra.get("output_format"))
+
+
 def _base_key(task: Task, resolution: str | None = None) -> BaseKey:
     width, height = pixels.size_of(resolution or task.order.resolution, task.order.ratio, task.order.version)
-    return width, height, task.duration, _digest(task)[0] % HUES
+    return look_of_task(task), width, height, task.duration, _digest(task)[0] % HUES
 
 
 def _digest(task: Task) -> bytes:

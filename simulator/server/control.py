@@ -78,17 +78,21 @@ class Control:
 
     def _show_limits(self) -> Answer:
         accounts = {account: asdict(limits) for account, limits in self._world.limiter.by_account.items()}
-        return json_answer(200, {**asdict(self._world.limiter.default), "accounts": accounts})
+        models = {lane: asdict(limits) for lane, limits in self._world.limiter.by_lane.items()}
+        return json_answer(200, {**asdict(self._world.limiter.default), "accounts": accounts, "models": models})
 
     def _set_limits(self, given: Any) -> None:
-        """Set the default limits and, under `accounts`, the limits of single keys (or of their hashes)."""
-        accounts = given.pop("accounts", {})
+        """Set the default limits; under `accounts`, those of single keys (or of their hashes), and under `models` those
+        of one model at each account, or of its 4K tasks (MODEL@4k)."""
+        accounts, models = given.pop("accounts", {}), given.pop("models", {})
         default = _limits(given)
         named = {
             name if name in self._known_accounts() else account_of(name): _limits(limits)
             for name, limits in accounts.items()
         }
-        self._world.limiter.default, self._world.limiter.by_account = default, named
+        by_lane = {lane: _limits(limits) for lane, limits in models.items()}
+        limiter = self._world.limiter
+        limiter.default, limiter.by_account, limiter.by_lane = default, named, by_lane
 
     def _known_accounts(self) -> set[str]:
         return {task.account for task in self._world.engine.tasks.values()}
@@ -101,7 +105,8 @@ class Control:
         self._world.assets.clear()
         self._world.ledger.clear()
         self._world.limiter.clear()
-        self._world.limiter.default, self._world.limiter.by_account = self._limits, {}
+        limiter = self._world.limiter
+        limiter.default, limiter.by_account, limiter.by_lane = self._limits, {}, {}
         self._world.journal.clear()
         self._world.faults.clear()
         self.arm()

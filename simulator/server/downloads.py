@@ -16,7 +16,7 @@ from simulator.dialects.base import Dialect
 from simulator.faults import actions
 from simulator.faults.rules import Rule
 from simulator.media.content import Content
-from simulator.media.renderer import Renderer
+from simulator.media.renderer import Renderer, suffix_of
 from simulator.server.world import World
 from simulator.store.failures import Store
 from simulator.store.ranges import wanted_range
@@ -25,6 +25,9 @@ from simulator.tasks.task import Phase, Task
 from simulator.wire.answers import HTML_TYPE, XML_TYPE, Answer, Call, Cut
 
 STORE = Store()
+DOWNLOADS_OF_A_LINK = 100
+"""Ark's links allow no more."""
+TYPES = {"mp4": "video/mp4", "mov": "video/quicktime", "jpg": "image/jpeg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Downloads:
         world = self._world
         name, _, suffix = call.path.rpartition("/")[2].rpartition(".")
         task = world.engine.tasks.get(name)
-        if task is None or suffix not in ("mp4", "jpg"):
+        if task is None or suffix not in (suffix_of(task), "jpg"):
             return STORE.failure(404, "NoSuchKey", "The specified key does not exist.")
         now = world.engine.clock()
         signed = world.dialects[task.gateway].signed_links
@@ -86,10 +89,12 @@ class Downloads:
             return STORE.failure(403, *refusal)
         if _ended_by_fault(task, call.query, now):
             return STORE.failure(403, "AccessDenied", "Request has expired")
-        if call.method == "GET" and suffix == "mp4":
+        if suffix != "jpg":  # a HEAD counts like a download
             task.fetches += 1
             link = call.query.get("X-Tos-Signature", "")
             task.fetches_by_link[link] = task.fetches_by_link.get(link, 0) + 1
+            if signed and task.fetches_by_link[link] > DOWNLOADS_OF_A_LINK:
+                return STORE.failure(403, "AccessDenied", "The link has been downloaded too often.")
         rule = None
         if world.faults.rules and call.method == "GET":
             # Rules can filter by task and account, so even entry faults need the task first.
@@ -124,7 +129,9 @@ class Downloads:
         task, now = world.engine.find(dialect.name, call.account, task_id), world.engine.clock()
         if task is None or task.phase(now) is not Phase.SUCCEEDED:
             return dialect.unknown_task(task_id)
-        link = urlsplit(world.signer.link(call.base_url, f"/files/{task_id}.mp4", now, world.options.url_seconds))
+        link = urlsplit(
+            world.signer.link(call.base_url, f"/files/{task_id}.{suffix_of(task)}", now, world.options.url_seconds)
+        )
         return await self.serve(replace(call, path=link.path, query=MultiDict(parse_qsl(link.query))))
 
     async def video(self, task: Task) -> Content:
@@ -143,7 +150,7 @@ class Downloads:
                 task.size, task.sha256 = content.size, await loop.run_in_executor(self._pool, content.sha256)
 
     async def _content(self, task: Task, suffix: str) -> Content:
-        if suffix == "mp4":
+        if suffix != "jpg":
             content = await self.video(task)
             task.size = content.size
             return content
@@ -172,7 +179,7 @@ def _plan(call: Call, task: Task, content: Content, suffix: str, rule: Rule | No
         "ETag": etag,
         "Last-Modified": modified,
         "Accept-Ranges": "bytes",
-        "Content-Type": "video/mp4" if suffix == "mp4" else "image/jpeg",
+        "Content-Type": TYPES[suffix],
     }
     wanted = wanted_range(call.headers, content.size, etag, modified)
     if wanted == "unsatisfiable":
@@ -180,7 +187,7 @@ def _plan(call: Call, task: Task, content: Content, suffix: str, rule: Rule | No
     status, (start, end) = (200, (0, content.size)) if wanted is None else (206, wanted)
     if wanted is not None:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{content.size}"
-    plan = Download(status, headers, content, start, end, end - start, task, suffix == "mp4")
+    plan = Download(status, headers, content, start, end, end - start, task, suffix != "jpg")
     return plan if rule is None else _with_fault(plan, rule)
 
 

@@ -13,7 +13,8 @@ from simulator.faults.rules import Rule
 from simulator.server.ledger import shortened
 from simulator.server.views import view_of
 from simulator.server.world import World
-from simulator.tasks.task import TERMINAL, Phase, Task
+from simulator.tasks.limits import NO_LIMITS, Scope, lane_of
+from simulator.tasks.task import TERMINAL, Order, Phase, Task
 from simulator.wire.answers import Answer, Call, Cut, Refused
 from simulator.wire.ark_error import invalid
 
@@ -76,7 +77,7 @@ class Gateway:
         except Refused as refused:
             self._refused(call, route, refused.answer.status, refused.reason)
             return refused.answer
-        if (answer := self._over_limit(dialect, call)) is not None:
+        if (answer := self._over_limit(dialect, call, order)) is not None:
             return answer
         rule = fate_rule = None
         if world.faults.rules:
@@ -112,17 +113,31 @@ class Gateway:
                 error = invalid(f"content.{kind}_url", why)
                 raise Refused(dialect.rejected(error), str(error))
 
-    def _over_limit(self, dialect: Dialect, call: Call) -> Answer | None:
+    def _over_limit(self, dialect: Dialect, call: Call, order: Order) -> Answer | None:
         world = self._world
-        limits = world.limiter.of(call.account)
-        in_flight = world.engine.in_flight(dialect.name, call.account) if limits.max_in_flight is not None else 0
-        limit = world.limiter.admit(dialect.name, call.account, world.engine.clock(), in_flight)
-        if limit is None:
+        over = world.limiter.admit(self._scopes(dialect, call.account, order), world.engine.clock())
+        if over is None:
             return None
+        limit, limits = over
         by_rate = limit == "requests_per_minute"
         answer = dialect.rate_limited(limits.requests_per_minute or 0) if by_rate else dialect.busy()
         world.ledger.refuse(dialect.name, call.account, answer.status, f"limit: {limit}")
         return answer
+
+    def _scopes(self, dialect: Dialect, account: str, order: Order) -> list[Scope]:
+        """The account, and its model: both count, where they have limits."""
+        world, lane = self._world, lane_of(order.model, order.resolution)
+        own = dialect.limits_4k if order.resolution == "4k" else NO_LIMITS
+        scopes = []
+        for key, limits, counted in (
+            ((dialect.name, account), world.limiter.of(account), None),
+            ((dialect.name, account, lane), world.limiter.by_lane.get(lane, own), lane),
+        ):
+            if limits != NO_LIMITS:
+                limited = limits.max_in_flight is not None
+                in_flight = world.engine.in_flight(dialect.name, account, counted) if limited else 0
+                scopes.append(Scope(key, limits, in_flight))
+        return scopes
 
     async def _about_one_task(self, dialect: Dialect, call: Call, route: Route, facts: dict[str, str]) -> Answer:
         task = self._world.engine.find(dialect.name, call.account, route.task_id)

@@ -6,6 +6,7 @@ from typing import Any
 
 from simulator.dialects.base import Links, View
 from simulator.faults.rules import Rule
+from simulator.media.renderer import suffix_of
 from simulator.server.world import World
 from simulator.tasks.task import Phase, Task
 
@@ -28,11 +29,11 @@ def view_of(world: World, task: Task, base_url: str, rule: Rule | None = None) -
 
 def _links(world: World, task: Task, base_url: str, now: float) -> Links:
     if not world.dialects[task.gateway].signed_links:
-        return Links(f"{base_url}/files/videos/{task.id}.mp4")
+        return Links(f"{base_url}/files/videos/{task.id}.{suffix_of(task)}")
     life_s = world.options.url_seconds
     if task.gateway == "anyfast" and task.order.uses_assets:
         life_s = min(life_s, ASSET_LINK_S)
-    video = world.signer.link(base_url, f"/files/{task.id}.mp4", now, life_s)
+    video = world.signer.link(base_url, f"/files/{task.id}.{suffix_of(task)}", now, life_s)
     if not task.order.return_last_frame:
         return Links(video)
     return Links(video, world.signer.link(base_url, f"/files/{task.id}.jpg", now, life_s))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from simulator.wire.answers import XML_TYPE, Answer
+from simulator.wire.ark_error import ArkError
 
 _CODES = {403: "AccessDenied", 404: "NoSuchKey", 429: "ExceedBandwidthLimit", 500: "InternalError"}
 
@@ -25,6 +26,9 @@ class Store:
 
     def no_money(self) -> Answer:
         return self.failure(403, "AccountOverdue", "The account is overdue.")
+
+    def rejected(self, error: ArkError) -> Answer:
+        return self.failure(error.status, error.code, error.message)
 
     def moderated(self, code: str, message: str) -> Answer:
         return self.failure(403, code, message)

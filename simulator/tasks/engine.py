@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 
+from simulator.tasks.limits import lane_of
 from simulator.tasks.task import TERMINAL, Fate, Order, Phase, Task
 from simulator.tasks.timing import Timing
 
@@ -65,12 +66,14 @@ class Engine:
             if not task.deleted and task.gateway == gateway and account in (None, task.account):
                 yield task
 
-    def in_flight(self, gateway: str, account: str) -> int:
+    def in_flight(self, gateway: str, account: str, lane: str | None = None) -> int:
+        """The unfinished tasks of an account; with `lane` only those that `lane_of` puts there."""
         heap = self._unfinished.get((gateway, account), [])
         now = self.clock()
         while heap and heap[0][0] <= now:
             heapq.heappop(heap)
-        return sum(1 for _, task_id in heap if self.tasks[task_id].cancelled_at is None)
+        tasks = (self.tasks[task_id] for _, task_id in heap)
+        return sum(1 for task in tasks if task.cancelled_at is None and lane in (None, _lane(task)))
 
     def cancel(self, task: Task) -> bool:
         """Cancel a waiting task; False when it is running or terminal."""
@@ -84,3 +87,7 @@ class Engine:
         self.tasks.clear()
         self._unfinished.clear()
         self._created = 0
+
+
+def _lane(task: Task) -> str:
+    return lane_of(task.order.model, task.order.resolution)

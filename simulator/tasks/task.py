@@ -64,6 +64,8 @@ class Fate:
     message: str = ""
     url_dies_after_s: float | None = None
     url_dies_after_fetches: int | None = None
+    look: str = ""
+    """The form of its video, by name; "": what its model delivers."""
     url_dies_for_good: bool = False
     """The new URLs of later queries fail too."""
 

@@ -9,6 +9,35 @@ import secrets
 import time
 from typing import Any
 
+QUOTAS = {
+    "queue": "The request has exceeded the quota.",
+    "trial": "Your account [2100] has exhausted its free trial quota for the model.",
+    "plan": "You have exceeded the 5-hour usage quota. It will reset at {reset}.",
+}
+"""What `QuotaExceeded` can mean; only its text tells."""
+REFUSALS: dict[str, tuple[int, str]] = {
+    "ModelNotOpen": (404, "Your account has not activated the model. Please activate the model service."),
+    "UnsupportedModel": (404, "The model is not supported by this plan."),
+    "SetLimitExceeded": (429, "Your account has reached the set inference limit, and the model service is paused."),
+    "OperationDenied.ServiceNotOpen": (403, "Operation is denied because the model service is unavailable."),
+    "OperationDenied.PermissionDenied": (
+        403,
+        "You are not permitted to access the specified configuration of the FoundationModel.",
+    ),
+    "OperationDenied.ServiceOverdue": (403, "Operation is denied because the account is overdue."),
+    "InvalidSubscription": (403, "The subscription of your account is not valid."),
+    "AccountOverdueError": (403, "The account has an overdue balance."),
+    "InvalidParameter": (400, "the specified parameter `camera_fixed` is not supported for model x, must be empty."),
+    "InvalidParameter.TaskTypeConstraint": (400, "ratio must be adaptive for the task type edit."),
+    "InvalidParameter.TaskTypeMismatch": (400, "The prompt does not match the specified task type."),
+    "InvalidResolutionParameter": (400, "The parameter `resolution` specified in the request is not valid."),
+    "ModelParameterNotSupported": (400, "The parameter `output_format` is not supported by the model."),
+    "InputImageSensitiveContentDetected.PrivacyInformation": (400, "The input image may contain real person."),
+    "QuotaExceeded": (429, ""),
+    "QuotaExceeded.Concurrency": (429, "The number of concurrent tasks has exceeded the quota."),
+}
+"""Refusals of a create that Ark documents or that were seen: HTTP status and text."""
+
 _TYPES = {
     400: "BadRequest",
     401: "Unauthorized",
@@ -46,6 +75,15 @@ def error_body(status: int, code: str, message: str, param: str = "") -> dict[st
 
 def request_id() -> str:
     return f"0217{int(time.time() * 1000)}{secrets.token_hex(12)}"
+
+
+def refusal(code: str, quota: str, reset_s: float) -> ArkError:
+    """One of `REFUSALS`. `quota`: the meaning of `QuotaExceeded`; `reset_s`: seconds until the quota's reset."""
+    status, message = REFUSALS[code]
+    if not message:
+        reset = time.strftime("%Y-%m-%d %H:%M:%S +0000 UTC", time.gmtime(time.time() + reset_s))
+        message = QUOTAS[quota].format(reset=reset)
+    return ArkError(code, message, status=status)
 
 
 def invalid(param: str, why: str) -> ArkError:

@@ -49,6 +49,7 @@ BILLED: LiteralString = f"""CASE
     -- The job continued with another attempt's task: this attempt may have been accepted as well.
     WHEN a.gateway_task_id IS NULL OR a.gateway_task_id IS DISTINCT FROM j.gateway_task_id THEN r.amount
     WHEN j.cost ->> 'currency' = r.currency THEN (j.cost ->> 'amount')::numeric
+    WHEN j.cost -> 'also' ? r.currency THEN (j.cost -> 'also' ->> r.currency)::numeric
     WHEN j.error ->> 'may_be_billed' = 'false' THEN 0
     WHEN j.generated_at IS NOT NULL OR j.reason IN ({_literals(_MAYBE_BILLED)}) THEN r.amount
     ELSE 0 END"""

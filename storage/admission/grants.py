@@ -17,7 +17,7 @@ from storage.admission.accounts import lock_accounts
 from storage.admission.circuit_breaker import WHOLE_ACCOUNT, Breaker, Cause
 from storage.admission.model_limits import ModelLimit
 from storage.admission.slot_limits import SlotLimit
-from storage.admission.usage import Usage, slots_in_use, started_last_minute, total
+from storage.admission.usage import Usage, slots_in_use, started_last_minute, started_last_minute_of, total
 from storage.database import Connection
 from storage.settings import Settings
 
@@ -120,6 +120,13 @@ class _State:
         self._limits = model_limits.model_limits(conn, names)
         paced = any(account.requests_per_minute is not None for account in settings.accounts)
         self._started = started_last_minute(conn) if paced else {}
+        apart = {
+            model
+            for account in settings.accounts
+            for model, limits in limits_apart(account.dialect).items()
+            if limits.requests_per_minute is not None
+        }
+        self._started_of = started_last_minute_of(conn, apart)
         self._lanes = lanes_of(name for account in settings.accounts for name in account.dialect.catalog.models)
 
     def all(self) -> dict[str, Grant]:
@@ -171,6 +178,11 @@ class _State:
         if breaker is not None and breaker.is_open:
             return 0, _hold_of(breaker)
         slots, hold = allowed - used.in_flight, Hold("slots_taken", {"used": used.in_flight, "most": allowed})
+        apart = limits_apart(account.dialect).get(model)
+        if apart is not None and apart.requests_per_minute is not None:
+            left = apart.requests_per_minute - self._started_of.get((account.name, model), 0) - used.claimed
+            if left < slots:
+                slots, hold = left, Hold("requests_per_minute", {"most": apart.requests_per_minute})
         if breaker is not None and breaker.probes - used.starting < slots:
             slots, hold = breaker.probes - used.starting, _hold_of(breaker, "probing")
         hold = Hold(hold.code, {**hold.values, "model": model})
@@ -213,8 +225,7 @@ def free_slots(account: Account, used: Usage, started: int) -> int:
 
 def configured_limit(account: Account, model: str) -> int:
     """How many jobs of a model an account may run at once by its configuration and the published limit, if the model
-    is counted apart. One at a time also keeps below the published 15 requests a minute: a generation takes longer than
-    four seconds, and refusals open the breaker."""
+    is counted apart."""
     apart = limits_apart(account.dialect).get(model)
     most = None if apart is None else apart.concurrent
     return account.max_in_flight if most is None else min(most, account.max_in_flight)

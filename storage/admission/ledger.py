@@ -201,7 +201,7 @@ def _price_now(account: Account, request: Mapping[str, Any]) -> dict[str, Decima
         estimate = pricing.estimate(parse_request(request), account.dialect, account.rates)
     except InvalidInput:  # the rules have changed since the job was stored; the submit will report it
         return {}
-    return {} if estimate is None else {estimate.currency: estimate.high}
+    return {} if estimate is None else {found.currency: found.high for found in (estimate, *estimate.also)}
 
 
 def _take(rooms: Sequence[_Room], more: Decimal) -> bool:

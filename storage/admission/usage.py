@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -41,6 +41,11 @@ GROUP BY account, lane
 """
 _STARTED: LiteralString = """
 SELECT account, count(*) FROM attempts WHERE started_at > now() - interval '60 s' GROUP BY account
+"""
+
+_STARTED_OF: LiteralString = """
+SELECT account, model_key, count(*) FROM attempts
+WHERE started_at > now() - interval '60 s' AND model_key = ANY(%(models)s) GROUP BY account, model_key
 """
 
 
@@ -98,3 +103,11 @@ def total(by_lane: dict[str, Usage]) -> Usage:
 def started_last_minute(conn: Connection) -> dict[str, int]:
     """POSTs begun per account in the last 60 s."""
     return dict(conn.execute(_STARTED).fetchall())
+
+
+def started_last_minute_of(conn: Connection, models: Collection[str]) -> dict[tuple[str, str], int]:
+    """POSTs begun per account and model in the last 60 s, for these models."""
+    if not models:
+        return {}
+    rows = conn.execute(_STARTED_OF, {"models": list(models)}).fetchall()
+    return {(account, model): count for account, model, count in rows}

@@ -8,7 +8,10 @@ from uuid import UUID
 
 TENANT = "{tenant}"
 _SCHEME = "s3://"
+VIDEO_TYPES = {"mp4": "video/mp4", "mov": "video/quicktime"}
+"""The content type of each container, by the suffix of its keys."""
 _VIDEOS = "videos/"
+_PLAYABLE = "playable.mp4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,10 @@ class Keys:
         """The key of a small object that shows whether the bucket can be used."""
         return f"{self.shared}{_VIDEOS}probe"
 
-    def video(self, tenant: str, job_id: UUID, created_at: datetime) -> str:
+    def video(self, tenant: str, job_id: UUID, created_at: datetime, container: str = "mp4") -> str:
         """The key of a job's video: always the same, so that a repeat overwrites the object with itself."""
         where = "" if self.bucket is None else f"{_SCHEME}{self.bucket}/"
-        return f"{where}{self.prefix.replace(TENANT, tenant)}{_VIDEOS}{created_at:%Y/%m/%d}/{job_id}.mp4"
+        return f"{where}{self.prefix.replace(TENANT, tenant)}{_VIDEOS}{created_at:%Y/%m/%d}/{job_id}.{container}"
 
     def input(self, reference: str) -> str:
         """The key of the file behind `upload://<sha256>.<ext>`. It is named by its content, and tenants share it."""
@@ -61,17 +64,35 @@ def bucket_and_name(key: str) -> tuple[str | None, str]:
 
 def key_beside(video: str, suffix: str) -> str:
     """The key of a video's companion: the same name with another suffix, such as `jpg`."""
-    return f"{video.removesuffix('.mp4')}.{suffix}"
+    return f"{_name(video)}.{suffix}"
+
+
+def playable_key(video: str) -> str:
+    """The key of a video's playable copy."""
+    return key_beside(video, _PLAYABLE)
+
+
+def type_of_video(key: str) -> str | None:
+    """The content type of a video or a copy of one, from its key; None for the key of another file."""
+    return VIDEO_TYPES.get(key.rpartition(".")[2])
 
 
 def keys_of(video: str) -> tuple[str, ...]:
     """Every key under which a job may have stored an object, from the key of its video."""
-    return (video, *(key_beside(video, suffix) for suffix in ("jpg", "json", "last.png", "last.jpg")))
+    suffixes = ("mp4", "jpg", "json", "last.png", "last.jpg", "mov", _PLAYABLE)
+    return tuple(key_beside(video, suffix) for suffix in suffixes)
+
+
+def _name(video: str) -> str:
+    for container in VIDEO_TYPES:
+        if video.endswith(f".{container}"):
+            return video[: -len(container) - 1]
+    return video
 
 
 def job_of(video: str) -> UUID | None:
     """The job whose video has this key, None for any other key."""
     try:
-        return UUID(video.rpartition("/")[2].removesuffix(".mp4")) if _VIDEOS in video else None
+        return UUID(_name(video).rpartition("/")[2]) if _VIDEOS in video else None
     except ValueError:
         return None

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from storage.bucket.boto import make_session
 from storage.bucket.checksums import ALGORITHMS, Checksum, Sums
-from storage.bucket.keys import Keys, bucket_and_name
+from storage.bucket.keys import Keys, bucket_and_name, type_of_video
 from storage.bucket.object_headers import object_headers
 from storage.bucket.place import DEFAULT_REGION, Place, place_of
 from storage.bucket.signing import presign, sign
@@ -183,7 +183,7 @@ class Requests:
         return self.sign("POST", key, "uploads", headers)
 
     def _object_headers(self, key: str, content_type: str | None, filename: str | None) -> dict[str, str]:
-        found = object_headers(self._settings, video=key.endswith(".mp4"), filename=filename)
+        found = object_headers(self._settings, video=type_of_video(key) is not None, filename=filename)
         return found if content_type is None else {"Content-Type": content_type, **found}
 
     def sign_get(self, key: str, headers: Mapping[str, str] | None = None, *, head: bool = False) -> SignedRequest:

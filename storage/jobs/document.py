@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from storage.jobs.playable_copies import is_playable
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
@@ -21,6 +22,8 @@ def job_links(job: JobView) -> dict[str, str]:
         links |= {name: f"{self}/{name.replace('_', '-')}" for name, key in files.items() if key is not None}
         if job.draft_ends_at is not None and job.draft_of is None and job.draft_ends_at > datetime.now(UTC):
             links["finalize"] = f"{self}/finalize"
+        if job.object_key is not None and (job.playable_key is not None or is_playable(job.video_format)):
+            links["playable"] = f"{self}/video?playable=1"
     elif job.terminal:
         links["retry"] = f"{self}/retry"
     else:

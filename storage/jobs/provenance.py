@@ -33,6 +33,7 @@ class Provenance:
     object_key: str | None
     size_bytes: int | None
     sha256: str | None
+    video_format: dict[str, Any] | None
     poster_key: str | None
     submitted_at: datetime | None
     generated_at: datetime | None
@@ -40,7 +41,8 @@ class Provenance:
 
 _PROVENANCE: LiteralString = """
 SELECT j.id, j.tenant, c.name AS campaign, j.idempotency_key, j.metadata, j.tags, j.gateway, j.model, j.attempt, j.seed,
-       j.usage, j.estimate, j.cost, j.object_key, j.size_bytes, j.sha256, j.poster_key, j.submitted_at, j.generated_at
+       j.usage, j.estimate, j.cost, j.object_key, j.size_bytes, j.sha256, j.video_format, j.poster_key, j.submitted_at,
+       j.generated_at
 FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
 WHERE j.id = ANY(%(ids)s)
 """

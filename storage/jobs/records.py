@@ -278,10 +278,12 @@ class JobView:
     cost: dict[str, Any] | None
     seed: int | None
     object_key: str | None
+    playable_key: str | None
     poster_key: str | None
     last_frame_key: str | None
     size_bytes: int | None
     sha256: str | None
+    video_format: dict[str, Any] | None
     due_at: datetime | None
     deadline_at: datetime | None
     created_at: datetime

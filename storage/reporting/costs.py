@@ -16,8 +16,9 @@ from storage.database import Connection
 class CostSum:
     """The costs of a campaign or another set of jobs in one currency.
 
-    `estimated_low` and `estimated_high` are sums over `estimated_jobs`, `reported` is the sum over `reported_jobs`. For
-    the jobs that have both, `compared` is the reported sum, `compared_low` and `compared_high` are the estimated ones.
+    `estimated_low` and `estimated_high` are sums over `estimated_jobs`, of which `by_list_price` are priced by the
+    maker's list, because their gateways publish no price. `reported` is the sum over `reported_jobs`. For the jobs that
+    have both, `compared` is the reported sum, `compared_low` and `compared_high` are the estimated ones.
     """
 
     currency: str
@@ -29,6 +30,7 @@ class CostSum:
     compared: Decimal
     compared_low: Decimal
     compared_high: Decimal
+    by_list_price: int
 
     @property
     def drift(self) -> Decimal:
@@ -55,17 +57,20 @@ WHERE j.tenant = %(tenant)s AND j.finished_at >= now() - make_interval(secs => %
 _SUMS: LiteralString = """
 ), parts AS (
     SELECT estimate ->> 'currency' AS currency, (estimate ->> 'low')::numeric AS low,
-           (estimate ->> 'high')::numeric AS high, NULL::numeric AS amount, both_known
+           (estimate ->> 'high')::numeric AS high, NULL::numeric AS amount, both_known,
+           estimate ->> 'basis' = 'list' AS listed
     FROM priced WHERE estimate IS NOT NULL
     UNION ALL
-    SELECT cost ->> 'currency', NULL, NULL, (cost ->> 'amount')::numeric, both_known FROM priced WHERE cost IS NOT NULL
+    SELECT cost ->> 'currency', NULL, NULL, (cost ->> 'amount')::numeric, both_known, false
+    FROM priced WHERE cost IS NOT NULL
 )
 SELECT currency,
        count(low) AS estimated_jobs, coalesce(sum(low), 0) AS estimated_low, coalesce(sum(high), 0) AS estimated_high,
        count(amount) AS reported_jobs, coalesce(sum(amount), 0) AS reported,
        coalesce(sum(amount) FILTER (WHERE both_known), 0) AS compared,
        coalesce(sum(low) FILTER (WHERE both_known), 0) AS compared_low,
-       coalesce(sum(high) FILTER (WHERE both_known), 0) AS compared_high
+       coalesce(sum(high) FILTER (WHERE both_known), 0) AS compared_high,
+       count(*) FILTER (WHERE listed) AS by_list_price
 FROM parts GROUP BY currency ORDER BY currency
 """
 

@@ -9,6 +9,7 @@ import storage.schema.campaigns
 import storage.schema.decisions
 import storage.schema.heartbeats
 import storage.schema.jobs
+import storage.schema.playable_copies
 import storage.schema.requests
 import storage.schema.tenants
 import storage.schema.webhooks  # noqa: F401

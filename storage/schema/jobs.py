@@ -219,6 +219,11 @@ class Job(SQLModel, table=True):
     object_key: str | None = Field(default=None, sa_column=Column(Text))
     size_bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
     sha256: str | None = Field(default=None, sa_column=Column(Text))
+    # What the video is: container, codec, pixels, size, seconds, sound, and whether every browser plays it. None: not
+    # known, or an older release stored it.
+    video_format: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    # Its copy that every browser plays, if there is one.
+    playable_key: str | None = Field(default=None, sa_column=Column(Text))
     last_frame_key: str | None = Field(default=None, sa_column=Column(Text))
     poster_key: str | None = Field(default=None, sa_column=Column(Text))
     estimate: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))

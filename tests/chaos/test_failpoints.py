@@ -15,7 +15,11 @@ from uuid import UUID
 import pytest
 
 import worker
+from storage.bucket.keys import playable_key
 from storage.database import connect
+from storage.jobs.playable_copies import want_copies
+from storage.jobs.queries import get_jobs
+from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 from tests.chaos.parts import SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, running_parts
 from tests.integration.webhooks.test_outbox import cancel, enqueue
@@ -37,7 +41,7 @@ UNARMED = "import worker.failpoints as f; f.failpoint('submit.after_begin'); pri
 
 def process_of(point: str) -> str:
     area = point.partition(".")[0]
-    return {"scheduler": SCHEDULER, "transfer": TRANSFER}.get(area, SUBMIT_POLL)
+    return {"scheduler": SCHEDULER, "transfer": TRANSFER, "playable": TRANSFER}.get(area, SUBMIT_POLL)
 
 
 def account_for(point: str) -> str:
@@ -59,7 +63,9 @@ def parts(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield running
 
 
-@pytest.mark.parametrize("point", [point for point in failpoints.POINTS if not point.startswith("notify.")])
+@pytest.mark.parametrize(
+    "point", [point for point in failpoints.POINTS if not point.startswith(("notify.", "playable."))]
+)
 def test_a_process_killed_at_a_fail_point_loses_and_repeats_no_job(parts: Parts, point: str) -> None:
     name = process_of(point)
     deaths = parts.deaths[name]
@@ -83,6 +89,28 @@ def test_a_process_killed_at_a_fail_point_loses_and_repeats_no_job(parts: Parts,
         assert states == {JobState.SUCCEEDED: JOBS}
     parts.judge(ids).check()
     assert parts.left_behind() == []
+
+
+@pytest.mark.parametrize("point", ["playable.after_load", "playable.after_store"])
+def test_a_worker_killed_while_it_makes_a_playable_copy_makes_it_again(parts: Parts, point: str) -> None:
+    parts.add_faults({"kind": "video_format", "format": "mov", "times": 1})
+    [job_id] = ids = parts.enqueue(1, point, account="small")
+    assert parts.wait_final(ids) == {JobState.SUCCEEDED: 1}
+    deaths = parts.deaths[TRANSFER]
+    parts.arm(point)
+    with connect(parts.settings.require_database_url()) as conn:
+        want_copies(conn, ids)
+    parts.wait_for("the worker dies", lambda: parts.has_fired(point) and parts.deaths[TRANSFER] > deaths)
+    parts.wait_for("the copy is stored", lambda: _job(parts, job_id).playable_key is not None)
+    job = _job(parts, job_id)
+    assert job.object_key is not None and job.object_key.endswith(".mov")
+    assert job.playable_key == playable_key(job.object_key)
+    parts.judge(ids).check()
+
+
+def _job(parts: Parts, job_id: UUID) -> JobView:
+    with connect(parts.settings.require_database_url()) as conn:
+        return get_jobs(conn, "default", [job_id])[job_id]
 
 
 @pytest.mark.parametrize("point", ["notify.before_post", "notify.after_post"])

@@ -17,7 +17,8 @@ MAX_COST = 1e9  # more is a mistake of the gateway
 def reported_cost(
     account: Account, request: Mapping[str, Any], usage: Mapping[str, Any] | None
 ) -> dict[str, Any] | None:
-    """The `amount` in `currency`, the tokens it counts and the date of the price; None if it cannot be computed.
+    """The `amount` in `currency`, the tokens it counts, the date and the basis of the price, and `also`: the amounts by
+    prices in other currencies. None if it cannot be computed.
 
     `request` is a job's canonical JSON. A cost that the gateway itself reports wins over prices, and counts no tokens.
     """
@@ -32,7 +33,14 @@ def reported_cost(
     if cost is None or cost.tokens is None:
         return None
     known = cost.as_dict()
-    return {"amount": known["high"], "currency": known["currency"], "as_of": known["as_of"], "tokens": cost.tokens[0]}
+    return {
+        "amount": known["high"],
+        "currency": known["currency"],
+        "as_of": known["as_of"],
+        "basis": known["basis"],
+        "tokens": cost.tokens[0],
+        "also": {currency: other["high"] for currency, other in known["also"].items()},
+    }
 
 
 def _declared(usage: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -234,5 +234,6 @@ def _ended(report: TaskReport) -> Decision:
         stage=failure.stage,
         modality=failure.modality,
         offending=failure.offending,
+        field=failure.field,
         retryable=failure.retryable,
     )

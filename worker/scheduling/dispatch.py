@@ -17,6 +17,7 @@ from storage.admission import poll_limits
 from storage.admission.grants import grants
 from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld
 from storage.jobs import callbacks, claims
+from storage.jobs.playable_copies import claim_copies, release_copies
 from storage.leases import Claimed
 from storage.settings import Settings
 from storage.webhooks.delivery import claim_messages, release_messages
@@ -122,6 +123,8 @@ class Dispatcher:
             others = claims.claim_transfers(conn, limit, lease_s) if limit else []
             yield from _transfers(urgent)
             yield from _transfers(others)
+            copies = claim_copies(conn, self._settings.playable_copies_at_once, lease_s)
+            yield from _batches("playable", "transfer", copies, 1)
         if free["poll"]:
             polls = self.claim_polls(conn, polls_to_claim(free["poll"]))
             yield from _batches("poll", "poll", polls, POLL_BATCH)
@@ -179,8 +182,10 @@ class Dispatcher:
         claimed = [(item.id, item.claim) for batch in batches if batch.task != LOOK_BACK for item in batch.claimed]
         try:
             with self._database.begin() as conn:
-                # An id belongs to a job or to a webhook message; each call ignores the other kind.
+                # An id belongs to a job, to the copy of a succeeded job, or to a webhook message; each call ignores the
+                # other kinds.
                 claims.release(conn, claimed)
+                release_copies(conn, claimed)
                 release_messages(conn, claimed)
         except DatabaseUnavailable as exc:
             log.warning("dispatch.not_released jobs=%d error=%s: they wait for their lease to end", len(claimed), exc)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
 from storage.bucket.requests import StoreUnavailable
@@ -18,6 +18,7 @@ from worker.transferring.mp4 import NotAVideo
 from worker.transferring.resources import CopyResources
 from worker.transferring.upload import Stored, held_bytes, store_video
 from worker.transferring.video import Video
+from worker.transferring.video_format import START_BYTES, container_of
 
 log = logging.getLogger("reelq.transfer")
 
@@ -78,9 +79,27 @@ async def _stream(runtime: Runtime, video: Video, poster: PosterOf) -> Stored:
         held = held_bytes(source.length)
         capacity = shared.capacity.hold(held, video.host, urgent=video.urgent)
         async with capacity, aclosing(source.chunks()) as chunks:
+            start = await _start_of(chunks)
+            container = container_of(start)
             objects = runtime.objects.for_tenant(video.facts.tenant)
-            key = objects.keys.video(video.facts.tenant, work.id, work.created_at)
-            filename = f"{video.filename}.mp4"
-            return await store_video(shared.store(), objects, key, chunks, poster.read_head, filename)
+            key = objects.keys.video(video.facts.tenant, work.id, work.created_at, container)
+            filename = f"{video.filename}.{container}"
+            async with aclosing(_whole(start, chunks)) as whole:
+                return await store_video(shared.store(), objects, key, whole, poster.read_head, filename)
     finally:
         source.close()
+
+
+async def _start_of(chunks: AsyncIterator[bytes]) -> bytes:
+    """The first bytes of a stream, at least as many as name its container; fewer if it ends before."""
+    start = b""
+    while len(start) < START_BYTES and (chunk := await anext(chunks, b"")):
+        start += chunk
+    return start
+
+
+async def _whole(start: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    if start:
+        yield start
+    async for chunk in rest:
+        yield chunk

@@ -156,7 +156,12 @@ def _keys(complete: Complete) -> dict[str, Any]:
 
 
 def _video_keys(stored: Stored) -> dict[str, Any]:
-    return {"object_key": stored.key, "size_bytes": stored.size_bytes, "sha256": stored.sha256}
+    return {
+        "object_key": stored.key,
+        "size_bytes": stored.size_bytes,
+        "sha256": stored.sha256,
+        "video_format": stored.format,
+    }
 
 
 def _last_frame(missing: LastFrameMissing, work: Work) -> Decision:

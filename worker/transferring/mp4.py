@@ -1,6 +1,13 @@
-"""Check that a stream is a complete MP4: follow its boxes without keeping the bytes."""
+"""Check that a stream is a complete MP4 or MOV: follow its boxes, and keep only its index."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+
+from worker.transferring.video_format import START_BYTES, VideoFormat, container_of, read_format
+
+MAX_INDEX_BYTES = 4 * 2**20
+"""The index of 30 seconds takes some 30 KiB. A larger one than this is not read, and the format stays unknown."""
 
 _HEADER, _LARGE_HEADER = 8, 16
 _TO_THE_END = 0
@@ -13,6 +20,7 @@ class NotAVideo(Exception):
 
 class Mp4Check:
     """Checks an MP4 piece by piece: it begins with `ftyp`, has `moov` and `mdat`, and its last box ends with the file.
+    A QuickTime file (MOV) has the same boxes.
 
     Source: ISO/IEC 14496-12 §4.2 (boxes) and §4.3 (file type box).
     """
@@ -23,6 +31,14 @@ class Mp4Check:
         self._open_ended = False
         self._seen: set[bytes] = set()
         self._size = 0
+        self._start = b""
+        self._index = bytearray()
+        self._in_index = False
+
+    @property
+    def format(self) -> VideoFormat:
+        """What the file is, as far as its index was read."""
+        return read_format(container_of(self._start), bytes(self._index))
 
     def feed(self, data: bytes | bytearray | memoryview) -> None:
         """Check the next bytes.
@@ -31,11 +47,15 @@ class Mp4Check:
             NotAVideo: they cannot be part of an MP4.
         """
         view = memoryview(data)
+        if len(self._start) < START_BYTES:
+            self._start += bytes(view[: START_BYTES - len(self._start)])
         self._size += len(view)
         position = 0
         while position < len(view) and not self._open_ended:
             if self._skip:
                 step = min(self._skip, len(view) - position)
+                if self._in_index:
+                    self._index += view[position : position + step]
                 self._skip -= step
                 position += step
                 continue
@@ -60,6 +80,7 @@ class Mp4Check:
             raise NotAVideo(f"not a valid MP4: box {kind!r} has a size of {size} bytes")
         else:
             self._skip = size - header
+        self._in_index = kind == b"moov" and b"moov" not in self._seen and self._skip <= MAX_INDEX_BYTES
         self._seen.add(kind)
         self._head.clear()
 
@@ -75,3 +96,20 @@ class Mp4Check:
             raise NotAVideo(f"the file ends in the middle of a box, after {self._size} bytes")
         if missing := sorted({b"moov", b"mdat"} - self._seen):
             raise NotAVideo(f"the file has no {missing[0].decode()} box")
+
+
+def format_of_stored(read_at: Callable[[int, int], bytes], size: int) -> VideoFormat:
+    """What a stored file is; only its index is read. `read_at`: from an offset and a size, those bytes."""
+    start = read_at(0, min(size, _LARGE_HEADER))
+    at = 0
+    while at + _HEADER <= size:
+        head = read_at(at, min(_LARGE_HEADER, size - at))
+        length, header = int.from_bytes(head[:4], "big"), _HEADER
+        if length == _LARGE:
+            length, header = int.from_bytes(head[8:16], "big"), _LARGE_HEADER
+        if head[4:8] == b"moov" and header <= length <= MAX_INDEX_BYTES:
+            return read_format(container_of(start), read_at(at + header, length - header))
+        if length < header:
+            break
+        at += length
+    return VideoFormat(container_of(start))

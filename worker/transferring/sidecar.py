@@ -52,7 +52,12 @@ def sidecar(
         "usage": facts.usage,
         "estimate": facts.estimate,
         "cost": facts.cost,
-        "video": {"key": _name(stored.key), "size_bytes": stored.size_bytes, "sha256": stored.sha256},
+        "video": {
+            "key": _name(stored.key),
+            "size_bytes": stored.size_bytes,
+            "sha256": stored.sha256,
+            "format": stored.format,
+        },
         "poster": _name(poster_key),
         "last_frame": _name(last_frame_key),
         "created_at": work.created_at,

@@ -11,6 +11,7 @@ from seedance.client import base_url_of
 from seedance.errors import redact
 from storage.database import DatabaseUnavailable
 from storage.jobs import transitions
+from storage.jobs.playable_copies import is_playable, want_copies
 from storage.jobs.provenance import Provenance, provenance_of
 from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
@@ -127,8 +128,14 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
             later.append(decision.postponement(work))
             continue
         moves.append(decision.move(work))
+    not_playable = {
+        move.id for move in moves if move.target is JobState.SUCCEEDED and not is_playable(move.patch["video_format"])
+    }
     with runtime.database.begin() as conn:
-        written = {move.id for move in transitions.move(conn, moves)} | transitions.postpone(conn, later)
+        moved = {move.id for move in transitions.move(conn, moves)}
+        written = moved | transitions.postpone(conn, later)
+        if runtime.settings.playable_copies == "always":
+            want_copies(conn, list(moved & not_playable))
     failpoint("transfer.after_row")
     # A job that another process moved may have been given up or deleted while we wrote its files.
     ours = [item.video.work.id for item in copied]

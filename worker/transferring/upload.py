@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from storage.bucket.answers import Answer
 from storage.bucket.checksums import Sums, crc32
 from storage.bucket.connection import PIECE_BYTES
 from storage.bucket.exchanges import Exchange
+from storage.bucket.keys import type_of_video
 from storage.bucket.objects import PART_BYTES
 from storage.bucket.requests import Requests, StoreUnavailable
 from worker.failpoints import failpoint
@@ -23,7 +24,6 @@ from worker.transferring.multipart import Parts
 from worker.transferring.part_buffer import PartBuffer
 from worker.transferring.store_requests import ask
 
-VIDEO_TYPE = "video/mp4"
 HELD_BYTES = 2 * PART_BYTES
 """The memory of a video of more than one part: one part is sent while the next one arrives."""
 
@@ -39,11 +39,13 @@ HeadReader = Callable[[PartBuffer], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A video in the bucket, complete and verified. `sha256` in hex."""
+    """A video in the bucket, complete and verified. `sha256` in hex; `format` as `VideoFormat.as_json`, None if an
+    older release stored it."""
 
     key: str
     size_bytes: int
     sha256: str
+    format: Mapping[str, Any] | None = None
 
 
 async def store_video(
@@ -54,7 +56,8 @@ async def store_video(
     read_head: HeadReader | None = None,
     filename: str | None = None,
 ) -> Stored:
-    """Copy a stream to `key`. Holds at most two parts (16 MiB), and stores nothing unless it is a complete MP4.
+    """Copy a stream to `key`, a video's. Holds at most two parts (16 MiB), and stores nothing unless it is a complete
+    MP4 or MOV.
 
     `filename`: the name under which browsers save it.
 
@@ -63,6 +66,7 @@ async def store_video(
         StoreUnavailable: the store refuses it.
     """
     check, digest, size = Mp4Check(), hashlib.sha256(), 0
+    content_type = type_of_video(key) or "application/octet-stream"
     part = PartBuffer()
     parts: Parts | None = None
     reading: asyncio.Task[None] | None = None
@@ -75,7 +79,7 @@ async def store_video(
                 if part.is_full:
                     # Some stores, R2 among them, require all parts but the last to have the same size.
                     if parts is None:
-                        parts = await Parts.begin(session, objects, key, VIDEO_TYPE, filename)
+                        parts = await Parts.begin(session, objects, key, content_type, filename)
                         reading = asyncio.create_task(read_head(part)) if read_head is not None else None
                     elif reading is not None:
                         await reading  # it holds the first part
@@ -87,7 +91,7 @@ async def store_video(
         if parts is None:
             reading = asyncio.create_task(read_head(part)) if read_head is not None else None
             sha256 = digest.hexdigest()
-            await _put(session, objects, key, part.chunks, len(part), VIDEO_TYPE, sha256, part.crc32, filename)
+            await _put(session, objects, key, part.chunks, len(part), content_type, sha256, part.crc32, filename)
             failpoint("transfer.after_put")
         else:
             await parts.add(part)
@@ -101,7 +105,7 @@ async def store_video(
         if parts is not None:
             await parts.abort()
         raise
-    return Stored(key, size, digest.hexdigest())
+    return Stored(key, size, digest.hexdigest(), check.format.as_json())
 
 
 async def put(

@@ -31,7 +31,7 @@ class Video:
         facts = self.facts
         if facts.object_key is None or facts.size_bytes is None or facts.sha256 is None:
             return None
-        return Stored(facts.object_key, facts.size_bytes, facts.sha256)
+        return Stored(facts.object_key, facts.size_bytes, facts.sha256, facts.video_format)
 
     @property
     def filename(self) -> str:

@@ -33,6 +33,7 @@ class CostTotal:
     estimated_jobs: int
     estimated_low: float
     estimated_high: float
+    by_list_price: Annotated[int, Field(description="Of the estimated jobs: the gateway publishes no price for them.")]
     reported_jobs: int
     reported: Annotated[float, Field(description="What the gateways reported.")]
     compared: Annotated[float, Field(description="Reported.")]
@@ -73,6 +74,7 @@ class CurrencyEstimate:
     jobs: int
     low: float
     high: float
+    by_list_price: Annotated[int, Field(description="Of the jobs: the gateway publishes no price for them.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,21 @@ from pydantic import Field
 from producer.api.resources.campaigns import BudgetResource
 from producer.http.problem_details import FieldError
 from seedance.gateways.capabilities import Capabilities
+from seedance.pricing import Basis
 from storage.tenants.keys import Scope
+
+BASIS = """`own`: a rate of the account. `published`: a price that the gateway publishes. `list`: the list price of the
+model's maker, because the gateway publishes none; it may charge more or less."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherCurrency:
+    """What a job will cost by a price in another currency."""
+
+    low: float
+    high: float
+    basis: Annotated[Basis, Field(description=BASIS)]
+    inferred: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +38,10 @@ class JobEstimate:
     high: float
     currency: str
     as_of: Annotated[date, Field(description="The day of the price list.")]
-    tokens: Annotated[list[float] | None, Field(description="The fewest and the most; null: not counted.")]
+    basis: Annotated[Basis, Field(description=BASIS)]
+    inferred: Annotated[bool, Field(description="The price is not published, but inferred.")]
+    tokens: Annotated[list[int] | None, Field(description="The fewest and the most; null: not counted.")]
+    also: Annotated[dict[str, OtherCurrency], Field(description="The same by prices in other currencies.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,9 +22,9 @@ from producer.http.service import Service
 from producer.intake.intake import Batch, as_prepared
 from producer.intake.job_spec import parse_job
 from producer.intake.media_check import MediaFacts
-from seedance.pricing import FRAMES_PER_SECOND
 from seedance.problems import InvalidInput, Problem, shorten
 from seedance.request import MAX_REFERENCES, Operation
+from seedance.tokens import FRAMES_PER_SECOND
 from storage.jobs import repeated_requests
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
@@ -222,7 +222,8 @@ class _Maker:
         source = get_video(self._producer, str(video_id))
         if source.state is not JobState.SUCCEEDED or source.object_key is None or source.sha256 is None:
             raise NotPossible(source.id, f"is {source.state}; only a completed video can be the source of another")
-        reference, key = f"upload://{source.sha256}.mp4", source.object_key
+        key = source.object_key
+        reference = f"upload://{source.sha256}.{_container(source)}"
         self._attachments.files.facts[reference] = _facts(source)
         self._attachments.files.given[reference] = "video"
         objects = self._service.objects
@@ -249,13 +250,17 @@ class _Maker:
         return {**inherited, **own, "reference_videos": [reference], "operation": _OPERATIONS[kind]}
 
 
+def _container(source: JobView) -> str:
+    return (source.object_key or "").rpartition(".")[2]
+
+
 def _facts(source: JobView) -> MediaFacts:
     """The facts about a stored video that need no read of the file."""
     width, _, height = size_of(source.request).partition("x")
     duration = source.request.get("duration")
     return MediaFacts(
         f"video {source.id}",
-        "mp4",
+        _container(source),
         source.size_bytes or 0,
         int(width) if height else None,
         int(height) if height else None,

@@ -92,13 +92,33 @@ def _video(settings: Settings, job: JobView) -> Iterator[tuple[str, str]]:
     if job.object_key is None or job.size_bytes is None:
         return
 
-    bucket, name = bucket_and_name(job.object_key)
-    where = f"s3://{bucket or settings.s3_bucket}/{name}"
-    yield "video", f"{where} · {size(job.size_bytes)} · sha256 {job.sha256}"
+    yield "video", f"{_place(settings, job.object_key)} · {size(job.size_bytes)} · sha256 {job.sha256}"
+    if job.video_format:
+        yield "format", format_line(job.video_format)
+    if job.playable_key:
+        yield "playable", _place(settings, job.playable_key)
     try:
         yield "open", Objects(settings).link(job.object_key, _LINK_S)
     except StoreUnavailable as exc:
         yield "open", f"no link: {exc}"
+
+
+def _place(settings: Settings, key: str) -> str:
+    bucket, name = bucket_and_name(key)
+    return f"s3://{bucket or settings.s3_bucket}/{name}"
+
+
+def format_line(found: Mapping[str, Any]) -> str:
+    """A video's format in one line: codec, pixels, size, seconds, sound, and whether every browser plays it."""
+    shown = [found.get("codec") or "unknown codec", found.get("pixel_format")]
+    if found.get("width") and found.get("height"):
+        shown.append(f"{found['width']}×{found['height']}")
+    if found.get("seconds"):
+        shown.append(f"{found['seconds']:g} s")
+    shown += [f"sound {found['audio']}" if found.get("audio") else "no sound", found.get("container")]
+    if not found.get("playable"):
+        shown.append("not every browser plays it")
+    return " · ".join(str(part) for part in shown if part)
 
 
 def _clock(instant: datetime) -> str:

@@ -12,10 +12,13 @@ from rich.text import Text
 from producer.cli.setup.store_proof import prove_store
 from producer.cli.shared.data_dir import directory
 from producer.cli.shared.failures import explain
+from producer.cli.shared.money import estimate_line
 from producer.cli.shared.options import AsJson, DataDir
 from producer.cli.shared.output import print_json
 from producer.cli.shared.terminal import console
+from producer.intake.estimates import example_of
 from producer.intake.routing import require_accounts
+from seedance.account import Account
 from seedance.client import base_url_of
 from seedance.problems import InvalidInput
 from storage import broker, heartbeats
@@ -104,7 +107,15 @@ def _accounts(settings: Settings) -> Iterator[Finding]:
         else:
             where = f" at {account.base_url}" if account.base_url else ""
             way = settings.outbound().describe(base_url_of(account, account.dialect))
-            yield f"account {account.name}", True, f"{account.gateway}{where}, {account.max_in_flight} at once, {way}"
+            said = f"{account.gateway}{where}, {account.max_in_flight} at once, {way}; {_price(account)}"
+            yield f"account {account.name}", True, said
+
+
+def _price(account: Account) -> str:
+    found = example_of(account) if account.tiers else None
+    if found is None:
+        return "no price is known, so jobs with a budget wait; set its `rates`"
+    return f"5 s of {found['model']}: {estimate_line(found | {'account': None})}"
 
 
 def _database(settings: Settings) -> tuple[bool, str]:

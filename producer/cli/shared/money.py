@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from producer.cli.shared.formatting import plural
 from storage.admission.budgets import Budget
 from storage.reporting.costs import CostSum
+
+_BASES = {"own": "your rate", "published": "the published price", "list": "Ark's list price"}
 
 
 def amount(value: float | Decimal, currency: str) -> str:
@@ -24,16 +26,34 @@ def span(low: float | Decimal, high: float | Decimal, currency: str) -> str:
 
 
 def estimate_line(estimate: Mapping[str, Any]) -> str:
-    """A stored estimate: the cost, the account, and the date of the prices."""
+    """A stored estimate: the cost, the account, whose price it is and of which day, and the tokens."""
     where = f" at {estimate['account']}" if estimate.get("account") else ""
-    cost = span(estimate["low"], estimate["high"], estimate["currency"])
-    return f"{cost}{where}, prices of {estimate['as_of']}"
+    costs = [span(estimate["low"], estimate["high"], estimate["currency"])]
+    for currency, other in estimate.get("also", {}).items():
+        whose = f" ({_BASES[other['basis']]})" if other["basis"] != estimate["basis"] else ""
+        costs.append(f"{span(other['low'], other['high'], currency)}{whose}")
+    return f"{' or '.join(costs)}{where}, {basis_of(estimate)}{_tokens(estimate.get('tokens'))}"
+
+
+def basis_of(estimate: Mapping[str, Any]) -> str:
+    """`Ark's list price of 2026-11-28`."""
+    inferred = " (inferred)" if estimate.get("inferred") else ""
+    return f"{_BASES.get(estimate.get('basis', ''), 'prices')} of {estimate['as_of']}{inferred}"
+
+
+def _tokens(found: Sequence[float] | None) -> str:
+    if found is None:
+        return ""
+    low, high = found
+    return f", {low:,.0f} tokens" if low == high else f", {low:,.0f} to {high:,.0f} tokens"
 
 
 def cost_line(cost: Mapping[str, Any], estimate: Mapping[str, Any] | None) -> str:
     """A stored cost, compared with the estimate."""
     counted = "as the gateway reports it" if cost["tokens"] is None else f"for {cost['tokens']:,.0f} tokens"
     text = f"{amount(cost['amount'], cost['currency'])} {counted}"
+    if cost.get("basis") == "list":
+        text += " at Ark's list price"
     if estimate is None or estimate["currency"] != cost["currency"]:
         return text
     return f"{text}, {_compared(cost['amount'], estimate['low'], estimate['high'])}"
@@ -43,6 +63,10 @@ def sum_line(found: CostSum) -> str:
     """One currency of a campaign."""
     text = f"estimated {span(found.estimated_low, found.estimated_high, found.currency)}"
     text += f" for {plural(found.estimated_jobs, 'job')}"
+    if found.by_list_price:
+        text += ", at Ark's list price" + (
+            f" for {found.by_list_price}" if found.by_list_price < found.estimated_jobs else ""
+        )
     if not found.reported_jobs:
         return text
     text += f" · reported {amount(found.reported, found.currency)} for {plural(found.reported_jobs, 'job')}"

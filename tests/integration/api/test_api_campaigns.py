@@ -176,7 +176,7 @@ def test_a_campaign_is_checked_stored_once_and_extended(api: httpx.Client) -> No
     where = f"/v1/campaigns/{quote(name, safe='')}"
     dry = api.post("/v1/campaigns", params={"name": name, "dry_run": True}, content=lines(*rows), headers=NDJSON)
     assert (dry.status_code, dry.json()["rows"], stored(api)) == (200, 2, [])
-    assert dry.json()["estimates"] == [{"currency": "USD", "jobs": 2, "low": 5.0, "high": 5.0}]
+    assert dry.json()["estimates"] == [{"currency": "USD", "jobs": 2, "low": 5.0, "high": 5.0, "by_list_price": 0}]
     assert api.get(where).status_code == 404
     made = api.post("/v1/campaigns", params={"name": name}, content=lines(*rows), headers=NDJSON)
     assert (made.status_code, made.headers["location"]) == (202, where)

@@ -130,6 +130,10 @@ def _jobs(api: httpx.Client, producer: Producer, configured: Settings, tmp_path:
         (tmp_path / "file").write_bytes(b"content")
         objects.put_file(tmp_path / "file", key, "video/mp4" if key.endswith("mp4") else "image/jpeg")
     done = _job(api, producer, S.SUCCEEDED, **files)
+    for expected, form in ((202, {"playable": False}), (200, {"playable": True})):
+        path = _job(api, producer, S.SUCCEEDED, **files, video_format=form)
+        assert api.post(f"{path}/playable").status_code == expected
+        assert api.get(f"{path}/video?playable=1").status_code == (202 if expected == 202 else 302)
     for name in ("video", "poster", "last-frame"):
         assert api.get(f"{done}/{name}").status_code == 302
         _read_file(api, f"{done}/{name}?proxy=1")

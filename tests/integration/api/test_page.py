@@ -110,12 +110,13 @@ def test_a_job_is_enqueued_with_the_form_and_found(page: httpx.Client, producer:
 def test_the_form_shows_problems_and_costs(page: httpx.Client) -> None:
     wrong = send(page, "/jobs", prompt="a fox", duration="99", seed="many", idempotency_key="k" * 201)
     assert wrong.status_code == 422
-    assert "must be 4 to 15 seconds" in wrong.text and "must be a whole number" in wrong.text
+    assert "must be 4 to 30 seconds" in wrong.text and "must be a whole number" in wrong.text
     assert wrong.text.count('aria-invalid="true"') == 3
     assert "a fox" in wrong.text
     cost = send(page, "/jobs/estimate", duration="6")
     assert "USD 3.00" in cost.text and "main" in cost.text and "<html" not in cost.text
-    assert "must be 4 to 15" in send(page, "/jobs/estimate", duration="3").text
+    assert "Your rate" in cost.text
+    assert "must be 4 to 30" in send(page, "/jobs/estimate", duration="3").text
     plain = send(page, "/jobs/new", prompt="a fox", duration="6")
     assert "USD 3.00" in plain.text and "a fox" in plain.text
     assert send(page, "/jobs", prompt="a fox", idempotency_key="mine").status_code == 303

@@ -77,20 +77,33 @@ def test_the_estimate_is_stored_and_the_reported_cost_beside_it(producer: Produc
         "low": 5.0094,
         "high": 5.0094,
         "currency": "CNY",
-        "as_of": "2026-01-28",
-        "tokens": [108900.0, 108900.0],
+        "as_of": "2026-11-28",
+        "basis": "published",
+        "inferred": False,
+        "tokens": [108900, 108900],
+        "also": {"USD": {"low": 0.7623, "high": 0.7623, "basis": "list", "inferred": False}},
     }
     assert job.cost is None
     finish(producer, job, 119_790)
     done = producer.get(job.id)
-    assert done.cost == {"amount": 5.51034, "currency": "CNY", "as_of": "2026-01-28", "tokens": 119790}
+    assert done.cost == {
+        "amount": 5.51034,
+        "currency": "CNY",
+        "as_of": "2026-11-28",
+        "basis": "published",
+        "tokens": 119790,
+        "also": {"USD": 0.83853},
+    }
     shown = run("jobs", "show", str(job.id))
-    assert "estimate  CNY 5.01 at ark, prices of 2026-01-28" in shown
+    how = "the published price of 2026-11-28, 108,900 tokens"
+    assert f"estimate  CNY 5.01 or USD 0.7623 (Ark's list price) at ark, {how}" in shown
     assert "cost      CNY 5.51 for 119,790 tokens, 10% above the estimate" in shown
     assert json.loads(run("jobs", "show", str(job.id), "--json"))["cost"] == done.cost
 
 
-def test_an_accounts_own_price_comes_first_and_no_price_is_no_estimate(producer: Producer, settings: Settings) -> None:
+def test_an_accounts_own_price_comes_first_and_a_gateway_without_one_is_estimated_at_the_list_price(
+    producer: Producer, settings: Settings
+) -> None:
     estimate = producer.enqueue("a cat", account="any").estimate
     assert estimate is not None
     assert (estimate["low"], estimate["high"], estimate["currency"]) == (2.0, 2.0, "USD")
@@ -98,7 +111,10 @@ def test_an_accounts_own_price_comes_first_and_no_price_is_no_estimate(producer:
         settings.model_dump() | {"accounts": [{"name": "evo", "gateway": "evolink", "api_key": "k"}]}
     )
     with Producer(bare) as other:
-        assert other.enqueue("a cat").estimate is None
+        listed = other.enqueue("a cat", **ASKED).estimate
+        assert listed is not None
+        assert (listed["currency"], listed["high"], listed["basis"]) == ("USD", 0.7623, "list")
+        assert listed["also"]["CNY"]["high"] == 5.0094
 
 
 def test_a_campaign_sums_estimates_and_reported_costs(producer: Producer, run: Run) -> None:

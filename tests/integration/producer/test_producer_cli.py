@@ -105,8 +105,8 @@ def test_a_campaign_from_jsonl_and_again_from_csv(run: Run) -> None:
     second = json.loads(out)
     assert (code, second["rows"], second["created"]) == (0, 5, 1)
     assert second["ids"][:4] == first["ids"]
-    code, out, _ = run("campaign", "status", "spring")
-    assert (code, out) == (0, "spring: 5 jobs: 5 queued\n")
+    _, out, _ = run("campaign", "status", "spring")
+    assert out == "spring: 5 jobs: 5 queued\n  estimated CNY 20.08 to 20.21 for 5 jobs, at Ark's list price\n"
 
 
 def test_a_key_of_another_request_is_refused_by_its_row(run: Run) -> None:
@@ -351,6 +351,7 @@ def test_an_outdated_schema_is_reported(run: Run, empty_postgres_url: str, monke
 def test_doctor_reports_no_problem_when_everything_works(run: Run, producer: Producer) -> None:
     code, out, _ = run("doctor")
     assert code == 2
+    assert "108,900 tokens" in out and "Ark's list price of 2026-11-28" in out, "the gateway publishes no price"
     assert [line.split()[1] for line in out.splitlines() if line.startswith("BAD")] == [
         "scheduler",
         "submit",

@@ -265,3 +265,15 @@ _OF_THE_DRAFT = {
 )
 def test_a_draft_is_480p_without_a_last_frame(ark: Client, fields: dict[str, Any], code: str) -> None:
     assert error_of(ark.post(PATH, body(NEW, draft=True, **fields)))[1] == code
+
+
+def test_4k_counts_apart_from_the_other_tasks_of_a_model() -> None:
+    with simulator("/ark/api/v3") as ark:
+        create(ark, resolution="4k")
+        assert error_of(ark.post(PATH, body(resolution="4k")))[:2] == (429, "ServerOverloaded"), "one at a time"
+        create(ark)
+        create(ark)
+        limits = {"models": {f"{MODEL}@4k": {"requests_per_minute": 2}, MODEL: {"max_in_flight": 2}}}
+        assert ark.http.put("/_sim/limits", json=limits).json()["models"].keys() == limits["models"].keys()
+        assert error_of(ark.post(PATH, body(resolution="4k")))[:2] == (429, "APIAccountRpmRateLimitExceeded")
+        assert error_of(ark.post(PATH, body()))[:2] == (429, "ServerOverloaded")

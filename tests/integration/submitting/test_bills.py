@@ -139,3 +139,22 @@ def test_after_failover_the_price_of_the_other_account_counts(
     world.round()
     assert bill(gateway).total() == 4, "two more at the other account's price"
     assert spent(world).left == 0
+
+
+@pytest.mark.parametrize(("currency", "price"), [("CNY", Decimal("5.0094")), ("USD", Decimal("0.7623"))])
+def test_a_budget_works_where_the_gateway_publishes_no_price(
+    make: Callable[..., World], gateway: str, clock: Clock, currency: str, price: Decimal
+) -> None:
+    world = make(main=[])
+    with connect(world.url) as conn:
+        budgets.set_budget(conn, DEFAULT_TENANT, None, price * 2 + price / 2, currency)
+    world.enqueue(3, "listed", resolution="720p", ratio="16:9", duration=5)
+    world.round()
+    assert bill(gateway).total() == 2, "the third does not fit"
+    assert spent(world).reserved == price * 2
+    clock.now += 2 * TASK_S
+    world.poll()
+    world.transfer()
+    world.round()
+    assert (world.states()["succeeded"], spent(world).spent) == (2, price * 2)
+    assert spent(world).reserved == Decimal(0)

@@ -71,6 +71,17 @@ def test_a_job_succeeds_with_all_its_companions(runtime: Runtime, files: Files, 
         "key": key,
         "size_bytes": len(files.bodies["/v.mp4"]),
         "sha256": hashlib.sha256(files.bodies["/v.mp4"]).hexdigest(),
+        "format": row["video_format"],
+    }
+    assert row["video_format"] == {
+        "container": "mp4",
+        "codec": "avc1",
+        "pixel_format": "yuv420p",
+        "width": 64,
+        "height": 48,
+        "seconds": 0.125,
+        "audio": None,
+        "playable": True,
     }
     assert (written["job_id"], written["account"], written["gateway"]) == (str(job_id), "main", "anyfast")
     assert (written["model"], written["upstream_id"], written["attempt"], written["seed"]) == (

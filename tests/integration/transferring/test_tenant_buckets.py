@@ -12,11 +12,13 @@ import pytest
 
 from producer.cli.setup.doctor import examine
 from producer.operator_actions.deletion import delete
-from storage.bucket.keys import bucket_and_name, keys_of
+from storage.bucket.keys import bucket_and_name, keys_of, playable_key
 from storage.bucket.objects import Objects
+from storage.jobs.playable_copies import claim_copies, want_copies
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.transfers import Files, a_picture, a_video, generated, row_of, running_runtime, transfer
+from worker.playable.copies import make_copies
 from worker.runtime import Runtime
 from worker.transferring.sweep import sweep_uploads
 
@@ -56,7 +58,7 @@ def test_all_files_of_a_job_lie_in_its_tenants_bucket_and_stay_found(
         assert bucket_and_name(key)[0] == own
     alone = Objects(settings.model_copy(update={"s3_bucket": own}))
     names = [bucket_and_name(key)[1] for key in keys_of(row["object_key"])]
-    assert [alone.head(name) is not None for name in names] == [True, True, True, True, False]
+    assert [alone.head(name) is not None for name in names] == [True, True, True, True, False, False, False]
     assert json.loads(b"".join(alone.chunks(names[2])))["video"]["key"] == names[0]
     # Whatever the settings say later: no bucket of its own any more, another one, another prefix.
     for changes in ({}, {"s3_tenant_buckets": {DEFAULT_TENANT: "another"}}, {"s3_key_prefix": "new/{tenant}/"}):
@@ -70,6 +72,17 @@ def test_all_files_of_a_job_lie_in_its_tenants_bucket_and_stay_found(
     assert shared.head(names[0]) is None, "nothing lies in the bucket that tenants share"
     shared.copy(row["object_key"], "inputs/copied.mp4")
     assert b"".join(shared.chunks("inputs/copied.mp4")) == VIDEO
+
+
+def test_a_playable_copy_lies_beside_its_video(runtime: Runtime, base: str) -> None:
+    job_id, row = copied(runtime, base)
+    with runtime.database.begin() as conn:
+        conn.execute("UPDATE jobs SET video_format = '{\"playable\": false}' WHERE id = %s", [job_id])
+        want_copies(conn, [job_id])
+        claimed = claim_copies(conn, 1, 60.0)
+    make_copies(runtime, [(item.id, item.claim) for item in claimed])
+    key = row_of(runtime, job_id)["playable_key"]
+    assert key == playable_key(row["object_key"]) and b"ftyp" in runtime.objects.read_range(key, 0, 8)
 
 
 def test_a_video_that_was_stored_before_the_tenant_had_a_bucket_stays_where_it_is(

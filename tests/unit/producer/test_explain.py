@@ -70,8 +70,10 @@ def test_a_prompt_is_explained_for_every_gateway(run: Run) -> None:
     assert '"callback_url": "https://reelq.example/callbacks/ark/<token of the attempt>"' in out
     assert '"seed": "<random>"' in out
     assert '"execution_expires_after": "<129600 to 172799>"' in out
-    assert "cost     CNY 5.01 to 5.04, prices of 2026-01-28" in out
-    assert "cost     USD 0.5000, prices of 2026-01-01" in out
+    prices = "cost     CNY 5.01 to 5.04 or USD 0.7623 to 0.7671{} of 2026-11-28, 108,900 to 109,586 tokens"
+    assert prices.format(" (Ark's list price), the published price") in out
+    assert prices.format(", Ark's list price") in out, "AnyFast publishes no price"
+    assert "cost     USD 0.5000, your rate of 2026-01-01, " in out
     assert "fast (ark) cannot serve it\n    error    tier: ark has fast, not standard" in out
 
 
@@ -90,7 +92,8 @@ def test_an_accounts_own_models_and_rates_are_used(run: Run) -> None:
     found = answers(run, {"prompt": "a cat", "tier": "fast", "duration": 8}, "--account", "fast")
     assert list(found) == ["fast", "chosen"]
     assert found["fast"]["model"] == found["fast"]["body"]["model"] == "ep-123"
-    assert found["fast"]["estimate"] is None
+    listed = found["fast"]["estimate"]
+    assert (listed["basis"], listed["currency"], listed["low"]) == ("published", "CNY", 6.4269)
     found = answers(run, {"prompt": "a cat", "duration": 8}, "--account", "twelve")
     assert (found["twelve"]["estimate"]["low"], found["twelve"]["estimate"]["currency"]) == (0.8, "USD")
 
@@ -114,7 +117,7 @@ def test_files_are_measured_and_shown_as_placeholders(run: Run, tmp_path: Path) 
     assert content[2]["video_url"]["url"] == "asset://<walk.mp4, once it is uploaded>"
     assert "bills the upload" in found["any"]["warnings"][0]["message"]
     assert found["ark"]["body"]["content"][1]["image_url"]["url"].endswith(".png?<signed for 7 days>")
-    assert found["ark"]["estimate"]["tokens"] == [281_700, 281_700], "the published usage of 8 s built on a 5 s video"
+    assert found["ark"]["estimate"]["tokens"] == [302_400, 302_400], "the minimum of 8 s; with its 5 s input it is less"
 
 
 def test_a_private_bucket_allows_only_files_without_links(

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 
 from producer.intake.job_spec import REQUEST_FIELDS
-from seedance import pricing
 from seedance.comparison import Sent, compare
 from seedance.drafts import FINAL_FIELDS, final_request, own_fields_problems
 from seedance.gateways.base import AttemptOptions, ListedTask, TaskReport, TaskStatus
@@ -17,6 +16,7 @@ from seedance.gateways.registry import DIALECTS
 from seedance.lanes import lane_of
 from seedance.problems import InvalidInput
 from seedance.request import GenerationRequest, parse_request
+from seedance.tokens import token_range
 from tests.contract.strategies import requests_for
 
 ARK = DIALECTS["ark"]
@@ -98,7 +98,7 @@ def test_draft_and_final_are_priced_at_their_own_resolution() -> None:
     with_video = draft.model_copy(update={"reference_videos": ("https://example.com/a.mp4",)})
 
     def tokens(request: GenerationRequest, input_s: float | None = None) -> int:
-        found = pricing.token_range(request, ARK, input_s)
+        found = token_range(request, ARK, input_s)
         assert found is not None
         return int(found[1])
 

@@ -1,4 +1,4 @@
-"""Compare tokens, prices and estimates with published ones."""
+"""Compare prices and estimates with published ones."""
 
 from __future__ import annotations
 
@@ -16,84 +16,111 @@ from seedance.gateways.base import Dialect
 from seedance.gateways.registry import DIALECTS
 from seedance.models.catalog import pixels_of
 from seedance.models.data import bundled_models
-from seedance.pricing import Rate, cost_of_usage, estimate, published_rates, token_range, tokens_of
+from seedance.pricing import Estimate, Rate, cost_of_usage, estimate
 from seedance.request import GenerationRequest, parse_request
+from seedance.tokens import token_range
 from tests.contract.strategies import requests_for
 
 ARK = DIALECTS["ark"]
-BYTEPLUS = Ark().with_models({"standard": "dreamina-seedance-2-0-260128", "fast": "dreamina-seedance-2-0-fast-260128"})
+BYTEPLUS = Ark().with_models({}, base_url="https://ark.ap-southeast.bytepluses.com/api/v3")
+RESELLER = Ark().with_models({}, base_url="https://api.reseller.example/seedance/api/v3")
+VIDEO = ["https://example.com/a.mp4"]
 
 
 def request(**fields: Any) -> GenerationRequest:
     return parse_request({"prompt": "a fox", "resolution": "720p", "ratio": "16:9", "duration": 5, **fields})
 
 
-@pytest.mark.parametrize(
-    ("size", "output_s", "input_s", "tokens"),
-    [
-        ((1280, 720), 5, 0, 108_900),
-        ((1280, 720), 8, 5, 281_700),
-        ((1920, 1080), 5, 0, 245_025),
-        ((864, 496), 5, 0, 50_638.5),
-    ],
-)
-def test_tokens_equal_published_usages(size: tuple[int, int], output_s: int, input_s: int, tokens: float) -> None:
-    assert tokens_of(size, output_s, input_s) == tokens
-
-
-@pytest.mark.parametrize(
-    ("dialect", "fields", "cost", "currency"),
-    [
-        (ARK, {}, "5.0094", "CNY"),
-        (BYTEPLUS, {}, "0.7623", "USD"),
-        (ARK, {"tier": "fast"}, "4.0293", "CNY"),
-        (BYTEPLUS, {"tier": "fast"}, "0.60984", "USD"),
-        (ARK, {"resolution": "1080p"}, "12.496275", "CNY"),
-        (BYTEPLUS, {"resolution": "1080p"}, "1.8866925", "USD"),
-    ],
-)
-def test_five_seconds_cost_the_published_price(
-    dialect: Dialect, fields: dict[str, Any], cost: str, currency: str
-) -> None:
+def priced(dialect: Dialect, **fields: Any) -> Estimate:
     found = estimate(request(**fields), dialect)
     assert found is not None
-    assert (found.low, found.high, found.currency) == (Decimal(cost), Decimal(cost), currency)
-    assert found.as_of == date(2026, 1, 28)
+    return found
 
 
-def test_a_video_input_has_its_own_price_and_a_range_of_lengths_if_unknown() -> None:
-    edit = request(duration=8, reference_videos=["https://example.com/a.mp4"])
-    known = estimate(edit, ARK, input_video_s=5)
-    assert known is not None and known.tokens == (281_700, 281_700)
-    assert known.low == known.high == Decimal("281700") * 28 / 1_000_000
-    unknown = estimate(edit, ARK)
-    assert unknown is not None and unknown.tokens == (tokens_of((1280, 720), 8, 2), tokens_of((1280, 720), 8, 15))
+PRICES = [  # per million tokens: CNY and USD without a video, CNY and USD with one
+    ("seedance-2.0", "480p", "46", "7.00", "28", "4.30"),
+    ("seedance-2.0", "720p", "46", "7.00", "28", "4.30"),
+    ("seedance-2.0", "1080p", "51", "7.70", "31", "4.70"),
+    ("seedance-2.0", "4k", "26", "4.00", "16", "2.40"),
+    ("seedance-2.0-fast", "720p", "37", "5.60", "22", "3.30"),
+    ("seedance-2.0-mini", "720p", "23", "3.50", "14", "2.10"),
+    ("seedance-2.5", "480p", "70", "10.70", "42", "6.40"),
+    ("seedance-2.5", "720p", "70", "10.70", "42", "6.40"),
+    ("seedance-2.5", "1080p", "77", "11.70", "46", "7.00"),
+]
 
 
-def test_three_reference_videos_share_fifteen_seconds() -> None:
-    edit = request(reference_videos=["https://example.com/a.mp4"] * 3)
-    assert token_range(edit, ARK) == (tokens_of((1280, 720), 5, 6), tokens_of((1280, 720), 5, 15))
+@pytest.mark.parametrize(("model", "resolution", *"abcd"), PRICES)
+def test_every_list_price_is_as_published(model: str, resolution: str, a: str, b: str, c: str, d: str) -> None:
+    for fields, yuan, dollars in (({}, a, b), ({"reference_videos": VIDEO, "ratio": "16:9"}, c, d)):
+        found = priced(ARK, model=model, resolution=resolution, **fields)
+        [other] = found.also
+        assert found.tokens is not None
+        for each, currency, price in ((found, "CNY", yuan), (other, "USD", dollars)):
+            assert each.currency == currency
+            assert (each.low, each.high) == tuple(Decimal(price) * count / 1_000_000 for count in found.tokens)
+            assert not each.inferred
 
 
-def test_a_duration_and_ratio_that_the_model_chooses_give_a_range() -> None:
-    automatic = token_range(request(duration=-1, ratio="adaptive"), ARK)
-    assert automatic == (tokens_of((1280, 720), 4), tokens_of((834, 1112), 15))
+def test_a_platform_is_paid_in_its_currency_at_published_prices_and_a_reseller_is_not() -> None:
+    at_ark, at_byteplus, resold = (priced(dialect) for dialect in (ARK, BYTEPLUS, RESELLER))
+    assert (at_ark.low, at_ark.high, at_ark.currency, at_ark.basis) == (*[Decimal("5.0094")] * 2, "CNY", "published")
+    assert (at_byteplus.low, at_byteplus.currency, at_byteplus.basis) == (Decimal("0.7623"), "USD", "published")
+    assert [other.basis for other in (*at_ark.also, *at_byteplus.also)] == ["list", "list"]
+    assert (resold.low, resold.currency, resold.basis) == (Decimal("5.0094"), "CNY", "list")
+    by_its_name = Ark().with_models({"standard": "dreamina-seedance-2-0-260128"})
+    assert priced(by_its_name).currency == "USD"
 
 
-def test_defaults_of_the_gateway_are_used() -> None:
-    bare = parse_request({"prompt": "a fox"})
-    assert token_range(bare, DIALECTS["evolink"]) == (108_900, 108_900)
-    uniall = token_range(bare, DIALECTS["uniall"])
-    assert uniall == (tokens_of((1280, 720), 5), tokens_of((1280, 720), 15))
-    twelve = token_range(request(resolution=None), DIALECTS["12ai"])
-    assert twelve == (50_638.5, 50_638.5)
+@pytest.mark.parametrize("name", sorted(set(DIALECTS) - {"ark"}))
+def test_where_a_gateway_publishes_no_price_the_list_price_stands_in(name: str) -> None:
+    dialect = DIALECTS[name]
+    found = priced(dialect)
+    assert found.basis == "list"
+    assert {each.currency: each.high for each in (found, *found.also)} == {
+        "CNY": Decimal("5.0094"),
+        "USD": Decimal("0.7623"),
+    }
 
 
-def test_there_is_no_estimate_without_a_published_price() -> None:
-    assert estimate(request(resolution="4k"), ARK) is None
-    assert estimate(request(tier="mini"), ARK) is None
-    for name in ("anyfast", "uniall", "12ai", "evolink"):
-        assert estimate(request(), DIALECTS[name]) is None
+@pytest.mark.parametrize(
+    ("resolution", "dollars", "yuan"),
+    [("480p", "0.690", "3.39059"), ("720p", "1.480", "7.623"), ("1080p", "3.695", "18.866925")],
+)
+def test_what_a_gateway_publishes_wins_in_its_currency(resolution: str, dollars: str, yuan: str) -> None:
+    found = priced(DIALECTS["evolink"], model="seedance-2.5", resolution=resolution)
+    assert (found.low, found.high, found.currency, found.basis) == (*[Decimal(dollars)] * 2, "USD", "published")
+    assert [(other.high, other.currency, other.basis) for other in found.also] == [(Decimal(yuan), "CNY", "list")]
+
+
+def test_what_is_not_published_of_4k_is_inferred_and_marked() -> None:
+    found = priced(ARK, model="seedance-2.5", resolution="4k")
+    assert found.tokens == (980_100, 980_100)
+    assert [(each.currency, each.inferred) for each in (found, *found.also)] == [("CNY", True), ("USD", True)]
+    assert found.as_dict()["inferred"] is found.as_dict()["also"]["USD"]["inferred"] is True
+    assert estimate(request(model="seedance-2.5-flash"), BYTEPLUS) is None, "nothing is known of Flash"
+
+
+def test_a_price_ends_by_itself() -> None:
+    summer = {"price": "50.4", "per": "million_tokens", "from": "2026-08-01", "until": "2026-09-17", "gateway": "ark"}
+    rates = [rate(**summer), rate(gateway="ark", price="70", per="million_tokens")]
+    for month, number, price in ((7, 31, 70), (8, 1, 50.4), (9, 17, 50.4), (9, 18, 70)):
+        day = date(2026, month, number)
+        found = estimate(request(), ARK, rates, day=day)
+        cost = cost_of_usage({"total_tokens": 1_000_000}, request(), ARK, rates, day=day)
+        assert found is not None and cost is not None
+        assert (float(found.low / Decimal(108_900) * 1_000_000), float(cost.low)) == (price, price)
+    assert estimate(request(), ARK, rates[:1], day=date(2026, 10, 1)) == estimate(request(), ARK)
+
+
+def test_an_account_may_have_rates_in_two_currencies() -> None:
+    rates = [rate(gateway="ark", price="2", per="call"), rate(gateway="ark", price="1", per="call", currency="USD")]
+    found = estimate(request(), ARK, [*rates, rate(gateway="ark", price="9", per="call")])
+    assert found is not None
+    assert [(each.low, each.currency, each.basis) for each in (found, *found.also)] == [
+        (Decimal(2), "CNY", "own"),
+        (Decimal(1), "USD", "own"),
+    ]
 
 
 def rate(**fields: Any) -> Rate:
@@ -142,21 +169,20 @@ def test_the_first_rate_whose_conditions_all_hold_applies() -> None:
 def test_a_reported_usage_gives_its_cost() -> None:
     found = cost_of_usage({"completion_tokens": 108_900, "total_tokens": 108_900}, request(), ARK)
     assert found is not None and (found.low, found.high) == (Decimal("5.0094"), Decimal("5.0094"))
+    assert [(other.low, other.currency) for other in found.also] == [(Decimal("0.7623"), "USD")]
+    assert cost_of_usage({"total_tokens": "108900"}, request(), ARK) == found, "some gateways report text"
     assert cost_of_usage({"credits_reserved": 50}, request(), ARK) is None
     assert cost_of_usage({"total_tokens": True}, request(), ARK) is None
-    assert cost_of_usage({"total_tokens": 1}, request(), DIALECTS["12ai"]) is None
+    listed = cost_of_usage({"total_tokens": 1}, request(), DIALECTS["12ai"])
+    assert listed is not None and listed.basis == "list"
+    by_second = cost_of_usage({"total_tokens": 1}, request(model="seedance-2.5"), DIALECTS["evolink"])
+    assert by_second is None, "it is billed by the second"
 
 
 @pytest.mark.parametrize("fields", [{"price": "-1"}, {"per": "minute"}, {"currency": ""}, {"colour": "red"}])
 def test_an_invalid_rate_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         rate(gateway="ark", **fields)
-
-
-def test_published_rates_are_for_models_that_exist() -> None:
-    intl = ("dreamina-seedance-2-0-260128", "dreamina-seedance-2-0-fast-260128")
-    known = {model for row in ARK.catalog.models.values() for model in row.models} | set(intl)
-    assert all(set(found.models) <= known and found.gateway in DIALECTS for found in published_rates())
 
 
 def test_pixels_have_about_the_area_of_their_resolution() -> None:

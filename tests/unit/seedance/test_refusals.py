@@ -72,6 +72,7 @@ def quota(message: str, code: str = "QuotaExceeded") -> Refusal | None:
         ("It will reset at 2099-05-11 21:57:42 +0800 CST", Refusal("throttled", MAX_RETRY_AFTER_S)),
         ("Your account has exhausted its free trial quota for the model.", Refusal("billing")),
         ("您的免费额度已用完", Refusal("billing")),
+        ("您已达到每周用量限额", Refusal("throttled", QUOTA_PAUSE_S)),
         ("The request has exceeded the quota.", Refusal("throttled")),
         ("", Refusal("throttled")),
     ],
@@ -82,7 +83,7 @@ def test_the_message_tells_quotas_of_the_same_code_apart(message: str, refusal: 
 
 def test_a_quota_pauses_until_its_reset() -> None:
     at = datetime.now(UTC) + timedelta(minutes=20)
-    for offset_h, shown in ((8, "+0800 CST"), (0, "+00:00"), (-5, "-0500")):
+    for offset_h, shown in ((8, "+0800 CST"), (0, "+00:00"), (0, "Z"), (-5, "-0500")):
         local = (at + timedelta(hours=offset_h)).strftime("%Y-%m-%d %H:%M:%S")
         found = quota(
             f"You have exceeded the 5-hour usage quota. It will reset at {local} {shown}", "AccountQuotaExceeded"
@@ -94,3 +95,21 @@ def test_a_quota_pauses_until_its_reset() -> None:
 def test_output_moderation_is_on_no_list() -> None:
     """A refused output means that something was generated."""
     assert not [code for _, code, _ in ark_codes.REFUSALS if code.startswith("Output")]
+
+
+def test_too_many_at_once_is_never_taken_for_a_used_up_quota() -> None:
+    assert quota("Activate a higher weekly quota.", "QuotaExceeded.Concurrency") == Refusal("throttled")
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ("the specified parameter `camera_fixed` is not supported for model x, must be empty", "camera_fixed"),
+        ("The parameter 'content[1].image_url' specified in the request is not valid", "content[1].image_url"),
+        ("ratio must be adaptive", "ratio"),
+        ("Invalid message.", ""),
+        ("This must be something else", ""),
+    ],
+)
+def test_the_field_that_a_text_names(message: str, field: str) -> None:
+    assert ark_codes.named(message) == field

@@ -8,9 +8,10 @@ import av
 import pytest
 from PIL import Image
 
+from simulator.media.looks import LOOKS, look_of
 from simulator.media.renderer import Renderer
 from simulator.tasks.pixels import PIXELS, tokens
-from simulator.tasks.task import Order, Task
+from simulator.tasks.task import Fate, Order, Task
 
 
 def task(name: str, resolution: str = "480p", ratio: str = "16:9", seconds: int = 4, audio: bool = True) -> Task:
@@ -25,6 +26,43 @@ def bytes_of(renderer: Renderer, rendered: Task) -> bytes:
 def pictures(data: bytes) -> list[av.VideoFrame]:
     with av.open(io.BytesIO(data), "r") as container:
         return list(container.decode(video=0))
+
+
+@pytest.mark.parametrize(
+    ("look", "tag", "pixels", "sound"),
+    [
+        ("h264", "avc1", "yuv420p", "aac"),
+        ("h265", "hvc1", "yuv420p10le", "aac"),
+        ("mov", "avc1", "yuv444p", "pcm_s16le"),
+    ],
+)
+def test_each_form_of_a_video_decodes(look: str, tag: str, pixels: str, sound: str) -> None:
+    rendered = task("t")
+    rendered.fate = Fate(look=look)
+    data = bytes_of(Renderer(), rendered)
+    with av.open(io.BytesIO(data), "r") as container:
+        video = container.streams.video[0]
+        assert (video.codec_context.codec_tag, video.codec_context.pix_fmt) == (tag, pixels)
+        assert container.streams.audio[0].codec_context.name == sound
+        assert 3.9 * 48_000 < sum(frame.samples for frame in container.decode(audio=0)) <= 4 * 48_000
+    assert len(pictures(data)) == 4 * 24
+    assert data[8:12] == (b"qt  " if look == "mov" else b"isom")
+
+
+@pytest.mark.parametrize(
+    ("version", "resolution", "output_format", "look"),
+    [
+        ("2.0", "1080p", None, "h264"),
+        ("2.0", "4k", None, "h265"),
+        ("2.5", "720p", "mp4", "h264"),
+        ("2.5", "1080p", "mp4", "h265"),
+        ("2.5", "480p", "mov", "mov"),
+    ],
+)
+def test_the_form_depends_on_version_resolution_and_output_format(
+    version: str, resolution: str, output_format: str | None, look: str
+) -> None:
+    assert look_of(version, resolution, output_format) is LOOKS[look]
 
 
 @pytest.mark.parametrize("ratio", PIXELS["720p"])

@@ -16,7 +16,7 @@ from simulator.store.ranges import wanted_range
 from simulator.store.signing import LinkSigner
 from simulator.tasks.engine import Engine
 from simulator.tasks.journal import Journal
-from simulator.tasks.limits import AccountLimits, Limiter
+from simulator.tasks.limits import AccountLimits, Limiter, Scope
 from simulator.tasks.task import Fate, Order, Phase, Task
 from simulator.tasks.timing import Timing
 
@@ -117,15 +117,26 @@ def test_every_link_is_unique() -> None:
 
 
 def test_limits_count_creates_in_a_sliding_minute_and_unfinished_tasks() -> None:
-    limiter = Limiter(AccountLimits(requests_per_minute=2, max_in_flight=5))
-    assert [limiter.admit("g", "a", now, 0) for now in (0.0, 1.0, 2.0, 60.5)] == [
-        None,
-        None,
-        "requests_per_minute",
-        None,
-    ]
-    assert limiter.admit("g", "b", 2.0, 0) is None, "each account has its own count"
-    assert limiter.admit("g", "b", 3.0, 5) == "max_in_flight"
+    limits = AccountLimits(requests_per_minute=2, max_in_flight=5)
+    limiter = Limiter(limits)
+
+    def admit(account: str, now: float, in_flight: int = 0) -> str | None:
+        over = limiter.admit([Scope(("g", account), limiter.of(account), in_flight)], now)
+        return over[0] if over is not None else None
+
+    assert [admit("a", now) for now in (0.0, 1.0, 2.0, 60.5)] == [None, None, "requests_per_minute", None]
+    assert admit("b", 2.0) is None, "each account has its own count"
+    assert admit("b", 3.0, 5) == "max_in_flight"
+
+
+def test_a_create_that_a_models_rate_refuses_is_not_counted_for_the_account() -> None:
+    wide, narrow = AccountLimits(requests_per_minute=2), AccountLimits(requests_per_minute=1)
+    limiter = Limiter(wide)
+    account, model = Scope(("g", "a"), wide, 0), Scope(("g", "a", "m@4k"), narrow, 0)
+    assert limiter.admit([account, model], 0.0) is None
+    assert limiter.admit([account, model], 1.0) == ("requests_per_minute", narrow)
+    assert limiter.admit([account], 2.0) is None
+    assert limiter.admit([account], 3.0) == ("requests_per_minute", wide)
 
 
 def test_the_journal_restores_tasks_and_drops_an_incomplete_line(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ from worker.transferring.video import Video
 
 LIFE_S = 86400.0
 S = JobState
-STORED = Stored("videos/k.mp4", 5, "ab")
+FORMAT = {"codec": "avc1"}
+STORED = Stored("videos/k.mp4", 5, "ab", FORMAT)
 
 
 def a_job(**changes: Any) -> Work:
@@ -78,7 +79,13 @@ def test_a_missing_companion_is_noted() -> None:
 def test_a_stored_video_is_recorded_when_the_store_refuses_its_companions() -> None:
     decision = copied(VideoStored(STORED, "PUT: 500"), generated_age_s=LIFE_S * 3, expires_in_s=-LIFE_S)
     assert (decision.target, decision.reason) == (S.TRANSFERRING, "store_unavailable")
-    assert decision.patch == {"object_key": "videos/k.mp4", "size_bytes": 5, "sha256": "ab", "setbacks": 1}
+    assert decision.patch == {
+        "object_key": "videos/k.mp4",
+        "size_bytes": 5,
+        "sha256": "ab",
+        "video_format": FORMAT,
+        "setbacks": 1,
+    }
 
 
 def test_a_refused_url_sends_the_job_back_for_a_fresh_one() -> None:
@@ -207,6 +214,7 @@ def test_a_requested_last_frame_is_awaited_while_its_video_stays_stored() -> Non
         "object_key": "videos/k.mp4",
         "size_bytes": 5,
         "sha256": "ab",
+        "video_format": FORMAT,
         "poster_key": "videos/k.jpg",
         "setbacks": 1,
     }

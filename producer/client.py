@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -16,7 +16,7 @@ from psycopg_pool import PoolTimeout
 from producer.campaigns.files import check_name
 from producer.errors import InvalidRows, JobNotFound, RowConflict
 from producer.intake.finals import with_drafts
-from producer.intake.intake import Batch, Row, as_new_job, prepare, with_derived_keys
+from producer.intake.intake import Batch, Prepared, Row, as_new_job, prepare, with_derived_keys
 from producer.intake.terms import Terms, check_priced, read_terms, set_campaign_terms
 from producer.intake.uploads import Progress, store
 from producer.operator_actions import job_actions
@@ -39,6 +39,25 @@ Ids = list[UUID] | list[str] | tuple[UUID | str, ...]
 T = TypeVar("T")
 
 KEEP = Terms()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a campaign starts. `paused`: nothing is submitted before it is resumed; `first_rows`: only so many rows of
+    the file are, None: all of them. `reading`: how its sheet was read, to be remembered; None: as before."""
+
+    paused: bool = False
+    first_rows: int | None = None
+    reading: Mapping[str, Any] | None = None
+
+    def kept_back(self, jobs: Sequence[Prepared]) -> list[bool]:
+        """For each job, whether it waits until the campaign is resumed."""
+        first = list(dict.fromkeys(job.row.number for job in jobs))[: self.first_rows]
+        submitted = set(first)
+        return [job.row.number not in submitted for job in jobs]
+
+
+AT_ONCE = Start()
 _CONNECT_WAIT_S = 5.0
 _STORE_TRIES = 4
 _POLL_FIRST_S, _POLL_CAP_S = 0.1, 1.0
@@ -144,7 +163,7 @@ class Producer:
             IdempotencyConflict: a key is known with another request; the text names the row.
             DatabaseUnavailable, StoreUnavailable: as `enqueue`.
         """
-        numbered = (Row(f"row {number}", row) for number, row in enumerate(rows, 1))
+        numbered = (Row(f"row {number}", row, number=number) for number, row in enumerate(rows, 1))
         batch = prepare(self.with_drafts(numbered), self.settings, self._base())
         terms = read_terms(budget, weight)
         if terms and campaign is None:
@@ -171,15 +190,21 @@ class Producer:
         return Path() if self._local_files else None
 
     def store(
-        self, batch: Batch, *, campaign: str | None = None, terms: Terms = KEEP, progress: Progress | None = None
+        self,
+        batch: Batch,
+        *,
+        campaign: str | None = None,
+        terms: Terms = KEEP,
+        start: Start = AT_ONCE,
+        progress: Progress | None = None,
     ) -> list[Enqueued]:
-        """Upload the files of a checked batch and store its jobs, all or none. `terms` are the campaign's.
+        """Upload the files of a checked batch and store its jobs, all or none. `terms` and `start` are the campaign's.
 
         Raises:
             IdempotencyConflict: a key is known with another request; the text names the row.
             DatabaseUnavailable, StoreUnavailable: as `enqueue`.
         """
-        return self._store(batch, campaign, terms, lambda _, stored: stored, progress)
+        return self._store(batch, campaign, terms, lambda _, stored: stored, progress, start=start)
 
     def store_and_show(
         self, batch: Batch, *, campaign: str | None = None, terms: Terms = KEEP, lock_wait_s: float | None = None
@@ -207,6 +232,7 @@ class Producer:
         show: Callable[[Connection, list[Enqueued]], list[T]],
         progress: Progress | None = None,
         lock_wait_s: float | None = None,
+        start: Start = AT_ONCE,
     ) -> list[T]:
         prepared = with_derived_keys(batch.jobs, check_name(campaign)) if campaign is not None else list(batch.jobs)
         if terms.budget is not None:
@@ -223,8 +249,16 @@ class Producer:
                 rest = iter(enqueue_jobs(conn, [job for job in new if job.id not in earlier]))
                 return [Enqueued(job.id, created=True) if job.id in earlier else next(rest) for job in new]
             campaign_id = controls.ensure_campaign(conn, self.tenant, campaign) if campaign is not None else None
-            new[:] = [as_new_job(job, self.tenant, campaign_id) for job in prepared]
+            new[:] = [
+                as_new_job(job, self.tenant, campaign_id, kept_back=kept)
+                for job, kept in zip(prepared, start.kept_back(prepared), strict=True)
+            ]
             stored = enqueue_jobs(conn, new)
+            if campaign is not None and campaign_id is not None:
+                if start.paused:
+                    controls.set_paused(conn, self.tenant, campaign, paused=True)
+                if start.reading is not None:
+                    controls.set_reading(conn, campaign_id, start.reading)
             if campaign_id is not None and terms:  # last, because schedulers wait for it
                 limit(conn, DEFAULT_LIMITS)
                 set_campaign_terms(conn, self.tenant, campaign_id, terms)

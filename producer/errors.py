@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from seedance.problems import InvalidInput, shorten
+from seedance.problems import InvalidInput, Problem, shorten
 from storage.jobs.records import IdempotencyConflict
 
 
@@ -26,6 +27,36 @@ class InvalidRows(InvalidInput):
         if self.more:
             lines.append(f"… stopped after {len(self.rows)} rows with problems; nothing was enqueued")
         return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class CellError:
+    """What is wrong in a row, for programs: the column as its author calls it ("": the row as a whole), and why."""
+
+    column: str
+    message: str
+
+
+class BadRow(InvalidInput):
+    """One invalid row of many.
+
+    `number` counts as the row's own program does: rows of a sheet, lines of JSONL. `key` names the row for people: the
+    value in its key column; None: it has none.
+    """
+
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        where: str,
+        number: int,
+        key: str | None = None,
+        cells: Sequence[CellError] | None = None,
+    ) -> None:
+        super().__init__(problems, where)
+        self.number = number
+        self.key = key
+        self.cells = tuple(cells) if cells is not None else tuple(CellError(p.field, p.message) for p in problems)
+        self.args = (self.problems, where, number, key, self.cells)
 
 
 class RowConflict(IdempotencyConflict):

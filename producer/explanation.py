@@ -139,7 +139,7 @@ def _explain_rows(rows: Any, settings: Settings, base: Path, only: str | None) -
             try:
                 spec = files.replace(parse_job(without_draft(row.fields)))
             except InvalidInput as exc:
-                yield Explanation(row.where, row.fields, row.in_its_words(exc).problems)
+                yield Explanation(row.where, row.fields, row.bad(exc.problems).problems)
                 continue
             answers = [
                 _answer(fit.account, fit.problems, spec, settings, files.facts)

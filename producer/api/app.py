@@ -19,6 +19,7 @@ from producer.api.information import information_routes
 from producer.api.job_files import job_file_routes
 from producer.api.jobs import job_routes
 from producer.api.metrics import metrics_routes
+from producer.api.plans import plan_routes
 from producer.api.readiness import Readiness
 from producer.api.resources.information import HealthReport, ReadinessReport
 from producer.api.streams import event_routes
@@ -104,6 +105,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(job_routes(service))
     app.include_router(job_file_routes(service))
     app.include_router(access_routes(service))  # before campaigns, whose names may contain slashes
+    app.include_router(plan_routes(service))
     app.include_router(campaign_routes(service))
     app.include_router(event_routes(service))
     app.include_router(information_routes(service))

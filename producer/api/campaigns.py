@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, BinaryIO
 
 import orjson
@@ -24,9 +25,10 @@ from producer.api.resources.campaigns import (
     campaign_path,
 )
 from producer.api.resources.jobs import as_resource, shortened
-from producer.api.row_options import RowOptions
+from producer.api.row_options import CampaignOptions
 from producer.campaigns.duplicates import notes_on_duplicates
-from producer.campaigns.files import MAX_NAME_CHARS, check_name, read_rows
+from producer.campaigns.files import MAX_NAME_CHARS, MAX_ROWS, check_name, read_rows
+from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.status import (
     campaign_page,
     campaign_status,
@@ -34,7 +36,7 @@ from producer.campaigns.status import (
     change_campaign,
     pause_campaign,
 )
-from producer.client import Producer
+from producer.client import Producer, Start
 from producer.http import bodies
 from producer.http.answers import answer
 from producer.http.auth import principal_of
@@ -44,6 +46,7 @@ from producer.http.service import Service
 from producer.intake.intake import Batch, prepare
 from producer.intake.terms import Terms, check_priced, read_terms
 from storage.bucket.requests import MAX_LINK_S
+from storage.campaigns import controls
 from storage.campaigns.controls import MAX_WEIGHT
 from storage.jobs import queries
 from storage.jobs.records import JobView
@@ -91,10 +94,14 @@ def _create_route(router: APIRouter, service: Service) -> None:
     async def create(
         request: Request,
         name: Name,
-        options: RowOptions,
+        options: CampaignOptions,
         dry_run: Annotated[bool, Query(description="Check every row and estimate the cost; store nothing.")] = False,
         budget: BudgetText = None,
         weight: Weight = None,
+        first: Annotated[
+            int | None, Query(ge=1, le=MAX_ROWS, description="Submit only so many rows; the rest waits for a resume.")
+        ] = None,
+        paused: Annotated[bool, Query(description="Store everything; submit nothing before a resume.")] = False,
     ) -> Response:
         """Store one job per row under a name, all or none. Rows without an `idempotency_key` get one, so the same rows
         again are the same jobs."""
@@ -106,7 +113,7 @@ def _create_route(router: APIRouter, service: Service) -> None:
             if dry_run:
                 return answer(await service.run_batch(lambda: _check(producer, name, file, kind, terms)))
             await service.run_batch(lambda: count_rows(service, request, file, kind))
-            stored = await service.run_batch(lambda: _store(producer, name, file, kind, terms))
+            stored = await service.run_batch(lambda: _store(producer, name, file, kind, terms, Start(paused, first)))
         return answer(stored, 202, {"Location": campaign_path(name)})
 
 
@@ -225,16 +232,21 @@ def _name_route(router: APIRouter, service: Service) -> None:
 
 
 def _check(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms) -> CheckedCampaign:
-    batch, notes = _prepared(producer, file, kind, terms)
+    options = remembered_options(producer, name, kind)
+    batch, notes = _prepared(producer, file, kind, terms, options)
     estimates, unpriced = _estimated(batch)
     return CheckedCampaign(
         campaign=name, rows=len(batch.jobs), dry_run=True, notes=notes, estimates=estimates, without_price=unpriced
     )
 
 
-def _store(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms) -> StoredCampaign:
-    batch, notes = _prepared(producer, file, kind, terms)
-    stored = producer.store(batch, campaign=name, terms=terms)
+def _store(
+    producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms, start: Start
+) -> StoredCampaign:
+    options = remembered_options(producer, name, kind)
+    batch, notes = _prepared(producer, file, kind, terms, options)
+    start = replace(start, reading=options.to_remember())
+    stored = producer.store(batch, campaign=name, terms=terms, start=start)
     estimates, unpriced = _estimated(batch)
     return StoredCampaign(
         campaign=name,
@@ -246,9 +258,19 @@ def _store(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms
     )
 
 
-def _prepared(producer: Producer, file: BinaryIO, kind: RowFormat, terms: Terms) -> tuple[Batch, list[str]]:
+def remembered_options(producer: Producer, name: str | None, kind: RowFormat) -> ReadingOptions:
+    """The client's options, with what the campaign remembers about its columns."""
+    if name is None:
+        return kind.options
+    with producer.database.begin() as conn:
+        return kind.options.remembering(controls.reading_of(conn, producer.tenant, name))
+
+
+def _prepared(
+    producer: Producer, file: BinaryIO, kind: RowFormat, terms: Terms, options: ReadingOptions
+) -> tuple[Batch, list[str]]:
     """The jobs of a body, and what there is to say about how it was read."""
-    rows = read_rows(BODY, file, kind.kind, kind.options)
+    rows = read_rows(BODY, file, kind.kind, options)
     batch = prepare(producer.with_drafts(rows), producer.settings, None)
     if terms.budget is not None:
         check_priced(batch.jobs, terms.budget)

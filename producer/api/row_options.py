@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query
 
 from producer.campaigns.reading.options import ReadingOptions, read_options
+from producer.campaigns.templates.document import parse_template, with_prompt
 
 _MAX_NAME_CHARS = 200
+# Together they fit into a URL, of which a server takes 64 KiB, whatever characters they are of.
+_MAX_PROMPT_CHARS, _MAX_TEMPLATE_CHARS = 1_000, 2_000
 
 
 def _row_options(
@@ -41,3 +45,35 @@ def _row_options(
 
 RowOptions = Annotated[ReadingOptions, Depends(_row_options)]
 """The parameters of a route that takes many jobs."""
+
+
+def _campaign_options(
+    rows: RowOptions,
+    key: Annotated[
+        str | None,
+        Query(
+            max_length=_MAX_NAME_CHARS,
+            description='The column, such as "SKU", that makes an edited row the same one.',
+        ),
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        Query(
+            max_length=_MAX_PROMPT_CHARS,
+            description='A prompt with placeholders for columns, such as "{{ product }} on a table".',
+        ),
+    ] = None,
+    template: Annotated[
+        str | None,
+        Query(
+            max_length=_MAX_TEMPLATE_CHARS,
+            description="A template in YAML: fields, `defaults`, `matrix` and `variants`; see docs/campaigns.md.",
+        ),
+    ] = None,
+) -> ReadingOptions:
+    made = None if template is None else parse_template(template, "template")
+    return replace(rows, key=key, template=with_prompt(made, prompt, "prompt"))
+
+
+CampaignOptions = Annotated[ReadingOptions, Depends(_campaign_options)]
+"""The parameters of a route that takes the rows of a campaign."""

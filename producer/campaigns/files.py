@@ -1,4 +1,4 @@
-"""Read campaign files: JSONL (one object per line), and tables (one column per field) in text files and workbooks."""
+"""Read campaign files: objects in JSONL and YAML, and tables (one column per field) in text files and workbooks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from producer.campaigns.reading.jsonl import read_jsonl
+from producer.campaigns.keys import with_unique_keys
+from producer.campaigns.reading.objects.jsonl import read_jsonl
+from producer.campaigns.reading.objects.yaml_file import read_yaml
 from producer.campaigns.reading.options import NO_OPTIONS, ReadingOptions
+from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.rows import job_rows
-from producer.campaigns.reading.table import whole_file
+from producer.campaigns.reading.table import Table, whole_file
 from producer.campaigns.reading.text_tables import open_text_table
 from producer.campaigns.reading.workbooks import kind_of, open_workbook_table
+from producer.campaigns.templates.filling import filled
 from producer.intake.intake import Row
 from seedance.problems import InvalidInput, Problem, shorten
 
@@ -19,7 +23,8 @@ MAX_ROWS = 100_000
 MAX_NAME_CHARS = 100
 _TEXTS: Final = ("csv", "tsv", "txt")
 _WORKBOOKS: Final = ("xlsx", "xlsm", "xls", "ods")
-SUFFIXES: Final = tuple(f".{kind}" for kind in ("jsonl", *_TEXTS, *_WORKBOOKS))
+_YAML: Final = ("yaml", "yml")
+SUFFIXES: Final = tuple(f".{kind}" for kind in ("jsonl", *_TEXTS, *_WORKBOOKS, *_YAML))
 """The endings of campaign file names."""
 
 RowOrProblem = Row | InvalidInput
@@ -43,13 +48,17 @@ def check_name(name: str) -> str:
 class CampaignRows:
     """The rows of a campaign file, in order; a row that cannot be read is given as its `InvalidInput`.
 
-    `notes` say how the file was read if that is not obvious, and which columns are not used; they are complete when all
-    rows have been read.
+    `report` says how the file was read; it is complete when all rows have been read.
     """
 
-    def __init__(self, rows: Iterator[RowOrProblem], notes: list[str]) -> None:
+    def __init__(self, rows: Iterator[RowOrProblem], report: Report) -> None:
         self._rows = rows
-        self.notes = notes
+        self.report = report
+
+    @property
+    def notes(self) -> list[str]:
+        """What there is to say about how the file was read."""
+        return self.report.notes
 
     def __iter__(self) -> Iterator[RowOrProblem]:
         return self._rows
@@ -62,8 +71,8 @@ def read_campaign(path: Path, options: ReadingOptions = NO_OPTIONS) -> CampaignR
         InvalidInput: while iterating: the file as a whole cannot be used (missing, empty, of another kind, its encoding
             is unclear, …).
     """
-    notes: list[str] = []
-    return CampaignRows(_read_path(path, options, notes), notes)
+    report = Report()
+    return CampaignRows(_read_path(path, options, report), report)
 
 
 def read_rows(name: str, file: BinaryIO, kind: str, options: ReadingOptions = NO_OPTIONS) -> CampaignRows:
@@ -73,11 +82,11 @@ def read_rows(name: str, file: BinaryIO, kind: str, options: ReadingOptions = NO
     Raises:
         InvalidInput: while iterating: the file as a whole cannot be used.
     """
-    notes: list[str] = []
-    return CampaignRows(_read(name, file, kind, options, notes), notes)
+    report = Report()
+    return CampaignRows(_read(name, file, kind, options, report), report)
 
 
-def _read_path(path: Path, options: ReadingOptions, notes: list[str]) -> Iterator[RowOrProblem]:
+def _read_path(path: Path, options: ReadingOptions, report: Report) -> Iterator[RowOrProblem]:
     kind = path.suffix.lower().removeprefix(".")
     if path.is_dir():
         raise whole_file(str(path), "is a directory; give a file")
@@ -87,7 +96,7 @@ def _read_path(path: Path, options: ReadingOptions, notes: list[str]) -> Iterato
         if path.exists() and not path.is_file():
             raise whole_file(str(path), "is not a regular file")
         with path.open("rb") as file:
-            yield from _read(path.name, file, kind, options, notes)
+            yield from _read(path.name, file, kind, options, report)
     except InvalidInput as exc:
         raise InvalidInput(exc.problems, str(path)) if exc.where == path.name else exc from None
     except FileNotFoundError:
@@ -96,9 +105,18 @@ def _read_path(path: Path, options: ReadingOptions, notes: list[str]) -> Iterato
         raise whole_file(str(path), f"cannot be read: {exc.strerror or exc}") from exc
 
 
-def _read(name: str, file: BinaryIO, kind: str, options: ReadingOptions, notes: list[str]) -> Iterator[RowOrProblem]:
+def _read(name: str, file: BinaryIO, kind: str, options: ReadingOptions, report: Report) -> Iterator[RowOrProblem]:
+    rows = _counted(name, _rows(name, file, kind, options, report))
+    if options.key is not None:
+        rows = with_unique_keys(rows, options.key)
+    if options.template is not None:
+        rows = _bounded(name, filled(rows, options.template))
+    yield from rows
+
+
+def _counted(name: str, rows: Iterator[RowOrProblem]) -> Iterator[RowOrProblem]:
     empty = True
-    for count, row in enumerate(_rows(name, file, kind, options, notes), 1):
+    for count, row in enumerate(rows, 1):
         if count > MAX_ROWS:
             raise whole_file(name, f"has more than {MAX_ROWS:,} rows; split it")
         empty = False
@@ -107,19 +125,35 @@ def _read(name: str, file: BinaryIO, kind: str, options: ReadingOptions, notes: 
         raise whole_file(name, "holds no jobs")
 
 
-def _rows(name: str, file: BinaryIO, kind: str, options: ReadingOptions, notes: list[str]) -> Iterator[RowOrProblem]:
+def _bounded(name: str, jobs: Iterator[RowOrProblem]) -> Iterator[RowOrProblem]:
+    for count, job in enumerate(jobs, 1):
+        if count > MAX_ROWS:
+            raise whole_file(name, f"makes more than {MAX_ROWS:,} jobs with this template; split it")
+        yield job
+
+
+def _rows(name: str, file: BinaryIO, kind: str, options: ReadingOptions, report: Report) -> Iterator[RowOrProblem]:
     if kind == "xls" and not kind_of(file):  # some programs save text as .xls, and browsers report CSV as Excel
         kind = "txt"
-        notes.append(f"{name}: is text, not an Excel workbook")
+        report.notes.append(f"{name}: is text, not an Excel workbook")
     if kind not in _WORKBOOKS and (found := kind_of(file)):
         what = {"zip": "a ZIP archive or a workbook", "ole": "an Excel workbook", "pdf": "a PDF"}.get(found, "XML")
         raise whole_file(name, f"is {what}, not text; a workbook's name must end in .xlsx, .xls or .ods")
     if kind == "jsonl":
-        yield from read_jsonl(name, file, options, notes)
+        yield from read_jsonl(name, file, options, report)
         return
-    opened = open_workbook_table if kind in _WORKBOOKS else open_text_table
-    table = opened(name, file, options)
+    if kind in _YAML:
+        yield from read_yaml(name, file, options, report)
+        return
+    table = open_table(name, file, kind, options, report)
     if table is not None:
-        notes.extend(table.notes)
-        table.notes = notes
         yield from job_rows(table, options)
+
+
+def open_table(name: str, file: BinaryIO, kind: str, options: ReadingOptions, report: Report) -> Table | None:
+    """The table in an open sheet; None: it has no row.
+
+    Raises:
+        InvalidInput: it cannot be read as a table.
+    """
+    return (open_workbook_table if kind in _WORKBOOKS else open_text_table)(name, file, options, report)

@@ -17,7 +17,7 @@ from storage.campaigns import controls
 from storage.campaigns.controls import subject_of
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection, Database
-from storage.jobs import queries, transitions
+from storage.jobs import claims, queries, transitions
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import TERMINAL, JobState
@@ -101,7 +101,8 @@ def change_campaign(conn: Connection, tenant: str, name: str, terms: Terms) -> C
 
 
 def pause_campaign(conn: Connection, tenant: str, name: str, *, paused: bool = True) -> CampaignStatus:
-    """Hold back the jobs of a campaign that have no slot yet, or resume it (`paused=False`); returns its status.
+    """Hold back the jobs of a campaign that have no slot yet, or resume it (`paused=False`), with those that were kept
+    back when they were enqueued; returns its status.
 
     Raises:
         CampaignNotFound: there is no campaign with that name.
@@ -110,6 +111,8 @@ def pause_campaign(conn: Connection, tenant: str, name: str, *, paused: bool = T
         raise CampaignNotFound(name)
     status = campaign_status(conn, tenant, name)
     decisions.record(conn, tenant, "campaign.paused" if paused else "campaign.resumed", subject_of(status.id))
+    if not paused:
+        claims.wake_queued(conn, tenant, status.id, Reason.KEPT_BACK)
     return status
 
 

@@ -49,6 +49,10 @@ JOBS = Group(
 CAMPAIGN = Group(
     "Run and manage campaigns: many jobs from one file.",
     {
+        "init": Command("campaigns.init", "init", "Write a sheet and a template to start from."),
+        "plan": Command(
+            "campaigns.plan", "plan", "Check every row of a file, and show what a run would cost and take."
+        ),
         "run": Command("campaigns.run", "run", "Enqueue every row of a file, all or none."),
         "status": Command("campaigns.status", "status", "Show a campaign's progress, costs and latest failures."),
         "set": Command("campaigns.controls", "change", "Set a campaign's budget and its share of the slots."),

@@ -53,6 +53,8 @@ _FORMATS: Mapping[str, str] = {
     "text/csv": "csv",
     "application/csv": "csv",
     "text/tab-separated-values": "tsv",
+    "application/yaml": "yaml",
+    "application/x-yaml": "yaml",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
     "application/vnd.ms-excel.sheet.macroenabled.12": "xlsm",
     "application/vnd.oasis.opendocument.spreadsheet": "ods",

@@ -32,7 +32,7 @@ def with_drafts(
         try:
             yield final_row(row, settings, find)
         except InvalidInput as exc:
-            yield row.in_its_words(exc)
+            yield row.bad(exc.problems)
 
 
 def final_row(row: Row, settings: Settings, find: FindDraft) -> Row:

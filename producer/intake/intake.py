@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from producer.errors import InvalidRows
+import orjson
+
+from producer.errors import BadRow, CellError, InvalidRows
 from producer.intake.estimates import estimate_of, prices_of
-from producer.intake.job_spec import JobSpec, hash_of, parse_job
+from producer.intake.job_spec import MAX_KEY_CHARS, JobSpec, hash_of, parse_job
 from producer.intake.media_check import MediaFacts
 from producer.intake.routing import able, fits, require_accounts
 from producer.intake.uploads import LocalFiles
 from producer.intake.webhook_urls import job_url_problem
+from seedance.account import Account
 from seedance.problems import InvalidInput, Problem
 from storage.jobs.enqueue import new_job_id
 from storage.jobs.records import FinalOf, NewJob
@@ -24,35 +28,53 @@ from storage.settings import Settings
 
 MAX_BAD_ROWS = 20
 """After this many invalid rows the rest is not checked."""
+_PRICELESS = frozenset({"prompt", "seed"})
+"""Fields of a request that no price depends on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One job as it was written, and the place it was written at ("jobs.jsonl line 3", "" for a single one).
 
-    `called`: what its author calls a field, where that is another name. `draft`: of a final; see `finals`.
+    `called`: what its author calls a field, where that is another name. `number`: of the row in its file; several jobs
+    may come from one row. `key` names the row for people. `entity`: what makes the job the same one when its row is
+    edited; None: its request does. `columns`: every filled cell by the names that its author may use for it. `draft`:
+    of a final; see `finals`.
     """
 
     where: str
     fields: Mapping[str, Any]
     called: Mapping[str, str] = field(default_factory=dict)
+    number: int = 0
+    key: str | None = None
+    entity: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
     draft: FinalOf | None = None
 
-    def in_its_words(self, exc: InvalidInput) -> InvalidInput:
-        """The same problems with the row's place and its author's names of fields."""
-        return InvalidInput([self._renamed(problem) for problem in exc.problems], self.where)
+    def place(self) -> Row:
+        """The same row without its content, which a hundred thousand rows would keep in memory."""
+        return Row(self.where, {}, self.called, self.number, self.key, self.entity, draft=self.draft)
 
-    def _renamed(self, problem: Problem) -> Problem:
+    def bad(self, problems: Sequence[Problem]) -> BadRow:
+        """These problems as an error of this row, with its author's names of fields."""
+        renamed = [self._renamed(problem) for problem in problems]
+        return BadRow([item for item, _ in renamed], self.where, self.number, self.key, [cell for _, cell in renamed])
+
+    def _renamed(self, problem: Problem) -> tuple[Problem, CellError]:
         name, bracket, rest = problem.field.partition("[")
         called = self.called.get(name)
-        return problem if called is None else Problem(f"{called}{bracket}{rest} ({name})", problem.message)
+        if called is None:
+            return problem, CellError(name, problem.message if not bracket else f"{problem.field}: {problem.message}")
+        full = Problem(f"{called}{bracket}{rest} ({name})", problem.message)
+        return full, CellError(called, f"{problem.field}: {problem.message}")
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A valid job; its local files are named by content."""
 
-    where: str
+    row: Row
+    """Its place; the content is in `spec`."""
     spec: JobSpec
     idempotency_key: str | None
     request: dict[str, Any]
@@ -65,6 +87,11 @@ class Prepared:
     """The most that it will cost at each account that can serve it, by currency."""
     draft: FinalOf | None = None
     """The draft that it is the final of."""
+
+    @property
+    def where(self) -> str:
+        """The place that it was written at."""
+        return self.row.where
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +115,33 @@ def prepare(rows: Iterable[Row | InvalidInput], settings: Settings, base: Path |
     files = LocalFiles(base)
     good: list[Prepared] = []
     bad: list[InvalidInput] = []
-    more = False
     with closing(files):
-        for row in _all(rows):
-            if len(bad) >= MAX_BAD_ROWS:
-                more = True
-                break
-            if isinstance(row, InvalidInput):
-                bad.append(row)
-                continue
-            try:
-                good.append(_prepare_one(row, settings, files))
-            except InvalidInput as exc:
-                bad.append(row.in_its_words(exc))
+        for item in check_rows(rows, settings, files):
+            if isinstance(item, Prepared):
+                good.append(item)
+            elif len(bad) < MAX_BAD_ROWS:
+                bad.append(item)
+            else:
+                raise InvalidRows(bad, more=True)
     if bad:
-        raise InvalidRows(bad, more)
+        raise InvalidRows(bad)
     return Batch(good, files)
+
+
+def check_rows(
+    rows: Iterable[Row | InvalidInput], settings: Settings, files: LocalFiles
+) -> Iterator[Prepared | InvalidInput]:
+    """Every row as a job or as its `BadRow`; an `InvalidInput` that is none ended the reading, and comes last."""
+    shared = _Shared()
+    for row in _all(rows):
+        if isinstance(row, InvalidInput):
+            yield row
+            continue
+        try:
+            spec = files.replace(parse_job(row.fields))
+            yield as_prepared(spec, settings, row, files.facts, shared)
+        except InvalidInput as exc:
+            yield row.bad(exc.problems)
 
 
 def _all(rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
@@ -114,41 +152,63 @@ def _all(rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
         yield exc
 
 
-def _prepare_one(row: Row, settings: Settings, files: LocalFiles) -> Prepared:
-    return as_prepared(files.replace(parse_job(row.fields)), settings, row.where, files.facts, row.draft)
+class _Shared:
+    """Estimates that rows have in common: a hundred thousand rows have few different ones."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[dict[str, Any], Mapping[str, Mapping[str, float]]]] = {}
+
+    def of(
+        self, accounts: Sequence[Account], spec: JobSpec, request: Mapping[str, Any], facts: Mapping[str, MediaFacts]
+    ) -> tuple[dict[str, Any], Mapping[str, Mapping[str, float]]]:
+        """The estimate of each account, and the highest prices."""
+        if next(spec.media(), None) is not None:  # the length of a reference counts
+            return self._made(accounts, spec, facts)
+        kind = {name: value for name, value in request.items() if name not in _PRICELESS}
+        key = orjson.dumps([kind, [account.name for account in accounts]], option=orjson.OPT_SORT_KEYS)
+        if key not in self._known:
+            self._known[key] = self._made(accounts, spec, facts)
+        return self._known[key]
+
+    @staticmethod
+    def _made(
+        accounts: Sequence[Account], spec: JobSpec, facts: Mapping[str, MediaFacts]
+    ) -> tuple[dict[str, Any], Mapping[str, Mapping[str, float]]]:
+        estimates = {account.name: estimate_of(account, spec, facts) for account in accounts}
+        return estimates, prices_of(estimates)
 
 
 def as_prepared(
     spec: JobSpec,
     settings: Settings,
-    where: str = "",
+    row: Row | None = None,
     facts: Mapping[str, MediaFacts] | None = None,
-    draft: FinalOf | None = None,
+    shared: _Shared | None = None,
 ) -> Prepared:
-    """Check a job against the configured accounts; `facts`: facts about its local files, by reference; `draft`: what it
-    is the final of.
+    """Check a job against the configured accounts; `facts`: facts about its files, by reference; `shared`: between the
+    rows of one file.
 
     Raises:
         InvalidInput: none of them can serve it, its `webhook_url` would never be called, or it names a draft that was
             not looked up.
     """
+    draft = None if row is None else row.draft
     if spec.draft_of is not None and draft is None:
         raise InvalidInput([Problem("draft_of", "cannot be combined with the fields of its draft")])
     if spec.webhook_url is not None and (problem := job_url_problem(spec.webhook_url, settings)) is not None:
         raise InvalidInput([Problem("webhook_url", problem)])
     accounts = able(fits(spec, settings, spec.account, facts))
-    gateways = tuple(dict.fromkeys(account.gateway for account in accounts))
     request = spec.canonical()
-    estimates = {account.name: estimate_of(account, spec, facts or {}) for account in accounts}
+    estimates, prices = (shared or _Shared()).of(accounts, spec, request, facts or {})
     return Prepared(
-        where,
+        Row("", {}) if row is None else row.place(),
         spec,
         spec.idempotency_key,
         request,
         hash_of(request, spec.account),
-        gateways,
+        tuple(dict.fromkeys(account.gateway for account in accounts)),
         estimates[accounts[0].name],
-        prices_of(estimates),
+        prices,
         draft,
     )
 
@@ -156,19 +216,29 @@ def as_prepared(
 def with_derived_keys(jobs: Iterable[Prepared], campaign: str) -> list[Prepared]:
     """Derive idempotency keys for rows without one, so that the same rows again are the same jobs.
 
-    The key covers the campaign, the request, and how often the same request occurs earlier in the file.
+    The key covers the campaign and the row's `entity`; without one, the request and how often the same request occurs
+    earlier in the file.
     """
     seen: dict[str, int] = {}
     keyed = []
     for job in jobs:
-        if job.idempotency_key is None:
+        if job.idempotency_key is None and job.row.entity is not None:
+            job = replace(job, idempotency_key=_entity_key(campaign, job.row.entity))
+        elif job.idempotency_key is None:
             nth = seen[job.request_hash] = seen.get(job.request_hash, 0) + 1
             job = replace(job, idempotency_key=f"campaign:{campaign}:{job.request_hash[:32]}:{nth}")
         keyed.append(job)
     return keyed
 
 
-def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None) -> NewJob:
+def _entity_key(campaign: str, entity: str) -> str:
+    key = f"campaign:{campaign}:row:{entity}"
+    if len(key) <= MAX_KEY_CHARS:
+        return key
+    return f"campaign:{campaign}:row:{hashlib.sha256(entity.encode()).hexdigest()[:32]}"
+
+
+def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None, *, kept_back: bool = False) -> NewJob:
     """The row to store."""
     spec = job.spec
     return NewJob(
@@ -189,4 +259,5 @@ def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None) -> NewJob:
         metadata=spec.metadata,
         tags=spec.tags,
         draft=job.draft,
+        kept_back=kept_back,
     )

@@ -11,7 +11,7 @@ from uuid import UUID
 from psycopg.errors import UniqueViolation
 
 from producer.errors import JobNotFound, NotPossible
-from producer.intake.intake import Prepared, as_new_job, as_prepared
+from producer.intake.intake import Prepared, Row, as_new_job, as_prepared
 from producer.intake.job_spec import parse_job
 from seedance.gateways.registry import DIALECTS
 from storage.campaigns import controls
@@ -139,7 +139,7 @@ def _again(old: JobView, settings: Settings, draft: FinalOf | None) -> Prepared:
             "tags": old.tags,
         }
     )
-    return as_prepared(spec, settings, draft=draft)
+    return as_prepared(spec, settings, Row("", {}, draft=draft))
 
 
 def adopt(

@@ -33,6 +33,7 @@ PARTS = ("scheduler", "submit", "poll", "transfer")
 Code = Literal[
     "tried_again",
     "paused",
+    "kept_back",
     "over_budget",
     "no_price",
     "no_account",
@@ -151,6 +152,8 @@ def reasons(
         case JobState.QUEUED:
             if paused:
                 yield WaitReason("paused")
+            if job.reason == Reason.KEPT_BACK:
+                yield WaitReason("kept_back")
             for shortage in shortages:
                 budget = shortage.budget
                 shown = {"campaign": budget.campaign, "amount": budget.amount, "left": budget.left}
@@ -159,7 +162,7 @@ def reasons(
                     yield WaitReason("no_price", shown)
                 else:
                     yield WaitReason("over_budget", shown | {"price": shortage.price})
-            if due_s > 0 and job.account is None and job.reason != Reason.OVER_BUDGET:
+            if due_s > 0 and job.account is None and job.reason not in (Reason.OVER_BUDGET, Reason.KEPT_BACK):
                 yield WaitReason("tried_again", until)
             if not holds and missing:
                 yield WaitReason("account_missing", {"account": job.account_pin})

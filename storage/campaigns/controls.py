@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import LiteralString, cast
+from collections.abc import Mapping
+from typing import Any, LiteralString, cast
 from uuid import UUID
 
 from storage.database import Connection
 from storage.jobs.enqueue import new_job_id
+from storage.jsonb import dumps
 
 MAX_WEIGHT = 100
 """For campaigns and tenants."""
@@ -25,6 +27,20 @@ def set_paused(conn: Connection, tenant: str, name: str, *, paused: bool) -> boo
         {"tenant": tenant, "name": name, "paused": paused},
     )
     return result.rowcount == 1
+
+
+def set_reading(conn: Connection, campaign_id: UUID, reading: Mapping[str, Any]) -> None:
+    """Store how the campaign's sheet is read: `map` from columns to names, and the `key` column."""
+    conn.execute(
+        "UPDATE campaigns SET reading = %(reading)s::jsonb WHERE id = %(id)s",
+        {"id": campaign_id, "reading": dumps(reading)},
+    )
+
+
+def reading_of(conn: Connection, tenant: str, name: str) -> dict[str, Any]:
+    """How the campaign's sheet was read last; empty: nothing is stored, or there is no such campaign."""
+    row = conn.execute("SELECT reading FROM campaigns WHERE tenant = %s AND name = %s", [tenant, name]).fetchone()
+    return dict(row[0]) if row is not None and row[0] is not None else {}
 
 
 def set_weight(conn: Connection, campaign_id: UUID, weight: int) -> None:

@@ -108,9 +108,7 @@ WITH shares AS (
 ), {_DEALT}"""  # noqa: S608 - as above
 # Back to their old place: the oldest still come first, and of finals those whose draft dies first.
 _PUT_BACK: LiteralString = """
-UPDATE jobs SET account = NULL, due_at = CASE WHEN draft_of IS NULL THEN created_at
-                                              ELSE least(created_at, draft_ends_at - interval '30 days') END
-WHERE id = ANY(%(ids)s)
+UPDATE jobs SET account = NULL, due_at = least(created_at, draft_ends_at - interval '30 days') WHERE id = ANY(%(ids)s)
 """
 _POSTPONE_QUEUED: LiteralString = """
 UPDATE jobs SET due_at = now() + make_interval(secs => %(seconds)s), account = NULL, reason = %(reason)s
@@ -128,7 +126,7 @@ WITH stuck AS (
 UPDATE jobs j SET barred_accounts = '{}' FROM stuck WHERE j.id = stuck.id
 """
 _WAKE: LiteralString = """
-UPDATE jobs SET due_at = now(), reason = NULL
+UPDATE jobs SET due_at = least(now(), draft_ends_at - interval '30 days'), reason = NULL
 WHERE tenant = %(tenant)s AND state = 'queued' AND reason = %(reason)s AND account IS NULL
   AND (%(campaign)s::uuid IS NULL OR campaign_id = %(campaign)s)
 """

@@ -15,7 +15,8 @@ from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
 # A budget can hold back very many jobs at once: the reason comes from the budget's row, not from each job's row.
-_REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL AND EXISTS (
+_REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL
+             AND j.reason IS DISTINCT FROM 'kept_back' AND EXISTS (
            SELECT FROM budgets b WHERE b.tenant = j.tenant AND b.currency = j.price_currency
              AND j.least_price > b.amount - b.spent - b.reserved
              AND b.campaign_id IN ('00000000-0000-0000-0000-000000000000'::uuid, j.campaign_id))

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     ASSET_NOT_OFFERED = "asset_not_offered", "the account cannot keep files; they are sent another way"
     NOT_DELIVERABLE = "not_deliverable", "one account cannot serve it or send its files; it waits for another"
     OVER_BUDGET = "over_budget", "does not fit into what is left of the budget"
+    KEPT_BACK = "kept_back", "waits until its campaign is resumed"
     NO_PRICE = "no_price", "no price is known in the currency of the budget"
 
     # The POST.
@@ -102,6 +103,14 @@ class Reason(StrEnum):
 
 
 OBSTACLES = frozenset(
-    {Reason.ACCOUNT_MISSING, Reason.NO_ACCOUNT, Reason.MODEL_CLOSED, Reason.OVER_BUDGET, Reason.NO_PRICE}
+    {
+        Reason.ACCOUNT_MISSING,
+        Reason.NO_ACCOUNT,
+        Reason.MODEL_CLOSED,
+        Reason.OVER_BUDGET,
+        Reason.KEPT_BACK,
+        Reason.NO_PRICE,
+    }
 )
-"""Reasons of queued jobs that wait for people: they end when the configuration, a key or a budget is changed."""
+"""Reasons of queued jobs that wait for people: they end when the configuration, a key or a budget is changed, or the
+campaign is resumed."""

@@ -59,6 +59,8 @@ class NewJob:
     price. None: only the estimate is known, for every account."""
     draft: FinalOf | None = None
     """The draft that it is the final of."""
+    kept_back: bool = False
+    """Not submitted before its campaign is resumed."""
     lane: str = field(init=False)
     """Decides which of a gateway's models serves it; see `seedance.lanes`."""
     least_price: float = field(init=False)

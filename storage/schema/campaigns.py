@@ -19,6 +19,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from storage.campaigns.controls import MAX_WEIGHT
@@ -47,3 +48,5 @@ class Campaign(SQLModel, table=True):
     # All its jobs have ended (`settled_jobs` of them) and its webhook messages are written. An enqueue clears it.
     settled: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     settled_jobs: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    # How its sheet was read last: `map` from columns to names, and the `key` column.
+    reading: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.stack import Stack, running_stack
+from tests.stack import END_S, REELQ, Stack, running_stack
 from tests.waiting import PATIENCE_S, wait_for
 from tests.webhook_receiver import receiving
 
 pytestmark = pytest.mark.slow
+README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +88,25 @@ def test_a_broken_file_enqueues_nothing_and_a_refused_job_fails_alone(stack: Sta
     assert by_prompt["a garden"]["state"] == "succeeded"
     assert by_prompt["something forbidden"]["state"] == "failed"
     assert by_prompt["something forbidden"]["error"]["code"] == "moderation_blocked"
+
+
+def test_the_campaign_of_the_readme_runs_as_it_is_written(stack: Stack, tmp_path: Path) -> None:
+    section = README.read_text(encoding="utf-8").partition("\n## Campaigns\n")[2]
+    block = section.partition("```sh\n")[2].partition("```")[0]
+    commands = [shlex.split(line) for line in block.splitlines() if line and not line.startswith("#")]
+    assert [command[2] for command in commands] == ["init", "plan", "run", "list"]
+    before = stack.ledger()["totals"]["tasks"]
+    for command in commands:
+        done = subprocess.run(
+            [*REELQ, *command[1:]],
+            env=dict(stack.environ) | {"REELQ_DATA_DIR": str(stack.directory)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=END_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    made = [job for job in stack.jobs() if job["campaign"] == "spring"]
+    assert {job["state"] for job in made} == {"succeeded"}
+    assert len(made) == stack.ledger()["totals"]["tasks"] - before == 6

@@ -11,9 +11,9 @@ from yarl import URL
 
 from seedance.network.allowed import Network
 from seedance.network.outbound import DIRECT, Outbound
+from seedance.network.public_hosts import AddressNotPublic, Judge, PublicSessions
 from seedance.network.sessions import failure_text
 from seedance.public_addresses import is_public
-from worker.public_hosts import AddressNotPublic, Judge, PublicSessions
 from worker.transferring.own_origin import OwnOrigin
 
 CONNECTIONS = 64

@@ -16,10 +16,10 @@ from seedance.errors import redact
 from seedance.gateways.http_errors import retry_after_s
 from seedance.network.allowed import Network
 from seedance.network.outbound import DIRECT, Outbound
+from seedance.network.public_hosts import AddressNotPublic, Judge, PublicSessions, literal_address
 from seedance.network.sessions import failure_text
 from seedance.public_addresses import is_public
 from storage.own_services import OwnServices
-from worker.public_hosts import AddressNotPublic, Judge, PublicSessions, literal_address
 from worker.webhooks.own_targets import ForeignResolver, OwnTarget, OwnTargets
 
 CONNECTIONS = 256

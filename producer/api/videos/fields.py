@@ -7,7 +7,8 @@ from typing import Any
 
 from producer.api.videos.models import fields_of
 from producer.api.videos.sizes import parse_size
-from producer.campaigns.reading.cells import LISTS, OBJECTS, value_of
+from producer.campaigns.reading.cells import value_of
+from producer.campaigns.reading.kinds import LISTS, OBJECTS
 from producer.http.forms import FormFile
 from producer.intake.job_spec import JOB_FIELDS
 from seedance.account import Account

@@ -76,7 +76,7 @@ def make(service: Service, producer: Producer, asked: Asked) -> tuple[JobView, b
         try:
             fields = attachments.replace(maker.fields(asked))
             spec = attachments.files.replace(parse_job(fields))
-            prepared = as_prepared(spec, service.settings, "", attachments.files.facts)
+            prepared = as_prepared(spec, service.settings, facts=attachments.files.facts)
         except InvalidInput as exc:
             raise in_their_words(exc, asked.given) from exc
         maker.fetch_source()

@@ -9,18 +9,15 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final, get_args
 
 from producer.campaigns.reading.json_objects import parse_list, parse_object
+from producer.campaigns.reading.kinds import BOOLEANS, LISTS, NUMBERS, OBJECTS
 from producer.campaigns.reading.table import Broken, Cell, as_text
 from seedance.media import MEDIA_TYPES
 from seedance.problems import shorten
-from seedance.request import AUTO_DURATION, Ratio
+from seedance.request import AUTO_DURATION, MAX_REFERENCES, Ratio
 
-MEDIA_LISTS: Final = frozenset({"reference_images", "reference_videos", "reference_audios"})
-LISTS: Final = MEDIA_LISTS | {"tags"}
-OBJECTS: Final = frozenset({"metadata", "gateway_options"})
+MEDIA_LISTS: Final = frozenset(MAX_REFERENCES)
 _MEDIA = frozenset({"first_frame", "last_frame"})
-_BOOLEANS = frozenset({"audio", "web_search", "watermark", "camera_fixed", "return_last_frame", "draft"})
 _LOWERCASE = frozenset({"model", "output_format", "task_type"})
-_NUMBERS = frozenset({"duration", "seed", "priority"})
 _TRUE = frozenset(["true", "yes", "y", "on", "1", "是", "有", "开", "開", "真", "对", "對", "√", "✓", "✔"])
 _FALSE = frozenset(["false", "no", "n", "off", "0", "否", "无", "無", "关", "關", "假", "错", "錯", "×", "✗", "✘"])
 _WORDS: Mapping[str, Mapping[str, str]] = {
@@ -58,18 +55,18 @@ def value_of(field: str, cell: Cell, *, decimal_comma: bool = False) -> Any:
     reader = _READERS.get(field)
     if reader is not None:
         return reader(cell)
-    if field in _NUMBERS:
+    if field in NUMBERS:
         return _number(field, cell, decimal_comma=decimal_comma)
     if field == "deadline":
         return _deadline(cell, decimal_comma=decimal_comma)
     text = as_text(cell).strip()
-    if field in _BOOLEANS:
+    if field in BOOLEANS:
         return _boolean(field, text)
     if field in OBJECTS:
         return parse_object(text)
     if field in MEDIA_LISTS:
         return [_reference(item) for item in _list(text, _media_items)]
-    if field == "tags":
+    if field in LISTS:
         return _list(text, _text_items)
     if field in _MEDIA:
         return _reference(text)

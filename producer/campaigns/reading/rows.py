@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 
-from producer.campaigns.reading.cells import OBJECTS, value_of
+from producer.campaigns.reading.cells import value_of
 from producer.campaigns.reading.checks import unusable
 from producer.campaigns.reading.columns import Columns, match_columns
+from producer.campaigns.reading.kinds import OBJECTS
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.table import (
     Broken,
@@ -24,6 +25,7 @@ from producer.campaigns.reading.table import (
     named,
 )
 from producer.campaigns.reading.words import field_of
+from producer.errors import BadRow
 from producer.intake.intake import Row
 from producer.intake.job_spec import MAX_METADATA_BYTES
 from seedance.problems import InvalidInput, Problem, shorten
@@ -32,29 +34,62 @@ _SHOWN, _ROWS_BEFORE_HEADER = 12, 20
 
 
 def job_rows(table: Table, options: ReadingOptions) -> Iterator[Row | InvalidInput]:
-    """The rows of a table as jobs; a row that cannot be read is given as its `InvalidInput`. The table's notes name the
-    columns that are kept but not used.
+    """The rows of a table as jobs; a row that cannot be read is given as its `BadRow`. The table's report names
+    the columns.
 
     Raises:
         InvalidInput: the columns cannot be matched to fields, or none of them is the prompt.
     """
-    columns = match_columns(table, options.mapping)
+    columns = match_columns(table, options)
     header = [as_text(name) for name in table.columns]
-    _require_prompt(table, columns)
-    if columns.kept:
-        names = list(columns.kept.values())
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        table.notes.append(f"{table.name}: not used, kept in metadata: {', '.join(names[:_SHOWN])}{more}")
+    if options.template is None or "prompt" not in options.template.fills:
+        _require_prompt(table, columns)
+    names_of = columns.names(table) if options.template is not None else {}
+    if options.template is not None and (missing := options.template.columns - names_of.keys()):
+        _refuse_missing(table, sorted(missing))
+    _report(table, columns, options)
     called = {field: table.columns[index] for index, field in columns.fields.items() if table.columns[index] != field}
+    wanted = options.template.columns if options.template is not None else ()
     for row in table.rows:
         where = table.where(row.number)
-        if [as_text(cell) for cell in row.cells[: len(header)]] == header:
-            yield InvalidInput([Problem("", "repeats the header; remove the row")], where)
+        key = _text_at(row, columns.key)
+        if row.cells and as_text(row.cells[0]) == header[0] and _repeats(row, header):
+            yield BadRow([Problem("", "repeats the header; remove the row")], where, row.number)
             continue
+        entity = key if options.key is not None else None
+        values = {name: _text_at(row, index) or "" for name, index in names_of.items()}
+        table.report.empty.update(name for name in wanted if not values[name])
         try:
-            yield Row(where, _fields(table, columns, row), called)
+            yield Row(where, _fields(table, columns, row), called, row.number, key, entity, values)
         except InvalidInput as exc:
-            yield InvalidInput(exc.problems, where)
+            yield BadRow(exc.problems, where, row.number, key)
+    for name, count in table.report.empty.items():
+        table.report.notes.append(f"{table.name}: {name} is empty in {count} rows, and the template uses it")
+
+
+def _repeats(row: TableRow, header: Sequence[str]) -> bool:
+    return [as_text(cell) for cell in row.cells[: len(header)]] == header
+
+
+def _report(table: Table, columns: Columns, options: ReadingOptions) -> None:
+    named = options.template.names if options.template is not None else frozenset()
+    taken = {index for name, index in columns.names(table).items() if name in named}
+    unused = []
+    for index, name in enumerate(table.columns):
+        if not name or (index not in columns.fields and index not in columns.kept):
+            continue
+        used = index in columns.fields or index in taken or (options.key is not None and index == columns.key)
+        table.report.column(name, used=used)
+        if not used:
+            unused.append(columns.kept[index])
+    table.report.not_used(table.name, unused)
+
+
+def _text_at(row: TableRow, index: int | None) -> str | None:
+    """A cell as text without outer spaces; None: it is empty."""
+    if index is None or index >= len(row.cells) or is_empty(row.cells[index]):
+        return None
+    return as_text(row.cells[index]).strip() or None
 
 
 def _require_prompt(table: Table, columns: Columns) -> None:
@@ -68,6 +103,16 @@ def _require_prompt(table: Table, columns: Columns) -> None:
     message = f"has no column for the prompt; its columns are {listed}"
     advice = 'The first row names the columns: rename one to prompt, or use --map "COLUMN=prompt"'
     raise InvalidInput([Problem("", f"{message}. {advice}")], table.where(table.header_number))
+
+
+def _refuse_missing(table: Table, missing: Sequence[str]) -> None:
+    names = [name for name in table.columns if name]
+    listed = ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
+    wanted = " and ".join(repr(name) for name in missing[:_SHOWN])
+    message = (
+        f'has no column {wanted}, which the template uses; its columns are {listed}. Use --map "COLUMN={missing[0]}"'
+    )
+    raise InvalidInput([Problem("", message)], table.where(table.header_number))
 
 
 def _later_header(table: Table) -> int | None:

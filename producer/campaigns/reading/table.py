@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
+from producer.campaigns.reading.report import Report
 from seedance.problems import InvalidInput, Problem
 
 MAX_COLUMNS: Final = 1_000
@@ -37,7 +38,7 @@ class TableRow:
 class Table:
     """A table. Its first row that is not blank names the `columns` ("": no name); the other `rows` are read lazily.
 
-    `name` is used in the names of rows ("jobs.csv row 3"); `notes` say how the file was read if that is not obvious;
+    `name` is used in the names of rows ("jobs.csv row 3"); `report` says how the file was read;
     `decimal_comma`: semicolons separate cells, because numbers contain commas; `delimited`: it is a text file, in which
     a cell that contains the delimiter must be quoted.
     """
@@ -46,7 +47,7 @@ class Table:
     header_number: int
     columns: Sequence[str]
     rows: Iterator[TableRow]
-    notes: list[str] = field(default_factory=list)
+    report: Report = field(default_factory=Report)
     decimal_comma: bool = False
     delimited: bool = False
 
@@ -55,7 +56,7 @@ class Table:
         return f"{self.name} row {number}"
 
 
-def table_of(name: str, rows: Iterator[TableRow], notes: list[str], delimiter: str | None = None) -> Table | None:
+def table_of(name: str, rows: Iterator[TableRow], report: Report, delimiter: str | None = None) -> Table | None:
     """Make a table whose first row names the columns; None: there is no row. `delimiter`: that of a text file.
 
     Raises:
@@ -71,7 +72,7 @@ def table_of(name: str, rows: Iterator[TableRow], notes: list[str], delimiter: s
         message = f"has {len(columns):,} columns; at most {MAX_COLUMNS:,} can be read"
         raise InvalidInput([Problem("", message)], f"{name} row {first.number}")
     return Table(
-        name, first.number, columns, rows, notes, decimal_comma=delimiter == ";", delimited=delimiter is not None
+        name, first.number, columns, rows, report, decimal_comma=delimiter == ";", delimited=delimiter is not None
     )
 
 

@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 
 from producer.campaigns.reading.encodings import Encoding, encoding_of
 from producer.campaigns.reading.options import ReadingOptions
+from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.table import Table, TableRow, clean_name, table_of, whole_file
 from producer.campaigns.reading.text import lines
 from producer.campaigns.reading.words import field_of, folded
@@ -62,7 +63,7 @@ def _message_of(exc: csv.Error) -> str:
     return f"is not CSV: {text}"
 
 
-def open_text_table(name: str, file: BinaryIO, options: ReadingOptions) -> Table | None:
+def open_text_table(name: str, file: BinaryIO, options: ReadingOptions, report: Report) -> Table | None:
     """Read the table in a text file; None: it has no row. The rows are read from the file while they are iterated.
 
     Raises:
@@ -74,10 +75,10 @@ def open_text_table(name: str, file: BinaryIO, options: ReadingOptions) -> Table
     if named is not None:
         text = _Text(name, file, encoding, skipped=True)
     delimiter = options.delimiter or named or _delimiter_of(text, options)
-    notes = []
+    report.encoding = encoding.name
     if not encoding.is_plain or delimiter != ",":
-        notes.append(f"{name}: read as {encoding.name} text, cells separated by {_name_of(delimiter)}")
-    return table_of(name, text.records(delimiter), notes, delimiter)
+        report.notes.append(f"{name}: read as {encoding.name} text, cells separated by {_name_of(delimiter)}")
+    return table_of(name, text.records(delimiter), report, delimiter)
 
 
 def _name_of(delimiter: str) -> str:
@@ -106,7 +107,7 @@ def _delimiter_of(text: _Text, options: ReadingOptions) -> str:
     Raises:
         InvalidInput: several fit.
     """
-    known = {folded(column) for column in options.mapping}
+    known = {folded(column) for column in options.names}
     counted = []
     for delimiter in _NAMES:
         columns = _header(text, delimiter)

@@ -75,8 +75,15 @@ def folded(name: str) -> str:
 
 
 _FIELDS: Final[Mapping[str, str]] = {
-    folded(word): field for field in JOB_FIELDS for word in (field, *WORDS[field].split(", ")) if word
+    folded(word): field for field in JOB_FIELDS for word in (field, *WORDS.get(field, "").split(", ")) if word
 }
+
+
+KEY_WORDS: Final = tuple(folded(word) for word in ("idempotency_key", "sku", "货号", "款号", "商品编号", "商品编码"))
+"""Columns whose value names a row for people."""
+ERRORS_COLUMN: Final = "reelq errors"
+"""The column that `--write-errors` adds to a copy of the sheet; it is not read back."""
+ERRORS: Final = folded(ERRORS_COLUMN)
 
 
 def field_of(name: str) -> str | None:

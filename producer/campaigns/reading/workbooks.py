@@ -8,6 +8,7 @@ from typing import BinaryIO, Final, Protocol
 from producer.campaigns.reading import ods, xlsx
 from producer.campaigns.reading.archives import Archive
 from producer.campaigns.reading.options import ReadingOptions
+from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.table import Table, TableRow, table_of, whole_file
 from seedance.problems import InvalidInput, Problem, shorten
 
@@ -46,7 +47,7 @@ def kind_of(file: BinaryIO) -> str:
     return "markup" if start.startswith((b"<html", b"<!doctype", b"<?xml", b"<table")) else ""
 
 
-def open_workbook_table(name: str, file: BinaryIO, options: ReadingOptions) -> Table | None:
+def open_workbook_table(name: str, file: BinaryIO, options: ReadingOptions, report: Report) -> Table | None:
     """Read the table in a workbook: in its only filled sheet, or the sheet that the options name; None: it has no row.
 
     Raises:
@@ -56,8 +57,10 @@ def open_workbook_table(name: str, file: BinaryIO, options: ReadingOptions) -> T
     sheet = _sheet(name, workbook, options.sheet)
     if sheet is None:
         return None
-    notes = [f"{name}: read the sheet {sheet}"] if len(workbook.sheets) + len(workbook.hidden) > 1 else []
-    table = table_of(name, workbook.rows(sheet), notes)
+    report.sheet = sheet
+    if len(workbook.sheets) + len(workbook.hidden) > 1:
+        report.notes.append(f"{name}: read the sheet {sheet}")
+    table = table_of(name, workbook.rows(sheet), report)
     if table is not None:
         table.rows = _noting_hidden_rows(table, table.rows, workbook)
     return table
@@ -66,13 +69,15 @@ def open_workbook_table(name: str, file: BinaryIO, options: ReadingOptions) -> T
 def _noting_hidden_rows(table: Table, rows: Iterator[TableRow], workbook: Workbook) -> Iterator[TableRow]:
     yield from rows
     if workbook.hidden_rows:
-        table.notes.append(f"{table.name}: hidden or filtered rows are also read: {workbook.hidden_rows}")
+        table.report.notes.append(f"{table.name}: hidden or filtered rows are also read: {workbook.hidden_rows}")
 
 
 def _opened(name: str, file: BinaryIO) -> Workbook:
     file.seek(0, 2)
     if file.tell() > MAX_FILE_BYTES:
         raise whole_file(name, f"is larger than {MAX_FILE_BYTES // 2**20} MiB; split it, or save it as CSV")
+    if file.tell() == 0:
+        raise whole_file(name, "is empty")
     match kind_of(file):
         case "zip":
             return _opened_archive(Archive(name, file))
@@ -116,6 +121,9 @@ def _sheet(name: str, workbook: Workbook, wanted: str | None) -> str | None:
     if len(filled) > 1:
         advice = f'choose one, as in --sheet "{filled[0]}"'
         raise whole_file(name, f"has several sheets with content: {_listed(filled)}; {advice}")
+    if not filled and workbook.hidden:
+        advice = f'to read one, name it, as in --sheet "{next(iter(workbook.hidden))}"'
+        raise whole_file(name, f"has no visible sheet with content; hidden are {_listed([*workbook.hidden])}; {advice}")
     return filled[0] if filled else None
 
 

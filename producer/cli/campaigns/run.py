@@ -3,83 +3,167 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from functools import cache
-from pathlib import Path
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
 from producer.campaigns.duplicates import notes_on_duplicates
-from producer.campaigns.files import check_name, read_campaign
+from producer.campaigns.files import check_name
+from producer.campaigns.planning.checking import Checked
 from producer.campaigns.reading.options import read_options
+from producer.campaigns.reading.report import Report
+from producer.campaigns.templates.document import read_template
+from producer.cli.campaigns.plan_text import plan_lines
+from producer.cli.campaigns.planning import Source, remember_if_possible
 from producer.cli.shared.access import settings_of
+from producer.cli.shared.confirmation import confirm, on_terminal
+from producer.cli.shared.exit_codes import SOME_FAILED
 from producer.cli.shared.formatting import error_line
-from producer.cli.shared.options import AsJson, BudgetText, DataDir, OfTenant, Wait, Weight
+from producer.cli.shared.options import AsJson, BudgetText, DataDir, OfTenant, Wait, Weight, Yes
 from producer.cli.shared.output import print_json, say
 from producer.cli.shared.producers import open_producer
-from producer.cli.shared.progress import watch
-from producer.cli.shared.sheets import Delimiter, Encoding, Mapped, Sheet
-from producer.client import Producer
-from producer.intake.finals import with_drafts
-from producer.intake.intake import prepare
-from producer.intake.terms import read_terms
+from producer.cli.shared.progress import StandsStill, watch
+from producer.cli.shared.sheets import (
+    CampaignFile,
+    Delimiter,
+    Encoding,
+    Key,
+    Mapped,
+    Prompt,
+    Sheet,
+    TemplateFile,
+    WriteErrors,
+)
+from producer.client import Producer, Start
+from producer.errors import InvalidRows
+from producer.intake.terms import Terms, read_terms
+from producer.operator_actions.standstill import Standstill, standstill_of
+from seedance.problems import InvalidInput, Problem
 from storage.jobs import queries
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Enqueued
 from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT
 
+_SHOWN_BAD = 1_000
 _SHOWN_FAILURES = 5
 
 
 def run(
     ctx: typer.Context,
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", help="A .jsonl, .csv, .tsv, .txt, .xlsx, .xls or .ods file; see docs/jobs.md."),
-    ],
+    file: CampaignFile,
     name: Annotated[str, typer.Option(help="The campaign. With a known name, only new rows are added.")],
+    prompt: Prompt = None,
+    template: TemplateFile = None,
+    mapped: Mapped = None,
+    key: Key = None,
     budget: BudgetText = None,
     weight: Weight = None,
-    mapped: Mapped = None,
+    first: Annotated[
+        int | None,
+        typer.Option(min=1, help="Submit only so many rows; the rest waits for `reelq campaign resume`."),
+    ] = None,
+    paused: Annotated[
+        bool, typer.Option("--paused", help="Enqueue everything; submit nothing before `reelq campaign resume`.")
+    ] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Enqueue the good rows although some are bad.")] = False,
+    fetch: Annotated[
+        bool | None,
+        typer.Option(
+            "--fetch/--no-fetch",
+            help="Fetch the media that rows name by URL; by default where a person is asked.",
+            show_default=False,
+        ),
+    ] = None,
+    write_errors: WriteErrors = None,
     sheet: Sheet = None,
     encoding: Encoding = None,
     delimiter: Delimiter = None,
     wait: Wait = False,
+    yes: Yes = False,
     tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Enqueue every row of a file, all or none. With --wait, show the progress; exit code 1 if some jobs fail."""
+    """Enqueue every row of a file, all or none. On a terminal, show the plan first and ask. With --wait, show the
+    progress; exit code 1 if some jobs fail, or if nothing goes on before a person acts."""
     check_name(name)
     terms = read_terms(budget, weight)
-    rows = read_campaign(file, read_options(encoding, delimiter, sheet, mapped or ()))
-    settings = settings_of(ctx, data_dir)
-    try:
-        with ExitStack() as opened:  # only rows with draft_of need the database here
-            producer_of = cache(lambda: opened.enter_context(open_producer(ctx, data_dir, tenant)))
-            checked = with_drafts(rows, settings, lambda job_id, key: producer_of().find_draft(job_id, key))
-            batch = prepare(checked, settings, file.parent)
-    finally:
-        for note in rows.notes:
-            say(note)
-    for note in notes_on_duplicates(batch.jobs):
-        say(note)
+    options = read_options(encoding, delimiter, sheet, mapped or (), key, read_template(template, prompt))
+    asked = not yes and not as_json and on_terminal()
+    source = Source(
+        file, options, settings_of(ctx, data_dir), tenant, name, asked if fetch is None else fetch, write_errors
+    )
+    remember_if_possible(source)
+    read = source.check()  # before the database is needed: what is wrong with the file is said first
+    if read[0].bad and not skip_bad and not asked and write_errors is None:
+        raise _bad_rows(read[0])
     with open_producer(ctx, data_dir, tenant) as producer:
-        stored = producer.store(batch, campaign=name, terms=terms, progress=lambda done, total: _uploading(done, total))
+        checked = _agreed(producer, source, terms, *read, skip_bad=skip_bad, asked=asked)
+        start = Start(paused, first, source.options.to_remember())
+        stored = producer.store(checked.batch(), campaign=name, terms=terms, start=start, progress=_uploading)
         created = sum(item.created for item in stored)
         known = f", {len(stored) - created} known" if created < len(stored) else ""
-        say(f"{name}: {len(stored)} rows, {created} new{known}")
+        say(f"{name}: {len(stored)} rows, {created} new{known}{_waiting(checked, name, start)}")
         if differing := sorted({field for item in stored for field in item.differs}):
             say(f"{name}: known jobs keep their own {', '.join(differing)}, which differ from the file's")
         result: dict[str, Any] = {"campaign": name, "rows": len(stored), "created": created}
-        counts = _see_through(producer, stored, name) if wait else producer.counts([item.id for item in stored])
+        if skip_bad:
+            result["skipped"] = checked.rows - checked.good
+        still: list[dict[str, Any]] = []
+        counts = _see_through(producer, stored, name, still) if wait else producer.counts([item.id for item in stored])
         if wait:
             _say_failures(producer, stored)
     if as_json:
-        print_json(result | {"counts": counts, "ids": [item.id for item in stored]})
-    if wait and counts.get(JobState.SUCCEEDED, 0) < len({item.id for item in stored}):
-        raise typer.Exit(1)
+        waits = {"standstill": still} if wait else {}
+        print_json(result | {"counts": counts, "ids": [item.id for item in stored]} | waits)
+    kept_back = sum(why["jobs"] for why in still if why["code"] == Reason.KEPT_BACK)  # on purpose, so no failure
+    if wait and counts.get(JobState.SUCCEEDED, 0) < len({item.id for item in stored}) - kept_back:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _agreed(
+    producer: Producer, source: Source, terms: Terms, checked: Checked, report: Report, *, skip_bad: bool, asked: bool
+) -> Checked:
+    """The rows to enqueue, after a person who sits there has seen the plan and agreed.
+
+    Raises:
+        InvalidRows: some rows are bad, and they are not to be skipped.
+        Abort: the person says no.
+    """
+    plan = None
+    if asked or source.errors_to is not None:
+        with producer.database.begin() as conn:
+            plan = source.plan(conn, checked, report, terms)
+    if plan is not None and asked:
+        for line in plan_lines(plan, source.file.name):
+            say(line)
+    else:
+        for note in (*report.notes, *notes_on_duplicates(checked.jobs)):
+            say(note)
+    if checked.bad and not skip_bad:
+        raise _bad_rows(checked)
+    if checked.bad and not asked:
+        for row in checked.bad[:_SHOWN_BAD]:
+            say(f"skipped {row}")
+    if not checked.jobs:
+        raise InvalidInput([Problem("", "no row is left to enqueue")], source.file.name)
+    if plan is not None and asked:
+        confirm(f"Enqueue {len(plan.jobs)} videos as {source.name}?", yes=False)
+    return checked
+
+
+def _bad_rows(checked: Checked) -> InvalidRows:
+    return InvalidRows(checked.bad[:_SHOWN_BAD], more=len(checked.bad) > _SHOWN_BAD)
+
+
+def _waiting(checked: Checked, name: str, start: Start) -> str:
+    if start.paused:
+        return f"; paused until `reelq campaign resume {name}`"
+    if start.first_rows is not None and start.first_rows < checked.good:
+        return f"; the rest after the first {start.first_rows} waits for `reelq campaign resume {name}`"
+    return ""
 
 
 def _uploading(done: int, total: int) -> None:
@@ -87,9 +171,22 @@ def _uploading(done: int, total: int) -> None:
         say(f"{done}/{total} local files uploaded")
 
 
-def _see_through(producer: Producer, stored: Sequence[Enqueued], name: str) -> Mapping[JobState, int]:
+def _see_through(
+    producer: Producer, stored: Sequence[Enqueued], name: str, still: list[dict[str, Any]]
+) -> Mapping[JobState, int]:
+    """Wait for the jobs; `still` gets the reasons if nothing goes on before a person acts."""
+
+    def standstill() -> Sequence[Standstill]:
+        with producer.database.begin() as conn:
+            return standstill_of(conn, producer.settings, producer.tenant, name)
+
     try:
-        return watch(producer, list({item.id for item in stored}), name)
+        return watch(producer, list({item.id for item in stored}), name, standstill=standstill)
+    except StandsStill as exc:
+        for why in exc.why:
+            say(f"{name}: stopped waiting: {why.jobs} jobs wait ({why.code}): {why.advice}")
+        still += [asdict(why) for why in exc.why]
+        return exc.counts
     except KeyboardInterrupt:
         say(f"stopped waiting; the jobs continue (`reelq campaign status {name}`)")
         raise

@@ -181,6 +181,8 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
             return f"retry in {duration(found['seconds'])}: {found['reason']}"
         case "paused":
             return f"the campaign is paused; continue it with `reelq campaign resume {job.campaign}`"
+        case "kept_back":
+            return f"the campaign runs its first rows only; `reelq campaign resume {job.campaign}` submits the rest"
         case "over_budget":
             left = amount(max(found["left"], 0), found["currency"])
             price = amount(found["price"], found["currency"])

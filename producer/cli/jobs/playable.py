@@ -29,8 +29,8 @@ def playable(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Make copies of videos that every browser plays (H.264, AAC, MP4), also after that has failed before. Prints the
-    key of each; videos that play everywhere need no copy. The originals stay as they are."""
+    """Make copies of videos that every browser plays. A copy is H.264 and AAC in an MP4, its key is printed; one that
+    failed before is tried again. Videos that play everywhere need no copy. The originals stay as they are."""
     refused = 0
     shown: list[JobView] = []
     with open_producer(ctx, data_dir, tenant) as producer:

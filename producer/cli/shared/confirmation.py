@@ -9,6 +9,11 @@ import typer
 from seedance.problems import InvalidInput, Problem
 
 
+def on_terminal() -> bool:
+    """Whether a person sits in front of this command and can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def confirm(question: str, yes: bool) -> None:
     """Continue if `yes` is given or a person confirms.
 

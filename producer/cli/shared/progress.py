@@ -4,29 +4,49 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
 from producer.cli.shared.pace import Lines, Pace
 from producer.client import Producer
+from producer.operator_actions.standstill import Standstill
 from storage.jobs.states import JobState
 
 _EVERY_S = 0.25
 _EVERY_MANY_S = 1.0  # asking about ten thousand jobs costs the database more than about ten
 _MANY = 2_000
+_STILL_S = 3.0
+
+
+class StandsStill(Exception):
+    """Nothing goes on before a person acts. `counts`: the jobs by state; `why`: the reasons."""
+
+    def __init__(self, counts: Mapping[JobState, int], why: Sequence[Standstill]) -> None:
+        super().__init__(counts, why)
+        self.counts = counts
+        self.why = why
 
 
 def watch(
-    producer: Producer, ids: Sequence[UUID], title: str, *, deadline_s: float | None = None
+    producer: Producer,
+    ids: Sequence[UUID],
+    title: str,
+    *,
+    deadline_s: float | None = None,
+    standstill: Callable[[], Sequence[Standstill]] | None = None,
 ) -> Mapping[JobState, int]:
     """Show the jobs on standard error until each is terminal or held as unconfirmed; give the last counts.
 
+    `standstill` says why nothing goes on; it is asked while nothing changes.
+
     Raises:
         TimeoutError: `deadline_s` seconds were not enough.
+        StandsStill: nothing has gone on for a while, and nothing will before a person acts.
         DatabaseUnavailable: the database has not answered for a minute.
     """
     pace = Pace(len(ids))
     every = _EVERY_MANY_S if len(ids) > _MANY else _EVERY_S
+    still = _Still()
     with _shown(title, len(ids)) as show:
         while True:
             done = len(ids) - producer.unfinished(ids)
@@ -36,11 +56,32 @@ def watch(
             show.update(counts, done, pace, last=finished)
             if finished:
                 return counts
+            if standstill is not None and still.for_long(counts) and (why := standstill()):
+                show.update(counts, done, pace, last=True)
+                raise StandsStill(counts, why)
             if deadline_s is not None and pace.elapsed_s >= deadline_s:
                 raise TimeoutError(
                     f"{len(ids) - done} of {len(ids)} jobs did not finish within {deadline_s:g} s; they continue"
                 )
             time.sleep(every)
+
+
+class _Still:
+    """Since when the counts are the same."""
+
+    def __init__(self) -> None:
+        self._counts: Mapping[JobState, int] = {}
+        self._since = 0.0
+
+    def for_long(self, counts: Mapping[JobState, int]) -> bool:
+        """Whether it is time to ask why: the counts have been the same for a while; then again after that time."""
+        now = time.monotonic()
+        if counts != self._counts:
+            self._counts, self._since = counts, now
+        elif now - self._since >= _STILL_S:
+            self._since = now
+            return True
+        return False
 
 
 def _shown(title: str, total: int) -> Lines:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+CampaignFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="A .jsonl, .yaml, .csv, .tsv, .txt, .xlsx, .xls or .ods file; see docs/campaigns.md.",
+        show_default=False,
+    ),
+]
 Encoding = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Of a text file, such as gb18030; default: found out.", show_default=False),
@@ -23,6 +32,37 @@ Mapped = Annotated[
         "--map",
         metavar="COLUMN=NAME",
         help='Use a column as a field, as in --map "产品名=prompt"; may be repeated. COLUMN= leaves it unused.',
+        show_default=False,
+    ),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="The column, such as SKU, that makes an edited row the same one.", show_default=False
+    ),
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEMPLATE",
+        help='A prompt with placeholders for columns, such as "{{ product }} on a table".',
+        show_default=False,
+    ),
+]
+TemplateFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--template",
+        metavar="FILE",
+        help="A YAML file that fills fields from columns; `reelq campaign init` writes one.",
+        show_default=False,
+    ),
+]
+WriteErrors = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write a copy of the sheet (.xlsx, .csv or .jsonl) with the reasons beside the bad rows.",
         show_default=False,
     ),
 ]

@@ -246,3 +246,27 @@ def test_a_campaign_is_cancelled(api: httpx.Client, producer: Producer) -> None:
     assert second["campaign"]["counts"]["cancelled"] == 4
     assert api.get(f"/v1/jobs/{other}").json()["state"] == "queued"
     assert api.post("/v1/campaigns/none/cancel").status_code == 404
+
+
+def test_a_plan_shows_bad_rows_costs_and_columns_and_stores_nothing(api: httpx.Client) -> None:
+    sheet = "SKU,产品名,时长,价格\nP-1,灯,5,1\nP-2,杯,3,2\nP-3,灯,5,3\n".encode()
+    asked = {"prompt": "{{ product }} turns", "map": "产品名=product", "key": "sku", "name": "lamps", "budget": "9 CNY"}
+    answer = api.post("/v1/campaigns/plan", params=asked, content=sheet, headers=CSV)
+    plan = answer.json()
+    assert (answer.status_code, plan["rows"], plan["good"], plan["jobs"]) == (200, 3, 2, 2)
+    assert [(bad["row"], bad["column"], bad["key"]) for bad in plan["bad"]] == [(3, "时长", "P-2")]
+    assert plan["duplicates"] == [[2, 4]]
+    assert plan["columns"] == {"used": ["SKU", "产品名", "时长"], "kept": ["价格"]}
+    assert plan["samples"][0]["request"]["prompt"] == "灯 turns"
+    assert stored(api) == []
+    template = {"template": "prompt: '{{ 产品名 }}'\nmatrix: {ratio: [1:1, 9:16]}", "key": "sku"}
+    fixed = sheet.replace(b",3,", b",4,")
+    made = api.post("/v1/campaigns", params=template | {"name": "lamps", "first": 1}, content=fixed, headers=CSV)
+    assert (made.status_code, made.json()["created"]) == (202, 6)
+    assert [job["reason"] for job in stored(api)] == [None] * 2 + ["kept_back"] * 4
+    assert api.post("/v1/campaigns/lamps/resume").status_code == 200
+    assert {job["reason"] for job in stored(api)} == {None}
+    known = api.post("/v1/campaigns/plan", params=template | {"name": "lamps"}, content=fixed, headers=CSV)
+    assert known.json()["known"] == 6
+    wrong = api.post("/v1/campaigns/plan", params={"template": "prompt: '{% for a in b %}{% endfor %}'"}, content=b"x")
+    assert (wrong.status_code, "cannot loop" in wrong.text) == (422, True)

@@ -166,6 +166,8 @@ def _campaigns(api: httpx.Client) -> None:
     rows = b'{"prompt": "a", "duration": 5, "resolution": "720p", "ratio": "16:9"}\n{"prompt": "b"}\n'
     where = "/v1/campaigns?name=spring 2030"
     assert api.post(f"{where}&dry_run=true", content=rows, headers=NDJSON).status_code == 200
+    planned = api.post("/v1/campaigns/plan?name=spring 2030&budget=9 CNY", content=rows, headers=NDJSON)
+    assert (planned.status_code, planned.json()["good"], planned.json()["budget"]["of"]) == (200, 2, 2)
     made = api.post(where, content=rows, headers=NDJSON)
     assert (made.status_code, len(made.json()["ids"])) == (202, 2)
     path = made.headers["location"]

@@ -54,4 +54,6 @@ def test_drafts_are_made_final_by_command_and_by_file(
         assert code == 2 and "prompt: the draft decides it" in out + err
         Path("drafts.csv").write_text("prompt,model,draft,duration\na boat,seedance-2.5,yes,4\n")
         assert run("campaign", "run", "drafts.csv", "--name", "drafts", "--yes")[0] == 0
-        assert producer.enqueue_many([{"draft_of": drafts[0], "output_format": "mp4"}], "finals")[0].campaign == "finals"
+        assert (
+            producer.enqueue_many([{"draft_of": drafts[0], "output_format": "mp4"}], "finals")[0].campaign == "finals"
+        )

@@ -40,7 +40,7 @@ REFUSED: list[tuple[str, str | bytes, str]] = [
     ("a.jsonl", "\n \r\n", "{}: holds no jobs"),
     ("a.csv", "", "{}: holds no jobs"),
     ("a.csv", "prompt,duration\n", "{}: holds no jobs"),
-    ("a.doc", GOOD, "{}: must end in .jsonl, .csv, .tsv, .txt, .xlsx, .xlsm, .xls or .ods"),
+    ("a.doc", GOOD, "{}: must end in .jsonl, .csv, .tsv, .txt, .xlsx, .xlsm, .xls, .ods, .yaml or .yml"),
     ("a", GOOD, "{}: must end in .jsonl"),
     ("a.jsonl", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "{}: holds NUL bytes: it is not a text file"),
     ("a.jsonl", b"ab\0cd\n", "{}: holds NUL bytes: it is not a text file"),

@@ -44,7 +44,7 @@ BAD_INPUT: list[tuple[list[str], str]] = [
     (["campaign", "run", ".", "--name", "a"], ".: is a directory"),
     (
         ["campaign", "run", "jobs.doc", "--name", "a"],
-        "jobs.doc: must end in .jsonl, .csv, .tsv, .txt, .xlsx, .xlsm, .xls or .ods",
+        "jobs.doc: must end in .jsonl, .csv, .tsv, .txt, .xlsx, .xlsm, .xls, .ods, .yaml or .yml",
     ),
     (["campaign", "run", "bad.jsonl", "--name", "a"], "bad.jsonl line 1: duration: must be 4 to 30 seconds, or -1"),
     (["campaign", "run", "bad.jsonl", "--name", "a", "--wait", "--json"], "bad.jsonl line 1: duration: must be"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from producer.campaigns.reading import kinds
 from producer.campaigns.reading.cells import value_of
 from producer.campaigns.reading.table import Broken, Cell
 
@@ -54,3 +55,11 @@ def test_a_cell_means_what_its_author_meant(field: str, cell: Cell, value: Any) 
 def test_a_cell_that_lost_its_meaning_is_refused(field: str, cell: Cell, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         value_of(field, cell)
+
+
+def test_the_kind_of_every_field_comes_from_the_request_itself() -> None:
+    assert {"audio", "web_search", "watermark", "camera_fixed", "return_last_frame"} <= kinds.BOOLEANS
+    assert {"duration", "seed", "priority"} <= kinds.NUMBERS
+    assert {"reference_images", "reference_videos", "reference_audios", "tags"} <= kinds.LISTS
+    assert {"metadata", "gateway_options"} <= kinds.OBJECTS
+    assert not (kinds.BOOLEANS | kinds.NUMBERS | kinds.LISTS | kinds.OBJECTS) & {"prompt", "ratio", "deadline"}

@@ -7,27 +7,32 @@ from typing import BinaryIO
 
 from producer.campaigns.reading.encodings import encoding_of
 from producer.campaigns.reading.json_objects import parse_object
+from producer.campaigns.reading.objects.rows import object_row
 from producer.campaigns.reading.options import ReadingOptions
-from producer.campaigns.reading.table import whole_file
+from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.text import lines
+from producer.errors import BadRow
 from producer.intake.intake import Row
-from seedance.problems import InvalidInput
+from seedance.problems import InvalidInput, Problem
 
 
-def read_jsonl(name: str, file: BinaryIO, options: ReadingOptions, notes: list[str]) -> Iterator[Row | InvalidInput]:
-    """The rows of a file, in order; a line that cannot be read is given as its `InvalidInput`.
+def read_jsonl(name: str, file: BinaryIO, options: ReadingOptions, report: Report) -> Iterator[Row | InvalidInput]:
+    """The rows of a file, in order; a line that cannot be read is given as its `BadRow`.
 
     Raises:
         InvalidInput: it is not text, or its encoding is unclear.
     """
     encoding = encoding_of(name, file, options.encoding)
+    report.encoding = encoding.name
     if not encoding.is_plain:
-        notes.append(f"{name}: read as {encoding.name} text")
+        report.notes.append(f"{name}: read as {encoding.name} text")
     for number, line in lines(name, file, encoding):
         if not line.strip():
             continue
         where = f"{name} line {number}"
         try:
-            yield Row(where, parse_object(line))
+            given = parse_object(line)
         except ValueError as exc:
-            yield whole_file(where, str(exc))
+            yield BadRow([Problem("", str(exc))], where, number)
+        else:
+            yield object_row(where, number, given, options, report)

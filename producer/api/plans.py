@@ -1,0 +1,72 @@
+"""`/v1/campaigns/plan`: check a sheet, and show what a run would cost and take."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, BinaryIO
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from producer.api.batch import BODY
+from producer.api.campaigns import remembered_options
+from producer.api.openapi import problems, rows_body
+from producer.api.request_bodies import MAX_BUDGET_CHARS
+from producer.api.resources.plans import PlanResource
+from producer.api.row_options import CampaignOptions
+from producer.campaigns.files import MAX_NAME_CHARS, check_name, read_rows
+from producer.campaigns.planning.checking import check_campaign
+from producer.campaigns.planning.plan import make_plan, read_stored
+from producer.client import Producer
+from producer.http.answers import answer
+from producer.http.bodies import RowFormat, row_format, spooled
+from producer.http.service import Service
+from producer.intake.terms import Terms, read_terms
+
+
+def plan_routes(service: Service) -> APIRouter:
+    """The route of plans."""
+    router = APIRouter(tags=["campaigns"])
+
+    @router.post(
+        "/v1/campaigns/plan",
+        response_model=PlanResource,
+        response_description="The plan. Bad rows are in it; they are no error of the request.",
+        responses=problems(413, 415, 422, 429, 503),
+        openapi_extra=rows_body(),
+    )
+    async def plan(
+        request: Request,
+        options: CampaignOptions,
+        name: Annotated[
+            str | None,
+            Query(
+                description="The campaign that the rows are for: its known rows cost nothing again.",
+                json_schema_extra={"minLength": 1, "maxLength": MAX_NAME_CHARS},
+            ),
+        ] = None,
+        budget: Annotated[
+            str | None, Query(max_length=MAX_BUDGET_CHARS, description='What it may spend, such as "100 CNY".')
+        ] = None,
+        fetch: Annotated[bool, Query(description="Fetch the media that rows name by URL, each file once.")] = False,
+    ) -> Response:
+        """Check every row of a body, and show what a run would cost and take. Nothing is stored or sent."""
+        if name is not None:
+            check_name(name)
+        terms = read_terms(budget)
+        kind = row_format(request, options)
+        producer = service.producer_for(request)
+        async with spooled(request) as file:
+            return answer(await service.run_batch(lambda: _plan(producer, name, file, kind, terms, fetch=fetch)))
+
+    return router
+
+
+def _plan(
+    producer: Producer, name: str | None, file: BinaryIO, kind: RowFormat, terms: Terms, *, fetch: bool
+) -> dict[str, Any]:
+    settings = producer.settings
+    rows = read_rows(BODY, file, kind.kind, remembered_options(producer, name, kind))
+    checked = check_campaign(producer.with_drafts(rows), settings, None, fetch=fetch)
+    with producer.database.begin() as conn:
+        stored = read_stored(conn, settings, producer.tenant, name, checked)
+    return make_plan(checked, rows.report, settings, name=name, terms=terms, stored=stored).as_dict()

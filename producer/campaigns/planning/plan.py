@@ -1,0 +1,199 @@
+"""A plan: everything that can be known about a campaign before money is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from producer.campaigns.duplicates import Duplicates
+from producer.campaigns.files import check_name
+from producer.campaigns.planning.checking import Checked, without_bad_rows
+from producer.campaigns.planning.costs import Cost, Reach, costs_of, reach_of
+from producer.campaigns.planning.forecast import (
+    Forecast,
+    Outlook,
+    Work,
+    forecast,
+    outlook_without_database,
+    read_outlook,
+)
+from producer.campaigns.reading.report import Report
+from producer.intake.intake import Prepared, with_derived_keys
+from producer.intake.terms import Terms
+from seedance.problems import Problem
+from storage.admission import budgets
+from storage.admission.budgets import Budget
+from storage.campaigns.outlook import known_jobs
+from storage.campaigns.summaries import campaign_summaries
+from storage.database import Connection
+from storage.settings import Settings
+
+SAMPLES: Final = 3
+LATE: Final = 0.1
+"""A row is reported if its chance to miss its deadline is at least this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the database knows: the outlook, the campaign's budget, and which of the jobs it has already."""
+
+    outlook: Outlook
+    budget: Budget | None = None
+    known: frozenset[str] = frozenset()
+    """Keys of jobs that are stored already: they cost nothing again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The plan of one file. `jobs` are those that a run would add; `known` are stored already."""
+
+    name: str | None
+    checked: Checked
+    report: Report
+    jobs: Sequence[Prepared]
+    known: int
+    duplicates: Sequence[Sequence[int]]
+    costs: Sequence[Cost]
+    without_price: int
+    reach: Reach | None
+    finish: Forecast
+    late: Sequence[tuple[int, float]]
+    """Rows that may miss their deadline, each with the chance of it."""
+    notes: Sequence[str]
+    made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as JSON."""
+        cost = self.costs[0] if self.costs else Cost(None, 0.0, 0.0, 0)
+        finish = self.finish
+        return {
+            "campaign": self.name,
+            "rows": self.checked.rows,
+            "good": self.checked.good,
+            "jobs": len(self.jobs) + self.known,
+            "known": self.known,
+            "bad": [
+                {"row": row.number, "column": cell.column, "key": row.key, "message": cell.message}
+                for row in self.checked.bad
+                for cell in row.cells
+            ],
+            "duplicates": [list(rows) for rows in self.duplicates],
+            "cost": cost.as_dict(),
+            "costs": [item.as_dict() for item in self.costs],
+            "without_price": self.without_price,
+            "budget": None if self.reach is None else self.reach.as_dict(),
+            "finish": {
+                "p50": finish.instant(finish.p50_s, self.made_at),
+                "p90": finish.instant(finish.p90_s, self.made_at),
+                "p50_s": finish.p50_s,
+                "p90_s": finish.p90_s,
+                "assumes": list(finish.assumes),
+            },
+            "late": [{"row": row, "chance": round(chance, 2)} for row, chance in self.late],
+            "media": {"fetched": self.checked.fetched, "unusable": self.checked.unusable},
+            "samples": [
+                {"row": job.row.number, "key": job.row.key, "request": job.request} for job in self.jobs[:SAMPLES]
+            ],
+            "columns": {"used": self.report.used, "kept": self.report.kept},
+            "encoding": self.report.encoding,
+            "sheet": self.report.sheet,
+            "notes": list(self.notes),
+        }
+
+
+def read_stored(conn: Connection, settings: Settings, tenant: str, name: str | None, checked: Checked) -> Stored:
+    """What the database knows about a campaign. A job whose key is known with another request becomes a bad row."""
+    outlook = read_outlook(conn, settings)
+    found = campaign_summaries(conn, tenant, name=name, limit=1) if name is not None else []
+    budget = next(iter(budgets.budgets_of(conn, tenant, [row["id"] for row in found])), None)
+    if name is not None:
+        checked.jobs = with_derived_keys(checked.jobs, check_name(name))
+    known = known_jobs(conn, tenant, [job.idempotency_key for job in checked.jobs if job.idempotency_key is not None])
+    for job in checked.jobs:
+        job_id, request_hash = known.get(job.idempotency_key or "", (None, job.request_hash))
+        if request_hash != job.request_hash:
+            message = f"its key is known with another request, as job {job_id}; give it another key"
+            checked.bad.append(job.row.bad([Problem("", message)]))
+    without_bad_rows(checked)
+    return Stored(outlook, budget, frozenset(known))
+
+
+def make_plan(
+    checked: Checked,
+    report: Report,
+    settings: Settings,
+    *,
+    name: str | None = None,
+    terms: Terms | None = None,
+    stored: Stored | None = None,
+) -> Plan:
+    """The plan of checked rows; `stored` None: the database was not asked."""
+    stored = stored or Stored(outlook_without_database(settings))
+    jobs = [job for job in checked.jobs if job.idempotency_key not in stored.known]
+    given = terms.budget if terms is not None else None
+    own = None if terms is not None and terms.no_budget else stored.budget
+    order = sorted(range(len(jobs)), key=lambda place: -jobs[place].spec.priority)
+    reach = reach_of(jobs, order, given, own)
+    costs, unpriced = costs_of(jobs, reach.currency if reach is not None else None)
+    submitted = order if reach is None else reach.paid
+    now = datetime.now(UTC)
+    work = [_work(jobs[place], now) for place in submitted]
+    finish = forecast(work, stored.outlook, settings)
+    duplicates = Duplicates()
+    for job in checked.jobs:
+        duplicates.add(job)
+    return Plan(
+        name=name,
+        checked=checked,
+        report=report,
+        jobs=jobs,
+        known=len(checked.jobs) - len(jobs),
+        duplicates=duplicates.rows(),
+        costs=costs,
+        without_price=unpriced,
+        reach=reach,
+        finish=finish,
+        late=_late(jobs, submitted, finish.late),
+        notes=[*report.notes, *_notes_on_keys(checked), *_notes_on_prices(jobs, reach)],
+        made_at=now,
+    )
+
+
+def _work(job: Prepared, now: datetime) -> Work:
+    deadline = job.spec.deadline
+    seconds = (deadline - now).total_seconds() if isinstance(deadline, datetime) else deadline
+    return Work(job.request, tuple(job.prices), seconds)
+
+
+def _late(jobs: Sequence[Prepared], places: Sequence[int], chances: Sequence[float]) -> list[tuple[int, float]]:
+    rows: dict[int, float] = {}
+    for place, chance in zip(places, chances, strict=True):
+        if chance >= LATE:
+            number = jobs[place].row.number
+            rows[number] = max(chance, rows.get(number, 0.0))
+    return sorted(rows.items())
+
+
+def _notes_on_prices(jobs: Sequence[Prepared], reach: Reach | None) -> list[str]:
+    """A note if a run would refuse the budget."""
+    if reach is None:
+        return []
+    without = sum(not any(reach.currency in of for of in job.prices.values()) for job in jobs)
+    said = f"no price in {reach.currency} is known for {without} jobs: they would wait for ever under this budget; "
+    return [f"{said}set the account's `rates`"] if without else []
+
+
+def _notes_on_keys(checked: Checked) -> list[str]:
+    """A note if rows share a value that looks like a key, which was not named as one."""
+    rows: dict[str, set[int]] = {}
+    for job in checked.jobs:
+        if job.row.key is not None and job.row.entity is None and job.spec.idempotency_key is None:
+            rows.setdefault(job.row.key, set()).add(job.row.number)
+    twice = [(key, sorted(numbers)) for key, numbers in rows.items() if len(numbers) > 1]
+    if not twice:
+        return []
+    key, numbers = twice[0]
+    more = f", and {len(twice) - 1} more" if len(twice) > 1 else ""
+    return [f"{key} is in rows {', '.join(str(number) for number in numbers[:10])}{more}; --key would refuse that"]

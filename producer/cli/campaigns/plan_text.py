@@ -1,0 +1,117 @@
+"""A plan as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from producer.campaigns.planning.plan import SAMPLES, Plan
+from producer.cli.shared.formatting import clean, duration, one_line, plural
+from producer.cli.shared.money import amount, span
+from producer.errors import BadRow
+
+_SHOWN_GROUPS, _SHOWN_ROWS = 40, 12
+_SHOWN_FIELDS = ("tier", "resolution", "ratio", "duration", "first_frame", "last_frame")
+
+
+def plan_lines(plan: Plan, file: str) -> Iterator[str]:
+    """The lines of a plan, most important first."""
+    for line in _lines(plan, file):
+        yield clean(line)
+
+
+def _lines(plan: Plan, file: str) -> Iterator[str]:
+    checked = plan.checked
+    wrong = checked.rows - checked.good
+    yield f"{file}: {plural(checked.rows, 'row')}, {checked.good} good" + (f", {wrong} bad" if wrong else "")
+    yield from bad_lines(checked.bad)
+    yield from (f"  note       {note}" for note in plan.notes)
+    for rows in plan.duplicates[:_SHOWN_ROWS]:
+        yield f"  twice      {_rows(rows)} make the same request; each is generated and billed"
+    if len(plan.duplicates) > _SHOWN_ROWS:
+        yield f"  twice      … and {len(plan.duplicates) - _SHOWN_ROWS} more requests that several rows make"
+    yield f"  columns    {', '.join(plan.report.used) or 'none'}"
+    if checked.fetched is not None:
+        unusable = f", {checked.unusable} cannot be used" if checked.unusable else ""
+        yield f"  media      {plural(checked.fetched, 'file')} fetched{unusable}"
+    if plan.known:
+        yield f"  known      {plural(plan.known, 'job')} of the campaign already; they cost nothing again"
+    yield f"  videos     {len(plan.jobs)}"
+    yield from _money(plan)
+    yield from _times(plan)
+    for job in plan.jobs[:SAMPLES]:
+        shown = " · ".join(_value(plan, job.request[name]) for name in _SHOWN_FIELDS if name in job.request)
+        what = f" ({one_line(shown)})" if shown else ""
+        what = f" ({one_line(shown)})" if shown else ""
+        yield f"  sample     row {job.row.number}: {one_line(job.request['prompt'], 160)}{what}"
+
+
+def _value(plan: Plan, value: object) -> str:
+    """A value of a sample; a local file by its name."""
+    facts = plan.checked.files.facts.get(value) if isinstance(value, str) else None
+    return facts.name if facts is not None else str(value)
+
+
+def bad_lines(bad: Sequence[BadRow]) -> Iterator[str]:
+    """The bad rows, those with the same reason in one line."""
+    cells = [(cell, row) for row in bad for cell in row.cells]
+    grouped: dict[tuple[str, str], list[BadRow]] = {}
+    for cell, row in cells:
+        grouped.setdefault((cell.column, cell.message), []).append(row)
+    for (column, message), rows in list(grouped.items())[:_SHOWN_GROUPS]:
+        named = f" ({rows[0].key})" if len(rows) == 1 and rows[0].key else ""
+        where = f"{column}: " if column else ""
+        yield f"  bad        {_rows([row.number for row in rows])}{named}: {where}{message}"
+    if len(grouped) > _SHOWN_GROUPS:
+        yield f"  bad        … and {len(grouped) - _SHOWN_GROUPS} more problems; --json lists all"
+
+
+def _rows(numbers: Sequence[int]) -> str:
+    """`row 7`, `rows 2–61`, `rows 4, 18 and 20`."""
+    ordered = sorted(set(numbers))
+    spans = []
+    for _, run in groupby(enumerate(ordered), key=lambda pair: pair[1] - pair[0]):
+        found = [number for _, number in run]
+        spans += [f"{found[0]}–{found[-1]}"] if len(found) > 2 else [str(number) for number in found]
+    if len(spans) > _SHOWN_ROWS:
+        spans = [*spans[:_SHOWN_ROWS], "more"]
+    text = f"{', '.join(spans[:-1])} and {spans[-1]}" if len(spans) > 1 else spans[0]
+    return f"row {text}" if len(ordered) == 1 else f"rows {text}"
+
+
+def _money(plan: Plan) -> Iterator[str]:
+    for cost in plan.costs:
+        some = f" for {cost.jobs} of them" if cost.jobs < len(plan.jobs) else ""
+        listed = ", at Ark's list price: the gateway publishes none" if cost.by_list_price else ""
+        yield f"  cost       {span(cost.low, cost.high, cost.currency or '')}{some}{listed}"
+    if plan.without_price:
+        yield f"  cost       no price is known for {plural(plan.without_price, 'video')}"
+    if plan.reach is not None:
+        reach = plan.reach
+        left = f", of which {amount(reach.left, reach.currency)} is left," if reach.left < reach.amount else ""
+        yield f"  budget     {amount(reach.amount, reach.currency)}{left} pays for {reach.pays_for} of {reach.of}"
+
+
+def _times(plan: Plan) -> Iterator[str]:
+    finish = plan.finish
+    if plan.reach is not None and plan.reach.pays_for == 0:
+        return
+    if plan.jobs and (finish.p50_s is None or finish.p90_s is None):
+        yield "  finish     unknown: no account works at the moment"
+    elif plan.jobs and finish.p50_s is not None and finish.p90_s is not None:
+        half, most = (_clock(plan.made_at, seconds) for seconds in (finish.p50_s, finish.p90_s))
+        yield f"  finish     {half} (in {duration(finish.p50_s)}) as likely as not; {most} in nine of ten cases"
+        yield f"             assuming: {'; '.join(finish.assumes)}"
+    if plan.late:
+        rows = [row for row, chance in plan.late if chance >= 0.5]
+        if rows:
+            yield f"  deadline   {_rows(rows)} will probably miss the deadline"
+        if other := [row for row, chance in plan.late if chance < 0.5]:
+            yield f"  deadline   {_rows(other)} may miss the deadline"
+
+
+def _clock(now: datetime, seconds: float) -> str:
+    then = (now + timedelta(seconds=seconds)).astimezone()
+    today = now.astimezone().date() == then.date()
+    return then.strftime("%H:%M") if today else then.strftime("%Y-%m-%d %H:%M")

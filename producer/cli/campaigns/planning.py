@@ -1,0 +1,117 @@
+"""From the options of `campaign plan` and `campaign run` to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from producer.campaigns.files import read_campaign
+from producer.campaigns.planning.checking import Checked, check_campaign
+from producer.campaigns.planning.plan import Plan, make_plan, read_stored
+from producer.campaigns.planning.written_errors import check_target, write_errors
+from producer.campaigns.reading.options import ReadingOptions
+from producer.campaigns.reading.report import Report
+from producer.cli.shared.output import say
+from producer.intake.finals import with_drafts
+from producer.intake.terms import Terms
+from seedance.problems import InvalidInput
+from storage.campaigns import controls
+from storage.database import Connection, DatabaseUnavailable, connect, current_revision, newest_revision
+from storage.jobs.drafts import find_draft
+from storage.settings import Settings
+
+
+@dataclass(slots=True)
+class Source:
+    """A campaign file, how to read it, and the campaign that it is for; `name` None: none is named yet."""
+
+    file: Path
+    options: ReadingOptions
+    settings: Settings
+    tenant: str
+    name: str | None
+    fetch: bool
+    errors_to: Path | None = None
+
+    def check(self) -> tuple[Checked, Report]:
+        """Check every row.
+
+        Raises:
+            InvalidInput: the file as a whole cannot be read.
+        """
+        if self.errors_to is not None:
+            check_target(self.file, self.errors_to)
+        rows = read_campaign(self.file, self.options)
+        progress = _fetching if self.fetch else None
+        try:
+            with ExitStack() as opened:  # only rows with draft_of need the database here
+                connection = cache(lambda: opened.enter_context(_current(self.settings)))
+                found = with_drafts(
+                    rows, self.settings, lambda job_id, key: find_draft(connection(), self.tenant, job_id, key)
+                )
+                checked = check_campaign(found, self.settings, self.file.parent, fetch=self.fetch, progress=progress)
+        except InvalidInput:
+            for note in rows.notes:
+                say(note)
+            raise
+        return checked, rows.report
+
+    def remember(self, conn: Connection) -> None:
+        """Take over how the campaign's columns were read last; what is given now wins."""
+        if self.name is not None:
+            self.options = self.options.remembering(controls.reading_of(conn, self.tenant, self.name))
+
+    def plan(self, conn: Connection | None, checked: Checked, report: Report, terms: Terms) -> Plan:
+        """The plan of checked rows; `conn` None: without what the database knows."""
+        stored = None
+        if conn is not None:
+            stored = read_stored(conn, self.settings, self.tenant, self.name, checked)
+        if self.errors_to is not None and checked.bad:
+            write_errors(self.file, self.options, checked.bad, self.errors_to)
+            say(f"the bad rows are in {self.errors_to}, each with its reason")
+        return make_plan(checked, report, self.settings, name=self.name, terms=terms, stored=stored)
+
+
+def _fetching(done: int, total: int) -> None:
+    if done == total or done % 50 == 0:
+        say(f"{done}/{total} files fetched")
+
+
+def make_whole_plan(source: Source, terms: Terms) -> Plan:
+    """A plan with what the database knows, or a plan without it, with a note that says so.
+
+    Raises:
+        InvalidInput: the file as a whole cannot be read.
+    """
+    problem = remember_if_possible(source)
+    checked, report = source.check()
+    if problem is None:
+        with _current(source.settings) as conn:
+            return source.plan(conn, checked, report, terms)
+    report.notes.append(
+        f"planned without the database: learnt limits, the campaign and its known rows do not count ({problem})"
+    )
+    return source.plan(None, checked, report, terms)
+
+
+def remember_if_possible(source: Source) -> DatabaseUnavailable | None:
+    """Take over how the campaign's columns were read last; returns why that was not possible."""
+    try:
+        with _current(source.settings) as conn:
+            source.remember(conn)
+    except DatabaseUnavailable as exc:
+        return exc
+    return None
+
+
+@contextmanager
+def _current(settings: Settings) -> Iterator[Connection]:
+    if settings.database_url is None:
+        raise DatabaseUnavailable("none is configured and no stack is running here")
+    with connect(settings.database_url) as conn:
+        if current_revision(conn) != newest_revision():
+            raise DatabaseUnavailable("its schema is not up to date; run `reelq db upgrade`")
+        yield conn

@@ -1,0 +1,95 @@
+"""Whether a campaign stands still: nothing of it goes on before a person acts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from storage.admission import budgets, grants
+from storage.admission.grants import Grant
+from storage.admission.obstacles import Obstacles, able_accounts
+from storage.campaigns.summaries import campaign_summaries
+from storage.database import Connection
+from storage.jobs import queries
+from storage.jobs.reasons import OBSTACLES, Reason
+from storage.settings import Settings
+
+_CLOSED = frozenset({"suspended", "model_closed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """Why `jobs` of a campaign wait for a person: a code, and what to do in one sentence."""
+
+    code: str
+    jobs: int
+    advice: str
+
+
+def standstill_of(conn: Connection, settings: Settings, tenant: str, name: str) -> list[Standstill]:
+    """The reasons why nothing of a campaign goes on by itself; empty: something does, or nothing waits."""
+    found = campaign_summaries(conn, tenant, name=name, limit=1)
+    if not found:
+        return []
+    campaign = found[0]
+    groups = queries.waiting_in_campaign(conn, campaign["id"])
+    waiting = sum(count for *_, count in groups)
+    if waiting == 0 or waiting < sum(campaign["counts"].get(state, 0) for state in _GOES_ON):
+        return []
+    if campaign["paused_at"] is not None:
+        return [Standstill("paused", waiting, _resume(name))]
+    return _reasons(conn, settings, tenant, name, groups)
+
+
+_GOES_ON = ("queued", "submitting", "generating", "transferring")
+_Group = tuple[str | None, list[str], str, str | None, int]
+
+
+def _reasons(
+    conn: Connection, settings: Settings, tenant: str, name: str, groups: Iterable[_Group]
+) -> list[Standstill]:
+    """One reason for each kind of jobs; none at all if some of them can go on."""
+    obstacles = Obstacles.read(conn, settings)
+    survey = {grant.account.name: grant for grant in grants.survey(conn, settings)}
+    counts: Counter[tuple[str, str]] = Counter()
+    for pin, gateways, lane, reason, count in groups:
+        code = str(obstacles.of(pin, gateways, lane) or reason)
+        if code == Reason.KEPT_BACK:
+            advice: str | None = _resume(name)
+        elif code == Reason.OVER_BUDGET:
+            advice = _of_budget(conn, tenant, name)
+        elif code in OBSTACLES:
+            advice = Reason(code).line
+        else:
+            accounts = [account.name for account in able_accounts(settings, pin, gateways, lane)]
+            closed = all(_is_closed(survey[account], lane) for account in accounts)
+            code = "suspended"
+            advice = f"solve the problem, then run `reelq accounts resume {accounts[0]}`" if closed else None
+        if advice is None:
+            return []
+        counts[code, advice] += count
+    return [Standstill(code, count, advice) for (code, advice), count in counts.most_common()]
+
+
+def _resume(name: str) -> str:
+    return f"run `reelq campaign resume {name}`"
+
+
+def _of_budget(conn: Connection, tenant: str, name: str) -> str | None:
+    """What to do about the budget that is used up; None: other jobs of the tenant may still leave something of it."""
+    found = campaign_summaries(conn, tenant, name=name, limit=1)
+    own = next(
+        (budget for budget in budgets.budgets_of(conn, tenant, [row["id"] for row in found]) if budget.held), None
+    )
+    budget = own or next(iter(budgets.budgets_of(conn, tenant)), None)
+    if budget is None or (own is None and budget.reserved > 0):
+        return None
+    command = f"reelq campaign set {name}" if own is not None else f"reelq tenants set {tenant}"
+    left = f"{max(budget.left, 0):.2f} {budget.currency} of {budget.amount:.2f}"
+    return f"{left} is left; raise it with `{command} --budget`"
+
+
+def _is_closed(grant: Grant, lane: str) -> bool:
+    hold = grant.hold_of(lane)
+    return hold is not None and hold.code in _CLOSED

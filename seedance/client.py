@@ -242,11 +242,13 @@ class GatewayClient:
     async def _result(self, call: WireCall, report: TaskReport) -> TaskReport:
         """The result of an ended task. If it cannot be read, a failure that the query itself showed still counts."""
         try:
-            return self.dialect.read_result(await self._answer("query", call))
+            result = self.dialect.read_result(await self._answer("query", call))
         except GatewayError:
             if report.failure is None:
                 raise
             return report
+        unclear = result.video_url is None and result.failure is None
+        return report if unclear and report.failure is not None else result
 
     def _located(self, report: TaskReport) -> TaskReport:
         """The report with the video's whole URL; a gateway may give only the path on its own host."""

@@ -10,13 +10,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from seedance.gateways.base import Dialect, ListedTask
 from seedance.media import MediaKind, media_kind
+from seedance.models.rows import ModelRow
 from seedance.problems import shorten
-from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest
+from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest, Tier
 
 FLEX = "flex"
 EXPIRES = "execution_expires_after"
@@ -48,8 +50,9 @@ class Sent:
 
     @property
     def sizes(self) -> GenerationRequest:
-        """The request with the values that the model's row replaced."""
-        row = self.dialect.row_of(self.request)
+        """The request with the values that the model's row replaced. It is the row of the model that the attempt was
+        sent to: the configuration may name another one for the same request by now."""
+        row = _row_of(self.dialect, self.model, self.request.tier)
         return self.request if row is None else row.corrected(self.request)
 
     @property
@@ -62,6 +65,12 @@ class Sent:
     def expected_expiry(self) -> object:
         """The value of `execution_expires_after` that the task must show; None: any value."""
         return self.dialect.options(self.request).get(EXPIRES, self.mark)
+
+
+@cache
+def _row_of(dialect: Dialect, model: str, tier: Tier) -> ModelRow | None:
+    """As in the catalog; a list is compared with every open attempt."""
+    return dialect.catalog.row_for_id(model, tier)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from seedance.models.rows import ListPrice
 from seedance.request import GenerationRequest
 from seedance.tokens import output_seconds, token_range
 
+MAX_TOKENS = 10**12
 _MILLION = Decimal(1_000_000)
 _BEIJING = timedelta(hours=8)
 
@@ -136,7 +137,9 @@ def cost_of_usage(
     day: date | None = None,
 ) -> Estimate | None:
     """What a finished generation cost, from the usage its gateway reported, at the prices by which it is estimated;
-    None when that is not known."""
+    None when that is not known, as for a model that the account no longer sells."""
+    if dialect.row_of(request) is None:
+        return None
     tokens = _count(usage.get("total_tokens")) or _count(usage.get("completion_tokens"))
     prices = list(_prices(request, dialect, own_rates, day or today()))
     if tokens is None or not prices or prices[0][0].per != "million_tokens":
@@ -187,7 +190,9 @@ def _prices(
 
 
 def _count(value: object) -> int | None:
-    """A number of tokens; some gateways report it as text."""
+    """A number of tokens; some gateways report it as text. More than any video has is a mistake of the gateway."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < MAX_TOKENS:
+        return None
+    return int(value)

@@ -21,6 +21,8 @@ KEYS_LIFE_S = 24 * 3600.0
 FRESH_S = 300.0
 """Keys younger than that are not fetched again because a signature does not match: anyone can send a wrong one."""
 FETCH_S = 5.0
+AGAIN_S = 10.0
+"""After a failed fetch, callbacks are answered without another one for so long: they would wait for each other."""
 MAX_KEYS_BYTES = 64 * 1024
 
 
@@ -41,6 +43,7 @@ class CallbackProofs:
         self._outbound = outbound
         self._accounts = {account.name: account for account in accounts}
         self._published: dict[str, _Keys] = {}
+        self._failed: dict[str, tuple[KeysUnavailable, float]] = {}
         self._fetching = asyncio.Lock()
 
     async def forgery(self, account_name: str, callback: Callback) -> str | None:
@@ -70,9 +73,18 @@ class CallbackProofs:
     async def _keys(self, url: str, life_s: float) -> tuple[str, ...]:
         async with self._fetching:
             known = self._published.get(url)
-            if known is None or time.monotonic() - known.fetched_at > life_s:
-                known = self._published[url] = _Keys(await self._fetch(url), time.monotonic())
-            return known.keys
+            if known is not None and time.monotonic() - known.fetched_at <= life_s:
+                return known.keys
+            failed, failed_at = self._failed.get(url, (None, 0.0))
+            if failed is not None and time.monotonic() - failed_at < AGAIN_S:
+                raise KeysUnavailable(str(failed))
+            try:
+                keys = await self._fetch(url)
+            except KeysUnavailable as exc:
+                self._failed[url] = (exc, time.monotonic())
+                raise
+            self._published[url] = _Keys(keys, time.monotonic())
+            return keys
 
     async def _fetch(self, url: str) -> tuple[str, ...]:
         body = bytearray()

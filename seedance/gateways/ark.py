@@ -70,10 +70,12 @@ class Ark(Dialect):
     )
 
     def row_of(self, request: GenerationRequest) -> ModelRow | None:
+        """The option `model` replaces a model that the account sells; it opens no tier: its lane stays closed."""
+        sold = super().row_of(request)
         named = self.options(request).get("model")
-        if isinstance(named, str) and not _OPTIONS["model"].problem(named):
+        if sold is not None and isinstance(named, str) and not _OPTIONS["model"].problem(named):
             return self.catalog.row_for_id(named, request.tier)
-        return super().row_of(request)
+        return sold
 
     def submit_call(self, request: GenerationRequest, attempt: AttemptOptions) -> WireCall:
         row = self.row_for(request)

@@ -175,10 +175,21 @@ def _table(key: str, value: object) -> dict[str, Any]:
         return {"id": value}
     if isinstance(value, Mapping):
         like = value.get("like")
-        if like is not None and like not in bundled_models():
+        if like is not None and not (isinstance(like, str) and like in bundled_models()):
             raise _wrong(f"{key}.like", f"must be one of {_known()}, not {shorten(like)}")
+        if value.get("name") in TIERS:
+            raise _wrong(f"{key}.name", f"must not be the name of a tier, {shorten(value['name'])}")
+        _check_unset(key, value)
         return dict(value)
     raise _wrong(key, f"must be a name, or a table with id, like and what differs, not {shorten(value)}")
+
+
+def _check_unset(key: str, table: Mapping[str, Any]) -> None:
+    for name, value in table.items():
+        if name == "unset" and not (isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)):
+            raise _wrong(f"{key}.unset", f"must be a list of names, not {shorten(value)}")
+        if isinstance(value, Mapping):
+            _check_unset(f"{key}.{name}", value)
 
 
 def _name_for(own_id: str, like: object, offers: Offers, tier: Tier) -> tuple[str | None, DecidedBy]:

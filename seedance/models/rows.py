@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field, model_validat
 from seedance.media import MediaKind
 from seedance.problems import Problem
 from seedance.request import (
+    AUTO_DURATION,
     GenerationRequest,
     Modality,
     Operation,
@@ -170,13 +171,16 @@ class ModelRow(_Part):
 
     @model_validator(mode="after")
     def _check_defaults(self) -> Self:
-        # An account may narrow the resolutions or the ratios alone.
+        # An account may narrow the resolutions, the ratios or the seconds alone.
         if self.default_resolution not in self.resolutions:
             object.__setattr__(self, "default_resolution", self.resolutions[0])
         if self.default_ratio is not None and self.default_ratio not in self.ratios:
             object.__setattr__(self, "default_ratio", self.ratios[0])
         if self.seconds[0] > self.seconds[1]:
             raise ValueError(f"seconds: {self.seconds[0]} is more than {self.seconds[1]}")
+        if self.default_seconds is not None and not (self.default_seconds == AUTO_DURATION and self.auto_duration):
+            within = min(max(self.default_seconds, self.seconds[0]), self.seconds[1])
+            object.__setattr__(self, "default_seconds", within)
         return self
 
     @computed_field  # type: ignore[prop-decorator]

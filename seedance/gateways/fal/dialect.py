@@ -19,7 +19,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from seedance.errors import OutcomeUnknown
@@ -36,15 +36,19 @@ from seedance.gateways.base import (
     WireCall,
 )
 from seedance.gateways.capabilities import Capabilities
-from seedance.gateways.fal.errors import CANCELLED, FORM, failure_of, request_failure
+from seedance.gateways.fal.errors import CANCELLED, FORM, OF_ANY_REQUEST, failure_of, request_failure
 from seedance.gateways.signatures import UNSIGNED, ed25519_forgery, from_hex, stale
+from seedance.models.catalog import OwnModels
+from seedance.problems import InvalidInput, Problem, shorten
 from seedance.request import AUTO_DURATION, RANDOM_SEED, GenerationRequest
 
 ENDED = "COMPLETED"
 STATUSES = {"IN_QUEUE": TaskStatus.QUEUED, "IN_PROGRESS": TaskStatus.RUNNING, ENDED: TaskStatus.RUNNING}
 _AUTO = "auto"
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_MODEL = re.compile(rf"{_PART}/{_PART}(?:/.*)?")
 _HANDLE = re.compile(rf"({_PART}/{_PART})/([^/]+)")
+_BESIDE_THE_ID = ("gateway_request_id", "response_url", "status_url")
 _RESPONSE = re.compile(r"/response/?(?:\?|$)")
 
 
@@ -59,6 +63,14 @@ class Fal(Dialect):
     callback_proof = CallbackProof.PUBLISHED
     facts = Capabilities(gateway="fal", callbacks=True, cancel=True)
     callback_keys_url = "https://rest.alpha.fal.ai/.well-known/jwks.json"
+
+    def with_models(self, models: OwnModels, *, base_url: str | None = None, default_model: str | None = None) -> Self:
+        for name, value in models.items():
+            own_id = value if isinstance(value, str) else value.get("id")
+            if isinstance(own_id, str) and not _MODEL.fullmatch(own_id):
+                message = f"must begin with OWNER/APPLICATION, by which fal finds its tasks, not {shorten(own_id)}"
+                raise InvalidInput([Problem(f"models.{name}", message)])
+        return super().with_models(models, base_url=base_url, default_model=default_model)
 
     def key_headers(self, key: str) -> Mapping[str, str]:
         return {"Authorization": f"Key {key}"}
@@ -85,9 +97,12 @@ class Fal(Dialect):
         return WireCall("POST", f"/{row.model_of(request.use, request.resolution)}", body, params=params)
 
     def read_submitted(self, answer: WireAnswer) -> Submitted:
-        """The answer also has a `gateway_request_id`, which changes when fal tries again."""
+        """The answer also has a `gateway_request_id`, which changes when fal tries again, and URLs of the request. One
+        of them must be there: what stands in between numbers its own requests, often under the name `request_id`."""
         data = object_of(read_json(answer.body))
-        if answer.status in self.accepted_statuses and "detail" not in data and (named := _id_of(data)):
+        own = answer.status in self.accepted_statuses and "detail" not in data
+        own = own and any(text_of(data.get(name)) for name in _BESIDE_THE_ID)
+        if own and (named := _id_of(data)):
             return Submitted(named)
         raise OutcomeUnknown(
             f"accepted without a request id: {excerpt(answer.body)}", gateway=self.name, status=answer.status
@@ -134,6 +149,9 @@ class Fal(Dialect):
         failure = failure_of(answer.status, answer.body, by_queue=by_queue)
         if failure is None:
             raise self.read_error("query", answer)
+        if failure.gateway_code in OF_ANY_REQUEST:
+            # Perhaps only this call failed, and the video is there: ended without a video, until it repeats for long.
+            return TaskReport(TaskStatus.SUCCEEDED, f"{ENDED}/{failure.gateway_code}")
         status = TaskStatus.CANCELLED if failure.code == "cancelled_upstream" else TaskStatus.FAILED
         return TaskReport(status, ENDED, failure=failure)
 

@@ -44,6 +44,8 @@ REQUEST_ERRORS = frozenset(
     }
 )
 """[R] all of them. Only a malformed request is refused before the work by its own words."""
+OF_ANY_REQUEST = frozenset({"internal_error", "bad_request", "client_disconnected"})
+"""Those that may also be about the call that reads a result, and say nothing about the task then."""
 _INVALID = (
     # [M] "a model rejects your input"; the types that are about the input, each with 422.
     "missing",
@@ -142,18 +144,24 @@ FORM = ErrorForm(read_body, REFUSALS, UNKNOWN_TASK, TOO_LATE)
 def failure_of(status: int, raw: bytes, *, by_queue: bool) -> TaskFailure | None:
     """Why a task failed, from its result; None if the answer is not its result.
 
-    `by_queue`: the answer has the header with which fal marks its own. Without it, only the forms A and B count, so
-    that a proxy's error never fails a task.
+    `by_queue`: the answer has the header with which fal marks its own. Without it, only the forms A and B count, and A
+    only with fal's own links or about the body: any FastAPI program in front answers in form A about a GET's headers or
+    query, but a GET has no body.
     """
     data = object_of(read_json(raw))
     body = read_body(raw)
     if isinstance(data.get("detail"), list) and body.code and status in (400, 422, 500, 504):  # [M] all it names
-        return _model_failure(body)
+        return _model_failure(body) if by_queue or body.own or _is_about_the_body(data["detail"]) else None
     if body.own and body.code in REQUEST_ERRORS:
         return request_failure(body.code, body.message)
     if by_queue and status in (400, 422, 500) and isinstance(data.get("detail"), str):
         return failure_of_words(data["detail"])
     return None
+
+
+def _is_about_the_body(items: list[Any]) -> bool:
+    places = [object_of(item).get("loc") for item in items]
+    return all(isinstance(place, list) and place[:1] == ["body"] for place in places)
 
 
 def _model_failure(body: ErrorBody) -> TaskFailure:

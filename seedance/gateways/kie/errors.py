@@ -40,7 +40,7 @@ def read_body(raw: bytes) -> ErrorBody:
     data = object_of(read_json(raw))
     code, message = data.get("code"), data.get("msg")
     own = is_number(code) and code != OK and isinstance(message, str) and data.keys() <= _NAMES
-    named = object_of(data.get("data"))
+    named = data.get("data") not in (None, {}, [], "")  # whatever it is, it may be a task
     return ErrorBody(word_of(code), text_of(message) or text_of(data.get("message")), own=own and not named)
 
 

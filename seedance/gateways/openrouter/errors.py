@@ -30,6 +30,8 @@ REFUSALS = RefusalList(
 )
 UNKNOWN_TASK = Codes.of((404, "404"))
 """[S] "Job not found"."""
+_OF_A_PROVIDER = "Provider returned error"
+"""[E] its text for a provider's error; `metadata` may be left out."""
 _IN_FLIGHT = "openrouter_in_flight_budget"
 _TOP = frozenset({"error", "user_id", "openrouter_metadata"})
 _NAMES = frozenset({"code", "message", "metadata"})
@@ -52,7 +54,7 @@ def read_body(raw: bytes) -> ErrorBody:
         reasons = ", ".join(filter(None, map(text_of, metadata["reasons"])))
         flagged = {"stage": "input"}
         return ErrorBody(word_of(code), f"{text} ({reasons})" if reasons else text, own=True, details=flagged)
-    if own and text_of(metadata.get("provider_name")):
+    if own and (text_of(metadata.get("provider_name")) or text.startswith(_OF_A_PROVIDER)):
         inner = ark_codes.read_body(text_of(metadata.get("raw")))
         if inner.own:
             return replace(inner, from_upstream=True)

@@ -20,7 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from producer.api.app import create_app
 from producer.api.callbacks import MAX_BODY_BYTES
+from producer.http.callback_proofs import CallbackProofs, KeysUnavailable
 from seedance.account import Account
+from seedance.gateways.base import Callback
 from storage.database import connect
 from storage.jobs import attempts, claims, doubts, history, queries, transitions
 from storage.jobs.callbacks import hash_token
@@ -160,8 +162,10 @@ def test_without_a_secret_the_token_alone_suffices(settings: Settings, url: str)
 
 class Jwks(BaseHTTPRequestHandler):
     body = b""
+    fetches = 0
 
     def do_GET(self) -> None:
+        Jwks.fetches += 1
         self.send_response(200 if self.body else 500)
         self.send_header("Content-Length", str(len(self.body)))
         self.end_headers()
@@ -196,3 +200,19 @@ def test_fals_callbacks_are_checked_with_its_published_keys(settings: Settings, 
         assert post(checked, path, **fal_body(key)).status_code == 200
         server.shutdown()
     assert reported(url, job_id) == "bytedance/seedance-2.0/r-1", "with the app, by which the task is queried"
+
+
+def test_callbacks_do_not_wait_in_line_for_keys_that_cannot_be_fetched(settings: Settings) -> None:
+    async def verify(keys_url: str) -> list[object]:
+        accounts = with_account(settings, "fal", webhook_keys_url=keys_url).accounts
+        proofs = CallbackProofs(accounts, settings.outbound())
+        callback = Callback({}, b"")
+        return await asyncio.gather(*(proofs.forgery("main", callback) for _ in range(20)), return_exceptions=True)
+
+    Jwks.body, Jwks.fetches = b"", 0
+    with ThreadingHTTPServer(("127.0.0.1", 0), Jwks) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        answers = asyncio.run(verify(f"http://127.0.0.1:{server.server_address[1]}/.well-known/jwks.json"))
+        server.shutdown()
+    assert [type(answer) for answer in answers] == [KeysUnavailable] * 20
+    assert Jwks.fetches == 1

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from seedance.client import GatewayClient
-from seedance.errors import Unavailable
+from seedance.errors import BadAnswer, Unavailable
 from seedance.gateways.base import AttemptOptions, TaskReport, TaskStatus
 from seedance.gateways.registry import DIALECTS
 from seedance.request import parse_request
@@ -92,6 +92,9 @@ RESULTS: list[tuple[int, Any, str | None]] = [
     (503, {"detail": "Runner disconnected", "error_type": "runner_disconnected"}, "generation_failed"),
     (503, {"message": "failure to get a peer from the ring-balancer"}, None),
     (502, {"detail": "Bad Gateway"}, None),
+    # A program in front checks the GET itself, which has no body.
+    (422, {"detail": [{"loc": ["header", "x-tenant"], "msg": "Field required", "type": "missing"}]}, None),
+    (422, {"detail": [{"loc": ["query", "sig"], "msg": "Field required", "type": "missing", "input": None}]}, None),
 ]
 
 
@@ -103,12 +106,27 @@ def test_only_fals_own_error_fails_an_ended_task(
     own.answers[f"GET {TASK}/status"] = (200, {"status": "COMPLETED", "response_url": f"{own.url}{TASK}"})
     own.answers[f"GET {TASK}"] = (status, body)
     if code is None:
-        with pytest.raises(Unavailable):
+        with pytest.raises((Unavailable, BadAnswer)):
             with_client("", "fal", lambda client: client.query(HANDLE), base_url=own.url)
         return
     report = with_client("", "fal", lambda client: client.query(HANDLE), base_url=own.url)
     assert report.status is TaskStatus.FAILED and report.failure is not None
     assert report.failure.code == code
+
+
+@pytest.mark.parametrize("code", ["internal_error", "bad_request", "client_disconnected"])
+def test_an_error_that_may_be_about_the_call_itself_fails_no_ended_task(
+    servers: tuple[Server, Server], code: str
+) -> None:
+    own, _ = servers
+    own.answers[f"GET {TASK}/status"] = (200, {"status": "COMPLETED", "response_url": f"{own.url}{TASK}"})
+    own.answers[f"GET {TASK}"] = (500, {"detail": "Something went wrong", "error_type": code})
+    report = with_client("", "fal", lambda client: client.query(HANDLE), base_url=own.url)
+    assert (report.status, report.video_url, report.failure) == (TaskStatus.SUCCEEDED, None, None)
+    ended = {"status": "COMPLETED", "error": "Something went wrong", "error_type": code}
+    own.answers[f"GET {TASK}/status"] = (200, ended)
+    report = with_client("", "fal", lambda client: client.query(HANDLE), base_url=own.url)
+    assert report.status is TaskStatus.FAILED and report.failure is not None, "the status itself says that it failed"
 
 
 def test_a_failure_in_fals_status_counts_even_if_the_result_cannot_be_read(servers: tuple[Server, Server]) -> None:

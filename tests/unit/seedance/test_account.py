@@ -156,3 +156,16 @@ def test_ones_own_new_api_needs_an_address_and_names() -> None:
         account(gateway="new-api", base_url="https://new-api.example.com")
     ours = account(gateway="new-api", base_url="https://new-api.example.com", models={"seedance-2.5": "ours-2-5"})
     assert ours.dialect.catalog.models["seedance-2.5"].models == ("ours-2-5",)
+
+
+@pytest.mark.parametrize(
+    "own_id", ["seedance", "bytedance:seedance/v2", "bytedance/seedance:2/text-to-video", "bytedance//x"]
+)
+def test_fals_ids_begin_with_an_owner_and_an_application(own_id: str) -> None:
+    with pytest.raises(ValidationError, match="must begin with OWNER/APPLICATION"):
+        account(gateway="fal", models={"seedance-2.5": own_id})
+    ours = account(gateway="fal", models={"seedance-2.5": "ours/seedance-2.5-eu"}).dialect
+    assert (
+        ours.query_call(ours.task_handle("r-1", "ours/seedance-2.5-eu")).path
+        == "/ours/seedance-2.5-eu/requests/r-1/status"
+    )

@@ -161,5 +161,9 @@ def test_values_that_the_row_replaced_are_not_held_against_a_task() -> None:
     edit = Sent(ARK, model, parse_request({"prompt": "x", "model": "seedance-2.5"} | video), mark=150_000)
     made = shown(model=model, duration=16.709, ratio="1:1", execution_expires_after=150_000)
     assert compare(edit, made).recognised
+    # The default model has been changed since the attempt: what counts is the model that it was sent to.
+    before = Sent(ARK, model, parse_request({"prompt": "x"} | video), mark=150_000)
+    assert compare(before, made).recognised
+    assert can_be(Sent(ARK, model, parse_request({"prompt": "x"} | video)), made)
     old = Sent(ARK, MODEL, parse_request({"prompt": "x"} | video), mark=150_000)
     assert set(compare(old, replace(made, model=MODEL)).differs) == {"duration", "ratio"}

@@ -111,4 +111,4 @@ def test_an_account_can_name_a_model_at_every_gateway() -> None:
                 dialect.with_models({})
         else:
             assert dialect.with_models({}) is dialect
-        assert dialect.with_models({"standard": "x"}).model_for(request()) == "x"
+        assert dialect.with_models({"standard": "our/x"}).model_for(request()) == "our/x"

@@ -71,6 +71,15 @@ def test_an_option_that_names_a_model_brings_its_row() -> None:
     assert row(ARK, gateway_options={"ark": {"model": "ep-x"}}).decided_by == "tier"
 
 
+def test_an_option_opens_no_tier_or_model_that_the_account_does_not_sell() -> None:
+    """Its jobs would wait in a lane that the account is never granted."""
+    dialect = ark(models={"standard": "ep-1"})
+    for fields in ({"tier": "fast"}, {"model": "seedance-2.5"}):
+        asked = request(gateway_options={"ark": {"model": NEW_ID}}, **fields)
+        assert model_of(dialect, lane_of(asked.canonical())) is None
+        assert [problem.field for problem in dialect.refusals(asked)] == list(fields)
+
+
 @pytest.mark.parametrize(
     ("base_url", "old", "new"),
     [
@@ -286,6 +295,17 @@ def test_wrong_tables_are_refused_by_name() -> None:
         ({"mini": {"like": "seedance-2.5-flash"}}, "models.mini: needs an id"),
         ({"standard": {"id": "x", "colour": "red"}}, "models.standard.colour: is not a field we know"),
         ({"standard": 7}, "models.standard: must be a name, or a table"),
+        ({"standard": {"id": "x", "like": ["seedance-2.5"]}}, "models.standard.like: must be one of"),
+        ({"standard": {"id": "x", "unset": 5}}, "models.standard.unset: must be a list of names"),
+        ({"standard": {"id": "x", "media": {"unset": [[]]}}}, "models.standard.media.unset: must be a list of names"),
+        ({"standard": {"id": "x", "name": "fast"}}, "models.standard.name: must not be the name of a tier"),
     ):
         with pytest.raises(InvalidInput, match=said):
             catalog_of("ark", own)  # type: ignore[arg-type] # wrong types on purpose
+
+
+def test_a_narrower_range_of_seconds_moves_the_default_into_it() -> None:
+    """It is always sent, and the gateway would refuse one outside."""
+    for seconds, sent in (([8, 12], 8), ([4, 4], 4), ([4, 20], 5)):
+        dialect = ark(models={"standard": {"id": "ep-1", "seconds": seconds}})
+        assert dialect.submit_call(request(), AttemptOptions()).json["duration"] == sent  # type: ignore[index]

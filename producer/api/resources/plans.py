@@ -27,6 +27,7 @@ class PlannedCost:
     low: float
     high: float
     jobs: int
+    by_list_price: Annotated[int, Field(description="How many of them are estimated by the maker's list price.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,6 +135,8 @@ class ModelRow(_Part):
     default_resolution: Resolution = "720p"
     ratios: Annotated[tuple[Ratio, ...], Field(min_length=1)]
     default_ratio: Ratio | None = None
+    default_text_ratio: Ratio | None = None
+    """The default of text alone, where it is another one than with media. None: `default_ratio`."""
     seconds: tuple[int, int]
     auto_duration: bool = False
     """True: -1 lets the model choose."""
@@ -176,6 +178,8 @@ class ModelRow(_Part):
             object.__setattr__(self, "default_resolution", self.resolutions[0])
         if self.default_ratio is not None and self.default_ratio not in self.ratios:
             object.__setattr__(self, "default_ratio", self.ratios[0])
+        if self.default_text_ratio not in self.ratios:
+            object.__setattr__(self, "default_text_ratio", None)
         if self.seconds[0] > self.seconds[1]:
             raise ValueError(f"seconds: {self.seconds[0]} is more than {self.seconds[1]}")
         if self.default_seconds is not None and not (self.default_seconds == AUTO_DURATION and self.auto_duration):
@@ -203,7 +207,7 @@ class ModelRow(_Part):
         """The request as it is sent: with the defaults of `always_sent`, and where a use takes one value, with that."""
         defaults = {
             "resolution": self.default_resolution,
-            "ratio": self.default_ratio,
+            "ratio": (request.mode == "text" and self.default_text_ratio) or self.default_ratio,
             "duration": self.default_seconds,
         }
         update: dict[str, object] = {

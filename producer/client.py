@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,16 +15,19 @@ from psycopg_pool import PoolTimeout
 
 from producer.campaigns.files import check_name
 from producer.errors import InvalidRows, JobNotFound, RowConflict
+from producer.intake.finals import with_drafts
 from producer.intake.intake import Batch, Prepared, Row, as_new_job, prepare, with_derived_keys
 from producer.intake.terms import Terms, check_priced, read_terms, set_campaign_terms
 from producer.intake.uploads import Progress, store
 from producer.operator_actions import job_actions
+from producer.operator_actions.finals import finalize
 from producer.operator_actions.playable import want_playable
 from seedance.problems import InvalidInput, Problem
 from storage.actors import acting, current_actor, user_of
 from storage.campaigns import controls
 from storage.database import BULK, DEFAULT_LIMITS, Connection, Database, DatabaseUnavailable, LocksHeld, connect, limit
 from storage.jobs import queries
+from storage.jobs.drafts import Draft, find_draft
 from storage.jobs.enqueue import enqueue_jobs
 from storage.jobs.records import Enqueued, IdempotencyConflict, JobView, NewJob
 from storage.jobs.states import JobState
@@ -138,7 +141,7 @@ class Producer:
             InvalidInput: a field breaks a rule, or no configured account can serve the request.
         """
         try:
-            return prepare([Row("", fields)], self.settings, self._base())
+            return prepare(self.with_drafts([Row("", fields)]), self.settings, self._base())
         except InvalidRows as exc:
             raise exc.rows[0] from None
 
@@ -161,11 +164,27 @@ class Producer:
             DatabaseUnavailable, StoreUnavailable: as `enqueue`.
         """
         numbered = (Row(f"row {number}", row, number=number) for number, row in enumerate(rows, 1))
-        batch = prepare(numbered, self.settings, self._base())
+        batch = prepare(self.with_drafts(numbered), self.settings, self._base())
         terms = read_terms(budget, weight)
         if terms and campaign is None:
             raise InvalidInput([Problem("campaign", "is needed for a budget or a weight")])
         return [job for job, _ in self.store_and_show(batch, campaign=campaign, terms=terms)]
+
+    def with_drafts(self, rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
+        """The rows; those with `draft_of` are completed from their drafts, which are looked up among the tenant's jobs.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer.
+        """
+        return with_drafts(rows, self.settings, self.find_draft)
+
+    def find_draft(self, job_id: UUID, key: str | None = None) -> Draft | None:
+        """The job that a final is to be made of; None: there is none with that id. `key`: the final's.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer.
+        """
+        return self._reading(lambda conn: find_draft(conn, self.tenant, job_id, key))
 
     def _base(self) -> Path | None:
         return Path() if self._local_files else None
@@ -355,6 +374,15 @@ class Producer:
         """
         with acting(self.actor):
             return job_actions.retry(self._database, self.settings, self.tenant, as_job_id(job_id))[0]
+
+    def finalize(self, job_id: UUID | str, *, regenerate: bool = False, **fields: Any) -> Job:
+        """Make the final video of a draft, as a new job; see `operator_actions.finals.finalize`.
+
+        Raises:
+            JobNotFound, NotPossible, InvalidInput, IdempotencyConflict, DatabaseUnavailable: as there.
+        """
+        with acting(self.actor):
+            return finalize(self, self.get(job_id), fields, regenerate=regenerate)[0]
 
     def make_playable(self, job_id: UUID | str) -> Job:
         """Make a copy of a job's video that every browser plays, unless there is one or the video is one itself; then

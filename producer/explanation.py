@@ -13,6 +13,7 @@ from producer.campaigns.files import SUFFIXES, read_campaign
 from producer.campaigns.reading.json_objects import parse_object
 from producer.campaigns.reading.options import NO_OPTIONS, ReadingOptions
 from producer.intake.estimates import estimate_of
+from producer.intake.finals import without_draft
 from producer.intake.intake import Row
 from producer.intake.job_spec import JobSpec, parse_job
 from producer.intake.media_check import MediaFacts
@@ -117,7 +118,7 @@ def request_of(job: JobView, settings: Settings, seed: int | None = None) -> Acc
     except InvalidInput:
         return None
     fit = next((fit for fit in found if not fit.problems), None)
-    return None if fit is None else _answer(fit.account, (), spec, settings, {}, seed)
+    return None if fit is None else _answer(fit.account, (), spec, settings, {}, seed, job.draft_task_id)
 
 
 def _row(text: str) -> Row | InvalidInput:
@@ -136,7 +137,7 @@ def _explain_rows(rows: Any, settings: Settings, base: Path, only: str | None) -
                 yield Explanation(row.where, {}, row.problems)
                 continue
             try:
-                spec = files.replace(parse_job(row.fields))
+                spec = files.replace(parse_job(without_draft(row.fields)))
             except InvalidInput as exc:
                 yield Explanation(row.where, row.fields, row.bad(exc.problems).problems)
                 continue
@@ -154,6 +155,7 @@ def _answer(
     settings: Settings,
     facts: Mapping[str, MediaFacts],
     seed: int | None = None,
+    draft_task_id: str | None = None,
 ) -> AccountAnswer:
     if spec.account is not None and spec.account != account.name:
         errors = [Problem("account", f"the job is pinned to {spec.account}"), *errors]
@@ -165,7 +167,8 @@ def _answer(
     own_seed = _seed_of_attempt(account, request)
     if own_seed is not None and seed is not None:
         own_seed = seed
-    options = AttemptOptions(own_seed, _callback_url(account, settings))
+    options = AttemptOptions(own_seed, _callback_url(account, settings), draft_task_id=draft_task_id)
+    options = replace(options, draft_model=dialect.model_for(request))
     call = dialect.submit_call(sent, options)
     lowest, highest = call, call
     if "expires_after" in dialect.marks(request):

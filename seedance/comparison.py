@@ -40,6 +40,13 @@ class Sent:
     request: GenerationRequest
     seed: int | None = None
     mark: int | None = None
+    draft_task_id: str | None = None
+    """The draft's task, for a final."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the gateway took most values from a draft: those that were not sent are not compared."""
+        return self.request.draft_of is not None
 
     @property
     def sizes(self) -> GenerationRequest:
@@ -161,12 +168,12 @@ def _seed(sent: Sent, task: ListedTask) -> _Seen:
 
 def _prompt(sent: Sent, task: ListedTask) -> _Seen:
     asked, shown = sent.request.prompt, task.prompt
-    return asked, shown, None if not shown else asked.split() == shown.split()
+    return asked, shown, None if not shown or sent.is_final else asked.split() == shown.split()
 
 
 def _media(sent: Sent, task: ListedTask) -> _Seen:
     asked = [value for _, _, value in sent.request.media()]
-    if task.media is None or not (asked or task.media):
+    if sent.is_final or task.media is None or not (asked or task.media):
         return asked, task.media, None
     left = list(task.media)
     for value in asked:
@@ -194,7 +201,7 @@ def _model(sent: Sent, task: ListedTask) -> _Seen:
 
 def _duration(sent: Sent, task: ListedTask) -> _Seen:
     asked, shown = sent.sizes.duration, task.duration
-    if asked in (None, AUTO_DURATION) or shown in (None, AUTO_DURATION):
+    if sent.is_final or asked in (None, AUTO_DURATION) or shown in (None, AUTO_DURATION):
         return asked, shown, None
     return asked, shown, abs(float(shown or 0) - float(asked or 0)) < 1  # lists may show the exact generated length
 
@@ -204,12 +211,12 @@ def _resolution(sent: Sent, task: ListedTask) -> _Seen:
 
 
 def _ratio(sent: Sent, task: ListedTask) -> _Seen:
-    asked = sent.sizes.ratio
+    asked = None if sent.is_final else sent.sizes.ratio
     return _equal(None if asked == "adaptive" else asked, None if task.ratio == "adaptive" else task.ratio)
 
 
 def _audio(sent: Sent, task: ListedTask) -> _Seen:
-    return _equal(sent.request.audio, task.audio)
+    return _equal(None if sent.is_final else sent.request.audio, task.audio)
 
 
 def _service_tier(sent: Sent, task: ListedTask) -> _Seen:
@@ -218,7 +225,14 @@ def _service_tier(sent: Sent, task: ListedTask) -> _Seen:
 
 
 def _draft(sent: Sent, task: ListedTask) -> _Seen:
-    return False, task.draft, False if task.draft else None
+    asked, shown = sent.request.draft, task.draft
+    return asked, shown, None if shown is None or not (asked or shown) else asked == shown
+
+
+def _draft_task(sent: Sent, task: ListedTask) -> _Seen:
+    """A final shows its draft's task, and no other task shows one."""
+    asked, shown = sent.draft_task_id, task.draft_task_id
+    return asked, shown, None if shown is None else asked == shown
 
 
 # The fields that differ most often come first.
@@ -234,4 +248,5 @@ _FIELDS: Mapping[str, Callable[[Sent, ListedTask], _Seen]] = {
     "audio": _audio,
     "service_tier": _service_tier,
     "draft": _draft,
+    "draft_task_id": _draft_task,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self, get_args
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -38,6 +39,7 @@ MODEL_NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
 MAX_REFERENCES: Mapping[str, int] = {"reference_images": 30, "reference_videos": 10, "reference_audios": 10}
 _MODALITIES: tuple[tuple[str, Modality], ...] = tuple(zip(MAX_REFERENCES, get_args(Modality), strict=True))
 AUTO_DURATION = -1
+DRAFT_RESOLUTION: Resolution = "480p"
 MIN_DURATION_S, MAX_DURATION_S = 4, 30
 RANDOM_SEED, MAX_SEED = -1, 2**32 - 1
 _SECRET_FIELDS = frozenset(
@@ -141,6 +143,16 @@ class GenerationRequest(BaseModel):
     output_format: OutputFormat | None = None
     task_type: TaskType | None = None
     """How the model reads the references. `operation` implies it: edit and extend mean the same in both."""
+    draft: bool = False
+    """A cheap first version, from which a final video can be made."""
+    draft_of: UUID | None = None
+    """The job whose draft this is the final of. The other fields are those of the draft: see `seedance.drafts`."""
+
+    @model_validator(mode="after")
+    def _settle_draft(self) -> Self:
+        if self.draft and self.resolution is None:
+            object.__setattr__(self, "resolution", DRAFT_RESOLUTION)
+        return self
 
     @model_validator(mode="after")
     def _check_combination(self) -> Self:
@@ -170,6 +182,10 @@ class GenerationRequest(BaseModel):
             yield Problem("task_type", f"{self.task_type} needs the video in reference_videos")
         elif self.task_type is not None and not references:
             yield Problem("task_type", f"{self.task_type} needs references")
+        if self.draft and self.draft_of is not None:
+            yield Problem("draft", "cannot be combined with draft_of: a final is not a draft")
+        if self.draft and self.return_last_frame:
+            yield Problem("return_last_frame", "a draft has no last frame; ask for it with the final")
 
     @property
     def task(self) -> Operation | None:
@@ -195,7 +211,10 @@ class GenerationRequest(BaseModel):
         return "text"
 
     def media(self) -> Iterator[tuple[str, Modality, str]]:
-        """Every reference as (field, modality, value), in the order of the gateways: images, videos, audios."""
+        """Every reference that is sent as (field, modality, value), in the order of the gateways: images, videos,
+        audios. A final sends none: the gateway has those of the draft."""
+        if self.draft_of is not None:
+            return
         if self.first_frame is not None:
             yield "first_frame", "image", self.first_frame
         if self.last_frame is not None:

@@ -69,6 +69,14 @@ def fail(code: Reason, message: str, **more: Any) -> Decision:
     return Decision(JobState.FAILED, code, patch={"error": error})
 
 
+def draft_expired() -> Decision:
+    """The failure of a queued final whose draft can be used no longer."""
+    message = (
+        "the gateway keeps a draft for some days, and those of its draft are over; nothing was submitted or billed"
+    )
+    return fail(Reason.DRAFT_EXPIRED, message)
+
+
 def past_deadline() -> Decision:
     """The failure of a queued job whose deadline has passed."""
     return fail(Reason.DEADLINE_EXCEEDED, "the deadline passed before a slot was free; nothing was submitted or billed")

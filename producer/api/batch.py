@@ -117,7 +117,7 @@ def _stored(job: Prepared, enqueued: Enqueued) -> dict[str, Any]:
 
 def _all_or_none(producer: Producer, file: BinaryIO, kind: RowFormat) -> Mapping[str, Any]:
     rows = read_rows(BODY, file, kind.kind, kind.options)
-    batch = prepare(rows, producer.settings, None)
+    batch = prepare(producer.with_drafts(rows), producer.settings, None)
     stored = producer.store(batch)
     notes = [*rows.notes, *notes_on_duplicates(batch.jobs), *notes_on_known(stored)]
     return summary(stored) | {
@@ -135,7 +135,7 @@ def _as_many_as_possible(producer: Producer, file: BinaryIO, kind: RowFormat) ->
         good: list[Batch] = []
         for row in chunk:
             try:
-                good.append(prepare([row], producer.settings, None))
+                good.append(prepare(producer.with_drafts([row]), producer.settings, None))
             except InvalidRows as exc:
                 results.append(_refused(exc.rows[0]))
         # Rows with uploads are stored one by one: a missing file must not affect the others.

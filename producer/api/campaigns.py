@@ -271,7 +271,7 @@ def _prepared(
 ) -> tuple[Batch, list[str]]:
     """The jobs of a body, and what there is to say about how it was read."""
     rows = read_rows(BODY, file, kind.kind, options)
-    batch = prepare(rows, producer.settings, None)
+    batch = prepare(producer.with_drafts(rows), producer.settings, None)
     if terms.budget is not None:
         check_priced(batch.jobs, terms.budget)
     return batch, [*rows.notes, *notes_on_duplicates(batch.jobs)]

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from producer.api.openapi import IDEMPOTENCY_KEY, IF_NONE_MATCH, also, headers, job_body, json_body, problems
 from producer.api.parameters import Cursor, Instant
-from producer.api.request_bodies import CancelBody, ResolveBody
+from producer.api.request_bodies import CancelBody, FinalizeBody, ResolveBody
 from producer.api.resources.jobs import JobPage, JobResource, as_resource, shortened
 from producer.client import as_job_id
 from producer.http import bodies
@@ -28,6 +28,7 @@ from producer.http.service import Service
 from producer.intake.job_spec import parse_job
 from producer.operator_actions import job_actions
 from producer.operator_actions.adoption import adopt_checked
+from producer.operator_actions.finals import finalize
 from producer.operator_actions.waiting import with_obstacles
 from storage.database import Database
 from storage.jobs import queries
@@ -89,6 +90,26 @@ def _enqueue_routes(router: APIRouter, service: Service) -> None:
         database = service.producer.database
         await service.count_job(request)
         job, created = await service.run(lambda: job_actions.retry(database, service.settings, tenant, wanted))
+        return _accepted(job, created)
+
+    @router.post(
+        "/v1/jobs/{job_id}/finalize",
+        status_code=202,
+        response_model=JobResource,
+        response_description="The final, a job of its own. `Idempotency-Replayed: true`: it was stored before.",
+        responses=problems(404, 409, 413, 415, 422, 429, 503),
+        openapi_extra=headers(IDEMPOTENCY_KEY) | json_body(FinalizeBody, required=False),
+    )
+    async def finalize_job(request: Request, job_id: str) -> Response:
+        """Make the final video of a draft, as a new job that names it in `draft_of`. Only a draft that has succeeded
+        can be made final, until its `draft_ends_at`. The final runs at the draft's account."""
+        options = await bodies.json_body(request, FinalizeBody, empty=True)
+        wanted = with_key(options.wanted(), request)
+        producer = service.producer_for(request)
+        await service.count_job(request)
+        job, created = await service.run(
+            lambda: finalize(producer, producer.get(job_id), wanted, regenerate=options.regenerate)
+        )
         return _accepted(job, created)
 
 
@@ -222,7 +243,8 @@ def _accepted(job: JobView, created: bool, differs: Sequence[str] = ()) -> Respo
 
 def differing(job: JobView, fields: Mapping[str, Any]) -> list[str]:
     """In which fields, other than the request's own, a job differs from a repetition of its request."""
-    spec = parse_job(fields).model_dump(include=set(CHANGEABLE))
+    given = {name: fields[name] for name in CHANGEABLE if name in fields}
+    spec = parse_job(given | {"prompt": job.request["prompt"]}).model_dump(include=set(CHANGEABLE))
     own = {"webhook_url": job.webhook_url, "metadata": job.metadata, "tags": list(job.tags), "priority": job.priority}
     return [name for name in CHANGEABLE if (list(spec[name]) if name == "tags" else spec[name]) != own[name]]
 

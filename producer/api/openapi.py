@@ -202,6 +202,8 @@ def _read_by_routes() -> dict[str, Any]:
     _, found = TypeAdapter.json_schemas(adapters, ref_template=_SCHEMAS)
     schemas: dict[str, Any] = found["$defs"]
     job = schemas[JobSpec.__name__]
+    # A final has its draft's prompt, and must not repeat it.
+    job["anyOf"] = [{"required": job.pop("required")}, {"required": ["draft_of"]}]
     job["properties"] = {name: _or_null(schema) for name, schema in job["properties"].items()}
     schemas[ProblemDetails.__name__]["examples"] = [PROBLEM_EXAMPLE]
     return schemas

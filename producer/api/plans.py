@@ -66,7 +66,7 @@ def _plan(
 ) -> dict[str, Any]:
     settings = producer.settings
     rows = read_rows(BODY, file, kind.kind, remembered_options(producer, name, kind))
-    checked = check_campaign(rows, settings, None, fetch=fetch)
+    checked = check_campaign(producer.with_drafts(rows), settings, None, fetch=fetch)
     with producer.database.begin() as conn:
         stored = read_stored(conn, settings, producer.tenant, name, checked)
     return make_plan(checked, rows.report, settings, name=name, terms=terms, stored=stored).as_dict()

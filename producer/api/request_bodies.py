@@ -25,6 +25,7 @@ from producer.intake.webhook_urls import MAX_URL_CHARS
 from producer.operator_actions.tenants import MAX_KEY_S
 from producer.operator_actions.tenants import OVERLAP_S as KEY_OVERLAP_S
 from producer.operator_actions.webhooks import MAX_OVERLAP_S, OVERLAP_S
+from seedance.request import OutputFormat, Resolution, Tier
 from storage.campaigns.controls import MAX_WEIGHT
 from storage.tenants.keys import MAX_NAME_CHARS, Scope
 
@@ -107,6 +108,36 @@ class ResolveBody(BaseModel):
         return self
 
 
+class FinalizeBody(BaseModel):
+    """The final of a draft: what differs from it."""
+
+    model_config = _with_examples({}, {"resolution": "1080p", "output_format": "mov"}, {"regenerate": True})
+
+    resolution: Annotated[
+        Resolution | None, Field(description="One that the model makes finals in; null: the first of these, 1080p.")
+    ] = None
+    output_format: Annotated[OutputFormat | None, Field(description="null: mp4.")] = None
+    watermark: StrictBool | None = None
+    return_last_frame: StrictBool | None = None
+    gateway_options: Annotated[
+        dict[str, JsonValue] | None, Field(description="Options that the gateway takes for a final.")
+    ] = None
+    idempotency_key: Annotated[
+        StrictStr | None,
+        Field(description="null: the same draft with the same fields gives the same final, also if it is sent twice."),
+    ] = None
+    regenerate: Annotated[
+        StrictBool,
+        Field(description="If the job is not a draft, generate it again in a higher resolution: it will differ."),
+    ] = False
+    tier: Annotated[Tier | None, Field(description="Only with `regenerate`; null: that of the job.")] = None
+    model: Annotated[StrictStr | None, Field(description="Only with `regenerate`; null: that of the job.")] = None
+
+    def wanted(self) -> dict[str, JsonValue]:
+        """The fields of the final that are given."""
+        return self.model_dump(exclude={"regenerate"}, exclude_none=True)
+
+
 class CampaignChange(BaseModel):
     """New terms of a campaign. Fields that are left out stay unchanged."""
 
@@ -186,6 +217,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     KeyRotation,
     CancelBody,
     ResolveBody,
+    FinalizeBody,
     CampaignChange,
     NewEndpoint,
     EndpointChange,

@@ -35,12 +35,13 @@ class Group:
 
 
 JOBS = Group(
-    "List, show, cancel, retry and resolve jobs.",
+    "List, show, cancel, retry, finalize and resolve jobs.",
     {
         "list": Command("jobs.list", "list_jobs", "List jobs, newest first."),
         "show": Command("jobs.show", "show", "Show one job."),
         "cancel": Command("jobs.actions", "cancel", "Cancel jobs."),
         "retry": Command("jobs.actions", "retry", "Enqueue failed or cancelled jobs again."),
+        "finalize": Command("jobs.finalize", "finalize", "Make the final videos of drafts."),
         "playable": Command("jobs.playable", "playable", "Make copies of videos that every browser plays."),
         "resolve": Command("jobs.resolve", "resolve", "Decide about unconfirmed jobs, after a look at the gateway."),
     },

@@ -52,6 +52,8 @@ class GroupCommit:
             ApiProblem: too many are waiting already.
             InvalidInput, IdempotencyConflict, DatabaseUnavailable, StoreUnavailable: as there.
         """
+        if fields.get("draft_of") is not None:  # its draft is looked up in the database
+            return await self._run(lambda: producer.enqueue_row(fields))
         batch = producer.check_row(fields)
         if batch.files.given:  # they are looked up in the bucket first
             return await self._run(lambda: producer.store_and_show(batch)[0])

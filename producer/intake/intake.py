@@ -23,7 +23,7 @@ from producer.intake.webhook_urls import job_url_problem
 from seedance.account import Account
 from seedance.problems import InvalidInput, Problem
 from storage.jobs.enqueue import new_job_id
-from storage.jobs.records import NewJob
+from storage.jobs.records import FinalOf, NewJob
 from storage.settings import Settings
 
 MAX_BAD_ROWS = 20
@@ -38,7 +38,8 @@ class Row:
 
     `called`: what its author calls a field, where that is another name. `number`: of the row in its file; several jobs
     may come from one row. `key` names the row for people. `entity`: what makes the job the same one when its row is
-    edited; None: its request does. `columns`: every filled cell by the names that its author may use for it.
+    edited; None: its request does. `columns`: every filled cell by the names that its author may use for it. `draft`:
+    of a final; see `finals`.
     """
 
     where: str
@@ -48,10 +49,11 @@ class Row:
     key: str | None = None
     entity: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    draft: FinalOf | None = None
 
     def place(self) -> Row:
         """The same row without its content, which a hundred thousand rows would keep in memory."""
-        return Row(self.where, {}, self.called, self.number, self.key, self.entity)
+        return Row(self.where, {}, self.called, self.number, self.key, self.entity, draft=self.draft)
 
     def bad(self, problems: Sequence[Problem]) -> BadRow:
         """These problems as an error of this row, with its author's names of fields."""
@@ -83,6 +85,8 @@ class Prepared:
     """What it will cost at the first account that can serve it; None if no price is known."""
     prices: Mapping[str, Mapping[str, float]]
     """The most that it will cost at each account that can serve it, by currency."""
+    draft: FinalOf | None = None
+    """The draft that it is the final of."""
 
     @property
     def where(self) -> str:
@@ -185,8 +189,12 @@ def as_prepared(
     rows of one file.
 
     Raises:
-        InvalidInput: none of them can serve it, or its `webhook_url` would never be called.
+        InvalidInput: none of them can serve it, its `webhook_url` would never be called, or it names a draft that was
+            not looked up.
     """
+    draft = None if row is None else row.draft
+    if spec.draft_of is not None and draft is None:
+        raise InvalidInput([Problem("draft_of", "cannot be combined with the fields of its draft")])
     if spec.webhook_url is not None and (problem := job_url_problem(spec.webhook_url, settings)) is not None:
         raise InvalidInput([Problem("webhook_url", problem)])
     accounts = able(fits(spec, settings, spec.account, facts))
@@ -201,6 +209,7 @@ def as_prepared(
         tuple(dict.fromkeys(account.gateway for account in accounts)),
         estimates[accounts[0].name],
         prices,
+        draft,
     )
 
 
@@ -249,5 +258,6 @@ def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None, *, kept_bac
         webhook_url=spec.webhook_url,
         metadata=spec.metadata,
         tags=spec.tags,
+        draft=job.draft,
         kept_back=kept_back,
     )

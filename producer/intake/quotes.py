@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from producer.intake.estimates import estimate_of
+from producer.intake.finals import without_draft
 from producer.intake.job_spec import parse_job
 from producer.intake.routing import able, fits
 from producer.intake.uploads import LocalFiles
@@ -18,7 +19,7 @@ def estimates(fields: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     Raises:
         InvalidInput: it could not be enqueued.
     """
-    spec = LocalFiles(None).replace(parse_job(fields))
+    spec = LocalFiles(None).replace(parse_job(without_draft(fields)))
     request = spec.request()
     found = fits(request, settings, spec.account)
     chosen = able(found)[0]

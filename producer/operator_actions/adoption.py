@@ -130,4 +130,5 @@ async def _look(
 
 def _compared(account: Account, job: JobView, attempt: Mapping[str, Any], task: ListedTask) -> Comparison:
     request = parse_request(job.request)
-    return compare(Sent(account.dialect, attempt["model"], request, attempt["seed"], attempt["mark"]), task)
+    marks = (attempt["seed"], attempt["mark"])
+    return compare(Sent(account.dialect, attempt["model"], request, *marks, job.draft_task_id), task)

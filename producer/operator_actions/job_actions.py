@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
 
 from producer.errors import JobNotFound, NotPossible
-from producer.intake.intake import Prepared, as_new_job, as_prepared
+from producer.intake.intake import Prepared, Row, as_new_job, as_prepared
 from producer.intake.job_spec import parse_job
 from seedance.gateways.registry import DIALECTS
 from storage.campaigns import controls
 from storage.database import Connection, Database
-from storage.jobs import attempts, callbacks, doubts, queries, transitions
+from storage.jobs import attempts, callbacks, doubts, drafts, queries, transitions
 from storage.jobs.enqueue import enqueue_jobs
 from storage.jobs.reasons import Reason
-from storage.jobs.records import AttemptOutcome, JobView, Move
+from storage.jobs.records import AttemptOutcome, FinalOf, JobView, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
 
@@ -113,8 +114,11 @@ def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> 
             old = get_job(conn, tenant, job_id)
             if old.state not in (JobState.FAILED, JobState.CANCELLED):
                 raise NotPossible(job_id, f"is {old.state}; only a failed or cancelled job can be retried")
+            if old.draft_of is not None and old.draft_ends_at is not None and old.draft_ends_at <= datetime.now(UTC):
+                raise NotPossible(job_id, f"is the final of draft {old.draft_of}, which is too old; make a new draft")
             campaign_id = controls.ensure_campaign(conn, tenant, old.campaign) if old.campaign else None
-            new = as_new_job(_again(old, settings), tenant, campaign_id)
+            draft = drafts.draft_of_final(conn, old.id)
+            new = as_new_job(_again(old, settings, draft), tenant, campaign_id)
             [stored] = enqueue_jobs(conn, [new])
             job = get_job(conn, tenant, stored.id)
         if stored.created or job.state not in (JobState.FAILED, JobState.CANCELLED):
@@ -122,7 +126,7 @@ def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> 
         job_id = job.id
 
 
-def _again(old: JobView, settings: Settings) -> Prepared:
+def _again(old: JobView, settings: Settings, draft: FinalOf | None) -> Prepared:
     """The same job again, without its deadline, which was set for the first try."""
     spec = parse_job(
         old.request
@@ -135,7 +139,7 @@ def _again(old: JobView, settings: Settings) -> Prepared:
             "tags": old.tags,
         }
     )
-    return as_prepared(spec, settings)
+    return as_prepared(spec, settings, Row("", {}, draft=draft))
 
 
 def adopt(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -16,11 +17,14 @@ from producer.http.auth import require_scope
 from producer.http.problems import ApiProblem
 from producer.operator_actions import job_actions
 from producer.operator_actions.adoption import adopt_checked, candidates
+from producer.operator_actions.finals import finalize
 from producer.operator_actions.waiting import why_it_waits
 from producer.web.forms import Form, read_form
 from producer.web.language import catalogue, choose
 from producer.web.permissions import permissions_of
 from producer.web.site import LANGUAGE_COOKIE, Site, go
+from seedance.request import parse_request
+from storage.actors import current_actor
 from storage.database import Connection
 from storage.jobs import history
 from storage.jobs.playable_copies import demand_of
@@ -102,6 +106,15 @@ def job_routes(site: Site) -> APIRouter:
         )
         return go(f"/jobs/{job.id}")
 
+    @router.post("/jobs/{job_id}/finalize")
+    async def finalize_job(request: Request, job_id: str) -> Response:
+        wanted = as_job_id(job_id)
+        producer = service.producer.as_tenant(permissions_of(request).tenant, current_actor())
+        await read_form(request)
+        await service.count_job(request)
+        job, _ = await service.run(lambda: finalize(producer, producer.get(wanted), {}))
+        return go(f"/jobs/{job.id}")
+
     @router.post("/jobs/{job_id}/resolve")
     async def resolve(request: Request, job_id: str) -> Response:
         wanted, tenant = as_job_id(job_id), require_scope(request, Scope.ADMIN).tenant
@@ -150,7 +163,8 @@ def _whole(conn: Connection, settings: Settings, tenant: str, job_id: UUID) -> d
     after = history.last_event(conn)
     job = job_actions.get_job(conn, tenant, job_id)
     attempts = history.attempts_of(conn, job_id)
-    request = {name: _readable(value) for name, value in job.request.items() if name != "prompt"}
+    # `draft_of` is shown as a link.
+    request = {name: _readable(value) for name, value in job.request.items() if name not in ("prompt", "draft_of")}
     return {
         "after": after,
         "job": job,
@@ -161,9 +175,20 @@ def _whole(conn: Connection, settings: Settings, tenant: str, job_id: UUID) -> d
         "steps": steps(job),
         "sent": _sent(settings, job, attempts),
         "candidates": candidates(attempts[-1]) if attempts and job.state is S.UNCONFIRMED else [],
+        "final_resolution": _final_resolution(settings, job),
         "film": _film(conn, settings, job),
         "cancelling": job_actions.what_cancelling_does(job),
     }
+
+
+def _final_resolution(settings: Settings, job: JobView) -> str | None:
+    """The resolution of the final that can be made of this job now; None: none can."""
+    alive = job.draft_ends_at is not None and job.draft_ends_at > datetime.now(UTC)
+    account = settings.account(job.account or "")
+    if job.state is not S.SUCCEEDED or job.draft_of is not None or not alive or account is None:
+        return None
+    row = account.dialect.row_of(parse_request(job.request))
+    return None if row is None or row.drafts is None else row.drafts.final_resolutions[0]
 
 
 def steps(job: JobView) -> list[Step]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from seedance.drafts import SET_FOR_FINAL, takes_in_final
 from seedance.gateways.answers import (
     count_of,
     flag_of,
@@ -27,6 +28,7 @@ from seedance.gateways.base import AttemptOptions, TaskFailure, TaskReport, Task
 from seedance.models.rows import ModelRow
 from seedance.request import GenerationRequest
 
+DRAFT_TASK = "draft_task"
 STATUSES = {
     "queued": TaskStatus.QUEUED,
     "running": TaskStatus.RUNNING,
@@ -41,6 +43,8 @@ STATUSES = {
 def create_body(row: ModelRow, request: GenerationRequest, attempt: AttemptOptions) -> dict[str, Any]:
     """The body that creates a task, of a settled request: text first, then images, videos and audios; unset fields are
     left out. `row`: of its model."""
+    if request.draft_of is not None:
+        return _final_body(row, request, attempt)
     body: dict[str, Any] = {"model": row.model_of(request.use, request.resolution), "content": _content(request)}
     seed = request.seed if request.seed is not None else attempt.seed
     optional = {
@@ -57,7 +61,18 @@ def create_body(row: ModelRow, request: GenerationRequest, attempt: AttemptOptio
     body |= {name: value for name, value in optional.items() if value is not None}
     if request.web_search:
         body["tools"] = [{"type": "web_search"}]
+    if request.draft:
+        body |= {"draft": True, "return_last_frame": False}
     return body
+
+
+def _final_body(row: ModelRow, request: GenerationRequest, attempt: AttemptOptions) -> dict[str, Any]:
+    """The body that makes a draft final. The gateway takes everything else from the draft, and refuses it here even if
+    it is equal."""
+    content = [{"type": DRAFT_TASK, DRAFT_TASK: {"id": attempt.draft_task_id}}]
+    values = {name: getattr(request, name) for name in SET_FOR_FINAL}
+    body = {name: value for name, value in values.items() if value is not None and takes_in_final(row, name)}
+    return {"model": attempt.draft_model, "content": content} | body
 
 
 def _content(request: GenerationRequest) -> list[dict[str, Any]]:
@@ -124,6 +139,7 @@ def report_of(task: Mapping[str, Any]) -> TaskReport | None:
         seed=seed_of(task.get("seed")),
         failure=failure,
         finished_at=finished_at(task) if succeeded else None,
+        created_at=unix_time_of(task.get("created_at")),
     )
 
 
@@ -135,6 +151,7 @@ class Echoed(TypedDict):
     ratio: str | None
     audio: bool | None
     draft: bool | None
+    draft_task_id: str | None
     service_tier: str | None
     execution_expires_after: int | None
 
@@ -147,6 +164,7 @@ def echoed(task: Mapping[str, Any]) -> Echoed:
         "ratio": word_of(task.get("ratio")) or None,
         "audio": flag_of(task.get("generate_audio")),
         "draft": flag_of(task.get("draft")),
+        "draft_task_id": word_of(task.get("draft_task_id")) or None,
         "service_tier": word_of(task.get("service_tier")) or None,
         "execution_expires_after": count_of(task.get("execution_expires_after")),
     }

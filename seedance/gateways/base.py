@@ -35,13 +35,16 @@ class AttemptOptions:
     `seed` is used if the request has none. The dialect's `callback_problem` must accept the URL. `expires_after_s`:
     seconds until the video is of no use, None: no such time. `mark`: the exact value of `execution_expires_after` to
     send (3600 to 259,200, seconds), which identifies the attempt in a list; it replaces `expires_after_s`. The job's
-    own `gateway_options` replace both.
+    own `gateway_options` replace both. `draft_task_id` and `draft_model`: the draft's task and the gateway's name of
+    its model, for a final, which cannot be sent without them.
     """
 
     seed: int | None = None
     callback_url: str | None = None
     expires_after_s: float | None = None
     mark: int | None = None
+    draft_task_id: str | None = None
+    draft_model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,8 @@ class TaskReport:
 
     `video_url` is set only if it succeeded; `progress` in percent, None if not given; `usage` as the gateway reported
     it (tokens, credits, …), None if not given; `raw_status` is the gateway's own word, for people. `finished_at` is
-    when the generation succeeded, in Unix seconds by the gateway's clock, None if not given.
+    when the generation succeeded, in Unix seconds by the gateway's clock, None if not given; `created_at` likewise when
+    the gateway accepted the task.
     """
 
     status: TaskStatus
@@ -107,6 +111,7 @@ class TaskReport:
     seed: int | None = None
     failure: TaskFailure | None = None
     finished_at: int | None = None
+    created_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,7 @@ class ListedTask:
     ratio: str | None = None
     audio: bool | None = None
     draft: bool | None = None
+    draft_task_id: str | None = None
     service_tier: str | None = None
     execution_expires_after: int | None = None
 
@@ -322,6 +328,7 @@ class Dialect(ABC):
         """The marks that an attempt of this request can carry, because the request does not set them itself."""
         row = self.row_of(request)
         taken = request.seed not in (None, RANDOM_SEED) or row is None or "seed" not in row.flags
+        taken = taken or request.draft_of is not None
         return self.facts.marks - {"seed"} if taken else self.facts.marks
 
     def list_call(

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from seedance import public_addresses
+from seedance.drafts import draft_refusals, final_refusals
 from seedance.gateways.capabilities import Capabilities
 from seedance.media import MediaKind, media_kind
 from seedance.models.catalog import model_name
@@ -41,6 +42,8 @@ def refusals_of(
     gateway = capabilities.gateway
     if row is None:
         yield _unsold(capabilities, request)
+    elif request.draft_of is not None:
+        yield from final_refusals(gateway, row, request, options)
     else:
         yield from _row_refusals(gateway, row, request)
     yield from _prompt_refusals(capabilities, request)
@@ -61,6 +64,8 @@ def refusals_of(
 def warnings_of(capabilities: Capabilities, row: ModelRow, request: GenerationRequest) -> Iterator[Problem]:
     """The parts of a request that the gateway accepts but would leave out, replace or not do exactly."""
     gateway = capabilities.gateway
+    if request.draft_of is not None:  # little of it is sent
+        return
     yield from row.replaced(request)
     if request.task is not None and not row.operation_is_sent:
         yield Problem(
@@ -96,6 +101,8 @@ def _row_refusals(gateway: str, row: ModelRow, request: GenerationRequest) -> It
     at = f"in tier {request.tier} ({row.name})" if request.model is None else f"in {row.name}"
     if request.resolution is not None and request.resolution not in row.resolutions:
         yield Problem("resolution", f"{gateway} has {_either(row.resolutions)} {at}, not {request.resolution}")
+    if request.draft:
+        yield from draft_refusals(gateway, row, request)
     if request.ratio is not None and request.ratio not in row.ratios:
         yield Problem("ratio", f"{gateway} has {_either(row.ratios)}, not {request.ratio}")
     yield from _duration_refusals(gateway, row, request)

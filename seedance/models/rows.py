@@ -225,7 +225,9 @@ class ModelRow(_Part):
         return request.model_copy(update=update) if update else request
 
     def replaced(self, request: GenerationRequest) -> Iterator[Problem]:
-        """The values of a request that `settled` replaces."""
+        """The values of a request that `settled` replaces. Those of a final are its draft's, and are not sent."""
+        if request.draft_of is not None:
+            return
         only = self.only.get(request.use, _ANYTHING)
         for name, value in (("ratio", only.ratio), ("duration", only.duration)):
             given = getattr(request, name)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from simulator.dialects.ark_drafts import DRAFT_TASK, complete_final
 from simulator.dialects.ark_rules import ModelRules, read_order, rules_2_5
 from simulator.dialects.ark_view import WORDS, ark_task
 from simulator.dialects.base import Dialect, Route, View, json_object
@@ -36,7 +37,7 @@ MODELS = {name: ModelRules(name, _SIZES) for name in _STANDARD} | {
     name: ModelRules(name, _FAST_SIZES) for name in _FAST
 }
 MODELS |= {
-    f"{brand}-seedance-2-5-260628": rules_2_5(f"{brand}-seedance-2-5-260628", _SIZES)
+    f"{brand}-seedance-2-5-260628": rules_2_5(f"{brand}-seedance-2-5-260628", _SIZES, drafts=True)
     for brand in ("doubao", "dreamina")
 }
 MODELS["dreamina-seedance-2-5-flash-261115"] = rules_2_5(
@@ -47,7 +48,7 @@ PLAN_MODELS = {
     "doubao-seedance-2.0": ModelRules("doubao-seedance-2-0-260128", _SIZES),
     "doubao-seedance-2.0-fast": ModelRules("doubao-seedance-2-0-fast-260128", _FAST_SIZES),
     "doubao-seedance-2.0-mini": ModelRules("doubao-seedance-2-0-mini-260615", _FAST_SIZES),
-    "doubao-seedance-2.5": rules_2_5("doubao-seedance-2-5-260628", _SIZES),
+    "doubao-seedance-2.5": rules_2_5("doubao-seedance-2-5-260628", _SIZES, drafts=True),
 }
 EXTRA_FIELDS = frozenset({"callback_url", "safety_identifier", "execution_expires_after", "priority"})
 MIN_EXPIRY_S, MAX_EXPIRY_S = 3600, 259_200
@@ -86,6 +87,15 @@ class Ark(Dialect):
     def read_order(self, call: Call) -> Order:
         try:
             return _order(call.body, plan=call.path.startswith(PLAN_PATH))
+        except ArkError as exc:
+            raise Refused(self.rejected(exc), str(exc)) from exc
+
+    def complete(self, order: Order, find: Callable[[str], Task | None], now: float) -> Order:
+        task_id = order.extra.get(DRAFT_TASK)
+        if task_id is None:
+            return order
+        try:
+            return complete_final(order, find(task_id), now)
         except ArkError as exc:
             raise Refused(self.rejected(exc), str(exc)) from exc
 

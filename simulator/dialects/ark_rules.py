@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simulator.dialects.ark_content import COUNTS_2_0, COUNTS_2_5, Content, Counts, read_content
+from simulator.dialects.ark_drafts import check_draft, is_final, read_final
 from simulator.dialects.base import REFERENCE_VIDEO_S
 from simulator.tasks.pixels import RATIOS
 from simulator.tasks.task import Order
@@ -56,6 +57,7 @@ class ModelRules:
     output_formats: tuple[str, ...] = ()
     takes_seeds: bool = True
     """False: the documents contradict each other on seeds, so the strict reading applies."""
+    drafts: bool = False
 
 
 def rules_2_5(upstream: str, resolutions: tuple[str, ...], **more: Any) -> ModelRules:
@@ -79,6 +81,14 @@ def read_order(body: Mapping[str, Any], rules: ModelRules, extra_fields: frozens
         ArkError: names the first field that breaks the documentation.
     """
     given = {name: value for name, value in body.items() if value is not None}
+    if is_final(given):
+        return read_final(
+            given,
+            rules.upstream,
+            has_drafts=rules.drafts,
+            output_formats=rules.output_formats,
+            extra_fields=extra_fields,
+        )
     _check_names(given, rules, extra_fields)
     if "content" not in given:
         raise missing("content")
@@ -93,7 +103,7 @@ def read_order(body: Mapping[str, Any], rules: ModelRules, extra_fields: frozens
         if not isinstance(given.get(name, False), bool):
             raise invalid(name, "must be a boolean")
     if given.get("draft"):
-        raise invalid("draft", f"{rules.upstream} does not support it")
+        check_draft(given, resolution, rules.upstream, has_drafts=rules.drafts)
     duration = _integer(given, "duration", rules.default_s)
     if duration != AUTO_S and not MIN_S <= duration <= rules.longest_s:
         raise invalid("duration", f"must be an integer in [{MIN_S}, {rules.longest_s}] or {AUTO_S}")
@@ -122,7 +132,12 @@ def read_order(body: Mapping[str, Any], rules: ModelRules, extra_fields: frozens
         version=rules.version,
         longest_s=rules.longest_s,
         uses_assets=bool(content.assets),
-        extra={"assets": content.assets, "web_search": search, "output_format": output_format},
+        extra={
+            "assets": content.assets,
+            "web_search": search,
+            "output_format": output_format,
+            "draft": bool(given.get("draft")),
+        },
     )
 
 

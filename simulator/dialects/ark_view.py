@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulator.dialects.ark_drafts import DRAFT_TASK
 from simulator.dialects.base import View
 from simulator.tasks.pixels import FPS
 from simulator.tasks.task import Phase, Task
@@ -34,8 +35,10 @@ def ark_task(task: Task, view: View, task_id: str) -> dict[str, Any]:
         "service_tier": "default",
         "execution_expires_after": order.extra.get("execution_expires_after", 172_800),
         "generate_audio": order.audio,
-        "draft": False,
+        "draft": bool(order.extra.get("draft")),
     }
+    if draft_task := order.extra.get(DRAFT_TASK):
+        shown["draft_task_id"] = draft_task
     if view.phase is Phase.FAILED:
         shown["error"] = {"code": task.fate.code, "message": task.fate.message}
     if view.phase is Phase.SUCCEEDED:

@@ -104,6 +104,14 @@ class Dialect(ABC):
             Refused: carries the gateway's own answer.
         """
 
+    def complete(self, order: Order, find: Callable[[str], Task | None], now: float) -> Order:
+        """The order with what other tasks of the account decide; `find` gives one by its id.
+
+        Raises:
+            Refused: carries the gateway's own answer.
+        """
+        return order
+
     @abstractmethod
     def new_id(self) -> str:
         """An id for a new task, in the gateway's format."""

@@ -70,7 +70,9 @@ class Gateway:
     async def _create(self, dialect: Dialect, call: Call, route: Route, facts: dict[str, str]) -> Answer:
         world = self._world
         try:
+            engine = world.engine
             order = dialect.read_order(call)
+            order = dialect.complete(order, lambda of: engine.find(dialect.name, call.account, of), engine.clock())
             self._check_assets(dialect, call, order.extra.get("assets", ()))
         except Refused as refused:
             self._refused(call, route, refused.answer.status, refused.reason)

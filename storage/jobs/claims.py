@@ -106,8 +106,10 @@ WITH shares AS (
     SELECT f.* FROM found f JOIN jobs j ON j.id = f.id WHERE j.state = 'queued' AND j.due_at <= now()
     FOR UPDATE OF j SKIP LOCKED
 ), {_DEALT}"""  # noqa: S608 - as above
-# Back to their old place: the oldest still come first.
-_PUT_BACK: LiteralString = "UPDATE jobs SET account = NULL, due_at = created_at WHERE id = ANY(%(ids)s)"
+# Back to their old place: the oldest still come first, and of finals those whose draft dies first.
+_PUT_BACK: LiteralString = """
+UPDATE jobs SET account = NULL, due_at = least(created_at, draft_ends_at - interval '30 days') WHERE id = ANY(%(ids)s)
+"""
 _POSTPONE_QUEUED: LiteralString = """
 UPDATE jobs SET due_at = now() + make_interval(secs => %(seconds)s), account = NULL, reason = %(reason)s
 WHERE id = ANY(%(ids)s)
@@ -124,7 +126,7 @@ WITH stuck AS (
 UPDATE jobs j SET barred_accounts = '{}' FROM stuck WHERE j.id = stuck.id
 """
 _WAKE: LiteralString = """
-UPDATE jobs SET due_at = now(), reason = NULL
+UPDATE jobs SET due_at = least(now(), draft_ends_at - interval '30 days'), reason = NULL
 WHERE tenant = %(tenant)s AND state = 'queued' AND reason = %(reason)s AND account IS NULL
   AND (%(campaign)s::uuid IS NULL OR campaign_id = %(campaign)s)
 """
@@ -261,6 +263,13 @@ ORDER BY deadline_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
 
+_DEAD_DRAFTS: LiteralString = """
+SELECT id, claim FROM jobs
+WHERE draft_ends_at <= now() AND draft_of IS NOT NULL AND state = 'queued'
+ORDER BY draft_ends_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+
+
 def due(conn: Connection, state: JobState, limit: int) -> list[tuple[UUID, int]]:
     """Jobs (id, claim) of a state that are due; locked until the transaction ends."""
     return cast(list[tuple[UUID, int]], conn.execute(_DUE, {"state": state, "limit": limit}).fetchall())
@@ -274,3 +283,8 @@ def cancel_wanted(conn: Connection, limit: int) -> list[tuple[UUID, int]]:
 def past_deadline(conn: Connection, limit: int) -> list[tuple[UUID, int]]:
     """Queued jobs (id, claim) whose deadline has passed; locked until the transaction ends."""
     return cast(list[tuple[UUID, int]], conn.execute(_PAST_DEADLINE, {"limit": limit}).fetchall())
+
+
+def dead_drafts(conn: Connection, limit: int) -> list[tuple[UUID, int]]:
+    """Queued finals (id, claim) whose draft can be used no longer; locked until the transaction ends."""
+    return cast(list[tuple[UUID, int]], conn.execute(_DEAD_DRAFTS, {"limit": limit}).fetchall())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from storage.jobs.playable_copies import is_playable
@@ -19,6 +20,8 @@ def job_links(job: JobView) -> dict[str, str]:
     if job.state is JobState.SUCCEEDED:
         files = {"video": job.object_key, "poster": job.poster_key, "last_frame": job.last_frame_key}
         links |= {name: f"{self}/{name.replace('_', '-')}" for name, key in files.items() if key is not None}
+        if job.draft_ends_at is not None and job.draft_of is None and job.draft_ends_at > datetime.now(UTC):
+            links["finalize"] = f"{self}/finalize"
         if job.object_key is not None and (job.playable_key is not None or is_playable(job.video_format)):
             links["playable"] = f"{self}/video?playable=1"
     elif job.terminal:
@@ -27,6 +30,8 @@ def job_links(job: JobView) -> dict[str, str]:
         links["cancel"] = f"{self}/cancel"
         if job.state is JobState.UNCONFIRMED:
             links["resolve"] = f"{self}/resolve"
+    if job.draft_of is not None:
+        links["draft"] = f"/v1/jobs/{job.draft_of}"
     return links
 
 

@@ -32,6 +32,8 @@ class OpenAttempt:
     mark: int | None
     request: dict[str, Any]
     standing: Standing
+    draft_task_id: str | None = None
+    """The draft's task, for a final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Doubt:
 
 
 _ATTEMPT: LiteralString = """
-a.job_id, a.number, a.account, a.model, a.started_at, a.seed, a.mark, j.request,
+a.job_id, a.number, a.account, a.model, a.started_at, a.seed, a.mark, j.draft_task_id, j.request,
 CASE WHEN j.attempt <> a.number THEN 'given_up' WHEN j.state = 'unconfirmed' THEN 'doubt'
      WHEN j.state = 'submitting' THEN 'in_flight' ELSE 'given_up' END AS standing
 """

@@ -22,21 +22,25 @@ def new_job_id() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
+# A share is served in the order of `due_at`. A final's lies far in the past, so that those whose draft dies first come
+# first, before jobs of the same share that have no such end.
 _ENQUEUE: LiteralString = """
 WITH input AS (
     SELECT * FROM jsonb_to_recordset(%(jobs)s::jsonb) AS r(
         id uuid, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text, lane text,
         gateways text[], account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8,
         webhook_url text, metadata jsonb, tags text[], estimate jsonb, prices jsonb, least_price numeric,
-        price_currency text, actor text, kept_back boolean)
+        price_currency text, draft jsonb, actor text, kept_back boolean)
 ), stored AS (
     INSERT INTO jobs (id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin,
                       priority, deadline_at, webhook_url, metadata, tags, estimate, prices, least_price, price_currency,
-                      due_at, reason)
+                      draft_of, draft_task_id, draft_model, draft_ends_at, due_at, reason)
     SELECT id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin, priority,
            coalesce(deadline_at, now() + make_interval(secs => deadline_s)), webhook_url, metadata, tags,
            estimate, prices, least_price, price_currency,
-           CASE WHEN kept_back THEN timestamptz '9999-01-01 00:00+00' ELSE now() END,
+           (draft->>'job_id')::uuid, draft->>'task_id', draft->>'model', (draft->>'ends_at')::timestamptz,
+           CASE WHEN kept_back THEN timestamptz '9999-01-01 00:00+00'
+                ELSE least(now(), (draft->>'ends_at')::timestamptz - interval '30 days') END,
            CASE WHEN kept_back THEN 'kept_back' END
     FROM input
     ON CONFLICT (tenant, idempotency_key) DO NOTHING

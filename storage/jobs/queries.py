@@ -31,7 +31,8 @@ SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priori
        CASE WHEN j.deleted_at IS NULL AND j.state <> 'cancelled' THEN j.last_frame_key END AS last_frame_key,
        j.size_bytes, j.sha256, j.video_format, j.due_at,
        j.deadline_at, j.created_at, j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at,
-       j.cancel_request, j.deleted_at,
+       j.cancel_request, j.deleted_at, j.draft_of, j.draft_task_id, j.draft_ends_at,
+       ARRAY(SELECT f.id FROM jobs f WHERE f.draft_of = j.id AND f.tenant = j.tenant ORDER BY f.id) AS finals,
        {_REASON} AS reason
 FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
 """  # noqa: S608 - put together from constants

@@ -93,6 +93,7 @@ class Reason(StrEnum):
     MODERATION_BLOCKED = "moderation_blocked", "refused for its content"
     ASSET_FAILED = "asset_failed", "the gateway could not process one of its files"
     DEADLINE_EXCEEDED = "deadline_exceeded", "the deadline passed"
+    DRAFT_EXPIRED = "draft_expired", "its draft is too old for a final"
     GENERATION_TIMEOUT = "generation_timeout", "generating took too long"
     GENERATION_FAILED = "generation_failed", "the generation failed"
     EXPIRED_UPSTREAM = "expired_upstream", "the task expired at the gateway"

@@ -19,6 +19,17 @@ DEFAULT_PRIORITY = 5
 
 
 @dataclass(frozen=True, slots=True)
+class FinalOf:
+    """The draft of a final: its job, its task at the gateway, the gateway's name of its model, and until when the
+    gateway makes a final of it."""
+
+    job_id: UUID
+    task_id: str
+    model: str
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class NewJob:
     """A job to store. `request` is canonical JSON; `gateways` are those whose dialects can serve it.
 
@@ -46,6 +57,8 @@ class NewJob:
     prices: Mapping[str, Mapping[str, float]] | None = None
     """The highest possible cost, by account that can serve it and by currency; empty for an account without a known
     price. None: only the estimate is known, for every account."""
+    draft: FinalOf | None = None
+    """The draft that it is the final of."""
     kept_back: bool = False
     """Not submitted before its campaign is resumed."""
     lane: str = field(init=False)
@@ -118,6 +131,11 @@ class Work:
     missing_times: int = 0
     missing_for_s: float = 0.0
     """Seconds since the first of those reports."""
+    draft_task_id: str | None = None
+    """Of a final: its draft's task, and the gateway's name of the draft's model."""
+    draft_model: str | None = None
+    draft_ends_in_s: float | None = None
+    """Until the gateway makes no final of the draft any more; None: it is neither a draft that ended nor a final."""
     read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When this was read, by the database's clock."""
 
@@ -232,7 +250,12 @@ class AttemptOutcome:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as shown to people and programs; every field is a column of `jobs`, `campaign` is the campaign's name."""
+    """A job as shown to people and programs; every field is a column of `jobs`, except `campaign`, the campaign's name,
+    and `finals`, the jobs that are finals of this draft.
+
+    `draft_ends_at`: until when a final can be made of this draft; of a final, of its draft. `draft_task_id`: of a
+    final, its draft's task.
+    """
 
     id: UUID
     state: JobState
@@ -273,6 +296,10 @@ class JobView:
     finished_at: datetime | None
     cancel_request: str | None
     deleted_at: datetime | None
+    draft_of: UUID | None
+    draft_task_id: str | None
+    draft_ends_at: datetime | None
+    finals: list[UUID]
 
     @property
     def terminal(self) -> bool:

@@ -45,12 +45,12 @@ WITH input AS (
         generated_at = CASE WHEN i.target = 'transferring' THEN coalesce(j.generated_at, now()) ELSE j.generated_at END,
         (account, gateway, model, gateway_task_id, refusals, setbacks, polls, video_url, last_frame_url, usage, seed,
          object_key, size_bytes, sha256, video_format, last_frame_key, poster_key, cost, error, cancel_request,
-         barred_accounts, video_expires_at) = (
+         barred_accounts, draft_ends_at, video_expires_at) = (
             SELECT p.account, p.gateway, p.model, p.gateway_task_id, p.refusals, p.setbacks, p.polls, p.video_url,
                    p.last_frame_url, p.usage, p.seed, p.object_key, p.size_bytes, p.sha256, p.video_format,
                    p.last_frame_key,
                    p.poster_key, p.cost, p.error, p.cancel_request, p.barred_accounts,
-                   coalesce(now() + make_interval(secs => i.expires_in), p.video_expires_at)
+                   p.draft_ends_at, coalesce(now() + make_interval(secs => i.expires_in), p.video_expires_at)
             FROM jsonb_populate_record(j, i.patch) p)
     FROM locked l JOIN input i ON i.id = l.id
     WHERE j.id = l.id

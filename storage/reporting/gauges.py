@@ -16,7 +16,8 @@ _WAITING: LiteralString = """
 SELECT state, coalesce(reason, 'enqueued'), count(*) FROM jobs WHERE due_at IS NOT NULL GROUP BY 1, 2
 """
 _LATE: LiteralString = """
-SELECT state, extract(epoch FROM now() - min(due_at))::float8 FROM jobs WHERE due_at <= now() GROUP BY state
+SELECT state, extract(epoch FROM now() - min(greatest(due_at, created_at)))::float8
+FROM jobs WHERE due_at <= now() GROUP BY state
 """
 _VIDEOS: LiteralString = """
 SELECT expiry_alarm, count(*), extract(epoch FROM min(video_expires_at) - now())::float8

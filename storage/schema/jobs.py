@@ -70,6 +70,11 @@ class Job(SQLModel, table=True):
         CheckConstraint("state <> 'failed' OR error IS NOT NULL", name="jobs_error_check"),
         CheckConstraint("deleted_at IS NULL OR finished_at IS NOT NULL", name="jobs_deleted_at_check"),
         CheckConstraint(
+            "draft_of IS NULL OR (account_pin IS NOT NULL AND draft_task_id IS NOT NULL AND draft_model IS NOT NULL"
+            " AND draft_ends_at IS NOT NULL)",
+            name="jobs_draft_of_check",
+        ),
+        CheckConstraint(
             f"state NOT IN {IN_FLIGHT} OR (account IS NOT NULL AND attempt > 0)", name="jobs_account_check"
         ),
         UniqueConstraint("tenant", "idempotency_key", name="jobs_tenant_idempotency_key_key"),
@@ -125,6 +130,13 @@ class Job(SQLModel, table=True):
             "state",
             postgresql_where=text("cancel_request IS NOT NULL AND due_at IS NOT NULL"),
         ),
+        # Queued finals whose draft can be used no longer, and the finals of a draft.
+        Index(
+            "jobs_draft_ends_idx",
+            "draft_ends_at",
+            postgresql_where=text("state = 'queued' AND draft_of IS NOT NULL"),
+        ),
+        Index("jobs_draft_of_idx", "draft_of", postgresql_where=text("draft_of IS NOT NULL")),
         Index("jobs_barred_idx", "id", postgresql_where=text("state = 'queued' AND barred_accounts <> '{}'::text[]")),
         Index("jobs_removal_idx", "removal_due_at", postgresql_where=text("removal_due_at IS NOT NULL")),
         # Only jobs with tags: most have none and would only make the index larger.
@@ -184,6 +196,13 @@ class Job(SQLModel, table=True):
     barred_accounts: list[str] = Field(
         default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'::text[]"))
     )
+    # A final: the job of its draft, which retention may have deleted, the draft's task and the gateway's name of its
+    # model.
+    draft_of: UUID | None = Field(default=None, sa_column=Column(Uuid))
+    draft_task_id: str | None = Field(default=None, sa_column=Column(Text))
+    draft_model: str | None = Field(default=None, sa_column=Column(Text))
+    # Until when the gateway makes a final of the draft: of this job's own, or of the one that it is the final of.
+    draft_ends_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     # Where it was submitted.
     account: str | None = Field(default=None, sa_column=Column(Text))
     gateway: str | None = Field(default=None, sa_column=Column(Text))

@@ -8,11 +8,12 @@ it knows whether the video's link still works.
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from seedance.errors import GatewayError, TaskUnknown, Throttled
 from seedance.gateways.base import CancelOutcome, Dialect, TaskFailure, TaskReport, TaskStatus
 from seedance.link_expiry import url_life_s
+from seedance.request import parse_request
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
@@ -152,6 +153,7 @@ def _generated(report: TaskReport, video_url: str, work: Work, dialect: Dialect)
         "last_frame_url": report.last_frame_url,
         "usage": report.usage,
         "seed": report.seed,
+        "draft_ends_at": _draft_ends_at(report, work, dialect),
     }
     return Decision(
         JobState.TRANSFERRING,
@@ -161,6 +163,23 @@ def _generated(report: TaskReport, video_url: str, work: Work, dialect: Dialect)
         | {"setbacks": 0, "polls": work.polls + 1},
         expires_in_s=expires_in_s,
     )
+
+
+def _draft_ends_at(report: TaskReport, work: Work, dialect: Dialect) -> str | None:
+    """Until when a final can be made of a finished draft; None: it is no draft, or its gateway says nothing of that.
+
+    The life of the task's record begins when the gateway accepted it, by the gateway's clock; where that is not shown,
+    or is later than ours, when it was submitted.
+    """
+    if not work.request.get("draft"):
+        return None
+    row = dialect.row_of(parse_request(work.request))
+    if row is None or row.drafts is None:
+        return None
+    begun = work.read_at.timestamp() - (work.submitted_age_s or 0.0)
+    if report.created_at is not None:
+        begun = min(begun, report.created_at)
+    return (datetime.fromtimestamp(begun, UTC) + timedelta(days=row.drafts.life_days)).isoformat()
 
 
 def _link_life_s(report: TaskReport, video_url: str, work: Work, dialect: Dialect) -> float:

@@ -216,7 +216,7 @@ def _sent(attempt: OpenAttempt, dialect: Dialect) -> Sent | None:
         request = parse_request(attempt.request)
     except InvalidInput:  # the rules have changed since the job was stored
         return None
-    return Sent(dialect, attempt.model, request, attempt.seed, attempt.mark)
+    return Sent(dialect, attempt.model, request, attempt.seed, attempt.mark, attempt.draft_task_id)
 
 
 def _is_within(attempt: OpenAttempt, task: ListedTask, latest_s: float | None, skew_s: float = CLOCK_SKEW_S) -> bool:

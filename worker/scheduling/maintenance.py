@@ -12,7 +12,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
-from worker.decisions import past_deadline
+from worker.decisions import draft_expired, past_deadline
 from worker.scheduling import expiry_alarms, retention, webhook_maintenance
 from worker.submitting.decisions import UNCONFIRMED_CHECK_S
 
@@ -58,6 +58,16 @@ def deadlines(conn: Connection, settings: Settings) -> int:
     return len(transitions.move(conn, moves))
 
 
+def dead_drafts(conn: Connection, settings: Settings) -> int:
+    """Queued finals whose draft can be used no longer: nothing was submitted or billed."""
+    decision = draft_expired()
+    moves = [
+        Move(job_id, (JobState.QUEUED,), JobState.FAILED, decision.reason, claim, patch=decision.patch)
+        for job_id, claim in claims.dead_drafts(conn, BATCH)
+    ]
+    return len(transitions.move(conn, moves))
+
+
 def barred_everywhere(conn: Connection, settings: Settings) -> int:
     """Queued jobs whose last suitable account was removed from the configuration: let the other accounts try again."""
     return claims.unbar_queued(conn, {account.name: account.gateway for account in settings.accounts}, BATCH)
@@ -87,6 +97,7 @@ MAINTENANCE: tuple[MaintenanceTask, ...] = (
     lost_submits,
     cancelled_in_queue,
     deadlines,
+    dead_drafts,
     every(BARRED_EVERY_S, barred_everywhere),
     every(SETTLE_EVERY_S, settled_budgets),
     every(expiry_alarms.EVERY_S, expiry_alarms.expiring_videos),

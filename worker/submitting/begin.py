@@ -16,7 +16,7 @@ from storage.jobs import attempts, transitions
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Correlation, Move, Work
 from storage.jobs.states import JobState
-from worker.decisions import Decision, fail
+from worker.decisions import Decision, draft_expired, fail
 from worker.polling.plan import PollPlan
 from worker.runtime import Runtime, boottime_s
 from worker.submitting.correlation import RANDOM_SEED, correlate
@@ -68,7 +68,9 @@ def begin(
         if isinstance(request, Decision):
             ended[work.id] = request
         else:
-            prepared[work.id] = _Prepared(request, *correlate(client, request, runtime.settings, work.deadline_in_s))
+            sent_with, correlation = correlate(client, request, runtime.settings, work.deadline_in_s)
+            sent_with = replace(sent_with, draft_task_id=work.draft_task_id, draft_model=work.draft_model)
+            prepared[work.id] = _Prepared(request, sent_with, correlation)
     with runtime.database.begin() as conn:
         before = settle_earlier(conn, held)
         free = [work for work in held if work.id not in before.settled]
@@ -93,7 +95,7 @@ def begin(
 
 
 def _begin_move(client: GatewayClient, work: Work, request: GenerationRequest, lease_s: float) -> Move:
-    patch = {"gateway": client.dialect.name, "model": client.dialect.model_for(request)}
+    patch = {"gateway": client.dialect.name, "model": work.draft_model or client.dialect.model_for(request)}
     return Decision(JobState.SUBMITTING, Reason.SUBMIT, lease_s, patch).move(work)
 
 
@@ -104,6 +106,8 @@ def _prepare(
         return fail(
             Reason.DEADLINE_EXCEEDED, "the deadline passed before a slot was free; nothing was submitted or billed"
         )
+    if work.draft_task_id is not None and work.draft_ends_in_s is not None and work.draft_ends_in_s <= 0:
+        return draft_expired()
     try:
         request = parse_request(work.request)
         if refusals := client.dialect.refusals(request):

@@ -33,7 +33,18 @@ Kind = Literal["create", "edit", "extend", "remix"]
 _OPERATIONS: Mapping[Kind, Operation] = {"edit": "edit", "extend": "extend", "remix": "edit"}
 # What a new video does not inherit from its source.
 _NOT_INHERITED = frozenset(
-    {"prompt", "seed", "first_frame", "last_frame", "operation", "task_type", "web_search", *MAX_REFERENCES}
+    {
+        "prompt",
+        "seed",
+        "first_frame",
+        "last_frame",
+        "operation",
+        "task_type",
+        "web_search",
+        "draft",
+        "draft_of",
+        *MAX_REFERENCES,
+    }
 )
 
 _EVERY_MODEL_S = (4, 15)

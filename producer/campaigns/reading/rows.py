@@ -93,7 +93,7 @@ def _text_at(row: TableRow, index: int | None) -> str | None:
 
 
 def _require_prompt(table: Table, columns: Columns) -> None:
-    if "prompt" in columns.fields.values():
+    if {"prompt", "draft_of"} & set(columns.fields.values()):  # a final has its draft's prompt
         return
     names = [name for name in table.columns if name]
     if (number := _later_header(table)) is not None:

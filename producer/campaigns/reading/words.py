@@ -15,6 +15,8 @@ WORDS: Final[Mapping[str, str]] = {
     "tier": "model tier, 档位, 檔位, 模型档位",
     "model": "model name, 模型, 模型名称, 模型名稱",
     "output_format": "format, 输出格式, 輸出格式, 视频格式",
+    "draft": "sample, 样片, 樣片",
+    "draft_of": "draft job, draft id, 样片任务, 樣片任務",
     "task_type": "任务类型, 任務類型",
     "resolution": "分辨率, 解析度, 清晰度",
     "ratio": "aspect ratio, aspect, 比例, 宽高比, 寬高比, 长宽比, 長寬比, 画幅, 畫幅",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from producer.campaigns.files import read_campaign
@@ -14,10 +15,12 @@ from producer.campaigns.planning.written_errors import check_target, write_error
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.cli.shared.output import say
+from producer.intake.finals import with_drafts
 from producer.intake.terms import Terms
 from seedance.problems import InvalidInput
 from storage.campaigns import controls
 from storage.database import Connection, DatabaseUnavailable, connect, current_revision, newest_revision
+from storage.jobs.drafts import find_draft
 from storage.settings import Settings
 
 
@@ -44,7 +47,12 @@ class Source:
         rows = read_campaign(self.file, self.options)
         progress = _fetching if self.fetch else None
         try:
-            checked = check_campaign(rows, self.settings, self.file.parent, fetch=self.fetch, progress=progress)
+            with ExitStack() as opened:  # only rows with draft_of need the database here
+                connection = cache(lambda: opened.enter_context(_current(self.settings)))
+                found = with_drafts(
+                    rows, self.settings, lambda job_id, key: find_draft(connection(), self.tenant, job_id, key)
+                )
+                checked = check_campaign(found, self.settings, self.file.parent, fetch=self.fetch, progress=progress)
         except InvalidInput:
             for note in rows.notes:
                 say(note)

@@ -60,6 +60,10 @@ def _facts(job: JobView) -> Iterator[tuple[str, str]]:
         extra.append(f"tags {', '.join(job.tags)}")
     if job.account_pin:
         extra.append(f"account {job.account_pin} only")
+    if job.draft_ends_at is not None and job.draft_of is None:
+        extra.append(f"a final can be made until {_clock(job.draft_ends_at)}")
+    if job.finals:
+        extra.append(f"finals {', '.join(map(str, job.finals))}")
     if job.deadline_at:
         extra.append(f"deadline {_clock(job.deadline_at)}")
     yield "job", " · ".join(extra)

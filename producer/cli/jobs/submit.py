@@ -45,6 +45,9 @@ def submit(
         str | None, typer.Option(help="How the model reads the references: auto, reference, edit or extend.")
     ] = None,
     output_format: Annotated[str | None, typer.Option(help="mp4 or mov.")] = None,
+    draft: Annotated[
+        bool, typer.Option("--draft", help="A cheap 480p draft; make its final with `reelq jobs finalize`.")
+    ] = False,
     web_search: Annotated[
         bool | None,
         typer.Option("--web-search/--no-web-search", help="Let the model search the web.", show_default=False),
@@ -96,6 +99,7 @@ def submit(
         "operation": operation,
         "task_type": task_type,
         "output_format": output_format,
+        "draft": draft or None,
         "web_search": web_search,
         "seed": seed,
         "watermark": watermark,

@@ -144,6 +144,7 @@ def _jobs(api: httpx.Client, producer: Producer, configured: Settings, tmp_path:
     assert api.post(f"{_job(api, producer)}/cancel").status_code == 200
     assert api.post(f"{_job(api, producer, S.SUBMITTING)}/cancel").status_code == 202
     assert api.post(f"{_job(api, producer, S.FAILED)}/retry").status_code == 202
+    assert api.post(f"{done}/finalize", json={"regenerate": True, "resolution": "720p"}).status_code == 202
     assert api.post(f"{_job(api, producer, S.UNCONFIRMED)}/resolve", json={"action": "abandon"}).status_code == 200
     page = api.get("/v1/jobs", params={"limit": 2}).json()
     assert page["next_cursor"]

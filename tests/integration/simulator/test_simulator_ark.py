@@ -210,6 +210,63 @@ def test_exceeded_limits_answer_with_arks_codes() -> None:
         assert error_of(ark.post(PATH, body()))[:2] == (429, "ServerOverloaded")
 
 
+def test_drafts_and_finals_follow_the_documents(ark: Client) -> None:
+    finish(ark)
+    created = create(ark, model=NEW, draft=True, resolution="480p", duration=5, ratio="16:9")
+    final = {"model": NEW, "resolution": "1080p", "content": [{"type": "draft_task", "draft_task": {"id": created}}]}
+    assert error_of(ark.post(PATH, final)) == (400, "InvalidParameter", "content[0].draft_task.id")
+    draft = ark.until(lambda: (t := ark.get(f"{PATH}/{created}").json())["status"] == "succeeded" and t)
+    assert (draft["draft"], draft["usage"]["total_tokens"]) == (True, 48_437)
+
+    text = {"type": "text", "text": "a red fox"}
+    wrong: list[tuple[dict[str, Any], tuple[str, str]]] = [
+        *(({name: value}, ("InvalidParameter", name)) for name, value in _OF_THE_DRAFT.items()),
+        ({"content": [*final["content"], text]}, ("InvalidParameter", "content")),
+        ({"model": "dreamina-seedance-2-5-260628"}, ("InvalidParameter", "model")),
+        ({"model": "dreamina-seedance-2-5-flash-261115"}, ("InvalidParameter", "content[0].type")),
+        ({"resolution": "720p"}, ("InvalidResolutionParameter", "resolution")),
+        ({"draft": True}, ("InvalidParameter", "draft")),
+    ]
+    for fields, refusal in wrong:
+        assert error_of(ark.post(PATH, final | fields))[1:] == refusal
+    own = {"output_format": "mov", "watermark": False, "return_last_frame": True, "draft": False}
+    answer = ark.post(PATH, final | own | {"priority": 2, "execution_expires_after": 5000, "safety_identifier": "u"})
+    assert answer.status_code == 200, answer.text
+    [listed, _] = ark.get(PATH).json()["items"]
+    assert (listed["draft"], listed["draft_task_id"]) == (False, created)
+    made = ark.until(lambda: (t := ark.get(f"{PATH}/{listed['id']}").json())["status"] == "succeeded" and t)
+    assert (made["usage"]["total_tokens"], made["ratio"], made["duration"]) == (245_025, "16:9", "5")
+
+    ark.clock.now += 7 * 86_400
+    assert error_of(ark.post(PATH, final))[2] == "content[0].draft_task.id"
+    ark.clock.now -= 7 * 86_400 - 60
+    assert ark.post(PATH, final).status_code == 200
+    assert ark.http.delete(f"{ark.prefix}{PATH}/{created}").status_code == 200  # the record is gone, and the draft
+    assert error_of(ark.post(PATH, final))[2] == "content[0].draft_task.id"
+
+
+_OF_THE_DRAFT = {
+    "duration": 5,
+    "ratio": "16:9",
+    "seed": 1,
+    "generate_audio": True,
+    "omni_reference_task_type": "auto",
+    "tools": [{"type": "web_search"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"resolution": "720p"}, "InvalidResolutionParameter"),
+        ({}, "InvalidResolutionParameter"),
+        ({"resolution": "480p", "return_last_frame": True}, "LastFrameNotSupported"),
+    ],
+)
+def test_a_draft_is_480p_without_a_last_frame(ark: Client, fields: dict[str, Any], code: str) -> None:
+    assert error_of(ark.post(PATH, body(NEW, draft=True, **fields)))[1] == code
+
+
 def test_4k_counts_apart_from_the_other_tasks_of_a_model() -> None:
     with simulator("/ark/api/v3") as ark:
         create(ark, resolution="4k")

@@ -33,9 +33,9 @@ LIMITS = {"lease_seconds": LEASE_S, "submit_timeout_seconds": PATIENCE_S, "query
 HELD = timedelta(hours=1)
 """Added to the open time of a breaker, so that it ends when the test says so, and not in the middle of it."""
 _LATER = """
-UPDATE jobs SET (submitted_at, generated_at, polled_at, missing_since, deadline_at) = (
+UPDATE jobs SET (submitted_at, generated_at, polled_at, missing_since, deadline_at, draft_ends_at) = (
     SELECT submitted_at - i.passed, generated_at - i.passed, polled_at - i.passed, missing_since - i.passed,
-           deadline_at - i.passed
+           deadline_at - i.passed, draft_ends_at - i.passed
     FROM (SELECT make_interval(secs => %(seconds)s) AS passed) i)
 """
 

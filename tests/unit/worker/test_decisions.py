@@ -176,6 +176,23 @@ def test_the_expiry_in_a_link_counts() -> None:
     assert link_life_s("https://x/v.mp4?x-amz-expires=7200", finished_ago_s=HOUR) == HOUR
 
 
+@pytest.mark.parametrize(
+    ("created_ago_s", "age_s"),
+    [(None, HOUR), (3 * HOUR, 3 * HOUR), (HOUR / 2, HOUR), (-HOUR, HOUR)],
+    ids=["the gateway names no time", "its clock is behind", "it took the task later", "its clock is ahead"],
+)
+def test_a_draft_ends_seven_days_after_the_earlier_of_two_times(created_ago_s: float | None, age_s: float) -> None:
+    created_at = None if created_ago_s is None else int(NOW.timestamp() - created_ago_s)
+    report = TaskReport(TaskStatus.SUCCEEDED, "succeeded", video_url="https://x/v.mp4", created_at=created_at)
+    request = {"prompt": "a fox", "model": "seedance-2.5", "draft": True, "resolution": "480p"}
+    work = a_job(read_at=NOW, submitted_age_s=HOUR, request=request)
+    decision = decide_poll(report, work, DIALECTS["ark"], PACING, 172800.0)
+    ends_at = datetime.fromisoformat(decision.patch["draft_ends_at"])
+    assert (ends_at - NOW).total_seconds() == 7 * 24 * HOUR - age_s
+    plain = a_job(read_at=NOW, submitted_age_s=HOUR, request=request | {"draft": False})
+    assert "draft_ends_at" not in decide_poll(report, plain, DIALECTS["ark"], PACING, 172800.0).patch
+
+
 def test_a_finished_generation_counts_even_past_the_deadline() -> None:
     assert poll(SUCCEEDED, a_job(deadline_in_s=-5.0)).target is S.TRANSFERRING
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 import uvicorn
 
 from producer.api.app import create_app
-from producer.http.guard import check_bind
+from producer.http.doors.guard import check_bind
 from producer.http.server import allow_many_files, server_config
 from seedance.problems import InvalidInput
 from storage.database import DatabaseUnavailable

@@ -14,7 +14,7 @@ from producer.api.resources.access import DecisionPage, DecisionResource, KeyLis
 from producer.campaigns.status import campaign_status
 from producer.http import bodies
 from producer.http.answers import answer
-from producer.http.auth import principal_of, require_operator, require_scope
+from producer.http.doors.auth import principal_of, require_operator, require_scope
 from producer.http.service import Service
 from producer.operator_actions.tenants import create_key, revoke_key, rotate_key
 from storage.campaigns.controls import subject_of

@@ -18,8 +18,8 @@ from producer.campaigns.files import read_rows
 from producer.client import Producer
 from producer.errors import InvalidRows, RowConflict
 from producer.http.answers import answer
-from producer.http.auth import principal_of
 from producer.http.bodies import RowFormat, row_format, spooled
+from producer.http.doors.auth import principal_of
 from producer.http.problems import ApiProblem, details_of
 from producer.http.service import Service
 from producer.intake.intake import Batch, Prepared, Row, prepare

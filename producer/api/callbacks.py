@@ -13,7 +13,7 @@ from producer.api.openapi import also, any_body, problems
 from producer.api.resources.information import CallbackReceived, CallbackRefused
 from producer.http.answers import answer
 from producer.http.bodies import BODY_S, chunks
-from producer.http.callback_proofs import CallbackProofs, KeysUnavailable
+from producer.http.doors.callback_proofs import CallbackProofs, KeysUnavailable
 from seedance.gateways.base import Callback
 from seedance.gateways.registry import DIALECTS
 from storage.database import Database, DatabaseUnavailable

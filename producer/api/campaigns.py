@@ -39,8 +39,8 @@ from producer.campaigns.status import (
 from producer.client import Producer, Start
 from producer.http import bodies
 from producer.http.answers import answer
-from producer.http.auth import principal_of
 from producer.http.bodies import RowFormat, row_format, spooled
+from producer.http.doors.auth import principal_of
 from producer.http.paging import cursor_id
 from producer.http.service import Service
 from producer.intake.intake import Batch, prepare

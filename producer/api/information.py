@@ -14,8 +14,8 @@ from producer.api.resources.information import (
     TenantResource,
 )
 from producer.http.answers import answer
-from producer.http.auth import Principal, principal_of, require_operator
 from producer.http.bodies import json_object
+from producer.http.doors.auth import Principal, principal_of, require_operator
 from producer.http.service import Service
 from producer.intake.quotes import estimates
 from producer.operator_actions.account_status import account_statuses

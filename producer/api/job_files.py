@@ -14,7 +14,7 @@ from producer.api.resources.jobs import JobResource, as_resource
 from producer.client import as_job_id
 from producer.errors import NotPossible
 from producer.http.answers import answer
-from producer.http.auth import principal_of
+from producer.http.doors.auth import principal_of
 from producer.http.object_streams import StoredFile
 from producer.http.service import Service
 from producer.operator_actions import job_actions

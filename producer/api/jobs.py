@@ -20,7 +20,7 @@ from producer.api.resources.jobs import JobPage, JobResource, as_resource, short
 from producer.client import as_job_id
 from producer.http import bodies
 from producer.http.answers import answer
-from producer.http.auth import is_still_allowed, principal_of, require_scope, unauthorized
+from producer.http.doors.auth import is_still_allowed, principal_of, require_scope, unauthorized
 from producer.http.events import rung
 from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem

@@ -16,7 +16,7 @@ from producer.api.openapi import EventStream, also, event_stream, problems
 from producer.api.resources.jobs import JobTimeline
 from producer.client import as_job_id
 from producer.http.answers import answer
-from producer.http.auth import is_still_allowed, principal_of
+from producer.http.doors.auth import is_still_allowed, principal_of
 from producer.http.events import EventLog, rung
 from producer.http.problems import ApiProblem
 from producer.http.service import Service

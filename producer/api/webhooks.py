@@ -26,7 +26,7 @@ from producer.api.resources.webhooks import (
 )
 from producer.http import bodies
 from producer.http.answers import answer
-from producer.http.auth import principal_of, require_scope
+from producer.http.doors.auth import principal_of, require_scope
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
 from producer.operator_actions import webhooks

@@ -12,8 +12,8 @@ from weakref import WeakKeyDictionary
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from producer.http.local_programs import PEER
-from producer.http.peers import Peer
+from producer.http.doors.local_programs import PEER
+from producer.http.doors.peers import Peer
 
 HEAD_S = 20.0
 """How long the whole head of a request may take, from the start of the connection or from the last answer."""

@@ -11,14 +11,14 @@ from typing import TypeVar
 from starlette.requests import HTTPConnection
 
 from producer.client import Producer
-from producer.http.auth import principal_of
+from producer.http.doors.auth import principal_of
+from producer.http.doors.rate import Rates
+from producer.http.doors.reach import StoreReach
 from producer.http.events import EventHub
 from producer.http.forms import UploadRoom
 from producer.http.group_commit import GroupCommit
 from producer.http.object_streams import ObjectStreams
 from producer.http.problems import busy
-from producer.http.rate import Rates
-from producer.http.reach import StoreReach
 from storage.bucket.objects import Objects
 from storage.database import Connection
 from storage.settings import Settings

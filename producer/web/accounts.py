@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from producer.http.auth import require_operator
+from producer.http.doors.auth import require_operator
 from producer.http.problems import ApiProblem
 from producer.operator_actions.account_status import account_statuses
 from producer.web.forms import read_form

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from producer.client import as_job_id
 from producer.explanation import AccountAnswer, request_of
-from producer.http.auth import require_scope
+from producer.http.doors.auth import require_scope
 from producer.http.problems import ApiProblem
 from producer.operator_actions import job_actions
 from producer.operator_actions.adoption import adopt_checked, candidates

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from producer.http.auth import principal_of
+from producer.http.doors.auth import principal_of
 from storage.tenants.keys import Scope
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from producer.http.failed_keys import FailedKeys
-from producer.http.keyring import KeyRing
+from producer.http.doors.failed_keys import FailedKeys
+from producer.http.doors.keyring import KeyRing
 from producer.web.accounts import account_routes
 from producer.web.campaigns import campaign_routes
 from producer.web.job import job_routes

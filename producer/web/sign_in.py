@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from producer.http.auth import SESSION_COOKIE, forget_session, is_encrypted, keep_session
-from producer.http.failed_keys import FailedKeys
-from producer.http.keyring import KeyRing
+from producer.http.doors.auth import SESSION_COOKIE, forget_session, is_encrypted, keep_session
+from producer.http.doors.failed_keys import FailedKeys
+from producer.http.doors.keyring import KeyRing
 from producer.web.forms import back_to, read_form
 from producer.web.language import LANGUAGES
 from producer.web.site import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, Site, go, set_cookie

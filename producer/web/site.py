@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 
-from producer.http.auth import is_encrypted
+from producer.http.doors.auth import is_encrypted
 from producer.http.problems import KINDS, ApiProblem, details_of
 from producer.http.service import Service
 from producer.web import charts, static_files

@@ -28,8 +28,8 @@ from producer.api.videos.request_bodies import (
 from producer.api.videos.resource import DeletedVideo, VideoPage, VideoResource, as_video
 from producer.errors import JobNotFound
 from producer.http.answers import answer
-from producer.http.auth import principal_of
 from producer.http.bodies import json_object, media_type
+from producer.http.doors.auth import principal_of
 from producer.http.forms import FormFile, nested, read_form
 from producer.http.problems import ApiProblem
 from producer.http.service import Service

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from producer.api.app import create_app
 from producer.api.callbacks import MAX_BODY_BYTES
-from producer.http.callback_proofs import CallbackProofs, KeysUnavailable
+from producer.http.doors.callback_proofs import CallbackProofs, KeysUnavailable
 from seedance.account import Account
 from seedance.gateways.base import Callback
 from storage.database import connect

@@ -18,7 +18,7 @@ from storage.settings import Settings
 from storage.webhooks.messages import parse_webhook_id
 from storage.webhooks.signing import new_secret, secret_bytes
 from tests.integration.api.api_server import serving, with_account
-from tests.integration.api.test_api_keys import ELSEWHERE, bearer, make_key
+from tests.integration.api.doors.test_api_keys import ELSEWHERE, bearer, make_key
 from tests.integration.webhooks.test_delivery import deliver
 from tests.integration.webhooks.test_outbox import cancel, enqueue
 from tests.servers import environ_for

@@ -15,7 +15,7 @@ import pytest
 import redis
 from kombu.connection import Connection
 
-from producer.http.rate import Rates
+from producer.http.doors.rate import Rates
 from producer.local.errors import StackError
 from producer.local.preflight import check
 from storage import broker

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from producer.http import failed_keys
-from producer.http.failed_keys import FREE, MAX_ADDRESSES, MAX_RIGHT, WAIT_S, FailedKeys
+from producer.http.doors import failed_keys
+from producer.http.doors.failed_keys import FREE, MAX_ADDRESSES, MAX_RIGHT, WAIT_S, FailedKeys
 
 
 def test_only_the_address_that_failed_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from producer.http import peers
-from producer.http.local_programs import forwarding_header
-from producer.http.peers import Peer, owner
+from producer.http.doors import peers
+from producer.http.doors.local_programs import forwarding_header
+from producer.http.doors.peers import Peer, owner
 from storage.access_settings import AccessSettings
 
 pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="the lines are those of a little-endian machine")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from producer.http.proxies import TrustedProxies
+from producer.http.doors.proxies import TrustedProxies
 
 
 @pytest.mark.parametrize(

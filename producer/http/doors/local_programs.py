@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-from producer.http.peers import Peer
+from producer.http.doors.peers import Peer
 from storage.own_addresses import is_loopback
 
 PEER = "reelq_peer"

@@ -16,11 +16,11 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from producer.http import auth
-from producer.http.auth import Principal, Shown
-from producer.http.failed_keys import FailedKeys
-from producer.http.keyring import KeyRing
-from producer.http.local_programs import why_not_local
+from producer.http.doors import auth
+from producer.http.doors.auth import Principal, Shown
+from producer.http.doors.failed_keys import FailedKeys
+from producer.http.doors.keyring import KeyRing
+from producer.http.doors.local_programs import why_not_local
 from producer.http.problems import ApiProblem, problem_response
 from seedance.problems import InvalidInput, Problem
 from storage.actors import acting

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from producer.http.guard import check_bind
+from producer.http.doors.guard import check_bind
 from producer.local import first_key
 from seedance.problems import InvalidInput
 from storage.database import DatabaseUnavailable, connect

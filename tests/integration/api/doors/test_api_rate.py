@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from producer.http import rate
+from producer.http.doors import rate
+from producer.http.doors.rate import Rates
 from producer.http.problems import ApiProblem
-from producer.http.rate import Rates
 from storage.broker_url import parse_broker_url
 from storage.database import connect
 from storage.settings import Settings

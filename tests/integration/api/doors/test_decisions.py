@@ -15,7 +15,7 @@ from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants.keys import Scope
 from tests.integration.api.api_server import bring, serving
-from tests.integration.api.test_sessions import sign_in
+from tests.integration.api.doors.test_sessions import sign_in
 from tests.waiting import wait_for
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from producer.http.auth import LOCAL, Principal, is_same, unauthorized
+from producer.http.doors.auth import LOCAL, Principal, is_same, unauthorized
 from storage.database import Database, DatabaseUnavailable
 from storage.tenants import keys, sessions, tenants
 from storage.tenants.keys import ALL_SCOPES, FoundKey

@@ -20,7 +20,7 @@ from storage.settings import Settings
 from storage.tenants import keys, tenants
 from tests.certificates import make_certificates
 from tests.integration.api.api_server import serving
-from tests.integration.api.nginx import nginx
+from tests.integration.api.doors.nginx import nginx
 from tests.waiting import PATIENCE_S, wait_for
 
 DOCS = Path(__file__).parents[3] / "docs" / "proxies.md"

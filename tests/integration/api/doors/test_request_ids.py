@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from producer.http import failed_keys, keyring
+from producer.http.doors import failed_keys, keyring
 from storage.database import connect
 from storage.settings import Settings
 from storage.tenants import keys

@@ -83,7 +83,7 @@ UPDATE jobs j SET due_at = now() + make_interval(secs => {_SET_ASIDE_S}), accoun
 FROM dear WHERE j.id = dear.id
 """  # noqa: S608 - as above
 # A loose index scan over the jobs that are set aside finds the groups (campaigns of tenants).
-_BRING_BACK: LiteralString = f"""
+_ROOMS_OF_SET_ASIDE: LiteralString = f"""
 WITH RECURSIVE groups AS (
     (SELECT tenant, {NO_CAMPAIGN} AS campaign FROM jobs WHERE state = 'queued' AND reason = 'over_budget'
      ORDER BY tenant, {NO_CAMPAIGN} LIMIT 1)
@@ -95,7 +95,24 @@ WITH RECURSIVE groups AS (
 ), rooms AS (
     SELECT g.tenant, g.campaign, r.currency, r.room
     FROM groups g CROSS JOIN LATERAL {room_of("g.tenant", "g.campaign")} r
-), fitting AS (
+)"""  # noqa: S608 - as above
+_SET_ASIDE_OF: LiteralString = f"""
+    SELECT id FROM jobs
+    WHERE state = 'queued' AND reason = 'over_budget' AND tenant = r.tenant AND {NO_CAMPAIGN} = r.campaign"""  # noqa: S608 - as above
+# The currency of the budget was changed while jobs were set aside.
+_KEY_SET_ASIDE: LiteralString = f"""{_ROOMS_OF_SET_ASIDE}, others AS (
+    SELECT o.id, r.currency FROM (SELECT * FROM rooms WHERE currency <> '') r CROSS JOIN LATERAL (
+        ({_SET_ASIDE_OF} AND price_currency > '' AND price_currency < r.currency
+            AND jsonb_path_exists(prices, ('$.*."' || r.currency || '"')::jsonpath) LIMIT {BACK_AT_ONCE})
+        UNION ALL
+        ({_SET_ASIDE_OF} AND price_currency > r.currency
+            AND jsonb_path_exists(prices, ('$.*."' || r.currency || '"')::jsonpath) LIMIT {BACK_AT_ONCE})) o
+)
+UPDATE jobs j SET price_currency = o.currency,
+    least_price = (SELECT min((e.value ->> o.currency)::numeric) FROM jsonb_each(j.prices) e)
+FROM others o WHERE j.id = o.id AND j.state = 'queued' AND j.reason = 'over_budget'
+"""  # noqa: S608 - as above
+_BRING_BACK: LiteralString = f"""{_ROOMS_OF_SET_ASIDE}, fitting AS (
     SELECT f.id FROM rooms r CROSS JOIN LATERAL (
         SELECT id, sum(least_price) OVER (ORDER BY least_price, id) AS together FROM (
             SELECT id, least_price FROM jobs
@@ -105,17 +122,17 @@ WITH RECURSIVE groups AS (
     WHERE f.together <= r.room
     UNION ALL
     SELECT f.id FROM rooms r CROSS JOIN LATERAL (
-        SELECT id FROM jobs
-        WHERE state = 'queued' AND reason = 'over_budget' AND tenant = r.tenant AND {NO_CAMPAIGN} = r.campaign
-          AND price_currency = '' AND due_at <= now()
-        LIMIT {BACK_AT_ONCE}) f
+        {_SET_ASIDE_OF} AND price_currency = '' AND due_at <= now() LIMIT {BACK_AT_ONCE}) f
+    UNION ALL  -- without a price in the currency of the budget: the next claim says so
+    SELECT f.id FROM rooms r CROSS JOIN LATERAL (
+        ({_SET_ASIDE_OF} AND price_currency > '' AND price_currency < r.currency LIMIT {BACK_AT_ONCE})
+        UNION ALL
+        ({_SET_ASIDE_OF} AND price_currency > r.currency LIMIT {BACK_AT_ONCE})) f
     UNION ALL
     SELECT f.id FROM (SELECT * FROM rooms WHERE room IS NULL) r CROSS JOIN LATERAL (
-        SELECT id FROM jobs
-        WHERE state = 'queued' AND reason = 'over_budget' AND tenant = r.tenant AND {NO_CAMPAIGN} = r.campaign
-        LIMIT {BACK_AT_ONCE}) f
+        {_SET_ASIDE_OF} LIMIT {BACK_AT_ONCE}) f
 )
-UPDATE jobs j SET due_at = j.created_at, reason = NULL
+UPDATE jobs j SET due_at = least(j.created_at, j.draft_ends_at - interval '30 days'), reason = NULL
 FROM fitting f WHERE j.id = f.id AND j.state = 'queued' AND j.reason = 'over_budget'
 """  # noqa: S608 - as above
 _LEARN: LiteralString = """
@@ -134,7 +151,8 @@ def set_aside(conn: Connection, tenant: str, campaigns: Sequence[UUID]) -> int:
 
 def bring_back(conn: Connection) -> int:
     """Bring back jobs that were set aside and together fit into the rest now, a limited number at a time, the cheapest
-    first; returns how many."""
+    first; returns how many. Where the budget has another currency by now, that price decides."""
+    conn.execute(_KEY_SET_ASIDE)
     return conn.execute(_BRING_BACK).rowcount
 
 

@@ -395,6 +395,26 @@ def test_a_price_counts_in_the_currency_of_its_account(postgres_url: str) -> Non
         assert short.price == 3
 
 
+@pytest.mark.parametrize("of_tenant", [False, True], ids=["of the campaign", "of the tenant"])
+def test_jobs_that_were_set_aside_fit_a_budget_in_another_currency(postgres_url: str, of_tenant: bool) -> None:
+    with connect(postgres_url) as conn:
+        spring = a_campaign(conn, "spring")
+        scope = None if of_tenant else spring
+        budgets.set_budget(conn, DEFAULT_TENANT, scope, Decimal(4), "CNY")
+        cheap = enqueue(conn, 1, spring, prices={"main": {"CNY": 1.0, "USD": 0.2}})
+        dear = enqueue(conn, 2, spring, prices={"main": {"CNY": 9.0, "USD": 2.0}})
+        only_cny = enqueue(conn, 1, spring, prices={"main": {"CNY": 9.0}})
+        assert claim(conn) == cheap
+        assert conn.execute("SELECT count(*) FROM jobs WHERE reason = 'over_budget'").fetchone() == (3,)
+        budgets.set_budget(conn, DEFAULT_TENANT, scope, Decimal("2.5"), "USD")
+        assert claim(conn) == dear[:1], "one fits"
+        assert reasons(conn, only_cny) == ["no_price"]
+        settle(conn)
+        assert claim(conn) == [], "the other one is too expensive in dollars"
+        budgets.set_budget(conn, DEFAULT_TENANT, scope, Decimal(5), "USD")
+        assert claim(conn) == dear[1:]
+
+
 def test_an_account_that_was_added_later_has_its_own_price(postgres_url: str) -> None:
     price = {"price": 7, "per": "call", "currency": "CNY", "as_of": "2026-11-01"}
     added = Account.model_validate({"name": "added", "gateway": "anyfast", "api_key": "sk-1", "rates": [price]})

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from seedance.errors import GatewayError, TaskUnknown, Throttled
 from seedance.gateways.base import CancelOutcome, Dialect, TaskFailure, TaskReport, TaskStatus
 from seedance.link_expiry import url_life_s
+from seedance.problems import InvalidInput
 from seedance.request import parse_request
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Work
@@ -173,7 +174,10 @@ def _draft_ends_at(report: TaskReport, work: Work, dialect: Dialect) -> str | No
     """
     if not work.request.get("draft"):
         return None
-    row = dialect.row_of(parse_request(work.request))
+    try:
+        row = dialect.row_of(parse_request(work.request))
+    except InvalidInput:  # the rules have changed since the job was stored; its video counts
+        return None
     if row is None or row.drafts is None:
         return None
     begun = work.read_at.timestamp() - (work.submitted_age_s or 0.0)

@@ -193,6 +193,14 @@ def test_a_draft_ends_seven_days_after_the_earlier_of_two_times(created_ago_s: f
     assert "draft_ends_at" not in decide_poll(report, plain, DIALECTS["ark"], PACING, 172800.0).patch
 
 
+def test_a_finished_draft_counts_although_the_rules_have_changed() -> None:
+    report = TaskReport(TaskStatus.SUCCEEDED, "succeeded", video_url="https://x/v.mp4")
+    work = a_job(read_at=NOW, submitted_age_s=HOUR, request={"prompt": "a fox", "draft": True, "resolution": "9p"})
+    decision = decide_poll(report, work, DIALECTS["ark"], PACING, 172800.0)
+    assert decision.target is S.TRANSFERRING
+    assert "draft_ends_at" not in decision.patch
+
+
 def test_a_finished_generation_counts_even_past_the_deadline() -> None:
     assert poll(SUCCEEDED, a_job(deadline_in_s=-5.0)).target is S.TRANSFERRING
 

@@ -41,7 +41,9 @@ def renew(conn: Connection, leases: Sequence[tuple[UUID, int]], lease_s: float) 
 
 
 _RELEASE: LiteralString = """
-UPDATE jobs j SET due_at = now(), account = CASE WHEN j.state = 'queued' THEN NULL ELSE j.account END
+UPDATE jobs j SET due_at = CASE WHEN j.state = 'queued' THEN least(now(), j.draft_ends_at - interval '30 days')
+                             ELSE now() END,
+                  account = CASE WHEN j.state = 'queued' THEN NULL ELSE j.account END
 FROM unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim)
 WHERE j.id = i.id AND j.claim = i.claim AND j.due_at IS NOT NULL AND j.state <> 'submitting'
 """

@@ -11,6 +11,8 @@ import pytest
 from producer.errors import NotPossible
 from seedance.problems import InvalidInput
 from storage.database import connect
+from storage.jobs import claims
+from storage.jobs.prices import bring_back
 from storage.jobs.records import IdempotencyConflict
 from storage.settings import Settings
 from tests.integration.submitting.doubtful_gateway import LOST, DoubtfulGateway, doubtful_gateway, world_at
@@ -119,8 +121,17 @@ def test_finals_whose_draft_dies_first_are_served_first(world: World, gateway: D
             )
     [plain] = world.enqueue(1, "an ordinary job", account="main", model="seedance-2.5", resolution="1080p")
     finals = [world.producer.finalize(draft_id).id for draft_id in drafts]
-    served = [item.id for _ in range(4) for item in world.claim(1)]
-    assert served == [finals[1], finals[2], finals[0], plain]
+    in_order = [finals[1], finals[2], finals[0], plain]
+    served = [item for _ in range(4) for item in world.claim(1)]
+    assert [item.id for item in served] == in_order
+    with connect(world.url) as conn:
+        claims.release(conn, [(item.id, item.claim) for item in served])
+    assert [item.id for _ in range(3) for item in world.claim(1)] == in_order[:3], "no worker began them"
+    with connect(world.url) as conn:
+        known = {"ids": in_order}
+        conn.execute("UPDATE jobs SET account = NULL, reason = 'over_budget' WHERE id = ANY(%(ids)s)", known)
+        assert bring_back(conn) == 4
+    assert [item.id for _ in range(4) for item in world.claim(1)] == in_order, "their budget had no room"
 
 
 def test_a_final_whose_draft_dies_in_the_queue_fails_before_the_post(world: World, gateway: DoubtfulGateway) -> None:

@@ -2,8 +2,9 @@
 
 It reads the original from its stdin and writes the copy to its stdout, both of them unnamed files; the reason for a
 failure goes to its stderr. It has no settings, no secrets and no network to use, opens no files, runs at the lowest
-priority in one thread, and has limits of memory, processor time and size. The worker kills it when it takes too long.
-It is started as a script and imports nothing of ours.
+priority in one thread, and has limits of memory, processor time and size. The worker kills it when it takes too long;
+it stops by itself when the worker has ended. It is started as a script, with the worker's process id, and imports
+nothing of ours.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ class NoCopy(Exception):
     """No copy can be made of this file; the text says why."""
 
 
-def make_copy(source: Any, target: Any) -> None:
+def make_copy(source: Any, target: Any, worker: int) -> None:
     """Write a copy with H.264 (8 bits, 4:2:0) and AAC to `target`, an MP4 whose index comes first. Both are binary
-    files that can be searched.
+    files that can be searched. `worker`: the parent process, which waits for the copy.
 
     Raises:
-        NoCopy: the original cannot be decoded within the limits.
+        NoCopy: the original cannot be decoded within the limits, or the worker has ended.
     """
     import av
 
@@ -59,12 +60,12 @@ def make_copy(source: Any, target: Any) -> None:
             decoder.thread_count = 1
             room = _INDEX_BYTES + int(max(seconds, 1) * _INDEX_BYTES_A_SECOND)
             with av.open(target, "w", format="mp4", options={"moov_size": str(room)}) as made:
-                _copy(given, made, picture)
+                _copy(given, made, picture, worker)
     except av.FFmpegError as exc:
         raise NoCopy(f"{type(exc).__name__}: {exc.strerror}") from exc
 
 
-def _copy(given: Any, made: Any, picture: Any) -> None:
+def _copy(given: Any, made: Any, picture: Any, worker: int) -> None:
     from av.audio.resampler import AudioResampler
 
     width, height = picture.codec_context.width // 2 * 2, picture.codec_context.height // 2 * 2
@@ -82,6 +83,8 @@ def _copy(given: Any, made: Any, picture: Any) -> None:
         audio.codec_context.layout = layout
         resampler = AudioResampler("fltp", layout, RATE_HZ)
     for packet in given.demux([stream for stream in (picture, sound) if stream is not None]):
+        if os.getppid() != worker:  # another worker makes the copy once the lease has ended
+            raise NoCopy("the worker has ended")
         for frame in packet.decode():
             if packet.stream is picture:
                 made.mux(video.encode(_plain(frame, width, height)))
@@ -118,7 +121,7 @@ def main() -> int:
     ):
         resource.setrlimit(limit, (most, most))
     try:
-        make_copy(source, target)
+        make_copy(source, target, int(sys.argv[1]))
         target.close()
     except Exception as exc:  # noqa: BLE001 - bytes from outside can make a decoder fail in any way
         text = str(exc) if isinstance(exc, NoCopy) else f"{type(exc).__name__}: {exc}"

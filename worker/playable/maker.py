@@ -27,6 +27,7 @@ async def make(source: IO[bytes], target: IO[bytes]) -> str | None:
         sys.executable,
         "-P",
         str(_PROGRAM),
+        str(os.getpid()),
         stdin=source,
         stdout=target,
         stderr=asyncio.subprocess.PIPE,

@@ -6,9 +6,12 @@ import asyncio
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +28,7 @@ from storage.jobs.transitions import mark_deleted
 from storage.settings import Settings
 from tests.transfers import Files, a_video, generated, row_of, running_runtime, transfer
 from tests.waiting import PATIENCE_S, wait_for
-from worker.playable import copies, maker
+from worker.playable import copies, copy_process, maker
 from worker.playable.copies import PlayableCopies, make_copies
 from worker.runtime import Runtime
 
@@ -212,6 +215,17 @@ def test_a_stopping_worker_gives_up_its_copy_and_releases_it(runtime: Runtime, b
     assert encoders() == [] and row_of(runtime, job_id)["playable_key"] is None
     assert copy(runtime) == 1, "it is due at once"
     assert row_of(runtime, job_id)["playable_key"] is not None
+
+
+def test_an_encoder_stops_when_its_worker_has_ended(tmp_path: Path) -> None:
+    """A killed worker cannot end its encoder, and another worker soon starts one for the same copy."""
+    original, said = tmp_path / "original.mp4", tmp_path / "said"
+    original.write_bytes(rendered("h265"))
+    worker = "import os, subprocess, sys\nsubprocess.Popen([sys.executable, sys.argv[1], str(os.getpid())])"
+    with original.open("rb") as source, said.open("wb") as errors, (tmp_path / "copy").open("w+b") as target:
+        command = [sys.executable, "-c", worker, copy_process.__file__]
+        subprocess.run(command, stdin=source, stdout=target, stderr=errors, check=True)
+    assert wait_for("the encoder ends", said.read_text) == "the worker has ended"
 
 
 async def _drain(runtime: Runtime) -> None:

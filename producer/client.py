@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -16,7 +16,8 @@ from psycopg_pool import PoolTimeout
 from producer.campaigns.files import check_name
 from producer.errors import InvalidRows, JobNotFound, RowConflict
 from producer.intake.finals import with_drafts
-from producer.intake.intake import Batch, Prepared, Row, as_new_job, prepare, with_derived_keys
+from producer.intake.intake import Batch, Row, as_new_job, prepare, with_derived_keys
+from producer.intake.start import AT_ONCE, Start
 from producer.intake.terms import Terms, check_priced, read_terms, set_campaign_terms
 from producer.intake.uploads import Progress, store
 from producer.operator_actions import job_actions
@@ -39,25 +40,6 @@ Ids = list[UUID] | list[str] | tuple[UUID | str, ...]
 T = TypeVar("T")
 
 KEEP = Terms()
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """How a campaign starts. `paused`: nothing is submitted before it is resumed; `first_rows`: only so many rows of
-    the file are, None: all of them. `reading`: how its sheet was read, to be remembered; None: as before."""
-
-    paused: bool = False
-    first_rows: int | None = None
-    reading: Mapping[str, Any] | None = None
-
-    def kept_back(self, jobs: Sequence[Prepared]) -> list[bool]:
-        """For each job, whether it waits until the campaign is resumed."""
-        first = list(dict.fromkeys(job.row.number for job in jobs))[: self.first_rows]
-        submitted = set(first)
-        return [job.row.number not in submitted for job in jobs]
-
-
-AT_ONCE = Start()
 _CONNECT_WAIT_S = 5.0
 _STORE_TRIES = 4
 _POLL_FIRST_S, _POLL_CAP_S = 0.1, 1.0

@@ -36,7 +36,7 @@ from producer.campaigns.status import (
     change_campaign,
     pause_campaign,
 )
-from producer.client import Producer, Start
+from producer.client import Producer
 from producer.http import bodies
 from producer.http.answers import answer
 from producer.http.bodies import RowFormat, row_format, spooled
@@ -44,6 +44,7 @@ from producer.http.doors.auth import principal_of
 from producer.http.paging import cursor_id
 from producer.http.service import Service
 from producer.intake.intake import Batch, prepare
+from producer.intake.start import Start
 from producer.intake.terms import Terms, check_priced, read_terms
 from storage.bucket.requests import MAX_LINK_S
 from storage.campaigns import controls
@@ -99,7 +100,8 @@ def _create_route(router: APIRouter, service: Service) -> None:
         budget: BudgetText = None,
         weight: Weight = None,
         first: Annotated[
-            int | None, Query(ge=1, le=MAX_ROWS, description="Submit only so many rows; the rest waits for a resume.")
+            int | None,
+            Query(ge=1, le=MAX_ROWS, description="Submit only this number of rows; the rest waits for a resume."),
         ] = None,
         paused: Annotated[bool, Query(description="Store everything; submit nothing before a resume.")] = False,
     ) -> Response:

@@ -19,7 +19,7 @@ _COLUMNS: Final[Mapping[str, str]] = {
     "字段：时长（秒），留空则用模板的默认值。",
     "first frame": "A field of reelq: a picture, by URL or by its path beside this sheet. May stay empty.\n"
     "字段：首帧图片的链接或相对路径，可留空。",
-    "note": "Nobody uses this column. It is kept with the job.\n没有用到的列会随任务保存。",
+    "note": "This column is not used. It is kept with the job.\n没有用到的列会随任务保存。",
 }
 _ROWS: Final[Sequence[Sequence[str | int | None]]] = (
     ("P-001", "pair of wireless earbuds", "40 dB noise cancelling", 5, None, "hero product"),
@@ -54,7 +54,7 @@ matrix:
   ratio: ["16:9", "9:16"]
   background: [white]
 
-# Variants: so many different videos of each combination.
+# Variants: the number of different videos of each combination.
 variants: 1
 """
 

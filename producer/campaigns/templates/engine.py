@@ -1,6 +1,6 @@
 """Texts with placeholders, in a part of Jinja2 that always ends.
 
-A template comes from a file that somebody sent, and is rendered for every row. Jinja's sandbox guards Python, but not
+A template may come from a stranger's file, and is rendered for every row. Jinja's sandbox guards Python, but not
 time and memory: a loop in a loop, or `'x' * 10 ** 10`, would never end. So a template may only contain the parts listed
 here. None of them repeats anything, and the length of the result is checked.
 """

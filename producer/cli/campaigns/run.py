@@ -35,8 +35,9 @@ from producer.cli.shared.sheets import (
     TemplateFile,
     WriteErrors,
 )
-from producer.client import Producer, Start
+from producer.client import Producer
 from producer.errors import InvalidRows
+from producer.intake.start import Start
 from producer.intake.terms import Terms, read_terms
 from producer.operator_actions.standstill import Standstill, standstill_of
 from seedance.problems import InvalidInput, Problem
@@ -62,7 +63,7 @@ def run(
     weight: Weight = None,
     first: Annotated[
         int | None,
-        typer.Option(min=1, help="Submit only so many rows; the rest waits for `reelq campaign resume`."),
+        typer.Option(min=1, help="Submit only this number of rows; the rest waits for `reelq campaign resume`."),
     ] = None,
     paused: Annotated[
         bool, typer.Option("--paused", help="Enqueue everything; submit nothing before `reelq campaign resume`.")

@@ -1,4 +1,4 @@
-"""Answers that are compressed although nobody asked, or that say so and are not."""
+"""Answers that are compressed unasked, or that say so and are not."""
 
 from __future__ import annotations
 

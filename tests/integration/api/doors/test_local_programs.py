@@ -1,4 +1,4 @@
-"""Nobody gets in without a key through a proxy on this machine, whatever it is and however it is set up."""
+"""No request gets in without a key through a proxy on this machine, whatever it is and however it is set up."""
 
 from __future__ import annotations
 

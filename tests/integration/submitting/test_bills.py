@@ -19,6 +19,7 @@ from producer.operator_actions.waiting import why_it_waits
 from simulator.main import SimulatorOptions, running
 from storage.admission import budgets
 from storage.admission.circuit_breaker import Cause
+from storage.admission.settlement import settle
 from storage.database import connect
 from storage.jobs import queries
 from storage.jobs.states import JobState
@@ -155,6 +156,7 @@ def test_a_budget_works_where_the_gateway_publishes_no_price(
     clock.now += 2 * TASK_S
     world.poll()
     world.transfer()
-    world.round()
+    with connect(world.url) as conn:
+        settle(conn)
     assert (world.states()["succeeded"], spent(world).spent) == (2, price * 2)
     assert spent(world).reserved == Decimal(0)

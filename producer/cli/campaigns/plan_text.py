@@ -84,6 +84,8 @@ def _money(plan: Plan) -> Iterator[str]:
     for cost in plan.costs:
         some = f" for {cost.jobs} of them" if cost.jobs < len(plan.jobs) else ""
         listed = ", at Ark's list price: the gateway publishes none" if cost.by_list_price else ""
+        if 0 < cost.by_list_price < cost.jobs:
+            listed = f"; {cost.by_list_price} at Ark's list price, because the gateway publishes none"
         yield f"  cost       {span(cost.low, cost.high, cost.currency or '')}{some}{listed}"
     if plan.without_price:
         yield f"  cost       no price is known for {plural(plan.without_price, 'video')}"

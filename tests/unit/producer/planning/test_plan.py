@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from producer.campaigns.files import read_campaign
 from producer.campaigns.planning.checking import Checked, check_campaign
+from producer.campaigns.planning.costs import Cost
 from producer.campaigns.planning.plan import Plan, make_plan
 from producer.campaigns.planning.written_errors import write_errors
 from producer.campaigns.reading.options import ReadingOptions, read_options
@@ -137,6 +139,9 @@ def test_the_cost_is_in_the_currency_of_the_budget_where_the_list_has_it(tmp_pat
     assert (cost["currency"], cost["by_list_price"]) == (currency, 1)
     assert cost["high"] == round({"CNY": 46, "USD": 7}[currency] * 108_900 / 1_000_000, 4)
     assert any("at Ark's list price" in line for line in plan_lines(plan, "a.jsonl"))
+    some = replace(plan, costs=[Cost(currency, 1.0, 2.0, 3, by_list_price=1)])
+    shown = f"  cost       {currency} 1.00 to 2.00; 1 at Ark's list price, because the gateway publishes none"
+    assert shown in list(plan_lines(some, "a.jsonl"))
 
 
 @pytest.mark.parametrize("form", ["xlsx", "csv"])

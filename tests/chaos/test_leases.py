@@ -56,7 +56,9 @@ def test_two_schedulers_and_four_workers_run_each_job_once(parts: Parts) -> None
             parts.start(f"{kind}-{number}", kind)
     ids = parts.enqueue(60, "doubled", account="small")
     assert parts.wait_final(ids) == {JobState.SUCCEEDED: 60}
-    assert all(outcomes(parts, job_id) == ["accepted"] for job_id in ids)
+    # On a busy machine a worker's first batch may outlive the lease of 3 s; it is then not sent.
+    found = {job_id: [of for of in outcomes(parts, job_id) if of != "not_tried"] for job_id in ids}
+    assert found == {job_id: ["accepted"] for job_id in ids}
     parts.judge(ids).check()
 
 

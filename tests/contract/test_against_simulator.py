@@ -84,21 +84,25 @@ def with_client(url: str, dialect: Dialect, work: Callable[[GatewayClient], Awai
 
 async def generate(client: GatewayClient, request: GenerationRequest, attempt: AttemptOptions) -> TaskReport:
     """Submit and poll to the end."""
+    return (await generated(client, request, attempt))[1]
+
+
+async def generated(
+    client: GatewayClient, request: GenerationRequest, attempt: AttemptOptions
+) -> tuple[str, TaskReport]:
+    """The same, with the task's id."""
     task_id = (await client.submit(request, attempt)).task_id
     async with asyncio.timeout(PATIENCE_S):
         while (report := await client.query(task_id)).status not in TERMINAL:
             assert report.status is not TaskStatus.UNKNOWN, report.raw_status
             await asyncio.sleep(0.05)
-    return report
+    return task_id, report
 
 
 async def final_of_a_draft(client: GatewayClient, request: GenerationRequest) -> TaskReport:
     """Generate a draft, then the final of it, of which nothing else is taken from its recorded attempt."""
     draft = parse_request({"prompt": "a walk", "model": "seedance-2.5", "draft": True, "duration": 5})
-    task_id = (await client.submit(draft, AttemptOptions())).task_id
-    async with asyncio.timeout(PATIENCE_S):
-        while (await client.query(task_id)).status not in TERMINAL:
-            await asyncio.sleep(0.05)
+    task_id, _ = await generated(client, draft, AttemptOptions())
     options = AttemptOptions(draft_task_id=task_id, draft_model=client.dialect.model_for(draft))
     return await generate(client, request, options)
 

@@ -23,7 +23,7 @@ from tests.integration.api.api_server import serving
 from tests.integration.api.doors.nginx import nginx
 from tests.waiting import PATIENCE_S, wait_for
 
-DOCS = Path(__file__).parents[3] / "docs" / "proxies.md"
+DOCS = Path(__file__).parents[4] / "docs" / "proxies.md"
 KEY = "the-operators-own-key"
 BEARER = {"Authorization": f"Bearer {KEY}"}
 

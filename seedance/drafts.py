@@ -20,6 +20,8 @@ SET_FOR_FINAL = ("resolution", "output_format", "watermark", "return_last_frame"
 """The fields of a request that a final can set. Left open, they have the gateway's default, not the draft's value."""
 FINAL_FIELDS = frozenset({"draft_of", "gateway_options", *SET_FOR_FINAL})
 """The fields of a request that a caller can set for a final."""
+DEFAULT_FORMAT = "mp4"
+"""The format of a video whose request names none."""
 _NAMES_THE_MODEL = "model"
 """The gateway option that names a model of its own: a final keeps its draft's, and its own request cannot set it."""
 _NOT_INHERITED = FINAL_FIELDS | {"draft", "seed", "camera_fixed"}
@@ -49,6 +51,8 @@ def final_request(draft: Mapping[str, Any], given: Mapping[str, Any], row: Model
     own = {name: value for name, value in given.items() if name in FINAL_FIELDS and value is not None}
     if "resolution" not in own and row is not None and row.drafts is not None:
         own["resolution"] = row.drafts.final_resolutions[0]
+    if own.get("output_format") == DEFAULT_FORMAT:  # the same final as without it, which must not be paid twice
+        del own["output_format"]
     model = _model_options(draft.get("gateway_options", {}))
     options = own.get("gateway_options", {})
     if model and isinstance(options, Mapping):

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from seedance import public_addresses
-from seedance.drafts import draft_refusals, final_refusals
+from seedance.drafts import DEFAULT_FORMAT, draft_refusals, final_refusals
 from seedance.gateways.capabilities import Capabilities
 from seedance.media import MediaKind, media_kind
 from seedance.models.catalog import model_name
@@ -18,7 +18,6 @@ from seedance.problems import Problem
 from seedance.request import AUTO_DURATION, MAX_REFERENCES, RANDOM_SEED, GenerationRequest, Modality
 
 MAX_CALLBACK_CHARS = 2048
-DEFAULT_FORMAT = "mp4"
 _FLAGS = get_args(Flag)
 _SAME_FORMAT = {
     "jpeg": "jpg",

@@ -50,6 +50,12 @@ def test_a_final_sends_only_what_the_documents_allow(request: GenerationRequest)
     assert list(final.media()) == []
 
 
+def test_naming_the_format_that_a_final_has_anyway_gives_the_same_final() -> None:
+    draft = parse_request({"prompt": "a fox", "model": "seedance-2.5", "draft": True})
+    assert final_of(draft, output_format="mp4").canonical() == final_of(draft).canonical()
+    assert final_of(draft, output_format="mov").canonical() != final_of(draft).canonical()
+
+
 def test_a_draft_is_480p_without_a_last_frame() -> None:
     draft = parse_request({"prompt": "a fox", "model": "seedance-2.5", "draft": True})
     assert draft.resolution == "480p"

@@ -43,6 +43,7 @@ from seedance.gateways.base import (
 from seedance.gateways.new_api_dialect import NewApiDialect
 from seedance.gateways.registry import DIALECTS
 from seedance.gateways.signatures import keys_of_jwks
+from seedance.lanes import limits_apart
 from seedance.request import GenerationRequest, parse_request
 from simulator.dialects.registry import all_dialects
 from simulator.main import SimulatorOptions, running
@@ -66,6 +67,11 @@ def url() -> Iterator[str]:
         seed=7, time="fixed", median_seconds=0.1, api_keys=frozenset({KEY}), webhook_secret=WEBHOOK_SECRET
     )
     with running(options) as base_url:
+        # Ark makes one 4k video at a time; here many are asked for at once.
+        models = {
+            model: {"requests_per_minute": None, "max_in_flight": None} for model in limits_apart(DIALECTS["ark"])
+        }
+        httpx.put(f"{base_url}/_sim/limits", json={"models": models}, trust_env=False).raise_for_status()
         yield base_url
 
 

@@ -14,6 +14,7 @@ from producer.intake.job_spec import hash_of, parse_job
 from producer.operator_actions import job_actions
 from seedance.drafts import FINAL_FIELDS
 from seedance.problems import InvalidInput, Problem
+from storage.admission.billing import may_be_billed
 from storage.database import Database
 from storage.jobs.drafts import Draft
 from storage.jobs.records import JobView
@@ -47,7 +48,8 @@ def finalize(
     priority, tags, metadata and `webhook_url`.
 
     `wanted`: fields of the final; None: not given. Without an `idempotency_key`, the same draft with the same fields
-    gives the same final; if that failed or was cancelled, it is retried.
+    gives the same final; if that failed or was cancelled and surely costs nothing, it is retried. One that may be
+    billed is only retried by `retry`.
 
     `regenerate`: a job that is no draft is generated again in a higher resolution, by the `tier` and `model` in
     `wanted` or its own. That video will differ from the first.
@@ -88,6 +90,6 @@ def _store(producer: Enqueues, job: JobView, row: Row) -> tuple[JobView, bool]:
         row = replace(row, fields=dict(row.fields) | {"idempotency_key": key})
     batch = prepare([row], producer.settings, None)
     [(final, created)] = producer.store_and_show(batch, campaign=job.campaign)
-    if own_key or created or final.state not in (JobState.FAILED, JobState.CANCELLED):
+    if own_key or created or final.state not in (JobState.FAILED, JobState.CANCELLED) or may_be_billed(final):
         return final, created
     return job_actions.retry(producer.database, producer.settings, producer.tenant, final.id)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import LiteralString
 
 from storage.jobs.reasons import Reason
+from storage.jobs.records import JobView
 
 NEVER_BILLED = (
     Reason.THROTTLED,
@@ -36,6 +37,14 @@ _MAYBE_BILLED = (
 )
 """Final reasons that leave open whether the gateway bills the task. The estimate counts, unless the job's error has
 `may_be_billed: false`."""
+
+
+def may_be_billed(job: JobView) -> bool:
+    """Whether the gateway may bill the task of a job that has failed or was cancelled. `BILLED` for one job, without
+    its earlier attempts."""
+    if (job.error or {}).get("may_be_billed") is False:
+        return False
+    return job.generated_at is not None or job.cost is not None or job.reason in _MAYBE_BILLED
 
 
 def _literals(reasons: Iterable[Reason]) -> LiteralString:

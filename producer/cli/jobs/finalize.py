@@ -13,6 +13,7 @@ from producer.cli.shared.producers import job_ids_of, open_producer
 from producer.operator_actions.finals import LOOK_OF
 from seedance.problems import InvalidInput, Problem
 from storage.jobs.records import JobView
+from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT
 
 
@@ -63,6 +64,8 @@ def finalize(
 
 
 def _said(job: JobView) -> str:
+    if job.terminal and job.state is not JobState.SUCCEEDED:
+        return f"{job.state}; it may have been billed: `reelq jobs retry {job.id}` makes another one"
     if job.draft_of is not None:
         return f"{job.state}; final of {job.draft_of}"
     return f"{job.state}; a new generation of {job.metadata[LOOK_OF]}, from which it will differ"

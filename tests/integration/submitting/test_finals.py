@@ -202,6 +202,20 @@ def test_a_failed_final_is_retried_by_the_same_command(world: World, gateway: Do
     assert world.producer.get(again.id).state == "succeeded"
 
 
+def test_a_final_that_may_be_billed_is_not_made_again_by_the_same_command(
+    world: World, gateway: DoubtfulGateway
+) -> None:
+    [draft_id] = made(world, gateway)
+    final = world.producer.finalize(draft_id)
+    world.round()
+    with connect(world.url) as conn:  # as after many polls to which the gateway said that it has no such task
+        ended = "SET state = 'failed', reason = 'task_lost', due_at = NULL, finished_at = now(), error = '{}'"
+        assert conn.execute(f"UPDATE jobs {ended} WHERE id = %s AND state = 'generating'", [final.id]).rowcount == 1
+    assert world.producer.finalize(draft_id).id == final.id
+    again = world.producer.retry(final.id)
+    assert again.metadata["retry_of"] == str(final.id)
+
+
 def test_an_ordinary_video_is_generated_again_only_on_request(world: World, gateway: DoubtfulGateway) -> None:
     [look] = world.enqueue(1, tier="mini", resolution="480p", account="main", duration=5)
     with pytest.raises(NotPossible, match="is queued"):

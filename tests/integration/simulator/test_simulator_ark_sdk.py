@@ -15,6 +15,7 @@ runtime: Any = importlib.import_module("byteplussdkarkruntime")  # its types do 
 errors: Any = importlib.import_module("byteplussdkarkruntime._exceptions")
 
 MODEL = "dreamina-seedance-2-0-260128"
+NEW = "dreamina-seedance-2-5-260628"
 CONTENT = [{"type": "text", "text": "a red fox"}]
 
 
@@ -55,6 +56,23 @@ def test_the_sdk_creates_gets_lists_and_deletes_tasks(client: Client) -> None:
         tasks.get(task_id=created.id)
     with pytest.raises(errors.ArkBadRequestError, match="duration"):
         tasks.create(model=MODEL, content=CONTENT, duration=3)
+    ark.close()
+
+
+def test_the_sdk_makes_a_draft_of_2_5_and_its_final(client: Client) -> None:
+    ark = runtime.Ark(base_url=f"{client.http.base_url}/ark/api/v3", api_key="sk-test", max_retries=0)
+    tasks = ark.content_generation.tasks
+    asked = {"model": NEW, "resolution": "480p", "ratio": "16:9", "duration": 4, "draft": True}
+    draft = tasks.create(content=CONTENT, **asked)
+    done = client.until(lambda: (task := tasks.get(task_id=draft.id)).status == "succeeded" and task)
+    assert done.draft is True
+    of_draft = [{"type": "draft_task", "draft_task": {"id": draft.id}}]
+    with pytest.raises(errors.ArkBadRequestError):
+        tasks.create(model=NEW, content=of_draft, resolution="1080p", duration=4)
+    final = tasks.create(model=NEW, content=of_draft, resolution="1080p")
+    assert tasks.get(task_id=final.id).draft_task_id == draft.id
+    with pytest.raises(errors.ArkBadRequestError, match="camera_fixed"):
+        tasks.create(model=NEW, content=CONTENT, camera_fixed=False)
     ark.close()
 
 

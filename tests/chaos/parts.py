@@ -86,9 +86,12 @@ class Parts:
         if self._database is not None:
             self._database.close()
 
-    def start(self, name: str, kind: str | None = None, *, points: str = "") -> None:
-        """Start a process of this kind (None: the kind of its name), with these fail points armed."""
+    def start(self, name: str, kind: str | None = None, *, points: str = "", celery: bool = False) -> None:
+        """Start a process of this kind (None: the kind of its name), with these fail points armed. `celery`: with
+        `celery -A worker …` instead of `python -m worker …`."""
         arguments = tuple(part.replace("@%h", f"-{name}@%h") for part in COMMANDS[kind or name][1:])
+        if celery:
+            arguments = ("-m", "celery", "-A", *arguments[1:])
         armed = {failpoints.ARM: points, failpoints.ALLOW: failpoints.ALLOWED, failpoints.ONCE: str(self.fired)}
         run = self.directory / "run"
         run.mkdir(exist_ok=True)

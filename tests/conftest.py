@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from functools import cache
 
@@ -14,6 +15,7 @@ import pytest
 import redis
 from botocore.loaders import JSONFileLoader
 
+from seedance.network.authorities import VARIABLES
 from storage.settings import Settings
 from tests.servers import Bucket, TestServers, run_servers, settings_for
 from tests.waiting import PATIENCE_S
@@ -23,6 +25,10 @@ STEADY, THOROUGH = "steady", "thorough"
 hypothesis.settings.register_profile(STEADY, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.register_profile(THOROUGH, parent=hypothesis.settings.get_profile(STEADY))
 hypothesis.settings.load_profile(STEADY)
+
+
+# The files of the tests themselves, which pytest rewrites, are kept compiled too; see `_scrubbed_environment`.
+sys.dont_write_bytecode = False
 
 
 def pytest_collection_finish() -> None:
@@ -38,6 +44,10 @@ def _scrubbed_environment() -> Iterator[None]:
         for name in list(os.environ):
             if name.startswith(("REELQ_", "AWS_", "PG", "CELERY_", "FLOWER_")) or name.lower().endswith("_proxy"):
                 patch.delenv(name)
+        for name in VARIABLES:  # each process would read the system's certificates once more
+            patch.delenv(name, raising=False)
+        # Tests start hundreds of Python processes: each would compile the product again.
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
 
 

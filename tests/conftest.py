@@ -91,7 +91,7 @@ def closed_port() -> Iterator[int]:
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServers]:
     """PostgreSQL, Valkey and S3, with a migrated database to copy."""
     with run_servers(tmp_path_factory.mktemp("servers")) as started:
-        started.make_template()
+        started.databases.make_template()
         yield started
 
 

@@ -157,8 +157,8 @@ class Parts:
         return fields[0] == "T"
 
     def kill(self, *names: str) -> None:
-        """Kill processes for good; without names, all of them."""
-        for name in names or tuple(self._running):
+        """Kill processes for good."""
+        for name in names:
             process = self._running.pop(name)
             process.kill()
             process.wait(PATIENCE_S)

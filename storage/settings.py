@@ -25,6 +25,7 @@ from storage.access_settings import AccessSettings
 from storage.account_models import with_default_model, with_models_file
 from storage.broker_url import BrokerUrl, parse_broker_url
 from storage.network_settings import NetworkSettings
+from storage.secret_settings import SecretSettings, with_secret_files
 from storage.store_settings import StoreSettings
 from storage.webhooks.signing import secret_bytes, tenant_secret
 
@@ -37,7 +38,7 @@ _NOT_SETTINGS = frozenset({"REELQ_CONFIG", "REELQ_DATA_DIR"})
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 
 
-class Settings(AccessSettings, StoreSettings, NetworkSettings):
+class Settings(AccessSettings, StoreSettings, NetworkSettings, SecretSettings):
     """Every setting. Times are in seconds; `None` means "not configured"."""
 
     database_url: str | None = None
@@ -327,7 +328,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, value in environ.items():
+    for name, value in with_secret_files(environ, Settings.model_fields, _PREFIX).items():
         if not name.startswith(_PREFIX) or name in _NOT_SETTINGS:
             continue
         key = name.removeprefix(_PREFIX).lower()

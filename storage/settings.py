@@ -87,6 +87,10 @@ class Settings(AccessSettings, StoreSettings, NetworkSettings, SecretSettings):
     ends a task after `execution_expires_after`, at most 72 h."""
     tick_seconds: Annotated[float, Field(ge=0.05, le=10)] = 0.25
 
+    alive_file: Path | None = None
+    """A file that the scheduler and each worker touch every few seconds while they work, for health checks of
+    containers: `find FILE -mmin -0.5`. One file for each process. None: no file."""
+
     keep_jobs_days: Annotated[float, Field(ge=2, le=36500)] | None = None
     """Delete jobs that ended longer ago, with their history; their videos stay. Their idempotency keys become free.
     None: keep jobs for ever."""

@@ -70,8 +70,8 @@ def _check(name: str, path: str) -> None:
 
 @lru_cache(maxsize=8)
 def _read(path: str, _mtime_ns: int, _size: int) -> None:
-    """Read a file's certificates, once for each state of the file: the system's take 18 ms, variables often name
-    one file, and a process reads its settings several times."""
+    """Read a file's certificates, once for each state of the file: the system's take 18 ms, often several variables
+    name one file, and a process reads its settings several times."""
     _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path)
 
 

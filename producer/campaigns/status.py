@@ -14,6 +14,7 @@ from producer.operator_actions import job_actions
 from storage import decisions
 from storage.admission import budgets
 from storage.campaigns import controls
+from storage.campaigns.completion import complete
 from storage.campaigns.controls import subject_of
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection, Database
@@ -69,6 +70,7 @@ def campaign_status(conn: Connection, tenant: str, name: str) -> CampaignStatus:
     found = campaign_summaries(conn, tenant, name=name, limit=1)
     if not found:
         raise CampaignNotFound(name)
+    complete(conn, found[0]["id"])
     return _statuses(conn, tenant, found)[0]
 
 

@@ -72,7 +72,7 @@ def finalize(
     elif regenerate:
         kept = {name: value for name, value in job.request.items() if name not in FINAL_FIELDS - {"gateway_options"}}
         own |= {"metadata": job.metadata | {LOOK_OF: str(job.id)}, "resolution": REGENERATED_RESOLUTION}
-        row = Row("", kept | own | given)
+        row = Row("", kept | own | given, look_of=job.id)
     else:
         raise NotPossible(
             job.id,

@@ -14,7 +14,8 @@ from producer.errors import JobNotFound, NotPossible
 from producer.intake.intake import Prepared, Row, as_new_job, as_prepared
 from producer.intake.job_spec import parse_job
 from seedance.gateways.registry import DIALECTS
-from storage.campaigns import controls
+from storage.campaigns import controls, versions
+from storage.campaigns.versions import VersionKind
 from storage.database import Connection, Database
 from storage.jobs import attempts, callbacks, doubts, drafts, queries, transitions
 from storage.jobs.enqueue import enqueue_jobs
@@ -120,6 +121,8 @@ def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> 
             draft = drafts.draft_of_final(conn, old.id)
             new = as_new_job(_again(old, settings, draft), tenant, campaign_id)
             [stored] = enqueue_jobs(conn, [new])
+            if campaign_id is not None and stored.created:
+                versions.note_version(conn, campaign_id, old.id, stored.id, VersionKind.RETRY)
             job = get_job(conn, tenant, stored.id)
         if stored.created or job.state not in (JobState.FAILED, JobState.CANCELLED):
             return job, stored.created

@@ -41,6 +41,7 @@ from producer.intake.start import Start
 from producer.intake.terms import Terms, read_terms
 from producer.operator_actions.standstill import Standstill, standstill_of
 from seedance.problems import InvalidInput, Problem
+from storage.campaigns.sheets import SheetSource
 from storage.jobs import queries
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Enqueued
@@ -102,7 +103,8 @@ def run(
         raise _bad_rows(read[0])
     with open_producer(ctx, data_dir, tenant) as producer:
         checked = _agreed(producer, source, terms, *read, skip_bad=skip_bad, asked=asked)
-        start = Start(paused, first, source.options.to_remember())
+        report = read[1]
+        start = Start(paused, first, source.options.to_remember(), SheetSource(file.name, report.header, report.sheet))
         stored = producer.store(checked.batch(), campaign=name, terms=terms, start=start, progress=_uploading)
         created = sum(item.created for item in stored)
         known = f", {len(stored) - created} known" if created < len(stored) else ""

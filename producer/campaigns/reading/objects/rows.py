@@ -7,6 +7,7 @@ from typing import Any
 
 from producer.campaigns.reading.checks import unusable
 from producer.campaigns.reading.options import ReadingOptions
+from producer.campaigns.reading.own_cells import values_of
 from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.words import ERRORS, KEY_WORDS, folded, near_miss
 from producer.errors import BadRow
@@ -36,7 +37,8 @@ def object_row(
         return BadRow(problems, where, number, key)
     entity = key if options.key is not None else None
     values = {**kept, **given, **fields} if options.template is not None else {}
-    return Row(where, fields, called, number, key, entity, values)
+    cells = values_of(given, report.header)
+    return Row(where, fields, called, number, key, entity, values, cells=cells)
 
 
 def _sorted(

@@ -59,7 +59,14 @@ CAMPAIGN = Group(
         "pause": Command("campaigns.controls", "pause", "Stop submitting jobs of a campaign."),
         "resume": Command("campaigns.controls", "resume", "Continue a paused campaign."),
         "cancel": Command("campaigns.controls", "cancel", "Cancel every job of a campaign that is free to cancel."),
-        "export": Command("campaigns.export", "export", "Write a campaign's jobs as JSONL, with links to the videos."),
+        "export": Command(
+            "campaigns.results.export", "export", "Write the sheet of a campaign, with the results beside each row."
+        ),
+        "download": Command("campaigns.results.download", "download", "Download the videos of a campaign."),
+        "sheet": Command("campaigns.results.sheet", "sheet", "Write a page with all videos of a campaign."),
+        "share": Command(
+            "campaigns.results.share", "share", "Make a link to a page with a campaign's videos. It needs no key."
+        ),
     },
 )
 ASSETS = Group(

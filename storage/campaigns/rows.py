@@ -137,6 +137,7 @@ ORDER BY r.number, r.id LIMIT %(limit)s
 _COUNTS: LiteralString = f"""
 SELECT {_STATE} AS state, r.review, count(*) {_FROM} GROUP BY 1, 2
 """
+_COUNT: LiteralString = f"SELECT count(*) {_FROM}{_CHOSEN}"
 _SHEET_ROWS: LiteralString = (
     "SELECT count(DISTINCT (sheet, number)) FROM campaign_rows WHERE campaign_id = %(campaign)s"
 )
@@ -159,6 +160,12 @@ def stream_rows(conn: Connection, campaign_id: UUID, wanted: RowFilter = ALL, *,
     while found := find_rows(conn, campaign_id, wanted, after=last, limit=page):
         yield from found
         last = found[-1].place
+
+
+def count_chosen(conn: Connection, campaign_id: UUID, wanted: RowFilter) -> int:
+    """How many rows of a campaign match a choice."""
+    row = conn.execute(_COUNT, wanted.as_parameters() | {"campaign": campaign_id}).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def count_rows(conn: Connection, campaign_id: UUID) -> RowCounts:

@@ -25,7 +25,7 @@ from producer.campaigns.reading.table import (
     letter_of,
     named,
 )
-from producer.campaigns.reading.words import ERRORS, field_of, folded
+from producer.campaigns.reading.words import OURS, field_of, folded
 from producer.errors import BadRow
 from producer.intake.intake import Row
 from producer.intake.job_spec import MAX_METADATA_BYTES
@@ -49,7 +49,7 @@ def job_rows(table: Table, options: ReadingOptions) -> Iterator[Row | InvalidInp
     if options.template is not None and (missing := options.template.columns - names_of.keys()):
         _refuse_missing(table, sorted(missing))
     _report(table, columns, options)
-    own = [index for index, name in enumerate(table.columns) if folded(name) != ERRORS]
+    own = [index for index, name in enumerate(table.columns) if folded(name) not in OURS]
     table.report.header = [table.columns[index] for index in own]
     called = {field: table.columns[index] for index, field in columns.fields.items() if table.columns[index] != field}
     wanted = options.template.columns if options.template is not None else ()

@@ -120,7 +120,7 @@ class _Writer:
 
 def _write_cell(sheet: Any, row: int, place: int, cell: Any) -> None:
     match cell:
-        case None:
+        case None | "":
             return
         case bool():
             sheet.write_boolean(row, place, cell)

@@ -18,10 +18,11 @@ from producer import Producer
 from producer.cli import main as cli
 from storage.bucket.objects import Objects
 from storage.campaigns.reviews import Review, set_reviews
+from storage.jobs import queries
+from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants import keys
-from storage.tenants.keys import Scope
 from tests.integration.api.api_server import bring
 from tests.servers import environ_for
 from tests.unit.producer.test_contact_sheet import RED
@@ -36,7 +37,8 @@ def run(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> Run:
     monkeypatch.chdir(tmp_path)
-    for name, value in environ_for(settings).items():
+    accounts = {"REELQ_ACCOUNTS": json.dumps([{"name": "main", "gateway": "anyfast", "api_key": "sk-secret"}])}
+    for name, value in (environ_for(settings) | accounts).items():
         monkeypatch.setenv(name, value)
 
     def run(*arguments: object) -> tuple[int, str, str]:
@@ -48,17 +50,17 @@ def run(
 
 
 @pytest.fixture
-def campaign(run: Run, settings: Settings) -> Iterator[Producer]:
+def campaign(run: Run, configured: Settings) -> Iterator[Producer]:
     """A campaign of three rows: two with videos in the store, one that failed."""
     Path("lamps.csv").write_text(SHEET, encoding="utf-8")
     code, _, err = run("campaign", "run", "lamps.csv", "--name", "lamps", "--key", "SKU", "--yes")
     assert code == 0, err
-    objects = Objects(settings)
+    objects = Objects(configured)
     picture = io.BytesIO()
     RED.save(picture, "JPEG")
     Path("poster.jpg").write_bytes(picture.getvalue())
-    with Producer(settings) as producer:
-        jobs = sorted(producer.list(campaign="lamps"), key=lambda job: job.id)
+    with Producer(configured) as producer:
+        jobs = jobs_of(producer)
         for number, job in enumerate(jobs[:2]):
             content = VIDEO + bytes([number])
             Path("video.mp4").write_bytes(content)
@@ -71,6 +73,11 @@ def campaign(run: Run, settings: Settings) -> Iterator[Producer]:
         yield producer
 
 
+def jobs_of(producer: Producer) -> list[JobView]:
+    with producer.database.begin() as conn:
+        return queries.jobs_in_order(conn, queries.JobFilter(producer.tenant, campaign="lamps"))
+
+
 def exported(run: Run, *arguments: str) -> list[dict[str, Any]]:
     code, out, err = run("campaign", "export", "lamps", *arguments)
     assert code == 0, err
@@ -79,7 +86,7 @@ def exported(run: Run, *arguments: str) -> list[dict[str, Any]]:
 
 def test_the_sheet_comes_back_with_its_results(campaign: Producer, run: Run) -> None:
     assert run("campaign", "export", "lamps", "--to", "back.xlsx")[0] == 0
-    sheet = openpyxl.load_workbook("back.xlsx").active
+    sheet: Any = openpyxl.load_workbook("back.xlsx").active
     header = [cell.value for cell in sheet[1]]
     assert header[:5] == ["SKU", "prompt", "ratio", "价格", "reelq state"]
     assert [[cell.value for cell in row[:5]] for row in sheet.iter_rows(min_row=2)] == [
@@ -110,7 +117,7 @@ def test_a_download_goes_on_where_it_ended_and_replaces_what_is_not_the_video(ca
     first, second = Path("videos/0012_16-9.mp4"), Path("videos/0013_9-16.mp4")
     assert (first.read_bytes(), second.read_bytes()) == (VIDEO + b"\0", VIDEO + b"\1")
 
-    job = next(job for job in campaign.list(campaign="lamps") if job.request["ratio"] == "16:9")
+    job = jobs_of(campaign)[0]
     first.unlink()
     Path(f"videos/0012_16-9.mp4.{job.id.hex[-8:]}.part").write_bytes(VIDEO[:10_000_000])
     second.write_bytes(VIDEO + b"\2")  # as long as the video
@@ -152,8 +159,8 @@ def test_a_shared_wall_needs_no_key_and_shows_no_more_than_it_should(
     assert (page.text.count("<article"), "a bad lamp" in page.text) == (2, False), "failures are not for others"
     assert "script-src 'sha256-" in page.headers["content-security-policy"]
     files = [part.split('"')[0] for part in page.text.split('data-video="')[1:]]
-    answer = api.get(files[0], headers=outside | {"Range": "bytes=4-7"}, follow_redirects=False)
-    assert (answer.status_code, answer.content) == (206, b"ftyp")
+    answer = api.get(files[0], headers=outside | {"Range": "bytes=4-7"}, follow_redirects=True)
+    assert answer.content == b"ftyp"
 
     rows = exported(run)
     with campaign.database.begin() as conn:
@@ -167,7 +174,7 @@ def test_a_shared_wall_needs_no_key_and_shows_no_more_than_it_should(
     assert api.get(url[:-1] + ("A" if url[-1] != "A" else "B"), headers=outside).status_code == 404
 
     with campaign.database.begin() as conn:
-        other, _ = keys.create_key(conn, "other", "key", [Scope.ADMIN])
+        other, _ = keys.new_key(conn, "other", "key", ["admin"])
     stranger = {"Authorization": f"Bearer {other}"}
     for method, of in (("GET", "shares"), ("POST", "shares"), ("GET", "export"), ("GET", "sheet")):
         assert api.request(method, f"/v1/campaigns/lamps/{of}", headers=stranger).status_code == 404
@@ -183,7 +190,8 @@ def test_a_shared_wall_needs_no_key_and_shows_no_more_than_it_should(
 def test_the_routes_give_the_same_files(campaign: Producer, api: httpx.Client) -> None:
     book = api.get("/v1/campaigns/lamps/export")
     assert book.headers["content-disposition"] == "attachment; filename*=UTF-8''lamps.xlsx"
-    assert openpyxl.load_workbook(io.BytesIO(book.content)).active.max_row == 4
+    sheet: Any = openpyxl.load_workbook(io.BytesIO(book.content)).active
+    assert sheet.max_row == 4
     text = api.get("/v1/campaigns/lamps/export", params={"format": "csv", "state": "failed"}).content.decode(
         "utf-8-sig"
     )

@@ -28,6 +28,10 @@ COLUMNS = ["prompt", "SKU", "价格", "", "备注"]
 EVIL = ["=1+1", "@SUM(A1)", "-2+3", "\t=1", "+cmd|' /C calc'!A0"]
 
 
+def opened(out: io.BytesIO) -> Any:
+    return openpyxl.load_workbook(out).active
+
+
 def results() -> Any:
     failed = {"reason": "moderation_blocked", "error": {"code": "moderation_blocked", "message": "=HYPERLINK(1)"}}
     return Given(
@@ -61,7 +65,7 @@ def test_no_text_is_a_formula(cell: str) -> None:
     assert list(csv.reader(io.StringIO(text, newline="")))[1][0] == f"'{cell}"
     out = io.BytesIO()
     write_workbook(out, ["x"], [(result([cell]), None)], catalogue("en"), LINKS, "a/b:c")
-    read = openpyxl.load_workbook(out).active["A2"]
+    read = opened(out)["A2"]
     assert (read.data_type, read.value) == ("s", cell)
 
 
@@ -80,7 +84,7 @@ def test_a_workbook_has_types_links_and_pictures() -> None:
     assert poster.width <= 160
     rows = list(results())
     assert write_workbook(out, COLUMNS, [(rows[0], poster), (rows[1], None)], catalogue("en"), LINKS, "春季 [1]") == 2
-    sheet = openpyxl.load_workbook(out).active
+    sheet = opened(out)
     places = {cell.value: cell.column for cell in sheet[1]}
     assert [cell.value for cell in sheet[2][:5]] == ["a lamp", "0012", 12.5, None, "=1+1"]
     assert [cell.value for cell in sheet[3][:5]] == ["a lamp, green\nand red", "0013", -3, True, "“”"]

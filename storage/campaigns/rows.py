@@ -159,8 +159,10 @@ def find_rows(
 
 
 def stream_rows(conn: Connection, campaign_id: UUID, wanted: RowFilter = ALL, *, page: int = PAGE) -> Iterator[RowView]:
-    """All rows of a campaign in the order of their sheet, a page at a time."""
+    """All rows of a campaign in the order of their sheet, a page at a time; those chosen by their ids at once, because
+    each page would send all the ids again."""
     last: Place | None = None
+    page = page if wanted.ids is None else max(page, len(wanted.ids))
     while found := find_rows(conn, campaign_id, wanted, after=last, limit=page):
         yield from found
         last = found[-1].place

@@ -14,9 +14,10 @@ from uuid import UUID
 from psycopg_pool import PoolTimeout
 
 from producer.campaigns.files import check_name
+from producer.campaigns.storing import add_campaign_rows
 from producer.errors import InvalidRows, JobNotFound, RowConflict
 from producer.intake.finals import with_drafts
-from producer.intake.intake import Batch, Prepared, Row, as_new_job, prepare, with_derived_keys
+from producer.intake.intake import Batch, Row, as_new_job, prepare, with_derived_keys
 from producer.intake.start import AT_ONCE, Start
 from producer.intake.terms import Terms, check_priced, read_terms, set_campaign_terms
 from producer.intake.uploads import Progress, store
@@ -26,8 +27,7 @@ from producer.operator_actions.playable import want_playable
 from seedance.problems import InvalidInput, Problem
 from storage.actors import acting, current_actor, user_of
 from storage.campaigns import controls
-from storage.campaigns.sheets import NewRow, add_rows, add_sheet
-from storage.campaigns.versions import NewVersion, VersionKind, add_versions, rows_of_jobs_in
+from storage.campaigns.rows import standing_jobs
 from storage.database import BULK, DEFAULT_LIMITS, Connection, Database, DatabaseUnavailable, LocksHeld, connect, limit
 from storage.jobs import queries
 from storage.jobs.drafts import Draft, find_draft
@@ -239,7 +239,7 @@ class Producer:
             ]
             stored = enqueue_jobs(conn, new)
             if campaign is not None and campaign_id is not None:
-                _add_rows(conn, campaign_id, prepared, stored, start)
+                stored = add_campaign_rows(conn, self.tenant, campaign_id, prepared, stored, start.sheet)
                 if start.paused:
                     controls.set_paused(conn, self.tenant, campaign, paused=True)
                 if start.reading is not None:
@@ -326,6 +326,15 @@ class Producer:
         return self._through_outage(
             lambda conn: queries.unfinished_of(conn, self.tenant, ids, held_is_finished=held_is_finished)
         )
+
+    def standing(self, ids: Sequence[UUID]) -> list[UUID]:
+        """For each of these jobs that is the first of a campaign's row, the job that stands for the row now: its newest
+        version, or an earlier one that has succeeded if that has failed. Others unchanged.
+
+        Raises:
+            DatabaseUnavailable: as `counts`.
+        """
+        return self._through_outage(lambda conn: standing_jobs(conn, self.tenant, ids))
 
     def _through_outage(self, read: Callable[[Connection], T]) -> T:
         give_up = time.monotonic() + _OUTAGE_S
@@ -424,23 +433,6 @@ class Producer:
             except DatabaseUnavailable as exc:
                 return exc
         return error
-
-
-def _add_rows(
-    conn: Connection, campaign_id: UUID, jobs: Sequence[Prepared], stored: Sequence[Enqueued], start: Start
-) -> None:
-    """Store the rows of a campaign that these jobs were made for. A final is a version of its draft's row."""
-    origins = {item.id: origin for job, item in zip(jobs, stored, strict=True) if (origin := job.version_of)}
-    rows_of = rows_of_jobs_in(conn, campaign_id, [*origins, *origins.values()]) if origins else {}
-    finals = [job_id for job_id, origin in origins.items() if origin in rows_of and job_id not in rows_of]
-    add_versions(conn, [NewVersion(rows_of[origins[job_id]], job_id, VersionKind.FINAL) for job_id in finals])
-    rows = [
-        NewRow(item.id, job.row.number, job.row.label, job.row.key, job.row.cells, item.created)
-        for job, item in zip(jobs, stored, strict=True)
-        if origins.get(item.id) not in rows_of
-    ]
-    sheet = 0 if start.sheet is None or not rows else add_sheet(conn, campaign_id, start.sheet)
-    add_rows(conn, campaign_id, rows, sheet)
 
 
 def as_job_id(job_id: UUID | str) -> UUID:

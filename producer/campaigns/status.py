@@ -16,6 +16,7 @@ from storage.admission import budgets
 from storage.campaigns import controls
 from storage.campaigns.completion import complete
 from storage.campaigns.controls import subject_of
+from storage.campaigns.rows import count_rows
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection, Database
 from storage.jobs import claims, queries, transitions
@@ -29,7 +30,7 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class CampaignStatus:
-    """A campaign; `counts`: jobs in each state; `costs`: sums for each currency; `budget`: its budget, None if it has
+    """A campaign; `counts`: rows in each state; `costs`: sums for each currency; `budget`: its budget, None if it has
     none."""
 
     id: UUID
@@ -70,7 +71,6 @@ def campaign_status(conn: Connection, tenant: str, name: str) -> CampaignStatus:
     found = campaign_summaries(conn, tenant, name=name, limit=1)
     if not found:
         raise CampaignNotFound(name)
-    complete(conn, found[0]["id"])
     return _statuses(conn, tenant, found)[0]
 
 
@@ -80,11 +80,13 @@ def campaign_page(conn: Connection, tenant: str, before: UUID | None, limit: int
 
 
 def _statuses(conn: Connection, tenant: str, rows: Sequence[Mapping[str, Any]]) -> list[CampaignStatus]:
+    for row in rows:
+        complete(conn, row["id"])
     found = budgets.budgets_of(conn, tenant, [row["id"] for row in rows])
     known = {item.campaign: item.as_dict() for item in found}
     return [
         CampaignStatus(
-            **row,
+            **{**row, "counts": count_rows(conn, row["id"]).by_state or row["counts"]},
             costs=[item.as_dict() for item in costs.campaign_costs(conn, tenant, row["name"])],
             budget=known.get(row["name"]),
         )

@@ -270,4 +270,5 @@ def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None, *, kept_bac
         tags=spec.tags,
         draft=job.draft,
         kept_back=kept_back,
+        replaceable=campaign_id is not None and job.row.entity is not None and spec.idempotency_key is None,
     )

@@ -129,19 +129,16 @@ def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> 
         job_id = job.id
 
 
+def fields_of(job: JobView) -> dict[str, Any]:
+    """A job as its fields, without its key and its deadline, which was set for the first try."""
+    own = {name: getattr(job, name) for name in ("priority", "webhook_url", "metadata", "tags")}
+    return job.request | own | {"account": job.account_pin}
+
+
 def _again(old: JobView, settings: Settings, draft: FinalOf | None) -> Prepared:
-    """The same job again, without its deadline, which was set for the first try."""
-    spec = parse_job(
-        old.request
-        | {
-            "idempotency_key": f"retry:{old.id}",
-            "account": old.account_pin,
-            "priority": old.priority,
-            "webhook_url": old.webhook_url,
-            "metadata": old.metadata | {"retry_of": str(old.id)},
-            "tags": old.tags,
-        }
-    )
+    """The same job again."""
+    own = {"idempotency_key": f"retry:{old.id}", "metadata": old.metadata | {"retry_of": str(old.id)}}
+    spec = parse_job(fields_of(old) | own)
     return as_prepared(spec, settings, Row("", {}, draft=draft))
 
 

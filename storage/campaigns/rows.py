@@ -103,6 +103,11 @@ class RowCounts:
     states: dict[JobState, int] = field(default_factory=dict)
     reviews: dict[Review, int] = field(default_factory=dict)
 
+    @property
+    def by_state(self) -> dict[str, int]:
+        """`states` with plain texts."""
+        return {str(state): number for state, number in self.states.items()}
+
 
 _KEPT: LiteralString = "(r.kept_job_id IS NOT NULL AND j.state IN ('failed', 'cancelled'))"
 _STATE: LiteralString = f"CASE WHEN {_KEPT} THEN 'succeeded' ELSE j.state END"
@@ -155,8 +160,10 @@ def find_rows(
 
 
 def stream_rows(conn: Connection, campaign_id: UUID, wanted: RowFilter = ALL, *, page: int = PAGE) -> Iterator[RowView]:
-    """All rows of a campaign in the order of their sheet, a page at a time."""
+    """All rows of a campaign in the order of their sheet, a page at a time; those chosen by their ids at once, because
+    each page would send all the ids again."""
     last: Place | None = None
+    page = page if wanted.ids is None else max(page, len(wanted.ids))
     while found := find_rows(conn, campaign_id, wanted, after=last, limit=page):
         yield from found
         last = found[-1].place
@@ -182,3 +189,32 @@ def count_rows(conn: Connection, campaign_id: UUID) -> RowCounts:
 
 def _view(row: dict[str, Any]) -> RowView:
     return RowView(**row | {"state": JobState(row["state"]), "review": Review(row["review"])})
+
+
+_LOCK: LiteralString = """
+SELECT id FROM campaign_rows WHERE id = ANY(%(ids)s) AND campaign_id = %(campaign)s ORDER BY id FOR UPDATE
+"""
+_EDITS: LiteralString = "SELECT id, edit FROM campaign_rows WHERE id = ANY(%(ids)s) AND edit IS NOT NULL"
+
+
+def lock_rows(conn: Connection, campaign_id: UUID, row_ids: Sequence[UUID]) -> list[UUID]:
+    """Keep other decisions from these rows of a campaign until the transaction ends; returns those that exist."""
+    return [row[0] for row in conn.execute(_LOCK, {"ids": list(row_ids), "campaign": campaign_id})]
+
+
+def edits_of(conn: Connection, row_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """What the sheet asks for since their newest version was submitted, as the fields of a job, for rows with such an
+    edit."""
+    return dict(conn.execute(_EDITS, {"ids": list(row_ids)}).fetchall())
+
+
+_STANDING: LiteralString = f"""
+SELECT r.id, CASE WHEN {_KEPT} THEN r.kept_job_id ELSE r.job_id END
+FROM campaign_rows r JOIN jobs j ON j.id = r.job_id WHERE r.id = ANY(%(ids)s) AND j.tenant = %(tenant)s
+"""  # noqa: S608 - put together from constants
+
+
+def standing_jobs(conn: Connection, tenant: str, job_ids: Sequence[UUID]) -> list[UUID]:
+    """For each of a tenant's jobs that is the first of a row, the job that stands for the row now; others unchanged."""
+    found: dict[UUID, UUID] = dict(conn.execute(_STANDING, {"ids": list(job_ids), "tenant": tenant}).fetchall())
+    return [found.get(job_id, job_id) for job_id in job_ids]

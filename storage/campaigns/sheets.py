@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 import orjson
@@ -50,6 +50,8 @@ class NewRow:
     label: str = ""
     key: str | None = None
     cells: bytes = b""
+    asked_hash: str | None = None
+    """The hash of the request that the sheet asks for."""
     created: bool = True
     """Whether this transaction stored the job: if not, its row may be known, or it may belong to no campaign."""
 
@@ -66,14 +68,16 @@ ORDER BY number
 """
 # A known row takes its new place, its cells and its key from the sheet that has just been read.
 _ADD: LiteralString = """
-INSERT INTO campaign_rows (id, campaign_id, sheet, number, label, key, cells, job_id)
-SELECT i.id, %(campaign)s, %(sheet)s, i.number, i.label, i.key, i.cells, i.id
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(id uuid, number int, label text, key text, cells jsonb, created boolean)
+INSERT INTO campaign_rows (id, campaign_id, sheet, number, label, key, cells, asked_hash, job_id)
+SELECT i.id, %(campaign)s, %(sheet)s, i.number, i.label, i.key, i.cells, i.asked_hash, i.id
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(
+    id uuid, number int, label text, key text, cells jsonb, asked_hash text, created boolean)
 WHERE i.created OR (
     EXISTS (SELECT FROM jobs j WHERE j.id = i.id AND j.campaign_id = %(campaign)s)
     AND NOT EXISTS (SELECT FROM campaign_versions v WHERE v.job_id = i.id))
 ON CONFLICT (id) DO UPDATE SET sheet = excluded.sheet, number = excluded.number, label = excluded.label,
-    key = excluded.key, cells = excluded.cells
+    key = excluded.key, cells = excluded.cells, asked_hash = excluded.asked_hash,
+    edit = CASE WHEN campaign_rows.asked_hash IS NOT DISTINCT FROM excluded.asked_hash THEN campaign_rows.edit END
 """
 
 
@@ -109,5 +113,28 @@ def _as_json(row: NewRow) -> dict[str, object]:
         "label": row.label,
         "key": row.key,
         "cells": orjson.Fragment(row.cells or b"[]"),
+        "asked_hash": row.asked_hash,
         "created": row.created,
     }
+
+
+_ASKED: LiteralString = """
+SELECT r.id, coalesce(r.asked_hash, j.request_hash) FROM campaign_rows r LEFT JOIN jobs j ON j.id = r.id
+WHERE r.id = ANY(%(ids)s) AND r.campaign_id = %(campaign)s
+"""
+_KEEP_EDITS: LiteralString = """
+UPDATE campaign_rows r SET edit = i.edit
+FROM jsonb_to_recordset(%(edits)s::jsonb) AS i(id uuid, edit jsonb) WHERE r.id = i.id
+"""
+
+
+def asked_hashes(conn: Connection, campaign_id: UUID, row_ids: Sequence[UUID]) -> dict[UUID, str | None]:
+    """The hash of the request that the sheet asked for last, by row of the campaign."""
+    return dict(conn.execute(_ASKED, {"ids": list(row_ids), "campaign": campaign_id}).fetchall())
+
+
+def keep_edits(conn: Connection, edits: Mapping[UUID, Mapping[str, Any]]) -> None:
+    """Keep what the sheet asks for now, as the fields of a job, for the next version of these rows."""
+    if edits:
+        rows = [{"id": row_id, "edit": dict(edit)} for row_id, edit in edits.items()]
+        conn.execute(_KEEP_EDITS, {"edits": dumps(rows)})

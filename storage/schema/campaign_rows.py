@@ -66,6 +66,8 @@ class CampaignRow(SQLModel, table=True):
     reviewed_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     reviewed_by: str | None = Field(default=None, sa_column=Column(Text))
     review_comment: str | None = Field(default=None, sa_column=Column(Text))
+    # The hash of the request that the sheet asked for last; None: an older release, or no sheet, made it.
+    asked_hash: str | None = Field(default=None, sa_column=Column(Text))
     # What the sheet asks for since the newest version was submitted, as the fields of a job; its next version gets it.
     edit: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
 
@@ -82,3 +84,20 @@ class CampaignVersion(SQLModel, table=True):
     job_id: UUID = Field(sa_column=Column(Uuid, nullable=False))
     # Why it was made: retry, reroll, final, edit.
     kind: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class CampaignOperation(SQLModel, table=True):
+    """One decision about rows of a campaign, carried out once."""
+
+    __tablename__ = "campaign_operations"
+    __table_args__: ClassVar[Any] = (Index("campaign_operations_campaign_idx", "campaign_id", "at"),)
+
+    tenant: str = Field(sa_column=Column(Text, primary_key=True))
+    # Chosen by the caller, or generated.
+    id: str = Field(sa_column=Column(Text, primary_key=True))
+    campaign_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("campaigns.id"), nullable=False))
+    verb: str = Field(sa_column=Column(Text, nullable=False))
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    actor: str | None = Field(default=None, sa_column=Column(Text))
+    # What it did, as its caller was answered.
+    result: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))

@@ -8,7 +8,10 @@ from typing import Any
 import orjson
 
 from producer.campaigns.reading.table import MAX_COLUMNS, Cell, as_text
+from seedance.problems import shorten
 from storage.jobs.document import cut_short
+
+_SHOWN_CHARS = 500
 
 
 def cells_of(cells: Sequence[Cell], columns: Sequence[int]) -> bytes:
@@ -22,7 +25,7 @@ def values_of(given: Mapping[str, Any], header: list[str]) -> bytes:
     most columns that a sheet may have."""
     if not given.keys() <= (known := set(header)):
         header += [name for name in given if name not in known][: MAX_COLUMNS - len(header)]
-    found = [cut_short(given.get(name)) for name in header]
+    found = [_shallow(given.get(name)) for name in header]
     while found and found[-1] is None:
         found.pop()
     return _json(found)
@@ -30,7 +33,29 @@ def values_of(given: Mapping[str, Any], header: list[str]) -> bytes:
 
 def _json(values: list[Any]) -> bytes:
     # A copy: orjson's own result keeps its buffer, 4 KiB for every row of a hundred thousand.
-    return bytes(memoryview(orjson.dumps(values)))
+    try:
+        return bytes(memoryview(orjson.dumps(values)))
+    except TypeError:  # half a surrogate pair, a number beyond 64 bits, lists in lists in lists: as text, or not at all
+        return bytes(memoryview(orjson.dumps([_storable(value) for value in values])))
+
+
+def _storable(value: Any) -> Any:
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return shorten(value, _SHOWN_CHARS).encode("utf-8", "replace").decode() if _is_plain(value) else None
+    return value
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _shallow(value: Any) -> Any:
+    """The value with data URIs cut to their beginning, not looking into lists in lists: they may be very deep."""
+    if isinstance(value, list):
+        return [cut_short(item) if isinstance(item, str) else item for item in value]
+    return cut_short(value) if isinstance(value, str) else value
 
 
 def _plain(cell: Cell) -> Any:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from producer.campaigns.reading.words import RESULT_COLUMNS
+from producer.campaigns.reasons import advice_on
 from producer.campaigns.results.results import Result
 from storage.jobs.states import JobState
 
@@ -52,7 +53,7 @@ def values_of(result: Result, words: Words, links: Links) -> dict[str, Any]:
     return {
         "state": words.word("state", row.state),
         "reason": words.word("reason", row.reason) if failed else None,
-        "advice": _known(words, "advice", row.reason) if failed else None,
+        "advice": _advice(result, words.language) if failed else None,
         "gateway": gateways_words(job.error) if row.state is JobState.FAILED else None,
         "cost": cost.get("amount"),
         "currency": cost.get("currency"),
@@ -69,10 +70,13 @@ def values_of(result: Result, words: Words, links: Links) -> dict[str, Any]:
     }
 
 
-def _known(words: Words, group: str, code: str | None) -> str | None:
-    """The words for a code, None if there are none."""
-    found = words.word(group, code)
-    return None if found == str(code).replace("_", " ") else found
+def _advice(result: Result, language: str) -> str | None:
+    """What a person can do about it; None: nothing need be done."""
+    if result.row.reason is None:
+        return None
+    error = result.job.error or {}
+    found = advice_on(result.row.reason, error.get("stage"), error.get("modality"))
+    return found.get(language) or None
 
 
 def gateways_words(error: Mapping[str, Any] | None) -> str | None:

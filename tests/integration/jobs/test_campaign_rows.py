@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -158,6 +159,43 @@ def test_the_newest_version_stands_for_a_row_unless_it_failed_and_an_earlier_one
         (2, rerolls[0], VersionKind.REROLL),
         (3, rerolls[1], VersionKind.REROLL),
     ]
+
+
+def test_what_stands_for_a_row_after_every_short_history(conn: Connection) -> None:
+    """The newest version that did not fail, but no draft stands for its final."""
+    campaign_id = ensure_campaign(conn, "default", "histories")
+    later = [(kind, end) for kind in (VersionKind.REROLL, VersionKind.FINAL) for end in (S.SUCCEEDED, S.FAILED, None)]
+    histories = [
+        [(VersionKind.FIRST, first), *rest]
+        for first in (S.SUCCEEDED, S.FAILED)
+        for size in (1, 2)
+        for rest in product(later, repeat=size)
+        if all(end is not None for _, end in rest[:-1])
+    ]
+    expected: dict[UUID, UUID] = {}
+    for history in histories:
+        ids = []
+        for kind, end in history:
+            ids.append(a_job(conn, campaign_id))
+            if kind is VersionKind.FIRST:
+                add_rows(conn, campaign_id, [NewRow(ids[0], len(expected) + 2)])
+            else:
+                add_versions(conn, [NewVersion(ids[0], ids[-1], kind)])
+            if end is not None:
+                bring(conn, ids[-1], end)
+        expected[ids[0]] = standing(list(zip(ids, history, strict=True)))
+    found = {row.id: row.job_id for row in rows.stream_rows(conn, campaign_id)}
+    assert found == expected and len(found) == len(histories) > 50
+    assert rows.standing_jobs(conn, "default", list(expected)) == list(expected.values())
+
+
+def standing(versions: list[tuple[UUID, tuple[VersionKind, JobState | None]]]) -> UUID:
+    for job_id, (kind, end) in reversed(versions):
+        if end is not S.FAILED:
+            return job_id
+        if kind is VersionKind.FINAL:
+            break
+    return versions[-1][0]
 
 
 def test_jobs_that_an_older_release_enqueued_get_their_rows_once(conn: Connection) -> None:

@@ -175,9 +175,11 @@ def test_a_shared_wall_needs_no_key_and_shows_no_more_than_it_should(
 
     with campaign.database.begin() as conn:
         other, _ = keys.new_key(conn, "other", "key", ["admin"])
+        own, _ = keys.new_key(conn, "default", "key", ["admin"])
     stranger = {"Authorization": f"Bearer {other}"}
     for method, of in (("GET", "shares"), ("POST", "shares"), ("GET", "export"), ("GET", "sheet")):
         assert api.request(method, f"/v1/campaigns/lamps/{of}", headers=stranger).status_code == 404
+    api.headers["Authorization"] = f"Bearer {own}"
     [share] = api.get("/v1/campaigns/lamps/shares").json()["data"]
     gone = f"/v1/campaigns/lamps/shares/{share['id']}"
     assert api.delete(gone, headers=stranger).status_code == 404

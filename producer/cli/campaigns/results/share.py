@@ -36,7 +36,7 @@ def share(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Make a link to a page with a campaign's videos. It needs no key, can change nothing, and expires."""
+    """Make a link to a page with a campaign's videos. It needs no key. It can change nothing, and expires."""
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
         campaign_id = campaign_status(conn, tenant, name).id

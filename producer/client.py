@@ -14,6 +14,7 @@ from uuid import UUID
 from psycopg_pool import PoolTimeout
 
 from producer.campaigns.files import check_name
+from producer.campaigns.storing import add_campaign_rows
 from producer.errors import InvalidRows, JobNotFound, RowConflict
 from producer.intake.finals import with_drafts
 from producer.intake.intake import Batch, Row, as_new_job, prepare, with_derived_keys
@@ -26,6 +27,7 @@ from producer.operator_actions.playable import want_playable
 from seedance.problems import InvalidInput, Problem
 from storage.actors import acting, current_actor, user_of
 from storage.campaigns import controls
+from storage.campaigns.rows import standing_jobs
 from storage.database import BULK, DEFAULT_LIMITS, Connection, Database, DatabaseUnavailable, LocksHeld, connect, limit
 from storage.jobs import queries
 from storage.jobs.drafts import Draft, find_draft
@@ -237,6 +239,7 @@ class Producer:
             ]
             stored = enqueue_jobs(conn, new)
             if campaign is not None and campaign_id is not None:
+                stored = add_campaign_rows(conn, self.tenant, campaign_id, prepared, stored, start.sheet)
                 if start.paused:
                     controls.set_paused(conn, self.tenant, campaign, paused=True)
                 if start.reading is not None:
@@ -323,6 +326,15 @@ class Producer:
         return self._through_outage(
             lambda conn: queries.unfinished_of(conn, self.tenant, ids, held_is_finished=held_is_finished)
         )
+
+    def standing(self, ids: Sequence[UUID]) -> list[UUID]:
+        """For each of these jobs that is the first of a campaign's row, the job that stands for the row now: its newest
+        version, or an earlier one that has succeeded if that has failed. Others unchanged.
+
+        Raises:
+            DatabaseUnavailable: as `counts`.
+        """
+        return self._through_outage(lambda conn: standing_jobs(conn, self.tenant, ids))
 
     def _through_outage(self, read: Callable[[Connection], T]) -> T:
         give_up = time.monotonic() + _OUTAGE_S

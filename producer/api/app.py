@@ -14,6 +14,7 @@ from producer.api import openapi
 from producer.api.access import access_routes
 from producer.api.batch import batch_routes
 from producer.api.callbacks import callback_routes
+from producer.api.campaign_results import campaign_result_routes
 from producer.api.campaigns import campaign_routes
 from producer.api.information import information_routes
 from producer.api.job_files import job_file_routes
@@ -106,6 +107,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(job_file_routes(service))
     app.include_router(access_routes(service))  # before campaigns, whose names may contain slashes
     app.include_router(plan_routes(service))
+    app.include_router(campaign_result_routes(service))
     app.include_router(campaign_routes(service))
     app.include_router(event_routes(service))
     app.include_router(information_routes(service))

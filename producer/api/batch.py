@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
@@ -26,6 +27,7 @@ from producer.intake.intake import Batch, Prepared, Row, prepare
 from producer.intake.routing import require_accounts
 from producer.intake.uploads import LocalFiles
 from seedance.problems import InvalidInput
+from storage.jobs.enqueue import REQUEST
 from storage.jobs.records import Enqueued
 
 BODY = "body"
@@ -96,12 +98,25 @@ def line_of(where: str) -> int:
 
 def notes_on_known(stored: Iterable[Enqueued]) -> list[str]:
     """What the jobs that were stored before, under the same keys, have otherwise."""
-    differing = [item.differs for item in stored if item.differs]
+    stored = list(stored)
+    differing = [found for item in stored if (found := [name for name in item.differs if name != REQUEST])]
     if not differing:
-        return []
+        return _notes_on_edits(stored)
     names = ", ".join(sorted({name for item in differing for name in item}))
     rows = "1 row has" if len(differing) == 1 else f"{len(differing)} rows have"
-    return [f"{rows} the key of an earlier job with another {names}; the earlier values stay"]
+    return [f"{rows} the key of an earlier job with another {names}; the earlier values stay", *_notes_on_edits(stored)]
+
+
+_EDITS = {
+    "replaced": "were edited before they were submitted; the new requests replace the old ones",
+    "again": "were edited after they had failed without a bill; the new requests are made",
+    "paid_for": "were edited after they had been submitted; the old requests stay, and a reroll makes the new ones",
+}
+
+
+def _notes_on_edits(stored: Iterable[Enqueued]) -> list[str]:
+    counts = Counter(item.edit for item in stored if item.edit is not None)
+    return [f"{counts[what]} rows {said}" for what, said in _EDITS.items() if counts[what]]
 
 
 def summary(stored: list[Enqueued]) -> dict[str, int]:

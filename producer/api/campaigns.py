@@ -29,6 +29,7 @@ from producer.api.row_options import CampaignOptions
 from producer.campaigns.duplicates import notes_on_duplicates
 from producer.campaigns.files import MAX_NAME_CHARS, MAX_ROWS, check_name, read_rows
 from producer.campaigns.reading.options import ReadingOptions
+from producer.campaigns.reading.report import Report
 from producer.campaigns.status import (
     campaign_page,
     campaign_status,
@@ -49,6 +50,7 @@ from producer.intake.terms import Terms, check_priced, read_terms
 from storage.bucket.requests import MAX_LINK_S
 from storage.campaigns import controls
 from storage.campaigns.controls import MAX_WEIGHT
+from storage.campaigns.sheets import SheetSource
 from storage.jobs import queries
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
@@ -235,7 +237,8 @@ def _name_route(router: APIRouter, service: Service) -> None:
 
 def _check(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms) -> CheckedCampaign:
     options = remembered_options(producer, name, kind)
-    batch, notes = _prepared(producer, file, kind, terms, options)
+    batch, report = _prepared(producer, file, kind, terms, options)
+    notes = [*report.notes, *notes_on_duplicates(batch.jobs)]
     estimates, unpriced = _estimated(batch)
     return CheckedCampaign(
         campaign=name, rows=len(batch.jobs), dry_run=True, notes=notes, estimates=estimates, without_price=unpriced
@@ -246,8 +249,10 @@ def _store(
     producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms, start: Start
 ) -> StoredCampaign:
     options = remembered_options(producer, name, kind)
-    batch, notes = _prepared(producer, file, kind, terms, options)
-    start = replace(start, reading=options.to_remember())
+    batch, report = _prepared(producer, file, kind, terms, options)
+    notes = [*report.notes, *notes_on_duplicates(batch.jobs)]
+    sheet = SheetSource(f"{BODY}.{kind.kind}", report.header, report.sheet)
+    start = replace(start, reading=options.to_remember(), sheet=sheet)
     stored = producer.store(batch, campaign=name, terms=terms, start=start)
     estimates, unpriced = _estimated(batch)
     return StoredCampaign(
@@ -270,13 +275,13 @@ def remembered_options(producer: Producer, name: str | None, kind: RowFormat) ->
 
 def _prepared(
     producer: Producer, file: BinaryIO, kind: RowFormat, terms: Terms, options: ReadingOptions
-) -> tuple[Batch, list[str]]:
-    """The jobs of a body, and what there is to say about how it was read."""
+) -> tuple[Batch, Report]:
+    """The jobs of a body, and how it was read."""
     rows = read_rows(BODY, file, kind.kind, options)
     batch = prepare(producer.with_drafts(rows), producer.settings, None)
     if terms.budget is not None:
         check_priced(batch.jobs, terms.budget)
-    return batch, [*rows.notes, *notes_on_duplicates(batch.jobs)]
+    return batch, rows.report
 
 
 def _estimated(batch: Batch) -> tuple[list[CurrencyEstimate], int]:

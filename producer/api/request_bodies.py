@@ -27,6 +27,7 @@ from producer.operator_actions.tenants import OVERLAP_S as KEY_OVERLAP_S
 from producer.operator_actions.webhooks import MAX_OVERLAP_S, OVERLAP_S
 from seedance.request import OutputFormat, Resolution, Tier
 from storage.campaigns.controls import MAX_WEIGHT
+from storage.campaigns.shares import MAX_DAYS
 from storage.tenants.keys import MAX_NAME_CHARS, Scope
 
 MAX_TASK_ID_CHARS = 200
@@ -162,6 +163,17 @@ class CampaignChange(BaseModel):
         return read_terms("none" if no_limit else self.budget, self.weight)
 
 
+class ShareBody(BaseModel):
+    """A link to a campaign's videos that needs no key."""
+
+    model_config = _with_examples({}, {"days": 30, "approved_only": True})
+
+    days: Annotated[StrictInt | StrictFloat, Field(gt=0, le=MAX_DAYS, description="How many days it works.")] = 7
+    approved_only: Annotated[
+        StrictBool, Field(description="Show approved videos only, not all that are not rejected.")
+    ] = False
+
+
 class NewEndpoint(BaseModel):
     """A URL that will receive events."""
 
@@ -219,6 +231,7 @@ BODIES: tuple[type[BaseModel], ...] = (
     ResolveBody,
     FinalizeBody,
     CampaignChange,
+    ShareBody,
     NewEndpoint,
     EndpointChange,
     SecretRotation,

@@ -14,7 +14,9 @@ from producer.operator_actions import job_actions
 from storage import decisions
 from storage.admission import budgets
 from storage.campaigns import controls
+from storage.campaigns.completion import complete
 from storage.campaigns.controls import subject_of
+from storage.campaigns.rows import count_rows
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection, Database
 from storage.jobs import claims, queries, transitions
@@ -28,7 +30,7 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class CampaignStatus:
-    """A campaign; `counts`: jobs in each state; `costs`: sums for each currency; `budget`: its budget, None if it has
+    """A campaign; `counts`: rows in each state; `costs`: sums for each currency; `budget`: its budget, None if it has
     none."""
 
     id: UUID
@@ -78,11 +80,13 @@ def campaign_page(conn: Connection, tenant: str, before: UUID | None, limit: int
 
 
 def _statuses(conn: Connection, tenant: str, rows: Sequence[Mapping[str, Any]]) -> list[CampaignStatus]:
+    for row in rows:
+        complete(conn, row["id"])
     found = budgets.budgets_of(conn, tenant, [row["id"] for row in rows])
     known = {item.campaign: item.as_dict() for item in found}
     return [
         CampaignStatus(
-            **row,
+            **{**row, "counts": count_rows(conn, row["id"]).by_state or row["counts"]},
             costs=[item.as_dict() for item in costs.campaign_costs(conn, tenant, row["name"])],
             budget=known.get(row["name"]),
         )

@@ -54,12 +54,41 @@ CAMPAIGN = Group(
             "campaigns.plan", "plan", "Check every row of a file, and show what a run would cost and take."
         ),
         "run": Command("campaigns.run", "run", "Enqueue every row of a file, all or none."),
-        "status": Command("campaigns.status", "status", "Show a campaign's progress, costs and latest failures."),
-        "set": Command("campaigns.controls", "change", "Set a campaign's budget and its share of the slots."),
+        "status": Command(
+            "campaigns.status",
+            "status",
+            "Show a campaign's rows, its costs, and what to do about rows that wait or failed.",
+        ),
+        "approve": Command("campaigns.decisions", "approve", "Approve videos."),
+        "reject": Command("campaigns.decisions", "reject", "Reject videos."),
+        "reroll": Command(
+            "campaigns.decisions", "reroll", "Generate rows again with another seed, or as the edited sheet asks."
+        ),
+        "retry": Command(
+            "campaigns.decisions",
+            "retry",
+            "Enqueue rows again that failed or were cancelled; all of them, unless some are chosen.",
+        ),
+        "set": Command(
+            "campaigns.controls",
+            "change",
+            "Set a campaign's budget and its share of the slots, or fields of rows that still wait.",
+        ),
         "pause": Command("campaigns.controls", "pause", "Stop submitting jobs of a campaign."),
-        "resume": Command("campaigns.controls", "resume", "Continue a paused campaign."),
-        "cancel": Command("campaigns.controls", "cancel", "Cancel every job of a campaign that is free to cancel."),
-        "export": Command("campaigns.export", "export", "Write a campaign's jobs as JSONL, with links to the videos."),
+        "resume": Command(
+            "campaigns.controls", "resume", "Continue a paused campaign, or submit rows that were kept back."
+        ),
+        "cancel": Command(
+            "campaigns.controls", "cancel", "Cancel every row of a campaign, or some, that is free to cancel."
+        ),
+        "export": Command(
+            "campaigns.results.export", "export", "Write the sheet of a campaign, with the results beside each row."
+        ),
+        "download": Command("campaigns.results.download", "download", "Download the videos of a campaign."),
+        "sheet": Command("campaigns.results.sheet", "sheet", "Write a page with all videos of a campaign."),
+        "share": Command(
+            "campaigns.results.share", "share", "Make a link to a page with a campaign's videos. It needs no key."
+        ),
     },
 )
 ASSETS = Group(

@@ -39,7 +39,9 @@ class Row:
     `called`: what its author calls a field, where that is another name. `number`: of the row in its file; several jobs
     may come from one row. `key` names the row for people. `entity`: what makes the job the same one when its row is
     edited; None: its request does. `columns`: every filled cell by the names that its author may use for it. `draft`:
-    of a final; see `finals`.
+    of a final; see `finals`. `label`: which of several jobs of the row. `cells`: the whole row as it came, as a JSON
+    list in the order of `Report.header`; empty: it came without a sheet. `look_of`: the job of an ordinary video that
+    it generates again, larger.
     """
 
     where: str
@@ -50,10 +52,13 @@ class Row:
     entity: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     draft: FinalOf | None = None
+    label: str = ""
+    cells: bytes = b""
+    look_of: UUID | None = None
 
     def place(self) -> Row:
-        """The same row without its content, which a hundred thousand rows would keep in memory."""
-        return Row(self.where, {}, self.called, self.number, self.key, self.entity, draft=self.draft)
+        """The same row without its parsed content, which a hundred thousand rows would keep in memory."""
+        return replace(self, fields={}, columns={})
 
     def bad(self, problems: Sequence[Problem]) -> BadRow:
         """These problems as an error of this row, with its author's names of fields."""
@@ -92,6 +97,11 @@ class Prepared:
     def where(self) -> str:
         """The place that it was written at."""
         return self.row.where
+
+    @property
+    def version_of(self) -> UUID | None:
+        """The job of the draft or look that it makes final; None: it is no final."""
+        return self.row.look_of if self.draft is None else self.draft.job_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,4 +270,5 @@ def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None, *, kept_bac
         tags=spec.tags,
         draft=job.draft,
         kept_back=kept_back,
+        replaceable=campaign_id is not None and job.row.entity is not None and spec.idempotency_key is None,
     )

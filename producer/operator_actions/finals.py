@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from producer.errors import NotPossible
-from producer.intake.finals import final_row
+from producer.intake.finals import FindDraft, final_row
 from producer.intake.intake import Batch, Row, prepare
 from producer.intake.job_spec import hash_of, parse_job
 from producer.operator_actions import job_actions
@@ -61,6 +61,17 @@ def finalize(
         DatabaseUnavailable: the database does not answer.
     """
     given = {name: value for name, value in wanted.items() if value is not None}
+    return _store(producer, job, final_of(producer.settings, producer.find_draft, job, given, regenerate=regenerate))
+
+
+def final_of(
+    settings: Settings, find: FindDraft, job: JobView, given: dict[str, Any], *, regenerate: bool = False
+) -> Row:
+    """The row of the final of a job, as `finalize` makes it; it may lack a key.
+
+    Raises:
+        NotPossible, InvalidInput: as there.
+    """
     if job.state is not JobState.SUCCEEDED:
         raise NotPossible(job.id, f"is {job.state}; a final can be made once it has succeeded")
     own: dict[str, Any] = {"priority": job.priority, "tags": job.tags, "webhook_url": job.webhook_url}
@@ -68,27 +79,30 @@ def finalize(
         if wrong := [name for name in _ONLY_REGENERATED if name in given]:
             raise InvalidInput([Problem(name, "a final keeps its draft's model; leave it out") for name in wrong])
         fields = own | {"metadata": job.metadata} | given | {"draft_of": job.id}
-        row = final_row(Row("", fields), producer.settings, producer.find_draft)
-    elif regenerate:
+        return final_row(Row("", fields), settings, find)
+    if regenerate:
         kept = {name: value for name, value in job.request.items() if name not in FINAL_FIELDS - {"gateway_options"}}
         own |= {"metadata": job.metadata | {LOOK_OF: str(job.id)}, "resolution": REGENERATED_RESOLUTION}
-        row = Row("", kept | own | given)
-    else:
-        raise NotPossible(
-            job.id,
-            "is not a draft. A larger video of it is a new generation, which will differ; "
-            "ask for that with regenerate if you want it",
-        )
-    return _store(producer, job, row)
+        return Row("", kept | own | given, look_of=job.id)
+    raise NotPossible(
+        job.id,
+        "is not a draft. A larger video of it is a new generation, which will differ; "
+        "ask for that with regenerate if you want it",
+    )
+
+
+def with_final_key(row: Row, job: JobView) -> Row:
+    """The row of a final with a key by which the same draft with the same fields is the same final."""
+    if row.fields.get("idempotency_key") is not None:
+        return row
+    spec = parse_job(row.fields)
+    key = f"final:{job.id}:{hash_of(spec.canonical(), spec.account)[:16]}"
+    return replace(row, fields=dict(row.fields) | {"idempotency_key": key})
 
 
 def _store(producer: Enqueues, job: JobView, row: Row) -> tuple[JobView, bool]:
     own_key = row.fields.get("idempotency_key") is not None
-    if not own_key:
-        spec = parse_job(row.fields)
-        key = f"final:{job.id}:{hash_of(spec.canonical(), spec.account)[:16]}"
-        row = replace(row, fields=dict(row.fields) | {"idempotency_key": key})
-    batch = prepare([row], producer.settings, None)
+    batch = prepare([with_final_key(row, job)], producer.settings, None)
     [(final, created)] = producer.store_and_show(batch, campaign=job.campaign)
     if own_key or created or final.state not in (JobState.FAILED, JobState.CANCELLED) or may_be_billed(final):
         return final, created

@@ -14,7 +14,8 @@ from producer.errors import JobNotFound, NotPossible
 from producer.intake.intake import Prepared, Row, as_new_job, as_prepared
 from producer.intake.job_spec import parse_job
 from seedance.gateways.registry import DIALECTS
-from storage.campaigns import controls
+from storage.campaigns import controls, versions
+from storage.campaigns.versions import VersionKind
 from storage.database import Connection, Database
 from storage.jobs import attempts, callbacks, doubts, drafts, queries, transitions
 from storage.jobs.enqueue import enqueue_jobs
@@ -120,25 +121,24 @@ def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> 
             draft = drafts.draft_of_final(conn, old.id)
             new = as_new_job(_again(old, settings, draft), tenant, campaign_id)
             [stored] = enqueue_jobs(conn, [new])
+            if campaign_id is not None and stored.created:
+                versions.note_version(conn, campaign_id, old.id, stored.id, VersionKind.RETRY)
             job = get_job(conn, tenant, stored.id)
         if stored.created or job.state not in (JobState.FAILED, JobState.CANCELLED):
             return job, stored.created
         job_id = job.id
 
 
+def fields_of(job: JobView) -> dict[str, Any]:
+    """A job as its fields, without its key and its deadline, which was set for the first try."""
+    own = {name: getattr(job, name) for name in ("priority", "webhook_url", "metadata", "tags")}
+    return job.request | own | {"account": job.account_pin}
+
+
 def _again(old: JobView, settings: Settings, draft: FinalOf | None) -> Prepared:
-    """The same job again, without its deadline, which was set for the first try."""
-    spec = parse_job(
-        old.request
-        | {
-            "idempotency_key": f"retry:{old.id}",
-            "account": old.account_pin,
-            "priority": old.priority,
-            "webhook_url": old.webhook_url,
-            "metadata": old.metadata | {"retry_of": str(old.id)},
-            "tags": old.tags,
-        }
-    )
+    """The same job again."""
+    own = {"idempotency_key": f"retry:{old.id}", "metadata": old.metadata | {"retry_of": str(old.id)}}
+    spec = parse_job(fields_of(old) | own)
     return as_prepared(spec, settings, Row("", {}, draft=draft))
 
 

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
+from storage.campaigns.completion import complete
+from storage.campaigns.rows import count_rows
 from storage.database import Connection
 from storage.jobs.states import LIVE
 from storage.reporting.costs import campaign_costs
@@ -54,20 +56,23 @@ def end_campaigns(conn: Connection, limit: int) -> list[EndedCampaign]:
         jobs = sum(row["counts"].values())
         conn.execute(_MARK, {"id": row["id"], "jobs": jobs})
         if jobs != row["settled_jobs"]:
-            tell_campaign(conn, row["id"], row["tenant"], jobs, _document(conn, row, jobs))
-            ended.append(EndedCampaign(row["id"], row["tenant"], row["name"], row["counts"]))
+            complete(conn, row["id"])
+            counts = count_rows(conn, row["id"]).by_state or row["counts"]
+            tell_campaign(conn, row["id"], row["tenant"], jobs, _document(conn, row, counts))
+            ended.append(EndedCampaign(row["id"], row["tenant"], row["name"], counts))
     return ended
 
 
-def _document(conn: Connection, row: Mapping[str, Any], jobs: int) -> dict[str, Any]:
-    """The campaign as the API shows it."""
+def _document(conn: Connection, row: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
+    """The campaign as the API shows it: `counts` are rows."""
+    rows = sum(counts.values())
     self = f"/v1/campaigns/{quote(row['name'], safe='')}"
     return {
         "name": row["name"],
         "created_at": row["created_at"],
-        "counts": row["counts"],
-        "total": jobs,
-        "finished": jobs,
+        "counts": counts,
+        "total": rows,
+        "finished": rows,
         "costs": [item.as_dict() for item in campaign_costs(conn, row["tenant"], row["name"])],
         "links": {"self": self, "manifest": f"{self}/manifest"},
     }

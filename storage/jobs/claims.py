@@ -132,6 +132,10 @@ UPDATE jobs SET due_at = least(now(), draft_ends_at - interval '30 days'), reaso
 WHERE tenant = %(tenant)s AND state = 'queued' AND reason = %(reason)s AND account IS NULL
   AND (%(campaign)s::uuid IS NULL OR campaign_id = %(campaign)s)
 """
+_WAKE_JOBS: LiteralString = """
+UPDATE jobs SET due_at = least(now(), draft_ends_at - interval '30 days'), reason = NULL
+WHERE id = ANY(%(ids)s) AND state = 'queued' AND reason = %(reason)s AND account IS NULL RETURNING id
+"""
 
 
 def claim_queued(conn: Connection, parameters: Mapping[str, Any]) -> list[tuple[int, UUID, int, str]]:
@@ -168,6 +172,11 @@ def unbar_queued(conn: Connection, accounts: Mapping[str, str], limit: int) -> i
 def wake_queued(conn: Connection, tenant: str, campaign_id: UUID | None, reason: Reason) -> None:
     """Make queued jobs due that wait for this reason; `campaign_id` None: in all the tenant's campaigns."""
     conn.execute(_WAKE, {"tenant": tenant, "campaign": campaign_id, "reason": reason})
+
+
+def wake_jobs(conn: Connection, ids: Sequence[UUID], reason: Reason) -> set[UUID]:
+    """Make those of these queued jobs due that wait for this reason; returns them."""
+    return {row[0] for row in conn.execute(_WAKE_JOBS, {"ids": list(ids), "reason": reason})}
 
 
 # --- jobs at gateways ---

@@ -15,6 +15,7 @@ from storage.jsonb import dumps
 _ENQUEUE_CHUNK = 2_000
 CHANGEABLE = ("webhook_url", "metadata", "tags", "priority")
 """Fields beside the request: the same key with other values is still the same job, which keeps its own."""
+REQUEST = "request"
 
 
 def new_job_id() -> UUID:
@@ -30,7 +31,7 @@ WITH input AS (
         id uuid, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text, lane text,
         gateways text[], account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8,
         webhook_url text, metadata jsonb, tags text[], estimate jsonb, prices jsonb, least_price numeric,
-        price_currency text, draft jsonb, actor text, kept_back boolean)
+        price_currency text, draft jsonb, actor text, kept_back boolean, detail jsonb)
 ), stored AS (
     INSERT INTO jobs (id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin,
                       priority, deadline_at, webhook_url, metadata, tags, estimate, prices, least_price, price_currency,
@@ -46,8 +47,8 @@ WITH input AS (
     ON CONFLICT (tenant, idempotency_key) DO NOTHING
     RETURNING id
 ), logged AS (
-    INSERT INTO job_events (job_id, target, reason, actor)
-    SELECT s.id, 'queued', 'enqueued', i.actor FROM stored s JOIN input i ON i.id = s.id
+    INSERT INTO job_events (job_id, target, reason, detail, actor)
+    SELECT s.id, 'queued', 'enqueued', nullif(i.detail, 'null'), i.actor FROM stored s JOIN input i ON i.id = s.id
 )
 SELECT id FROM stored
 """
@@ -60,7 +61,8 @@ WHERE (tenant, idempotency_key) IN (SELECT * FROM unnest(%(tenants)s::text[], %(
 
 
 def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
-    """Store jobs, all or none. A job with a known key and the same request gives the earlier job.
+    """Store jobs, all or none. A job with a known key and the same request gives the earlier job. So does one that is
+    `replaceable` with another request; its result then `differs` in `REQUEST`.
 
     Raises:
         IdempotencyConflict: a key is known with another request; the caller must not commit any of the batch.
@@ -81,7 +83,7 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
         stored.update(row[0] for row in conn.execute(_ENQUEUE, {"jobs": dumps(chunk)}))
     known = _known_keys(conn, [key for key, (_, job) in chosen.items() if job.id not in stored])
     for key, (index, job) in chosen.items():
-        if key in known and known[key][1] != job.request_hash:
+        if key in known and known[key][1] != job.request_hash and not job.replaceable:
             raise IdempotencyConflict(key[1], index, known[key][0])
     results = []
     for job in jobs:
@@ -90,7 +92,10 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
             continue
         key = (job.tenant, job.idempotency_key or "")
         if key in known:
-            results.append(Enqueued(known[key][0], created=False, differs=_differing(job, known[key][2:])))
+            differs = _differing(job, known[key][2:])
+            if known[key][1] != job.request_hash:
+                differs = (REQUEST, *differs)
+            results.append(Enqueued(known[key][0], created=False, differs=differs))
         else:
             first = chosen[key][1]
             values = (first.webhook_url, first.metadata, first.tags, first.priority)

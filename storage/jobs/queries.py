@@ -15,7 +15,7 @@ from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
 # A budget can hold back very many jobs at once: the reason comes from the budget's row, not from each job's row.
-_REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL
+REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL
              AND j.reason IS DISTINCT FROM 'kept_back' AND EXISTS (
            SELECT FROM budgets b WHERE b.tenant = j.tenant AND b.currency = j.price_currency
              AND j.least_price > b.amount - b.spent - b.reserved
@@ -33,7 +33,7 @@ SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priori
        j.deadline_at, j.created_at, j.updated_at, j.submitted_at, j.generated_at, j.video_expires_at, j.finished_at,
        j.cancel_request, j.deleted_at, j.draft_of, j.draft_task_id, j.draft_ends_at,
        ARRAY(SELECT f.id FROM jobs f WHERE f.draft_of = j.id AND f.tenant = j.tenant ORDER BY f.id) AS finals,
-       {_REASON} AS reason
+       {REASON} AS reason
 FROM jobs j LEFT JOIN campaigns c ON c.id = j.campaign_id
 """  # noqa: S608 - put together from constants
 
@@ -88,7 +88,7 @@ def routes_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, tuple[list[st
 
 
 _WAITING: LiteralString = f"""
-SELECT j.account_pin, j.gateways, j.lane, {_REASON} AS reason, count(*)
+SELECT j.account_pin, j.gateways, j.lane, {REASON} AS reason, count(*)
 FROM jobs j WHERE j.campaign_id = %(campaign)s AND j.state = 'queued' AND j.account IS NULL GROUP BY 1, 2, 3, 4
 """  # noqa: S608 - put together from constants
 

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     OVER_BUDGET = "over_budget", "does not fit into what is left of the budget"
     KEPT_BACK = "kept_back", "waits until its campaign is resumed"
     NO_PRICE = "no_price", "no price is known in the currency of the budget"
+    CHANGED = "changed", "its request was changed while it waited"
 
     # The POST.
     SUBMIT = "submit", "submitting"
@@ -85,6 +86,8 @@ class Reason(StrEnum):
 
     # Ended.
     STORED = "stored", "stored and verified"
+    APPROVED = "approved", "its video was approved"
+    REJECTED = "rejected", "its video was rejected"
     CANCELLED = "cancelled", "cancelled before it was submitted"
     CANCELLED_UPSTREAM = "cancelled_upstream", "cancelled at the gateway"
     DISCARDED = "discarded", "discarded; it is billed if it was generated"

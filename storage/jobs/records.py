@@ -61,6 +61,11 @@ class NewJob:
     """The draft that it is the final of."""
     kept_back: bool = False
     """Not submitted before its campaign is resumed."""
+    detail: Mapping[str, Any] | None = None
+    """The data of its first event; None: there is none."""
+    replaceable: bool = False
+    """Its key names a row of a campaign: the earlier job with another request may be changed; see
+    `producer.campaigns.storing`."""
     lane: str = field(init=False)
     """Decides which of a gateway's models serves it; see `seedance.lanes`."""
     least_price: float = field(init=False)
@@ -82,7 +87,11 @@ class Enqueued:
     id: UUID
     created: bool
     differs: tuple[str, ...] = ()
-    """Fields of the job, not of its request, in which the earlier job differs. Its own values stay."""
+    """Fields in which the earlier job differs. Its own values stay."""
+    edit: str | None = None
+    """What became of a row of a campaign that asks for something else than before: `replaced` (it still waited),
+    `again` (it had failed and cost nothing; `id` is its first job), `paid_for` (it stays as it is); None: it is no such
+    row."""
 
 
 class IdempotencyConflict(Exception):

@@ -18,12 +18,22 @@ DELETE FROM job_events WHERE id = ANY(ARRAY(
     WHERE e.job_id < {_BEFORE} AND j.finished_at < now() - make_interval(secs => %(age_s)s)
     ORDER BY e.job_id, e.id LIMIT %(limit)s FOR UPDATE OF e SKIP LOCKED))
 """  # noqa: S608 - put together from constants
+# A row of a campaign lives as long as its newest job.
 _JOBS: LiteralString = f"""
+WITH gone AS (
 DELETE FROM jobs WHERE id = ANY(ARRAY(
     SELECT j.id FROM jobs j
     WHERE j.id < {_BEFORE} AND j.finished_at < now() - make_interval(secs => %(age_s)s)
       AND NOT EXISTS (SELECT FROM reservations r WHERE r.job_id = j.id) AND j.removal_due_at IS NULL
     ORDER BY j.id LIMIT %(limit)s FOR UPDATE OF j SKIP LOCKED))
+RETURNING id
+), versions AS (
+    DELETE FROM campaign_versions v USING gone g WHERE v.job_id = g.id RETURNING v.row_id
+), rows AS (
+    DELETE FROM campaign_rows r WHERE r.id IN (SELECT id FROM gone UNION SELECT row_id FROM versions)
+      AND r.job_id IN (SELECT id FROM gone)
+)
+SELECT count(*) FROM gone
 """  # noqa: S608 - put together from constants
 
 
@@ -37,6 +47,7 @@ def forget_jobs(conn: Connection, age_s: float, limit: int) -> int:
     """Delete jobs that ended more than `age_s` seconds ago, with their attempts, events and messages; returns how many.
 
     A job stays until its cost is counted in its budget and its files, if they must be, are removed. Files of other jobs
-    stay in the bucket.
+    stay in the bucket. Rows of campaigns whose newest job is deleted are deleted with it.
     """
-    return conn.execute(_JOBS, {"age_s": age_s, "limit": limit}).rowcount
+    row = conn.execute(_JOBS, {"age_s": age_s, "limit": limit}).fetchone()
+    return 0 if row is None else int(row[0])

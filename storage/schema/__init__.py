@@ -5,6 +5,8 @@ These classes are the schema: tests compare the migrations with them, and the SQ
 
 import storage.schema.accounts
 import storage.schema.assets
+import storage.schema.campaign_rows
+import storage.schema.campaign_shares
 import storage.schema.campaigns
 import storage.schema.decisions
 import storage.schema.heartbeats

@@ -50,9 +50,9 @@ class CampaignResource:
     created_at: datetime
     paused_at: Annotated[datetime | None, Field(description="Null: not paused.")]
     weight: Annotated[int, Field(description="Its share of the slots, relative to the tenant's other campaigns.")]
-    counts: Annotated[dict[str, int], Field(description="Jobs by state.")]
-    total: Annotated[int, Field(description="All jobs.")]
-    finished: Annotated[int, Field(description="Jobs that have succeeded, failed or were cancelled.")]
+    counts: Annotated[dict[str, int], Field(description="Rows by state. The newest version of a row counts.")]
+    total: Annotated[int, Field(description="All rows.")]
+    finished: Annotated[int, Field(description="Rows that have succeeded, failed or were cancelled.")]
     costs: Annotated[list[CostTotal], Field(description="Estimated and reported, one entry per currency.")]
     budget: Annotated[BudgetResource | None, Field(description="Null: no limit.")]
     links: Annotated[dict[str, str], Field(description="Paths of the campaign's other routes.")]

@@ -86,6 +86,15 @@ class PlannedColumns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EditedRows:
+    """Rows that were edited since they were stored, by what a run does with them."""
+
+    replaced: Annotated[list[int], Field(description="Not submitted yet: the new request replaces the old one.")]
+    again: Annotated[list[int], Field(description="Failed without a bill: the new request is made.")]
+    paid_for: Annotated[list[int], Field(description="Submitted: the old request stays until a reroll.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanResource:
     """Everything that can be known about a campaign before money is spent. Nothing is stored."""
 
@@ -94,6 +103,7 @@ class PlanResource:
     good: Annotated[int, Field(description="Rows without a problem.")]
     jobs: Annotated[int, Field(description="Jobs of the good rows: a template may make several of each.")]
     known: Annotated[int, Field(description="Jobs that the campaign has already; they cost nothing again.")]
+    edited: EditedRows
     bad: list[BadCell]
     duplicates: Annotated[list[list[int]], Field(description="Rows that make the same request.")]
     cost: PlannedCost

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from producer.campaigns.duplicates import Duplicates
 from producer.campaigns.files import check_name
@@ -20,6 +21,7 @@ from producer.campaigns.planning.forecast import (
     read_outlook,
 )
 from producer.campaigns.reading.report import Report
+from producer.campaigns.storing import AGAIN, NO_EDITS, edits_now
 from producer.intake.intake import Prepared, with_derived_keys
 from producer.intake.terms import Terms
 from seedance.problems import Problem
@@ -43,6 +45,8 @@ class Stored:
     budget: Budget | None = None
     known: frozenset[str] = frozenset()
     """Keys of jobs that are stored already: they cost nothing again."""
+    edited: Mapping[str, Sequence[int]] = field(default_factory=lambda: NO_EDITS)
+    """Numbers of rows that were edited since: `replaced`, `again`, `paid_for`; see `storing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Plan:
     late: Sequence[tuple[int, float]]
     """Rows that may miss their deadline, each with the chance of it."""
     notes: Sequence[str]
+    edited: Mapping[str, Sequence[int]] = field(default_factory=lambda: NO_EDITS)
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def as_dict(self) -> dict[str, Any]:
@@ -74,6 +79,7 @@ class Plan:
             "good": self.checked.good,
             "jobs": len(self.jobs) + self.known,
             "known": self.known,
+            "edited": {what: list(rows) for what, rows in self.edited.items()},
             "bad": [
                 {"row": row.number, "column": cell.column, "key": row.key, "message": cell.message}
                 for row in self.checked.bad
@@ -111,13 +117,21 @@ def read_stored(conn: Connection, settings: Settings, tenant: str, name: str | N
     if name is not None:
         checked.jobs = with_derived_keys(checked.jobs, check_name(name))
     known = known_jobs(conn, tenant, [job.idempotency_key for job in checked.jobs if job.idempotency_key is not None])
+    rows: dict[UUID, Prepared] = {}
     for job in checked.jobs:
         job_id, request_hash = known.get(job.idempotency_key or "", (None, job.request_hash))
-        if request_hash != job.request_hash:
+        if job_id is not None and found and job.row.entity is not None and job.spec.idempotency_key is None:
+            rows[job_id] = job
+        elif request_hash != job.request_hash:
             message = f"its key is known with another request, as job {job_id}; give it another key"
             checked.bad.append(job.row.bad([Problem("", message)]))
     without_bad_rows(checked)
-    return Stored(outlook, budget, frozenset(known))
+    edits = edits_now(conn, tenant, found[0]["id"], rows) if rows else {}
+    again = {rows[row_id].idempotency_key for row_id, what in edits.items() if what == AGAIN}
+    edited = {
+        name: sorted({rows[row_id].row.number for row_id, what in edits.items() if what == name}) for name in NO_EDITS
+    }
+    return Stored(outlook, budget, frozenset(known.keys() - again), edited)
 
 
 def make_plan(
@@ -157,6 +171,7 @@ def make_plan(
         finish=finish,
         late=_late(jobs, submitted, finish.late),
         notes=[*report.notes, *_notes_on_keys(checked), *_notes_on_prices(jobs, reach)],
+        edited=stored.edited,
         made_at=now,
     )
 

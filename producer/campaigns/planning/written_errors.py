@@ -17,7 +17,7 @@ from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.table import Cell, Table, as_text, is_empty, whole_file
 from producer.campaigns.reading.text import lines
-from producer.campaigns.reading.words import ERRORS, ERRORS_COLUMN, folded
+from producer.campaigns.reading.words import ERRORS_COLUMN, OURS, folded
 from producer.errors import BadRow
 from seedance.problems import InvalidInput, Problem
 
@@ -83,7 +83,7 @@ def _reasons(bad: Sequence[BadRow]) -> dict[int, str]:
 def _rows(table: Table, reasons: Mapping[int, str]) -> Iterator[tuple[int, list[Cell]]]:
     """The rows of the copy with their numbers, which are those of the original; the first names the columns. The
     reasons of an earlier copy give way to those of this one."""
-    places = [place for place, name in enumerate(table.columns) if folded(name) != ERRORS]
+    places = [place for place, name in enumerate(table.columns) if folded(name) not in OURS]
     yield table.header_number, [ERRORS_COLUMN, *(table.columns[place] for place in places)]
     for row in table.rows:
         cells = [row.cells[place] if place < len(row.cells) else None for place in places]
@@ -147,7 +147,7 @@ def _write_objects(
                 given: dict[str, Any] = parse_object(line)
             except ValueError:
                 given = {"line": line.rstrip("\r\n")}
-            given = {key: value for key, value in given.items() if folded(key) != ERRORS}
+            given = {key: value for key, value in given.items() if folded(key) not in OURS}
             if number in reasons:
                 given = {ERRORS_COLUMN: reasons[number]} | given
             copy.write(orjson.dumps(given, option=orjson.OPT_APPEND_NEWLINE))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.table import Table, letter_of, named
-from producer.campaigns.reading.words import ERRORS, KEY_WORDS, field_of, folded, near_miss
+from producer.campaigns.reading.words import KEY_WORDS, OURS, field_of, folded, near_miss
 from seedance.problems import InvalidInput, Problem, shorten
 
 _SHOWN = 12
@@ -45,7 +45,7 @@ def match_columns(table: Table, options: ReadingOptions) -> Columns:
     kept: dict[int, str] = {}
     problems: list[Problem] = []
     for index, column in enumerate(table.columns):
-        if not column or folded(column) == ERRORS:
+        if not column or folded(column) in OURS:
             given.pop(folded(column), None)
             continue
         mapped = given.pop(folded(column), None)

@@ -14,7 +14,8 @@ class Report:
     `notes` say how the file was read if that is not obvious. `encoding`: of a text file; None: it is a workbook.
     `sheet`: the sheet that was read in a workbook. `used`: the columns that are fields, the key, or named by the
     template; `kept`: all others, which are stored with the job. Both are names as the author wrote them.
-    `empty`: in how many rows a name that the template uses has no value.
+    `empty`: in how many rows a name that the template uses has no value. `header`: the names of all columns in the
+    order of the file, "" for one without a name.
     """
 
     notes: list[str] = field(default_factory=list)
@@ -23,6 +24,7 @@ class Report:
     used: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     empty: Counter[str] = field(default_factory=Counter)
+    header: list[str] = field(default_factory=list)
 
     def column(self, name: str, *, used: bool) -> None:
         """Note a column; one that is seen again keeps its place."""

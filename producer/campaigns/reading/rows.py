@@ -13,6 +13,7 @@ from producer.campaigns.reading.checks import unusable
 from producer.campaigns.reading.columns import Columns, match_columns
 from producer.campaigns.reading.kinds import OBJECTS
 from producer.campaigns.reading.options import ReadingOptions
+from producer.campaigns.reading.own_cells import cells_of
 from producer.campaigns.reading.table import (
     Broken,
     Cell,
@@ -24,7 +25,7 @@ from producer.campaigns.reading.table import (
     letter_of,
     named,
 )
-from producer.campaigns.reading.words import field_of
+from producer.campaigns.reading.words import OURS, field_of, folded
 from producer.errors import BadRow
 from producer.intake.intake import Row
 from producer.intake.job_spec import MAX_METADATA_BYTES
@@ -48,6 +49,8 @@ def job_rows(table: Table, options: ReadingOptions) -> Iterator[Row | InvalidInp
     if options.template is not None and (missing := options.template.columns - names_of.keys()):
         _refuse_missing(table, sorted(missing))
     _report(table, columns, options)
+    own = [index for index, name in enumerate(table.columns) if folded(name) not in OURS]
+    table.report.header = [table.columns[index] for index in own]
     called = {field: table.columns[index] for index, field in columns.fields.items() if table.columns[index] != field}
     wanted = options.template.columns if options.template is not None else ()
     for row in table.rows:
@@ -60,7 +63,8 @@ def job_rows(table: Table, options: ReadingOptions) -> Iterator[Row | InvalidInp
         values = {name: _text_at(row, index) or "" for name, index in names_of.items()}
         table.report.empty.update(name for name in wanted if not values[name])
         try:
-            yield Row(where, _fields(table, columns, row), called, row.number, key, entity, values)
+            fields, cells = _fields(table, columns, row), cells_of(row.cells, own)
+            yield Row(where, fields, called, row.number, key, entity, values, cells=cells)
         except InvalidInput as exc:
             yield BadRow(exc.problems, where, row.number, key)
     for name, count in table.report.empty.items():

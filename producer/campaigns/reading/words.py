@@ -84,6 +84,27 @@ KEY_WORDS: Final = tuple(folded(word) for word in ("idempotency_key", "sku", "�
 ERRORS_COLUMN: Final = "reelq errors"
 """The column that `--write-errors` adds to a copy of the sheet; it is not read back."""
 ERRORS: Final = folded(ERRORS_COLUMN)
+RESULT_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
+    "state": ("reelq state", "reelq 状态"),
+    "reason": ("reelq reason", "reelq 原因"),
+    "advice": ("reelq advice", "reelq 建议"),
+    "gateway": ("reelq gateway's words", "reelq 网关原文"),
+    "cost": ("reelq cost", "reelq 费用"),
+    "currency": ("reelq currency", "reelq 币种"),
+    "video": ("reelq video link", "reelq 视频链接"),
+    "poster": ("reelq poster", "reelq 封面"),
+    "review": ("reelq review", "reelq 审核"),
+    "comment": ("reelq comment", "reelq 审核意见"),
+    "row": ("reelq row", "reelq 行号"),
+    "variant": ("reelq variant", "reelq 版式"),
+    "versions": ("reelq versions", "reelq 版本数"),
+    "created": ("reelq enqueued", "reelq 提交时间"),
+    "finished": ("reelq finished", "reelq 完成时间"),
+    "job": ("reelq job", "reelq 任务"),
+}
+"""The columns that an export adds to the sheet, in English and Chinese; they are not read back."""
+OURS: Final = frozenset({ERRORS, *(folded(name) for names in RESULT_COLUMNS.values() for name in names)})
+"""The columns that reelq itself has written into a sheet."""
 
 
 def field_of(name: str) -> str | None:

@@ -58,7 +58,7 @@ def _job(row: Row, template: Template, chosen: Mapping[str, Any], variant: int, 
     _set_apart(fields, label, variant)
     where = f"{row.where} ({label})" if label else row.where
     entity = row.entity if row.entity is None or not label else f"{row.entity}:{label}"
-    return replace(row, where=where, fields=fields, entity=entity)
+    return replace(row, where=where, fields=fields, entity=entity, label=label)
 
 
 def _set_apart(fields: dict[str, Any], label: str, variant: int) -> None:

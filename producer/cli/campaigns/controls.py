@@ -1,4 +1,4 @@
-"""`reelq campaign set`, `pause`, `resume` and `cancel`."""
+"""`reelq campaign set`, `pause`, `resume` and `cancel`: for a whole campaign, or for some of its rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from pathlib import Path
 
 import typer
 
+from producer.campaigns.decisions.choice import EVERY_ROW
+from producer.campaigns.decisions.fields import read_fields
+from producer.campaigns.decisions.verdicts import Verb
 from producer.campaigns.status import cancel_campaign, change_campaign, pause_campaign
+from producer.cli.campaigns.deciding import Command, chosen, required, run_decision
+from producer.cli.shared.choices import AllRows, DryRun, Fields, Keys, Operation, Reasons, Reviews, Rows, States
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.formatting import counts_line
 from producer.cli.shared.money import amount
@@ -15,6 +20,7 @@ from producer.cli.shared.options import AsJson, BudgetText, CampaignName, DataDi
 from producer.cli.shared.output import print_json
 from producer.cli.shared.producers import open_producer
 from producer.intake.terms import read_terms
+from seedance.problems import InvalidInput, Problem
 from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT
 
@@ -24,12 +30,29 @@ def change(
     name: CampaignName,
     budget: BudgetText = None,
     weight: Weight = None,
+    fields: Fields = None,
+    rows: Rows = None,
+    keys: Keys = None,
+    states: States = None,
+    reviews: Reviews = None,
+    reasons: Reasons = None,
+    all_rows: AllRows = False,
+    operation: Operation = None,
+    dry_run: DryRun = False,
     tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Set a campaign's budget and its share of the slots."""
+    """Set a campaign's budget and its share of the slots, or fields of rows that still wait. A row that was submitted
+    keeps its request."""
     terms = read_terms(budget, weight)
+    choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
+    if fields or choice is not None:
+        if terms:
+            raise InvalidInput([Problem("field", "cannot be set together with a budget or a weight")])
+        command = Command(ctx, name, tenant, data_dir, as_json, True, dry_run, operation)
+        run_decision(command, Verb.SET, required(choice), fields=read_fields(fields or ()))
+        return
     with open_producer(ctx, data_dir, tenant) as producer, producer.database.begin() as conn:
         status = change_campaign(conn, tenant, name, terms)
     if as_json:
@@ -53,11 +76,23 @@ def pause(
 def resume(
     ctx: typer.Context,
     name: CampaignName,
+    rows: Rows = None,
+    keys: Keys = None,
+    states: States = None,
+    reviews: Reviews = None,
+    reasons: Reasons = None,
+    all_rows: AllRows = False,
+    operation: Operation = None,
+    dry_run: DryRun = False,
     tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Continue a paused campaign."""
+    """Continue a paused campaign, or submit rows that were kept back. Without a choice, everything goes on."""
+    choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
+    if choice is not None:
+        run_decision(Command(ctx, name, tenant, data_dir, as_json, True, dry_run, operation), Verb.RESUME, choice)
+        return
     _hold(ctx, name, tenant, as_json, data_dir, paused=False)
 
 
@@ -74,13 +109,26 @@ def _hold(ctx: typer.Context, name: str, tenant: str, as_json: bool, data_dir: P
 def cancel(
     ctx: typer.Context,
     name: CampaignName,
+    rows: Rows = None,
+    keys: Keys = None,
+    states: States = None,
+    reviews: Reviews = None,
+    reasons: Reasons = None,
+    all_rows: AllRows = False,
     discard: Discard = False,
+    operation: Operation = None,
+    dry_run: DryRun = False,
     yes: Yes = False,
     tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Cancel every job of a campaign that is free to cancel. With --discard, cancel the others too."""
+    """Cancel every row of a campaign, or some, that is free to cancel. With --discard, cancel the others too."""
+    choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
+    if choice is not None or dry_run or operation is not None:
+        command = Command(ctx, name, tenant, data_dir, as_json, yes, dry_run, operation)
+        run_decision(command, Verb.CANCEL, choice or EVERY_ROW, discard=discard, asks=lambda _: True)
+        return
     bill = " You will still be billed for submitted jobs." if discard else ""
     confirm(f"Cancel the remaining jobs of {name}?{bill}", yes)
     with open_producer(ctx, data_dir, tenant) as producer:

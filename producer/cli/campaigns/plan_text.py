@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -28,7 +28,7 @@ def _lines(plan: Plan, file: str) -> Iterator[str]:
     yield from bad_lines(checked.bad)
     yield from (f"  note       {note}" for note in plan.notes)
     for rows in plan.duplicates[:_SHOWN_ROWS]:
-        yield f"  twice      {_rows(rows)} make the same request; each is generated and billed"
+        yield f"  twice      {rows_text(rows)} make the same request; each is generated and billed"
     if len(plan.duplicates) > _SHOWN_ROWS:
         yield f"  twice      … and {len(plan.duplicates) - _SHOWN_ROWS} more requests that several rows make"
     yield f"  columns    {', '.join(plan.report.used) or 'none'}"
@@ -37,6 +37,7 @@ def _lines(plan: Plan, file: str) -> Iterator[str]:
         yield f"  media      {plural(checked.fetched, 'file')} fetched{unusable}"
     if plan.known:
         yield f"  known      {plural(plan.known, 'job')} of the campaign already; they cost nothing again"
+    yield from edit_lines(plan.edited, plan.name)
     yield f"  videos     {len(plan.jobs)}"
     yield from _money(plan)
     yield from _times(plan)
@@ -53,6 +54,29 @@ def _value(plan: Plan, value: object) -> str:
     return facts.name if facts is not None else str(value)
 
 
+def edit_lines(edited: Mapping[str, Sequence[int]], name: str | None) -> Iterator[str]:
+    """What happens to rows that were edited in the sheet since they were enqueued."""
+    if rows := edited["replaced"]:
+        yield f"  edited     {rows_text(rows)}: not submitted yet, so the new request replaces the old one"
+    if rows := edited["again"]:
+        yield f"  edited     {rows_text(rows)}: failed without a bill, so the new request is made"
+    if rows := edited["paid_for"]:
+        again = f"`reelq campaign reroll {name} --rows {_option(rows)}`"
+        yield f"  edited     {rows_text(rows)}: submitted or paid for already, so the old request stays; {again} makes"
+        yield "             the new one, which is billed again"
+
+
+def _option(rows: Sequence[int]) -> str:
+    spans = [f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in _runs(rows)]
+    return ",".join(spans)
+
+
+def _runs(rows: Sequence[int]) -> Iterator[list[int]]:
+    ordered = sorted(set(rows))
+    for _, run in groupby(enumerate(ordered), key=lambda pair: pair[1] - pair[0]):
+        yield [number for _, number in run]
+
+
 def bad_lines(bad: Sequence[BadRow]) -> Iterator[str]:
     """The bad rows, those with the same reason in one line."""
     cells = [(cell, row) for row in bad for cell in row.cells]
@@ -62,17 +86,16 @@ def bad_lines(bad: Sequence[BadRow]) -> Iterator[str]:
     for (column, message), rows in list(grouped.items())[:_SHOWN_GROUPS]:
         named = f" ({rows[0].key})" if len(rows) == 1 and rows[0].key else ""
         where = f"{column}: " if column else ""
-        yield f"  bad        {_rows([row.number for row in rows])}{named}: {where}{message}"
+        yield f"  bad        {rows_text([row.number for row in rows])}{named}: {where}{message}"
     if len(grouped) > _SHOWN_GROUPS:
         yield f"  bad        … and {len(grouped) - _SHOWN_GROUPS} more problems; --json lists all"
 
 
-def _rows(numbers: Sequence[int]) -> str:
+def rows_text(numbers: Sequence[int]) -> str:
     """`row 7`, `rows 2–61`, `rows 4, 18 and 20`."""
     ordered = sorted(set(numbers))
     spans = []
-    for _, run in groupby(enumerate(ordered), key=lambda pair: pair[1] - pair[0]):
-        found = [number for _, number in run]
+    for found in _runs(ordered):
         spans += [f"{found[0]}–{found[-1]}"] if len(found) > 2 else [str(number) for number in found]
     if len(spans) > _SHOWN_ROWS:
         spans = [*spans[:_SHOWN_ROWS], "more"]
@@ -108,9 +131,9 @@ def _times(plan: Plan) -> Iterator[str]:
     if plan.late:
         rows = [row for row, chance in plan.late if chance >= 0.5]
         if rows:
-            yield f"  deadline   {_rows(rows)} will probably miss the deadline"
+            yield f"  deadline   {rows_text(rows)} will probably miss the deadline"
         if other := [row for row, chance in plan.late if chance < 0.5]:
-            yield f"  deadline   {_rows(other)} may miss the deadline"
+            yield f"  deadline   {rows_text(other)} may miss the deadline"
 
 
 def _clock(now: datetime, seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -13,8 +14,9 @@ from producer.campaigns.files import check_name
 from producer.campaigns.planning.checking import Checked
 from producer.campaigns.reading.options import read_options
 from producer.campaigns.reading.report import Report
+from producer.campaigns.storing import edited_rows
 from producer.campaigns.templates.document import read_template
-from producer.cli.campaigns.plan_text import plan_lines
+from producer.cli.campaigns.plan_text import edit_lines, plan_lines
 from producer.cli.campaigns.planning import Source, remember_if_possible
 from producer.cli.shared.access import settings_of
 from producer.cli.shared.confirmation import confirm, on_terminal
@@ -41,9 +43,10 @@ from producer.intake.start import Start
 from producer.intake.terms import Terms, read_terms
 from producer.operator_actions.standstill import Standstill, standstill_of
 from seedance.problems import InvalidInput, Problem
+from storage.campaigns.sheets import SheetSource
 from storage.jobs import queries
+from storage.jobs.enqueue import REQUEST
 from storage.jobs.reasons import Reason
-from storage.jobs.records import Enqueued
 from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT
 
@@ -102,25 +105,31 @@ def run(
         raise _bad_rows(read[0])
     with open_producer(ctx, data_dir, tenant) as producer:
         checked = _agreed(producer, source, terms, *read, skip_bad=skip_bad, asked=asked)
-        start = Start(paused, first, source.options.to_remember())
+        report = read[1]
+        start = Start(paused, first, source.options.to_remember(), SheetSource(file.name, report.header, report.sheet))
         stored = producer.store(checked.batch(), campaign=name, terms=terms, start=start, progress=_uploading)
         created = sum(item.created for item in stored)
         known = f", {len(stored) - created} known" if created < len(stored) else ""
         say(f"{name}: {len(stored)} rows, {created} new{known}{_waiting(checked, name, start)}")
-        if differing := sorted({field for item in stored for field in item.differs}):
+        if differing := sorted({field for item in stored for field in item.differs} - {REQUEST}):
             say(f"{name}: known jobs keep their own {', '.join(differing)}, which differ from the file's")
-        result: dict[str, Any] = {"campaign": name, "rows": len(stored), "created": created}
+        edited = edited_rows(checked.jobs, stored)
+        for line in edit_lines(edited, name):
+            say(line)
+        result: dict[str, Any] = {"campaign": name, "rows": len(stored), "created": created, "edited": edited}
         if skip_bad:
             result["skipped"] = checked.rows - checked.good
         still: list[dict[str, Any]] = []
-        counts = _see_through(producer, stored, name, still) if wait else producer.counts([item.id for item in stored])
+        rows = [item.id for item in stored]
+        counts = _see_through(producer, rows, name, still) if wait else producer.counts(producer.standing(rows))
+        jobs = producer.standing(rows)  # after a retry, an edit or a final, another job stands for a row
         if wait:
-            _say_failures(producer, stored)
+            _say_failures(producer, jobs)
     if as_json:
         waits = {"standstill": still} if wait else {}
-        print_json(result | {"counts": counts, "ids": [item.id for item in stored]} | waits)
+        print_json(result | {"counts": counts, "ids": jobs} | waits)
     kept_back = sum(why["jobs"] for why in still if why["code"] == Reason.KEPT_BACK)  # on purpose, so no failure
-    if wait and counts.get(JobState.SUCCEEDED, 0) < len({item.id for item in stored}) - kept_back:
+    if wait and counts.get(JobState.SUCCEEDED, 0) < len(set(rows)) - kept_back:
         raise typer.Exit(SOME_FAILED)
 
 
@@ -173,16 +182,16 @@ def _uploading(done: int, total: int) -> None:
 
 
 def _see_through(
-    producer: Producer, stored: Sequence[Enqueued], name: str, still: list[dict[str, Any]]
+    producer: Producer, rows: Sequence[UUID], name: str, still: list[dict[str, Any]]
 ) -> Mapping[JobState, int]:
-    """Wait for the jobs; `still` gets the reasons if nothing goes on before a person acts."""
+    """Wait for the rows; `still` gets the reasons if nothing goes on before a person acts."""
 
     def standstill() -> Sequence[Standstill]:
         with producer.database.begin() as conn:
             return standstill_of(conn, producer.settings, producer.tenant, name)
 
     try:
-        return watch(producer, list({item.id for item in stored}), name, standstill=standstill)
+        return watch(producer, list(set(rows)), name, standstill=standstill, follow=producer.standing)
     except StandsStill as exc:
         for why in exc.why:
             say(f"{name}: stopped waiting: {why.jobs} jobs wait ({why.code}): {why.advice}")
@@ -193,8 +202,8 @@ def _see_through(
         raise
 
 
-def _say_failures(producer: Producer, stored: Sequence[Enqueued]) -> None:
+def _say_failures(producer: Producer, jobs: Sequence[UUID]) -> None:
     with producer.database.begin() as conn:
-        found = queries.unsuccessful_of(conn, producer.tenant, [item.id for item in stored], _SHOWN_FAILURES)
+        found = queries.unsuccessful_of(conn, producer.tenant, jobs, _SHOWN_FAILURES)
     for job in found:
         say(f"  {job.id} {job.state}: {error_line(job.error) or job.reason}")

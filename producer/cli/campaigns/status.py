@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import typer
 
+from producer.campaigns.overview import Overview, overview_of
+from producer.campaigns.reasons import ReasonGroup
+from producer.cli.campaigns.plan_text import rows_text
 from producer.cli.shared.access import settings_of
-from producer.cli.shared.formatting import counts_line, error_line, plural
+from producer.cli.shared.formatting import clean, counts_line, one_line, plural
 from producer.cli.shared.money import budget_line, sum_line
 from producer.cli.shared.options import AsJson, CampaignName, DataDir, OfTenant
 from producer.cli.shared.output import print_json
-from producer.operator_actions.waiting import waiting_for
-from seedance.problems import InvalidInput, Problem
 from storage.admission import budgets
-from storage.campaigns.summaries import campaign_summaries
-from storage.database import Connection, connect
-from storage.jobs import queries
-from storage.jobs.reasons import OBSTACLES, Reason
-from storage.jobs.records import JobView
-from storage.jobs.states import JobState
+from storage.admission.budgets import Budget
+from storage.campaigns.reviews import Review
+from storage.database import connect
 from storage.reporting import costs
+from storage.reporting.costs import CostSum
 from storage.tenants.tenants import DEFAULT_TENANT
 
-_SHOWN_FAILURES = 5
+_SHOWN_GROUPS = 12
+_SHOWN_ROWS = 6
 
 
 def status(
@@ -31,38 +33,47 @@ def status(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show a campaign's progress, costs and latest failures."""
+    """Show a campaign's rows, its costs, and what to do about rows that wait or failed."""
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
-        found = campaign_summaries(conn, tenant, name=name, limit=1)
-        counts = queries.counts(conn, tenant, campaign=name)
-        bad = _unsuccessful(conn, tenant, name)
+        found = overview_of(conn, settings, tenant, name)
         sums = costs.campaign_costs(conn, tenant, name)
-        limits = budgets.budgets_of(conn, tenant, [row["id"] for row in found])
-        waits = waiting_for(conn, settings, found[0]["id"]) if found else {}
-    if not found:
-        raise InvalidInput([Problem("", f"there is no campaign {name!r}")])
-    total, paused_at = sum(counts.values()), found[0]["paused_at"]
-    budget = next(iter(limits), None)
+        budget = next(iter(budgets.budgets_of(conn, tenant, [found.status.id])), None)
     if as_json:
-        limit = None if budget is None else budget.as_dict()
-        shown = {"campaign": name, "budget": limit, "paused_at": paused_at, "total": total, "counts": counts}
-        print_json(shown | {"waiting_for": waits, "costs": [item.as_dict() for item in sums]})
+        print_json(found.as_dict())
         return
-    typer.echo(f"{name}: {plural(total, 'job')}: {counts_line(counts)}{', paused' if paused_at else ''}")
-    for reason in Reason:
-        if reason in OBSTACLES and reason in waits:
-            typer.echo(f"  {plural(waits[reason], 'job')} waiting: {reason.line}")
+    for line in _lines(found, budget, sums):
+        typer.echo(clean(line))
+
+
+def _lines(found: Overview, budget: Budget | None, sums: list[CostSum]) -> Iterator[str]:
+    counts = found.counts
+    sheet = f" of {plural(counts.sheet_rows, 'row')} of the sheet" if counts.sheet_rows != counts.rows else ""
+    paused = ", paused" if found.status.paused_at else ""
+    yield f"{found.status.name}: {plural(counts.rows, 'row')}{sheet}: {counts_line(counts.states)}{paused}"
+    reviewed = [f"{counts.reviews[review]} {review}" for review in Review if review in counts.reviews]
+    if counts.reviews.keys() - {Review.OPEN}:
+        yield f"  reviews    {', '.join(reviewed)}"
     if budget is not None:
-        typer.echo(f"  budget {budget_line(budget)}")
+        yield f"  budget     {budget_line(budget)}"
     for item in sums:
-        typer.echo(f"  {sum_line(item)}")
-    for job in bad:
-        typer.echo(f"  {job.id} {job.state}: {error_line(job.error) or job.reason}")
+        yield f"  cost       {sum_line(item)}"
+    for group in found.reasons[:_SHOWN_GROUPS]:
+        yield from _group(group)
+    if len(found.reasons) > _SHOWN_GROUPS:
+        yield f"  … and {len(found.reasons) - _SHOWN_GROUPS} more reasons; --json lists all"
 
 
-def _unsuccessful(conn: Connection, tenant: str, name: str) -> list[JobView]:
-    found: list[JobView] = []
-    for state in (JobState.UNCONFIRMED, JobState.FAILED):
-        found += queries.list_jobs(conn, tenant, state=state, campaign=name, limit=_SHOWN_FAILURES)
-    return found
+def _group(group: ReasonGroup) -> Iterator[str]:
+    shown = ""
+    if group.numbers:
+        more = " …" if group.rows > len(group.numbers[:_SHOWN_ROWS]) else ""
+        shown = f" ({rows_text(group.numbers[:_SHOWN_ROWS])}{more})"
+    kind = " ".join(word for word in (group.modality, group.stage) if word)
+    what = f" ({kind})" if kind else ""
+    yield f"  {group.state:<10} {plural(group.rows, 'row')}{shown}: {group.meaning['en']}{what}"
+    if group.advice["en"]:
+        yield f"             {group.advice['en']}"
+    for words in group.said:
+        code = f"{words.gateway_code}: " if words.gateway_code else ""
+        yield f"             the gateway said: {one_line(code + words.message)}"

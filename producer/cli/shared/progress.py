@@ -34,10 +34,12 @@ def watch(
     *,
     deadline_s: float | None = None,
     standstill: Callable[[], Sequence[Standstill]] | None = None,
+    follow: Callable[[Sequence[UUID]], Sequence[UUID]] | None = None,
 ) -> Mapping[JobState, int]:
     """Show the jobs on standard error until each is terminal or held as unconfirmed; give the last counts.
 
-    `standstill` says why nothing goes on; it is asked while nothing changes.
+    `standstill` says why nothing goes on; it is asked while nothing changes. `follow`: from these jobs to those that
+    stand for them now, one for each; None: they are themselves.
 
     Raises:
         TimeoutError: `deadline_s` seconds were not enough.
@@ -49,8 +51,9 @@ def watch(
     still = _Still()
     with _shown(title, len(ids)) as show:
         while True:
-            done = len(ids) - producer.unfinished(ids)
-            counts = producer.counts(ids)  # asked second, so that the last ones shown are final
+            now = ids if follow is None else follow(ids)
+            done = len(ids) - producer.unfinished(now)
+            counts = producer.counts(now)  # asked second, so that the last ones shown are final
             pace.note(done)
             finished = done >= len(ids)
             show.update(counts, done, pace, last=finished)

@@ -30,7 +30,7 @@ from storage.settings import Settings
 from storage.tenants import keys
 
 OPEN = ("/healthz", "/readyz", "/login", "/logout", "/preferences")
-OPEN_BELOW = ("/callbacks/", "/static/")
+OPEN_BELOW = ("/callbacks/", "/static/", "/share/")
 METRICS = "/metrics"
 STORES_NOTHING = ("/v1/estimate",)
 """Paths whose POST is a question."""

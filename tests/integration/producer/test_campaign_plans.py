@@ -81,8 +81,7 @@ def test_a_plan_stores_nothing_and_a_run_remembers_the_mapping(run: Run) -> None
     assert (plan["known"], plan["cost"]["jobs"], plan["budget"]["of"]) == (6, 0, 0), "mapping and key are remembered"
     Path("products.csv").write_text(PRODUCTS.replace("灯 2", "灯 22"), encoding="utf-8")
     plan = plan_of(run, "products.csv", *TEMPLATE, "--name", "lamps")
-    assert [(bad["row"], bad["key"]) for bad in plan["bad"]] == [(3, "P-2")]
-    assert "its key is known with another request" in plan["bad"][0]["message"]
+    assert (plan["bad"], plan["edited"]) == ([], {"replaced": [3], "again": [], "paid_for": []})
 
 
 def test_media_are_fetched_once_each_and_what_is_wrong_is_in_the_plan(run: Run) -> None:
@@ -123,7 +122,7 @@ def test_the_first_rows_run_and_the_rest_waits_for_resume(run: Run, configured: 
     kept = [job for job in jobs if job["reason"] == "kept_back"]
     assert sorted(job["request"]["prompt"] for job in kept) == [f"灯 {number} turns slowly" for number in range(3, 7)]
     assert "submits the rest" in run("jobs", "show", kept[0]["id"])[1]
-    assert "4 jobs waiting: waits until its campaign is resumed" in run("campaign", "status", "lamps")[1]
+    assert "4 rows: waits until its campaign is resumed" in run("campaign", "status", "lamps")[1]
     assert standstill(configured, "lamps") == [], "the first rows go on"
     with Producer(configured) as producer, producer.database.begin() as conn:
         assert len(claim_submits(conn, "main", "ark", 10, 30.0)) == 2

@@ -76,7 +76,7 @@ def test_a_job_without_an_able_account_says_so_and_can_end(
         assert line in run(left, "jobs", "list")[1]
         assert says in run(left, "jobs", "show", first.id)[1]
         assert json.loads(run(left, "campaign", "status", "spring", "--json")[1])["waiting_for"] == {reason: 2}
-        assert "2 jobs waiting:" in run(left, "campaign", "status", "spring")[1]
+        assert "queued     2 rows: " in run(left, "campaign", "status", "spring")[1]
         with serving(Settings.model_validate(settings.model_dump() | {"accounts": left})) as api:
             assert _reason_in(api, f"/v1/jobs/{first.id}") == reason
             assert api.get("/v1/jobs").json()["data"][0]["reason"] == reason

@@ -106,7 +106,7 @@ def test_a_campaign_from_jsonl_and_again_from_csv(run: Run) -> None:
     assert (code, second["rows"], second["created"]) == (0, 5, 1)
     assert second["ids"][:4] == first["ids"]
     _, out, _ = run("campaign", "status", "spring")
-    assert out == "spring: 5 jobs: 5 queued\n  estimated CNY 20.08 for 5 jobs, at Ark's list price\n"
+    assert out == "spring: 5 rows: 5 queued\n  cost       estimated CNY 20.08 for 5 jobs, at Ark's list price\n"
 
 
 def test_a_key_of_another_request_is_refused_by_its_row(run: Run) -> None:
@@ -160,7 +160,7 @@ def test_wait_ends_when_every_job_is_done_or_held_and_reports_failures(run: Run,
     assert "failed: moderation_blocked: the \ufffd[31mprompt is refused" in err
     code, out, _ = run("campaign", "status", "a")
     assert code == 0
-    assert out.startswith("a: 4 jobs: 1 unconfirmed · 1 failed · 2 cancelled\n")
+    assert out.startswith("a: 4 rows: 1 unconfirmed · 1 failed · 2 cancelled\n")
 
 
 def test_submit_takes_every_field_and_prints_the_id(run: Run, tmp_path: Path, producer: Producer) -> None:
@@ -271,7 +271,7 @@ def test_an_id_may_be_shortened_while_it_is_unambiguous(run: Run, producer: Prod
 def test_a_campaign_is_paused_and_resumed(run: Run, producer: Producer) -> None:
     producer.enqueue_many([{"prompt": "a"}, {"prompt": "b"}], campaign="a")
     assert run("campaign", "pause", "a")[:2] == (0, "a is paused: 2 queued\n")
-    assert run("campaign", "status", "a")[1].splitlines()[0] == "a: 2 jobs: 2 queued, paused"
+    assert run("campaign", "status", "a")[1].splitlines()[0] == "a: 2 rows: 2 queued, paused"
     assert json.loads(run("campaign", "status", "a", "--json")[1])["paused_at"] is not None
     assert run("campaign", "resume", "a")[:2] == (0, "a continues: 2 queued\n")
     assert json.loads(run("campaign", "resume", "a", "--json")[1])["paused_at"] is None

@@ -7,8 +7,9 @@ from typing import Any
 
 from producer.campaigns.reading.checks import unusable
 from producer.campaigns.reading.options import ReadingOptions
+from producer.campaigns.reading.own_cells import values_of
 from producer.campaigns.reading.report import Report
-from producer.campaigns.reading.words import ERRORS, KEY_WORDS, folded, near_miss
+from producer.campaigns.reading.words import KEY_WORDS, OURS, folded, near_miss
 from producer.errors import BadRow
 from producer.intake.intake import Row
 from producer.intake.job_spec import JOB_FIELDS
@@ -20,7 +21,7 @@ def object_row(
 ) -> Row | BadRow:
     """An object as a job. Its names are those of the fields. With a template, a mapping or a key it may have others,
     which are kept in the metadata; a name that is nearly a field is an error."""
-    given = {name: value for name, value in given.items() if folded(name) != ERRORS}
+    given = {name: value for name, value in given.items() if folded(name) not in OURS}
     key = _key_of(given, options)
     problems = []
     if isinstance(prompt := given.get("prompt"), str) and (why := unusable(prompt)) is not None:
@@ -36,7 +37,8 @@ def object_row(
         return BadRow(problems, where, number, key)
     entity = key if options.key is not None else None
     values = {**kept, **given, **fields} if options.template is not None else {}
-    return Row(where, fields, called, number, key, entity, values)
+    cells = values_of(given, report.header)
+    return Row(where, fields, called, number, key, entity, values, cells=cells)
 
 
 def _sorted(

@@ -1,0 +1,223 @@
+"""Carry out a decision: one transaction, once for each operation id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+from producer.campaigns.decisions.choice import Choice
+from producer.campaigns.decisions.decide import decide
+from producer.campaigns.decisions.decision import Act, Decision, Done, Left
+from producer.campaigns.decisions.verdicts import Terms, Verb, Why
+from producer.campaigns.status import campaign_status
+from producer.intake.intake import as_new_job
+from producer.operator_actions.job_actions import what_cancelling_does
+from seedance.problems import InvalidInput, Problem
+from storage import decisions
+from storage.actors import acting
+from storage.campaigns import operations
+from storage.campaigns.changes import change_queued, note_decision
+from storage.campaigns.controls import ensure_campaign, subject_of
+from storage.campaigns.reviews import Review, set_reviews
+from storage.campaigns.rows import lock_rows, stream_rows
+from storage.campaigns.versions import NewVersion, add_versions
+from storage.database import BULK, Connection, Database, limit
+from storage.jobs import callbacks, claims, transitions
+from storage.jobs.enqueue import enqueue_jobs
+from storage.jobs.reasons import Reason
+from storage.jobs.records import Move
+from storage.jobs.states import JobState
+from storage.settings import Settings
+
+MAX_OPERATION_CHARS = 200
+_REVIEWS = {Verb.APPROVE: (Review.APPROVED, Reason.APPROVED), Verb.REJECT: (Review.REJECTED, Reason.REJECTED)}
+
+
+class Decides(Protocol):
+    """The part of `producer.client.Producer` that is used here."""
+
+    settings: Settings
+    tenant: str
+    actor: str
+
+    @property
+    def database(self) -> Database: ...
+
+
+def preview(decider: Decides, campaign: str, verb: Verb, choice: Choice, terms: Terms | None = None) -> Decision:
+    """What a decision would do now; nothing is written.
+
+    Raises:
+        CampaignNotFound: the tenant has no such campaign.
+        InvalidInput: a field to set is not valid.
+    """
+    with decider.database.begin() as conn:
+        limit(conn, BULK)
+        return decide(conn, decider.settings, decider.tenant, campaign, verb, choice, terms or Terms(datetime.now(UTC)))
+
+
+def carry_out(
+    decider: Decides,
+    campaign: str,
+    verb: Verb,
+    choice: Choice,
+    terms: Terms | None = None,
+    operation: str | None = None,
+) -> Done:
+    """Decide about the chosen rows as they are now, all in one transaction. `operation`: an id of the caller's; the
+    same one again does nothing and answers as the first time. None: a new one.
+
+    Raises:
+        CampaignNotFound: the tenant has no such campaign.
+        InvalidInput: a field to set is not valid, or the operation was something else.
+        DatabaseUnavailable: the database does not answer; the same operation can be repeated safely.
+    """
+    terms = terms or Terms(datetime.now(UTC))
+    operation = _checked(operation)
+    with acting(decider.actor), decider.database.begin() as conn:
+        limit(conn, BULK)
+        campaign_id = campaign_status(conn, decider.tenant, campaign).id
+        known = operations.begin(conn, decider.tenant, operation, campaign_id, verb)
+        if known is not None:
+            return _as_before(known, operation, campaign_id, verb)
+        ensure_campaign(conn, decider.tenant, campaign)  # it is open again, and no enqueue adds rows beside this
+        chosen = [row.id for row in stream_rows(conn, campaign_id, choice.wanted)]
+        lock_rows(conn, campaign_id, chosen)
+        # Decided again: what was locked may have changed since it was read.
+        decision = decide(conn, decider.settings, decider.tenant, campaign, verb, choice, terms)
+        done = _Writing(conn, decider.tenant, decision, terms, operation).write()
+        operations.end(conn, decider.tenant, operation, done.document)
+        return done
+
+
+def _checked(operation: str | None) -> str:
+    if operation is None:
+        return str(uuid4())
+    if not operation.strip() or len(operation) > MAX_OPERATION_CHARS or not operation.isprintable():
+        raise InvalidInput([Problem("operation", f"must be 1 to {MAX_OPERATION_CHARS} printable characters")])
+    return operation
+
+
+def _as_before(known: operations.Known, operation: str, campaign_id: UUID, verb: Verb) -> Done:
+    if (known.campaign_id, known.verb) != (campaign_id, verb):
+        message = f"{operation} was another operation: {known.verb}; use another id"
+        raise InvalidInput([Problem("operation", message)])
+    document = known.result or {}
+    return Done(operation, int(document.get("done", 0)), int(document.get("asked", 0)), True, {}, document)
+
+
+class _Writing:
+    """Writes one decision in its transaction."""
+
+    def __init__(self, conn: Connection, tenant: str, decision: Decision, terms: Terms, operation: str) -> None:
+        self._conn = conn
+        self._tenant = tenant
+        self._decision = decision
+        self._terms = terms
+        self._operation = operation
+
+    def write(self) -> Done:
+        decision = self._decision
+        jobs: Mapping[UUID, UUID] = {}
+        asked = 0
+        changing: Sequence[Act] = ()
+        match decision.verb:
+            case Verb.APPROVE | Verb.REJECT:
+                self._review()
+                jobs, changing = self._enqueue([act for act in decision.acts if act.made is not None])
+            case Verb.RETRY | Verb.REROLL:
+                jobs, changing = self._enqueue(decision.acts)
+            case Verb.CANCEL:
+                asked, changing = self._cancel()
+            case Verb.RESUME:
+                woken = claims.wake_jobs(self._conn, [act.job.id for act in decision.acts], Reason.KEPT_BACK)
+                changing = [act for act in decision.acts if act.job.id not in woken]
+            case Verb.SET:
+                changing = self._change()
+        left = [*decision.left]
+        if changing:
+            left.append(Left(Why.CHANGING, [act.row for act in changing]))
+        gone = {act.row.id for act in changing}
+        done = len(decision.acts) - len(gone)
+        document = replace(decision, left=left).as_dict() | {
+            "operation": self._operation,
+            "acts": done,
+            "done": done,
+            "asked": asked,
+            "jobs": [
+                {"row": act.row.number, "key": act.row.key, "id": act.row.id, "job_id": jobs[act.row.id]}
+                for act in decision.acts
+                if act.row.id in jobs
+            ],
+        }
+        if done:
+            detail = {"operation": self._operation, "rows": done, "comment": self._terms.comment}
+            what = f"campaign.rows.{decision.verb}"
+            decisions.record(self._conn, self._tenant, what, subject_of(decision.campaign_id), **detail)
+        return Done(self._operation, done, asked, False, jobs, document)
+
+    def _detail(self, act: Act) -> dict[str, Any]:
+        found: dict[str, Any] = {"operation": self._operation, "what": self._decision.verb, "row": act.row.number}
+        if self._terms.comment:
+            found["comment"] = self._terms.comment
+        return found
+
+    def _review(self) -> None:
+        review, reason = _REVIEWS[self._decision.verb]
+        acts = self._decision.acts
+        set_reviews(self._conn, self._decision.campaign_id, [act.row.id for act in acts], review, self._terms.comment)
+        detail = {"operation": self._operation, "comment": self._terms.comment}
+        note_decision(self._conn, [act.job.id for act in acts], reason, detail)
+
+    def _enqueue(self, acts: Sequence[Act]) -> tuple[dict[UUID, UUID], list[Act]]:
+        """Store the new jobs; returns them by row, and the rows whose next version another session has just made."""
+        new = [
+            replace(as_new_job(act.made, self._tenant, self._decision.campaign_id), detail=self._detail(act))
+            for act in acts
+            if act.made is not None
+        ]
+        stored = enqueue_jobs(self._conn, new)
+        made = [(act, item.id) for act, item in zip(acts, stored, strict=True) if item.created]
+        versions = [NewVersion(act.row.id, job_id, act.kind) for act, job_id in made if act.kind is not None]
+        add_versions(self._conn, versions)
+        changing = [act for act, item in zip(acts, stored, strict=True) if not item.created]
+        return {act.row.id: job_id for act, job_id in made}, changing
+
+    def _cancel(self) -> tuple[int, list[Act]]:
+        """Cancel what can be; returns how many gateways are asked, and what changed in between."""
+        asked, changing = 0, []
+        moves = []
+        for act in self._decision.acts:
+            job = act.job
+            if what_cancelling_does(job) == "asks":
+                if transitions.request_cancel(self._conn, job.id, "discard" if self._terms.discard else "keep"):
+                    asked += 1
+                else:
+                    changing.append(act)
+                continue
+            reason = Reason.CANCELLED if job.state is JobState.QUEUED else Reason.DISCARDED
+            moves.append(Move(job.id, (job.state,), JobState.CANCELLED, reason, detail=self._detail(act)))
+        moved = {item.id for item in transitions.move(self._conn, moves)}
+        callbacks.look_again(self._conn, list(moved))
+        expected = {move.id for move in moves}
+        changing += [act for act in self._decision.acts if act.job.id in expected - moved]
+        return asked, changing
+
+    def _change(self) -> list[Act]:
+        """Change queued jobs; returns those that were submitted in between, or may have been."""
+        changed = change_queued(
+            self._conn,
+            [
+                replace(
+                    as_new_job(act.made, self._tenant, self._decision.campaign_id),
+                    id=act.job.id,
+                    detail=self._detail(act) | {"fields": sorted(self._terms.fields)},
+                )
+                for act in self._decision.acts
+                if act.made is not None
+            ],
+        )
+        return [act for act in self._decision.acts if act.job.id not in changed]

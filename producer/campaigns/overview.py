@@ -1,0 +1,49 @@
+"""A campaign as a whole, by its rows: states, reviews, what it waits for, reasons with advice, money."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from producer.campaigns.reasons import ReasonGroup, reasons_of
+from producer.campaigns.status import CampaignStatus, campaign_status
+from producer.operator_actions.waiting import waiting_for
+from storage.campaigns.rows import RowCounts, count_rows
+from storage.database import Connection
+from storage.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`waiting_for`: how many rows wait in the queue, by reason."""
+
+    status: CampaignStatus
+    counts: RowCounts
+    waiting_for: Mapping[str, int]
+    reasons: Sequence[ReasonGroup]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The overview as JSON; `total`, `finished` and `counts` are rows too."""
+        status = self.status.as_dict()
+        return {
+            "campaign": status.pop("name"),
+            "rows": self.counts.rows,
+            "sheet_rows": self.counts.sheet_rows,
+            "states": self.counts.states,
+            "reviews": self.counts.reviews,
+            "waiting_for": self.waiting_for,
+            "reasons": [group.as_dict() for group in self.reasons],
+            **status,
+        }
+
+
+def overview_of(conn: Connection, settings: Settings, tenant: str, name: str) -> Overview:
+    """The overview of a tenant's campaign.
+
+    Raises:
+        CampaignNotFound: the tenant has no such campaign.
+    """
+    status = campaign_status(conn, tenant, name)
+    waits = waiting_for(conn, settings, status.id)
+    return Overview(status, count_rows(conn, status.id), waits, reasons_of(conn, status.id, waits))

@@ -1,0 +1,83 @@
+"""The sheet as it came, with the results beside each row, as CSV or JSONL."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, Final
+
+import orjson
+
+from producer.campaigns.results.columns import BESIDE, TIMES, Links, Words, name_of, utc, values_of
+from producer.campaigns.results.results import Result, Results
+
+_FORMULA: Final = re.compile(r"[=+\-@\t\r]")
+_NUMBER: Final = re.compile(r"[+-]?[\d.,' \u00a0\u202f]*\d%?")
+
+
+def as_csv(results: Results, words: Words, links: Links) -> Iterator[bytes]:
+    """The rows as CSV that Excel opens: UTF-8 with a mark. A text that a spreadsheet would run as a formula gets an
+    apostrophe before it."""
+    yield "\ufeff".encode()
+    headings = [*results.columns, *(name_of(column, words.language) for column in BESIDE)]
+    yield _line([_harmless(heading) for heading in headings])
+    for result in results:
+        values = values_of(result, words, links)
+        beside = [utc(values[name]) if name in TIMES else values[name] for name in BESIDE]
+        yield _line([_harmless(cell) for cell in (*result.cells, *beside)])
+
+
+def as_jsonl(results: Results, links: Links) -> Iterator[bytes]:
+    """One object a row: the job's own fields, and `row`, `sheet`, `variant`, `key`, `columns` (all cells by name),
+    `versions`, `review`, `video_url` and `poster_url`."""
+    for result in results:
+        yield orjson.dumps(_object(result, results.columns, links), option=orjson.OPT_APPEND_NEWLINE, default=str)
+
+
+def _object(result: Result, columns: list[str], links: Links) -> dict[str, Any]:
+    row, job = result.row, result.job
+    review = {
+        "state": row.review,
+        "at": row.reviewed_at,
+        "by": row.reviewed_by,
+        "comment": row.review_comment,
+    }
+    return asdict(job) | {
+        "state": row.state,
+        "reason": row.reason,
+        "row": row.number,
+        "sheet": row.sheet,
+        "variant": row.label,
+        "key": row.key,
+        "columns": {name or f"column {place}": cell for place, (name, cell) in enumerate(_pairs(columns, result), 1)},
+        "versions": row.versions,
+        "review": review,
+        "video_url": links.video(result) if result.has_video else None,
+        "poster_url": links.poster(result) if result.has_poster else None,
+    }
+
+
+def _pairs(columns: list[str], result: Result) -> Iterator[tuple[str, Any]]:
+    return ((name, cell) for name, cell in zip(columns, result.cells, strict=True) if name or cell is not None)
+
+
+def _harmless(cell: Any) -> str:
+    """A cell as text that no spreadsheet runs."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "TRUE" if cell else "FALSE"
+    if not isinstance(cell, str):
+        return str(cell) if isinstance(cell, int | float) else orjson.dumps(cell).decode()
+    if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
+
+
+def _line(cells: list[str]) -> bytes:
+    out = io.StringIO(newline="")
+    csv.writer(out).writerow(cells)
+    return out.getvalue().encode("utf-8", "replace")

@@ -1,0 +1,220 @@
+"""Read-only queries about the rows of a campaign: pages, counts, one row.
+
+A row is in the state of the job that stands for it: its newest version, or an earlier one that has succeeded if the
+newest has failed or was cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg.rows import dict_row
+
+from storage.campaigns.reviews import Review
+from storage.database import Connection
+from storage.jobs.queries import REASON
+from storage.jobs.states import JobState
+from storage.jsonb import dumps
+
+PAGE = 500
+Place = tuple[int, UUID]
+"""Where a page ends: the number and the id of its last row."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowView:
+    """A row as shown to people and programs.
+
+    `number`: as a spreadsheet counts; `sheet`: the file that it was in last (`sheets.Sheet.number`), 0: none. `label`:
+    which of several videos of that row of the sheet. `cells`: in the order of the sheet's columns; the row may have
+    fewer. `job_id`: the job that stands for it, `newest_job_id`: its newest version. `reason`: of the job that stands
+    for it. `edited`: the sheet asks for something else than the newest version was made from.
+    """
+
+    id: UUID
+    sheet: int
+    number: int
+    label: str
+    key: str | None
+    cells: list[Any]
+    job_id: UUID
+    newest_job_id: UUID
+    versions: int
+    state: JobState
+    reason: str | None
+    review: Review
+    reviewed_at: datetime | None
+    reviewed_by: str | None
+    review_comment: str | None
+    edited: bool
+
+    @property
+    def place(self) -> Place:
+        """Its place in a list of rows, where the next page begins."""
+        return self.number, self.id
+
+
+@dataclass(frozen=True, slots=True)
+class RowFilter:
+    """A choice of rows; None: any value. A row must match all of them.
+
+    `numbers`: first and last number of each range, as a spreadsheet counts. If files of several runs have a number, it
+    means the row of the newest one. `keys`: as people wrote them in the key column. `reasons`: codes of `jobs.reason`.
+    """
+
+    states: Sequence[JobState] | None = None
+    reviews: Sequence[Review] | None = None
+    reasons: Sequence[str] | None = None
+    numbers: Sequence[tuple[int, int]] | None = None
+    keys: Sequence[str] | None = None
+    ids: Sequence[UUID] | None = None
+
+    def as_parameters(self) -> dict[str, Any]:
+        """The parameters of the SQL."""
+
+        def listed(values: Sequence[Any] | None) -> list[Any] | None:
+            return None if values is None else list(values)
+
+        ranges = None if self.numbers is None else [{"first": first, "last": last} for first, last in self.numbers]
+        return {
+            "states": listed(self.states),
+            "reviews": listed(self.reviews),
+            "reasons": listed(self.reasons),
+            "ranges": None if ranges is None else dumps(ranges),
+            "keys": listed(self.keys),
+            "ids": listed(self.ids),
+        }
+
+
+ALL = RowFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """The rows of a campaign. `states` and `reviews`: how many are in each, those with none are missing. `sheet_rows`:
+    how many rows of sheets they are; a template may make several videos of one."""
+
+    rows: int = 0
+    sheet_rows: int = 0
+    states: dict[JobState, int] = field(default_factory=dict)
+    reviews: dict[Review, int] = field(default_factory=dict)
+
+    @property
+    def by_state(self) -> dict[str, int]:
+        """`states` with plain texts."""
+        return {str(state): number for state, number in self.states.items()}
+
+
+_KEPT: LiteralString = "(r.kept_job_id IS NOT NULL AND j.state IN ('failed', 'cancelled'))"
+_STATE: LiteralString = f"CASE WHEN {_KEPT} THEN 'succeeded' ELSE j.state END"
+_ROW_REASON: LiteralString = f"CASE WHEN {_KEPT} THEN 'stored' ELSE {REASON} END"
+# The first condition on j lets PostgreSQL read states from an index that begins with the campaign.
+_FROM: LiteralString = """
+FROM campaign_rows r JOIN jobs j ON j.campaign_id = r.campaign_id AND j.id = r.job_id
+WHERE r.campaign_id = %(campaign)s
+"""
+_CHOSEN: LiteralString = f"""
+  AND (%(ids)s::uuid[] IS NULL OR r.id = ANY(%(ids)s))
+  AND (%(keys)s::text[] IS NULL OR r.key = ANY(%(keys)s))
+  AND (%(reviews)s::text[] IS NULL OR r.review = ANY(%(reviews)s))
+  AND (%(ranges)s::jsonb IS NULL OR (
+    EXISTS (SELECT FROM jsonb_to_recordset(%(ranges)s::jsonb) AS n(first int, last int)
+            WHERE r.number BETWEEN n.first AND n.last)
+    AND NOT EXISTS (SELECT FROM campaign_rows o
+                    WHERE o.campaign_id = r.campaign_id AND o.number = r.number AND o.sheet > r.sheet)))
+  AND (%(states)s::text[] IS NULL OR {_STATE} = ANY(%(states)s))
+  AND (%(reasons)s::text[] IS NULL OR {_ROW_REASON} = ANY(%(reasons)s))
+"""  # noqa: S608 - put together from constants
+_VIEW: LiteralString = f"""
+SELECT r.id, r.sheet, r.number, r.label, r.key, r.cells, r.versions, r.review, r.reviewed_at, r.reviewed_by,
+       r.review_comment, r.edit IS NOT NULL AS edited, r.job_id AS newest_job_id,
+       CASE WHEN {_KEPT} THEN r.kept_job_id ELSE r.job_id END AS job_id, {_STATE} AS state, {_ROW_REASON} AS reason
+"""
+_PAGE: LiteralString = f"""
+{_VIEW}{_FROM}{_CHOSEN}
+  AND (r.number, r.id) > (%(number)s, %(id)s)
+ORDER BY r.number, r.id LIMIT %(limit)s
+"""
+_COUNTS: LiteralString = f"""
+SELECT {_STATE} AS state, r.review, count(*) {_FROM} GROUP BY 1, 2
+"""
+_COUNT: LiteralString = f"SELECT count(*) {_FROM}{_CHOSEN}"
+_SHEET_ROWS: LiteralString = (
+    "SELECT count(DISTINCT (sheet, number)) FROM campaign_rows WHERE campaign_id = %(campaign)s"
+)
+_FIRST_PLACE: Place = (-1, UUID(int=0))
+
+
+def find_rows(
+    conn: Connection, campaign_id: UUID, wanted: RowFilter = ALL, *, after: Place | None = None, limit: int = PAGE
+) -> list[RowView]:
+    """Rows of a campaign in the order of their sheet; `after`: the `place` of the last row of the previous page."""
+    number, row_id = after or _FIRST_PLACE
+    values = wanted.as_parameters() | {"campaign": campaign_id, "number": number, "id": row_id, "limit": limit}
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return [_view(row) for row in cursor.execute(_PAGE, values)]
+
+
+def stream_rows(conn: Connection, campaign_id: UUID, wanted: RowFilter = ALL, *, page: int = PAGE) -> Iterator[RowView]:
+    """All rows of a campaign in the order of their sheet, a page at a time; those chosen by their ids at once, because
+    each page would send all the ids again."""
+    last: Place | None = None
+    page = page if wanted.ids is None else max(page, len(wanted.ids))
+    while found := find_rows(conn, campaign_id, wanted, after=last, limit=page):
+        yield from found
+        last = found[-1].place
+
+
+def count_chosen(conn: Connection, campaign_id: UUID, wanted: RowFilter) -> int:
+    """How many rows of a campaign match a choice."""
+    row = conn.execute(_COUNT, wanted.as_parameters() | {"campaign": campaign_id}).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def count_rows(conn: Connection, campaign_id: UUID) -> RowCounts:
+    """How many rows a campaign has, by state and by review."""
+    values = {"campaign": campaign_id}
+    states: dict[JobState, int] = {}
+    reviews: dict[Review, int] = {}
+    for state, review, number in conn.execute(_COUNTS, values):
+        states[JobState(state)] = states.get(JobState(state), 0) + number
+        reviews[Review(review)] = reviews.get(Review(review), 0) + number
+    row = conn.execute(_SHEET_ROWS, values).fetchone()
+    return RowCounts(sum(states.values()), 0 if row is None else int(row[0]), states, reviews)
+
+
+def _view(row: dict[str, Any]) -> RowView:
+    return RowView(**row | {"state": JobState(row["state"]), "review": Review(row["review"])})
+
+
+_LOCK: LiteralString = """
+SELECT id FROM campaign_rows WHERE id = ANY(%(ids)s) AND campaign_id = %(campaign)s ORDER BY id FOR UPDATE
+"""
+_EDITS: LiteralString = "SELECT id, edit FROM campaign_rows WHERE id = ANY(%(ids)s) AND edit IS NOT NULL"
+
+
+def lock_rows(conn: Connection, campaign_id: UUID, row_ids: Sequence[UUID]) -> list[UUID]:
+    """Keep other decisions from these rows of a campaign until the transaction ends; returns those that exist."""
+    return [row[0] for row in conn.execute(_LOCK, {"ids": list(row_ids), "campaign": campaign_id})]
+
+
+def edits_of(conn: Connection, row_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """What the sheet asks for since their newest version was submitted, as the fields of a job, for rows with such an
+    edit."""
+    return dict(conn.execute(_EDITS, {"ids": list(row_ids)}).fetchall())
+
+
+_STANDING: LiteralString = f"""
+SELECT r.id, CASE WHEN {_KEPT} THEN r.kept_job_id ELSE r.job_id END
+FROM campaign_rows r JOIN jobs j ON j.id = r.job_id WHERE r.id = ANY(%(ids)s) AND j.tenant = %(tenant)s
+"""  # noqa: S608 - put together from constants
+
+
+def standing_jobs(conn: Connection, tenant: str, job_ids: Sequence[UUID]) -> list[UUID]:
+    """For each of a tenant's jobs that is the first of a row, the job that stands for the row now; others unchanged."""
+    found: dict[UUID, UUID] = dict(conn.execute(_STANDING, {"ids": list(job_ids), "tenant": tenant}).fetchall())
+    return [found.get(job_id, job_id) for job_id in job_ids]

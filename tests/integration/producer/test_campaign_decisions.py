@@ -1,0 +1,331 @@
+"""Decisions about rows of a campaign, from the sheet to the gateway's ledger: each verb of the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producer.campaigns.decisions.carry_out import carry_out
+from producer.campaigns.decisions.choice import EVERY_ROW, choose
+from producer.campaigns.decisions.verdicts import Verb
+from producer.campaigns.status import campaign_status
+from producer.cli import main as cli
+from producer.errors import CampaignNotFound
+from seedance.problems import InvalidInput
+from storage.campaigns import rows
+from storage.campaigns.rows import RowView
+from storage.database import connect
+from storage.settings import Settings
+from tests.integration.submitting.doubtful_gateway import DoubtfulGateway, doubtful_gateway, world_at
+from tests.integration.submitting.rounds import World
+from tests.servers import environ_for
+
+RATES = [{"price": 2, "per": "call", "currency": "CNY", "as_of": "2026-11-28"}]
+NAME = "lamps"
+
+Run = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[DoubtfulGateway]:
+    with doubtful_gateway() as made:
+        yield made
+
+
+@pytest.fixture
+def world(settings: Settings, gateway: DoubtfulGateway) -> Iterator[World]:
+    gateway.arm()
+    with world_at(settings, main=gateway.account("ark", rates=RATES)) as made:
+        yield made
+
+
+@pytest.fixture
+def run(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> Run:
+    """Run `reelq campaign …` with `--json` in this process: (exit code, what it prints, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    [account] = world.settings.accounts
+    given = {"name": "main", "gateway": "ark", "api_key": "sk-main", "base_url": account.base_url, "rates": RATES}
+    for name, value in (environ_for(world.settings) | {"REELQ_ACCOUNTS": json.dumps([given])}).items():
+        monkeypatch.setenv(name, value)
+
+    def run(verb: str, *arguments: object) -> tuple[int, dict[str, Any], str]:
+        code = cli.run(["campaign", verb, *(str(argument) for argument in arguments), "--json"])
+        captured = capsysbinary.readouterr()
+        return code, json.loads(captured.out or b"{}"), captured.err.decode()
+
+    return run
+
+
+def write_sheet(*prompts: str, seed: int | None = None, **more: str) -> None:
+    """Rows 2, 3, … with the keys L-2, L-3, …"""
+    names, values = ("".join(f",{item}" for item in part) for part in (more, more.values()))
+    lines = [f"L-{number},{prompt},{'' if seed is None else seed}{values}" for number, prompt in enumerate(prompts, 2)]
+    Path("lamps.csv").write_text("\n".join([f"sku,prompt,seed{names}", *lines, ""]), encoding="utf-8")
+
+
+def enqueue(run: Run, *arguments: object) -> dict[str, Any]:
+    code, found, err = run("run", "lamps.csv", "--name", NAME, "--key", "sku", *arguments)
+    assert code == 0, err
+    return found
+
+
+def go(world: World, gateway: DoubtfulGateway) -> None:
+    """Everything that is due is made."""
+    world.submit(world.claim())
+    gateway.finish()
+    world.poll()
+    world.transfer()
+
+
+def found(world: World, tenant: str = "default") -> list[RowView]:
+    with connect(world.url) as conn:
+        return list(rows.stream_rows(conn, campaign_status(conn, tenant, NAME).id))
+
+
+def states(world: World) -> list[str]:
+    return [str(row.state) for row in found(world)]
+
+
+def events_of(world: World, job_id: Any) -> list[dict[str, Any]]:
+    return world.rows("SELECT reason, actor, detail FROM job_events WHERE job_id = %s ORDER BY id", job_id)
+
+
+def test_a_retry_replaces_the_failures_and_leaves_what_cannot_succeed(
+    run: Run, world: World, gateway: DoubtfulGateway
+) -> None:
+    gateway.arm(
+        {"kind": "moderate_input", "prompt_contains": "bear"},
+        {"kind": "moderate_output", "prompt_contains": "fox"},
+        {"kind": "moderate_output", "prompt_contains": "band", "modality": "audio"},
+    )
+    write_sheet("a lamp", "a bear", "a fox", "a band", seed=7)
+    enqueue(run)
+    go(world, gateway)
+    assert states(world) == ["succeeded", "failed", "failed", "failed"]
+    gateway.arm()
+
+    code, shown, _ = run("retry", NAME, "--dry-run")
+    assert (code, shown["rows"], shown["acts"], shown["new_jobs"]) == (1, 3, 2, 2)
+    assert shown["cost"] == {"currency": "CNY", "low": 4.0, "high": 4.0, "jobs": 2, "by_list_price": 0}
+    assert [(item["code"], item["rows"][0]["row"]) for item in shown["refused"]] == [("flagged_input", 3)]
+    assert states(world) == ["succeeded", "failed", "failed", "failed"], "a dry run does nothing"
+
+    code, done, _ = run("retry", NAME, "--operation", "friday")
+    assert (code, done["done"], [item["row"] for item in done["jobs"]]) == (1, 2, [4, 5])
+    assert run("retry", NAME, "--operation", "friday")[1]["jobs"] == done["jobs"], "the same operation again"
+    go(world, gateway)
+    assert states(world) == ["succeeded", "failed", "succeeded", "succeeded"]
+    assert world.states() == {"succeeded": 3, "failed": 3}, "the failures stay as versions"
+    fox, band = (world.producer.get(item["job_id"]).request for item in done["jobs"])
+    assert fox["seed"] != 7 and "audio" not in fox
+    assert band["audio"] is False, "its sound was flagged"
+    [first, *_] = events_of(world, done["jobs"][0]["job_id"])
+    assert first["detail"] == {"operation": "friday", "what": "retry", "row": 4} and first["actor"]
+
+    code, nothing, _ = run("retry", NAME, "--rows", "2")
+    assert (code, nothing["done"], nothing["idle"][0]["code"]) == (0, 0, "not_failed")
+    write_sheet("a lamp", "a friendly robot", "a fox", "a band", seed=7)
+    assert enqueue(run)["edited"] == {"replaced": [], "again": [3], "paid_for": []}, "it had cost nothing"
+    go(world, gateway)
+    assert states(world) == ["succeeded"] * 4
+
+
+def test_a_reroll_is_another_version_and_the_first_stands_if_it_fails(
+    run: Run, world: World, gateway: DoubtfulGateway
+) -> None:
+    write_sheet("a red lamp", "a blue lamp", "a green lamp", seed=7)
+    enqueue(run)
+    go(world, gateway)
+    first = found(world)
+    assert run("approve", NAME, "--all", "--comment", "nice")[1]["done"] == 3
+    assert run("reroll", NAME)[0] == 2, "rows must be chosen: it costs money"
+
+    code, done, _ = run("reroll", NAME, "--rows", "2-3", "--key", "L-3", "--operation", "o-1")
+    assert (code, done["done"]) == (0, 1), "rows must match all that is given"
+    assert states(world) == ["succeeded", "queued", "succeeded"]
+    code, again, _ = run("reroll", NAME, "--rows", "3")
+    assert (code, again["done"], again["refused"][0]["code"]) == (1, 0, "running")
+    gateway.arm({"kind": "moderate_output", "prompt_contains": "blue"})
+    go(world, gateway)
+    now = found(world)
+    assert [str(row.state) for row in now] == ["succeeded"] * 3
+    assert now[1].job_id == first[1].job_id and now[1].versions == 2
+    assert [str(row.review) for row in now] == ["approved", "open", "approved"]
+
+    gateway.arm()
+    assert run("reroll", NAME, "--rows", "3,9")[1]["missing"] == ["row 9"]
+    go(world, gateway)
+    assert found(world)[1].job_id not in (first[1].job_id, now[1].newest_job_id)
+    made = [job for job in world.jobs() if "blue" in job["prompt"]]
+    assert len(made) == 3 and len({job["request"]["seed"] for job in made}) == 3
+    assert gateway.generations()["a red lamp"] == 1
+
+
+def test_reviews_are_stored_with_who_and_why_and_only_for_videos(
+    run: Run, world: World, gateway: DoubtfulGateway
+) -> None:
+    gateway.arm({"kind": "moderate_input", "prompt_contains": "bear"})
+    write_sheet("a red lamp", "a bear", "a blue lamp")
+    enqueue(run)
+    code, refused, _ = run("approve", NAME, "--rows", "2")
+    assert (code, refused["refused"][0]["code"]) == (1, "running")
+    go(world, gateway)
+    code, done, _ = run("reject", NAME, "--all", "--comment", "too dark")
+    assert (code, done["done"], done["refused"][0]["code"]) == (1, 2, "no_video")
+    code, done, _ = run("approve", NAME, "--rows", "4")
+    assert (code, done["done"], done["jobs"]) == (0, 1, [])
+    red, bear, blue = found(world)
+    assert (red.review, red.review_comment, bear.review, blue.review) == ("rejected", "too dark", "open", "approved")
+    assert red.reviewed_by is not None and red.reviewed_by.startswith("command line")
+    assert world.producer.get(red.job_id).object_key is not None, "the video stays"
+    last = events_of(world, red.job_id)[-1]
+    assert (last["reason"], last["detail"]["comment"]) == ("rejected", "too dark")
+    assert run("approve", NAME, "--review", "approved")[1]["idle"][0]["code"] == "done_already"
+
+
+def test_waiting_rows_are_changed_released_and_cancelled(run: Run, world: World, gateway: DoubtfulGateway) -> None:
+    write_sheet(*(f"lamp {number}" for number in range(5)))
+    enqueue(run, "--first", "1")
+    assert run("set", NAME, "--rows", "2-4", "--field", "priority=9", "--field", "duration=5")[1]["done"] == 3
+    code, _, err = run("set", NAME, "--rows", "2", "--field", "durration=5")
+    assert code == 2 and "is duration meant?" in err
+    assert run("set", NAME, "--rows", "2", "--field", "duration=99")[1]["refused"][0]["code"] == "not_served"
+    assert run("resume", NAME, "--rows", "3")[1]["done"] == 1
+    assert run("cancel", NAME, "--key", "L-6", "--yes")[1]["done"] == 1
+    go(world, gateway)
+    assert states(world) == ["succeeded", "succeeded", "queued", "queued", "cancelled"]
+    sent = [task["body"] for task in gateway.ledger()["tasks"][-2:]]
+    assert [body["duration"] for body in sent] == [5, 5]
+    code, left, _ = run("set", NAME, "--rows", "2", "--field", "priority=1")
+    assert (code, left["idle"][0]["code"]) == (0, "has_ended")
+    assert [job["priority"] for job in world.jobs()] == [9, 9, 9, 5, 5]
+    assert enqueue(run)["edited"] == {"replaced": [], "again": [], "paid_for": []}, "the sheet is as it was"
+
+
+def test_an_edited_row_replaces_what_waits_and_is_never_paid_for_again_silently(
+    run: Run, world: World, gateway: DoubtfulGateway
+) -> None:
+    write_sheet("an old lamp", "a new lamp")
+    enqueue(run, "--first", "1")
+    go(world, gateway)
+    write_sheet("an older lamp", "a newer lamp", "one more lamp")
+    code, plan, _ = run("plan", "lamps.csv", "--name", NAME, "--no-fetch")
+    assert (code, plan["edited"]) == (0, {"replaced": [3], "again": [], "paid_for": [2]})
+    assert plan["cost"]["jobs"] == 1, "only the new row costs anything"
+    stored = enqueue(run)
+    assert (stored["created"], stored["edited"]) == (1, {"replaced": [3], "again": [], "paid_for": [2]})
+    assert enqueue(run)["edited"] == {"replaced": [], "again": [], "paid_for": []}, "said once"
+    run("resume", NAME)
+    go(world, gateway)
+    assert gateway.generations()["a new lamp"] == gateway.generations()["an older lamp"] == 0
+    assert gateway.generations()["an old lamp"] == gateway.generations()["a newer lamp"] == 1
+    assert [row.edited for row in found(world)] == [True, False, False]
+    assert run("reroll", NAME, "--rows", "2")[1]["done"] == 1
+    go(world, gateway)
+    assert gateway.generations()["an older lamp"] == 1
+    assert [row.edited for row in found(world)] == [False, False, False]
+
+
+def test_an_approved_draft_becomes_its_final(run: Run, world: World, gateway: DoubtfulGateway) -> None:
+    write_sheet("a lamp", "a chair", model="seedance-2.5", draft="true", duration="5", ratio="16:9")
+    enqueue(run)
+    go(world, gateway)
+    code, done, _ = run("approve", NAME, "--rows", "2", "--yes")
+    assert (code, done["new_jobs"], done["cost"]["jobs"]) == (0, 1, 1)
+    assert [row.versions for row in found(world)] == [2, 1]
+    go(world, gateway)
+    lamp, chair = found(world)
+    final = world.producer.get(lamp.job_id)
+    assert (str(lamp.state), str(lamp.review), final.request["resolution"]) == ("succeeded", "approved", "1080p")
+    assert final.draft_of == lamp.id
+    assert run("approve", NAME, "--rows", "2")[1]["idle"][0]["code"] == "done_already"
+    assert run("reroll", NAME, "--rows", "2")[1]["done"] == 1, "a new draft"
+    newest = world.producer.get(found(world)[0].newest_job_id)
+    assert newest.request["draft"] is True and newest.draft_of is None
+    world.later(8 * 86_400.0)
+    code, old, _ = run("approve", NAME, "--rows", "3")
+    assert (code, old["refused"][0]["code"]) == (1, "draft_over")
+    assert chair.versions == 1
+
+
+def test_one_tenant_decides_nothing_about_anothers_rows(run: Run, world: World, gateway: DoubtfulGateway) -> None:
+    write_sheet("a lamp")
+    enqueue(run)
+    other = world.producer.as_tenant("other")
+    with pytest.raises(CampaignNotFound):
+        carry_out(other, NAME, Verb.CANCEL, EVERY_ROW)
+    other.enqueue_many([{"prompt": "a chair"}], campaign=NAME)
+    assert carry_out(other, NAME, Verb.CANCEL, EVERY_ROW, operation="same").done == 1
+    assert states(world) == ["queued"] and [str(row.state) for row in found(world, "other")] == ["cancelled"]
+    chosen = choose(rows="2")
+    assert chosen is not None
+    assert carry_out(world.producer, NAME, Verb.CANCEL, chosen, operation="same").done == 1, "another tenant's id"
+    with pytest.raises(InvalidInput, match="was another operation: cancel"):
+        carry_out(world.producer, NAME, Verb.RETRY, chosen, operation="same")
+
+
+def test_status_and_wait_speak_of_rows(run: Run, world: World, gateway: DoubtfulGateway) -> None:
+    gateway.arm(
+        {"kind": "moderate_output", "prompt_contains": "fox"}, {"kind": "moderate_input", "prompt_contains": "bear"}
+    )
+    write_sheet("a lamp", "a fox", "a bear")
+    enqueue(run, "--budget", "100 CNY")
+    go(world, gateway)
+    gateway.arm()
+    assert run("retry", NAME)[1]["done"] == 1
+    go(world, gateway)
+    code, status, _ = run("status", NAME)
+    assert (code, status["rows"], status["sheet_rows"]) == (0, 3, 3)
+    assert status["states"] == status["counts"] == {"succeeded": 2, "failed": 1}
+    assert status["reviews"] == {"open": 3} and status["waiting_for"] == {}
+    assert (status["budget"]["amount"], status["total"], status["finished"]) == (100.0, 3, 3)
+    [reason] = status["reasons"]
+    assert (reason["code"], reason["stage"], reason["rows"], reason["numbers"]) == (
+        "moderation_blocked",
+        "input",
+        1,
+        [4],
+    )
+    assert (
+        reason["cure"] == "other_input" and "wording" in reason["advice"]["en"] and "提示词" in reason["advice"]["zh"]
+    )
+    assert reason["said"][0]["rows"] == 1 and reason["said"][0]["message"]
+    with connect(world.url) as conn:
+        conn.execute("UPDATE campaign_rows SET number = 9 WHERE key = 'L-4'")
+    assert run("retry", NAME, "--rows", "9")[1]["refused"][0]["code"] == "flagged_input"
+    write_sheet("a lamp", "a fox")
+    code, waited, err = run("run", "lamps.csv", "--name", NAME, "--key", "sku", "--wait")
+    assert (code, waited["counts"]) == (0, {"succeeded": 2}), f"the retry stands for its row: {err}"
+
+
+def test_killed_in_the_middle_and_run_again_every_row_is_there_once(
+    run: Run, world: World, gateway: DoubtfulGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sheet("a lamp", "a chair")
+    with monkeypatch.context() as patch:
+        patch.setattr("producer.campaigns.storing.add_rows", _killed)
+        assert run("run", "lamps.csv", "--name", NAME, "--key", "sku")[0] != 0
+    assert world.jobs() == []
+    assert (enqueue(run)["created"], enqueue(run)["created"]) == (2, 0)
+    assert [row.number for row in found(world)] == [2, 3]
+    go(world, gateway)
+    with monkeypatch.context() as patch:
+        patch.setattr("storage.campaigns.operations.end", _killed)
+        with pytest.raises(SystemError):
+            carry_out(world.producer, NAME, Verb.REROLL, EVERY_ROW, operation="o-1")
+    assert states(world) == ["succeeded"] * 2, "all or nothing"
+    assert carry_out(world.producer, NAME, Verb.REROLL, EVERY_ROW, operation="o-1").done == 2
+    go(world, gateway)
+    again = carry_out(world.producer, NAME, Verb.REROLL, EVERY_ROW, operation="o-1")
+    assert (again.known, again.done, len(again.document["jobs"])) == (True, 2, 2)
+    assert len(world.jobs()) == 4
+
+
+def _killed(*_: Any) -> None:
+    raise SystemError("killed here")

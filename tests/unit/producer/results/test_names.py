@@ -1,0 +1,68 @@
+"""Names of downloaded files: no cell of a sheet leads out of the folder, and every file system takes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.campaigns.results.names import MAX_BYTES, NamePattern, distinct
+from producer.campaigns.results.results import Result
+from seedance.problems import InvalidInput
+from tests.unit.producer.results.samples import result
+
+COLUMNS = ["SKU", "产品 名", ""]
+
+
+def named(pattern: str | None, *cells: Any, **fields: Any) -> str:
+    return NamePattern(pattern, COLUMNS, "spring").name(result([*cells, None, None, None][:3], **fields))
+
+
+def test_columns_fields_and_the_row_fill_a_pattern() -> None:
+    assert named("{sku}_{ratio}.mp4", "0012", request={"prompt": "a", "ratio": "16:9"}) == "0012_16-9.mp4"
+    assert named("{产品名}", "0012", "灯") == "灯.mp4"
+    assert named("{campaign}/{row}-{key}", "1", number=7, key="P-1") == "spring/7-P-1.mp4"
+    assert named("{SKU}", 12.0) == "12.mp4"
+    assert named(None, key="P-1", label="9:16 #2") == "P-1_9-16 #2.mp4"
+    assert named(None, number=3) == "row-3.mp4"
+
+
+def test_the_suffix_is_that_of_the_video() -> None:
+    assert named("{sku}.mp4", "a", object_key="videos/x.mov") == "a.mov"
+    assert named("{sku}.final.mp4", "a.b") == "a.b.final.mp4"
+
+
+@given(cell=st.text(max_size=400), pattern=st.sampled_from(["{sku}", "{sku}/{sku}.mp4", "a/{sku}/b{sku}"]))
+def test_no_cell_leads_out_of_the_folder_or_breaks_a_file_system(cell: str, pattern: str) -> None:
+    path = PurePosixPath(named(pattern, cell))
+    assert not path.is_absolute()
+    for part in path.parts:
+        assert part not in ("", ".", "..")
+        assert len(part.encode()) <= MAX_BYTES + 4
+        assert not set(part) & set('<>:"\\|?*\0\n\t')
+        assert part == part.strip(" .")
+        assert part.split(".")[0].upper() not in ("CON", "NUL", "AUX", "PRN", "COM1")
+
+
+@pytest.mark.parametrize("pattern", ["{foo}", "../{sku}", "/tmp/{sku}", "", "a/", "{sku", "sku}", "{}"])
+def test_a_pattern_that_cannot_be_used_is_refused(pattern: str) -> None:
+    with pytest.raises(InvalidInput, match="--name"):
+        NamePattern(pattern, COLUMNS, "spring")
+
+
+def test_videos_that_share_a_name_get_the_number_of_their_row() -> None:
+    shared: list[tuple[str, Result]] = [
+        ("A.mp4", result([], number=2)),
+        ("a.mp4", result([], number=3)),
+        ("b.mp4", result([], number=4)),
+        ("a.mp4", result([], number=3, label="2")),
+        ("a.mp4", result([], number=3, label="2")),
+    ]
+    names = [name for name, _ in distinct(shared)]
+    assert names[:4] == ["A_row-2.mp4", "a_row-3.mp4", "b.mp4", "a_row-3_2.mp4"]
+    assert len({name.casefold() for name in names}) == 5
+    assert [name for name, _ in distinct([(n, replace(r)) for n, r in shared])] == names

@@ -1,0 +1,119 @@
+"""The sheet with its results: nothing is run by a spreadsheet, and nothing of the sheet is lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import openpyxl
+import orjson
+import pytest
+
+from producer.campaigns.files import read_rows
+from producer.campaigns.reading.options import ReadingOptions
+from producer.campaigns.reading.words import RESULT_COLUMNS, field_of
+from producer.campaigns.results.columns import BESIDE, Links
+from producer.campaigns.results.posters import smaller
+from producer.campaigns.results.tables import as_csv, as_jsonl
+from producer.campaigns.results.workbook import write_workbook
+from producer.intake.intake import Row
+from producer.web.language import catalogue
+from storage.jobs.states import JobState
+from tests.unit.producer.results.samples import Given, result
+from tests.unit.producer.test_contact_sheet import RED
+
+LINKS = Links(lambda found: f"https://s/{found.job.id}.mp4?X-Amz-Expires=1", lambda found: "https://s/poster.jpg")
+COLUMNS = ["prompt", "SKU", "价格", "", "备注"]
+EVIL = ["=1+1", "@SUM(A1)", "-2+3", "\t=1", "+cmd|' /C calc'!A0"]
+
+
+def opened(out: io.BytesIO) -> Any:
+    return openpyxl.load_workbook(out).active
+
+
+def results() -> Any:
+    failed = {"reason": "moderation_blocked", "error": {"code": "moderation_blocked", "message": "=HYPERLINK(1)"}}
+    return Given(
+        COLUMNS,
+        [
+            result(["a lamp", "0012", 12.5, None, "=1+1"], poster_key="p.jpg", cost={"amount": 5.0, "currency": "CNY"}),
+            result(["a lamp, green\nand red", "0013", -3, True, "“”"], JobState.FAILED, number=3, **failed),
+        ],
+    )
+
+
+def csv_rows(language: str = "en") -> list[list[str]]:
+    text = b"".join(as_csv(results(), catalogue(language), LINKS)).decode("utf-8-sig")
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def test_csv_has_the_sheets_columns_and_then_the_results() -> None:
+    header, first, second = csv_rows()
+    assert header == [*COLUMNS, *(names[0] for names in RESULT_COLUMNS.values())]
+    assert first[:5] == ["a lamp", "0012", "12.5", "", "'=1+1"]
+    assert second[:5] == ["a lamp, green\nand red", "0013", "-3", "TRUE", "“”"]
+    beside = dict(zip(BESIDE, second[5:], strict=True))
+    assert (beside["state"], beside["gateway"], beside["row"]) == ("failed", "'=HYPERLINK(1)", "3")
+    assert csv_rows("zh")[0][5:7] == ["reelq 状态", "reelq 原因"]
+
+
+@pytest.mark.parametrize("cell", EVIL)
+def test_no_text_is_a_formula(cell: str) -> None:
+    given: Any = Given(["x"], [result([cell])])
+    text = b"".join(as_csv(given, catalogue("en"), LINKS)).decode("utf-8-sig")
+    assert list(csv.reader(io.StringIO(text, newline="")))[1][0] == f"'{cell}"
+    out = io.BytesIO()
+    write_workbook(out, ["x"], [(result([cell]), None)], catalogue("en"), LINKS, "a/b:c")
+    read = opened(out)["A2"]
+    assert (read.data_type, read.value) == ("s", cell)
+
+
+@pytest.mark.parametrize("cell", ["-3", "+49 170 1234", "-1,5", "12%", "a=b"])
+def test_numbers_and_words_stay_as_they_are(cell: str) -> None:
+    given: Any = Given(["x"], [result([cell])])
+    assert f"\r\n{cell}," in b"".join(as_csv(given, catalogue("en"), LINKS)).decode().replace('"', "")
+
+
+def test_a_workbook_has_types_links_and_pictures() -> None:
+    out = io.BytesIO()
+    picture = io.BytesIO()
+    RED.save(picture, "JPEG")
+    poster = smaller(picture.getvalue(), 160)
+    assert poster is not None
+    assert poster.width <= 160
+    rows = list(results())
+    assert write_workbook(out, COLUMNS, [(rows[0], poster), (rows[1], None)], catalogue("en"), LINKS, "春季 [1]") == 2
+    sheet = opened(out)
+    places = {cell.value: cell.column for cell in sheet[1]}
+    assert [cell.value for cell in sheet[2][:5]] == ["a lamp", "0012", 12.5, None, "=1+1"]
+    assert [cell.value for cell in sheet[3][:5]] == ["a lamp, green\nand red", "0013", -3, True, "“”"]
+    video = sheet.cell(2, places["reelq video link"])
+    assert (video.value, video.hyperlink.target) == ("open", f"https://s/{rows[0].job.id}.mp4?X-Amz-Expires=1")
+    assert sheet.cell(3, places["reelq video link"]).value is None, "a failed row has no video"
+    assert sheet.cell(2, places["reelq cost"]).value == 5.0
+    assert sheet.cell(2, places["reelq finished"]).is_date
+    assert len(sheet._images) == 1
+
+
+def _objects() -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in as_jsonl(results(), LINKS)]
+
+
+def test_jsonl_has_the_job_the_cells_by_name_and_the_review() -> None:
+    first, second = _objects()
+    assert first["columns"] == {"prompt": "a lamp", "SKU": "0012", "价格": 12.5, "备注": "=1+1"}
+    assert second["columns"]["column 4"] is True
+    assert (first["row"], first["review"]["state"], second["video_url"]) == (2, "open", None)
+    assert first["video_url"].startswith("https://s/")
+
+
+def test_the_columns_of_results_are_not_read_back() -> None:
+    header, first, _ = csv_rows()
+    assert not [name for names in RESULT_COLUMNS.values() for name in names if field_of(name) == "prompt"]
+    table = io.StringIO()
+    csv.writer(table).writerows([header, first])
+    found = read_rows("x.csv", io.BytesIO(table.getvalue().encode()), "csv", ReadingOptions())
+    [row] = list(found)
+    assert isinstance(row, Row)
+    assert set(row.fields) | set(row.fields.get("metadata", {})) <= {"prompt", "metadata", "SKU", "价格", "备注"}

@@ -28,6 +28,7 @@ from producer.errors import (
     RowConflict,
     WebhookNotFound,
 )
+from producer.http import ark_errors
 from producer.http.problem_details import MEDIA_TYPE
 from producer.http.request_ids import HEADER, current_request_id
 from seedance.problems import InvalidInput, Problem
@@ -217,6 +218,10 @@ def as_json(body: object) -> bytes:
 def problem_response(exc: Exception, path: str | None = None) -> Response:
     """The answer to an exception."""
     found = details_of(exc)
+    if path is not None and path.startswith(ark_errors.BELOW):
+        status = ark_errors.status_of(found.status, found.code)
+        body = ark_errors.body(status, found.code, found.detail, found.advice, found.param)
+        return Response(as_json(body), status, {**found.headers, **ark_errors.headers(status)}, "application/json")
     return Response(as_json(found.as_dict(path)), found.status, dict(found.headers), MEDIA_TYPE)
 
 

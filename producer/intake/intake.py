@@ -87,6 +87,8 @@ class Prepared:
     """The most that it will cost at each account that can serve it, by currency."""
     draft: FinalOf | None = None
     """The draft that it is the final of."""
+    ark: Mapping[str, Any] | None = None
+    """What only Ark's door knows of it."""
 
     @property
     def where(self) -> str:
@@ -259,5 +261,6 @@ def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None, *, kept_bac
         metadata=spec.metadata,
         tags=spec.tags,
         draft=job.draft,
+        ark=job.ark,
         kept_back=kept_back,
     )

@@ -30,15 +30,16 @@ WITH input AS (
         id uuid, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text, lane text,
         gateways text[], account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8,
         webhook_url text, metadata jsonb, tags text[], estimate jsonb, prices jsonb, least_price numeric,
-        price_currency text, draft jsonb, actor text, kept_back boolean)
+        price_currency text, draft jsonb, actor text, kept_back boolean, ark jsonb)
 ), stored AS (
     INSERT INTO jobs (id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin,
                       priority, deadline_at, webhook_url, metadata, tags, estimate, prices, least_price, price_currency,
-                      draft_of, draft_task_id, draft_model, draft_ends_at, due_at, reason)
+                      draft_of, draft_task_id, draft_model, draft_ends_at, ark, due_at, reason)
     SELECT id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin, priority,
            coalesce(deadline_at, now() + make_interval(secs => deadline_s)), webhook_url, metadata, tags,
            estimate, prices, least_price, price_currency,
            (draft->>'job_id')::uuid, draft->>'task_id', draft->>'model', (draft->>'ends_at')::timestamptz,
+           nullif(ark, 'null'::jsonb),
            CASE WHEN kept_back THEN timestamptz '9999-01-01 00:00+00'
                 ELSE least(now(), (draft->>'ends_at')::timestamptz - interval '30 days') END,
            CASE WHEN kept_back THEN 'kept_back' END

@@ -39,6 +39,7 @@ from producer.http.head_requests import HeadRequests
 from producer.http.query_names import check_query_names
 from producer.http.request_ids import log_request_ids
 from producer.http.service import Service
+from producer.mcp.mounting import McpDoor
 from producer.web.routes import page_routes
 from producer.web.site import Site
 from storage.database import Database
@@ -73,9 +74,12 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     failed = FailedKeys()
     keyring = KeyRing(key_database, None if settings.api_key is None else settings.api_key.get_secret_value())
 
+    door = McpDoor(service)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with door.running():
+            yield
         await site.close()
         await service.close()
         await readiness.close()
@@ -116,6 +120,8 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(callback_routes(database, CallbackProofs(settings.accounts, settings.outbound())))
     app.include_router(metrics_routes(database, settings.unconfirmed_grace_seconds))
     app.include_router(page_routes(site, keyring, failed))
+
+    door.mount(app)
 
     @app.get("/healthz", response_model=HealthReport, response_description="The process is alive.")
     async def healthz() -> Response:

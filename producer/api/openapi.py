@@ -25,6 +25,7 @@ _SCHEMAS = "#/components/schemas/{model}"
 _ERRORS = {
     400: "The request is not valid HTTP or not valid JSON.",
     401: "A key is needed, or the key is unknown or revoked.",
+    402: "The jobs cost more than the purse of the key still has.",
     403: "The key may not do this, or a page of another site sent the request.",
     404: "Nothing of the tenant has that id or name.",
     408: "The body arrives too slowly.",
@@ -37,7 +38,7 @@ _ERRORS = {
     503: "The database or the object store does not answer; retry after `Retry-After`.",
 }
 _BEFORE_EVERY_ROUTE = (400, 401, 403, 422, 429)
-_BEFORE_EVERY_BODY = (408,)
+_BEFORE_EVERY_BODY = (402, 408)
 _KEYS = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key: rq_…"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -35,6 +35,7 @@ from seedance.problems import InvalidInput, Problem
 from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
 from storage.jobs.records import IdempotencyConflict
+from storage.tenants.purses import PurseExhausted
 
 log = logging.getLogger("reelq.api")
 
@@ -93,6 +94,10 @@ KINDS: Sequence[tuple[type[Exception], Kind]] = (
     (
         IdempotencyConflict,
         Kind(422, "idempotency_conflict", "Use a new key, or send the same request as the first time."),
+    ),
+    (
+        PurseExhausted,
+        Kind(402, "purse_exhausted", "Nothing was stored. Ask for something cheaper, or an admin for a larger purse."),
     ),
     (DatabaseUnavailable, Kind(503, "database_unavailable", _RETRY, RETRY_AFTER_S)),
     (StoreUnavailable, Kind(503, "store_unavailable", _RETRY, RETRY_AFTER_S)),

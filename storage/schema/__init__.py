@@ -5,11 +5,13 @@ These classes are the schema: tests compare the migrations with them, and the SQ
 
 import storage.schema.accounts
 import storage.schema.assets
+import storage.schema.batches
 import storage.schema.campaigns
 import storage.schema.decisions
 import storage.schema.heartbeats
 import storage.schema.jobs
 import storage.schema.playable_copies
+import storage.schema.quotes
 import storage.schema.requests
 import storage.schema.tenants
 import storage.schema.webhooks  # noqa: F401

@@ -44,6 +44,8 @@ def split_flags(text: str) -> tuple[str, dict[str, Any]]:
             it.
     """
     found = _TAIL.search(text)
+    if found is not None and not _KNOWN.search(f"{found[0]} "):
+        found = None  # such as a sign that says --sale
     prompt = text if found is None else text[: found.start()].rstrip()
     if _KNOWN.search(f"{prompt} "):
         raise _wrong(f"flags such as --ratio 16:9 go to the end of the text, not before words: {shorten(text)}")

@@ -88,6 +88,9 @@ class LosesAnswers(httpx.BaseTransport):
             raise httpx.ReadTimeout("the answer is lost", request=request)
         return response
 
+    def close(self) -> None:
+        self._inner.close()
+
 
 def test_the_sdk_creates_gets_lists_and_deletes_tasks(door: Door) -> None:
     tasks = door.sdk(door.shop).content_generation.tasks

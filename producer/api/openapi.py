@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, TypeAdapter
 from starlette.responses import StreamingResponse
 
+from producer.api.batches.resources import BATCH_BODIES
 from producer.api.examples import CSV_EXAMPLE, EVENT_EXAMPLE, JOB_EXAMPLES, PROBLEM_EXAMPLE, ROWS_EXAMPLE
 from producer.api.request_bodies import BODIES
 from producer.api.videos.request_bodies import VIDEO_BODIES
@@ -125,6 +126,11 @@ def form_or_json_body(of_json: type[BaseModel], of_form: type[BaseModel] | None 
     return _body(content)
 
 
+def form_body(model: type[BaseModel]) -> dict[str, Any]:
+    """A body that is a form."""
+    return _body({"multipart/form-data": {"schema": _ref(model)}})
+
+
 def any_body() -> dict[str, Any]:
     """A body that may be anything, or missing."""
     return _body(
@@ -196,7 +202,7 @@ def _as_text(responses: Responses) -> dict[str, Any]:
 
 def _read_by_routes() -> dict[str, Any]:
     """The schemas of what FastAPI does not see: bodies, and errors."""
-    models: list[type] = [JobSpec, *BODIES, *VIDEO_BODIES, ProblemDetails]
+    models: list[type] = [JobSpec, *BODIES, *VIDEO_BODIES, *BATCH_BODIES, ProblemDetails]
     adapters: list[tuple[type, Literal["validation"], TypeAdapter[Any]]] = [
         (model, "validation", TypeAdapter(model)) for model in models
     ]

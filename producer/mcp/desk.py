@@ -17,6 +17,7 @@ from producer.client import Producer, as_job_id
 from producer.intake.intake import Batch, Prepared, Row, as_prepared
 from producer.intake.job_spec import parse_job
 from producer.intake.uploads import LocalFiles, store
+from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import MAX_REFERENCES, Modality
 from storage import quotes
@@ -83,8 +84,8 @@ class Desk:
         with self.producer.database.begin() as conn:
             made = quotes.add_quote(conn, self.producer.tenant, kept, prepared.estimate, prepared.prices)
             purse = self._purse(conn)
-        shown = {"quote_id": made.id, "expires_at": made.expires_at.isoformat(), "request": prepared.request}
-        shown |= {"price": _price_of(made)}
+        shown: dict[str, Any] = {"quote_id": made.id, "expires_at": made.expires_at.isoformat()}
+        shown |= {"request": prepared.request, "price": _price_of(made)}
         if purse is not None:
             shown["purse"] = purse.as_dict()
         return shown | {"next": "Show the price to the person. If they agree, call enqueue with this quote_id."}
@@ -132,8 +133,9 @@ class Desk:
             return [self._file(attachments, name, _LISTS[name], item) for item in value]
         return value
 
-    @staticmethod
-    def _file(attachments: Attachments, name: str, modality: Modality, value: Any) -> Any:
+    def _file(self, attachments: Attachments, name: str, modality: Modality, value: Any) -> Any:
+        if self.files_from is not None and isinstance(value, str) and _is_outside(value, self.files_from):
+            raise InvalidInput([Problem(name, f"is outside of {self.files_from}, the folder of files that are taken")])
         if not isinstance(value, str) or not value.startswith("data:"):
             return value
         try:
@@ -225,6 +227,16 @@ class Desk:
             files = {"video": job.object_key, "poster": job.poster_key, "last-frame": job.last_frame_key}
             shown["files"] = {what: self.link(job.id, what, key) for what, key in files.items() if key is not None}
         return shown
+
+
+def _is_outside(value: str, folder: Path) -> bool:
+    """Whether a path leads out of the folder, also by a link."""
+    try:
+        if media_kind(value) is not MediaKind.PATH:
+            return False
+        return not (folder / value).resolve().is_relative_to(folder.resolve())
+    except (ValueError, OSError):
+        return True
 
 
 def _media_of(prepared: Prepared) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def door(settings: Settings) -> Iterator[Door]:
     with connect(own.require_database_url()) as conn:
         made = [keys.new_key(conn, tenant, "sdk", ["enqueue", "read"])[0] for tenant in ("shop", "beta")]
     with serving(own) as client, Producer(own, tenant="shop") as producer:
-        door = Door(client, producer, *made)
+        door = Door(client, producer, made[0], made[1])
         yield door
         for sdk in door.opened:
             sdk.close()
@@ -149,9 +149,9 @@ def test_the_sdk_creates_gets_lists_and_deletes_tasks(door: Door) -> None:
 def test_no_task_of_another_tenant_is_seen_or_touched(door: Door) -> None:
     made = door.sdk(door.shop).content_generation.tasks.create(model=MODEL, content=FOX)
     others = door.sdk(door.beta).content_generation.tasks
-    for call in (lambda: others.get(task_id=made.id), lambda: others.delete(made.id)):
+    for name in ("get", "delete"):
         with pytest.raises(errors.ArkNotFoundError) as unknown:
-            call()
+            getattr(others, name)(task_id=made.id)
         assert unknown.value.code == "NotFound.Task"
     assert others.list(task_ids=[made.id]).total == 0
     assert others.create(model=MODEL, content=FOX).id != made.id

@@ -22,6 +22,7 @@ from producer.api.campaigns import campaign_routes
 from producer.api.information import information_routes
 from producer.api.job_files import job_file_routes
 from producer.api.jobs import job_routes
+from producer.api.mcp.mounting import McpDoor
 from producer.api.metrics import metrics_routes
 from producer.api.models import model_routes
 from producer.api.plans import plan_routes
@@ -43,7 +44,6 @@ from producer.http.head_requests import HeadRequests
 from producer.http.query_names import check_query_names
 from producer.http.request_ids import log_request_ids
 from producer.http.service import Service
-from producer.mcp.mounting import McpDoor
 from producer.web.routes import page_routes
 from producer.web.site import Site
 from storage.database import Database

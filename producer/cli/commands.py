@@ -135,7 +135,7 @@ COMMANDS: Mapping[str, Command | Group] = {
         "Upgrade the database.", {"upgrade": Command("setup.database", "upgrade", "Upgrade the database schema.")}
     ),
     "doctor": Command("setup.doctor", "doctor", "Check the configuration and every part of the system."),
-    "mcp": Command("mcp", "serve", "Serve an agent: the Model Context Protocol over standard input and output."),
+    "mcp": Command("mcp", "serve", "Serve an agent over standard input and output."),
     "simulator": Command("setup.rehearsal", "simulator", "Run a simulated gateway.", passes_on=True),
     "bench": Command("setup.rehearsal", "bench", "Compare reelq with its alternatives.", passes_on=True),
 }

@@ -46,8 +46,8 @@ def serve(
 
 
 async def _serve(producer: Producer, key: str | None, tenant: str | None, files: Path | None) -> None:
-    from producer.mcp.desk import Desk
-    from producer.mcp.tools import make_server
+    from producer.api.mcp.desk import Desk
+    from producer.api.mcp.tools import make_server
 
     objects = Objects(producer.settings)
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from producer.http.request_ids import current_request_id
-
 BELOW = "/api/v3/"
 _CODES: Mapping[str, str] = {
     "invalid_request": "InvalidParameter",
@@ -50,8 +48,6 @@ def body(status: int, code: str, detail: str, advice: str, param: str | None) ->
     ours = _CODES.get(code) or (code if code[:1].isupper() else None)
     unknown = "InternalServerError" if status >= 500 else "InvalidParameter"
     message = f"{detail}. {advice}".strip() if advice else detail
-    if (request_id := current_request_id()) is not None:
-        message = f"{message} Request id: {request_id}"
     return {
         "error": {
             "code": ours or _OF_STATUS.get(status, "InternalServiceError" if status >= 500 else unknown),

@@ -112,16 +112,17 @@ def test_a_batch_becomes_videos_and_two_files_of_results(door: Door) -> None:
     # The file itself, and the tenant's borders.
     assert door.shop.files.content(file_id).text.splitlines() == [json.dumps(line) for line in lines]
     assert [item.id for item in door.shop.files.list()] == [file_id] and list(door.beta.files.list()) == []
-    for call in (
-        lambda: door.beta.files.content(file_id),
-        lambda: door.beta.files.content(done.output_file_id),
-        lambda: door.beta.files.delete(file_id),
-        lambda: door.beta.batches.retrieve(batch.id),
-        lambda: door.beta.batches.cancel(batch.id),
-        lambda: door.beta.batches.create(input_file_id=file_id, endpoint="/v1/videos", completion_window="24h"),
-    ):
+    asked = {"input_file_id": file_id, "endpoint": "/v1/videos", "completion_window": "24h"}
+    others, made = door.beta.files, door.beta.batches
+    for call in (others.content, others.delete, others.retrieve):
+        for theirs in (file_id, done.output_file_id):
+            with pytest.raises(openai.NotFoundError):
+                call(theirs)
+    for call in (made.retrieve, made.cancel):
         with pytest.raises(openai.NotFoundError):
-            call()
+            call(batch.id)
+    with pytest.raises(openai.NotFoundError):
+        made.create(**asked)
     assert list(door.beta.batches.list()) == [] and [item.id for item in door.shop.batches.list()] == [batch.id]
     assert door.shop.files.delete(file_id).deleted
     with pytest.raises(openai.NotFoundError):

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from producer.api.mcp.desk import Desk
 from producer.http.doors.auth import principal_of
 from producer.http.service import Service
-from producer.mcp.desk import Desk
 from storage.jobs.ark_tasks import LINK_S
 
 PATH = "/mcp"
@@ -36,7 +36,7 @@ class McpDoor:
         # Imported here: it is optional, and takes as long to import as everything else together.
         from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-        from producer.mcp.tools import make_server
+        from producer.api.mcp.tools import make_server
 
         # Stateless, so that any API process answers any request, and a restart ends no session.
         self._manager = StreamableHTTPSessionManager(
@@ -45,7 +45,8 @@ class McpDoor:
             stateless=True,
             max_request_body_size=MAX_BODY_BYTES,
         )
-        app.router.routes.append(Route(PATH, endpoint=_Endpoint(self._manager), methods=["GET", "POST", "DELETE"]))
+        # No GET: without sessions its stream would be empty for ever.
+        app.router.routes.append(Route(PATH, endpoint=_Endpoint(self._manager), methods=["POST"]))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

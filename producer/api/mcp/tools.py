@@ -13,8 +13,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
+from producer.api.mcp.desk import Desk, NotAllowed
 from producer.http.problems import details_of
-from producer.mcp.desk import Desk, NotAllowed
 
 T = TypeVar("T")
 FindDesk = Callable[[Any], Awaitable[Desk]]

@@ -62,7 +62,7 @@ class NewJob:
     kept_back: bool = False
     """Not submitted before its campaign is resumed."""
     ark: Mapping[str, Any] | None = None
-    """What only Ark's door knows of it; see `storage.jobs.ark_tasks`. None: it came through another door."""
+    """What only Ark's door knows of it; see `storage.ark_tasks`. None: it came through another door."""
     lane: str = field(init=False)
     """Decides which of a gateway's models serves it; see `seedance.lanes`."""
     least_price: float = field(init=False)

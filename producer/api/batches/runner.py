@@ -20,6 +20,7 @@ from producer.operator_actions.job_actions import cancel_queued
 from seedance.problems import InvalidInput
 from storage.batches import batches, files
 from storage.batches.batches import Batch, Line
+from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
 from storage.jobs.records import IdempotencyConflict
 from storage.tenants import keys
@@ -29,7 +30,6 @@ log = logging.getLogger("reelq.api")
 
 IDLE_S = 2.0
 CANCELLED_AT_ONCE = 500
-_FAULT_S = 30.0
 
 
 class BatchRunner:
@@ -58,8 +58,8 @@ class BatchRunner:
     async def _run(self) -> None:
         while True:
             try:
-                busy = await self._service.run_batch(self.step)
-            except (DatabaseUnavailable, ApiProblem) as exc:
+                busy = await asyncio.to_thread(self.step)
+            except (DatabaseUnavailable, StoreUnavailable) as exc:
                 log.warning("batch.postponed %s", exc)
                 busy = False
             except Exception:

@@ -20,16 +20,15 @@ from producer.intake.uploads import LocalFiles, store
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import MAX_REFERENCES, Modality
-from storage import quotes
 from storage.actors import key_of
+from storage.ark_tasks import Link
 from storage.jobs import queries, search
-from storage.jobs.ark_tasks import Link
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
-from storage.quotes import Quote
-from storage.tenants import purses
+from storage.tenants import purses, quotes
 from storage.tenants.keys import Scope
 from storage.tenants.purses import Purse
+from storage.tenants.quotes import Quote
 
 MAX_LISTED = 50
 _FRAMES: Mapping[str, Modality] = {"first_frame": "image", "last_frame": "image"}
@@ -76,6 +75,7 @@ class Desk:
         if given := [name for name in _NOT_QUOTED if fields.get(name) is not None]:
             raise InvalidInput([Problem(given[0], "cannot be part of a quote; leave it out")])
         with Attachments() as attachments:
+            attachments.files.close()
             attachments.files = LocalFiles(self.files_from)
             own = {name: self._media(attachments, name, value) for name, value in fields.items() if value is not None}
             prepared = self._prepared(own, attachments.files)

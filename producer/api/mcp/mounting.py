@@ -15,11 +15,11 @@ from starlette.types import Receive, Scope, Send
 from producer.api.mcp.desk import Desk
 from producer.http.doors.auth import principal_of
 from producer.http.service import Service
-from storage.jobs.ark_tasks import LINK_S
+from storage.ark_tasks import LINK_S
 
 PATH = "/mcp"
-MAX_BODY_BYTES = 64 * 2**20
-"""A quote may hold whole pictures."""
+MAX_BODY_BYTES = 16 * 2**20
+"""A quote may hold pictures, and is read into memory."""
 
 
 class McpDoor:

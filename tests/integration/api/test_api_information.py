@@ -109,7 +109,10 @@ def test_every_answer_has_the_fields_that_openapi_promises(api: httpx.Client) ->
 def test_the_guide_names_every_route_and_no_other(api: httpx.Client) -> None:
     document = api.get("/openapi.json").json()
     routes = {
-        (method, re.sub(r"\{(?:job|video|endpoint|message|file|batch)_id\}", "{id}", path.replace("{name:path}", "{name}")))
+        (
+            method,
+            re.sub(r"\{(?:job|video|endpoint|message|file|batch)_id\}", "{id}", path.replace("{name:path}", "{name}")),
+        )
         for method, path, _ in described(document)
         if path.startswith("/v1/")
     }

@@ -196,6 +196,18 @@ def test_a_purse_is_never_overspent(door: Keys) -> None:
     assert door.count("shop") == 3
 
 
+def test_requests_at_the_same_moment_are_refused_one_by_one(door: Keys) -> None:
+    door.give(door.shop, "5 USD")
+
+    async def use() -> list[int]:
+        headers = {"Authorization": f"Bearer {door.shop}"}
+        async with httpx.AsyncClient(base_url=str(door.http.base_url), headers=headers, timeout=PATIENCE_S) as client:
+            answers = await asyncio.gather(*(client.post("/v1/jobs", json=FOX) for _ in range(12)))
+        return sorted(answer.status_code for answer in answers)
+
+    assert asyncio.run(use()) == [202] * 2 + [402] * 10
+
+
 def test_a_rotated_key_spends_from_the_same_purse(door: Keys) -> None:
     door.give(door.shop, "3 USD")
     assert door.http.post("/v1/jobs", json=FOX, headers={"Authorization": f"Bearer {door.shop}"}).status_code == 202

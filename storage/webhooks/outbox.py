@@ -31,6 +31,16 @@ class EventType(StrEnum):
     TEST = "webhook.test"  # sent on request
 
 
+class ArkEvent(StrEnum):
+    """The callbacks of Ark's door: `ARK_PREFIX` and the status. Endpoints cannot subscribe to them."""
+
+    RUNNING = "ark.running"
+    SUCCEEDED = "ark.succeeded"
+    FAILED = "ark.failed"
+    EXPIRED = "ark.expired"
+    CANCELLED = "ark.cancelled"
+
+
 # Receivers of an event `m` (tenant, type, webhook_url): the job's own URL and every endpoint subscribed to its type.
 _ENDPOINTS: LiteralString = """
     SELECT e.id AS endpoint_id, NULL::text AS url, e.id::text AS target FROM webhook_endpoints e

@@ -258,6 +258,8 @@ def test_the_callback_has_arks_own_body_at_each_change(door: Door) -> None:
         finally:
             work.close()
         bodies = [delivery.content() for delivery in receiver.at("/ark?token=1")]
+    listed = door.http.get("/v1/webhooks/messages", headers={"Authorization": f"Bearer {door.shop}"}).json()["data"]
+    assert {item["type"] for item in listed} == {"ark.running", "ark.succeeded", "ark.expired"}
     assert [(body["id"], body["status"]) for body in bodies[:1]] == [(made.id, "running")]
     assert {(body["id"], body["status"]) for body in bodies[1:]} == {(made.id, "succeeded"), (late.id, "expired")}
     succeeded = next(body for body in bodies if body["status"] == "succeeded")

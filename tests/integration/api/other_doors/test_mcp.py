@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -218,8 +221,7 @@ def test_a_rotated_key_spends_from_the_same_purse(door: Keys) -> None:
     assert again.status_code == 402
 
 
-def test_the_command_serves_the_same_tools_over_stdio(door: Keys, tmp_path: Any) -> None:
-    door.give(door.shop, "3 USD")
+def test_the_command_serves_the_same_tools_over_stdio(door: Keys, tmp_path: Path) -> None:
     dumped = door.settings.model_dump(mode="json")
     names = ("database_url", "broker_url", "s3_endpoint_url", "s3_bucket", "s3_access_key_id")
     env = {f"REELQ_{name.upper()}": str(dumped[name]) for name in names}
@@ -232,6 +234,16 @@ def test_the_command_serves_the_same_tools_over_stdio(door: Keys, tmp_path: Any)
         'rates = [{ price = "0.5", per = "second", currency = "USD", as_of = 2026-11-01 }]\n'
     )
     env["REELQ_CONFIG"] = str(config)
+    given = subprocess.run(
+        [sys.executable, "-m", "producer.cli.main", "keys", "purse", keys.key_id(door.shop) or "", "3 USD"],
+        env=os.environ | env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert given.stdout.endswith("3 USD, used 0.00, left 3.00\n"), given.stderr
     command = StdioServerParameters(
         command=sys.executable, args=["-m", "producer.cli.main", "mcp"], env=env, cwd=str(tmp_path)
     )

@@ -46,7 +46,7 @@ def model_routes(service: Service) -> APIRouter:
     )
     async def list_models(request: Request) -> Response:
         """List the models that jobs of the caller can use."""
-        return answer(ModelList(object="list", data=_models(service.settings.accounts)))
+        return answer(ModelList(object="list", data=_models(service.producer_for(request).settings.accounts)))
 
     @router.get(
         "/v1/models/{model}",
@@ -56,7 +56,7 @@ def model_routes(service: Service) -> APIRouter:
     )
     async def get(request: Request, model: str) -> Response:
         """Return one model."""
-        for known in _models(service.settings.accounts):
+        for known in _models(service.producer_for(request).settings.accounts):
             if known.id == model:
                 return answer(known)
         detail = f"the model {shorten(model)} does not exist, or no account sells it"

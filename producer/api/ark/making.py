@@ -41,11 +41,11 @@ def make(service: Service, producer: Producer, asked: AskedTask) -> tuple[JobVie
     """
     with Attachments() as attachments:
         try:
-            task = read_task(asked.body, service.settings.accounts)
+            task = read_task(asked.body, producer.settings.accounts)
             _check_callback(task, service)
             if asked.idempotency_key is not None:
                 task.fields["idempotency_key"] = asked.idempotency_key
-            prepared = _prepared(service, producer, task, attachments)
+            prepared = _prepared(producer, task, attachments)
         except InvalidInput as exc:
             raise in_arks_words(exc) from exc
         if prepared.idempotency_key is None:
@@ -54,13 +54,13 @@ def make(service: Service, producer: Producer, asked: AskedTask) -> tuple[JobVie
     return producer.get(enqueued.id), enqueued.created
 
 
-def _prepared(service: Service, producer: Producer, task: ArkTask, attachments: Attachments) -> Prepared:
+def _prepared(producer: Producer, task: ArkTask, attachments: Attachments) -> Prepared:
     replace_media(task.fields, lambda modality, value: _stored(attachments, modality, value))
     [row] = producer.with_drafts([Row("", task.fields)])
     if isinstance(row, InvalidInput):
         raise row
     spec = attachments.files.replace(parse_job(row.fields))
-    return replace(as_prepared(spec, service.settings, row, attachments.files.facts), ark=task.facts)
+    return replace(as_prepared(spec, producer.settings, row, attachments.files.facts), ark=task.facts)
 
 
 def _stored(attachments: Attachments, modality: Modality, value: str) -> str:

@@ -61,7 +61,7 @@ def ark_routes(service: Service) -> APIRouter:
         """List the tenant's tasks of the last seven days, however they were enqueued, newest first."""
         await note_same_connection(service, request)
         tenant = principal_of(request).tenant
-        wanted, offset, limit = read_query(request, tenant, service.settings.accounts)
+        wanted, offset, limit = read_query(request, tenant, service.producer_for(request).settings.accounts)
 
         def find(conn: Connection, link: Link) -> dict[str, Any]:
             ids, total = list_tasks(conn, wanted, offset=offset, limit=limit) if wanted is not None else ([], 0)

@@ -56,7 +56,7 @@ async def _serve(producer: Producer, key: str | None, tenant: str | None, files:
         return Desk(own, scopes, lambda _job, _what, stored: objects.link(stored, LINK_S), files)
 
     async def desk_of(_request: Any) -> Desk:
-        return await asyncio.to_thread(find)  # each time: a key may be revoked meanwhile
+        return await asyncio.to_thread(find)  # each time: a key may be revoked at any time
 
     await asyncio.to_thread(find)
     await make_server(desk_of, asyncio.to_thread).run_stdio_async()

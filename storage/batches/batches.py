@@ -1,4 +1,4 @@
-"""Batches of OpenAI's Batch API. A batch is a row with a state and a due time, like a job: whoever holds its lease does
+"""Batches of OpenAI's Batch API. A batch is a row with a state and a due time, like a job: the holder of its lease does
 the next step, and a step that is lost is done again.
 
 The steps: check the file; store one part of its requests as jobs; look whether all jobs have ended. Each is idempotent:

@@ -2,7 +2,7 @@
 
 A budget holds jobs back in the queue; a purse refuses them when they are enqueued, so that a program that spends on its
 own learns at once that it may not. The rows are the count: each job takes the most that it may cost, and gives back the
-rest once its cost is known (`admission.purse_settlement`). The purse's row is locked meanwhile, so that several
+rest once its cost is known (`admission.purse_settlement`). The purse's row is locked for that, so that several
 requests cannot spend the same rest.
 """
 

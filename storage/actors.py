@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+_OF_KEY = re.compile(r"(?:session of )?key .* \(([a-z0-9]+)\)", re.DOTALL)
 _acting: ContextVar[str | None] = ContextVar("reelq_actor", default=None)
 
 
@@ -28,6 +30,17 @@ def acting(actor: str | None) -> Iterator[None]:
         yield
     finally:
         _acting.reset(token)
+
+
+def actor_of_key(name: str, key_id: str, *, session: bool = False) -> str:
+    """A key, or a session that it opened, as an actor."""
+    return f"{'session of ' if session else ''}key {name} ({key_id})"
+
+
+def key_of(actor: str | None) -> str | None:
+    """The id of the key with which an actor acts; None: with none of the database."""
+    found = None if actor is None else _OF_KEY.fullmatch(actor)
+    return None if found is None else found[1]
 
 
 def user_of(what: str) -> str:

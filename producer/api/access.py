@@ -9,14 +9,22 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from producer.api.openapi import json_body, problems
-from producer.api.request_bodies import KeyRotation, NewKey
-from producer.api.resources.access import DecisionPage, DecisionResource, KeyList, KeyResource, NewKeyResource
+from producer.api.request_bodies import KeyPurse, KeyRotation, NewKey
+from producer.api.resources.access import (
+    DecisionPage,
+    DecisionResource,
+    KeyList,
+    KeyPurseResource,
+    KeyResource,
+    NewKeyResource,
+    PurseResource,
+)
 from producer.campaigns.status import campaign_status
 from producer.http import bodies
 from producer.http.answers import answer
 from producer.http.doors.auth import principal_of, require_operator, require_scope
 from producer.http.service import Service
-from producer.operator_actions.tenants import create_key, revoke_key, rotate_key
+from producer.operator_actions.tenants import create_key, revoke_key, rotate_key, set_purse
 from storage.campaigns.controls import subject_of
 from storage.database import Connection
 from storage.decisions import Decision, list_decisions
@@ -81,6 +89,21 @@ def _key_routes(router: APIRouter, service: Service) -> None:
             )
         )
         return answer(_new_key(*made), 201)
+
+    @router.put(
+        "/v1/keys/{key_id}/purse",
+        response_model=KeyPurseResource,
+        response_description="The purse.",
+        responses=problems(404, 413, 415, 422, 503),
+        openapi_extra=json_body(KeyPurse),
+    )
+    async def set_key_purse(request: Request, key_id: str) -> Response:
+        """Set what a key may spend, or remove its purse."""
+        tenant = require_scope(request, Scope.ADMIN).tenant
+        body = await bodies.json_body(request, KeyPurse)
+        found = await service.read(lambda conn: set_purse(conn, key_id, body.purse, tenant=tenant))
+        shown = None if found is None else PurseResource(**found.as_dict())  # type: ignore[arg-type] # by its names
+        return answer(KeyPurseResource(purse=shown))
 
     @router.delete(
         "/v1/keys/{key_id}",

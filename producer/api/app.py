@@ -12,14 +12,20 @@ from starlette.responses import Response
 
 from producer.api import openapi
 from producer.api.access import access_routes
+from producer.api.ark.routes import ark_routes
 from producer.api.batch import batch_routes
+from producer.api.batches.file_routes import file_routes
+from producer.api.batches.routes import batch_api_routes
+from producer.api.batches.runner import BatchRunner
 from producer.api.callbacks import callback_routes
 from producer.api.campaign_results import campaign_result_routes
 from producer.api.campaigns import campaign_routes
 from producer.api.information import information_routes
 from producer.api.job_files import job_file_routes
 from producer.api.jobs import job_routes
+from producer.api.mcp.mounting import McpDoor
 from producer.api.metrics import metrics_routes
+from producer.api.models import model_routes
 from producer.api.plans import plan_routes
 from producer.api.readiness import Readiness
 from producer.api.resources.information import HealthReport, ReadinessReport
@@ -73,9 +79,15 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     failed = FailedKeys()
     keyring = KeyRing(key_database, None if settings.api_key is None else settings.api_key.get_secret_value())
 
+    door = McpDoor(service)
+    runner = BatchRunner(service)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+        runner.start()
+        async with door.running():
+            yield
+        await runner.stop()
         await site.close()
         await service.close()
         await readiness.close()
@@ -112,10 +124,16 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(event_routes(service))
     app.include_router(information_routes(service))
     app.include_router(video_routes(service))
+    app.include_router(ark_routes(service))
+    app.include_router(model_routes(service))
+    app.include_router(file_routes(service))
+    app.include_router(batch_api_routes(service, runner))
     app.include_router(webhook_routes(service))
     app.include_router(callback_routes(database, CallbackProofs(settings.accounts, settings.outbound())))
     app.include_router(metrics_routes(database, settings.unconfirmed_grace_seconds))
     app.include_router(page_routes(site, keyring, failed))
+
+    door.mount(app)
 
     @app.get("/healthz", response_model=HealthReport, response_description="The process is alive.")
     async def healthz() -> Response:

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, TypeAdapter
 from starlette.responses import StreamingResponse
 
+from producer.api.batches.resources import BATCH_BODIES
 from producer.api.examples import CSV_EXAMPLE, EVENT_EXAMPLE, JOB_EXAMPLES, PROBLEM_EXAMPLE, ROWS_EXAMPLE
 from producer.api.request_bodies import BODIES
 from producer.api.videos.request_bodies import VIDEO_BODIES
@@ -25,6 +26,7 @@ _SCHEMAS = "#/components/schemas/{model}"
 _ERRORS = {
     400: "The request is not valid HTTP or not valid JSON.",
     401: "A key is needed, or the key is unknown or revoked.",
+    402: "The jobs cost more than the purse of the key still has.",
     403: "The key may not do this, or a page of another site sent the request.",
     404: "Nothing of the tenant has that id or name.",
     408: "The body arrives too slowly.",
@@ -37,7 +39,7 @@ _ERRORS = {
     503: "The database or the object store does not answer; retry after `Retry-After`.",
 }
 _BEFORE_EVERY_ROUTE = (400, 401, 403, 422, 429)
-_BEFORE_EVERY_BODY = (408,)
+_BEFORE_EVERY_BODY = (402, 408)
 _KEYS = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A key: rq_…"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -124,6 +126,11 @@ def form_or_json_body(of_json: type[BaseModel], of_form: type[BaseModel] | None 
     return _body(content)
 
 
+def form_body(model: type[BaseModel]) -> dict[str, Any]:
+    """A body that is a form."""
+    return _body({"multipart/form-data": {"schema": _ref(model)}})
+
+
 def any_body() -> dict[str, Any]:
     """A body that may be anything, or missing."""
     return _body(
@@ -195,7 +202,7 @@ def _as_text(responses: Responses) -> dict[str, Any]:
 
 def _read_by_routes() -> dict[str, Any]:
     """The schemas of what FastAPI does not see: bodies, and errors."""
-    models: list[type] = [JobSpec, *BODIES, *VIDEO_BODIES, ProblemDetails]
+    models: list[type] = [JobSpec, *BODIES, *VIDEO_BODIES, *BATCH_BODIES, ProblemDetails]
     adapters: list[tuple[type, Literal["validation"], TypeAdapter[Any]]] = [
         (model, "validation", TypeAdapter(model)) for model in models
     ]

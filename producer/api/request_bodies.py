@@ -65,6 +65,14 @@ class NewKey(BaseModel):
     ] = None
 
 
+class KeyPurse(BaseModel):
+    """What a key may spend."""
+
+    model_config = _with_examples({"purse": "20 USD"})
+
+    purse: Annotated[StrictStr, Field(max_length=40, description='An amount and its currency, or "none".')]
+
+
 class KeyRotation(BaseModel):
     """How to replace a key."""
 
@@ -226,6 +234,7 @@ class WebhookTest(BaseModel):
 
 BODIES: tuple[type[BaseModel], ...] = (
     NewKey,
+    KeyPurse,
     KeyRotation,
     CancelBody,
     ResolveBody,

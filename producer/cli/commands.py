@@ -121,6 +121,7 @@ KEYS = Group(
             "tenants.keys", "rotate", "Create a key in place of another, with its tenant, name and scopes."
         ),
         "revoke": Command("tenants.keys", "revoke", "Revoke a key for good."),
+        "purse": Command("tenants.purses", "purse", "Show or set what a key may spend."),
     },
 )
 TENANTS = Group(
@@ -163,6 +164,7 @@ COMMANDS: Mapping[str, Command | Group] = {
         "Upgrade the database.", {"upgrade": Command("setup.database", "upgrade", "Upgrade the database schema.")}
     ),
     "doctor": Command("setup.doctor", "doctor", "Check the configuration and every part of the system."),
+    "mcp": Command("mcp", "serve", "Serve an agent over standard input and output."),
     "simulator": Command("setup.rehearsal", "simulator", "Run a simulated gateway.", passes_on=True),
     "bench": Command("setup.rehearsal", "bench", "Compare reelq with its alternatives.", passes_on=True),
 }

@@ -16,6 +16,7 @@ from producer.http.problems import busy
 from producer.intake.intake import Batch
 from storage.database import LocksHeld
 from storage.jobs.records import IdempotencyConflict
+from storage.tenants.purses import PurseExhausted
 
 WRITERS = 2
 """Transactions at once. Requests that arrive while both are running go into the next one."""
@@ -50,7 +51,7 @@ class GroupCommit:
 
         Raises:
             ApiProblem: too many are waiting already.
-            InvalidInput, IdempotencyConflict, DatabaseUnavailable, StoreUnavailable: as there.
+            InvalidInput, IdempotencyConflict, PurseExhausted, DatabaseUnavailable, StoreUnavailable: as there.
         """
         if fields.get("draft_of") is not None:  # its draft is looked up in the database
             return await self._run(lambda: producer.enqueue_row(fields))
@@ -97,7 +98,11 @@ class GroupCommit:
             found = await asyncio.get_running_loop().run_in_executor(
                 self._threads, lambda: producer.store_and_show(batch, lock_wait_s=LOCK_WAIT_S)
             )
-        except (IdempotencyConflict, LocksHeld):  # nothing was stored, and one job may be the only reason
+        except (
+            IdempotencyConflict,
+            LocksHeld,
+            PurseExhausted,
+        ):  # nothing was stored; one job may be why
             for item in group:
                 self._start(_answer(item, self._run(lambda item=item: item.producer.store_and_show(item.batch)[0])))  # type: ignore[misc] # mypy cannot type the default
         except BaseException as exc:

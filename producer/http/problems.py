@@ -28,12 +28,14 @@ from producer.errors import (
     RowConflict,
     WebhookNotFound,
 )
+from producer.http import ark_errors
 from producer.http.problem_details import MEDIA_TYPE
 from producer.http.request_ids import HEADER, current_request_id
 from seedance.problems import InvalidInput, Problem
 from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
 from storage.jobs.records import IdempotencyConflict
+from storage.tenants.purses import PurseExhausted
 
 log = logging.getLogger("reelq.api")
 
@@ -92,6 +94,10 @@ KINDS: Sequence[tuple[type[Exception], Kind]] = (
     (
         IdempotencyConflict,
         Kind(422, "idempotency_conflict", "Use a new key, or send the same request as the first time."),
+    ),
+    (
+        PurseExhausted,
+        Kind(402, "purse_exhausted", "Nothing was stored. Ask for something cheaper, or an admin for a larger purse."),
     ),
     (DatabaseUnavailable, Kind(503, "database_unavailable", _RETRY, RETRY_AFTER_S)),
     (StoreUnavailable, Kind(503, "store_unavailable", _RETRY, RETRY_AFTER_S)),
@@ -217,6 +223,10 @@ def as_json(body: object) -> bytes:
 def problem_response(exc: Exception, path: str | None = None) -> Response:
     """The answer to an exception."""
     found = details_of(exc)
+    if path is not None and path.startswith(ark_errors.BELOW):
+        status = ark_errors.status_of(found.status, found.code)
+        body = ark_errors.body(status, found.code, found.detail, found.advice, found.param)
+        return Response(as_json(body), status, {**found.headers, **ark_errors.headers(status)}, "application/json")
     return Response(as_json(found.as_dict(path)), found.status, dict(found.headers), MEDIA_TYPE)
 
 

@@ -92,6 +92,8 @@ class Prepared:
     """The most that it will cost at each account that can serve it, by currency."""
     draft: FinalOf | None = None
     """The draft that it is the final of."""
+    ark: Mapping[str, Any] | None = None
+    """What only Ark's door knows of it."""
 
     @property
     def where(self) -> str:
@@ -269,6 +271,7 @@ def as_new_job(job: Prepared, tenant: str, campaign_id: UUID | None, *, kept_bac
         metadata=spec.metadata,
         tags=spec.tags,
         draft=job.draft,
+        ark=job.ark,
         kept_back=kept_back,
         replaceable=campaign_id is not None and job.row.entity is not None and spec.idempotency_key is None,
     )

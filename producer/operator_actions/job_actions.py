@@ -67,6 +67,22 @@ def cancel(database: Database, tenant: str, job_id: UUID, *, discard: bool = Fal
     raise NotPossible(job_id, "is changing right now; try again in a moment")
 
 
+def cancel_queued(database: Database, tenant: str, job_id: UUID) -> bool:
+    """Cancel a job only if it is still queued, or has been cancelled before; False: it is in another state.
+
+    Raises:
+        JobNotFound: there is no job with that id.
+    """
+    with database.begin() as conn:
+        job = get_job(conn, tenant, job_id)
+        if job.state is not JobState.QUEUED:
+            return job.state is JobState.CANCELLED
+        if not transitions.move(conn, [Move(job_id, (JobState.QUEUED,), JobState.CANCELLED, Reason.CANCELLED)]):
+            return False
+        callbacks.look_again(conn, [job_id])
+        return True
+
+
 def what_cancelling_does(job: JobView) -> Literal["free", "asks", "billed", "nothing"]:
     """The effect of cancelling a job now. `free`: it ends without a bill; `asks`: its gateway is asked, which may be
     too late; `billed`: it is billed in any case and can only be discarded; `nothing`: it has ended."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from producer.errors import KeyNotFound
-from producer.intake.terms import Terms, set_budget, terms_as_detail
+from producer.intake.terms import Terms, read_terms, set_budget, terms_as_detail
 from seedance.problems import InvalidInput, Problem, shorten
 from storage import decisions
 from storage.database import Connection
-from storage.tenants import keys, tenants
+from storage.tenants import keys, purses, tenants
 from storage.tenants.keys import MAX_NAME_CHARS, ApiKey, Scope
+from storage.tenants.purses import Purse
 from storage.tenants.tenants import DEFAULT_TENANT, Tenant
 
 OVERLAP_S = 86_400.0
@@ -104,6 +105,30 @@ def revoke_key(conn: Connection, text: str, *, tenant: str | None = None) -> str
         raise KeyNotFound(public)
     decisions.record(conn, owner, "key.revoked", f"key:{public}")
     return public
+
+
+def set_purse(conn: Connection, text: str, amount: str, *, tenant: str | None = None) -> Purse | None:
+    """Set what a key may spend, "20 USD", or remove its purse with "none"; returns the purse. Keys that replace it, or
+    that it replaces, spend from the same one.
+
+    Raises:
+        KeyNotFound: there is no such key in use, or it is not that tenant's.
+        InvalidInput: the amount is not valid.
+    """
+    try:
+        money = read_terms(amount).budget
+    except InvalidInput as exc:
+        raise InvalidInput([Problem("purse", problem.message) for problem in exc.problems]) from exc
+    public = keys.key_id(text) or text
+    owner = keys.tenant_of(conn, public)
+    if owner is None or tenant not in (None, owner):
+        raise KeyNotFound(public)
+    if not purses.set_purse(
+        conn, public, None if money is None else money.amount, "" if money is None else money.currency
+    ):
+        raise KeyNotFound(public)
+    decisions.record(conn, owner, "key.purse", f"key:{public}", purse=amount)
+    return purses.purse_of(conn, public)
 
 
 def _check_seconds(name: str, value: float | None, least: float) -> None:

@@ -6,6 +6,7 @@ from typing import LiteralString
 
 from storage.admission.billing import BILLED, NOT_BILLED
 from storage.admission.budgets import WHOLE_TENANT, lock_budgets
+from storage.admission.purse_settlement import settle_purses
 from storage.database import Connection
 from storage.jobs.prices import bring_back
 
@@ -37,6 +38,7 @@ def settle(conn: Connection) -> int:
 
     Returns the number of budgets that changed.
     """
+    settle_purses(conn)
     changed = 0
     if conn.execute("SELECT 1 FROM reservations LIMIT 1").fetchone():
         lock_budgets(conn)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, LiteralString
 from uuid import UUID
 
 import uuid_utils.compat
 
+from storage.actors import key_of
 from storage.database import Connection
 from storage.jobs.records import Enqueued, IdempotencyConflict, NewJob
 from storage.jsonb import dumps
+from storage.tenants.purses import Charge, charge
 
 _ENQUEUE_CHUNK = 2_000
 CHANGEABLE = ("webhook_url", "metadata", "tags", "priority")
@@ -31,15 +34,16 @@ WITH input AS (
         id uuid, tenant text, campaign_id uuid, idempotency_key text, request jsonb, request_hash text, lane text,
         gateways text[], account_pin text, priority smallint, deadline_at timestamptz, deadline_s float8,
         webhook_url text, metadata jsonb, tags text[], estimate jsonb, prices jsonb, least_price numeric,
-        price_currency text, draft jsonb, actor text, kept_back boolean, detail jsonb)
+        price_currency text, draft jsonb, actor text, kept_back boolean, detail jsonb, ark jsonb)
 ), stored AS (
     INSERT INTO jobs (id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin,
                       priority, deadline_at, webhook_url, metadata, tags, estimate, prices, least_price, price_currency,
-                      draft_of, draft_task_id, draft_model, draft_ends_at, due_at, reason)
+                      draft_of, draft_task_id, draft_model, draft_ends_at, ark, due_at, reason)
     SELECT id, tenant, campaign_id, idempotency_key, request, request_hash, lane, gateways, account_pin, priority,
            coalesce(deadline_at, now() + make_interval(secs => deadline_s)), webhook_url, metadata, tags,
            estimate, prices, least_price, price_currency,
            (draft->>'job_id')::uuid, draft->>'task_id', draft->>'model', (draft->>'ends_at')::timestamptz,
+           nullif(ark, 'null'::jsonb),
            CASE WHEN kept_back THEN timestamptz '9999-01-01 00:00+00'
                 ELSE least(now(), (draft->>'ends_at')::timestamptz - interval '30 days') END,
            CASE WHEN kept_back THEN 'kept_back' END
@@ -66,6 +70,7 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
 
     Raises:
         IdempotencyConflict: a key is known with another request; the caller must not commit any of the batch.
+        PurseExhausted: the jobs cost more than the purse of the key that enqueues them still has; as before.
     """
     chosen: dict[tuple[str, str], tuple[int, NewJob]] = {}
     fresh: list[NewJob] = []
@@ -81,6 +86,7 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
     for start in range(0, len(fresh), _ENQUEUE_CHUNK):
         chunk = fresh[start : start + _ENQUEUE_CHUNK]
         stored.update(row[0] for row in conn.execute(_ENQUEUE, {"jobs": dumps(chunk)}))
+    charge(conn, [_charge_of(job) for job in fresh if job.id in stored])
     known = _known_keys(conn, [key for key, (_, job) in chosen.items() if job.id not in stored])
     for key, (index, job) in chosen.items():
         if key in known and known[key][1] != job.request_hash and not job.replaceable:
@@ -101,6 +107,14 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
             values = (first.webhook_url, first.metadata, first.tags, first.priority)
             results.append(Enqueued(first.id, created=False, differs=_differing(job, values)))
     return results
+
+
+def _charge_of(job: NewJob) -> Charge:
+    """The most that a job costs, by currency: at its dearest account, because any may serve it."""
+    known = [of for of in (job.prices or {}).values() if of]
+    currencies = {currency for of in known for currency in of}
+    most = {name: max(Decimal(str(of[name])) for of in known if name in of) for name in currencies}
+    return Charge(job.id, key_of(job.actor), most)
 
 
 def _differing(job: NewJob, earlier: Sequence[Any]) -> tuple[str, ...]:

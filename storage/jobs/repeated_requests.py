@@ -56,3 +56,41 @@ def key_for(conn: Connection, tenant: str, fingerprint: str, repetition: int) ->
     key = f"request:{secrets.token_hex(16)}"
     conn.execute(_NOTE, parameters | {"key": key})
     return key
+
+
+# --- clients that do not say that they repeat ------------------------------------------------------------------------
+
+_LOCK: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended(%(tenant)s || ':' || %(fingerprint)s, 0))"
+_UNANSWERED: LiteralString = """
+SELECT key FROM request_keys
+WHERE tenant = %(tenant)s AND fingerprint = %(fingerprint)s AND at > now() - make_interval(secs => %(window_s)s)
+ORDER BY id DESC LIMIT 1
+"""
+UNANSWERED_PREFIX = "auto:"
+"""Begins these keys."""
+
+
+def key_until_answered(conn: Connection, tenant: str, fingerprint: str) -> str:
+    """The idempotency key of a request of a client that repeats requests and does not say so: that of an equal request
+    whose answer may have been lost, else a new one. `note_answered` ends that doubt, and so does `WINDOW_S`.
+
+    Two equal requests at the same moment get the same key.
+    """
+    parameters = {
+        "tenant": tenant,
+        "fingerprint": fingerprint,
+        "repetition": 0,
+        "window_s": WINDOW_S,
+        "swept": _SWEPT,
+    }
+    conn.execute(_LOCK, parameters)
+    if (found := conn.execute(_UNANSWERED, parameters).fetchone()) is not None:
+        return str(found[0])
+    key = f"{UNANSWERED_PREFIX}{secrets.token_hex(16)}"
+    conn.execute(_NOTE, parameters | {"key": key})
+    return key
+
+
+def note_answered(conn: Connection, tenant: str, key: str) -> None:
+    """Note that the client has the answer to the request with this key: an equal request is a new one from now on."""
+    conn.execute("DELETE FROM request_keys WHERE tenant = %s AND key = %s", [tenant, key])

@@ -54,7 +54,8 @@ WITH input AS (
             FROM jsonb_populate_record(j, i.patch) p)
     FROM locked l JOIN input i ON i.id = l.id
     WHERE j.id = l.id
-    RETURNING j.id, l.source, i.target, j.claim, j.attempt, i.reason, i.detail, i.actor, j.tenant, j.webhook_url
+    RETURNING j.id, l.source, i.target, j.claim, j.attempt, i.reason, i.detail, i.actor, j.tenant, j.webhook_url,
+              j.ark
 ), logged AS (
     INSERT INTO job_events (job_id, source, target, reason, detail, actor)
     SELECT id, source, target, reason, detail, actor FROM moved WHERE source <> target OR detail IS NOT NULL

@@ -7,11 +7,13 @@ import storage.schema.accounts
 import storage.schema.assets
 import storage.schema.campaign_rows
 import storage.schema.campaign_shares
+import storage.schema.batches
 import storage.schema.campaigns
 import storage.schema.decisions
 import storage.schema.heartbeats
 import storage.schema.jobs
 import storage.schema.playable_copies
+import storage.schema.quotes
 import storage.schema.requests
 import storage.schema.tenants
 import storage.schema.webhooks  # noqa: F401

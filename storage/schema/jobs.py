@@ -238,6 +238,9 @@ class Job(SQLModel, table=True):
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     finished_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # What only Ark's door knows of it: the model as its caller named it, and what to show or to call. None: it came
+    # through another door.
+    ark: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # When its files were deleted on request; the row stays as a record.
     deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     # When its files are removed again: an upload that began before the job ended may have finished later.

@@ -26,6 +26,7 @@ class RequestKey(SQLModel, table=True):
     __table_args__: ClassVar[Any] = (
         Index("request_keys_fingerprint_idx", "tenant", "fingerprint"),
         Index("request_keys_at_idx", "at"),
+        Index("request_keys_key_idx", "key"),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -70,6 +71,36 @@ class ApiKey(SQLModel, table=True):
     expires_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     # The id of the key that was made in its place.
     replaced_by: str | None = Field(default=None, sa_column=Column(Text))
+    # What it may spend; NULL: no limit of its own.
+    purse_id: UUID | None = Field(default=None, sa_column=Column(Uuid, ForeignKey("purses.id")))
+
+
+class Purse(SQLModel, table=True):
+    """The amount that a key, and those that replace it, may spend."""
+
+    __tablename__ = "purses"
+    __table_args__: ClassVar[Any] = (CheckConstraint("amount >= 0", name="purses_amount_check"),)
+
+    id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    amount: Decimal = Field(sa_column=Column(Numeric, nullable=False))
+    currency: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+
+
+class PurseCharge(SQLModel, table=True):
+    """What a job takes from a purse: the most that it may cost, and once it has ended what it did cost."""
+
+    __tablename__ = "purse_charges"
+    __table_args__: ClassVar[Any] = (
+        Index("purse_charges_open_idx", "purse_id", postgresql_where=text("NOT settled")),
+        Index("purse_charges_purse_idx", "purse_id", postgresql_include=["amount"]),
+    )
+
+    # No foreign key: a charge outlives its job.
+    job_id: UUID = Field(sa_column=Column(Uuid, primary_key=True))
+    purse_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("purses.id", ondelete="CASCADE"), nullable=False))
+    amount: Decimal = Field(sa_column=Column(Numeric, nullable=False))
+    settled: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
 
 
 class PageSession(SQLModel, table=True):

@@ -163,6 +163,10 @@ def rotate(
                expires_at = least(expires_at, now() + make_interval(secs => %(overlap_s)s)) WHERE id = %(id)s""",
         {"new": made.id, "overlap_s": overlap_s, "id": public_id},
     )
+    conn.execute(  # both spend from one purse
+        "UPDATE api_keys SET purse_id = (SELECT purse_id FROM api_keys WHERE id = %(id)s) WHERE id = %(new)s",
+        {"new": made.id, "id": public_id},
+    )
     return key, made
 
 
@@ -172,6 +176,12 @@ def revoke(conn: Connection, public_id: str, tenant: str | None = None) -> str |
     sql: LiteralString = """UPDATE api_keys SET revoked_at = now() WHERE id = %(id)s AND revoked_at IS NULL
                             AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s) RETURNING tenant"""
     row = conn.execute(sql, {"id": public_id, "tenant": tenant}).fetchone()
+    return None if row is None else str(row[0])
+
+
+def tenant_of(conn: Connection, public_id: str) -> str | None:
+    """The tenant of a key; None: there is no key with this id."""
+    row = conn.execute("SELECT tenant FROM api_keys WHERE id = %s", [public_id]).fetchone()
     return None if row is None else str(row[0])
 
 

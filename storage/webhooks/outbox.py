@@ -13,7 +13,11 @@ from uuid import UUID
 import orjson
 import uuid_utils.compat
 
+from storage.ark_status import status_sql
 from storage.database import Connection
+
+ARK_PREFIX: LiteralString = "ark."
+"""Begins the type of a message that is a callback of Ark's door: then comes the status in Ark's words."""
 
 
 class EventType(StrEnum):
@@ -25,6 +29,16 @@ class EventType(StrEnum):
     JOB_UNCONFIRMED = "job.unconfirmed"  # held: a person must decide
     CAMPAIGN_FINISHED = "campaign.finished"  # all of its jobs have ended
     TEST = "webhook.test"  # sent on request
+
+
+class ArkEvent(StrEnum):
+    """The callbacks of Ark's door: `ARK_PREFIX` and the status. Endpoints cannot subscribe to them."""
+
+    RUNNING = "ark.running"
+    SUCCEEDED = "ark.succeeded"
+    FAILED = "ark.failed"
+    EXPIRED = "ark.expired"
+    CANCELLED = "ark.cancelled"
 
 
 # Receivers of an event `m` (tenant, type, webhook_url): the job's own URL and every endpoint subscribed to its type.
@@ -39,12 +53,27 @@ _RECEIVERS: LiteralString = f"""
 """
 _ID: LiteralString = "md5(concat_ws(':', m.id, m.attempt, m.type, coalesce(r.endpoint_id::text, 'url')))::uuid"
 
+# The callback of a task of Ark's door, at each change of its status in Ark's words. A task may begin to run again.
+_ARK_ORIGIN: LiteralString = (
+    r"coalesce(substring(lower(m.ark ->> 'callback_url') from '^https?://(?:[^/?#@]*@)?([^/?#]*)'), '')"
+)
+_TELL_ARK: LiteralString = f"""
+    SELECT md5(concat_ws(':', m.id, m.attempt, m.type, 'ark'))::uuid, m.tenant, m.type, m.id, NULL,
+           m.ark ->> 'callback_url', {_ARK_ORIGIN}
+    FROM (SELECT *, '{ARK_PREFIX}' || {status_sql("target", "reason")} AS type
+          FROM moved WHERE ark ? 'callback_url' AND (
+              target IN ('succeeded', 'failed', 'cancelled')
+              OR (target = 'generating' AND source IN ('submitting', 'unconfirmed')))) m
+"""  # noqa: S608 - put together from constants
+
 # Part of the statement that moves jobs: no extra round trip, and no cost for a job without receivers.
 TELL_MOVED: LiteralString = f"""
     INSERT INTO webhook_messages (id, tenant, type, job_id, endpoint_id, url, target)
     SELECT {_ID}, m.tenant, m.type, m.id, r.endpoint_id, r.url, r.target
     FROM (SELECT *, 'job.' || target AS type FROM moved WHERE target IN ('succeeded', 'failed', 'cancelled')) m
     CROSS JOIN LATERAL ({_RECEIVERS}) r
+    UNION ALL {_TELL_ARK}
+    ON CONFLICT (id) DO NOTHING
 """  # noqa: S608 - as above
 _NEWLY_HELD: LiteralString = """
 SELECT id FROM jobs

@@ -1,4 +1,5 @@
-"""The `openai` package against a complete stack: the example of docs/openai.md, and calls that need a real video."""
+"""The `openai` package and Ark's SDK against a complete stack: the examples of the guides, and calls that need a real
+video."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from openai import omit
@@ -21,6 +23,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"),
 ]
 GUIDE = Path(__file__).parents[2] / "docs" / "openai.md"
+ARK_GUIDE = GUIDE.with_name("ark.md")
 
 
 def test_the_example_of_the_guide_runs(tmp_path: Path) -> None:
@@ -60,6 +63,18 @@ def test_the_example_of_the_guide_runs(tmp_path: Path) -> None:
             tasks = {task["prompt"]: task for task in stack.ledger()["tasks"]}
             assert len(tasks) == 4, "one for the example, and one for each request that was not refused"
             assert len(content) == tasks["a red hat"]["size"]
+            [guide] = re.findall(r"```python\n(.*?)```", ARK_GUIDE.read_text(), re.DOTALL)
+            run = subprocess.run(
+                [sys.executable, "-c", guide],
+                env=os.environ | {"REELQ_URL": url},
+                capture_output=True,
+                text=True,
+                timeout=END_S,
+                check=False,
+            )
+            assert run.returncode == 0, run.stderr
+            status, link = run.stdout.split()
+            assert status == "succeeded" and httpx.get(link).content[4:8] == b"ftyp"
             stack.assert_promises(stack.jobs())
             assert videos.delete(remix.id).deleted
             assert {item.id for item in videos.list()} >= {first.id, longer.id} and remix.id not in {

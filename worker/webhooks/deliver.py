@@ -12,11 +12,13 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
 
+from storage.ark_status import ArkStatus
+from storage.ark_tasks import LINK_S, ark_document, facts_of
 from storage.jobs import queries
 from storage.jobs.document import job_document
 from storage.jobs.records import JobView
@@ -24,7 +26,7 @@ from storage.own_services import own_services
 from storage.webhooks.delivery import Outgoing, Sent, load_messages, record_sent
 from storage.webhooks.endpoints import change_endpoint
 from storage.webhooks.messages import webhook_id
-from storage.webhooks.outbox import EventType
+from storage.webhooks.outbox import ARK_PREFIX, EventType
 from storage.webhooks.signing import sign
 from worker.batch import run_batch
 from worker.failpoints import failpoint
@@ -86,17 +88,20 @@ def notify_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> None:
         messages = load_messages(conn, claimed)
         job_ids = [item.job_id for item in messages if item.job_id is not None and item.data is None]
         jobs = queries.jobs_of_everybody(conn, job_ids) if job_ids else {}
+        of_ark = [item.job_id for item in messages if item.job_id is not None and item.type.startswith(ARK_PREFIX)]
+        facts = facts_of(conn, of_ark) if of_ark else {}
     if messages:
-        sender = _BatchSender(runtime, jobs)
+        sender = _BatchSender(runtime, jobs, facts)
         run_batch(runtime, messages, sender.send, lambda results: _record(runtime, results))
 
 
 class _BatchSender:
     """Sends the messages of one batch, oldest first."""
 
-    def __init__(self, runtime: Runtime, jobs: Mapping[UUID, JobView]) -> None:
+    def __init__(self, runtime: Runtime, jobs: Mapping[UUID, JobView], facts: Mapping[UUID, Mapping[str, Any]]) -> None:
         self._runtime = runtime
         self._jobs = jobs
+        self._facts = facts
         self._slots = asyncio.Semaphore(AT_ONCE)
         # A POST that starts before then ends well before the lease does.
         self._start_until = time.monotonic() + runtime.settings.lease_seconds / 3
@@ -119,24 +124,38 @@ class _BatchSender:
     async def _post(self, message: Outgoing) -> Result:
         settings = self._runtime.settings
         secrets = message.secrets or settings.webhook_secrets(message.tenant)
-        if not secrets:
+        of_ark = message.type.startswith(ARK_PREFIX)  # Ark's own are not signed
+        if not secrets and not of_ark:
             return _decided(
                 message, Answer(None, "cannot be signed: webhook_secret is not set; set it for the workers")
             )
-        body = payload(message, self._jobs, settings.public_url)
+        body = await self._ark_body(message) if of_ark else payload(message, self._jobs, settings.public_url)
         if body is None:
             return Result(message, Verdict(dead=True, error="the job no longer exists"))
         name, now = webhook_id(message.id), int(time.time())
-        headers = {
-            "webhook-id": name,
-            "webhook-timestamp": str(now),
-            "webhook-signature": sign(secrets, name, now, body),
-        }
+        headers = {"webhook-id": name, "webhook-timestamp": str(now)}
+        if secrets:
+            headers["webhook-signature"] = sign(secrets, name, now, body)
         failpoint("notify.before_post")
         answer = await self._runtime.part(Sending).sender.post(message.url or "", body, headers)
         failpoint("notify.after_post")
         self._unanswered = self._unanswered + 1 if answer.status is None else 0
         return _decided(message, answer)
+
+    async def _ark_body(self, message: Outgoing) -> bytes | None:
+        """The body of a callback of Ark's door: the task, as a query shows it; None when its job no longer exists."""
+        job = None if message.job_id is None else self._jobs.get(message.job_id)
+        if job is None:
+            return None
+        objects, facts = self._runtime.objects, self._facts.get(job.id, {})
+        status = cast(ArkStatus, message.type.removeprefix(ARK_PREFIX))
+
+        def write() -> bytes:
+            return orjson.dumps(
+                ark_document(job, facts, lambda _job, _what, key: objects.link(key, LINK_S), status=status)
+            )
+
+        return await asyncio.to_thread(write)  # the first link reads descriptions of the store from the disk
 
 
 def _decided(message: Outgoing, answer: Answer) -> Result:

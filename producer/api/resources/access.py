@@ -34,6 +34,25 @@ class NewKeyResource(KeyResource):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PurseResource:
+    """What a key, and those that replace it, may spend. Jobs that may cost more than is left are refused."""
+
+    currency: str
+    amount: float
+    used: Annotated[float, Field(description="What ended jobs cost, and the most that the others may cost.")]
+    left: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPurseResource:
+    """The purse of a key."""
+
+    purse: Annotated[
+        PurseResource | None, Field(description="Null: it has none, and spends without a limit of its own.")
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyList:
     """Every key of the tenant, oldest first."""
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from producer.operator_actions.webhooks import EVENTS
 from storage.webhooks.messages import MessageState
-from storage.webhooks.outbox import EventType
+from storage.webhooks.outbox import ArkEvent, EventType
 
 EventName = Annotated[str, Field(json_schema_extra={"enum": list(EVENTS)})]
 """An event that an endpoint may receive."""
@@ -58,7 +58,7 @@ class MessageResource:
     """One event for one receiver, and how far its delivery is."""
 
     id: Annotated[str, Field(description="The `webhook-id` of every attempt.")]
-    type: EventType
+    type: Annotated[EventType | ArkEvent, Field(description="`ark.…`: a callback of Ark's door.")]
     state: MessageState
     job_id: UUID | None
     endpoint_id: Annotated[UUID | None, Field(description="Null: it goes to the `webhook_url` of its job.")]

@@ -19,7 +19,7 @@ from producer.errors import JobNotFound, NotPossible
 from producer.http.forms import FormFile
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
-from producer.intake.intake import Batch, as_prepared
+from producer.intake.intake import Batch, Prepared, as_prepared
 from producer.intake.job_spec import parse_job
 from producer.intake.media_check import MediaFacts
 from seedance.problems import InvalidInput, Problem, shorten
@@ -72,19 +72,36 @@ def make(service: Service, producer: Producer, asked: Asked) -> tuple[JobView, b
         IdempotencyConflict, DatabaseUnavailable, StoreUnavailable: as `Producer.store`.
     """
     with Attachments() as attachments:
-        maker = _Maker(service, producer, attachments)
-        try:
-            fields = attachments.replace(maker.fields(asked))
-            spec = attachments.files.replace(parse_job(fields))
-            prepared = as_prepared(spec, service.settings, facts=attachments.files.facts)
-        except InvalidInput as exc:
-            raise in_their_words(exc, asked.given) from exc
-        maker.fetch_source()
+        prepared, fields, fetch_source = _prepared(service, producer, asked, attachments)
+        fetch_source()
         if prepared.idempotency_key is None and asked.repetition is not None:
             key = _key(producer, asked, fields)
             prepared = replace(prepared, idempotency_key=key)
         [enqueued] = producer.store(Batch([prepared], attachments.files))
     return producer.get(enqueued.id), enqueued.created
+
+
+def check_video(service: Service, producer: Producer, asked: Asked, attachments: Attachments) -> Prepared:
+    """A new video as a job that is ready to be stored together with the attachments.
+
+    Raises:
+        InvalidInput: as `make`.
+    """
+    return _prepared(service, producer, asked, attachments)[0]
+
+
+def _prepared(
+    service: Service, producer: Producer, asked: Asked, attachments: Attachments
+) -> tuple[Prepared, Mapping[str, Any], Callable[[], None]]:
+    """The job, its fields, and what copies its source video."""
+    maker = _Maker(service, producer, attachments)
+    try:
+        fields = attachments.replace(maker.fields(asked))
+        spec = attachments.files.replace(parse_job(fields))
+        prepared = as_prepared(spec, producer.settings, facts=attachments.files.facts)
+    except InvalidInput as exc:
+        raise in_their_words(exc, asked.given) from exc
+    return prepared, fields, maker.fetch_source
 
 
 def _key(producer: Producer, asked: Asked, fields: Mapping[str, Any]) -> str:
@@ -141,7 +158,7 @@ class _Maker:
     def fields(self, asked: Asked) -> dict[str, Any]:
         """The fields, still with the files themselves instead of references."""
         names = {"create": ("input_reference",), "edit": ("video",), "extend": ("video",), "remix": ()}[asked.kind]
-        own = job_fields(asked.given, self._service.settings.accounts, more=names)
+        own = job_fields(asked.given, self._producer.settings.accounts, more=names)
         if asked.kind == "create":
             return with_defaults(self._with_reference(own))
         for name in ("operation", "reference_videos"):

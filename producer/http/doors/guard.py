@@ -32,8 +32,8 @@ from storage.tenants import keys
 OPEN = ("/healthz", "/readyz", "/login", "/logout", "/preferences")
 OPEN_BELOW = ("/callbacks/", "/static/", "/share/")
 METRICS = "/metrics"
-STORES_NOTHING = ("/v1/estimate",)
-"""Paths whose POST is a question."""
+STORES_NOTHING = ("/v1/estimate", "/mcp")
+"""Paths whose POST is a question; the tools of `/mcp` check their own scopes."""
 MAX_HEADERS = 100
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 

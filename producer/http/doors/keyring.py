@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from producer.http.doors.auth import LOCAL, Principal, is_same, unauthorized
+from storage.actors import actor_of_key
 from storage.database import Database, DatabaseUnavailable
 from storage.tenants import keys, sessions, tenants
 from storage.tenants.keys import ALL_SCOPES, FoundKey
@@ -51,7 +52,7 @@ class KeyRing:
         if found is None or not found.matches(key):
             return None
         scopes = keys.effective_scopes(found.scopes, found.tenant)
-        return Principal(found.tenant, scopes, found.id, found.jobs_per_minute, f"key {found.name} ({found.id})")
+        return Principal(found.tenant, scopes, found.id, found.jobs_per_minute, actor_of_key(found.name, found.id))
 
     async def of_session(self, session: str) -> Principal | None:
         """The principal of a session, None if it has ended.
@@ -68,7 +69,7 @@ class KeyRing:
             limit = await self._limits.get(DEFAULT_TENANT)
             return Principal(DEFAULT_TENANT, ALL_SCOPES, CONFIGURED, limit, "session of the key of the settings")
         scopes = keys.effective_scopes(found.scopes or (), found.tenant)
-        actor = f"session of key {found.key_name} ({found.key_id})"
+        actor = actor_of_key(found.key_name or "", found.key_id, session=True)
         return Principal(found.tenant, scopes, found.key_id, found.jobs_per_minute, actor)
 
     async def open_session(self, key: str) -> str | None:

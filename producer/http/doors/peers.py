@@ -31,6 +31,9 @@ class Peer:
 
     client: tuple[str, int]
     server: tuple[str, int]
+    unanswered: tuple[str, str] | None = field(default=None, init=False)
+    """The tenant and the key of the last request on this connection whose answer may yet be lost, for doors whose
+    clients repeat requests; see `storage.jobs.repeated_requests`."""
     _same: bool | None = field(default=None, init=False)
 
     async def is_our_user(self) -> bool:

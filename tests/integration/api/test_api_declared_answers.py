@@ -29,7 +29,7 @@ from tests.integration.api.test_api_callbacks import an_unconfirmed_job
 from tests.integration.api.test_openai_videos import complete
 from tests.integration.webhooks.test_delivery import deliver
 from tests.media_files import clip
-from tests.waiting import PATIENCE_S
+from tests.waiting import PATIENCE_S, wait_for
 from tests.webhook_receiver import receiving
 from worker.runtime import Runtime
 
@@ -80,6 +80,7 @@ def test_every_declared_answer_occurs_and_matches_its_declaration(
         _information(api, configured)
         _access(api)
         _videos(api, producer, configured, tmp_path)
+        _models_and_batches(api)
         _webhooks(api, configured, monkeypatch)
         _callbacks(api, configured)
     missing = {key for key in answers.declared if key[2] < 400} - answers.seen
@@ -198,6 +199,7 @@ def _access(api: httpx.Client) -> None:
     made = api.post("/v1/keys", json={"name": "backend", "expires_in_seconds": 3600}).json()
     assert made["key"].startswith(f"rq_{made['id']}_")
     rotated = api.post(f"/v1/keys/{made['id']}/rotate").json()
+    assert api.put(f"/v1/keys/{rotated['id']}/purse", json={"purse": "20 USD"}).json()["purse"]["left"] == 20
     assert api.delete(f"/v1/keys/{rotated['id']}").status_code == 204
     assert [key["replaced_by"] for key in api.get("/v1/keys").json()["data"]] == [rotated["id"], None]
     assert api.get("/v1/decisions", params={"limit": 2}).json()["next_cursor"]
@@ -215,6 +217,24 @@ def _videos(api: httpx.Client, producer: Producer, configured: Settings, tmp_pat
     assert api.get("/v1/videos").json()["data"]
     _read_file(api, f"/v1/videos/{source}/content")
     assert api.delete(f"/v1/videos/{source}").json()["deleted"]
+
+
+def _models_and_batches(api: httpx.Client) -> None:
+    model = api.get("/v1/models").json()["data"][0]["id"]
+    assert api.get(f"/v1/models/{model}").json()["id"] == model
+    line = b'{"custom_id": "a", "method": "POST", "url": "/v1/videos", "body": {"prompt": "a"}}\n'
+    form = {"data": {"purpose": "batch"}, "files": {"file": ("a.jsonl", line * 2)}}  # twice the same id: it fails
+    file_id = api.post("/v1/files", **form).json()["id"]  # type: ignore[arg-type] # as httpx takes it
+    assert api.get(f"/v1/files/{file_id}/content").content == line * 2
+    assert api.get(f"/v1/files/{file_id}").json()["id"] == api.get("/v1/files").json()["data"][0]["id"] == file_id
+    asked = {"input_file_id": file_id, "endpoint": "/v1/videos", "completion_window": "24h"}
+    batch = f"/v1/batches/{api.post('/v1/batches', json=asked).json()['id']}"
+    wait_for("the batch has failed", lambda: api.get(batch).json()["errors"], every_s=0.1)
+    assert api.get("/v1/batches").json()["data"]
+    assert api.delete(f"/v1/files/{file_id}").json()["deleted"]
+    other = api.post("/v1/files", data={"purpose": "batch"}, files={"file": ("a.jsonl", line)}).json()["id"]
+    batch = api.post("/v1/batches", json=asked | {"input_file_id": other}).json()["id"]
+    assert api.post(f"/v1/batches/{batch}/cancel").json()["status"] in ("cancelling", "cancelled")
 
 
 def _webhooks(api: httpx.Client, configured: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,11 @@ OPEN = re.compile(r"/(healthz|readyz|login|logout|openapi\.json|metrics)|/callba
 """Paths without a tenant; `/metrics` has its own scope."""
 STREAMS = {"/v1/events"}
 """Endless answers; they have their own test."""
-BODIES: dict[str, dict[str, Any]] = {"resolve": {"action": "abandon"}, "cancel": {"discard": True}}
+BODIES: dict[str, dict[str, Any]] = {
+    "resolve": {"action": "abandon"},
+    "cancel": {"discard": True},
+    "purse": {"purse": "1 USD"},
+}
 EVERY_STATE = (S.QUEUED, S.SUBMITTING, S.UNCONFIRMED, S.GENERATING, S.TRANSFERRING, S.SUCCEEDED, S.FAILED)
 
 

@@ -31,7 +31,7 @@ IMPORT_ALL = """
 import json, pkgutil, sys
 from importlib import import_module
 
-RUN_ONLY = ("__main__", "env", "poster_process")
+RUN_ONLY = ("__main__", "env", "poster_process", "tools")  # the tools of MCP need an extra
 done = []
 for package in sys.argv[1:]:
     for found in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):

@@ -1,0 +1,197 @@
+"""Runs batches in the background of every API process: each step under a lease, so that none is lost with a process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from uuid import UUID
+
+from producer.api.batches.lines import Request, check_file, error_of, never_stored, read_part
+from producer.api.videos.attachments import Attachments
+from producer.api.videos.making import Asked, check_video
+from producer.client import Producer
+from producer.http.problems import ApiProblem
+from producer.http.service import Service
+from producer.intake import intake
+from producer.intake.intake import Prepared
+from producer.operator_actions.job_actions import cancel_queued
+from seedance.problems import InvalidInput
+from storage.batches import batches, files
+from storage.batches.batches import Batch, Line
+from storage.bucket.requests import StoreUnavailable
+from storage.database import DatabaseUnavailable
+from storage.jobs.records import IdempotencyConflict
+from storage.tenants import keys
+from storage.tenants.purses import PurseExhausted
+
+log = logging.getLogger("reelq.api")
+
+IDLE_S = 2.0
+CANCELLED_AT_ONCE = 500
+
+
+class BatchRunner:
+    """Takes due batches one by one, and does one step of each."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._task: asyncio.Task[None] | None = None
+        self._bell = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin; call it on the event loop."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Begin no further step. One that runs is done again elsewhere if it does not end."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    def ring(self) -> None:
+        """Look at once: something is due."""
+        self._bell.set()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                busy = await asyncio.to_thread(self.step)
+            except (DatabaseUnavailable, StoreUnavailable) as exc:
+                log.warning("batch.postponed %s", exc)
+                busy = False
+            except Exception:
+                log.exception("batch.step_failed")  # its lease runs out, and the step is done again
+                busy = False
+            if not busy:
+                self._bell.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._bell.wait(), IDLE_S)
+
+    def step(self) -> bool:
+        """Do the next step of the batch that is due; False: none is."""
+        database = self._service.producer.database
+        with database.begin() as conn:
+            batch_id = batches.claim_batch(conn)
+        if batch_id is None:
+            return False
+        with database.begin() as conn:
+            batch = batches.get_batch(conn, None, batch_id)
+        if batch is not None:
+            self._advance(batch)
+        return True
+
+    def _advance(self, batch: Batch) -> None:
+        if batch.state == "validating":
+            self._check(batch)
+        elif batch.state == "cancelling" or batch.expired:
+            self._wind_up(batch)
+        elif batch.next_part is not None:
+            self._store_part(batch, batch.next_part)
+        else:
+            self._look(batch)
+
+    def _check(self, batch: Batch) -> None:
+        with self._service.producer.database.begin() as conn:
+            count, errors = check_file(files.parts_of(conn, batch.file_id))
+            batches.note_checked(conn, batch.id, count, errors)
+
+    # --- requests become jobs ---
+
+    def _store_part(self, batch: Batch, number: int) -> None:
+        database = self._service.producer.database
+        with database.begin() as conn:
+            part = files.get_part(conn, batch.file_id, number)
+            following = files.get_part(conn, batch.file_id, number + 1)
+            limit = keys.jobs_per_minute(conn, batch.tenant)
+        requests = [item for item in (() if part is None else read_part(part)) if isinstance(item, Request)]
+        if limit is not None and requests:
+            try:
+                self._service.rates.take(batch.tenant, limit, min(len(requests), limit))
+            except ApiProblem as exc:
+                with database.begin() as conn:
+                    batches.postpone(conn, batch.id, float(exc.headers.get("Retry-After", "60")))
+                return
+        lines = self._stored(batch, requests)
+        with database.begin() as conn:
+            batches.note_part(conn, batch.id, number, lines, last=following is None)
+
+    def _stored(self, batch: Batch, requests: list[Request]) -> list[Line]:
+        """Store the requests of a part, together if that is possible, else each for itself."""
+        producer = self._service.producer.as_tenant(batch.tenant, batch.actor)
+        with Attachments() as attachments:
+            lines: list[Line] = []
+            good: list[tuple[Request, Prepared]] = []
+            for request in requests:
+                try:
+                    good.append((request, self._prepared(producer, batch, request, attachments)))
+                except (InvalidInput, ApiProblem) as exc:
+                    lines.append(Line(request.line, request.custom_id, None, error_of(exc)))
+            try:
+                stored = producer.store(intake.Batch([job for _, job in good], attachments.files))
+            except (IdempotencyConflict, PurseExhausted, InvalidInput):
+                return lines + [self._stored_alone(producer, item, attachments) for item in good]
+        return lines + [
+            Line(request.line, request.custom_id, job.id) for (request, _), job in zip(good, stored, strict=True)
+        ]
+
+    def _stored_alone(self, producer: Producer, item: tuple[Request, Prepared], attachments: Attachments) -> Line:
+        request, job = item
+        try:
+            [stored] = producer.store(intake.Batch([job], attachments.files))
+        except (IdempotencyConflict, PurseExhausted, InvalidInput) as exc:
+            return Line(request.line, request.custom_id, None, error_of(exc))
+        return Line(request.line, request.custom_id, stored.id)
+
+    def _prepared(self, producer: Producer, batch: Batch, request: Request, attachments: Attachments) -> Prepared:
+        fields = request.body if "deadline" in request.body else request.body | {"deadline": batch.expires_at}
+        asked = Asked("create", fields)
+        prepared = check_video(self._service, producer, asked, attachments)
+        return replace(prepared, idempotency_key=key_of(batch.id, request.custom_id))
+
+    # --- the end ---
+
+    def _look(self, batch: Batch) -> None:
+        """End the batch once all its jobs have ended."""
+        with self._service.producer.database.begin() as conn:
+            if batch.completed + batch.failed >= batch.stored:
+                batches.end_batch(conn, batch.id, "completed")
+            else:
+                batches.postpone(conn, batch.id, batches.LOOK_S)
+
+    def _wind_up(self, batch: Batch) -> None:
+        """Store no more requests and cancel what is free to cancel; the batch ends once its other jobs have ended."""
+        database = self._service.producer.database
+        if batch.next_part is not None:
+            self._leave_out(batch, batch.next_part)
+            return
+        with database.begin() as conn:
+            queued = batches.queued_jobs(conn, batch.id, CANCELLED_AT_ONCE)
+        for job_id in queued:
+            cancel_queued(database, batch.tenant, job_id)
+        with database.begin() as conn:
+            now = batches.get_batch(conn, None, batch.id)
+            if now is None:
+                return
+            if queued or now.completed + now.failed < now.stored:
+                batches.postpone(conn, batch.id, 0.0 if queued else batches.LOOK_S)
+            else:
+                batches.end_batch(conn, batch.id, "cancelled" if now.state == "cancelling" else "expired")
+
+    def _leave_out(self, batch: Batch, number: int) -> None:
+        """Note the requests of a part as never stored."""
+        what = "cancelled" if batch.state == "cancelling" else "expired"
+        error = never_stored(f"batch_{what}", f"the batch {what} before this request was stored")
+        with self._service.producer.database.begin() as conn:
+            part = files.get_part(conn, batch.file_id, number)
+            requests = [item for item in (() if part is None else read_part(part)) if isinstance(item, Request)]
+            lines = [Line(item.line, item.custom_id, None, error) for item in requests]
+            batches.note_part(conn, batch.id, number, lines, last=part is None)
+            batches.postpone(conn, batch.id, 0.0)
+
+
+def key_of(batch_id: UUID, custom_id: str) -> str:
+    """The idempotency key of a request, so that it becomes one job however often its part is stored."""
+    return f"batch:{batch_id.hex}:{custom_id}"

@@ -1,0 +1,77 @@
+"""`/mcp`: the tools over HTTP, with the API's keys and guards, where the package `mcp` is installed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from producer.api.mcp.desk import Desk
+from producer.http.doors.auth import principal_of
+from producer.http.service import Service
+from storage.ark_tasks import LINK_S
+
+PATH = "/mcp"
+MAX_BODY_BYTES = 16 * 2**20
+"""A quote may hold pictures, and is read into memory."""
+
+
+class McpDoor:
+    """The mounted server; `run` must be entered while the application runs. Without the package it does nothing."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._manager: Any = None
+
+    def mount(self, app: FastAPI) -> None:
+        """Add the route, if the package is installed."""
+        if find_spec("mcp") is None:
+            return
+        # Imported here: it is optional, and takes as long to import as everything else together.
+        from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+        from producer.api.mcp.tools import make_server
+
+        # Stateless, so that any API process answers any request, and a restart ends no session.
+        self._manager = StreamableHTTPSessionManager(
+            make_server(self._desk_of, self._service.run_upload)._lowlevel_server,
+            json_response=True,
+            stateless=True,
+            max_request_body_size=MAX_BODY_BYTES,
+        )
+        # No GET: without sessions its stream would be empty for ever.
+        app.router.routes.append(Route(PATH, endpoint=_Endpoint(self._manager), methods=["POST"]))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve the route."""
+        if self._manager is None:
+            yield
+            return
+        async with self._manager.run():
+            yield
+
+    async def _desk_of(self, request: Request) -> Desk:
+        service, principal = self._service, principal_of(request)
+        if await service.reach.links_work(request):
+            link = lambda _job, _what, key: service.objects.link(key, LINK_S)  # noqa: E731
+        else:
+            base = str(request.base_url).rstrip("/")
+            link = lambda job, what, _key: f"{base}/v1/jobs/{job}/{what}"  # noqa: E731
+        return Desk(service.producer_for(request), principal.scopes, link, count=lambda: service.count_jobs(request, 1))
+
+
+class _Endpoint:
+    """An ASGI application: a route takes a function for a handler of requests."""
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._manager.asgi_app(scope, receive, send)

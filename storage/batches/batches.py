@@ -1,0 +1,220 @@
+"""Batches of OpenAI's Batch API. A batch is a row with a state and a due time, like a job: the holder of its lease does
+the next step, and a step that is lost is done again.
+
+The steps: check the file; store one part of its requests as jobs; look whether all jobs have ended. Each is idempotent:
+a job's key is derived from the batch and the request's `custom_id`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+import uuid_utils.compat
+from psycopg.rows import class_row
+
+from storage.database import Connection
+from storage.jsonb import dumps
+
+LEASE_S = 60.0
+KEPT_DAYS = 30
+LOOK_S = 5.0
+"""How often to look whether all jobs of a batch have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch. `next_part` None: every request is stored. `completed`, `failed`: how many requests ended so."""
+
+    id: UUID
+    tenant: str
+    actor: str | None
+    file_id: UUID
+    lines: int
+    """Requests; 0 until the file was checked."""
+    window_s: int
+    metadata: dict[str, Any] | None
+    state: str
+    errors: list[dict[str, Any]] | None
+    next_part: int | None
+    created_at: datetime
+    in_progress_at: datetime | None
+    cancelling_at: datetime | None
+    ended_at: datetime | None
+    expires_at: datetime
+    expired: bool
+    stored: int
+    completed: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A request that was stored: its job, or why there is none."""
+
+    line: int
+    custom_id: str
+    job_id: UUID | None
+    error: dict[str, Any] | None = None
+
+
+_VIEW: LiteralString = """
+SELECT b.id, b.tenant, b.actor, b.file_id, b.lines, b.window_s, b.metadata, b.state, b.errors, b.next_part,
+       b.created_at, b.in_progress_at, b.cancelling_at, b.ended_at, b.expires_at, b.expires_at <= now() AS expired,
+       c.stored, c.completed, c.failed
+FROM batches b CROSS JOIN LATERAL (
+    SELECT count(*) AS stored, count(*) FILTER (WHERE j.state = 'succeeded') AS completed,
+           count(*) FILTER (WHERE l.error IS NOT NULL OR j.state IN ('failed', 'cancelled')
+                            OR (j.id IS NULL AND l.error IS NULL)) AS failed
+    FROM batch_lines l LEFT JOIN jobs j ON j.id = l.job_id WHERE l.batch_id = b.id) c
+"""
+_GET: LiteralString = f"{_VIEW} WHERE b.id = %(id)s AND (%(tenant)s::text IS NULL OR b.tenant = %(tenant)s)"
+_LIST: LiteralString = f"""{_VIEW}
+WHERE b.tenant = %(tenant)s AND (%(after)s::uuid IS NULL OR b.id < %(after)s) ORDER BY b.id DESC LIMIT %(limit)s
+"""
+_CLAIM: LiteralString = """
+WITH due AS (
+    SELECT id FROM batches WHERE due_at <= now() ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+UPDATE batches b SET due_at = now() + make_interval(secs => %(lease_s)s) FROM due WHERE b.id = due.id RETURNING b.id
+"""
+_CHECKED: LiteralString = """
+UPDATE batches SET state = 'in_progress', in_progress_at = now(), due_at = now(), lines = %(lines)s WHERE id = %(id)s
+  AND state = 'validating'
+"""
+_FAILED: LiteralString = """
+UPDATE batches SET state = 'failed', errors = %(errors)s::jsonb, ended_at = now(), due_at = NULL WHERE id = %(id)s
+  AND state = 'validating'
+"""
+_LINES: LiteralString = """
+INSERT INTO batch_lines (batch_id, line, custom_id, job_id, error)
+SELECT %(id)s, r.line, r.custom_id, r.job_id, nullif(r.error, 'null'::jsonb)
+FROM jsonb_to_recordset(%(lines)s::jsonb) AS r(line int, custom_id text, job_id uuid, error jsonb)
+ON CONFLICT (batch_id, line) DO NOTHING
+"""
+_PART_DONE: LiteralString = """
+UPDATE batches SET next_part = %(next)s, due_at = now() + make_interval(secs => %(wait_s)s)
+WHERE id = %(id)s AND next_part = %(part)s AND due_at IS NOT NULL
+"""
+_CANCEL: LiteralString = """
+UPDATE batches SET state = 'cancelling', cancelling_at = coalesce(cancelling_at, now()), due_at = now()
+WHERE id = %(id)s AND state IN ('validating', 'in_progress')
+"""
+_END: LiteralString = """
+UPDATE batches SET state = %(state)s, ended_at = now(), due_at = NULL
+WHERE id = %(id)s AND due_at IS NOT NULL
+"""
+_SWEEP: LiteralString = """
+DELETE FROM batches WHERE id IN (
+    SELECT id FROM batches WHERE ended_at < now() - make_interval(days => %(days)s) LIMIT 5 FOR UPDATE SKIP LOCKED)
+"""
+_QUEUED: LiteralString = """
+SELECT j.id FROM batch_lines l JOIN jobs j ON j.id = l.job_id
+WHERE l.batch_id = %(id)s AND j.state = 'queued' ORDER BY j.id LIMIT %(limit)s
+"""
+_RESULTS: LiteralString = """
+SELECT line, custom_id, job_id, error FROM batch_lines WHERE batch_id = %(id)s AND line > %(after)s
+ORDER BY line LIMIT %(limit)s
+"""
+
+
+def add_batch(
+    conn: Connection,
+    tenant: str,
+    actor: str | None,
+    file_id: UUID,
+    window_s: int,
+    metadata: Mapping[str, Any] | None,
+) -> Batch:
+    """Store a batch; its first step is due at once. Those that ended long ago are removed."""
+    conn.execute(_SWEEP, {"days": KEPT_DAYS})
+    batch_id = uuid_utils.compat.uuid7()
+    conn.execute(
+        """INSERT INTO batches (id, tenant, actor, file_id, lines, window_s, metadata, expires_at)
+           VALUES (%s, %s, %s, %s, 0, %s, %s::jsonb, now() + make_interval(secs => %s))""",
+        [
+            batch_id,
+            tenant,
+            actor,
+            file_id,
+            window_s,
+            None if metadata is None else dumps(metadata),
+            float(window_s),
+        ],
+    )
+    found = get_batch(conn, tenant, batch_id)
+    assert found is not None  # noqa: S101 - it was stored just now
+    return found
+
+
+def get_batch(conn: Connection, tenant: str | None, batch_id: UUID) -> Batch | None:
+    """The batch with this id, of a tenant or (None) of any; None: there is none."""
+    with conn.cursor(row_factory=class_row(Batch)) as cursor:
+        return cursor.execute(_GET, {"id": batch_id, "tenant": tenant}).fetchone()
+
+
+def list_batches(conn: Connection, tenant: str, *, after: UUID | None = None, limit: int = 20) -> list[Batch]:
+    """A tenant's batches, newest first; `after`: the last one of the previous page."""
+    with conn.cursor(row_factory=class_row(Batch)) as cursor:
+        return cursor.execute(_LIST, {"tenant": tenant, "after": after, "limit": limit}).fetchall()
+
+
+def claim_batch(conn: Connection) -> UUID | None:
+    """Lease the batch that has been due longest; None: none is due."""
+    row = conn.execute(_CLAIM, {"lease_s": LEASE_S}).fetchone()
+    return None if row is None else row[0]
+
+
+def note_checked(conn: Connection, batch_id: UUID, lines: int, errors: Sequence[Mapping[str, Any]]) -> None:
+    """Note that the file was checked: the batch goes on with its requests (`lines`), or fails with these errors."""
+    if errors:
+        conn.execute(_FAILED, {"id": batch_id, "errors": dumps(errors)})
+    else:
+        conn.execute(_CHECKED, {"id": batch_id, "lines": lines})
+
+
+def note_part(conn: Connection, batch_id: UUID, part: int, lines: Sequence[Line], *, last: bool) -> None:
+    """Note the results of a part; noting them again changes nothing."""
+    conn.execute(_LINES, {"id": batch_id, "lines": dumps(lines)})
+    after = {"next": None if last else part + 1, "wait_s": LOOK_S if last else 0.0}
+    conn.execute(_PART_DONE, {"id": batch_id, "part": part, **after})
+
+
+def postpone(conn: Connection, batch_id: UUID, wait_s: float) -> None:
+    """Do the next step later."""
+    conn.execute(
+        "UPDATE batches SET due_at = now() + make_interval(secs => %s) WHERE id = %s AND due_at IS NOT NULL",
+        [wait_s, batch_id],
+    )
+
+
+def cancel_batch(conn: Connection, batch_id: UUID) -> bool:
+    """Request that a batch be cancelled; False: it has ended, or that was requested before."""
+    return conn.execute(_CANCEL, {"id": batch_id}).rowcount == 1
+
+
+def end_batch(conn: Connection, batch_id: UUID, state: str) -> None:
+    """End a batch as completed, expired or cancelled."""
+    conn.execute(_END, {"id": batch_id, "state": state})
+
+
+def queued_jobs(conn: Connection, batch_id: UUID, limit: int) -> list[UUID]:
+    """Jobs of a batch that are free to cancel."""
+    return [row[0] for row in conn.execute(_QUEUED, {"id": batch_id, "limit": limit})]
+
+
+def results_of(conn: Connection, batch_id: UUID, after: int, limit: int) -> list[Line]:
+    """Stored requests of a batch in the order of its file; `after`: the last line of the previous page."""
+    with conn.cursor(row_factory=class_row(Line)) as cursor:
+        return cursor.execute(_RESULTS, {"id": batch_id, "after": after, "limit": limit}).fetchall()
+
+
+def all_results(conn: Connection, batch_id: UUID, page: int = 500) -> Iterator[list[Line]]:
+    """Every stored request, a page at a time."""
+    after = 0
+    while found := results_of(conn, batch_id, after, page):
+        yield found
+        after = found[-1].line

@@ -5,9 +5,9 @@ These classes are the schema: tests compare the migrations with them, and the SQ
 
 import storage.schema.accounts
 import storage.schema.assets
+import storage.schema.batches
 import storage.schema.campaign_rows
 import storage.schema.campaign_shares
-import storage.schema.batches
 import storage.schema.campaigns
 import storage.schema.decisions
 import storage.schema.heartbeats

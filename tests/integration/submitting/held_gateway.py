@@ -143,12 +143,13 @@ class HeldGateway:
         found = (post for post in self.tasks() if post.account == account and post.task_id in task_ids)
         return {post.task_id: _report(post) for post in found}
 
-    async def query(self, task_id: str) -> TaskReport:
+    async def query(self, account: str, task_id: str) -> TaskReport:
+        """A task of the account; a task of another one is unknown, as at every gateway."""
         if task_id in self._listed:
             self._listed.discard(task_id)
         else:
             await self._held()
-        post = next((post for post in self.tasks() if post.task_id == task_id), None)
+        post = next((post for post in self.tasks() if post.task_id == task_id and post.account == account), None)
         if post is None:
             raise TaskUnknown("no such task")
         return _report(post)
@@ -213,7 +214,7 @@ class _Client:
         return await self.gateway.submit(self.account.name, request, attempt)
 
     async def query(self, task_id: str) -> TaskReport:
-        return await self.gateway.query(task_id)
+        return await self.gateway.query(self.account.name, task_id)
 
     async def query_many(self, task_ids: Sequence[str]) -> dict[str, TaskReport]:
         return await self.gateway.query_many(self.account.name, task_ids)

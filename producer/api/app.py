@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from producer.api import openapi
 from producer.api.access import access_routes
+from producer.api.accounts import account_routes
 from producer.api.batch import batch_routes
 from producer.api.callbacks import callback_routes
 from producer.api.campaigns import campaign_routes
@@ -74,6 +75,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        service.start()
         yield
         await site.close()
         await service.close()
@@ -109,9 +111,10 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(campaign_routes(service))
     app.include_router(event_routes(service))
     app.include_router(information_routes(service))
+    app.include_router(account_routes(service))
     app.include_router(video_routes(service))
     app.include_router(webhook_routes(service))
-    app.include_router(callback_routes(database, CallbackProofs(settings.accounts, settings.outbound())))
+    app.include_router(callback_routes(database, CallbackProofs(lambda: service.settings, settings.outbound())))
     app.include_router(metrics_routes(database, settings.unconfirmed_grace_seconds))
     app.include_router(page_routes(site, keyring, failed))
 

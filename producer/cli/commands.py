@@ -54,7 +54,9 @@ CAMPAIGN = Group(
             "campaigns.plan", "plan", "Check every row of a file, and show what a run would cost and take."
         ),
         "run": Command("campaigns.run", "run", "Enqueue every row of a file, all or none."),
-        "status": Command("campaigns.status", "status", "Show a campaign's progress, costs and latest failures."),
+        "status": Command(
+            "campaigns.status", "status", "Show a campaign's progress, costs, latest failures, and who decided what."
+        ),
         "set": Command("campaigns.controls", "change", "Set a campaign's budget and its share of the slots."),
         "pause": Command("campaigns.controls", "pause", "Stop submitting jobs of a campaign."),
         "resume": Command("campaigns.controls", "resume", "Continue a paused campaign."),
@@ -70,10 +72,25 @@ ASSETS = Group(
     },
 )
 ACCOUNTS = Group(
-    "List gateway accounts and resume suspended ones.",
+    "List, add, change, pause and remove gateway accounts.",
     {
         "list": Command("gateways.accounts", "list_accounts", "List accounts in the order they are tried."),
-        "resume": Command("gateways.accounts", "resume", "Use a suspended account again."),
+        "add": Command("gateways.account_changes", "add", "Add an account."),
+        "set": Command(
+            "gateways.account_changes",
+            "change",
+            "Change an account of the database: its limits, the tenants that it serves, its models.",
+        ),
+        "rekey": Command("gateways.account_changes", "rekey", "Give an account a new key."),
+        "pause": Command("gateways.account_changes", "pause", "Submit nothing more to an account."),
+        "resume": Command("gateways.account_changes", "resume", "Use a paused or suspended account again."),
+        "remove": Command("gateways.account_changes", "remove", "Remove an account of the database."),
+        "reencrypt": Command("gateways.account_changes", "reencrypt", "Encrypt every key with the first master key."),
+        "master-key": Command(
+            "gateways.account_changes",
+            "master_key",
+            "Print a new master key, for REELQ_MASTER_KEY or a file that REELQ_MASTER_KEY_FILE names.",
+        ),
     },
 )
 MODELS = Group(

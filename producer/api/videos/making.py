@@ -76,7 +76,7 @@ def make(service: Service, producer: Producer, asked: Asked) -> tuple[JobView, b
         try:
             fields = attachments.replace(maker.fields(asked))
             spec = attachments.files.replace(parse_job(fields))
-            prepared = as_prepared(spec, service.settings, facts=attachments.files.facts)
+            prepared = as_prepared(spec, producer.settings, facts=attachments.files.facts)
         except InvalidInput as exc:
             raise in_their_words(exc, asked.given) from exc
         maker.fetch_source()
@@ -141,7 +141,7 @@ class _Maker:
     def fields(self, asked: Asked) -> dict[str, Any]:
         """The fields, still with the files themselves instead of references."""
         names = {"create": ("input_reference",), "edit": ("video",), "extend": ("video",), "remix": ()}[asked.kind]
-        own = job_fields(asked.given, self._service.settings.accounts, more=names)
+        own = job_fields(asked.given, self._producer.settings.accounts, more=names)
         if asked.kind == "create":
             return with_defaults(self._with_reference(own))
         for name in ("operation", "reference_videos"):

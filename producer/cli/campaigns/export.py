@@ -18,7 +18,7 @@ from producer.cli.shared.options import CampaignName, DataDir, OfTenant
 from producer.cli.shared.output import say
 from storage.bucket.objects import Objects
 from storage.database import connect
-from storage.jobs import queries
+from storage.jobs import history, queries
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 
@@ -34,7 +34,8 @@ def export(
     tenant: OfTenant = DEFAULT_TENANT,
     data_dir: DataDir = None,
 ) -> None:
-    """Write a campaign's jobs as JSONL, with links to the videos. One job per line, in the order they were enqueued."""
+    """Write a campaign's jobs as JSONL, with links to the videos. One job per line, in the order they were enqueued.
+    `decisions` of a job: who decided what about it."""
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
         lines = _lines(conn, settings, tenant, name, link_hours * 3600)
@@ -55,6 +56,8 @@ def _lines(conn: Any, settings: Settings, tenant: str, name: str, link_s: float)
     last = None
     while page := queries.jobs_in_order(conn, queries.JobFilter(tenant, campaign=name), after=last):
         last = page[-1].id
+        decided = history.decisions_of(conn, [job.id for job in page])
         for job in page:
             link = objects.link(job.object_key, link_s) if job.object_key is not None else None
-            yield orjson.dumps({**asdict(job), "video_url": link}, option=orjson.OPT_APPEND_NEWLINE, default=str)
+            shown = {**asdict(job), "video_url": link, "decisions": decided.get(job.id, [])}
+            yield orjson.dumps(shown, option=orjson.OPT_APPEND_NEWLINE, default=str)

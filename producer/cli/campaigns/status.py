@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from producer.cli.shared.access import settings_of
+from producer.cli.shared.access import accounts_of
 from producer.cli.shared.formatting import counts_line, error_line, plural
 from producer.cli.shared.money import budget_line, sum_line
 from producer.cli.shared.options import AsJson, CampaignName, DataDir, OfTenant
@@ -12,8 +12,10 @@ from producer.cli.shared.output import print_json
 from producer.operator_actions.waiting import waiting_for
 from seedance.problems import InvalidInput, Problem
 from storage.admission import budgets
+from storage.campaigns.controls import subject_of
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection, connect
+from storage.decisions import list_decisions
 from storage.jobs import queries
 from storage.jobs.reasons import OBSTACLES, Reason
 from storage.jobs.records import JobView
@@ -21,7 +23,7 @@ from storage.jobs.states import JobState
 from storage.reporting import costs
 from storage.tenants.tenants import DEFAULT_TENANT
 
-_SHOWN_FAILURES = 5
+_SHOWN_FAILURES, _SHOWN_DECISIONS = 5, 10
 
 
 def status(
@@ -31,8 +33,8 @@ def status(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show a campaign's progress, costs and latest failures."""
-    settings = settings_of(ctx, data_dir)
+    """Show a campaign's progress, costs, latest failures, and who decided what."""
+    settings = accounts_of(ctx, data_dir).for_tenant(tenant)
     with connect(settings.require_database_url()) as conn:
         found = campaign_summaries(conn, tenant, name=name, limit=1)
         counts = queries.counts(conn, tenant, campaign=name)
@@ -40,6 +42,7 @@ def status(
         sums = costs.campaign_costs(conn, tenant, name)
         limits = budgets.budgets_of(conn, tenant, [row["id"] for row in found])
         waits = waiting_for(conn, settings, found[0]["id"]) if found else {}
+        decided = list_decisions(conn, tenant, subject_of(found[0]["id"]), limit=_SHOWN_DECISIONS) if found else []
     if not found:
         raise InvalidInput([Problem("", f"there is no campaign {name!r}")])
     total, paused_at = sum(counts.values()), found[0]["paused_at"]
@@ -47,7 +50,9 @@ def status(
     if as_json:
         limit = None if budget is None else budget.as_dict()
         shown = {"campaign": name, "budget": limit, "paused_at": paused_at, "total": total, "counts": counts}
-        print_json(shown | {"waiting_for": waits, "costs": [item.as_dict() for item in sums]})
+        decisions = [{"at": item.at, "what": item.what, "actor": item.actor, "detail": item.detail} for item in decided]
+        more = {"waiting_for": waits, "costs": [item.as_dict() for item in sums], "decisions": decisions}
+        print_json(shown | more)
         return
     typer.echo(f"{name}: {plural(total, 'job')}: {counts_line(counts)}{', paused' if paused_at else ''}")
     for reason in Reason:
@@ -57,6 +62,9 @@ def status(
         typer.echo(f"  budget {budget_line(budget)}")
     for item in sums:
         typer.echo(f"  {sum_line(item)}")
+    for decision in decided:
+        who = decision.actor or "the system"
+        typer.echo(f"  {decision.at.astimezone():%Y-%m-%d %H:%M:%S} {decision.what} by {who}")
     for job in bad:
         typer.echo(f"  {job.id} {job.state}: {error_line(job.error) or job.reason}")
 

@@ -25,6 +25,7 @@ from producer.operator_actions import job_actions
 from producer.operator_actions.finals import finalize
 from producer.operator_actions.playable import want_playable
 from seedance.problems import InvalidInput, Problem
+from storage.accounts.live import LiveSettings
 from storage.actors import acting, current_actor, user_of
 from storage.campaigns import controls
 from storage.campaigns.rows import standing_jobs
@@ -65,15 +66,16 @@ class Producer:
         tenant: str = DEFAULT_TENANT,
         actor: str | None = None,
     ) -> None:
-        self.settings = load_settings() if settings is None else settings
+        given = load_settings() if settings is None else settings
+        self.live = LiveSettings(given)
         self.tenant = tenant
         self.actor = actor or current_actor() or user_of("program")
         self._database = Database(
-            self.settings.require_database_url(),
+            given.require_database_url(),
             name="reelq-producer",
             size=8,
             wait_s=_CONNECT_WAIT_S,
-            prepared=self.settings.database_prepared_statements,
+            prepared=given.database_prepared_statements,
         )
         self._local_files = local_files
 
@@ -84,6 +86,15 @@ class Producer:
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings with the accounts that this tenant may use now.
+
+        Raises:
+            DatabaseUnavailable: the accounts of the database were never read.
+        """
+        return self.live.fresh(self._database).for_tenant(self.tenant)
 
     def close(self) -> None:
         """Close the connections; the jobs continue."""
@@ -223,7 +234,7 @@ class Producer:
             check_priced(prepared, terms.budget)
         if not prepared:
             return []
-        store(batch.files, self.settings, progress)
+        store(batch.files, self.live.current, progress)
         new: list[NewJob] = []
 
         def write(conn: Connection) -> list[Enqueued]:
@@ -322,7 +333,7 @@ class Producer:
         Raises:
             DatabaseUnavailable: as `counts`.
         """
-        held_is_finished = self.settings.unconfirmed_policy == "hold"
+        held_is_finished = self.live.current.unconfirmed_policy == "hold"
         return self._through_outage(
             lambda conn: queries.unfinished_of(conn, self.tenant, ids, held_is_finished=held_is_finished)
         )

@@ -17,6 +17,10 @@ from seedance.pricing import Rate
 from seedance.problems import InvalidInput, Problem, shorten
 from seedance.request import Tier
 
+EVERY_TENANT = "*"
+"""Among the tenants of an account: every tenant that no account names."""
+TenantName = Annotated[str, Field(pattern=r"^(\*|[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?)$")]
+
 
 def _check_base_url(value: str) -> str:
     if not value.startswith(("http://", "https://")) or any(c.isspace() for c in value):
@@ -77,7 +81,12 @@ class Account(BaseModel):
     """Whether local files become assets of the gateway, which bills each upload. None: where the gateway has them, but
     links to our bucket where the key may not create them. True: never links. False: never assets."""
 
+    tenants: Annotated[tuple[TenantName, ...], Field(min_length=1)] | None = None
+    """The tenants whose jobs it may serve; `*` among them stands for every tenant that no account names. None: the same
+    as `*` alone. A tenant that some account names is served only by accounts that name it."""
+
     _default_model: str | None = PrivateAttr(default=None)
+    _key_id: int | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -149,6 +158,27 @@ class Account(BaseModel):
         copy.__dict__.pop("dialect", None)
         copy._default_model = name
         return copy
+
+    def with_key_id(self, key_id: int) -> Self:
+        """A copy that knows under which number the database keeps its key."""
+        copy = self.model_copy()
+        copy._key_id = key_id
+        return copy
+
+    @property
+    def key_id(self) -> int | None:
+        """The number under which the database keeps its key; None: it is in the settings."""
+        return self._key_id
+
+    @property
+    def named_tenants(self) -> frozenset[str]:
+        """The tenants that it names."""
+        return frozenset(self.tenants or ()) - {EVERY_TENANT}
+
+    @property
+    def shared(self) -> bool:
+        """Whether it serves every tenant that no account names."""
+        return self.tenants is None or EVERY_TENANT in self.tenants
 
     @property
     def tiers(self) -> tuple[Tier, ...]:

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from seedance.account import Account
 from seedance.gateways.checks import is_public
 from seedance.problems import InvalidInput, Problem
 from seedance.request import problems_of
 from storage.access_settings import AccessSettings
-from storage.account_models import with_default_model, with_models_file
+from storage.account_book import AccountSettings
+from storage.account_models import with_models_file
 from storage.broker_url import BrokerUrl, parse_broker_url
 from storage.network_settings import NetworkSettings
 from storage.secret_settings import SecretSettings, with_secret_files
@@ -38,7 +39,7 @@ _NOT_SETTINGS = frozenset({"REELQ_CONFIG", "REELQ_DATA_DIR"})
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 
 
-class Settings(AccessSettings, StoreSettings, NetworkSettings, SecretSettings):
+class Settings(AccountSettings, AccessSettings, StoreSettings, NetworkSettings, SecretSettings):
     """Every setting. Times are in seconds; `None` means "not configured"."""
 
     database_url: str | None = None
@@ -48,14 +49,6 @@ class Settings(AccessSettings, StoreSettings, NetworkSettings, SecretSettings):
     broker_url: str | None = None
     broker_sentinel_master: str | None = None
     """The name of the master; required if `broker_url` names Sentinels."""
-
-    default_model: str | None = None
-    """The neutral name of the model for jobs that name neither a model nor a tier, at accounts without a default of
-    their own. None: the model of the account's standard tier. Where it is not sold, such jobs are not served."""
-    models_file: Path | None = None
-    """A TOML file with more models, by gateway: each table is as `[accounts.models]`, for every account there."""
-    accounts: tuple[Account, ...] = ()
-    """The accounts, in the order in which they are tried."""
 
     allow_private_networks: bool = False
     """Also fetch videos from, and call webhooks at, addresses that are not public: for work on one machine or network.
@@ -107,11 +100,6 @@ class Settings(AccessSettings, StoreSettings, NetworkSettings, SecretSettings):
     @classmethod
     def _add_models(cls, given: Any) -> Any:
         return with_models_file(given) if isinstance(given, Mapping) and given.get("models_file") else given
-
-    @field_validator("accounts", mode="after")
-    @classmethod
-    def _set_default_model(cls, value: tuple[Account, ...], info: ValidationInfo) -> tuple[Account, ...]:
-        return with_default_model(value, info.data.get("default_model"))
 
     @field_validator("webhook_secret", mode="after")
     @classmethod
@@ -198,10 +186,6 @@ class Settings(AccessSettings, StoreSettings, NetworkSettings, SecretSettings):
                 raise ValueError(f"broker_url: {exc}") from None
         elif self.broker_sentinel_master:
             raise ValueError("broker_sentinel_master is set, but no broker_url")
-
-    def account(self, name: str) -> Account | None:
-        """The account with this name, None if the configuration has none."""
-        return next((account for account in self.accounts if account.name == name), None)
 
     def webhook_secrets(self, tenant: str) -> list[str]:
         """The secrets that sign deliveries to the `webhook_url` of a tenant's jobs, the newest first; empty if no

@@ -68,6 +68,7 @@ def _beat(running: Runtime, queues: list[str]) -> None:
             with running.database.begin() as conn:
                 for queue in queues:
                     heartbeats.beat(conn, queue, instance)
+                running.live.refresh(conn)
         except DatabaseUnavailable as exc:
             log.warning("heartbeat.missed error=%s", exc)
         if running.stopping.wait(HEARTBEAT_S):

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar, cast
 
 from seedance.client import GatewayClient
+from storage.accounts.live import LiveSettings
 from storage.bucket.objects import Objects
 from storage.database import Database
 from storage.settings import Settings
@@ -23,6 +24,8 @@ T = TypeVar("T")
 
 DATABASE_CONNECTIONS = 8
 CLOSE_S = 5.0
+RETIRED_S = 900.0
+"""How long the client of an account that has changed stays open: longer than any batch."""
 
 
 def boottime_s() -> float:
@@ -53,7 +56,7 @@ class Runtime:
     """Created once per process. Clients live on the loop's thread; tasks submit coroutines to it and wait."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self.live = LiveSettings(settings)
         self.outbound = settings.outbound()
         self.database = Database(
             settings.require_database_url(),
@@ -64,13 +67,20 @@ class Runtime:
         self.objects = Objects(settings)
         self.stopping = threading.Event()
         """Set when the process is asked to stop."""
-        self._clients: dict[str, GatewayClient] = {}
+        self._clients: dict[tuple[str, int | None], GatewayClient] = {}
+        self._retired: list[GatewayClient] = []
+        self._closing: set[asyncio.Task[None]] = set()
         self._parts: dict[type[Part], Part] = {}
         self._lock = threading.RLock()
         self._background: set[threading.Thread] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="reelq-loop", daemon=True)
         self._thread.start()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings with the accounts of now; see `storage.accounts.live`."""
+        return self.live.current
 
     def part(self, kind: type[P]) -> P:
         """The only instance of a part in this process, created on first use."""
@@ -102,21 +112,34 @@ class Runtime:
         self._background.add(thread)
         thread.start()
 
-    def client(self, account_name: str) -> GatewayClient | None:
-        """The account's client; None if the account is no longer configured."""
-        account = self.settings.account(account_name)
+    def client(self, account_name: str, key_id: int | None = None) -> GatewayClient | None:
+        """The account's client, with the key of that number or else its present key; None: there is no such account.
+
+        After a change the account has a new client. The one before is closed once nothing can use it any more.
+        """
+        account = self.settings.account_with_key(account_name, key_id)
         if account is None:
             return None
         with self._lock:
-            if account_name not in self._clients:
-                self._clients[account_name] = GatewayClient(
+            client = self._clients.get((account_name, account.key_id))
+            if client is None or client.account != account:
+                if client is not None:
+                    self._retired.append(client)
+                    self._loop.call_soon_threadsafe(self._loop.call_later, RETIRED_S, self._close_retired, client)
+                client = self._clients[account_name, account.key_id] = GatewayClient(
                     account,
                     account.dialect,
                     submit_timeout_s=self.settings.submit_timeout_seconds,
                     query_timeout_s=self.settings.query_timeout_seconds,
                     outbound=self.outbound,
                 )
-            return self._clients[account_name]
+            return client
+
+    def _close_retired(self, client: GatewayClient) -> None:
+        self._retired.remove(client)
+        task = self._loop.create_task(client.aclose())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def drain(self, within_s: float) -> None:
         """The process must end: give up work that takes longer than `within_s`, such as a copy.
@@ -151,7 +174,7 @@ class Runtime:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        for client in self._clients.values():
+        for client in (*self._clients.values(), *self._retired):
             await client.aclose()
         for part in self._parts.values():
             await part.close()

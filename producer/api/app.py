@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from producer.api import openapi
 from producer.api.access import access_routes
+from producer.api.accounts import account_routes
 from producer.api.ark.routes import ark_routes
 from producer.api.batch import batch_routes
 from producer.api.batches.file_routes import file_routes
@@ -84,6 +85,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        service.start()
         runner.start()
         async with door.running():
             yield
@@ -123,13 +125,14 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(campaign_routes(service))
     app.include_router(event_routes(service))
     app.include_router(information_routes(service))
+    app.include_router(account_routes(service))
     app.include_router(video_routes(service))
     app.include_router(ark_routes(service))
     app.include_router(model_routes(service))
     app.include_router(file_routes(service))
     app.include_router(batch_api_routes(service, runner))
     app.include_router(webhook_routes(service))
-    app.include_router(callback_routes(database, CallbackProofs(settings.accounts, settings.outbound())))
+    app.include_router(callback_routes(database, CallbackProofs(lambda: service.settings, settings.outbound())))
     app.include_router(metrics_routes(database, settings.unconfirmed_grace_seconds))
     app.include_router(page_routes(site, keyring, failed))
 

@@ -1,4 +1,4 @@
-"""`/v1/estimate`, `/v1/capabilities`, `/v1/accounts`, `/v1/tenant`: what jobs cost, and who can run them."""
+"""`/v1/estimate`, `/v1/capabilities`, `/v1/tenant`: what jobs cost, and who can run them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from starlette.responses import Response
 from producer.api.openapi import job_body, problems
 from producer.api.resources.campaigns import BudgetResource
 from producer.api.resources.information import (
-    AccountList,
     CapabilityList,
     Estimates,
     TenantResource,
 )
 from producer.http.answers import answer
 from producer.http.bodies import json_object
-from producer.http.doors.auth import Principal, principal_of, require_operator
+from producer.http.doors.auth import Principal, principal_of
 from producer.http.service import Service
 from producer.intake.quotes import estimates
-from producer.operator_actions.account_status import account_statuses
 from storage.admission import budgets
 from storage.database import Connection
 from storage.tenants import tenants
@@ -40,16 +38,17 @@ def information_routes(service: Service) -> APIRouter:
         """Estimate what a job would cost at each account, in the order they are tried. A job that could not be enqueued
         is refused as `POST /v1/jobs` refuses it. Nothing is stored."""
         fields = await json_object(request)
-        return answer(await service.run(lambda: estimates(fields, service.settings)))
+        return answer(await service.run(lambda: estimates(fields, service.producer_for(request).settings)))
 
     @router.get(
         "/v1/capabilities", response_model=CapabilityList, response_description="What each account's gateway can do."
     )
-    async def capabilities() -> Response:
+    async def capabilities(request: Request) -> Response:
         """Return what each account's gateway can do, as its documentation says."""
+        settings = await service.run(lambda: service.producer_for(request).settings)
         found = [
             {"name": account.name, "gateway": account.gateway, "capabilities": account.dialect.capabilities().as_dict()}
-            for account in service.settings.accounts
+            for account in settings.accounts
         ]
         return answer({"accounts": found})
 
@@ -63,19 +62,6 @@ def information_routes(service: Service) -> APIRouter:
         """Return the tenant of the key, the key's scopes, and what the tenant may spend and enqueue."""
         principal = principal_of(request)
         return answer(await service.read(lambda conn: _tenant(conn, principal)))
-
-    @router.get(
-        "/v1/accounts",
-        response_model=AccountList,
-        response_description="Every account, in the order they are tried.",
-        responses=problems(503),
-    )
-    async def accounts(request: Request) -> Response:
-        """Return the configured accounts, their limits, and whether they take jobs; never their keys. Needs an admin
-        key of tenant default, because accounts serve every tenant."""
-        require_operator(request)
-        found = await service.read(lambda conn: account_statuses(conn, service.settings))
-        return answer({"accounts": found})
 
     return router
 

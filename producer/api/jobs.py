@@ -89,7 +89,9 @@ def _enqueue_routes(router: APIRouter, service: Service) -> None:
         wanted, tenant = as_job_id(job_id), principal_of(request).tenant
         database = service.producer.database
         await service.count_job(request)
-        job, created = await service.run(lambda: job_actions.retry(database, service.settings, tenant, wanted))
+        job, created = await service.run(
+            lambda: job_actions.retry(database, service.settings_for(tenant), tenant, wanted)
+        )
         return _accepted(job, created)
 
     @router.post(
@@ -131,8 +133,9 @@ def _look_routes(router: APIRouter, service: Service) -> None:
     ) -> Response:
         """List jobs, newest first. Data URIs in their requests are cut short; `GET /v1/jobs/{job_id}` has them
         whole."""
+        tenant = principal_of(request).tenant
         wanted = queries.JobFilter(
-            principal_of(request).tenant,
+            tenant,
             state,
             campaign,
             account,
@@ -144,7 +147,7 @@ def _look_routes(router: APIRouter, service: Service) -> None:
         before = cursor_id(cursor)
         found = await service.read(
             lambda conn: with_obstacles(
-                conn, service.settings, queries.page_of_jobs(conn, wanted, before=before, limit=limit + 1)
+                conn, service.settings_for(tenant), queries.page_of_jobs(conn, wanted, before=before, limit=limit + 1)
             )
         )
         page = found[:limit]
@@ -268,7 +271,7 @@ def matches(known: str | None, etag: str) -> bool:
 
 async def _current(service: Service, tenant: str, job_id: UUID) -> tuple[JobView, str, bytes]:
     [job] = await service.read(
-        lambda conn: with_obstacles(conn, service.settings, [job_actions.get_job(conn, tenant, job_id)])
+        lambda conn: with_obstacles(conn, service.settings_for(tenant), [job_actions.get_job(conn, tenant, job_id)])
     )
     body = orjson.dumps(as_resource(job))
     return job, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"', body

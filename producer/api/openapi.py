@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, TypeAdapter
 from starlette.responses import StreamingResponse
 
+from producer.api.account_bodies import ACCOUNT_BODIES
 from producer.api.batches.resources import BATCH_BODIES
 from producer.api.examples import CSV_EXAMPLE, EVENT_EXAMPLE, JOB_EXAMPLES, PROBLEM_EXAMPLE, ROWS_EXAMPLE
 from producer.api.request_bodies import BODIES
@@ -202,7 +203,7 @@ def _as_text(responses: Responses) -> dict[str, Any]:
 
 def _read_by_routes() -> dict[str, Any]:
     """The schemas of what FastAPI does not see: bodies, and errors."""
-    models: list[type] = [JobSpec, *BODIES, *VIDEO_BODIES, *BATCH_BODIES, ProblemDetails]
+    models: list[type] = [JobSpec, *BODIES, *ACCOUNT_BODIES, *VIDEO_BODIES, *BATCH_BODIES, ProblemDetails]
     adapters: list[tuple[type, Literal["validation"], TypeAdapter[Any]]] = [
         (model, "validation", TypeAdapter(model)) for model in models
     ]

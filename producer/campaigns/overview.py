@@ -9,9 +9,13 @@ from typing import Any
 from producer.campaigns.reasons import ReasonGroup, reasons_of
 from producer.campaigns.status import CampaignStatus, campaign_status
 from producer.operator_actions.waiting import waiting_for
+from storage.campaigns.controls import subject_of
 from storage.campaigns.rows import RowCounts, count_rows
 from storage.database import Connection
+from storage.decisions import Decision, list_decisions
 from storage.settings import Settings
+
+MOST_DECISIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class Overview:
     counts: RowCounts
     waiting_for: Mapping[str, int]
     reasons: Sequence[ReasonGroup]
+    decisions: Sequence[Decision]
+    """Who decided what about it, newest first, at most `MOST_DECISIONS`."""
 
     def as_dict(self) -> dict[str, Any]:
         """The overview as JSON; `total`, `finished` and `counts` are rows too."""
@@ -34,6 +40,10 @@ class Overview:
             "reviews": self.counts.reviews,
             "waiting_for": self.waiting_for,
             "reasons": [group.as_dict() for group in self.reasons],
+            "decisions": [
+                {"at": item.at, "what": item.what, "actor": item.actor, "detail": item.detail}
+                for item in self.decisions
+            ],
             **status,
         }
 
@@ -46,4 +56,5 @@ def overview_of(conn: Connection, settings: Settings, tenant: str, name: str) ->
     """
     status = campaign_status(conn, tenant, name)
     waits = waiting_for(conn, settings, status.id)
-    return Overview(status, count_rows(conn, status.id), waits, reasons_of(conn, status.id, waits))
+    decided = list_decisions(conn, tenant, subject_of(status.id), limit=MOST_DECISIONS)
+    return Overview(status, count_rows(conn, status.id), waits, reasons_of(conn, status.id, waits), decided)

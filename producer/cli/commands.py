@@ -57,7 +57,7 @@ CAMPAIGN = Group(
         "status": Command(
             "campaigns.status",
             "status",
-            "Show a campaign's rows, its costs, and what to do about rows that wait or failed.",
+            "Show a campaign's rows, its costs, what to do about rows that wait or failed, and who decided what.",
         ),
         "approve": Command("campaigns.decisions", "approve", "Approve videos."),
         "reject": Command("campaigns.decisions", "reject", "Reject videos."),
@@ -99,10 +99,25 @@ ASSETS = Group(
     },
 )
 ACCOUNTS = Group(
-    "List gateway accounts and resume suspended ones.",
+    "List, add, change, pause and remove gateway accounts.",
     {
         "list": Command("gateways.accounts", "list_accounts", "List accounts in the order they are tried."),
-        "resume": Command("gateways.accounts", "resume", "Use a suspended account again."),
+        "add": Command("gateways.account_changes", "add", "Add an account."),
+        "set": Command(
+            "gateways.account_changes",
+            "change",
+            "Change an account of the database: its limits, the tenants that it serves, its models.",
+        ),
+        "rekey": Command("gateways.account_changes", "rekey", "Give an account a new key."),
+        "pause": Command("gateways.account_changes", "pause", "Submit nothing more to an account."),
+        "resume": Command("gateways.account_changes", "resume", "Use a paused or suspended account again."),
+        "remove": Command("gateways.account_changes", "remove", "Remove an account of the database."),
+        "reencrypt": Command("gateways.account_changes", "reencrypt", "Encrypt every key with the first master key."),
+        "master-key": Command(
+            "gateways.account_changes",
+            "master_key",
+            "Print a new master key, for REELQ_MASTER_KEY or a file that REELQ_MASTER_KEY_FILE names.",
+        ),
     },
 )
 MODELS = Group(

@@ -32,6 +32,7 @@ from producer.http import ark_errors
 from producer.http.problem_details import MEDIA_TYPE
 from producer.http.request_ids import HEADER, current_request_id
 from seedance.problems import InvalidInput, Problem
+from storage.accounts.changes import AccountInUse, AccountNotFound
 from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
 from storage.jobs.records import IdempotencyConflict
@@ -80,6 +81,8 @@ _RETRY = "Retry after `Retry-After`, with the same Idempotency-Key, so that noth
 
 # The most specific first: the first class that fits decides.
 KINDS: Sequence[tuple[type[Exception], Kind]] = (
+    (AccountNotFound, Kind(404, "account_not_found", "`GET /v1/accounts` lists the accounts.")),
+    (AccountInUse, Kind(409, "not_possible", "Wait for its tasks, or remove it with `drain`.")),
     (InvalidInput, Kind(422, "invalid_request", _CHECK_FIELDS)),
     (JobNotFound, Kind(404, "job_not_found", "`GET /v1/jobs` lists the jobs.")),
     (CampaignNotFound, Kind(404, "campaign_not_found", "`GET /v1/campaigns` lists the campaigns.")),

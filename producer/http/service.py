@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from threading import Event, Thread
 from typing import TypeVar
 
 from starlette.requests import HTTPConnection
@@ -19,24 +21,29 @@ from producer.http.forms import UploadRoom
 from producer.http.group_commit import GroupCommit
 from producer.http.object_streams import ObjectStreams
 from producer.http.problems import busy
+from storage.accounts.live import EVERY_S
 from storage.bucket.objects import Objects
-from storage.database import Connection
+from storage.database import Connection, DatabaseUnavailable
 from storage.settings import Settings
 
 T = TypeVar("T")
+
+log = logging.getLogger("reelq.accounts")
 
 THREADS = 8
 MAX_WAITING = 256
 MAX_BATCHES = 2
 UPLOAD_THREADS = 4
+FOLLOW_S = EVERY_S / 2
 
 
 class Service:
     """One per process. No request waits for a thread behind more than `MAX_WAITING` others."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
         self.producer = Producer(settings, local_files=False)
+        self.live = self.producer.live
+        self._closing = Event()
         self.objects = Objects(settings)
         self.streams = ObjectStreams(self.objects)
         self.reach = StoreReach(settings, self.objects)
@@ -50,6 +57,32 @@ class Service:
         self._waiting = 0
         self._batches = 0
         self.together = GroupCommit(self.run)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings with the accounts of every tenant, as they are now."""
+        return self.live.current
+
+    def settings_for(self, tenant: str) -> Settings:
+        """The same as they are for one tenant: other tenants' accounts do not exist.
+
+        Raises:
+            DatabaseUnavailable: the accounts of the database were never read.
+        """
+        return self.producer.as_tenant(tenant).settings
+
+    def start(self) -> None:
+        """Ask for changes of accounts in the background, so that no request waits for them."""
+        Thread(target=self._follow_accounts, name="api-accounts", daemon=True).start()
+
+    def _follow_accounts(self) -> None:
+        while not self._closing.is_set():
+            try:
+                with self.producer.database.begin() as conn:
+                    self.live.refresh(conn)
+            except DatabaseUnavailable as exc:
+                log.warning("accounts.not_read error=%s", exc)
+            self._closing.wait(FOLLOW_S)
 
     def producer_for(self, connection: HTTPConnection) -> Producer:
         """The producer of the tenant that sends the request."""
@@ -131,6 +164,7 @@ class Service:
 
     async def close(self) -> None:
         """Stop the background work and close the connections."""
+        self._closing.set()
         await self.hub.close()
         await self.streams.close()
         self.together.close()

@@ -25,12 +25,27 @@ def account_statuses(conn: Connection, settings: Settings) -> list[dict[str, Any
     """Every account in the order in which they are tried, with its models that are not ok or have a lowered limit.
 
     `state` is ok, suspended (key, permission or credit refused), misrouted (`base_url` does not lead to the gateway's
-    API), outage or throttled; for a model also model_closed. `error` says why; None if ok.
+    API), outage or throttled, paused by a person, or removing (deleted when its last task has ended); for a model also
+    model_closed. `error` says why; None if ok.
     """
     breakers = circuit_breaker.breakers(conn)
     limits = model_limits.model_limits(conn)
     used = slots_in_use(conn, settings.unconfirmed_grace_seconds)
-    return [_account(account, breakers, limits, used.get(account.name, {})) for account in settings.accounts]
+    return [
+        _account(account, breakers, limits, used.get(account.name, {})) | _standing(settings, account)
+        for account in settings.accounts
+    ]
+
+
+def _standing(settings: Settings, account: Account) -> dict[str, Any]:
+    """Whose it is, where it is kept, and whether a person has paused it."""
+    found: dict[str, Any] = {
+        "tenants": None if account.tenants is None else list(account.tenants),
+        "kept_in": "configuration" if account.key_id is None else "database",
+    }
+    if account.name in settings.book.paused:
+        found["state"] = "removing" if account.name in settings.book.removing else "paused"
+    return found
 
 
 def _account(

@@ -80,10 +80,11 @@ def adopt_checked(database: Database, settings: Settings, tenant: str, job_id: U
     with database.begin() as conn:
         job = unconfirmed_job(conn, tenant, job_id)
         task_id = handle_of(job, task_id)
-        account = next((item for item in settings.accounts if item.name == job.account), None)
-        accounts = at_same_address(settings.accounts, job.account or "")
+        # Not the tenant's accounts of now: the attempt was made before they changed.
+        accounts = at_same_address(settings.whole.accounts, job.account or "")
         check_task_is_free(conn, tenant, job_id, task_id, accounts)
         [*_, attempt] = history.attempts_of(conn, job_id)
+        account = settings.whole.account_with_key(job.account or "", attempt["key_id"])
     if account is None:
         raise _unchecked(job, task_id, f"account {job.account} is not in this configuration")
     try:

@@ -30,8 +30,10 @@ _ONLY_REGENERATED = ("tier", "model")
 class Enqueues(Protocol):
     """The part of `producer.client.Producer` that is used here."""
 
-    settings: Settings
     tenant: str
+
+    @property
+    def settings(self) -> Settings: ...
 
     @property
     def database(self) -> Database: ...

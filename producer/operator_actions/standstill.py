@@ -15,7 +15,7 @@ from storage.jobs import queries
 from storage.jobs.reasons import OBSTACLES, Reason
 from storage.settings import Settings
 
-_CLOSED = frozenset({"suspended", "model_closed"})
+_CLOSED = frozenset({"suspended", "account_paused", "removing", "model_closed"})
 
 
 @dataclass(frozen=True, slots=True)

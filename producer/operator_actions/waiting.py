@@ -38,6 +38,8 @@ Code = Literal[
     "no_price",
     "no_account",
     "account_missing",
+    "account_paused",
+    "removing",
     "suspended",
     "misrouted",
     "outage",
@@ -61,10 +63,10 @@ class WaitReason:
 
     tried_again, polled, copied: `seconds` until then and `reason`. suspended, misrouted, outage, throttled,
     model_closed, probing: `account`, `until`, `since`, `error`, and `model` if it concerns one model. slots_taken:
-    `account`, `used`, `most`, and `model` likewise. account_missing: `account`. requests_per_minute and
-    polls_per_minute: `account`, `most`. parts_silent: `parts`. over_budget and no_price: `campaign` (None: the tenant's
-    own budget), `amount`, `left`, `currency`; over_budget also `price`, the most that the job may cost at the cheapest
-    account. The others have none.
+    `account`, `used`, `most`, and `model` likewise. account_missing, account_paused, removing: `account`.
+    requests_per_minute and polls_per_minute: `account`, `most`. parts_silent: `parts`. over_budget and no_price:
+    `campaign` (None: the tenant's own budget), `amount`, `left`, `currency`; over_budget also `price`, the most that
+    the job may cost at the cheapest account. The others have none.
     """
 
     code: Code

@@ -10,7 +10,7 @@ from producer.http.problems import ApiProblem
 from producer.operator_actions.account_status import account_statuses
 from producer.web.forms import read_form
 from producer.web.site import Site, go
-from storage.admission import accounts
+from storage.accounts import changes
 from storage.jobs import history
 
 
@@ -23,7 +23,7 @@ def account_routes(site: Site) -> APIRouter:
     async def accounts_page(request: Request) -> Response:
         require_operator(request)
         after, found = await service.read(
-            lambda conn: (history.last_event(conn), account_statuses(conn, service.settings))
+            lambda conn: (history.last_event(conn), account_statuses(conn, service.live.refresh(conn)))
         )
         return site.page(request, "accounts.html", {"accounts": found, "stream": "/v1/events", "after": after})
 
@@ -31,9 +31,10 @@ def account_routes(site: Site) -> APIRouter:
     async def resume(request: Request, name: str) -> Response:
         require_operator(request)
         await read_form(request)
-        if service.settings.account(name) is None:
+        account = service.settings.account(name)
+        if account is None:
             raise ApiProblem(404, "account_not_found", f"account {name!r} is not configured")
-        await service.read(lambda conn: accounts.resume(conn, name))
+        await service.read(lambda conn: changes.resume_account(conn, name, account.tenants))
         return go("/accounts")
 
     return router

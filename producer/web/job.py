@@ -71,7 +71,7 @@ def job_routes(site: Site) -> APIRouter:
     @router.get("/jobs/{job_id}")
     async def job_page(request: Request, job_id: str) -> Response:
         wanted, tenant = as_job_id(job_id), permissions_of(request).tenant
-        values = await service.read(lambda conn: _whole(conn, service.settings, tenant, wanted))
+        values = await service.read(lambda conn: _whole(conn, service.settings_for(tenant), tenant, wanted))
         job: JobView = values["job"]
         words = catalogue(choose(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", "")))
         values["says"] = words.text("job.says", state=words.text(f"state.{job.state}"))
@@ -102,7 +102,7 @@ def job_routes(site: Site) -> APIRouter:
         await read_form(request)
         await service.count_job(request)
         job, _ = await service.run(
-            lambda: job_actions.retry(service.producer.database, service.settings, tenant, wanted)
+            lambda: job_actions.retry(service.producer.database, service.settings_for(tenant), tenant, wanted)
         )
         return go(f"/jobs/{job.id}")
 

@@ -94,7 +94,7 @@ def job_list_routes(site: Site) -> APIRouter:
         form = await read_form(request)
         shown = JobForm(form, once=form.get("once", ""))
         try:
-            found = await service.run(lambda: estimates(fields_of(form), service.settings))
+            found = await service.run(lambda: estimates(fields_of(form), service.producer_for(request).settings))
         except InvalidInput as exc:
             return await _form_page(site, request, refused(form, exc), status=422)
         return await _form_page(site, request, shown, estimate=found)
@@ -105,7 +105,7 @@ def job_list_routes(site: Site) -> APIRouter:
         form = await read_form(request)
         fields = {"prompt": "…"} | fields_of(form)
         try:
-            found = await service.run(lambda: estimates(fields, service.settings))
+            found = await service.run(lambda: estimates(fields, service.producer_for(request).settings))
         except InvalidInput as exc:
             return site.page(request, "estimate.html", {"estimate": None, "wrong": exc.problems})
         return site.page(request, "estimate.html", {"estimate": found, "wrong": None})

@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import LiteralString
 
-from storage import decisions
-from storage.admission import circuit_breaker, model_limits
 from storage.database import Connection
-from storage.tenants.tenants import DEFAULT_TENANT
 
 _ENSURE: LiteralString = """
-INSERT INTO account_states (name)
-SELECT i.name FROM unnest(%(names)s::text[]) AS i(name) LEFT JOIN account_states s ON s.name = i.name
+INSERT INTO account_states (name, version)
+SELECT i.name, (SELECT version FROM accounts_version)
+FROM unnest(%(names)s::text[]) AS i(name) LEFT JOIN account_states s ON s.name = i.name
 WHERE s.name IS NULL ORDER BY i.name
 ON CONFLICT (name) DO NOTHING
 """
+# `s.version` is that of the locked row, also if it has just changed; the other one may be older.
 _LOCK: LiteralString = """
-SELECT s.name FROM account_states s
+SELECT s.name, s.version, (SELECT version FROM accounts_version) FROM account_states s
 WHERE s.name = ANY(%(names)s) AND NOT EXISTS (
     SELECT FROM circuit_breakers b WHERE b.account = s.name AND b.model = '' AND b.open_until > now())
 ORDER BY s.name FOR UPDATE OF s SKIP LOCKED
 """
 
 
-def lock_accounts(conn: Connection, names: Sequence[str]) -> set[str]:
-    """Lock the accounts whose own breaker is not open and that no other scheduler holds now; returns their names.
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Locked accounts. `latest`: the newest version of the accounts that was seen, 0 if nothing was locked."""
 
-    Counts made after this call stay valid until the transaction ends.
+    names: frozenset[str] = frozenset()
+    latest: int = 0
+
+
+def lock_accounts(conn: Connection, names: Sequence[str], version: int) -> Locked:
+    """Lock the accounts whose own breaker is not open and that no other scheduler holds now.
+
+    `version`: that of the caller's settings. Accounts that have changed since are locked but not returned. Counts made
+    after this call stay valid until the transaction ends.
     """
     parameters = {"names": list(names)}
     conn.execute(_ENSURE, parameters)
-    return {row[0] for row in conn.execute(_LOCK, parameters)}
-
-
-def resume(conn: Connection, name: str) -> None:
-    """Use an account again at once, up to its configured limits."""
-    circuit_breaker.reset(conn, name)
-    model_limits.reset(conn, name)
-    decisions.record(conn, DEFAULT_TENANT, "account.resumed", f"account:{name}")
+    rows = conn.execute(_LOCK, parameters).fetchall()
+    known = frozenset(name for name, changed, _ in rows if changed <= version)
+    return Locked(known, max((max(row[1:]) for row in rows), default=0))

@@ -42,6 +42,7 @@ LEFT JOIN account_turns t ON t.account = %(account)s AND t.tenant = w.tenant
 LEFT JOIN tenants n ON n.name = w.tenant
 LEFT JOIN budgets b ON b.tenant = w.tenant AND b.campaign_id = %(whole)s
 WHERE coalesce(b.held_until <= now(), true)
+  AND (%(served)s::text[] IS NULL OR w.tenant = ANY(%(served)s::text[])) AND w.tenant <> ALL(%(not_served)s::text[])
 ORDER BY t.served_at NULLS FIRST, w.tenant
 """
 _SHARE: LiteralString = f"""
@@ -117,6 +118,8 @@ class FairShare:
             "besides": list(besides),
             "only": only and list(only),
             "whole": WHOLE_TENANT,
+            "served": None if self._grant.serves.only is None else sorted(self._grant.serves.only),
+            "not_served": sorted(self._grant.serves.besides),
         }
         claimed: list[Claimed] = []
         below = 10

@@ -6,12 +6,13 @@ Schedulers ask with the accounts locked, so that two of them cannot fill one slo
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seedance.account import Account
 from seedance.lanes import LANES, lanes_of, limits_apart, model_of
+from storage.account_book import Serves
 from storage.admission import circuit_breaker, model_limits
 from storage.admission.accounts import lock_accounts
 from storage.admission.circuit_breaker import WHOLE_ACCOUNT, Breaker, Cause
@@ -24,7 +25,16 @@ from storage.settings import Settings
 log = logging.getLogger("reelq.admission")
 
 Code = Literal[
-    "suspended", "misrouted", "outage", "throttled", "model_closed", "probing", "slots_taken", "requests_per_minute"
+    "account_paused",
+    "removing",
+    "suspended",
+    "misrouted",
+    "outage",
+    "throttled",
+    "model_closed",
+    "probing",
+    "slots_taken",
+    "requests_per_minute",
 ]
 _CODES: Mapping[str, Code] = {
     Cause.ACCOUNT: "suspended",
@@ -40,7 +50,7 @@ class Hold:
     """Why an account, or one of its models, gets no job. `values` by code:
 
     suspended, misrouted, outage, throttled, model_closed, probing: `until`, `since`, `error`; slots_taken: `used`,
-    `most`; requests_per_minute: `most`. Holds of a model also have `model`.
+    `most`; requests_per_minute: `most`. Holds of a model also have `model`. account_paused and removing have none.
     """
 
     code: Code
@@ -63,6 +73,8 @@ class Grant:
     """Every lane that a queued job can have."""
     half_open: frozenset[str] = frozenset()
     """Models, or the account as a whole (""), whose breaker is half open."""
+    serves: Serves = field(default_factory=Serves)
+    """The tenants whose jobs it may get."""
 
     def hold_of(self, lane: str) -> Hold | None:
         """Why this account gets no job of that lane now; None if it may get one."""
@@ -77,10 +89,18 @@ class Grant:
         return [lane for lane, name in names.items() if name is None or name in closed]
 
 
-def grants(conn: Connection, settings: Settings) -> list[Grant]:
-    """The accounts that may submit now, in their configured order; they stay locked until the transaction ends."""
-    names = [account.name for account in settings.accounts]
-    locked = lock_accounts(conn, names) if names else set()
+def grants(conn: Connection, settings: Settings, note: Callable[[int], None] = lambda _: None) -> list[Grant]:
+    """The accounts that may submit now, in their configured order; they stay locked until the transaction ends.
+
+    `note` gets the newest version of the accounts that was seen: those that have changed since the settings were read
+    get no grant.
+    """
+    names = [account.name for account in settings.accounts if account.name not in settings.book.paused]
+    if not names:
+        return []
+    found = lock_accounts(conn, names, settings.book.version)
+    note(found.latest)
+    locked = found.names
     if not locked:
         return []
     breakers = circuit_breaker.breakers(conn, sorted(locked))
@@ -91,8 +111,8 @@ def grants(conn: Connection, settings: Settings) -> list[Grant]:
             )
             del breakers[account, model]
     state = _State(conn, settings, breakers, learn=True, names=sorted(locked))
-    found = [state.grant(account) for account in settings.accounts if account.name in locked]
-    return [grant for grant in found if grant.slots > 0]
+    granted = [state.grant(account) for account in settings.accounts if account.name in locked]
+    return [grant for grant in granted if grant.slots > 0]
 
 
 def survey(conn: Connection, settings: Settings) -> list[Grant]:
@@ -151,10 +171,14 @@ class _State:
         own = self._breakers.get((account.name, WHOLE_ACCOUNT))
         if own is not None and not own.is_open:
             half_open.add(WHOLE_ACCOUNT)
-        return Grant(account, slots, hold, most, holds, self._lanes, frozenset(half_open))
+        return Grant(
+            account, slots, hold, most, holds, self._lanes, frozenset(half_open), self._settings.serves(account)
+        )
 
     def _slots(self, account: Account, used: Usage) -> tuple[int, Hold | None]:
         """How many more jobs the account may start, over all models."""
+        if account.name in self._settings.book.paused:
+            return 0, Hold("removing" if account.name in self._settings.book.removing else "account_paused")
         breaker = self._breakers.get((account.name, WHOLE_ACCOUNT))
         if breaker is not None and breaker.is_open:
             return 0, _hold_of(breaker)

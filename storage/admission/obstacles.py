@@ -16,7 +16,8 @@ from storage.settings import Settings
 
 
 def able_accounts(settings: Settings, pin: str | None, gateways: Iterable[str], lane: str) -> list[Account]:
-    """The configured accounts that can serve a job: at one of its gateways, with its tier; `pin`: only that one."""
+    """The accounts that can serve a job: at one of its gateways, with its tier; `pin`: only that one. The settings are
+    those of the job's tenant (`for_tenant`)."""
     known = set(gateways)
     return [
         account
@@ -28,7 +29,7 @@ def able_accounts(settings: Settings, pin: str | None, gateways: Iterable[str], 
 
 
 class Obstacles:
-    """The obstacles of one moment, for any number of jobs."""
+    """The obstacles of one moment, for any number of jobs of one tenant. The settings are that tenant's."""
 
     def __init__(self, settings: Settings, closed: frozenset[tuple[str, str]]) -> None:
         self._settings = settings

@@ -48,13 +48,14 @@ class Taken:
 
 
 _BEGIN: LiteralString = """
-INSERT INTO attempts (job_id, number, account, gateway, model, model_key, seed, mark, callback_hash)
-SELECT j.id, j.attempt, j.account, j.gateway, j.model, i.model_key, i.seed,
+INSERT INTO attempts (job_id, number, account, key_id, gateway, model, model_key, seed, mark, callback_hash)
+SELECT j.id, j.attempt, j.account, i.key_id, j.gateway, j.model, i.model_key, i.seed,
        CASE WHEN i.mark_count > 0 THEN i.mark_low + mod(nextval('attempt_marks'), i.mark_count)::int END,
        i.callback_hash
 FROM jobs j
 JOIN jsonb_to_recordset(%(rows)s::jsonb)
-    AS i(id uuid, model_key text, seed bigint, callback_hash text, mark_low int, mark_count int) ON j.id = i.id
+    AS i(id uuid, model_key text, seed bigint, callback_hash text, mark_low int, mark_count int, key_id bigint)
+    ON j.id = i.id
 RETURNING job_id, mark
 """
 
@@ -76,6 +77,7 @@ def _correlation_row(job_id: UUID, correlation: Correlation) -> dict[str, Any]:
         "model_key": correlation.model_key,
         "seed": correlation.seed,
         "callback_hash": correlation.callback_hash,
+        "key_id": correlation.key_id,
         "mark_low": None if band is None else band.low,
         "mark_count": None if band is None else band.count,
     }

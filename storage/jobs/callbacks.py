@@ -134,12 +134,14 @@ class Reported:
     gateway_task_id: str | None
     unneeded: bool
     age_s: float
+    key_id: int | None = None
+    """The stored key that it was sent with; None: the configuration's."""
 
 
 _REPORTED: LiteralString = """
 SELECT a.job_id, a.number, a.account, a.reported_task_id AS task_id, a.gateway_task_id,
        j.gateway_task_id IS NOT NULL OR j.finished_at IS NOT NULL AS unneeded,
-       extract(epoch FROM now() - a.started_at)::float8 AS age_s
+       extract(epoch FROM now() - a.started_at)::float8 AS age_s, a.key_id
 FROM attempts a JOIN jobs j ON j.id = a.job_id
 JOIN unnest(%(ids)s::uuid[], %(numbers)s::bigint[]) AS i(id, number) ON a.job_id = i.id AND a.number = i.number
 WHERE a.look_at IS NOT NULL AND a.reported_task_id IS NOT NULL

@@ -12,6 +12,7 @@ from storage.database import Connection
 from storage.jobs.prices import FITS_AT_ACCOUNT, NO_CAMPAIGN, NOT_SET_ASIDE, room_of
 from storage.jobs.reasons import Reason
 from storage.jobs.states import JobState
+from storage.jsonb import dumps
 from storage.leases import Claimed
 
 T = TypeVar("T")
@@ -120,8 +121,9 @@ _UNBAR: LiteralString = """
 WITH stuck AS (
     SELECT id FROM jobs j
     WHERE j.state = 'queued' AND j.barred_accounts <> '{}'::text[] AND NOT EXISTS (
-        SELECT FROM unnest(%(names)s::text[], %(gateways)s::text[]) AS a(name, gateway)
-        WHERE a.gateway = ANY(j.gateways) AND a.name <> ALL(j.barred_accounts)
+        SELECT FROM jsonb_to_recordset(%(accounts)s::jsonb) AS a(name text, gateway text, served text[], besides text[])
+        WHERE (a.served IS NULL OR j.tenant = ANY(a.served)) AND j.tenant <> ALL(a.besides)
+          AND a.gateway = ANY(j.gateways) AND a.name <> ALL(j.barred_accounts)
           AND coalesce(j.account_pin, a.name) = a.name)
     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
@@ -162,11 +164,10 @@ def postpone_queued(conn: Connection, ids: Sequence[UUID], seconds: float, reaso
     conn.execute(_POSTPONE_QUEUED, {"ids": list(ids), "seconds": seconds, "reason": reason})
 
 
-def unbar_queued(conn: Connection, accounts: Mapping[str, str], limit: int) -> int:
+def unbar_queued(conn: Connection, accounts: Sequence[Mapping[str, Any]], limit: int) -> int:
     """Lift the bars of queued jobs that no configured account may serve any more, so that they end or go on; returns
-    how many. `accounts`: the gateway of each configured account."""
-    known = {"names": list(accounts), "gateways": list(accounts.values()), "limit": limit}
-    return conn.execute(_UNBAR, known).rowcount
+    how many. `accounts`: of each its `name`, its `gateway`, and the tenants `served` (None: all) except `besides`."""
+    return conn.execute(_UNBAR, {"accounts": dumps(list(accounts)), "limit": limit}).rowcount
 
 
 def wake_queued(conn: Connection, tenant: str, campaign_id: UUID | None, reason: Reason) -> None:

@@ -56,6 +56,8 @@ class Doubt:
     taken: bool
     error: Mapping[str, Any] | None
     candidates: Sequence[Mapping[str, Any]] | None
+    key_id: int | None = None
+    """The stored key that the attempt was sent with; None: the configuration's."""
 
     @property
     def id(self) -> UUID:
@@ -71,7 +73,7 @@ _DOUBTFUL: LiteralString = "(a.outcome IS NULL OR a.outcome IN ('outcome_unknown
 _DOUBTS: LiteralString = f"""
 SELECT {_ATTEMPT}, j.claim, extract(epoch FROM now() - a.started_at)::float8 AS age_s,
        extract(epoch FROM now() - coalesce(a.finished_at, a.started_at))::float8 AS unanswered_s, a.reported_task_id,
-       j.cancel_request, coalesce(a.outcome = 'task_taken', false) AS taken, a.error, a.candidates,
+       j.cancel_request, coalesce(a.outcome = 'task_taken', false) AS taken, a.error, a.candidates, a.key_id,
        (SELECT count(*) FROM attempts b WHERE b.job_id = j.id
           AND (b.outcome IS NULL OR b.outcome IN ('outcome_unknown', 'task_taken', 'not_submitted'))) AS doubtful
 FROM jobs j JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
@@ -130,17 +132,18 @@ def _intervals_around(times: Sequence[datetime], span: timedelta) -> list[tuple[
 _ACCEPTED_SINCE: LiteralString = """
 SELECT a.gateway_task_id FROM attempts a JOIN jobs j ON j.id = a.job_id
 WHERE a.account = %(account)s AND a.started_at >= %(since)s AND a.outcome = 'accepted'
+  AND a.key_id IS NOT DISTINCT FROM %(key_id)s
   AND a.finished_at <= %(until)s AND NOT a.surplus AND j.state <> 'cancelled' AND j.error IS NULL
 ORDER BY a.started_at LIMIT %(limit)s
 """
 
 
 def accepted_between(
-    conn: Connection, account: str, since: datetime, until: datetime, limit: int = 500
+    conn: Connection, account: str, key_id: int | None, since: datetime, until: datetime, limit: int = 500
 ) -> frozenset[str]:
-    """Tasks of ours at an account that a whole list must show: of attempts which began from `since` on and had their
-    answers by `until`."""
-    parameters = {"account": account, "since": since, "until": until, "limit": limit}
+    """Tasks of ours that a whole list must show to a key of an account: of attempts with that key, which began from
+    `since` on and had their answers by `until`."""
+    parameters = {"account": account, "key_id": key_id, "since": since, "until": until, "limit": limit}
     return frozenset(row[0] for row in conn.execute(_ACCEPTED_SINCE, parameters))
 
 

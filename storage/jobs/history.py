@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -22,6 +23,20 @@ def events_of(conn: Connection, job_id: UUID) -> list[dict[str, Any]]:
         "SELECT id, at, source, target, reason, detail, actor FROM job_events WHERE job_id = %(id)s ORDER BY id",
         job_id,
     )
+
+
+_DECISIONS: LiteralString = """
+SELECT job_id, at, reason, actor FROM job_events
+WHERE job_id = ANY(%(ids)s) AND actor IS NOT NULL ORDER BY job_id, id
+"""
+
+
+def decisions_of(conn: Connection, job_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """What people and programs decided about jobs, in order: when, what and who. Jobs without any are missing."""
+    found: dict[UUID, list[dict[str, Any]]] = {}
+    for job_id, at, reason, actor in conn.execute(_DECISIONS, {"ids": list(job_ids)}):
+        found.setdefault(job_id, []).append({"at": at, "reason": reason, "actor": actor})
+    return found
 
 
 def _dicts(conn: Connection, sql: LiteralString, job_id: UUID) -> list[dict[str, Any]]:

@@ -147,6 +147,11 @@ class Work:
     draft_model: str | None = None
     draft_ends_in_s: float | None = None
     """Until the gateway makes no final of the draft any more; None: it is neither a draft that ended nor a final."""
+    tenant: str = DEFAULT_TENANT
+    key_id: int | None = None
+    """The stored key that its task was submitted with; None: the task has none, or it was the configuration's."""
+    accounts_version: int | None = None
+    """The version of the accounts when its account changed last; None: it never did."""
     read_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When this was read, by the database's clock."""
 
@@ -233,6 +238,8 @@ class Correlation:
     callback_hash: str | None = None
     model_key: str = ""
     """The model under which its health and limits are kept; see `seedance.lanes`."""
+    key_id: int | None = None
+    """The stored key that it is sent with; None: the configuration's."""
     marks: MarkBand | None = None
     """The values that its mark is taken from; None: it cannot carry a mark; see `seedance.expiry_marks`."""
 

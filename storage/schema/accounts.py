@@ -35,6 +35,51 @@ class AccountState(SQLModel, table=True):
     __tablename__ = "account_states"
 
     name: str = Field(sa_column=Column(Text, primary_key=True))
+    # The version of all accounts (`accounts_version`) below which no job may be granted to it.
+    version: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
+    # It gets no new job; tasks that it has go on. NULL: it is not paused.
+    paused_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
+class StoredAccount(SQLModel, table=True):
+    """An account that was added while everything ran. Those of the configuration file have no row."""
+
+    __tablename__ = "accounts"
+
+    name: str = Field(sa_column=Column(Text, primary_key=True))
+    # As an entry of `[[accounts]]`, without secrets.
+    settings: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    # The key of new jobs.
+    key_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    changed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    # It gets no new job and is deleted when its last task has ended.
+    removing_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
+class AccountKey(SQLModel, table=True):
+    """The secrets of a stored account, encrypted. A replaced key stays as long as a task that it started lives."""
+
+    __tablename__ = "account_keys"
+    __table_args__: ClassVar[Any] = (Index("account_keys_account_idx", "account"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    account: str = Field(sa_column=Column(Text, nullable=False))
+    # See `storage.accounts.sealing`.
+    sealed: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    # When another key replaced it.
+    retired_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
+class AccountsVersion(SQLModel, table=True):
+    """One row. Its number grows with each change of an account, so that processes notice it."""
+
+    __tablename__ = "accounts_version"
+    __table_args__: ClassVar[Any] = (CheckConstraint("one", name="accounts_version_one_check"),)
+
+    one: bool = Field(default=True, sa_column=Column(Boolean, primary_key=True, server_default=text("true")))
+    version: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class CircuitBreaker(SQLModel, table=True):

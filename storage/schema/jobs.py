@@ -275,6 +275,8 @@ class Attempt(SQLModel, table=True):
     job_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True))
     number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     account: str = Field(sa_column=Column(Text, nullable=False))
+    # The stored key that it was sent with; None: that of the configuration.
+    key_id: int | None = Field(default=None, sa_column=Column(BigInteger))
     # The gateway of the account; None if an older release wrote the row.
     gateway: str | None = Field(default=None, sa_column=Column(Text))
     model: str = Field(sa_column=Column(Text, nullable=False))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from seedance.client import GatewayClient
@@ -20,6 +21,7 @@ from storage.jobs.callbacks import Reported
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome
 from worker.batch import run_batch
+from worker.clients import clients_of
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.look_back")
@@ -46,14 +48,15 @@ class LookedBack:
 
 def look_back_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
     """Query the reported tasks of a claimed batch of attempts (job, number)."""
-    client = runtime.client(account)
     with runtime.database.begin() as conn:
-        found = callbacks.reported(conn, claimed)
-        if client is None:
-            log.error("look_back.account_missing account=%s: add it to the configuration again", account)
-            callbacks.looked(conn, [(item, ACCOUNT_MISSING_S) for item in found])
-            return
-    run_batch(runtime, found, lambda item: _look(client, item), lambda batch: _write(runtime, batch))
+        found = clients_of(runtime, conn, account, callbacks.reported(conn, claimed))
+        for client, items in found:
+            if client is None:
+                log.error("look_back.account_missing account=%s: add the account again", account)
+                callbacks.looked(conn, [(item, ACCOUNT_MISSING_S) for item in items])
+    for client, items in found:
+        if client is not None:
+            run_batch(runtime, items, partial(_look, client), lambda batch: _write(runtime, batch))
 
 
 async def _look(client: GatewayClient, reported: Reported) -> LookedBack:

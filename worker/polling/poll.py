@@ -16,6 +16,7 @@ from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
 from worker.batch import run_batch
+from worker.clients import clients_of
 from worker.failpoints import failpoint
 from worker.polling.cancelling import ask_to_cancel, decide_cancel
 from worker.polling.costs import reported_cost
@@ -39,18 +40,22 @@ class Polled:
 
 def poll_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
     """Poll the jobs of a claimed batch whose leases we still hold."""
-    client = runtime.client(account)
     with runtime.database.begin() as conn:
-        held = load_work(conn, JobState.GENERATING, claimed)
-        if client is None:
-            _without_account(runtime, conn, held)
-            return
-    if held:
+        loaded = load_work(conn, JobState.GENERATING, claimed)
+        found = clients_of(runtime, conn, account, loaded)
+        for client, held in found:
+            if client is None:
+                _without_account(runtime, conn, held)
+    if loaded:
         failpoint("poll.after_load")
-        task_list = TaskList(runtime, client, [work.gateway_task_id or "" for work in held])
-        run_batch(
-            runtime, held, lambda work: _query(client, work, task_list), lambda batch: _write(runtime, client, batch)
-        )
+    for client, held in found:
+        if client is not None:
+            _poll(runtime, client, held)
+
+
+def _poll(runtime: Runtime, client: GatewayClient, held: Sequence[Work]) -> None:
+    task_list = TaskList(runtime, client, [work.gateway_task_id or "" for work in held])
+    run_batch(runtime, held, lambda work: _query(client, work, task_list), lambda batch: _write(runtime, client, batch))
 
 
 def _without_account(runtime: Runtime, conn: Connection, held: Sequence[Work]) -> None:

@@ -24,6 +24,7 @@ from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.webhooks import outbox
 from worker.batch import run_batch
+from worker.clients import clients_of
 from worker.failpoints import failpoint
 from worker.leases import KeptLeases
 from worker.polling.evidence import Evidence, Found, RetryLater, Unproven, decide
@@ -46,12 +47,15 @@ def reconcile_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID
         held = doubts.doubts(conn, claimed)
         # An attempt before the one in doubt may have been accepted after all.
         settle_acceptances(conn, [doubt.id for doubt in held if doubt.attempt.number > 1])
-    if not held:
-        return
-    client = runtime.client(account)
-    if client is None:
-        _write(runtime, None, [Looked(doubt, None, None) for doubt in held])
-        return
+        found = clients_of(runtime, conn, account, held)
+    for client, doubts_of_key in found:
+        if client is None:
+            _write(runtime, None, [Looked(doubt, None, None) for doubt in doubts_of_key])
+        else:
+            _reconcile(runtime, client, doubts_of_key)
+
+
+def _reconcile(runtime: Runtime, client: GatewayClient, held: Sequence[Doubt]) -> None:
     look = Look(client, held)
     with KeptLeases(runtime, [(doubt.id, doubt.claim) for doubt in held]) as leases:
 
@@ -78,7 +82,7 @@ def _write(runtime: Runtime, client: GatewayClient | None, looked: Sequence[Look
             given_up = matching.of_given_up()
         for item in looked:
             evidence = _evidence(item, client, known, matching)
-            if evidence is Unproven.NOT_TAKEN and not _shows_ours(conn, item):
+            if evidence is Unproven.NOT_TAKEN and not (_has_key(item, client) and _shows_ours(conn, item)):
                 evidence = Unproven.PENDING
             found[item.doubt.id] = evidence
         _write_decisions(conn, settings, [item.doubt for item in looked], found)
@@ -131,6 +135,11 @@ def _evidence(
     return Unproven.NOT_TAKEN if seen.proves_absence(begun) and not matching.clock_is_behind else Unproven.PENDING
 
 
+def _has_key(item: Looked, client: GatewayClient | None) -> bool:
+    """Whether the list was read with the key of the attempt: that of another project does not show its task."""
+    return client is not None and client.account.key_id == item.doubt.key_id
+
+
 def _shows_ours(conn: Connection, item: Looked) -> bool:
     """Whether the list shows every task of ours that began with the doubt's attempt or later.
 
@@ -139,7 +148,7 @@ def _shows_ours(conn: Connection, item: Looked) -> bool:
     """
     attempt, seen = item.doubt.attempt, item.seen
     until = attempt.started_at + timedelta(seconds=item.doubt.age_s - LIST_LAG_S)
-    ours = doubts.accepted_between(conn, attempt.account, attempt.started_at, until)
+    ours = doubts.accepted_between(conn, attempt.account, item.doubt.key_id, attempt.started_at, until)
     missing = ours - {task.task_id for task in seen.tasks} if seen is not None else ours
     if missing:
         log.warning(

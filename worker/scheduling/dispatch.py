@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
 from seedance.link_expiry import URGENT_SHARE
+from storage.accounts.live import LiveSettings
 from storage.admission import poll_limits
 from storage.admission.grants import grants
 from storage.database import Connection, Database, DatabaseUnavailable, LocksHeld
@@ -57,10 +58,14 @@ class Dispatcher:
 
     def __init__(self, app: Celery, settings: Settings, database: Database) -> None:
         self._app = app
-        self._settings = settings
+        self.live = LiveSettings(settings)
         self._database = database
         self._connection: Any = None
         self._producer: Any = None
+
+    @property
+    def _settings(self) -> Settings:
+        return self.live.current
 
     def run(self) -> int:
         """Claim and publish once; returns the number of jobs sent.
@@ -141,7 +146,13 @@ class Dispatcher:
         # Count jobs, not messages: many accounts with a slot or two free make small messages, and the accounts that
         # come first in the configuration must not use up the room of the others.
         left = free["submit"] * SUBMIT_BATCH
-        for grant in grants(conn, self._settings) if left else ():
+        settings = self.live.ensure(conn)
+
+        def note(latest: int) -> None:
+            if latest > settings.book.version:
+                self.live.refresh(conn)  # for the next round
+
+        for grant in grants(conn, settings, note) if left else ():
             limit = min(grant.slots, left)
             if limit <= 0:
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from storage.accounts import changes
 from storage.admission import settlement
 from storage.database import Connection
 from storage.jobs import claims, transitions
@@ -70,7 +71,23 @@ def dead_drafts(conn: Connection, settings: Settings) -> int:
 
 def barred_everywhere(conn: Connection, settings: Settings) -> int:
     """Queued jobs whose last suitable account was removed from the configuration: let the other accounts try again."""
-    return claims.unbar_queued(conn, {account.name: account.gateway for account in settings.accounts}, BATCH)
+    accounts = [
+        {
+            "name": account.name,
+            "gateway": account.gateway,
+            "served": None if serves.only is None else sorted(serves.only),
+            "besides": sorted(serves.besides),
+        }
+        for account in settings.accounts
+        for serves in [settings.serves(account)]
+    ]
+    return claims.unbar_queued(conn, accounts, BATCH)
+
+
+def spare_accounts(conn: Connection, settings: Settings) -> int:
+    """Replaced keys that no task needs, and removed accounts whose last task has ended. It runs after a heartbeat,
+    and only while there are any: a task of each tick costs a transaction."""
+    return changes.tidy_up(conn, settings)
 
 
 def settled_budgets(conn: Connection, settings: Settings) -> int:

@@ -24,7 +24,7 @@ from worker.alive import show_alive
 from worker.broker import check_broker
 from worker.failpoints import failpoint
 from worker.scheduling.dispatch import Dispatcher
-from worker.scheduling.maintenance import MAINTENANCE
+from worker.scheduling.maintenance import MAINTENANCE, spare_accounts
 
 log = logging.getLogger("reelq.scheduler")
 
@@ -100,15 +100,28 @@ class DueScheduler(Scheduler):
         for task in MAINTENANCE:
             try:
                 with self.database.begin() as conn:
-                    task(conn, self.settings)
+                    task(conn, self.dispatcher.live.current)
             except LocksHeld as exc:  # by a process that hangs, or by a person's session; the other tasks go on
                 log.warning("tick.locks_held error=%s", exc)
         failpoint("scheduler.after_maintenance")
         if time.monotonic() - self._beaten_at > HEARTBEAT_S:
             with self.database.begin() as conn:
                 heartbeats.beat(conn, "scheduler", self._instance)
+                self.dispatcher.live.refresh(conn)
             self._beaten_at = time.monotonic()
+            self._drop_spare_accounts()
         self.dispatcher.run()
+
+    def _drop_spare_accounts(self) -> None:
+        settings = self.dispatcher.live.current
+        if not (settings.book.retired_keys or settings.book.removing):
+            return
+        try:
+            with self.database.begin() as conn:
+                if spare_accounts(conn, settings):
+                    self.dispatcher.live.refresh(conn)
+        except LocksHeld as exc:
+            log.warning("tick.locks_held error=%s", exc)
 
     def close(self) -> None:
         super().close()

@@ -30,7 +30,8 @@ def correlate(
     url, token = _callback(client, settings)
     key = model_key(client.dialect.model_for(request), request.resolution)
     marks = _marks(client, request, deadline_in_s)
-    correlation = Correlation(seed, hash_token(token) if url is not None else None, key, marks)
+    hashed = hash_token(token) if url is not None else None
+    correlation = Correlation(seed, hashed, key, client.account.key_id, marks)
     return AttemptOptions(seed, url, deadline_in_s), correlation
 
 

@@ -23,7 +23,7 @@ def elsewhere(settings: Settings, work: Work, why: str) -> Decision | None:
         request = parse_request(work.request)
     except InvalidInput:  # no account can
         return None
-    others = [account for account in settings.accounts if _may_have(account, work)]
+    others = [account for account in settings.for_tenant(work.tenant).accounts if _may_have(account, work)]
     able = {account.name for account in others if _can_serve(settings, account, request)}
     if not able:
         return None

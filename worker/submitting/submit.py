@@ -12,7 +12,8 @@ from seedance.client import GatewayClient
 from seedance.errors import GatewayError, NotTried, OutcomeUnknown
 from seedance.gateways.base import Submitted
 from seedance.problems import Problem
-from storage.jobs import attempts, transitions
+from storage.database import Connection
+from storage.jobs import attempts, claims, transitions
 from storage.jobs.late import settle_acceptances
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move, Work
@@ -47,12 +48,13 @@ class Posted:
 
 def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
     """Submit the jobs of a claimed batch whose leases this worker still holds."""
-    client = runtime.client(account)
     with runtime.database.begin() as conn:
         held = load_work(conn, JobState.QUEUED, claimed)
+        client = _client(runtime, conn, account, held)
         if client is None:
             transitions.move(conn, [_give_back(work) for work in held])
             return
+        held = _still_granted(runtime, conn, client, held)
     failpoint("submit.after_load")
     found = sort_by_assets(runtime, client, held)
     ready = begin(runtime, client, found.ready, found.usable)
@@ -62,6 +64,24 @@ def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, i
             runtime, ready, lambda item: _post(runtime, client, item), lambda batch: _write(runtime, client, batch)
         )
     bring_assets(runtime, client, found.waiting)
+
+
+def _client(runtime: Runtime, conn: Connection, account: str, held: Sequence[Work]) -> GatewayClient | None:
+    """The account's client, as the account is now."""
+    runtime.live.ensure(conn)
+    if any((work.accounts_version or 0) > runtime.live.version for work in held):
+        runtime.live.refresh(conn)
+    return runtime.client(account)
+
+
+def _still_granted(runtime: Runtime, conn: Connection, client: GatewayClient, held: Sequence[Work]) -> list[Work]:
+    """The jobs that the account may still get. The others go back to the queue: the account was paused, or may not
+    serve their tenant any more."""
+    settings = runtime.settings
+    serves, paused = settings.serves(client.account), client.account.name in settings.book.paused
+    granted = [work for work in held if not paused and work.tenant in serves]
+    claims.release(conn, [(work.id, work.claim) for work in held if work not in granted])
+    return granted
 
 
 async def _post(runtime: Runtime, client: GatewayClient, ready: Ready) -> Posted:

@@ -92,7 +92,7 @@ def transfer_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]], places
 
 
 def _video(runtime: Runtime, work: Work, facts: Provenance) -> Video:
-    account = runtime.settings.account(work.account)
+    account = runtime.settings.account_with_key(work.account, work.key_id)
     if account is None:
         return Video(work, facts)
     base_url = base_url_of(account, account.dialect)

@@ -118,24 +118,34 @@ class AccountResource:
     limit_since: Annotated[datetime | None, Field(description="When that limit was found; null: it is as configured.")]
     in_flight: Annotated[int, Field(description="Jobs at the gateway.")]
     state: Annotated[
-        Literal["ok", "throttled", "suspended", "misrouted", "outage"],
+        Literal["ok", "throttled", "suspended", "misrouted", "outage", "paused", "removing"],
         Field(
             description="`suspended`: its key, its permissions or its credit are refused. `misrouted`: `base_url` does "
-            "not lead to the gateway's API."
+            "not lead to the gateway's API. `paused`: by a person. `removing`: deleted when its last task has ended."
         ),
     ]
     suspended_until: datetime | None
     suspended_since: datetime | None
     throttled_until: datetime | None
     error: Annotated[dict[str, Any] | None, Field(description="Why it is suspended, or what the gateway answered.")]
+    tenants: Annotated[
+        list[str] | None,
+        Field(description="Whose jobs it may serve; `*`: every tenant that no account names. Null: only `*`."),
+    ]
+    kept_in: Annotated[
+        Literal["configuration", "database"], Field(description="Those of the configuration change with it alone.")
+    ]
     models: Annotated[list[AccountModel], Field(description="Models with a limit of their own, or that take no jobs.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountList:
-    """Every configured account, in the order they are tried."""
+    """Every account, in the order they are tried."""
 
     accounts: list[AccountResource]
+    unusable: Annotated[
+        dict[str, str], Field(description="Accounts of the database that cannot be used here, each with the reason.")
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ ASSUMED_S: Final = tuple(float(seconds) for seconds in range(60, 241, 12))
 OVERHEAD_S: Final = 6.0
 """From the end of a generation until it is stored, and the slot is used again: polls and the transfer."""
 _JOB_RUNS, _MIN_RUNS, _MAX_RUNS = 400_000, 4, 200
-_STOPPED = frozenset({"suspended", "misrouted", "model_closed"})
+_STOPPED = frozenset({"suspended", "account_paused", "removing", "misrouted", "model_closed"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from producer.campaigns.status import campaign_status
 from storage.campaigns.rows import ALL, RowFilter, RowView, count_chosen, find_rows
 from storage.campaigns.sheets import sheets_of
 from storage.database import Database
+from storage.jobs.history import decisions_of
 from storage.jobs.queries import get_jobs
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
@@ -27,6 +28,8 @@ class Result:
     row: RowView
     job: JobView
     cells: Sequence[Any]
+    decisions: Sequence[Mapping[str, Any]] = ()
+    """Who decided what about the job, oldest first."""
 
     @property
     def has_video(self) -> bool:
@@ -72,12 +75,13 @@ class Results:
             with self._database.begin() as conn:
                 rows = find_rows(conn, self._campaign, self._wanted, after=last, limit=PAGE)
                 jobs = get_jobs(conn, self._tenant, [row.job_id for row in rows])
+                decided = decisions_of(conn, [row.job_id for row in rows])
             if not rows:
                 return
             last = rows[-1].place
             for row in rows:
                 if (job := jobs.get(row.job_id)) is not None:  # retention may just have deleted it
-                    yield Result(row, job, self._aligned(row))
+                    yield Result(row, job, self._aligned(row), decided.get(job.id, ()))
 
     def _aligned(self, row: RowView) -> list[Any]:
         cells: list[Any] = [None] * len(self.columns)

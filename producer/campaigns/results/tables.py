@@ -32,7 +32,7 @@ def as_csv(results: Results, words: Words, links: Links) -> Iterator[bytes]:
 
 def as_jsonl(results: Results, links: Links) -> Iterator[bytes]:
     """One object a row: the job's own fields, and `row`, `sheet`, `variant`, `key`, `columns` (all cells by name),
-    `versions`, `review`, `video_url` and `poster_url`."""
+    `versions`, `review`, `decisions`, `video_url` and `poster_url`."""
     for result in results:
         yield orjson.dumps(_object(result, results.columns, links), option=orjson.OPT_APPEND_NEWLINE, default=str)
 
@@ -55,6 +55,7 @@ def _object(result: Result, columns: list[str], links: Links) -> dict[str, Any]:
         "columns": {name or f"column {place}": cell for place, (name, cell) in enumerate(_pairs(columns, result), 1)},
         "versions": row.versions,
         "review": review,
+        "decisions": list(result.decisions),
         "video_url": links.video(result) if result.has_video else None,
         "poster_url": links.poster(result) if result.has_poster else None,
     }

@@ -11,7 +11,7 @@ from producer.campaigns.reading.options import read_options
 from producer.campaigns.templates.document import read_template
 from producer.cli.campaigns.plan_text import plan_lines
 from producer.cli.campaigns.planning import Source, make_whole_plan
-from producer.cli.shared.access import settings_of
+from producer.cli.shared.access import accounts_of
 from producer.cli.shared.exit_codes import BAD_INPUT
 from producer.cli.shared.options import AsJson, BudgetText, DataDir, OfTenant
 from producer.cli.shared.output import print_json
@@ -57,7 +57,7 @@ def plan(
         check_name(name)
     terms = read_terms(budget)
     options = read_options(encoding, delimiter, sheet, mapped or (), key, read_template(template, prompt))
-    source = Source(file, options, settings_of(ctx, data_dir), tenant, name, fetch, write_errors)
+    source = Source(file, options, accounts_of(ctx, data_dir).for_tenant(tenant), tenant, name, fetch, write_errors)
     made = make_whole_plan(source, terms)
     if as_json:
         print_json(made.as_dict())

@@ -18,7 +18,7 @@ from producer.campaigns.storing import edited_rows
 from producer.campaigns.templates.document import read_template
 from producer.cli.campaigns.plan_text import edit_lines, plan_lines
 from producer.cli.campaigns.planning import Source, remember_if_possible
-from producer.cli.shared.access import settings_of
+from producer.cli.shared.access import accounts_of
 from producer.cli.shared.confirmation import confirm, on_terminal
 from producer.cli.shared.exit_codes import SOME_FAILED
 from producer.cli.shared.formatting import error_line
@@ -97,7 +97,13 @@ def run(
     options = read_options(encoding, delimiter, sheet, mapped or (), key, read_template(template, prompt))
     asked = not yes and not as_json and on_terminal()
     source = Source(
-        file, options, settings_of(ctx, data_dir), tenant, name, asked if fetch is None else fetch, write_errors
+        file,
+        options,
+        accounts_of(ctx, data_dir).for_tenant(tenant),
+        tenant,
+        name,
+        asked if fetch is None else fetch,
+        write_errors,
     )
     remember_if_possible(source)
     read = source.check()  # before the database is needed: what is wrong with the file is said first

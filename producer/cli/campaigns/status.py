@@ -9,7 +9,7 @@ import typer
 from producer.campaigns.overview import Overview, overview_of
 from producer.campaigns.reasons import ReasonGroup
 from producer.cli.campaigns.plan_text import rows_text
-from producer.cli.shared.access import settings_of
+from producer.cli.shared.access import accounts_of
 from producer.cli.shared.formatting import clean, counts_line, one_line, plural
 from producer.cli.shared.money import budget_line, sum_line
 from producer.cli.shared.options import AsJson, CampaignName, DataDir, OfTenant
@@ -24,6 +24,7 @@ from storage.tenants.tenants import DEFAULT_TENANT
 
 _SHOWN_GROUPS = 12
 _SHOWN_ROWS = 6
+_SHOWN_DECISIONS = 10
 
 
 def status(
@@ -33,8 +34,8 @@ def status(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show a campaign's rows, its costs, and what to do about rows that wait or failed."""
-    settings = settings_of(ctx, data_dir)
+    """Show a campaign's rows, its costs, and what to do about rows that wait or failed, and who decided what."""
+    settings = accounts_of(ctx, data_dir).for_tenant(tenant)
     with connect(settings.require_database_url()) as conn:
         found = overview_of(conn, settings, tenant, name)
         sums = costs.campaign_costs(conn, tenant, name)
@@ -62,6 +63,9 @@ def _lines(found: Overview, budget: Budget | None, sums: list[CostSum]) -> Itera
         yield from _group(group)
     if len(found.reasons) > _SHOWN_GROUPS:
         yield f"  … and {len(found.reasons) - _SHOWN_GROUPS} more reasons; --json lists all"
+    for decision in found.decisions[:_SHOWN_DECISIONS]:
+        who = decision.actor or "the system"
+        yield f"  {decision.at.astimezone():%Y-%m-%d %H:%M:%S} {decision.what} by {who}"
 
 
 def _group(group: ReasonGroup) -> Iterator[str]:

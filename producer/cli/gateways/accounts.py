@@ -1,9 +1,9 @@
-"""`reelq accounts`: the configured gateway accounts and their state."""
+"""`reelq accounts`: gateway accounts and their state."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -12,8 +12,7 @@ from producer.cli.shared.formatting import error_line
 from producer.cli.shared.options import AsJson, DataDir
 from producer.cli.shared.output import print_json, print_table
 from producer.operator_actions.account_status import account_statuses
-from seedance.problems import InvalidInput, Problem
-from storage.admission import accounts
+from storage.accounts.live import with_accounts
 from storage.database import connect
 
 
@@ -21,16 +20,18 @@ def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson 
     """List accounts in the order they are tried. Shows limits, use, and why an account takes no jobs."""
     settings = settings_of(ctx, data_dir)
     with connect(settings.require_database_url()) as conn:
+        settings = with_accounts(conn, settings)
         rows = [row | {"error": error_line(row["error"]) or None} for row in account_statuses(conn, settings)]
     if as_json:
         print_json(rows)
         return
     print_table(
-        ["NAME", "GATEWAY", "IN FLIGHT", "LIMIT", "PER MINUTE", "STATE", "URL"],
+        ["NAME", "GATEWAY", "TENANTS", "IN FLIGHT", "LIMIT", "PER MINUTE", "STATE", "URL"],
         [
             [
                 row["name"],
                 row["gateway"],
+                ", ".join(row["tenants"] or ["*"]),
                 row["in_flight"],
                 _limit(row),
                 row["requests_per_minute"] or "-",
@@ -40,6 +41,8 @@ def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson 
             for row in rows
         ],
     )
+    for name, why in settings.book.unusable.items():
+        typer.echo(f"{name} cannot be used: {why}", err=True)
     for row in rows:
         for model in row["models"]:
             typer.echo(f"  {row['name']}: model {model['model']}: {_model(model)}")
@@ -64,16 +67,3 @@ def _limit(row: Mapping[str, Any]) -> str:
     """Jobs at once: now/as configured, and since when it is fewer."""
     since = f" since {row['limit_since'].astimezone():%H:%M:%S}" if row["limit_since"] else ""
     return f"{row['limit_now']}/{row['max_in_flight']}{since}"
-
-
-def resume(
-    ctx: typer.Context, name: Annotated[str, typer.Argument(help="The account's name.")], data_dir: DataDir = None
-) -> None:
-    """Use a suspended account again. Run this after you have corrected its key or its credit."""
-    settings = settings_of(ctx, data_dir)
-    if settings.account(name) is None:
-        there = ", ".join(account.name for account in settings.accounts) or "none"
-        raise InvalidInput([Problem("account", f"{name!r} is not configured; use one of: {there}")])
-    with connect(settings.require_database_url()) as conn:
-        accounts.resume(conn, name)
-    typer.echo(f"{name} is resumed")

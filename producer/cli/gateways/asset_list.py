@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from producer.cli.shared.access import settings_of
+from producer.cli.shared.access import accounts_of
 from producer.cli.shared.options import AsJson, DataDir
 from producer.cli.shared.output import print_json, print_table
 from storage import assets
@@ -24,7 +24,7 @@ def list_assets(
     data_dir: DataDir = None,
 ) -> None:
     """List assets. Without --remote, only those that reelq uploaded."""
-    settings = settings_of(ctx, data_dir)
+    settings = accounts_of(ctx, data_dir)
     if remote:
         # Imported here: the HTTP client would be a third of the time of this command without --remote.
         from producer.cli.gateways.remote_assets import remote_assets

@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from producer.cli.gateways.asset_list import AccountName
-from producer.cli.shared.access import settings_of
+from producer.cli.shared.access import accounts_of
 from producer.cli.shared.formatting import one_line
-from producer.cli.shared.options import AsJson, DataDir
+from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json
 from producer.cli.shared.producers import open_producer
 from producer.intake.asset_uploads import Uploaded, account_for_assets, read_files, upload_all
+from storage.tenants.tenants import DEFAULT_TENANT
 
 
 def upload(
@@ -23,6 +24,7 @@ def upload(
     account: AccountName = None,
     group: Annotated[str, typer.Option(metavar="NAME", help="The group of new assets.")] = "reelq",
     timeout: Annotated[float, typer.Option(help="How many seconds each file may take until it is usable.")] = 300.0,
+    tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -30,7 +32,7 @@ def upload(
 
     The gateway bills each upload. Files that the account already has are not uploaded again.
     """
-    settings = settings_of(ctx, data_dir)
+    settings = accounts_of(ctx, data_dir).for_tenant(tenant)
     chosen = account_for_assets(settings, account)
     found = read_files(files)
     results = []

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from producer.cli.jobs.explain import DECIDED
-from producer.cli.shared.access import settings_of
+from producer.cli.shared.access import accounts_of
 from producer.cli.shared.options import AsJson, DataDir
 from producer.cli.shared.output import print_json, print_table
 from seedance.gateways.base import Dialect
@@ -18,13 +19,18 @@ from seedance.problems import InvalidInput, Problem
 from storage.settings import Settings
 
 AccountName = Annotated[str | None, typer.Option(help="This account only.", show_default=False)]
+TenantName = Annotated[str | None, typer.Option(help="Only accounts that may serve this tenant.", show_default=False)]
 
 
 def list_models(
-    ctx: typer.Context, account: AccountName = None, as_json: AsJson = False, data_dir: DataDir = None
+    ctx: typer.Context,
+    account: AccountName = None,
+    tenant: TenantName = None,
+    as_json: AsJson = False,
+    data_dir: DataDir = None,
 ) -> None:
     """List the models of each account. Jobs use their neutral names. Without accounts: those of every gateway."""
-    rows = list(_rows(settings_of(ctx, data_dir), account))
+    rows = list(_rows(_settings(ctx, data_dir, tenant), account))
     if as_json:
         print_json([_listed(owner, dialect, row) for owner, dialect, row in rows])
         return
@@ -49,11 +55,12 @@ def show(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="The neutral name, a tier, or the gateway's own name.")],
     account: AccountName = None,
+    tenant: TenantName = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Show everything that is known of a model. It may differ between accounts."""
-    every = list(_rows(settings_of(ctx, data_dir), account))
+    every = list(_rows(_settings(ctx, data_dir, tenant), account))
     found = [item for item in every if name in (item[2].name, *item[2].models, *_tiers(item[1], item[2]))]
     if not found:
         known = ", ".join(sorted({row.name for _, _, row in every}))
@@ -69,6 +76,11 @@ def show(
             if field not in ("account", "name", "decided_by"):
                 for line in _lines(field, value):
                     typer.echo(f"  {line}")
+
+
+def _settings(ctx: typer.Context, data_dir: Path | None, tenant: str | None) -> Settings:
+    settings = accounts_of(ctx, data_dir)
+    return settings if tenant is None else settings.for_tenant(tenant)
 
 
 def _rows(settings: Settings, only: str | None) -> Iterator[tuple[str, Dialect, ModelRow]]:

@@ -194,6 +194,10 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
             return f"account {found['account']}, to which it is pinned, is not configured; add it, or cancel the job"
         case "no_account":
             return "no configured account can serve this job; add one, or cancel the job"
+        case "account_paused":
+            return f"account {found['account']} is paused; `reelq accounts resume {found['account']}` continues"
+        case "removing":
+            return f"account {found['account']} is being removed; add another that can serve this job"
         case "suspended":
             return f"{_of(found)} is suspended until {_clock(found['until'])}: {error_line(found['error'])}"
         case "misrouted":

@@ -9,14 +9,15 @@ import orjson
 import typer
 
 from producer.campaigns.reading.options import read_options
-from producer.cli.shared.access import settings_of
+from producer.cli.shared.access import accounts_of
 from producer.cli.shared.formatting import clean, one_line
 from producer.cli.shared.money import estimate_line
-from producer.cli.shared.options import AsJson, DataDir
+from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, say
 from producer.cli.shared.sheets import Delimiter, Encoding, Mapped, Sheet
 from producer.explanation import AccountAnswer, Explanation
 from producer.explanation import explain as explain_jobs
+from storage.tenants.tenants import DEFAULT_TENANT
 
 DECIDED = {
     "gateway": "the gateway's documented name",
@@ -43,16 +44,17 @@ def explain(
     sheet: Sheet = None,
     encoding: Encoding = None,
     delimiter: Delimiter = None,
+    tenant: OfTenant = DEFAULT_TENANT,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Show what each account would be sent for a job, and at what cost. Exit code 2 if no account can serve a job.
 
-    Nothing is sent, uploaded or stored, and no database is needed. Local files appear as names in angle brackets; they
-    become assets, links or data URIs when the job is submitted.
+    Nothing is sent, uploaded or stored. A database is needed only for the accounts that it keeps. Local files appear as
+    names in angle brackets; they become assets, links or data URIs when the job is submitted.
     """
     options = read_options(encoding, delimiter, sheet, mapped or ())
-    found = explain_jobs(jobs, settings_of(ctx, data_dir), account, options, say)
+    found = explain_jobs(jobs, accounts_of(ctx, data_dir).for_tenant(tenant), account, options, say)
     if as_json:
         listed = list(found)
         print_json([item.as_dict() for item in listed])

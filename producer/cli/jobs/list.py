@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from producer.cli.shared.access import settings_of
+from producer.cli.shared.access import accounts_of
 from producer.cli.shared.formatting import ago, error_line
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, print_table
@@ -29,7 +29,7 @@ def list_jobs(
     data_dir: DataDir = None,
 ) -> None:
     """List jobs, newest first."""
-    settings = settings_of(ctx, data_dir)
+    settings = accounts_of(ctx, data_dir).for_tenant(tenant)
     with connect(settings.require_database_url()) as conn:
         found = queries.list_jobs(conn, tenant, state=state, campaign=campaign, limit=limit)
         found = with_obstacles(conn, settings, found)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from producer.cli.jobs.detail import print_detail, wait_line
-from producer.cli.shared.access import job_id_of, settings_of
+from producer.cli.shared.access import accounts_of, job_id_of
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json
 from producer.operator_actions.job_actions import get_job
@@ -26,7 +26,7 @@ def show(
     data_dir: DataDir = None,
 ) -> None:
     """Show one job. Prints its request, its state and why it waits, its attempts and its timeline."""
-    settings = settings_of(ctx, data_dir)
+    settings = accounts_of(ctx, data_dir).for_tenant(tenant)
     with connect(settings.require_database_url()) as conn:
         job_id = job_id_of(conn, tenant, job)
         [view] = with_obstacles(conn, settings, [get_job(conn, tenant, job_id)])

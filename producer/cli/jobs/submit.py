@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from producer.campaigns.reading.json_objects import parse_object
-from producer.cli.shared.options import AsJson, DataDir, Wait
+from producer.cli.shared.options import AsJson, DataDir, OfTenant, Wait
 from producer.cli.shared.output import print_json, say
 from producer.cli.shared.producers import open_producer
 from producer.cli.shared.progress import watch
 from producer.client import Job, Producer
 from seedance.problems import InvalidInput, Problem
+from storage.tenants.tenants import DEFAULT_TENANT
 
 
 def submit(
@@ -80,6 +81,7 @@ def submit(
     wait: Wait = False,
     timeout: Annotated[float | None, typer.Option(help="With --wait: stop waiting after this many seconds.")] = None,
     as_json: AsJson = False,
+    tenant: OfTenant = DEFAULT_TENANT,
     data_dir: DataDir = None,
 ) -> None:
     """Enqueue one job and print its id. With --wait, print the result; exit code 1 if the job does not succeed."""
@@ -114,7 +116,7 @@ def submit(
         "metadata": _object("metadata", metadata),
         "tags": tag,
     }
-    with open_producer(ctx, data_dir) as producer:
+    with open_producer(ctx, data_dir, tenant) as producer:
         job = producer.enqueue(prompt, **{name: value for name, value in given.items() if value is not None})
         if wait:
             if not as_json:

@@ -22,6 +22,7 @@ from seedance.account import Account
 from seedance.client import base_url_of
 from seedance.problems import InvalidInput
 from storage import broker, heartbeats
+from storage.accounts.live import with_accounts
 from storage.broker import BrokerUnavailable
 from storage.database import DatabaseUnavailable, connect, current_revision, newest_revision
 from storage.settings import STACK_FILE, Settings, config_path, load_settings, read_stack
@@ -81,6 +82,7 @@ def examine(data_dir: Path | None) -> Iterator[Finding]:
             works[part] = ok
             yield part, ok, message
     if works["database"]:
+        yield from _stored_accounts(settings)
         yield from _heartbeats(settings)
 
 
@@ -95,10 +97,8 @@ def _source(data_dir: Path | None) -> str:
 
 
 def _accounts(settings: Settings) -> Iterator[Finding]:
-    try:
-        require_accounts(settings.accounts)
-    except InvalidInput as exc:
-        yield "accounts", False, str(exc)
+    if settings.database_url is None:
+        yield from _some(settings)
     for account in settings.accounts:
         try:
             account.key()
@@ -109,6 +109,33 @@ def _accounts(settings: Settings) -> Iterator[Finding]:
             way = settings.outbound().describe(base_url_of(account, account.dialect))
             said = f"{account.gateway}{where}, {account.max_in_flight} at once, {way}; {_price(account)}"
             yield f"account {account.name}", True, said
+
+
+def _some(settings: Settings) -> Iterator[Finding]:
+    try:
+        require_accounts(settings.accounts)
+    except InvalidInput as exc:
+        yield "accounts", False, str(exc)
+
+
+def _stored_accounts(settings: Settings) -> Iterator[Finding]:
+    try:
+        with connect(settings.require_database_url()) as conn:
+            found = with_accounts(conn, settings)
+    except DatabaseUnavailable as exc:
+        yield "accounts of the database", False, str(exc)
+        return
+    yield from _some(found)
+    for name, why in found.book.unusable.items():
+        yield f"account {name}", False, why
+    configured = {account.name for account in settings.accounts}
+    for account in found.book.accounts:
+        if account.name in configured:
+            hidden = "the database has one with this name too, which is not used; remove one of the two"
+            yield f"account {account.name}", False, hidden
+        else:
+            whose = f" for {', '.join(account.tenants)}" if account.tenants else ""
+            yield f"account {account.name}", True, f"{account.gateway}{whose}, kept in the database; {_price(account)}"
 
 
 def _price(account: Account) -> str:

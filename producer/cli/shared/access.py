@@ -12,7 +12,7 @@ from producer.cli.shared.data_dir import directory
 from producer.errors import JobNotFound
 from seedance.problems import InvalidInput, Problem
 from storage.actors import acting, user_of
-from storage.database import Connection
+from storage.database import Connection, DatabaseUnavailable, connect
 from storage.jobs import search
 
 if TYPE_CHECKING:
@@ -31,6 +31,24 @@ def settings_of(ctx: typer.Context, given: Path | None) -> Settings:
 
     ctx.with_resource(acting(user_of("command line")))
     return load_settings(directory(ctx, given))
+
+
+def accounts_of(ctx: typer.Context, given: Path | None) -> Settings:
+    """The configuration, with the accounts of the database as far as it answers.
+
+    Raises:
+        InvalidInput: it is not valid.
+    """
+    settings = settings_of(ctx, given)
+    if settings.database_url is None:
+        return settings
+    from storage.accounts.live import with_accounts
+
+    try:
+        with connect(settings.database_url) as conn:
+            return with_accounts(conn, settings)
+    except DatabaseUnavailable:  # the command says so itself if it needs the database
+        return settings
 
 
 def job_id_of(conn: Connection, tenant: str, text: str) -> UUID:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import aiohttp
@@ -15,6 +15,7 @@ from seedance.gateways.signatures import WRONG, keys_of_jwks
 from seedance.network.outbound import Outbound
 from seedance.network.sessions import failure_text, open_session
 from seedance.problems import InvalidInput
+from storage.settings import Settings
 
 KEYS_LIFE_S = 24 * 3600.0
 """fal's page: "cache them for at most 24 hours"."""
@@ -37,11 +38,11 @@ class _Keys:
 
 
 class CallbackProofs:
-    """Checks signatures for the configured accounts. Use it on one event loop."""
+    """Checks signatures for the accounts of now. Use it on one event loop."""
 
-    def __init__(self, accounts: Sequence[Account], outbound: Outbound) -> None:
+    def __init__(self, settings: Callable[[], Settings], outbound: Outbound) -> None:
         self._outbound = outbound
-        self._accounts = {account.name: account for account in accounts}
+        self._settings = settings
         self._published: dict[str, _Keys] = {}
         self._failed: dict[str, tuple[KeysUnavailable, float]] = {}
         self._fetching = asyncio.Lock()
@@ -53,12 +54,14 @@ class CallbackProofs:
         Raises:
             KeysUnavailable: the gateway's keys could not be fetched, or the account's secret is not in the environment.
         """
-        account = self._accounts.get(account_name)
+        known = self._settings().accounts_named(account_name)
+        account = known[0] if known else None
         if account is None or account.dialect.callback_proof is CallbackProof.NONE:
             return None
         if account.dialect.callback_proof is CallbackProof.SECRET:
-            secret = _secret(account)
-            return None if secret is None else account.dialect.callback_forgery(callback, [secret], time.time())
+            # A task that was submitted before the account got another secret is signed with the one before.
+            secrets = [secret for secret in map(_secret, known) if secret is not None]
+            return account.dialect.callback_forgery(callback, secrets, time.time()) if secrets else None
         url = account.callback_keys_url
         return None if url is None else await self._against_published(account, url, callback)
 

@@ -204,8 +204,8 @@ def test_fals_callbacks_are_checked_with_its_published_keys(settings: Settings, 
 
 def test_callbacks_do_not_wait_in_line_for_keys_that_cannot_be_fetched(settings: Settings) -> None:
     async def verify(keys_url: str) -> list[object]:
-        accounts = with_account(settings, "fal", webhook_keys_url=keys_url).accounts
-        proofs = CallbackProofs(accounts, settings.outbound())
+        fal = with_account(settings, "fal", webhook_keys_url=keys_url)
+        proofs = CallbackProofs(lambda: fal, settings.outbound())
         callback = Callback({}, b"")
         return await asyncio.gather(*(proofs.forgery("main", callback) for _ in range(20)), return_exceptions=True)
 

@@ -14,13 +14,15 @@ import pytest
 
 from producer.api.app import create_app
 from producer.client import Producer
-from storage.admission import accounts, model_limits
+from storage.accounts import changes
+from storage.admission import model_limits
 from storage.admission.circuit_breaker import Cause
 from storage.admission.slot_limits import SlotLimit
 from storage.bucket.objects import Objects
 from storage.database import connect
 from storage.heartbeats import beat
 from storage.jobs.states import JobState
+from storage.sealing import new_master_key
 from storage.settings import Settings
 from tests.claiming import close_account
 from tests.integration.api.api_server import bring, serving_declared, with_account
@@ -41,7 +43,8 @@ WITHOUT_BODY = {204, 302, 304}
 
 @pytest.fixture
 def configured(settings: Settings) -> Settings:
-    return Settings.model_validate(with_account(settings).model_dump() | {"allow_private_networks": True})
+    more = {"allow_private_networks": True, "master_key": new_master_key()}
+    return Settings.model_validate(with_account(settings).model_dump() | more)
 
 
 @pytest.fixture
@@ -79,6 +82,7 @@ def test_every_declared_answer_occurs_and_matches_its_declaration(
         _campaigns(api)
         _information(api, configured)
         _access(api)
+        _accounts(api)
         _videos(api, producer, configured, tmp_path)
         _models_and_batches(api)
         _webhooks(api, configured, monkeypatch)
@@ -192,7 +196,7 @@ def _information(api: httpx.Client, configured: Settings) -> None:
     [account] = api.get("/v1/accounts").json()["accounts"]
     assert account["error"] and account["models"], "both are filled, so their declarations are checked"
     with connect(configured.require_database_url()) as conn:
-        accounts.resume(conn, "main")
+        changes.resume_account(conn, "main")
 
 
 def _access(api: httpx.Client) -> None:
@@ -203,6 +207,17 @@ def _access(api: httpx.Client) -> None:
     assert api.delete(f"/v1/keys/{rotated['id']}").status_code == 204
     assert [key["replaced_by"] for key in api.get("/v1/keys").json()["data"]] == [rotated["id"], None]
     assert api.get("/v1/decisions", params={"limit": 2}).json()["next_cursor"]
+
+
+def _accounts(api: httpx.Client) -> None:
+    made = api.post("/v1/accounts", json={"name": "more", "gateway": "ark", "api_key": "sk-more"})
+    assert made.status_code == 201, made.text
+    path = "/v1/accounts/more"
+    assert api.get(path).json()["kept_in"] == "database"
+    assert api.patch(path, json={"tenants": ["acme", "*"], "max_in_flight": 3}).json()["tenants"] == ["acme", "*"]
+    assert api.post(f"{path}/rekey", json={"api_key": "sk-other"}).status_code == 200
+    assert [api.post(f"{path}/{what}").json()["state"] for what in ("pause", "resume")] == ["paused", "ok"]
+    assert api.delete(path).status_code == 204
 
 
 def _videos(api: httpx.Client, producer: Producer, configured: Settings, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "resolve": {"action": "abandon"},
     "cancel": {"discard": True},
     "purse": {"purse": "1 USD"},
+    "rekey": {"api_key": "k"},
 }
 EVERY_STATE = (S.QUEUED, S.SUBMITTING, S.UNCONFIRMED, S.GENERATING, S.TRANSFERRING, S.SUCCEEDED, S.FAILED)
 
@@ -212,9 +213,11 @@ def test_the_stream_of_events_has_one_tenant(alpha: httpx.Client, beta: Beta) ->
 
 
 def test_only_the_operator_sees_the_whole_installation(alpha: httpx.Client, configured: Settings) -> None:
-    for path in ("/v1/accounts", "/metrics"):
-        assert alpha.get(path).status_code == 403
-        assert alpha.get(path, headers={"X-API-Key": a_key(configured, "default")}).status_code == 200
+    operator = {"X-API-Key": a_key(configured, "default")}
+    assert alpha.get("/metrics").status_code == 403
+    assert alpha.get("/metrics", headers=operator).status_code == 200
+    assert alpha.get("/v1/accounts").json() == {"accounts": [], "unusable": {}}, "those that serve it alone"
+    assert len(alpha.get("/v1/accounts", headers=operator).json()["accounts"]) == 1
 
 
 def test_a_task_of_another_tenants_job_is_not_named(alpha: httpx.Client, beta: Beta, configured: Settings) -> None:

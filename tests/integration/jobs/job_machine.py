@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from producer.errors import NotPossible
 from producer.operator_actions import job_actions
 from seedance.gateways.base import TaskStatus
-from storage.admission import accounts
+from storage.accounts import changes
 from storage.admission.grants import grants
 from storage.database import Connection
 from storage.jobs import callbacks, claims, transitions
@@ -289,7 +289,7 @@ class Jobs(RuleBasedStateMachine):
     def accounts_recover(self) -> None:
         with self.database.begin() as conn:
             for account in self.settings.accounts:
-                accounts.resume(conn, account.name)
+                changes.resume_account(conn, account.name)
 
     @precondition(lambda self: self.gateway.tasks())
     @rule(which=ANY, status=st.sampled_from((TaskStatus.SUCCEEDED, TaskStatus.SUCCEEDED, TaskStatus.FAILED)))

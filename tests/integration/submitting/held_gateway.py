@@ -235,6 +235,6 @@ class HeldRuntime(Runtime):
         super().__init__(settings)
         self.gateway: HeldGateway
 
-    def client(self, account_name: str) -> GatewayClient | None:
+    def client(self, account_name: str, key_id: int | None = None) -> GatewayClient | None:
         account = self.settings.account(account_name)
         return None if account is None else cast(GatewayClient, _Client(account, self.gateway))

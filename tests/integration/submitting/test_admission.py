@@ -12,7 +12,8 @@ import pytest
 
 from seedance.account import Account
 from seedance.errors import AccountProblem, ModelProblem, Throttled
-from storage.admission import accounts, model_limits
+from storage.accounts import changes
+from storage.admission import model_limits
 from storage.admission.circuit_breaker import PROBES, breakers
 from storage.admission.grants import grants
 from storage.admission.usage import slots_in_use, total
@@ -317,7 +318,7 @@ def test_a_refused_key_is_probed_and_paused_longer_each_time(postgres_url: str) 
         assert breakers(conn) == {}
         report(conn, account, [Outcome(first.id, 1, MODEL, refused)])
         assert grants(conn, configured) == []
-        accounts.resume(conn, "main")
+        changes.resume_account(conn, "main")
         assert grants(conn, configured)[0].slots == 10 - PROBES
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from storage.accounts.live import LiveSettings
 from storage.database import connect
 from storage.jobs import attempts, doubts
 from storage.jobs.reasons import Reason
@@ -253,7 +254,7 @@ def test_many_slow_queries_about_callbacks_end_within_their_leases(
             )
         gateway.arm({"kind": "slow", "where": "query", "seconds": 0.5})
         world.settings = world.settings.model_copy(update={"lease_seconds": 1.0})
-        world.runtime.settings = world.runtime.settings.model_copy(update={"lease_seconds": 1.0})
+        world.runtime.live = LiveSettings(world.runtime.settings.model_copy(update={"lease_seconds": 1.0}))
         world.reconcile()
         assert world.states() == {"generating": 40}
         check_owners(world, gateway)

@@ -18,7 +18,7 @@ import pytest
 
 from producer.operator_actions import job_actions as people
 from simulator.main import SimulatorOptions, running
-from storage.admission import accounts
+from storage.accounts import changes
 from storage.admission.circuit_breaker import DOUBTFUL_PROBES, JOBS_IN_A_ROW, PROBES
 from storage.database import connect
 from storage.jobs.states import JobState
@@ -343,7 +343,7 @@ def test_resume_closes_a_breaker_and_waiting_jobs_can_be_cancelled_or_expire(mak
     assert world.account()["state"] == "suspended"
     arm()
     with connect(world.url) as conn:
-        accounts.resume(conn, "main")
+        changes.resume_account(conn, "main")
     assert world.account()["state"] == "ok"
     world.round()
     counts = Counter(world.states())

@@ -13,6 +13,7 @@ import pytest
 
 from producer.operator_actions.waiting import why_it_waits
 from simulator.main import SimulatorOptions, running
+from storage.accounts.live import LiveSettings
 from storage.database import connect
 from storage.jobs import claims, queries
 from storage.settings import Settings
@@ -102,11 +103,11 @@ def test_a_job_ends_when_the_only_able_account_is_removed(make: Make, tmp_path: 
     world.enqueue(1, reference_videos=[str(clip(tmp_path / "walk.mp4", 3))])
     assert world.round() == 1
     world.settings = world.settings.model_copy(update={"accounts": world.settings.accounts[:1]})
-    world.runtime.settings = world.settings
+    world.runtime.live = LiveSettings(world.settings)
     assert world.round() == 0
     with connect(world.url) as conn:
         assert barred_everywhere(conn, world.settings) == 1
-        assert claims.unbar_queued(conn, {}, 10) == 0, "there were no others"
+        assert claims.unbar_queued(conn, [], 10) == 0, "there were no others"
     assert settle(world, 2) == {("failed", FAR): 1}
 
 

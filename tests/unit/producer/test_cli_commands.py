@@ -69,7 +69,9 @@ BAD_INPUT: list[tuple[list[str], str]] = [
     (["jobs", "resolve", "01", "02", "--adopt", "t"], "--adopt: one task belongs to one job"),
     (["jobs", "resolve", "0123", "--resubmit"], "--yes: is required without a terminal"),
     (["jobs", "cancel", "0123", "--discard"], "--yes: is required without a terminal"),
-    (["accounts", "resume", "mian"], "account: 'mian' is not configured; use one of: main"),
+    (["accounts", "add", "m", "--gateway", "ark"], "api_key: is needed; name its file with --key-file"),
+    (["accounts", "set", "main"], "nothing to change; see `reelq accounts set --help`"),
+    (["accounts", "set", "main", "--field", "callbacks"], "--field: must be NAME=JSON, not callbacks"),
     (["keys", "create"], "Missing option '--name'"),
     (["nonsense"], "No such command 'nonsense'"),
     (["up", "--port", "0"], "Invalid value for '--port'"),
@@ -271,6 +273,7 @@ def test_the_version_and_the_overview_load_no_command() -> None:
 LAZY = {
     ("main.py", "producer.cli.shared.failures"),
     ("shared/access.py", "storage.settings"),
+    ("shared/access.py", "storage.accounts.live"),
     ("shared/output.py", "producer.cli.shared.terminal"),
     ("shared/progress.py", "producer.cli.shared.progress_bar"),
     ("jobs/submit.py", "producer.cli.jobs.detail"),

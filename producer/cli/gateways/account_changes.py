@@ -1,0 +1,243 @@
+"""`reelq accounts add|set|rekey|pause|resume|remove|reencrypt|master-key`: change accounts while everything runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from producer.cli.shared.access import settings_of
+from producer.cli.shared.options import DataDir
+from producer.operator_actions.accounts import checked_secrets
+from seedance.problems import InvalidInput, Problem
+from storage.accounts import changes
+from storage.accounts.live import with_accounts
+from storage.database import connect
+from storage.sealing import new_master_key
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
+Tenants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tenant",
+        help="A tenant whose jobs it may serve; `*`: every tenant that no account names. Repeat for several.",
+        show_default=False,
+    ),
+]
+MaxInFlight = Annotated[int | None, typer.Option(min=1, help="Generations at once.", show_default=False)]
+PerMinute = Annotated[int | None, typer.Option(min=0, help="POSTs in 60 s; 0: no limit.", show_default=False)]
+PollsPerMinute = Annotated[int | None, typer.Option(min=0, help="Queries in 60 s; 0: no limit.", show_default=False)]
+BaseUrl = Annotated[str | None, typer.Option(help="Another address than the gateway's own.", show_default=False)]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        metavar="NAME=JSON",
+        help="Any other field of an account, such as 'callbacks=true'; null removes it. Repeat for several.",
+        show_default=False,
+    ),
+]
+KeyFile = Annotated[
+    str | None, typer.Option(metavar="FILE", help="A file with the key; -: standard input.", show_default=False)
+]
+KeyEnv = Annotated[
+    str | None, typer.Option(metavar="VARIABLE", help="The environment variable with the key.", show_default=False)
+]
+SecretEnv = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VARIABLE",
+        help="Another secret: user_token or webhook_secret, and the variable that has it.",
+        show_default=False,
+    ),
+]
+ToShared = Annotated[
+    bool,
+    typer.Option(
+        "--to-shared", help="Let waiting jobs of a tenant without another account of its own run on shared accounts."
+    ),
+]
+
+
+def add(
+    ctx: typer.Context,
+    name: Name,
+    gateway: Annotated[str, typer.Option(help="The gateway, such as ark.")],
+    tenant: Tenants = None,
+    base_url: BaseUrl = None,
+    max_in_flight: MaxInFlight = None,
+    requests_per_minute: PerMinute = None,
+    polls_per_minute: PollsPerMinute = None,
+    field: Fields = None,
+    key_file: KeyFile = None,
+    key_env: KeyEnv = None,
+    secret_env: SecretEnv = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Add an account. Its key is asked for, or read from a file or a variable, and stored encrypted."""
+    given = _fields(field, base_url, max_in_flight, requests_per_minute, polls_per_minute)
+    if tenant:
+        given["tenants"] = tenant
+    given = {"gateway": gateway} | {field: value for field, value in given.items() if value is not None}
+    settings = settings_of(ctx, data_dir)
+    secrets = {"api_key": _key(name, key_file, key_env), **_secrets(secret_env)}
+    with connect(settings.require_database_url()) as conn:
+        changes.add_account(conn, with_accounts(conn, settings), name, given, secrets)
+    typer.echo(f"{name} is added; it takes jobs within seconds")
+    if any(account.name == "simulator" for account in settings.accounts):
+        typer.echo("the simulator still takes jobs, too; `reelq accounts pause simulator` stops that", err=True)
+
+
+def change(
+    ctx: typer.Context,
+    name: Name,
+    tenant: Tenants = None,
+    base_url: BaseUrl = None,
+    max_in_flight: MaxInFlight = None,
+    requests_per_minute: PerMinute = None,
+    polls_per_minute: PollsPerMinute = None,
+    field: Fields = None,
+    to_shared: ToShared = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Change an account of the database: its limits, the tenants that it serves, its models."""
+    given = _fields(field, base_url, max_in_flight, requests_per_minute, polls_per_minute)
+    if tenant:
+        given["tenants"] = tenant
+    if not given:
+        raise InvalidInput([Problem("", "nothing to change; see `reelq accounts set --help`")])
+    settings = settings_of(ctx, data_dir)
+    with connect(settings.require_database_url()) as conn:
+        changes.set_account(conn, with_accounts(conn, settings), name, given, to_shared=to_shared)
+    typer.echo(f"{name} is changed")
+
+
+def rekey(
+    ctx: typer.Context,
+    name: Name,
+    key_file: KeyFile = None,
+    key_env: KeyEnv = None,
+    secret_env: SecretEnv = None,
+    revoked: Annotated[
+        bool, typer.Option("--revoked", help="The old key does not work any more: tasks in flight use the new one too.")
+    ] = False,
+    other_project: Annotated[
+        bool,
+        typer.Option("--other-project", help="It belongs to another project, which does not know uploaded assets."),
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Give an account a new key. Tasks in flight keep the key that they were submitted with until they end."""
+    settings = settings_of(ctx, data_dir)
+    secrets = {"api_key": _key(name, key_file, key_env), **_secrets(secret_env)}
+    with connect(settings.require_database_url()) as conn:
+        known = with_accounts(conn, settings)
+        changes.rekey_account(conn, known, name, secrets, revoked=revoked, other_project=other_project)
+    typer.echo(f"{name} has a new key" + ("" if revoked else "; tasks in flight keep the old one until they end"))
+
+
+def pause(ctx: typer.Context, name: Name, data_dir: DataDir = None) -> None:
+    """Submit nothing more to an account. Its tasks go on."""
+    settings = settings_of(ctx, data_dir)
+    with connect(settings.require_database_url()) as conn:
+        changes.pause_account(conn, name, changes.tenants_named(conn, settings, name))
+    typer.echo(f"{name} is paused; `reelq accounts resume {name}` continues")
+
+
+def resume(ctx: typer.Context, name: Name, data_dir: DataDir = None) -> None:
+    """Use a paused or suspended account again. Run this after you have corrected its key or its credit."""
+    settings = settings_of(ctx, data_dir)
+    with connect(settings.require_database_url()) as conn:
+        changes.resume_account(conn, name, changes.tenants_named(conn, settings, name))
+    typer.echo(f"{name} is resumed")
+
+
+def remove(
+    ctx: typer.Context,
+    name: Name,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Submit nothing more, and remove it when its last task has ended.")
+    ] = False,
+    to_shared: ToShared = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Remove an account of the database. An account with unfinished jobs is removed only with --drain."""
+    settings = settings_of(ctx, data_dir)
+    with connect(settings.require_database_url()) as conn:
+        gone = changes.remove_account(conn, with_accounts(conn, settings), name, drain=drain, to_shared=to_shared)
+    typer.echo(
+        f"{name} is removed" if gone else f"{name} takes no new jobs; it is removed when its last task has ended"
+    )
+
+
+def reencrypt(ctx: typer.Context, data_dir: DataDir = None) -> None:
+    """Encrypt every key with the first master key. Afterwards the others can be removed from the settings."""
+    settings = settings_of(ctx, data_dir)
+    with connect(settings.require_database_url()) as conn:
+        changed, closed = changes.reencrypt(conn, settings)
+    typer.echo(f"{changed} keys encrypted again")
+    if closed:
+        names = ", ".join(closed)
+        raise InvalidInput([Problem("master_key", f"no master key that is set decrypts the keys of {names}")])
+
+
+def master_key() -> None:
+    """Print a new master key, for REELQ_MASTER_KEY or a file that REELQ_MASTER_KEY_FILE names."""
+    typer.echo(new_master_key())
+
+
+def _fields(
+    fields: Sequence[str] | None,
+    base_url: str | None,
+    max_in_flight: int | None,
+    requests_per_minute: int | None,
+    polls_per_minute: int | None,
+) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for text in fields or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InvalidInput([Problem("--field", f"must be NAME=JSON, not {name}")])
+        try:
+            given[name.strip()] = json.loads(value)
+        except ValueError:
+            given[name.strip()] = value  # a text without quotes
+    if base_url is not None:
+        given["base_url"] = base_url
+    if max_in_flight is not None:
+        given["max_in_flight"] = max_in_flight
+    limits = {"requests_per_minute": requests_per_minute, "polls_per_minute": polls_per_minute}
+    return given | {name: limit or None for name, limit in limits.items() if limit is not None}
+
+
+def _key(name: str, file: str | None, variable: str | None) -> str:
+    if file is not None and variable is not None:
+        raise InvalidInput([Problem("--key-file", "cannot be combined with --key-env")])
+    if variable is not None:
+        return _variable(variable)
+    if file == "-":
+        return sys.stdin.readline().strip()
+    if file is not None:
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as exc:
+            raise InvalidInput([Problem("--key-file", f"{file} cannot be read: {exc}")]) from exc
+    if not sys.stdin.isatty():
+        raise InvalidInput([Problem("api_key", "is needed; name its file with --key-file (-: standard input)")])
+    return str(typer.prompt(f"Key of {name}", hide_input=True)).strip()
+
+
+def _secrets(given: Sequence[str] | None) -> Mapping[str, str]:
+    pairs = [text.partition("=") for text in given or ()]
+    return checked_secrets({name: _variable(variable) for name, _, variable in pairs})
+
+
+def _variable(name: str) -> str:
+    if value := os.environ.get(name):
+        return value
+    raise InvalidInput([Problem(name, "is not set in the environment")])

@@ -62,6 +62,7 @@ class Producer:
         local_files: bool = True,
         tenant: str = DEFAULT_TENANT,
         actor: str | None = None,
+        connections: int = 8,
     ) -> None:
         self.settings = load_settings() if settings is None else settings
         self.tenant = tenant
@@ -69,7 +70,7 @@ class Producer:
         self._database = Database(
             self.settings.require_database_url(),
             name="reelq-producer",
-            size=8,
+            size=connections,
             wait_s=_CONNECT_WAIT_S,
             prepared=self.settings.database_prepared_statements,
         )

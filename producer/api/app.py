@@ -38,6 +38,7 @@ from producer.http.head_requests import HeadRequests
 from producer.http.query_names import check_query_names
 from producer.http.request_ids import log_request_ids
 from producer.http.service import Service
+from producer.http.sharing.request_rates import RequestRates
 from producer.web.routes import page_routes
 from producer.web.site import Site
 from storage.database import Database
@@ -94,7 +95,11 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.add_middleware(HeadRequests, router=app.router)
     app.add_middleware(Compression)
     app.add_middleware(
-        Guard, keyring=keyring, failed=failed, keys_for_all=settings.keys_for_all or not is_loopback(host)
+        Guard,
+        keyring=keyring,
+        failed=failed,
+        rates=RequestRates(settings.api_requests_per_minute or None),
+        keys_for_all=settings.keys_for_all or not is_loopback(host),
     )
     app.add_middleware(AnswerHeaders)
     app.add_middleware(TrustedProxies, networks=settings.trusted_proxies)

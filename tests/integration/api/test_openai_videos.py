@@ -19,7 +19,6 @@ from openai import omit
 
 from producer.client import Producer
 from producer.http import forms
-from producer.http.problems import ApiProblem
 from storage.bucket.objects import Objects
 from storage.database import connect
 from storage.jobs import queries, repeated_requests
@@ -288,13 +287,12 @@ def test_a_form_that_is_too_large_is_refused_early(api: httpx.Client, monkeypatc
     assert api.get("/v1/videos").status_code == 200
 
 
-def test_few_uploads_are_read_at_the_same_time(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        forms.UploadRoom, "take", lambda _: (_ for _ in ()).throw(ApiProblem(503, "busy", "too many uploads"))
-    )
-    answer = api.post("/v1/videos", data={"prompt": FOX}, files={"input_reference": ("a.png", picture())})
-    assert (answer.status_code, answer.json()["code"]) == (503, "busy")
-    assert api.post("/v1/videos", files={"prompt": (None, FOX)}).status_code == 200, "text needs no room"
+def test_few_uploads_are_read_at_the_same_time(configured: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.http.service.MAX_UPLOADS", 0)
+    with serving(configured) as api:
+        answer = api.post("/v1/videos", data={"prompt": FOX}, files={"input_reference": ("a.png", picture())})
+        assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+        assert api.post("/v1/videos", files={"prompt": (None, FOX)}).status_code == 200, "text needs no room"
 
 
 # --- once only -------------------------------------------------------------------------------------------------------

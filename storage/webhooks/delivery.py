@@ -18,8 +18,8 @@ SUSPECTS = 20
 """Receivers with a batch under way that did not answer lately, of all tenants together."""
 
 # One batch per receiver at a time, so that a slow receiver takes one place only. Tenants take turns, whoever has the
-# fewest places first, and a tenant gets another one while it has fewer than are free: alone it gets half of them, and the
-# one that comes next finds a free one. The receivers of a tenant come in random order, those that did not answer
+# fewest places first, and a tenant gets another one while it has fewer than are free: alone it gets half of them, and
+# whoever comes next finds a free one. The receivers of a tenant come in random order, those that did not answer
 # lately last: sorted by age, they would always come first. The walk leaps from receiver to receiver in the index.
 _CLAIM: LiteralString = """
 WITH RECURSIVE walk AS (

@@ -86,6 +86,14 @@ class Settings(AccessSettings, StoreSettings, NetworkSettings):
     ends a task after `execution_expires_after`, at most 72 h."""
     tick_seconds: Annotated[float, Field(ge=0.05, le=10)] = 0.25
 
+    keep_uploads_days: Annotated[float, Field(ge=1, le=36500)] | None = 30.0
+    """Delete an uploaded file this long after it was uploaded last, and after the last job that needed it ended. A job
+    that has not ended keeps its files in any case. None: keep files for ever."""
+    uploads_max_files: Annotated[int, Field(ge=0)] = 100_000
+    """How many uploaded files each tenant may keep."""
+    uploads_max_gb: Annotated[float, Field(ge=0, le=1_000_000)] = 500.0
+    """How many gigabytes (10⁹ bytes) of uploaded files each tenant may keep."""
+
     keep_jobs_days: Annotated[float, Field(ge=2, le=36500)] | None = None
     """Delete jobs that ended longer ago, with their history; their videos stay. Their idempotency keys become free.
     None: keep jobs for ever."""

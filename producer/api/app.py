@@ -23,6 +23,7 @@ from producer.api.plans import plan_routes
 from producer.api.readiness import Readiness
 from producer.api.resources.information import HealthReport, ReadinessReport
 from producer.api.streams import event_routes
+from producer.api.uploads import upload_routes
 from producer.api.videos.routes import video_routes
 from producer.api.webhooks import webhook_routes
 from producer.http import problems
@@ -114,6 +115,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(campaign_routes(service))
     app.include_router(event_routes(service))
     app.include_router(information_routes(service))
+    app.include_router(upload_routes(service))
     app.include_router(video_routes(service))
     app.include_router(webhook_routes(service))
     app.include_router(callback_routes(database, CallbackProofs(settings.accounts, settings.outbound())))

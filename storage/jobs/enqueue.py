@@ -11,6 +11,7 @@ import uuid_utils.compat
 from storage.database import Connection
 from storage.jobs.records import Enqueued, IdempotencyConflict, NewJob
 from storage.jsonb import dumps
+from storage.uploads.uses import use_uploads
 
 _ENQUEUE_CHUNK = 2_000
 CHANGEABLE = ("webhook_url", "metadata", "tags", "priority")
@@ -64,6 +65,7 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
 
     Raises:
         IdempotencyConflict: a key is known with another request; the caller must not commit any of the batch.
+        UploadUnknown: a job names a file that its tenant does not have; likewise.
     """
     chosen: dict[tuple[str, str], tuple[int, NewJob]] = {}
     fresh: list[NewJob] = []
@@ -79,6 +81,7 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
     for start in range(0, len(fresh), _ENQUEUE_CHUNK):
         chunk = fresh[start : start + _ENQUEUE_CHUNK]
         stored.update(row[0] for row in conn.execute(_ENQUEUE, {"jobs": dumps(chunk)}))
+    use_uploads(conn, [(job.id, job.tenant, job.request) for job in fresh if job.id in stored])
     known = _known_keys(conn, [key for key, (_, job) in chosen.items() if job.id not in stored])
     for key, (index, job) in chosen.items():
         if key in known and known[key][1] != job.request_hash:

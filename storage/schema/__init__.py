@@ -12,4 +12,5 @@ import storage.schema.jobs
 import storage.schema.playable_copies
 import storage.schema.requests
 import storage.schema.tenants
+import storage.schema.uploads
 import storage.schema.webhooks  # noqa: F401

@@ -22,8 +22,8 @@ def give(
     take: Annotated[bool, typer.Option("--take-back", help="The tenant may name them no longer.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Let a tenant name assets of a gateway as asset://ID. Tenant default may name any; for others, an asset that was
-    not given to them is unknown."""
+    """Let a tenant name assets. It names an asset of a gateway as asset://ID. Tenant default may name any; for others,
+    an asset that was not given to them is unknown."""
     check_tenant(tenant)
     found = [_id(text) for text in ids]
     with connect(settings_of(ctx, data_dir).require_database_url()) as conn:

@@ -29,7 +29,7 @@ def list_assets(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """List assets. Without --remote, only those that reelq uploaded."""
+    """List assets, or the files that a tenant has uploaded. Without --remote, only assets that reelq uploaded."""
     settings = settings_of(ctx, data_dir)
     if uploads:
         _list_uploads(settings, tenant, limit, as_json=as_json)

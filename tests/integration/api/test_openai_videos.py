@@ -27,6 +27,7 @@ from storage.settings import Settings
 from storage.tenants import keys
 from tests.integration.api.api_server import bring, serving
 from tests.media_files import clip, picture
+from tests.uploaded import key_of
 from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
@@ -159,7 +160,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"extra_body": {"metadata[": "a"}}, "metadata[", "not a name"),
     ({"extra_body": {"first_frame": "/etc/passwd.png"}}, "first_frame", "not taken here"),
     ({"extra_body": {"input_reference": "/etc/passwd.png"}}, "input_reference", "not taken here"),
-    ({"extra_body": {"first_frame": f"upload://{'0' * 64}.png"}}, "first_frame", "not in the bucket"),
+    ({"extra_body": {"first_frame": f"upload://{'0' * 64}.png"}}, "first_frame", "is unknown"),
     ({"extra_body": {"input_reference": {"file_id": "file-1"}}}, "input_reference.file_id", "image_url"),
     ({"extra_body": {"input_reference": {"image_url": "ftp://a/b.png"}}}, "input_reference", "http(s)"),
     ({"extra_body": {"input_reference": {"image_url": "data:image/png;base64,@@@@"}}}, "input_reference", "base64"),
@@ -206,7 +207,7 @@ def test_an_uploaded_picture_is_checked_and_stored(
     assert len(set(frames[:4])) == 1 and frames[0].startswith("upload://") and frames[0].endswith(".png")
     objects = Objects(configured)
     for frame, expected in ((frames[0], content), (frames[4], noise)):
-        assert b"".join(objects.chunks(f"inputs/{frame.removeprefix('upload://')}")) == expected
+        assert b"".join(objects.chunks(key_of(configured, frame))) == expected
     linked = videos.create(prompt=FOX, extra_body={"input_reference": {"image_url": "https://example.com/a.png"}})
     assert producer.get(linked.id).request["first_frame"] == "https://example.com/a.png"
 
@@ -562,7 +563,7 @@ def test_a_video_is_made_from_another(
     remix = videos.remix(source.id, prompt="at night")
     assert remix.remixed_from_video_id == source.id
     assert producer.get(remix.id).request == taken_over | {"prompt": "at night", "duration": 4, "operation": "edit"}
-    assert b"".join(Objects(configured).chunks(f"inputs/{'ab' * 32}.mp4")) == path.read_bytes()
+    assert b"".join(Objects(configured).chunks(key_of(configured, kept))) == path.read_bytes()
     edit = videos.edit(prompt="in rain", video=OMIT, extra_body={"video": {"id": source.id}, "metadata": {"a": "b"}})
     job = producer.get(edit.id)
     assert job.request == taken_over | {"prompt": "in rain", "duration": 4, "operation": "edit"}
@@ -581,7 +582,7 @@ def test_a_video_is_made_from_another(
     videos.delete(source.id)
     with pytest.raises(openai.NotFoundError):
         videos.remix(source.id, prompt="at night")
-    assert Objects(configured).head(f"inputs/{'ab' * 32}.mp4") is not None, "the remix still needs it"
+    assert Objects(configured).head(key_of(configured, kept)) is not None, "the remix still needs it"
 
 
 def test_impossible_edits_and_extensions_are_refused(

@@ -56,7 +56,7 @@ def sweep() -> None:
     runtime = current()
     sweep_uploads(runtime.database.begin, runtime.objects)
     sweep_removals(runtime.database.begin, runtime.objects)
-    sweep_inputs(runtime.database.begin, runtime.objects, runtime.settings.keep_uploads_days)
+    sweep_inputs(runtime.database.begin, runtime.objects, runtime.settings.keep_uploads_days or None)
 
 
 @shared_task(name="worker.reconcile")

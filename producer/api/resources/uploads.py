@@ -55,7 +55,7 @@ class UploadPage:
 def as_upload(view: UploadView, settings: Settings) -> UploadResource:
     """The resource of a file."""
     expires_at = None
-    if settings.keep_uploads_days is not None and not view.in_use:
+    if settings.keep_uploads_days and not view.in_use:
         last = max(view.touched_at, view.last_used_at or view.touched_at)
         expires_at = last + timedelta(days=settings.keep_uploads_days)
     return UploadResource(

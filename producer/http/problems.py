@@ -165,7 +165,7 @@ def details_of(exc: Exception) -> Details:
         )
     errors = list(_errors_of(exc))
     headers = {} if kind.retry_after_s is None else {"Retry-After": str(kind.retry_after_s)}
-    if kind.status == 409:
+    if isinstance(exc, NotPossible | UploadInUse | UploadsFull):
         headers["x-should-retry"] = "false"  # OpenAI's clients retry a 409
     param = next((item["field"] for item in errors if item["field"]), None)
     if isinstance(exc, IdempotencyConflict):

@@ -87,9 +87,12 @@ class UploadView:
 # Uploads of one tenant count one after the other, so that two cannot both take the rest.
 _LOCK: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('uploads of ' || %(tenant)s, 0))"
 _TOUCH: LiteralString = """
-UPDATE uploads SET touched_at = now()
-WHERE tenant = %(tenant)s AND reference = ANY(%(references)s) AND removed_at IS NULL
-RETURNING id, reference, object_key, stored_at IS NOT NULL AS is_stored
+WITH known AS MATERIALIZED (
+    SELECT id FROM uploads WHERE tenant = %(tenant)s AND reference = ANY(%(references)s) AND removed_at IS NULL
+    ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE uploads u SET touched_at = now() FROM known k WHERE u.id = k.id
+RETURNING u.id, u.reference, u.object_key, u.stored_at IS NOT NULL AS is_stored
 """
 _TOTALS: LiteralString = """
 SELECT count(*), coalesce(sum(size_bytes), 0)::bigint FROM uploads WHERE tenant = %(tenant)s AND removed_at IS NULL

@@ -31,7 +31,8 @@ def upload_references(request: Mapping[str, Any]) -> Iterator[str]:
                 yield item
 
 
-# A shared lock: jobs that need the same file do not wait for each other, and its removal waits for none of them.
+# A shared lock: jobs that need the same file do not wait for each other, and its removal waits for all of them. Every
+# statement locks files in the order of their ids, so that none waits in a circle.
 _USE: LiteralString = """
 WITH wanted AS (
     SELECT * FROM unnest(%(jobs)s::uuid[], %(tenants)s::text[], %(references)s::text[]) AS w(job_id, tenant, reference)
@@ -39,7 +40,7 @@ WITH wanted AS (
     SELECT u.id, u.tenant, u.reference FROM uploads u
     WHERE (u.tenant, u.reference) IN (SELECT tenant, reference FROM wanted)
       AND u.removed_at IS NULL AND u.stored_at IS NOT NULL
-    FOR SHARE OF u
+    ORDER BY u.id FOR SHARE OF u
 ), used AS (
     INSERT INTO upload_uses (job_id, upload_id)
     SELECT w.job_id, k.id FROM wanted w JOIN known k ON k.tenant = w.tenant AND k.reference = w.reference

@@ -41,6 +41,9 @@ class FairThreads:
 
     def shutdown(self) -> None:
         """Start no more work."""
+        for queue in self._queues.values():
+            for done, _ in queue:
+                done.cancel()
         self._queues.clear()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -50,9 +53,9 @@ class FairThreads:
         while passed < len(self._queues):
             tenant, queue = next(iter(self._queues.items()))
             self._queues.move_to_end(tenant)
-            while queue and queue[0][0].done():  # the client has gone
+            if queue[0][0].done():  # the client has gone
                 queue.popleft()
-            if queue and self._running.has_room(tenant):
+            elif self._running.has_room(tenant):
                 self._begin(tenant, *queue.popleft())
                 passed = 0
             else:
@@ -68,7 +71,7 @@ class FairThreads:
             self._start()
             if running.cancelled():
                 done.cancel()
-            elif done.done():  # the client has gone; an error was nobody's
+            elif done.done():  # the client has gone; its error is not reported
                 running.exception()
             elif (error := running.exception()) is not None:
                 done.set_exception(error)

@@ -18,6 +18,7 @@ from producer.campaigns.storing import add_campaign_rows
 from producer.errors import InvalidRows, JobNotFound, RowConflict
 from producer.intake.finals import with_drafts
 from producer.intake.intake import Batch, Row, as_new_job, prepare, with_derived_keys
+from producer.intake.shelf import Shelf
 from producer.intake.start import AT_ONCE, Start
 from producer.intake.terms import Terms, check_priced, read_terms, set_campaign_terms
 from producer.intake.uploads import Progress, store
@@ -37,6 +38,7 @@ from storage.jobs.records import Enqueued, IdempotencyConflict, JobView, NewJob
 from storage.jobs.states import JobState
 from storage.settings import Settings, load_settings
 from storage.tenants.tenants import DEFAULT_TENANT
+from storage.uploads.uses import UploadUnknown
 
 Job = JobView
 Ids = list[UUID] | list[str] | tuple[UUID | str, ...]
@@ -65,6 +67,7 @@ class Producer:
         local_files: bool = True,
         tenant: str = DEFAULT_TENANT,
         actor: str | None = None,
+        connections: int = 8,
     ) -> None:
         given = load_settings() if settings is None else settings
         self.live = LiveSettings(given)
@@ -73,7 +76,7 @@ class Producer:
         self._database = Database(
             given.require_database_url(),
             name="reelq-producer",
-            size=8,
+            size=connections,
             wait_s=_CONNECT_WAIT_S,
             prepared=given.database_prepared_statements,
         )
@@ -234,7 +237,7 @@ class Producer:
             check_priced(prepared, terms.budget)
         if not prepared:
             return []
-        store(batch.files, self.live.current, progress)
+        store(batch.files, self.shelf, progress)
         new: list[NewJob] = []
 
         def write(conn: Connection) -> list[Enqueued]:
@@ -267,6 +270,8 @@ class Producer:
 
         try:
             return self._surely(work)
+        except UploadUnknown as exc:  # it was removed a moment ago
+            raise InvalidInput([Problem("", str(exc))]) from exc
         except IdempotencyConflict as exc:
             if where := prepared[exc.index].where:
                 raise RowConflict(where, exc) from exc
@@ -401,6 +406,11 @@ class Producer:
         wanted = as_job_id(job_id)
         with self._database.begin() as conn:
             return want_playable(conn, self.settings, self.tenant, wanted, again=True)
+
+    @property
+    def shelf(self) -> Shelf:
+        """The tenant's uploaded files."""
+        return Shelf(self._database, self.live.current, self.tenant)
 
     @property
     def database(self) -> Database:

@@ -94,6 +94,17 @@ class CampaignNotFound(LookupError):
         return f"there is no campaign {self.name!r}"
 
 
+class UploadNotFound(Exception):
+    """The tenant has no uploaded file with that id."""
+
+    def __init__(self, upload_id: object) -> None:
+        super().__init__(upload_id)
+        self.upload_id = upload_id
+
+    def __str__(self) -> str:
+        return f"there is no uploaded file {shorten(self.upload_id)}"
+
+
 class KeyNotFound(LookupError):
     """There is no API key with that id in use."""
 

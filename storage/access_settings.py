@@ -31,6 +31,10 @@ class AccessSettings(BaseModel):
     """The operator's API key, in addition to those in the database: tenant `default`, every scope. For the first start
     in a container, where `reelq keys create` cannot be run before."""
 
+    api_requests_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 60_000
+    """How many requests with a key each tenant may send per minute to each API process; a tenth of them may come at
+    once. 0: no limit. Programs on this machine without a key have none."""
+
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _read_proxies(cls, value: Any) -> Any:

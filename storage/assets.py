@@ -1,6 +1,7 @@
 """The table of assets: one row per account and content, committed before the upload that is billed.
 
-A group has a row too: its `sha256` is `group:NAME`, its `modality` is "group".
+For tenants other than `default`, `sha256` is a hash of the tenant and the content. A group has a row too: its `sha256`
+is `group:NAME`, its `modality` is "group".
 
 A row is `uploading` from before the POST until its outcome is known. Only the worker that claimed a row may work on it.
 The claim ends when the row has not been updated for the time of a lease; the next worker must first ask the gateway
@@ -9,6 +10,7 @@ whether the asset exists.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, LiteralString
@@ -17,6 +19,7 @@ import orjson
 from psycopg.rows import class_row
 
 from storage.database import Connection
+from storage.tenants.tenants import DEFAULT_TENANT
 
 GROUP = "group"
 Status = Literal["uploading", "processing", "active", "failed"]
@@ -77,6 +80,12 @@ NEVER_S = 10 * 365 * 86400.0
 def group_key(name: str) -> str:
     """The key of a group's row, for the column `sha256`."""
     return f"{GROUP}:{name}"
+
+
+def asset_key(tenant: str, sha256: str) -> str:
+    """The key of a tenant's file, for the column `sha256`: the content's hash for `default`, a hash of both for others,
+    so that each tenant has assets of its own."""
+    return sha256 if tenant == DEFAULT_TENANT else hashlib.sha256(f"{tenant}:{sha256}".encode()).hexdigest()
 
 
 def get(conn: Connection, account: str, keys: Iterable[str]) -> Mapping[str, AssetRow]:

@@ -80,6 +80,14 @@ class Settings(AccountSettings, AccessSettings, StoreSettings, NetworkSettings, 
     ends a task after `execution_expires_after`, at most 72 h."""
     tick_seconds: Annotated[float, Field(ge=0.05, le=10)] = 0.25
 
+    keep_uploads_days: Annotated[float, Field(ge=0, le=36500)] = 30.0
+    """Delete an uploaded file this long after it was uploaded last, and after the last job that needed it ended. A job
+    that has not ended keeps its files in any case. 0: keep files for ever."""
+    uploads_max_files: Annotated[int, Field(ge=0)] = 100_000
+    """How many uploaded files each tenant may keep."""
+    uploads_max_gb: Annotated[float, Field(ge=0, le=1_000_000)] = 500.0
+    """How many gigabytes (10⁹ bytes) of uploaded files each tenant may keep."""
+
     alive_file: Path | None = None
     """A file that the scheduler and each worker touch every few seconds while they work, for health checks of
     containers: `find FILE -mmin -0.5`. One file for each process. None: no file."""

@@ -13,6 +13,7 @@ from worker.polling.poll import poll_batch
 from worker.polling.reconcile import reconcile_batch
 from worker.runtime import current
 from worker.submitting.submit import submit_batch
+from worker.transferring.input_removals import sweep_inputs
 from worker.transferring.removals import sweep_removals
 from worker.transferring.sweep import sweep_uploads
 from worker.transferring.transfer import start_transfer
@@ -55,6 +56,7 @@ def sweep() -> None:
     runtime = current()
     sweep_uploads(runtime.database.begin, runtime.objects)
     sweep_removals(runtime.database.begin, runtime.objects)
+    sweep_inputs(runtime.database.begin, runtime.objects, runtime.settings.keep_uploads_days or None)
 
 
 @shared_task(name="worker.reconcile")

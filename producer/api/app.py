@@ -31,6 +31,7 @@ from producer.api.plans import plan_routes
 from producer.api.readiness import Readiness
 from producer.api.resources.information import HealthReport, ReadinessReport
 from producer.api.streams import event_routes
+from producer.api.uploads import upload_routes
 from producer.api.videos.routes import video_routes
 from producer.api.webhooks import webhook_routes
 from producer.http import problems
@@ -46,6 +47,7 @@ from producer.http.head_requests import HeadRequests
 from producer.http.query_names import check_query_names
 from producer.http.request_ids import log_request_ids
 from producer.http.service import Service
+from producer.http.sharing.request_rates import RequestRates
 from producer.web.routes import page_routes
 from producer.web.site import Site
 from storage.database import Database
@@ -109,7 +111,11 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.add_middleware(HeadRequests, router=app.router)
     app.add_middleware(Compression)
     app.add_middleware(
-        Guard, keyring=keyring, failed=failed, keys_for_all=settings.keys_for_all or not is_loopback(host)
+        Guard,
+        keyring=keyring,
+        failed=failed,
+        rates=RequestRates(settings.api_requests_per_minute or None),
+        keys_for_all=settings.keys_for_all or not is_loopback(host),
     )
     app.add_middleware(AnswerHeaders)
     app.add_middleware(TrustedProxies, networks=settings.trusted_proxies)
@@ -126,6 +132,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(event_routes(service))
     app.include_router(information_routes(service))
     app.include_router(account_routes(service))
+    app.include_router(upload_routes(service))
     app.include_router(video_routes(service))
     app.include_router(ark_routes(service))
     app.include_router(model_routes(service))

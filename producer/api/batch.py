@@ -63,7 +63,7 @@ def batch_routes(service: Service) -> APIRouter:
             raise ApiProblem(422, "invalid_request", detail, param="Idempotency-Key")
         kind = row_format(request, options)
         producer = service.producer_for(request)
-        async with spooled(request) as file:
+        async with spooled(request, service.uploads) as file:
             await service.run_batch(lambda: count_rows(service, request, file, kind))
             if not partial:
                 return answer(await service.run_batch(lambda: _all_or_none(producer, file, kind)), 202)

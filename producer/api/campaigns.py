@@ -113,7 +113,7 @@ def _create_route(router: APIRouter, service: Service) -> None:
         terms = read_terms(budget, weight)
         kind = row_format(request, options)
         producer = service.producer_for(request)
-        async with spooled(request) as file:
+        async with spooled(request, service.uploads) as file:
             if dry_run:
                 return answer(await service.run_batch(lambda: _check(producer, name, file, kind, terms)))
             await service.run_batch(lambda: count_rows(service, request, file, kind))

@@ -36,7 +36,7 @@ _ERRORS = {
     415: "The body has an unsupported type.",
     416: "The file has no such range; `Content-Range` says its length.",
     422: "A field or a parameter is not valid.",
-    429: "Too many jobs of the tenant, or too many wrong keys from the address; retry after `Retry-After`.",
+    429: "Too many jobs or requests of the tenant, or too many wrong keys from the address; retry after `Retry-After`.",
     503: "The database or the object store does not answer; retry after `Retry-After`.",
 }
 _BEFORE_EVERY_ROUTE = (400, 401, 403, 422, 429)

@@ -22,6 +22,9 @@ from producer.http.bodies import RowFormat, row_format, spooled
 from producer.http.service import Service
 from producer.intake.terms import Terms, read_terms
 
+FETCH_S = 300.0
+"""How long one request may fetch media: it keeps a thread."""
+
 
 def plan_routes(service: Service) -> APIRouter:
     """The route of plans."""
@@ -55,7 +58,7 @@ def plan_routes(service: Service) -> APIRouter:
         terms = read_terms(budget)
         kind = row_format(request, options)
         producer = service.producer_for(request)
-        async with spooled(request) as file:
+        async with spooled(request, service.uploads) as file:
             return answer(await service.run_batch(lambda: _plan(producer, name, file, kind, terms, fetch=fetch)))
 
     return router
@@ -66,7 +69,7 @@ def _plan(
 ) -> dict[str, Any]:
     settings = producer.settings
     rows = read_rows(BODY, file, kind.kind, remembered_options(producer, name, kind))
-    checked = check_campaign(producer.with_drafts(rows), settings, None, fetch=fetch)
+    checked = check_campaign(producer.with_drafts(rows), settings, None, fetch=fetch, fetch_within_s=FETCH_S)
     with producer.database.begin() as conn:
         stored = read_stored(conn, settings, producer.tenant, name, checked)
     return make_plan(checked, rows.report, settings, name=name, terms=terms, stored=stored).as_dict()

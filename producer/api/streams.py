@@ -98,9 +98,9 @@ def _stream(frames: AsyncIterator[bytes]) -> Response:
 
 
 async def _job_stream(service: Service, request: Request, job_id: UUID, after: int) -> AsyncIterator[bytes]:
-    yield _opening()
     beat = _Heartbeat()
-    with service.hub.watch(job_id) as bell:
+    with service.hub.watch(job_id) as bell:  # first: the client must not see an open stream that has no place
+        yield _opening()
         while await is_still_allowed(request):
             events = await _read(service, partial(_of_job, job_id=job_id, after=after, limit=_PAGE))
             if events:
@@ -117,10 +117,10 @@ async def _job_stream(service: Service, request: Request, job_id: UUID, after: i
 
 async def _whole_stream(service: Service, request: Request, after: int) -> AsyncIterator[bytes]:
     tenant = principal_of(request).tenant
-    yield _opening()
     beat = _Heartbeat()
     position = EventLog(after)
     with service.hub.watch() as bell:
+        yield _opening()
         while await is_still_allowed(request):
             events = await _read(service, position.read)
             if events:

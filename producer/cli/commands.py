@@ -95,7 +95,8 @@ ASSETS = Group(
     "Upload and list assets: files that a gateway keeps.",
     {
         "upload": Command("gateways.asset_upload", "upload", "Upload files as assets of an account."),
-        "list": Command("gateways.asset_list", "list_assets", "List assets."),
+        "list": Command("gateways.asset_list", "list_assets", "List assets, or the files that a tenant has uploaded."),
+        "give": Command("gateways.asset_give", "give", "Let a tenant name assets."),
     },
 )
 ACCOUNTS = Group(

@@ -18,6 +18,7 @@ from producer.campaigns.reading.json_objects import parse_object
 from producer.campaigns.reading.options import NO_OPTIONS, ReadingOptions
 from producer.http.decompression import CLOSE, unpacker
 from producer.http.problems import ApiProblem
+from producer.http.sharing.places import Places
 from seedance.problems import InvalidInput
 from seedance.request import problems_of
 
@@ -25,8 +26,9 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_JOB_BYTES = 2**20
 MAX_BATCH_BYTES = 64 * 2**20
-PAUSE_S = 30.0
-"""A body that pauses for this long is refused."""
+PAUSE_S = 15.0
+"""How long a body may stay below `MIN_BYTES_PER_S`, also by a pause; a slower one is refused, and its place is free."""
+MIN_BYTES_PER_S = 4096.0
 BODY_S = 60.0
 BATCH_S = 600.0
 _IN_MEMORY_BYTES = 2**20
@@ -77,9 +79,11 @@ async def chunks(request: Request, limit: int, whole_s: float) -> AsyncIterator[
     give_up = loop.time() + whole_s
     stream = aiter(request.stream())
     received = total = 0
+    patience_s = PAUSE_S  # only waiting for the client takes from it, not our own work
     while True:
+        waits_from = loop.time()
         try:
-            async with asyncio.timeout_at(min(loop.time() + PAUSE_S, give_up)):
+            async with asyncio.timeout_at(min(waits_from + patience_s, give_up)):
                 chunk = await anext(stream, None)
         except ClientDisconnect:
             raise ApiProblem(400, "body_incomplete", "the connection was closed before the body was complete") from None
@@ -88,6 +92,7 @@ async def chunks(request: Request, limit: int, whole_s: float) -> AsyncIterator[
         if chunk is None:
             unpack.end()
             return
+        patience_s = min(PAUSE_S, patience_s - (loop.time() - waits_from) + len(chunk) / MIN_BYTES_PER_S)
         received += len(chunk)  # gzip may stand for nothing
         if received > limit:
             raise _too_large(limit)
@@ -178,14 +183,23 @@ def row_format(request: Request, options: ReadingOptions = NO_OPTIONS) -> RowFor
 
 
 @asynccontextmanager
-async def spooled(request: Request) -> AsyncIterator[BinaryIO]:
-    """A large body as a file, on disk if it is larger than 1 MiB.
+async def spooled(request: Request, uploads: Places) -> AsyncIterator[BinaryIO]:
+    """A large body as a file, on disk if it is larger than 1 MiB; then it takes a place among `uploads`.
 
     Raises:
-        ApiProblem: it is too large or arrives too slowly.
+        ApiProblem: it is too large or arrives too slowly, or there is no place for it.
     """
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as file:
-        async for chunk in chunks(request, MAX_BATCH_BYTES, BATCH_S):
-            await asyncio.to_thread(file.write, chunk)
-        file.seek(0)
-        yield file  # type: ignore[misc] # it is a binary file in all but name
+    place: str | None = None
+    size = 0
+    try:
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as file:
+            async for chunk in chunks(request, MAX_BATCH_BYTES, BATCH_S):
+                size += len(chunk)
+                if size > _IN_MEMORY_BYTES and place is None:
+                    place = uploads.take()
+                await asyncio.to_thread(file.write, chunk)
+            file.seek(0)
+            yield file  # type: ignore[misc] # it is a binary file in all but name
+    finally:
+        if place is not None:
+            uploads.give_back(place)

@@ -22,7 +22,7 @@ WRITE_S = 60.0
 MAX_WAITING = 500
 """Connections without a request. If there are more, the one that is idle longest is closed."""
 MAX_HEAD_BYTES = 32 * 1024
-MAX_CONCURRENT = 2_000
+MAX_CONCURRENT = 4_000
 """Connections; beyond them requests are answered 503."""
 
 

@@ -13,14 +13,16 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
-from producer.http.problems import ApiProblem, busy
+from producer.http.problems import ApiProblem
+from producer.http.sharing.places import Places
 from storage.database import Connection, DatabaseUnavailable
 from storage.jobs import history
 
 log = logging.getLogger("reelq.api")
 T = TypeVar("T")
 
-MAX_WATCHERS = 1_000
+MAX_WATCHERS = 2_000
+"""Requests that wait for events; a tenant alone gets half of these places."""
 _PERIOD_S = 0.25
 _OUTAGE_S = 1.0
 _PAGE = 500
@@ -64,7 +66,7 @@ class EventHub:
     def __init__(self, ask: Callable[[Callable[[Connection], Any]], Awaitable[Any]]) -> None:
         self._ask = ask
         self._bells: dict[UUID | None, set[asyncio.Event]] = {}
-        self._count = 0
+        self._places = Places(MAX_WATCHERS, "too many clients are waiting for events", 10.0)
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -74,16 +76,15 @@ class EventHub:
         Raises:
             ApiProblem: too many are waiting already.
         """
-        self.require_room()
+        place = self._places.take()
         bell = asyncio.Event()
         self._bells.setdefault(job_id, set()).add(bell)
-        self._count += 1
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._follow())
         try:
             yield bell
         finally:
-            self._count -= 1
+            self._places.give_back(place)
             self._bells[job_id].discard(bell)
             if not self._bells[job_id]:
                 del self._bells[job_id]
@@ -94,8 +95,7 @@ class EventHub:
         Raises:
             ApiProblem: too many are waiting already.
         """
-        if self._count >= MAX_WATCHERS:
-            raise busy("too many clients are waiting for events", 10.0)
+        self._places.check()
 
     async def close(self) -> None:
         """Stop reading events."""
@@ -105,7 +105,7 @@ class EventHub:
 
     async def _follow(self) -> None:
         position: EventLog | None = None
-        while self._count:
+        while self._places.taken:
             try:
                 if position is None:
                     position = EventLog(await self._ask(history.last_event))

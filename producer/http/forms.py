@@ -16,7 +16,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from producer.http.bodies import BODY_S, MAX_JOB_BYTES, chunks
 from producer.http.decompression import CLOSE
-from producer.http.problems import ApiProblem, busy
+from producer.http.problems import ApiProblem
+from producer.http.sharing.places import Places
 
 MAX_FORM_BYTES = 128 * 2**20
 MAX_PARTS = 256
@@ -24,8 +25,6 @@ MAX_FILES = 16
 MAX_VALUE_BYTES = 64 * 2**10
 """A longer value must be a data URI, which goes to disk like a file."""
 FORM_S = 600.0
-MAX_UPLOADS = 16
-"""Forms with files that one process reads at the same time."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -49,30 +48,9 @@ class Form:
     files: list[FormFile] = field(default_factory=list)
 
 
-class UploadRoom:
-    """How many forms with files this process may read at once."""
-
-    def __init__(self, places: int = MAX_UPLOADS) -> None:
-        self._free = places
-
-    def take(self) -> None:
-        """Take a place.
-
-        Raises:
-            ApiProblem: all are taken.
-        """
-        if not self._free:
-            raise busy("too many uploads at once", 5.0)
-        self._free -= 1
-
-    def give_back(self) -> None:
-        """Give the place back."""
-        self._free += 1
-
-
 @asynccontextmanager
-async def read_form(request: Request, room: UploadRoom) -> AsyncIterator[Form]:
-    """The form of a request; its files are deleted at the end.
+async def read_form(request: Request, uploads: Places) -> AsyncIterator[Form]:
+    """The form of a request; its files are deleted at the end. One with files takes a place among `uploads`.
 
     Raises:
         ApiProblem: it is not a form, it is too large or too slow, or there is no room for it.
@@ -83,29 +61,28 @@ async def read_form(request: Request, room: UploadRoom) -> AsyncIterator[Form]:
         raise _broken("has no boundary in its Content-Type")
     with tempfile.TemporaryDirectory(prefix="reelq-form-") as directory:
         reader = _Reader(Path(directory))
-        placed = False
+        place: str | None = None
         try:
             parser = reader.parser(boundary)
             loop = asyncio.get_running_loop()
             until = loop.time() + BODY_S
             async for chunk in chunks(request, MAX_FORM_BYTES, FORM_S):
-                if reader.uses_disk and not placed:
-                    room.take()
-                    placed = True
-                if not placed and loop.time() > until:  # only files may take long
+                if place is None and loop.time() > until:  # only files may take long
                     raise ApiProblem(408, "body_too_slow", "the body arrived too slowly", headers=CLOSE)
                 # Writing to a disk may block; what stays in memory does not.
-                if placed:
+                if place is not None:
                     await asyncio.to_thread(parser.write, chunk)
-                else:
-                    parser.write(chunk)
+                    continue
+                parser.write(chunk)
+                if reader.uses_disk:
+                    place = uploads.take()
             yield reader.finished()
         except FormParserError as exc:
             raise _broken(f"cannot be read: {exc}") from exc
         finally:
             reader.close()
-            if placed:
-                room.give_back()
+            if place is not None:
+                uploads.give_back(place)
 
 
 def _broken(problem: str) -> ApiProblem:

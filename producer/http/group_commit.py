@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from producer.client import Job, Producer
-from producer.http.problems import busy
+from producer.http.sharing.places import Places
+from producer.http.sharing.sender import sent_by
 from producer.intake.intake import Batch
 from storage.database import LocksHeld
 from storage.jobs.records import IdempotencyConflict
@@ -21,7 +22,8 @@ from storage.tenants.purses import PurseExhausted
 WRITERS = 2
 """Transactions at once. Requests that arrive while both are running go into the next one."""
 MAX_TOGETHER = 100
-MAX_WAITING = 500
+MAX_WAITING = 1_000
+"""A tenant alone gets half of these places."""
 LOCK_WAIT_S = 0.1
 """A job with a known key waits for the transaction that holds the key; the others must not wait with it."""
 
@@ -45,6 +47,8 @@ class GroupCommit:
         self._queued: list[_Request] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers = 0
+        self._places = Places(MAX_WAITING, "too many requests at once")
+        self._served = ""
 
     async def enqueue(self, producer: Producer, fields: Mapping[str, Any]) -> Stored:
         """As `Producer.enqueue_row`.
@@ -58,14 +62,13 @@ class GroupCommit:
         batch = producer.check_row(fields)
         if batch.files.given:  # they are looked up in the bucket first
             return await self._run(lambda: producer.store_and_show(batch)[0])
-        if len(self._queued) >= MAX_WAITING:
-            raise busy("too many requests at once")
-        waiting = _Request(producer, batch, asyncio.get_running_loop().create_future())
-        self._queued.append(waiting)
-        if self._writers < WRITERS:
-            self._writers += 1
-            self._start(self._write())
-        return await waiting.done
+        with self._places.hold():
+            waiting = _Request(producer, batch, asyncio.get_running_loop().create_future())
+            self._queued.append(waiting)
+            if self._writers < WRITERS:
+                self._writers += 1
+                self._start(self._write())
+            return await waiting.done
 
     def close(self) -> None:
         """Start no more transactions."""
@@ -84,8 +87,11 @@ class GroupCommit:
             self._writers -= 1
 
     def _next(self) -> list[_Request]:
-        """The jobs of the sender that has waited longest, as many as one transaction takes."""
-        first = self._queued[0].producer
+        """The jobs of the sender that has waited longest, as many as one transaction takes. Tenants take turns: the one
+        that was served last comes again when no other waits."""
+        others = (item for item in self._queued if item.producer.tenant != self._served)
+        first = next(others, self._queued[0]).producer
+        self._served = first.tenant
         sender = first.tenant, first.actor
         group = [item for item in self._queued if (item.producer.tenant, item.producer.actor) == sender][:MAX_TOGETHER]
         self._queued = [item for item in self._queued if item not in group]
@@ -98,13 +104,10 @@ class GroupCommit:
             found = await asyncio.get_running_loop().run_in_executor(
                 self._threads, lambda: producer.store_and_show(batch, lock_wait_s=LOCK_WAIT_S)
             )
-        except (
-            IdempotencyConflict,
-            LocksHeld,
-            PurseExhausted,
-        ):  # nothing was stored; one job may be why
-            for item in group:
-                self._start(_answer(item, self._run(lambda item=item: item.producer.store_and_show(item.batch)[0])))  # type: ignore[misc] # mypy cannot type the default
+        except (IdempotencyConflict, LocksHeld, PurseExhausted):  # nothing was stored; one job may be why
+            with sent_by(producer.tenant):  # this task may be another tenant's
+                for item in group:
+                    self._start(_answer(item, self._run(lambda item=item: item.producer.store_and_show(item.batch)[0])))  # type: ignore[misc] # mypy cannot type the default
         except BaseException as exc:
             for item in group:
                 _fail(item, exc)

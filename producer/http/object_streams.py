@@ -16,7 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
-from producer.http.problems import ApiProblem, busy
+from producer.http.problems import ApiProblem
+from producer.http.sharing.places import Places
+from producer.http.sharing.sender import current_sender
 from storage.bucket.connection import answer_of, open_object, open_session
 from storage.bucket.keys import VIDEO_TYPES
 from storage.bucket.object_headers import content_disposition
@@ -24,7 +26,8 @@ from storage.bucket.requests import Requests, StoreUnavailable
 
 log = logging.getLogger("reelq.api")
 
-MAX_STREAMS = 64
+MAX_STREAMS = 128
+"""Files on their way at once; a tenant alone gets half of these places."""
 RESUMES = 3
 _CHUNK_BYTES = 256 * 1024
 _ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
@@ -47,7 +50,7 @@ class ObjectStreams:
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
         self._session: aiohttp.ClientSession | None = None
-        self._open = 0
+        self._places = Places(MAX_STREAMS, "too many files are being sent")
 
     async def answer(self, request: Request, file: StoredFile) -> Response:
         """The object as the request asks for it, with `Range` and conditions. Credentials must be ready.
@@ -56,8 +59,7 @@ class ObjectStreams:
             StoreUnavailable: the store does not respond, or refuses.
             ApiProblem: the object is gone, or too many are being sent.
         """
-        if self._open >= MAX_STREAMS:
-            raise busy("too many files are being sent")
+        self._places.check()
         if self._session is None:
             self._session = open_session(self._requests.outbound)
         head, asked = request.method == "HEAD", _asked(request)
@@ -93,7 +95,7 @@ class ObjectStreams:
         Raises:
             StoreUnavailable: it broke off and could not be continued.
         """
-        self._open += 1
+        place = self._places.take_for(current_sender())
         etag, (position, end) = response.headers.get("ETag", ""), _bounds(response)
         try:
             for left in range(RESUMES, -1, -1):
@@ -112,7 +114,7 @@ class ObjectStreams:
                 if not _is_part(response) or _bounds(response)[0] != position:
                     raise StoreUnavailable(f"GET: broke off at byte {position}, and HTTP {response.status} after that")
         finally:
-            self._open -= 1
+            self._places.give_back(place)
             response.close()
 
     async def close(self) -> None:

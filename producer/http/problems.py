@@ -26,6 +26,7 @@ from producer.errors import (
     NotPossible,
     ReplayRefused,
     RowConflict,
+    UploadNotFound,
     WebhookNotFound,
 )
 from producer.http import ark_errors
@@ -37,6 +38,7 @@ from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
 from storage.jobs.records import IdempotencyConflict
 from storage.tenants.purses import PurseExhausted
+from storage.uploads.records import UploadInUse, UploadsFull
 
 log = logging.getLogger("reelq.api")
 
@@ -84,6 +86,13 @@ KINDS: Sequence[tuple[type[Exception], Kind]] = (
     (AccountNotFound, Kind(404, "account_not_found", "`GET /v1/accounts` lists the accounts.")),
     (AccountInUse, Kind(409, "not_possible", "Wait for its tasks, or remove it with `drain`.")),
     (InvalidInput, Kind(422, "invalid_request", _CHECK_FIELDS)),
+    (UploadNotFound, Kind(404, "upload_not_found", "`GET /v1/uploads` lists the uploaded files.")),
+    (UploadInUse, Kind(409, "upload_in_use", "Cancel the job, or wait until it has ended.")),
+    # Not 429: it does not pass by itself.
+    (
+        UploadsFull,
+        Kind(409, "uploads_full", "`GET /v1/uploads` lists the files; `DELETE /v1/uploads/{id}` deletes one."),
+    ),
     (JobNotFound, Kind(404, "job_not_found", "`GET /v1/jobs` lists the jobs.")),
     (CampaignNotFound, Kind(404, "campaign_not_found", "`GET /v1/campaigns` lists the campaigns.")),
     (
@@ -165,7 +174,7 @@ def details_of(exc: Exception) -> Details:
         )
     errors = list(_errors_of(exc))
     headers = {} if kind.retry_after_s is None else {"Retry-After": str(kind.retry_after_s)}
-    if isinstance(exc, NotPossible):
+    if isinstance(exc, NotPossible | UploadInUse | UploadsFull):
         headers["x-should-retry"] = "false"  # OpenAI's clients retry a 409
     param = next((item["field"] for item in errors if item["field"]), None)
     if isinstance(exc, IdempotencyConflict):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from threading import Event, Thread
 from typing import TypeVar
 
@@ -17,10 +15,11 @@ from producer.http.doors.auth import principal_of
 from producer.http.doors.rate import Rates
 from producer.http.doors.reach import StoreReach
 from producer.http.events import EventHub
-from producer.http.forms import UploadRoom
-from producer.http.group_commit import GroupCommit
+from producer.http.group_commit import WRITERS, GroupCommit
 from producer.http.object_streams import ObjectStreams
-from producer.http.problems import busy
+from producer.http.sharing.fair_threads import FairThreads
+from producer.http.sharing.places import Places
+from producer.http.sharing.sender import OURSELVES, sent_by
 from storage.accounts.live import EVERY_S
 from storage.bucket.objects import Objects
 from storage.database import Connection, DatabaseUnavailable
@@ -30,32 +29,38 @@ T = TypeVar("T")
 
 log = logging.getLogger("reelq.accounts")
 
-THREADS = 8
-MAX_WAITING = 256
-MAX_BATCHES = 2
-UPLOAD_THREADS = 4
+THREADS = 12
+"""A tenant alone gets half of these and of the numbers below; see `Places`."""
+MAX_WAITING = 512
+BATCH_THREADS = 4
+MAX_BATCHES = 16
+UPLOAD_THREADS = 6
+MAX_UPLOADS = 32
+"""Bodies on disk that one process reads at the same time."""
 FOLLOW_S = EVERY_S / 2
 
 
 class Service:
-    """One per process. No request waits for a thread behind more than `MAX_WAITING` others."""
+    """One per process. Tenants share its threads and places fairly."""
 
     def __init__(self, settings: Settings) -> None:
-        self.producer = Producer(settings, local_files=False)
+        # A connection for each thread: a tenant's slow queries must not keep others waiting for one.
+        threads = THREADS + BATCH_THREADS + UPLOAD_THREADS + WRITERS
+        self.producer = Producer(settings, local_files=False, connections=threads)
         self.live = self.producer.live
         self._closing = Event()
         self.objects = Objects(settings)
         self.streams = ObjectStreams(self.objects)
         self.reach = StoreReach(settings, self.objects)
-        self.hub = EventHub(self.read)
+        self.hub = EventHub(self._read_ourselves)
         self.rates = Rates(settings.require_broker())
-        self.uploads = UploadRoom()
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
+        self.uploads = Places(MAX_UPLOADS, "too many uploads at once", 5.0)
+        self._threads = FairThreads(THREADS, MAX_WAITING, "too many requests at once", name="api")
         # Large inputs have threads of their own, so that they do not delay other requests.
-        self._batch_threads = ThreadPoolExecutor(MAX_BATCHES, thread_name_prefix="api-batch")
-        self._upload_threads = ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="api-upload")
-        self._waiting = 0
-        self._batches = 0
+        self._batch_threads = FairThreads(
+            BATCH_THREADS, MAX_BATCHES, "too many large inputs at once", name="api-batch", retry_after_s=10.0
+        )
+        self._upload_threads = FairThreads(UPLOAD_THREADS, MAX_WAITING, "too many requests at once", name="api-upload")
         self.together = GroupCommit(self.run)
 
     @property
@@ -115,7 +120,7 @@ class Service:
         Raises:
             ApiProblem: too many are waiting already.
         """
-        return await self._run(self._threads, work)
+        return await self._threads.run(work)
 
     async def run_upload(self, work: Callable[[], T]) -> T:
         """Run work that reads files and stores them, in a thread.
@@ -123,16 +128,7 @@ class Service:
         Raises:
             ApiProblem: too many are waiting already.
         """
-        return await self._run(self._upload_threads, work)
-
-    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        if self._waiting >= MAX_WAITING:
-            raise busy("too many requests at once")
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(threads, copy_context().run, work)
-        finally:
-            self._waiting -= 1
+        return await self._upload_threads.run(work)
 
     async def run_batch(self, work: Callable[[], T]) -> T:
         """Run work that may take many seconds, in a thread.
@@ -140,13 +136,7 @@ class Service:
         Raises:
             ApiProblem: too many are waiting already.
         """
-        if self._batches >= MAX_BATCHES * 4:
-            raise busy("too many large inputs at once", 10.0)
-        self._batches += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._batch_threads, copy_context().run, work)
-        finally:
-            self._batches -= 1
+        return await self._batch_threads.run(work)
 
     async def read(self, question: Callable[[Connection], T]) -> T:
         """Run a query, in a thread.
@@ -162,6 +152,11 @@ class Service:
 
         return await self.run(ask)
 
+    async def _read_ourselves(self, question: Callable[[Connection], T]) -> T:
+        """As `read`, for work that is no tenant's, whoever's request began it."""
+        with sent_by(OURSELVES):
+            return await self.read(question)
+
     async def close(self) -> None:
         """Stop the background work and close the connections."""
         self._closing.set()
@@ -170,5 +165,5 @@ class Service:
         self.together.close()
         self.rates.close()
         for threads in (self._threads, self._batch_threads, self._upload_threads):
-            threads.shutdown(wait=False, cancel_futures=True)
+            threads.shutdown()
         await asyncio.to_thread(self.producer.close)

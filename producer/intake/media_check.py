@@ -37,6 +37,12 @@ class MediaFacts:
     seconds: float | None = None
     fps: float | None = None
 
+    def properties(self) -> dict[str, Any]:
+        """What is known of it, beside its name and size."""
+        names = ("format", "width", "height", "seconds", "fps")
+        known = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in known.items() if value is not None}
+
     def __str__(self) -> str:
         parts = [self.format]
         if self.width and self.height:

@@ -40,17 +40,38 @@ class Fetched:
     problems: dict[str, str] = field(default_factory=dict)
 
 
-def fetch_all(wanted: Mapping[str, Modality], settings: Settings, progress: Progress | None = None) -> Fetched:
+def fetch_all(
+    wanted: Mapping[str, Modality],
+    settings: Settings,
+    progress: Progress | None = None,
+    within_s: float | None = None,
+) -> Fetched:
     """Fetch each URL once and look at what came. Only public addresses are fetched from, at every redirect, unless the
-    settings allow private networks."""
+    settings allow private networks. `within_s`: how long all of them may take together; None: no limit."""
     found = Fetched()
     if wanted:
         probe = Probe()
         try:
-            asyncio.run(_fetch_all(wanted, settings, probe, found, progress))
+            asyncio.run(_fetch_in_time(wanted, settings, probe, found, progress, within_s))
         finally:
             probe.close()
     return found
+
+
+async def _fetch_in_time(
+    wanted: Mapping[str, Modality],
+    settings: Settings,
+    probe: Probe,
+    found: Fetched,
+    progress: Progress | None,
+    within_s: float | None,
+) -> None:
+    try:
+        async with asyncio.timeout(within_s):
+            await _fetch_all(wanted, settings, probe, found, progress)
+    except TimeoutError:
+        late = f"was not checked: all files together took more than {within_s:g} s; check fewer rows at a time"
+        found.problems |= {url: late for url in wanted if url not in found.facts and url not in found.problems}
 
 
 async def _fetch_all(

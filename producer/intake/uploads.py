@@ -1,25 +1,23 @@
-"""Local files that requests name: checked, hashed, and stored once per content under `inputs/` in the bucket."""
+"""Local files that requests name: checked, hashed, and stored once per tenant and content in the bucket."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from producer.intake.job_spec import JobSpec
 from producer.intake.media_check import MediaFacts, Probe
+from producer.intake.shelf import Shelf, ShelfFile
 from seedance.gateways.checks import canonical_format
 from seedance.media import MediaKind, media_kind
 from seedance.problems import InvalidInput, Problem
 from seedance.request import Modality
-from storage.settings import Settings
 
 MAX_INPUT_BYTES = 512 * 1024 * 1024  # above what any gateway takes; keeps a mistaken path from filling the bucket
-_PARALLEL = 8
 
 Progress = Callable[[int, int], None]
 """Called with the number done and the total."""
@@ -46,7 +44,7 @@ class LocalFiles:
         self.facts: dict[str, MediaFacts] = {}
         """What each file is, by its reference."""
         self.given: dict[str, str] = {}
-        """upload:// references given in rows, and the field of each."""
+        """upload:// and asset:// references given in rows, and the field of each."""
 
     def close(self) -> None:
         """End the probe; the results stay."""
@@ -72,6 +70,8 @@ class LocalFiles:
                     except ValueError as exc:
                         problems.append(Problem(name, str(exc)))
                 case MediaKind.UPLOAD if value not in self.facts:
+                    self.given.setdefault(value, name)
+                case MediaKind.ASSET:
                     self.given.setdefault(value, name)
         if problems:
             raise InvalidInput(problems)
@@ -131,40 +131,34 @@ def inspect(path: Path, modality: Modality, probe: Probe) -> tuple[Upload, Media
     return Upload(path, f"upload://{digest}.{extension}", found.st_size, found.st_mtime_ns), facts
 
 
-def store(files: LocalFiles, settings: Settings, progress: Progress | None = None) -> None:
-    """Upload the files that the bucket does not have, and check that `upload://` references of rows exist.
+def store(files: LocalFiles, shelf: Shelf, progress: Progress | None = None) -> None:
+    """Upload the files that the tenant does not have yet, and check that it has those that rows name.
 
     Raises:
-        InvalidInput: a file changed since it was probed, or an upload:// reference is unknown.
+        InvalidInput: a file changed since it was probed, or the tenant does not have a file or asset that a row names.
+        UploadsFull: the tenant would have too many files.
         StoreUnavailable: the object store does not answer, or refuses us.
     """
+    shelf.check(files.given)
     uploads = files.uploads
-    if not uploads and not files.given:
+    if not uploads:
         return
     from storage.bucket.objects import Objects  # boto3 takes long to import, and few jobs need it
 
-    objects = Objects(settings)
-    objects.ensure_bucket()
-    for reference, name in files.given.items():
-        if objects.head(objects.keys.input(reference)) is None:
-            raise InvalidInput([Problem(name, f"{reference} is not in the bucket")])
+    objects = Objects(shelf.settings)
 
-    def put(upload: Upload) -> None:
-        key = objects.keys.input(upload.reference)
-        known = objects.head(key)
-        if known is None or known.size_bytes != upload.size_bytes:
+    def on_shelf(upload: Upload) -> ShelfFile:
+        def put(key: str) -> None:
             _check_unchanged(upload)
             objects.put_file(upload.path, key)
             _check_unchanged(upload)
 
-    with ThreadPoolExecutor(min(_PARALLEL, max(len(uploads), 1)), thread_name_prefix="upload") as pool:
-        _each(pool.map(put, uploads), len(uploads), progress)
+        facts = files.facts[upload.reference]
+        return ShelfFile(upload.reference, upload.size_bytes, facts.name, put, facts.properties())
 
-
-def _each(results: Iterable[None], total: int, progress: Progress | None) -> None:
-    for done, _ in enumerate(results, 1):
+    for done, _ in enumerate(shelf.keep([on_shelf(upload) for upload in uploads]), 1):
         if progress is not None:
-            progress(done, total)
+            progress(done, len(uploads))
 
 
 def _check_unchanged(upload: Upload) -> None:

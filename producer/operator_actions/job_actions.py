@@ -23,6 +23,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, FinalOf, JobView, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
+from storage.uploads.uses import UploadUnknown
 
 _RACES = 5  # how often a job may change during a cancellation before the caller must try again
 _SUBMITTED = (JobState.UNCONFIRMED, JobState.GENERATING, JobState.TRANSFERRING)
@@ -123,7 +124,7 @@ def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> 
 
     Raises:
         JobNotFound: there is no job with that id.
-        NotPossible: the job has neither failed nor been cancelled.
+        NotPossible: the job has neither failed nor been cancelled, or a file that it needs has expired.
         InvalidInput: no configured account can serve it any more.
     """
     while True:
@@ -136,7 +137,10 @@ def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> 
             campaign_id = controls.ensure_campaign(conn, tenant, old.campaign) if old.campaign else None
             draft = drafts.draft_of_final(conn, old.id)
             new = as_new_job(_again(old, settings, draft), tenant, campaign_id)
-            [stored] = enqueue_jobs(conn, [new])
+            try:
+                [stored] = enqueue_jobs(conn, [new])
+            except UploadUnknown as exc:
+                raise NotPossible(job_id, f"cannot be retried: {exc}, and enqueue a new job") from exc
             if campaign_id is not None and stored.created:
                 versions.note_version(conn, campaign_id, old.id, stored.id, VersionKind.RETRY)
             job = get_job(conn, tenant, stored.id)

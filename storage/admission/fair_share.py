@@ -1,9 +1,9 @@
 """Fair share: deal slots to tenants in turn, and within a tenant to its campaigns, each by its weight.
 
 A share is one campaign of a tenant and one pinned account; jobs without a campaign, and jobs without a pin, are shares
-too. The index `jobs_shares_idx` keeps the queued jobs of a share together, so finding the next share is one leap in it,
-however many jobs wait. A share of weight 3 gets three jobs in its turn; a turn that a claim interrupts continues in the
-next claim.
+too. A priority counts within its tenant only, because every tenant chooses its own. The index `jobs_shares_idx` keeps
+the queued jobs of a share together, so finding the next share is one leap in it, however many jobs wait. A share of
+weight 3 gets three jobs in its turn; a turn that a claim interrupts continues in the next claim.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import accumulate, groupby
 from typing import Any, LiteralString
 from uuid import UUID
@@ -25,6 +26,7 @@ from storage.jobs.claims import claim_limited, claim_queued
 from storage.jobs.prices import NO_CAMPAIGN, room_of, something_fits
 from storage.leases import Claimed
 
+# One query for each priority, not one for all: with the priority as a constant the walk leaps in the index.
 _NEXT_PRIORITY: LiteralString = """
 SELECT priority FROM jobs WHERE state = 'queued' AND priority < %(below)s ORDER BY priority DESC LIMIT 1
 """
@@ -36,14 +38,14 @@ WITH RECURSIVE walk AS (
         SELECT tenant FROM jobs WHERE state = 'queued' AND priority = %(priority)s AND tenant > w.tenant
         ORDER BY tenant LIMIT 1) n
 )
-SELECT w.tenant, coalesce(n.weight, 1), coalesce(t.taken, 0), t.campaign, t.pin, coalesce(t.share_taken, 0)
+SELECT w.tenant, t.served_at IS NOT NULL, t.served_at, coalesce(n.weight, 1), coalesce(t.taken, 0), t.campaign, t.pin,
+       coalesce(t.share_taken, 0)
 FROM walk w
 LEFT JOIN account_turns t ON t.account = %(account)s AND t.tenant = w.tenant
 LEFT JOIN tenants n ON n.name = w.tenant
 LEFT JOIN budgets b ON b.tenant = w.tenant AND b.campaign_id = %(whole)s
 WHERE coalesce(b.held_until <= now(), true)
   AND (%(served)s::text[] IS NULL OR w.tenant = ANY(%(served)s::text[])) AND w.tenant <> ALL(%(not_served)s::text[])
-ORDER BY t.served_at NULLS FIRST, w.tenant
 """
 _SHARE: LiteralString = f"""
 SELECT {NO_CAMPAIGN} AS campaign, coalesce(account_pin, ''::text) AS pin, lane, due_at
@@ -86,6 +88,9 @@ ON CONFLICT (account, tenant) DO UPDATE SET
 """
 
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
 class FairShare:
     """Leases queued jobs for one grant, by fair share, within its slots and the budgets."""
 
@@ -107,9 +112,9 @@ class FairShare:
     ) -> list[Claimed]:
         """Lease up to `limit` jobs that the account can serve, and record the account.
 
-        The highest priority comes first. Within it tenants take turns, within a tenant its campaigns; within a campaign
-        the oldest job comes first. `besides`: leave jobs that are queued for these reasons; `only`: take only jobs that
-        are queued for these reasons, None: for any. `model`: take only jobs for this model.
+        Tenants take turns. Within a tenant the highest priority comes first, within that its campaigns take turns, and
+        within a campaign the oldest job comes first. `besides`: leave jobs that are queued for these reasons; `only`:
+        take only jobs that are queued for these reasons, None: for any. `model`: take only jobs for this model.
         """
         fixed = {
             "account": self._grant.account.name,
@@ -121,19 +126,27 @@ class FairShare:
             "served": None if self._grant.serves.only is None else sorted(self._grant.serves.only),
             "not_served": sorted(self._grant.serves.besides),
         }
-        claimed: list[Claimed] = []
+        lanes = _Lanes(self._grant, self.most, model)
+        tenants = [
+            _Tenant(self._conn, self._ledger, lanes, fixed, name, priorities, *turn)
+            for name, priorities, turn in self._in_turn(fixed)
+        ]
+        _serve_all(tenants, limit)
+        return [item for tenant in tenants for item in tenant.claimed]
+
+    def _in_turn(self, fixed: Mapping[str, Any]) -> list[tuple[str, list[int], tuple[Any, ...]]]:
+        """The tenants with queued jobs, the one whose turn is next first, with the priorities of these jobs and where
+        their last turn ended."""
+        found: dict[str, tuple[Any, ...]] = {}
+        priorities: dict[str, list[int]] = {}
         below = 10
-        while len(claimed) < limit and (row := self._conn.execute(_NEXT_PRIORITY, {"below": below}).fetchone()):
+        while row := self._conn.execute(_NEXT_PRIORITY, {"below": below}).fetchone():
             below = row[0]
-            at = {**fixed, "priority": below}
-            lanes = _Lanes(self._grant, self.most, model)
-            tenants = [
-                _Tenant(self._conn, self._ledger, lanes, at, *row)
-                for row in self._conn.execute(_TENANTS, at).fetchall()
-            ]
-            _serve_all(tenants, limit - len(claimed))
-            claimed += (item for tenant in tenants for item in tenant.claimed)
-        return claimed
+            for name, *turn in self._conn.execute(_TENANTS, {**fixed, "priority": below}).fetchall():
+                found[name] = tuple(turn)
+                priorities.setdefault(name, []).append(below)
+        order = sorted(found, key=lambda name: (found[name][0], found[name][1] or _NEVER, name))
+        return [(name, priorities[name], found[name][2:]) for name in order]
 
 
 class _Lanes:
@@ -223,7 +236,7 @@ def _serve_all(tenants: Sequence[_Tenant], slots: int) -> None:
 
 
 class _Tenant:
-    """Claims for one tenant at one priority, from its shares in turn."""
+    """Claims for one tenant, its highest priority first, from its shares in turn."""
 
     def __init__(
         self,
@@ -232,6 +245,7 @@ class _Tenant:
         lanes: _Lanes,
         parameters: Mapping[str, Any],
         name: str,
+        priorities: list[int],
         weight: int,
         taken: int,
         campaign: UUID | None,
@@ -247,6 +261,8 @@ class _Tenant:
         self._conn = conn
         self._ledger = ledger
         self._lanes = lanes
+        self._priorities = priorities
+        """Those that may still have jobs, the highest first."""
         self._at = {**parameters, "tenant": name}
         self._served = None if campaign is None else (campaign, pin or "")
         self._share_taken = share_taken
@@ -254,7 +270,20 @@ class _Tenant:
     def serve(self, slots: int) -> bool:
         """Claim up to `slots` jobs; False if there were fewer."""
         before, left = len(self.claimed), slots
-        ring = self._shares(slots) if slots else []
+        while left > 0 and self._priorities:
+            self._at["priority"] = self._priorities[0]
+            left -= self._serve_priority(left)
+            if left > 0:
+                self._priorities.pop(0)
+        self.used = len(self.claimed) - before
+        if slots and not self.used:
+            self._ledger.hold(self._at["tenant"])
+        return self.used == slots
+
+    def _serve_priority(self, slots: int) -> int:
+        """Claim up to `slots` jobs of the present priority; gives how many."""
+        left = slots
+        ring = self._shares(slots)
         taken = self._share_taken if ring and ring[0].key == self._served else 0
         while left > 0 and ring:
             dealt = deal(left, [share.weight for share in ring], taken % ring[0].weight)
@@ -271,10 +300,7 @@ class _Tenant:
                 if full[index] or used_up & set(map(self._lanes.model_of, ring[index].lanes))
             ]
             ring = [share for index in again if (share := ring[index].without(used_up, self._lanes)).lanes]
-        self.used = len(self.claimed) - before
-        if slots and not self.used:
-            self._ledger.hold(self._at["tenant"])
-        return self.used == slots
+        return slots - left
 
     def record(self) -> None:
         """Record where the next claim continues."""

@@ -49,8 +49,12 @@ class Keys:
         where = "" if self.bucket is None else f"{_SCHEME}{self.bucket}/"
         return f"{where}{self.prefix.replace(TENANT, tenant)}{_VIDEOS}{created_at:%Y/%m/%d}/{job_id}.{container}"
 
+    def upload(self, tenant: str, upload_id: UUID, extension: str) -> str:
+        """The key of a file that a tenant has uploaded. Each upload has its own, also of the same content."""
+        return f"{self.shared}inputs/{tenant}/{upload_id}.{extension}"
+
     def input(self, reference: str) -> str:
-        """The key of the file behind `upload://<sha256>.<ext>`. It is named by its content, and tenants share it."""
+        """The key under which older releases stored the file behind `upload://<sha256>.<ext>`, for all tenants."""
         return f"{self.shared}inputs/{reference.removeprefix('upload://')}"
 
 

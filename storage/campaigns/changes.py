@@ -9,9 +9,12 @@ from uuid import UUID
 from storage.actors import current_actor
 from storage.admission.billing import NOT_BILLED
 from storage.database import Connection
+from storage.jobs.enqueue import charge_of
 from storage.jobs.reasons import Reason
 from storage.jobs.records import NewJob
 from storage.jsonb import dumps
+from storage.tenants.purses import recharge
+from storage.uploads.uses import use_uploads
 
 # The claim changes, so that a worker that has read the old request cannot begin its attempt. An earlier attempt that
 # may have been accepted was made from the old request: such a job stays as it is.
@@ -53,10 +56,18 @@ SELECT id, state, state, %(reason)s::text, %(detail)s::jsonb, %(actor)s::text FR
 
 def change_queued(conn: Connection, jobs: Sequence[NewJob]) -> set[UUID]:
     """Give queued jobs, by their ids, the request and the fields of these; returns those that were changed. A job that
-    was submitted since, or may have been, stays as it is. A deadline that is not given stays too."""
+    was submitted since, or may have been, stays as it is. A deadline that is not given stays too.
+
+    Raises:
+        PurseExhausted: the jobs now cost more than the purse that pays for them still has; the caller must not commit.
+        UploadUnknown: a job now names a file that its tenant does not have; likewise.
+    """
     if not jobs:
         return set()
-    return {row[0] for row in conn.execute(_CHANGE, {"jobs": dumps(list(jobs)), "actor": current_actor()})}
+    changed = {row[0] for row in conn.execute(_CHANGE, {"jobs": dumps(list(jobs)), "actor": current_actor()})}
+    recharge(conn, [charge_of(job) for job in jobs if job.id in changed])
+    use_uploads(conn, [(job.id, job.tenant, job.request) for job in jobs if job.id in changed])
+    return changed
 
 
 def note_decision(conn: Connection, job_ids: Sequence[UUID], reason: Reason, detail: Mapping[str, Any]) -> None:

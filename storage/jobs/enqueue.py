@@ -14,6 +14,7 @@ from storage.database import Connection
 from storage.jobs.records import Enqueued, IdempotencyConflict, NewJob
 from storage.jsonb import dumps
 from storage.tenants.purses import Charge, charge
+from storage.uploads.uses import use_uploads
 
 _ENQUEUE_CHUNK = 2_000
 CHANGEABLE = ("webhook_url", "metadata", "tags", "priority")
@@ -71,6 +72,7 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
     Raises:
         IdempotencyConflict: a key is known with another request; the caller must not commit any of the batch.
         PurseExhausted: the jobs cost more than the purse of the key that enqueues them still has; as before.
+        UploadUnknown: a job names a file that its tenant does not have; likewise.
     """
     chosen: dict[tuple[str, str], tuple[int, NewJob]] = {}
     fresh: list[NewJob] = []
@@ -86,7 +88,8 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
     for start in range(0, len(fresh), _ENQUEUE_CHUNK):
         chunk = fresh[start : start + _ENQUEUE_CHUNK]
         stored.update(row[0] for row in conn.execute(_ENQUEUE, {"jobs": dumps(chunk)}))
-    charge(conn, [_charge_of(job) for job in fresh if job.id in stored])
+    charge(conn, [charge_of(job) for job in fresh if job.id in stored])
+    use_uploads(conn, [(job.id, job.tenant, job.request) for job in fresh if job.id in stored])
     known = _known_keys(conn, [key for key, (_, job) in chosen.items() if job.id not in stored])
     for key, (index, job) in chosen.items():
         if key in known and known[key][1] != job.request_hash and not job.replaceable:
@@ -109,7 +112,7 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
     return results
 
 
-def _charge_of(job: NewJob) -> Charge:
+def charge_of(job: NewJob) -> Charge:
     """The most that a job costs, by currency: at its dearest account, because any may serve it."""
     known = [of for of in (job.prices or {}).values() if of]
     currencies = {currency for of in known for currency in of}

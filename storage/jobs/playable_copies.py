@@ -52,11 +52,20 @@ def demand_of(conn: Connection, job_id: UUID) -> Demand | None:
     return None if row is None else Demand(row[0])
 
 
+# Tenants take turns: of each the oldest first, and whoever has fewest under way comes first. All due demands are read,
+# but only when there is room for one.
 _CLAIM: LiteralString = """
-WITH due AS MATERIALIZED (
-    SELECT job_id FROM playable_copies WHERE due_at <= now() ORDER BY due_at
-    LIMIT greatest(%(at_once)s - (SELECT count(*) FROM playable_copies WHERE leased AND due_at > now()), 0)
-    FOR UPDATE SKIP LOCKED
+WITH making AS MATERIALIZED (
+    SELECT j.tenant FROM playable_copies p JOIN jobs j ON j.id = p.job_id WHERE p.leased AND p.due_at > now()
+), chosen AS MATERIALIZED (
+    SELECT p.job_id, p.due_at, (SELECT count(*) FROM making m WHERE m.tenant = j.tenant)
+           + row_number() OVER (PARTITION BY j.tenant ORDER BY p.due_at) AS turn
+    FROM playable_copies p JOIN jobs j ON j.id = p.job_id
+    WHERE p.due_at <= now() AND (SELECT count(*) FROM making) < %(at_once)s
+    ORDER BY turn, p.due_at LIMIT greatest(%(at_once)s - (SELECT count(*) FROM making), 0)
+), due AS MATERIALIZED (
+    SELECT p.job_id FROM playable_copies p JOIN chosen c ON c.job_id = p.job_id WHERE p.due_at <= now()
+    FOR UPDATE OF p SKIP LOCKED
 )
 UPDATE playable_copies p SET leased = true, claim = p.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
 FROM due WHERE p.job_id = due.job_id RETURNING p.job_id AS id, p.claim, 'playable' AS account
@@ -64,7 +73,7 @@ FROM due WHERE p.job_id = due.job_id RETURNING p.job_id AS id, p.claim, 'playabl
 
 
 def claim_copies(conn: Connection, at_once: int, lease_s: float) -> list[Claimed]:
-    """Lease due copies, so that no more than `at_once` are being made in the whole system."""
+    """Lease due copies, so that no more than `at_once` are being made in the whole system; tenants take turns."""
     with conn.cursor(row_factory=class_row(Claimed)) as cursor:
         return cursor.execute(_CLAIM, {"at_once": at_once, "lease_s": lease_s}).fetchall()
 

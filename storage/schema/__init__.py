@@ -16,4 +16,5 @@ import storage.schema.playable_copies
 import storage.schema.quotes
 import storage.schema.requests
 import storage.schema.tenants
+import storage.schema.uploads
 import storage.schema.webhooks  # noqa: F401

@@ -67,8 +67,8 @@ class WebhookMessage(SQLModel, table=True):
         ),
         CheckConstraint("NOT leased OR due_at IS NOT NULL", name="webhook_messages_lease_check"),
         # The claim skips from receiver to receiver.
-        Index("webhook_messages_due_idx", "target", "due_at", postgresql_where=text("due_at IS NOT NULL")),
-        Index("webhook_messages_leased_idx", "target", postgresql_where=text("leased")),
+        Index("webhook_messages_due_idx", "tenant", "target", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("webhook_messages_leased_idx", "tenant", "target", postgresql_where=text("leased")),
         Index("webhook_messages_created_idx", "tenant", "created_at", "id"),
         Index("webhook_messages_job_idx", "job_id", postgresql_where=text("job_id IS NOT NULL")),
     )
@@ -99,3 +99,18 @@ class WebhookMessage(SQLModel, table=True):
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     delivered_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     dead_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
+class WebhookReceiver(SQLModel, table=True):
+    """A receiver that did not answer lately; the row goes when it answers."""
+
+    __tablename__ = "webhook_receivers"
+
+    tenant: str = Field(sa_column=Column(Text, primary_key=True))
+    # As in its messages.
+    target: str = Field(sa_column=Column(Text, primary_key=True))
+    # Batches in a row without any answer.
+    failures: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    # It is sent nothing before then; NULL: it may be.
+    open_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    updated_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))

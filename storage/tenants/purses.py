@@ -75,6 +75,15 @@ _CHARGE: LiteralString = """
 INSERT INTO purse_charges (job_id, purse_id, amount)
 SELECT i.id, %(purse)s, i.amount FROM unnest(%(ids)s::uuid[], %(amounts)s::numeric[]) AS i(id, amount)
 """
+_PAID_BY: LiteralString = "SELECT job_id, purse_id FROM purse_charges WHERE job_id = ANY(%(ids)s)"
+_LOCK: LiteralString = "SELECT id, amount, currency FROM purses WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE"
+_USED_BY_OTHERS: LiteralString = """
+SELECT coalesce(sum(amount), 0) FROM purse_charges WHERE purse_id = %(purse)s AND job_id <> ALL(%(ids)s)
+"""
+_RECHARGE: LiteralString = """
+UPDATE purse_charges c SET amount = i.amount
+FROM unnest(%(ids)s::uuid[], %(amounts)s::numeric[]) AS i(id, amount) WHERE c.job_id = i.id
+"""
 _OF_KEY: LiteralString = """
 SELECT p.amount, p.currency,
        (SELECT coalesce(sum(amount), 0) FROM purse_charges c WHERE c.purse_id = p.id) AS used
@@ -101,6 +110,27 @@ def charge(conn: Connection, charges: Sequence[Charge]) -> None:
         if sum(prices) > left:
             raise PurseExhausted(currency, left, sum(prices, Decimal(0)))
         conn.execute(_CHARGE, {"purse": purse, "ids": [item.job_id for item in own], "amounts": prices})
+
+
+def recharge(conn: Connection, charges: Sequence[Charge]) -> None:
+    """Take the new prices of jobs whose request has changed: from the purse that each was charged to, else as `charge`.
+
+    Raises:
+        PurseExhausted: as `charge`.
+    """
+    paid_by = dict(conn.execute(_PAID_BY, {"ids": [item.job_id for item in charges]}).fetchall())
+    for purse, amount, currency in conn.execute(_LOCK, {"ids": list(set(paid_by.values()))}).fetchall():
+        own = [item for item in charges if paid_by.get(item.job_id) == purse]
+        ids = [item.job_id for item in own]
+        row = conn.execute(_USED_BY_OTHERS, {"purse": purse, "ids": ids}).fetchone()
+        left = amount - (Decimal(0) if row is None else row[0])
+        if any(currency not in item.prices for item in own):
+            raise PurseExhausted(currency, left, None)
+        prices = [item.prices[currency] for item in own]
+        if sum(prices) > left:
+            raise PurseExhausted(currency, left, sum(prices, Decimal(0)))
+        conn.execute(_RECHARGE, {"ids": ids, "amounts": prices})
+    charge(conn, [item for item in charges if item.job_id not in paid_by])
 
 
 def set_purse(conn: Connection, key_id: str, amount: Decimal | None, currency: str = "") -> bool:

@@ -14,35 +14,71 @@ from psycopg.rows import class_row
 from storage.database import Connection
 from storage.leases import Claimed
 
-# One batch per receiver at a time, so that a slow receiver takes one place only. Receivers come in random order: sorted
-# by age, those that do not answer would always come first.
+SUSPECTS = 20
+"""Receivers with a batch under way that did not answer lately, of all tenants together."""
+
+# One batch per receiver at a time, so that a slow receiver takes one place only. Tenants take turns, whoever has the
+# fewest places first, and a tenant gets another one while it has fewer than are free: alone it gets half of them, and
+# whoever comes next finds a free one. The receivers of a tenant come in random order, those that did not answer
+# lately last: sorted by age, they would always come first. The walk leaps from receiver to receiver in the index.
 _CLAIM: LiteralString = """
 WITH RECURSIVE walk AS (
-    (SELECT target FROM webhook_messages WHERE due_at IS NOT NULL ORDER BY target LIMIT 1)
+    (SELECT tenant, target FROM webhook_messages WHERE due_at IS NOT NULL ORDER BY tenant, target LIMIT 1)
     UNION ALL
-    SELECT n.target FROM walk w CROSS JOIN LATERAL (
-        SELECT target FROM webhook_messages WHERE due_at IS NOT NULL AND target > w.target ORDER BY target LIMIT 1) n
+    SELECT n.tenant, n.target FROM walk w CROSS JOIN LATERAL (
+        SELECT tenant, target FROM webhook_messages
+        WHERE due_at IS NOT NULL AND (tenant, target) > (w.tenant, w.target) ORDER BY tenant, target LIMIT 1) n
 ), busy AS MATERIALIZED (
-    SELECT DISTINCT target FROM webhook_messages WHERE leased AND due_at > now()
+    SELECT m.tenant, m.target, r.failures IS NOT NULL AS suspect
+    FROM (SELECT DISTINCT tenant, target FROM webhook_messages WHERE leased AND due_at > now()) m
+    LEFT JOIN webhook_receivers r ON r.tenant = m.tenant AND r.target = m.target
+), due_receivers AS MATERIALIZED (
+    SELECT w.tenant, w.target, r.failures IS NOT NULL AS suspect, coalesce(r.failures > 1, false) AS probe
+    FROM walk w CROSS JOIN LATERAL (
+        SELECT due_at FROM webhook_messages
+        WHERE tenant = w.tenant AND target = w.target AND due_at IS NOT NULL ORDER BY due_at LIMIT 1) m
+    LEFT JOIN webhook_receivers r ON r.tenant = w.tenant AND r.target = w.target
+    WHERE m.due_at <= now() AND coalesce(r.open_until <= now(), true)
+      AND NOT EXISTS (SELECT FROM busy b WHERE b.tenant = w.tenant AND b.target = w.target)
+), turns AS (
+    SELECT tenant, target, suspect, probe, (SELECT count(*) FROM busy b WHERE b.tenant = d.tenant)
+           + row_number() OVER (PARTITION BY tenant ORDER BY suspect, random()) AS turn
+    FROM due_receivers d
+), numbered AS (
+    SELECT *, row_number() OVER (PARTITION BY suspect ORDER BY turn, random()) AS nth FROM turns
+), placed AS MATERIALIZED (
+    SELECT tenant, target, probe, turn, row_number() OVER (ORDER BY turn, random()) AS place FROM numbered
+    WHERE NOT suspect OR nth <= %(suspects)s - (SELECT count(*) FROM busy WHERE suspect)
 ), free AS MATERIALIZED (
-    SELECT w.target FROM walk w CROSS JOIN LATERAL (
-        SELECT due_at FROM webhook_messages WHERE target = w.target AND due_at IS NOT NULL ORDER BY due_at LIMIT 1) m
-    WHERE m.due_at <= now() AND NOT EXISTS (SELECT FROM busy WHERE busy.target = w.target)
-    ORDER BY random() LIMIT greatest(least(%(room)s, %(receivers)s - (SELECT count(*) FROM busy)), 0)
+    SELECT tenant, target, probe FROM placed
+    WHERE place <= %(room)s AND turn <= %(receivers)s - (SELECT count(*) FROM busy) - (place - 1)
 ), due AS MATERIALIZED (
     SELECT m.id FROM free f CROSS JOIN LATERAL (
-        SELECT id FROM webhook_messages WHERE target = f.target AND due_at <= now()
+        SELECT id FROM webhook_messages WHERE tenant = f.tenant AND target = f.target AND due_at <= now()
         ORDER BY due_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED) m
+    WHERE NOT f.probe
+    UNION ALL
+    SELECT m.id FROM free f CROSS JOIN LATERAL (
+        SELECT id FROM webhook_messages WHERE tenant = f.tenant AND target = f.target AND due_at <= now()
+        ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) m
+    WHERE f.probe
 )
 UPDATE webhook_messages m SET leased = true, claim = m.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
-FROM due WHERE m.id = due.id RETURNING m.id, m.claim, m.target AS account
+FROM due WHERE m.id = due.id RETURNING m.id, m.claim, m.tenant || ' ' || m.target AS account
 """
 
 
 def claim_messages(conn: Connection, room: int, receivers: int, batch: int, lease_s: float) -> list[Claimed]:
     """Lease due messages: up to `batch` for each of up to `room` receivers that have no batch under way. No more than
-    `receivers` receivers have a batch at the same time. `account` is the receiver."""
-    parameters = {"room": room, "receivers": receivers, "batch": batch, "lease_s": lease_s}
+    `receivers` receivers have a batch at the same time, and a tenant alone gets half of that. `account` is the tenant
+    and the receiver."""
+    parameters = {
+        "room": room,
+        "receivers": receivers,
+        "batch": batch,
+        "lease_s": lease_s,
+        "suspects": SUSPECTS,
+    }
     with conn.cursor(row_factory=class_row(Claimed)) as cursor:
         return cursor.execute(_CLAIM, parameters).fetchall()
 
@@ -67,6 +103,8 @@ class Outgoing:
     id: UUID
     claim: int
     tenant: str
+    target: str
+    """The receiver: its messages have the same."""
     type: str
     job_id: UUID | None
     endpoint_id: UUID | None
@@ -82,8 +120,8 @@ class Outgoing:
 
 
 _LOAD: LiteralString = """
-SELECT m.id, m.claim, m.tenant, m.type, m.job_id, m.endpoint_id, coalesce(e.url, m.url) AS url, m.data, m.attempts,
-       coalesce(extract(epoch FROM now() - m.first_attempt_at), 0)::float8 AS tried_for_s, m.created_at,
+SELECT m.id, m.claim, m.tenant, m.target, m.type, m.job_id, m.endpoint_id, coalesce(e.url, m.url) AS url, m.data,
+       m.attempts, coalesce(extract(epoch FROM now() - m.first_attempt_at), 0)::float8 AS tried_for_s, m.created_at,
        array_remove(ARRAY[e.secret, CASE WHEN e.previous_until > now() THEN e.previous_secret END], NULL) AS secrets,
        CASE WHEN e.disabled_at IS NOT NULL THEN coalesce(e.disabled_reason, 'disabled') END AS disabled_reason
 FROM webhook_messages m

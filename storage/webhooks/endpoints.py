@@ -12,6 +12,7 @@ import uuid_utils.compat
 from psycopg.rows import class_row
 
 from storage.database import Connection
+from storage.webhooks.receivers import wake_endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,8 @@ def change_endpoint(
     }
     with conn.cursor(row_factory=class_row(Endpoint)) as cursor:
         found = cursor.execute(_CHANGE, parameters).fetchone()
+    if found is not None and disabled is False:
+        wake_endpoint(conn, endpoint_id)
     if found is not None and disabled:
         conn.execute(_GIVE_UP, {"id": endpoint_id, "error": f"the endpoint is disabled: {found.disabled_reason}"})
     return found

@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from storage.database import Connection
+from storage.webhooks.receivers import wake_receivers
 
 _PREFIX = "msg_"
 
@@ -138,7 +139,9 @@ def list_messages(
 def replay_messages(conn: Connection, wanted: MessageFilter) -> list[UUID]:
     """Send messages again under the same ids, with their attempts counted from 0; gives the ids. Messages of removed
     or disabled endpoints and messages that are being sent are left out."""
-    return [row[0] for row in conn.execute(_REPLAY, wanted.parameters())]
+    ids = [row[0] for row in conn.execute(_REPLAY, wanted.parameters())]
+    wake_receivers(conn, ids)
+    return ids
 
 
 _COUNTS: LiteralString = f"SELECT {_STATE}, count(*) FROM webhook_messages m GROUP BY 1"  # noqa: S608 - as above

@@ -8,6 +8,7 @@ from storage.campaigns.ends import end_campaigns
 from storage.database import Connection
 from storage.settings import Settings
 from storage.webhooks.delivery import sweep_messages
+from storage.webhooks.receivers import sweep_receivers
 
 log = logging.getLogger("reelq.webhooks")
 
@@ -28,5 +29,7 @@ def finished_campaigns(conn: Connection, settings: Settings) -> int:
 
 
 def old_messages(conn: Connection, settings: Settings) -> int:
-    """Delete messages that were delivered, or given up, long ago; returns their number."""
+    """Delete messages that were delivered, or given up, long ago, and forget receivers that are not used any more;
+    returns the number of messages."""
+    sweep_receivers(conn)
     return sweep_messages(conn, DELIVERED_DAYS, DEAD_DAYS, SWEEP)

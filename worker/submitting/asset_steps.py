@@ -29,7 +29,7 @@ from seedance.errors import (
 )
 from seedance.request import Modality
 from storage import assets
-from storage.assets import AssetRow
+from storage.assets import AssetRow, asset_key
 from storage.bucket.requests import MAX_LINK_S
 from worker.runtime import Runtime, boottime_s
 from worker.submitting.inputs import InlineSlots, read_object
@@ -48,10 +48,12 @@ WAIT_FIRST_S, WAIT_CAP_S = 1.0, 15.0
 
 @dataclass(frozen=True, slots=True)
 class AssetFile:
-    """A stored file that an account needs as an asset."""
+    """A stored file that an account needs as an asset. `object_key`: where it lies; `tenant`: whose it is."""
 
     reference: str
     modality: Modality
+    object_key: str
+    tenant: str
 
     @property
     def filename(self) -> str:
@@ -59,7 +61,9 @@ class AssetFile:
 
     @property
     def sha256(self) -> str:
-        return self.filename.partition(".")[0]
+        """The key of its row. The asset is the tenant's own: whether another tenant has the same file, and has made
+        it an asset, must not be seen from how long a job waits."""
+        return asset_key(self.tenant, self.filename.partition(".")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +139,11 @@ async def _step(
         return await gateway.look(row.asset_id, row.name, row.group_id or group_id)
 
     async def link() -> Source:
-        key = runtime.objects.keys.input(file.reference)
-        url = await asyncio.to_thread(runtime.objects.link, key, MAX_LINK_S)
+        url = await asyncio.to_thread(runtime.objects.link, file.object_key, MAX_LINK_S)
         return Source(file.filename, url)
 
     async def content() -> Source:
-        return Source(file.filename, content=await read_object(runtime, client, file.reference))
+        return Source(file.filename, content=await read_object(runtime, client, file.object_key))
 
     if runtime.settings.bucket_reachable_by(client.account):
         return await gateway.bring(group_id, row.name, file.modality, link, may_post)

@@ -38,6 +38,7 @@ from worker.submitting.asset_steps import (
 from worker.submitting.circuit_breaker import Outcome, report
 from worker.submitting.decisions import decide_assets, refusals_of
 from worker.submitting.elsewhere import elsewhere
+from worker.submitting.input_files import InputFiles
 
 log = logging.getLogger("reelq.assets")
 
@@ -63,11 +64,11 @@ class Sorted:
     usable: Mapping[str, str]
 
 
-def sort_by_assets(runtime: Runtime, client: GatewayClient, held: Sequence[Work]) -> Sorted:
+def sort_by_assets(runtime: Runtime, client: GatewayClient, held: Sequence[Work], stored: InputFiles) -> Sorted:
     """Find the jobs that have all their files as assets, by the table alone."""
     if not uses_assets(client.account):
         return Sorted(held, (), {})
-    needed = {work.id: _files_of(runtime, client, work) for work in held}
+    needed = {work.id: _files_of(runtime, client, work, stored) for work in held}
     keys = {file.sha256 for files in needed.values() for file in files}
     if not keys:
         return Sorted(held, (), {})
@@ -164,7 +165,7 @@ def _is_not_offered(row: AssetRow | None) -> bool:
     return row is not None and row.status == "failed" and NOT_OFFERED.items() <= (row.error or {}).items()
 
 
-def _files_of(runtime: Runtime, client: GatewayClient, work: Work) -> list[AssetFile]:
+def _files_of(runtime: Runtime, client: GatewayClient, work: Work, stored: InputFiles) -> list[AssetFile]:
     if not any("upload://" in str(work.request.get(field, "")) for field in _MEDIA_FIELDS):
         return []  # most jobs: avoid parsing them
     try:
@@ -177,7 +178,7 @@ def _files_of(runtime: Runtime, client: GatewayClient, work: Work) -> list[Asset
         return []
     reachable = runtime.settings.bucket_reachable_by(account)
     return [
-        AssetFile(value, modality)
+        AssetFile(value, modality, stored.key(work.id, value), stored.tenant(work.id, value))
         for _, modality, value in request.media()
         if media_kind(value) is MediaKind.UPLOAD
         and delivery_of(account, row, modality, reachable=reachable) is Delivery.ASSET

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import UUID
 
 from seedance.client import GatewayClient
@@ -23,6 +24,7 @@ from worker.submitting.correlation import RANDOM_SEED, correlate
 from worker.submitting.decisions import decide_submit
 from worker.submitting.earlier import settle_earlier
 from worker.submitting.elsewhere import elsewhere
+from worker.submitting.input_files import InputFiles
 from worker.submitting.inputs import with_inputs
 
 
@@ -52,19 +54,23 @@ class _Prepared:
 
 
 def begin(
-    runtime: Runtime, client: GatewayClient, held: Sequence[Work], assets: Mapping[str, str] | None = None
+    runtime: Runtime,
+    client: GatewayClient,
+    held: Sequence[Work],
+    assets: Mapping[str, str] | None = None,
+    files: InputFiles | None = None,
 ) -> list[Ready]:
     """Commit an attempt for every job that may be sent. A job that may not be sent is moved on here; a job with an
     accepted earlier attempt continues with its task.
 
-    `assets`: `asset://ID` by reference, for the files that the account has.
+    `assets`: `asset://ID` by reference, for the files that the account has; `files`: where the jobs' files lie.
     """
     begun_at = boottime_s()
     lease_s = runtime.settings.lease_seconds
     prepared: dict[UUID, _Prepared] = {}
     ended: dict[UUID, Decision] = {}
     for work in held:
-        request = _prepare(runtime, client, work, assets or {})
+        request = _prepare(runtime, client, work, assets or {}, files or InputFiles(runtime))
         if isinstance(request, Decision):
             ended[work.id] = request
         else:
@@ -100,7 +106,7 @@ def _begin_move(client: GatewayClient, work: Work, request: GenerationRequest, l
 
 
 def _prepare(
-    runtime: Runtime, client: GatewayClient, work: Work, assets: Mapping[str, str]
+    runtime: Runtime, client: GatewayClient, work: Work, assets: Mapping[str, str], files: InputFiles
 ) -> GenerationRequest | Decision:
     if work.deadline_in_s is not None and work.deadline_in_s <= 0:
         return fail(
@@ -112,7 +118,7 @@ def _prepare(
         request = parse_request(work.request)
         if refusals := client.dialect.refusals(request):
             raise InvalidInput(refusals)
-        request = with_inputs(runtime, client, request, assets)
+        request = with_inputs(runtime, client, request, assets, partial(files.key, work.id))
     except InvalidInput as exc:
         return elsewhere(runtime.settings, work, str(exc)) or fail(Reason.INVALID_REQUEST, str(exc))
     except StoreUnavailable as exc:  # the link to a file cannot be signed

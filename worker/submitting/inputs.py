@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from seedance.client import GatewayClient
@@ -33,11 +33,15 @@ class InlineSlots(Part):
 
 
 def with_inputs(
-    runtime: Runtime, client: GatewayClient, request: GenerationRequest, assets: Mapping[str, str]
+    runtime: Runtime,
+    client: GatewayClient,
+    request: GenerationRequest,
+    assets: Mapping[str, str],
+    key_of: Callable[[str], str],
 ) -> GenerationRequest:
     """The request with assets and links for stored files. Files that must go inside the request are left to `inlined`.
 
-    `assets`: `asset://ID` by reference, for the files that the account has.
+    `assets`: `asset://ID` by reference, for the files that the account has. `key_of`: where a file lies.
 
     Raises:
         InvalidInput: this account cannot send a file to its gateway.
@@ -52,7 +56,7 @@ def with_inputs(
             continue
         match delivery_without_asset(client.dialect.row_for(request), modality, reachable=reachable):
             case Delivery.LINK:
-                replaced[name] = runtime.objects.link(runtime.objects.keys.input(value), MAX_LINK_S)
+                replaced[name] = runtime.objects.link(key_of(value), MAX_LINK_S)
             case None:
                 raise InvalidInput([Problem(name, f"{client.dialect.name} cannot reach the bucket to fetch it")])
             case _:
@@ -62,7 +66,7 @@ def with_inputs(
 
 @asynccontextmanager
 async def inlined(
-    runtime: Runtime, client: GatewayClient, request: GenerationRequest
+    runtime: Runtime, client: GatewayClient, request: GenerationRequest, key_of: Callable[[str], str]
 ) -> AsyncIterator[GenerationRequest]:
     """The request with every remaining file as a data URI; only a few such requests are held at a time.
 
@@ -80,7 +84,7 @@ async def inlined(
     async with runtime.part(InlineSlots).slots:
         replaced = {}
         for name, (modality, value) in files.items():
-            content = await read_object(runtime, client, value)
+            content = await read_object(runtime, client, key_of(value))
             subtype = value.rpartition(".")[2].replace("jpg", "jpeg")
             replaced[name] = f"data:{modality}/{subtype};base64,{base64.b64encode(content).decode()}"
         whole = request.with_media(replaced)
@@ -89,14 +93,13 @@ async def inlined(
         yield whole
 
 
-async def read_object(runtime: Runtime, client: GatewayClient, reference: str) -> bytes:
+async def read_object(runtime: Runtime, client: GatewayClient, key: str) -> bytes:
     """A stored file, whole.
 
     Raises:
         NotTried: the object store cannot provide it now.
         InputGone: it is no longer in the bucket.
     """
-    key = runtime.objects.keys.input(reference)
 
     def read() -> bytes | None:
         try:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from seedance.client import GatewayClient
@@ -31,6 +32,7 @@ from worker.submitting.circuit_breaker import Outcome, report
 from worker.submitting.decisions import decide_submit, refusals_of
 from worker.submitting.earlier import accepted_before, check_once_more
 from worker.submitting.elsewhere import elsewhere
+from worker.submitting.input_files import InputFiles, input_files
 from worker.submitting.inputs import NotDeliverable, inlined
 
 log = logging.getLogger("reelq.submit")
@@ -56,12 +58,16 @@ def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, i
             return
         held = _still_granted(runtime, conn, client, held)
     failpoint("submit.after_load")
-    found = sort_by_assets(runtime, client, held)
-    ready = begin(runtime, client, found.ready, found.usable)
+    files = input_files(runtime, held)
+    found = sort_by_assets(runtime, client, held, files)
+    ready = begin(runtime, client, found.ready, found.usable, files)
     failpoint("submit.after_begin")
     if ready:
         run_batch(
-            runtime, ready, lambda item: _post(runtime, client, item), lambda batch: _write(runtime, client, batch)
+            runtime,
+            ready,
+            lambda item: _post(runtime, client, item, files),
+            lambda batch: _write(runtime, client, batch),
         )
     bring_assets(runtime, client, found.waiting)
 
@@ -84,10 +90,10 @@ def _still_granted(runtime: Runtime, conn: Connection, client: GatewayClient, he
     return granted
 
 
-async def _post(runtime: Runtime, client: GatewayClient, ready: Ready) -> Posted:
+async def _post(runtime: Runtime, client: GatewayClient, ready: Ready, files: InputFiles) -> Posted:
     result: Submitted | GatewayError
     try:
-        async with inlined(runtime, client, ready.request) as request:
+        async with inlined(runtime, client, ready.request, partial(files.key, ready.work.id)) as request:
             if ready.doubtful:
                 await asyncio.to_thread(check_once_more, runtime, ready.work.id)
             if boottime_s() > ready.post_before:

@@ -27,19 +27,22 @@ from storage.webhooks.delivery import Outgoing, Sent, load_messages, record_sent
 from storage.webhooks.endpoints import change_endpoint
 from storage.webhooks.messages import webhook_id
 from storage.webhooks.outbox import ARK_PREFIX, EventType
+from storage.webhooks.receivers import note_answer, note_silence
 from storage.webhooks.signing import sign
 from worker.batch import run_batch
 from worker.failpoints import failpoint
 from worker.runtime import Part, Runtime
 from worker.webhooks.decisions import RETRY_FOR_S, Verdict, decide, within_the_day
+from worker.webhooks.look_ups import LookUps
 from worker.webhooks.sender import Answer, WebhookSender
 
 log = logging.getLogger("reelq.notify")
 
 BATCH = 50
 TIMEOUT_S = 15.0
-RECEIVERS = 32
-"""Receivers with a batch under way at once, in the whole system."""
+RECEIVERS = 48
+"""Receivers with a batch under way at once, in the whole system; `storage.webhooks.delivery` says how tenants share
+them."""
 AT_ONCE = 10
 """POSTs to one receiver at once."""
 UNANSWERED = 3
@@ -55,16 +58,20 @@ class Sending(Part):
         super().__init__(runtime)
         settings = runtime.settings
         self.wait_s = min(TIMEOUT_S, settings.lease_seconds / 3)
+        self._look_ups = LookUps()
         self.sender = WebhookSender(
             timeout_s=self.wait_s,
             outbound=runtime.outbound,
             allow_private=settings.allow_private_networks,
             allowed=settings.allowed_networks.webhooks,
             own=own_services(settings),
+            resolver=self._look_ups,
+            connections=RECEIVERS * AT_ONCE,
         )
 
     async def close(self) -> None:
         await self.sender.close()
+        await self._look_ups.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,7 @@ def notify_batch(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> None:
     if messages:
         sender = _BatchSender(runtime, jobs, facts)
         run_batch(runtime, messages, sender.send, lambda results: _record(runtime, results))
+        _note_receiver(runtime, messages[0], sender.answered)
 
 
 class _BatchSender:
@@ -106,6 +114,8 @@ class _BatchSender:
         # A POST that starts before then ends well before the lease does.
         self._start_until = time.monotonic() + runtime.settings.lease_seconds / 3
         self._unanswered = 0
+        self.answered: bool | None = None
+        """Whether the receiver answered any POST; None: nothing was sent."""
 
     async def send(self, message: Outgoing) -> Result:
         async with self._slots:
@@ -140,6 +150,8 @@ class _BatchSender:
         answer = await self._runtime.part(Sending).sender.post(message.url or "", body, headers)
         failpoint("notify.after_post")
         self._unanswered = self._unanswered + 1 if answer.status is None else 0
+        if answer.status is not None or not answer.never:
+            self.answered = self.answered or answer.status is not None
         return _decided(message, answer)
 
     async def _ark_body(self, message: Outgoing) -> bytes | None:
@@ -207,6 +219,15 @@ def _record(runtime: Runtime, results: Sequence[Result]) -> None:
             endpoint_id, error = result.message.endpoint_id, result.verdict.error
             if result.verdict.disable and endpoint_id is not None:
                 change_endpoint(conn, None, endpoint_id, disabled=True, reason=f"the receiver answered {error}")
+
+
+def _note_receiver(runtime: Runtime, message: Outgoing, answered: bool | None) -> None:
+    """Keep whether the receiver of a batch answers. A test message has a receiver of its own."""
+    if answered is None or message.type == EventType.TEST:
+        return
+    note = note_answer if answered else note_silence
+    with runtime.database.begin() as conn:
+        note(conn, message.tenant, message.target)
 
 
 def _as_sent(result: Result) -> Sent:

@@ -58,7 +58,9 @@ class WebhookSender:
         allowed: Sequence[Network] = (),
         resolver: AbstractResolver | None = None,
         judge: Judge = is_public,
+        connections: int = CONNECTIONS,
     ) -> None:
+        """`connections`: at least as many as POSTs at once, or one receiver would wait for those of another."""
         self.timeout_s = timeout_s
         self._own = None if own is None else OwnTargets(own)
         self._sessions = PublicSessions(
@@ -67,7 +69,7 @@ class WebhookSender:
             allowed=allowed,
             resolver=resolver if self._own is None else ForeignResolver(self._own, resolver),
             judge=judge,
-            connections=CONNECTIONS,
+            connections=connections,
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
             headers={

@@ -22,6 +22,7 @@ from producer.http.service import Service
 from producer.intake.intake import Batch, Prepared, as_prepared
 from producer.intake.job_spec import parse_job
 from producer.intake.media_check import MediaFacts
+from producer.intake.shelf import ShelfFile, drain
 from seedance.problems import InvalidInput, Problem, shorten
 from seedance.request import MAX_REFERENCES, Operation
 from seedance.tokens import FRAMES_PER_SECOND
@@ -246,9 +247,14 @@ class _Maker:
         objects = self._service.objects
 
         def fetch() -> None:
-            target = objects.keys.input(reference)
-            if objects.head(target) is None:
-                objects.copy(key, target)
+            file = ShelfFile(
+                reference,
+                source.size_bytes or 0,
+                f"video {source.id}",
+                lambda target: objects.copy(key, target),
+                self._attachments.files.facts[reference].properties(),
+            )
+            drain(self._producer.shelf.keep([file]))
 
         self._fetch = fetch
         inherited = {name: value for name, value in source.request.items() if name not in _NOT_INHERITED}

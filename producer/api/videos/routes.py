@@ -64,7 +64,7 @@ def video_routes(service: Service) -> APIRouter:
         more = {} if job.terminal else {"openai-poll-after-ms": str(progress.ask_again_ms(job))}
         return answer(as_video(job, progress), headers={**(sent or {}), **more})
 
-    @router.post("/v1/videos", **_making(form_or_json_body(NewVideo, NewVideoForm)))
+    @router.post("/v1/videos", **_making(form_or_json_body(NewVideo, NewVideoForm), 409))
     async def create(request: Request) -> Response:
         """Store a job for one video. Besides OpenAI's own fields, every field of docs/jobs.md may be given."""
         return await made(request, "create")

@@ -48,10 +48,11 @@ def check_campaign(
     base: Path | None,
     *,
     fetch: bool = False,
+    fetch_within_s: float | None = None,
     progress: Progress | None = None,
 ) -> Checked:
     """Check all rows. `base`: the directory of relative paths; None: local paths are refused. `fetch`: also fetch the
-    files that are named by URL.
+    files that are named by URL; `fetch_within_s`: how long that may take, None: no limit.
 
     Raises:
         InvalidInput: no account is configured, or the file as a whole cannot be read.
@@ -73,7 +74,7 @@ def check_campaign(
                 raise item
     checked = Checked(jobs, bad, files, len(numbers))
     if fetch:
-        _check_remote(checked, settings, progress)
+        _check_remote(checked, settings, progress, fetch_within_s)
     without_bad_rows(checked)
     return checked
 
@@ -87,12 +88,12 @@ def without_bad_rows(checked: Checked) -> None:
     checked.bad = sorted(by_content.values(), key=lambda row: row.number)
 
 
-def _check_remote(checked: Checked, settings: Settings, progress: Progress | None) -> None:
+def _check_remote(checked: Checked, settings: Settings, progress: Progress | None, within_s: float | None) -> None:
     wanted: dict[str, Modality] = {}
     for job in checked.jobs:
         for _, modality, value in _urls_of(job):
             wanted.setdefault(value, modality)
-    found = fetch_all(wanted, settings, progress)
+    found = fetch_all(wanted, settings, progress, within_s)
     checked.fetched, checked.unusable = len(wanted), len(found.problems)
     facts: Mapping[str, MediaFacts] = {**checked.files.facts, **found.facts}
     good = []

@@ -17,6 +17,7 @@ from storage.database import DatabaseUnavailable
 from storage.jobs.records import IdempotencyConflict
 from storage.settings import STACK_FILE
 from storage.settings import data_dir as default_dir
+from storage.uploads.records import UploadsFull
 
 
 def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
@@ -26,7 +27,7 @@ def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
             return _with_hint(str(error), "REELQ_DATABASE_URL", "database_url", data_dir), BAD_INPUT
         case StoreUnavailable():
             return _with_hint(str(error), "REELQ_S3_ENDPOINT_URL", "s3_endpoint_url", data_dir), BAD_INPUT
-        case InvalidInput() | IdempotencyConflict() | StackError():
+        case InvalidInput() | IdempotencyConflict() | StackError() | UploadsFull():
             return str(error), BAD_INPUT
         case JobNotFound() | CampaignNotFound() | WebhookNotFound() | KeyNotFound():
             return str(error), BAD_INPUT

@@ -22,6 +22,9 @@ from producer.http.doors.failed_keys import FailedKeys
 from producer.http.doors.keyring import KeyRing
 from producer.http.doors.local_programs import why_not_local
 from producer.http.problems import ApiProblem, problem_response
+from producer.http.sharing.places import Places
+from producer.http.sharing.request_rates import RequestRates
+from producer.http.sharing.sender import sent_by
 from seedance.problems import InvalidInput, Problem
 from storage.actors import acting
 from storage.database import DatabaseUnavailable, connect
@@ -35,6 +38,9 @@ METRICS = "/metrics"
 STORES_NOTHING = ("/v1/estimate", "/mcp")
 """Paths whose POST is a question; the tools of `/mcp` check their own scopes."""
 MAX_HEADERS = 100
+MAX_REQUESTS = 3_000
+"""Requests that are being answered, streams included. Fewer than the connections, so that a key can always be checked;
+a tenant alone gets half of them."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -58,10 +64,14 @@ class Guard:
     """Finds the principal of a request before any route sees it, and refuses requests without one. Every path is
     guarded unless it is listed as open."""
 
-    def __init__(self, app: ASGIApp, keyring: KeyRing, failed: FailedKeys, keys_for_all: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, keyring: KeyRing, failed: FailedKeys, rates: RequestRates, keys_for_all: bool
+    ) -> None:
         self._app = app
         self._failed = failed
         self._keyring = keyring
+        self._rates = rates
+        self._places = Places(MAX_REQUESTS, "too many requests at once")
         self._keys_for_all = keys_for_all
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,9 +84,22 @@ class Guard:
         except (ApiProblem, DatabaseUnavailable) as exc:
             await _refusal(exc, connection)(scope, receive, send)
             return
-        principal = getattr(connection.state, "principal", None)
-        with acting(None if principal is None else principal.actor):
-            await self._app(scope, receive, _with_rate(connection, send))
+        principal: Principal | None = getattr(connection.state, "principal", None)
+        if principal is None:
+            await self._app(scope, receive, send)
+            return
+        with acting(principal.actor), sent_by(principal.tenant):
+            try:
+                if principal.key_id is not None:
+                    self._rates.count(principal.tenant)
+                place = self._places.take()
+            except ApiProblem as exc:
+                await _refusal(exc, connection)(scope, receive, send)
+                return
+            try:
+                await self._app(scope, receive, _with_rate(connection, send))
+            finally:
+                self._places.give_back(place)
 
     async def _check(self, connection: HTTPConnection) -> None:
         # Not `connection.url`: it contains the Host header, which may be anything.

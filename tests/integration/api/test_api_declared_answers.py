@@ -30,7 +30,7 @@ from tests.integration.api.declared_answers import JSON, PROBLEM, answers_of
 from tests.integration.api.test_api_callbacks import an_unconfirmed_job
 from tests.integration.api.test_openai_videos import complete
 from tests.integration.webhooks.test_delivery import deliver
-from tests.media_files import clip
+from tests.media_files import clip, picture
 from tests.waiting import PATIENCE_S, wait_for
 from tests.webhook_receiver import receiving
 from worker.runtime import Runtime
@@ -85,6 +85,7 @@ def test_every_declared_answer_occurs_and_matches_its_declaration(
         _accounts(api)
         _videos(api, producer, configured, tmp_path)
         _models_and_batches(api)
+        _uploads(api)
         _webhooks(api, configured, monkeypatch)
         _callbacks(api, configured)
     missing = {key for key in answers.declared if key[2] < 400} - answers.seen
@@ -184,6 +185,14 @@ def _campaigns(api: httpx.Client) -> None:
     assert len(api.get(f"{path}/manifest").text.splitlines()) == 2
     assert len(api.get("/v1/campaigns").json()["data"]) == 1
     assert len(api.get(f"{path}/decisions").json()["data"]) == 4
+
+
+def _uploads(api: httpx.Client) -> None:
+    made = api.post("/v1/uploads", content=picture(), headers={"Content-Type": "image/png"})
+    assert made.status_code == 201
+    assert api.get("/v1/uploads").status_code == 200
+    assert api.get(made.headers["location"]).status_code == 200
+    assert api.delete(made.headers["location"]).status_code == 204
 
 
 def _information(api: httpx.Client, configured: Settings) -> None:

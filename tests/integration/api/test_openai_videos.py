@@ -19,7 +19,6 @@ from openai import omit
 
 from producer.client import Producer
 from producer.http import forms
-from producer.http.problems import ApiProblem
 from storage.bucket.objects import Objects
 from storage.database import connect
 from storage.jobs import queries, repeated_requests
@@ -28,6 +27,7 @@ from storage.settings import Settings
 from storage.tenants import keys
 from tests.integration.api.api_server import bring, serving
 from tests.media_files import clip, picture
+from tests.uploaded import key_of
 from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
@@ -160,7 +160,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"extra_body": {"metadata[": "a"}}, "metadata[", "not a name"),
     ({"extra_body": {"first_frame": "/etc/passwd.png"}}, "first_frame", "not taken here"),
     ({"extra_body": {"input_reference": "/etc/passwd.png"}}, "input_reference", "not taken here"),
-    ({"extra_body": {"first_frame": f"upload://{'0' * 64}.png"}}, "first_frame", "not in the bucket"),
+    ({"extra_body": {"first_frame": f"upload://{'0' * 64}.png"}}, "first_frame", "is unknown"),
     ({"extra_body": {"input_reference": {"file_id": "file-1"}}}, "input_reference.file_id", "image_url"),
     ({"extra_body": {"input_reference": {"image_url": "ftp://a/b.png"}}}, "input_reference", "http(s)"),
     ({"extra_body": {"input_reference": {"image_url": "data:image/png;base64,@@@@"}}}, "input_reference", "base64"),
@@ -207,7 +207,7 @@ def test_an_uploaded_picture_is_checked_and_stored(
     assert len(set(frames[:4])) == 1 and frames[0].startswith("upload://") and frames[0].endswith(".png")
     objects = Objects(configured)
     for frame, expected in ((frames[0], content), (frames[4], noise)):
-        assert b"".join(objects.chunks(f"inputs/{frame.removeprefix('upload://')}")) == expected
+        assert b"".join(objects.chunks(key_of(configured, frame))) == expected
     linked = videos.create(prompt=FOX, extra_body={"input_reference": {"image_url": "https://example.com/a.png"}})
     assert producer.get(linked.id).request["first_frame"] == "https://example.com/a.png"
 
@@ -288,13 +288,12 @@ def test_a_form_that_is_too_large_is_refused_early(api: httpx.Client, monkeypatc
     assert api.get("/v1/videos").status_code == 200
 
 
-def test_few_uploads_are_read_at_the_same_time(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        forms.UploadRoom, "take", lambda _: (_ for _ in ()).throw(ApiProblem(503, "busy", "too many uploads"))
-    )
-    answer = api.post("/v1/videos", data={"prompt": FOX}, files={"input_reference": ("a.png", picture())})
-    assert (answer.status_code, answer.json()["code"]) == (503, "busy")
-    assert api.post("/v1/videos", files={"prompt": (None, FOX)}).status_code == 200, "text needs no room"
+def test_few_uploads_are_read_at_the_same_time(configured: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.http.service.MAX_UPLOADS", 0)
+    with serving(configured) as api:
+        answer = api.post("/v1/videos", data={"prompt": FOX}, files={"input_reference": ("a.png", picture())})
+        assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+        assert api.post("/v1/videos", files={"prompt": (None, FOX)}).status_code == 200, "text needs no room"
 
 
 # --- once only -------------------------------------------------------------------------------------------------------
@@ -564,7 +563,7 @@ def test_a_video_is_made_from_another(
     remix = videos.remix(source.id, prompt="at night")
     assert remix.remixed_from_video_id == source.id
     assert producer.get(remix.id).request == taken_over | {"prompt": "at night", "duration": 4, "operation": "edit"}
-    assert b"".join(Objects(configured).chunks(f"inputs/{'ab' * 32}.mp4")) == path.read_bytes()
+    assert b"".join(Objects(configured).chunks(key_of(configured, kept))) == path.read_bytes()
     edit = videos.edit(prompt="in rain", video=OMIT, extra_body={"video": {"id": source.id}, "metadata": {"a": "b"}})
     job = producer.get(edit.id)
     assert job.request == taken_over | {"prompt": "in rain", "duration": 4, "operation": "edit"}
@@ -583,7 +582,7 @@ def test_a_video_is_made_from_another(
     videos.delete(source.id)
     with pytest.raises(openai.NotFoundError):
         videos.remix(source.id, prompt="at night")
-    assert Objects(configured).head(f"inputs/{'ab' * 32}.mp4") is not None, "the remix still needs it"
+    assert Objects(configured).head(key_of(configured, kept)) is not None, "the remix still needs it"
 
 
 def test_impossible_edits_and_extensions_are_refused(

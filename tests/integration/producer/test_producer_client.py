@@ -25,6 +25,7 @@ from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.media_files import picture
 from tests.servers import Bucket
+from tests.uploaded import key_of
 from tests.waiting import PATIENCE_S
 
 S = JobState
@@ -172,10 +173,9 @@ def test_local_files_are_stored_once_per_content(producer: Producer, s3: Bucket,
     content = picture()
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(content)
-    key = f"inputs/{hashlib.sha256(content).hexdigest()}.png"
     first = producer.enqueue("a cat", first_frame=str(tmp_path / "a.png"))
-    assert first.request["first_frame"] == f"upload://{key.removeprefix('inputs/')}"
-    stored = s3.directory / key
+    assert first.request["first_frame"] == f"upload://{hashlib.sha256(content).hexdigest()}.png"
+    stored = s3.directory / key_of(producer.settings, first.request["first_frame"])
     assert stored.read_bytes() == content
     before = stored.stat()
     again = producer.enqueue("a cat", reference_images=[str(tmp_path / "a.png"), str(tmp_path / "b.png")])
@@ -186,7 +186,7 @@ def test_local_files_are_stored_once_per_content(producer: Producer, s3: Bucket,
 
 def test_a_missing_upload_is_refused(producer: Producer) -> None:
     missing = f"upload://{'0' * 64}.png"
-    with pytest.raises(InvalidInput, match=f"first_frame: {missing} is not in the bucket"):
+    with pytest.raises(InvalidInput, match=f"first_frame: {missing} is unknown"):
         producer.enqueue("a cat", first_frame=missing)
     assert count(producer) == 0
 

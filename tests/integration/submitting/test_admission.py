@@ -173,6 +173,21 @@ def test_a_higher_priority_is_claimed_first(postgres_url: str) -> None:
         assert claim(conn, 5) == low
 
 
+def test_the_priority_of_a_tenant_does_not_starve_another(postgres_url: str) -> None:
+    """Seen: as long as one tenant had jobs of priority 9, no other got a slot."""
+    with connect(postgres_url) as conn:
+        urgent, normal = enqueue(conn, 20, None, "a", priority=9), enqueue(conn, 5, None, "a")
+        patient = enqueue(conn, 20, None, "b", priority=0)
+        claimed = claim(conn, 10)
+        assert (len(set(claimed) & set(urgent)), len(set(claimed) & set(patient))) == (5, 5)
+        turns = [claim(conn, 1)[0] in urgent for _ in range(10)]
+        assert all(first != second for first, second in pairwise(turns))
+        assert set(claim(conn, 20)) == {*urgent[10:], *patient[10:]}, "within a tenant it counts"
+        assert claim(conn, 9) == normal
+        enqueue(conn, 6, None, "b", priority=0)
+        assert len(claim(conn, 9)) == 6, "slots that a tenant leaves go to the others, whatever their priority"
+
+
 def test_a_job_is_granted_only_to_accounts_that_can_serve_it(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         pinned = enqueue(conn, 2, "a", account_pin="other")

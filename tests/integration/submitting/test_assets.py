@@ -128,7 +128,7 @@ def test_a_file_becomes_an_asset_once_for_every_job_that_names_it(make: Callable
         named = [part[part["type"]]["url"] for part in task["body"]["content"] if part["type"] != "text"]
         assert named == [f"asset://{ids['image']}", f"asset://{ids['video']}"]
     assert {asset["url"].split("?")[0].rpartition("/")[0] for asset in ledger["assets"]} == {
-        f"{world.settings.s3_endpoint_url}/{world.settings.s3_bucket}/inputs"
+        f"{world.settings.s3_endpoint_url}/{world.settings.s3_bucket}/inputs/default"
     }, "the gateway was given links: no bytes passed through the worker"
     assert {(row.status, row.modality) for row in world.rows()} == {("active", "image"), ("active", "video")}
 

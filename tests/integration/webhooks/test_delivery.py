@@ -215,8 +215,8 @@ def test_a_slow_receiver_does_not_delay_others(runtime: Runtime, receiver: Recei
         cancelled_jobs(runtime, quick.url)
         with runtime.database.begin() as conn:
             claimed = delivery.claim_messages(conn, 9, 9, BATCH, 60.0)
-        slow = [(item.id, item.claim) for item in claimed if item.account in receiver.url]
-        fast = [(item.id, item.claim) for item in claimed if item.account in quick.url]
+        slow = [(item.id, item.claim) for item in claimed if item.account.split()[1] in receiver.url]
+        fast = [(item.id, item.claim) for item in claimed if item.account.split()[1] in quick.url]
         runtime.in_background("slow", lambda: notify_batch(runtime, slow))
         notify_batch(runtime, fast)
         assert Counter(item.state for item in stored(runtime)) == {"pending": 12, "delivered": 1}
@@ -362,7 +362,7 @@ def test_the_scheduler_sends_one_batch_per_receiver_and_releases_what_it_cannot_
             sent = [json.loads(body) for body in client.lrange("notify", 0, -1)]
             assert [body["headers"]["task"] for body in sent] == ["worker.notify"] * 2
             batches = {args[0]: len(args[1]) for args, *_ in (json.loads(base64.b64decode(b["body"])) for b in sent)}
-            assert batches == {"a.example": 3, "b.example": 1}
+            assert batches == {"default a.example": 3, "default b.example": 1}
             assert dispatcher.run() == 0, "they are leased"
         finally:
             dispatcher.close()

@@ -228,18 +228,19 @@ def test_a_receiver_gets_one_batch_at_a_time_and_does_not_delay_others(postgres_
         cancel(conn, enqueue(conn, 2, webhook_url="https://quick.example/b"))
     with connect(postgres_url) as conn:
         first = claim(conn)
-    assert Counter(item.account for item in first) == {"slow.example:8443": 10, "quick.example": 2}
+    assert Counter(item.account for item in first) == {"default slow.example:8443": 10, "default quick.example": 2}
     with connect(postgres_url) as conn:
         delivery.record_sent(
-            conn, [Sent(item.id, item.claim, delivered=True) for item in first if item.account == "quick.example"]
+            conn,
+            [Sent(item.id, item.claim, delivered=True) for item in first if item.account == "default quick.example"],
         )
         cancel(conn, enqueue(conn, 1, webhook_url="https://quick.example/c"))
     with connect(postgres_url) as conn:
         assert claim(conn, 1) == []  # one receiver at a time, and it is busy
-        assert [item.account for item in claim(conn, 2)] == ["quick.example"]
-        delivery.release_messages(conn, [(i.id, i.claim) for i in first if i.account != "quick.example"])
+        assert [item.account for item in claim(conn, 4)] == ["default quick.example"]
+        delivery.release_messages(conn, [(i.id, i.claim) for i in first if i.account != "default quick.example"])
     with connect(postgres_url) as conn:
-        assert Counter(item.account for item in claim(conn)) == {"slow.example:8443": 10}
+        assert Counter(item.account for item in claim(conn)) == {"default slow.example:8443": 10}
 
 
 def test_an_expired_lease_goes_to_the_next_claim_and_a_late_result_is_ignored(postgres_url: str) -> None:

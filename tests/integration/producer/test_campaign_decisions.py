@@ -122,9 +122,9 @@ def test_a_retry_replaces_the_failures_and_leaves_what_cannot_succeed(
         "  missing    there is no row 9",
     ]
     assert cli.run(["campaign", "status", NAME]) == 0
-    shown = capsysbinary.readouterr().out.decode()
-    assert shown.startswith("lamps: 4 rows: 1 succeeded · 3 failed\n")
-    assert "  failed     1 row (row 3): refused for its content (text input)\n             Change the wording" in shown
+    text = capsysbinary.readouterr().out.decode()
+    assert text.startswith("lamps: 4 rows: 1 succeeded · 3 failed\n")
+    assert "  failed     1 row (row 3): refused for its content (text input)\n             Change the wording" in text
 
     code, done, _ = run("retry", NAME, "--operation", "friday")
     assert (code, done["done"], [item["row"] for item in done["jobs"]]) == (1, 2, [4, 5])

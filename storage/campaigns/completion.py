@@ -12,6 +12,8 @@ from uuid import UUID
 from storage.campaigns.versions import VersionKind, note_version
 from storage.database import Connection
 
+_AT_ONCE = 50_000
+"""Rows in one statement: it must end within the time limit of a statement, however large the campaign is."""
 _IS_WHOLE: LiteralString = """
 SELECT (SELECT count(*) FROM jobs WHERE campaign_id = %(campaign)s)
     <= coalesce((SELECT sum(versions) FROM campaign_rows WHERE campaign_id = %(campaign)s), 0)
@@ -40,7 +42,7 @@ _ADD_ROWS: LiteralString = f"""
 INSERT INTO campaign_rows (id, campaign_id, number, job_id)
 SELECT l.id, %(campaign)s, row_number() OVER (ORDER BY l.id)
        + (SELECT coalesce(max(number), 0) FROM campaign_rows WHERE campaign_id = %(campaign)s), l.id
-FROM linked l WHERE l.origin IS NULL
+FROM linked l WHERE l.origin IS NULL ORDER BY l.id LIMIT %(limit)s
 """  # noqa: S608 - as above
 _VERSIONS: LiteralString = f"""
 {_MISSING} SELECT id, origin, is_final FROM linked WHERE origin IS NOT NULL ORDER BY id
@@ -53,7 +55,8 @@ def complete(conn: Connection, campaign_id: UUID) -> None:
     row = conn.execute(_IS_WHOLE, values).fetchone()
     if (row is not None and row[0]) or conn.execute(_LOCK, values).fetchone() is None:
         return
-    conn.execute(_ADD_ROWS, values)
+    while conn.execute(_ADD_ROWS, values | {"limit": _AT_ONCE}).rowcount == _AT_ONCE:
+        pass
     for job_id, origin, is_final in conn.execute(_VERSIONS, values).fetchall():
         kind = VersionKind.FINAL if is_final else VersionKind.RETRY
         note_version(conn, campaign_id, origin, job_id, kind)

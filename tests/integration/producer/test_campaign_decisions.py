@@ -97,7 +97,7 @@ def events_of(world: World, job_id: Any) -> list[dict[str, Any]]:
 
 
 def test_a_retry_replaces_the_failures_and_leaves_what_cannot_succeed(
-    run: Run, world: World, gateway: DoubtfulGateway
+    run: Run, world: World, gateway: DoubtfulGateway, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     gateway.arm(
         {"kind": "moderate_input", "prompt_contains": "bear"},
@@ -115,6 +115,16 @@ def test_a_retry_replaces_the_failures_and_leaves_what_cannot_succeed(
     assert shown["cost"] == {"currency": "CNY", "low": 4.0, "high": 4.0, "jobs": 2, "by_list_price": 0}
     assert [(item["code"], item["rows"][0]["row"]) for item in shown["refused"]] == [("flagged_input", 3)]
     assert states(world) == ["succeeded", "failed", "failed", "failed"], "a dry run does nothing"
+    assert cli.run(["campaign", "retry", NAME, "--rows", "3-5,9", "--dry-run"]) == 1
+    assert capsysbinary.readouterr().err.decode().splitlines() == [
+        "lamps: retry 2 rows (rows 4 and 5); 2 new videos, CNY 4.00",
+        "  cannot     1 row (row 3): was flagged for its input; change the prompt or the file first",
+        "  missing    there is no row 9",
+    ]
+    assert cli.run(["campaign", "status", NAME]) == 0
+    text = capsysbinary.readouterr().out.decode()
+    assert text.startswith("lamps: 4 rows: 1 succeeded · 3 failed\n")
+    assert "  failed     1 row (row 3): refused for its content (text input)\n             Change the wording" in text
 
     code, done, _ = run("retry", NAME, "--operation", "friday")
     assert (code, done["done"], [item["row"] for item in done["jobs"]]) == (1, 2, [4, 5])

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from producer.client import Producer
+from producer.job_fields import JobFields
 from storage.admission import model_limits
 from storage.admission.circuit_breaker import Cause
 from storage.admission.slot_limits import SlotLimit
@@ -203,7 +204,7 @@ def test_the_page_controls_campaigns_and_accounts(page: httpx.Client, producer: 
 
 
 def test_jobs_in_every_state_have_a_page(page: httpx.Client, producer: Producer) -> None:
-    everything = {
+    everything: JobFields = {
         "tags": ["a"],
         "metadata": {"sku": 1},
         "deadline": 9_000,

@@ -131,9 +131,9 @@ def any_body() -> dict[str, Any]:
     )
 
 
-def event_stream() -> dict[str, Any]:
+def event_stream(example: str = EVENT_EXAMPLE) -> dict[str, Any]:
     """The content of a stream of events."""
-    return {EventStream.media_type: {"schema": {"type": "string"}, "example": EVENT_EXAMPLE}}
+    return {EventStream.media_type: {"schema": {"type": "string"}, "example": example}}
 
 
 def file_content(*kinds: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, TypeAdapter
 from starlette.responses import StreamingResponse
 
+from producer.api.code_samples import add_code_samples
 from producer.api.examples import CSV_EXAMPLE, EVENT_EXAMPLE, JOB_EXAMPLES, PROBLEM_EXAMPLE, ROWS_EXAMPLE
 from producer.api.request_bodies import BODIES
 from producer.api.videos.request_bodies import VIDEO_BODIES
@@ -178,6 +179,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas |= _read_by_routes()
+    add_code_samples(found)
     found["components"]["securitySchemes"] = _KEYS
     found["security"] = [{"bearer": []}, {"header": []}, {}]
     return found

@@ -29,9 +29,7 @@ from storage.jobs import queries
 from storage.jobs.records import JobView
 from storage.settings import load_settings
 
-_SHEETS = (Path(__file__).parent / "sheet", Path(__file__).parents[3] / "examples")
-"""Where the campaign lies: in the wheel, and in a checkout."""
-CAMPAIGN_FILE = next((folder for folder in _SHEETS if folder.is_dir()), _SHEETS[0]) / "demo.jsonl"
+CAMPAIGN_FILE = Path(__file__).parent / "sheet" / "demo.jsonl"
 
 _NEEDED = ("av", "simulator")
 """The servers say themselves what is missing."""

@@ -53,8 +53,10 @@ class Environment:
         for path in found.files or ():
             source, target = Path(str(found.locate_file(path))), self.python.parent / path.name
             # A program such as rclone's. A script would run the Python that it was installed for.
-            if path.parts[0] == ".." and source.parent.name == "bin" and source.read_bytes()[:2] != b"#!":
-                target.exists() or target.symlink_to(source.resolve())
+            if path.parts[0] != ".." or source.parent.name != "bin" or source.read_bytes()[:2] == b"#!":
+                continue
+            if not target.exists():
+                target.symlink_to(source.resolve())
 
     def run(
         self, *arguments: str, cwd: Path, timeout_s: float = 120.0, environ: Mapping[str, str] | None = None

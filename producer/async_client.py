@@ -95,10 +95,9 @@ class AsyncProducer:
     async def _store_in(
         self, connection: InAsyncTransaction, batch: Batch, campaign: str | None, terms: Terms
     ) -> list[Job]:
-        conn = await async_driver_of(connection)
-        search_path = await self._run(self.blocking.database.search_path)
         write = await self._run(lambda: self.blocking.ready(batch, campaign, terms))
-        return await write_in_async(conn, search_path, write)
+        search_path = await self._run(self.blocking.database.search_path)
+        return await write_in_async(await async_driver_of(connection), search_path, write)
 
     async def get(self, job_id: UUID | str) -> Job:
         """As `Producer.get`."""

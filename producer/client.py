@@ -179,8 +179,8 @@ class Producer:
     ) -> list[Job]:
         if connection is None:
             return [job for job, _ in self.store_and_show(batch, campaign=campaign, terms=terms)]
-        conn = driver_of(connection)
-        return write_in(conn, self._database.search_path(), self.ready(batch, campaign, terms))
+        write, search_path = self.ready(batch, campaign, terms), self._database.search_path()
+        return write_in(driver_of(connection), search_path, write)  # a transaction begins after the uploads
 
     def ready(self, batch: Batch, campaign: str | None, terms: Terms) -> Callable[[Connection], list[Job]]:
         """Upload the files of a checked batch; the result stores its jobs in a caller's transaction.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from producer.async_client import AsyncProducer
     from producer.client import Job, Producer
     from producer.errors import InvalidRows, JobNotFound, NotPossible
     from seedance.problems import InvalidInput
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from storage.jobs.records import IdempotencyConflict
 
 __all__ = [
+    "AsyncProducer",
     "DatabaseUnavailable",
     "IdempotencyConflict",
     "InvalidInput",
@@ -23,6 +25,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncProducer": "producer.async_client",
     "Job": "producer.client",
     "Producer": "producer.client",
     "InvalidRows": "producer.errors",

@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
 from uuid import UUID
-
-from psycopg_pool import PoolTimeout
 
 from producer.campaigns.files import check_name
 from producer.campaigns.storing import add_campaign_rows
-from producer.errors import InvalidRows, JobNotFound, RowConflict
+from producer.errors import InvalidRows, RowConflict
 from producer.intake.finals import with_drafts
 from producer.intake.intake import Batch, Row, as_new_job, prepare, with_derived_keys
 from producer.intake.shelf import Shelf
 from producer.intake.start import AT_ONCE, Start
 from producer.intake.terms import Terms, check_priced, read_terms, set_campaign_terms
 from producer.intake.uploads import Progress, store
+from producer.job_fields import JobFields
+from producer.job_ids import as_job_id as as_job_id
 from producer.operator_actions import job_actions
 from producer.operator_actions.finals import finalize
 from producer.operator_actions.playable import want_playable
+from producer.patience import read, read_through_outage, wait_for, write_surely
+from producer.transactions import driver_of
 from seedance.problems import InvalidInput, Problem
 from storage.accounts.live import LiveSettings
 from storage.actors import acting, current_actor, user_of
+from storage.callers.transaction import write_in
 from storage.campaigns import controls
 from storage.campaigns.rows import standing_jobs
-from storage.database import BULK, DEFAULT_LIMITS, Connection, Database, DatabaseUnavailable, LocksHeld, connect, limit
+from storage.database import BULK, DEFAULT_LIMITS, Connection, Database, limit
 from storage.jobs import queries
 from storage.jobs.drafts import Draft, find_draft
 from storage.jobs.enqueue import enqueue_jobs
@@ -38,22 +41,21 @@ from storage.jobs.records import Enqueued, IdempotencyConflict, JobView, NewJob
 from storage.jobs.states import JobState
 from storage.settings import Settings, load_settings
 from storage.tenants.tenants import DEFAULT_TENANT
-from storage.uploads.uses import UploadUnknown
+
+if TYPE_CHECKING:
+    from producer.transactions import InTransaction
 
 Job = JobView
 Ids = list[UUID] | list[str] | tuple[UUID | str, ...]
 T = TypeVar("T")
 
 KEEP = Terms()
+POOL_SIZE = 8
 _CONNECT_WAIT_S = 5.0
-_STORE_TRIES = 4
-_POLL_FIRST_S, _POLL_CAP_S = 0.1, 1.0
-_OUTAGE_S = 60.0
-"""How long `wait` tolerates a database that does not answer."""
 
 
 class Producer:
-    """Enqueues and watches jobs. Threads may share one; close it, or use it as a context manager.
+    """Enqueues and watches jobs. Threads and forked processes may share one; close it, or use it as a context manager.
 
     `settings`: None reads the configuration as every command does. `local_files`: whether requests may name files on
     this machine; turn it off where requests come from elsewhere. `tenant`: owns the jobs; other tenants' are invisible.
@@ -111,18 +113,24 @@ class Producer:
 
     # --- enqueue ---
 
-    def enqueue(self, prompt: str, **fields: Any) -> Job:
+    def enqueue(self, prompt: str, *, connection: InTransaction | None = None, **fields: Unpack[JobFields]) -> Job:
         """Store one job; once this returns, it will reach a terminal state. The fields are those of docs/jobs.md.
 
         If the `idempotency_key` is known, this returns the earlier job.
 
+        `connection`: store it in the transaction of this connection of psycopg, or connection or session of SQLAlchemy,
+        on the database of `settings`: it is submitted once that is committed, and gone if it is rolled back.
+
         Raises:
+            TypeError, ValueError: such a connection cannot be used; the text says why.
+            psycopg.Error: a statement failed on `connection`; the transaction can go on.
             InvalidInput: a field breaks a rule, or no configured account can serve the request.
             IdempotencyConflict: the key is known with another request.
             DatabaseUnavailable: the database does not answer.
             StoreUnavailable: a local file could not be uploaded to the bucket.
         """
-        return self.enqueue_row({"prompt": prompt, **fields})[0]
+        batch = self.check_row({"prompt": prompt, **fields})
+        return self._store_in(connection, batch, None)[0]
 
     def enqueue_row(self, fields: Mapping[str, Any]) -> tuple[Job, bool]:
         """As `enqueue`, with all fields in one mapping; also returns whether the job is new.
@@ -150,23 +158,55 @@ class Producer:
         *,
         budget: str | None = None,
         weight: int | None = None,
+        connection: InTransaction | None = None,
     ) -> list[Job]:
         """Store many jobs, all or none, in the order of the rows.
 
         Within a `campaign`, rows without an `idempotency_key` get a derived one: the same rows again are the same jobs,
         and only new rows are added. `budget` ("100 CNY") and `weight` are the campaign's; see docs/tenants.md.
+        `connection`: as `enqueue`, without `budget` and `weight`.
 
         Raises:
             InvalidRows: an InvalidInput that names each invalid row, counted from 1.
             IdempotencyConflict: a key is known with another request; the text names the row.
             DatabaseUnavailable, StoreUnavailable: as `enqueue`.
         """
+        batch, terms = self.check_rows(rows, campaign, budget, weight)
+        return self._store_in(connection, batch, campaign, terms)
+
+    def check_rows(
+        self, rows: Iterable[Mapping[str, Any]], campaign: str | None, budget: str | None, weight: int | None
+    ) -> tuple[Batch, Terms]:
+        """Check the rows of `enqueue_many`, without storing them.
+
+        Raises:
+            InvalidInput: as there.
+        """
         numbered = (Row(f"row {number}", row, number=number) for number, row in enumerate(rows, 1))
         batch = prepare(self.with_drafts(numbered), self.settings, self._base())
         terms = read_terms(budget, weight)
         if terms and campaign is None:
             raise InvalidInput([Problem("campaign", "is needed for a budget or a weight")])
-        return [job for job, _ in self.store_and_show(batch, campaign=campaign, terms=terms)]
+        return batch, terms
+
+    def _store_in(
+        self, connection: InTransaction | None, batch: Batch, campaign: str | None, terms: Terms = KEEP
+    ) -> list[Job]:
+        if connection is None:
+            return [job for job, _ in self.store_and_show(batch, campaign=campaign, terms=terms)]
+        write, search_path = self.ready(batch, campaign, terms), self._database.search_path()
+        return write_in(driver_of(connection), search_path, write)  # a transaction begins after the uploads
+
+    def ready(self, batch: Batch, campaign: str | None, terms: Terms) -> Callable[[Connection], list[Job]]:
+        """Upload the files of a checked batch; the result stores its jobs in a caller's transaction.
+
+        Raises:
+            InvalidInput: it has terms.
+            StoreUnavailable: as `enqueue`.
+        """
+        if terms:  # schedulers would wait until the caller commits
+            raise InvalidInput([Problem("connection", "cannot be combined with a budget or a weight; set them apart")])
+        return self._ready(batch, campaign, terms, self._show)
 
     def with_drafts(self, rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
         """The rows; those with `draft_of` are completed from their drafts, which are looked up among the tenant's jobs.
@@ -182,7 +222,7 @@ class Producer:
         Raises:
             DatabaseUnavailable: the database does not answer.
         """
-        return self._reading(lambda conn: find_draft(conn, self.tenant, job_id, key))
+        return read(self._database, lambda conn: find_draft(conn, self.tenant, job_id, key))
 
     def _base(self) -> Path | None:
         return Path() if self._local_files else None
@@ -217,10 +257,14 @@ class Producer:
         """
 
         def show(conn: Connection, stored: list[Enqueued]) -> list[tuple[Job, bool]]:
-            found = queries.get_jobs(conn, self.tenant, [item.id for item in stored])
-            return [(found[item.id], item.created) for item in stored]
+            jobs = self._show(conn, stored)
+            return [(job, item.created) for job, item in zip(jobs, stored, strict=True)]
 
         return self._store(batch, campaign, terms, show, lock_wait_s=lock_wait_s)
+
+    def _show(self, conn: Connection, stored: list[Enqueued]) -> list[Job]:
+        found = queries.get_jobs(conn, self.tenant, [item.id for item in stored])
+        return [found[item.id] for item in stored]
 
     def _store(
         self,
@@ -232,11 +276,29 @@ class Producer:
         lock_wait_s: float | None = None,
         start: Start = AT_ONCE,
     ) -> list[T]:
+        write = self._ready(batch, campaign, terms, show, progress, start)
+
+        def work(conn: Connection) -> list[T]:
+            limit(conn, BULK if lock_wait_s is None else replace(BULK, lock_s=lock_wait_s))
+            return write(conn)
+
+        return write_surely(self._database, work)
+
+    def _ready(
+        self,
+        batch: Batch,
+        campaign: str | None,
+        terms: Terms,
+        show: Callable[[Connection, list[Enqueued]], list[T]],
+        progress: Progress | None = None,
+        start: Start = AT_ONCE,
+    ) -> Callable[[Connection], list[T]]:
+        """Upload the files of a batch; return what is left to do in one transaction."""
         prepared = with_derived_keys(batch.jobs, check_name(campaign)) if campaign is not None else list(batch.jobs)
         if terms.budget is not None:
             check_priced(prepared, terms.budget)
         if not prepared:
-            return []
+            return lambda _: []
         store(batch.files, self.shelf, progress)
         new: list[NewJob] = []
 
@@ -264,18 +326,17 @@ class Producer:
             return stored
 
         def work(conn: Connection) -> list[T]:
-            limit(conn, BULK if lock_wait_s is None else replace(BULK, lock_s=lock_wait_s))
-            with acting(self.actor):
-                return show(conn, write(conn))
+            try:
+                with acting(self.actor):
+                    return show(conn, write(conn))
+            except UploadUnknown as exc:  # it was removed a moment ago
+                raise InvalidInput([Problem("", str(exc))]) from exc
+            except IdempotencyConflict as exc:
+                if where := prepared[exc.index].where:
+                    raise RowConflict(where, exc) from exc
+                raise
 
-        try:
-            return self._surely(work)
-        except UploadUnknown as exc:  # it was removed a moment ago
-            raise InvalidInput([Problem("", str(exc))]) from exc
-        except IdempotencyConflict as exc:
-            if where := prepared[exc.index].where:
-                raise RowConflict(where, exc) from exc
-            raise
+        return work
 
     # --- look ---
 
@@ -287,7 +348,7 @@ class Producer:
             DatabaseUnavailable: the database does not answer.
         """
         wanted = as_job_id(job_id)
-        return self._reading(lambda conn: job_actions.get_job(conn, self.tenant, wanted))
+        return read(self._database, lambda conn: job_actions.get_job(conn, self.tenant, wanted))
 
     @overload
     def wait(self, job_id: UUID | str, timeout: float | None = None) -> Job: ...
@@ -307,22 +368,18 @@ class Producer:
         """
         if isinstance(job_id, UUID | str):
             return self.wait((job_id,), timeout)[0]
-        ids = [as_job_id(item) for item in job_id]
-        deadline = None if timeout is None else time.monotonic() + timeout
-        pause = _POLL_FIRST_S
-        while True:
-            waiting = self.unfinished(ids)
-            if sum(self.counts(ids).values()) < len(set(ids)):
-                found = self._reading(lambda conn: queries.get_jobs(conn, self.tenant, ids))
-                raise JobNotFound(next(item for item in ids if item not in found))
-            if not waiting:
-                found = self._reading(lambda conn: queries.get_jobs(conn, self.tenant, ids))
-                return [found[item] for item in ids]
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"{waiting} of {len(ids)} jobs did not finish within {timeout:g} s; they continue")
-            left = pause if deadline is None else min(pause, max(deadline - time.monotonic(), 0.0))
-            time.sleep(left)
-            pause = min(pause * 1.3, _POLL_CAP_S)
+        looks = self.looks(job_id, timeout)
+        try:
+            while True:
+                time.sleep(next(looks))
+        except StopIteration as exc:
+            return cast(list[Job], exc.value)
+
+    def looks(self, ids: Ids, timeout: float | None) -> Generator[float, None, list[Job]]:
+        """As `wait`, in steps: yields the seconds to pause before the next look."""
+        wanted = [as_job_id(item) for item in ids]
+        held_is_finished = self.settings.unconfirmed_policy == "hold"
+        return wait_for(self._database, self.tenant, wanted, timeout, held_is_finished=held_is_finished)
 
     def counts(self, ids: Sequence[UUID]) -> dict[JobState, int]:
         """How many of these jobs are in each state; a short outage of the database is tolerated.
@@ -330,7 +387,7 @@ class Producer:
         Raises:
             DatabaseUnavailable: the database has not answered for a minute.
         """
-        return self._through_outage(lambda conn: queries.counts_of(conn, self.tenant, ids))
+        return read_through_outage(self._database, lambda conn: queries.counts_of(conn, self.tenant, ids))
 
     def unfinished(self, ids: Sequence[UUID]) -> int:
         """How many of these jobs are neither terminal nor held for a person to resolve.
@@ -339,8 +396,9 @@ class Producer:
             DatabaseUnavailable: as `counts`.
         """
         held_is_finished = self.live.current.unconfirmed_policy == "hold"
-        return self._through_outage(
-            lambda conn: queries.unfinished_of(conn, self.tenant, ids, held_is_finished=held_is_finished)
+        return read_through_outage(
+            self._database,
+            lambda conn: queries.unfinished_of(conn, self.tenant, ids, held_is_finished=held_is_finished),
         )
 
     def standing(self, ids: Sequence[UUID]) -> list[UUID]:
@@ -350,17 +408,7 @@ class Producer:
         Raises:
             DatabaseUnavailable: as `counts`.
         """
-        return self._through_outage(lambda conn: standing_jobs(conn, self.tenant, ids))
-
-    def _through_outage(self, read: Callable[[Connection], T]) -> T:
-        give_up = time.monotonic() + _OUTAGE_S
-        while True:
-            try:
-                return self._reading(read)
-            except DatabaseUnavailable:
-                if time.monotonic() >= give_up:
-                    raise
-                time.sleep(_POLL_CAP_S)
+        return read_through_outage(self._database, lambda conn: standing_jobs(conn, self.tenant, ids))
 
     # --- decide ---
 
@@ -416,53 +464,3 @@ class Producer:
     def database(self) -> Database:
         """The connections, for `producer.operator_actions`."""
         return self._database
-
-    # --- the database ---
-
-    def _reading(self, question: Callable[[Connection], T]) -> T:
-        try:
-            with self._database.begin() as conn:
-                return question(conn)
-        except DatabaseUnavailable as exc:
-            raise self._explained(exc) from exc
-
-    def _surely(self, write: Callable[[Connection], T]) -> T:
-        """Run a transaction, and again if the connection was lost: `write` detects an earlier commit."""
-        for attempt in range(1, _STORE_TRIES + 1):
-            try:
-                with self._database.begin() as conn:
-                    return write(conn)
-            except LocksHeld:
-                raise
-            except DatabaseUnavailable as exc:
-                if attempt == 1 and isinstance(exc.__cause__, PoolTimeout):
-                    raise self._explained(exc) from exc
-                if attempt == _STORE_TRIES:
-                    doubt = (
-                        "the jobs may have been stored; it is safe to retry with the same idempotency_key or campaign"
-                    )
-                    raise DatabaseUnavailable(f"{self._explained(exc)}; {doubt}") from exc
-                time.sleep(0.2 * attempt)
-        raise AssertionError("the last try returns or raises")
-
-    def _explained(self, error: DatabaseUnavailable) -> DatabaseUnavailable:
-        """The cause of an error: the pool only reports a timeout, so try one connection without it."""
-        if isinstance(error.__cause__, PoolTimeout):
-            try:
-                with connect(self._database.url):
-                    pass
-            except DatabaseUnavailable as exc:
-                return exc
-        return error
-
-
-def as_job_id(job_id: UUID | str) -> UUID:
-    """Parse a job's id.
-
-    Raises:
-        JobNotFound: it is not a valid id.
-    """
-    try:
-        return job_id if isinstance(job_id, UUID) else UUID(job_id)
-    except ValueError:
-        raise JobNotFound(job_id) from None

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
-import orjson
 import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
-from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool
 
 from storage.database_errors import REPLACE, DatabaseUnavailable, LocksHeld, translated
 from storage.database_session import Prepared, Session, introduce
 from storage.database_url import DatabaseUrl, UnusableUrl, parse_database_url
+from storage.forks import renew_after_fork
 
 __all__ = ["DatabaseUnavailable", "LocksHeld"]
 
@@ -38,7 +38,6 @@ _ENCODINGS = ("UTF8", "SQL_ASCII")
 _MIGRATION_LOCK = 0x7265656C71  # any number, the same in every process
 
 Connection = psycopg.Connection[TupleRow]
-set_json_loads(orjson.loads)  # stored JSON was written by orjson
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,10 @@ BULK = Limits(lock_s=60.0, idle_s=60.0)
 """For transactions that store many jobs at once: they hold no lock that a scheduler or a worker waits for, but wait for
 each other."""
 _MIGRATION = Limits(lock_s=60.0, idle_s=60.0, statement_s=0.0)
+
+
+_SCHEMAS = """SELECT string_agg(quote_ident(name), ', ' ORDER BY place)
+FROM unnest(current_schemas(false)) WITH ORDINALITY AS found(name, place)"""
 
 
 def limit(conn: Connection, limits: Limits) -> None:
@@ -133,8 +136,20 @@ def connect(url: str, name: str = "reelq") -> Iterator[Connection]:
         yield conn
 
 
+class _Pool(ConnectionPool[Session]):
+    """A pool that a child process leaves alone: its threads are the parent's, and its locks may be held for ever."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._process = os.getpid()
+
+    def __del__(self) -> None:
+        if getattr(self, "_process", None) == os.getpid():
+            super().__del__()
+
+
 class Database:
-    """A pool of connections for a long-lived process; opens them on first use."""
+    """A pool of connections for a long-lived process; opens them on first use. A forked child has a pool of its own."""
 
     def __init__(
         self,
@@ -151,18 +166,28 @@ class Database:
             DatabaseUnavailable: the URL cannot be read.
         """
         self.url = url
+        self._name, self._size, self._wait_s = name, size, wait_s
         self._target = _read(url)
         self._limits = limits
         self._beginning = _beginning(self._target, limits)
         self._prepared = prepared
         self._trusted_since = 0.0
-        self._pool: ConnectionPool[Session] = ConnectionPool(
-            self._target.conninfo(name, CONNECT_TIMEOUT_S),
+        self._search_path: str | None = None
+        self._pool = self._new_pool()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Leave the parent's connections to the parent: closing one here would end its session."""
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> _Pool:
+        return _Pool(
+            self._target.conninfo(self._name, CONNECT_TIMEOUT_S),
             connection_class=Session,
             kwargs={"autocommit": True},  # `_begin` begins transactions
             min_size=0,
-            max_size=size,
-            timeout=wait_s,
+            max_size=self._size,
+            timeout=self._wait_s,
             max_idle=60.0,
             # The pool doubles its pauses while it tries to reconnect. A short limit makes it start again with a short
             # pause, so that work continues soon after a long outage.
@@ -186,6 +211,18 @@ class Database:
                 yield conn
             finally:
                 conn.used_at = time.monotonic()
+
+    def search_path(self) -> str:
+        """The schemas that our statements search, as PostgreSQL writes them. Temporary tables come last.
+
+        Raises:
+            DatabaseUnavailable: as `begin`.
+        """
+        if self._search_path is None:
+            with self.begin() as conn:
+                row = conn.execute(_SCHEMAS).fetchone()
+            self._search_path = "pg_temp" if row is None or row[0] is None else f"{row[0]}, pg_temp"
+        return self._search_path
 
     @contextmanager
     def _noticed(self) -> Iterator[None]:

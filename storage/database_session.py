@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any, Literal, TypeVar
 
+import orjson
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
 
 from storage.database_errors import Unanswered
 from storage.database_url import KEEPALIVE_COUNT, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, TCP_USER_TIMEOUT_MS
@@ -50,7 +52,7 @@ class Session(psycopg.Connection[TupleRow]):
 
 def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
     """Set up a new connection: the keepalive of the server, so that it notices a vanished client as fast as we notice a
-    vanished server, and prepared statements.
+    vanished server, the parser of JSON, and prepared statements.
 
     A pooler gives its clients a process id of its own. Behind a pooler a session goes to other clients too, so nothing
     is set or prepared in it.
@@ -63,6 +65,7 @@ def introduce(conn: psycopg.Connection[Any], prepared: Prepared) -> None:
         "pid": conn.info.backend_pid,
     }
     direct = conn.execute(_KNOW_US, values, prepare=False).fetchone() is not None
+    set_json_loads(orjson.loads, conn)  # of this connection alone: a backend has psycopg connections of its own
     conn.prepare_threshold = PREPARE_AFTER if direct and prepared == "auto" else None
     if isinstance(conn, Session):
         conn.opened_at = conn.used_at = time.monotonic()

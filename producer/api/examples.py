@@ -43,4 +43,8 @@ ROWS_EXAMPLE = (
     '{"prompt": "a lighthouse at dusk", "duration": 10, "idempotency_key": "lighthouse-1"}\n'
 )
 CSV_EXAMPLE = 'prompt,duration\n"a red fox in the snow",5\n'
+WHOLE_EVENT_EXAMPLE = (
+    "id: 7\n"
+    'data: {"id": 7, "target": "succeeded", "job": {"state": "succeeded", "campaign": "spring", "tags": ["fox"]}}\n\n'
+)
 EVENT_EXAMPLE = 'id: 7\ndata: {"id": 7, "target": "generating"}\n\n'

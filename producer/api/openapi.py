@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 
 from producer.api.account_bodies import ACCOUNT_BODIES
 from producer.api.batches.resources import BATCH_BODIES
+from producer.api.code_samples import add_code_samples
 from producer.api.examples import CSV_EXAMPLE, EVENT_EXAMPLE, JOB_EXAMPLES, PROBLEM_EXAMPLE, ROWS_EXAMPLE
 from producer.api.request_bodies import BODIES
 from producer.api.videos.request_bodies import VIDEO_BODIES
@@ -139,9 +140,9 @@ def any_body() -> dict[str, Any]:
     )
 
 
-def event_stream() -> dict[str, Any]:
+def event_stream(example: str = EVENT_EXAMPLE) -> dict[str, Any]:
     """The content of a stream of events."""
-    return {EventStream.media_type: {"schema": {"type": "string"}, "example": EVENT_EXAMPLE}}
+    return {EventStream.media_type: {"schema": {"type": "string"}, "example": example}}
 
 
 def file_content(*kinds: str) -> dict[str, Any]:
@@ -186,6 +187,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas |= _read_by_routes()
+    add_code_samples(found)
     found["components"]["securitySchemes"] = _KEYS
     found["security"] = [{"bearer": []}, {"header": []}, {}]
     return found

@@ -10,19 +10,28 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
+from producer.api.examples import WHOLE_EVENT_EXAMPLE
 from producer.api.openapi import EventStream, also, event_stream, problems
 from producer.api.resources.jobs import JobTimeline
+from producer.campaigns.files import MAX_NAME_CHARS
 from producer.client import as_job_id
 from producer.http.answers import answer
 from producer.http.doors.auth import is_still_allowed, principal_of
-from producer.http.events import EventLog, rung
+from producer.http.event_feed import Page, Told, Wanted, read_page
+from producer.http.events import rung
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
+from producer.intake.job_spec import MAX_TAGS
 from producer.operator_actions import job_actions
+from seedance.problems import shorten
 from storage.database import Connection, DatabaseUnavailable
 from storage.jobs import history
+from storage.jobs.events.log import EventLog, position_now
+from storage.jobs.events.positions import FORM, Position, parse_position
 from storage.jobs.states import TERMINAL, JobState
 
 HEARTBEAT_S = 15.0
@@ -37,6 +46,27 @@ Event = dict[str, Any]
 LastEventId = Annotated[int | None, Header(ge=0, le=2**63 - 1, description="Continue after the event with this id.")]
 After = Annotated[
     int | None, Query(ge=0, le=2**63 - 1, description="The same, for clients that cannot set the header.")
+]
+
+
+def _check_position(value: str) -> str:
+    if parse_position(value) is None:
+        raise PydanticCustomError("reelq", "must be the `id:` of an event, not {value}", {"value": shorten(value)})
+    return value
+
+
+PositionText = Annotated[str, AfterValidator(_check_position)]
+_PATTERN = {"pattern": FORM}
+LastPosition = Annotated[
+    PositionText | None,
+    Header(
+        json_schema_extra=_PATTERN,
+        description="Continue after the event with this `id:`: its number, and more if numbers below may still come.",
+    ),
+]
+AfterPosition = Annotated[
+    PositionText | None,
+    Query(json_schema_extra=_PATTERN, description="The same, for clients that cannot set the header."),
 ]
 
 
@@ -71,16 +101,27 @@ def event_routes(service: Service) -> APIRouter:
     @router.get(
         "/v1/events",
         response_class=EventStream,
-        responses=also(200, "Events, without end.", content=event_stream()) | problems(422, 503),
+        responses=also(200, "Events, without end.", content=event_stream(WHOLE_EVENT_EXAMPLE)) | problems(422, 503),
     )
-    async def all_events(request: Request, last_event_id: LastEventId = None, after: After = None) -> Response:
-        """Stream the events of all jobs as they happen, as server-sent events. With `Last-Event-ID`, start with those
-        that you missed; none is left out."""
-        start = last_event_id if last_event_id is not None else after
+    async def all_events(
+        request: Request,
+        last_event_id: LastPosition = None,
+        after: AfterPosition = None,
+        campaign: Annotated[str | None, Query(max_length=MAX_NAME_CHARS, description="Only of this campaign.")] = None,
+        state: Annotated[list[JobState] | None, Query(description="Only jobs that came into one of these.")] = None,
+        tag: Annotated[
+            list[str] | None, Query(max_length=MAX_TAGS, description="Only jobs with all of these tags.")
+        ] = None,
+    ) -> Response:
+        """Stream the events of all jobs as they happen, as server-sent events; each holds its job, as it is when it is
+        sent and without its request. With `Last-Event-ID`, start with those that you missed; none is left out."""
+        given = last_event_id if last_event_id is not None else after
+        start = None if given is None else parse_position(given)
         if start is None:
-            start = await service.read(history.last_event)
+            start = await service.read(position_now)
         service.hub.require_room()
-        return _stream(_whole_stream(service, request, start))
+        wanted = Wanted(campaign, None if state is None else frozenset(map(str, state)), frozenset(tag or ()))
+        return _stream(_whole_stream(service, request, start, wanted))
 
     return router
 
@@ -115,26 +156,51 @@ async def _job_stream(service: Service, request: Request, job_id: UUID, after: i
                 yield beat.frame()
 
 
-async def _whole_stream(service: Service, request: Request, after: int) -> AsyncIterator[bytes]:
+async def _whole_stream(service: Service, request: Request, start: Position, wanted: Wanted) -> AsyncIterator[bytes]:
+    """First from the log itself, then from what the hub reads for all streams."""
     tenant = principal_of(request).tenant
     beat = _Heartbeat()
-    position = EventLog(after)
-    with service.hub.watch() as bell:
+    position, log = start, EventLog(start)
+    caught_up = False
+    with service.hub.watch() as bell, service.hub.feed(tenant) as feed:
         yield _opening()
         while await is_still_allowed(request):
-            events = await _read(service, position.read)
-            if events:
-                own = [event for event in events if event.pop("tenant") == tenant]
-                if own:
-                    yield _frames(own)
-                    beat.sent()
-                elif beat.is_due():
-                    yield beat.frame()
-                continue
-            # The hub may be past a gap where this stream still waits, so wait no longer than a second.
-            await rung(bell, min(beat.left_s(), _LOOK_AGAIN_S if position.waiting else CHECK_S))
-            if beat.is_due():
+            if not feed.is_whole:
+                feed.begin()
+                caught_up, log = False, EventLog(position)
+            page: Page | None = None
+            if caught_up:
+                told: Sequence[Told] = feed.take()
+            else:
+                page = await _page(service, log, tenant)
+                told = () if page is None else page.told.get(tenant, ())
+                caught_up = page is not None and page.size == 0 and not log.held_up
+            frames = []
+            for event in told:
+                if not position.has(event.number):
+                    position = position.joined(event.position)
+                    if wanted.takes(event):
+                        frames.append(b"id: %b\ndata: %b\n\n" % (str(position).encode(), event.data))
+            if page is not None:
+                position = log.position
+            elif caught_up and feed.reached is not None:
+                position = position.joined(feed.reached)
+            if frames:
+                yield b"".join(frames)
+                beat.sent()
+            elif beat.is_due():
                 yield beat.frame()
+            if not told and (page is None or page.size == 0):
+                await rung(bell, min(beat.left_s(), CHECK_S))
+
+
+async def _page(service: Service, log: EventLog, tenant: str) -> Page | None:
+    """The next page of the log; None while the database does not answer: the stream survives an outage."""
+    try:
+        return await service.read(lambda conn: read_page(conn, log, [tenant]))
+    except (DatabaseUnavailable, ApiProblem):
+        await asyncio.sleep(_LOOK_AGAIN_S)
+        return None
 
 
 async def _read(service: Service, question: Any) -> Sequence[Event]:

@@ -1,8 +1,4 @@
-"""Following the log of events, and waking the requests that wait for one.
-
-Events get their numbers when they are written, and become visible when they are committed. A reader that continues from
-the highest number it has seen would miss an event that was committed late; `EventLog` does not.
-"""
+"""Following the log of events once for a whole process, and waking the requests that wait for one."""
 
 from __future__ import annotations
 
@@ -10,13 +6,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
+from producer.http.event_feed import Feed, Page, read_page
 from producer.http.problems import ApiProblem
 from producer.http.sharing.places import Places
 from storage.database import Connection, DatabaseUnavailable
-from storage.jobs import history
+from storage.jobs.events.log import PAGE, EventLog, position_now
 
 log = logging.getLogger("reelq.api")
 T = TypeVar("T")
@@ -25,39 +23,6 @@ MAX_WATCHERS = 2_000
 """Requests that wait for events; a tenant alone gets half of these places."""
 _PERIOD_S = 0.25
 _OUTAGE_S = 1.0
-_PAGE = 500
-
-
-class EventLog:
-    """A position in the log of all events; `after` is the number of the last event that was returned."""
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-        self._gap_until: int | None = None
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a number is missing that may still come."""
-        return self._gap_until is not None
-
-    def read(self, conn: Connection, limit: int = _PAGE) -> list[dict[str, Any]]:
-        """The next events, in order and without a gap.
-
-        A missing number belongs to a transaction that is still running, or to one that was rolled back. It is skipped
-        once every transaction that was running when it was first missed has ended.
-        """
-        events, oldest_running = history.events_after(conn, self.after, limit)
-        found = []
-        for event in events:
-            if event["id"] != self.after + 1:
-                if self._gap_until is None:
-                    self._gap_until = history.transaction_barrier(conn)
-                if oldest_running < self._gap_until:
-                    break
-            self._gap_until = None
-            self.after = event["id"]
-            found.append(event)
-        return found
 
 
 class EventHub:
@@ -67,6 +32,7 @@ class EventHub:
         self._ask = ask
         self._bells: dict[UUID | None, set[asyncio.Event]] = {}
         self._places = Places(MAX_WATCHERS, "too many clients are waiting for events", 10.0)
+        self._feeds: dict[str, set[Feed]] = {}
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -89,6 +55,18 @@ class EventHub:
             if not self._bells[job_id]:
                 del self._bells[job_id]
 
+    @contextmanager
+    def feed(self, tenant: str) -> Iterator[Feed]:
+        """The events of a tenant, while it is watched as well."""
+        feed = Feed(tenant)
+        self._feeds.setdefault(tenant, set()).add(feed)
+        try:
+            yield feed
+        finally:
+            self._feeds[tenant].discard(feed)
+            if not self._feeds[tenant]:
+                del self._feeds[tenant]
+
     def require_room(self) -> None:
         """Check that one more may wait.
 
@@ -104,31 +82,44 @@ class EventHub:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _follow(self) -> None:
-        position: EventLog | None = None
+        log_of_all: EventLog | None = None
         while self._places.taken:
+            tenants = frozenset(self._feeds)
             try:
-                if position is None:
-                    position = EventLog(await self._ask(history.last_event))
-                    self._ring_all()  # for what happened before this position was known
-                events = await self._ask(position.read)
+                if log_of_all is None:
+                    log_of_all = EventLog(await self._ask(position_now))
+                    self._begin_again()  # for what happened before this position was known
+                page = await self._ask(partial(read_page, log=log_of_all, tenants=tenants))
             except (DatabaseUnavailable, ApiProblem) as exc:
                 log.warning("api.events_unavailable %s", exc)
                 await asyncio.sleep(_OUTAGE_S)
                 continue
-            for job_id in {event["job_id"] for event in events}:
-                self._ring(job_id)
-            if events:
-                self._ring(None)
-            if len(events) < _PAGE:
+            self._tell(page, tenants)
+            if page.size < PAGE:
                 await asyncio.sleep(_PERIOD_S)
+
+    def _tell(self, page: Page, tenants: frozenset[str]) -> None:
+        for tenant, feeds in self._feeds.items():
+            for feed in feeds:
+                if tenant in tenants:
+                    feed.add(page.told.get(tenant, ()), page.position)
+                elif page.size:  # it came while the page was being read
+                    feed.lose()
+        for job_id in page.job_ids:
+            self._ring(job_id)
+        if page.size:
+            self._ring(None)
+
+    def _begin_again(self) -> None:
+        for feeds in self._feeds.values():
+            for feed in feeds:
+                feed.lose()
+        for job_id in list(self._bells):
+            self._ring(job_id)
 
     def _ring(self, job_id: UUID | None) -> None:
         for bell in self._bells.get(job_id, ()):
             bell.set()
-
-    def _ring_all(self) -> None:
-        for job_id in list(self._bells):
-            self._ring(job_id)
 
 
 async def rung(bell: asyncio.Event, timeout_s: float) -> bool:

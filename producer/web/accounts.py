@@ -11,7 +11,7 @@ from producer.operator_actions.account_status import account_statuses
 from producer.web.forms import read_form
 from producer.web.site import Site, go
 from storage.accounts import changes
-from storage.jobs import history
+from storage.jobs.events.log import position_now
 
 
 def account_routes(site: Site) -> APIRouter:
@@ -23,7 +23,7 @@ def account_routes(site: Site) -> APIRouter:
     async def accounts_page(request: Request) -> Response:
         require_operator(request)
         after, found = await service.read(
-            lambda conn: (history.last_event(conn), account_statuses(conn, service.live.refresh(conn)))
+            lambda conn: (position_now(conn), account_statuses(conn, service.live.refresh(conn)))
         )
         return site.page(request, "accounts.html", {"accounts": found, "stream": "/v1/events", "after": after})
 

@@ -20,7 +20,8 @@ from producer.web.site import Site, go
 from storage.campaigns.controls import subject_of
 from storage.database import Connection
 from storage.decisions import list_decisions
-from storage.jobs import history, queries, search
+from storage.jobs import queries, search
+from storage.jobs.events.log import position_now
 from storage.jobs.states import TERMINAL, JobState
 from storage.reporting import overview
 from storage.reporting.costs import campaign_costs
@@ -42,7 +43,7 @@ def campaign_routes(site: Site) -> APIRouter:
     async def campaigns_page(request: Request, cursor: CursorText = "") -> Response:
         tenant, before = permissions_of(request).tenant, cursor_id(cursor or None)
         after, found = await service.read(
-            lambda conn: (history.last_event(conn), overview.campaigns(conn, tenant, before=before, limit=PAGE + 1))
+            lambda conn: (position_now(conn), overview.campaigns(conn, tenant, before=before, limit=PAGE + 1))
         )
         rows = found[:PAGE]
         ids = tuple(row.id for row in rows)
@@ -119,7 +120,7 @@ def _path(name: str) -> str:
 
 
 def _now(conn: Connection, tenant: str, name: str) -> dict[str, Any]:
-    after = history.last_event(conn)
+    after = position_now(conn)
     found = overview.campaign(conn, tenant, name)
     if found is None:
         raise CampaignNotFound(name)

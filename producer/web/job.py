@@ -160,17 +160,17 @@ def _film(conn: Connection, settings: Settings, job: JobView) -> Film:
 
 
 def _whole(conn: Connection, settings: Settings, tenant: str, job_id: UUID) -> dict[str, Any]:
-    after = history.last_event(conn)
+    events = history.events_of(conn, job_id)  # first, so that no later event is missed
     job = job_actions.get_job(conn, tenant, job_id)
     attempts = history.attempts_of(conn, job_id)
     # `draft_of` is shown as a link.
     request = {name: _readable(value) for name, value in job.request.items() if name not in ("prompt", "draft_of")}
     return {
-        "after": after,
+        "after": events[-1]["id"] if events else 0,
         "job": job,
         "request": request,
         "attempts": attempts,
-        "events": history.events_of(conn, job_id),
+        "events": events,
         "waits": why_it_waits(conn, settings, job),
         "steps": steps(job),
         "sent": _sent(settings, job, attempts),

@@ -21,7 +21,8 @@ from producer.web.site import Site, go
 from seedance.problems import InvalidInput
 from storage.actors import current_actor
 from storage.database import Connection
-from storage.jobs import history, queries, search
+from storage.jobs import queries, search
+from storage.jobs.events.log import position_now
 from storage.jobs.records import IdempotencyConflict, JobView
 from storage.jobs.states import JobState
 from storage.reporting import overview
@@ -144,7 +145,7 @@ async def _form_page(
 
 
 def _found(conn: Connection, tenant: str, asked: Asked, before: UUID | None) -> dict[str, Any]:
-    after = history.last_event(conn)
+    after = position_now(conn)
     ids, following, looked_at = _ids(conn, tenant, asked, before)
     known = queries.get_jobs(conn, tenant, ids)
     return {

@@ -15,7 +15,8 @@ from producer.web.job_form import CHOICES, JobForm
 from producer.web.permissions import Permissions, permissions_of
 from producer.web.site import FRAGMENT_HEADER, Site
 from storage.database import Connection
-from storage.jobs import history, queries, search
+from storage.jobs import queries, search
+from storage.jobs.events.log import position_now
 from storage.reporting import overview
 from storage.reporting.costs import recent_costs
 from storage.settings import Settings
@@ -62,7 +63,7 @@ def overview_routes(site: Site) -> APIRouter:
 
 def _now(conn: Connection, settings: Settings, permissions: Permissions) -> dict[str, Any]:
     """The queries that are cheap enough to run each time."""
-    after = history.last_event(conn)  # first, so that no later event is missed
+    after = position_now(conn)  # first, so that no later event is missed
     accounts = account_statuses(conn, settings) if permissions.may_operate else []
     recent = queries.get_jobs(
         conn, permissions.tenant, search.find(conn, search.Search(permissions.tenant), limit=_SHOWN_JOBS).ids

@@ -11,6 +11,7 @@ from producer.web.campaigns import campaign_routes
 from producer.web.job import job_routes
 from producer.web.jobs import job_list_routes
 from producer.web.overview import overview_routes
+from producer.web.reference import reference_routes
 from producer.web.shared import shared_routes
 from producer.web.sign_in import sign_in_routes
 from producer.web.site import Site
@@ -25,6 +26,7 @@ def page_routes(site: Site, keyring: KeyRing, failed: FailedKeys) -> APIRouter:
     router.include_router(job_routes(site))
     router.include_router(campaign_routes(site))
     router.include_router(account_routes(site))
+    router.include_router(reference_routes(site))
     router.include_router(sign_in_routes(site, keyring, failed))
     router.include_router(shared_routes(site))
     router.include_router(static_routes(site.files))

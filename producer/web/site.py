@@ -96,22 +96,27 @@ class Site:
             set_cookie(request, response, TOKEN_COOKIE, token)
         return response
 
-    @property
-    def _headers(self) -> Mapping[str, str]:
+    def policy(self, images: str = "") -> str:
+        """The content security policy of a page. `images`: where its pictures may come from, besides here and the
+        store."""
         store = _origin(self.service)
         policy = {
             "default-src": "'none'",
             "script-src": "'self'",
             "style-src": "'self'",
-            "img-src": f"'self' {store}",
+            "img-src": f"'self' {store} {images}",
             "media-src": f"'self' {store}",
             "connect-src": "'self'",
             "form-action": "'self'",
             "base-uri": "'none'",
             "frame-ancestors": "'none'",
         }
+        return "; ".join(f"{name} {value.strip()}" for name, value in policy.items())
+
+    @property
+    def _headers(self) -> Mapping[str, str]:
         return {
-            "Content-Security-Policy": "; ".join(f"{name} {value.strip()}" for name, value in policy.items()),
+            "Content-Security-Policy": self.policy(),
             "X-Content-Type-Options": "nosniff",
             # Other sites get no referrer. With "no-referrer", browsers send forms with "Origin: null", and the guard
             # could not tell the page's own forms from others.

@@ -13,6 +13,8 @@ from starlette.responses import Response
 from producer.http.problems import ApiProblem
 
 PREFIX = "/static/"
+SWAGGER_UI = "swagger-ui"
+"""The folder of Swagger UI: not ours, unchanged, with its licence."""
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 
 
@@ -28,7 +30,8 @@ class StaticFile:
 def load() -> Mapping[str, StaticFile]:
     """Every file by its plain name."""
     found = {}
-    for item in files("producer.web").joinpath("static").iterdir():
+    folder = files("producer.web").joinpath("static")
+    for item in [*folder.iterdir(), *folder.joinpath(SWAGGER_UI).iterdir()]:
         stem, _, suffix = item.name.rpartition(".")
         if suffix in _TYPES:
             content = item.read_bytes()

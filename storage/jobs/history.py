@@ -44,23 +44,6 @@ def _dicts(conn: Connection, sql: LiteralString, job_id: UUID) -> list[dict[str,
         return cursor.execute(sql, {"id": job_id}).fetchall()
 
 
-_EVENTS_AFTER: LiteralString = """
-SELECT e.id, e.job_id, e.at, e.source, e.target, e.reason, e.detail, e.actor,
-       (SELECT j.tenant FROM jobs j WHERE j.id = e.job_id) AS tenant,
-       pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running
-FROM job_events e WHERE e.id > %(after)s ORDER BY e.id LIMIT %(limit)s
-"""
-
-
-def events_after(conn: Connection, after: int, limit: int) -> tuple[list[dict[str, Any]], int]:
-    """Events of all jobs of all tenants with numbers above `after`, in order, and the oldest transaction still running
-    (0: no event). That transaction may still commit events with numbers that are missing here."""
-    with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_EVENTS_AFTER, {"after": after, "limit": limit}).fetchall()
-    oldest = max((row.pop("oldest_running") for row in rows), default=0)
-    return rows, oldest
-
-
 def transaction_barrier(conn: Connection) -> int:
     """A transaction number above that of every transaction that has written so far."""
     row = conn.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()

@@ -117,7 +117,7 @@ def submit(
         "tags": tag,
     }
     with open_producer(ctx, data_dir, tenant) as producer:
-        job = producer.enqueue(prompt, **{name: value for name, value in given.items() if value is not None})
+        job, _ = producer.enqueue_row({"prompt": prompt, **given})
         if wait:
             if not as_json:
                 say(f"job {job.id}")

@@ -24,8 +24,9 @@ def demo(
     data_dir: DataDir = None,
 ) -> None:
     """Run a campaign of 12 jobs through the whole system. Checks every video and writes a contact sheet."""
-    run = _optional("demo.run", f"{_CHECKOUT}: make demo").run_demo
-    raise typer.Exit(run(directory(ctx, data_dir), keep=keep))
+    from producer.cli.demo.run import run_demo  # it imports much that no other command needs
+
+    raise typer.Exit(run_demo(directory(ctx, data_dir), keep=keep))
 
 
 def simulator(ctx: typer.Context) -> None:

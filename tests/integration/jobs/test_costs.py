@@ -11,6 +11,7 @@ import pytest
 
 from producer import Job, Producer
 from producer.cli import main as cli
+from producer.job_fields import JobFields
 from seedance.account import Account
 from storage.jobs import transitions
 from storage.jobs.reasons import Reason
@@ -25,7 +26,7 @@ from worker.polling.costs import reported_cost
 ARK = {"name": "ark", "gateway": "ark", "api_key": "sk-ark"}
 RATE = {"price": "2", "per": "call", "currency": "USD", "as_of": "2026-05-01"}
 ACCOUNTS = [ARK, {"name": "any", "gateway": "anyfast", "api_key": "sk-any", "rates": [RATE]}]
-ASKED = {"duration": 5, "resolution": "720p", "ratio": "16:9"}
+ASKED: JobFields = {"duration": 5, "resolution": "720p", "ratio": "16:9"}
 
 Run = Callable[..., str]
 

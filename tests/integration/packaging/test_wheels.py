@@ -7,25 +7,19 @@ from here. Nothing is downloaded.
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import tomllib
-import venv
-from collections.abc import Sequence
 from email.parser import Parser
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
+from tests.integration.packaging.environment import PROJECT, ROOT, Environment, build, locked
 from tests.media_files import clip
 
-ROOT = Path(__file__).parents[3]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SIMULATOR = tomllib.loads((ROOT / "simulator" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DEMO = {f"producer/cli/demo/sheet/{name}" for name in ("demo.jsonl", "lighthouse_dusk.png", "lighthouse_night.png")}
 RUNTIME = ("producer", "seedance", "storage", "worker")
 IMPORT_ALL = """
 import json, pkgutil, sys
@@ -40,15 +34,7 @@ for package in sys.argv[1:]:
 print(json.dumps([len(done), sorted({name.partition(".")[0] for name in sys.modules})]))
 """
 ELSEWHERE = {"REELQ_DATABASE_URL": "postgresql://u:p@127.0.0.1:1/d", "REELQ_BROKER_URL": "redis://127.0.0.1:1/0"}
-NOT_FOR_PRODUCTION = ("av", "simpy", "simulator", "bench", "demo")
-
-
-def build(folder: Path, target: Path) -> Path:
-    """The wheel of a folder, made by its own build backend in this environment."""
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=120)
-    [wheel] = target.glob("*.whl")
-    return wheel
+NOT_FOR_PRODUCTION = ("av", "simpy", "simulator", "bench")
 
 
 def names(wheel: Path) -> set[str]:
@@ -70,52 +56,6 @@ def source_files(package: str) -> set[str]:
     }
 
 
-def locked(lock: str) -> list[str]:
-    return re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==", (ROOT / "deploy" / "docker" / lock).read_text(), re.MULTILINE)
-
-
-class Environment:
-    """A virtual environment that holds a wheel, and the packages of a lock."""
-
-    def __init__(self, folder: Path, wheels: Sequence[Path], packages: Sequence[str]) -> None:
-        venv.create(folder, symlinks=True, with_pip=False)
-        self.python = folder / "bin" / "python"
-        [self.site] = (folder / "lib").glob("python*/site-packages")
-        for wheel in wheels:
-            with ZipFile(wheel) as archive:
-                archive.extractall(self.site)
-        for package in packages:
-            self._link(package)
-
-    def _link(self, package: str) -> None:
-        try:
-            found = distribution(package)
-        except PackageNotFoundError:  # for another system
-            return
-        for name in {path.parts[0] for path in found.files or ()} - {"..", "__pycache__"}:
-            if not (self.site / name).exists():
-                (self.site / name).symlink_to(Path(str(found.locate_file(name))))
-
-    def run(self, *arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run its Python from a folder that holds none of our code, without our settings."""
-        return subprocess.run(
-            [str(self.python), *arguments],
-            cwd=cwd,
-            env={"PATH": os.environ["PATH"], "REELQ_CONFIG": os.devnull, **environ},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    def reelq(self, *arguments: str, cwd: Path, **environ: str) -> tuple[int, str]:
-        """What `reelq` prints, and its exit code."""
-        entry, function = PROJECT["scripts"]["reelq"].split(":")
-        code = f"import sys; from {entry} import {function} as main; sys.argv[0] = 'reelq'; sys.exit(main())"
-        done = self.run("-c", code, *arguments, cwd=cwd, **environ)
-        return done.returncode, " ".join((done.stdout + done.stderr).split())
-
-
 @pytest.fixture(scope="module")
 def runtime_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(ROOT, tmp_path_factory.mktemp("runtime"))
@@ -134,11 +74,13 @@ def production(runtime_wheel: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def test_the_runtime_wheel_holds_the_runtime_and_all_of_it(runtime_wheel: Path) -> None:
     held = {name for name in names(runtime_wheel) if ".dist-info/" not in name}
     assert held == set().union(*map(source_files, RUNTIME))
+    assert held >= DEMO
+    assert {f"{package}/py.typed" for package in RUNTIME} <= held
 
 
 def test_the_simulators_wheel_holds_the_simulator_and_all_of_it(simulator_wheel: Path) -> None:
     held = {name for name in names(simulator_wheel) if ".dist-info/" not in name}
-    assert held == {name for name in source_files("simulator") if name.endswith(".py")}
+    assert held == {name for name in source_files("simulator") if name.endswith((".py", "/py.typed"))}
     assert not [line for line in requirements(simulator_wheel) if line.startswith("reelq")]
 
 
@@ -165,7 +107,7 @@ def test_an_image_without_codecs_holds_none_and_the_one_with_codecs_adds_the_ext
 
 
 def test_every_module_can_be_imported_in_production(production: Environment, tmp_path: Path) -> None:
-    done = production.run("-c", IMPORT_ALL, *RUNTIME, cwd=tmp_path, **ELSEWHERE)
+    done = production.run("-c", IMPORT_ALL, *RUNTIME, cwd=tmp_path, environ=ELSEWHERE)
     assert done.returncode == 0, done.stderr
     count, loaded = json.loads(done.stdout.splitlines()[-1])
     assert count > 200
@@ -182,7 +124,7 @@ def test_reelq_shows_its_help_and_its_one_version(production: Environment, tmp_p
 
 
 def test_celery_finds_the_worker(production: Environment, tmp_path: Path) -> None:
-    done = production.run("-m", "celery", "-A", "worker", "report", cwd=tmp_path, **ELSEWHERE)
+    done = production.run("-m", "celery", "-A", "worker", "report", cwd=tmp_path, environ=ELSEWHERE)
     assert done.returncode == 0, done.stderr
     assert "software -> celery:" in done.stdout
 
@@ -191,7 +133,7 @@ def test_celery_finds_the_worker(production: Environment, tmp_path: Path) -> Non
     ("command", "expected"),
     [
         ("simulator", "simulator: is not installed; run: pip install 'reelq[simulator]'"),
-        ("demo", "demo: is not part of the installed package; run it from a checkout of the repository: make demo"),
+        ("demo", "demo: needs av, which is not installed; run: pip install 'reelq[local]'"),
         ("bench", "bench: is not part of the installed package; run it from a checkout of the repository: make bench"),
     ],
 )

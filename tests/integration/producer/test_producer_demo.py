@@ -14,8 +14,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from demo.stack import choose_directory
+from producer.cli.demo.stack import choose_directory
 from producer.local.errors import StackError
+from tests.integration.packaging.environment import PROJECT, ROOT, Environment, build, locked
 from tests.waiting import PATIENCE_S
 
 # If the demonstration ever used this account, it would fail; a real one would cost money.
@@ -38,12 +39,23 @@ def demo(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.fixture
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """What `pip install reelq[local]` gives."""
+    wheels = [build(folder, tmp_path_factory.mktemp("wheel")) for folder in (ROOT, ROOT / "simulator")]
+    extras = PROJECT["optional-dependencies"]
+    local = [re.split(r"[^\w-]", line)[0] for line in (*extras["local"], *extras["media"], "multidict")]
+    return Environment(tmp_path_factory.mktemp("installed"), wheels, [*locked("requirements.lock"), *local])
+
+
 @pytest.mark.slow
-def test_the_demonstration_checks_every_video_and_leaves_a_contact_sheet(tmp_path: Path) -> None:
-    (tmp_path / "reelq.toml").write_text('database_url = "postgresql://127.0.0.1:1/paid"\n')
-    result = demo(tmp_path)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "12 of 12 in S3 are right" in result.stdout
+def test_installed_in_an_empty_folder_it_checks_every_video_and_leaves_a_contact_sheet(
+    installed: Environment, tmp_path: Path
+) -> None:
+    own = {"REELQ_ACCOUNTS": REAL, "REELQ_DATABASE_URL": "postgresql://127.0.0.1:1/paid"}
+    code, printed = installed.reelq("demo", cwd=tmp_path, timeout_s=LIMIT_S, environ=own)
+    assert code == 0, printed
+    assert "12 of 12 in S3 are right" in printed
     [results] = (tmp_path / ".reelq" / "demo").iterdir()
     page = (results / "contact-sheet.html").read_text()
     assert page.count("<article>") == 12

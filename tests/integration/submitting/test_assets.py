@@ -13,6 +13,7 @@ import pytest
 
 from producer import Job, Producer
 from producer.cli import main as cli
+from producer.job_fields import JobFields
 from simulator.main import SimulatorOptions, running
 from storage import assets
 from storage.database import connect
@@ -111,7 +112,10 @@ def image(tmp_path: Path, colour: int = 0) -> str:
 
 def test_a_file_becomes_an_asset_once_for_every_job_that_names_it(make: Callable[..., World], tmp_path: Path) -> None:
     world = make()
-    files = {"reference_images": [image(tmp_path)], "reference_videos": [str(clip(tmp_path / "walk.mp4", 3))]}
+    files: JobFields = {
+        "reference_images": [image(tmp_path)],
+        "reference_videos": [str(clip(tmp_path / "walk.mp4", 3))],
+    }
     first = world.producer.enqueue("one", **files)
     assert world.submit() == 1
     waiting = world.producer.get(first.id)

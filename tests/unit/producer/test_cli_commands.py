@@ -276,7 +276,9 @@ LAZY = {
     ("shared/access.py", "storage.accounts.live"),
     ("shared/output.py", "producer.cli.shared.terminal"),
     ("shared/progress.py", "producer.cli.shared.progress_bar"),
+    ("demo/check.py", "av"),
     ("jobs/submit.py", "producer.cli.jobs.detail"),
+    ("setup/rehearsal.py", "producer.cli.demo.run"),
     ("gateways/asset_list.py", "producer.cli.gateways.remote_assets"),
 }
 

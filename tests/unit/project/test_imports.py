@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PACKAGES = ("seedance", "storage", "producer", "worker", "simulator", "demo", "bench")
+PACKAGES = ("seedance", "storage", "producer", "worker", "simulator", "bench")
 ALLOWED = {
     "seedance": {"seedance"},
     "storage": {"seedance", "storage"},
@@ -19,7 +19,6 @@ ALLOWED = {
     "producer": {"seedance", "storage", "producer"},
     # An independent reading of the gateways' documents: it must not share our mistakes.
     "simulator": {"simulator"},
-    "demo": {"seedance", "storage", "producer", "demo"},
     "bench": set(PACKAGES),
 }
 

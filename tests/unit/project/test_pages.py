@@ -17,7 +17,7 @@ PAGES = [
 OF_TODAY = [page for page in PAGES if page.parent.name != "decisions" and page.name != "CHANGELOG.md"]
 LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
 NAMED = re.compile(
-    r"`((?:seedance|storage|producer|worker|simulator|demo|bench|tests|deploy|docs|examples)/[\w./-]*)(?::\w+)?`"
+    r"`((?:seedance|storage|producer|worker|simulator|bench|tests|deploy|docs|examples)/[\w./-]*)(?::\w+)?`"
 )
 EXAMPLES = {
     "docs/adding-a-gateway.md": ("example", "name"),  # its files are the reader's to write

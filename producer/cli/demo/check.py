@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import av
 from PIL import Image
 
 from storage.bucket.objects import Objects
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 PIXELS = {"480p": 864 * 480, "720p": 1280 * 720, "1080p": 1920 * 1080, "4k": 3840 * 2160}
 _PIXEL_TOLERANCE = 0.12  # gateways round each ratio's sides to what the encoder likes
@@ -65,7 +68,7 @@ def check_job(job: JobView, objects: Objects, target: Path) -> Checked:
         problems.append("SHA-256 in the bucket and in the row differ")
     try:
         video = decode(target)
-    except (av.FFmpegError, ValueError) as exc:
+    except ValueError as exc:
         return Checked(job, None, (*problems, f"does not decode: {exc}"))
     return Checked(job, video, (*problems, *_differences(job, video)))
 
@@ -74,10 +77,18 @@ def decode(path: Path) -> Video:
     """Decode every frame of a video.
 
     Raises:
-        av.FFmpegError: it cannot be decoded.
-        ValueError: it holds no frame.
+        ValueError: it cannot be decoded, or holds no frame.
     """
-    with av.open(str(path)) as container:
+    import av  # of the extra `media`
+
+    try:
+        return _decoded(av.open(str(path)))
+    except av.FFmpegError as exc:
+        raise ValueError(str(exc)) from exc
+
+
+def _decoded(opened: InputContainer) -> Video:
+    with opened as container:
         stream = container.streams.video[0]
         poster: Image.Image | None = None
         frames = 0

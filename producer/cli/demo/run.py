@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from demo.check import Checked, check_job
-from demo.stack import choose_directory, start_demo_stack
+from rich.text import Text
+
 from producer.campaigns.contact_sheet import Card, Sheet, as_html
 from producer.campaigns.contact_sheet_png import as_png
 from producer.campaigns.files import read_campaign
+from producer.cli.demo.check import Checked, check_job
+from producer.cli.demo.stack import choose_directory, start_demo_stack
 from producer.cli.shared.formatting import duration, one_line
 from producer.cli.shared.progress import watch
 from producer.cli.shared.terminal import console
@@ -26,7 +29,10 @@ from storage.jobs import queries
 from storage.jobs.records import JobView
 from storage.settings import load_settings
 
-CAMPAIGN_FILE = Path(__file__).parents[1] / "examples" / "demo.jsonl"
+CAMPAIGN_FILE = Path(__file__).parent / "sheet" / "demo.jsonl"
+
+_NEEDED = ("av", "simulator")
+"""The servers say themselves what is missing."""
 
 
 def run_demo(data_dir: Path | None, *, keep: bool) -> int:
@@ -36,12 +42,13 @@ def run_demo(data_dir: Path | None, *, keep: bool) -> int:
 
     Raises:
         StackError: the local servers cannot start.
-        InvalidInput: the campaign file is missing.
+        InvalidInput: a part of the extra `local` is not installed.
     """
-    if not CAMPAIGN_FILE.is_file():
-        raise InvalidInput(
-            [Problem("", "is missing; run the demo from a checkout of the repository")], str(CAMPAIGN_FILE)
-        )
+    for part in _NEEDED:
+        if find_spec(part) is None:
+            raise InvalidInput(
+                [Problem("demo", f"needs {part}, which is not installed; run: pip install 'reelq[local]'")]
+            )
     began = time.monotonic()
     directory = choose_directory(data_dir)
     stack = start_demo_stack(directory, keep=keep)
@@ -75,7 +82,7 @@ def _run_campaign(directory: Path) -> bool:
     with Producer(settings) as producer:
         batch = prepare(read_campaign(CAMPAIGN_FILE), settings, CAMPAIGN_FILE.parent)
         ids = [stored.id for stored in producer.store(batch, campaign=name)]
-        _done("campaign", f"{len(ids)} jobs of {_short(CAMPAIGN_FILE)} enqueued as {name}")
+        _done("campaign", f"{len(ids)} jobs of {CAMPAIGN_FILE.name} enqueued as {name}")
         watch(producer, ids, "demo")
         took = time.monotonic() - began
         with producer.database.begin() as conn:
@@ -160,8 +167,6 @@ def _progress_line(what: str) -> Iterator[Callable[[str], None]]:
 
 
 def _done(step: str, text: str, *, good: bool = True) -> None:
-    from rich.text import Text
-
     mark = ("✔ ", "green") if good else ("✘ ", "bold red")
     console().print(Text.assemble(mark, (f"{step:<10}", "bold"), text), soft_wrap=True)
 

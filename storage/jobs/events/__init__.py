@@ -1,0 +1,1 @@
+"""The log of all events, followed from a position on."""

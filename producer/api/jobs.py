@@ -11,12 +11,14 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Query, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from producer.api.openapi import IDEMPOTENCY_KEY, IF_NONE_MATCH, also, headers, job_body, json_body, problems
 from producer.api.parameters import Cursor, Instant
 from producer.api.request_bodies import CancelBody, FinalizeBody, ResolveBody
 from producer.api.resources.jobs import JobPage, JobResource, as_resource, shortened
+from producer.campaigns.files import MAX_NAME_CHARS
 from producer.client import as_job_id
 from producer.http import bodies
 from producer.http.answers import answer
@@ -25,7 +27,7 @@ from producer.http.events import rung
 from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
-from producer.intake.job_spec import parse_job
+from producer.intake.job_spec import MAX_ACCOUNT_CHARS, MAX_KEY_CHARS, MAX_TAG_CHARS, MAX_TAGS, parse_job
 from producer.operator_actions import job_actions
 from producer.operator_actions.adoption import adopt_checked
 from producer.operator_actions.finals import finalize
@@ -47,6 +49,7 @@ LongPoll = Annotated[
     float,
     Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="Wait for news for at most this many seconds."),
 ]
+Tag = Annotated[str, Field(max_length=MAX_TAG_CHARS)]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Jobs per page.")]
 
 
@@ -119,11 +122,17 @@ def _look_routes(router: APIRouter, service: Service) -> None:
     )
     async def list_jobs(
         request: Request,
-        state: Annotated[list[JobState] | None, Query(description="Any of these states.")] = None,
-        campaign: Annotated[str | None, Query(description="The name of a campaign.")] = None,
-        tag: Annotated[list[str] | None, Query(description="All of these tags.", max_length=50)] = None,
-        account: Annotated[str | None, Query(description="The name of an account.")] = None,
-        idempotency_key: Annotated[str | None, Query(description="The job's own key.")] = None,
+        state: Annotated[
+            list[JobState] | None, Query(max_length=len(JobState), description="Any of these states.")
+        ] = None,
+        campaign: Annotated[str | None, Query(max_length=MAX_NAME_CHARS, description="The name of a campaign.")] = None,
+        tag: Annotated[list[Tag] | None, Query(description="All of these tags.", max_length=MAX_TAGS)] = None,
+        account: Annotated[
+            str | None, Query(max_length=MAX_ACCOUNT_CHARS, description="The name of an account.")
+        ] = None,
+        idempotency_key: Annotated[
+            str | None, Query(max_length=MAX_KEY_CHARS, description="The job's own key.")
+        ] = None,
         created_after: Annotated[Instant | None, Query(description="Created then or later.")] = None,
         created_before: Annotated[Instant | None, Query(description="Created before then.")] = None,
         limit: Limit = 50,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query
+from pydantic import Field
 
 from producer.campaigns.reading.options import ReadingOptions, read_options
 from producer.campaigns.templates.document import parse_template, with_prompt
@@ -17,7 +18,7 @@ _MAX_PROMPT_CHARS, _MAX_TEMPLATE_CHARS = 1_000, 2_000
 
 def _row_options(
     mapped: Annotated[
-        list[str] | None,
+        list[Annotated[str, Field(max_length=_MAX_NAME_CHARS)]] | None,
         Query(
             alias="map",
             max_length=1000,

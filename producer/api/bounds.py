@@ -16,7 +16,6 @@ from storage.tenants.keys import MAX_NAME_CHARS as MAX_TENANT_CHARS
 Bounds = Mapping[str, Any]
 
 _ID_CHARS = 64
-_HEADER_CHARS = 8_192
 _MODEL_CHARS = 200
 _MEDIA: Final[Bounds] = {"maxLength": MAX_BATCH_BYTES}
 """A URL, or a data URI that a body still has room for."""
@@ -38,7 +37,6 @@ OF_PARAMETERS: Final[Mapping[str, Bounds]] = {
     "state": {"maxItems": len(JobState)},
     "gateway": {"maxLength": _ID_CHARS},
     "token": {"maxLength": _ID_CHARS},
-    "If-None-Match": {"maxLength": _HEADER_CHARS},
 }
 """By the name of a parameter, which means the same everywhere."""
 

@@ -21,7 +21,7 @@ def _row_options(
         list[Annotated[str, Field(max_length=_MAX_NAME_CHARS)]] | None,
         Query(
             alias="map",
-            max_length=1000,
+            max_length=200,
             description='Use a column as a field, as in "产品名=prompt"; "COLUMN=" leaves it unused. May be repeated.',
         ),
     ] = None,

@@ -114,6 +114,38 @@ class JobTimeline(Model):
     data: list[JobEvent]
 
 
+class AttemptResource(Model):
+    """One request to a gateway that may have been charged."""
+
+    number: int
+    account: str
+    gateway: str | None
+    model: str
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: str | None
+    http_status: int | None
+    gateway_task_id: str | None
+    reported_task_id: str | None
+    surplus: bool
+    candidates: list[dict[str, Any]] | None
+    error: dict[str, Any] | None
+
+
+class WaitResource(Model):
+    """One reason why a job waits; `values` has what belongs to the code."""
+
+    code: str
+    values: dict[str, Any]
+
+
+class JobAttempts(Model):
+    """The attempts of a job, oldest first, and why it waits."""
+
+    data: list[AttemptResource]
+    waits: list[WaitResource]
+
+
 class BatchRow(Model):
     """A row of a batch: stored (`id`), or refused (`error`)."""
 

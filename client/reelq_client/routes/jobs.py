@@ -17,7 +17,7 @@ from reelq_client.core.files import Expected, StoredFile
 from reelq_client.core.requests import Flow, Pause, Request, as_json, given
 from reelq_client.models.base import Page
 from reelq_client.models.fields import JobOptions
-from reelq_client.models.jobs import BatchReport, Estimates, Job, JobEvent, JobTimeline
+from reelq_client.models.jobs import BatchReport, Estimates, Job, JobAttempts, JobEvent, JobTimeline
 from reelq_client.models.words import TERMINAL, JobState, OutputFormat, Resolution, Tier
 from reelq_client.routes.rows import Rows, rows_body
 from reelq_client.routes.uploads import with_uploads
@@ -127,6 +127,7 @@ class JobRoutes:
         tag: str | Sequence[str] | None = None,
         account: str | None = None,
         idempotency_key: str | None = None,
+        id_prefix: str | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
         limit: int | None = None,
@@ -139,6 +140,7 @@ class JobRoutes:
             tag=tag,
             account=account,
             idempotency_key=idempotency_key,
+            id_prefix=id_prefix,
             created_after=created_after,
             created_before=created_before,
             limit=limit,
@@ -245,6 +247,12 @@ class JobRoutes:
         query = given(after=after)
         answer = yield Request("jobs_timeline", "GET", f"{_JOB}/timeline", at=_one(job_id), query=query)
         return answer.read(JobTimeline)
+
+    @call
+    def attempts(self, job_id: JobId) -> Flow[JobAttempts]:
+        """Every request to a gateway that was made for a job, and why the job waits now."""
+        answer = yield Request("jobs_attempts", "GET", f"{_JOB}/attempts", at=_one(job_id))
+        return answer.read(JobAttempts)
 
     @stream
     def events(self, job_id: JobId, *, after: int | None = None) -> Subscription[JobEvent]:

@@ -22,11 +22,13 @@ from producer.api.callbacks import callback_routes
 from producer.api.campaign_results import campaign_result_routes
 from producer.api.campaigns import campaign_routes
 from producer.api.information import information_routes
+from producer.api.job_details import job_detail_routes
 from producer.api.job_files import job_file_routes
 from producer.api.jobs import job_routes
 from producer.api.mcp.mounting import McpDoor
 from producer.api.metrics import metrics_routes
 from producer.api.models import model_routes
+from producer.api.operation_ids import operation_id
 from producer.api.plans import plan_routes
 from producer.api.readiness import Readiness
 from producer.api.resources.information import HealthReport, ReadinessReport
@@ -106,6 +108,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
         docs_url=None,  # its pages load scripts from other hosts
         redoc_url=None,
         dependencies=[Depends(check_query_names)],
+        generate_unique_id_function=operation_id,
     )
     app.state.keyring = keyring
     app.add_middleware(HeadRequests, router=app.router)
@@ -125,6 +128,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(batch_routes(service))
     app.include_router(job_routes(service))
     app.include_router(job_file_routes(service))
+    app.include_router(job_detail_routes(service))
     app.include_router(access_routes(service))  # before campaigns, whose names may contain slashes
     app.include_router(plan_routes(service))
     app.include_router(campaign_result_routes(service))
@@ -145,13 +149,14 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
 
     door.mount(app)
 
-    @app.get("/healthz", response_model=HealthReport, response_description="The process is alive.")
+    @app.get("/healthz", tags=["health"], response_model=HealthReport, response_description="The process is alive.")
     async def healthz() -> Response:
         """Answer at once, without checking any other part."""
         return answer(HealthReport(status="ok"))
 
     @app.get(
         "/readyz",
+        tags=["health"],
         response_model=ReadinessReport,
         response_description="Jobs can run.",
         responses=openapi.also(503, "Jobs cannot run; `missing` says why.", model=ReadinessReport),

@@ -12,7 +12,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from producer.api.openapi import also, problems, rows_body
-from producer.api.resources.jobs import BatchReport, PartialBatchReport
+from producer.api.request_bodies import JobBatch
+from producer.api.resources.jobs import BatchReport
 from producer.api.row_options import RowOptions
 from producer.campaigns.duplicates import notes_on_duplicates
 from producer.campaigns.files import read_rows
@@ -43,11 +44,11 @@ def batch_routes(service: Service) -> APIRouter:
     @router.post(
         "/v1/jobs/batch",
         status_code=202,
-        response_model=BatchReport | PartialBatchReport,
-        response_description="Every row is stored. `refused` is there with `partial` only.",
-        responses=also(207, "With `partial`: some rows are refused, the others are stored.", model=PartialBatchReport)
+        response_model=BatchReport,
+        response_description="Every row is stored.",
+        responses=also(207, "With `partial`: some rows are refused, the others are stored.", model=BatchReport)
         | problems(413, 415, 422, 429, 503),
-        openapi_extra=rows_body(),
+        openapi_extra=rows_body(JobBatch),
     )
     async def enqueue_batch(
         request: Request,
@@ -136,6 +137,7 @@ def _all_or_none(producer: Producer, file: BinaryIO, kind: RowFormat) -> Mapping
     stored = producer.store(batch)
     notes = [*rows.notes, *notes_on_duplicates(batch.jobs), *notes_on_known(stored)]
     return summary(stored) | {
+        "refused": 0,
         "notes": notes,
         "results": [_stored(*pair) for pair in zip(batch.jobs, stored, strict=True)],
     }

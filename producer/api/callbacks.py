@@ -28,7 +28,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 def callback_routes(database: Database, proofs: CallbackProofs) -> APIRouter:
     """The route `POST /callbacks/{gateway}/{token}`."""
-    router = APIRouter()
+    router = APIRouter(tags=["callbacks"])
 
     @router.post(
         "/callbacks/{gateway}/{token}",

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from producer.api.batch import BODY, count_rows, notes_on_known, summary
 from producer.api.openapi import JsonLines, also, json_body, problems, rows_body
 from producer.api.parameters import Cursor
-from producer.api.request_bodies import MAX_BUDGET_CHARS, CampaignChange, CancelBody
+from producer.api.request_bodies import MAX_BUDGET_CHARS, CampaignChange, CampaignRows, CancelBody
 from producer.api.resources.campaigns import (
     CampaignPage,
     CampaignResource,
@@ -92,7 +92,7 @@ def _create_route(router: APIRouter, service: Service) -> None:
         response_model=StoredCampaign,
         response_description="Every row is stored.",
         responses=also(200, "A dry run: nothing is stored.", model=CheckedCampaign) | problems(413, 415, 422, 429, 503),
-        openapi_extra=rows_body(),
+        openapi_extra=rows_body(CampaignRows),
     )
     async def create(
         request: Request,

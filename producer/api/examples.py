@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import JsonValue
+
 PROBLEM_EXAMPLE: dict[str, Any] = {
     "type": "urn:reelq:problem:invalid_request",
     "title": "Unprocessable Content",
@@ -38,10 +40,14 @@ JOB_EXAMPLES: dict[str, Any] = {
         },
     },
 }
-ROWS_EXAMPLE = (
+LINES_EXAMPLE = (
     '{"prompt": "a red fox in the snow", "duration": 5, "idempotency_key": "fox-1"}\n'
     '{"prompt": "a lighthouse at dusk", "duration": 10, "idempotency_key": "lighthouse-1"}\n'
 )
+ROWS_EXAMPLE: list[JsonValue] = [
+    {"prompt": "a red fox in the snow", "duration": 5, "idempotency_key": "fox-1"},
+    {"prompt": "a lighthouse at dusk", "duration": 10, "idempotency_key": "lighthouse-1"},
+]
 CSV_EXAMPLE = 'prompt,duration\n"a red fox in the snow",5\n'
 WHOLE_EVENT_EXAMPLE = (
     "id: 7\n"

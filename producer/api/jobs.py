@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Query, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from producer.api.openapi import IDEMPOTENCY_KEY, IF_NONE_MATCH, also, headers, job_body, json_body, problems
 from producer.api.parameters import Cursor, Instant
 from producer.api.request_bodies import CancelBody, FinalizeBody, ResolveBody
 from producer.api.resources.jobs import JobPage, JobResource, as_resource, shortened
+from producer.campaigns.files import MAX_NAME_CHARS
 from producer.client import as_job_id
 from producer.http import bodies
 from producer.http.answers import answer
@@ -25,13 +28,13 @@ from producer.http.events import rung
 from producer.http.paging import cursor_id
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
-from producer.intake.job_spec import parse_job
+from producer.intake.job_spec import MAX_ACCOUNT_CHARS, MAX_KEY_CHARS, MAX_TAG_CHARS, MAX_TAGS, parse_job
 from producer.operator_actions import job_actions
 from producer.operator_actions.adoption import adopt_checked
 from producer.operator_actions.finals import finalize
 from producer.operator_actions.waiting import with_obstacles
-from storage.database import Database
-from storage.jobs import queries
+from storage.database import Connection, Database
+from storage.jobs import queries, search
 from storage.jobs.enqueue import CHANGEABLE
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
@@ -47,6 +50,7 @@ LongPoll = Annotated[
     float,
     Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="Wait for news for at most this many seconds."),
 ]
+Tag = Annotated[str, Field(max_length=MAX_TAG_CHARS)]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Jobs per page.")]
 
 
@@ -121,11 +125,21 @@ def _look_routes(router: APIRouter, service: Service) -> None:
     )
     async def list_jobs(
         request: Request,
-        state: Annotated[list[JobState] | None, Query(description="Any of these states.")] = None,
-        campaign: Annotated[str | None, Query(description="The name of a campaign.")] = None,
-        tag: Annotated[list[str] | None, Query(description="All of these tags.", max_length=50)] = None,
-        account: Annotated[str | None, Query(description="The name of an account.")] = None,
-        idempotency_key: Annotated[str | None, Query(description="The job's own key.")] = None,
+        state: Annotated[
+            list[JobState] | None, Query(max_length=len(JobState), description="Any of these states.")
+        ] = None,
+        campaign: Annotated[str | None, Query(max_length=MAX_NAME_CHARS, description="The name of a campaign.")] = None,
+        tag: Annotated[list[Tag] | None, Query(description="All of these tags.", max_length=MAX_TAGS)] = None,
+        account: Annotated[
+            str | None, Query(max_length=MAX_ACCOUNT_CHARS, description="The name of an account.")
+        ] = None,
+        idempotency_key: Annotated[
+            str | None, Query(max_length=MAX_KEY_CHARS, description="The job's own key.")
+        ] = None,
+        id_prefix: Annotated[
+            str | None,
+            Query(min_length=1, max_length=36, description="Only ids that begin so; other filters do not count then."),
+        ] = None,
         created_after: Annotated[Instant | None, Query(description="Created then or later.")] = None,
         created_before: Annotated[Instant | None, Query(description="Created before then.")] = None,
         limit: Limit = 50,
@@ -145,6 +159,9 @@ def _look_routes(router: APIRouter, service: Service) -> None:
             created_before,
         )
         before = cursor_id(cursor)
+        if id_prefix is not None:
+            beginning = await service.read(partial(_beginning, wanted.tenant, id_prefix))
+            return answer(JobPage([shortened(as_resource(job)) for job in beginning[:limit]], None))
         found = await service.read(
             lambda conn: with_obstacles(
                 conn, service.settings_for(tenant), queries.page_of_jobs(conn, wanted, before=before, limit=limit + 1)
@@ -267,6 +284,12 @@ def matches(known: str | None, etag: str) -> bool:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
     return "*" in tags or etag in tags
+
+
+def _beginning(tenant: str, prefix: str, conn: Connection) -> list[JobView]:
+    ids = search.by_id(conn, tenant, prefix, MAX_PAGE)
+    found = queries.get_jobs(conn, tenant, ids)
+    return [found[job_id] for job_id in ids if job_id in found]
 
 
 async def _current(service: Service, tenant: str, job_id: UUID) -> tuple[JobView, str, bytes]:

@@ -12,10 +12,11 @@ from starlette.responses import StreamingResponse
 
 from producer.api.account_bodies import ACCOUNT_BODIES
 from producer.api.batches.resources import BATCH_BODIES
+from producer.api.bounds import OF_MEMBERS, OF_PARAMETERS, bound
 from producer.api.code_samples import add_code_samples
-from producer.api.examples import CSV_EXAMPLE, EVENT_EXAMPLE, JOB_EXAMPLES, PROBLEM_EXAMPLE, ROWS_EXAMPLE
+from producer.api.examples import CSV_EXAMPLE, EVENT_EXAMPLE, JOB_EXAMPLES, LINES_EXAMPLE, PROBLEM_EXAMPLE
 from producer.api.request_bodies import BODIES
-from producer.api.videos.request_bodies import VIDEO_BODIES
+from producer.api.videos.request_bodies import VIDEO_BODIES, ImageUrl
 from producer.http.problem_details import MEDIA_TYPE, ProblemDetails
 from producer.intake.job_spec import MAX_KEY_CHARS, JobSpec
 
@@ -108,12 +109,13 @@ def job_body() -> dict[str, Any]:
     return _body({"application/json": {"schema": _ref(JobSpec), "examples": JOB_EXAMPLES}})
 
 
-def rows_body() -> dict[str, Any]:
-    """A body of many jobs, one per row."""
+def rows_body(rows: type) -> dict[str, Any]:
+    """A body of many jobs, one per row; `rows` is the type of a JSON array of them, one of the `BODIES`."""
     text = {"type": "string"}
     return _body(
         {
-            JsonLines.media_type: {"schema": text, "example": ROWS_EXAMPLE},
+            "application/json": {"schema": _ref(rows)},
+            JsonLines.media_type: {"schema": text, "example": LINES_EXAMPLE},
             "text/csv": {"schema": text, "example": CSV_EXAMPLE},
             **{kind: {"schema": {"type": "string", "format": "binary"}} for kind in _WORKBOOKS},
         }
@@ -177,6 +179,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, routes=app.routes, description=app.description, tags=app.openapi_tags
     )
     for path, operation in _operations(found):
+        for parameter in operation.get("parameters", ()):
+            bound(parameter["schema"], OF_PARAMETERS.get(parameter["name"], {}))
         responses = operation["responses"]
         if "422" in responses:  # FastAPI announces errors of its own form, which are never sent
             responses |= _as_text(problems(422))
@@ -215,6 +219,10 @@ def _read_by_routes() -> dict[str, Any]:
     # A final has its draft's prompt, and must not repeat it.
     job["anyOf"] = [{"required": job.pop("required")}, {"required": ["draft_of"]}]
     job["properties"] = {name: _or_null(schema) for name, schema in job["properties"].items()}
+    bodies: list[type] = [*BODIES, *VIDEO_BODIES, ImageUrl, JobSpec]
+    for body in bodies:
+        for name, schema in schemas[body.__name__].get("properties", {}).items():
+            bound(schema, OF_MEMBERS.get(name, {}))
     schemas[ProblemDetails.__name__]["examples"] = [PROBLEM_EXAMPLE]
     return schemas
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from producer.api.batch import BODY
 from producer.api.campaigns import remembered_options
 from producer.api.openapi import problems, rows_body
-from producer.api.request_bodies import MAX_BUDGET_CHARS
+from producer.api.request_bodies import MAX_BUDGET_CHARS, CampaignRows
 from producer.api.resources.plans import PlanResource
 from producer.api.row_options import CampaignOptions
 from producer.campaigns.files import MAX_NAME_CHARS, check_name, read_rows
@@ -35,7 +35,7 @@ def plan_routes(service: Service) -> APIRouter:
         response_model=PlanResource,
         response_description="The plan. Bad rows are in it; they are no error of the request.",
         responses=problems(413, 415, 422, 429, 503),
-        openapi_extra=rows_body(),
+        openapi_extra=rows_body(CampaignRows),
     )
     async def plan(
         request: Request,

@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    RootModel,
     StrictBool,
     StrictFloat,
     StrictInt,
@@ -18,8 +19,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from producer.api.examples import ROWS_EXAMPLE
 from producer.api.parameters import Instant
 from producer.api.resources.webhooks import EventName
+from producer.campaigns.files import MAX_ROWS
+from producer.intake.job_spec import JobSpec
 from producer.intake.terms import Terms, read_terms
 from producer.intake.webhook_urls import MAX_URL_CHARS
 from producer.operator_actions.tenants import MAX_KEY_S
@@ -32,6 +36,7 @@ from storage.tenants.keys import MAX_NAME_CHARS, Scope
 
 MAX_TASK_ID_CHARS = 200
 MAX_BUDGET_CHARS = 40
+MAX_EVENTS = 50
 _HOOK = "https://shop.example/hooks/reelq"
 
 Url = Annotated[StrictStr, Field(max_length=MAX_URL_CHARS)]
@@ -79,7 +84,7 @@ class KeyRotation(BaseModel):
     model_config = _with_examples({}, {"overlap_seconds": 3600})
 
     overlap_seconds: Annotated[
-        StrictInt | StrictFloat, Field(ge=0, le=MAX_KEY_S, description="How long the old key works beside the new one.")
+        StrictFloat, Field(ge=0, le=MAX_KEY_S, description="How long the old key works beside the new one.")
     ] = KEY_OVERLAP_S
     expires_in_seconds: Annotated[
         StrictInt | None, Field(ge=1, le=int(MAX_KEY_S), description="Of the new key. Null: it never expires.")
@@ -189,7 +194,8 @@ class NewEndpoint(BaseModel):
 
     url: Url
     events: Annotated[
-        list[EventName] | None, Field(description="The events it receives; empty or null: all of them.")
+        Annotated[list[EventName], Field(max_length=MAX_EVENTS)] | None,
+        Field(description="The events it receives; empty or null: all of them."),
     ] = None
 
 
@@ -198,7 +204,10 @@ class EndpointChange(BaseModel):
 
     model_config = _with_examples({"disabled": False}, {"events": ["campaign.finished"]})
 
-    events: Annotated[list[EventName] | None, Field(description="The events it receives; empty: all of them.")] = None
+    events: Annotated[
+        Annotated[list[EventName], Field(max_length=MAX_EVENTS)] | None,
+        Field(description="The events it receives; empty: all of them."),
+    ] = None
     disabled: StrictBool | None = None
 
 
@@ -232,7 +241,21 @@ class WebhookTest(BaseModel):
     endpoint_id: UUID | None = None
 
 
+class JobBatch(RootModel[Annotated[list[JobSpec], Field(min_length=1, max_length=MAX_ROWS)]]):
+    """Many jobs, one per item."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ROWS_EXAMPLE]})
+
+
+class CampaignRows(RootModel[Annotated[list[dict[str, JsonValue]], Field(min_length=1, max_length=MAX_ROWS)]]):
+    """The jobs of a campaign, one per item. With a template, a mapping or a key, they may have other members too."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ROWS_EXAMPLE]})
+
+
 BODIES: tuple[type[BaseModel], ...] = (
+    JobBatch,
+    CampaignRows,
     NewKey,
     KeyPurse,
     KeyRotation,

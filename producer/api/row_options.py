@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query
+from pydantic import Field
 
 from producer.campaigns.reading.options import ReadingOptions, read_options
 from producer.campaigns.templates.document import parse_template, with_prompt
@@ -17,10 +18,10 @@ _MAX_PROMPT_CHARS, _MAX_TEMPLATE_CHARS = 1_000, 2_000
 
 def _row_options(
     mapped: Annotated[
-        list[str] | None,
+        list[Annotated[str, Field(max_length=_MAX_NAME_CHARS)]] | None,
         Query(
             alias="map",
-            max_length=1000,
+            max_length=200,
             description='Use a column as a field, as in "产品名=prompt"; "COLUMN=" leaves it unused. May be repeated.',
         ),
     ] = None,

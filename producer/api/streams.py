@@ -40,6 +40,7 @@ CHECK_S = 1.0
 _LOOK_AGAIN_S = 1.0
 _RECONNECT_MS = 2_000
 _PAGE = 500
+_ALL = 10_000
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 Event = dict[str, Any]
@@ -71,27 +72,37 @@ AfterPosition = Annotated[
 
 
 def event_routes(service: Service) -> APIRouter:
-    """`/v1/jobs/{id}/events` and `/v1/events`."""
+    """`/v1/jobs/{id}/timeline`, `/v1/jobs/{id}/events` and `/v1/events`."""
     router = APIRouter(tags=["events"])
 
     @router.get(
-        "/v1/jobs/{job_id}/events",
+        "/v1/jobs/{job_id}/timeline",
         response_model=JobTimeline,
-        responses=also(200, "The job's events so far; as a stream, also those to come.", content=event_stream())
-        | also(204, "As a stream: the job is terminal and you have every event.")
+        response_description="The job's events so far.",
+        responses=problems(404, 422, 503),
+    )
+    async def timeline(request: Request, job_id: str, after: After = None) -> Response:
+        """Return the events of one job so far."""
+        return await _timeline(service, request, as_job_id(job_id), after or 0)
+
+    @router.get(
+        "/v1/jobs/{job_id}/events",
+        response_class=EventStream,
+        responses=also(200, "The job's events: those so far, and those to come.", content=event_stream())
+        | also(204, "The job is terminal and you have every event.")
         | problems(404, 422, 503),
     )
     async def job_events(
         request: Request, job_id: str, last_event_id: LastEventId = None, after: After = None
     ) -> Response:
-        """Return the events of one job. With `Accept: text/event-stream`, stream them until the job is terminal; after
-        that, 204 stops an EventSource."""
+        """Stream the events of one job, as server-sent events, until the job is terminal; after that, 204 stops an
+        EventSource."""
         wanted = as_job_id(job_id)
         start = last_event_id if last_event_id is not None else after or 0
+        if _wants_json(request):
+            return await _timeline(service, request, wanted, start)
         tenant = principal_of(request).tenant
         job = await service.read(lambda conn: job_actions.get_job(conn, tenant, wanted))
-        if not _wants_stream(request):
-            return answer({"data": await service.read(lambda conn: _of_job(conn, wanted, start, 10_000))})
         first = await service.read(lambda conn: _of_job(conn, wanted, start, _PAGE))
         if job.terminal and not first:
             return Response(status_code=204, headers=_HEADERS)
@@ -130,8 +141,16 @@ def _of_job(conn: Connection, job_id: UUID, after: int, limit: int) -> list[Even
     return history.job_events_after(conn, job_id, after, limit)
 
 
-def _wants_stream(request: Request) -> bool:
-    return "text/event-stream" in request.headers.get("accept", "")
+async def _timeline(service: Service, request: Request, job_id: UUID, after: int) -> Response:
+    tenant = principal_of(request).tenant
+    await service.read(lambda conn: job_actions.get_job(conn, tenant, job_id))
+    return answer({"data": await service.read(lambda conn: _of_job(conn, job_id, after, _ALL))})
+
+
+def _wants_json(request: Request) -> bool:
+    """Whether a program expects the timeline at the address of the stream, where it was before it had its own."""
+    accept = request.headers.get("accept", "")
+    return "application/json" in accept and EventStream.media_type not in accept
 
 
 def _stream(frames: AsyncIterator[bytes]) -> Response:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from producer.campaigns.keys import with_unique_keys
+from producer.campaigns.reading.objects.json_array import read_json_array
 from producer.campaigns.reading.objects.jsonl import read_jsonl
 from producer.campaigns.reading.objects.yaml_file import read_yaml
 from producer.campaigns.reading.options import NO_OPTIONS, ReadingOptions
@@ -141,6 +142,9 @@ def _rows(name: str, file: BinaryIO, kind: str, options: ReadingOptions, report:
         raise whole_file(name, f"is {what}, not text; a workbook's name must end in .xlsx, .xls or .ods")
     if kind == "jsonl":
         yield from read_jsonl(name, file, options, report)
+        return
+    if kind == "json":
+        yield from read_json_array(name, file, options, report)
         return
     if kind in _YAML:
         yield from read_yaml(name, file, options, report)

@@ -50,6 +50,7 @@ _FORMATS: Mapping[str, str] = {
     "application/jsonl": "jsonl",
     "application/x-jsonlines": "jsonl",
     "application/json-lines": "jsonl",
+    "application/json": "json",
     "application/octet-stream": "jsonl",
     "text/plain": "jsonl",
     "text/csv": "csv",
@@ -172,7 +173,8 @@ def row_format(request: Request, options: ReadingOptions = NO_OPTIONS) -> RowFor
         raise ApiProblem(
             415,
             "unsupported_media_type",
-            "the body must be application/x-ndjson (one JSON object per line), text/csv or a workbook "
+            "the body must be application/x-ndjson (one JSON object per line), application/json (an array of objects), "
+            "text/csv or a workbook "
             f"(XLSX, XLS, ODS), not {kind}",
             advice="Set Content-Type.",
         )

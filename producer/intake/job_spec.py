@@ -19,6 +19,7 @@ from seedance.request import GenerationRequest, problems_of
 from storage.jobs.records import DEFAULT_PRIORITY
 
 MAX_KEY_CHARS = 200
+MAX_ACCOUNT_CHARS = 63
 MAX_TAGS, MAX_TAG_CHARS = 50, 100
 MAX_METADATA_BYTES = 64 * 1024
 MAX_DEADLINE_S = 30 * 86400
@@ -137,7 +138,7 @@ class JobSpec(GenerationRequest):
     """Unique over all jobs: the same key again is the same job."""
     priority: Annotated[int, BeforeValidator(_check_priority), AfterValidator(_check_priority_range)] = DEFAULT_PRIORITY
     """0 to 9, higher first."""
-    account: Annotated[str, _short_text(63)] | None = None
+    account: Annotated[str, _short_text(MAX_ACCOUNT_CHARS)] | None = None
     """The only account that may serve the job; None: any that can."""
     deadline: Annotated[float | datetime, BeforeValidator(_check_deadline)] | None = None
     """Seconds from now, or an instant; a job that has not succeeded by then fails."""

@@ -105,14 +105,7 @@ class RowCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReport(RowCounts):
-    """A batch whose rows are all stored."""
-
-    results: list[StoredRow]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartialBatchReport(RowCounts):
-    """A batch that was sent with `partial`: the good rows are stored, the others are refused."""
+    """What happened to the rows of a batch. Without `partial` none is refused: the whole batch would be."""
 
     refused: int
     results: list[StoredRow | RefusedRow]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -10,15 +9,14 @@ import typer
 from producer.campaigns.decisions.choice import EVERY_ROW
 from producer.campaigns.decisions.fields import read_fields
 from producer.campaigns.decisions.verdicts import Verb
-from producer.campaigns.status import cancel_campaign, change_campaign, pause_campaign
 from producer.cli.campaigns.deciding import Command, chosen, required, run_decision
+from producer.cli.doors.choice import open_door
 from producer.cli.shared.choices import AllRows, DryRun, Fields, Keys, Operation, Reasons, Reviews, Rows, States
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.formatting import counts_line
 from producer.cli.shared.money import amount
 from producer.cli.shared.options import AsJson, BudgetText, CampaignName, DataDir, Discard, OfTenant, Weight, Yes
 from producer.cli.shared.output import print_json
-from producer.cli.shared.producers import open_producer
 from producer.intake.terms import read_terms
 from seedance.problems import InvalidInput, Problem
 from storage.jobs.states import JobState
@@ -53,13 +51,14 @@ def change(
         command = Command(ctx, name, tenant, data_dir, as_json, True, dry_run, operation)
         run_decision(command, Verb.SET, required(choice), fields=read_fields(fields or ()))
         return
-    with open_producer(ctx, data_dir, tenant) as producer, producer.database.begin() as conn:
-        status = change_campaign(conn, tenant, name, terms)
+    with open_door(ctx, data_dir, tenant) as door:
+        status = door.change_campaign(name, terms)
     if as_json:
-        print_json(status.as_dict())
+        print_json(status)
         return
-    limit = amount(status.budget["amount"], status.budget["currency"]) if status.budget else "none"
-    typer.echo(f"{name}: weight {status.weight}, budget {limit}")
+    budget_now = status["budget"]
+    limit = amount(budget_now["amount"], budget_now["currency"]) if budget_now else "none"
+    typer.echo(f"{name}: weight {status['weight']}, budget {limit}")
 
 
 def pause(
@@ -97,12 +96,12 @@ def resume(
 
 
 def _hold(ctx: typer.Context, name: str, tenant: str, as_json: bool, data_dir: Path | None, *, paused: bool) -> None:
-    with open_producer(ctx, data_dir, tenant) as producer, producer.database.begin() as conn:
-        status = pause_campaign(conn, tenant, name, paused=paused)
+    with open_door(ctx, data_dir, tenant) as door:
+        status = door.pause_campaign(name, paused=paused)
     if as_json:
-        print_json(status.as_dict())
+        print_json(status)
     else:
-        counts = {JobState(state): number for state, number in status.counts.items()}
+        counts = {JobState(state): number for state, number in status["counts"].items()}
         typer.echo(f"{name} {'is paused' if paused else 'continues'}: {counts_line(counts)}")
 
 
@@ -131,12 +130,12 @@ def cancel(
         return
     bill = " You will still be billed for submitted jobs." if discard else ""
     confirm(f"Cancel the remaining jobs of {name}?{bill}", yes)
-    with open_producer(ctx, data_dir, tenant) as producer:
-        done = cancel_campaign(producer.database, tenant, name, discard=discard)
+    with open_door(ctx, data_dir, tenant) as door:
+        done = door.cancel_campaign(name, discard=discard)
     if as_json:
-        print_json({"campaign": name, **asdict(done)})
+        print_json({"campaign": name, **done})
     else:
         typer.echo(
-            f"{name}: {done.cancelled} cancelled, {done.asked} being cancelled by their gateways, "
-            f"{done.refused} still running (already billed; use --discard to drop the results)"
+            f"{name}: {done['cancelled']} cancelled, {done['asked']} being cancelled by their gateways, "
+            f"{done['refused']} still running (already billed; use --discard to drop the results)"
         )

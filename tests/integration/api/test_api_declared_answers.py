@@ -37,6 +37,7 @@ from worker.runtime import Runtime
 
 S = JobState
 NDJSON = {"Content-Type": "application/x-ndjson"}
+AS_JSON = {"Content-Type": "application/json"}
 FOX = {"prompt": "a red fox", "duration": 5, "resolution": "720p", "ratio": "16:9"}
 WITHOUT_BODY = {204, 302, 304}
 
@@ -67,7 +68,7 @@ def test_every_member_of_an_answer_is_typed(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     for name, schema in schemas.items():
         if name != "JsonValue":
-            assert schema.get("properties") or schema.get("enum") or schema.get("anyOf"), name
+            assert {"properties", "enum", "anyOf", "items"} & schema.keys(), name
         for member, item in schema.get("properties", {}).items():
             assert {"type", "$ref", "anyOf", "const", "enum"} & set(item), (name, member)
 
@@ -154,7 +155,8 @@ def _jobs(api: httpx.Client, producer: Producer, configured: Settings, tmp_path:
     assert api.post(f"{_job(api, producer, S.UNCONFIRMED)}/resolve", json={"action": "abandon"}).status_code == 200
     page = api.get("/v1/jobs", params={"limit": 2}).json()
     assert page["next_cursor"]
-    events = api.get(f"{done}/events").json()["data"]
+    events = api.get(f"{done}/timeline").json()["data"]
+    assert api.get(f"{done}/attempts").json()["data"][0]["account"] == "main"
     assert len(events) == 5
     stream = {"Accept": "text/event-stream"}
     assert api.get(f"{done}/events", headers=stream).status_code == 200
@@ -167,6 +169,8 @@ def _batches(api: httpx.Client) -> None:
     good, bad = b'{"prompt": "a"}\n', b'{"prompt": "b", "duration": 3}\n'
     for query, body, status in [("", good, 202), ("?partial=true", good, 202), ("?partial=true", good + bad, 207)]:
         assert api.post(f"/v1/jobs/batch{query}", content=body, headers=NDJSON).status_code == status
+        lines = b",".join(body.splitlines())
+        assert api.post(f"/v1/jobs/batch{query}", content=b"[%s]" % lines, headers=AS_JSON).status_code == status
 
 
 def _campaigns(api: httpx.Client) -> None:

@@ -210,7 +210,14 @@ def test_a_long_poll_ends_in_time(api: httpx.Client) -> None:
 
 
 def test_what_is_not_there_is_not_found(api: httpx.Client) -> None:
-    calls = [("GET", ""), ("GET", "/events"), ("GET", "/video"), ("POST", "/cancel"), ("POST", "/retry")]
+    calls = [
+        ("GET", ""),
+        ("GET", "/events"),
+        ("GET", "/timeline"),
+        ("GET", "/video"),
+        ("POST", "/cancel"),
+        ("POST", "/retry"),
+    ]
     for job_id in ("01890a5d-ac96-774b-bcce-b302099a8057", "nonsense", "%F0%9F%A6%8A"):
         for method, path in calls:
             answer = api.request(method, f"/v1/jobs/{job_id}{path}")
@@ -305,7 +312,7 @@ def frames(answer: httpx.Response) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, json.loads(value)
 
 
-def test_events_are_served_as_json_and_as_a_stream(api: httpx.Client, producer: Producer) -> None:
+def test_events_are_a_stream_and_a_timeline(api: httpx.Client, producer: Producer) -> None:
     job = enqueue(api)
     path = f"/v1/jobs/{job['id']}/events"
     timer = threading.Timer(0.4, bring, (producer, job["id"], S.SUCCEEDED))
@@ -317,7 +324,7 @@ def test_events_are_served_as_json_and_as_a_stream(api: httpx.Client, producer: 
     assert [event["target"] for _, event in streamed] == [
         "queued", "submitting", "generating", "transferring", "succeeded",
     ]  # fmt: skip
-    as_json = api.get(path).json()["data"]
+    as_json = api.get(path.replace("events", "timeline")).json()["data"]
     assert as_json == [event for _, event in streamed]
     assert [number for number, _ in streamed] == [event["id"] for event in as_json]
     third = streamed[2][0]
@@ -325,6 +332,8 @@ def test_events_are_served_as_json_and_as_a_stream(api: httpx.Client, producer: 
         assert list(frames(answer)) == streamed[3:]
     done = api.get(path, headers={"Accept": "text/event-stream", "Last-Event-ID": str(streamed[-1][0])})
     assert done.status_code == 204
+    earlier = httpx.get(f"{api.base_url}{path}", headers={"Accept": "application/json"})  # programs of before
+    assert earlier.json()["data"] == as_json
 
 
 def test_the_stream_of_all_events_continues_after_a_cut(api: httpx.Client, producer: Producer) -> None:

@@ -45,7 +45,7 @@ def test_events_of_jobs_name_who_decided(away: httpx.Client, configured: Setting
     assert away.post(f"/jobs/{retried}/cancel", data={"token": token}, headers=session).status_code == 303
 
     def actors(job_id: str, headers: dict[str, str]) -> list[tuple[str, str | None]]:
-        events = away.get(f"/v1/jobs/{job_id}/events", headers=headers).json()["data"]
+        events = away.get(f"/v1/jobs/{job_id}/timeline", headers=headers).json()["data"]
         return [(event["target"], event["actor"]) for event in events]
 
     assert actors(first, shop) == [("queued", shop_actor), ("cancelled", shop_actor)]

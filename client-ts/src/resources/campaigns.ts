@@ -1,0 +1,127 @@
+import type { Arguments, Calls } from "../core/calls.js";
+import { fileBody } from "../core/bodies.js";
+import { WaitTimeout } from "../core/errors.js";
+import type { Pages } from "../core/pages.js";
+import { chunksOf, sleep } from "../core/time.js";
+import type { RequestOptions } from "../core/transport.js";
+import type { Campaign, CampaignPlan, Decision, JobSpec, StoredCampaign } from "../types.js";
+import type { WaitOptions } from "./jobs.js";
+import type { Sheet } from "./sheets.js";
+
+const POLL_MS = 5_000;
+const IDLE_MS = 60_000;
+
+/** A row that a template, a prompt with `{column}`, a mapping or a key makes a job of. */
+export type Row = Record<string, unknown>;
+type Terms<O extends "campaigns_create" | "campaigns_plan"> = RequestOptions &
+  Omit<NonNullable<Arguments<O>["query"]>, "name" | "dry_run">;
+export type RunOptions = Terms<"campaigns_create">;
+export type PlanOptions = Terms<"campaigns_plan"> & { name?: string };
+/** Says how rows with columns of your own become jobs. */
+export type Shaped = { prompt: string } | { template: string } | { map: string[] } | { key: string };
+/** One job of a campaign, with where its video is. */
+export type ManifestLine = Record<string, unknown> & { id: string; state: string; video_url?: string | null };
+
+export class Campaigns {
+  readonly #calls: Calls;
+
+  constructor(calls: Calls) {
+    this.#calls = calls;
+  }
+
+  /** Everything that can be known before money is spent: bad rows, cost, what a budget pays for. Stores nothing. */
+  plan(rows: readonly JobSpec[] | Sheet, options?: PlanOptions): Promise<CampaignPlan>;
+  plan(rows: readonly Row[], options: PlanOptions & Shaped): Promise<CampaignPlan>;
+  async plan(rows: readonly unknown[] | Sheet, options: PlanOptions = {}): Promise<CampaignPlan> {
+    return (await this.#rows("campaigns_plan", rows, options)) as CampaignPlan;
+  }
+
+  /** Store a campaign, one job per row, all or none. The same rows again are the same jobs; new rows are added. */
+  run(name: string, rows: readonly JobSpec[] | Sheet, options?: RunOptions): Promise<StoredCampaign>;
+  run(name: string, rows: readonly Row[], options: RunOptions & Shaped): Promise<StoredCampaign>;
+  async run(name: string, rows: readonly unknown[] | Sheet, options: RunOptions = {}): Promise<StoredCampaign> {
+    return (await this.#rows("campaigns_create", rows, { ...options, name })) as StoredCampaign;
+  }
+
+  async get(name: string, options: RequestOptions = {}): Promise<Campaign> {
+    return this.#calls.call("campaigns_get", { ...options, path: { name } });
+  }
+
+  /** Campaigns, newest first. */
+  list(options: RequestOptions & { limit?: number } = {}): Pages<Campaign> {
+    const { limit, ...rest } = options;
+    return this.#calls.pages("campaigns_list", { ...rest, query: { limit } });
+  }
+
+  /** Set its budget (`"100 CNY"`; null: no limit) and its weight. */
+  async update(name: string, change: Arguments<"campaigns_update">["body"], options: RequestOptions = {}): Promise<Campaign> {
+    return this.#calls.call("campaigns_update", { ...options, path: { name }, body: change });
+  }
+
+  /** Stop submitting its jobs; submitted ones continue. */
+  async pause(name: string, options: RequestOptions = {}): Promise<Campaign> {
+    return this.#calls.call("campaigns_pause", { ...options, path: { name } });
+  }
+
+  async resume(name: string, options: RequestOptions = {}): Promise<Campaign> {
+    return this.#calls.call("campaigns_resume", { ...options, path: { name } });
+  }
+
+  /** Cancel each of its jobs. Submitted ones only with `discard`: they will be billed. */
+  async cancel(name: string, options: RequestOptions & { discard?: boolean } = {}) {
+    const { discard = false, ...rest } = options;
+    return this.#calls.call("campaigns_cancel", { ...rest, path: { name }, body: { discard } });
+  }
+
+  /** Wait until all of its jobs have ended. Jobs that wait for a person keep it open. */
+  async wait(name: string, options: WaitOptions = {}): Promise<Campaign> {
+    const { signal, timeoutMs = Infinity } = options;
+    const until = Date.now() + timeoutMs;
+    while (true) {
+      const campaign = await this.get(name, { signal });
+      if (campaign.finished >= campaign.total) return campaign;
+      const left = until - Date.now();
+      if (left <= 0) {
+        throw new WaitTimeout(`campaign ${name}: ${campaign.finished} of ${campaign.total} jobs have ended; it continues`);
+      }
+      await sleep(Math.min(POLL_MS, left), signal);
+    }
+  }
+
+  /** Every job of a campaign, with a link to its video that works for `linkSeconds` (a day). */
+  async *manifest(name: string, options: RequestOptions & { linkSeconds?: number } = {}): AsyncGenerator<ManifestLine> {
+    const { linkSeconds, ...rest } = options;
+    const query = linkSeconds === undefined ? {} : { link_seconds: linkSeconds };
+    const { response, watch } = await this.#calls.open("campaigns_manifest", {
+      ...rest,
+      path: { name },
+      query,
+      headers: { accept: "application/x-ndjson" },
+    });
+    const decoder = new TextDecoder();
+    let text = "";
+    if (!response.body) return;
+    for await (const chunk of chunksOf(response.body, watch, IDLE_MS)) {
+      const lines = (text + decoder.decode(chunk, { stream: true })).split("\n");
+      text = lines.pop() ?? "";
+      for (const line of lines) if (line) yield JSON.parse(line) as ManifestLine;
+    }
+    if (text) yield JSON.parse(text) as ManifestLine;
+  }
+
+  /** Who paused, resumed, cancelled or changed it, newest first. */
+  decisions(name: string, options: RequestOptions = {}): Pages<Decision> {
+    return this.#calls.pages("campaigns_decisions", { ...options, path: { name } });
+  }
+
+  async #rows(
+    operation: "campaigns_create" | "campaigns_plan",
+    rows: readonly unknown[] | Sheet,
+    options: (RunOptions | PlanOptions) & { name?: string },
+  ): Promise<unknown> {
+    const { signal, timeoutMs, maxRetries, ...query } = options;
+    const shared = { signal, timeoutMs, maxRetries, query };
+    if (!("content" in rows)) return this.#calls.send(operation, { ...shared, body: rows });
+    return this.#calls.send(operation, { ...shared, content: await fileBody(rows.content, { contentType: rows.type }) });
+  }
+}

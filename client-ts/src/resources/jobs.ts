@@ -1,0 +1,157 @@
+import type { Arguments, CallOptions, Calls } from "../core/calls.js";
+import { fileBody } from "../core/bodies.js";
+import { WaitTimeout } from "../core/errors.js";
+import type { Pages } from "../core/pages.js";
+import { randomKey } from "../core/runtime.js";
+import type { RequestOptions } from "../core/transport.js";
+import type { Expected } from "../files/save.js";
+import { StoredFile } from "../files/stored_file.js";
+import { follow, type StreamOptions } from "../streams/follow.js";
+import { type BatchReport, type Estimates, isHeld, type Job, type JobEvent, type JobSpec, TERMINAL } from "../types.js";
+import type { Sheet } from "./sheets.js";
+
+/** Below the 60 s after which many proxies end a silent request. */
+const LONG_POLL_S = 50;
+
+export type JobFilter = Omit<NonNullable<Arguments<"jobs_list">["query"]>, "cursor">;
+
+export interface WaitOptions {
+  /** How long to wait in all. Default: until the job ends. */
+  timeoutMs?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export class Jobs {
+  readonly #calls: Calls;
+
+  constructor(calls: Calls) {
+    this.#calls = calls;
+  }
+
+  /** Store a job. It is sent with an idempotency key, yours or a random one: a lost answer costs nothing. */
+  async create(spec: JobSpec, options: CallOptions = {}): Promise<Job> {
+    return (await this.#calls.call("jobs_create", { ...options, body: spec })) as Job;
+  }
+
+  /**
+   * Store many jobs, all or none: an array, or a sheet with one job per row. With `partial`, the valid ones are stored and
+   * the report names the others. Jobs in an array without an `idempotency_key` get a random one; a sheet is sent once.
+   */
+  async createMany(
+    jobs: readonly JobSpec[] | Sheet,
+    options: RequestOptions & Arguments<"jobs_create_many">["query"] = {},
+  ): Promise<BatchReport> {
+    const { signal, timeoutMs, maxRetries, ...query } = options;
+    const shared = { signal, timeoutMs, maxRetries, query };
+    if ("content" in jobs) {
+      const content = await fileBody(jobs.content, { contentType: jobs.type });
+      return (await this.#calls.send("jobs_create_many", { ...shared, content })) as BatchReport;
+    }
+    const batch = await randomKey();
+    const body = jobs.map((job, at) => (job.idempotency_key == null ? { ...job, idempotency_key: `${batch}-${at}` } : job));
+    return (await this.#calls.send("jobs_create_many", { ...shared, body, repeatable: true })) as BatchReport;
+  }
+
+  async get(id: string, options: RequestOptions = {}): Promise<Job> {
+    return (await this.#calls.call("jobs_get", { ...options, path: { job_id: id } })) as Job;
+  }
+
+  /** Jobs, newest first. */
+  list(filter: JobFilter = {}, options: RequestOptions = {}): Pages<Job> {
+    return this.#calls.pages("jobs_list", { ...options, query: filter });
+  }
+
+  /** Cancel a job. A submitted one only with `discard`: it will be billed. */
+  async cancel(id: string, options: RequestOptions & { discard?: boolean } = {}): Promise<Job> {
+    const { discard = false, ...rest } = options;
+    return (await this.#calls.call("jobs_cancel", { ...rest, path: { job_id: id }, body: { discard } })) as Job;
+  }
+
+  /** Enqueue a failed or cancelled job again, as a new one. */
+  async retry(id: string, options: RequestOptions = {}): Promise<Job> {
+    return (await this.#calls.call("jobs_retry", { ...options, path: { job_id: id } })) as Job;
+  }
+
+  /** Make the final of a draft, as a new job. */
+  async finalize(id: string, fields: Arguments<"jobs_finalize">["body"] = {}, options: CallOptions = {}): Promise<Job> {
+    return (await this.#calls.call("jobs_finalize", { ...options, path: { job_id: id }, body: fields })) as Job;
+  }
+
+  /** Decide about an unconfirmed job, after a look at the gateway. */
+  async resolve(id: string, decision: Arguments<"jobs_resolve">["body"], options: RequestOptions = {}): Promise<Job> {
+    return (await this.#calls.call("jobs_resolve", { ...options, path: { job_id: id }, body: decision })) as Job;
+  }
+
+  /** What a job would cost at each account. Stores nothing. */
+  async estimate(spec: JobSpec, options: RequestOptions = {}): Promise<Estimates> {
+    return this.#calls.call("jobs_estimate", { ...options, body: spec });
+  }
+
+  /**
+   * Wait until a job has succeeded, failed or was cancelled, or waits for a person (`isHeld`), and return it. It does not
+   * throw for a failed job: look at `state` and `error`.
+   */
+  async wait(id: string, options: WaitOptions = {}): Promise<Job> {
+    const { signal, timeoutMs = Infinity } = options;
+    const until = Date.now() + timeoutMs;
+    while (true) {
+      const leftS = (until - Date.now()) / 1_000;
+      const wait = Math.max(0, Math.min(LONG_POLL_S, leftS));
+      const query = { wait };
+      // The answer may come as late as the wait is long.
+      const request = { path: { job_id: id }, query, signal, timeoutMs: (wait + 30) * 1_000 };
+      const job = (await this.#calls.call("jobs_get", request)) as Job;
+      if (TERMINAL.has(job.state) || isHeld(job)) return job;
+      if (leftS <= 0) throw new WaitTimeout(`job ${id} is still ${job.state} after ${timeoutMs / 1_000} s; it continues`);
+    }
+  }
+
+  /** The events of a job, those so far and those to come, until it ends. Continues after a lost connection. */
+  events(id: string, options: StreamOptions = {}): AsyncGenerator<JobEvent> {
+    return follow((lastId, signal) => this.#calls.open("jobs_events", stream(lastId, signal, { job_id: id })), options);
+  }
+
+  /** The events of a job so far. */
+  async timeline(id: string, options: RequestOptions = {}): Promise<JobEvent[]> {
+    return (await this.#calls.call("jobs_timeline", { ...options, path: { job_id: id } })).data;
+  }
+
+  /** The video. `playable`: as every browser plays it; throws DownloadFailed while the copy is being made. */
+  video(id: string, options: { playable?: boolean } = {}): StoredFile {
+    const { playable = false } = options;
+    return new StoredFile(this.#calls, "jobs_video", id, playable ? { playable: 1 } : {}, (request) =>
+      this.#statedOf(id, request, playable),
+    );
+  }
+
+  /** The first frame, a JPEG. */
+  poster(id: string): StoredFile {
+    return new StoredFile(this.#calls, "jobs_poster", id, {}, async () => ({}));
+  }
+
+  /** The last frame, if the job asked for `return_last_frame`. */
+  lastFrame(id: string): StoredFile {
+    return new StoredFile(this.#calls, "jobs_last_frame", id, {}, async () => ({}));
+  }
+
+  /** Make a copy of the video that every browser plays, unless it is one itself. */
+  async makePlayable(id: string, options: RequestOptions = {}): Promise<Job> {
+    return (await this.#calls.call("jobs_make_playable", { ...options, path: { job_id: id } })) as Job;
+  }
+
+  async #statedOf(id: string, request: RequestOptions, playable: boolean): Promise<Expected> {
+    const { signal, timeoutMs, maxRetries } = request;
+    const job = await this.get(id, { signal, timeoutMs, maxRetries });
+    // The job states length and hash of the original; a copy has others.
+    return playable ? {} : { bytes: job.size_bytes, sha256: job.sha256 };
+  }
+}
+
+/** The request of an event stream. */
+export function stream(lastId: string | undefined, signal: AbortSignal | undefined, path?: Record<string, string>) {
+  return {
+    signal,
+    ...(path ? { path } : {}),
+    headers: { accept: "text/event-stream", ...(lastId === undefined ? {} : { "last-event-id": lastId }) },
+  };
+}

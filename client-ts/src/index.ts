@@ -28,6 +28,7 @@ export type { DownloadOptions, StoredFile } from "./files/stored_file.js";
 export type { Jobs, JobFilter, WaitOptions } from "./resources/jobs.js";
 export type { Campaigns, ManifestLine, PlanOptions, Row, RunOptions, Shaped } from "./resources/campaigns.js";
 export type { MessageFilter, Webhooks } from "./resources/webhooks.js";
+export type { JobInput, Media, Upload, UploadOptions, Uploads } from "./resources/uploads.js";
 export { sheetOf, type Sheet } from "./resources/sheets.js";
 export type { StreamOptions } from "./streams/follow.js";
 export * from "./types.js";

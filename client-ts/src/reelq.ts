@@ -5,6 +5,7 @@ import { environment } from "./core/runtime.js";
 import { Transport } from "./core/transport.js";
 import { Campaigns } from "./resources/campaigns.js";
 import { Jobs, stream } from "./resources/jobs.js";
+import { Uploads } from "./resources/uploads.js";
 import { Webhooks } from "./resources/webhooks.js";
 import { follow, type StreamOptions } from "./streams/follow.js";
 import type { JobEvent } from "./types.js";
@@ -26,6 +27,7 @@ export interface ReelqOptions {
 export class Reelq {
   readonly jobs: Jobs;
   readonly campaigns: Campaigns;
+  readonly uploads: Uploads;
   readonly webhooks: Webhooks;
   readonly #calls: Calls;
 
@@ -41,7 +43,8 @@ export class Reelq {
         maxRetries: options.maxRetries ?? 4,
       }),
     );
-    this.jobs = new Jobs(this.#calls);
+    this.uploads = new Uploads(this.#calls);
+    this.jobs = new Jobs(this.#calls, this.uploads);
     this.campaigns = new Campaigns(this.#calls);
     this.webhooks = new Webhooks(this.#calls);
   }

@@ -13,7 +13,11 @@ export interface JobError {
   message: string;
   [detail: string]: unknown;
 }
-export type Job = Omit<Schemas["JobResource"], "error"> & { error: JobError | null };
+export type Job = Omit<Schemas["JobResource"], "error"> & {
+  error: JobError | null;
+  /** Leads to the video, with the client's key; null: there is none yet, or no longer. `jobs.video(id)` fetches it. */
+  video_url: string | null;
+};
 export type JobEvent = Schemas["JobEvent"];
 export type BatchReport = Schemas["BatchReport"];
 export type Estimates = Schemas["Estimates"];

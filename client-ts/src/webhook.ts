@@ -13,7 +13,7 @@ type Event<T extends string, D> = {
 };
 /** What is sent to a webhook; tell them apart by `type`. */
 export type WebhookEvent =
-  | Event<"job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed", Job>
+  | Event<"job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed", Omit<Job, "video_url">>
   | Event<"campaign.finished", Omit<Campaign, "paused_at" | "weight" | "budget">>
   | Event<"webhook.test", Record<string, unknown>>;
 

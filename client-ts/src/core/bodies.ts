@@ -123,10 +123,17 @@ function canStream(): boolean {
   return typeof XMLHttpRequest === "undefined" && "process" in globalThis;
 }
 
+/** The content piece by piece, as the connection takes it; null: it is short. */
 function streamOf(content: BodyInit): ReadableStream<Uint8Array> | null {
-  if (content instanceof Blob) return content.stream() as ReadableStream<Uint8Array>;
-  if (content instanceof Uint8Array) return new Blob([content as BlobPart]).stream() as ReadableStream<Uint8Array>;
-  return null;
+  if (!(content instanceof Blob || content instanceof Uint8Array)) return null;
+  const whole = content instanceof Blob ? content : new Blob([content as BlobPart]);
+  let at = 0;
+  return new ReadableStream({
+    async pull(controller) {
+      if (at >= whole.size) return controller.close();
+      controller.enqueue(new Uint8Array(await whole.slice(at, (at += CHUNK_BYTES)).arrayBuffer()));
+    },
+  });
 }
 
 function counter(progress: Progress, total: number | null): TransformStream<Uint8Array, Uint8Array> {

@@ -94,11 +94,11 @@ export class Calls {
   }
 
   /** The items of a route that answers page by page. */
-  pages<T>(operation: Operation, given: Untyped): Pages<T> {
+  pages<T>(operation: Operation, given: Untyped, convert = (item: unknown) => item as T): Pages<T> {
     return new Pages(async (cursor) => {
       const query = cursor === undefined ? given.query : { ...given.query, cursor };
-      const page = (await this.send(operation, query ? { ...given, query } : given)) as Page<T>;
-      return { data: page.data, next_cursor: page.next_cursor === null ? null : String(page.next_cursor) };
+      const page = (await this.send(operation, query ? { ...given, query } : given)) as Page<unknown>;
+      return { data: page.data.map(convert), next_cursor: page.next_cursor === null ? null : String(page.next_cursor) };
     });
   }
 

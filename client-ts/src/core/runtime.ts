@@ -22,7 +22,10 @@ export async function webCrypto(): Promise<Crypto> {
   throw new ConfigurationError("Web Crypto is missing: browsers have it on pages served over HTTPS or from localhost");
 }
 
-/** Node's modules for files. */
+/**
+ * Node's modules for files.
+ * @internal
+ */
 export async function nodeFiles(): Promise<{
   fs: typeof import("node:fs/promises");
   crypto: typeof import("node:crypto");

@@ -39,6 +39,11 @@ export class Transport {
     this.#options = options;
   }
 
+  /** The address of a path of the API. */
+  urlOf(path: string): string {
+    return this.#options.baseUrl + path;
+  }
+
   /** The whole answer as text. Throws an ApiError for a refusal, a ConnectionFailed without an answer. */
   async text(request: HttpRequest): Promise<{ response: Response; text: string }> {
     return this.#repeat(request, async (response) => ({ response, text: await response.text() }));
@@ -90,7 +95,7 @@ export class Transport {
   }
 
   #send(request: HttpRequest, watch: Watch): Promise<Response> {
-    const { apiKey, baseUrl } = this.#options;
+    const { apiKey } = this.#options;
     const headers: Record<string, string> = {
       accept: "application/json",
       ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
@@ -98,13 +103,13 @@ export class Transport {
       ...request.headers,
     };
     const init: RequestInit = { method: request.method, headers, signal: watch.signal, redirect: request.redirect ?? "follow" };
-    const url = baseUrl + request.path;
+    const url = this.urlOf(request.path);
     return request.body ? sendWithProgress(this.#options.fetch, url, init, request.body) : this.#options.fetch(url, init);
   }
 
   #lost(request: HttpRequest, error: unknown, watch: Watch): Error {
     const reason = watch.expired ? (watch.signal.reason as Error).message : causeOf(error);
-    const what = `${request.method} ${this.#options.baseUrl}${request.path.split("?")[0]}`;
+    const what = `${request.method} ${this.urlOf(request.path).split("?")[0]}`;
     return new ConnectionFailed(`${what}: no answer: ${reason}`, { cause: error });
   }
 }

@@ -60,7 +60,7 @@ export class StoredFile {
   }
 
   /** A link that works for an hour, without a key. Not in browsers: they hide where a redirect leads. */
-  async url(options: RequestOptions = {}): Promise<string> {
+  async link(options: RequestOptions = {}): Promise<string> {
     const { response, watch } = await this.#calls.open(this.#operation, {
       ...options,
       path: { job_id: this.#jobId },

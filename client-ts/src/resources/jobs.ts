@@ -7,12 +7,15 @@ import type { RequestOptions } from "../core/transport.js";
 import type { Expected } from "../files/save.js";
 import { StoredFile } from "../files/stored_file.js";
 import { follow, type StreamOptions } from "../streams/follow.js";
-import { type BatchReport, type Estimates, isHeld, type Job, type JobEvent, type JobSpec, TERMINAL } from "../types.js";
+import { type BatchReport, type Estimates, isHeld, type Job, type JobError, type JobEvent, type JobSpec, TERMINAL } from "../types.js";
+import type { components } from "../generated/schema.js";
 import type { Sheet } from "./sheets.js";
+import { type JobInput, type Uploads, withUploads } from "./uploads.js";
 
 /** Below the 60 s after which many proxies end a silent request. */
 const LONG_POLL_S = 50;
 
+type JobDocument = components["schemas"]["JobResource"];
 export type JobFilter = Omit<NonNullable<Arguments<"jobs_list">["query"]>, "cursor">;
 
 export interface WaitOptions {
@@ -24,13 +27,20 @@ export interface WaitOptions {
 export class Jobs {
   readonly #calls: Calls;
 
-  constructor(calls: Calls) {
+  readonly #uploads: Uploads;
+
+  constructor(calls: Calls, uploads: Uploads) {
     this.#calls = calls;
+    this.#uploads = uploads;
   }
 
-  /** Store a job. It is sent with an idempotency key, yours or a random one: a lost answer costs nothing. */
-  async create(spec: JobSpec, options: CallOptions = {}): Promise<Job> {
-    return (await this.#calls.call("jobs_create", { ...options, body: spec })) as Job;
+  /**
+   * Store a job. It is sent with an idempotency key, yours or a random one: a lost answer costs nothing. Files in it are
+   * uploaded first.
+   */
+  async create(spec: JobInput, options: CallOptions = {}): Promise<Job> {
+    const body = await withUploads(spec, this.#uploads, options);
+    return this.#job(await this.#calls.call("jobs_create", { ...options, body }));
   }
 
   /**
@@ -38,7 +48,7 @@ export class Jobs {
    * the report names the others. Jobs in an array without an `idempotency_key` get a random one; a sheet is sent once.
    */
   async createMany(
-    jobs: readonly JobSpec[] | Sheet,
+    jobs: readonly JobInput[] | Sheet,
     options: RequestOptions & Arguments<"jobs_create_many">["query"] = {},
   ): Promise<BatchReport> {
     const { signal, timeoutMs, maxRetries, ...query } = options;
@@ -48,43 +58,48 @@ export class Jobs {
       return (await this.#calls.send("jobs_create_many", { ...shared, content })) as BatchReport;
     }
     const batch = await randomKey();
-    const body = jobs.map((job, at) => (job.idempotency_key == null ? { ...job, idempotency_key: `${batch}-${at}` } : job));
+    const body: JobSpec[] = [];
+    for (const [at, job] of jobs.entries()) {
+      const spec = await withUploads(job, this.#uploads, { signal });
+      body.push({ ...spec, idempotency_key: job.idempotency_key ?? `${batch}-${at}` });
+    }
     return (await this.#calls.send("jobs_create_many", { ...shared, body, repeatable: true })) as BatchReport;
   }
 
   async get(id: string, options: RequestOptions = {}): Promise<Job> {
-    return (await this.#calls.call("jobs_get", { ...options, path: { job_id: id } })) as Job;
+    return this.#job(await this.#calls.call("jobs_get", { ...options, path: { job_id: id } }));
   }
 
   /** Jobs, newest first. */
   list(filter: JobFilter = {}, options: RequestOptions = {}): Pages<Job> {
-    return this.#calls.pages("jobs_list", { ...options, query: filter });
+    return this.#calls.pages("jobs_list", { ...options, query: filter }, (job) => this.#job(job as JobDocument));
   }
 
   /** Cancel a job. A submitted one only with `discard`: it will be billed. */
   async cancel(id: string, options: RequestOptions & { discard?: boolean } = {}): Promise<Job> {
     const { discard = false, ...rest } = options;
-    return (await this.#calls.call("jobs_cancel", { ...rest, path: { job_id: id }, body: { discard } })) as Job;
+    return this.#job(await this.#calls.call("jobs_cancel", { ...rest, path: { job_id: id }, body: { discard } }));
   }
 
   /** Enqueue a failed or cancelled job again, as a new one. */
   async retry(id: string, options: RequestOptions = {}): Promise<Job> {
-    return (await this.#calls.call("jobs_retry", { ...options, path: { job_id: id } })) as Job;
+    return this.#job(await this.#calls.call("jobs_retry", { ...options, path: { job_id: id } }));
   }
 
   /** Make the final of a draft, as a new job. */
   async finalize(id: string, fields: Arguments<"jobs_finalize">["body"] = {}, options: CallOptions = {}): Promise<Job> {
-    return (await this.#calls.call("jobs_finalize", { ...options, path: { job_id: id }, body: fields })) as Job;
+    return this.#job(await this.#calls.call("jobs_finalize", { ...options, path: { job_id: id }, body: fields }));
   }
 
   /** Decide about an unconfirmed job, after a look at the gateway. */
   async resolve(id: string, decision: Arguments<"jobs_resolve">["body"], options: RequestOptions = {}): Promise<Job> {
-    return (await this.#calls.call("jobs_resolve", { ...options, path: { job_id: id }, body: decision })) as Job;
+    return this.#job(await this.#calls.call("jobs_resolve", { ...options, path: { job_id: id }, body: decision }));
   }
 
   /** What a job would cost at each account. Stores nothing. */
-  async estimate(spec: JobSpec, options: RequestOptions = {}): Promise<Estimates> {
-    return this.#calls.call("jobs_estimate", { ...options, body: spec });
+  async estimate(spec: JobInput, options: RequestOptions = {}): Promise<Estimates> {
+    const body = await withUploads(spec, this.#uploads, options);
+    return this.#calls.call("jobs_estimate", { ...options, body });
   }
 
   /**
@@ -100,7 +115,7 @@ export class Jobs {
       const query = { wait };
       // The answer may come as late as the wait is long.
       const request = { path: { job_id: id }, query, signal, timeoutMs: (wait + 30) * 1_000 };
-      const job = (await this.#calls.call("jobs_get", request)) as Job;
+      const job = this.#job(await this.#calls.call("jobs_get", request));
       if (TERMINAL.has(job.state) || isHeld(job)) return job;
       if (leftS <= 0) throw new WaitTimeout(`job ${id} is still ${job.state} after ${timeoutMs / 1_000} s; it continues`);
     }
@@ -136,7 +151,12 @@ export class Jobs {
 
   /** Make a copy of the video that every browser plays, unless it is one itself. */
   async makePlayable(id: string, options: RequestOptions = {}): Promise<Job> {
-    return (await this.#calls.call("jobs_make_playable", { ...options, path: { job_id: id } })) as Job;
+    return this.#job(await this.#calls.call("jobs_make_playable", { ...options, path: { job_id: id } }));
+  }
+
+  #job(found: JobDocument): Job {
+    const { video } = found.links;
+    return { ...found, error: found.error as JobError | null, video_url: video ? this.#calls.transport.urlOf(video) : null };
   }
 
   async #statedOf(id: string, request: RequestOptions, playable: boolean): Promise<Expected> {

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { ConfigurationError, ConnectionFailed, Reelq, ServerError, TooManyRequests, Unavailable } from "@reelq/client";
+
+/** A server that answers as the test says, and what it was asked. */
+async function serving(t, answer) {
+  const seen = [];
+  const server = createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    seen.push({ method: request.method, url: request.url, headers: request.headers, body: Buffer.concat(chunks) });
+    answer(response, seen.length, request);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${server.address().port}`, seen };
+}
+
+const json = (response, status, value, headers = {}) =>
+  response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(value));
+
+test("the environment configures it, and a mistake is named", () => {
+  const env = (url, key) => Object.assign(process.env, { REELQ_API_URL: url, REELQ_API_KEY: key });
+  try {
+    env("", "");
+    assert.throws(() => new Reelq(), /baseUrl is missing/);
+    env("http://a.example/", "rq_a");
+    assert.ok(new Reelq());
+    for (const baseUrl of ["ftp://a.example", "a.example", "http://u:p@a.example", "http://a.example?b", "http://a.example/v1"]) {
+      assert.throws(() => new Reelq({ baseUrl }), ConfigurationError, baseUrl);
+    }
+    assert.throws(() => new Reelq({ apiKey: "rq_sécret" }), (error) => error instanceof ConfigurationError && !error.message.includes("cret"));
+  } finally {
+    delete process.env.REELQ_API_URL;
+    delete process.env.REELQ_API_KEY;
+  }
+});
+
+test("reading is repeated after Retry-After, and only as often as asked for", async (t) => {
+  const { url, seen } = await serving(t, (response, count) =>
+    count < 3 ? json(response, 429, {}, { "retry-after": count === 1 ? "0" : new Date(0).toUTCString() }) : json(response, 200, { id: "1", links: {} }),
+  );
+  const reelq = new Reelq({ baseUrl: url, apiKey: "rq_a" });
+  assert.equal((await reelq.jobs.get("1")).id, "1");
+  assert.equal(seen.length, 3);
+  assert.equal(seen[0].headers.authorization, "Bearer rq_a");
+});
+
+test("nothing waits for a far Retry-After, and a plain 500 is not repeated", async (t) => {
+  const { url, seen } = await serving(t, (response, count) =>
+    count === 1 ? json(response, 503, {}, { "retry-after": "3600" }) : count === 2 ? json(response, 500, {}) : json(response, 429, {}, { "retry-after": "0" }),
+  );
+  const reelq = new Reelq({ baseUrl: url });
+  const error = await reelq.jobs.get("1").catch((caught) => caught);
+  assert.ok(error instanceof Unavailable);
+  assert.deepEqual([error.retryAfterSeconds, error.code, error.requestId], [3600, "unknown", null]);
+  await assert.rejects(reelq.jobs.get("1"), (caught) => caught.constructor === ServerError);
+  await assert.rejects(reelq.jobs.get("1", { maxRetries: 1 }), TooManyRequests);
+  assert.equal(seen.length, 4);
+});
+
+test("no answer in time and no server are named; a signal's own reason is kept", async (t) => {
+  const { url, seen } = await serving(t, () => undefined);
+  const reelq = new Reelq({ baseUrl: url, timeoutMs: 40, maxRetries: 0 });
+  await assert.rejects(reelq.jobs.get("1"), (error) => error instanceof ConnectionFailed && /nothing arrived for 0.04 s/.test(error.message));
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  const asked = reelq.jobs.get("1", { signal: controller.signal, timeoutMs: 60_000, maxRetries: 4 });
+  setTimeout(() => controller.abort(reason), 20);
+  await assert.rejects(asked, reason);
+  assert.equal(seen.length, 2, "what was aborted is not sent again");
+  const closed = createServer().listen(0, "127.0.0.1");
+  await once(closed, "listening");
+  const gone = new Reelq({ baseUrl: `http://127.0.0.1:${closed.address().port}`, maxRetries: 0 });
+  closed.close();
+  await assert.rejects(gone.jobs.create({ prompt: "a" }), (error) => error instanceof ConnectionFailed && /ECONNREFUSED/.test(error.message));
+});
+
+test("a file is uploaded with its length, its type and progress, and again after a fault", async (t) => {
+  const { url, seen } = await serving(t, (response, count) => json(response, count === 1 ? 503 : 201, { id: "1", url: "upload://abc.png" }));
+  const folder = await mkdtemp(join(tmpdir(), "reelq-client-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const path = join(folder, "a fox.png");
+  const content = Buffer.alloc(1_000_000, 7);
+  await writeFile(path, content);
+  const reelq = new Reelq({ baseUrl: url });
+  for (const source of [path, pathToFileURL(path), new Blob([content], { type: "image/png" }), content]) {
+    seen.length = 0;
+    const progress = [];
+    const upload = await reelq.uploads.create(source, { name: "a fox.png", contentType: "image/png", onProgress: (...args) => progress.push(args) });
+    assert.equal(upload.url, "upload://abc.png");
+    const { headers, body, url: asked } = seen.at(-1);
+    assert.equal(asked, "/v1/uploads?name=a%20fox.png");
+    assert.deepEqual([headers["content-type"], headers["content-length"], headers["transfer-encoding"]], ["image/png", "1000000", undefined]);
+    assert.ok(body.equals(content));
+    assert.deepEqual(progress.at(-1), [1_000_000, 1_000_000]);
+    assert.ok(progress.length > 2, `${progress.length} calls`);
+  }
+  await assert.rejects(reelq.uploads.create(join(folder, "none.png")), ConfigurationError);
+});
+
+test("files in a job are uploaded first, each once", async (t) => {
+  const { url, seen } = await serving(t, (response, count, request) =>
+    json(response, 200, request.url.startsWith("/v1/uploads") ? { url: `upload://${count}.png` } : { id: "1", links: {} }),
+  );
+  const reelq = new Reelq({ baseUrl: url });
+  const fox = new Blob(["a"], { type: "image/png" });
+  await reelq.jobs.create({ prompt: "a", first_frame: fox, reference_images: ["https://a.example/b.png", fox, new URL("https://a.example/c.png")] });
+  assert.deepEqual(JSON.parse(seen.at(-1).body), {
+    prompt: "a",
+    first_frame: "upload://1.png",
+    reference_images: ["https://a.example/b.png", "upload://1.png", "https://a.example/c.png"],
+  });
+  assert.equal(seen.length, 2);
+});
+
+test("CommonJS has the same", () => {
+  const common = createRequire(import.meta.url)("@reelq/client");
+  assert.ok(new common.Reelq({ baseUrl: "http://a.example" }).jobs);
+});

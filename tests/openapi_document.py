@@ -13,13 +13,12 @@ from typing import Any
 from producer.api.app import create_app
 from storage.settings import Settings
 
-_NAMED = frozenset({"properties", "schemas", "content", "paths"})
+_NAMED = {"properties", "schemas", "content", "paths"}
 """Keywords whose members are names, not keywords."""
-_KEPT = frozenset(
-    "paths components schemas operationId parameters name in required schema requestBody content responses "
-    "type enum const $ref anyOf oneOf allOf items prefixItems properties additionalProperties".split()
-)
-_METHODS = frozenset({"get", "post", "put", "patch", "delete"})
+_PLACES = {"paths", "components", "parameters", "requestBody", "responses", "content", "operationId", "name", "in"}
+_SHAPES = {"type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf", "items", "prefixItems", "additionalProperties"}
+_KEPT = _PLACES | _SHAPES | {"schemas", "schema", "properties", "required"}
+_METHODS = {"get", "post", "put", "patch", "delete"}
 
 
 def document() -> dict[str, Any]:

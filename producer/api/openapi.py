@@ -206,8 +206,8 @@ def _read_by_routes() -> dict[str, Any]:
     _, found = TypeAdapter.json_schemas(adapters, ref_template=_SCHEMAS)
     schemas: dict[str, Any] = found["$defs"]
     job = schemas[JobSpec.__name__]
-    # A final has its draft's prompt, and must not repeat it. Generators skip `if`; of an `anyOf` without types they make
-    # a body that may be anything.
+    # A final has its draft's prompt, and must not repeat it. Generators skip `if`; an `anyOf` without types lets them
+    # generate a body that may be anything.
     job |= {"if": {"required": ["draft_of"]}, "else": {"required": job.pop("required")}}
     job["properties"] = {name: _or_null(schema) for name, schema in job["properties"].items()}
     bodies: list[type] = [*BODIES, *VIDEO_BODIES, ImageUrl, JobSpec]

@@ -7,13 +7,15 @@ export type Progress = (bytes: number, total: number | null) => void;
 /** A file: its path (Node only), a Blob or File, its bytes, or a stream of them. */
 export type Source = string | URL | Blob | ArrayBuffer | ArrayBufferView | ReadableStream<Uint8Array>;
 
+type Content = string | Blob | Uint8Array | ReadableStream<Uint8Array>;
+
 export interface Body {
   type: string;
   /** In bytes; null: not known. */
   size: number | null;
   /** Whether it can be sent twice. */
   reopens: boolean;
-  content: () => Promise<Exclude<BodyInit, URLSearchParams>>;
+  content: () => Promise<Content>;
   progress?: Progress | undefined;
 }
 
@@ -113,7 +115,7 @@ export async function sendWithProgress(send: typeof fetch, url: string, init: Re
     const counted = progress ? stream.pipeThrough(counter(progress, body.size)) : stream;
     return send(url, { ...init, headers, body: counted, duplex: "half" } as RequestInit);
   }
-  const response = await send(url, { ...init, body: content });
+  const response = await send(url, { ...init, body: content as BodyInit });
   progress?.(body.size ?? 0, body.size);
   return response;
 }
@@ -124,7 +126,7 @@ function canStream(): boolean {
 }
 
 /** The content piece by piece, as the connection takes it; null: it is short. */
-function streamOf(content: BodyInit): ReadableStream<Uint8Array> | null {
+function streamOf(content: Content): ReadableStream<Uint8Array> | null {
   if (!(content instanceof Blob || content instanceof Uint8Array)) return null;
   const whole = content instanceof Blob ? content : new Blob([content as BlobPart]);
   let at = 0;
@@ -150,7 +152,7 @@ function counter(progress: Progress, total: number | null): TransformStream<Uint
 function sendByXhr(
   url: string,
   init: RequestInit,
-  content: Exclude<BodyInit, ReadableStream>,
+  content: Exclude<Content, ReadableStream>,
   progress: Progress,
   total: number | null,
 ): Promise<Response> {

@@ -58,7 +58,7 @@ interface Untyped extends CallOptions {
   /** A body that is not JSON. */
   content?: Body;
   headers?: Record<string, string>;
-  redirect?: RequestRedirect;
+  redirect?: "manual";
   /** The body is repeatable by what it says: its rows have keys. */
   repeatable?: boolean;
 }

@@ -6,29 +6,37 @@ export type FieldError = components["schemas"]["FieldError"];
 
 /** Every error of this package. */
 export class ReelqError extends Error {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.name = new.target.name;
-  }
+  override name = "ReelqError"; // written out, because minifiers change the names of classes
 }
 
 /** The URL of the API is missing, or a value cannot be used. */
-export class ConfigurationError extends ReelqError {}
+export class ConfigurationError extends ReelqError {
+  override name = "ConfigurationError";
+}
 
 /** The API could not be reached, or its answer was lost. */
-export class ConnectionFailed extends ReelqError {}
+export class ConnectionFailed extends ReelqError {
+  override name = "ConnectionFailed";
+}
 
 /** A job or a campaign did not finish in time; it continues. */
-export class WaitTimeout extends ReelqError {}
+export class WaitTimeout extends ReelqError {
+  override name = "WaitTimeout";
+}
 
 /** A file could not be downloaded whole. */
-export class DownloadFailed extends ReelqError {}
+export class DownloadFailed extends ReelqError {
+  override name = "DownloadFailed";
+}
 
 /** A webhook is not from reelq, or too old. */
-export class WebhookVerificationError extends ReelqError {}
+export class WebhookVerificationError extends ReelqError {
+  override name = "WebhookVerificationError";
+}
 
 /** The API refused. `problem` holds its problem details (RFC 9457). */
 export class ApiError extends ReelqError {
+  override name = "ApiError";
   readonly status: number;
   readonly problem: Problem;
   /** Finds the request in the server's log; null: something in front of the API answered. */
@@ -66,31 +74,49 @@ export class ApiError extends ReelqError {
 }
 
 /** 400, 408, 413, 415, 422, 431: a field, a parameter or the body is not valid; `errors` names the fields. */
-export class InvalidRequest extends ApiError {}
+export class InvalidRequest extends ApiError {
+  override name = "InvalidRequest";
+}
 
 /** 422: the idempotency key is known with another request. */
-export class IdempotencyConflict extends InvalidRequest {}
+export class IdempotencyConflict extends InvalidRequest {
+  override name = "IdempotencyConflict";
+}
 
 /** 401: a key is needed, or the key is unknown, revoked or expired. */
-export class NotAuthenticated extends ApiError {}
+export class NotAuthenticated extends ApiError {
+  override name = "NotAuthenticated";
+}
 
 /** 403: the key may not do this. */
-export class NotAllowed extends ApiError {}
+export class NotAllowed extends ApiError {
+  override name = "NotAllowed";
+}
 
 /** 404: the tenant has nothing with that id or name. */
-export class NotFound extends ApiError {}
+export class NotFound extends ApiError {
+  override name = "NotFound";
+}
 
 /** 409: not possible in the current state; `detail` says why. */
-export class NotPossible extends ApiError {}
+export class NotPossible extends ApiError {
+  override name = "NotPossible";
+}
 
 /** 429: try again after `retryAfterSeconds`. */
-export class TooManyRequests extends ApiError {}
+export class TooManyRequests extends ApiError {
+  override name = "TooManyRequests";
+}
 
 /** 5xx: the API failed. */
-export class ServerError extends ApiError {}
+export class ServerError extends ApiError {
+  override name = "ServerError";
+}
 
 /** 502, 503, 504: the API does not answer now; try again later. */
-export class Unavailable extends ServerError {}
+export class Unavailable extends ServerError {
+  override name = "Unavailable";
+}
 
 const BY_STATUS: Record<number, typeof ApiError> = {
   400: InvalidRequest,

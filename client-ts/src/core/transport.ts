@@ -29,7 +29,7 @@ export interface HttpRequest extends RequestOptions {
   body?: Body | undefined;
   /** A POST that may be sent twice. */
   repeatable?: boolean;
-  redirect?: RequestRedirect;
+  redirect?: "manual";
 }
 
 export class Transport {

@@ -11,7 +11,7 @@ import type { Sheet } from "./sheets.js";
 const POLL_MS = 5_000;
 const IDLE_MS = 60_000;
 
-/** A row that a template, a prompt with `{column}`, a mapping or a key makes a job of. */
+/** A row that a template, a prompt with `{{ column }}`, a mapping or a key makes a job of. */
 export type Row = Record<string, unknown>;
 type Terms<O extends "campaigns_create" | "campaigns_plan"> = RequestOptions &
   Omit<NonNullable<Arguments<O>["query"]>, "name" | "dry_run">;

@@ -31,7 +31,7 @@ test("rows may be a sheet, or columns of your own with a prompt", async () => {
   const sheet = sheetOf("prompt,duration\na cat,5\na dog,7\n");
   assert.deepEqual((await reelq.campaigns.run("pets / and more", sheet).catch((error) => error.code)), "invalid_request");
   assert.equal((await reelq.campaigns.run("pets", sheet)).created, 2);
-  const shaped = await reelq.campaigns.run("shoes", [{ sku: "A" }, { sku: "B" }], { prompt: "shoe {sku} turns" });
+  const shaped = await reelq.campaigns.run("shoes", [{ sku: "A" }, { sku: "B" }], { prompt: "shoe {{ sku }} turns" });
   assert.equal((await reelq.jobs.get(shaped.ids[1])).request.prompt, "shoe B turns");
   await assert.rejects(reelq.campaigns.run("bad", [{ prompt: "a", durration: 5 }]), InvalidRequest);
   await assert.rejects(reelq.campaigns.get(".."), TypeError);

@@ -57,10 +57,10 @@ test("refusals are errors with types, and name the fields", async () => {
 });
 
 test("a lost answer makes no second job: the POST is repeated with its key", async (t) => {
-  const faults = ["lose", "refuse", { status: 503, headers: { "retry-after": "0" } }, { status: 502 }];
+  const faults = ["lose", { status: 503, headers: { "retry-after": "0" } }];
   const { client, proxy } = await through(t, (_, count) => faults[count - 1]);
   const job = await client.jobs.create({ prompt: FOX, tags: ["once"] });
-  assert.equal(proxy.seen.length, 5);
+  assert.equal(proxy.seen.length, 3);
   assert.equal(new Set(proxy.seen.map((request) => request.headers["idempotency-key"])).size, 1);
   assert.deepEqual((await collect(reelq.jobs.list({ tag: ["once"] }))).map((item) => item.id), [job.id]);
 });
@@ -113,5 +113,5 @@ test("every other route is reached by its operation id", async () => {
   const key = await reelq.call("keys_create", { body: { name: "backend", scopes: ["read"] } });
   assert.equal(await reelq.call("keys_revoke", { path: { key_id: key.id } }), undefined);
   const estimate = await reelq.jobs.estimate({ prompt: FOX, duration: 5 });
-  assert.equal(estimate.accounts[0].estimate.amount, 2.5);
+  assert.equal(estimate.accounts[0].estimate.high, 2.5);
 });

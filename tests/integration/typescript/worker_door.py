@@ -10,28 +10,30 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from producer.client import Producer
 from storage.jobs.states import JobState
 from tests.integration.api.api_server import bring
-from tests.servers import Bucket
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 @contextmanager
-def worker_door(producer: Producer, s3: Bucket) -> Iterator[str]:
+def worker_door(producer: Producer, store: S3Client, bucket: str) -> Iterator[str]:
     """The URL that takes `{"id": …, "state": …}`, and for a video `"bytes"` and perhaps a wrong `"sha256"`."""
 
     class Door(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             wanted = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            answer = json.dumps(_move(producer, s3, wanted)).encode()
+            answer = json.dumps(_move(producer, store, bucket, wanted)).encode()
             self.send_response(200)
             self.send_header("content-length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class calls it so
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
@@ -45,7 +47,7 @@ def worker_door(producer: Producer, s3: Bucket) -> Iterator[str]:
         server.server_close()
 
 
-def _move(producer: Producer, s3: Bucket, wanted: dict[str, Any]) -> dict[str, Any]:
+def _move(producer: Producer, store: S3Client, bucket: str, wanted: dict[str, Any]) -> dict[str, Any]:
     job_id, state = wanted["id"], JobState(wanted["state"])
     if "bytes" not in wanted:
         bring(producer, job_id, state)
@@ -53,8 +55,7 @@ def _move(producer: Producer, s3: Bucket, wanted: dict[str, Any]) -> dict[str, A
     content = os.urandom(wanted["bytes"])
     facts = {"sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content)}
     key = f"videos/{job_id}.mp4"
-    (s3.directory / "videos").mkdir(exist_ok=True)
-    (s3.directory / key).write_bytes(content)
+    store.put_object(Bucket=bucket, Key=key, Body=content, ContentType="video/mp4")
     columns = facts | ({"sha256": wanted["sha256"]} if "sha256" in wanted else {})
     bring(producer, job_id, state, object_key=key, **columns)
     return facts | {"content": base64.b64encode(content).decode()}

@@ -41,7 +41,7 @@ export async function campaigns(): Promise<Campaign> {
   const plan = await reelq.campaigns.plan(rows, { name: "spring", budget: "100 CNY" });
   console.log(plan.cost.high, plan.budget?.pays_for);
   await reelq.campaigns.run("spring", rows, { paused: true, weight: 2 });
-  await reelq.campaigns.run("shoes", [{ sku: "A", colour: "red" }], { prompt: "a {colour} shoe" });
+  await reelq.campaigns.run("shoes", [{ sku: "A", colour: "red" }], { prompt: "a {{ colour }} shoe" });
   await reelq.campaigns.run("pets", sheetOf("prompt\na cat\n"));
   return reelq.campaigns.wait("spring");
 }

@@ -1,5 +1,5 @@
-export { Reelq, type ReelqOptions } from "./reelq.js";
-export { verifyWebhook, type HeadersLike, type WebhookEvent } from "./webhook.js";
+export { Reelq, type ReelqOptions } from "./reelq.ts";
+export { verifyWebhook, type HeadersLike, type WebhookEvent } from "./webhook.ts";
 export {
   ApiError,
   ConfigurationError,
@@ -19,17 +19,17 @@ export {
   Unavailable,
   WaitTimeout,
   WebhookVerificationError,
-} from "./core/errors.js";
-export { Pages, type Page } from "./core/pages.js";
-export type { Progress, Source } from "./core/bodies.js";
-export type { Answer, Arguments, CallOptions, Operation } from "./core/calls.js";
-export type { RequestOptions } from "./core/transport.js";
-export type { DownloadOptions, StoredFile } from "./files/stored_file.js";
-export type { Jobs, JobFilter, WaitOptions } from "./resources/jobs.js";
-export type { Campaigns, ManifestLine, PlanOptions, Row, RunOptions, Shaped } from "./resources/campaigns.js";
-export type { MessageFilter, Webhooks } from "./resources/webhooks.js";
-export type { JobInput, Media, Upload, UploadOptions, Uploads } from "./resources/uploads.js";
-export { sheetOf, type Sheet } from "./resources/sheets.js";
-export type { StreamOptions } from "./streams/follow.js";
-export * from "./types.js";
-export type { components, operations } from "./generated/schema.js";
+} from "./core/errors.ts";
+export { Pages, type Page } from "./core/pages.ts";
+export type { Progress, Source } from "./core/bodies.ts";
+export type { Answer, Arguments, CallOptions, Operation } from "./core/calls.ts";
+export type { RequestOptions } from "./core/transport.ts";
+export type { DownloadOptions, StoredFile } from "./files/stored_file.ts";
+export type { Jobs, JobFilter, WaitOptions } from "./resources/jobs.ts";
+export type { Campaigns, ManifestLine, PlanOptions, Row, RunOptions, Shaped } from "./resources/campaigns.ts";
+export type { MessageFilter, Webhooks } from "./resources/webhooks.ts";
+export type { JobInput, Media, Upload, UploadOptions, Uploads } from "./resources/uploads.ts";
+export { sheetOf, type Sheet } from "./resources/sheets.ts";
+export type { StreamOptions } from "./streams/follow.ts";
+export * from "./types.ts";
+export type { components, operations } from "./generated/schema.ts";

@@ -1,14 +1,14 @@
-import type { Answer, Arguments, CallOptions, Operation } from "./core/calls.js";
-import { Calls } from "./core/calls.js";
-import { ConfigurationError } from "./core/errors.js";
-import { environment } from "./core/runtime.js";
-import { Transport } from "./core/transport.js";
-import { Campaigns } from "./resources/campaigns.js";
-import { Jobs, stream } from "./resources/jobs.js";
-import { Uploads } from "./resources/uploads.js";
-import { Webhooks } from "./resources/webhooks.js";
-import { follow, type StreamOptions } from "./streams/follow.js";
-import type { JobEvent } from "./types.js";
+import type { Answer, Arguments, CallOptions, Operation } from "./core/calls.ts";
+import { Calls } from "./core/calls.ts";
+import { ConfigurationError } from "./core/errors.ts";
+import { environment } from "./core/runtime.ts";
+import { Transport } from "./core/transport.ts";
+import { Campaigns } from "./resources/campaigns.ts";
+import { Jobs, stream } from "./resources/jobs.ts";
+import { Uploads } from "./resources/uploads.ts";
+import { Webhooks } from "./resources/webhooks.ts";
+import { follow, type StreamOptions } from "./streams/follow.ts";
+import type { JobEvent } from "./types.ts";
 
 export interface ReelqOptions {
   /** Where the API is, without `/v1`. Default: `REELQ_API_URL`. In browsers also a path of the page's own site. */

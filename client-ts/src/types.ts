@@ -1,5 +1,5 @@
 /** The API's documents by their names, as /openapi.json has them. */
-import type { components } from "./generated/schema.js";
+import type { components } from "./generated/schema.ts";
 
 type Schemas = components["schemas"];
 

@@ -1,7 +1,7 @@
 /** Verification of webhooks, as Standard Webhooks describes it, with Web Crypto alone. */
-import { WebhookVerificationError } from "./core/errors.js";
-import { webCrypto } from "./core/runtime.js";
-import type { Campaign, Job } from "./types.js";
+import { WebhookVerificationError } from "./core/errors.ts";
+import { webCrypto } from "./core/runtime.ts";
+import type { Campaign, Job } from "./types.ts";
 
 const TOLERANCE_S = 300;
 

@@ -1,6 +1,6 @@
 /** Bodies of requests: JSON, text, bytes, files and streams, with progress. */
-import { ConfigurationError } from "./errors.js";
-import { nodeFiles } from "./runtime.js";
+import { ConfigurationError } from "./errors.ts";
+import { inBrowser, nodeFiles } from "./runtime.ts";
 
 /** Called with the bytes so far, and all of them (null: not known). */
 export type Progress = (bytes: number, total: number | null) => void;
@@ -105,7 +105,7 @@ async function fromPath(path: string | URL): Promise<Pick<Body, "size" | "reopen
 export async function sendWithProgress(send: typeof fetch, url: string, init: RequestInit, body: Body): Promise<Response> {
   const content = await body.content();
   const { progress } = body;
-  if (progress && typeof XMLHttpRequest !== "undefined" && !(content instanceof ReadableStream)) {
+  if (progress && inBrowser && !(content instanceof ReadableStream)) {
     return sendByXhr(url, init, content, progress, body.size);
   }
   const stream = content instanceof ReadableStream ? content : streamOf(content);
@@ -122,7 +122,7 @@ export async function sendWithProgress(send: typeof fetch, url: string, init: Re
 
 /** Node can stream a body of known length over HTTP/1.1; browsers cannot. */
 function canStream(): boolean {
-  return typeof XMLHttpRequest === "undefined" && "process" in globalThis;
+  return !inBrowser && "process" in globalThis;
 }
 
 /** The content piece by piece, as the connection takes it; null: it is short. */

@@ -1,11 +1,11 @@
 /** Every route of the API by its operation id, with its types from /openapi.json. */
-import { ROUTES } from "../generated/routes.js";
-import type { operations } from "../generated/schema.js";
-import { type Body, jsonBody } from "./bodies.js";
-import { type Page, Pages } from "./pages.js";
-import { randomKey } from "./runtime.js";
-import type { HttpRequest, RequestOptions, Transport } from "./transport.js";
-import type { Watch } from "./time.js";
+import { ROUTES } from "../generated/routes.ts";
+import type { operations } from "../generated/schema.ts";
+import { type Body, jsonBody } from "./bodies.ts";
+import { type Page, Pages } from "./pages.ts";
+import { randomKey } from "./runtime.ts";
+import type { HttpRequest, RequestOptions, Transport } from "./transport.ts";
+import type { Watch } from "./time.ts";
 
 export type Operation = keyof typeof ROUTES & keyof operations;
 

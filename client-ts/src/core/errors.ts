@@ -1,5 +1,5 @@
 /** What can go wrong, as errors that say what to do about it. */
-import type { components } from "../generated/schema.js";
+import type { components } from "../generated/schema.ts";
 
 export type Problem = components["schemas"]["ProblemDetails"];
 export type FieldError = components["schemas"]["FieldError"];

@@ -1,5 +1,5 @@
 /** Which requests may be sent again, and when. */
-import { retryAfterSeconds } from "./errors.js";
+import { retryAfterSeconds } from "./errors.ts";
 
 const TRY_AGAIN = new Set([429, 502, 503, 504]);
 const MAX_RETRY_AFTER_S = 60;

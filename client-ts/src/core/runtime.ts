@@ -1,9 +1,12 @@
 /** What differs between Node, browsers and edge runtimes. */
-import { ConfigurationError } from "./errors.js";
+import { ConfigurationError } from "./errors.ts";
 
 type Process = { env?: Record<string, string | undefined>; versions?: { node?: string } };
 
 const process = (globalThis as { process?: Process }).process;
+
+/** Whether a browser's rules apply: a page, or one of its workers. */
+export const inBrowser = "XMLHttpRequest" in globalThis;
 
 /** A variable of the environment; undefined where there is none. */
 export function environment(name: string): string | undefined {

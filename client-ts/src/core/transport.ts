@@ -1,8 +1,8 @@
 /** One HTTP request, with its time limit and its retries. */
-import { type Body, sendWithProgress } from "./bodies.js";
-import { ConnectionFailed, errorFrom } from "./errors.js";
-import { delayAfter, mayRepeat } from "./retries.js";
-import { sleep, Watch } from "./time.js";
+import { type Body, sendWithProgress } from "./bodies.ts";
+import { ConnectionFailed, errorFrom } from "./errors.ts";
+import { delayAfter, mayRepeat } from "./retries.ts";
+import { sleep, Watch } from "./time.ts";
 
 export interface TransportOptions {
   baseUrl: string;

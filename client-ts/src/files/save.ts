@@ -1,9 +1,9 @@
 /** Downloads to a path, which resume. Node only. */
-import type { Progress } from "../core/bodies.js";
-import { ApiError, ConnectionFailed, DownloadFailed } from "../core/errors.js";
-import { delayAfter } from "../core/retries.js";
-import { nodeFiles } from "../core/runtime.js";
-import { chunksOf, sleep, type Watch } from "../core/time.js";
+import type { Progress } from "../core/bodies.ts";
+import { ApiError, ConnectionFailed, DownloadFailed } from "../core/errors.ts";
+import { delayAfter } from "../core/retries.ts";
+import { nodeFiles } from "../core/runtime.ts";
+import { chunksOf, sleep, type Watch } from "../core/time.ts";
 
 /** What a job states about a file; undefined or null: nothing. */
 export interface Expected {

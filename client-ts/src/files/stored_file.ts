@@ -1,10 +1,11 @@
 /** A file of a job: its video, its poster or its last frame. */
-import type { Calls, Operation } from "../core/calls.js";
-import type { Progress } from "../core/bodies.js";
-import { DownloadFailed } from "../core/errors.js";
-import type { RequestOptions } from "../core/transport.js";
-import { chunksOf, type Watch } from "../core/time.js";
-import { type Expected, saveFile } from "./save.js";
+import type { Calls, Operation } from "../core/calls.ts";
+import type { Progress } from "../core/bodies.ts";
+import { DownloadFailed } from "../core/errors.ts";
+import { inBrowser } from "../core/runtime.ts";
+import type { RequestOptions } from "../core/transport.ts";
+import { chunksOf, type Watch } from "../core/time.ts";
+import { type Expected, saveFile } from "./save.ts";
 
 const IDLE_MS = 60_000;
 
@@ -77,7 +78,8 @@ export class StoredFile {
     const opened = await this.#calls.open(this.#operation, {
       ...options,
       path: { job_id: this.#jobId },
-      query: this.#query,
+      // A browser reads from the store only if the store allows this site.
+      query: inBrowser ? { ...this.#query, proxy: 1 } : this.#query,
       headers: { accept: "*/*", ...headers },
     });
     if (opened.response.status !== 202) return opened;

@@ -1,12 +1,12 @@
-import type { Arguments, Calls } from "../core/calls.js";
-import { fileBody } from "../core/bodies.js";
-import { WaitTimeout } from "../core/errors.js";
-import type { Pages } from "../core/pages.js";
-import { chunksOf, sleep } from "../core/time.js";
-import type { RequestOptions } from "../core/transport.js";
-import type { Campaign, CampaignPlan, Decision, JobSpec, StoredCampaign } from "../types.js";
-import type { WaitOptions } from "./jobs.js";
-import type { Sheet } from "./sheets.js";
+import type { Arguments, Calls } from "../core/calls.ts";
+import { fileBody } from "../core/bodies.ts";
+import { WaitTimeout } from "../core/errors.ts";
+import type { Pages } from "../core/pages.ts";
+import { chunksOf, sleep } from "../core/time.ts";
+import type { RequestOptions } from "../core/transport.ts";
+import type { Campaign, CampaignPlan, Decision, JobSpec, StoredCampaign } from "../types.ts";
+import type { WaitOptions } from "./jobs.ts";
+import type { Sheet } from "./sheets.ts";
 
 const POLL_MS = 5_000;
 const IDLE_MS = 60_000;

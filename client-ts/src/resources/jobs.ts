@@ -1,16 +1,16 @@
-import type { Arguments, CallOptions, Calls } from "../core/calls.js";
-import { fileBody } from "../core/bodies.js";
-import { WaitTimeout } from "../core/errors.js";
-import type { Pages } from "../core/pages.js";
-import { randomKey } from "../core/runtime.js";
-import type { RequestOptions } from "../core/transport.js";
-import type { Expected } from "../files/save.js";
-import { StoredFile } from "../files/stored_file.js";
-import { follow, type StreamOptions } from "../streams/follow.js";
-import { type BatchReport, type Estimates, isHeld, type Job, type JobError, type JobEvent, type JobSpec, TERMINAL } from "../types.js";
-import type { components } from "../generated/schema.js";
-import type { Sheet } from "./sheets.js";
-import { type JobInput, type Uploads, withUploads } from "./uploads.js";
+import type { Arguments, CallOptions, Calls } from "../core/calls.ts";
+import { fileBody } from "../core/bodies.ts";
+import { WaitTimeout } from "../core/errors.ts";
+import type { Pages } from "../core/pages.ts";
+import { randomKey } from "../core/runtime.ts";
+import type { RequestOptions } from "../core/transport.ts";
+import type { Expected } from "../files/save.ts";
+import { StoredFile } from "../files/stored_file.ts";
+import { follow, type StreamOptions } from "../streams/follow.ts";
+import { type BatchReport, type Estimates, isHeld, type Job, type JobError, type JobEvent, type JobSpec, TERMINAL } from "../types.ts";
+import type { components } from "../generated/schema.ts";
+import type { Sheet } from "./sheets.ts";
+import { type JobInput, type Uploads, withUploads } from "./uploads.ts";
 
 /** Below the 60 s after which many proxies end a silent request. */
 const LONG_POLL_S = 50;

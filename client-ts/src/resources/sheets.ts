@@ -1,4 +1,4 @@
-import type { Source } from "../core/bodies.js";
+import type { Source } from "../core/bodies.ts";
 
 /** Rows as people keep them: JSONL, CSV or a workbook, as a path (Node only), a Blob or File, bytes or a stream. */
 export interface Sheet {

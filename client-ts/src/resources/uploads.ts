@@ -1,7 +1,7 @@
-import { type FileOptions, fileBody, type Source } from "../core/bodies.js";
-import type { Calls } from "../core/calls.js";
-import type { RequestOptions } from "../core/transport.js";
-import type { JobSpec } from "../types.js";
+import { type FileOptions, fileBody, type Source } from "../core/bodies.ts";
+import type { Calls } from "../core/calls.ts";
+import type { RequestOptions } from "../core/transport.ts";
+import type { JobSpec } from "../types.ts";
 
 const TIMEOUT_MS = 600_000;
 const SINGLE = ["first_frame", "last_frame"] as const;

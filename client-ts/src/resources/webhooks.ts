@@ -1,7 +1,7 @@
-import type { Arguments, Calls } from "../core/calls.js";
-import type { Pages } from "../core/pages.js";
-import type { RequestOptions } from "../core/transport.js";
-import type { Endpoint, WebhookMessage } from "../types.js";
+import type { Arguments, Calls } from "../core/calls.ts";
+import type { Pages } from "../core/pages.ts";
+import type { RequestOptions } from "../core/transport.ts";
+import type { Endpoint, WebhookMessage } from "../types.ts";
 
 export type MessageFilter = Omit<NonNullable<Arguments<"webhook_messages_list">["query"]>, "cursor">;
 

@@ -1,8 +1,8 @@
 /** Event streams that continue after a lost connection, without a gap and without a repetition. */
-import { ApiError, ConnectionFailed, Unavailable } from "../core/errors.js";
-import { delayAfter } from "../core/retries.js";
-import { chunksOf, sleep, type Watch } from "../core/time.js";
-import { messagesIn } from "./sse.js";
+import { ApiError, ConnectionFailed, Unavailable } from "../core/errors.ts";
+import { delayAfter } from "../core/retries.ts";
+import { chunksOf, sleep, type Watch } from "../core/time.ts";
+import { messagesIn } from "./sse.ts";
 
 /** A silent stream sends a comment every 15 s. */
 const SILENCE_MS = 45_000;

@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { createRequire } from "node:module";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { ConfigurationError, ConnectionFailed, Reelq, ServerError, TooManyRequests, Unavailable } from "@reelq/client";
+import { ConfigurationError, ConnectionFailed, Reelq, ServerError, TooManyRequests, Unavailable } from "#client";
 
 /** A server that answers as the test says, and what it was asked. */
 async function serving(t, answer) {
@@ -121,9 +120,4 @@ test("files in a job are uploaded first, each once", async (t) => {
     reference_images: ["https://a.example/b.png", "upload://1.png", "https://a.example/c.png"],
   });
   assert.equal(seen.length, 2);
-});
-
-test("CommonJS has the same", () => {
-  const common = createRequire(import.meta.url)("@reelq/client");
-  assert.ok(new common.Reelq({ baseUrl: "http://a.example" }).jobs);
 });

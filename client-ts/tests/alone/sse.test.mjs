@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { messagesIn } from "../../dist/esm/streams/sse.js";
+import { messagesIn } from "#sse";
 
 async function parsed(text, size, retries = []) {
   const bytes = new TextEncoder().encode(text);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
-import { verifyWebhook, WebhookVerificationError } from "@reelq/client";
+import { verifyWebhook, WebhookVerificationError } from "#client";
 
 const SECRET = `whsec_${Buffer.from("a secret of thirty-two characters").toString("base64")}`;
 const BODY = '{"type":"job.succeeded","timestamp":"2030-01-31T18:00:00Z","data":{"state":"succeeded","prompt":"猫"}}';

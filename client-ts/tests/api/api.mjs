@@ -1,5 +1,5 @@
 // The real API that tests/integration/typescript starts, and the worker that it plays.
-import { Reelq } from "@reelq/client";
+import { Reelq } from "#client";
 import { proxyTo } from "../proxy.mjs";
 
 const { REELQ_API_URL, TEST_CONTROL_URL, TEST_OTHER_KEY } = process.env;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { InvalidRequest, NotFound, sheetOf } from "@reelq/client";
+import { InvalidRequest, NotFound, sheetOf } from "#client";
 import { bring, collect, FOX, other, reelq, through } from "./api.mjs";
 
 const ROWS = [{ prompt: FOX, duration: 5 }, { prompt: "a lighthouse at dusk", duration: 10 }];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NotFound } from "@reelq/client";
+import { NotFound } from "#client";
 import { bring, collect, FOX, other, reelq, through } from "./api.mjs";
 
 const ALL = ["queued", "submitting", "generating", "transferring", "succeeded"];

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { test } from "node:test";
-import { DownloadFailed, NotFound } from "@reelq/client";
+import { DownloadFailed, NotFound } from "#client";
 import { bring, FOX, other, reelq, through } from "./api.mjs";
 
 const SIZE = 3_000_000;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { IdempotencyConflict, InvalidRequest, isHeld, NotAuthenticated, NotFound, NotPossible, Reelq, Unavailable, WaitTimeout } from "@reelq/client";
+import { IdempotencyConflict, InvalidRequest, isHeld, NotAuthenticated, NotFound, NotPossible, Reelq, Unavailable, WaitTimeout } from "#client";
 import { bring, collect, FOX, other, reelq, through } from "./api.mjs";
 
 test("a job is created, read, listed and cancelled", async () => {

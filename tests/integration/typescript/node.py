@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import playwright
+
 from producer.client import Producer
 from storage.database import connect
 from storage.settings import Settings
@@ -16,6 +18,8 @@ from tests.integration.api.api_server import serving
 from tests.integration.typescript.worker_door import worker_door
 from tests.servers import TestServers
 
+NODE = Path(playwright.__file__).parent / "driver" / "node"
+"""The Node that comes with playwright, which runs TypeScript: what needs no package of npm is tested everywhere."""
 CLIENT = Path(__file__).parents[3] / "client-ts"
 GENERATORS = CLIENT / "generators"
 LIMIT_S = 500.0

@@ -1,4 +1,4 @@
-"""@reelq/client in Node, against the real API: `client-ts/tests` runs here, and so does its type check."""
+"""@reelq/client in Node: its tests, against the real API, and its types."""
 
 from __future__ import annotations
 
@@ -9,20 +9,15 @@ import pytest
 
 from producer.client import Producer
 from storage.settings import Settings
-from tests.integration.typescript.node import CLIENT, api_for_programs, build, run
+from tests.integration.typescript.node import CLIENT, NODE, api_for_programs, build, run
 from tests.servers import TestServers
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("node") is None, reason="needs Node"),
-    pytest.mark.skipif(
-        not (CLIENT / "node_modules").is_dir(), reason="needs the packages that `make client-ts` installs"
-    ),
-]
+FROM_SOURCE = [NODE, "-C", "source", "--test"]
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _built() -> None:
-    build()
+needs_packages = pytest.mark.skipif(
+    shutil.which("node") is None or not (CLIENT / "node_modules").is_dir(),
+    reason="needs Node and the packages that `make client-ts` installs",
+)
 
 
 def programs_in(folder: str) -> list[Path]:
@@ -32,14 +27,22 @@ def programs_in(folder: str) -> list[Path]:
 
 
 def test_without_a_server() -> None:
-    run(["node", "--test", *programs_in("alone")], CLIENT)
-
-
-@pytest.mark.parametrize("where", ["pages", "node"])
-def test_types_accept_good_programs_and_refuse_bad_ones(where: str) -> None:
-    run(["node", "node_modules/typescript/lib/tsc.js", "-p", f"tests/types/{where}"], CLIENT)
+    run([*FROM_SOURCE, *programs_in("alone")], CLIENT)
 
 
 def test_against_the_api(configured: Settings, producer: Producer, servers: TestServers) -> None:
     with api_for_programs(configured, producer, servers) as environment:
-        run(["node", "--test", "--test-concurrency=1", *programs_in("api")], CLIENT, **environment)
+        run([*FROM_SOURCE, "--test-concurrency=1", *programs_in("api")], CLIENT, **environment)
+
+
+@needs_packages
+def test_the_built_package_in_this_machines_node() -> None:
+    build()
+    run(["node", "--test", *programs_in("alone"), *programs_in("built")], CLIENT)
+
+
+@needs_packages
+@pytest.mark.parametrize("where", ["pages", "node"])
+def test_types_accept_good_programs_and_refuse_bad_ones(where: str) -> None:
+    build()
+    run(["node", "node_modules/typescript/lib/tsc.js", "-p", f"tests/types/{where}"], CLIENT)

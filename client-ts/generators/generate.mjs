@@ -10,11 +10,10 @@ await createClient({
   plugins: ["@hey-api/client-fetch", "@hey-api/typescript", "@hey-api/sdk"],
   logs: { level: "warn" },
 });
-const options = "--strict --target es2022 --lib es2023,dom,dom.iterable --module nodenext --skipLibCheck --types";
+const options = "--strict --target es2022 --lib es2023,dom,dom.iterable --module nodenext --skipLibCheck";
 execFileSync(process.execPath, [
   "node_modules/typescript/lib/tsc.js",
   ...options.split(" "),
-  "",
   "--outDir",
   "build/heyapi/dist",
   "build/heyapi/src/index.ts",

@@ -80,6 +80,8 @@ function blobType(source: Source): string {
   return (source instanceof Blob && source.type) || "application/octet-stream";
 }
 
+type FileHandle = import("node:fs/promises").FileHandle;
+
 async function fromPath(path: string | URL): Promise<Pick<Body, "size" | "reopens" | "content">> {
   const { fs } = await nodeFiles();
   const found = await fs.stat(path).catch((error: Error) => {
@@ -87,15 +89,16 @@ async function fromPath(path: string | URL): Promise<Pick<Body, "size" | "reopen
   });
   if (!found.isFile()) throw new ConfigurationError(`${String(path)}: is not a file`);
   const content = async () => {
-    const handle = await fs.open(path);
+    let handle: FileHandle | undefined; // opened when it is read, so that a body that is never sent leaves nothing open
     return new ReadableStream<Uint8Array>({
       async pull(controller) {
+        handle ??= await fs.open(path);
         const { bytesRead, buffer } = await handle.read(new Uint8Array(CHUNK_BYTES), 0, CHUNK_BYTES);
         if (bytesRead > 0) return controller.enqueue(buffer.subarray(0, bytesRead));
         await handle.close();
         controller.close();
       },
-      cancel: () => handle.close(),
+      cancel: () => handle?.close(),
     });
   };
   return { size: found.size, reopens: true, content };

@@ -4,9 +4,9 @@ import { retryAfterSeconds } from "./errors.ts";
 const TRY_AGAIN = new Set([429, 502, 503, 504]);
 const MAX_RETRY_AFTER_S = 60;
 
-/** Whether a request may arrive twice: all but a POST may; a POST only with an idempotency key, or if it stores nothing. */
+/** Whether a request may arrive twice: one that reads, or one that is `repeatable`, because a key or its content makes it so. */
 export function mayRepeat(method: string, repeatable: boolean): boolean {
-  return method !== "POST" || repeatable;
+  return method === "GET" || repeatable;
 }
 
 /** How long to wait before the next attempt, in ms; null: give up. `attempt` counts from 0. */

@@ -35,10 +35,10 @@ export class Watch {
     return this.#controller.signal;
   }
 
-  /** Allow this much time from now on; Infinity: no limit. */
+  /** Allow this much time from now on; Infinity, or more than a timer can count (25 days): no limit. */
   allow(ms: number): void {
     clearTimeout(this.#timer);
-    if (ms === Infinity) return;
+    if (ms >= 2 ** 31) return;
     this.#timer = setTimeout(() => {
       this.expired = true;
       this.#controller.abort(new Error(`nothing arrived for ${ms / 1000} s`));

@@ -27,7 +27,7 @@ export interface HttpRequest extends RequestOptions {
   path: string;
   headers?: Record<string, string>;
   body?: Body | undefined;
-  /** A POST that may be sent twice. */
+  /** It changes something, but may be sent twice. */
   repeatable?: boolean;
   redirect?: "manual";
 }

@@ -1,11 +1,10 @@
 import type { Arguments, Calls } from "../core/calls.ts";
 import { fileBody } from "../core/bodies.ts";
-import { WaitTimeout } from "../core/errors.ts";
 import type { Pages } from "../core/pages.ts";
 import { chunksOf, sleep } from "../core/time.ts";
 import type { RequestOptions } from "../core/transport.ts";
 import type { Campaign, CampaignPlan, Decision, JobSpec, StoredCampaign } from "../types.ts";
-import type { WaitOptions } from "./jobs.ts";
+import { type WaitOptions, waitFor } from "../core/waiting.ts";
 import type { Sheet } from "./sheets.ts";
 
 const POLL_MS = 5_000;
@@ -75,17 +74,12 @@ export class Campaigns {
 
   /** Wait until all of its jobs have ended. Jobs that wait for a person keep it open. */
   async wait(name: string, options: WaitOptions = {}): Promise<Campaign> {
-    const { signal, timeoutMs = Infinity } = options;
-    const until = Date.now() + timeoutMs;
-    while (true) {
-      const campaign = await this.get(name, { signal });
-      if (campaign.finished >= campaign.total) return campaign;
-      const left = until - Date.now();
-      if (left <= 0) {
-        throw new WaitTimeout(`campaign ${name}: ${campaign.finished} of ${campaign.total} jobs have ended; it continues`);
-      }
-      await sleep(Math.min(POLL_MS, left), signal);
-    }
+    return waitFor(`campaign ${name}`, options, async (leftMs, request) => {
+      const campaign = await this.get(name, request);
+      if (campaign.finished >= campaign.total) return { done: campaign };
+      await sleep(Math.min(POLL_MS, leftMs), request.signal);
+      return { still: `${campaign.finished} of ${campaign.total} jobs have ended` };
+    });
   }
 
   /** Every job of a campaign, with a link to its video that works for `linkSeconds` (a day). */

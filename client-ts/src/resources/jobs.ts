@@ -1,6 +1,5 @@
 import type { Arguments, CallOptions, Calls } from "../core/calls.ts";
 import { fileBody } from "../core/bodies.ts";
-import { WaitTimeout } from "../core/errors.ts";
 import type { Pages } from "../core/pages.ts";
 import { randomKey } from "../core/runtime.ts";
 import type { RequestOptions } from "../core/transport.ts";
@@ -10,6 +9,7 @@ import { follow, type StreamOptions } from "../streams/follow.ts";
 import { type BatchReport, type Estimates, isHeld, type Job, type JobError, type JobEvent, type JobSpec, TERMINAL } from "../types.ts";
 import type { components } from "../generated/schema.ts";
 import type { Sheet } from "./sheets.ts";
+import { type WaitOptions, waitFor } from "../core/waiting.ts";
 import { type JobInput, type Uploads, withUploads } from "./uploads.ts";
 
 /** Below the 60 s after which many proxies end a silent request. */
@@ -17,12 +17,6 @@ const LONG_POLL_S = 50;
 
 type JobDocument = components["schemas"]["JobResource"];
 export type JobFilter = Omit<NonNullable<Arguments<"jobs_list">["query"]>, "cursor">;
-
-export interface WaitOptions {
-  /** How long to wait in all. Default: until the job ends. */
-  timeoutMs?: number | undefined;
-  signal?: AbortSignal | undefined;
-}
 
 export class Jobs {
   readonly #calls: Calls;
@@ -67,7 +61,7 @@ export class Jobs {
   }
 
   async get(id: string, options: RequestOptions = {}): Promise<Job> {
-    return this.#job(await this.#calls.call("jobs_get", { ...options, path: { job_id: id } }));
+    return this.#get(id, options, {});
   }
 
   /** Jobs, newest first. */
@@ -107,18 +101,12 @@ export class Jobs {
    * throw for a failed job: look at `state` and `error`.
    */
   async wait(id: string, options: WaitOptions = {}): Promise<Job> {
-    const { signal, timeoutMs = Infinity } = options;
-    const until = Date.now() + timeoutMs;
-    while (true) {
-      const leftS = (until - Date.now()) / 1_000;
-      const wait = Math.max(0, Math.min(LONG_POLL_S, leftS));
-      const query = { wait };
+    return waitFor(`job ${id}`, options, async (leftMs, request) => {
+      const wait = Math.min(LONG_POLL_S, leftMs / 1_000);
       // The answer may come as late as the wait is long.
-      const request = { path: { job_id: id }, query, signal, timeoutMs: (wait + 30) * 1_000 };
-      const job = this.#job(await this.#calls.call("jobs_get", request));
-      if (TERMINAL.has(job.state) || isHeld(job)) return job;
-      if (leftS <= 0) throw new WaitTimeout(`job ${id} is still ${job.state} after ${timeoutMs / 1_000} s; it continues`);
-    }
+      const job = await this.#get(id, { ...request, timeoutMs: (wait + 30) * 1_000 }, { wait });
+      return TERMINAL.has(job.state) || isHeld(job) ? { done: job } : { still: `still ${job.state}` };
+    });
   }
 
   /** The events of a job, those so far and those to come, until it ends. Continues after a lost connection. */
@@ -152,6 +140,10 @@ export class Jobs {
   /** Make a copy of the video that every browser plays, unless it is one itself. */
   async makePlayable(id: string, options: RequestOptions = {}): Promise<Job> {
     return this.#job(await this.#calls.call("jobs_make_playable", { ...options, path: { job_id: id } }));
+  }
+
+  async #get(id: string, options: RequestOptions, query: { wait?: number }): Promise<Job> {
+    return this.#job(await this.#calls.call("jobs_get", { ...options, path: { job_id: id }, query }));
   }
 
   #job(found: JobDocument): Job {

@@ -24,37 +24,38 @@ export async function* follow<T>(open: Open, options: StreamOptions): AsyncGener
   const { signal, maxDowntimeMs = 600_000 } = options;
   let lastId = options.after === undefined ? undefined : String(options.after);
   let retryMs = DEFAULT_RETRY_MS;
-  let aliveAt = Date.now();
+  let downSince: number | undefined;
   let attempt = 0;
   while (true) {
     let failure: unknown;
     try {
       const { response, watch } = await open(lastId, signal);
+      downSince = undefined;
       if (response.status === 204 || !response.body) {
         watch.end();
         return;
       }
       const chunks = chunksOf(response.body, watch, SILENCE_MS);
       for await (const message of messagesIn(chunks, (ms) => (retryMs = ms))) {
-        aliveAt = Date.now();
         attempt = 0;
         if (message.id) lastId = message.id;
         yield JSON.parse(message.data) as T;
       }
-      aliveAt = Date.now();
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof ApiError && !(error instanceof Unavailable) && error.status !== 429) throw error;
       if (error instanceof SyntaxError) throw error;
       failure = error;
     }
-    if (failure !== undefined && Date.now() - aliveAt > maxDowntimeMs) {
+    if (failure !== undefined && Date.now() - (downSince ??= Date.now()) > maxDowntimeMs) {
       throw failure instanceof ApiError
         ? failure
         : new ConnectionFailed(`the stream is lost: ${(failure as Error).message}`, { cause: failure });
     }
     // The stream of a job ends with the job: asking again at once gives 204.
-    if (failure !== undefined) await sleep(Math.max(retryMs, delayAfter(null, attempt++) ?? 0), signal);
-    else if (attempt++ > 0) await sleep(retryMs, signal);
+    if (failure !== undefined || attempt > 0) {
+      await sleep(attempt === 0 ? retryMs : Math.max(retryMs, delayAfter(null, attempt) ?? 0), signal);
+    }
+    attempt++;
   }
 }

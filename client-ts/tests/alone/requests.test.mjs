@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { ConfigurationError, ConnectionFailed, Reelq, ServerError, TooManyRequests, Unavailable } from "#client";
+import { ConfigurationError, ConnectionFailed, Reelq, ServerError, TooManyRequests, Unavailable, WaitTimeout } from "#client";
 
 /** A server that answers as the test says, and what it was asked. */
 async function serving(t, answer) {
@@ -120,4 +120,42 @@ test("files in a job are uploaded first, each once", async (t) => {
     reference_images: ["https://a.example/b.png", "upload://1.png", "https://a.example/c.png"],
   });
   assert.equal(seen.length, 2);
+});
+
+test("a stream gives up when the API is out of reach for too long, not when the reader is slow", async (t) => {
+  const { url, seen } = await serving(t, (response, count) => {
+    if (count > 1) return response.destroy();
+    response.writeHead(200, { "content-type": "text/event-stream" }).write('retry: 1\n\nid: 1\ndata: {"id": 1}\n\n');
+    setTimeout(() => response.destroy(), 20);
+  });
+  const reelq = new Reelq({ baseUrl: url, maxRetries: 0 });
+  const ids = [];
+  await assert.rejects(async () => {
+    for await (const event of reelq.events({ maxDowntimeMs: 200 })) {
+      ids.push(event.id);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+  }, ConnectionFailed);
+  assert.deepEqual(ids, [1]);
+  assert.ok(seen.length > 2, `${seen.length} connections`);
+  assert.equal(seen.at(-1).headers["last-event-id"], "1");
+});
+
+test("the key stays with the API when a file is elsewhere", async (t) => {
+  const store = await serving(t, (response) => response.end("video"));
+  const { url, seen } = await serving(t, (response) => response.writeHead(302, { location: `${store.url}/fox.mp4` }).end());
+  const reelq = new Reelq({ baseUrl: url, apiKey: "rq_a" });
+  assert.equal(await (await reelq.jobs.video("1").blob()).text(), "video");
+  assert.equal(seen[0].headers.authorization, "Bearer rq_a");
+  assert.equal(store.seen[0].headers.authorization, undefined);
+});
+
+test("a wait survives an outage, and ends in time without an answer", async (t) => {
+  const { url, seen } = await serving(t, (response, count) =>
+    count < 4 ? json(response, 503, {}, { "retry-after": "0" }) : json(response, 200, { id: "1", state: "failed", links: {} }),
+  );
+  assert.equal((await new Reelq({ baseUrl: url, maxRetries: 1 }).jobs.wait("1")).state, "failed");
+  assert.equal(seen.length, 4);
+  const silent = await serving(t, () => undefined);
+  await assert.rejects(new Reelq({ baseUrl: silent.url }).jobs.wait("1", { timeoutMs: 10 }), WaitTimeout);
 });

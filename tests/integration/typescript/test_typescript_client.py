@@ -9,6 +9,7 @@ import pytest
 
 from producer.client import Producer
 from storage.settings import Settings
+from tests.integration.typescript.guide import write_examples
 from tests.integration.typescript.node import CLIENT, NODE, api_for_programs, build, run
 from tests.servers import TestServers
 
@@ -46,3 +47,9 @@ def test_the_built_package_in_this_machines_node() -> None:
 def test_types_accept_good_programs_and_refuse_bad_ones(where: str) -> None:
     build()
     run(["node", "node_modules/typescript/lib/tsc.js", "-p", f"tests/types/{where}"], CLIENT)
+
+
+@needs_packages
+def test_the_examples_of_the_guide_compile() -> None:
+    build()
+    run(["node", "node_modules/typescript/lib/tsc.js", "-p", write_examples()], CLIENT)

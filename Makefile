@@ -12,7 +12,7 @@ UV := $(shell command -v uv 2>/dev/null)
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml client/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "reelq needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 setup"; exit 2; }
 # Start over where an earlier setup was interrupted: an installer takes a half-written package for a whole one.
@@ -21,11 +21,11 @@ $(STAMP): requirements.lock pyproject.toml
 ifneq ($(UV),)
 	@$(UV) venv -q --allow-existing --python $(PYTHON) $(VENV)
 	@$(UV) pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
-	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable . --editable client
 else
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable client
 endif
 	@mv $(BEGUN) $(STAMP)
 
@@ -90,7 +90,7 @@ format: $(STAMP) ## rewrite the code in the project's format
 
 .PHONY: lock
 lock: $(STAMP) ## update the lock files from the ranges in pyproject.toml (needs uv)
-	@uv pip compile -q pyproject.toml --all-extras --no-emit-package reelq-simulator $(LOCK) -o requirements.lock
-	@uv pip compile -q pyproject.toml $(LOCK) -c requirements.lock -o deploy/docker/requirements.lock
+	@uv pip compile -q pyproject.toml --all-extras --no-emit-package reelq-simulator --no-emit-package reelq-client $(LOCK) -o requirements.lock
+	@uv pip compile -q pyproject.toml --no-emit-package reelq-client $(LOCK) -c requirements.lock -o deploy/docker/requirements.lock
 	@$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['media'], sep='\n')" \
 	  | uv pip compile -q - $(LOCK) -c requirements.lock -o deploy/docker/media.lock

@@ -16,6 +16,7 @@ from producer.api.batch import batch_routes
 from producer.api.callbacks import callback_routes
 from producer.api.campaigns import campaign_routes
 from producer.api.information import information_routes
+from producer.api.job_details import job_detail_routes
 from producer.api.job_files import job_file_routes
 from producer.api.jobs import job_routes
 from producer.api.metrics import metrics_routes
@@ -106,6 +107,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(batch_routes(service))
     app.include_router(job_routes(service))
     app.include_router(job_file_routes(service))
+    app.include_router(job_detail_routes(service))
     app.include_router(access_routes(service))  # before campaigns, whose names may contain slashes
     app.include_router(plan_routes(service))
     app.include_router(campaign_routes(service))

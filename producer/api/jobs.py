@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -32,8 +33,8 @@ from producer.operator_actions import job_actions
 from producer.operator_actions.adoption import adopt_checked
 from producer.operator_actions.finals import finalize
 from producer.operator_actions.waiting import with_obstacles
-from storage.database import Database
-from storage.jobs import queries
+from storage.database import Connection, Database
+from storage.jobs import queries, search
 from storage.jobs.enqueue import CHANGEABLE
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
@@ -133,6 +134,10 @@ def _look_routes(router: APIRouter, service: Service) -> None:
         idempotency_key: Annotated[
             str | None, Query(max_length=MAX_KEY_CHARS, description="The job's own key.")
         ] = None,
+        id_prefix: Annotated[
+            str | None,
+            Query(min_length=1, max_length=36, description="Only ids that begin so; other filters do not count then."),
+        ] = None,
         created_after: Annotated[Instant | None, Query(description="Created then or later.")] = None,
         created_before: Annotated[Instant | None, Query(description="Created before then.")] = None,
         limit: Limit = 50,
@@ -151,6 +156,9 @@ def _look_routes(router: APIRouter, service: Service) -> None:
             created_before,
         )
         before = cursor_id(cursor)
+        if id_prefix is not None:
+            beginning = await service.read(partial(_beginning, wanted.tenant, id_prefix))
+            return answer(JobPage([shortened(as_resource(job)) for job in beginning[:limit]], None))
         found = await service.read(
             lambda conn: with_obstacles(
                 conn, service.settings, queries.page_of_jobs(conn, wanted, before=before, limit=limit + 1)
@@ -273,6 +281,12 @@ def matches(known: str | None, etag: str) -> bool:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
     return "*" in tags or etag in tags
+
+
+def _beginning(tenant: str, prefix: str, conn: Connection) -> list[JobView]:
+    ids = search.by_id(conn, tenant, prefix, MAX_PAGE)
+    found = queries.get_jobs(conn, tenant, ids)
+    return [found[job_id] for job_id in ids if job_id in found]
 
 
 async def _current(service: Service, tenant: str, job_id: UUID) -> tuple[JobView, str, bytes]:

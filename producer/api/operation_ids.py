@@ -22,6 +22,7 @@ OPERATION_IDS: Final[Mapping[tuple[str, str], str]] = {
     ("GET", "/v1/jobs/{job_id}/last-frame"): "jobs_last_frame",
     ("GET", "/v1/jobs/{job_id}/events"): "jobs_events",
     ("GET", "/v1/jobs/{job_id}/timeline"): "jobs_timeline",
+    ("GET", "/v1/jobs/{job_id}/attempts"): "jobs_attempts",
     ("GET", "/v1/events"): "events_stream",
     ("POST", "/v1/campaigns/plan"): "campaigns_plan",
     ("POST", "/v1/campaigns"): "campaigns_create",

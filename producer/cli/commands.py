@@ -133,6 +133,9 @@ COMMANDS: Mapping[str, Command | Group] = {
     "db": Group(
         "Upgrade the database.", {"upgrade": Command("setup.database", "upgrade", "Upgrade the database schema.")}
     ),
+    "login": Command("login.commands", "login", "Use the API of a server elsewhere from now on."),
+    "logout": Command("login.commands", "logout", "Forget the API and its key."),
+    "whoami": Command("login.commands", "whoami", "Show the API in use, the tenant and what the key may do."),
     "doctor": Command("setup.doctor", "doctor", "Check the configuration and every part of the system."),
     "simulator": Command("setup.rehearsal", "simulator", "Run a simulated gateway.", passes_on=True),
     "bench": Command("setup.rehearsal", "bench", "Compare reelq with its alternatives.", passes_on=True),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import typer
 
-from producer.campaigns.status import cancel_campaign, change_campaign, pause_campaign
+from producer.cli.doors.choice import open_door
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.formatting import counts_line
 from producer.cli.shared.money import amount
 from producer.cli.shared.options import AsJson, BudgetText, CampaignName, DataDir, Discard, OfTenant, Weight, Yes
 from producer.cli.shared.output import print_json
-from producer.cli.shared.producers import open_producer
 from producer.intake.terms import read_terms
 from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -30,13 +28,14 @@ def change(
 ) -> None:
     """Set a campaign's budget and its share of the slots."""
     terms = read_terms(budget, weight)
-    with open_producer(ctx, data_dir, tenant) as producer, producer.database.begin() as conn:
-        status = change_campaign(conn, tenant, name, terms)
+    with open_door(ctx, data_dir, tenant) as door:
+        status = door.change_campaign(name, terms)
     if as_json:
-        print_json(status.as_dict())
+        print_json(status)
         return
-    limit = amount(status.budget["amount"], status.budget["currency"]) if status.budget else "none"
-    typer.echo(f"{name}: weight {status.weight}, budget {limit}")
+    budget_now = status["budget"]
+    limit = amount(budget_now["amount"], budget_now["currency"]) if budget_now else "none"
+    typer.echo(f"{name}: weight {status['weight']}, budget {limit}")
 
 
 def pause(
@@ -62,12 +61,12 @@ def resume(
 
 
 def _hold(ctx: typer.Context, name: str, tenant: str, as_json: bool, data_dir: Path | None, *, paused: bool) -> None:
-    with open_producer(ctx, data_dir, tenant) as producer, producer.database.begin() as conn:
-        status = pause_campaign(conn, tenant, name, paused=paused)
+    with open_door(ctx, data_dir, tenant) as door:
+        status = door.pause_campaign(name, paused=paused)
     if as_json:
-        print_json(status.as_dict())
+        print_json(status)
     else:
-        counts = {JobState(state): number for state, number in status.counts.items()}
+        counts = {JobState(state): number for state, number in status["counts"].items()}
         typer.echo(f"{name} {'is paused' if paused else 'continues'}: {counts_line(counts)}")
 
 
@@ -83,12 +82,12 @@ def cancel(
     """Cancel every job of a campaign that is free to cancel. With --discard, cancel the others too."""
     bill = " You will still be billed for submitted jobs." if discard else ""
     confirm(f"Cancel the remaining jobs of {name}?{bill}", yes)
-    with open_producer(ctx, data_dir, tenant) as producer:
-        done = cancel_campaign(producer.database, tenant, name, discard=discard)
+    with open_door(ctx, data_dir, tenant) as door:
+        done = door.cancel_campaign(name, discard=discard)
     if as_json:
-        print_json({"campaign": name, **asdict(done)})
+        print_json({"campaign": name, **done})
     else:
         typer.echo(
-            f"{name}: {done.cancelled} cancelled, {done.asked} being cancelled by their gateways, "
-            f"{done.refused} still running (already billed; use --discard to drop the results)"
+            f"{name}: {done['cancelled']} cancelled, {done['asked']} being cancelled by their gateways, "
+            f"{done['refused']} still running (already billed; use --discard to drop the results)"
         )

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from producer.cli.doors.choice import open_door
 from producer.cli.shared.access import settings_of
 from producer.cli.shared.formatting import error_line
 from producer.cli.shared.options import AsJson, DataDir
 from producer.cli.shared.output import print_json, print_table
-from producer.operator_actions.account_status import account_statuses
 from seedance.problems import InvalidInput, Problem
 from storage.admission import accounts
 from storage.database import connect
@@ -19,9 +19,8 @@ from storage.database import connect
 
 def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """List accounts in the order they are tried. Shows limits, use, and why an account takes no jobs."""
-    settings = settings_of(ctx, data_dir)
-    with connect(settings.require_database_url()) as conn:
-        rows = [row | {"error": error_line(row["error"]) or None} for row in account_statuses(conn, settings)]
+    with open_door(ctx, data_dir) as door:
+        rows = [row | {"error": error_line(row["error"]) or None} for row in door.accounts()]
     if as_json:
         print_json(rows)
         return

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import typer
 
+from producer.cli.doors.choice import open_door
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.options import AsJson, DataDir, Discard, OfTenant, Yes
 from producer.cli.shared.output import print_json, say
-from producer.cli.shared.producers import job_ids_of, open_producer
 from producer.errors import NotPossible
 from storage.jobs.records import JobView
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -50,9 +50,9 @@ def cancel(
     """Cancel jobs. This is free while a job is queued, or if its gateway has not started it and can cancel."""
     if discard:
         confirm("Discard the videos? You will still be billed for submitted jobs.", yes)
-    with open_producer(ctx, data_dir, tenant) as producer:
-        found = job_ids_of(producer, ids)
-        each(found, lambda job_id: producer.cancel(job_id, discard=discard), _cancelled, as_json)
+    with open_door(ctx, data_dir, tenant) as door:
+        found = door.job_ids(ids)
+        each(found, lambda job_id: door.cancel(job_id, discard=discard), _cancelled, as_json)
 
 
 def _cancelled(job: JobView) -> str:
@@ -70,6 +70,6 @@ def retry(
     data_dir: DataDir = None,
 ) -> None:
     """Enqueue failed or cancelled jobs again. Each becomes a new job, whose metadata names the old one."""
-    with open_producer(ctx, data_dir, tenant) as producer:
-        found = job_ids_of(producer, ids)
-        each(found, producer.retry, lambda job: f"{job.state}; retries {job.metadata['retry_of']}", as_json)
+    with open_door(ctx, data_dir, tenant) as door:
+        found = door.job_ids(ids)
+        each(found, door.retry, lambda job: f"{job.state}; retries {job.metadata['retry_of']}", as_json)

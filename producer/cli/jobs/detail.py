@@ -9,39 +9,31 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from producer.cli.doors.door import JobDetail, VideoPlace
 from producer.cli.shared.formatting import ago, duration, error_line, one_line, plural, size
 from producer.cli.shared.money import amount, cost_line, estimate_line
 from producer.cli.shared.terminal import console, state_text
 from producer.operator_actions.adoption import Candidate, candidates, differences
 from producer.operator_actions.waiting import WaitReason
-from storage.bucket.keys import bucket_and_name
-from storage.bucket.objects import Objects
-from storage.bucket.requests import StoreUnavailable
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
-from storage.settings import Settings
 
-_LINK_S = 3600.0
 _WIDTH = 10
 _SOURCES = {"list": "the gateway's list", "callback": "a callback", "answer": "the answer to the POST"}
 
 
-def print_detail(
-    settings: Settings,
-    job: JobView,
-    attempts: Sequence[Mapping[str, Any]],
-    events: Sequence[Mapping[str, Any]],
-    waiting: Sequence[str],
-) -> None:
+def print_detail(found: JobDetail) -> None:
     """Print a job: its request, its state and why it waits, every attempt, and its timeline."""
+    job, attempts, events = found.job, found.attempts, found.events
+    waiting = [wait_line(job, wait) for wait in found.waits]
     out = console()
     out.print(Text.assemble(("Job ", "bold"), (str(job.id), "bold"), "  ", state_text(job.state)))
-    for name, value in [*_facts(job), *_video(settings, job), *(("waits", line) for line in waiting)]:
+    for name, value in [*_facts(job), *_video(job, found.place), *(("waits", line) for line in waiting)]:
         out.print(Text.assemble((f"  {name:<{_WIDTH}}", "bright_black"), one_line(value, 1000)), soft_wrap=True)
     if attempts:
         _print_attempts(out, attempts)
-    if attempts and job.state is JobState.UNCONFIRMED and (found := candidates(attempts[-1])):
-        _print_candidates(out, found)
+    if attempts and job.state is JobState.UNCONFIRMED and (there := candidates(attempts[-1])):
+        _print_candidates(out, there)
     if events:
         _print_timeline(out, events)
 
@@ -92,24 +84,16 @@ def _short(value: object, limit: int = 80) -> str:
     return one_line(value, limit)
 
 
-def _video(settings: Settings, job: JobView) -> Iterator[tuple[str, str]]:
-    if job.object_key is None or job.size_bytes is None:
+def _video(job: JobView, place: VideoPlace | None) -> Iterator[tuple[str, str]]:
+    if place is None or job.size_bytes is None:
         return
 
-    yield "video", f"{_place(settings, job.object_key)} · {size(job.size_bytes)} · sha256 {job.sha256}"
+    yield "video", f"{place.video} · {size(job.size_bytes)} · sha256 {job.sha256}"
     if job.video_format:
         yield "format", format_line(job.video_format)
-    if job.playable_key:
-        yield "playable", _place(settings, job.playable_key)
-    try:
-        yield "open", Objects(settings).link(job.object_key, _LINK_S)
-    except StoreUnavailable as exc:
-        yield "open", f"no link: {exc}"
-
-
-def _place(settings: Settings, key: str) -> str:
-    bucket, name = bucket_and_name(key)
-    return f"s3://{bucket or settings.s3_bucket}/{name}"
+    if place.playable:
+        yield "playable", place.playable
+    yield "open", place.link
 
 
 def format_line(found: Mapping[str, Any]) -> str:

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import typer
 
+from producer.cli.doors.choice import open_door
 from producer.cli.jobs.actions import Ids, each
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
-from producer.cli.shared.producers import job_ids_of, open_producer
 from producer.operator_actions.finals import LOOK_OF
 from seedance.problems import InvalidInput, Problem
 from storage.jobs.records import JobView
@@ -52,13 +52,13 @@ def finalize(
         "tier": tier,
         "model": model,
     }
-    with open_producer(ctx, data_dir, tenant) as producer:
-        found = list(job_ids_of(producer, ids))
+    with open_door(ctx, data_dir, tenant) as door:
+        found = door.job_ids(ids)
         if idempotency_key is not None and len(found) > 1:
             raise InvalidInput([Problem("idempotency_key", "is for one draft; leave it out for several")])
 
         def decide(job_id: UUID) -> JobView:
-            return producer.finalize(job_id, regenerate=regenerate, **wanted)
+            return door.finalize(job_id, wanted, regenerate=regenerate)
 
         each(found, decide, _said, as_json)
 

@@ -6,13 +6,10 @@ from typing import Annotated
 
 import typer
 
-from producer.cli.shared.access import settings_of
+from producer.cli.doors.choice import open_door
 from producer.cli.shared.formatting import ago, error_line
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, print_table
-from producer.operator_actions.waiting import with_obstacles
-from storage.database import connect
-from storage.jobs import queries
 from storage.jobs.reasons import OBSTACLES, Reason
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
@@ -29,10 +26,8 @@ def list_jobs(
     data_dir: DataDir = None,
 ) -> None:
     """List jobs, newest first."""
-    settings = settings_of(ctx, data_dir)
-    with connect(settings.require_database_url()) as conn:
-        found = queries.list_jobs(conn, tenant, state=state, campaign=campaign, limit=limit)
-        found = with_obstacles(conn, settings, found)
+    with open_door(ctx, data_dir, tenant) as door:
+        found = door.list_jobs(state, campaign, limit)
     if as_json:
         print_json(found)
         return

@@ -7,21 +7,15 @@ from uuid import UUID
 
 import typer
 
+from producer.cli.doors.choice import open_door
+from producer.cli.doors.door import Action
 from producer.cli.jobs.actions import each
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.formatting import plural
 from producer.cli.shared.options import AsJson, DataDir, OfTenant, Yes
-from producer.cli.shared.producers import job_ids_of, open_producer
-from producer.client import Producer
-from producer.operator_actions import job_actions
-from producer.operator_actions.adoption import adopt_checked
 from seedance.problems import InvalidInput, Problem
-from storage.jobs import queries
 from storage.jobs.records import JobView
-from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT
-
-_MOST_AT_ONCE = 100_000
 
 
 def resolve(
@@ -66,35 +60,22 @@ def resolve(
         raise InvalidInput([Problem("--unchecked", "is only for --adopt")])
     if resubmit and ids:
         confirm(_again(len(ids)), yes)
-    with open_producer(ctx, data_dir, tenant) as producer:
+    with open_door(ctx, data_dir, tenant) as door:
         if ids:
-            found = list(job_ids_of(producer, ids))
+            found = door.job_ids(ids)
         else:
-            found = _unconfirmed(producer, campaign, account)
+            found = door.unconfirmed(campaign, account)
             if found and resubmit:
                 confirm(_again(len(found)), yes)
             elif found and abandon:
                 confirm(f"End {plural(len(found), 'job')} as failed? You may already be billed for them.", yes)
 
         def decide(job_id: UUID) -> JobView:
-            if adopt is not None and unchecked:
-                return job_actions.adopt(producer.database, tenant, job_id, adopt)
-            if adopt is not None:
-                return adopt_checked(producer.database, producer.settings, tenant, job_id, adopt)
-            if resubmit:
-                return job_actions.resubmit(producer.database, tenant, job_id)
-            return job_actions.abandon(producer.database, tenant, job_id)
+            action: Action = "adopt" if adopt is not None else "resubmit" if resubmit else "abandon"
+            return door.resolve(job_id, action, adopt, unchecked=unchecked)
 
         each(found, decide, lambda job: str(job.state), as_json)
 
 
 def _again(number: int) -> str:
     return f"Submit {plural(number, 'job')} again? You pay twice for each one that the gateway accepted."
-
-
-def _unconfirmed(producer: Producer, campaign: str | None, account: str | None) -> list[UUID]:
-    with producer.database.begin() as conn:
-        held = queries.list_jobs(
-            conn, producer.tenant, state=JobState.UNCONFIRMED, campaign=campaign, limit=_MOST_AT_ONCE
-        )
-    return [job.id for job in held if account is None or job.account == account]

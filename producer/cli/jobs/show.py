@@ -7,14 +7,10 @@ from typing import Annotated
 
 import typer
 
+from producer.cli.doors.choice import open_door
 from producer.cli.jobs.detail import print_detail, wait_line
-from producer.cli.shared.access import job_id_of, settings_of
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json
-from producer.operator_actions.job_actions import get_job
-from producer.operator_actions.waiting import why_it_waits, with_obstacles
-from storage.database import connect
-from storage.jobs import history
 from storage.tenants.tenants import DEFAULT_TENANT
 
 
@@ -26,14 +22,11 @@ def show(
     data_dir: DataDir = None,
 ) -> None:
     """Show one job. Prints its request, its state and why it waits, its attempts and its timeline."""
-    settings = settings_of(ctx, data_dir)
-    with connect(settings.require_database_url()) as conn:
-        job_id = job_id_of(conn, tenant, job)
-        [view] = with_obstacles(conn, settings, [get_job(conn, tenant, job_id)])
-        attempts = history.attempts_of(conn, job_id)
-        events = history.events_of(conn, job_id)
-        waiting = [wait_line(view, wait) for wait in why_it_waits(conn, settings, view)]
+    with open_door(ctx, data_dir, tenant) as door:
+        [job_id] = door.job_ids([job])
+        found = door.detail(job_id)
     if as_json:
-        print_json(asdict(view) | {"attempts": attempts, "events": events, "waits": waiting})
+        waiting = [wait_line(found.job, wait) for wait in found.waits]
+        print_json(asdict(found.job) | {"attempts": found.attempts, "events": found.events, "waits": waiting})
     else:
-        print_detail(settings, view, attempts, events, waiting)
+        print_detail(found)

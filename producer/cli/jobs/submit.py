@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from producer.campaigns.reading.json_objects import parse_object
+from producer.cli.doors.choice import open_door
+from producer.cli.doors.door import Door, JobDetail
 from producer.cli.shared.options import AsJson, DataDir, Wait
 from producer.cli.shared.output import print_json, say
-from producer.cli.shared.producers import open_producer
 from producer.cli.shared.progress import watch
-from producer.client import Job, Producer
 from seedance.problems import InvalidInput, Problem
+from storage.jobs.records import JobView
 
 
 def submit(
@@ -114,16 +115,16 @@ def submit(
         "metadata": _object("metadata", metadata),
         "tags": tag,
     }
-    with open_producer(ctx, data_dir) as producer:
-        job = producer.enqueue(prompt, **{name: value for name, value in given.items() if value is not None})
+    with open_door(ctx, data_dir) as door:
+        job = door.enqueue(prompt, {name: value for name, value in given.items() if value is not None})
         if wait:
             if not as_json:
                 say(f"job {job.id}")
-            job = _see_through(producer, job, timeout)
+            job = _see_through(door, job, timeout)
         if as_json:
             print_json(job)
         elif wait:
-            _print_result(producer, job)
+            _print_result(door, job)
         else:
             typer.echo(str(job.id))
             if sys.stdout.isatty():
@@ -148,13 +149,13 @@ def _deadline(text: str | None) -> str | float | None:
         return text
 
 
-def _see_through(producer: Producer, job: Job, timeout: float | None) -> Job:
-    watch(producer, [job.id], "1 job", deadline_s=timeout)
-    return producer.get(job.id)
+def _see_through(door: Door, job: JobView, timeout: float | None) -> JobView:
+    watch(door, [job.id], "1 job", deadline_s=timeout)
+    return door.detail(job.id).job
 
 
-def _print_result(producer: Producer, job: Job) -> None:
+def _print_result(door: Door, job: JobView) -> None:
     # Imported here: a `submit` without --wait, which needs none of it, would take a seventh longer.
     from producer.cli.jobs.detail import print_detail
 
-    print_detail(producer.settings, job, (), (), ())
+    print_detail(JobDetail(job, place=door.detail(job.id).place))

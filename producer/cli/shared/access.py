@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -18,6 +20,12 @@ from storage.jobs import search
 if TYPE_CHECKING:
     from storage.settings import Settings
 
+MOST_ALIKE = 3
+ONLY_THERE = (
+    "`{command}` works only where the server's configuration is, not through {url}; run it there, or unset "
+    "REELQ_API_URL to use the configuration here"
+)
+
 
 def settings_of(ctx: typer.Context, given: Path | None) -> Settings:
     """The configuration, with the local stack of that data directory. What the command decides from here on is decided
@@ -29,8 +37,11 @@ def settings_of(ctx: typer.Context, given: Path | None) -> Settings:
     # Imported here: every gateway comes with it, an eighth of the time of `reelq jobs list --help`, which needs none.
     from storage.settings import load_settings
 
+    where = directory(ctx, given)
+    if where is None and (url := os.environ.get("REELQ_API_URL")):
+        raise InvalidInput([Problem("", ONLY_THERE.format(command=ctx.command_path, url=url))])
     ctx.with_resource(acting(user_of("command line")))
-    return load_settings(directory(ctx, given))
+    return load_settings(where)
 
 
 def job_id_of(conn: Connection, tenant: str, text: str) -> UUID:
@@ -40,13 +51,22 @@ def job_id_of(conn: Connection, tenant: str, text: str) -> UUID:
         JobNotFound: no id begins with them.
         InvalidInput: several do.
     """
+    return the_job(text, lambda prefix: search.by_id(conn, tenant, prefix, MOST_ALIKE))
+
+
+def the_job(text: str, beginning: Callable[[str], Sequence[UUID]]) -> UUID:
+    """The same; `beginning` gives up to `MOST_ALIKE` jobs whose ids begin with a text.
+
+    Raises:
+        JobNotFound, InvalidInput: as `job_id_of`.
+    """
     try:
         return UUID(text)
     except ValueError:
         pass
     if not text or not set(text.lower()) <= set("0123456789abcdef-"):
         raise JobNotFound(repr(text))
-    found = search.by_id(conn, tenant, text, 3)
+    found = beginning(text)
     if not found:
         raise JobNotFound(text)
     if len(found) > 1:

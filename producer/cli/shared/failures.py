@@ -7,6 +7,8 @@ import tempfile
 import traceback
 from pathlib import Path
 
+from reelq_client import ApiError, NotAuthenticated, ReelqError, WaitTimeout
+
 from producer.cli.shared.exit_codes import BAD_INPUT, SOME_FAILED
 from producer.errors import CampaignNotFound, JobNotFound, KeyNotFound, NotPossible, ReplayRefused, WebhookNotFound
 from producer.local.errors import StackError
@@ -30,15 +32,26 @@ def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
             return str(error), BAD_INPUT
         case JobNotFound() | CampaignNotFound() | WebhookNotFound() | KeyNotFound():
             return str(error), BAD_INPUT
+        case WaitTimeout():
+            return str(error), SOME_FAILED
         case NotPossible() | ReplayRefused() | TimeoutError():
             return str(error), SOME_FAILED
         case GatewayError():
             return f"{error.gateway}: {error}", SOME_FAILED
+        case ReelqError():
+            return _of_api(error), BAD_INPUT
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or error}", BAD_INPUT
         case _:
             return _unexpected(error, data_dir), BAD_INPUT
+
+
+def _of_api(error: ReelqError) -> str:
+    if isinstance(error, NotAuthenticated):
+        return f"{error.detail}; run `reelq login URL`, or set REELQ_API_KEY"
+    advice = error.advice if isinstance(error, ApiError) else ""
+    return f"{error}. {advice}" if advice else str(error)
 
 
 def _with_hint(message: str, variable: str, key: str, data_dir: Path | None) -> str:

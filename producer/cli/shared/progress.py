@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 from uuid import UUID
 
 from producer.cli.shared.pace import Lines, Pace
-from producer.client import Producer
 from producer.operator_actions.standstill import Standstill
 from storage.jobs.states import JobState
 
@@ -16,6 +16,18 @@ _EVERY_S = 0.25
 _EVERY_MANY_S = 1.0  # asking about ten thousand jobs costs the database more than about ten
 _MANY = 2_000
 _STILL_S = 3.0
+
+
+class Watched(Protocol):
+    """What knows how far jobs are: a `Producer`, or a door."""
+
+    def unfinished(self, ids: Sequence[UUID], /) -> int:
+        """How many are neither terminal nor held for a person."""
+        ...
+
+    def counts(self, ids: Sequence[UUID], /) -> Mapping[JobState, int]:
+        """How many are in each state."""
+        ...
 
 
 class StandsStill(Exception):
@@ -28,7 +40,7 @@ class StandsStill(Exception):
 
 
 def watch(
-    producer: Producer,
+    jobs: Watched,
     ids: Sequence[UUID],
     title: str,
     *,
@@ -49,8 +61,8 @@ def watch(
     still = _Still()
     with _shown(title, len(ids)) as show:
         while True:
-            done = len(ids) - producer.unfinished(ids)
-            counts = producer.counts(ids)  # asked second, so that the last ones shown are final
+            done = len(ids) - jobs.unfinished(ids)
+            counts = jobs.counts(ids)  # asked second, so that the last ones shown are final
             pace.note(done)
             finished = done >= len(ids)
             show.update(counts, done, pace, last=finished)

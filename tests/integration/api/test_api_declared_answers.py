@@ -150,6 +150,7 @@ def _jobs(api: httpx.Client, producer: Producer, configured: Settings, tmp_path:
     page = api.get("/v1/jobs", params={"limit": 2}).json()
     assert page["next_cursor"]
     events = api.get(f"{done}/timeline").json()["data"]
+    assert api.get(f"{done}/attempts").json()["data"][0]["account"] == "main"
     assert len(events) == 5
     stream = {"Accept": "text/event-stream"}
     assert api.get(f"{done}/events", headers=stream).status_code == 200

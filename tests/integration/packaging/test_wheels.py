@@ -128,7 +128,8 @@ def simulator_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def production(runtime_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return Environment(tmp_path_factory.mktemp("production"), [runtime_wheel], locked("requirements.lock"))
+    wheels = [runtime_wheel, build(ROOT / "client", tmp_path_factory.mktemp("client"))]
+    return Environment(tmp_path_factory.mktemp("production"), wheels, locked("requirements.lock"))
 
 
 def test_the_runtime_wheel_holds_the_runtime_and_all_of_it(runtime_wheel: Path) -> None:

@@ -1,0 +1,122 @@
+"""Tenants, keys, decisions, accounts and health."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from reelq_client.models.base import Model, Open
+from reelq_client.models.campaigns import Budget
+from reelq_client.models.words import Scope
+
+
+class Tenant(Model):
+    """The tenant and the scopes of a key."""
+
+    name: str
+    scopes: list[Open[Scope]]
+    weight: int
+    jobs_per_minute: int | None
+    budget: Budget | None
+
+
+class Key(Model):
+    """A key, without its secret."""
+
+    id: str
+    tenant: str
+    name: str
+    scopes: list[Open[Scope]]
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+    expires_at: datetime | None
+    replaced_by: str | None
+
+
+class CreatedKey(Key):
+    """A new key; only this answer has the key itself."""
+
+    key: str
+
+
+class KeyList(Model):
+    """Every key of the tenant, oldest first."""
+
+    data: list[Key]
+
+
+class Decision(Model):
+    """A decision about something else than a single job."""
+
+    id: int
+    at: datetime
+    actor: str | None
+    what: str
+    subject: str
+    detail: dict[str, Any]
+
+
+class AccountModel(Model):
+    """One model of an account that has a lowered limit or takes no jobs."""
+
+    model: str
+    in_flight: int
+    limit_now: int
+    limit_since: datetime | None
+    state: Open[Literal["ok", "throttled", "suspended", "misrouted", "outage", "model_closed"]]
+    until: datetime | None
+    since: datetime | None
+    error: dict[str, Any] | None
+
+
+class Account(Model):
+    """An account: its limits, how much of them is in use, and whether it takes jobs."""
+
+    name: str
+    gateway: str
+    base_url: str | None
+    max_in_flight: int
+    requests_per_minute: int | None
+    limit_now: int
+    limit_since: datetime | None
+    in_flight: int
+    state: Open[Literal["ok", "throttled", "suspended", "misrouted", "outage"]]
+    suspended_until: datetime | None
+    suspended_since: datetime | None
+    throttled_until: datetime | None
+    error: dict[str, Any] | None
+    models: list[AccountModel]
+
+
+class AccountList(Model):
+    """Every account, in the order they are tried."""
+
+    accounts: list[Account]
+
+
+class AccountCapabilities(Model):
+    """What one account's gateway can do."""
+
+    name: str
+    gateway: str
+    capabilities: dict[str, Any]
+
+
+class CapabilityList(Model):
+    """What every account's gateway can do."""
+
+    accounts: list[AccountCapabilities]
+
+
+class Health(Model):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Readiness(Model):
+    """Whether jobs can run; `missing` has each part that does not work, and why."""
+
+    ready: bool
+    missing: dict[str, str]

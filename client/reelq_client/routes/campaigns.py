@@ -1,0 +1,234 @@
+"""`/v1/campaigns`: named sets of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from reelq_client.core.binding import Awaiting, Blocking, call, pages
+from reelq_client.core.requests import Flow, Pause, Request, given
+from reelq_client.models.access import Decision
+from reelq_client.models.base import Page
+from reelq_client.models.campaigns import (
+    Campaign,
+    CancelledCampaign,
+    CheckedCampaign,
+    ManifestJob,
+    Plan,
+    StoredCampaign,
+)
+from reelq_client.routes.rows import Rows, rows_body
+
+_ONE = "/v1/campaigns/{name}"
+_LOOK_EVERY_S = 5.0
+_LONG_S = 600.0
+NO_LIMIT = "none"
+
+
+class CampaignRoutes:
+    """Named sets of jobs."""
+
+    @call
+    def plan(
+        self,
+        rows: Rows,
+        *,
+        name: str | None = None,
+        budget: str | None = None,
+        fetch: bool = False,
+        key: str | None = None,
+        prompt: str | None = None,
+        template: str | None = None,
+        map: Sequence[str] = (),
+        sheet: str | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+    ) -> Flow[Plan]:
+        """Check every row, and show what a run would cost and take; nothing is stored. `rows`: mappings, a DataFrame,
+        or the path of a sheet. The options are those of docs/campaigns.md."""
+        body = yield from rows_body(rows, with_keys=False)
+        query = given(
+            name=name,
+            budget=budget,
+            fetch=fetch or None,
+            key=key,
+            prompt=prompt,
+            template=template,
+            sheet=sheet,
+            encoding=encoding,
+            delimiter=delimiter,
+        )
+        answer = yield Request(
+            "campaigns_plan",
+            "POST",
+            "/v1/campaigns/plan",
+            query=query | {"map": map},
+            body=body,
+            repeatable=True,
+            timeout_s=_LONG_S,
+        )
+        return answer.read(Plan)
+
+    @call
+    def run(
+        self,
+        name: str,
+        rows: Rows,
+        *,
+        budget: str | None = None,
+        weight: int | None = None,
+        first: int | None = None,
+        paused: bool = False,
+        key: str | None = None,
+        prompt: str | None = None,
+        template: str | None = None,
+        map: Sequence[str] = (),
+        sheet: str | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+    ) -> Flow[StoredCampaign]:
+        """Store one job per row under a name, all or none. The same rows again are the same jobs, so this may be
+        repeated. `first`: submit only this number of rows; the rest waits for `resume`."""
+        body = yield from rows_body(rows, with_keys=False)
+        query = _creating(name, budget, weight, first, paused, key, prompt, template, map, sheet, encoding, delimiter)
+        answer = yield Request(
+            "campaigns_create", "POST", "/v1/campaigns", query=query, body=body, repeatable=True, timeout_s=_LONG_S
+        )
+        return answer.read(StoredCampaign)
+
+    create = run
+
+    @call
+    def check(
+        self, name: str, rows: Rows, *, budget: str | None = None, key: str | None = None, prompt: str | None = None
+    ) -> Flow[CheckedCampaign]:
+        """Check every row as `run` does and estimate the cost; store nothing. `plan` says more."""
+        body = yield from rows_body(rows, with_keys=False)
+        query = given(name=name, dry_run=True, budget=budget, key=key, prompt=prompt)
+        answer = yield Request(
+            "campaigns_create", "POST", "/v1/campaigns", query=query, body=body, repeatable=True, timeout_s=_LONG_S
+        )
+        return answer.read(CheckedCampaign)
+
+    @call
+    def list(self, *, limit: int | None = None, cursor: str | None = None) -> Flow[Page[Campaign]]:
+        """One page of campaigns, newest first."""
+        return _page(given(limit=limit, cursor=cursor))
+
+    @pages
+    def iterate(self) -> Callable[[str | int | None], Flow[Page[Campaign]]]:
+        """Every campaign, newest first."""
+        return lambda cursor: _page({"limit": 100} | given(cursor=cursor))
+
+    @call
+    def get(self, name: str) -> Flow[Campaign]:
+        """One campaign: its jobs by state, and its costs."""
+        return _get(name)
+
+    @call
+    def wait(self, name: str) -> Flow[Campaign]:
+        """Wait until every job of a campaign is terminal. Held and paused jobs keep it waiting."""
+        while True:
+            found = yield from _get(name)
+            if found.finished >= found.total:
+                return found
+            yield Pause(_LOOK_EVERY_S)
+
+    @call
+    def update(self, name: str, *, budget: str | None = None, weight: int | None = None) -> Flow[Campaign]:
+        """Change a campaign's budget ("100 CNY"; "none": no limit) and its share of the slots."""
+        body: dict[str, Any] = given(budget=budget, weight=weight)
+        if budget == NO_LIMIT:
+            body["budget"] = None
+        answer = yield Request("campaigns_update", "PATCH", _ONE, at={"name": name}, json=body, repeatable=True)
+        return answer.read(Campaign)
+
+    @call
+    def pause(self, name: str) -> Flow[Campaign]:
+        """Stop submitting its jobs; submitted jobs continue."""
+        answer = yield Request("campaigns_pause", "POST", f"{_ONE}/pause", at={"name": name}, repeatable=True)
+        return answer.read(Campaign)
+
+    @call
+    def resume(self, name: str) -> Flow[Campaign]:
+        """Continue a paused campaign."""
+        answer = yield Request("campaigns_resume", "POST", f"{_ONE}/resume", at={"name": name}, repeatable=True)
+        return answer.read(Campaign)
+
+    @call
+    def cancel(self, name: str, *, discard: bool = False) -> Flow[CancelledCampaign]:
+        """Cancel every job that is free to cancel; `discard` also gives up submitted jobs, which will be billed."""
+        body = {"discard": discard}
+        answer = yield Request("campaigns_cancel", "POST", f"{_ONE}/cancel", at={"name": name}, json=body)
+        return answer.read(CancelledCampaign)
+
+    @call
+    def manifest(self, name: str, *, links_for: timedelta | None = None) -> Flow[Sequence[ManifestJob]]:
+        """Every job, in the order of the rows, with a `link` to its video. `links_for`: how long the links work; None:
+        a day."""
+        query = given(link_seconds=None if links_for is None else int(links_for.total_seconds()))
+        answer = yield Request(
+            "campaigns_manifest", "GET", f"{_ONE}/manifest", at={"name": name}, query=query, timeout_s=_LONG_S
+        )
+        context = {"base_url": answer.base_url}
+        return [ManifestJob.model_validate_json(line, context=context) for line in answer.body.splitlines()]
+
+    @pages
+    def decisions(self, name: str) -> Callable[[str | int | None], Flow[Page[Decision]]]:
+        """Who paused, resumed, cancelled or changed the campaign, newest first."""
+
+        def page(cursor: str | int | None) -> Flow[Page[Decision]]:
+            query = given(limit=200, cursor=cursor)
+            answer = yield Request("campaigns_decisions", "GET", f"{_ONE}/decisions", at={"name": name}, query=query)
+            return answer.read(Page[Decision])
+
+        return page
+
+
+def _creating(
+    name: str,
+    budget: str | None,
+    weight: int | None,
+    first: int | None,
+    paused: bool,
+    key: str | None,
+    prompt: str | None,
+    template: str | None,
+    mapped: Sequence[str],
+    sheet: str | None,
+    encoding: str | None,
+    delimiter: str | None,
+) -> dict[str, Any]:
+    query = given(
+        name=name,
+        budget=budget,
+        weight=weight,
+        first=first,
+        paused=paused or None,
+        key=key,
+        prompt=prompt,
+        template=template,
+        sheet=sheet,
+        encoding=encoding,
+        delimiter=delimiter,
+    )
+    return query | {"map": mapped}
+
+
+def _get(name: str) -> Flow[Campaign]:
+    answer = yield Request("campaigns_get", "GET", _ONE, at={"name": name})
+    return answer.read(Campaign)
+
+
+def _page(query: dict[str, Any]) -> Flow[Page[Campaign]]:
+    answer = yield Request("campaigns_list", "GET", "/v1/campaigns", query=query)
+    return answer.read(Page[Campaign])
+
+
+class Campaigns(CampaignRoutes, Blocking):
+    """Named sets of jobs."""
+
+
+class AsyncCampaigns(CampaignRoutes, Awaiting):
+    """Named sets of jobs."""

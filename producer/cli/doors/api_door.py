@@ -1,0 +1,225 @@
+"""Commands from elsewhere: the API of a server, and a key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+from uuid import UUID
+
+import reelq_client
+from pydantic import TypeAdapter
+from reelq_client import InvalidRequest, NotFound, Reelq
+from reelq_client.models.base import Model
+from reelq_client.models.campaigns import Campaign
+
+from producer.cli.doors.door import Action, JobDetail, VideoPlace
+from producer.cli.shared.access import MOST_ALIKE, the_job
+from producer.errors import CampaignNotFound, JobNotFound, NotPossible
+from producer.intake.terms import Terms
+from producer.operator_actions.waiting import WaitReason
+from seedance.media import MediaKind, media_kind
+from seedance.problems import InvalidInput, Problem
+from storage.jobs.records import JobView
+from storage.jobs.states import JobState
+
+_JOB = TypeAdapter(JobView)
+_SINGLE = ("first_frame", "last_frame")
+_LISTS = ("reference_images", "reference_videos", "reference_audios")
+_PAGE = 200
+_INSTANTS = ("until", "since")
+_ID_CHARS = 36
+_NO_LIMIT = "none"
+
+
+class ApiDoor:
+    """A door on a client."""
+
+    def __init__(self, reelq: Reelq) -> None:
+        self._reelq = reelq
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._reelq.close()
+
+    def list_jobs(self, state: JobState | None, campaign: str | None, limit: int) -> list[JobView]:
+        """As `Door`."""
+        found: list[JobView] = []
+        cursor = None
+        while len(found) < limit:
+            with _translated():
+                page = self._reelq.jobs.list(
+                    state=None if state is None else state.value,
+                    campaign=campaign,
+                    limit=min(limit - len(found), _PAGE),
+                    cursor=cursor,
+                )
+            found += map(_view, page.data)
+            if page.next_cursor is None:
+                break
+            cursor = str(page.next_cursor)
+        return found
+
+    def job_ids(self, texts: Sequence[str]) -> list[UUID]:
+        """As `Door`."""
+        return list(dict.fromkeys(the_job(text, self._beginning) for text in texts))
+
+    def detail(self, job_id: UUID) -> JobDetail:
+        """As `Door`."""
+        with _translated(job_id):
+            found = self._reelq.jobs.get(job_id)
+            attempts = self._reelq.jobs.attempts(job_id)
+            events = self._reelq.jobs.timeline(job_id)
+        shown = [{name: getattr(item, name) for name in type(item).model_fields} for item in attempts.data]
+        waits = [_wait(item.code, item.values) for item in attempts.waits]
+        timeline = [_members(item, without="job_id") for item in events.data]
+        return JobDetail(_view(found), shown, timeline, waits, self._place(found))
+
+    def unconfirmed(self, campaign: str | None, account: str | None) -> list[UUID]:
+        """As `Door`."""
+        with _translated():
+            held = list(self._reelq.jobs.iterate(state="unconfirmed", campaign=campaign))
+        return [job.id for job in held if account is None or job.account == account]
+
+    def enqueue(self, prompt: str, fields: Mapping[str, Any]) -> JobView:
+        """As `Door`."""
+        with _translated():
+            return _view(self._reelq.jobs.create(prompt, **_with_paths(fields)))
+
+    def unfinished(self, ids: Sequence[UUID]) -> int:
+        """As `Door`."""
+        with _translated():
+            found = [self._reelq.jobs.get(job_id) for job_id in ids]
+        return sum(not (job.terminal or job.held) for job in found)
+
+    def counts(self, ids: Sequence[UUID]) -> Mapping[JobState, int]:
+        """As `Door`."""
+        with _translated():
+            return Counter(JobState(self._reelq.jobs.get(job_id).state) for job_id in ids)
+
+    def cancel(self, job_id: UUID, *, discard: bool) -> JobView:
+        """As `Door`."""
+        with _translated(job_id):
+            return _view(self._reelq.jobs.cancel(job_id, discard=discard))
+
+    def retry(self, job_id: UUID) -> JobView:
+        """As `Door`."""
+        with _translated(job_id):
+            return _view(self._reelq.jobs.retry(job_id))
+
+    def finalize(self, job_id: UUID, wanted: Mapping[str, Any], *, regenerate: bool) -> JobView:
+        """As `Door`."""
+        with _translated(job_id):
+            return _view(self._reelq.jobs.finalize(job_id, regenerate=regenerate, **wanted))
+
+    def resolve(self, job_id: UUID, action: Action, task_id: str | None, *, unchecked: bool) -> JobView:
+        """As `Door`."""
+        with _translated(job_id):
+            return _view(self._reelq.jobs.resolve(job_id, action, task_id=task_id, unchecked=unchecked))
+
+    def accounts(self) -> list[dict[str, Any]]:
+        """As `Door`."""
+        with _translated():
+            found = self._reelq.accounts.list().accounts
+        return [_members(item) | {"models": [_members(model) for model in item.models]} for item in found]
+
+    def change_campaign(self, name: str, terms: Terms) -> Mapping[str, Any]:
+        """As `Door`."""
+        budget = _NO_LIMIT if terms.no_budget else None
+        if terms.budget is not None:
+            budget = f"{terms.budget.amount} {terms.budget.currency}"
+        with _translated(name):
+            return _status(self._reelq.campaigns.update(name, budget=budget, weight=terms.weight))
+
+    def pause_campaign(self, name: str, *, paused: bool) -> Mapping[str, Any]:
+        """As `Door`."""
+        decide = self._reelq.campaigns.pause if paused else self._reelq.campaigns.resume
+        with _translated(name):
+            return _status(decide(name))
+
+    def cancel_campaign(self, name: str, *, discard: bool) -> Mapping[str, int]:
+        """As `Door`."""
+        with _translated(name):
+            done = self._reelq.campaigns.cancel(name, discard=discard)
+        return {"cancelled": done.cancelled, "asked": done.asked, "refused": done.refused}
+
+    def _beginning(self, prefix: str) -> list[UUID]:
+        with _translated():
+            return [job.id for job in self._reelq.jobs.list(id_prefix=prefix[:_ID_CHARS], limit=MOST_ALIKE).data]
+
+    def _place(self, job: reelq_client.Job) -> VideoPlace | None:
+        if job.object_key is None or "video" not in job.links:
+            return None
+        try:
+            link = self._reelq.jobs.video(job.id).link() or job.video_url or ""
+        except reelq_client.ReelqError as exc:
+            link = f"no link: {exc}"
+        return VideoPlace(job.object_key, job.playable_key, link)
+
+
+def _view(job: reelq_client.Job) -> JobView:
+    shown = job.model_dump(mode="json", include=set(reelq_client.Job.model_fields) - {"links"})
+    if job.error is not None:
+        shown["error"] = job.error.model_dump(mode="json", exclude_unset=True)
+    return _JOB.validate_python(shown)
+
+
+def _members(item: Model, without: str = "") -> dict[str, Any]:
+    return {name: getattr(item, name) for name in type(item).model_fields if name != without}
+
+
+def _status(campaign: Campaign) -> dict[str, Any]:
+    return campaign.model_dump(include=set(Campaign.model_fields) - {"links"})
+
+
+def _wait(code: Any, values: Mapping[str, Any]) -> WaitReason:
+    """A reason; instants are text in JSON."""
+    instants = {name: datetime.fromisoformat(values[name]) for name in _INSTANTS if isinstance(values.get(name), str)}
+    return WaitReason(code, {**values, **instants})
+
+
+def _with_paths(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with local files as paths, which the client uploads."""
+    found = dict(fields)
+    for name in _SINGLE:
+        if name in found:
+            found[name] = _path_or_url(found[name])
+    for name in _LISTS:
+        if name in found:
+            found[name] = [_path_or_url(value) for value in found[name]]
+    return found
+
+
+def _path_or_url(value: str) -> str | Path:
+    if media_kind(value) is not MediaKind.PATH:
+        return value
+    path = Path(value)
+    if not path.is_file():
+        raise InvalidInput([Problem("", f"{value}: there is no such file")])
+    return path
+
+
+@contextmanager
+def _translated(what: UUID | str | None = None) -> Iterator[None]:
+    """Errors of the API as those of the same command at the server."""
+    try:
+        yield
+    except NotFound as exc:
+        if exc.code == "job_not_found":
+            raise JobNotFound(what) from exc
+        if exc.code == "campaign_not_found":
+            raise CampaignNotFound(str(what)) from exc
+        raise
+    except reelq_client.NotPossible as exc:
+        if isinstance(what, UUID):
+            raise NotPossible(what, exc.detail.removeprefix(f"job {what} ")) from exc
+        raise
+    except InvalidRequest as exc:
+        if exc.code == "invalid_request" and exc.errors:
+            raise InvalidInput([Problem(item.field, item.message) for item in exc.errors]) from exc
+        raise

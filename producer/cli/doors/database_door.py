@@ -1,0 +1,138 @@
+"""Commands on the machine of the server: its configuration and its database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Self
+from uuid import UUID
+
+from producer.campaigns.status import cancel_campaign, change_campaign, pause_campaign
+from producer.cli.doors.door import Action, JobDetail, VideoPlace
+from producer.cli.shared.access import job_id_of
+from producer.client import Producer
+from producer.intake.terms import Terms
+from producer.operator_actions import job_actions
+from producer.operator_actions.account_status import account_statuses
+from producer.operator_actions.adoption import adopt_checked
+from producer.operator_actions.waiting import why_it_waits, with_obstacles
+from storage.bucket.keys import bucket_and_name
+from storage.bucket.objects import Objects
+from storage.bucket.requests import StoreUnavailable
+from storage.jobs import history, queries
+from storage.jobs.records import JobView
+from storage.jobs.states import JobState
+
+_LINK_S = 3600.0
+_MOST_AT_ONCE = 100_000
+
+
+class DatabaseDoor:
+    """A door on a producer."""
+
+    def __init__(self, producer: Producer) -> None:
+        self.producer = producer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.producer.close()
+
+    def list_jobs(self, state: JobState | None, campaign: str | None, limit: int) -> list[JobView]:
+        """As `Door`."""
+        with self.producer.database.begin() as conn:
+            found = queries.list_jobs(conn, self.producer.tenant, state=state, campaign=campaign, limit=limit)
+            return with_obstacles(conn, self.producer.settings, found)
+
+    def job_ids(self, texts: Sequence[str]) -> list[UUID]:
+        """As `Door`."""
+        with self.producer.database.begin() as conn:
+            return list(dict.fromkeys(job_id_of(conn, self.producer.tenant, text) for text in texts))
+
+    def detail(self, job_id: UUID) -> JobDetail:
+        """As `Door`."""
+        settings = self.producer.settings
+        with self.producer.database.begin() as conn:
+            [job] = with_obstacles(conn, settings, [job_actions.get_job(conn, self.producer.tenant, job_id)])
+            attempts = history.attempts_of(conn, job_id)
+            events = history.events_of(conn, job_id)
+            waits = why_it_waits(conn, settings, job)
+        return JobDetail(job, attempts, events, waits, self._place(job))
+
+    def unconfirmed(self, campaign: str | None, account: str | None) -> list[UUID]:
+        """As `Door`."""
+        with self.producer.database.begin() as conn:
+            held = queries.list_jobs(
+                conn, self.producer.tenant, state=JobState.UNCONFIRMED, campaign=campaign, limit=_MOST_AT_ONCE
+            )
+        return [job.id for job in held if account is None or job.account == account]
+
+    def enqueue(self, prompt: str, fields: Mapping[str, Any]) -> JobView:
+        """As `Door`."""
+        return self.producer.enqueue(prompt, **fields)
+
+    def unfinished(self, ids: Sequence[UUID]) -> int:
+        """As `Door`."""
+        return self.producer.unfinished(ids)
+
+    def counts(self, ids: Sequence[UUID]) -> Mapping[JobState, int]:
+        """As `Door`."""
+        return self.producer.counts(ids)
+
+    def cancel(self, job_id: UUID, *, discard: bool) -> JobView:
+        """As `Door`."""
+        return self.producer.cancel(job_id, discard=discard)
+
+    def retry(self, job_id: UUID) -> JobView:
+        """As `Door`."""
+        return self.producer.retry(job_id)
+
+    def finalize(self, job_id: UUID, wanted: Mapping[str, Any], *, regenerate: bool) -> JobView:
+        """As `Door`."""
+        return self.producer.finalize(job_id, regenerate=regenerate, **wanted)
+
+    def resolve(self, job_id: UUID, action: Action, task_id: str | None, *, unchecked: bool) -> JobView:
+        """As `Door`."""
+        database, tenant = self.producer.database, self.producer.tenant
+        if action == "resubmit":
+            return job_actions.resubmit(database, tenant, job_id)
+        if action == "abandon":
+            return job_actions.abandon(database, tenant, job_id)
+        if unchecked:
+            return job_actions.adopt(database, tenant, job_id, task_id or "")
+        return adopt_checked(database, self.producer.settings, tenant, job_id, task_id or "")
+
+    def accounts(self) -> list[dict[str, Any]]:
+        """As `Door`."""
+        with self.producer.database.begin() as conn:
+            return account_statuses(conn, self.producer.settings)
+
+    def change_campaign(self, name: str, terms: Terms) -> Mapping[str, Any]:
+        """As `Door`."""
+        with self.producer.database.begin() as conn:
+            return change_campaign(conn, self.producer.tenant, name, terms).as_dict()
+
+    def pause_campaign(self, name: str, *, paused: bool) -> Mapping[str, Any]:
+        """As `Door`."""
+        with self.producer.database.begin() as conn:
+            return pause_campaign(conn, self.producer.tenant, name, paused=paused).as_dict()
+
+    def cancel_campaign(self, name: str, *, discard: bool) -> Mapping[str, int]:
+        """As `Door`."""
+        return asdict(cancel_campaign(self.producer.database, self.producer.tenant, name, discard=discard))
+
+    def _place(self, job: JobView) -> VideoPlace | None:
+        if job.object_key is None:
+            return None
+        settings = self.producer.settings
+
+        def place(key: str) -> str:
+            bucket, name = bucket_and_name(key)
+            return f"s3://{bucket or settings.s3_bucket}/{name}"
+
+        try:
+            link = Objects(settings).link(job.object_key, _LINK_S)
+        except StoreUnavailable as exc:
+            link = f"no link: {exc}"
+        return VideoPlace(place(job.object_key), None if job.playable_key is None else place(job.playable_key), link)

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: ae1befed0b8c43a28e523a1212c3f205ac27e7994bf98b69c1097c3fc2993f44
+// Types: c124e5a85c7ae0b858dec6c2271ead9a844f94093a6993fc93a5af306758e6e1
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {
@@ -15,6 +15,7 @@ export const ROUTES = {
   jobs_make_playable: ["POST", "/v1/jobs/{job_id}/playable"],
   jobs_poster: ["GET", "/v1/jobs/{job_id}/poster"],
   jobs_last_frame: ["GET", "/v1/jobs/{job_id}/last-frame"],
+  jobs_attempts: ["GET", "/v1/jobs/{job_id}/attempts"],
   keys_list: ["GET", "/v1/keys"],
   keys_create: ["POST", "/v1/keys"],
   keys_rotate: ["POST", "/v1/keys/{key_id}/rotate"],

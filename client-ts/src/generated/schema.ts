@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: ae1befed0b8c43a28e523a1212c3f205ac27e7994bf98b69c1097c3fc2993f44
+// Types: c124e5a85c7ae0b858dec6c2271ead9a844f94093a6993fc93a5af306758e6e1
 
 export interface components {
     schemas: {
@@ -113,6 +113,44 @@ export interface components {
              * @description Models with a limit of their own, or that take no jobs.
              */
             models: components["schemas"]["AccountModel"][];
+        };
+        /**
+         * @description One request to a gateway that may have been charged.
+         */
+        AttemptResource: {
+            number: number;
+            account: string;
+            gateway: string | null;
+            model: string;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            finished_at: string | null;
+            /**
+             * @description What its answer meant, as a code; null: no answer yet.
+             */
+            outcome: string | null;
+            http_status: number | null;
+            gateway_task_id: string | null;
+            /**
+             * @description The task that a callback or a list named.
+             */
+            reported_task_id: string | null;
+            /**
+             * @description It was accepted, but the job uses another attempt's task.
+             */
+            surplus: boolean;
+            /**
+             * @description Tasks of the gateway that may belong to this attempt.
+             */
+            candidates: {
+                [key: string]: unknown;
+            }[] | null;
+            error: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * @description What is wrong in one row.
@@ -581,6 +619,13 @@ export interface components {
              * @constant
              */
             status: "ok";
+        };
+        /**
+         * @description The attempts of a job, oldest first, and why it waits.
+         */
+        JobAttempts: {
+            data: components["schemas"]["AttemptResource"][];
+            waits: components["schemas"]["WaitResource"][];
         };
         /**
          * @description What a job will cost, between `low` and `high`.
@@ -1493,6 +1538,18 @@ export interface components {
             };
         };
         /**
+         * @description One reason why a job waits.
+         */
+        WaitResource: {
+            code: string;
+            /**
+             * @description What belongs to the code, such as `account` and `until`.
+             */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * @description The secrets that verify deliveries to the `webhook_url` of the tenant's jobs.
          */
         WebhookSecrets: {
@@ -2203,6 +2260,8 @@ export interface operations {
                 account?: string | null;
                 /** @description The job's own key. */
                 idempotency_key?: string | null;
+                /** @description Only ids that begin so; other filters do not count then. */
+                id_prefix?: string | null;
                 /** @description Created then or later. */
                 created_after?: string | null;
                 /** @description Created before then. */
@@ -2478,6 +2537,24 @@ export interface operations {
                 content: {
                     "image/png": string;
                     "image/jpeg": string;
+                };
+            };
+        };
+    };
+    jobs_attempts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The attempts so far, and why the job waits now. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["JobAttempts"];
                 };
             };
         };

@@ -11,9 +11,11 @@ const { digest, document } = JSON.parse(text);
 const head = `// Generated from /openapi.json by \`make client-ts-types\`; do not edit.\n// Types: ${digest}\n\n`;
 
 const routes = [];
+const keyed = [];
 for (const [path, methods] of Object.entries(document.paths)) {
   for (const [method, operation] of Object.entries(methods)) {
     routes.push(`  ${operation.operationId}: ["${method.toUpperCase()}", "${path}"],\n`);
+    if (operation.parameters?.some(({ name }) => name === "Idempotency-Key")) keyed.push(`  "${operation.operationId}",\n`);
     // Every error has the same form, ProblemDetails; ApiError carries it.
     for (const status of Object.keys(operation.responses)) {
       if (!/^2/.test(status)) delete operation.responses[status];
@@ -34,5 +36,6 @@ await mkdir(folder, { recursive: true });
 await writeFile(join(folder, "schema.ts"), head + brief);
 await writeFile(
   join(folder, "routes.ts"),
-  `${head}/** Method and path of every route, by its operation id. */\nexport const ROUTES = {\n${routes.join("")}} as const;\n`,
+  `${head}/** Method and path of every route, by its operation id. */\nexport const ROUTES = {\n${routes.join("")}} as const;\n\n` +
+    `/** Routes that take an Idempotency-Key. */\nexport const KEYED: ReadonlySet<string> = new Set([\n${keyed.join("")}]);\n`,
 );

@@ -1,7 +1,8 @@
 /** Every route of the API by its operation id, with its types from /openapi.json. */
-import { ROUTES } from "../generated/routes.ts";
+import { KEYED, ROUTES } from "../generated/routes.ts";
 import type { operations } from "../generated/schema.ts";
 import { type Body, jsonBody } from "./bodies.ts";
+import { ConfigurationError } from "./errors.ts";
 import { type Page, Pages } from "./pages.ts";
 import { randomKey } from "./runtime.ts";
 import type { HttpRequest, RequestOptions, Transport } from "./transport.ts";
@@ -63,16 +64,10 @@ interface Untyped extends CallOptions {
   repeatable?: boolean;
 }
 
-/** POSTs that make something new each time, unless they have a key: they get one. */
-const KEYED: ReadonlySet<string> = new Set([
-  "jobs_create",
-  "videos_create",
-  "videos_edit",
-  "videos_extend",
-  "videos_remix",
-]);
-/** POSTs that store nothing, or the same when they are sent twice: a final of a draft, a campaign's rows. */
-const HARMLESS: ReadonlySet<string> = new Set(["jobs_estimate", "campaigns_plan", "campaigns_create", "jobs_finalize"]);
+/** Takes a key, but gets no random one: without a key, the same final of the same draft is the same job. */
+const NOT_AT_RANDOM: Operation = "jobs_finalize";
+/** POSTs that store nothing, or the same when they are sent twice: a campaign's rows have keys of their own. */
+const HARMLESS: ReadonlySet<string> = new Set(["jobs_estimate", "campaigns_plan", "campaigns_create"]);
 
 export class Calls {
   readonly transport: Transport;
@@ -111,11 +106,13 @@ export class Calls {
     const [method, template] = ROUTES[operation];
     const body = given.content ?? (given.body === undefined ? undefined : jsonBody(given.body));
     const headers = { ...given.headers };
+    const keyed = KEYED.has(operation);
     const inBody = (given.body as { idempotency_key?: string | null } | undefined)?.idempotency_key;
-    let keyed = Boolean(inBody);
-    if (given.idempotencyKey !== undefined || (KEYED.has(operation) && !keyed)) {
-      headers["idempotency-key"] = given.idempotencyKey ?? (await randomKey());
-      keyed = true;
+    if (given.idempotencyKey !== undefined) {
+      if (!keyed) throw new ConfigurationError(`${operation} takes no idempotency key`);
+      headers["idempotency-key"] = given.idempotencyKey;
+    } else if (keyed && !inBody && operation !== NOT_AT_RANDOM) {
+      headers["idempotency-key"] = await randomKey();
     }
     const { signal, timeoutMs, maxRetries, redirect } = given;
     return {
@@ -123,7 +120,7 @@ export class Calls {
       path: fill(template, given.path ?? {}) + queryString(given.query ?? {}),
       headers,
       body,
-      repeatable: keyed || HARMLESS.has(operation) || (given.repeatable ?? false),
+      repeatable: (keyed && Boolean(inBody || headers["idempotency-key"])) || HARMLESS.has(operation) || (given.repeatable ?? false),
       signal,
       timeoutMs,
       maxRetries,

@@ -62,3 +62,13 @@ export const ROUTES = {
   health_live: ["GET", "/healthz"],
   health_ready: ["GET", "/readyz"],
 } as const;
+
+/** Routes that take an Idempotency-Key. */
+export const KEYED: ReadonlySet<string> = new Set([
+  "jobs_create",
+  "jobs_finalize",
+  "videos_create",
+  "videos_edit",
+  "videos_extend",
+  "videos_remix",
+]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { IdempotencyConflict, InvalidRequest, isHeld, NotAuthenticated, NotFound, NotPossible, Reelq, Unavailable, WaitTimeout } from "#client";
+import { ConfigurationError, IdempotencyConflict, InvalidRequest, isHeld, NotAuthenticated, NotFound, NotPossible, Reelq, Unavailable, WaitTimeout } from "#client";
 import { bring, collect, FOX, other, reelq, through } from "./api.mjs";
 
 test("a job is created, read, listed and cancelled", async () => {
@@ -73,6 +73,8 @@ test("a POST without a key is never repeated", async (t) => {
   await assert.rejects(client.jobs.resolve(failed.id, { action: "resubmit" }), Unavailable);
   await assert.rejects(client.call("keys_create", { body: { name: "a" } }), Unavailable);
   assert.equal(proxy.seen.length, 3);
+  const named = { path: { job_id: failed.id }, idempotencyKey: "a" };
+  await assert.rejects(client.call("jobs_retry", named), ConfigurationError, "a key that the route would not obey");
 });
 
 test("many jobs: all or none, or part of them, and once even if the answer is lost", async (t) => {
@@ -106,6 +108,7 @@ test("wait returns when the job has ended, and when a person must decide", async
   const waiting = reelq.jobs.wait(slow.id, { signal: controller.signal });
   setTimeout(() => controller.abort(reason), 20);
   await assert.rejects(waiting, reason);
+  await reelq.jobs.cancel(slow.id); // otherwise the server would keep the request of who is gone
 });
 
 test("every other route is reached by its operation id", async () => {

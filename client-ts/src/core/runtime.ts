@@ -32,12 +32,13 @@ export async function webCrypto(): Promise<Crypto> {
 export async function nodeFiles(): Promise<{
   fs: typeof import("node:fs/promises");
   crypto: typeof import("node:crypto");
+  url: typeof import("node:url");
 }> {
   if (!process?.versions?.node) {
     throw new ConfigurationError("files have paths in Node only; use blob() or response() here");
   }
-  const [fs, crypto] = await Promise.all([load("node:fs/promises"), load("node:crypto")]);
-  return { fs, crypto } as Awaited<ReturnType<typeof nodeFiles>>;
+  const [fs, crypto, url] = await Promise.all(["node:fs/promises", "node:crypto", "node:url"].map(load));
+  return { fs, crypto, url } as Awaited<ReturnType<typeof nodeFiles>>;
 }
 
 /** A key that no other request has: 128 random bits. */

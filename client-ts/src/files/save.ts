@@ -30,8 +30,8 @@ export async function saveFile(
   saving: Saving,
   idleMs: number,
 ): Promise<number> {
-  const { fs, crypto } = await nodeFiles();
-  const target = typeof path === "string" ? path : decodeURIComponent(path.pathname);
+  const { fs, crypto, url } = await nodeFiles();
+  const target = typeof path === "string" ? path : url.fileURLToPath(path);
   const part = `${target}.part`;
   for (let round = 0; ; round++) {
     // What another run left is only good for something if its content can be checked.
@@ -40,6 +40,7 @@ export async function saveFile(
     let bytes: number;
     try {
       bytes = await download(open, handle, left, expected, saving, idleMs);
+      await handle.truncate(bytes);
       await handle.sync();
     } finally {
       await handle.close();
@@ -87,17 +88,13 @@ async function download(
       const opened = await reopen(open, at, etag);
       if (opened === null) return at;
       const { response, watch } = opened;
-      if (at > 0 && startOf(response) !== at) {
-        await handle.truncate(0); // the whole file comes: the store knows no ranges, or it is another file
-        at = 0;
-      }
+      // Otherwise the whole file comes: the store knows no ranges, or it is another file.
+      if (at > 0 && startOf(response) !== at) at = 0;
       etag = strong(response.headers.get("etag"));
       const length = Number(response.headers.get("content-length") ?? NaN);
       const total = Number.isNaN(length) || response.headers.has("content-encoding") ? null : at + length;
       for await (const chunk of chunksOf(response.body ?? new Blob([]).stream(), watch, idleMs)) {
-        await handle.write(chunk, 0, chunk.byteLength, at).catch((error: Error) => {
-          throw new DownloadFailed(`cannot be written: ${error.message}`, { cause: error });
-        });
+        await write(handle, chunk, at);
         at += chunk.byteLength;
         breaks = 0;
         onProgress?.(at, total ?? expected.bytes ?? null);
@@ -110,9 +107,21 @@ async function download(
       if (++breaks > MAX_BREAKS) {
         throw new DownloadFailed(`broken off after ${at} bytes: ${(error as Error).message}`, { cause: error });
       }
+      // Without a hash and without a version, the rest could be that of another file.
+      if (etag === null && !expected.sha256) at = 0;
       await sleep(delayAfter(null, breaks) ?? 0, signal);
     }
   }
+}
+
+async function write(handle: Handle, chunk: Uint8Array, at: number): Promise<void> {
+  let bytes: number;
+  try {
+    bytes = (await handle.write(chunk, 0, chunk.byteLength, at)).bytesWritten;
+  } catch (error) {
+    throw new DownloadFailed(`cannot be written: ${(error as Error).message}`, { cause: error });
+  }
+  if (bytes < chunk.byteLength) throw new DownloadFailed("cannot be written: the disk is full");
 }
 
 /** Open the rest of a file; null: there is no rest. */

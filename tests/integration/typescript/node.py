@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,11 +26,17 @@ LIMIT_S = 500.0
 """Fifteen seconds on an idle machine."""
 
 
-def run(command: Sequence[str | Path], folder: Path, **environment: str) -> str:
+def run(command: Iterable[str | Path], folder: Path, **environment: str) -> str:
     """Run a program in a folder, and return what it prints, which is shown if it fails."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
     done = subprocess.run(
-        command, cwd=folder, env=own | environment, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        [str(part) for part in command],
+        cwd=folder,
+        env=own | environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
     )
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
     return done.stdout + done.stderr

@@ -43,8 +43,8 @@ def test_a_generated_python_client(
     configured: Settings, producer: Producer, servers: TestServers, description: Path
 ) -> None:
     """The generator leaves out no route, and complains of nothing but media types of sheets and JSONL."""
-    generate = [GENERATOR, "generate", "--path", description, "--output-path", "build/generated", "--overwrite"]
-    said = run([*generate, "--meta", "none", "--config", "python.yaml"], GENERATORS)
+    generate: list[str | Path] = [GENERATOR, "generate", "--path", description, "--overwrite"]
+    said = run([*generate, "--output-path", "build/generated", "--meta", "none", "--config", "python.yaml"], GENERATORS)
     complaints = re.findall(r"Unsupported content type \S+|Unsupported content_type [^)]+", said)
     assert len(complaints) == len(re.findall(r"^(?:WARNING|ERROR)", said, re.MULTILINE))
     assert all(re.search("ndjson|csv|ms-excel|spreadsheet", complaint) for complaint in complaints)

@@ -13,7 +13,7 @@ from tests.integration.typescript.guide import write_examples
 from tests.integration.typescript.node import CLIENT, NODE, api_for_programs, build, run
 from tests.servers import TestServers
 
-FROM_SOURCE = [NODE, "-C", "source", "--test"]
+FROM_SOURCE: tuple[str | Path, ...] = (NODE, "-C", "source", "--test")
 
 needs_packages = pytest.mark.skipif(
     shutil.which("node") is None or not (CLIENT / "node_modules").is_dir(),
@@ -28,12 +28,12 @@ def programs_in(folder: str) -> list[Path]:
 
 
 def test_without_a_server() -> None:
-    run([*FROM_SOURCE, *programs_in("alone")], CLIENT)
+    run((*FROM_SOURCE, *programs_in("alone")), CLIENT)
 
 
 def test_against_the_api(configured: Settings, producer: Producer, servers: TestServers) -> None:
     with api_for_programs(configured, producer, servers) as environment:
-        run([*FROM_SOURCE, "--test-concurrency=1", *programs_in("api")], CLIENT, **environment)
+        run((*FROM_SOURCE, "--test-concurrency=1", *programs_in("api")), CLIENT, **environment)
 
 
 @needs_packages

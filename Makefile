@@ -58,6 +58,10 @@ chaos: $(STAMP) ## kill everything, for 15 minutes at the most, and check the pr
 	@$(BIN)/pytest -q -n 0 --hypothesis-profile=thorough tests/integration/jobs/test_state_machine_property.py
 	@$(BIN)/python -m tests.chaos.run $(if $(SEED),--seed $(SEED))
 
+.PHONY: compose
+compose: $(STAMP) ## build the images and run docker-compose.yml, kills included (needs Docker)
+	@COMPOSE_TEST=1 $(BIN)/pytest -q -n 0 tests/end_to_end/test_compose.py
+
 .PHONY: bench
 bench: $(STAMP) ## measure beside Celery, DBOS and others, in 15 minutes (PART=lifecycle: one part; QUICK=1: small runs)
 	@$(BIN)/python -m bench $(PART) $(if $(QUICK),--quick)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
@@ -198,14 +199,26 @@ class Account(BaseModel):
         if value is not None:
             secret = value.get_secret_value()
         else:
-            field, secret = f"{field}_env", os.environ.get(env or "", "")
+            field, secret = f"{field}_env", _from_environment(env or "")
             if not secret:
-                message = f"{env} is not set in the environment"
+                message = f"{env} is not set in the environment, nor {env}_FILE with the path of a file that has it"
                 raise InvalidInput([Problem(f"accounts.{self.name}.{field}", message)])
         if not secret or not secret.isascii() or not secret.isprintable() or secret != secret.strip():
             message = "is empty, or has spaces around it, control characters or characters beyond ASCII"
             raise InvalidInput([Problem(f"accounts.{self.name}.{field}", message)])
         return secret
+
+
+def _from_environment(name: str) -> str:
+    """The variable, or the text of the file that `NAME_FILE` names, as orchestrators hand secrets over; "" if neither
+    is there."""
+    if value := os.environ.get(name, ""):
+        return value
+    try:
+        return Path(path).read_text("utf-8").strip() if (path := os.environ.get(f"{name}_FILE")) else ""
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "is not UTF-8"
+        raise InvalidInput([Problem(f"{name}_FILE", f"{path} cannot be read: {reason}")]) from exc
 
 
 def at_same_address(accounts: Sequence[Account], name: str) -> list[str]:

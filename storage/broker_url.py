@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from storage.url_authority import HINT, is_broken_by_password
+
 PORT, SENTINEL_PORT = 6379, 26379
 _TLS = {"redis": False, "valkey": False, "rediss": True, "valkeys": True, "sentinel": False}
 _SOCKETS = ("unix", "redis+socket")
@@ -58,6 +60,8 @@ def parse_broker_url(url: str, sentinel_master: str | None = None, ca_file: str 
         ValueError: it cannot be used; the text says why and has no password.
     """
     first, *others = url.split(";")
+    if is_broken_by_password(first):
+        raise ValueError(f"has no readable host; {HINT.format('broker_password')}")
     parts = _split(first)
     if parts.scheme in _SOCKETS:
         if sentinel_master:

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from storage.url_authority import HINT, is_broken_by_password
+
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 10, 5, 3
 TCP_USER_TIMEOUT_MS = 20_000
 
@@ -77,6 +79,8 @@ def parse_database_url(url: str) -> DatabaseUrl:
         UnusableUrl: libpq cannot read it.
     """
     scheme, separator, rest = url.partition("://")
+    if is_broken_by_password(url):  # what follows would be read as host or port, and shown in messages
+        raise UnusableUrl(f"the host cannot be found in it; {HINT.format('database_password')}")
     try:
         found = conninfo_to_dict(f"{scheme.split('+')[0]}{separator}{rest}" if separator else url)
     except psycopg.ProgrammingError as exc:

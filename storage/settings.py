@@ -25,6 +25,7 @@ from storage.access_settings import AccessSettings
 from storage.account_models import with_default_model, with_models_file
 from storage.broker_url import BrokerUrl, parse_broker_url
 from storage.network_settings import NetworkSettings
+from storage.secret_settings import SecretSettings, with_secret_files
 from storage.store_settings import StoreSettings
 from storage.webhooks.signing import secret_bytes, tenant_secret
 
@@ -37,7 +38,7 @@ _NOT_SETTINGS = frozenset({"REELQ_CONFIG", "REELQ_DATA_DIR"})
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 
 
-class Settings(AccessSettings, StoreSettings, NetworkSettings):
+class Settings(AccessSettings, StoreSettings, NetworkSettings, SecretSettings):
     """Every setting. Times are in seconds; `None` means "not configured"."""
 
     database_url: str | None = None
@@ -85,6 +86,10 @@ class Settings(AccessSettings, StoreSettings, NetworkSettings):
     """Give up a task that has not ended after this long, even without a deadline; it may still be billed. Ark itself
     ends a task after `execution_expires_after`, at most 72 h."""
     tick_seconds: Annotated[float, Field(ge=0.05, le=10)] = 0.25
+
+    alive_file: Path | None = None
+    """A file that the scheduler and each worker touch every few seconds while they work, for health checks of
+    containers: `find FILE -mmin -0.5`. One file for each process. None: no file."""
 
     keep_jobs_days: Annotated[float, Field(ge=2, le=36500)] | None = None
     """Delete jobs that ended longer ago, with their history; their videos stay. Their idempotency keys become free.
@@ -327,7 +332,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, value in environ.items():
+    for name, value in with_secret_files(environ, Settings.model_fields, _PREFIX).items():
         if not name.startswith(_PREFIX) or name in _NOT_SETTINGS:
             continue
         key = name.removeprefix(_PREFIX).lower()

@@ -18,6 +18,7 @@ from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
 from storage.settings import load_settings
 from worker import runtime
+from worker.alive import loop_answers, show_alive
 from worker.broker import check_broker
 from worker.failpoints import failpoint
 from worker.runtime import Runtime
@@ -71,6 +72,8 @@ def _beat(running: Runtime, queues: list[str]) -> None:
             log.warning("heartbeat.missed error=%s", exc)
         if running.stopping.wait(HEARTBEAT_S):
             return
+        if loop_answers(running):  # also without a database: a restart would not bring it back
+            show_alive(running.settings.alive_file)
 
 
 @signals.worker_shutting_down.connect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import sys
@@ -19,6 +20,7 @@ from storage import heartbeats
 from storage.broker import BrokerUnfit
 from storage.database import PROMPT, Database, DatabaseUnavailable, LocksHeld
 from storage.settings import Settings, load_settings
+from worker.alive import show_alive
 from worker.broker import check_broker
 from worker.failpoints import failpoint
 from worker.scheduling.dispatch import Dispatcher
@@ -48,7 +50,7 @@ class DueScheduler(Scheduler):
             )
         except (InvalidInput, DatabaseUnavailable, BrokerUnfit) as exc:
             sys.exit(f"reelq: {exc}")
-        self._beaten_at = 0.0
+        self._beaten_at = self._shown_at = -math.inf
         self._instance = f"{socket.gethostname()}:{os.getpid()}"
         super().__init__(*args, **kwargs)
         self.dispatcher = Dispatcher(self.app, self.settings, self.database)
@@ -71,7 +73,15 @@ class DueScheduler(Scheduler):
             log.warning("tick.no_broker error=%s", exc)
         except Exception:
             log.exception("tick.failed")
+        finally:
+            self._show_alive()
         return tick_s
+
+    def _show_alive(self) -> None:
+        """Ticks go on, with or without the servers: a restart would not bring these back."""
+        if time.monotonic() - self._shown_at > HEARTBEAT_S:
+            show_alive(self.settings.alive_file)
+            self._shown_at = time.monotonic()
 
     # Do not open beat's own connection: it waits for the broker for ever and would block the maintenance.
     producer = None

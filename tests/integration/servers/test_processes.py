@@ -71,6 +71,11 @@ class Running:
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text()[-2000:]
 
+    def alive_at(self, name: str) -> float:
+        """When a process last showed that it works, in seconds of the system's clock; 0: never."""
+        path = self.directory / f"{name}.alive"
+        return path.stat().st_mtime if path.exists() else 0.0
+
     def takes_messages(self) -> float:
         """Send a message past the door and wait until the worker has taken it; gives the seconds."""
         since = time.monotonic()
@@ -97,7 +102,10 @@ def running(settings: Settings, tmp_path: Path, closed_port: int) -> Iterator[Ru
         accounts = '[{"name": "main", "gateway": "anyfast", "api_key": "sk-secret"}]'
         environ = os.environ | hostile(closed_port) | environ_for(through) | {"REELQ_ACCOUNTS": accounts}
         processes = {
-            name: stack.enter_context(process(argv, environ, tmp_path / f"{name}.log")) for name, argv in argvs.items()
+            name: stack.enter_context(
+                process(argv, environ | alive_at(tmp_path / f"{name}.alive"), tmp_path / f"{name}.log")
+            )
+            for name, argv in argvs.items()
         }
         found = Running(processes, server, way, tmp_path)
         database = stack.enter_context(closing(Database(settings.require_database_url(), name="test", size=1)))
@@ -111,6 +119,10 @@ def running(settings: Settings, tmp_path: Path, closed_port: int) -> Iterator[Ru
         wait_for("Flower serves", lambda: found.ended() or answers(flower_port))
         assert found.ended() == {}
         yield found
+
+
+def alive_at(path: Path) -> dict[str, str]:
+    return {"REELQ_ALIVE_FILE": str(path)}
 
 
 def free_port() -> int:
@@ -151,5 +163,9 @@ def test_a_failover_and_a_silence_of_the_broker_end_no_process(running: Running)
     wait_for(
         "no client waits at the broker", lambda: "'blocked_clients': 0" in repr(running.broker.do("INFO", "clients"))
     )
+    silent_at = time.time()
+    # A health check must not end what only waits for a server.
+    wait_for("the scheduler shows that it works", lambda: running.alive_at("scheduler") > silent_at)
+    wait_for("the worker shows that it works", lambda: running.alive_at("worker") > silent_at)
     assert running.takes_messages() < SILENCE_S
     assert "Traceback" not in running.log("flower")

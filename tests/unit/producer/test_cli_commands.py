@@ -269,6 +269,10 @@ def test_the_version_and_the_overview_load_no_command() -> None:
 
 # What a function of the command line may import, each for its time; everything else stands at the top of its file.
 LAZY = {
+    ("doors/choice.py", "producer.cli.doors.api_door"),
+    ("doors/choice.py", "producer.cli.doors.database_door"),
+    ("doors/choice.py", "producer.cli.shared.producers"),
+    ("doors/choice.py", "reelq_client"),
     ("main.py", "producer.cli.shared.failures"),
     ("shared/access.py", "storage.settings"),
     ("shared/output.py", "producer.cli.shared.terminal"),

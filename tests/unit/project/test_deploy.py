@@ -72,21 +72,55 @@ def test_everything_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
 
 
 def test_every_secret_is_asked_for_and_none_is_written_down(compose: dict[str, Any]) -> None:
-    asked = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text(encoding="utf-8")))
+    text = COMPOSE.read_text(encoding="utf-8")
+    asked, optional = set(re.findall(r"\$\{(\w+):\?", text)), set(re.findall(r"\$\{(\w+):-", text))
     example = (ROOT / "deploy/docker/env.example").read_text(encoding="utf-8")
     assert asked == set(re.findall(r"^(\w+)=$", example, re.MULTILINE))
+    assert optional <= set(re.findall(r"^# (\w+)=", example, re.MULTILINE))
+
+
+def test_the_keys_of_accounts_reach_every_part_of_ours(compose: dict[str, Any]) -> None:
+    for name in OURS:
+        assert compose["services"][name]["env_file"] == [".env"]
+
+
+def test_passwords_are_not_part_of_urls(compose: dict[str, Any]) -> None:
+    for name in OURS:
+        environment = compose["services"][name]["environment"]
+        assert not [key for key, value in environment.items() if "://" in value and "$" in value]
+
+
+def test_our_parts_can_write_nothing_and_gain_nothing(compose: dict[str, Any]) -> None:
+    for name in (*OURS, "simulator"):
+        service = compose["services"][name]
+        assert service["read_only"] is True
+        assert service["tmpfs"] == ["/tmp"]
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_every_log_has_an_end(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        assert service["logging"]["options"] == {"max-size": "20m", "max-file": "5"}
+
+
+def test_every_part_that_goes_on_is_watched(compose: dict[str, Any]) -> None:
+    for name in ("scheduler", "worker-submit-poll", "worker-transfer"):
+        assert "REELQ_ALIVE_FILE" in compose["services"][name]["environment"]
+        assert "/tmp/alive" in compose["services"][name]["healthcheck"]["test"][1]
 
 
 def test_nothing_is_published_beyond_this_host(compose: dict[str, Any]) -> None:
-    for service in compose["services"].values():
+    for name, service in compose["services"].items():
         for port in service.get("ports", []):
-            assert port.startswith("127.0.0.1:")
+            assert port.startswith("127.0.0.1:") or name == "caddy", "TLS is for others"
 
 
 def test_the_image_copies_what_there_is() -> None:
     dockerfile = DOCKERFILE.read_text(encoding="utf-8")
-    assert not re.search(r"simulator|bench|demo", dockerfile)
-    for sources in re.findall(r"^COPY (.+) \S+$", dockerfile, re.MULTILINE):
+    assert not re.search(r"bench|demo", dockerfile)
+    assert "COPY simulator" not in dockerfile.partition("FROM build-media AS build-simulator")[0]
+    for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE):
         for source in sources.split():
             assert (ROOT / source).exists(), source
 

@@ -1,0 +1,54 @@
+"""The file that health checks look at."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from worker import alive
+
+
+class Loop:
+    """A runtime's loop, which can be stuck."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+
+    def start(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+
+def test_the_file_is_made_and_renewed(tmp_path: Path) -> None:
+    path = tmp_path / "alive"
+    alive.show_alive(path)
+    os.utime(path, (0, 0))
+    alive.show_alive(path)
+    assert path.stat().st_mtime > 0
+    alive.show_alive(None)
+
+
+def test_a_file_that_cannot_be_written_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    alive.show_alive(tmp_path / "missing" / "alive")
+    assert "alive.not_written" in caplog.text
+
+
+def test_a_stuck_loop_does_not_count_as_alive(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    running: Any = Loop()
+    assert alive.loop_answers(running)
+    monkeypatch.setattr(alive, "LOOP_ANSWERS_S", 0.1)
+    released = threading.Event()
+    running.loop.call_soon_threadsafe(released.wait)
+    with caplog.at_level(logging.ERROR):
+        assert not alive.loop_answers(running)
+    assert "alive.loop_stuck" in caplog.text
+    released.set()
+    running.loop.call_soon_threadsafe(running.loop.stop)

@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BEGUN := $(VENV)/.begun
 LOCK := --universal --generate-hashes --no-emit-index-url --no-header
+PACKAGES := seedance storage producer worker simulator demo
 UV := $(shell command -v uv 2>/dev/null)
 
 .PHONY: help
@@ -27,6 +28,8 @@ else
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable client
 endif
+# An installer compiles what it copies, but not a checkout: without this each process compiles it where none may write.
+	@$(BIN)/python -m compileall -q $(PACKAGES)
 	@mv $(BEGUN) $(STAMP)
 
 .PHONY: setup

@@ -8,27 +8,23 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, LiteralString
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING
 
 import boto3
-import psycopg
 from botocore.config import Config
-from psycopg import sql
 
 from producer.local.servers.postgres import Postgres
 from producer.local.servers.s3 import S3
 from producer.local.servers.servers import local_servers, running
 from producer.local.servers.valkey import Valkey
 from producer.local.state import load_state
-from storage.database import upgrade
 from storage.settings import Settings
+from tests.databases import Databases
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 WEBHOOK_SECRET = "whsec_" + "QUJD" * 8
-TEMPLATE = "template_reelq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +49,14 @@ class TestServers:
     valkey: Valkey
     s3: S3
     s3_client: S3Client
+    databases: Databases
     pids: dict[str, int]
-
-    def database_url(self, name: str) -> str:
-        """The URL of a database of this server."""
-        return urlunsplit(urlsplit(self.postgres.url)._replace(path=f"/{name}"))
-
-    def _execute(self, statement: LiteralString, *names: str) -> None:
-        with psycopg.connect(self.postgres.url, autocommit=True) as conn:
-            conn.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
-
-    def make_template(self) -> None:
-        """Migrate one database, which the tests copy."""
-        self._execute("CREATE DATABASE {}", TEMPLATE)
-        upgrade(self.database_url(TEMPLATE))
 
     @contextmanager
     def database(self, *, migrated: bool = True) -> Iterator[str]:
-        """Create a database and give its URL. It is dropped at the end, even while clients are connected."""
-        name = f"test_{secrets.token_hex(6)}"
-        template = TEMPLATE if migrated else "template0"
-        self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
-        try:
-            yield self.database_url(name)
-        finally:
-            self._execute("DROP DATABASE {} WITH (FORCE)", name)
+        """A database of its own; see `Databases.database`."""
+        with self.databases.database(migrated=migrated) as url:
+            yield url
 
     @contextmanager
     def bucket(self) -> Iterator[Bucket]:
@@ -103,7 +82,9 @@ def run_servers(directory: Path, *, durable: bool = False) -> Iterator[TestServe
     with running(servers.specs()) as processes:
         pids = {name: process.pid for name, process in processes.items()}
         with closing(_s3_client(servers.s3)) as client:
-            yield TestServers(servers.postgres, servers.valkey, servers.s3, client, pids)
+            yield TestServers(
+                servers.postgres, servers.valkey, servers.s3, client, Databases(servers.postgres.url), pids
+            )
 
 
 def _s3_client(server: S3) -> S3Client:

@@ -60,11 +60,19 @@ def _check(name: str, path: str) -> None:
         if os.path.isdir(path):
             os.listdir(path)
         else:
-            _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path)
+            state = os.stat(path)
+            _read(path, state.st_mtime_ns, state.st_size)
     except ssl.SSLError as exc:
         raise InvalidInput([Problem(name, f"{path} holds no certificate in PEM form")]) from exc
     except OSError as exc:
         raise InvalidInput([Problem(name, f"{path} cannot be read: {exc.strerror or exc}")]) from exc
+
+
+@lru_cache(maxsize=8)
+def _read(path: str, _mtime_ns: int, _size: int) -> None:
+    """Read a file's certificates, once for each state of the file: the system's take 18 ms, often several variables
+    name one file, and a process reads its settings several times."""
+    _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path)
 
 
 def _load(context: ssl.SSLContext, path: str) -> None:

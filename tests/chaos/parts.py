@@ -86,9 +86,12 @@ class Parts:
         if self._database is not None:
             self._database.close()
 
-    def start(self, name: str, kind: str | None = None, *, points: str = "") -> None:
-        """Start a process of this kind (None: the kind of its name), with these fail points armed."""
+    def start(self, name: str, kind: str | None = None, *, points: str = "", celery: bool = False) -> None:
+        """Start a process of this kind (None: the kind of its name), with these fail points armed. `celery`: with
+        `celery -A worker …` instead of `python -m worker …`."""
         arguments = tuple(part.replace("@%h", f"-{name}@%h") for part in COMMANDS[kind or name][1:])
+        if celery:
+            arguments = ("-m", "celery", "-A", *arguments[1:])
         armed = {failpoints.ARM: points, failpoints.ALLOW: failpoints.ALLOWED, failpoints.ONCE: str(self.fired)}
         run = self.directory / "run"
         run.mkdir(exist_ok=True)
@@ -154,8 +157,8 @@ class Parts:
         return fields[0] == "T"
 
     def kill(self, *names: str) -> None:
-        """Kill processes for good; without names, all of them."""
-        for name in names or tuple(self._running):
+        """Kill processes for good."""
+        for name in names:
             process = self._running.pop(name)
             process.kill()
             process.wait(PATIENCE_S)

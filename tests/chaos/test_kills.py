@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
+from storage.database import connect
 from tests.stack import END_S, FINAL, Stack, running_stack
 from tests.waiting import wait_for
 
@@ -28,6 +28,16 @@ def start(stack: Stack, campaign: str) -> None:
     wait_for("jobs under way", lambda: stack.states(campaign).keys() - {"queued", "submitting"} != set())
 
 
+def at_work(stack: Stack) -> set[int]:
+    """The processes of the workers, once each has recorded a heartbeat; until then none."""
+    running = stack.info()["processes"]
+    with connect(stack.info()["database_url"]) as conn:
+        beating = {int(row[0].rpartition(":")[2]) for row in conn.execute("SELECT instance FROM heartbeats")}
+    # A worker that is being restarted is not listed.
+    found = {running.get(name) for name in WORKERS}
+    return found if found <= beating else set()
+
+
 def finish(stack: Stack, campaign: str) -> Counter[str]:
     wait_for("every job ended or held", lambda: set(stack.states(campaign)) <= FINAL, END_S)
     found = stack.states(campaign)
@@ -39,8 +49,9 @@ def finish(stack: Stack, campaign: str) -> Counter[str]:
 
 def test_kills_of_workers_broker_scheduler_database_and_store_lose_no_job(stack: Stack) -> None:
     start(stack, "killed")
+    before = {stack.pid(name) for name in WORKERS}
     stack.kill(*WORKERS)
-    time.sleep(3)
+    wait_for("other workers are at work", lambda: at_work(stack) and not at_work(stack) & before)
     stack.kill("valkey", "scheduler", "postgres", "s3")
     wait_for("the database is back", lambda: stack.reelq("jobs", "list").returncode == 0)
     finish(stack, "killed")

@@ -30,11 +30,23 @@ def system(servers: TestServers, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture
 def parts(system: Parts, broker_url: str) -> Iterator[Parts]:
-    """The gateways and servers, an empty broker, no scheduler and no worker."""
+    """The gateways and servers, an empty broker, and no process but the transfer worker of earlier tests."""
     for point in system.fired.iterdir():
         point.unlink()
     yield system
-    system.kill()
+    system.kill(*(name for name in system.names if name != TRANSFER))
+
+
+def start_transfers(parts: Parts) -> None:
+    """Start the transfer worker that the tests share; each start costs 0.7 s of CPU."""
+    if TRANSFER not in parts.names:
+        parts.start(TRANSFER)
+
+
+def stop_transfers(parts: Parts) -> None:
+    """Stop it, for a test with transfer workers of its own."""
+    if TRANSFER in parts.names:
+        parts.kill(TRANSFER)
 
 
 def broker(parts: Parts) -> redis.Redis:
@@ -51,9 +63,10 @@ def all_in(parts: Parts, ids: list[UUID], state: JobState) -> None:
 
 
 def test_two_schedulers_and_four_workers_run_each_job_once(parts: Parts) -> None:
-    for number in (1, 2):
+    stop_transfers(parts)
+    for number, celery in enumerate((False, True), 1):
         for kind in (SCHEDULER, SUBMIT_POLL, TRANSFER):
-            parts.start(f"{kind}-{number}", kind)
+            parts.start(f"{kind}-{number}", kind, celery=celery)
     ids = parts.enqueue(60, "doubled", account="small")
     assert parts.wait_final(ids) == {JobState.SUCCEEDED: 60}
     # On a busy machine a worker's first batch may outlive the lease of 3 s; it is then not sent.
@@ -65,7 +78,7 @@ def test_two_schedulers_and_four_workers_run_each_job_once(parts: Parts) -> None
 def test_a_worker_paused_past_its_lease_before_the_post_does_not_post(parts: Parts) -> None:
     parts.start(SCHEDULER)
     parts.start(SUBMIT_POLL, points="submit.after_begin=stop")
-    parts.start(TRANSFER)
+    start_transfers(parts)
     ids = parts.enqueue(2, "paused before", account="small")
     parts.wait_for("the process has stopped itself", lambda: parts.is_stopped(SUBMIT_POLL))
     all_in(parts, ids, JobState.UNCONFIRMED)
@@ -79,7 +92,7 @@ def test_a_worker_paused_past_its_lease_before_the_post_does_not_post(parts: Par
 def test_the_late_answer_of_a_worker_paused_around_its_post_is_adopted(parts: Parts, point: str) -> None:
     parts.start(SCHEDULER)
     parts.start(SUBMIT_POLL, points=f"{point}=stop")
-    parts.start(TRANSFER)
+    start_transfers(parts)
     ids = parts.enqueue(1, point, account="small")
     parts.wait_for("the process has stopped itself", lambda: parts.is_stopped(SUBMIT_POLL))
     all_in(parts, ids, JobState.UNCONFIRMED)
@@ -95,8 +108,11 @@ def test_the_late_answer_of_a_worker_paused_around_its_post_is_adopted(parts: Pa
 )
 def test_a_late_finisher_overwrites_nothing(parts: Parts, point: str, kind: str) -> None:
     parts.start(SCHEDULER)
-    other = TRANSFER if kind == SUBMIT_POLL else SUBMIT_POLL
-    parts.start(other)
+    if kind == SUBMIT_POLL:
+        start_transfers(parts)
+    else:
+        stop_transfers(parts)
+        parts.start(SUBMIT_POLL)
     parts.start("slow", kind, points=f"{point}=stop")
     ids = parts.enqueue(2, f"late {point}", account="small")
     parts.wait_for("the process has stopped itself", lambda: parts.is_stopped("slow"))
@@ -114,7 +130,7 @@ def test_a_late_finisher_overwrites_nothing(parts: Parts, point: str, kind: str)
 def test_stale_messages_of_a_paused_scheduler_do_nothing(parts: Parts) -> None:
     parts.start("slow", SCHEDULER, points="scheduler.after_claim=stop")
     parts.start(SUBMIT_POLL)
-    parts.start(TRANSFER)
+    start_transfers(parts)
     ids = parts.enqueue(3, "stale", account="small")
     parts.wait_for("the process has stopped itself", lambda: parts.is_stopped("slow"))
     parts.start("quick", SCHEDULER)
@@ -132,7 +148,7 @@ def test_a_scheduler_that_stands_still_in_a_transaction_does_not_stop_the_other_
         set_budget(conn, DEFAULT_TENANT, None, Decimal(10_000), "CNY")
     parts.start("gone", SCHEDULER, points="scheduler.before_commit=stop")
     parts.start(SUBMIT_POLL)
-    parts.start(TRANSFER)
+    start_transfers(parts)
     ids = parts.enqueue(3, "locked", account="listed")
     parts.wait_for("it has stopped itself", lambda: parts.is_stopped("gone"))
     parts.start("other", SCHEDULER)
@@ -151,7 +167,7 @@ def test_a_worker_that_stands_still_in_a_transaction_holds_up_no_other_and_loses
     )  # so that it holds its account's row as well
     parts.start(SCHEDULER)
     parts.start("gone", SUBMIT_POLL, points="submit.before_commit=stop")
-    parts.start(TRANSFER)
+    start_transfers(parts)
     ids = parts.enqueue(2, "stands still", account="small")
     parts.wait_for("it has stopped itself", lambda: parts.is_stopped("gone"))
     parts.start("other", SUBMIT_POLL)
@@ -169,7 +185,7 @@ def test_messages_whose_leases_have_ended_do_nothing(parts: Parts) -> None:
     with broker(parts) as connection:
         parts.wait_for("the leases ended twice", lambda: connection.llen("submit") >= 3)
     parts.start(SUBMIT_POLL)
-    parts.start(TRANSFER)
+    start_transfers(parts)
     all_in(parts, ids, JobState.SUCCEEDED)
     assert all(outcomes(parts, job_id) == ["accepted"] for job_id in ids)
     parts.judge(ids).check()
@@ -184,7 +200,7 @@ def test_a_message_delivered_three_times_submits_once(parts: Parts) -> None:
         [message] = connection.lrange("submit", 0, 0)
         connection.lpush("submit", message, message)
     parts.start(SUBMIT_POLL)
-    parts.start(TRANSFER)
+    start_transfers(parts)
     parts.start(SCHEDULER)
     all_in(parts, ids, JobState.SUCCEEDED)
     assert all(outcomes(parts, job_id) == ["accepted"] for job_id in ids)
@@ -199,5 +215,5 @@ def test_a_message_carries_no_expiry_that_a_wrong_clock_could_apply(parts: Parts
         headers = json.loads(connection.lrange("submit", 0, 0)[0])["headers"]
     assert (headers["expires"], headers["eta"]) == (None, None)
     parts.start(SUBMIT_POLL)
-    parts.start(TRANSFER)
+    start_transfers(parts)
     all_in(parts, ids, JobState.SUCCEEDED)

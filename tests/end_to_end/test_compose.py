@@ -1,8 +1,8 @@
 """docker-compose.yml as deploy/README.md starts it, with a Docker Engine: images are built, a campaign runs, every
 service is killed once, and the links open from the host.
 
-It takes minutes and needs images that a registry has: `make compose` runs it, `make test` does not. Where Compose cannot
-build, build the three targets before and set COMPOSE_TEST_IMAGES=built.
+It takes minutes and needs images that a registry has: `make compose` runs it, `make test` does not. Where Compose
+cannot build, build the three targets before and set COMPOSE_TEST_IMAGES=built.
 """
 
 from __future__ import annotations

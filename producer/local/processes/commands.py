@@ -4,14 +4,14 @@ from __future__ import annotations
 
 _WORKER_FLAGS = ("-E", "--without-gossip", "--without-mingle", "--loglevel", "INFO")
 
-SCHEDULER = ("python", "-m", "celery", "-A", "worker", "beat", "--loglevel", "INFO")
+SCHEDULER = ("python", "-m", "worker", "beat", "--loglevel", "INFO")
 WORKER_SUBMIT_POLL = (
-    *("python", "-m", "celery", "-A", "worker", "worker"),
+    *("python", "-m", "worker", "worker"),
     *("-Q", "submit,poll,notify", "-P", "threads", "-c", "16", "-n", "submit-poll@%h"),
     *_WORKER_FLAGS,
 )
 WORKER_TRANSFER = (
-    *("python", "-m", "celery", "-A", "worker", "worker"),
+    *("python", "-m", "worker", "worker"),
     *("-Q", "transfer", "-P", "threads", "-c", "4", "-n", "transfer@%h"),
     *_WORKER_FLAGS,
 )

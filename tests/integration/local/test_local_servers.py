@@ -38,7 +38,7 @@ def test_fixtures_give_each_test_its_own_database_and_bucket(
 ) -> None:
     with psycopg.connect(postgres_url) as conn:
         assert conn.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
-    with psycopg.connect(servers.database_url("reelq")) as conn, pytest.raises(psycopg.errors.UndefinedTable):
+    with psycopg.connect(servers.postgres.url) as conn, pytest.raises(psycopg.errors.UndefinedTable):
         conn.execute("SELECT 1 FROM jobs")
     with redis.Redis.from_url(broker_url) as client:
         assert client.dbsize() == 0

@@ -220,7 +220,7 @@ def test_a_database_of_another_encoding_keeps_every_prompt_or_is_refused(
     servers: TestServers, settings: Settings, encoding: str
 ) -> None:
     name = f"test_{encoding.lower()}_{os.getpid()}"
-    url = servers.database_url(name)
+    url = servers.databases.url_of(name)
     with psycopg.connect(servers.postgres.url, autocommit=True) as conn:
         make = f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"
         conn.execute(make)

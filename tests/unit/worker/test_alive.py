@@ -19,7 +19,8 @@ class Loop:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
 
     def start(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
@@ -52,3 +53,5 @@ def test_a_stuck_loop_does_not_count_as_alive(
     assert "alive.loop_stuck" in caplog.text
     released.set()
     running.loop.call_soon_threadsafe(running.loop.stop)
+    running.thread.join()
+    running.loop.close()

@@ -30,6 +30,7 @@ class AsyncDriver:
         self.options = options
         self._http = http or httpx.AsyncClient()
         self._own = http is None
+        self._tries = options.max_retries
 
     async def close(self) -> None:
         """Close the connections, unless they are of a client that was given."""
@@ -75,15 +76,19 @@ class AsyncDriver:
                     if response.status_code == 204:
                         return
                     if response.status_code >= 400:
-                        raise api_error(response.status_code, response.headers, await response.aread())
+                        error = api_error(response.status_code, response.headers, await response.aread())
+                        if not passes(error, response.url, self.options.base_url) or feed.gives_up(self._tries):
+                            raise error
+                        raise httpx.ReadError(str(error))
                     feed.connected()
                     async for data in response.aiter_bytes():
                         for event in feed.feed(data):
                             yield event
                         if feed.ended:
                             return
-            except httpx.TransportError:
-                pass
+            except httpx.TransportError as exc:
+                if feed.gives_up(self._tries):
+                    raise failure(exc, self.options.base_url) from exc
             await asyncio.sleep(feed.pause_s())
 
     def file(self, stored: StoredFile) -> AsyncFile:

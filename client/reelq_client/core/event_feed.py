@@ -31,6 +31,7 @@ class EventFeed(Generic[T]):
         self._subscription = subscription
         self.last_id = None if subscription.after is None else str(subscription.after)
         self.ended = False
+        self.was_connected = False
         self._retry_s = 2.0
         self._failures = 0
         self._text = ""
@@ -44,7 +45,12 @@ class EventFeed(Generic[T]):
 
     def connected(self) -> None:
         """A new connection is open: what was read of an unfinished event does not count."""
+        self.was_connected = True
         self._reset()
+
+    def gives_up(self, most: int) -> bool:
+        """Whether there was no connection yet, after that many retries. A stream that has begun never gives up."""
+        return not self.was_connected and self._failures >= most
 
     def pause_s(self) -> float:
         """How long to wait before the next connection."""

@@ -30,6 +30,7 @@ class SyncDriver:
         self.options = options
         self._http = http or httpx.Client()
         self._own = http is None
+        self._tries = options.max_retries
 
     def close(self) -> None:
         """Close the connections, unless they are of a client that was given."""
@@ -74,14 +75,18 @@ class SyncDriver:
                     if response.status_code == 204:
                         return
                     if response.status_code >= 400:
-                        raise api_error(response.status_code, response.headers, response.read())
+                        error = api_error(response.status_code, response.headers, response.read())
+                        if not passes(error, response.url, self.options.base_url) or feed.gives_up(self._tries):
+                            raise error
+                        raise httpx.ReadError(str(error))
                     feed.connected()
                     for data in response.iter_bytes():
                         yield from feed.feed(data)
                         if feed.ended:
                             return
-            except httpx.TransportError:
-                pass
+            except httpx.TransportError as exc:
+                if feed.gives_up(self._tries):
+                    raise failure(exc, self.options.base_url) from exc
             time.sleep(feed.pause_s())
 
     def file(self, stored: StoredFile) -> File:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -92,14 +93,13 @@ class JobRoutes:
         `idempotency_key` get one. A sheet is read as docs/jobs.md says."""
         body = yield from rows_body(rows, with_keys=True)
         query = given(partial=partial or None, sheet=sheet, encoding=encoding, delimiter=delimiter) | {"map": map}
-        is_sheet = not isinstance(body.size, int) or body.content_type != "application/x-ndjson"
         answer = yield Request(
             "jobs_create_many",
             "POST",
             "/v1/jobs/batch",
             query=query,
             body=body,
-            repeatable=not is_sheet,  # the rows of a sheet may have no keys
+            repeatable=not isinstance(rows, str | os.PathLike),  # the rows of a file may have no keys
             timeout_s=600.0,
         )
         return answer.read(BatchReport)

@@ -14,7 +14,6 @@ from producer.client import Producer
 from producer.intake.terms import Terms
 from producer.operator_actions import job_actions
 from producer.operator_actions.account_status import account_statuses
-from producer.operator_actions.adoption import adopt_checked
 from producer.operator_actions.waiting import why_it_waits, with_obstacles
 from storage.bucket.keys import bucket_and_name
 from storage.bucket.objects import Objects
@@ -101,6 +100,9 @@ class DatabaseDoor:
             return job_actions.abandon(database, tenant, job_id)
         if unchecked:
             return job_actions.adopt(database, tenant, job_id, task_id or "")
+        # Imported here: it brings the client of gateways, which `reelq jobs list` does without.
+        from producer.operator_actions.adoption import adopt_checked
+
         return adopt_checked(database, self.producer.settings, tenant, job_id, task_id or "")
 
     def accounts(self) -> list[dict[str, Any]]:

@@ -278,6 +278,47 @@ def test_events_continue_after_the_last_one_seen() -> None:
     assert [asked.headers["last-event-id"] for asked in seen] == [None, "1", "1"]
 
 
+def test_a_stream_that_never_begins_fails_and_one_that_has_begun_survives_an_outage(closed_port: int) -> None:
+    with Reelq(f"http://127.0.0.1:{closed_port}", max_retries=0) as nowhere, pytest.raises(ConnectionFailed):
+        next(nowhere.events.stream())
+    with (
+        serving(lambda asked: asked.answer(503, PROBLEM)) as (url, _),
+        Reelq(url, max_retries=0) as reelq,
+        pytest.raises(Unavailable, match="too busy"),
+    ):
+        next(reelq.events.stream())
+
+    def handle(asked: Asked) -> None:
+        if asked.number == 2:
+            asked.answer(503, PROBLEM)
+        else:
+            ended = b"" if asked.number == 1 else b"data: " + json.dumps(EVENT).encode() + b"\n\n"
+            asked.answer(200, b"retry: 10\n\n" + ended, Content_Type="text/event-stream")
+
+    with serving(handle) as (url, seen), Reelq(url, max_retries=0) as reelq:
+        assert [event.target for event in reelq.jobs.events(JOB)] == ["failed"]
+    assert len(seen) == 3
+
+
+def test_a_file_of_rows_without_keys_is_never_sent_twice(tmp_path: Path) -> None:
+    (tmp_path / "jobs.jsonl").write_text('{"prompt": "a fox"}\n')
+    with serving(lambda asked: asked.drop()) as (url, seen), Reelq(url) as reelq:
+        with pytest.raises(ConnectionFailed):
+            reelq.jobs.create_many(tmp_path / "jobs.jsonl")
+        assert len(seen) == 1
+    with serving(lambda asked: asked.drop()) as (url, seen), Reelq(url, max_retries=1) as reelq:
+        with pytest.raises(ConnectionFailed):
+            reelq.jobs.create_many([{"prompt": "a fox"}])
+        assert len({asked.body for asked in seen}) == 1 and len(seen) == 2
+        assert json.loads(seen[0].body)["idempotency_key"]
+
+
+EVENT = {
+    "id": 1, "job_id": str(JOB), "at": "2030-01-31T18:00:00Z", "source": None, "target": "failed", "reason": "x",
+    "detail": None, "actor": None,
+}  # fmt: skip
+
+
 class Pipe(io.RawIOBase):
     """A stream that cannot be read twice."""
 

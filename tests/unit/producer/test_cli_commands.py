@@ -272,6 +272,7 @@ LAZY = {
     ("doors/choice.py", "producer.cli.doors.api_door"),
     ("doors/choice.py", "producer.cli.doors.database_door"),
     ("doors/choice.py", "producer.cli.shared.producers"),
+    ("doors/database_door.py", "producer.operator_actions.adoption"),
     ("doors/choice.py", "reelq_client"),
     ("main.py", "producer.cli.shared.failures"),
     ("shared/access.py", "storage.settings"),

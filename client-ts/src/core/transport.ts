@@ -21,6 +21,9 @@ export interface RequestOptions {
   maxRetries?: number | undefined;
 }
 
+/** The default for files and for many rows: the API takes up to ten minutes for them. */
+export const BULK_TIMEOUT_MS = 600_000;
+
 export interface HttpRequest extends RequestOptions {
   method: string;
   /** With its query. */

@@ -2,7 +2,7 @@ import type { Arguments, Calls } from "../core/calls.ts";
 import { fileBody } from "../core/bodies.ts";
 import type { Pages } from "../core/pages.ts";
 import { chunksOf, sleep } from "../core/time.ts";
-import type { RequestOptions } from "../core/transport.ts";
+import { BULK_TIMEOUT_MS, type RequestOptions } from "../core/transport.ts";
 import type { Campaign, CampaignPlan, Decision, JobSpec, StoredCampaign } from "../types.ts";
 import { type WaitOptions, waitFor } from "../core/waiting.ts";
 import type { Sheet } from "./sheets.ts";
@@ -113,7 +113,7 @@ export class Campaigns {
     rows: readonly unknown[] | Sheet,
     options: (RunOptions | PlanOptions) & { name?: string },
   ): Promise<unknown> {
-    const { signal, timeoutMs, maxRetries, ...query } = options;
+    const { signal, timeoutMs = BULK_TIMEOUT_MS, maxRetries, ...query } = options;
     const shared = { signal, timeoutMs, maxRetries, query };
     if (!("content" in rows)) return this.#calls.send(operation, { ...shared, body: rows });
     return this.#calls.send(operation, { ...shared, content: await fileBody(rows.content, { contentType: rows.type }) });

@@ -2,7 +2,7 @@ import type { Arguments, CallOptions, Calls } from "../core/calls.ts";
 import { fileBody } from "../core/bodies.ts";
 import type { Pages } from "../core/pages.ts";
 import { randomKey } from "../core/runtime.ts";
-import type { RequestOptions } from "../core/transport.ts";
+import { BULK_TIMEOUT_MS, type RequestOptions } from "../core/transport.ts";
 import type { Expected } from "../files/save.ts";
 import { StoredFile } from "../files/stored_file.ts";
 import { follow, type StreamOptions } from "../streams/follow.ts";
@@ -45,7 +45,7 @@ export class Jobs {
     jobs: readonly JobInput[] | Sheet,
     options: RequestOptions & Arguments<"jobs_create_many">["query"] = {},
   ): Promise<BatchReport> {
-    const { signal, timeoutMs, maxRetries, ...query } = options;
+    const { signal, timeoutMs = BULK_TIMEOUT_MS, maxRetries, ...query } = options;
     const shared = { signal, timeoutMs, maxRetries, query };
     if ("content" in jobs) {
       const content = await fileBody(jobs.content, { contentType: jobs.type });

@@ -1,9 +1,8 @@
 import { type FileOptions, fileBody, type Source } from "../core/bodies.ts";
 import type { Calls } from "../core/calls.ts";
-import type { RequestOptions } from "../core/transport.ts";
+import { BULK_TIMEOUT_MS, type RequestOptions } from "../core/transport.ts";
 import type { JobSpec } from "../types.ts";
 
-const TIMEOUT_MS = 600_000;
 const SINGLE = ["first_frame", "last_frame"] as const;
 const LISTS = ["reference_images", "reference_videos", "reference_audios"] as const;
 
@@ -46,7 +45,7 @@ export class Uploads {
     const { name = nameOf(file), contentType, onProgress, ...request } = options;
     const content = await fileBody(file, { contentType, onProgress });
     const { text } = await this.#calls.transport.text({
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs: BULK_TIMEOUT_MS,
       ...request,
       method: "POST",
       path: `/v1/uploads${name ? `?name=${encodeURIComponent(name.slice(-200))}` : ""}`,

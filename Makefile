@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BEGUN := $(VENV)/.begun
 LOCK := --universal --generate-hashes --no-emit-index-url --no-header
-PACKAGES := seedance storage producer worker simulator demo
+PACKAGES := seedance storage producer worker simulator client
 UV := $(shell command -v uv 2>/dev/null)
 
 .PHONY: help
@@ -72,6 +72,23 @@ bench: $(STAMP) ## measure beside Celery, DBOS and others, in 15 minutes (PART=l
 .PHONY: bench-lock
 bench-lock: ## update the contenders' lock file (needs uv)
 	@uv pip compile -q bench/contenders/requirements.in --python-version 3.11 $(LOCK) -o bench/contenders/requirements.lock
+
+CLIENT_TS := client-ts/node_modules/.package-lock.json
+GENERATORS := client-ts/generators
+
+$(CLIENT_TS): client-ts/package-lock.json
+	@cd client-ts && npm ci --silent --ignore-scripts
+
+.PHONY: client-ts
+client-ts: $(STAMP) $(CLIENT_TS) ## install, build and test the TypeScript client, generated clients and the openai package for Node (needs npm)
+	@cd $(GENERATORS) && npm ci --silent --ignore-scripts
+	@$(PYTHON) -m venv $(GENERATORS)/.venv
+	@$(GENERATORS)/.venv/bin/pip install -q --disable-pip-version-check --require-hashes -r $(GENERATORS)/requirements.lock
+	@GENERATED_CLIENTS=1 $(BIN)/pytest -n 1 tests/integration/typescript tests/unit/project/test_typescript_client.py
+
+.PHONY: client-ts-types
+client-ts-types: $(STAMP) $(CLIENT_TS) ## generate the types of the TypeScript client from the API
+	@$(BIN)/python -m tests.openapi_document | npm run --silent --prefix client-ts generate
 
 .PHONY: format
 format: $(STAMP) ## rewrite the code in the project's format

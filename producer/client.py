@@ -41,6 +41,7 @@ from storage.jobs.records import Enqueued, IdempotencyConflict, JobView, NewJob
 from storage.jobs.states import JobState
 from storage.settings import Settings, load_settings
 from storage.tenants.tenants import DEFAULT_TENANT
+from storage.uploads.uses import UploadUnknown
 
 if TYPE_CHECKING:
     from producer.transactions import InTransaction

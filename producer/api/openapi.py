@@ -149,7 +149,7 @@ def event_stream(example: str = EVENT_EXAMPLE) -> dict[str, Any]:
 
 def file_content(*kinds: str) -> dict[str, Any]:
     """The content of a file of one of these types."""
-    return {kind: {"schema": {"type": "string"}} for kind in kinds}
+    return {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
 
 
 def _body(content: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
@@ -216,8 +216,9 @@ def _read_by_routes() -> dict[str, Any]:
     _, found = TypeAdapter.json_schemas(adapters, ref_template=_SCHEMAS)
     schemas: dict[str, Any] = found["$defs"]
     job = schemas[JobSpec.__name__]
-    # A final has its draft's prompt, and must not repeat it.
-    job["anyOf"] = [{"required": job.pop("required")}, {"required": ["draft_of"]}]
+    # A final has its draft's prompt, and must not repeat it. Generators skip `if`; an `anyOf` without types lets them
+    # generate a body that may be anything.
+    job |= {"if": {"required": ["draft_of"]}, "else": {"required": job.pop("required")}}
     job["properties"] = {name: _or_null(schema) for name, schema in job["properties"].items()}
     bodies: list[type] = [*BODIES, *VIDEO_BODIES, ImageUrl, JobSpec]
     for body in bodies:

@@ -128,6 +128,11 @@ class ApiDoor:
             found = self._reelq.accounts.list().accounts
         return [_members(item) | {"models": [_members(model) for model in item.models]} for item in found]
 
+    def unusable_accounts(self) -> Mapping[str, str]:
+        """As `Door`."""
+        with _translated():
+            return self._reelq.accounts.list().unusable
+
     def change_campaign(self, name: str, terms: Terms) -> Mapping[str, Any]:
         """As `Door`."""
         budget = _NO_LIMIT if terms.no_budget else None

@@ -110,6 +110,11 @@ class DatabaseDoor:
         with self.producer.database.begin() as conn:
             return account_statuses(conn, self.producer.live.refresh(conn))
 
+    def unusable_accounts(self) -> Mapping[str, str]:
+        """As `Door`."""
+        with self.producer.database.begin() as conn:
+            return dict(self.producer.live.refresh(conn).book.unusable)
+
     def change_campaign(self, name: str, terms: Terms) -> Mapping[str, Any]:
         """As `Door`."""
         with self.producer.database.begin() as conn:

@@ -93,6 +93,10 @@ class Door(Protocol):
         """The accounts and their state."""
         ...
 
+    def unusable_accounts(self) -> Mapping[str, str]:
+        """The accounts that cannot be used, such as those whose key cannot be decrypted, and why."""
+        ...
+
     def change_campaign(self, name: str, terms: Terms) -> Mapping[str, Any]:
         """Set a campaign's terms; returns its status as JSON."""
         ...

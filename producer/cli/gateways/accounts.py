@@ -17,6 +17,7 @@ def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson 
     """List accounts in the order they are tried. Shows limits, use, and why an account takes no jobs."""
     with open_door(ctx, data_dir) as door:
         rows = [row | {"error": error_line(row["error"]) or None} for row in door.accounts()]
+        unusable = door.unusable_accounts()
     if as_json:
         print_json(rows)
         return
@@ -36,7 +37,7 @@ def list_accounts(ctx: typer.Context, data_dir: DataDir = None, as_json: AsJson 
             for row in rows
         ],
     )
-    for name, why in settings.book.unusable.items():
+    for name, why in unusable.items():
         typer.echo(f"{name} cannot be used: {why}", err=True)
     for row in rows:
         for model in row["models"]:

@@ -1,0 +1,3573 @@
+// Generated from /openapi.json by `make client-ts-types`; do not edit.
+// Types: c124e5a85c7ae0b858dec6c2271ead9a844f94093a6993fc93a5af306758e6e1
+
+export interface components {
+    schemas: {
+        /**
+         * @description What one account's gateway can do, as its documentation says; null: it does not say.
+         */
+        AccountCapabilities: {
+            name: string;
+            gateway: string;
+            capabilities: components["schemas"]["Capabilities"];
+        };
+        /**
+         * @description What a job would cost at one account.
+         */
+        AccountEstimate: {
+            account: string;
+            gateway: string;
+            can_serve: boolean;
+            /**
+             * @description Why the account cannot serve the job.
+             */
+            problems: components["schemas"]["FieldError"][];
+            /** @description Null: no known price, or the account cannot serve it. */
+            estimate: components["schemas"]["JobEstimate"] | null;
+        };
+        /**
+         * @description Every configured account, in the order they are tried.
+         */
+        AccountList: {
+            accounts: components["schemas"]["AccountResource"][];
+        };
+        /**
+         * @description One model of an account that has a lowered limit or takes no jobs.
+         */
+        AccountModel: {
+            /**
+             * @description The gateway's own name of the model.
+             */
+            model: string;
+            /**
+             * @description Its jobs at the gateway.
+             */
+            in_flight: number;
+            /**
+             * @description Its jobs at once, as the gateway accepts them at present.
+             */
+            limit_now: number;
+            /**
+             * @description When that limit was found; null: it is as configured.
+             */
+            limit_since: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ok" | "throttled" | "suspended" | "misrouted" | "outage" | "model_closed";
+            /**
+             * @description When the next job is tried; null: now.
+             */
+            until: string | null;
+            since: string | null;
+            /**
+             * @description What the gateway answered.
+             */
+            error: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * @description A configured account: its limits, how much of them is in use, and whether it takes jobs. Never its key.
+         */
+        AccountResource: {
+            name: string;
+            gateway: string;
+            base_url: string | null;
+            /**
+             * @description Jobs at once, as configured.
+             */
+            max_in_flight: number;
+            /**
+             * @description As configured; null: no limit.
+             */
+            requests_per_minute: number | null;
+            /**
+             * @description Jobs at once, as the gateway accepts them at present.
+             */
+            limit_now: number;
+            /**
+             * @description When that limit was found; null: it is as configured.
+             */
+            limit_since: string | null;
+            /**
+             * @description Jobs at the gateway.
+             */
+            in_flight: number;
+            /**
+             * @description `suspended`: its key, its permissions or its credit are refused. `misrouted`: `base_url` does not lead to the gateway's API.
+             * @enum {string}
+             */
+            state: "ok" | "throttled" | "suspended" | "misrouted" | "outage";
+            suspended_until: string | null;
+            suspended_since: string | null;
+            throttled_until: string | null;
+            /**
+             * @description Why it is suspended, or what the gateway answered.
+             */
+            error: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Models with a limit of their own, or that take no jobs.
+             */
+            models: components["schemas"]["AccountModel"][];
+        };
+        /**
+         * @description One request to a gateway that may have been charged.
+         */
+        AttemptResource: {
+            number: number;
+            account: string;
+            gateway: string | null;
+            model: string;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            finished_at: string | null;
+            /**
+             * @description What its answer meant, as a code; null: no answer yet.
+             */
+            outcome: string | null;
+            http_status: number | null;
+            gateway_task_id: string | null;
+            /**
+             * @description The task that a callback or a list named.
+             */
+            reported_task_id: string | null;
+            /**
+             * @description It was accepted, but the job uses another attempt's task.
+             */
+            surplus: boolean;
+            /**
+             * @description Tasks of the gateway that may belong to this attempt.
+             */
+            candidates: {
+                [key: string]: unknown;
+            }[] | null;
+            error: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * @description What is wrong in one row.
+         */
+        BadCell: {
+            /**
+             * @description As a spreadsheet counts: the header is row 1. In JSONL, the line.
+             */
+            row: number;
+            /**
+             * @description As it is named in the file; empty: the row as a whole.
+             */
+            column: string;
+            /**
+             * @description The value in the row's key column, if it has one.
+             */
+            key: string | null;
+            message: string;
+        };
+        /**
+         * @description What happened to the rows of a batch. Without `partial` none is refused: the whole batch would be.
+         */
+        BatchReport: {
+            rows: number;
+            /**
+             * @description Stored now.
+             */
+            created: number;
+            /**
+             * @description Stored before, under the same keys.
+             */
+            known: number;
+            /**
+             * @description How the body was read, where that is not obvious: encoding, sheet, columns that are not used, equal rows.
+             */
+            notes: string[];
+            refused: number;
+            results: (components["schemas"]["StoredRow"] | components["schemas"]["RefusedRow"])[];
+        };
+        /**
+         * @description How far the budget reaches: it surely pays for `pays_for` of the new jobs.
+         */
+        BudgetReach: {
+            amount: number;
+            /**
+             * @description What may still be spent.
+             */
+            left: number;
+            currency: string;
+            pays_for: number;
+            of: number;
+        };
+        /**
+         * @description What a campaign or a tenant may spend, and how much of it is gone. Amounts are in `currency`.
+         */
+        BudgetResource: {
+            amount: number;
+            currency: string;
+            spent: number;
+            /**
+             * @description What the jobs at gateways may still cost.
+             */
+            reserved: number;
+            /**
+             * @description True while some jobs do not fit into what is left.
+             */
+            held: boolean;
+        };
+        /**
+         * @description The callback is accepted; the job will be polled.
+         */
+        CallbackReceived: {
+            /**
+             * Received
+             * @constant
+             */
+            received: true;
+        };
+        /**
+         * @description Why the callback is not accepted.
+         */
+        CallbackRefused: {
+            error: string;
+        };
+        /**
+         * @description Some campaigns, newest first; `next_cursor` is null on the last page.
+         */
+        CampaignPage: {
+            data: components["schemas"]["CampaignResource"][];
+            next_cursor: string | null;
+        };
+        /**
+         * @description A named set of jobs.
+         */
+        CampaignResource: {
+            name: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * @description Null: not paused.
+             */
+            paused_at: string | null;
+            /**
+             * @description Its share of the slots, relative to the tenant's other campaigns.
+             */
+            weight: number;
+            /**
+             * @description Jobs by state.
+             */
+            counts: {
+                [key: string]: number;
+            };
+            /**
+             * @description All jobs.
+             */
+            total: number;
+            /**
+             * @description Jobs that have succeeded, failed or were cancelled.
+             */
+            finished: number;
+            /**
+             * @description Estimated and reported, one entry per currency.
+             */
+            costs: components["schemas"]["CostTotal"][];
+            /** @description Null: no limit. */
+            budget: components["schemas"]["BudgetResource"] | null;
+            /**
+             * @description Paths of the campaign's other routes.
+             */
+            links: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * @description The result of cancelling a campaign.
+         */
+        CancelledCampaign: {
+            /**
+             * @description Jobs cancelled now.
+             */
+            cancelled: number;
+            /**
+             * @description Jobs that a worker now asks their gateways to cancel.
+             */
+            asked: number;
+            /**
+             * @description Jobs still running: already billed, and `discard` was not set.
+             */
+            refused: number;
+            campaign: components["schemas"]["CampaignResource"];
+        };
+        /**
+         * @description All capabilities of one gateway, for one account: `tiers` and `models` are those of its catalog.
+         */
+        Capabilities: {
+            gateway: string;
+            tiers?: {
+                [key: string]: components["schemas"]["ModelRow"];
+            };
+            models?: {
+                [key: string]: components["schemas"]["ModelRow"];
+            };
+            max_prompt_chars?: number | null;
+            max_prompt_tokens?: number | null;
+            advised_prompt?: [
+                number,
+                number
+            ] | null;
+            max_body_bytes?: number | null;
+            options?: {
+                [key: string]: components["schemas"]["Option"];
+            };
+            /**
+             * @default false
+             */
+            callbacks?: boolean;
+            /**
+             * @default false
+             */
+            callbacks_https_only?: boolean;
+            /**
+             * @default false
+             */
+            cancel?: boolean;
+            list_limits?: components["schemas"]["ListLimits"] | null;
+            /**
+             * @default 0
+             */
+            list_ids?: number;
+            /**
+             * @default []
+             */
+            marks?: ("seed" | "expires_after")[];
+            /**
+             * @default false
+             */
+            assets?: boolean;
+        };
+        /**
+         * @description What every account's gateway can do.
+         */
+        CapabilityList: {
+            accounts: components["schemas"]["AccountCapabilities"][];
+        };
+        /**
+         * @description A dry run: every row was checked, nothing is stored.
+         */
+        CheckedCampaign: {
+            /**
+             * @description Its name.
+             */
+            campaign: string;
+            rows: number;
+            /**
+             * Dry Run
+             * @constant
+             */
+            dry_run: true;
+            /**
+             * @description How the body was read, where that is not obvious: encoding, sheet, columns that are not used, equal rows.
+             */
+            notes: string[];
+            estimates: components["schemas"]["CurrencyEstimate"][];
+            /**
+             * @description Jobs without a known price.
+             */
+            without_price: number;
+        };
+        /**
+         * @description A playable copy that is not ready yet.
+         */
+        CopyWaits: {
+            /**
+             * State
+             * @constant
+             */
+            state: "waiting";
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+        };
+        /**
+         * @description Costs in one currency. `compared…` sums the jobs that have both an estimate and a reported cost.
+         */
+        CostTotal: {
+            currency: string;
+            estimated_jobs: number;
+            estimated_low: number;
+            estimated_high: number;
+            /**
+             * @description Of the estimated jobs: the gateway publishes no price for them.
+             */
+            by_list_price: number;
+            reported_jobs: number;
+            /**
+             * @description What the gateways reported.
+             */
+            reported: number;
+            /**
+             * @description Reported.
+             */
+            compared: number;
+            /**
+             * @description Estimated, at least.
+             */
+            compared_low: number;
+            /**
+             * @description Estimated, at most.
+             */
+            compared_high: number;
+            /**
+             * @description Reported above the estimates; below 0: under them; 0: within them.
+             */
+            drift: number;
+        };
+        /**
+         * @description What jobs will cost in one currency.
+         */
+        CurrencyEstimate: {
+            currency: string;
+            jobs: number;
+            low: number;
+            high: number;
+            /**
+             * @description Of the jobs: the gateway publishes no price for them.
+             */
+            by_list_price: number;
+        };
+        /**
+         * @description One page, newest first.
+         */
+        DecisionPage: {
+            data: components["schemas"]["DecisionResource"][];
+            /**
+             * @description Give it as `cursor` for the next page; null: the last one.
+             */
+            next_cursor: number | null;
+        };
+        /**
+         * @description A decision about something else than a single job; those are in the job's events.
+         */
+        DecisionResource: {
+            id: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * @description Who decided: a key, a session, a user of the command line; null: the system.
+             */
+            actor: string | null;
+            /**
+             * @description Such as campaign.paused, key.created, webhook.added.
+             */
+            what: string;
+            /**
+             * @description What it is about: its kind, a colon, and its id or name.
+             */
+            subject: string;
+            /**
+             * @description What was set.
+             */
+            detail: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * @description A video whose files are removed.
+         */
+        DeletedVideo: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "video.deleted";
+            /**
+             * Deleted
+             * @constant
+             */
+            deleted: true;
+        };
+        /**
+         * @description Drafts, and the final videos made of them.
+         */
+        Drafts: {
+            /**
+             * Resolution
+             * @enum {string}
+             */
+            resolution: "480p" | "720p" | "1080p" | "4k";
+            final_resolutions: ("480p" | "720p" | "1080p" | "4k")[];
+            fields: string[];
+            life_days: number;
+        };
+        /**
+         * @description Every endpoint of the tenant, oldest first.
+         */
+        EndpointList: {
+            data: components["schemas"]["EndpointResource"][];
+        };
+        /**
+         * @description A URL that receives events of the tenant. Its secret is not shown.
+         */
+        EndpointResource: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            url: string;
+            /**
+             * @description The events it receives; empty: all of them.
+             */
+            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished")[];
+            /**
+             * @description Until then messages are signed with the previous secret too; null: not.
+             */
+            previous_until: string | null;
+            disabled_at: string | null;
+            disabled_reason: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
+         * @description An endpoint and its new secret.
+         */
+        EndpointWithSecret: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            url: string;
+            /**
+             * @description The events it receives; empty: all of them.
+             */
+            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished")[];
+            /**
+             * @description Until then messages are signed with the previous secret too; null: not.
+             */
+            previous_until: string | null;
+            disabled_at: string | null;
+            disabled_reason: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * @description Verifies messages. Shown only once.
+             */
+            secret: string;
+        };
+        /**
+         * @description What a job would cost at every account, in the order they are tried.
+         */
+        Estimates: {
+            /**
+             * @description The account that is tried first.
+             */
+            chosen: string;
+            /** @description At that account; null: no known price. */
+            estimate: components["schemas"]["JobEstimate"] | null;
+            accounts: components["schemas"]["AccountEstimate"][];
+        };
+        /**
+         * @description The events that are sent to receivers. The names are ours: OpenAI's `video.completed` promises another body.
+         * @enum {string}
+         */
+        EventType: "job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "webhook.test";
+        /**
+         * @description What is wrong with one field.
+         */
+        FieldError: {
+            /**
+             * @description The name as the caller wrote it, such as reference_images[3]; empty: the whole input.
+             */
+            field: string;
+            message: string;
+            /**
+             * @description The row, if the input has many.
+             * @default
+             */
+            where?: string;
+        };
+        /**
+         * @description The process answers.
+         */
+        HealthReport: {
+            /**
+             * Status
+             * @constant
+             */
+            status: "ok";
+        };
+        /**
+         * @description The attempts of a job, oldest first, and why it waits.
+         */
+        JobAttempts: {
+            data: components["schemas"]["AttemptResource"][];
+            waits: components["schemas"]["WaitResource"][];
+        };
+        /**
+         * @description What a job will cost, between `low` and `high`.
+         */
+        JobEstimate: {
+            account: string;
+            /**
+             * @description The gateway's own name of the model.
+             */
+            model: string;
+            low: number;
+            high: number;
+            currency: string;
+            /**
+             * As Of
+             * Format: date
+             * @description The day of the price list.
+             */
+            as_of: string;
+            /**
+             * @description `own`: a rate of the account. `published`: a price that the gateway publishes. `list`: the list price of the
+             *     model's maker, because the gateway publishes none; it may charge more or less.
+             * @enum {string}
+             */
+            basis: "own" | "published" | "list";
+            /**
+             * @description The price is not published, but inferred.
+             */
+            inferred: boolean;
+            /**
+             * @description The fewest and the most; null: not counted.
+             */
+            tokens: number[] | null;
+            /**
+             * @description The same by prices in other currencies.
+             */
+            also: {
+                [key: string]: components["schemas"]["OtherCurrency"];
+            };
+        };
+        /**
+         * @description One change of a job's state.
+         */
+        JobEvent: {
+            /**
+             * @description Higher for later events; `Last-Event-ID` takes it.
+             */
+            id: number;
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** @description The state before; null when the job was stored. */
+            source: components["schemas"]["JobState"] | null;
+            /** @description The state after. */
+            target: components["schemas"]["JobState"];
+            /**
+             * @description Why, as a code.
+             */
+            reason: string;
+            /**
+             * @description More about it, such as the gateway's message.
+             */
+            detail: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Who decided it: a key, a session, a user of the command line; null: the system.
+             */
+            actor: string | null;
+        };
+        /**
+         * @description Some jobs, newest first; `next_cursor` is null on the last page.
+         */
+        JobPage: {
+            data: components["schemas"]["JobResource"][];
+            next_cursor: string | null;
+        };
+        /**
+         * @description A job, and where to go from it. `links` has a file only once the file exists.
+         */
+        JobResource: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            state: components["schemas"]["JobState"];
+            campaign: string | null;
+            idempotency_key: string | null;
+            request: {
+                [key: string]: unknown;
+            };
+            priority: number;
+            tags: string[];
+            metadata: {
+                [key: string]: unknown;
+            };
+            webhook_url: string | null;
+            account: string | null;
+            account_pin: string | null;
+            gateway: string | null;
+            model: string | null;
+            gateway_task_id: string | null;
+            attempt: number;
+            polls: number;
+            reason: string | null;
+            error: {
+                [key: string]: unknown;
+            } | null;
+            usage: {
+                [key: string]: unknown;
+            } | null;
+            estimate: {
+                [key: string]: unknown;
+            } | null;
+            cost: {
+                [key: string]: unknown;
+            } | null;
+            seed: number | null;
+            object_key: string | null;
+            playable_key: string | null;
+            poster_key: string | null;
+            last_frame_key: string | null;
+            size_bytes: number | null;
+            sha256: string | null;
+            video_format: {
+                [key: string]: unknown;
+            } | null;
+            due_at: string | null;
+            deadline_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            submitted_at: string | null;
+            generated_at: string | null;
+            video_expires_at: string | null;
+            finished_at: string | null;
+            cancel_request: string | null;
+            deleted_at: string | null;
+            draft_of: string | null;
+            draft_task_id: string | null;
+            draft_ends_at: string | null;
+            finals: string[];
+            links: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * @description The state of a job, and who moves it on.
+         * @enum {string}
+         */
+        JobState: "queued" | "submitting" | "unconfirmed" | "generating" | "transferring" | "succeeded" | "failed" | "cancelled";
+        /**
+         * @description The events of one job, oldest first.
+         */
+        JobTimeline: {
+            data: components["schemas"]["JobEvent"][];
+        };
+        /**
+         * @description Every key of the tenant, oldest first.
+         */
+        KeyList: {
+            data: components["schemas"]["KeyResource"][];
+        };
+        /**
+         * @description A key, without its secret.
+         */
+        KeyResource: {
+            /**
+             * @description The part of the key after `rq_`.
+             */
+            id: string;
+            tenant: string;
+            name: string;
+            scopes: components["schemas"]["Scope"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * @description To the minute. Null: never.
+             */
+            last_used_at: string | null;
+            /**
+             * @description Null: not revoked.
+             */
+            revoked_at: string | null;
+            /**
+             * @description From then on it is refused. Null: never.
+             */
+            expires_at: string | null;
+            /**
+             * @description The id of the key that was made in its place.
+             */
+            replaced_by: string | null;
+        };
+        /**
+         * @description A row that may miss its deadline.
+         */
+        LateRow: {
+            row: number;
+            chance: number;
+        };
+        /**
+         * @description The limits of a gateway's list of tasks: newest first, pages counted from 1. None: no documented limit.
+         */
+        ListLimits: {
+            page_size: number;
+            max_pages?: number | null;
+            max_tasks?: number | null;
+            window_s?: number | null;
+            /**
+             * @default false
+             */
+            filters_time?: boolean;
+            /**
+             * @default false
+             */
+            needs_user?: boolean;
+            /**
+             * @default false
+             */
+            flex_apart?: boolean;
+            /**
+             * @default false
+             */
+            proves_absence?: boolean;
+        };
+        /**
+         * @description A price. Conditions that are not given match anything; `from`, `until`: the days on which it holds, both
+         *     inclusive, in Beijing. Of several that hold on a day, the first one applies.
+         */
+        ListPrice: {
+            currency: string;
+            price: string;
+            /**
+             * @default million_tokens
+             * @enum {string}
+             */
+            per?: "million_tokens" | "second" | "call";
+            /**
+             * @default []
+             */
+            resolutions?: ("480p" | "720p" | "1080p" | "4k")[];
+            video_input?: boolean | null;
+            from?: string | null;
+            until?: string | null;
+            /**
+             * @default false
+             */
+            inferred?: boolean;
+            /**
+             * As Of
+             * Format: date
+             */
+            as_of: string;
+        };
+        /**
+         * @description Where a reference points.
+         * @enum {string}
+         */
+        MediaKind: "url" | "data" | "asset" | "upload" | "path";
+        /**
+         * @description The limits of one kind of reference: number, forms, and properties of each file. Ranges are inclusive.
+         */
+        MediaLimits: {
+            count: number;
+            /**
+             * @default [
+             *       "url"
+             *     ]
+             */
+            kinds?: components["schemas"]["MediaKind"][];
+            /**
+             * @default []
+             */
+            formats?: string[];
+            max_bytes?: number | null;
+            side_px?: [
+                number,
+                number
+            ] | null;
+            area_px?: [
+                number,
+                number
+            ] | null;
+            aspect?: [
+                number,
+                number
+            ] | null;
+            seconds?: [
+                number,
+                number
+            ] | null;
+            total_seconds?: number | null;
+            fps?: [
+                number,
+                number
+            ] | null;
+        };
+        /**
+         * @description Some messages, newest first; `next_cursor` is null on the last page.
+         */
+        MessagePage: {
+            data: components["schemas"]["MessageResource"][];
+            next_cursor: string | null;
+        };
+        /**
+         * @description One event for one receiver, and how far its delivery is.
+         */
+        MessageResource: {
+            /**
+             * @description The `webhook-id` of every attempt.
+             */
+            id: string;
+            type: components["schemas"]["EventType"];
+            state: components["schemas"]["MessageState"];
+            job_id: string | null;
+            /**
+             * @description Null: it goes to the `webhook_url` of its job.
+             */
+            endpoint_id: string | null;
+            /**
+             * @description Null: its endpoint was removed.
+             */
+            url: string | null;
+            attempts: number;
+            replays: number;
+            /**
+             * @description The HTTP status of the last attempt; null: no answer.
+             */
+            last_status: number | null;
+            last_error: string | null;
+            /**
+             * @description The beginning of the last answer that was not 2xx.
+             */
+            last_answer: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * @description When it is sent next; null: never.
+             */
+            due_at: string | null;
+            last_attempt_at: string | null;
+            delivered_at: string | null;
+            dead_at: string | null;
+        };
+        /**
+         * @description The state of a message.
+         * @enum {string}
+         */
+        MessageState: "pending" | "retrying" | "delivered" | "dead";
+        /**
+         * @description One model as one gateway, or one account, sells it.
+         */
+        ModelRow: {
+            name: string;
+            /**
+             * @default standard
+             * @enum {string}
+             */
+            tier?: "standard" | "fast" | "mini";
+            /**
+             * As Of
+             * Format: date
+             */
+            as_of: string;
+            /**
+             * @default
+             */
+            source?: string;
+            /**
+             * @default gateway
+             * @enum {string}
+             */
+            decided_by?: "gateway" | "account" | "id" | "pattern" | "tier";
+            id: string;
+            uses?: {
+                [key: string]: string;
+            };
+            resolutions: ("480p" | "720p" | "1080p" | "4k")[];
+            /**
+             * @default 720p
+             * @enum {string}
+             */
+            default_resolution?: "480p" | "720p" | "1080p" | "4k";
+            ratios: ("16:9" | "4:3" | "1:1" | "3:4" | "9:16" | "21:9" | "adaptive")[];
+            default_ratio?: ("16:9" | "4:3" | "1:1" | "3:4" | "9:16" | "21:9" | "adaptive") | null;
+            default_text_ratio?: ("16:9" | "4:3" | "1:1" | "3:4" | "9:16" | "21:9" | "adaptive") | null;
+            seconds: [
+                number,
+                number
+            ];
+            /**
+             * @default false
+             */
+            auto_duration?: boolean;
+            default_seconds?: number | null;
+            only?: {
+                [key: string]: components["schemas"]["Only"];
+            };
+            pixels?: {
+                [key: string]: {
+                    [key: string]: [
+                        number,
+                        number
+                    ];
+                };
+            };
+            codecs?: {
+                [key: string]: string;
+            };
+            media: {
+                [key: string]: components["schemas"]["MediaLimits"];
+            };
+            max_references?: number | null;
+            /**
+             * @default false
+             */
+            audio_alone?: boolean;
+            /**
+             * @default [
+             *       "edit",
+             *       "extend"
+             *     ]
+             */
+            operations?: ("edit" | "extend")[];
+            /**
+             * @default false
+             */
+            operation_is_sent?: boolean;
+            /**
+             * @default []
+             */
+            task_types?: ("auto" | "reference" | "edit" | "extend")[];
+            /**
+             * @default []
+             */
+            output_formats?: ("mp4" | "mov")[];
+            /**
+             * @default []
+             */
+            flags?: ("seed" | "watermark" | "camera_fixed" | "return_last_frame")[];
+            /**
+             * @default false
+             */
+            web_search?: boolean;
+            /**
+             * @default []
+             */
+            always_sent?: ("duration" | "ratio" | "resolution")[];
+            /**
+             * @default []
+             */
+            never_sent?: string[];
+            drafts?: components["schemas"]["Drafts"] | null;
+            /** @default {} */
+            limits?: components["schemas"]["RateLimits"];
+            /** @default {} */
+            limits_4k?: components["schemas"]["RateLimits"];
+            /**
+             * @default []
+             */
+            prices?: components["schemas"]["ListPrice"][];
+            /**
+             * @default []
+             */
+            gateway_prices?: components["schemas"]["ListPrice"][];
+            /**
+             * @description Every name that `id` stands for.
+             */
+            readonly models: string[];
+        };
+        /**
+         * @description A new key. Only this answer has the key itself.
+         */
+        NewKeyResource: {
+            /**
+             * @description The part of the key after `rq_`.
+             */
+            id: string;
+            tenant: string;
+            name: string;
+            scopes: components["schemas"]["Scope"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * @description To the minute. Null: never.
+             */
+            last_used_at: string | null;
+            /**
+             * @description Null: not revoked.
+             */
+            revoked_at: string | null;
+            /**
+             * @description From then on it is refused. Null: never.
+             */
+            expires_at: string | null;
+            /**
+             * @description The id of the key that was made in its place.
+             */
+            replaced_by: string | null;
+            /**
+             * @description The key. It is not shown again.
+             */
+            key: string;
+        };
+        /**
+         * @description The one value that a use of the model takes. Any other value is replaced by it, and `explain` says so.
+         */
+        Only: {
+            ratio?: ("16:9" | "4:3" | "1:1" | "3:4" | "9:16" | "21:9" | "adaptive") | null;
+            duration?: number | null;
+        };
+        /**
+         * @description The error as OpenAI's clients read it.
+         */
+        OpenAIError: {
+            message: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "invalid_request_error" | "server_error";
+            /**
+             * @description The same as the problem's `code`.
+             */
+            code: string;
+            /**
+             * @description The first field that is wrong; null if no field is.
+             */
+            param: string | null;
+        };
+        /**
+         * @description One name under `gateway_options`: its type and allowed values.
+         */
+        Option: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "boolean" | "integer" | "text";
+            /**
+             * @default 0
+             */
+            minimum?: number;
+            /**
+             * @default 0
+             */
+            maximum?: number;
+            /**
+             * @default []
+             */
+            values?: string[];
+            /**
+             * @default
+             */
+            pattern?: string;
+        };
+        /**
+         * @description What a job will cost by a price in another currency.
+         */
+        OtherCurrency: {
+            low: number;
+            high: number;
+            /**
+             * @description `own`: a rate of the account. `published`: a price that the gateway publishes. `list`: the list price of the
+             *     model's maker, because the gateway publishes none; it may charge more or less.
+             * @enum {string}
+             */
+            basis: "own" | "published" | "list";
+            inferred: boolean;
+        };
+        /**
+         * @description Everything that can be known about a campaign before money is spent. Nothing is stored.
+         */
+        PlanResource: {
+            campaign: string | null;
+            rows: number;
+            /**
+             * @description Rows without a problem.
+             */
+            good: number;
+            /**
+             * @description Jobs of the good rows: a template may make several of each.
+             */
+            jobs: number;
+            /**
+             * @description Jobs that the campaign has already; they cost nothing again.
+             */
+            known: number;
+            bad: components["schemas"]["BadCell"][];
+            /**
+             * @description Rows that make the same request.
+             */
+            duplicates: number[][];
+            cost: components["schemas"]["PlannedCost"];
+            /**
+             * @description The same for every currency.
+             */
+            costs: components["schemas"]["PlannedCost"][];
+            /**
+             * @description New jobs without a known price.
+             */
+            without_price: number;
+            /** @description Null: no limit. */
+            budget: components["schemas"]["BudgetReach"] | null;
+            finish: components["schemas"]["PlannedFinish"];
+            late: components["schemas"]["LateRow"][];
+            media: components["schemas"]["PlannedMedia"];
+            samples: components["schemas"]["Sample"][];
+            columns: components["schemas"]["PlannedColumns"];
+            /**
+             * @description Of a text; null: it is a workbook.
+             */
+            encoding: string | null;
+            /**
+             * @description The sheet of a workbook.
+             */
+            sheet: string | null;
+            /**
+             * @description How the body was read, and what to look at.
+             */
+            notes: string[];
+        };
+        /**
+         * @description The columns that are used, and those that are kept with the jobs.
+         */
+        PlannedColumns: {
+            used: string[];
+            kept: string[];
+        };
+        /**
+         * @description What the new jobs will cost in one currency; null: no price is known.
+         */
+        PlannedCost: {
+            currency: string | null;
+            low: number;
+            high: number;
+            jobs: number;
+            /**
+             * @description Of the jobs: the gateway publishes no price for them.
+             */
+            by_list_price: number;
+        };
+        /**
+         * @description When everything will be done, from a simulation; null: no account works at the moment.
+         */
+        PlannedFinish: {
+            /**
+             * @description As likely as not by then.
+             */
+            p50: string | null;
+            /**
+             * @description In nine of ten cases by then.
+             */
+            p90: string | null;
+            p50_s: number | null;
+            p90_s: number | null;
+            assumes: string[];
+        };
+        /**
+         * @description Media that rows name by URL; `fetched` null: none was fetched.
+         */
+        PlannedMedia: {
+            fetched: number | null;
+            unusable: number;
+        };
+        /**
+         * @description The limits of one account for one model. `concurrent`: generations at once. None: not published.
+         */
+        RateLimits: {
+            requests_per_minute?: number | null;
+            concurrent?: number | null;
+        };
+        /**
+         * @description Whether jobs can run.
+         */
+        ReadinessReport: {
+            ready: boolean;
+            /**
+             * @description Each part that does not work, and why.
+             */
+            missing: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * @description A row of a batch that is not stored.
+         */
+        RefusedRow: {
+            /**
+             * @description The line of the body, or the row of a table, counted from 1; 0: not known.
+             */
+            line: number;
+            error: components["schemas"]["OpenAIError"];
+            /**
+             * @description Every field that is wrong.
+             */
+            errors: components["schemas"]["FieldError"][];
+        };
+        /**
+         * @description How many messages will be sent again.
+         */
+        ReplayedMessages: {
+            replayed: number;
+        };
+        /**
+         * @description One of the jobs, as it would be stored.
+         */
+        Sample: {
+            row: number;
+            key: string | null;
+            request: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * @description What a key may do with the jobs of its tenant.
+         * @enum {string}
+         */
+        Scope: "read" | "enqueue" | "admin" | "metrics";
+        /**
+         * @description A campaign whose rows are all stored.
+         */
+        StoredCampaign: {
+            rows: number;
+            /**
+             * @description Stored now.
+             */
+            created: number;
+            /**
+             * @description Stored before, under the same keys.
+             */
+            known: number;
+            /**
+             * @description How the body was read, where that is not obvious: encoding, sheet, columns that are not used, equal rows.
+             */
+            notes: string[];
+            /**
+             * @description Its name.
+             */
+            campaign: string;
+            /**
+             * @description The jobs, in the order of the rows.
+             */
+            ids: string[];
+            estimates: components["schemas"]["CurrencyEstimate"][];
+            /**
+             * @description Jobs without a known price.
+             */
+            without_price: number;
+        };
+        /**
+         * @description A row of a batch that is stored.
+         */
+        StoredRow: {
+            /**
+             * @description The line of the body, or the row of a table, counted from 1.
+             */
+            line: number;
+            /**
+             * Id
+             * Format: uuid
+             * @description The job's.
+             */
+            id: string;
+            /**
+             * @description False: the job was stored before, under the same key.
+             */
+            created: boolean;
+            /**
+             * @description Where that job has another webhook_url, metadata, tags or priority; its own stay.
+             */
+            differs: string[];
+        };
+        /**
+         * @description The tenant and the scopes of a key.
+         */
+        TenantResource: {
+            name: string;
+            /**
+             * @description What the key may do.
+             */
+            scopes: components["schemas"]["Scope"][];
+            /**
+             * @description Its share of the slots, relative to other tenants.
+             */
+            weight: number;
+            /**
+             * @description How many jobs it may enqueue; null: no limit.
+             */
+            jobs_per_minute: number | null;
+            /** @description Null: no limit. */
+            budget: components["schemas"]["BudgetResource"] | null;
+        };
+        /**
+         * @description Why a video failed.
+         */
+        VideoError: {
+            /**
+             * @description `cancelled`, or the job's own error code.
+             */
+            code: string;
+            message: string;
+        };
+        /**
+         * @description Some videos.
+         */
+        VideoPage: {
+            /**
+             * Object
+             * @constant
+             */
+            object: "list";
+            data: components["schemas"]["VideoResource"][];
+            has_more: boolean;
+            first_id: string | null;
+            last_id: string | null;
+        };
+        /**
+         * @description A job as OpenAI's clients know a video. `state` and `metadata` are reelq's own.
+         * @example {
+         *       "created_at": 1795238400,
+         *       "id": "01a1f7c0-5b1e-7c3a-9d6f-2b8e4f7a1c90",
+         *       "metadata": {},
+         *       "model": "seedance-2.0-fast",
+         *       "object": "video",
+         *       "progress": 40,
+         *       "prompt": "a red fox runs through fresh snow",
+         *       "seconds": "4",
+         *       "size": "720x1280",
+         *       "state": "generating",
+         *       "status": "in_progress"
+         *     }
+         */
+        VideoResource: {
+            /**
+             * Id
+             * Format: uuid
+             * @description The job's id.
+             */
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "video";
+            /**
+             * @description Unix seconds.
+             */
+            created_at: number;
+            /**
+             * @description Unix seconds; null until it is completed.
+             */
+            completed_at: number | null;
+            /**
+             * @description Files are kept until they are deleted.
+             */
+            expires_at: null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "in_progress" | "completed" | "failed";
+            /**
+             * @description Percent.
+             */
+            progress: number;
+            /**
+             * @description Such as seedance-2.5, or the name of the tier: seedance-2.0-fast.
+             */
+            model: string;
+            prompt: string | null;
+            /**
+             * @description `auto` where the model chooses.
+             */
+            seconds: string;
+            /**
+             * @description `auto` where the gateway chooses.
+             */
+            size: string;
+            remixed_from_video_id: string | null;
+            error: components["schemas"]["VideoError"] | null;
+            /** @description The job's state. */
+            state: components["schemas"]["JobState"];
+            metadata: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * @description One reason why a job waits.
+         */
+        WaitResource: {
+            code: string;
+            /**
+             * @description What belongs to the code, such as `account` and `until`.
+             */
+            values: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * @description The secrets that verify deliveries to the `webhook_url` of the tenant's jobs.
+         */
+        WebhookSecrets: {
+            /**
+             * @description Two while the secret is being replaced, the new one first.
+             */
+            secrets: string[];
+        };
+        /**
+         * @description New terms of a campaign. Fields that are left out stay unchanged.
+         * @example {
+         *       "budget": "100 CNY"
+         *     }
+         * @example {
+         *       "budget": null
+         *     }
+         * @example {
+         *       "weight": 2
+         *     }
+         */
+        CampaignChange: {
+            /**
+             * @description What it may spend, such as "100 CNY"; null: no limit.
+             */
+            budget?: string | null;
+            /**
+             * @description Its share of the slots, relative to the tenant's other campaigns; null: unchanged.
+             */
+            weight?: number | null;
+        };
+        /**
+         * @description The jobs of a campaign, one per item. With a template, a mapping or a key, they may have other members too.
+         * @example [
+         *       {
+         *         "duration": 5,
+         *         "idempotency_key": "fox-1",
+         *         "prompt": "a red fox in the snow"
+         *       },
+         *       {
+         *         "duration": 10,
+         *         "idempotency_key": "lighthouse-1",
+         *         "prompt": "a lighthouse at dusk"
+         *       }
+         *     ]
+         */
+        CampaignRows: {
+            [key: string]: components["schemas"]["JsonValue"];
+        }[];
+        /**
+         * @description How to cancel.
+         * @example {}
+         * @example {
+         *       "discard": true
+         *     }
+         */
+        CancelBody: {
+            /**
+             * @description Also give up submitted jobs, which will be billed.
+             * @default false
+             */
+            discard?: boolean;
+        };
+        /**
+         * @description An edit of a video, as JSON.
+         * @example {
+         *       "prompt": "the same at night",
+         *       "video": {
+         *         "id": "01a1f7c0-5b1e-7c3a-9d6f-2b8e4f7a1c90"
+         *       }
+         *     }
+         */
+        EditedVideo: {
+            prompt: string;
+            /**
+             * @description Such as seedance-2.5; sora-2 and sora-2-pro stand for a tier. Default: seedance-2.0.
+             */
+            model?: string | null;
+            /**
+             * @description 4 to 30 (4 to 15 for 2.0), or -1 for automatic. Default: 4.
+             */
+            seconds?: string | null;
+            /**
+             * @description In pixels. Default: 720x1280.
+             */
+            size?: string | null;
+            video: components["schemas"]["VideoId"];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description An edit of a clip, as a form.
+         * @example {
+         *       "prompt": "the same at night",
+         *       "video": {
+         *         "id": "01a1f7c0-5b1e-7c3a-9d6f-2b8e4f7a1c90"
+         *       }
+         *     }
+         */
+        EditedVideoForm: {
+            prompt: string;
+            /**
+             * @description Such as seedance-2.5; sora-2 and sora-2-pro stand for a tier. Default: seedance-2.0.
+             */
+            model?: string | null;
+            /**
+             * @description 4 to 30 (4 to 15 for 2.0), or -1 for automatic. Default: 4.
+             */
+            seconds?: string | null;
+            /**
+             * @description In pixels. Default: 720x1280.
+             */
+            size?: string | null;
+            /**
+             * Video
+             * Format: binary
+             */
+            video: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description Changes of an endpoint. Fields that are left out or null stay unchanged.
+         * @example {
+         *       "disabled": false
+         *     }
+         * @example {
+         *       "events": [
+         *         "campaign.finished"
+         *       ]
+         *     }
+         */
+        EndpointChange: {
+            /**
+             * @description The events it receives; empty: all of them.
+             */
+            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished")[] | null;
+            disabled?: boolean | null;
+        };
+        /**
+         * @description An extension of a video, as JSON.
+         * @example {
+         *       "prompt": "the same at night",
+         *       "seconds": "4",
+         *       "video": {
+         *         "id": "01a1f7c0-5b1e-7c3a-9d6f-2b8e4f7a1c90"
+         *       }
+         *     }
+         */
+        ExtendedVideo: {
+            prompt: string;
+            /**
+             * @description Such as seedance-2.5; sora-2 and sora-2-pro stand for a tier. Default: seedance-2.0.
+             */
+            model?: string | null;
+            /**
+             * @description How long the extension is.
+             */
+            seconds: string;
+            /**
+             * @description In pixels. Default: 720x1280.
+             */
+            size?: string | null;
+            video: components["schemas"]["VideoId"];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description An extension of a clip, as a form.
+         * @example {
+         *       "prompt": "the same at night",
+         *       "seconds": "4",
+         *       "video": {
+         *         "id": "01a1f7c0-5b1e-7c3a-9d6f-2b8e4f7a1c90"
+         *       }
+         *     }
+         */
+        ExtendedVideoForm: {
+            prompt: string;
+            /**
+             * @description Such as seedance-2.5; sora-2 and sora-2-pro stand for a tier. Default: seedance-2.0.
+             */
+            model?: string | null;
+            /**
+             * @description How long the extension is.
+             */
+            seconds: string;
+            /**
+             * @description In pixels. Default: 720x1280.
+             */
+            size?: string | null;
+            /**
+             * Video
+             * Format: binary
+             */
+            video: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description The final of a draft: what differs from it.
+         * @example {}
+         * @example {
+         *       "output_format": "mov",
+         *       "resolution": "1080p"
+         *     }
+         * @example {
+         *       "regenerate": true
+         *     }
+         */
+        FinalizeBody: {
+            /**
+             * @description One that the model makes finals in; null: the first of these, 1080p.
+             */
+            resolution?: ("480p" | "720p" | "1080p" | "4k") | null;
+            /**
+             * @description null: mp4.
+             */
+            output_format?: ("mp4" | "mov") | null;
+            watermark?: boolean | null;
+            return_last_frame?: boolean | null;
+            /**
+             * @description Options that the gateway takes for a final.
+             */
+            gateway_options?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
+            /**
+             * @description null: the same draft with the same fields gives the same final, also if it is sent twice.
+             */
+            idempotency_key?: string | null;
+            /**
+             * @description If the job is not a draft, generate it again in a higher resolution: it will differ.
+             * @default false
+             */
+            regenerate?: boolean;
+            /**
+             * @description Only with `regenerate`; null: that of the job.
+             */
+            tier?: ("standard" | "fast" | "mini") | null;
+            /**
+             * @description Only with `regenerate`; null: that of the job.
+             */
+            model?: string | null;
+        };
+        /**
+         * @description A picture by its URL, or as a data URI.
+         */
+        ImageUrl: {
+            image_url: string;
+        };
+        /**
+         * @description Many jobs, one per item.
+         * @example [
+         *       {
+         *         "duration": 5,
+         *         "idempotency_key": "fox-1",
+         *         "prompt": "a red fox in the snow"
+         *       },
+         *       {
+         *         "duration": 10,
+         *         "idempotency_key": "lighthouse-1",
+         *         "prompt": "a lighthouse at dusk"
+         *       }
+         *     ]
+         */
+        JobBatch: components["schemas"]["JobSpec"][];
+        /**
+         * @description A caller's job: every field of the request, and those of the job itself.
+         */
+        JobSpec: {
+            prompt?: string;
+            /**
+             * @default standard
+             */
+            tier?: ("standard" | "fast" | "mini") | null;
+            resolution?: ("480p" | "720p" | "1080p" | "4k") | null;
+            ratio?: ("16:9" | "4:3" | "1:1" | "3:4" | "9:16" | "21:9" | "adaptive") | null;
+            duration?: number | null;
+            audio?: boolean | null;
+            first_frame?: string | null;
+            last_frame?: string | null;
+            /**
+             * @default []
+             */
+            reference_images?: string[] | null;
+            /**
+             * @default []
+             */
+            reference_videos?: string[] | null;
+            /**
+             * @default []
+             */
+            reference_audios?: string[] | null;
+            operation?: ("edit" | "extend") | null;
+            web_search?: boolean | null;
+            seed?: number | null;
+            watermark?: boolean | null;
+            camera_fixed?: boolean | null;
+            return_last_frame?: boolean | null;
+            gateway_options?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
+            model?: string | null;
+            output_format?: ("mp4" | "mov") | null;
+            task_type?: ("auto" | "reference" | "edit" | "extend") | null;
+            /**
+             * @default false
+             */
+            draft?: boolean | null;
+            draft_of?: string | null;
+            idempotency_key?: string | null;
+            /**
+             * @default 5
+             */
+            priority?: number | null;
+            account?: string | null;
+            deadline?: number | string | null;
+            webhook_url?: string | null;
+            metadata?: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
+            /**
+             * @default []
+             */
+            tags?: string[] | null;
+        };
+        JsonValue: unknown;
+        /**
+         * @description How to replace a key.
+         * @example {}
+         * @example {
+         *       "overlap_seconds": 3600
+         *     }
+         */
+        KeyRotation: {
+            /**
+             * @description How long the old key works beside the new one.
+             * @default 86400
+             */
+            overlap_seconds?: number;
+            /**
+             * @description Of the new key. Null: it never expires.
+             */
+            expires_in_seconds?: number | null;
+        };
+        /**
+         * @description A URL that will receive events.
+         * @example {
+         *       "url": "https://shop.example/hooks/reelq"
+         *     }
+         * @example {
+         *       "events": [
+         *         "job.succeeded",
+         *         "job.failed"
+         *       ],
+         *       "url": "https://shop.example/hooks/reelq"
+         *     }
+         */
+        NewEndpoint: {
+            url: string;
+            /**
+             * @description The events it receives; empty or null: all of them.
+             */
+            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished")[] | null;
+        };
+        /**
+         * @description A key to create.
+         * @example {
+         *       "expires_in_seconds": 7776000,
+         *       "name": "backend",
+         *       "scopes": [
+         *         "enqueue",
+         *         "read"
+         *       ]
+         *     }
+         */
+        NewKey: {
+            /**
+             * @description To recognise it.
+             */
+            name: string;
+            /**
+             * @default [
+             *       "enqueue",
+             *       "read"
+             *     ]
+             */
+            scopes?: components["schemas"]["Scope"][];
+            /**
+             * @description Null: it never expires.
+             */
+            expires_in_seconds?: number | null;
+            /**
+             * @description For admins of tenant default: whose jobs the key is for. Null: your own.
+             */
+            tenant?: string | null;
+        };
+        /**
+         * @description A new video, as JSON.
+         * @example {
+         *       "model": "seedance-2.0-fast",
+         *       "prompt": "a red fox runs through fresh snow",
+         *       "seconds": "4",
+         *       "size": "1280x720"
+         *     }
+         */
+        NewVideo: {
+            prompt: string;
+            /**
+             * @description Such as seedance-2.5; sora-2 and sora-2-pro stand for a tier. Default: seedance-2.0.
+             */
+            model?: string | null;
+            /**
+             * @description 4 to 30 (4 to 15 for 2.0), or -1 for automatic. Default: 4.
+             */
+            seconds?: string | null;
+            /**
+             * @description In pixels. Default: 720x1280.
+             */
+            size?: string | null;
+            /**
+             * @description The first frame.
+             */
+            input_reference?: components["schemas"]["ImageUrl"] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description A new video, as a form.
+         * @example {
+         *       "model": "seedance-2.0-fast",
+         *       "prompt": "a red fox runs through fresh snow",
+         *       "seconds": "4",
+         *       "size": "1280x720"
+         *     }
+         */
+        NewVideoForm: {
+            prompt: string;
+            /**
+             * @description Such as seedance-2.5; sora-2 and sora-2-pro stand for a tier. Default: seedance-2.0.
+             */
+            model?: string | null;
+            /**
+             * @description 4 to 30 (4 to 15 for 2.0), or -1 for automatic. Default: 4.
+             */
+            seconds?: string | null;
+            /**
+             * @description In pixels. Default: 720x1280.
+             */
+            size?: string | null;
+            /**
+             * @description A picture, the first frame; or a clip.
+             */
+            input_reference?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description RFC 9457 problem details; `error` repeats them for OpenAI's clients.
+         * @example {
+         *       "type": "urn:reelq:problem:invalid_request",
+         *       "title": "Unprocessable Content",
+         *       "status": 422,
+         *       "detail": "duration: must be 4 to 30 seconds, or -1 for automatic, not 3",
+         *       "code": "invalid_request",
+         *       "instance": "/v1/jobs",
+         *       "advice": "Correct the fields named in `errors`. Nothing was stored.",
+         *       "errors": [
+         *         {
+         *           "field": "duration",
+         *           "message": "must be 4 to 30 seconds, or -1 for automatic, not 3"
+         *         }
+         *       ],
+         *       "error": {
+         *         "message": "duration: must be 4 to 30 seconds, or -1 for automatic, not 3",
+         *         "type": "invalid_request_error",
+         *         "code": "invalid_request",
+         *         "param": "duration"
+         *       }
+         *     }
+         */
+        ProblemDetails: {
+            /**
+             * @description `urn:reelq:problem:` and the code.
+             */
+            type: string;
+            /**
+             * @description The HTTP status in words.
+             */
+            title: string;
+            /**
+             * @description The HTTP status.
+             */
+            status: number;
+            /**
+             * @description What is wrong, and where. For people.
+             */
+            detail: string;
+            /**
+             * @description What is wrong, in one word. For programs; codes never change.
+             */
+            code: string;
+            error: components["schemas"]["OpenAIError"];
+            /**
+             * @description The path of the request.
+             * @default
+             */
+            instance?: string;
+            /**
+             * @description What to do about it.
+             * @default
+             */
+            advice?: string;
+            /**
+             * @description Every field that is wrong.
+             */
+            errors?: components["schemas"]["FieldError"][];
+            /**
+             * @description True if more rows are wrong than `errors` names.
+             * @default false
+             */
+            truncated?: boolean;
+            /**
+             * @description The row that conflicts, if the input has many.
+             * @default
+             */
+            where?: string;
+            /**
+             * @description The job in question; null: a row of the same request.
+             */
+            job_id?: string | null;
+            /**
+             * @description Finds the error in the server's log (internal errors only).
+             * @default
+             */
+            request_id?: string;
+        };
+        /**
+         * @description A completed video again, with another prompt.
+         * @example {
+         *       "prompt": "the same at night"
+         *     }
+         */
+        RemixedVideo: {
+            prompt: string;
+            /**
+             * @description Such as seedance-2.5; sora-2 and sora-2-pro stand for a tier. Default: seedance-2.0.
+             */
+            model?: string | null;
+            /**
+             * @description 4 to 30 (4 to 15 for 2.0), or -1 for automatic. Default: 4.
+             */
+            seconds?: string | null;
+            /**
+             * @description In pixels. Default: 720x1280.
+             */
+            size?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * @description Which messages to send again: those that are `dead`, or every message `since` an instant.
+         * @example {
+         *       "dead": true
+         *     }
+         * @example {
+         *       "since": "2030-01-31T18:00:00Z"
+         *     }
+         */
+        ReplayBody: {
+            /**
+             * @description Only messages whose delivery was given up.
+             * @default false
+             */
+            dead?: boolean;
+            /**
+             * @description Only messages created then or later.
+             */
+            since?: string | null;
+            /**
+             * @description Only messages to this endpoint.
+             */
+            endpoint_id?: string | null;
+        };
+        /**
+         * @description What to do with an unconfirmed job, after a look at the gateway.
+         * @example {
+         *       "action": "adopt",
+         *       "task_id": "task_123"
+         *     }
+         * @example {
+         *       "action": "resubmit"
+         *     }
+         */
+        ResolveBody: {
+            /**
+             * @description `adopt`: the gateway has it, as `task_id`. `resubmit`: submit it again; it may be paid for twice. `abandon`: end it as failed.
+             * @enum {string}
+             */
+            action: "adopt" | "resubmit" | "abandon";
+            /**
+             * @description The gateway's task; only with `adopt`.
+             */
+            task_id?: string | null;
+            /**
+             * @description With `adopt`: do not ask the gateway about the task first.
+             * @default false
+             */
+            unchecked?: boolean;
+        };
+        /**
+         * @description How to replace a secret.
+         * @example {}
+         * @example {
+         *       "overlap_seconds": 0
+         *     }
+         */
+        SecretRotation: {
+            /**
+             * @description For how long messages are signed with the previous secret too.
+             * @default 86400
+             */
+            overlap_seconds?: number;
+        };
+        /**
+         * @description A completed video by its id.
+         */
+        VideoId: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+        };
+        /**
+         * @description Where to send a test event: a URL or an endpoint.
+         * @example {
+         *       "url": "https://shop.example/hooks/reelq"
+         *     }
+         */
+        WebhookTest: {
+            url?: string | null;
+            endpoint_id?: string | null;
+        };
+    };
+}
+export interface operations {
+    jobs_create_many: {
+        parameters: {
+            query?: {
+                /** @description Store the good rows and report the others. */
+                partial?: boolean;
+                /** @description Use a column as a field, as in "产品名=prompt"; "COLUMN=" leaves it unused. May be repeated. */
+                map?: string[] | null;
+                /** @description The sheet of a workbook. Default: its only one. */
+                sheet?: string | null;
+                /** @description The encoding of a text, such as "gb18030". Default: the `charset` of `Content-Type` if it is not UTF-8, else it is found out. */
+                encoding?: string | null;
+                /** @description Between cells, such as ";" or "tab". Default: it is found out. */
+                delimiter?: string | null;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobBatch"];
+                /**
+                 * @example {"prompt": "a red fox in the snow", "duration": 5, "idempotency_key": "fox-1"}
+                 *     {"prompt": "a lighthouse at dusk", "duration": 10, "idempotency_key": "lighthouse-1"}
+                 */
+                "application/x-ndjson": string;
+                /**
+                 * @example prompt,duration
+                 *     "a red fox in the snow",5
+                 */
+                "text/csv": string;
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                "application/vnd.ms-excel": string;
+                "application/vnd.oasis.opendocument.spreadsheet": string;
+            };
+        };
+        responses: {
+            /** @description Every row is stored. */
+            202: {
+                content: {
+                    "application/json": components["schemas"]["BatchReport"];
+                };
+            };
+            /** @description With `partial`: some rows are refused, the others are stored. */
+            207: {
+                content: {
+                    "application/json": components["schemas"]["BatchReport"];
+                };
+            };
+        };
+    };
+    jobs_list: {
+        parameters: {
+            query?: {
+                /** @description Any of these states. */
+                state?: components["schemas"]["JobState"][] | null;
+                /** @description The name of a campaign. */
+                campaign?: string | null;
+                /** @description All of these tags. */
+                tag?: string[] | null;
+                /** @description The name of an account. */
+                account?: string | null;
+                /** @description The job's own key. */
+                idempotency_key?: string | null;
+                /** @description Only ids that begin so; other filters do not count then. */
+                id_prefix?: string | null;
+                /** @description Created then or later. */
+                created_after?: string | null;
+                /** @description Created before then. */
+                created_before?: string | null;
+                /** @description Jobs per page. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of jobs. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["JobPage"];
+                };
+            };
+        };
+    };
+    jobs_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same as `idempotency_key` in the body. The same key with the same request is the same job. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobSpec"];
+            };
+        };
+        responses: {
+            /** @description The job is stored. `Idempotency-Replayed: true`: it was stored before, under its key. */
+            202: {
+                content: {
+                    "application/json": components["schemas"]["JobResource"];
+                };
+            };
+        };
+    };
+    jobs_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The new job. */
+            202: {
+                content: {
+                    "application/json": components["schemas"]["JobResource"];
+                };
+            };
+        };
+    };
+    jobs_finalize: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same as `idempotency_key` in the body. The same key with the same request is the same job. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                job_id: string;
+            };
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["FinalizeBody"];
+            };
+        };
+        responses: {
+            /** @description The final, a job of its own. `Idempotency-Replayed: true`: it was stored before. */
+            202: {
+                content: {
+                    "application/json": components["schemas"]["JobResource"];
+                };
+            };
+        };
+    };
+    jobs_get: {
+        parameters: {
+            query?: {
+                /** @description Wait for news for at most this many seconds. */
+                wait?: number;
+            };
+            header?: {
+                /** @description The `ETag` of the version that you know. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                job_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["JobResource"];
+                };
+            };
+        };
+    };
+    jobs_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CancelBody"];
+            };
+        };
+        responses: {
+            /** @description The job is cancelled. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["JobResource"];
+                };
+            };
+            /** @description A worker asks the gateway to cancel it. */
+            202: {
+                content: {
+                    "application/json": components["schemas"]["JobResource"];
+                };
+            };
+        };
+    };
+    jobs_resolve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveBody"];
+            };
+        };
+        responses: {
+            /** @description The job. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["JobResource"];
+                };
+            };
+        };
+    };
+    jobs_video: {
+        parameters: {
+            query?: {
+                /** @description `1`: send the file through the API, with `Range`. `0`: redirect to a link into the bucket. Left out: redirect if you can reach the bucket. */
+                proxy?: boolean | null;
+                /** @description `1`: the video as every browser plays it (H.264, AAC, MP4): itself, or else a copy, which is made if there is none; the answer is 202 until it is ready. */
+                playable?: boolean;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                content: {
+                    "video/mp4": string;
+                    "video/quicktime": string;
+                };
+            };
+            /** @description The playable copy is being made. */
+            202: {
+                content: {
+                    "application/json": components["schemas"]["CopyWaits"];
+                };
+            };
+            /** @description The range of bytes that `Range` asks for. */
+            206: {
+                content: {
+                    "video/mp4": string;
+                    "video/quicktime": string;
+                };
+            };
+        };
+    };
+    jobs_make_playable: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The video, or a copy of it, plays in every browser. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["JobResource"];
+                };
+            };
+            /** @description The copy is being made. */
+            202: {
+                content: {
+                    "application/json": components["schemas"]["JobResource"];
+                };
+            };
+        };
+    };
+    jobs_poster: {
+        parameters: {
+            query?: {
+                /** @description `1`: send the file through the API, with `Range`. `0`: redirect to a link into the bucket. Left out: redirect if you can reach the bucket. */
+                proxy?: boolean | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+            /** @description The range of bytes that `Range` asks for. */
+            206: {
+                content: {
+                    "image/jpeg": string;
+                };
+            };
+        };
+    };
+    jobs_last_frame: {
+        parameters: {
+            query?: {
+                /** @description `1`: send the file through the API, with `Range`. `0`: redirect to a link into the bucket. Left out: redirect if you can reach the bucket. */
+                proxy?: boolean | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                };
+            };
+            /** @description The range of bytes that `Range` asks for. */
+            206: {
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                };
+            };
+        };
+    };
+    jobs_attempts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The attempts so far, and why the job waits now. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["JobAttempts"];
+                };
+            };
+        };
+    };
+    keys_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every key. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["KeyList"];
+                };
+            };
+        };
+    };
+    keys_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewKey"];
+            };
+        };
+        responses: {
+            /** @description The key may be used. */
+            201: {
+                content: {
+                    "application/json": components["schemas"]["NewKeyResource"];
+                };
+            };
+        };
+    };
+    keys_rotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["KeyRotation"];
+            };
+        };
+        responses: {
+            /** @description The new key may be used. */
+            201: {
+                content: {
+                    "application/json": components["schemas"]["NewKeyResource"];
+                };
+            };
+        };
+    };
+    keys_revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key is revoked. */
+            204: {
+                content?: never;
+            };
+        };
+    };
+    decisions_list: {
+        parameters: {
+            query?: {
+                /** @description Decisions per page. */
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: number | null;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of decisions. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["DecisionPage"];
+                };
+            };
+        };
+    };
+    campaigns_decisions: {
+        parameters: {
+            query?: {
+                /** @description Decisions per page. */
+                limit?: number;
+                /** @description The `next_cursor` of the previous page. */
+                cursor?: number | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of decisions. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["DecisionPage"];
+                };
+            };
+        };
+    };
+    campaigns_plan: {
+        parameters: {
+            query?: {
+                /** @description The campaign that the rows are for: its known rows cost nothing again. */
+                name?: string | null;
+                /** @description What it may spend, such as "100 CNY". */
+                budget?: string | null;
+                /** @description Fetch the media that rows name by URL, each file once. */
+                fetch?: boolean;
+                /** @description The column, such as "SKU", that makes an edited row the same one. */
+                key?: string | null;
+                /** @description A prompt with placeholders for columns, such as "{{ product }} on a table". */
+                prompt?: string | null;
+                /** @description A template in YAML: fields, `defaults`, `matrix` and `variants`; see docs/campaigns.md. */
+                template?: string | null;
+                /** @description Use a column as a field, as in "产品名=prompt"; "COLUMN=" leaves it unused. May be repeated. */
+                map?: string[] | null;
+                /** @description The sheet of a workbook. Default: its only one. */
+                sheet?: string | null;
+                /** @description The encoding of a text, such as "gb18030". Default: the `charset` of `Content-Type` if it is not UTF-8, else it is found out. */
+                encoding?: string | null;
+                /** @description Between cells, such as ";" or "tab". Default: it is found out. */
+                delimiter?: string | null;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CampaignRows"];
+                /**
+                 * @example {"prompt": "a red fox in the snow", "duration": 5, "idempotency_key": "fox-1"}
+                 *     {"prompt": "a lighthouse at dusk", "duration": 10, "idempotency_key": "lighthouse-1"}
+                 */
+                "application/x-ndjson": string;
+                /**
+                 * @example prompt,duration
+                 *     "a red fox in the snow",5
+                 */
+                "text/csv": string;
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                "application/vnd.ms-excel": string;
+                "application/vnd.oasis.opendocument.spreadsheet": string;
+            };
+        };
+        responses: {
+            /** @description The plan. Bad rows are in it; they are no error of the request. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["PlanResource"];
+                };
+            };
+        };
+    };
+    campaigns_list: {
+        parameters: {
+            query?: {
+                /** @description Campaigns per page. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of campaigns. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["CampaignPage"];
+                };
+            };
+        };
+    };
+    campaigns_create: {
+        parameters: {
+            query: {
+                /** @description The campaign. Rows added later under the same name join it. */
+                name: string;
+                /** @description Check every row and estimate the cost; store nothing. */
+                dry_run?: boolean;
+                /** @description What the campaign may spend, such as "100 CNY"; "none": no limit. */
+                budget?: string | null;
+                /** @description Its share of the slots, relative to the tenant's other campaigns. */
+                weight?: number | null;
+                /** @description Submit only this number of rows; the rest waits for a resume. */
+                first?: number | null;
+                /** @description Store everything; submit nothing before a resume. */
+                paused?: boolean;
+                /** @description The column, such as "SKU", that makes an edited row the same one. */
+                key?: string | null;
+                /** @description A prompt with placeholders for columns, such as "{{ product }} on a table". */
+                prompt?: string | null;
+                /** @description A template in YAML: fields, `defaults`, `matrix` and `variants`; see docs/campaigns.md. */
+                template?: string | null;
+                /** @description Use a column as a field, as in "产品名=prompt"; "COLUMN=" leaves it unused. May be repeated. */
+                map?: string[] | null;
+                /** @description The sheet of a workbook. Default: its only one. */
+                sheet?: string | null;
+                /** @description The encoding of a text, such as "gb18030". Default: the `charset` of `Content-Type` if it is not UTF-8, else it is found out. */
+                encoding?: string | null;
+                /** @description Between cells, such as ";" or "tab". Default: it is found out. */
+                delimiter?: string | null;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CampaignRows"];
+                /**
+                 * @example {"prompt": "a red fox in the snow", "duration": 5, "idempotency_key": "fox-1"}
+                 *     {"prompt": "a lighthouse at dusk", "duration": 10, "idempotency_key": "lighthouse-1"}
+                 */
+                "application/x-ndjson": string;
+                /**
+                 * @example prompt,duration
+                 *     "a red fox in the snow",5
+                 */
+                "text/csv": string;
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                "application/vnd.ms-excel": string;
+                "application/vnd.oasis.opendocument.spreadsheet": string;
+            };
+        };
+        responses: {
+            /** @description A dry run: nothing is stored. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["CheckedCampaign"];
+                };
+            };
+            /** @description Every row is stored. */
+            202: {
+                content: {
+                    "application/json": components["schemas"]["StoredCampaign"];
+                };
+            };
+        };
+    };
+    campaigns_manifest: {
+        parameters: {
+            query?: {
+                /** @description How long the links to the videos work. */
+                link_seconds?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One job per line. */
+            200: {
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+        };
+    };
+    campaigns_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CancelBody"];
+            };
+        };
+        responses: {
+            /** @description What happened to the jobs. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["CancelledCampaign"];
+                };
+            };
+        };
+    };
+    campaigns_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The campaign. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["CampaignResource"];
+                };
+            };
+        };
+    };
+    campaigns_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CampaignChange"];
+            };
+        };
+        responses: {
+            /** @description The campaign. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["CampaignResource"];
+                };
+            };
+        };
+    };
+    campaigns_pause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The campaign. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["CampaignResource"];
+                };
+            };
+        };
+    };
+    campaigns_resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The campaign. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["CampaignResource"];
+                };
+            };
+        };
+    };
+    jobs_timeline: {
+        parameters: {
+            query?: {
+                /** @description The same, for clients that cannot set the header. */
+                after?: number | null;
+            };
+            header?: never;
+            path: {
+                job_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job's events so far. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["JobTimeline"];
+                };
+            };
+        };
+    };
+    jobs_events: {
+        parameters: {
+            query?: {
+                /** @description The same, for clients that cannot set the header. */
+                after?: number | null;
+            };
+            header?: {
+                /** @description Continue after the event with this id. */
+                "last-event-id"?: number | null;
+            };
+            path: {
+                job_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job's events: those so far, and those to come. */
+            200: {
+                content: {
+                    /**
+                     * @example id: 7
+                     *     data: {"id": 7, "target": "generating"}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The job is terminal and you have every event. */
+            204: {
+                content?: never;
+            };
+        };
+    };
+    events_stream: {
+        parameters: {
+            query?: {
+                /** @description The same, for clients that cannot set the header. */
+                after?: number | null;
+            };
+            header?: {
+                /** @description Continue after the event with this id. */
+                "last-event-id"?: number | null;
+            };
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events, without end. */
+            200: {
+                content: {
+                    /**
+                     * @example id: 7
+                     *     data: {"id": 7, "target": "generating"}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+        };
+    };
+    jobs_estimate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobSpec"];
+            };
+        };
+        responses: {
+            /** @description The estimates. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["Estimates"];
+                };
+            };
+        };
+    };
+    capabilities_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What each account's gateway can do. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["CapabilityList"];
+                };
+            };
+        };
+    };
+    tenant_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tenant of the key. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["TenantResource"];
+                };
+            };
+        };
+    };
+    accounts_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every account, in the order they are tried. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["AccountList"];
+                };
+            };
+        };
+    };
+    videos_list: {
+        parameters: {
+            query?: {
+                /** @description `last_id` of the previous page. */
+                after?: string | null;
+                /** @description Videos per page. */
+                limit?: number;
+                /** @description By creation time. */
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of videos. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["VideoPage"];
+                };
+            };
+        };
+    };
+    videos_create: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same as `idempotency_key` in the body. The same key with the same request is the same job. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewVideo"];
+                "multipart/form-data": components["schemas"]["NewVideoForm"];
+            };
+        };
+        responses: {
+            /** @description The video. `Idempotency-Replayed: true`: it was stored before, under its key. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["VideoResource"];
+                };
+            };
+        };
+    };
+    videos_edit: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same as `idempotency_key` in the body. The same key with the same request is the same job. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditedVideo"];
+                "multipart/form-data": components["schemas"]["EditedVideoForm"];
+            };
+        };
+        responses: {
+            /** @description The video. `Idempotency-Replayed: true`: it was stored before, under its key. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["VideoResource"];
+                };
+            };
+        };
+    };
+    videos_extend: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same as `idempotency_key` in the body. The same key with the same request is the same job. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExtendedVideo"];
+                "multipart/form-data": components["schemas"]["ExtendedVideoForm"];
+            };
+        };
+        responses: {
+            /** @description The video. `Idempotency-Replayed: true`: it was stored before, under its key. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["VideoResource"];
+                };
+            };
+        };
+    };
+    videos_remix: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same as `idempotency_key` in the body. The same key with the same request is the same job. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                video_id: string;
+            };
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemixedVideo"];
+            };
+        };
+        responses: {
+            /** @description The video. `Idempotency-Replayed: true`: it was stored before, under its key. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["VideoResource"];
+                };
+            };
+        };
+    };
+    videos_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                video_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The video. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["VideoResource"];
+                };
+            };
+        };
+    };
+    videos_delete: {
+        parameters: {
+            query?: {
+                /** @description Also a video that was submitted and will be billed. */
+                discard?: boolean;
+            };
+            header?: never;
+            path: {
+                video_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The video and its files are removed. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["DeletedVideo"];
+                };
+            };
+        };
+    };
+    videos_content: {
+        parameters: {
+            query?: {
+                /** @description `video`: the MP4. `thumbnail`: its first frame as a JPEG. `spritesheet`: not supported. */
+                variant?: "video" | "thumbnail" | "spritesheet";
+            };
+            header?: never;
+            path: {
+                video_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                content: {
+                    "video/mp4": string;
+                    "image/jpeg": string;
+                };
+            };
+            /** @description The range of bytes that `Range` asks for. */
+            206: {
+                content: {
+                    "video/mp4": string;
+                    "image/jpeg": string;
+                };
+            };
+        };
+    };
+    webhook_endpoints_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every endpoint. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["EndpointList"];
+                };
+            };
+        };
+    };
+    webhook_endpoints_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEndpoint"];
+            };
+        };
+        responses: {
+            /** @description The endpoint receives events from now on. */
+            201: {
+                content: {
+                    "application/json": components["schemas"]["EndpointWithSecret"];
+                };
+            };
+        };
+    };
+    webhook_endpoints_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["EndpointResource"];
+                };
+            };
+        };
+    };
+    webhook_endpoints_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint is removed. */
+            204: {
+                content?: never;
+            };
+        };
+    };
+    webhook_endpoints_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: string;
+            };
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndpointChange"];
+            };
+        };
+        responses: {
+            /** @description The endpoint. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["EndpointResource"];
+                };
+            };
+        };
+    };
+    webhook_endpoints_rotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: string;
+            };
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SecretRotation"];
+            };
+        };
+        responses: {
+            /** @description The endpoint with its new secret. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["EndpointWithSecret"];
+                };
+            };
+        };
+    };
+    webhooks_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The secrets, the new one first. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["WebhookSecrets"];
+                };
+            };
+        };
+    };
+    webhook_messages_list: {
+        parameters: {
+            query?: {
+                /** @description Any of these states. */
+                state?: components["schemas"]["MessageState"][] | null;
+                /** @description To this endpoint. */
+                endpoint_id?: string | null;
+                /** @description About this job. */
+                job_id?: string | null;
+                /** @description The event, such as job.succeeded. */
+                type?: string | null;
+                /** @description Created then or later. */
+                since?: string | null;
+                /** @description Messages per page. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of messages. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["MessagePage"];
+                };
+            };
+        };
+    };
+    webhook_messages_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The message. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["MessageResource"];
+                };
+            };
+        };
+    };
+    webhook_messages_replay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The message will be sent again. */
+            202: {
+                content: {
+                    "application/json": components["schemas"]["MessageResource"];
+                };
+            };
+        };
+    };
+    webhook_messages_replay_many: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayBody"];
+            };
+        };
+        responses: {
+            /** @description The messages will be sent again. */
+            202: {
+                content: {
+                    "application/json": components["schemas"]["ReplayedMessages"];
+                };
+            };
+        };
+    };
+    webhooks_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookTest"];
+            };
+        };
+        responses: {
+            /** @description The message was sent once; its state says with what result. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["MessageResource"];
+                };
+            };
+            /** @description Not sent within 30 s; look at the message later. */
+            202: {
+                content: {
+                    "application/json": components["schemas"]["MessageResource"];
+                };
+            };
+        };
+    };
+    callbacks_receive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                gateway: string;
+                token: string;
+            };
+        };
+        requestBody?: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description Callback accepted; the job will be polled, unless it is terminal. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["CallbackReceived"];
+                };
+            };
+        };
+    };
+    health_live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The process is alive. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["HealthReport"];
+                };
+            };
+        };
+    };
+    health_ready: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Jobs can run. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["ReadinessReport"];
+                };
+            };
+        };
+    };
+}

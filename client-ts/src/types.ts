@@ -1,0 +1,38 @@
+/** The API's documents by their names, as /openapi.json has them. */
+import type { components } from "./generated/schema.ts";
+
+type Schemas = components["schemas"];
+
+/** What a job asks for; docs/jobs.md has every field. A final has its draft's prompt. */
+export type JobSpec = Schemas["JobSpec"] & ({ prompt: string } | { draft_of: string });
+export type JobState = Schemas["JobState"];
+/** Why a job failed. */
+export interface JobError {
+  /** As docs/reasons.md lists them. */
+  code: string;
+  message: string;
+  [detail: string]: unknown;
+}
+export type Job = Omit<Schemas["JobResource"], "error"> & {
+  error: JobError | null;
+  /** Leads to the video, with the client's key; null: there is none yet, or no longer. `jobs.video(id)` fetches it. */
+  video_url: string | null;
+};
+export type JobEvent = Schemas["JobEvent"];
+export type BatchReport = Schemas["BatchReport"];
+export type Estimates = Schemas["Estimates"];
+export type Campaign = Schemas["CampaignResource"];
+export type CampaignPlan = Schemas["PlanResource"];
+export type StoredCampaign = Schemas["StoredCampaign"];
+export type Decision = Schemas["DecisionResource"];
+export type Endpoint = Schemas["EndpointResource"];
+export type WebhookMessage = Schemas["MessageResource"];
+export type Key = Schemas["KeyResource"];
+
+/** States that a job never leaves. */
+export const TERMINAL: ReadonlySet<JobState> = new Set<JobState>(["succeeded", "failed", "cancelled"]);
+
+/** Whether a job waits for a person: it is unknown whether the gateway accepted it (`reelq jobs resolve`). */
+export function isHeld(job: Job): boolean {
+  return job.state === "unconfirmed" && job.reason === "held";
+}

@@ -118,7 +118,7 @@ def recharge(conn: Connection, charges: Sequence[Charge]) -> None:
     Raises:
         PurseExhausted: as `charge`.
     """
-    paid_by = dict(conn.execute(_PAID_BY, {"ids": [item.job_id for item in charges]}).fetchall())
+    paid_by: dict[UUID, UUID] = dict(conn.execute(_PAID_BY, {"ids": [item.job_id for item in charges]}).fetchall())
     for purse, amount, currency in conn.execute(_LOCK, {"ids": list(set(paid_by.values()))}).fetchall():
         own = [item for item in charges if paid_by.get(item.job_id) == purse]
         ids = [item.job_id for item in own]

@@ -81,11 +81,13 @@ class Account(Model):
     limit_now: int
     limit_since: datetime | None
     in_flight: int
-    state: Open[Literal["ok", "throttled", "suspended", "misrouted", "outage"]]
+    state: Open[Literal["ok", "throttled", "suspended", "misrouted", "outage", "paused", "removing"]]
     suspended_until: datetime | None
     suspended_since: datetime | None
     throttled_until: datetime | None
     error: dict[str, Any] | None
+    tenants: list[str] | None
+    kept_in: Open[Literal["configuration", "database"]]
     models: list[AccountModel]
 
 
@@ -93,6 +95,7 @@ class AccountList(Model):
     """Every account, in the order they are tried."""
 
     accounts: list[Account]
+    unusable: dict[str, str]
 
 
 class AccountCapabilities(Model):

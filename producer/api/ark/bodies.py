@@ -24,20 +24,19 @@ async def ark_body(request: Request, service: Service) -> AsyncIterator[dict[str
     Raises:
         ApiProblem: it is not a JSON object, too large or too slow, or there is no room for it.
     """
-    placed = False
+    place: str | None = None
     declared = request.headers.get("content-length", "")
     small = declared.isdecimal() and int(declared) <= MAX_JOB_BYTES and "content-encoding" not in request.headers
     try:
         if not small:
-            service.uploads.take()
-            placed = True
+            place = service.uploads.take()
         body = bytearray()
         async for chunk in chunks(request, MAX_BYTES, BODY_S if small else BATCH_S):
             body += chunk
         yield _parsed(body)
     finally:
-        if placed:
-            service.uploads.give_back()
+        if place is not None:
+            service.uploads.give_back(place)
 
 
 def _parsed(body: bytearray) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class Desk:
             attachments.files = LocalFiles(self.files_from)
             own = {name: self._media(attachments, name, value) for name, value in fields.items() if value is not None}
             prepared = self._prepared(own, attachments.files)
-            store(attachments.files, self.producer.settings)
+            store(attachments.files, self.producer.shelf)
         kept = own if prepared.draft is not None else {**own, **_media_of(prepared)}
         with self.producer.database.begin() as conn:
             made = quotes.add_quote(conn, self.producer.tenant, kept, prepared.estimate, prepared.prices)

@@ -39,9 +39,11 @@ _REVIEWS = {Verb.APPROVE: (Review.APPROVED, Reason.APPROVED), Verb.REJECT: (Revi
 class Decides(Protocol):
     """The part of `producer.client.Producer` that is used here."""
 
-    settings: Settings
     tenant: str
     actor: str
+
+    @property
+    def settings(self) -> Settings: ...
 
     @property
     def database(self) -> Database: ...

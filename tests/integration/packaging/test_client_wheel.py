@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.packaging.test_wheels import PROJECT, ROOT, Environment, build, names, requirements
+from tests.integration.packaging.environment import PROJECT, ROOT, Environment, build
+from tests.integration.packaging.test_wheels import names, requirements
 
 CLIENT = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 BELOW = ["anyio", "certifi", "h11", "httpcore", "idna", "annotated-types", "pydantic-core"]

@@ -9,19 +9,24 @@ from typing import Any
 from producer.campaigns.reasons import ReasonGroup, reasons_of
 from producer.campaigns.status import CampaignStatus, campaign_status
 from producer.operator_actions.waiting import waiting_for
+from storage.campaigns.proofs import EndingDrafts, ProofCounts, count_proofs, ending_drafts
 from storage.campaigns.rows import RowCounts, count_rows
 from storage.database import Connection
+from storage.jobs.reasons import Reason
 from storage.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`waiting_for`: how many rows wait in the queue, by reason."""
+    """`waiting_for`: how many rows wait in the queue, or for a decision about their proofs, by reason. `proofs`: how
+    far proofs are, None: there are none; `ending`: until when drafts that wait for a decision can be made final."""
 
     status: CampaignStatus
     counts: RowCounts
     waiting_for: Mapping[str, int]
     reasons: Sequence[ReasonGroup]
+    proofs: ProofCounts | None = None
+    ending: Sequence[EndingDrafts] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The overview as JSON; `total`, `finished` and `counts` are rows too."""
@@ -34,6 +39,8 @@ class Overview:
             "reviews": self.counts.reviews,
             "waiting_for": self.waiting_for,
             "reasons": [group.as_dict() for group in self.reasons],
+            "proofs": None if self.proofs is None else self.proofs.as_dict(),
+            "ending_drafts": [group.as_dict() for group in self.ending],
             **status,
         }
 
@@ -46,4 +53,9 @@ def overview_of(conn: Connection, settings: Settings, tenant: str, name: str) ->
     """
     status = campaign_status(conn, tenant, name)
     waits = waiting_for(conn, settings, status.id)
-    return Overview(status, count_rows(conn, status.id), waits, reasons_of(conn, status.id, waits))
+    proofs = count_proofs(conn, status.id)
+    ending = ending_drafts(conn, status.id) if proofs is not None else []
+    if proofs is not None and proofs.awaiting_review:
+        waits[str(Reason.AWAITING_REVIEW)] = proofs.awaiting_review
+    reasons = reasons_of(conn, status.id, waits)
+    return Overview(status, count_rows(conn, status.id), waits, reasons, proofs, ending)

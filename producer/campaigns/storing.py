@@ -17,7 +17,7 @@ from storage.admission.billing import may_be_billed
 from storage.campaigns.changes import change_queued
 from storage.campaigns.rows import PAGE, RowFilter, RowView, find_rows, lock_rows, stream_rows
 from storage.campaigns.sheets import NewRow, SheetSource, add_rows, add_sheet, asked_hashes, keep_edits
-from storage.campaigns.versions import NewVersion, VersionKind, add_versions, rows_of_jobs_in
+from storage.campaigns.versions import NewVersion, VersionKind, add_versions, made_new, rows_of_jobs_in
 from storage.database import Connection
 from storage.jobs import queries
 from storage.jobs.enqueue import enqueue_jobs
@@ -44,7 +44,7 @@ def add_campaign_rows(
     finals = [job_id for job_id, origin in origins.items() if origin in rows_of and job_id not in rows_of]
     add_versions(conn, [NewVersion(rows_of[origins[job_id]], job_id, VersionKind.FINAL) for job_id in finals])
     rows = [
-        NewRow(item.id, row.number, row.label, row.key, row.cells, job.request_hash, item.created)
+        NewRow(item.id, row.number, row.label, row.key, row.cells, job.request_hash, item.created, _final(job))
         for job, item in zip(jobs, stored, strict=True)
         if origins.get(item.id) not in rows_of and (row := job.row)
     ]
@@ -96,6 +96,7 @@ def _carry_over(
         ],
     )
     found |= {row_id: PAID_FOR for job_id, row_id in waiting.items() if job_id not in changed}
+    made_new(conn, [row_id for job_id, row_id in waiting.items() if job_id in changed])
     again = [row_id for row_id, what in found.items() if what == AGAIN]
     made = enqueue_jobs(
         conn,
@@ -113,6 +114,10 @@ def _carry_over(
     add_versions(conn, [NewVersion(row_id, jobs[row_id], VersionKind.EDIT) for row_id in new])
     keep_edits(conn, {row_id: _fields(edited[row_id]) for row_id, what in found.items() if what == PAID_FOR})
     return {row_id: Enqueued(row_id, created=row_id in new, edit=what) for row_id, what in found.items()}
+
+
+def _final(job: Prepared) -> Mapping[str, Any] | None:
+    return None if job.later is None else job.later.fields
 
 
 def _fields(job: Prepared) -> dict[str, Any]:

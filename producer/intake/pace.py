@@ -66,14 +66,16 @@ def read_pace(
     Raises:
         InvalidInput: one of them is not valid.
     """
-    start = quiet = most = None
+    start: Set[datetime] | None = None
+    quiet: Set[QuietHours] | None = None
+    most: Set[int] | None = None
     if start_at is not None:
         away = start_at.strip().lower() in (NONE, "now")
-        start = Set[datetime](None if away else read_instant(start_at, "start_at", time_zone))
+        start = Set(None if away else read_instant(start_at, "start_at", time_zone))
     if quiet_hours is not None:
-        quiet = Set[QuietHours](None if _is_none(quiet_hours) else _quiet(quiet_hours, time_zone))
+        quiet = Set(None if _is_none(quiet_hours) else _quiet(quiet_hours, time_zone))
     if max_concurrent is not None:
-        most = Set[int](None if _is_none(max_concurrent) else _number(max_concurrent))
+        most = Set(None if _is_none(max_concurrent) else _number(max_concurrent))
     return PaceTerms(start, quiet, most)
 
 

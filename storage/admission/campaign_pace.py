@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.rows import class_row
@@ -89,6 +89,19 @@ class Pace:
         if self.waits_for_start and self.start_at is not None:
             return "before_start", self.start_at
         return None if self.quiet_until is None else ("quiet_hours", self.quiet_until)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The pace as JSON."""
+        code, until = self.hold or (None, None)
+        return {
+            "start_at": self.start_at,
+            "quiet_hours": self.quiet_hours,
+            "time_zone": self.quiet_zone,
+            "max_concurrent": self.max_concurrent,
+            "in_use": self.in_use,
+            "waits_for": code,
+            "goes_on_at": until,
+        }
 
     @property
     def is_full(self) -> bool:

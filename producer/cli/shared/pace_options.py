@@ -61,12 +61,11 @@ Priority = Annotated[
     typer.Option("--priority", min=0, max=9, help="For rows without one: 0 to 9, higher first.", show_default=False),
 ]
 Proof = Annotated[
-    bool | None,
+    bool,
     typer.Option(
-        "--proof/--no-proof",
-        help="Make each row as a draft or a cheap small video first; `reelq campaign approve` makes the final. A "
+        "--proof",
+        help="Make each row as a draft or a small cheap video first; `reelq campaign approve` makes the final. The "
         "campaign remembers this.",
-        show_default=False,
     ),
 ]
 

@@ -62,5 +62,7 @@ class Campaign(SQLModel, table=True):
     quiet_zone: str | None = Field(default=None, sa_column=Column(Text))
     quiet_begins_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     quiet_ends_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    # Drafts that wait for a decision and end before this were announced.
+    drafts_announced_until: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     # How many of its jobs are at gateways at once, at most; None: no limit.
     max_concurrent: int | None = Field(default=None, sa_column=Column(Integer))

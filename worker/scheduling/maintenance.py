@@ -13,7 +13,7 @@ from storage.jobs.records import Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from worker.decisions import draft_expired, past_deadline
-from worker.scheduling import expiry_alarms, retention, webhook_maintenance
+from worker.scheduling import draft_notices, expiry_alarms, retention, webhook_maintenance
 from worker.submitting.decisions import UNCONFIRMED_CHECK_S
 
 BATCH = 500
@@ -108,6 +108,7 @@ MAINTENANCE: tuple[MaintenanceTask, ...] = (
     every(SETTLE_EVERY_S, settled_budgets),
     every(QUIET_EVERY_S, quiet_hours),
     every(expiry_alarms.EVERY_S, expiry_alarms.expiring_videos),
+    every(draft_notices.EVERY_S, draft_notices.expiring_drafts),
     every(webhook_maintenance.CAMPAIGNS_EVERY_S, webhook_maintenance.finished_campaigns),
     every(webhook_maintenance.SWEEP_EVERY_S, webhook_maintenance.old_messages),
     every(retention.EVERY_S, retention.what_is_long_over),

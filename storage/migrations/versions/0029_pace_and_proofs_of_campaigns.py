@@ -25,6 +25,11 @@ def upgrade() -> None:
     op.create_index(
         "campaigns_quiet_idx", "campaigns", ["quiet_ends_at"], postgresql_where=sa.text("quiet_ends_at IS NOT NULL")
     )
+    op.add_column("campaigns", sa.Column("drafts_announced_until", sa.DateTime(timezone=True)))
+    op.execute(
+        "CREATE INDEX jobs_drafts_idx ON jobs (draft_ends_at) "
+        "WHERE state = 'succeeded' AND draft_of IS NULL AND draft_ends_at IS NOT NULL"
+    )
     op.add_column("campaign_rows", sa.Column("proof", sa.Boolean(), nullable=False, server_default=sa.text("false")))
     op.add_column("campaign_rows", sa.Column("final", JSONB()))
 
@@ -32,6 +37,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("campaign_rows", "final")
     op.drop_column("campaign_rows", "proof")
+    op.drop_index("jobs_drafts_idx", "jobs")
+    op.drop_column("campaigns", "drafts_announced_until")
     op.drop_index("campaigns_quiet_idx", "campaigns")
     for name in (
         "max_concurrent",

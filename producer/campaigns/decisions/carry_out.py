@@ -206,8 +206,8 @@ class _Writing:
             moves.append(Move(job.id, (job.state,), JobState.CANCELLED, reason, detail=self._detail(act)))
         moved = {item.id for item in transitions.move(self._conn, moves)}
         callbacks.look_again(self._conn, list(moved))
-        expected = {move.id for move in moves}
-        changing += [act for act in self._decision.acts if act.job.id in expected - moved]
+        unmoved = {move.id for move in moves} - moved
+        changing += [act for act in self._decision.acts if act.job.id in unmoved]
         return asked, changing
 
     def _change(self) -> list[Act]:

@@ -125,9 +125,9 @@ def run(
         created = sum(item.created for item in stored)
         known = f", {len(stored) - created} known" if created < len(stored) else ""
         say(f"{name}: {len(stored)} rows, {created} new{known}{_waiting(checked, name, start)}")
-        if source.proof:
+        if source.proof and created:
             say(f"{name}: {proofs_text(checked.jobs)}; `reelq campaign approve {name}` makes the finals")
-        if (held := held_text(producer, name)) is not None:
+        if not wait and (held := held_text(producer, name)) is not None:
             say(held)
         if differing := sorted({field for item in stored for field in item.differs} - {REQUEST}):
             say(f"{name}: known jobs keep their own {', '.join(differing)}, which differ from the file's")

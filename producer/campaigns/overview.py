@@ -53,7 +53,7 @@ def overview_of(conn: Connection, settings: Settings, tenant: str, name: str) ->
     """
     status = campaign_status(conn, tenant, name)
     waits = waiting_for(conn, settings, status.id)
-    proofs = count_proofs(conn, status.id)
+    proofs = count_proofs(conn, status.id) if status.proof else None
     ending = ending_drafts(conn, status.id) if proofs is not None else []
     if proofs is not None and proofs.awaiting_review:
         waits[str(Reason.AWAITING_REVIEW)] = proofs.awaiting_review

@@ -114,6 +114,13 @@ class Prepared:
         return self.row.where
 
     @property
+    def asked_hash(self) -> str:
+        """What the author asks for: the request, and of a proof also the final."""
+        if self.later is None:
+            return self.request_hash
+        return hash_of({"proof": self.request_hash, "final": self.later.fields}, None)
+
+    @property
     def version_of(self) -> UUID | None:
         """The job of the draft or look that it makes final; None: it is no final."""
         return self.row.look_of if self.draft is None else self.draft.job_id

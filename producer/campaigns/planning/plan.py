@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -166,6 +166,8 @@ def make_plan(
     delay_s = pace.delay_s(now)
     work = [_work(jobs[place], now, delay_s) for place in submitted]
     finish = pace.slow(forecast(work, pace.narrow(stored.outlook), settings), delay_s)
+    if proof:
+        finish = replace(finish, assumes=[*finish.assumes, "only the proofs are counted"])
     duplicates = Duplicates()
     for job in checked.jobs:
         duplicates.add(job)

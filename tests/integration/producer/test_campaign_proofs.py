@@ -199,6 +199,20 @@ def test_an_edited_row_and_a_reroll_are_proofs_again(run: Run, world: World, gat
     assert requests(world)[2] == {"prompt": "a square table", "resolution": "720p"}
 
 
+def test_an_edit_of_the_final_alone_makes_no_proof_again(run: Run, world: World, gateway: DoubtfulGateway) -> None:
+    write_sheet(SHEET.replace("720p", "1080p"))
+    enqueue(run, "--proof")
+    go(world, gateway)
+    assert run("approve", NAME, "--rows", "3")[1]["new_jobs"] == 1
+    write_sheet(SHEET.replace("L-3,a chair,seedance-2.5,1080p", "L-3,a chair,seedance-2.5,"))
+    edited = enqueue(run)["edited"]
+    assert edited == {"replaced": [4], "again": [], "paid_for": [3]}, "the final of row 3 is being made"
+    assert enqueue(run)["edited"] == {"replaced": [], "again": [], "paid_for": []}
+    assert run("approve", NAME, "--rows", "4")[1]["new_jobs"] == 1
+    assert requests(world)[2]["resolution"] == "720p"
+    assert len(world.jobs()) == 6
+
+
 def test_proofs_and_other_rows_are_not_mixed(run: Run, world: World) -> None:
     write_sheet()
     enqueue(run)

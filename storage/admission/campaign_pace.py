@@ -24,19 +24,28 @@ MAX_CONCURRENT = 100_000
 _AT_ONCE = 500
 _LOCK = 0x70616365  # any number, the same in every process
 
-# Two counts, so that each uses the index that suits it. A late message may begin its job a moment after the lease.
-IN_USE: LiteralString = f"""((
-    SELECT count(*) FROM jobs u
-    WHERE u.campaign_id = c.id AND u.state IN ('submitting', 'generating', 'unconfirmed')
-      AND (u.state <> 'unconfirmed' OR u.updated_at > now() - interval '{UNCONFIRMED_SLOT_S:.0f} s')) + (
-    SELECT count(*) FROM jobs u
-    WHERE u.campaign_id = c.id AND u.state = 'queued' AND u.account IS NOT NULL AND u.due_at IS NOT NULL
-      AND u.state <> 'transferring' AND u.due_at > now() - interval '1 minute'))"""  # noqa: S608 - from constants
+# Two conditions, so that each uses the index that suits it. A late message may begin its job a moment after the lease.
+_AT_GATEWAYS: LiteralString = f"""u.state IN ('submitting', 'generating', 'unconfirmed')
+      AND (u.state <> 'unconfirmed' OR u.updated_at > now() - interval '{UNCONFIRMED_SLOT_S:.0f} s')"""
+_CLAIMED: LiteralString = """u.state = 'queued' AND u.account IS NOT NULL AND u.due_at IS NOT NULL
+      AND u.state <> 'transferring' AND u.due_at > now() - interval '1 minute'"""
+IN_USE: LiteralString = f"""((SELECT count(*) FROM jobs u WHERE u.campaign_id = c.id AND {_AT_GATEWAYS})
+    + (SELECT count(*) FROM jobs u WHERE u.campaign_id = c.id AND {_CLAIMED}))"""  # noqa: S608 - from constants
 """How many jobs of the campaign `c` are at gateways, or about to be: claimed, submitting, generating, or unconfirmed
 for a short time."""
-GOES_ON: LiteralString = f"""(c.start_at IS NULL OR c.start_at <= now())
+USED: LiteralString = f"""used AS MATERIALIZED (
+    SELECT campaign_id, count(*) AS jobs FROM (
+        SELECT u.campaign_id FROM jobs u WHERE u.tenant = %(tenant)s AND {_AT_GATEWAYS}
+        UNION ALL
+        SELECT u.campaign_id FROM jobs u WHERE u.tenant = %(tenant)s AND {_CLAIMED}) at_gateways
+    GROUP BY campaign_id
+)"""  # noqa: S608 - as above
+"""The same for all campaigns of a tenant, as a part of a query with `GOES_ON`: PostgreSQL runs it once if a campaign
+has a limit, and else not at all."""
+GOES_ON: LiteralString = """(c.start_at IS NULL OR c.start_at <= now())
   AND (c.quiet_ends_at IS NULL OR now() < c.quiet_begins_at OR now() >= c.quiet_ends_at)
-  AND (c.max_concurrent IS NULL OR c.max_concurrent > {IN_USE})"""
+  AND (c.max_concurrent IS NULL
+       OR c.max_concurrent > coalesce((SELECT u.jobs FROM used u WHERE u.campaign_id = c.id), 0))"""
 """A condition on a campaign `c`, whose columns may all be NULL: it may submit now."""
 
 _LOCKED: LiteralString = """

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from seedance.lanes import model_of
 from storage.admission.budgets import WHOLE_TENANT
-from storage.admission.campaign_pace import GOES_ON, within_limits
+from storage.admission.campaign_pace import GOES_ON, USED, within_limits
 from storage.admission.grants import Grant
 from storage.admission.ledger import Ledger
 from storage.database import Connection
@@ -69,11 +69,11 @@ LIMIT %(limit)s
 """  # noqa: S608 - as above
 # The outer LIMIT ends the recursion: the walk goes no farther than its rows are read.
 _SHARES_AFTER: LiteralString = f"""
-WITH RECURSIVE walk AS ( ({_SHARE}
+WITH RECURSIVE {USED}, walk AS ( ({_SHARE}
     AND ({NO_CAMPAIGN}, coalesce(account_pin, ''::text)) > (%(campaign)s::uuid, %(pin)s::text) {_SHARE_ORDER}) {_LEAPS}
 """
 _SHARES_FROM: LiteralString = f"""
-WITH RECURSIVE walk AS ( ({_SHARE}
+WITH RECURSIVE {USED}, walk AS ( ({_SHARE}
     AND ({NO_CAMPAIGN}, coalesce(account_pin, ''::text)) >= (%(campaign)s::uuid, %(pin)s::text) {_SHARE_ORDER}) {_LEAPS}
 """
 _SERVED: LiteralString = """

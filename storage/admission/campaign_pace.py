@@ -1,4 +1,4 @@
-"""When a campaign submits: not before its start, not in its quiet hours, and only so many jobs at once.
+"""When a campaign submits: not before its start, not in its quiet hours, and at most its number of jobs at once.
 
 The claim of a campaign without any of these does nothing more than before.
 """

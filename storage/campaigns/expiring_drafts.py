@@ -1,4 +1,4 @@
-"""Notices about drafts that nobody has decided about and that can soon be made final no longer."""
+"""Notices about drafts that wait for a decision and can soon be made final no longer."""
 
 from __future__ import annotations
 

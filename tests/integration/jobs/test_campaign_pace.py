@@ -102,7 +102,7 @@ def test_quiet_hours_hold_new_submits_only_and_are_renewed(postgres_url: str) ->
         assert len(claim(conn)) == 1
 
 
-def test_a_time_zone_that_is_gone_stops_nobody(postgres_url: str) -> None:
+def test_a_time_zone_that_is_gone_keeps_the_hours(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         spring = controls.ensure_campaign(conn, "default", "spring")
         campaign_pace.set_quiet_hours(conn, spring, quiet_now())

@@ -137,6 +137,21 @@ def test_wait_goes_on_while_it_will_go_on_by_itself(
     assert [text for text in said if text.startswith("lamps")] == [said[0]]
 
 
+def test_ctrl_c_ends_the_command_and_not_the_campaign(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_STILL_S", 0.1)
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if "starts at" in text:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(waiting, "say", say)
+    assert run(*RUN, "--start-at", "2037-12-04 18:00", "--wait")[0] == 130
+    assert said[1:] == ["stopped waiting; the jobs continue (`reelq campaign status lamps`)"]
+    assert status(run)["states"] == {"queued": 3}
+
+
 def test_bad_times_are_one_clear_line(run: Run) -> None:
     for option, value, said in (
         ("--start-at", "tomorrow", "start_at: must be a date and a time, as in 2026-12-04 18:00"),

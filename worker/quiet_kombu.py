@@ -1,4 +1,4 @@
-"""What Kombu logs while the broker is a replica or refuses writes: a line, not a traceback. It tries again by itself."""
+"""What Kombu logs while the broker is a replica or refuses writes, in one line. It tries again by itself."""
 
 from __future__ import annotations
 

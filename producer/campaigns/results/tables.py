@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
+from producer.campaigns.reading.formulas import harmless
 from producer.campaigns.results.columns import BESIDE, TIMES, Links, Words, name_of, utc, values_of
 from producer.campaigns.results.results import Result, Results
-
-_FORMULA: Final = re.compile(r"[=+\-@\t\r]")
-_NUMBER: Final = re.compile(r"[+-]?[\d.,' \u00a0\u202f]*\d%?")
 
 
 def as_csv(results: Results, words: Words, links: Links) -> Iterator[bytes]:
@@ -73,9 +70,7 @@ def _harmless(cell: Any) -> str:
         return "TRUE" if cell else "FALSE"
     if not isinstance(cell, str):
         return str(cell) if isinstance(cell, int | float) else orjson.dumps(cell).decode()
-    if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
-        return f"'{cell}"
-    return cell
+    return harmless(cell)
 
 
 def _line(cells: list[str]) -> bytes:

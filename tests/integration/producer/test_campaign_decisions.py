@@ -242,6 +242,34 @@ def test_an_edited_row_replaces_what_waits_and_is_never_paid_for_again_silently(
     assert [row.edited for row in found(world)] == [False, False, False]
 
 
+def test_a_sheet_that_is_as_it_was_again_asks_for_nothing(run: Run, world: World, gateway: DoubtfulGateway) -> None:
+    write_sheet("an old lamp", seed=7)
+    enqueue(run)
+    go(world, gateway)
+    write_sheet("a new lamp", seed=7)
+    assert enqueue(run)["edited"]["paid_for"] == [2]
+    write_sheet("an old lamp", seed=7)
+    assert run("plan", "lamps.csv", "--name", NAME, "--no-fetch")[1]["edited"]["paid_for"] == []
+    assert enqueue(run)["edited"]["paid_for"] == []
+    assert [row.edited for row in found(world)] == [False]
+    run("reroll", NAME, "--rows", "2")
+    assert len({job["request"]["seed"] for job in world.jobs()}) == 2, "else the same video is paid for again"
+
+
+def test_a_row_that_was_taken_out_of_the_sheet_is_named_while_it_waits(
+    run: Run, world: World, gateway: DoubtfulGateway
+) -> None:
+    write_sheet("a made lamp", "a kept lamp", "a lamp that was taken out")
+    enqueue(run, "--first", "1")
+    go(world, gateway)
+    write_sheet("a made lamp", "a kept lamp")
+    code, document, err = run("run", "lamps.csv", "--name", NAME)
+    assert (code, [(row["row"], row["key"]) for row in document["not_in_file"]]) == (0, [(4, "L-4")])
+    assert f"reelq campaign cancel {NAME} --key L-4" in err
+    run("cancel", NAME, "--key", "L-4")
+    assert run("run", "lamps.csv", "--name", NAME)[1]["not_in_file"] == []
+
+
 def test_an_approved_draft_becomes_its_final(run: Run, world: World, gateway: DoubtfulGateway) -> None:
     write_sheet("a lamp", "a chair", model="seedance-2.5", draft="true", duration="5", ratio="16:9")
     enqueue(run)

@@ -156,5 +156,8 @@ def _moment(text: str) -> datetime | None:
 
 
 def _sheet_name(title: str) -> str:
-    """A name that Excel takes: at most 31 characters, and none of []:*?/\\ or an apostrophe at either end."""
-    return "".join("-" if char in "[]:*?/\\" else char for char in title)[:31].strip("'") or "results"
+    """A name that Excel takes: at most 31 characters of UTF-16, none of []:*?/\\, no apostrophe at either end, and not
+    the one that it keeps for itself."""
+    plain = "".join("-" if char in "[]:*?/\\" else char for char in title)
+    short = plain.encode("utf-16-le", "ignore")[:62].decode("utf-16-le", "ignore").strip("'")
+    return "results" if short.lower() in ("", "history") else short

@@ -123,6 +123,15 @@ def test_an_export_reads_as_the_same_rows(suffix: str) -> None:
     assert again == wanted, "else a row would be new, and paid for again"
 
 
+@pytest.mark.parametrize("title", ["\N{GRINNING FACE}" * 31, "History", "'", "a/b", "x" * 99])
+def test_every_campaign_has_a_name_that_a_sheet_can_have(title: str) -> None:
+    out = io.BytesIO()
+    write_workbook(out, ["x"], [(result(["1"]), None)], catalogue("en"), LINKS, title)
+    name = opened(out).title
+    assert 0 < len(name.encode("utf-16-le")) <= 62
+    assert name.lower() != "history", "Excel calls the file damaged"
+
+
 def test_dates_of_the_sheet_are_dates_in_a_workbook() -> None:
     out = io.BytesIO()
     days = ["2026-11-28", "2026-11-28 09:30:00", "2026-02-30", "1900-01-01", "2026-11-28 00:00:00"]

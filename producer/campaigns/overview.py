@@ -55,6 +55,6 @@ def overview_of(conn: Connection, settings: Settings, tenant: str, name: str) ->
         CampaignNotFound: the tenant has no such campaign.
     """
     status = campaign_status(conn, tenant, name)
-    waits = waiting_for(conn, settings, status.id)
+    waits = waiting_for(conn, settings, status.id, paused=status.paused_at is not None)
     decided = list_decisions(conn, tenant, subject_of(status.id), limit=MOST_DECISIONS)
     return Overview(status, count_rows(conn, status.id), waits, reasons_of(conn, status.id, waits), decided)

@@ -59,7 +59,7 @@ class Why(StrEnum):
     DRAFT_OVER = "draft_over", "has a draft that is too old for a final; a reroll makes a new draft"
     DRAFT_GONE = "draft_gone", "has a draft whose job was deleted; no other draft can be made of it"
     OF_DRAFT = "of_draft", "is a final: its draft decides these fields"
-    NOT_SERVED = "not_served", "cannot be served by any configured account"
+    NOT_SERVED = "not_served", "cannot be made like that"
     CHANGING = "changing", "is changing right now; try again in a moment"
 
 

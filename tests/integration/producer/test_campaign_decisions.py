@@ -205,7 +205,8 @@ def test_waiting_rows_are_changed_released_and_cancelled(run: Run, world: World,
     assert run("set", NAME, "--rows", "2-4", "--field", "priority=9", "--field", "duration=5")[1]["done"] == 3
     code, _, err = run("set", NAME, "--rows", "2", "--field", "durration=5")
     assert code == 2 and "is duration meant?" in err
-    assert run("set", NAME, "--rows", "2", "--field", "duration=99")[1]["refused"][0]["code"] == "not_served"
+    refused = run("set", NAME, "--rows", "2", "--field", "duration=99")[1]["refused"][0]
+    assert refused["code"] == "not_served" and refused["message"].startswith("cannot be made like that: duration: must")
     assert run("resume", NAME, "--rows", "3")[1]["done"] == 1
     assert run("cancel", NAME, "--key", "L-6", "--yes")[1]["done"] == 1
     go(world, gateway)
@@ -268,6 +269,9 @@ def test_a_row_that_was_taken_out_of_the_sheet_is_named_while_it_waits(
     assert f"reelq campaign cancel {NAME} --key L-4" in err
     run("cancel", NAME, "--key", "L-4")
     assert run("run", "lamps.csv", "--name", NAME)[1]["not_in_file"] == []
+    assert run("status", NAME)[1]["waiting_for"] == {"kept_back": 1}
+    run("pause", NAME)
+    assert run("status", NAME)[1]["waiting_for"] == {"paused": 1}
 
 
 def test_an_approved_draft_becomes_its_final(run: Run, world: World, gateway: DoubtfulGateway) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
+from dataclasses import fields
+from typing import Any, Final
 
 import orjson
 
 from producer.campaigns.reading.formulas import harmless
 from producer.campaigns.results.columns import BESIDE, TIMES, Links, Words, name_of, utc, values_of
 from producer.campaigns.results.results import Result, Results
+from storage.jobs.records import JobView
+
+_JOB_FIELDS: Final = tuple(field.name for field in fields(JobView))
 
 
 def as_csv(results: Results, words: Words, links: Links) -> Iterator[bytes]:
@@ -42,7 +45,7 @@ def _object(result: Result, columns: list[str], links: Links) -> dict[str, Any]:
         "by": row.reviewed_by,
         "comment": row.review_comment,
     }
-    return asdict(job) | {
+    return {name: getattr(job, name) for name in _JOB_FIELDS} | {
         "state": row.state,
         "reason": row.reason,
         "row": row.number,

@@ -62,7 +62,7 @@ def overview_of(conn: Connection, settings: Settings, tenant: str, name: str) ->
         CampaignNotFound: the tenant has no such campaign.
     """
     status = campaign_status(conn, tenant, name)
-    waits = waiting_for(conn, settings, status.id)
+    waits = waiting_for(conn, settings, status.id, paused=status.paused_at is not None)
     proofs = count_proofs(conn, status.id) if status.proof else None
     ending = ending_drafts(conn, status.id) if proofs is not None else []
     if proofs is not None and proofs.awaiting_review:

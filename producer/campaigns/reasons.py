@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from producer.campaigns.decisions.verdicts import cure_of
+from producer.operator_actions.waiting import PAUSED
 from storage.campaigns.failures import FailureGroup, Words, failures_of
 from storage.database import Connection
 from storage.jobs.reasons import Reason
@@ -93,10 +94,9 @@ def _of_failure(group: FailureGroup) -> ReasonGroup:
 
 @cache
 def _lines(language: str) -> Mapping[str, str]:
-    if language == LANGUAGES[0]:
-        return {reason.value: reason.line for reason in Reason}
-    texts = files("producer").joinpath("web", "locale", f"{language}.toml").read_text(encoding="utf-8")
-    return dict(tomllib.loads(texts)["reason"])
+    texts = tomllib.loads(files("producer").joinpath("web", "locale", f"{language}.toml").read_text(encoding="utf-8"))
+    english = {reason.value: reason.line for reason in Reason}
+    return {PAUSED: texts["wait"][PAUSED], **(english if language == LANGUAGES[0] else texts["reason"])}
 
 
 @cache

@@ -68,10 +68,16 @@ def _edited(
         for job, item in zip(jobs, stored, strict=True)
         if not item.created and job.row.entity is not None and job.spec.idempotency_key is None
     }
+    return {row_id: known[row_id] for row_id in _differing(conn, campaign_id, known)}
+
+
+def _differing(conn: Connection, campaign_id: UUID, known: Mapping[UUID, Prepared]) -> list[UUID]:
+    """Those of these rows that ask for something else than before, and than what was made last: a sheet that is again
+    as it was asks for nothing."""
     if not known:
-        return {}
+        return []
     asked = asked_hashes(conn, campaign_id, list(known))
-    return {row_id: job for row_id, job in known.items() if row_id in asked and asked[row_id] != job.asked_hash}
+    return [row_id for row_id, job in known.items() if row_id in asked and job.asked_hash not in asked[row_id]]
 
 
 def what_an_edit_does(row: RowView, newest: JobView, edited: Prepared) -> str:
@@ -152,8 +158,7 @@ def edited_rows(jobs: Sequence[Prepared], stored: Sequence[Enqueued]) -> dict[st
 
 def edits_now(conn: Connection, tenant: str, campaign_id: UUID, known: Mapping[UUID, Prepared]) -> dict[UUID, str]:
     """What storing them again would do with the edited ones of known rows, by row."""
-    asked = asked_hashes(conn, campaign_id, list(known))
-    edited = [row_id for row_id, job in known.items() if row_id in asked and asked[row_id] != job.asked_hash]
+    edited = _differing(conn, campaign_id, known)
     found: dict[UUID, str] = {}
     for start in range(0, len(edited), PAGE):
         rows = find_rows(conn, campaign_id, RowFilter(ids=edited[start : start + PAGE]))

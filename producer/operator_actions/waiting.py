@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from seedance.lanes import lane_of
@@ -29,6 +29,7 @@ from storage.settings import Settings
 
 FRESH_S = 60.0
 """A part of the system without a heartbeat for this long is reported as silent."""
+PAUSED: Final = "paused"
 PARTS = ("scheduler", "submit", "poll", "transfer")
 
 Code = Literal[
@@ -121,8 +122,11 @@ def with_obstacles(conn: Connection, settings: Settings, jobs: Sequence[JobView]
     ]
 
 
-def waiting_for(conn: Connection, settings: Settings, campaign_id: UUID) -> dict[str, int]:
-    """The number of queued jobs of a campaign, by the reason why they wait."""
+def waiting_for(conn: Connection, settings: Settings, campaign_id: UUID, *, paused: bool) -> dict[str, int]:
+    """The number of queued jobs of a campaign, by the reason why they wait: `PAUSED` for all of a `paused` one."""
+    if paused:
+        waiting = sum(count for *_, count in queries.waiting_in_campaign(conn, campaign_id))
+        return {PAUSED: waiting} if waiting else {}
     obstacles, found = Obstacles.read(conn, settings), Counter[str]()
     for pin, gateways, lane, reason, count in queries.waiting_in_campaign(conn, campaign_id):
         found[obstacles.of(pin, gateways, lane) or reason or Reason.ENQUEUED] += count
@@ -160,7 +164,7 @@ def reasons(
     match job.state:
         case JobState.QUEUED:
             if paused:
-                yield WaitReason("paused")
+                yield WaitReason(PAUSED)
             if job.reason == Reason.KEPT_BACK:
                 yield WaitReason("kept_back")
             if pace.hold is not None:

@@ -42,7 +42,7 @@ WITH lost AS (
     SELECT r.number, j.state, coalesce(j.error ->> 'code', j.reason, '') AS code, j.error ->> 'stage' AS stage,
            j.error ->> 'modality' AS modality, coalesce(j.error ->> 'message', '') AS message,
            coalesce(j.error ->> 'gateway_code', '') AS gateway_code
-    FROM campaign_rows r JOIN jobs j ON j.campaign_id = r.campaign_id AND j.id = r.job_id
+    FROM campaign_rows r JOIN jobs j ON j.id = r.job_id
     WHERE r.campaign_id = %(campaign)s AND r.kept_job_id IS NULL
       AND (j.state IN ('failed', 'cancelled') OR (j.state = 'unconfirmed' AND j.reason = 'held'))
 )

@@ -125,8 +125,16 @@ def _as_json(row: NewRow) -> dict[str, object]:
 
 
 _ASKED: LiteralString = """
-SELECT r.id, coalesce(r.asked_hash, j.request_hash) FROM campaign_rows r LEFT JOIN jobs j ON j.id = r.id
+SELECT r.id, coalesce(r.asked_hash, f.request_hash), n.request_hash
+FROM campaign_rows r LEFT JOIN jobs f ON f.id = r.id LEFT JOIN jobs n ON n.id = r.job_id
 WHERE r.id = ANY(%(ids)s) AND r.campaign_id = %(campaign)s
+"""
+# Only rows that no newer file has, and only those that a person can still cancel for nothing.
+_LEFT_BEHIND: LiteralString = """
+SELECT r.id, r.number, r.key, r.job_id
+FROM campaign_rows r JOIN jobs j ON j.id = r.job_id
+WHERE r.campaign_id = %(campaign)s AND r.sheet BETWEEN 1 AND %(sheet)s - 1 AND j.state = 'queued'
+ORDER BY r.number, r.id LIMIT %(limit)s
 """
 _KEEP_EDITS: LiteralString = """
 UPDATE campaign_rows r SET edit = i.edit
@@ -134,9 +142,28 @@ FROM jsonb_to_recordset(%(edits)s::jsonb) AS i(id uuid, edit jsonb) WHERE r.id =
 """
 
 
-def asked_hashes(conn: Connection, campaign_id: UUID, row_ids: Sequence[UUID]) -> dict[UUID, str | None]:
-    """The hash of the request that the sheet asked for last, by row of the campaign."""
-    return dict(conn.execute(_ASKED, {"ids": list(row_ids), "campaign": campaign_id}).fetchall())
+def asked_hashes(conn: Connection, campaign_id: UUID, row_ids: Sequence[UUID]) -> dict[UUID, set[str | None]]:
+    """By row of the campaign: the hash of the request that the sheet asked for last, and that of its newest version."""
+    found = conn.execute(_ASKED, {"ids": list(row_ids), "campaign": campaign_id})
+    return {row_id: {asked, made} for row_id, asked, made in found}
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """A row of an older file that waits in the queue and is not in the newest file. `job_id`: what waits."""
+
+    id: UUID
+    number: int
+    key: str | None
+    job_id: UUID
+
+
+def left_behind(conn: Connection, campaign_id: UUID, limit: int) -> list[LeftBehind]:
+    """Rows that wait although the newest file of the campaign lacks them, in the order of their sheets."""
+    newest = max((sheet.number for sheet in sheets_of(conn, campaign_id)), default=0)
+    values = {"campaign": campaign_id, "sheet": newest, "limit": limit}
+    with conn.cursor(row_factory=class_row(LeftBehind)) as cursor:
+        return cursor.execute(_LEFT_BEHIND, values).fetchall()
 
 
 def keep_edits(conn: Connection, edits: Mapping[UUID, Mapping[str, Any]]) -> None:

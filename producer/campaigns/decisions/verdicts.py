@@ -62,7 +62,7 @@ class Why(StrEnum):
     DRAFT_GONE = "draft_gone", "has a draft whose job was deleted; no other draft can be made of it"
     OF_PROOF = "of_proof", "is a proof, which is small; set the resolution in the sheet and run it again"
     OF_DRAFT = "of_draft", "is a final: its draft decides these fields"
-    NOT_SERVED = "not_served", "cannot be served by any configured account"
+    NOT_SERVED = "not_served", "cannot be made like that"
     CHANGING = "changing", "is changing right now; try again in a moment"
 
 

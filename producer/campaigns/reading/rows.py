@@ -11,6 +11,7 @@ import orjson
 from producer.campaigns.reading.cells import value_of
 from producer.campaigns.reading.checks import unusable
 from producer.campaigns.reading.columns import Columns, match_columns
+from producer.campaigns.reading.formulas import without_apostrophes
 from producer.campaigns.reading.kinds import OBJECTS
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.own_cells import cells_of
@@ -41,6 +42,7 @@ def job_rows(table: Table, options: ReadingOptions) -> Iterator[Row | InvalidInp
     Raises:
         InvalidInput: the columns cannot be matched to fields, or none of them is the prompt.
     """
+    table = without_apostrophes(table)
     columns = match_columns(table, options)
     header = [as_text(name) for name in table.columns]
     if options.template is None or "prompt" not in options.template.fills:

@@ -103,7 +103,8 @@ RESULT_COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "job": ("reelq job", "reelq 任务"),
 }
 """The columns that an export adds to the sheet, in English and Chinese; they are not read back."""
-OURS: Final = frozenset({ERRORS, *(folded(name) for names in RESULT_COLUMNS.values() for name in names)})
+OF_RESULTS: Final = frozenset(folded(name) for names in RESULT_COLUMNS.values() for name in names)
+OURS: Final = OF_RESULTS | {ERRORS}
 """The columns that reelq itself has written into a sheet."""
 
 

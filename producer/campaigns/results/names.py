@@ -92,9 +92,20 @@ def _text(value: Any) -> str:
 
 def _clean(name: str) -> str:
     """A part of a path that every file system takes."""
-    text = unicodedata.normalize("NFC", _FORBIDDEN.sub("-", name)).strip(" .")
-    text = text.encode("utf-8", "ignore")[:MAX_BYTES].decode("utf-8", "ignore").rstrip(" .")
+    text = _cut(unicodedata.normalize("NFC", _FORBIDDEN.sub("-", name)).strip(" ."), MAX_BYTES)
     return f"_{text}" if _RESERVED.fullmatch(text) else text
+
+
+def _cut(text: str, most: int) -> str:
+    """The beginning of a text, at most so many bytes of UTF-8."""
+    return text.encode("utf-8", "ignore")[:most].decode("utf-8", "ignore").rstrip(" .")
+
+
+def _longer(name: str, ending: str) -> str:
+    """A name with an ending before its suffix, still one that every file system takes."""
+    folder, slash, file = name.rpartition("/")
+    stem, dot, suffix = file.rpartition(".")
+    return f"{folder}{slash}{_cut(stem, MAX_BYTES - len(ending.encode()))}{ending}{dot}{suffix}"
 
 
 def distinct(names: Sequence[tuple[str, Result]]) -> list[tuple[str, Result]]:
@@ -102,16 +113,15 @@ def distinct(names: Sequence[tuple[str, Result]]) -> list[tuple[str, Result]]:
     counts: dict[str, int] = {}
     for name, _ in names:
         counts[name.casefold()] = counts.get(name.casefold(), 0) + 1
-    used: set[str] = set()
+    used = {plain for plain, count in counts.items() if count == 1}
     found = []
     for name, result in names:
         if counts[name.casefold()] > 1:
-            stem, dot, suffix = name.rpartition(".")
-            label = _clean(result.row.label)
-            name = f"{stem}_row-{result.row.number}{f'_{label}' if label else ''}{dot}{suffix}"
+            label = _cut(_clean(result.row.label), MAX_BYTES // 2)
+            shared, name = name, _longer(name, f"_row-{result.row.number}{f'_{label}' if label else ''}")
             if name.casefold() in used:
-                name = f"{stem}_{result.job.id}{dot}{suffix}"
-        used.add(name.casefold())
+                name = _longer(shared, f"_{result.job.id}")
+            used.add(name.casefold())
         found.append((name, result))
     return found
 

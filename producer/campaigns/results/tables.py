@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, Final
 
 import orjson
 
+from producer.campaigns.reading.formulas import harmless
 from producer.campaigns.results.columns import BESIDE, TIMES, Links, Words, name_of, utc, values_of
 from producer.campaigns.results.results import Result, Results
+from storage.jobs.records import JobView
 
-_FORMULA: Final = re.compile(r"[=+\-@\t\r]")
-_NUMBER: Final = re.compile(r"[+-]?[\d.,' \u00a0\u202f]*\d%?")
+_JOB_FIELDS: Final = tuple(field.name for field in fields(JobView))
 
 
 def as_csv(results: Results, words: Words, links: Links) -> Iterator[bytes]:
@@ -45,7 +45,7 @@ def _object(result: Result, columns: list[str], links: Links) -> dict[str, Any]:
         "by": row.reviewed_by,
         "comment": row.review_comment,
     }
-    return asdict(job) | {
+    return {name: getattr(job, name) for name in _JOB_FIELDS} | {
         "state": row.state,
         "reason": row.reason,
         "row": row.number,
@@ -73,9 +73,7 @@ def _harmless(cell: Any) -> str:
         return "TRUE" if cell else "FALSE"
     if not isinstance(cell, str):
         return str(cell) if isinstance(cell, int | float) else orjson.dumps(cell).decode()
-    if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
-        return f"'{cell}"
-    return cell
+    return harmless(cell)
 
 
 def _line(cells: list[str]) -> bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, time
 from typing import IO, Any, Final
 
+from producer.campaigns.reading.formulas import harmless
 from producer.campaigns.results.columns import BESIDE, TIMES, Links, Words, name_of, values_of
 from producer.campaigns.results.posters import Poster
 from producer.campaigns.results.results import Result
@@ -17,6 +19,10 @@ MAX_LINKS: Final = 60_000
 """Excel opens at most 65,530 links in a sheet; later ones are text."""
 _MAX_CELL: Final = 32_767
 _MAX_URL: Final = 2_079
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)?")
+_DAY_CHARS: Final = len("2026-11-28")
+_FIRST_YEAR: Final = 1901
+"""Excel counts the days of 1900 wrongly."""
 _WIDTHS: Final[Mapping[str, int]] = {
     "state": 12,
     "reason": 34,
@@ -60,6 +66,7 @@ class _Writer:
         self._own = book.add_format({"bold": True, "valign": "top"})
         self._wrap = book.add_format({"text_wrap": True, "valign": "top"})
         self._time = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss", "valign": "top"})
+        self._day = book.add_format({"num_format": "yyyy-mm-dd", "valign": "top"})
         self._money = book.add_format({"num_format": "0.00##", "valign": "top"})
         self._link = book.add_format({"font_color": "#0563C1", "underline": 1, "valign": "top"})
         self._states = {state: book.add_format({"font_color": of, "valign": "top"}) for state, of in _COLOURS.items()}
@@ -80,7 +87,7 @@ class _Writer:
             if poster is not None:
                 sheet.set_row_pixels(count, poster.height + 8)
             for place, cell in enumerate(result.cells):
-                _write_cell(sheet, count, place, cell)
+                self._write_own(count, place, cell)
             values = values_of(result, self._words, self._links)
             for place, column in enumerate(BESIDE, own):
                 if column == "poster" and poster is not None:
@@ -117,21 +124,40 @@ class _Writer:
         else:
             self._sheet.write_url(row, place, url, self._link, _OPEN.get(self._words.language, _OPEN["en"]))
 
+    def _write_own(self, row: int, place: int, cell: Any) -> None:
+        """A cell of the sheet itself, so that reading the workbook gives it back."""
+        sheet = self._sheet
+        match cell:
+            case None | "":
+                return
+            case bool():
+                sheet.write_boolean(row, place, cell)
+            case int() | float() if abs(cell) < 1e15:
+                sheet.write_number(row, place, cell)
+            case str() if (moment := _moment(cell)) is not None:
+                sheet.write_datetime(row, place, moment, self._day if len(cell) == _DAY_CHARS else self._time)
+            case str() if cell.startswith("'"):
+                sheet.write_string(row, place, harmless(cell)[:_MAX_CELL])
+            case _:
+                sheet.write_string(row, place, str(cell)[:_MAX_CELL])
 
-def _write_cell(sheet: Any, row: int, place: int, cell: Any) -> None:
-    match cell:
-        case None | "":
-            return
-        case bool():
-            sheet.write_boolean(row, place, cell)
-        case int() | float() if abs(cell) < 1e15:
-            sheet.write_number(row, place, cell)
-        case str() | int() | float():
-            sheet.write_string(row, place, str(cell)[:_MAX_CELL])
-        case _:
-            sheet.write_string(row, place, str(cell)[:_MAX_CELL])
+
+def _moment(text: str) -> datetime | None:
+    """The date, or the date and time, that a cell of the sheet was before it was stored; None: it was another text.
+    Only what reads as the same text again counts."""
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    at_midnight = len(text) > _DAY_CHARS and found.time() == time()
+    return None if at_midnight or found.year < _FIRST_YEAR else found
 
 
 def _sheet_name(title: str) -> str:
-    """A name that Excel takes: at most 31 characters, and none of []:*?/\\ or an apostrophe at either end."""
-    return "".join("-" if char in "[]:*?/\\" else char for char in title)[:31].strip("'") or "results"
+    """A name that Excel takes: at most 31 characters of UTF-16, none of []:*?/\\, no apostrophe at either end, and not
+    the one that it keeps for itself."""
+    plain = "".join("-" if char in "[]:*?/\\" else char for char in title)
+    short = plain.encode("utf-16-le", "ignore")[:62].decode("utf-16-le", "ignore").strip("'")
+    return "results" if short.lower() in ("", "history") else short

@@ -106,9 +106,12 @@ def run_decision(
         # A repeated operation is answered as the first time, although there is nothing left to do.
         agreed = only(choice, decision) if decision.acts else choice
         done = carry_out(producer, command.name, verb, agreed, terms, command.operation)
+    document = dict(done.document)
     if not command.as_json:
         say(_said(command.name, verb, done))
-    document = dict(done.document)
+        if decision.acts and not done.known:  # what changed between the agreement and the decision
+            for item in document["refused"]:
+                say(clean(f"  cannot     {plural(item['count'], 'row')}: {item['message']}"))
     if not done.known:  # what was left out before the agreement
         shown = decision.as_dict()
         document["rows"] = shown["rows"]

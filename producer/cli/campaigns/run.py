@@ -9,6 +9,7 @@ import typer
 
 from producer.campaigns.duplicates import notes_on_duplicates
 from producer.campaigns.files import check_name
+from producer.campaigns.left_behind import as_dicts, left_behind_lines, left_behind_of
 from producer.campaigns.planning.checking import Checked
 from producer.campaigns.reading.options import read_options
 from producer.campaigns.reading.report import Report
@@ -20,6 +21,7 @@ from producer.cli.campaigns.waiting import ON_PURPOSE, held_text, say_failures, 
 from producer.cli.shared.access import accounts_of
 from producer.cli.shared.confirmation import confirm, on_terminal
 from producer.cli.shared.exit_codes import SOME_FAILED
+from producer.cli.shared.formatting import clean
 from producer.cli.shared.options import AsJson, BudgetText, DataDir, OfTenant, Wait, Weight, Yes
 from producer.cli.shared.output import print_json, say
 from producer.cli.shared.pace_options import (
@@ -135,7 +137,12 @@ def run(
         edited = edited_rows(checked.jobs, stored)
         for line in edit_lines(edited, name):
             say(line)
+        known_rows = created < len(stored)  # a file that is another one on purpose has none
+        left = left_behind_of(producer.database, tenant, name) if known_rows else []
+        for line in left_behind_lines(left, name):
+            say(clean(line))
         result: dict[str, Any] = {"campaign": name, "rows": len(stored), "created": created, "edited": edited}
+        result["not_in_file"] = as_dicts(left)
         if skip_bad:
             result["skipped"] = checked.rows - checked.good
         still: list[dict[str, Any]] = []

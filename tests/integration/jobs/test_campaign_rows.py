@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from storage.actors import acting
-from storage.campaigns import rows
+from storage.campaigns import failures, rows
 from storage.campaigns.completion import complete
 from storage.campaigns.controls import ensure_campaign
 from storage.campaigns.reviews import Review, set_reviews
@@ -118,6 +118,19 @@ def test_a_number_means_the_row_of_the_newest_sheet(conn: Connection) -> None:
     found = rows.find_rows(conn, campaign_id, RowFilter(numbers=[(2, 3)]))
     assert [(row.number, row.key, row.cells) for row in found] == [(2, "P-0", ["P-0"]), (3, "P-7", ["P-7"])]
     assert rows.count_rows(conn, campaign_id).rows == 5
+
+
+def test_a_campaign_without_statistics_is_never_read_once_for_each_row(conn: Connection) -> None:
+    """PostgreSQL has none of a large sheet that was just run, and expects one row: it may loop over what it expects."""
+    campaign_id, _ = a_sheet(conn)
+    conn.execute("ANALYZE campaign_rows, jobs")
+    for method in ("hashjoin", "mergejoin", "seqscan", "bitmapscan"):
+        conn.execute(f"SET LOCAL enable_{method} = off")
+    values = RowFilter(states=[S.QUEUED]).as_parameters() | {"campaign": campaign_id, "limit": 500}
+    values |= {"number": -1, "id": UUID(int=0)}
+    for query in (rows._COUNTS, rows._COUNT, rows._PAGE, failures._GROUPS, failures._WORDS):
+        plan = "\n".join(line for (line,) in conn.execute("EXPLAIN " + query, values))
+        assert "jobs_pkey" in plan, plan
 
 
 def test_a_job_of_another_campaign_gets_no_row(conn: Connection) -> None:

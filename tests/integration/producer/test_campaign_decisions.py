@@ -205,7 +205,8 @@ def test_waiting_rows_are_changed_released_and_cancelled(run: Run, world: World,
     assert run("set", NAME, "--rows", "2-4", "--field", "priority=9", "--field", "duration=5")[1]["done"] == 3
     code, _, err = run("set", NAME, "--rows", "2", "--field", "durration=5")
     assert code == 2 and "is duration meant?" in err
-    assert run("set", NAME, "--rows", "2", "--field", "duration=99")[1]["refused"][0]["code"] == "not_served"
+    refused = run("set", NAME, "--rows", "2", "--field", "duration=99")[1]["refused"][0]
+    assert refused["code"] == "not_served" and refused["message"].startswith("cannot be made like that: duration: must")
     assert run("resume", NAME, "--rows", "3")[1]["done"] == 1
     assert run("cancel", NAME, "--key", "L-6", "--yes")[1]["done"] == 1
     go(world, gateway)
@@ -240,6 +241,37 @@ def test_an_edited_row_replaces_what_waits_and_is_never_paid_for_again_silently(
     go(world, gateway)
     assert gateway.generations()["an older lamp"] == 1
     assert [row.edited for row in found(world)] == [False, False, False]
+
+
+def test_a_sheet_that_is_as_it_was_again_asks_for_nothing(run: Run, world: World, gateway: DoubtfulGateway) -> None:
+    write_sheet("an old lamp", seed=7)
+    enqueue(run)
+    go(world, gateway)
+    write_sheet("a new lamp", seed=7)
+    assert enqueue(run)["edited"]["paid_for"] == [2]
+    write_sheet("an old lamp", seed=7)
+    assert run("plan", "lamps.csv", "--name", NAME, "--no-fetch")[1]["edited"]["paid_for"] == []
+    assert enqueue(run)["edited"]["paid_for"] == []
+    assert [row.edited for row in found(world)] == [False]
+    run("reroll", NAME, "--rows", "2")
+    assert len({job["request"]["seed"] for job in world.jobs()}) == 2, "else the same video is paid for again"
+
+
+def test_a_row_that_was_taken_out_of_the_sheet_is_named_while_it_waits(
+    run: Run, world: World, gateway: DoubtfulGateway
+) -> None:
+    write_sheet("a made lamp", "a kept lamp", "a lamp that was taken out")
+    enqueue(run, "--first", "1")
+    go(world, gateway)
+    write_sheet("a made lamp", "a kept lamp")
+    code, document, err = run("run", "lamps.csv", "--name", NAME)
+    assert (code, [(row["row"], row["key"]) for row in document["not_in_file"]]) == (0, [(4, "L-4")])
+    assert f"reelq campaign cancel {NAME} --key L-4" in err
+    run("cancel", NAME, "--key", "L-4")
+    assert run("run", "lamps.csv", "--name", NAME)[1]["not_in_file"] == []
+    assert run("status", NAME)[1]["waiting_for"] == {"kept_back": 1}
+    run("pause", NAME)
+    assert run("status", NAME)[1]["waiting_for"] == {"paused": 1}
 
 
 def test_an_approved_draft_becomes_its_final(run: Run, world: World, gateway: DoubtfulGateway) -> None:

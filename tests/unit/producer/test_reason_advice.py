@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from producer.campaigns.reasons import LANGUAGES, _advice, advice_on, meaning_of
+from producer.operator_actions.waiting import PAUSED
 from storage.jobs.reasons import OBSTACLES, Reason
 
 _R = Reason
@@ -27,7 +28,12 @@ def test_each_reason_has_its_meaning_and_advice_in_both_languages(reason: Reason
 def test_both_languages_have_the_same_advice_for_known_codes() -> None:
     english, chinese = (_advice(language) for language in LANGUAGES)
     assert list(english) == list(chinese)
-    assert {key.partition(".")[0] for key in english} <= {reason.value for reason in Reason}
+    assert {key.partition(".")[0] for key in english} <= {PAUSED, *(reason.value for reason in Reason)}
+
+
+def test_a_paused_campaign_is_explained_too() -> None:
+    assert meaning_of(PAUSED) == {"en": "Its campaign is paused", "zh": "所属批次已暂停"}
+    assert all("reelq campaign resume" in text for text in advice_on(PAUSED).values())
 
 
 def test_the_most_particular_advice_is_given() -> None:

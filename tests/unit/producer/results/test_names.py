@@ -66,3 +66,11 @@ def test_videos_that_share_a_name_get_the_number_of_their_row() -> None:
     assert names[:4] == ["A_row-2.mp4", "a_row-3.mp4", "b.mp4", "a_row-3_2.mp4"]
     assert len({name.casefold() for name in names}) == 5
     assert [name for name, _ in distinct([(n, replace(r)) for n, r in shared])] == names
+
+
+def test_a_shared_name_stays_short_and_never_takes_the_name_of_another_video() -> None:
+    long = "\N{CJK UNIFIED IDEOGRAPH-80CC}" * 90
+    shared = [(f"{long[:66]}.mp4", result(["x"], number=number, label=long)) for number in (2, 3)]
+    assert all(len(name.encode()) <= 204 for name, _ in distinct(shared)), "else the system refuses the file"
+    taken = [("a.mp4", result(["x"], number=2)), ("a.mp4", result(["x"], number=3)), ("a_row-2.mp4", result(["x"]))]
+    assert len({name for name, _ in distinct(taken)}) == 3, "else one video replaces another"

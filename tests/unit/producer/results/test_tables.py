@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
+from typing import Any, cast
 
 import openpyxl
 import orjson
@@ -94,6 +94,49 @@ def test_a_workbook_has_types_links_and_pictures() -> None:
     assert sheet.cell(2, places["reelq cost"]).value == 5.0
     assert sheet.cell(2, places["reelq finished"]).is_date
     assert len(sheet._images) == 1
+
+
+WRITTEN = [
+    "-- a lamp",
+    "'=1",
+    "''@x",
+    "'quoted' lamp",
+    "2026-11-28",
+    "2026-11-28 09:30:00",
+    "2026-11-28 00:00:00",
+    "9:16",
+]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx"])
+def test_an_export_reads_as_the_same_rows(suffix: str) -> None:
+    columns = ["prompt", "=name", "note"]
+    rows = [result([f"{text}", "-x", text], number=number) for number, text in enumerate(WRITTEN, 2)]
+    file = io.BytesIO()
+    if suffix == "csv":
+        file.writelines(as_csv(cast("Any", Given(columns, rows)), catalogue("en"), LINKS))
+    else:
+        write_workbook(file, columns, [(row, None) for row in rows], catalogue("en"), LINKS, "x")
+    read = read_rows("out", io.BytesIO(file.getvalue()), suffix, ReadingOptions())
+    again = [row.fields if isinstance(row, Row) else row for row in read]
+    wanted = [{"prompt": text, "metadata": {"=name": "-x", "note": text}} for text in WRITTEN]
+    assert again == wanted, "else a row would be new, and paid for again"
+
+
+@pytest.mark.parametrize("title", ["\N{GRINNING FACE}" * 31, "History", "'", "a/b", "x" * 99])
+def test_every_campaign_has_a_name_that_a_sheet_can_have(title: str) -> None:
+    out = io.BytesIO()
+    write_workbook(out, ["x"], [(result(["1"]), None)], catalogue("en"), LINKS, title)
+    name = opened(out).title
+    assert 0 < len(name.encode("utf-16-le")) <= 62
+    assert name.lower() != "history", "Excel calls the file damaged"
+
+
+def test_dates_of_the_sheet_are_dates_in_a_workbook() -> None:
+    out = io.BytesIO()
+    days = ["2026-11-28", "2026-11-28 09:30:00", "2026-02-30", "1900-01-01", "2026-11-28 00:00:00"]
+    write_workbook(out, ["x"], [(result([day]), None) for day in days], catalogue("en"), LINKS, "x")
+    assert [cell.is_date for cell in opened(out)["A"][1:]] == [True, True, False, False, False]
 
 
 def _objects() -> list[dict[str, Any]]:

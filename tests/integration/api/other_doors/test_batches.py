@@ -184,6 +184,62 @@ def test_a_step_that_is_killed_in_the_middle_stores_each_request_once(
         asyncio.run(service.close())
 
 
+def test_a_batch_that_is_cancelled_in_the_middle_of_a_step_pays_for_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the jobs and the note, or cancelled while another process stores them: no job is left behind."""
+    own = with_account(settings)
+    content = b"".join(f"{json.dumps(request(str(number)))}\n".encode() for number in range(3))
+    service = Service(own)
+    database = service.producer.database
+
+    def begun() -> batches.Batch:
+        with database.begin() as conn:
+            file = files.add_file(conn, "shop", "a", [content], 3600.0)
+            batch = batches.add_batch(conn, "shop", None, file.id, 86_400, None)
+        BatchRunner(service).step()  # checks the file
+        return batch
+
+    def wind_up(batch: batches.Batch) -> dict[str, int]:
+        for _ in range(4):
+            with database.begin() as conn:
+                conn.execute("UPDATE batches SET due_at = now() WHERE due_at IS NOT NULL")
+            BatchRunner(service).step()
+        with database.begin() as conn:
+            found = batches.get_batch(conn, "shop", batch.id)
+            assert found is not None and (found.state, found.stored, found.failed) == ("cancelled", 3, 3)
+            rows = conn.execute(
+                "SELECT state, count(*) FROM jobs WHERE idempotency_key LIKE %s GROUP BY 1", [f"batch:{batch.id.hex}:%"]
+            )
+            return {str(row[0]): row[1] for row in rows}
+
+    try:
+        killed = begun()
+        with monkeypatch.context() as patch:
+            patch.setattr(batches, "note_part", lambda *_, **__: (_ for _ in ()).throw(SystemExit()))
+            with pytest.raises(SystemExit):
+                BatchRunner(service).step()
+        with database.begin() as conn:
+            assert batches.cancel_batch(conn, killed.id)
+        assert wind_up(killed) == {"cancelled": 3}
+
+        raced = begun()
+        store = Producer.store
+
+        def slow(self: Producer, *arguments: Any, **more: Any) -> Any:
+            with database.begin() as conn:
+                assert batches.cancel_batch(conn, raced.id)
+            BatchRunner(service).step()  # another process leaves the part out
+            return store(self, *arguments, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Producer, "store", slow)
+            BatchRunner(service).step()
+        assert wind_up(raced) == {}
+    finally:
+        asyncio.run(service.close())
+
+
 def test_a_cancelled_batch_stores_no_more_and_cancels_what_is_free(door: Door) -> None:
     with connect(door.settings.require_database_url()) as conn:
         set_purse(conn, door.keys[0], "5 USD")

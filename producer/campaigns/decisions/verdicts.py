@@ -60,6 +60,7 @@ class Why(StrEnum):
     DRAFT_GONE = "draft_gone", "has a draft whose job was deleted; no other draft can be made of it"
     OF_DRAFT = "of_draft", "is a final: its draft decides these fields"
     NOT_SERVED = "not_served", "cannot be served by any configured account"
+    FILE_UNKNOWN = "file_unknown", "names a file that is unknown, or has expired"
     CHANGING = "changing", "is changing right now; try again in a moment"
 
 

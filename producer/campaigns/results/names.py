@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -17,6 +18,8 @@ _FORBIDDEN: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _SUFFIXES: Final = (".mp4", ".mov")
 MAX_BYTES: Final = 200
+_MOST_BYTES: Final = 240
+"""With what makes a name distinct. File systems take 255, and an unfinished download adds some."""
 OWN: Final = ("row", "key", "variant", "version", "state", "review", "job", "campaign")
 """Placeholders beside the sheet's columns and the fields of a job."""
 
@@ -98,22 +101,27 @@ def _clean(name: str) -> str:
 
 
 def distinct(names: Sequence[tuple[str, Result]]) -> list[tuple[str, Result]]:
-    """The names, each once on any file system: videos that share one get the number of their row, and their variant."""
-    counts: dict[str, int] = {}
-    for name, _ in names:
-        counts[name.casefold()] = counts.get(name.casefold(), 0) + 1
-    used: set[str] = set()
+    """The names, each once on any file system: videos that share one get the number of their row, and their variant;
+    where another video has that name, the id of their job."""
+    counts = Counter(name.casefold() for name, _ in names)
+    used = {name for name, count in counts.items() if count == 1}
     found = []
-    for name, result in names:
-        if counts[name.casefold()] > 1:
-            stem, dot, suffix = name.rpartition(".")
+    for shared, result in names:
+        name = shared
+        if counts[shared.casefold()] > 1:
             label = _clean(result.row.label)
-            name = f"{stem}_row-{result.row.number}{f'_{label}' if label else ''}{dot}{suffix}"
-            if name.casefold() in used:
-                name = f"{stem}_{result.job.id}{dot}{suffix}"
-        used.add(name.casefold())
+            name = _with(shared, f"_row-{result.row.number}{f'_{label}' if label else ''}")
+            if name.casefold() in used or len(name.rpartition("/")[2].encode()) > _MOST_BYTES:
+                name = _with(shared, f"_{result.job.id}")
+            used.add(name.casefold())
         found.append((name, result))
     return found
+
+
+def _with(name: str, addition: str) -> str:
+    """The name with an addition before its suffix."""
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem}{addition}{dot}{suffix}"
 
 
 def _refused(message: str) -> InvalidInput:

@@ -14,7 +14,8 @@ import orjson
 from producer.campaigns.results.columns import BESIDE, TIMES, Links, Words, name_of, utc, values_of
 from producer.campaigns.results.results import Result, Results
 
-_FORMULA: Final = re.compile(r"[=+\-@\t\r]")
+_FORMULA: Final = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+"""The full-width ones too: in Chinese and Japanese, spreadsheets read them as the others."""
 _NUMBER: Final = re.compile(r"[+-]?[\d.,' \u00a0\u202f]*\d%?")
 
 

@@ -66,3 +66,17 @@ def test_videos_that_share_a_name_get_the_number_of_their_row() -> None:
     assert names[:4] == ["A_row-2.mp4", "a_row-3.mp4", "b.mp4", "a_row-3_2.mp4"]
     assert len({name.casefold() for name in names}) == 5
     assert [name for name, _ in distinct([(n, replace(r)) for n, r in shared])] == names
+
+
+def test_a_name_with_a_number_is_not_that_of_another_video_and_fits_a_file_system() -> None:
+    shared: list[tuple[str, Result]] = [
+        ("a.mp4", result([], number=2)),
+        ("a.mp4", result([], number=3)),
+        ("A_row-2.mp4", result([], number=4)),
+        ("灯" * 66 + ".mp4", result([], number=5, label="一" * 60)),
+        ("灯" * 66 + ".mp4", result([], number=6, label="二" * 60)),
+    ]
+    names = [name for name, _ in distinct(shared)]
+    assert names[1:3] == ["a_row-3.mp4", "A_row-2.mp4"]
+    assert len({name.casefold() for name in names}) == 5
+    assert all(len(name.encode()) <= 241 for name in names)

@@ -26,11 +26,14 @@ from storage.database import Connection, DatabaseUnavailable
 from storage.jobs.records import IdempotencyConflict
 from storage.tenants import keys
 from storage.tenants.purses import PurseExhausted
+from storage.uploads.records import UploadsFull
 
 log = logging.getLogger("reelq.api")
 
 IDLE_S = 2.0
 CANCELLED_AT_ONCE = 500
+_REFUSALS = (IdempotencyConflict, PurseExhausted, InvalidInput, UploadsFull)
+"""Why one of several requests cannot be stored."""
 
 
 class _PartGone(Exception):
@@ -156,23 +159,21 @@ class BatchRunner:
             jobs = intake.Batch([job for _, job in good], attachments.files)
             try:
                 stored = producer.store(jobs, if_still=if_still)
-            except (IdempotencyConflict, PurseExhausted, InvalidInput):
-                return lines + [self._stored_alone(producer, item, attachments, if_still) for item in good]
+            except _REFUSALS:
+                return lines + [self._stored_alone(producer, batch, request, if_still) for request, _ in good]
         return lines + [
             Line(request.line, request.custom_id, job.id) for (request, _), job in zip(good, stored, strict=True)
         ]
 
     def _stored_alone(
-        self,
-        producer: Producer,
-        item: tuple[Request, Prepared],
-        attachments: Attachments,
-        if_still: Callable[[Connection], None],
+        self, producer: Producer, batch: Batch, request: Request, if_still: Callable[[Connection], None]
     ) -> Line:
-        request, job = item
+        """Store one request, with its own files alone: those of the others may be what is refused."""
         try:
-            [stored] = producer.store(intake.Batch([job], attachments.files), if_still=if_still)
-        except (IdempotencyConflict, PurseExhausted, InvalidInput) as exc:
+            with Attachments() as attachments:
+                job = self._prepared(producer, batch, request, attachments)
+                [stored] = producer.store(intake.Batch([job], attachments.files), if_still=if_still)
+        except (ApiProblem, *_REFUSALS) as exc:
             return Line(request.line, request.custom_id, None, error_of(exc))
         return Line(request.line, request.custom_id, stored.id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants import keys
 from tests.integration.api.api_server import bring, serving, with_account
+from tests.media_files import picture
 from tests.waiting import wait_for
 
 S = JobState
@@ -236,6 +238,33 @@ def test_a_batch_that_is_cancelled_in_the_middle_of_a_step_pays_for_nothing(
             patch.setattr(Producer, "store", slow)
             BatchRunner(service).step()
         assert wind_up(raced) == {}
+    finally:
+        asyncio.run(service.close())
+
+
+def test_a_file_that_is_refused_takes_only_its_own_request_with_it(settings: Settings) -> None:
+    own = with_account(settings).model_copy(update={"uploads_max_files": 1})
+    pictures = [base64.b64encode(picture(colour=number * 90)).decode() for number in range(2)]
+    lines = [
+        request("a"),
+        request("gone", input_reference={"image_url": f"upload://{'0' * 64}.png"}),
+        *(request(str(n), input_reference={"image_url": f"data:image/png;base64,{p}"}) for n, p in enumerate(pictures)),
+        request("z"),
+    ]
+    service = Service(own)
+    try:
+        with service.producer.database.begin() as conn:
+            content = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+            file = files.add_file(conn, "shop", "a", [content], 3600.0)
+            batch = batches.add_batch(conn, "shop", None, file.id, 86_400, None)
+        for _ in range(2):
+            BatchRunner(service).step()
+        with service.producer.database.begin() as conn:
+            found = batches.results_of(conn, batch.id, 0, 10)
+        stored = [line.custom_id for line in found if line.job_id is not None]
+        refused = {line.custom_id: line.error["body"]["error"]["code"] for line in found if line.error is not None}
+        assert stored == ["a", "0", "z"]
+        assert refused == {"gone": "invalid_request", "1": "uploads_full"}
     finally:
         asyncio.run(service.close())
 

@@ -21,7 +21,8 @@ from storage.database import Connection
 
 
 class PurseExhausted(Exception):
-    """Jobs cost more than the purse of their key still has. `price` None: some have no price in its currency."""
+    """Jobs cost more than the purse of their key still has. `price` None: some have no price in its currency
+    at an account that may serve them."""
 
     def __init__(self, currency: str, left: Decimal, price: Decimal | None) -> None:
         self.currency = currency
@@ -31,7 +32,10 @@ class PurseExhausted(Exception):
 
     def __str__(self) -> str:
         if self.price is None:
-            return f"no price is known in {self.currency}, the currency of this key's purse"
+            return (
+                f"no price is known in {self.currency}, the currency of this key's purse, at an account that may serve "
+                "this; pin another account, or give that one rates"
+            )
         return (
             f"this may cost up to {self.price:.2f} {self.currency}, and the purse of this key has "
             f"{max(self.left, Decimal(0)):.2f} {self.currency} left"

@@ -1,4 +1,4 @@
-"""What a purse pays for jobs that are changed while they wait, against a real PostgreSQL."""
+"""What a purse pays for jobs, also for those that are changed while they wait, against a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -100,3 +100,17 @@ def test_nobody_spends_from_the_purse_of_another_key(conn: Connection, key: Key)
     assert (used(conn, poor), used(conn, rich)) == (2, 0), "who makes it dearer pays"
     change(conn, free, theirs, 1)
     assert used(conn, poor) == 1
+
+
+def test_a_job_that_may_run_where_no_price_is_known_is_refused(conn: Connection, key: Key) -> None:
+    agent = key(5)
+    with acting(actor_of_key("agent", agent)):
+        half = NewJob(
+            new_job_id(), {"prompt": "a"}, "h", ["ark"], "shop", prices={"main": {"USD": 1.0}, "other": {"CNY": 90.0}}
+        )
+        unpriced = replace(half, id=new_job_id(), prices={"main": {"USD": 1.0}, "other": {}})
+    for new in (half, unpriced):
+        with pytest.raises(PurseExhausted, match="no price is known in USD"), conn.transaction():
+            enqueue_jobs(conn, [new])
+    enqueue_jobs(conn, [replace(half, id=new_job_id(), prices={"main": {"USD": 1.0}})])
+    assert used(conn, agent) == 1

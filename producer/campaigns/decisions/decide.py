@@ -119,11 +119,13 @@ class _Work:
         made = {act.row.id: act.made.request for act in self.acts[begun:] if act.made is not None}
         if not (unknown := unknown_files(self.conn, self.tenant, made.values())):
             return
-        for act in self.acts[begun:]:
+        page, self.acts[begun:] = self.acts[begun:], []
+        for act in page:
             named = () if act.made is None else act.made.spec.media()
             if gone := [value for _, _, value in named if value in unknown]:
-                self.acts.remove(act)
                 self._leave(act.row, Why.FILE_UNKNOWN, gone[0])
+            else:
+                self.acts.append(act)
 
     def left(self) -> list[Left]:
         """The rows that take no part, the most frequent reason first."""

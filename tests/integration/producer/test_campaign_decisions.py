@@ -271,7 +271,7 @@ def test_an_approved_draft_becomes_its_final(run: Run, world: World, gateway: Do
     assert chair.versions == 1
 
 
-def test_a_row_that_names_another_draft_becomes_the_final_of_that(
+def test_a_waiting_row_that_is_edited_to_name_a_draft_becomes_its_final(
     run: Run, world: World, gateway: DoubtfulGateway
 ) -> None:
     write_sheet("a lamp", "a chair", model="seedance-2.5", draft="true", duration="5", ratio="16:9")
@@ -287,12 +287,12 @@ def test_a_row_that_names_another_draft_becomes_the_final_of_that(
             [row] = rows.stream_rows(conn, campaign_status(conn, "default", "finals").id)
         return row.newest_job_id
 
-    job_id = finals("draft_of", lamp.job_id)
+    job_id = finals("prompt", "a bear")
     assert finals("draft_of", chair.job_id) == job_id
     final = world.producer.get(job_id)
     assert (final.draft_of, final.request["prompt"]) == (chair.job_id, "a chair")
-    assert finals("prompt", "a bear") == job_id
-    assert world.producer.get(job_id).draft_of is None, "an ordinary video again"
+    assert finals("draft_of", lamp.job_id) == job_id
+    assert world.producer.get(job_id).draft_of == chair.job_id, "a final stays that of its draft"
 
 
 def test_a_file_that_is_gone_leaves_its_row_and_no_other(run: Run, world: World, gateway: DoubtfulGateway) -> None:

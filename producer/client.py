@@ -233,14 +233,21 @@ class Producer:
         terms: Terms = KEEP,
         start: Start = AT_ONCE,
         progress: Progress | None = None,
+        if_still: Callable[[Connection], None] = lambda _: None,
     ) -> list[Enqueued]:
         """Upload the files of a checked batch and store its jobs, all or none. `terms` and `start` are the campaign's.
+        `if_still` looks, in the same transaction, whether they are still wanted, and raises if they are not.
 
         Raises:
             IdempotencyConflict: a key is known with another request; the text names the row.
             DatabaseUnavailable, StoreUnavailable: as `enqueue`.
         """
-        return self._store(batch, campaign, terms, lambda _, stored: stored, progress, start=start)
+
+        def show(conn: Connection, stored: list[Enqueued]) -> list[Enqueued]:
+            if_still(conn)
+            return stored
+
+        return self._store(batch, campaign, terms, show, progress, start=start)
 
     def store_and_show(
         self, batch: Batch, *, campaign: str | None = None, terms: Terms = KEEP, lock_wait_s: float | None = None

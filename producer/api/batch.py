@@ -30,6 +30,7 @@ from producer.intake.uploads import LocalFiles
 from seedance.problems import InvalidInput
 from storage.jobs.enqueue import REQUEST
 from storage.jobs.records import Enqueued
+from storage.tenants.purses import PurseExhausted
 
 BODY = "body"
 """How errors name rows: "body line 3"."""
@@ -184,13 +185,18 @@ def _with_last_error(rows: Iterable[Row | InvalidInput]) -> Iterator[Row | Inval
 
 
 def _store_rest(producer: Producer, files: LocalFiles, jobs: list[Prepared]) -> Iterator[dict[str, Any]]:
-    """Store jobs together, without those whose keys are taken."""
-    waiting, later, conflicts = jobs, list[Prepared](), 0
+    """Store jobs together, without those whose keys are taken, and those that the purse of the key does not pay for."""
+    waiting, later, conflicts, most = jobs, list[Prepared](), 0, len(jobs)
     while waiting:
         # Each conflict rolls back the whole transaction; with many of them, one by one is faster.
-        now = waiting if conflicts < _MANY_CONFLICTS else waiting[:1]
+        now = waiting[:most] if conflicts < _MANY_CONFLICTS else waiting[:1]
         try:
             stored = producer.store(Batch(now, files))
+        except PurseExhausted as exc:
+            if len(now) == 1:
+                yield _refused(exc, now[0].where)
+                waiting = waiting[1:]
+            most = max(len(now) // 2, 1)
         except RowConflict as exc:
             conflicts += 1
             if exc.job_id is None:  # another row has the key, and may itself not be stored
@@ -212,6 +218,10 @@ def _store_one(producer: Producer, batch: Batch) -> Iterator[dict[str, Any]]:
         yield _refused(InvalidInput(exc.problems, batch.jobs[0].where))
 
 
-def _refused(exc: InvalidInput | RowConflict) -> dict[str, Any]:
+def _refused(exc: InvalidInput | RowConflict | PurseExhausted, where: str = "") -> dict[str, Any]:
     found = details_of(exc).as_dict()
-    return {"line": line_of(exc.where), "error": found["error"], "errors": found.get("errors", [])}
+    return {
+        "line": line_of(where if isinstance(exc, PurseExhausted) else exc.where),
+        "error": found["error"],
+        "errors": found.get("errors", []),
+    }

@@ -1,7 +1,8 @@
 """Who may manage which account, and with which fields.
 
 An operator manages every account. An admin of another tenant manages the accounts that serve only that tenant, under
-names that begin with the tenant's own. They choose no address: a gateway's host may be any address of our own network.
+names of the tenant's own, a dot and one word. They choose no address: a gateway's host may be any address of our own
+network.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ def add(
     """
     given = dict(fields)
     if tenant is not None:
-        if not name.startswith(f"{tenant}."):
-            raise InvalidInput([Problem("name", f"must begin with `{tenant}.`")])
+        # Nothing more: `acme.eu.main` belongs to the tenant acme.eu, and whether it exists is not acme's to know.
+        if not name.startswith(f"{tenant}.") or "." in name.removeprefix(f"{tenant}."):
+            raise InvalidInput([Problem("name", f"must be `{tenant}.` and a name without a dot")])
         _check_fields(given)
         given["tenants"] = [tenant]
     return changes.add_account(conn, settings, name, given, checked_secrets(secrets))

@@ -23,7 +23,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, FinalOf, JobView, Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
-from storage.uploads.uses import UploadUnknown
+from storage.uploads.uses import UploadUnknown, unknown_files
 
 _RACES = 5  # how often a job may change during a cancellation before the caller must try again
 _SUBMITTED = (JobState.UNCONFIRMED, JobState.GENERATING, JobState.TRANSFERRING)
@@ -137,6 +137,8 @@ def retry(database: Database, settings: Settings, tenant: str, job_id: UUID) -> 
             campaign_id = controls.ensure_campaign(conn, tenant, old.campaign) if old.campaign else None
             draft = drafts.draft_of_final(conn, old.id)
             new = as_new_job(_again(old, settings, draft), tenant, campaign_id)
+            if gone := unknown_files(conn, tenant, [new.request]):
+                raise NotPossible(job_id, f"cannot be retried: {UploadUnknown(min(gone))}, and enqueue a new job")
             try:
                 [stored] = enqueue_jobs(conn, [new])
             except UploadUnknown as exc:

@@ -99,6 +99,14 @@ _PART_DONE: LiteralString = """
 UPDATE batches SET next_part = %(next)s, due_at = now() + make_interval(secs => %(wait_s)s)
 WHERE id = %(id)s AND next_part = %(part)s AND due_at IS NOT NULL
 """
+_HOLD: LiteralString = """
+SELECT 1 FROM batches WHERE id = %(id)s AND next_part = %(part)s AND due_at IS NOT NULL
+  AND state = 'in_progress' AND expires_at > now() FOR SHARE
+"""
+_TAKE: LiteralString = "SELECT 1 FROM batches WHERE id = %(id)s AND next_part = %(part)s FOR UPDATE"
+_OF_KEYS: LiteralString = """
+SELECT idempotency_key, id FROM jobs WHERE tenant = %(tenant)s AND idempotency_key = ANY(%(keys)s)
+"""
 _CANCEL: LiteralString = """
 UPDATE batches SET state = 'cancelling', cancelling_at = coalesce(cancelling_at, now()), due_at = now()
 WHERE id = %(id)s AND state IN ('validating', 'in_progress')
@@ -181,6 +189,23 @@ def note_part(conn: Connection, batch_id: UUID, part: int, lines: Sequence[Line]
     conn.execute(_LINES, {"id": batch_id, "lines": dumps(lines)})
     after = {"next": None if last else part + 1, "wait_s": LOOK_S if last else 0.0}
     conn.execute(_PART_DONE, {"id": batch_id, "part": part, **after})
+
+
+def hold_part(conn: Connection, batch_id: UUID, part: int) -> bool:
+    """Whether the requests of a part may still become jobs. If so, nobody leaves them out before this transaction
+    ends."""
+    return conn.execute(_HOLD, {"id": batch_id, "part": part}).fetchone() is not None
+
+
+def take_part(conn: Connection, batch_id: UUID, part: int) -> bool:
+    """Wait for those that hold a part; False: it was noted before."""
+    return conn.execute(_TAKE, {"id": batch_id, "part": part}).fetchone() is not None
+
+
+def jobs_of_keys(conn: Connection, tenant: str, keys: Sequence[str]) -> dict[str, UUID]:
+    """The jobs of a tenant with these idempotency keys; those that are not stored are missing."""
+    rows = conn.execute(_OF_KEYS, {"tenant": tenant, "keys": list(keys)}).fetchall()
+    return {row[0]: row[1] for row in rows}
 
 
 def postpone(conn: Connection, batch_id: UUID, wait_s: float) -> None:

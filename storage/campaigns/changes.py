@@ -23,7 +23,7 @@ WITH input AS (
     SELECT * FROM jsonb_to_recordset(%(jobs)s::jsonb) AS r(
         id uuid, request jsonb, request_hash text, lane text, gateways text[], account_pin text, priority smallint,
         deadline_at timestamptz, deadline_s float8, webhook_url text, metadata jsonb, tags text[], estimate jsonb,
-        prices jsonb, least_price numeric, price_currency text, detail jsonb)
+        prices jsonb, least_price numeric, price_currency text, draft jsonb, detail jsonb)
 ), held AS (
     SELECT j.id FROM jobs j JOIN input i ON i.id = j.id
     WHERE j.state = 'queued' AND NOT EXISTS (
@@ -35,11 +35,13 @@ WITH input AS (
         account_pin = i.account_pin, priority = i.priority, webhook_url = i.webhook_url, metadata = i.metadata,
         tags = i.tags, estimate = i.estimate, prices = i.prices, least_price = i.least_price,
         price_currency = i.price_currency,
+        draft_of = (i.draft->>'job_id')::uuid, draft_task_id = i.draft->>'task_id', draft_model = i.draft->>'model',
+        draft_ends_at = (i.draft->>'ends_at')::timestamptz,
         deadline_at = coalesce(i.deadline_at, now() + make_interval(secs => i.deadline_s), j.deadline_at),
         claim = j.claim + 1, account = NULL, barred_accounts = '{{}}', updated_at = now(),
         reason = CASE WHEN j.reason = 'kept_back' THEN j.reason END,
         due_at = CASE WHEN j.reason = 'kept_back' THEN j.due_at
-                      ELSE least(j.created_at, j.draft_ends_at - interval '30 days') END
+                      ELSE least(j.created_at, (i.draft->>'ends_at')::timestamptz - interval '30 days') END
     FROM input i, held h WHERE j.id = i.id AND h.id = j.id
     RETURNING j.id, i.detail
 ), logged AS (
@@ -55,8 +57,8 @@ SELECT id, state, state, %(reason)s::text, %(detail)s::jsonb, %(actor)s::text FR
 
 
 def change_queued(conn: Connection, jobs: Sequence[NewJob]) -> set[UUID]:
-    """Give queued jobs, by their ids, the request and the fields of these; returns those that were changed. A job that
-    was submitted since, or may have been, stays as it is. A deadline that is not given stays too.
+    """Give queued jobs, by their ids, the request, the draft and the fields of these; returns those that were changed.
+    A job that was submitted since, or may have been, stays as it is. A deadline that is not given stays too.
 
     Raises:
         PurseExhausted: the jobs now cost more than the purse that pays for them still has; the caller must not commit.

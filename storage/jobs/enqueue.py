@@ -113,11 +113,13 @@ def enqueue_jobs(conn: Connection, jobs: Sequence[NewJob]) -> list[Enqueued]:
 
 
 def charge_of(job: NewJob) -> Charge:
-    """The most that a job costs, by currency: at its dearest account, because any may serve it."""
-    known = [of for of in (job.prices or {}).values() if of]
-    currencies = {currency for of in known for currency in of}
-    most = {name: max(Decimal(str(of[name])) for of in known if name in of) for name in currencies}
-    return Charge(job.id, key_of(job.actor), most)
+    """The most that a job costs, by currency: at its dearest account, because any may serve it. A currency in which one
+    of them has no known price is missing."""
+    prices = list((job.prices or {}).values())
+    currencies = set(prices[0]).intersection(*prices) if prices else set[str]()
+    return Charge(
+        job.id, key_of(job.actor), {name: max(Decimal(str(of[name])) for of in prices) for name in currencies}
+    )
 
 
 def _differing(job: NewJob, earlier: Sequence[Any]) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ from storage.database import Connection
 
 
 class PurseExhausted(Exception):
-    """Jobs cost more than the purse of their key still has. `price` None: some have no price in its currency."""
+    """Jobs cost more than the purse of their key still has. `price` None: some have no price in its currency
+    at an account that may serve them."""
 
     def __init__(self, currency: str, left: Decimal, price: Decimal | None) -> None:
         self.currency = currency
@@ -31,7 +32,10 @@ class PurseExhausted(Exception):
 
     def __str__(self) -> str:
         if self.price is None:
-            return f"no price is known in {self.currency}, the currency of this key's purse"
+            return (
+                f"no price is known in {self.currency}, the currency of this key's purse, at an account that may serve "
+                "this; pin another account, or give that one rates"
+            )
         return (
             f"this may cost up to {self.price:.2f} {self.currency}, and the purse of this key has "
             f"{max(self.left, Decimal(0)):.2f} {self.currency} left"
@@ -75,14 +79,24 @@ _CHARGE: LiteralString = """
 INSERT INTO purse_charges (job_id, purse_id, amount)
 SELECT i.id, %(purse)s, i.amount FROM unnest(%(ids)s::uuid[], %(amounts)s::numeric[]) AS i(id, amount)
 """
-_PAID_BY: LiteralString = "SELECT job_id, purse_id FROM purse_charges WHERE job_id = ANY(%(ids)s)"
-_LOCK: LiteralString = "SELECT id, amount, currency FROM purses WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE"
+_PAID_BY: LiteralString = """
+SELECT c.job_id, c.purse_id, p.currency, c.amount FROM purse_charges c JOIN purses p ON p.id = c.purse_id
+WHERE c.job_id = ANY(%(ids)s)
+"""
+_PURSES_OF: LiteralString = """
+SELECT k.id, p.id FROM api_keys k JOIN purses p ON p.id = k.purse_id WHERE k.id = ANY(%(keys)s)
+"""
+_LOCK: LiteralString = """
+SELECT id, amount, currency, EXISTS (SELECT FROM api_keys k WHERE k.purse_id = p.id) AS in_use
+FROM purses p WHERE id = ANY(%(ids)s) ORDER BY id FOR UPDATE OF p
+"""
 _USED_BY_OTHERS: LiteralString = """
 SELECT coalesce(sum(amount), 0) FROM purse_charges WHERE purse_id = %(purse)s AND job_id <> ALL(%(ids)s)
 """
 _RECHARGE: LiteralString = """
-UPDATE purse_charges c SET amount = i.amount
-FROM unnest(%(ids)s::uuid[], %(amounts)s::numeric[]) AS i(id, amount) WHERE c.job_id = i.id
+INSERT INTO purse_charges (job_id, purse_id, amount)
+SELECT i.id, %(purse)s, i.amount FROM unnest(%(ids)s::uuid[], %(amounts)s::numeric[]) AS i(id, amount)
+ON CONFLICT (job_id) DO UPDATE SET purse_id = excluded.purse_id, amount = excluded.amount
 """
 _OF_KEY: LiteralString = """
 SELECT p.amount, p.currency,
@@ -113,24 +127,52 @@ def charge(conn: Connection, charges: Sequence[Charge]) -> None:
 
 
 def recharge(conn: Connection, charges: Sequence[Charge]) -> None:
-    """Take the new prices of jobs whose request has changed: from the purse that each was charged to, else as `charge`.
+    """Take the new prices of jobs whose request has changed. The purse that a job was charged to pays; but
+    if a key with another purse makes the job dearer, that purse does. A change that costs a purse no more than before
+    is never refused, and a purse that was removed refuses nothing.
 
     Raises:
         PurseExhausted: as `charge`.
     """
-    paid_by: dict[UUID, UUID] = dict(conn.execute(_PAID_BY, {"ids": [item.job_id for item in charges]}).fetchall())
-    for purse, amount, currency in conn.execute(_LOCK, {"ids": list(set(paid_by.values()))}).fetchall():
-        own = [item for item in charges if paid_by.get(item.job_id) == purse]
-        ids = [item.job_id for item in own]
+    rows = conn.execute(_PAID_BY, {"ids": [item.job_id for item in charges]}).fetchall()
+    before = {row[0]: _Paid(*row[1:]) for row in rows}
+    keys = sorted({item.key_id for item in charges if item.key_id is not None})
+    purse_of_key: dict[str, UUID] = dict(conn.execute(_PURSES_OF, {"keys": keys}).fetchall())
+    by_purse: dict[UUID, list[Charge]] = {}
+    for item in charges:
+        own, paid = purse_of_key.get(item.key_id or ""), before.get(item.job_id)
+        payer = None if paid is None else paid.purse
+        if own is not None and (paid is None or paid.less_than(item)):
+            payer = own
+        if payer is not None:
+            by_purse.setdefault(payer, []).append(item)
+    for purse, amount, currency, in_use in conn.execute(_LOCK, {"ids": list(by_purse)}).fetchall():
+        items = by_purse[purse]
+        if not in_use:
+            items = [item for item in items if currency in item.prices]
+        ids = [item.job_id for item in items]
         row = conn.execute(_USED_BY_OTHERS, {"purse": purse, "ids": ids}).fetchone()
         left = amount - (Decimal(0) if row is None else row[0])
-        if any(currency not in item.prices for item in own):
+        if any(currency not in item.prices for item in items):
             raise PurseExhausted(currency, left, None)
-        prices = [item.prices[currency] for item in own]
-        if sum(prices) > left:
+        prices = [item.prices[currency] for item in items]
+        known = [paid.amount for job_id in ids if (paid := before.get(job_id)) is not None and paid.purse == purse]
+        if in_use and sum(prices) > max(left, sum(known, Decimal(0))):
             raise PurseExhausted(currency, left, sum(prices, Decimal(0)))
-        conn.execute(_RECHARGE, {"ids": ids, "amounts": prices})
-    charge(conn, [item for item in charges if item.job_id not in paid_by])
+        conn.execute(_RECHARGE, {"purse": purse, "ids": ids, "amounts": prices})
+
+
+@dataclass(frozen=True, slots=True)
+class _Paid:
+    """What a purse pays for a job so far."""
+
+    purse: UUID
+    currency: str
+    amount: Decimal
+
+    def less_than(self, item: Charge) -> bool:
+        """Whether the job may now cost more; True as well if no price is known."""
+        return self.currency not in item.prices or item.prices[self.currency] > self.amount
 
 
 def set_purse(conn: Connection, key_id: str, amount: Decimal | None, currency: str = "") -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID
 
 from storage.database import Connection
+from storage.uploads.records import unknown_uploads
+from storage.uploads.tenant_assets import ASSET, unknown_assets
 
 UPLOAD = "upload://"
 
@@ -25,10 +27,23 @@ class UploadUnknown(Exception):
 
 def upload_references(request: Mapping[str, Any]) -> Iterator[str]:
     """The uploaded files that a request names."""
+    return _references(request, (UPLOAD,))
+
+
+def _references(request: Mapping[str, Any], schemes: tuple[str, ...]) -> Iterator[str]:
     for value in request.values():
         for item in value if isinstance(value, list) else (value,):
-            if isinstance(item, str) and item.startswith(UPLOAD):
+            if isinstance(item, str) and item.startswith(schemes):
                 yield item
+
+
+def unknown_files(conn: Connection, tenant: str, requests: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The files and assets in requests that the tenant may not name, because it does not have them."""
+    wanted = {item for request in requests for item in _references(request, (UPLOAD, ASSET))}
+    assets = {item for item in wanted if item.startswith(ASSET)}
+    if not wanted:
+        return set()
+    return unknown_uploads(conn, tenant, wanted - assets) | unknown_assets(conn, tenant, assets)
 
 
 # A shared lock: jobs that need the same file do not wait for each other, and its removal waits for all of them. Every

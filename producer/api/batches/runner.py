@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
@@ -21,15 +22,22 @@ from seedance.problems import InvalidInput
 from storage.batches import batches, files
 from storage.batches.batches import Batch, Line
 from storage.bucket.requests import StoreUnavailable
-from storage.database import DatabaseUnavailable
+from storage.database import Connection, DatabaseUnavailable
 from storage.jobs.records import IdempotencyConflict
 from storage.tenants import keys
 from storage.tenants.purses import PurseExhausted
+from storage.uploads.records import UploadsFull
 
 log = logging.getLogger("reelq.api")
 
 IDLE_S = 2.0
 CANCELLED_AT_ONCE = 500
+_REFUSALS = (IdempotencyConflict, PurseExhausted, InvalidInput, UploadsFull)
+"""Why one of several requests cannot be stored."""
+
+
+class _PartGone(Exception):
+    """The batch was cancelled or expired, or another process has noted the part."""
 
 
 class BatchRunner:
@@ -114,34 +122,58 @@ class BatchRunner:
                 with database.begin() as conn:
                     batches.postpone(conn, batch.id, float(exc.headers.get("Retry-After", "60")))
                 return
-        lines = self._stored(batch, requests)
+        try:
+            lines = self._stored(batch, number, requests)
+        except _PartGone:
+            with database.begin() as conn:
+                batches.postpone(conn, batch.id, 0.0)
+            return
         with database.begin() as conn:
             batches.note_part(conn, batch.id, number, lines, last=following is None)
 
-    def _stored(self, batch: Batch, requests: list[Request]) -> list[Line]:
-        """Store the requests of a part, together if that is possible, else each for itself."""
+    def _stored(self, batch: Batch, number: int, requests: list[Request]) -> list[Line]:
+        """Store the requests of a part, together if that is possible, else each for itself. Those that became jobs in
+        a step that was interrupted stay as they are.
+
+        Raises:
+            _PartGone: no more of them may be stored.
+        """
         producer = self._service.producer.as_tenant(batch.tenant, batch.actor)
+        with producer.database.begin() as conn:
+            known = _known(conn, batch, requests)
+
+        def if_still(conn: Connection) -> None:
+            if not batches.hold_part(conn, batch.id, number):
+                raise _PartGone
+
         with Attachments() as attachments:
-            lines: list[Line] = []
+            lines = [Line(item.line, item.custom_id, known[item.line]) for item in requests if item.line in known]
             good: list[tuple[Request, Prepared]] = []
             for request in requests:
+                if request.line in known:
+                    continue
                 try:
                     good.append((request, self._prepared(producer, batch, request, attachments)))
                 except (InvalidInput, ApiProblem) as exc:
                     lines.append(Line(request.line, request.custom_id, None, error_of(exc)))
+            jobs = intake.Batch([job for _, job in good], attachments.files)
             try:
-                stored = producer.store(intake.Batch([job for _, job in good], attachments.files))
-            except (IdempotencyConflict, PurseExhausted, InvalidInput):
-                return lines + [self._stored_alone(producer, item, attachments) for item in good]
+                stored = producer.store(jobs, if_still=if_still)
+            except _REFUSALS:
+                return lines + [self._stored_alone(producer, batch, request, if_still) for request, _ in good]
         return lines + [
             Line(request.line, request.custom_id, job.id) for (request, _), job in zip(good, stored, strict=True)
         ]
 
-    def _stored_alone(self, producer: Producer, item: tuple[Request, Prepared], attachments: Attachments) -> Line:
-        request, job = item
+    def _stored_alone(
+        self, producer: Producer, batch: Batch, request: Request, if_still: Callable[[Connection], None]
+    ) -> Line:
+        """Store one request, with its own files alone: those of the others may be what is refused."""
         try:
-            [stored] = producer.store(intake.Batch([job], attachments.files))
-        except (IdempotencyConflict, PurseExhausted, InvalidInput) as exc:
+            with Attachments() as attachments:
+                job = self._prepared(producer, batch, request, attachments)
+                [stored] = producer.store(intake.Batch([job], attachments.files), if_still=if_still)
+        except (ApiProblem, *_REFUSALS) as exc:
             return Line(request.line, request.custom_id, None, error_of(exc))
         return Line(request.line, request.custom_id, stored.id)
 
@@ -181,15 +213,28 @@ class BatchRunner:
                 batches.end_batch(conn, batch.id, "cancelled" if now.state == "cancelling" else "expired")
 
     def _leave_out(self, batch: Batch, number: int) -> None:
-        """Note the requests of a part as never stored."""
+        """Note the requests of a part as never stored, except those that a step stored which was interrupted: these are
+        cancelled like the jobs of other parts."""
         what = "cancelled" if batch.state == "cancelling" else "expired"
         error = never_stored(f"batch_{what}", f"the batch {what} before this request was stored")
         with self._service.producer.database.begin() as conn:
+            if not batches.take_part(conn, batch.id, number):
+                return
             part = files.get_part(conn, batch.file_id, number)
             requests = [item for item in (() if part is None else read_part(part)) if isinstance(item, Request)]
-            lines = [Line(item.line, item.custom_id, None, error) for item in requests]
+            known = _known(conn, batch, requests)
+            lines = [
+                Line(item.line, item.custom_id, known.get(item.line), None if item.line in known else error)
+                for item in requests
+            ]
             batches.note_part(conn, batch.id, number, lines, last=part is None)
             batches.postpone(conn, batch.id, 0.0)
+
+
+def _known(conn: Connection, batch: Batch, requests: Sequence[Request]) -> dict[int, UUID]:
+    """The jobs that requests of a batch have become, by line."""
+    keys_of = {key_of(batch.id, item.custom_id): item.line for item in requests}
+    return {keys_of[key]: job_id for key, job_id in batches.jobs_of_keys(conn, batch.tenant, list(keys_of)).items()}
 
 
 def key_of(batch_id: UUID, custom_id: str) -> str:

@@ -31,6 +31,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
+from storage.uploads.uses import UploadUnknown
 
 MAX_OPERATION_CHARS = 200
 _REVIEWS = {Verb.APPROVE: (Review.APPROVED, Reason.APPROVED), Verb.REJECT: (Review.REJECTED, Reason.REJECTED)}
@@ -74,7 +75,8 @@ def carry_out(
 
     Raises:
         CampaignNotFound: the tenant has no such campaign.
-        InvalidInput: a field to set is not valid, or the operation was something else.
+        InvalidInput: a field to set is not valid, the operation was something else, or a file was removed a moment ago.
+        PurseExhausted: the jobs cost more than a purse still has.
         DatabaseUnavailable: the database does not answer; the same operation can be repeated safely.
     """
     terms = terms or Terms(datetime.now(UTC))
@@ -90,7 +92,10 @@ def carry_out(
         lock_rows(conn, campaign_id, chosen)
         # Decided again: what was locked may have changed since it was read.
         decision = decide(conn, decider.settings, decider.tenant, campaign, verb, choice, terms)
-        done = _Writing(conn, decider.tenant, decision, terms, operation).write()
+        try:
+            done = _Writing(conn, decider.tenant, decision, terms, operation).write()
+        except UploadUnknown as exc:  # it was removed a moment ago
+            raise InvalidInput([Problem("", str(exc))]) from exc
         operations.end(conn, decider.tenant, operation, done.document)
         return done
 

@@ -26,6 +26,7 @@ from storage.database import Connection
 from storage.jobs import drafts, queries
 from storage.jobs.records import JobView
 from storage.settings import Settings
+from storage.uploads.uses import unknown_files
 
 _SEEDS = 2**31
 _SHOWN_MISSING = 100
@@ -96,6 +97,7 @@ class _Work:
         ids = {row.job_id for row in page} | {row.newest_job_id for row in page}
         jobs = queries.get_jobs(self.conn, self.tenant, list(ids))
         edits = edits_of(self.conn, [row.id for row in page if row.edited])
+        begun = len(self.acts)
         if self.verb is Verb.APPROVE:
             self._finals = finals_of(self.conn, [row.id for row in page if row.proof])
         for row in page:
@@ -113,6 +115,20 @@ class _Work:
                 self._leave(row, Why.NOT_SERVED, "; ".join(str(item) for item in exc.problems))
             except LookupError:
                 self._leave(row, Why.DRAFT_GONE)
+        self._leave_without_files(begun)
+
+    def _leave_without_files(self, begun: int) -> None:
+        """Leave rows that name files which the tenant does not have, so that the others go on."""
+        made = {act.row.id: act.made.request for act in self.acts[begun:] if act.made is not None}
+        if not (unknown := unknown_files(self.conn, self.tenant, made.values())):
+            return
+        page, self.acts[begun:] = self.acts[begun:], []
+        for act in page:
+            named = () if act.made is None else act.made.spec.media()
+            if gone := [value for _, _, value in named if value in unknown]:
+                self._leave(act.row, Why.FILE_UNKNOWN, gone[0])
+            else:
+                self.acts.append(act)
 
     def left(self) -> list[Left]:
         """The rows that take no part, the most frequent reason first."""

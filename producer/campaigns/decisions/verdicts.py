@@ -63,6 +63,7 @@ class Why(StrEnum):
     OF_PROOF = "of_proof", "is a proof, which is small; set the resolution in the sheet and run it again"
     OF_DRAFT = "of_draft", "is a final: its draft decides these fields"
     NOT_SERVED = "not_served", "cannot be made like that"
+    FILE_UNKNOWN = "file_unknown", "names a file that is unknown, or has expired"
     CHANGING = "changing", "is changing right now; try again in a moment"
 
 

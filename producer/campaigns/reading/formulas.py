@@ -10,8 +10,10 @@ from typing import Final
 from producer.campaigns.reading.table import Cell, Table, TableRow
 from producer.campaigns.reading.words import OF_RESULTS, folded
 
-_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
-_MADE_HARMLESS: Final = re.compile(r"'+[=+\-@\t\r]")
+_SIGNS: Final = r"[=+\-@\t\r\n＝＋－＠]"
+"""The full-width ones too: in Chinese and Japanese, spreadsheets read them as the others."""
+_FORMULA: Final = re.compile(rf"'*{_SIGNS}")
+_MADE_HARMLESS: Final = re.compile(rf"'+{_SIGNS}")
 _NUMBER: Final = re.compile(r"[+-]?[\d.,' \u00a0\u202f]*\d%?")
 
 

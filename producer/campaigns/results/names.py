@@ -17,6 +17,7 @@ _FORBIDDEN: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _SUFFIXES: Final = (".mp4", ".mov")
 MAX_BYTES: Final = 200
+"""With what makes a name distinct. File systems take 255, and an unfinished download adds some."""
 OWN: Final = ("row", "key", "variant", "version", "state", "review", "job", "campaign")
 """Placeholders beside the sheet's columns and the fields of a job."""
 

@@ -73,6 +73,15 @@ def names(door: Door) -> list[str]:
     return [row["name"] for row in door("GET", "/v1/accounts").json()["accounts"]]
 
 
+def test_an_admin_learns_nothing_about_a_tenant_whose_name_begins_with_its_own(doors: Doors) -> None:
+    theirs = ACME | {"name": "acme.eu.main", "tenants": ["acme.eu"]}
+    assert doors.operator("POST", "/v1/accounts", theirs).status_code == 201
+    own = {name: value for name, value in theirs.items() if name != "tenants"}
+    known, unknown = (doors.acme("POST", "/v1/accounts", own | {"name": f"acme.eu.{name}"}) for name in ("main", "x"))
+    assert known.status_code == unknown.status_code == 422
+    assert known.json()["errors"] == unknown.json()["errors"]
+
+
 def test_an_admin_manages_only_the_accounts_of_its_tenant(doors: Doors) -> None:
     acme, beta, operator = doors.acme, doors.beta, doors.operator
     made = acme("POST", "/v1/accounts", ACME)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from producer.campaigns.decisions.carry_out import carry_out
 from producer.campaigns.decisions.choice import EVERY_ROW, choose
-from producer.campaigns.decisions.verdicts import Verb
+from producer.campaigns.decisions.verdicts import Terms, Verb
 from producer.campaigns.status import campaign_status
 from producer.cli import main as cli
 from producer.errors import CampaignNotFound
@@ -20,6 +22,7 @@ from storage.campaigns import rows
 from storage.campaigns.rows import RowView
 from storage.database import connect
 from storage.settings import Settings
+from storage.uploads.tenant_assets import give_assets
 from tests.integration.submitting.doubtful_gateway import DoubtfulGateway, doubtful_gateway, world_at
 from tests.integration.submitting.rounds import World
 from tests.servers import environ_for
@@ -281,6 +284,10 @@ def test_an_approved_draft_becomes_its_final(run: Run, world: World, gateway: Do
     code, done, _ = run("approve", NAME, "--rows", "2", "--yes")
     assert (code, done["new_jobs"], done["cost"]["jobs"]) == (0, 1, 1)
     assert [row.versions for row in found(world)] == [2, 1]
+    for field in ("prompt=a bear", "duration=", "account="):
+        code, left, _ = run("set", NAME, "--rows", "2", "--field", field)
+        assert (code, left["refused"][0]["code"]) == (1, "of_draft")
+    assert run("set", NAME, "--rows", "2", "--field", "priority=9")[1]["done"] == 1
     go(world, gateway)
     lamp, chair = found(world)
     final = world.producer.get(lamp.job_id)
@@ -294,6 +301,62 @@ def test_an_approved_draft_becomes_its_final(run: Run, world: World, gateway: Do
     code, old, _ = run("approve", NAME, "--rows", "3")
     assert (code, old["refused"][0]["code"]) == (1, "draft_over")
     assert chair.versions == 1
+
+
+def test_a_waiting_row_that_is_edited_to_name_a_draft_becomes_its_final(
+    run: Run, world: World, gateway: DoubtfulGateway
+) -> None:
+    write_sheet("a lamp", "a chair", model="seedance-2.5", draft="true", duration="5", ratio="16:9")
+    enqueue(run)
+    go(world, gateway)
+    lamp, chair = found(world)
+
+    def finals(column: str, value: object) -> UUID:
+        Path("finals.csv").write_text(f"sku,{column}\nF-2,{value}\n", encoding="utf-8")
+        code, _, err = run("run", "finals.csv", "--name", "finals", "--key", "sku", "--paused")
+        assert code == 0, err
+        with connect(world.url) as conn:
+            [row] = rows.stream_rows(conn, campaign_status(conn, "default", "finals").id)
+        return row.newest_job_id
+
+    job_id = finals("prompt", "a bear")
+    assert finals("draft_of", chair.job_id) == job_id
+    final = world.producer.get(job_id)
+    assert (final.draft_of, final.request["prompt"]) == (chair.job_id, "a chair")
+    assert finals("draft_of", lamp.job_id) == job_id
+    assert world.producer.get(job_id).draft_of == chair.job_id, "a final stays that of its draft"
+
+
+def test_a_file_that_is_gone_leaves_its_row_and_no_other(run: Run, world: World, gateway: DoubtfulGateway) -> None:
+    write_sheet("a lamp", "a chair")
+    enqueue(run)
+    gone = f"upload://{'0' * 64}.png"
+    code, left, _ = run("set", NAME, "--rows", "2", "--field", f"first_frame={gone}")
+    assert (code, left["done"], left["refused"][0]["code"]) == (1, 0, "file_unknown")
+    with connect(world.url) as conn:
+        conn.execute(
+            "UPDATE jobs SET request = request || jsonb_build_object('first_frame', %s::text) WHERE id = %s",
+            [gone, found(world)[0].job_id],
+        )
+    assert run("cancel", NAME, "--all", "--yes")[1]["done"] == 2
+    code, done, _ = run("retry", NAME)
+    assert (code, done["done"], done["refused"][0]["rows"][0]["row"]) == (1, 1, 2)
+    assert gone in done["refused"][0]["message"]
+
+
+def test_a_row_is_not_given_an_asset_of_another_tenant(run: Run, world: World, gateway: DoubtfulGateway) -> None:
+    write_sheet("a lamp")
+    enqueue(run)
+    asset = {"first_frame": "asset://asset-1"}
+    assert run("set", NAME, "--all", "--field", "first_frame=asset://asset-1")[1]["done"] == 1, "the operator's own"
+    other = world.producer.as_tenant("other")
+    other.enqueue_many([{"prompt": "a chair"}], campaign=NAME)
+    terms = Terms(datetime.now(UTC), fields=asset)
+    refused = carry_out(other, NAME, Verb.SET, EVERY_ROW, terms)
+    assert (refused.done, refused.document["refused"][0]["code"]) == (0, "file_unknown")
+    with connect(world.url) as conn:
+        give_assets(conn, "other", ["asset-1"])
+    assert carry_out(other, NAME, Verb.SET, EVERY_ROW, terms).done == 1
 
 
 def test_one_tenant_decides_nothing_about_anothers_rows(run: Run, world: World, gateway: DoubtfulGateway) -> None:

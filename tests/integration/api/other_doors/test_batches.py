@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from storage.jobs.states import JobState
 from storage.settings import Settings
 from storage.tenants import keys
 from tests.integration.api.api_server import bring, serving, with_account
+from tests.media_files import picture
 from tests.waiting import wait_for
 
 S = JobState
@@ -180,6 +182,89 @@ def test_a_step_that_is_killed_in_the_middle_stores_each_request_once(
             found = batches.get_batch(conn, "shop", batch.id)
         assert stored == (5, 5) and found is not None and (found.stored, found.next_part) == (5, None)
         assert next(dies, None) is None, "both parts were interrupted"
+    finally:
+        asyncio.run(service.close())
+
+
+def test_a_batch_that_is_cancelled_in_the_middle_of_a_step_pays_for_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the jobs and the note, or cancelled while another process stores them: no job is left behind."""
+    own = with_account(settings)
+    content = b"".join(f"{json.dumps(request(str(number)))}\n".encode() for number in range(3))
+    service = Service(own)
+    database = service.producer.database
+
+    def begun() -> batches.Batch:
+        with database.begin() as conn:
+            file = files.add_file(conn, "shop", "a", [content], 3600.0)
+            batch = batches.add_batch(conn, "shop", None, file.id, 86_400, None)
+        BatchRunner(service).step()  # checks the file
+        return batch
+
+    def wind_up(batch: batches.Batch) -> dict[str, int]:
+        for _ in range(4):
+            with database.begin() as conn:
+                conn.execute("UPDATE batches SET due_at = now() WHERE due_at IS NOT NULL")
+            BatchRunner(service).step()
+        with database.begin() as conn:
+            found = batches.get_batch(conn, "shop", batch.id)
+            assert found is not None and (found.state, found.stored, found.failed) == ("cancelled", 3, 3)
+            rows = conn.execute(
+                "SELECT state, count(*) FROM jobs WHERE idempotency_key LIKE %s GROUP BY 1", [f"batch:{batch.id.hex}:%"]
+            )
+            return {str(row[0]): row[1] for row in rows}
+
+    try:
+        killed = begun()
+        with monkeypatch.context() as patch:
+            patch.setattr(batches, "note_part", lambda *_, **__: (_ for _ in ()).throw(SystemExit()))
+            with pytest.raises(SystemExit):
+                BatchRunner(service).step()
+        with database.begin() as conn:
+            assert batches.cancel_batch(conn, killed.id)
+        assert wind_up(killed) == {"cancelled": 3}
+
+        raced = begun()
+        store = Producer.store
+
+        def slow(self: Producer, *arguments: Any, **more: Any) -> Any:
+            with database.begin() as conn:
+                assert batches.cancel_batch(conn, raced.id)
+            BatchRunner(service).step()  # another process leaves the part out
+            return store(self, *arguments, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Producer, "store", slow)
+            BatchRunner(service).step()
+        assert wind_up(raced) == {}
+    finally:
+        asyncio.run(service.close())
+
+
+def test_a_file_that_is_refused_takes_only_its_own_request_with_it(settings: Settings) -> None:
+    own = with_account(settings).model_copy(update={"uploads_max_files": 1})
+    pictures = [base64.b64encode(picture(colour=number * 90)).decode() for number in range(2)]
+    lines = [
+        request("a"),
+        request("gone", input_reference={"image_url": f"upload://{'0' * 64}.png"}),
+        *(request(str(n), input_reference={"image_url": f"data:image/png;base64,{p}"}) for n, p in enumerate(pictures)),
+        request("z"),
+    ]
+    service = Service(own)
+    try:
+        with service.producer.database.begin() as conn:
+            content = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+            file = files.add_file(conn, "shop", "a", [content], 3600.0)
+            batch = batches.add_batch(conn, "shop", None, file.id, 86_400, None)
+        for _ in range(2):
+            BatchRunner(service).step()
+        with service.producer.database.begin() as conn:
+            found = batches.results_of(conn, batch.id, 0, 10)
+        stored = [line.custom_id for line in found if line.job_id is not None]
+        refused = {line.custom_id: line.error["body"]["error"]["code"] for line in found if line.error is not None}
+        assert stored == ["a", "0", "z"]
+        assert refused == {"gone": "invalid_request", "1": "uploads_full"}
     finally:
         asyncio.run(service.close())
 

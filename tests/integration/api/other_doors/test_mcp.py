@@ -20,6 +20,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
+from producer.api import batch
 from producer.client import Producer
 from producer.operator_actions.tenants import set_purse
 from storage.admission.settlement import settle
@@ -197,6 +198,21 @@ def test_a_purse_is_never_overspent(door: Keys) -> None:
     assert found is not None and found.left == 3
     assert door.http.post("/v1/jobs", json=FOX, headers=headers).status_code == 202
     assert door.count("shop") == 3
+
+
+def test_a_partial_batch_stores_what_the_purse_pays_for(door: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "_CHUNK", 3)
+    door.give(door.shop, "9 USD")
+    dear = {"prompt": "a fox", "duration": 15}
+    rows = [FOX, dear, FOX, FOX, dear, FOX, FOX]
+    body = "".join(f"{json.dumps(row)}\n" for row in rows)
+    headers = {"Authorization": f"Bearer {door.shop}", "Content-Type": "application/x-ndjson"}
+    answer = door.http.post("/v1/jobs/batch?partial=true", content=body, headers=headers)
+    assert answer.status_code == 207, answer.text
+    report = answer.json()
+    assert (report["created"], report["refused"], door.count("shop")) == (4, 3, 4)
+    refused = {item["line"]: item["error"]["code"] for item in report["results"] if "error" in item}
+    assert refused == dict.fromkeys((2, 5, 7), "purse_exhausted")
 
 
 def test_requests_at_the_same_moment_are_refused_one_by_one(door: Keys) -> None:

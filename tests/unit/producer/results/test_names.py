@@ -74,3 +74,17 @@ def test_a_shared_name_stays_short_and_never_takes_the_name_of_another_video() -
     assert all(len(name.encode()) <= 204 for name, _ in distinct(shared)), "else the system refuses the file"
     taken = [("a.mp4", result(["x"], number=2)), ("a.mp4", result(["x"], number=3)), ("a_row-2.mp4", result(["x"]))]
     assert len({name for name, _ in distinct(taken)}) == 3, "else one video replaces another"
+
+
+def test_a_name_with_a_number_is_not_that_of_another_video_and_fits_a_file_system() -> None:
+    shared: list[tuple[str, Result]] = [
+        ("a.mp4", result([], number=2)),
+        ("a.mp4", result([], number=3)),
+        ("A_row-2.mp4", result([], number=4)),
+        ("灯" * 66 + ".mp4", result([], number=5, label="一" * 60)),
+        ("灯" * 66 + ".mp4", result([], number=6, label="二" * 60)),
+    ]
+    names = [name for name, _ in distinct(shared)]
+    assert names[1:3] == ["a_row-3.mp4", "A_row-2.mp4"]
+    assert len({name.casefold() for name in names}) == 5
+    assert all(len(name.encode()) <= 241 for name in names)

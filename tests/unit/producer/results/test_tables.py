@@ -25,7 +25,7 @@ from tests.unit.producer.test_contact_sheet import RED
 
 LINKS = Links(lambda found: f"https://s/{found.job.id}.mp4?X-Amz-Expires=1", lambda found: "https://s/poster.jpg")
 COLUMNS = ["prompt", "SKU", "价格", "", "备注"]
-EVIL = ["=1+1", "@SUM(A1)", "-2+3", "\t=1", "+cmd|' /C calc'!A0"]
+EVIL = ["＝1+1", "＠SUM(A1)", "\n=1+1", "=1+1", "@SUM(A1)", "-2+3", "\t=1", "+cmd|' /C calc'!A0"]
 
 
 def opened(out: io.BytesIO) -> Any:

@@ -135,6 +135,11 @@ def form_body(model: type[BaseModel]) -> dict[str, Any]:
     return _body({"multipart/form-data": {"schema": _ref(model)}})
 
 
+def form_or_bytes_body(model: type[BaseModel], *kinds: str) -> dict[str, Any]:
+    """A body that is a file of one of these types, or a form with it; the model must be one of the `BODIES`."""
+    return _body(file_content(*kinds) | {"multipart/form-data": {"schema": _ref(model)}})
+
+
 def any_body() -> dict[str, Any]:
     """A body that may be anything, or missing."""
     return _body(
@@ -220,7 +225,7 @@ def _read_by_routes() -> dict[str, Any]:
     # generate a body that may be anything.
     job |= {"if": {"required": ["draft_of"]}, "else": {"required": job.pop("required")}}
     job["properties"] = {name: _or_null(schema) for name, schema in job["properties"].items()}
-    bodies: list[type] = [*BODIES, *VIDEO_BODIES, ImageUrl, JobSpec]
+    bodies: list[type] = [*BODIES, *ACCOUNT_BODIES, *VIDEO_BODIES, *BATCH_BODIES, ImageUrl, JobSpec]
     for body in bodies:
         for name, schema in schemas[body.__name__].get("properties", {}).items():
             bound(schema, OF_MEMBERS.get(name, {}))

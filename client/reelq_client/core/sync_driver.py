@@ -16,7 +16,7 @@ from reelq_client.core.errors import ConnectionFailed, api_error
 from reelq_client.core.event_feed import EventFeed, Subscription
 from reelq_client.core.files import StoredFile
 from reelq_client.core.options import Options
-from reelq_client.core.requests import Answer, Flow, Pause, Request
+from reelq_client.core.requests import Answer, Flow, Pause, Request, Save
 from reelq_client.core.retries import Retries, failure
 from reelq_client.models.base import Page
 
@@ -47,7 +47,7 @@ class SyncDriver:
                     step = next(flow)
                     continue
                 try:
-                    answer = self._send(step)
+                    answer = self._send(step) if isinstance(step, Request) else self._saved(step)
                 except Exception as exc:  # noqa: BLE001 - the route decides
                     step = flow.throw(exc)
                 else:
@@ -106,6 +106,10 @@ class SyncDriver:
                     through_api = True  # the bucket may be out of reach from here
                     time.sleep(download.interrupted())
             return download.finish()
+
+    def _saved(self, step: Save) -> Answer:
+        self.save(step.file, step.path, None)
+        return Answer(200, {}, b"", self.options.base_url)
 
     def _receive(self, request: Request, download: Download) -> None:
         with self._open(request, download.headers(), self.options.timeout(request), follow=True) as response:

@@ -170,6 +170,15 @@ class PlannedColumns(Model):
     kept: list[str]
 
 
+class EditedRows(Model):
+    """Rows that were edited since they were stored, by what a run does with them. `replaced`: the new request replaces
+    the old one; `again`: the new request is made; `paid_for`: the old request stays until a reroll."""
+
+    replaced: list[int]
+    again: list[int]
+    paid_for: list[int]
+
+
 class Plan(Model):
     """Everything that can be known about a campaign before money is spent."""
 
@@ -178,6 +187,7 @@ class Plan(Model):
     good: int
     jobs: int
     known: int
+    edited: EditedRows
     bad: list[BadCell]
     duplicates: list[list[int]]
     cost: PlannedCost

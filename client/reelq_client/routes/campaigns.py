@@ -18,6 +18,7 @@ from reelq_client.models.campaigns import (
     Plan,
     StoredCampaign,
 )
+from reelq_client.routes.results import ResultRoutes
 from reelq_client.routes.rows import Rows, rows_body
 
 _ONE = "/v1/campaigns/{name}"
@@ -26,7 +27,7 @@ _LONG_S = 600.0
 NO_LIMIT = "none"
 
 
-class CampaignRoutes:
+class CampaignRoutes(ResultRoutes):
     """Named sets of jobs."""
 
     @call

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reelq_client.core.binding import Awaiting, Blocking, call
-from reelq_client.core.requests import Flow, Request, given
+from reelq_client.core.requests import Flow, Request, as_json, given
 from reelq_client.models.access import Account, AccountList
 
 _ONE = "/v1/accounts/{name}"
@@ -40,9 +40,15 @@ class AccountRoutes:
         max_in_flight: int | None = None,
         requests_per_minute: int | None = None,
         polls_per_minute: int | None = None,
-        **fields: Any,
+        callbacks: bool | None = None,
+        default_model: str | None = None,
+        models: Mapping[str, Any] | None = None,
+        rates: Sequence[Mapping[str, Any]] | None = None,
+        user_id: int | None = None,
+        user_token: str | None = None,
+        webhook_secret: str | None = None,
     ) -> Flow[Account]:
-        """Add an account; its key is stored encrypted. `fields`: the others of `[[accounts]]`, as `callbacks`."""
+        """Add an account; its keys are stored encrypted. The fields are those of `[[accounts]]`."""
         body = given(
             name=name,
             gateway=gateway,
@@ -52,14 +58,21 @@ class AccountRoutes:
             max_in_flight=max_in_flight,
             requests_per_minute=requests_per_minute,
             polls_per_minute=polls_per_minute,
+            callbacks=callbacks,
+            default_model=default_model,
+            models=models,
+            rates=rates,
+            user_id=user_id,
+            user_token=user_token,
+            webhook_secret=webhook_secret,
         )
-        answer = yield Request("accounts_create", "POST", "/v1/accounts", json=body | fields)
+        answer = yield Request("accounts_create", "POST", "/v1/accounts", json=as_json(body))
         return answer.read(Account)
 
     @call
     def update(self, name: str, changes: Mapping[str, Any]) -> Flow[Account]:
         """Change fields of an account that the database has, as `{"max_in_flight": 20}`; None removes one."""
-        answer = yield Request("accounts_update", "PATCH", _ONE, at={"name": name}, json={**changes}, repeatable=True)
+        answer = yield Request("accounts_update", "PATCH", _ONE, at={"name": name}, json=as_json(changes), repeatable=True)
         return answer.read(Account)
 
     @call

@@ -72,7 +72,9 @@ class AccountRoutes:
     @call
     def update(self, name: str, changes: Mapping[str, Any]) -> Flow[Account]:
         """Change fields of an account that the database has, as `{"max_in_flight": 20}`; None removes one."""
-        answer = yield Request("accounts_update", "PATCH", _ONE, at={"name": name}, json=as_json(changes), repeatable=True)
+        answer = yield Request(
+            "accounts_update", "PATCH", _ONE, at={"name": name}, json=as_json(changes), repeatable=True
+        )
         return answer.read(Account)
 
     @call

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx
 
 from reelq_client.core.bodies import Progress
-from reelq_client.core.downloads import CUT, Download, passes
+from reelq_client.core.downloads import CUT, TRIES, Download, passes
 from reelq_client.core.errors import ConnectionFailed, api_error
 from reelq_client.core.event_feed import EventFeed, Subscription
 from reelq_client.core.files import StoredFile
@@ -107,6 +107,25 @@ class SyncDriver:
                     time.sleep(download.interrupted())
             return download.finish()
 
+    def read(self, stored: StoredFile, begin: int, size: int) -> bytes:
+        """Some bytes of a file."""
+        wanted = {"Range": f"bytes={begin}-{begin + size - 1}"}
+        for left in reversed(range(TRIES)):
+            request = stored.asking(through_api=left < TRIES - 1)
+            try:
+                with self._open(request, wanted, self.options.timeout(request), follow=True) as response:
+                    content = response.read()
+                    if response.status_code in (200, 206):
+                        return content if response.status_code == 206 else content[begin : begin + size]
+                    error = api_error(response.status_code, response.headers, content)
+                    if not left or not passes(error, response.url, self.options.base_url):
+                        raise error
+            except httpx.TransportError as exc:
+                if not left:
+                    raise failure(exc, self.options.base_url) from exc
+            time.sleep(min(0.5 * 2 ** (TRIES - left), 8.0))
+        raise AssertionError("the last try returns or raises")
+
     def _saved(self, step: Save) -> Answer:
         self.save(step.file, step.path, None)
         return Answer(200, {}, b"", self.options.base_url)
@@ -200,6 +219,14 @@ class File:
             DownloadFailed: it does not arrive, or not as it must be.
         """
         return self._driver.save(self._stored, Path(path), progress)
+
+    def read(self, begin: int, size: int) -> bytes:
+        """Some bytes of the file: `size` from `begin` on, or fewer at its end.
+
+        Raises:
+            NotPossible: there is no such file, not yet, or no longer.
+        """
+        return self._driver.read(self._stored, begin, size)
 
     def link(self) -> str | None:
         """A link that works for an hour without a key; None: the API sends the file itself.

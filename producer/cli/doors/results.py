@@ -1,49 +1,89 @@
-"""How `reelq campaign export|sheet|download|share` reach the results: in the database and the bucket, or through the
-API."""
+"""What `reelq campaign export|sheet|download|share` ask and decide: of the database and the bucket, or of the API."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
 
-import orjson
 import typer
-from pydantic import TypeAdapter
 
-from producer.campaigns.results.download import FromBucket, Videos
-from producer.campaigns.results.posters import with_posters, without_posters
-from producer.campaigns.results.results import Result, Results
-from producer.campaigns.results.sharing import share_url
-from producer.campaigns.results.tables import as_csv, as_jsonl, count_lines
-from producer.campaigns.results.wall import POSTER_PX as WALL_PX
-from producer.campaigns.results.wall import as_wall
-from producer.campaigns.results.workbook import MOST_POSTERS, POSTER_PX, write_workbook
-from producer.campaigns.status import campaign_status
-from producer.cli.campaigns.results.options import links_for
 from producer.cli.doors.choice import api_client
-from producer.cli.shared.access import settings_of
 from producer.cli.shared.data_dir import directory
-from producer.web.language import LANGUAGES, catalogue
-from seedance.problems import InvalidInput, Problem
-from storage import decisions
-from storage.bucket.objects import Objects
-from storage.bucket.requests import StoreUnavailable
-from storage.campaigns import shares
-from storage.campaigns.controls import subject_of
 from storage.campaigns.reviews import Review
-from storage.campaigns.rows import RowFilter
 from storage.campaigns.shares import Share
-from storage.database import Database, connect
-from storage.jobs.records import JobView
 from storage.jobs.states import JobState
-from storage.settings import Settings, read_stack
 from storage.settings import data_dir as data_directory
+from storage.settings import read_stack
 
 if TYPE_CHECKING:
-    from reelq_client import Reelq
+    from producer.campaigns.results.download import Videos
+    from producer.campaigns.results.results import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A campaign, and which of its rows; `link_s`: how many seconds links work."""
+
+    name: str
+    states: Sequence[JobState] | None = None
+    reviews: Sequence[Review] | None = None
+    link_s: float = 0.0
+    language: Literal["en", "zh"] = "en"
+
+
+class ResultsDoor(Protocol):
+    """Every method raises `CampaignNotFound`, and `InvalidInput` for a file that cannot be written."""
+
+    def lines(self, wanted: Wanted) -> Iterator[bytes]:
+        """The rows as JSONL."""
+        ...
+
+    def export(self, wanted: Wanted, to: Path, posters: bool | None) -> int:
+        """Write the sheet as the suffix of the file says; returns how many rows it has. `posters` None: up to 2,000
+        rows."""
+        ...
+
+    def sheet(self, wanted: Wanted, to: Path) -> None:
+        """Write the page with all videos."""
+
+    def results(self, wanted: Wanted) -> tuple[Sequence[str], Sequence[Result]]:
+        """The names of the columns, and the rows."""
+        ...
+
+    def videos(self) -> Videos:
+        """Where the videos are."""
+        ...
+
+    def share(self, name: str, days: float, *, approved_only: bool) -> tuple[Share, str]:
+        """Make a link; returns it and its URL, which is relative if the address of the API is not known."""
+        ...
+
+    def shares(self, name: str) -> Sequence[Share]:
+        """The links, newest first."""
+        ...
+
+    def revoke_share(self, name: str, share_id: UUID) -> bool:
+        """End a link; False: there is none."""
+        ...
+
+
+def open_results(ctx: typer.Context, given: Path | None, tenant: str) -> ResultsDoor:
+    """The way that this command goes.
+
+    Raises:
+        InvalidInput: the configuration cannot be used, or `--tenant` is given although the key decides.
+    """
+    reelq = api_client(ctx, given, tenant)
+    if reelq is None:
+        from producer.cli.doors.results_here import ResultsHere
+        from producer.cli.shared.access import settings_of
+
+        settings = settings_of(ctx, given)
+        base = settings.public_url or read_stack(data_directory(directory(ctx, given))).get("api")
+        return ctx.with_resource(ResultsHere(settings, tenant, base))
+    from producer.cli.doors.results_there import ResultsThere
+
+    return ResultsThere(reelq)

@@ -63,6 +63,15 @@ class CurrencyEstimate(Model):
     by_list_price: int
 
 
+class EditedRows(Model):
+    """Rows that were edited since they were stored, by what a run does with them. `replaced`: the new request replaces
+    the old one; `again`: the new request is made; `paid_for`: the old request stays until a reroll."""
+
+    replaced: list[int]
+    again: list[int]
+    paid_for: list[int]
+
+
 class StoredCampaign(Model):
     """A campaign whose rows are all stored; `ids` are its jobs, in the order of the rows."""
 
@@ -72,6 +81,7 @@ class StoredCampaign(Model):
     known: int
     notes: list[str]
     ids: list[UUID]
+    edited: EditedRows
     estimates: list[CurrencyEstimate]
     without_price: int
 
@@ -168,15 +178,6 @@ class PlannedColumns(Model):
 
     used: list[str]
     kept: list[str]
-
-
-class EditedRows(Model):
-    """Rows that were edited since they were stored, by what a run does with them. `replaced`: the new request replaces
-    the old one; `again`: the new request is made; `paid_for`: the old request stays until a reroll."""
-
-    replaced: list[int]
-    again: list[int]
-    paid_for: list[int]
 
 
 class Plan(Model):

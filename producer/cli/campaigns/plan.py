@@ -9,8 +9,9 @@ import typer
 from producer.campaigns.files import check_name
 from producer.campaigns.reading.options import read_options
 from producer.campaigns.templates.document import read_template
-from producer.cli.campaigns.plan_text import plan_lines
+from producer.cli.campaigns.plan_text import document_lines, plan_lines
 from producer.cli.campaigns.planning import Source, make_whole_plan
+from producer.cli.doors.choice import api_client
 from producer.cli.shared.access import accounts_of
 from producer.cli.shared.exit_codes import BAD_INPUT
 from producer.cli.shared.options import AsJson, BudgetText, DataDir, OfTenant
@@ -57,12 +58,21 @@ def plan(
         check_name(name)
     terms = read_terms(budget)
     options = read_options(encoding, delimiter, sheet, mapped or (), key, read_template(template, prompt))
-    source = Source(file, options, accounts_of(ctx, data_dir).for_tenant(tenant), tenant, name, fetch, write_errors)
-    made = make_whole_plan(source, terms)
-    if as_json:
-        print_json(made.as_dict())
+    if (reelq := api_client(ctx, data_dir, tenant)) is not None:
+        # Imported here: the client takes long, and a command at the server does without.
+        from producer.cli.campaigns import through_api
+
+        away = through_api.sheet_away(file, options, mapped or (), prompt, template, write_errors)
+        found = through_api.plan_there(reelq, away, name, terms, fetch=fetch)
+        lines = document_lines(found, file.name)
     else:
-        for line in plan_lines(made, file.name):
+        settings = accounts_of(ctx, data_dir).for_tenant(tenant)
+        made = make_whole_plan(Source(file, options, settings, tenant, name, fetch, write_errors), terms)
+        found, lines = made.as_dict(), plan_lines(made, file.name)
+    if as_json:
+        print_json(found)
+    else:
+        for line in lines:
             typer.echo(line)
-    if made.checked.bad:
+    if found["bad"]:
         raise typer.Exit(BAD_INPUT)

@@ -18,6 +18,8 @@ from producer.campaigns.storing import edited_rows
 from producer.campaigns.templates.document import read_template
 from producer.cli.campaigns.plan_text import edit_lines, plan_lines
 from producer.cli.campaigns.planning import Source, remember_if_possible
+from producer.cli.campaigns.waiting import say_stopped, waiting_text
+from producer.cli.doors.choice import api_client
 from producer.cli.shared.access import accounts_of
 from producer.cli.shared.confirmation import confirm, on_terminal
 from producer.cli.shared.exit_codes import SOME_FAILED
@@ -96,13 +98,30 @@ def run(
     terms = read_terms(budget, weight)
     options = read_options(encoding, delimiter, sheet, mapped or (), key, read_template(template, prompt))
     asked = not yes and not as_json and on_terminal()
+    fetched = asked if fetch is None else fetch
+    if (reelq := api_client(ctx, data_dir, tenant)) is not None:
+        # Imported here: the client takes long, and a command at the server does without.
+        from producer.cli.campaigns import through_api
+
+        if skip_bad:
+            raise InvalidInput([Problem("--skip-bad", "works only where the server's configuration is")])
+        away = through_api.sheet_away(file, options, mapped or (), prompt, template, write_errors)
+        if asked or fetch or write_errors is not None:
+            plan = through_api.plan_there(reelq, away, name, terms, fetch=fetched)
+            through_api.agree_there(plan, away, name, asked=asked)
+        found, well = through_api.run_there(reelq, away, name, terms, Start(paused, first), wait=wait)
+        if as_json:
+            print_json(found)
+        if not well:
+            raise typer.Exit(SOME_FAILED)
+        return
     source = Source(
         file,
         options,
         accounts_of(ctx, data_dir).for_tenant(tenant),
         tenant,
         name,
-        asked if fetch is None else fetch,
+        fetched,
         write_errors,
     )
     remember_if_possible(source)
@@ -116,7 +135,7 @@ def run(
         stored = producer.store(checked.batch(), campaign=name, terms=terms, start=start, progress=_uploading)
         created = sum(item.created for item in stored)
         known = f", {len(stored) - created} known" if created < len(stored) else ""
-        say(f"{name}: {len(stored)} rows, {created} new{known}{_waiting(checked, name, start)}")
+        say(f"{name}: {len(stored)} rows, {created} new{known}{waiting_text(checked.good, name, start)}")
         if differing := sorted({field for item in stored for field in item.differs} - {REQUEST}):
             say(f"{name}: known jobs keep their own {', '.join(differing)}, which differ from the file's")
         edited = edited_rows(checked.jobs, stored)
@@ -174,14 +193,6 @@ def _bad_rows(checked: Checked) -> InvalidRows:
     return InvalidRows(checked.bad[:_SHOWN_BAD], more=len(checked.bad) > _SHOWN_BAD)
 
 
-def _waiting(checked: Checked, name: str, start: Start) -> str:
-    if start.paused:
-        return f"; paused until `reelq campaign resume {name}`"
-    if start.first_rows is not None and start.first_rows < checked.good:
-        return f"; the rest after the first {start.first_rows} waits for `reelq campaign resume {name}`"
-    return ""
-
-
 def _uploading(done: int, total: int) -> None:
     if done == total or done % 50 == 0:
         say(f"{done}/{total} local files uploaded")
@@ -199,8 +210,7 @@ def _see_through(
     try:
         return watch(producer, list(set(rows)), name, standstill=standstill, follow=producer.standing)
     except StandsStill as exc:
-        for why in exc.why:
-            say(f"{name}: stopped waiting: {why.jobs} jobs wait ({why.code}): {why.advice}")
+        say_stopped(name, exc.why)
         still += [asdict(why) for why in exc.why]
         return exc.counts
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx
 
 from reelq_client.core.bodies import Body, Progress
-from reelq_client.core.downloads import CUT, TRIES, Download, passes
+from reelq_client.core.downloads import CUT, TRIES, Download, is_part, passes
 from reelq_client.core.errors import ConnectionFailed, api_error
 from reelq_client.core.event_feed import EventFeed, Subscription
 from reelq_client.core.files import StoredFile
@@ -118,7 +118,7 @@ class AsyncDriver:
                 async with self._open(request, wanted, self.options.timeout(request), follow=True) as response:
                     content = await response.aread()
                     if response.status_code in (200, 206):
-                        return content if response.status_code == 206 else content[begin : begin + size]
+                        return content if is_part(response) else content[begin : begin + size]
                     error = api_error(response.status_code, response.headers, content)
                     if not left or not passes(error, response.url, self.options.base_url):
                         raise error

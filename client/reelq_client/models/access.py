@@ -101,9 +101,9 @@ class Account(Model):
     suspended_since: datetime | None
     throttled_until: datetime | None
     error: dict[str, Any] | None
+    models: list[AccountModel]
     tenants: list[str] | None
     kept_in: Open[Literal["configuration", "database"]]
-    models: list[AccountModel]
 
 
 class AccountList(Model):

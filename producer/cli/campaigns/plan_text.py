@@ -145,7 +145,7 @@ def _times(plan: Mapping[str, Any]) -> Iterator[str]:
         yield f"  deadline   {rows_text(other)} may miss the deadline"
 
 
-def _clock(at: datetime) -> str:
-    then = at.astimezone()
+def _clock(at: str) -> str:
+    then = datetime.fromisoformat(at).astimezone()
     today = datetime.now().astimezone().date() == then.date()
     return then.strftime("%H:%M") if today else then.strftime("%Y-%m-%d %H:%M")

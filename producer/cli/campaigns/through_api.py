@@ -14,6 +14,7 @@ from reelq_client import InvalidRequest, Reelq
 from reelq_client.models.campaigns import Plan as PlanOfApi
 from reelq_client.models.campaigns import StoredCampaign
 
+from producer.campaigns.files import opened
 from producer.campaigns.planning.written_errors import check_target, write_errors
 from producer.campaigns.reading.options import ReadingOptions
 from producer.cli.campaigns.plan_text import document_lines, edit_lines
@@ -71,6 +72,8 @@ def sheet_away(
     errors_to: Path | None,
 ) -> SheetAway:
     """The sheet of a command line; its template's file has been read and checked before."""
+    with opened(file):  # what is wrong with the file itself is said as at the server
+        pass
     text = None if template is None else template.read_text(encoding="utf-8-sig")
     return SheetAway(file, options, mapped, prompt, text, errors_to)
 
@@ -86,6 +89,9 @@ def plan_there(reelq: Reelq, sheet: SheetAway, name: str | None, terms: Terms, *
     with translated(), _named(sheet.file):
         found = reelq.campaigns.plan(sheet.file, name=name, budget=_budget(terms), fetch=fetch, **sheet.reading())
     document = found.model_dump(include=set(PlanOfApi.model_fields))
+    document["notes"] = [_of_file(note, sheet.file) for note in document["notes"]]
+    finish = document["finish"]
+    finish |= {name: at.isoformat() for name in ("p50", "p90") if (at := finish[name]) is not None}
     if sheet.errors_to is not None and document["bad"]:
         write_errors(sheet.file, sheet.options, _bad_rows(document["bad"], sheet.file.name), sheet.errors_to)
         say(f"the bad rows are in {sheet.errors_to}, each with its reason")
@@ -127,7 +133,7 @@ def run_there(
             **sheet.reading(),
         )
     for note in stored.notes:
-        say(note)
+        say(_of_file(note, sheet.file))
     known = f", {stored.known} known" if stored.known else ""
     say(f"{name}: {stored.rows} rows, {stored.created} new{known}{waiting_text(stored.rows, name, start)}")
     edited = stored.edited.model_dump()
@@ -223,8 +229,12 @@ def _named(file: Path) -> Iterator[None]:
             rows.setdefault(item.where or "", []).append(Problem(item.field, item.message))
         if exc.code != "invalid_request" or not any(rows):
             raise
-        places = {where: where.replace(BODY, file.name, 1) for where in rows}
-        raise InvalidRows([InvalidInput(problems, places[where]) for where, problems in rows.items()]) from exc
+        raise InvalidRows([InvalidInput(problems, _of_file(where, file)) for where, problems in rows.items()]) from exc
+
+
+def _of_file(text: str, file: Path) -> str:
+    """A text of the API about the body, with the name of the file."""
+    return file.name + text.removeprefix(BODY) if text.startswith(BODY) else text
 
 
 def _bad_rows(bad: Sequence[Mapping[str, Any]], file: str) -> list[BadRow]:

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 import typer
 
 from producer.cli.doors.choice import api_client
+from producer.cli.doors.wanted import Wanted
 from producer.cli.shared.data_dir import directory
-from storage.campaigns.reviews import Review
 from storage.campaigns.shares import Share
-from storage.jobs.states import JobState
 from storage.settings import data_dir as data_directory
 from storage.settings import read_stack
 
 if TYPE_CHECKING:
     from producer.campaigns.results.download import Videos
     from producer.campaigns.results.results import Result
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A campaign, and which of its rows; `link_s`: how many seconds links work."""
-
-    name: str
-    states: Sequence[JobState] | None = None
-    reviews: Sequence[Review] | None = None
-    link_s: float = 0.0
-    language: Literal["en", "zh"] = "en"
 
 
 class ResultsDoor(Protocol):

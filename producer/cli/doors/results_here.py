@@ -18,7 +18,7 @@ from producer.campaigns.results.wall import as_wall
 from producer.campaigns.results.workbook import POSTER_PX, write_workbook
 from producer.campaigns.status import campaign_status
 from producer.cli.campaigns.results.options import whole_file
-from producer.cli.doors.results import Wanted
+from producer.cli.doors.wanted import Wanted
 from producer.web.language import LANGUAGES, catalogue
 from storage import decisions
 from storage.bucket.objects import Objects

@@ -16,5 +16,6 @@ def _timeless(part: object) -> str:
 def both(run: Run, away: dict[str, str], *arguments: object) -> tuple[int, str]:
     """What a command that only reads says; the same at the server and elsewhere."""
     local, remote = run(*arguments, here=True), run(*arguments, **away)
-    assert [_timeless(part) for part in remote] == [_timeless(part) for part in local]
+    said = f"{arguments}\n{local}\n{remote}"
+    assert [_timeless(part) for part in remote] == [_timeless(part) for part in local], said
     return remote[0], remote[1]

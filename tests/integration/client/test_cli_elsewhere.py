@@ -93,7 +93,6 @@ def test_other_commands_say_that_they_work_at_the_server_only(run: Run, away: di
         ("tenants", "list"),
         ("assets", "list"),
         ("models", "list"),
-        ("explain", "a fox"),
         ("accounts", "reencrypt"),
         ("campaign", "status", "spring"),
         ("campaign", "approve", "spring", "--all"),

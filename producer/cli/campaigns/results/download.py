@@ -14,7 +14,8 @@ from producer.campaigns.results.download import AT_ONCE, Progress, downloadable
 from producer.campaigns.results.download import download as fetch
 from producer.campaigns.results.names import NamePattern, distinct
 from producer.cli.campaigns.results.options import OfReviews, OfStates, whole_file
-from producer.cli.doors.results import Wanted, open_results
+from producer.cli.doors.results import open_results
+from producer.cli.doors.wanted import Wanted
 from producer.cli.shared.exit_codes import SOME_FAILED
 from producer.cli.shared.formatting import plural
 from producer.cli.shared.options import AsJson, CampaignName, DataDir, OfTenant

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from producer.cli.campaigns.results.options import Language, LinkHours, OfReviews, OfStates
-from producer.cli.doors.results import Wanted, open_results
+from producer.cli.doors.results import open_results
+from producer.cli.doors.wanted import Wanted
 from producer.cli.shared.options import CampaignName, DataDir, OfTenant
 from producer.cli.shared.output import say
 from seedance.problems import InvalidInput, Problem

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
 from uuid import UUID
 
 from producer.campaigns.files import check_name
-from producer.campaigns.storing import add_campaign_rows
-from producer.errors import InvalidRows, RowConflict
+from producer.errors import InvalidRows
 from producer.intake.finals import with_drafts
-from producer.intake.intake import Batch, Row, as_new_job, prepare, with_derived_keys
+from producer.intake.intake import Batch, Row, prepare, with_derived_keys
 from producer.intake.shelf import Shelf
 from producer.intake.start import AT_ONCE, Start
-from producer.intake.terms import Terms, check_priced, read_terms, set_campaign_terms
+from producer.intake.terms import Terms, check_priced, read_terms
 from producer.intake.uploads import Progress, store
 from producer.job_fields import JobFields
 from producer.job_ids import as_job_id as as_job_id
@@ -26,22 +25,20 @@ from producer.operator_actions import job_actions
 from producer.operator_actions.finals import finalize
 from producer.operator_actions.playable import want_playable
 from producer.patience import read, read_through_outage, wait_for, write_surely
+from producer.storing import in_one_transaction
 from producer.transactions import driver_of
 from seedance.problems import InvalidInput, Problem
 from storage.accounts.live import LiveSettings
 from storage.actors import acting, current_actor, user_of
 from storage.callers.transaction import write_in
-from storage.campaigns import controls
 from storage.campaigns.rows import standing_jobs
-from storage.database import BULK, DEFAULT_LIMITS, Connection, Database, limit
+from storage.database import BULK, Connection, Database, limit
 from storage.jobs import queries
 from storage.jobs.drafts import Draft, find_draft
-from storage.jobs.enqueue import enqueue_jobs
-from storage.jobs.records import Enqueued, IdempotencyConflict, JobView, NewJob
+from storage.jobs.records import Enqueued, JobView
 from storage.jobs.states import JobState
 from storage.settings import Settings, load_settings
 from storage.tenants.tenants import DEFAULT_TENANT
-from storage.uploads.uses import UploadUnknown
 
 if TYPE_CHECKING:
     from producer.transactions import InTransaction
@@ -301,43 +298,7 @@ class Producer:
         if not prepared:
             return lambda _: []
         store(batch.files, self.shelf, progress)
-        new: list[NewJob] = []
-
-        def write(conn: Connection) -> list[Enqueued]:
-            if new and (
-                earlier := queries.get_jobs(conn, self.tenant, [job.id for job in new])
-            ):  # an earlier try was committed
-                rest = iter(enqueue_jobs(conn, [job for job in new if job.id not in earlier]))
-                return [Enqueued(job.id, created=True) if job.id in earlier else next(rest) for job in new]
-            campaign_id = controls.ensure_campaign(conn, self.tenant, campaign) if campaign is not None else None
-            new[:] = [
-                as_new_job(job, self.tenant, campaign_id, kept_back=kept)
-                for job, kept in zip(prepared, start.kept_back(prepared), strict=True)
-            ]
-            stored = enqueue_jobs(conn, new)
-            if campaign is not None and campaign_id is not None:
-                stored = add_campaign_rows(conn, self.tenant, campaign_id, prepared, stored, start.sheet)
-                if start.paused:
-                    controls.set_paused(conn, self.tenant, campaign, paused=True)
-                if start.reading is not None:
-                    controls.set_reading(conn, campaign_id, start.reading)
-            if campaign_id is not None and terms:  # last, because schedulers wait for it
-                limit(conn, DEFAULT_LIMITS)
-                set_campaign_terms(conn, self.tenant, campaign_id, terms)
-            return stored
-
-        def work(conn: Connection) -> list[T]:
-            try:
-                with acting(self.actor):
-                    return show(conn, write(conn))
-            except UploadUnknown as exc:  # it was removed a moment ago
-                raise InvalidInput([Problem("", str(exc))]) from exc
-            except IdempotencyConflict as exc:
-                if where := prepared[exc.index].where:
-                    raise RowConflict(where, exc) from exc
-                raise
-
-        return work
+        return in_one_transaction(self.tenant, self.actor, prepared, campaign, terms, start, show)
 
     # --- look ---
 

@@ -246,7 +246,8 @@ def _stand_ins(
                 yield name, f"data:{modality}/{stored.partition('.')[2]};base64,<{_called(value, facts)}>"
             case _:
                 bucket = settings.s3_endpoint_url or "https://s3.amazonaws.com"
-                yield name, f"{bucket.rstrip('/')}/{settings.s3_bucket}/inputs/{stored}?<signed for 7 days>"
+                folder = f"{bucket.rstrip('/')}/{settings.s3_bucket}/inputs"
+                yield name, f"{folder}/<{_called(value, facts)}, once it is uploaded, signed for 7 days>"
 
 
 def _called(reference: str, facts: Mapping[str, MediaFacts]) -> str:

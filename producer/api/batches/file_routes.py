@@ -46,7 +46,7 @@ _LIFE = "expires_after[seconds]"
 
 def file_routes(service: Service) -> APIRouter:
     """The routes of OpenAI's `files`."""
-    router = APIRouter(tags=["batches"])
+    router = APIRouter(tags=["files"])
     progress = Progress(service)
 
     @router.post(

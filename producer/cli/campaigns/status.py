@@ -34,7 +34,7 @@ def status(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Show a campaign's rows, its costs, and what to do about rows that wait or failed, and who decided what."""
+    """Show a campaign's rows, its costs, what to do about rows that wait or failed, and who decided what."""
     settings = accounts_of(ctx, data_dir).for_tenant(tenant)
     with connect(settings.require_database_url()) as conn:
         found = overview_of(conn, settings, tenant, name)

@@ -116,7 +116,9 @@ def test_files_are_measured_and_shown_as_placeholders(run: Run, tmp_path: Path) 
     assert content[1]["image_url"]["url"] == "asset://<hero.png, once it is uploaded>"
     assert content[2]["video_url"]["url"] == "asset://<walk.mp4, once it is uploaded>"
     assert "bills the upload" in found["any"]["warnings"][0]["message"]
-    assert found["ark"]["body"]["content"][1]["image_url"]["url"].endswith(".png?<signed for 7 days>")
+    assert found["ark"]["body"]["content"][1]["image_url"]["url"].endswith(
+        "<hero.png, once it is uploaded, signed for 7 days>"
+    )
     assert found["ark"]["estimate"]["tokens"] == [302_400, 302_400], "the minimum of 8 s; with its 5 s input it is less"
 
 

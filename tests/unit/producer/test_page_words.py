@@ -40,7 +40,10 @@ def test_every_language_has_the_same_texts_with_the_same_values() -> None:
 
 def test_the_catalogue_has_exactly_the_texts_of_the_templates() -> None:
     known = set(catalogue("en").texts)
-    named, prefixes = set(), {"duration.", "tier.", "ratio.", "answer.", "reason.", "field.", "wait."}
+    named, prefixes = (
+        set(),
+        {"wall.", "review.", "duration.", "tier.", "ratio.", "answer.", "reason.", "field.", "wait."},
+    )
     for source in [*TEMPLATES.values(), *_sources()]:
         named |= set(re.findall(r"""["']([a-z]+\.[a-zA-Z_0-9-]+)["']""", source)) & known
         prefixes |= set(re.findall(r"""["']([a-z]+\.(?:state_)?)["'] ~""", source))

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 19b17682283394b9db83da2769fe6d806a5db7aa5261b6132f6d345be3fd663a
+// Types: 12ab864e8957b408e82066198b821e06c45dda164fca223761ac5f1dc21c5ee7
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {

@@ -15,7 +15,7 @@ from producer.api.batches.resources import BATCH_BODIES
 from producer.api.bounds import OF_MEMBERS, OF_PARAMETERS, bound
 from producer.api.code_samples import add_code_samples
 from producer.api.examples import CSV_EXAMPLE, EVENT_EXAMPLE, JOB_EXAMPLES, LINES_EXAMPLE, PROBLEM_EXAMPLE
-from producer.api.request_bodies import BODIES
+from producer.api.request_bodies import BODIES, FORMS
 from producer.api.videos.request_bodies import VIDEO_BODIES, ImageUrl
 from producer.http.problem_details import MEDIA_TYPE, ProblemDetails
 from producer.intake.job_spec import MAX_KEY_CHARS, JobSpec
@@ -214,7 +214,7 @@ def _as_text(responses: Responses) -> dict[str, Any]:
 
 def _read_by_routes() -> dict[str, Any]:
     """The schemas of what FastAPI does not see: bodies, and errors."""
-    models: list[type] = [JobSpec, *BODIES, *ACCOUNT_BODIES, *VIDEO_BODIES, *BATCH_BODIES, ProblemDetails]
+    models: list[type] = [JobSpec, *BODIES, *FORMS, *ACCOUNT_BODIES, *VIDEO_BODIES, *BATCH_BODIES, ProblemDetails]
     adapters: list[tuple[type, Literal["validation"], TypeAdapter[Any]]] = [
         (model, "validation", TypeAdapter(model)) for model in models
     ]

@@ -272,7 +272,6 @@ BODIES: tuple[type[BaseModel], ...] = (
     FinalizeBody,
     CampaignChange,
     ShareBody,
-    NewUploadForm,
     NewEndpoint,
     EndpointChange,
     SecretRotation,
@@ -280,3 +279,5 @@ BODIES: tuple[type[BaseModel], ...] = (
     WebhookTest,
 )
 """Every body, for OpenAPI."""
+FORMS: tuple[type[BaseModel], ...] = (NewUploadForm,)
+"""The same for bodies that are forms."""

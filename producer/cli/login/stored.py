@@ -10,7 +10,6 @@ from pathlib import Path
 
 from producer.local.private_file import write_private
 from seedance.problems import InvalidInput, Problem
-from storage.settings import STACK_FILE, config_path, data_dir
 
 URL, KEY = "REELQ_API_URL", "REELQ_API_KEY"
 
@@ -71,6 +70,9 @@ def api_of(given: Path | None, environ: Mapping[str, str] = os.environ) -> Login
     stack runs."""
     if given is not None:
         return None
+    # Imported here: every gateway comes with it, which the help of most commands does without.
+    from storage.settings import STACK_FILE, config_path, data_dir
+
     if url := environ.get(URL):
         stored = stored_login(environ)
         key = environ.get(KEY) or (stored.key if stored is not None and stored.url == url.rstrip("/") else None)

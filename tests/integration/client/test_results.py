@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 from reelq_client import AsyncReelq, ConfigurationError, NotFound, NotPossible, Reelq
+from reelq_client.models.results import ResultRow
 
 from producer import Producer
 from producer.operator_actions.tenants import create_key
@@ -35,6 +37,10 @@ def finish(producer: Producer, settings: Settings, job_id: UUID, folder: Path) -
     objects.put_file(folder / "stored.mp4", object_key)
     facts = {"object_key": object_key, "size_bytes": len(VIDEO), "sha256": hashlib.sha256(VIDEO).hexdigest()}
     bring(producer, str(job_id), JobState.SUCCEEDED, **facts)
+
+
+def always(name: str) -> Callable[[ResultRow], str]:
+    return lambda _: name
 
 
 def test_the_results_of_a_campaign(api: httpx.Client, producer: Producer, configured: Settings, tmp_path: Path) -> None:
@@ -63,7 +69,7 @@ def test_the_results_of_a_campaign(api: httpx.Client, producer: Producer, config
         assert path.stat().st_mtime_ns == kept.st_mtime_ns, "a whole video is kept"
         for bad in ("../x.mp4", "/x.mp4", ""):
             with pytest.raises(ConfigurationError, match="no name of a file"):
-                reelq.campaigns.download("lamps", tmp_path / "videos", file_name=lambda _, bad=bad: bad)
+                reelq.campaigns.download("lamps", tmp_path / "videos", file_name=always(bad))
         exported = reelq.campaigns.export("lamps", "csv", language="zh").save(tmp_path / "lamps-out.csv")
         assert "a red lamp" in exported.read_text("utf-8")
         assert reelq.campaigns.export("lamps").link() is None

@@ -147,6 +147,8 @@ class AsyncDriver:
 
     async def link(self, stored: StoredFile) -> str | None:
         """A link into the bucket; None: the API gives none."""
+        if not stored.in_bucket:
+            return None
         async with self._open(stored.request, {}, self.options.timeout()) as response:
             if response.status_code >= 400:
                 raise api_error(response.status_code, response.headers, await response.aread())

@@ -27,6 +27,7 @@ from producer.api.resources.campaigns import (
 from producer.api.resources.jobs import as_resource, shortened
 from producer.api.resources.plans import EditedRows
 from producer.api.row_options import CampaignOptions
+from producer.api.run_options import RunOptions, RunParameters
 from producer.campaigns.duplicates import notes_on_duplicates
 from producer.campaigns.files import MAX_NAME_CHARS, MAX_ROWS, check_name, read_rows
 from producer.campaigns.reading.options import ReadingOptions
@@ -47,7 +48,8 @@ from producer.http.doors.auth import principal_of
 from producer.http.paging import cursor_id
 from producer.http.service import Service
 from producer.intake.intake import Batch, prepare
-from producer.intake.start import Start
+from producer.intake.proofs import as_proofs
+from producer.intake.start import Start, same_way
 from producer.intake.terms import Terms, check_priced, read_terms
 from storage.bucket.requests import MAX_LINK_S
 from storage.campaigns import controls
@@ -100,6 +102,7 @@ def _create_route(router: APIRouter, service: Service) -> None:
         request: Request,
         name: Name,
         options: CampaignOptions,
+        run: RunOptions,
         dry_run: Annotated[bool, Query(description="Check every row and estimate the cost; store nothing.")] = False,
         budget: BudgetText = None,
         weight: Weight = None,
@@ -112,14 +115,15 @@ def _create_route(router: APIRouter, service: Service) -> None:
         """Store one job per row under a name, all or none. Rows without an `idempotency_key` get one, so the same rows
         again are the same jobs."""
         check_name(name)
-        terms = read_terms(budget, weight)
+        terms = replace(read_terms(budget, weight), pace=run.pace)
         kind = row_format(request, options)
         producer = service.producer_for(request)
         async with spooled(request, service.uploads) as file:
             if dry_run:
-                return answer(await service.run_batch(lambda: _check(producer, name, file, kind, terms)))
+                return answer(await service.run_batch(lambda: _check(producer, name, file, kind, terms, run)))
             await service.run_batch(lambda: count_rows(service, request, file, kind))
-            stored = await service.run_batch(lambda: _store(producer, name, file, kind, terms, Start(paused, first)))
+            start = Start(paused, first)
+            stored = await service.run_batch(lambda: _store(producer, name, file, kind, terms, start, run))
         return answer(stored, 202, {"Location": campaign_path(name)})
 
 
@@ -237,9 +241,11 @@ def _name_route(router: APIRouter, service: Service) -> None:
         return answer(as_campaign(await service.read(lambda conn: campaign_status(conn, tenant, name))))
 
 
-def _check(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms) -> CheckedCampaign:
-    options = remembered_options(producer, name, kind)
-    batch, report = _prepared(producer, file, kind, terms, options)
+def _check(
+    producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms, run: RunParameters
+) -> CheckedCampaign:
+    options, run = remembered_options(producer, name, kind), remembered_run(producer, name, run)
+    batch, report = _prepared(producer, file, kind, terms, options, run)
     notes = [*report.notes, *notes_on_duplicates(batch.jobs)]
     estimates, unpriced = _estimated(batch)
     return CheckedCampaign(
@@ -248,13 +254,13 @@ def _check(producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms
 
 
 def _store(
-    producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms, start: Start
+    producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms, start: Start, run: RunParameters
 ) -> StoredCampaign:
-    options = remembered_options(producer, name, kind)
-    batch, report = _prepared(producer, file, kind, terms, options)
+    options, run = remembered_options(producer, name, kind), remembered_run(producer, name, run)
+    batch, report = _prepared(producer, file, kind, terms, options, run)
     notes = [*report.notes, *notes_on_duplicates(batch.jobs)]
     sheet = SheetSource(f"{BODY}.{kind.kind}", report.header, report.sheet)
-    start = replace(start, reading=options.to_remember(), sheet=sheet)
+    start = replace(start, reading=options.to_remember(), sheet=sheet, proof=run.proof)
     stored = producer.store(batch, campaign=name, terms=terms, start=start)
     estimates, unpriced = _estimated(batch)
     return StoredCampaign(
@@ -276,12 +282,26 @@ def remembered_options(producer: Producer, name: str | None, kind: RowFormat) ->
         return kind.options.remembering(controls.reading_of(conn, producer.tenant, name))
 
 
+def remembered_run(producer: Producer, name: str | None, run: RunParameters) -> RunParameters:
+    """The client's parameters; a campaign that makes proofs goes on with them.
+
+    Raises:
+        InvalidInput: proofs are wanted, and the campaign has rows that were made without.
+    """
+    if name is None:
+        return run
+    with producer.database.begin() as conn:
+        return replace(run, proof=same_way(name, controls.proof_of(conn, producer.tenant, name), run.proof))
+
+
 def _prepared(
-    producer: Producer, file: BinaryIO, kind: RowFormat, terms: Terms, options: ReadingOptions
+    producer: Producer, file: BinaryIO, kind: RowFormat, terms: Terms, options: ReadingOptions, run: RunParameters
 ) -> tuple[Batch, Report]:
     """The jobs of a body, and how it was read."""
     rows = read_rows(BODY, file, kind.kind, options)
-    batch = prepare(producer.with_drafts(rows), producer.settings, None)
+    batch = prepare(producer.with_drafts(run.defaults.fill(rows)), producer.settings, None)
+    if run.proof:
+        batch = replace(batch, jobs=list(as_proofs(batch.jobs, producer.settings, batch.files.facts)))
     if terms.budget is not None:
         check_priced(batch.jobs, terms.budget)
     return batch, rows.report

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from producer.api.batch import BODY
-from producer.api.campaigns import remembered_options
+from producer.api.campaigns import remembered_options, remembered_run
 from producer.api.openapi import problems, rows_body
 from producer.api.request_bodies import MAX_BUDGET_CHARS, CampaignRows
 from producer.api.resources.plans import PlanResource
 from producer.api.row_options import CampaignOptions
+from producer.api.run_options import RunOptions, RunParameters
 from producer.campaigns.files import MAX_NAME_CHARS, check_name, read_rows
 from producer.campaigns.planning.checking import check_campaign
 from producer.campaigns.planning.plan import make_plan, read_stored
@@ -40,6 +42,7 @@ def plan_routes(service: Service) -> APIRouter:
     async def plan(
         request: Request,
         options: CampaignOptions,
+        run: RunOptions,
         name: Annotated[
             str | None,
             Query(
@@ -55,21 +58,30 @@ def plan_routes(service: Service) -> APIRouter:
         """Check every row of a body, and show what a run would cost and take. Nothing is stored or sent."""
         if name is not None:
             check_name(name)
-        terms = read_terms(budget)
+        terms = replace(read_terms(budget), pace=run.pace)
         kind = row_format(request, options)
         producer = service.producer_for(request)
         async with spooled(request, service.uploads) as file:
-            return answer(await service.run_batch(lambda: _plan(producer, name, file, kind, terms, fetch=fetch)))
+            return answer(await service.run_batch(lambda: _plan(producer, name, file, kind, terms, run, fetch)))
 
     return router
 
 
 def _plan(
-    producer: Producer, name: str | None, file: BinaryIO, kind: RowFormat, terms: Terms, *, fetch: bool
+    producer: Producer,
+    name: str | None,
+    file: BinaryIO,
+    kind: RowFormat,
+    terms: Terms,
+    run: RunParameters,
+    fetch: bool,
 ) -> dict[str, Any]:
     settings = producer.settings
+    run = remembered_run(producer, name, run)
     rows = read_rows(BODY, file, kind.kind, remembered_options(producer, name, kind))
-    checked = check_campaign(producer.with_drafts(rows), settings, None, fetch=fetch, fetch_within_s=FETCH_S)
+    found = producer.with_drafts(run.defaults.fill(rows))
+    checked = check_campaign(found, settings, None, fetch=fetch, fetch_within_s=FETCH_S, proof=run.proof)
     with producer.database.begin() as conn:
         stored = read_stored(conn, settings, producer.tenant, name, checked)
-    return make_plan(checked, rows.report, settings, name=name, terms=terms, stored=stored).as_dict()
+    plan = make_plan(checked, rows.report, settings, name=name, terms=terms, stored=stored, proof=run.proof)
+    return plan.as_dict()

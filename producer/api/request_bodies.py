@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -22,14 +23,17 @@ from pydantic_core import PydanticCustomError
 from producer.api.examples import ROWS_EXAMPLE
 from producer.api.parameters import Instant
 from producer.api.resources.webhooks import EventName
+from producer.api.run_options import AT_ONCE, MAX_TIME_CHARS, QUIET_HOURS, START_AT, TIME_ZONE
 from producer.campaigns.files import MAX_ROWS
 from producer.intake.job_spec import JobSpec
+from producer.intake.pace import read_pace
 from producer.intake.terms import Terms, read_terms
 from producer.intake.webhook_urls import MAX_URL_CHARS
 from producer.operator_actions.tenants import MAX_KEY_S
 from producer.operator_actions.tenants import OVERLAP_S as KEY_OVERLAP_S
 from producer.operator_actions.webhooks import MAX_OVERLAP_S, OVERLAP_S
 from seedance.request import OutputFormat, Resolution, Tier
+from storage.admission.campaign_pace import MAX_CONCURRENT
 from storage.campaigns.controls import MAX_WEIGHT
 from storage.campaigns.shares import MAX_DAYS
 from storage.tenants.keys import MAX_NAME_CHARS, Scope
@@ -152,6 +156,9 @@ class FinalizeBody(BaseModel):
         return self.model_dump(exclude={"regenerate"}, exclude_none=True)
 
 
+_Time = Annotated[StrictStr, Field(max_length=MAX_TIME_CHARS)]
+
+
 class CampaignChange(BaseModel):
     """New terms of a campaign. Fields that are left out stay unchanged."""
 
@@ -165,6 +172,12 @@ class CampaignChange(BaseModel):
         Annotated[StrictInt, Field(ge=1, le=MAX_WEIGHT)] | None,
         Field(description="Its share of the slots, relative to the tenant's other campaigns; null: unchanged."),
     ] = None
+    start_at: Annotated[_Time | None, Field(description=f"{START_AT} Null: at once.")] = None
+    quiet_hours: Annotated[_Time | None, Field(description=f"{QUIET_HOURS} Null: no quiet hours.")] = None
+    max_concurrent: Annotated[
+        Annotated[StrictInt, Field(ge=1, le=MAX_CONCURRENT)] | None, Field(description=f"{AT_ONCE} Null: no limit.")
+    ] = None
+    time_zone: Annotated[_Time, Field(description=TIME_ZONE)] = "UTC"
 
     def terms(self) -> Terms:
         """The same as terms.
@@ -172,8 +185,13 @@ class CampaignChange(BaseModel):
         Raises:
             InvalidInput: the budget is not an amount and a currency.
         """
-        no_limit = "budget" in self.model_fields_set and self.budget is None
-        return read_terms("none" if no_limit else self.budget, self.weight)
+
+        def given(name: str) -> Any:
+            value = getattr(self, name)
+            return "none" if value is None and name in self.model_fields_set else value
+
+        pace = read_pace(given("start_at"), given("quiet_hours"), given("max_concurrent"), self.time_zone)
+        return replace(read_terms(given("budget"), self.weight), pace=pace)
 
 
 class ShareBody(BaseModel):

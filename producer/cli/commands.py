@@ -72,7 +72,7 @@ CAMPAIGN = Group(
         "set": Command(
             "campaigns.controls",
             "change",
-            "Set a campaign's budget and its share of the slots, or fields of rows that still wait.",
+            "Set a campaign's budget, its share of the slots and when it submits, or fields of rows that still wait.",
         ),
         "pause": Command("campaigns.controls", "pause", "Stop submitting jobs of a campaign."),
         "resume": Command(

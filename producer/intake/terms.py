@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from producer.intake.pace import UNCHANGED, PaceTerms, set_pace
 from seedance.problems import InvalidInput, Problem, shorten
 from storage import decisions
 from storage.admission import budgets
@@ -34,14 +35,15 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What to set; None leaves it unchanged. `no_budget` removes the budget."""
+    """What to set; None leaves it unchanged. `no_budget` removes the budget. `pace`: of a campaign only."""
 
     budget: Money | None = None
     no_budget: bool = False
     weight: int | None = None
+    pace: PaceTerms = UNCHANGED
 
     def __bool__(self) -> bool:
-        return self.budget is not None or self.no_budget or self.weight is not None
+        return self.budget is not None or self.no_budget or self.weight is not None or bool(self.pace)
 
 
 def read_terms(budget: str | None, weight: int | None = None) -> Terms:
@@ -79,10 +81,11 @@ def check_priced(jobs: Iterable[Prepared], budget: Money) -> None:
 
 
 def set_campaign_terms(conn: Connection, tenant: str, campaign_id: UUID, terms: Terms) -> None:
-    """Set a campaign's budget and weight."""
+    """Set a campaign's budget, weight and pace."""
     decisions.record(conn, tenant, "campaign.terms", subject_of(campaign_id), **terms_as_detail(terms))
     if terms.weight is not None:
         controls.set_weight(conn, campaign_id, terms.weight)
+    set_pace(conn, campaign_id, terms.pace)
     set_budget(conn, tenant, campaign_id, terms)
 
 
@@ -98,4 +101,5 @@ def terms_as_detail(terms: Terms) -> dict[str, object]:
     """What was set, for the record."""
     money = terms.budget
     budget = "none" if terms.no_budget else None if money is None else f"{money.amount} {money.currency}"
-    return {name: value for name, value in (("budget", budget), ("weight", terms.weight)) if value is not None}
+    given = {name: value for name, value in (("budget", budget), ("weight", terms.weight)) if value is not None}
+    return given | terms.pace.as_detail()

@@ -15,7 +15,7 @@ from storage.campaigns.rows import count_rows
 from storage.database import Connection
 from storage.jobs.states import LIVE
 from storage.reporting.costs import campaign_costs
-from storage.webhooks.outbox import tell_campaign
+from storage.webhooks.outbox import EventType, tell_campaign
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ def end_campaigns(conn: Connection, limit: int) -> list[EndedCampaign]:
         if jobs != row["settled_jobs"]:
             complete(conn, row["id"])
             counts = count_rows(conn, row["id"]).by_state or row["counts"]
-            tell_campaign(conn, row["id"], row["tenant"], jobs, _document(conn, row, counts))
+            data = _document(conn, row, counts)
+            tell_campaign(conn, EventType.CAMPAIGN_FINISHED, row["id"], row["tenant"], str(jobs), data)
             ended.append(EndedCampaign(row["id"], row["tenant"], row["name"], counts))
     return ended
 

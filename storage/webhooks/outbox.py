@@ -28,6 +28,7 @@ class EventType(StrEnum):
     JOB_CANCELLED = "job.cancelled"
     JOB_UNCONFIRMED = "job.unconfirmed"  # held: a person must decide
     CAMPAIGN_FINISHED = "campaign.finished"  # all of its jobs have ended
+    CAMPAIGN_DRAFTS_EXPIRING = "campaign.drafts_expiring"  # drafts that wait for a decision end within a day
     TEST = "webhook.test"  # sent on request
 
 
@@ -104,21 +105,24 @@ def tell_held(conn: Connection, documents: Mapping[UUID, Mapping[str, Any]]) -> 
 
 _TELL_CAMPAIGN: LiteralString = f"""
 INSERT INTO webhook_messages (id, tenant, type, endpoint_id, target, data)
-SELECT md5(concat_ws(':', m.id, m.jobs, m.type, r.endpoint_id))::uuid, m.tenant, m.type, r.endpoint_id, r.target,
+SELECT md5(concat_ws(':', m.id, m.occasion, m.type, r.endpoint_id))::uuid, m.tenant, m.type, r.endpoint_id, r.target,
        %(data)s::jsonb
-FROM (SELECT %(id)s::uuid AS id, %(tenant)s::text AS tenant, %(type)s::text AS type, %(jobs)s::int AS jobs) m
+FROM (SELECT %(id)s::uuid AS id, %(tenant)s::text AS tenant, %(type)s::text AS type, %(occasion)s::text AS occasion) m
 CROSS JOIN LATERAL ({_ENDPOINTS}) r
 ON CONFLICT (id) DO NOTHING
 """  # noqa: S608 - as above
 
 
-def tell_campaign(conn: Connection, campaign_id: UUID, tenant: str, jobs: int, data: Mapping[str, Any]) -> None:
-    """Write the messages of a campaign that ended with this number of jobs: once for each number."""
+def tell_campaign(
+    conn: Connection, event: EventType, campaign_id: UUID, tenant: str, occasion: str, data: Mapping[str, Any]
+) -> None:
+    """Write the messages of an event of a campaign: once for each occasion, such as the number of jobs that it ended
+    with."""
     parameters = {
         "id": campaign_id,
         "tenant": tenant,
-        "type": EventType.CAMPAIGN_FINISHED,
-        "jobs": jobs,
+        "type": event,
+        "occasion": occasion,
         "data": orjson.dumps(data, default=str).decode(),
     }
     conn.execute(_TELL_CAMPAIGN, parameters)

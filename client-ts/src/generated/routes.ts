@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 12ab864e8957b408e82066198b821e06c45dda164fca223761ac5f1dc21c5ee7
+// Types: c9b8c94f5db7fc78bd618a4723cd290b6d808af786e0795939e26a1afbf75162
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 12ab864e8957b408e82066198b821e06c45dda164fca223761ac5f1dc21c5ee7
+// Types: c9b8c94f5db7fc78bd618a4723cd290b6d808af786e0795939e26a1afbf75162
 
 export interface components {
     schemas: {
@@ -376,6 +376,11 @@ export interface components {
             /** @description Null: no limit. */
             budget: components["schemas"]["BudgetResource"] | null;
             /**
+             * @description Its rows are made as proofs first.
+             */
+            proof: boolean;
+            pace: components["schemas"]["PaceResource"];
+            /**
              * @description Paths of the campaign's other routes.
              */
             links: {
@@ -663,7 +668,7 @@ export interface components {
             /**
              * @description The events it receives; empty: all of them.
              */
-            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished")[];
+            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring")[];
             /**
              * @description Until then messages are signed with the previous secret too; null: not.
              */
@@ -689,7 +694,7 @@ export interface components {
             /**
              * @description The events it receives; empty: all of them.
              */
-            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished")[];
+            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring")[];
             /**
              * @description Until then messages are signed with the previous secret too; null: not.
              */
@@ -722,7 +727,7 @@ export interface components {
          * @description The events that are sent to receivers. The names are ours: OpenAI's `video.completed` promises another body.
          * @enum {string}
          */
-        EventType: "job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "webhook.test";
+        EventType: "job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring" | "webhook.test";
         /**
          * @description What is wrong with one field.
          */
@@ -1464,6 +1469,39 @@ export interface components {
             inferred: boolean;
         };
         /**
+         * @description When and how fast a campaign submits.
+         */
+        PaceResource: {
+            /**
+             * @description Nothing is submitted before; null: at once.
+             */
+            start_at: string | null;
+            /**
+             * @description As in "22:00-07:00"; null: none.
+             */
+            quiet_hours: string | null;
+            /**
+             * @description Of the quiet hours.
+             */
+            time_zone: string | null;
+            /**
+             * @description Jobs at gateways at once, at most; null: no limit.
+             */
+            max_concurrent: number | null;
+            /**
+             * @description Jobs that count for that now.
+             */
+            in_use: number | null;
+            /**
+             * @description Why nothing is submitted now.
+             */
+            waits_for: ("before_start" | "quiet_hours") | null;
+            /**
+             * @description When that ends.
+             */
+            goes_on_at: string | null;
+        };
+        /**
          * @description Everything that can be known about a campaign before money is spent. Nothing is stored.
          */
         PlanResource: {
@@ -1498,6 +1536,8 @@ export interface components {
             without_price: number;
             /** @description Null: no limit. */
             budget: components["schemas"]["BudgetReach"] | null;
+            /** @description Null: the campaign makes no proofs. */
+            proofs: components["schemas"]["PlannedProofs"] | null;
             finish: components["schemas"]["PlannedFinish"];
             late: components["schemas"]["LateRow"][];
             media: components["schemas"]["PlannedMedia"];
@@ -1558,6 +1598,30 @@ export interface components {
         PlannedMedia: {
             fetched: number | null;
             unusable: number;
+        };
+        /**
+         * @description The new jobs are proofs, of which finals are made once they are approved. `cost` is that of the proofs.
+         */
+        PlannedProofs: {
+            drafts: number;
+            /**
+             * @description The same in a low resolution; their finals are generated again.
+             */
+            looks: number;
+            /**
+             * @description Nothing is cheaper than the row itself: it is made at once.
+             */
+            as_asked: number;
+            /**
+             * @description If all are approved.
+             */
+            finals: number;
+            finals_costs: components["schemas"]["PlannedCost"][];
+            finals_without_price: number;
+            /**
+             * @description By the budget, after the proofs; null: no limit.
+             */
+            finals_paid_for: number | null;
         };
         /**
          * @description What a key, and those that replace it, may spend. Jobs that may cost more than is left are refused.
@@ -1975,6 +2039,23 @@ export interface components {
              * @description Its share of the slots, relative to the tenant's other campaigns; null: unchanged.
              */
             weight?: number | null;
+            /**
+             * @description Submit nothing before, as in "2026-12-04 18:00" or "2026-12-04T18:00+08:00"; "now": at once. Null: at once.
+             */
+            start_at?: string | null;
+            /**
+             * @description Submit nothing in these hours of each day, as in "22:00-07:00"; "none": no quiet hours. Null: no quiet hours.
+             */
+            quiet_hours?: string | null;
+            /**
+             * @description How many of its jobs are at gateways at once, at most. Null: no limit.
+             */
+            max_concurrent?: number | null;
+            /**
+             * @description Of times without an offset and of quiet hours, as in "Asia/Shanghai".
+             * @default UTC
+             */
+            time_zone?: string;
         };
         /**
          * @description The jobs of a campaign, one per item. With a template, a mapping or a key, they may have other members too.
@@ -2081,7 +2162,7 @@ export interface components {
             /**
              * @description The events it receives; empty: all of them.
              */
-            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished")[] | null;
+            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring")[] | null;
             disabled?: boolean | null;
         };
         /**
@@ -2437,7 +2518,7 @@ export interface components {
             /**
              * @description The events it receives; empty or null: all of them.
              */
-            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished")[] | null;
+            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring")[] | null;
         };
         /**
          * @description A file to upload.
@@ -3298,6 +3379,20 @@ export interface operations {
                 encoding?: string | null;
                 /** @description Between cells, such as ";" or "tab". Default: it is found out. */
                 delimiter?: string | null;
+                /** @description Make each row as a draft or a small cheap video first; approving it makes the final. The campaign remembers this. */
+                proof?: boolean;
+                /** @description For rows without one, as in "2026-12-04 18:00": a job that has not succeeded by then fails. */
+                deadline?: string | null;
+                /** @description For rows without one: 0 to 9, higher first. */
+                priority?: number | null;
+                /** @description Submit nothing before, as in "2026-12-04 18:00" or "2026-12-04T18:00+08:00"; "now": at once. */
+                start_at?: string | null;
+                /** @description Submit nothing in these hours of each day, as in "22:00-07:00"; "none": no quiet hours. */
+                quiet_hours?: string | null;
+                /** @description How many of its jobs are at gateways at once, at most. */
+                max_concurrent?: number | null;
+                /** @description Of times without an offset and of quiet hours, as in "Asia/Shanghai". */
+                time_zone?: string;
             };
             header?: never;
             path?: never;
@@ -3496,6 +3591,20 @@ export interface operations {
                 encoding?: string | null;
                 /** @description Between cells, such as ";" or "tab". Default: it is found out. */
                 delimiter?: string | null;
+                /** @description Make each row as a draft or a small cheap video first; approving it makes the final. The campaign remembers this. */
+                proof?: boolean;
+                /** @description For rows without one, as in "2026-12-04 18:00": a job that has not succeeded by then fails. */
+                deadline?: string | null;
+                /** @description For rows without one: 0 to 9, higher first. */
+                priority?: number | null;
+                /** @description Submit nothing before, as in "2026-12-04 18:00" or "2026-12-04T18:00+08:00"; "now": at once. */
+                start_at?: string | null;
+                /** @description Submit nothing in these hours of each day, as in "22:00-07:00"; "none": no quiet hours. */
+                quiet_hours?: string | null;
+                /** @description How many of its jobs are at gateways at once, at most. */
+                max_concurrent?: number | null;
+                /** @description Of times without an offset and of quiet hours, as in "Asia/Shanghai". */
+                time_zone?: string;
             };
             header?: never;
             path?: never;

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from reelq_client.models.base import Model
+from reelq_client.models.base import Model, Open
 from reelq_client.models.jobs import Job
 
 
@@ -38,6 +38,18 @@ class CostTotal(Model):
     drift: float
 
 
+class Pace(Model):
+    """When and how fast a campaign submits. `waits_for`: why nothing is submitted now; `goes_on_at`: when that ends."""
+
+    start_at: datetime | None
+    quiet_hours: str | None
+    time_zone: str | None
+    max_concurrent: int | None
+    in_use: int | None
+    waits_for: Open[Literal["before_start", "quiet_hours"]] | None
+    goes_on_at: datetime | None
+
+
 class Campaign(Model):
     """A named set of jobs; `counts` has its jobs by state."""
 
@@ -50,6 +62,8 @@ class Campaign(Model):
     finished: int
     costs: list[CostTotal]
     budget: Budget | None
+    proof: bool
+    pace: Pace
     links: dict[str, str]
 
 
@@ -141,6 +155,18 @@ class BudgetReach(Model):
     of: int
 
 
+class PlannedProofs(Model):
+    """The new jobs are proofs, of which finals are made once they are approved."""
+
+    drafts: int
+    looks: int
+    as_asked: int
+    finals: int
+    finals_costs: list[PlannedCost]
+    finals_without_price: int
+    finals_paid_for: int | None
+
+
 class PlannedFinish(Model):
     """When everything will be done."""
 
@@ -195,6 +221,7 @@ class Plan(Model):
     costs: list[PlannedCost]
     without_price: int
     budget: BudgetReach | None
+    proofs: PlannedProofs | None
     finish: PlannedFinish
     late: list[LateRow]
     media: PlannedMedia

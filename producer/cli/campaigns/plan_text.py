@@ -11,6 +11,7 @@ from typing import Any, Final
 from producer.campaigns.planning.plan import Plan
 from producer.cli.shared.formatting import clean, duration, one_line, plural
 from producer.cli.shared.money import amount, span
+from producer.intake.intake import Prepared
 
 _SHOWN_GROUPS, _SHOWN_ROWS = 40, 12
 _SHOWN_FIELDS = ("tier", "resolution", "ratio", "duration", "first_frame", "last_frame")
@@ -47,8 +48,14 @@ def _lines(plan: Mapping[str, Any], file: str, names: Mapping[str, str]) -> Iter
     if plan["known"]:
         yield f"  known      {plural(plan['known'], 'job')} of the campaign already; they cost nothing again"
     yield from edit_lines(plan["edited"], plan["campaign"])
-    yield f"  videos     {_new(plan)}"
+    proofs = plan["proofs"]
+    if proofs is None:
+        yield f"  videos     {_new(plan)}"
+    else:
+        yield f"  proofs     {_kinds(proofs['drafts'], proofs['looks'], proofs['as_asked'])}"
     yield from _money(plan)
+    if proofs is not None:
+        yield from _finals(proofs)
     yield from _times(plan)
     for job in plan["samples"]:
         request = job["request"]
@@ -127,6 +134,33 @@ def _money(plan: Mapping[str, Any]) -> Iterator[str]:
         )
         whole = amount(reach["amount"], reach["currency"])
         yield f"  budget     {whole}{left} pays for {reach['pays_for']} of {reach['of']}"
+
+
+def _finals(proofs: Mapping[str, Any]) -> Iterator[str]:
+    """What the finals cost, apart from the proofs."""
+    for cost in proofs["finals_costs"]:
+        price = span(cost["low"], cost["high"], cost["currency"] or "")
+        yield f"  finals     {price} more if all {proofs['finals']} proofs are approved"
+    if proofs["finals_without_price"]:
+        yield f"  finals     no price is known for {plural(proofs['finals_without_price'], 'video')}"
+    if proofs["finals_paid_for"] is not None and proofs["finals"]:
+        yield f"  finals     after the proofs, the budget pays for {proofs['finals_paid_for']} of {proofs['finals']}"
+    if proofs["looks"]:
+        yield "  note       the final of a look is generated again and will differ from it; that of a draft will not"
+
+
+def proofs_text(jobs: Sequence[Prepared]) -> str:
+    """How many proofs of each kind jobs are."""
+    drafts = sum(job.later is not None and job.later.of_draft for job in jobs)
+    looks = sum(job.later is not None for job in jobs) - drafts
+    return _kinds(drafts, looks, len(jobs) - drafts - looks)
+
+
+def _kinds(drafts: int, looks: int, plain: int) -> str:
+    found = [plural(drafts, "draft")] if drafts else []
+    found += [plural(looks, "small look")] if looks else []
+    found += [f"{plural(plain, 'video')} as asked, because nothing is cheaper"] if plain else []
+    return ", ".join(found) or "none"
 
 
 def _times(plan: Mapping[str, Any]) -> Iterator[str]:

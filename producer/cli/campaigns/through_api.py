@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from producer.campaigns.files import opened
 from producer.campaigns.planning.written_errors import check_target, write_errors
 from producer.campaigns.reading.options import ReadingOptions
 from producer.cli.campaigns.plan_text import document_lines, edit_lines
-from producer.cli.campaigns.waiting import say_stopped, waiting_text
+from producer.cli.campaigns.waiting_words import say_stopped, waiting_text
 from producer.cli.doors.translated import translated
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.formatting import error_line
@@ -48,6 +48,8 @@ class SheetAway:
     prompt: str | None = None
     template: str | None = None
     errors_to: Path | None = None
+    ways: Mapping[str, Any] = field(default_factory=dict)
+    """How it is run: proofs, times and limits, as the client takes them."""
 
     def reading(self) -> dict[str, Any]:
         """The options as the client takes them."""
@@ -60,6 +62,7 @@ class SheetAway:
             "sheet": options.sheet,
             "encoding": options.encoding,
             "delimiter": options.delimiter,
+            **self.ways,
         }
 
 
@@ -70,12 +73,13 @@ def sheet_away(
     prompt: str | None,
     template: Path | None,
     errors_to: Path | None,
+    **ways: Any,
 ) -> SheetAway:
     """The sheet of a command line; its template's file has been read and checked before."""
     with opened(file):  # what is wrong with the file itself is said as at the server
         pass
     text = None if template is None else template.read_text(encoding="utf-8-sig")
-    return SheetAway(file, options, mapped, prompt, text, errors_to)
+    return SheetAway(file, options, mapped, prompt, text, errors_to, ways)
 
 
 def plan_there(reelq: Reelq, sheet: SheetAway, name: str | None, terms: Terms, *, fetch: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from reelq_client.models.campaigns import Campaign
 from producer.cli.doors.door import Action, JobDetail, VideoPlace
 from producer.cli.doors.translated import translated
 from producer.cli.shared.access import MOST_ALIKE, the_job
+from producer.intake.pace import PaceTerms
 from producer.intake.terms import Terms
 from producer.operator_actions.waiting import WaitReason
 from seedance.media import MediaKind, media_kind
@@ -147,7 +148,7 @@ class ApiDoor:
         if terms.budget is not None:
             budget = f"{terms.budget.amount} {terms.budget.currency}"
         with translated(name):
-            return _status(self._reelq.campaigns.update(name, budget=budget, weight=terms.weight))
+            return _status(self._reelq.campaigns.update(name, budget=budget, weight=terms.weight, **_pace(terms.pace)))
 
     def pause_campaign(self, name: str, *, paused: bool) -> Mapping[str, Any]:
         """As `Door`."""
@@ -188,6 +189,19 @@ def _members(item: Model, without: str = "") -> dict[str, Any]:
 
 def _status(campaign: Campaign) -> dict[str, Any]:
     return campaign.model_dump(include=set(Campaign.model_fields) - {"links"})
+
+
+def _pace(pace: PaceTerms) -> Any:
+    """What to set, as the client takes it; "none" takes one away."""
+    found: dict[str, Any] = {}
+    if pace.start_at is not None:
+        found["start_at"] = pace.start_at.value or _NO_LIMIT
+    if pace.max_concurrent is not None:
+        found["max_concurrent"] = pace.max_concurrent.value or _NO_LIMIT
+    if pace.quiet is not None:
+        quiet = pace.quiet.value
+        found |= {"quiet_hours": _NO_LIMIT} if quiet is None else {"quiet_hours": quiet.text, "time_zone": quiet.zone}
+    return found
 
 
 def _wait(code: Any, values: Mapping[str, Any]) -> WaitReason:

@@ -17,6 +17,8 @@ from seedance.pricing import Rate
 from seedance.problems import InvalidInput, Problem, shorten
 from seedance.request import Tier
 
+MAX_IN_FLIGHT, MAX_PER_MINUTE = 100_000, 1_000_000
+"""The most that an account's limits may be."""
 EVERY_TENANT = "*"
 """Among the tenants of an account: every tenant that no account names."""
 TenantName = Annotated[str, Field(pattern=r"^(\*|[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?)$")]
@@ -55,11 +57,11 @@ class Account(BaseModel):
     user_token_env: str | None = None
     user_id: Annotated[int, Field(ge=1)] | None = None
     """The number of that user."""
-    max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 10
+    max_in_flight: Annotated[int, Field(ge=1, le=MAX_IN_FLIGHT)] = 10
     """Generations at once."""
-    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    requests_per_minute: Annotated[int, Field(ge=1, le=MAX_PER_MINUTE)] | None = None
     """POSTs that start a generation, in any 60 s. None: no limit of ours, only the gateway's 429."""
-    polls_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    polls_per_minute: Annotated[int, Field(ge=1, le=MAX_PER_MINUTE)] | None = None
     """Task queries in any 60 s; due polls beyond that wait. None: no limit of ours."""
     callbacks: bool = False
     webhook_secret: SecretStr | None = None

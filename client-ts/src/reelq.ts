@@ -3,12 +3,17 @@ import { Calls } from "./core/calls.ts";
 import { ConfigurationError } from "./core/errors.ts";
 import { environment } from "./core/runtime.ts";
 import { Transport } from "./core/transport.ts";
+import { Accounts } from "./resources/accounts.ts";
 import { Campaigns } from "./resources/campaigns.ts";
 import { Jobs, stream } from "./resources/jobs.ts";
+import { Keys } from "./resources/keys.ts";
 import { Uploads } from "./resources/uploads.ts";
 import { Webhooks } from "./resources/webhooks.ts";
 import { follow, type StreamOptions } from "./streams/follow.ts";
-import type { JobEvent } from "./types.ts";
+import type { Event } from "./types.ts";
+
+/** Which events: of a campaign; of jobs that came into one of these states; of jobs with all of these tags. */
+export type EventOptions = StreamOptions & Pick<NonNullable<Arguments<"events_stream">["query"]>, "campaign" | "state" | "tag">;
 
 export interface ReelqOptions {
   /** Where the API is, without `/v1`. Default: `REELQ_API_URL`. In browsers also a path of the page's own site. */
@@ -29,6 +34,8 @@ export class Reelq {
   readonly campaigns: Campaigns;
   readonly uploads: Uploads;
   readonly webhooks: Webhooks;
+  readonly accounts: Accounts;
+  readonly keys: Keys;
   readonly #calls: Calls;
 
   constructor(options: ReelqOptions = {}) {
@@ -45,13 +52,21 @@ export class Reelq {
     );
     this.uploads = new Uploads(this.#calls);
     this.jobs = new Jobs(this.#calls, this.uploads);
-    this.campaigns = new Campaigns(this.#calls);
+    this.campaigns = new Campaigns(this.#calls, this.jobs);
     this.webhooks = new Webhooks(this.#calls);
+    this.accounts = new Accounts(this.#calls);
+    this.keys = new Keys(this.#calls);
   }
 
-  /** The events of all jobs, from now on or after an id. Continues after a lost connection, without a gap; never ends. */
-  events(options: StreamOptions = {}): AsyncGenerator<JobEvent> {
-    return follow((lastId, signal) => this.#calls.open("events_stream", stream(lastId, signal)), options);
+  /** The events of all jobs, each with its job, from now on or after a position. Continues after a lost connection, without a gap; never ends. */
+  events(options: EventOptions = {}): AsyncGenerator<Event> {
+    const { campaign, state, tag, ...rest } = options;
+    const query = { campaign, state, tag };
+    return follow(
+      (lastId, signal) => this.#calls.open("events_stream", stream(lastId, signal, { query })),
+      rest,
+      (data, position) => ({ ...(data as Omit<Event, "position">), position }),
+    );
   }
 
   /** Any route of the API, by its operation id in /openapi.json, with the types of its parameters and its answer. */

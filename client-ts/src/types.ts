@@ -19,6 +19,30 @@ export type Job = Omit<Schemas["JobResource"], "error"> & {
   video_url: string | null;
 };
 export type JobEvent = Schemas["JobEvent"];
+/** A job beside its event, as it was when the event was sent, without its request. */
+export type EventJob = Pick<
+  Schemas["JobResource"],
+  | "id"
+  | "state"
+  | "campaign"
+  | "idempotency_key"
+  | "priority"
+  | "tags"
+  | "metadata"
+  | "account"
+  | "gateway"
+  | "model"
+  | "attempt"
+  | "error"
+  | "cost"
+  | "seed"
+  | "created_at"
+  | "updated_at"
+  | "finished_at"
+  | "links"
+>;
+/** One event of all events. Keep `position`, and give it as `after`, to continue there. */
+export type Event = JobEvent & { job: EventJob; position: string };
 export type BatchReport = Schemas["BatchReport"];
 export type Estimates = Schemas["Estimates"];
 export type Campaign = Schemas["CampaignResource"];
@@ -28,6 +52,23 @@ export type Decision = Schemas["DecisionResource"];
 export type Endpoint = Schemas["EndpointResource"];
 export type WebhookMessage = Schemas["MessageResource"];
 export type Key = Schemas["KeyResource"];
+export type Purse = Schemas["PurseResource"];
+export type Account = Schemas["AccountResource"];
+export type Upload = Schemas["UploadResource"];
+export type Share = Schemas["ShareResource"];
+export type NewShare = Schemas["NewShare"];
+/** A row of a campaign's sheet and the job that stands for it; `columns`: its cells by the names of the columns. */
+export interface ResultRow extends Omit<Schemas["JobResource"], "links" | "finals"> {
+  row: number;
+  sheet: number;
+  variant: string;
+  key: string | null;
+  columns: Record<string, unknown>;
+  versions: number;
+  review: { state: Schemas["Review"]; at: string | null; by: string | null; comment: string | null };
+  video_url: string | null;
+  poster_url: string | null;
+}
 
 /** States that a job never leaves. */
 export const TERMINAL: ReadonlySet<JobState> = new Set<JobState>(["succeeded", "failed", "cancelled"]);

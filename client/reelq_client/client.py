@@ -13,8 +13,6 @@ from reelq_client.core.options import read_options
 from reelq_client.core.requests import Flow, Request
 from reelq_client.core.sync_driver import SyncDriver
 from reelq_client.routes.access import (
-    Accounts,
-    AsyncAccounts,
     AsyncCapabilityInfo,
     AsyncDecisions,
     AsyncEvents,
@@ -28,6 +26,7 @@ from reelq_client.routes.access import (
     Keys,
     TenantInfo,
 )
+from reelq_client.routes.accounts import Accounts, AsyncAccounts
 from reelq_client.routes.campaigns import AsyncCampaigns, Campaigns
 from reelq_client.routes.jobs import AsyncJobs, Jobs
 from reelq_client.routes.uploads import AsyncUploads, Uploads

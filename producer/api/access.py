@@ -24,12 +24,13 @@ from producer.http import bodies
 from producer.http.answers import answer
 from producer.http.doors.auth import principal_of, require_operator, require_scope
 from producer.http.service import Service
-from producer.operator_actions.tenants import create_key, revoke_key, rotate_key, set_purse
+from producer.operator_actions.tenants import create_key, purse_of_key, revoke_key, rotate_key, set_purse
 from storage.campaigns.controls import subject_of
 from storage.database import Connection
 from storage.decisions import Decision, list_decisions
 from storage.tenants import keys
 from storage.tenants.keys import ApiKey, Scope
+from storage.tenants.purses import Purse
 
 Limit = Annotated[int, Query(ge=1, le=200, description="Decisions per page.")]
 Before = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="The `next_cursor` of the previous page.")]
@@ -90,6 +91,17 @@ def _key_routes(router: APIRouter, service: Service) -> None:
         )
         return answer(_new_key(*made), 201)
 
+    @router.get(
+        "/v1/keys/{key_id}/purse",
+        response_model=KeyPurseResource,
+        response_description="The purse.",
+        responses=problems(404, 503),
+    )
+    async def key_purse(request: Request, key_id: str) -> Response:
+        """Return what a key may spend, and what is left of it."""
+        tenant = require_scope(request, Scope.ADMIN).tenant
+        return answer(_purse(await service.read(lambda conn: purse_of_key(conn, key_id, tenant=tenant))))
+
     @router.put(
         "/v1/keys/{key_id}/purse",
         response_model=KeyPurseResource,
@@ -101,9 +113,7 @@ def _key_routes(router: APIRouter, service: Service) -> None:
         """Set what a key may spend, or remove its purse."""
         tenant = require_scope(request, Scope.ADMIN).tenant
         body = await bodies.json_body(request, KeyPurse)
-        found = await service.read(lambda conn: set_purse(conn, key_id, body.purse, tenant=tenant))
-        shown = None if found is None else PurseResource(**found.as_dict())  # type: ignore[arg-type] # by its names
-        return answer(KeyPurseResource(purse=shown))
+        return answer(_purse(await service.read(lambda conn: set_purse(conn, key_id, body.purse, tenant=tenant))))
 
     @router.delete(
         "/v1/keys/{key_id}",
@@ -159,6 +169,11 @@ def _decision(decision: Decision) -> DecisionResource:
 
 def _key(key: ApiKey) -> KeyResource:
     return KeyResource(**asdict(key))
+
+
+def _purse(purse: Purse | None) -> KeyPurseResource:
+    shown = None if purse is None else PurseResource(**purse.as_dict())  # type: ignore[arg-type] # by its names
+    return KeyPurseResource(purse=shown)
 
 
 def _new_key(secret: str, key: ApiKey) -> NewKeyResource:

@@ -6,6 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
+from seedance.account import MAX_IN_FLIGHT, MAX_PER_MINUTE
+
+_MAX_ITEMS = 1_000
+_MAX_URL_CHARS = 2_000
+Word = Annotated[str, Field(max_length=200)]
+PerMinute = Annotated[int, Field(ge=1, le=MAX_PER_MINUTE)]
 _KEY = "The account's key at the gateway; it is encrypted and never shown."
 
 
@@ -32,18 +38,25 @@ class AccountFields(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     tenants: Annotated[
-        list[str] | None,
+        Annotated[list[Word], Field(max_length=_MAX_ITEMS)] | None,
         Field(description="Whose jobs it may serve; `*`: every tenant that no account names. Operators only."),
     ] = None
-    max_in_flight: Annotated[int | None, Field(description="Jobs at once.")] = None
-    requests_per_minute: int | None = None
-    polls_per_minute: int | None = None
+    max_in_flight: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_IN_FLIGHT)] | None, Field(description="Jobs at once.")
+    ] = None
+    requests_per_minute: PerMinute | None = None
+    polls_per_minute: PerMinute | None = None
     callbacks: StrictBool | None = None
-    default_model: str | None = None
-    user_id: int | None = None
-    base_url: Annotated[str | None, Field(description="Operators only.")] = None
+    default_model: Word | None = None
+    user_id: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    base_url: Annotated[
+        Annotated[str, Field(max_length=_MAX_URL_CHARS)] | None, Field(description="Operators only.")
+    ] = None
     models: Annotated[dict[str, Any] | None, Field(description="As `[accounts.models]`. Operators only.")] = None
-    rates: Annotated[list[dict[str, Any]] | None, Field(description="What it pays. Operators only.")] = None
+    rates: Annotated[
+        Annotated[list[dict[str, Any]], Field(max_length=_MAX_ITEMS)] | None,
+        Field(description="What it pays. Operators only."),
+    ] = None
 
     def fields(self) -> dict[str, Any]:
         """Those that are given."""
@@ -57,8 +70,8 @@ class NewAccount(AccountFields, _Secrets):
         json_schema_extra={"examples": [{"name": "acme.main", "gateway": "ark", "api_key": "KEY", "tenants": ["acme"]}]}
     )
 
-    name: Annotated[str, Field(description="A tenant's admin begins it with the tenant's name and a dot.")]
-    gateway: str
+    name: Annotated[Word, Field(description="A tenant's admin begins it with the tenant's name and a dot.")]
+    gateway: Word
     api_key: Annotated[SecretStr, Field(description=_KEY)]
 
 

@@ -10,6 +10,7 @@ from producer.http.bodies import MAX_BATCH_BYTES
 from producer.intake.job_spec import MAX_ACCOUNT_CHARS, MAX_DEADLINE_S, MAX_KEY_CHARS, MAX_TAG_CHARS
 from producer.intake.webhook_urls import MAX_URL_CHARS
 from seedance.request import AUTO_DURATION, MAX_DURATION_S, MAX_REFERENCES, MAX_SEED, RANDOM_SEED
+from storage.campaigns.reviews import Review
 from storage.jobs.states import JobState
 from storage.tenants.keys import MAX_NAME_CHARS as MAX_TENANT_CHARS
 
@@ -28,6 +29,10 @@ OF_PARAMETERS: Final[Mapping[str, Bounds]] = {
     "video_id": {"maxLength": _ID_CHARS},
     "message_id": {"maxLength": _ID_CHARS},
     "key_id": {"maxLength": _ID_CHARS},
+    "upload_id": {"maxLength": _ID_CHARS},
+    "file_id": {"maxLength": _ID_CHARS},
+    "batch_id": {"maxLength": _ID_CHARS},
+    "model": _MODEL,
     "name": {"maxLength": MAX_NAME_CHARS},
     "campaign": {"maxLength": MAX_NAME_CHARS},
     "tag": {"maxLength": MAX_TAG_CHARS},
@@ -35,6 +40,7 @@ OF_PARAMETERS: Final[Mapping[str, Bounds]] = {
     "idempotency_key": _JOB_KEY,
     "map": {"maxLength": _MODEL_CHARS},
     "state": {"maxItems": len(JobState)},
+    "review": {"maxItems": len(Review)},
     "gateway": {"maxLength": _ID_CHARS},
     "token": {"maxLength": _ID_CHARS},
 }
@@ -55,6 +61,7 @@ OF_MEMBERS: Final[Mapping[str, Bounds]] = {
     "webhook_url": {"maxLength": MAX_URL_CHARS},
     "tags": {"maxLength": MAX_TAG_CHARS},
     "tenant": {"maxLength": MAX_TENANT_CHARS},
+    "input_file_id": {"maxLength": _ID_CHARS},
 }
 """By the name of a member of a body."""
 

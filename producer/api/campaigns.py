@@ -25,6 +25,7 @@ from producer.api.resources.campaigns import (
     campaign_path,
 )
 from producer.api.resources.jobs import as_resource, shortened
+from producer.api.resources.plans import EditedRows
 from producer.api.row_options import CampaignOptions
 from producer.api.run_options import RunOptions, RunParameters
 from producer.campaigns.duplicates import notes_on_duplicates
@@ -38,6 +39,7 @@ from producer.campaigns.status import (
     change_campaign,
     pause_campaign,
 )
+from producer.campaigns.storing import edited_rows
 from producer.client import Producer
 from producer.http import bodies
 from producer.http.answers import answer
@@ -266,6 +268,7 @@ def _store(
         **summary(stored),
         notes=[*notes, *notes_on_known(stored)],
         ids=[item.id for item in stored],
+        edited=EditedRows(**edited_rows(batch.jobs, stored)),
         estimates=estimates,
         without_price=unpriced,
     )

@@ -26,6 +26,42 @@ _PROGRAMS: Mapping[tuple[str, str], tuple[str, str]] = {
     ),
     ("get", "/v1/jobs/{job_id}/video"): ('reelq.jobs.video(job_id).save("fox.mp4")', ""),
     ("post", "/v1/jobs/{job_id}/cancel"): ("reelq.jobs.cancel(job_id)", "await reelq.jobs.cancel(jobId);"),
+    ("post", "/v1/uploads"): (
+        'file = reelq.uploads.create("bottle.png")\n'
+        'job = reelq.jobs.create(prompt="the bottle turns slowly", first_frame=file.url)\nprint(job.id)',
+        'const file = await reelq.uploads.create("bottle.png");\n'
+        'const job = await reelq.jobs.create({ prompt: "the bottle turns slowly", first_frame: file.url });\n'
+        "console.log(job.id);",
+    ),
+    ("post", "/v1/campaigns/plan"): (
+        'plan = reelq.campaigns.plan("spring.csv", name="spring", budget="100 USD")\nprint(plan.bad, plan.cost.high)',
+        'const plan = await reelq.campaigns.plan([{ prompt: "a red fox" }], { name: "spring", budget: "100 USD" });\n'
+        "console.log(plan.bad, plan.cost.high);",
+    ),
+    ("post", "/v1/campaigns"): (
+        'stored = reelq.campaigns.run("spring", "spring.csv", budget="100 USD")\nprint(stored.created, stored.known)',
+        'const stored = await reelq.campaigns.run("spring", [{ prompt: "a red fox" }], { budget: "100 USD" });\n'
+        "console.log(stored.created, stored.known);",
+    ),
+    ("get", "/v1/campaigns/{name}"): (
+        'campaign = reelq.campaigns.get("spring")\nprint(campaign.counts)',
+        'const campaign = await reelq.campaigns.get("spring");\nconsole.log(campaign.counts);',
+    ),
+    ("get", "/v1/campaigns/{name}/export"): (
+        'reelq.campaigns.export("spring").save("results.xlsx")\nreelq.campaigns.download("spring", "videos")',
+        'await reelq.campaigns.export("spring").save("results.xlsx");\n'
+        'await reelq.campaigns.download("spring", "videos");',
+    ),
+    ("post", "/v1/campaigns/{name}/shares"): (
+        'print(reelq.campaigns.share("spring", days=7, approved_only=True).url)',
+        'console.log((await reelq.campaigns.share("spring", { days: 7, approved_only: true })).url);',
+    ),
+    ("get", "/v1/events"): (
+        'for event in reelq.events.stream(after=position, state=["succeeded", "failed"]):\n'
+        "    print(event.job.id, event.target)\n    position = event.position  # keep it\n    break",
+        'for await (const event of reelq.events({ after: position, state: ["succeeded", "failed"] })) {\n'
+        "  console.log(event.job.id, event.target);\n  position = event.position; // keep it\n}",
+    ),
 }
 
 

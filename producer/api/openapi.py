@@ -15,7 +15,7 @@ from producer.api.batches.resources import BATCH_BODIES
 from producer.api.bounds import OF_MEMBERS, OF_PARAMETERS, bound
 from producer.api.code_samples import add_code_samples
 from producer.api.examples import CSV_EXAMPLE, EVENT_EXAMPLE, JOB_EXAMPLES, LINES_EXAMPLE, PROBLEM_EXAMPLE
-from producer.api.request_bodies import BODIES
+from producer.api.request_bodies import BODIES, FORMS
 from producer.api.videos.request_bodies import VIDEO_BODIES, ImageUrl
 from producer.http.problem_details import MEDIA_TYPE, ProblemDetails
 from producer.intake.job_spec import MAX_KEY_CHARS, JobSpec
@@ -135,6 +135,11 @@ def form_body(model: type[BaseModel]) -> dict[str, Any]:
     return _body({"multipart/form-data": {"schema": _ref(model)}})
 
 
+def form_or_bytes_body(model: type[BaseModel], *kinds: str) -> dict[str, Any]:
+    """A body that is a file of one of these types, or a form with it; the model must be one of the `BODIES`."""
+    return _body(file_content(*kinds) | {"multipart/form-data": {"schema": _ref(model)}})
+
+
 def any_body() -> dict[str, Any]:
     """A body that may be anything, or missing."""
     return _body(
@@ -209,7 +214,7 @@ def _as_text(responses: Responses) -> dict[str, Any]:
 
 def _read_by_routes() -> dict[str, Any]:
     """The schemas of what FastAPI does not see: bodies, and errors."""
-    models: list[type] = [JobSpec, *BODIES, *ACCOUNT_BODIES, *VIDEO_BODIES, *BATCH_BODIES, ProblemDetails]
+    models: list[type] = [JobSpec, *BODIES, *FORMS, *ACCOUNT_BODIES, *VIDEO_BODIES, *BATCH_BODIES, ProblemDetails]
     adapters: list[tuple[type, Literal["validation"], TypeAdapter[Any]]] = [
         (model, "validation", TypeAdapter(model)) for model in models
     ]
@@ -220,7 +225,7 @@ def _read_by_routes() -> dict[str, Any]:
     # generate a body that may be anything.
     job |= {"if": {"required": ["draft_of"]}, "else": {"required": job.pop("required")}}
     job["properties"] = {name: _or_null(schema) for name, schema in job["properties"].items()}
-    bodies: list[type] = [*BODIES, *VIDEO_BODIES, ImageUrl, JobSpec]
+    bodies: list[type] = [*BODIES, *ACCOUNT_BODIES, *VIDEO_BODIES, *BATCH_BODIES, ImageUrl, JobSpec]
     for body in bodies:
         for name, schema in schemas[body.__name__].get("properties", {}).items():
             bound(schema, OF_MEMBERS.get(name, {}))

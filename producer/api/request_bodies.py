@@ -199,10 +199,18 @@ class ShareBody(BaseModel):
 
     model_config = _with_examples({}, {"days": 30, "approved_only": True})
 
-    days: Annotated[StrictInt | StrictFloat, Field(gt=0, le=MAX_DAYS, description="How many days it works.")] = 7
+    days: Annotated[StrictFloat, Field(gt=0, le=MAX_DAYS, description="How many days it works.")] = 7.0
     approved_only: Annotated[
         StrictBool, Field(description="Show approved videos only, not all that are not rejected.")
     ] = False
+
+
+class NewUploadForm(BaseModel):
+    """A form with one file."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
+    )
 
 
 class NewEndpoint(BaseModel):
@@ -289,3 +297,5 @@ BODIES: tuple[type[BaseModel], ...] = (
     WebhookTest,
 )
 """Every body, for OpenAPI."""
+FORMS: tuple[type[BaseModel], ...] = (NewUploadForm,)
+"""The same for bodies that are forms."""

@@ -13,8 +13,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.openapi import problems
+from producer.api.openapi import form_or_bytes_body, problems
 from producer.api.parameters import Cursor
+from producer.api.request_bodies import NewUploadForm
 from producer.api.resources.uploads import UploadPage, UploadResource, UploadTotals, as_upload
 from producer.api.videos.attachments import modality_of, shown_name
 from producer.client import Producer
@@ -34,20 +35,7 @@ from storage.uploads.records import UploadView, get_upload, list_uploads, totals
 from storage.uploads.removal import remove_upload
 
 _FORM = "multipart/form-data"
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_FILE_FORM = {
-    "schema": {
-        "type": "object",
-        "required": ["file"],
-        "properties": {"file": {"type": "string", "format": "binary"}},
-    }
-}
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"image/*": _BINARY, "video/*": _BINARY, "audio/*": _BINARY, _FORM: _FILE_FORM},
-    }
-}
+_BODY = form_or_bytes_body(NewUploadForm, "image/*", "video/*", "audio/*")
 
 
 def upload_routes(service: Service) -> APIRouter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -87,23 +88,34 @@ def read_rows(name: str, file: BinaryIO, kind: str, options: ReadingOptions = NO
     return CampaignRows(_read(name, file, kind, options, report), report)
 
 
-def _read_path(path: Path, options: ReadingOptions, report: Report) -> Iterator[RowOrProblem]:
-    kind = path.suffix.lower().removeprefix(".")
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A campaign file, open.
+
+    Raises:
+        InvalidInput: it cannot be read, or its name says that it is no campaign file.
+    """
     if path.is_dir():
         raise whole_file(str(path), "is a directory; give a file")
-    if f".{kind}" not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise whole_file(str(path), f"must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     try:
         if path.exists() and not path.is_file():
             raise whole_file(str(path), "is not a regular file")
         with path.open("rb") as file:
-            yield from _read(path.name, file, kind, options, report)
-    except InvalidInput as exc:
-        raise InvalidInput(exc.problems, str(path)) if exc.where == path.name else exc from None
+            yield file
     except FileNotFoundError:
         raise whole_file(str(path), "does not exist") from None
     except OSError as exc:
         raise whole_file(str(path), f"cannot be read: {exc.strerror or exc}") from exc
+
+
+def _read_path(path: Path, options: ReadingOptions, report: Report) -> Iterator[RowOrProblem]:
+    try:
+        with opened(path) as file:
+            yield from _read(path.name, file, path.suffix.lower().removeprefix("."), options, report)
+    except InvalidInput as exc:
+        raise InvalidInput(exc.problems, str(path)) if exc.where == path.name else exc from None
 
 
 def _read(name: str, file: BinaryIO, kind: str, options: ReadingOptions, report: Report) -> Iterator[RowOrProblem]:

@@ -107,6 +107,16 @@ def revoke_key(conn: Connection, text: str, *, tenant: str | None = None) -> str
     return public
 
 
+def purse_of_key(conn: Connection, text: str, *, tenant: str | None = None) -> Purse | None:
+    """The purse of a key, given as its id or as the key itself; None: it has none.
+
+    Raises:
+        KeyNotFound: there is no such key, or it is not that tenant's.
+    """
+    public, _ = _owned(conn, text, tenant)
+    return purses.purse_of(conn, public)
+
+
 def set_purse(conn: Connection, text: str, amount: str, *, tenant: str | None = None) -> Purse | None:
     """Set what a key may spend, "20 USD", or remove its purse with "none"; returns the purse. Keys that replace it, or
     that it replaces, spend from the same one.
@@ -119,16 +129,22 @@ def set_purse(conn: Connection, text: str, amount: str, *, tenant: str | None = 
         money = read_terms(amount).budget
     except InvalidInput as exc:
         raise InvalidInput([Problem("purse", problem.message) for problem in exc.problems]) from exc
-    public = keys.key_id(text) or text
-    owner = keys.tenant_of(conn, public)
-    if owner is None or tenant not in (None, owner):
-        raise KeyNotFound(public)
+    public, owner = _owned(conn, text, tenant)
     if not purses.set_purse(
         conn, public, None if money is None else money.amount, "" if money is None else money.currency
     ):
         raise KeyNotFound(public)
     decisions.record(conn, owner, "key.purse", f"key:{public}", purse=amount)
     return purses.purse_of(conn, public)
+
+
+def _owned(conn: Connection, text: str, tenant: str | None) -> tuple[str, str]:
+    """A key's id and its tenant."""
+    public = keys.key_id(text) or text
+    owner = keys.tenant_of(conn, public)
+    if owner is None or tenant not in (None, owner):
+        raise KeyNotFound(public)
+    return public, owner
 
 
 def _check_seconds(name: str, value: float | None, least: float) -> None:

@@ -33,12 +33,14 @@ export async function nodeFiles(): Promise<{
   fs: typeof import("node:fs/promises");
   crypto: typeof import("node:crypto");
   url: typeof import("node:url");
+  path: typeof import("node:path");
 }> {
   if (!process?.versions?.node) {
     throw new ConfigurationError("files have paths in Node only; use blob() or response() here");
   }
-  const [fs, crypto, url] = await Promise.all(["node:fs/promises", "node:crypto", "node:url"].map(load));
-  return { fs, crypto, url } as Awaited<ReturnType<typeof nodeFiles>>;
+  const modules = ["node:fs/promises", "node:crypto", "node:url", "node:path"];
+  const [fs, crypto, url, path] = await Promise.all(modules.map(load));
+  return { fs, crypto, url, path } as Awaited<ReturnType<typeof nodeFiles>>;
 }
 
 /** A key that no other request has: 128 random bits. */

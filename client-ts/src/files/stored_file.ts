@@ -1,4 +1,4 @@
-/** A file of a job: its video, its poster or its last frame. */
+/** A file of the API: of a job its video, its poster or its last frame; of a campaign its export or its sheet. */
 import type { Calls, Operation } from "../core/calls.ts";
 import type { Progress } from "../core/bodies.ts";
 import { DownloadFailed } from "../core/errors.ts";
@@ -13,23 +13,29 @@ export interface DownloadOptions extends RequestOptions {
   onProgress?: Progress | undefined;
 }
 
+/** A file that the API makes itself: it has no link. */
+export type MadeFile = Omit<StoredFile, "link">;
+
 export class StoredFile {
   readonly #calls: Calls;
   readonly #operation: Operation;
-  readonly #jobId: string;
+  readonly #path: Record<string, string>;
+  readonly #inBucket: boolean;
   readonly #query: Record<string, unknown>;
   readonly #expected: (options: RequestOptions) => Promise<Expected>;
 
   constructor(
     calls: Calls,
     operation: Operation,
-    jobId: string,
+    path: Record<string, string>,
     query: Record<string, unknown>,
-    expected: (options: RequestOptions) => Promise<Expected>,
+    expected: (options: RequestOptions) => Promise<Expected> = async () => ({}),
+    inBucket = true,
   ) {
     this.#calls = calls;
     this.#operation = operation;
-    this.#jobId = jobId;
+    this.#path = path;
+    this.#inBucket = inBucket;
     this.#query = query;
     this.#expected = expected;
   }
@@ -64,7 +70,7 @@ export class StoredFile {
   async link(options: RequestOptions = {}): Promise<string> {
     const { response, watch } = await this.#calls.open(this.#operation, {
       ...options,
-      path: { job_id: this.#jobId },
+      path: this.#path,
       query: { ...this.#query, proxy: 0 },
       redirect: "manual",
     });
@@ -77,9 +83,9 @@ export class StoredFile {
   async #open(headers: Record<string, string>, options: RequestOptions): Promise<{ response: Response; watch: Watch }> {
     const opened = await this.#calls.open(this.#operation, {
       ...options,
-      path: { job_id: this.#jobId },
+      path: this.#path,
       // A browser reads from the store only if the store allows this site.
-      query: inBrowser ? { ...this.#query, proxy: 1 } : this.#query,
+      query: inBrowser && this.#inBucket ? { ...this.#query, proxy: 1 } : this.#query,
       headers: { accept: "*/*", ...headers },
     });
     if (opened.response.status !== 202) return opened;

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: c124e5a85c7ae0b858dec6c2271ead9a844f94093a6993fc93a5af306758e6e1
+// Types: c9b8c94f5db7fc78bd618a4723cd290b6d808af786e0795939e26a1afbf75162
 
 export interface components {
     schemas: {
@@ -26,10 +26,16 @@ export interface components {
             estimate: components["schemas"]["JobEstimate"] | null;
         };
         /**
-         * @description Every configured account, in the order they are tried.
+         * @description Every account, in the order they are tried.
          */
         AccountList: {
             accounts: components["schemas"]["AccountResource"][];
+            /**
+             * @description Accounts of the database that cannot be used here, each with the reason.
+             */
+            unusable: {
+                [key: string]: string;
+            };
         };
         /**
          * @description One model of an account that has a lowered limit or takes no jobs.
@@ -96,10 +102,10 @@ export interface components {
              */
             in_flight: number;
             /**
-             * @description `suspended`: its key, its permissions or its credit are refused. `misrouted`: `base_url` does not lead to the gateway's API.
+             * @description `suspended`: its key, its permissions or its credit are refused. `misrouted`: `base_url` does not lead to the gateway's API. `paused`: by a person. `removing`: deleted when its last task has ended.
              * @enum {string}
              */
-            state: "ok" | "throttled" | "suspended" | "misrouted" | "outage";
+            state: "ok" | "throttled" | "suspended" | "misrouted" | "outage" | "paused" | "removing";
             suspended_until: string | null;
             suspended_since: string | null;
             throttled_until: string | null;
@@ -110,10 +116,24 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
+             * @description Whose jobs it may serve; `*`: every tenant that no account names. Null: only `*`.
+             */
+            tenants: string[] | null;
+            /**
+             * @description Those of the configuration change with it alone.
+             * @enum {string}
+             */
+            kept_in: "configuration" | "database";
+            /**
              * @description Models with a limit of their own, or that take no jobs.
              */
             models: components["schemas"]["AccountModel"][];
         };
+        /**
+         * @description The callbacks of Ark's door: `ARK_PREFIX` and the status. Endpoints cannot subscribe to them.
+         * @enum {string}
+         */
+        ArkEvent: "ark.running" | "ark.succeeded" | "ark.failed" | "ark.expired" | "ark.cancelled";
         /**
          * @description One request to a gateway that may have been charged.
          */
@@ -171,6 +191,40 @@ export interface components {
             message: string;
         };
         /**
+         * @description What is wrong with the file of a batch.
+         */
+        BatchError: {
+            code: string;
+            message: string;
+            line: number | null;
+            param: string | null;
+        };
+        /**
+         * @description The first things that are wrong with the file of a batch.
+         */
+        BatchErrors: {
+            /**
+             * Object
+             * @constant
+             */
+            object: "list";
+            data: components["schemas"]["BatchError"][];
+        };
+        /**
+         * @description Some batches, newest first.
+         */
+        BatchPage: {
+            /**
+             * Object
+             * @constant
+             */
+            object: "list";
+            data: components["schemas"]["BatchResource"][];
+            has_more: boolean;
+            first_id: string | null;
+            last_id: string | null;
+        };
+        /**
          * @description What happened to the rows of a batch. Without `partial` none is refused: the whole batch would be.
          */
         BatchReport: {
@@ -189,6 +243,47 @@ export interface components {
             notes: string[];
             refused: number;
             results: (components["schemas"]["StoredRow"] | components["schemas"]["RefusedRow"])[];
+        };
+        /**
+         * @description A batch.
+         */
+        BatchResource: {
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "batch";
+            endpoint: string;
+            errors: components["schemas"]["BatchErrors"] | null;
+            input_file_id: string;
+            completion_window: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "validating" | "failed" | "in_progress" | "finalizing" | "completed" | "expired" | "cancelling" | "cancelled";
+            /**
+             * @description Videos that are stored; null until the batch has ended.
+             */
+            output_file_id: string | null;
+            /**
+             * @description Requests without a video; null: none, or it still runs.
+             */
+            error_file_id: string | null;
+            created_at: number;
+            in_progress_at: number | null;
+            expires_at: number;
+            finalizing_at: number | null;
+            completed_at: number | null;
+            failed_at: number | null;
+            expired_at: number | null;
+            cancelling_at: number | null;
+            cancelled_at: number | null;
+            request_counts: components["schemas"]["RequestCounts"];
+            metadata: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * @description How far the budget reaches: it surely pays for `pays_for` of the new jobs.
@@ -261,17 +356,17 @@ export interface components {
              */
             weight: number;
             /**
-             * @description Jobs by state.
+             * @description Rows by state. The newest version of a row counts.
              */
             counts: {
                 [key: string]: number;
             };
             /**
-             * @description All jobs.
+             * @description All rows.
              */
             total: number;
             /**
-             * @description Jobs that have succeeded, failed or were cancelled.
+             * @description Rows that have succeeded, failed or were cancelled.
              */
             finished: number;
             /**
@@ -280,6 +375,11 @@ export interface components {
             costs: components["schemas"]["CostTotal"][];
             /** @description Null: no limit. */
             budget: components["schemas"]["BudgetResource"] | null;
+            /**
+             * @description Its rows are made as proofs first.
+             */
+            proof: boolean;
+            pace: components["schemas"]["PaceResource"];
             /**
              * @description Paths of the campaign's other routes.
              */
@@ -484,6 +584,22 @@ export interface components {
             };
         };
         /**
+         * @description A file that is gone.
+         */
+        DeletedFile: {
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "file";
+            /**
+             * Deleted
+             * @constant
+             */
+            deleted: true;
+        };
+        /**
          * @description A video whose files are removed.
          */
         DeletedVideo: {
@@ -517,6 +633,23 @@ export interface components {
             life_days: number;
         };
         /**
+         * @description Rows that were edited since they were stored, by what a run does with them.
+         */
+        EditedRows: {
+            /**
+             * @description Not submitted yet: the new request replaces the old one.
+             */
+            replaced: number[];
+            /**
+             * @description Failed without a bill: the new request is made.
+             */
+            again: number[];
+            /**
+             * @description Submitted: the old request stays until a reroll.
+             */
+            paid_for: number[];
+        };
+        /**
          * @description Every endpoint of the tenant, oldest first.
          */
         EndpointList: {
@@ -535,7 +668,7 @@ export interface components {
             /**
              * @description The events it receives; empty: all of them.
              */
-            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished")[];
+            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring")[];
             /**
              * @description Until then messages are signed with the previous secret too; null: not.
              */
@@ -561,7 +694,7 @@ export interface components {
             /**
              * @description The events it receives; empty: all of them.
              */
-            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished")[];
+            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring")[];
             /**
              * @description Until then messages are signed with the previous secret too; null: not.
              */
@@ -594,7 +727,7 @@ export interface components {
          * @description The events that are sent to receivers. The names are ours: OpenAI's `video.completed` promises another body.
          * @enum {string}
          */
-        EventType: "job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "webhook.test";
+        EventType: "job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring" | "webhook.test";
         /**
          * @description What is wrong with one field.
          */
@@ -609,6 +742,45 @@ export interface components {
              * @default
              */
             where?: string;
+        };
+        /**
+         * @description Some files, newest first.
+         */
+        FilePage: {
+            /**
+             * Object
+             * @constant
+             */
+            object: "list";
+            data: components["schemas"]["FileResource"][];
+            has_more: boolean;
+            first_id: string | null;
+            last_id: string | null;
+        };
+        /**
+         * @description A file.
+         */
+        FileResource: {
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "file";
+            bytes: number;
+            created_at: number;
+            expires_at: number | null;
+            filename: string;
+            /**
+             * Purpose
+             * @enum {string}
+             */
+            purpose: "batch" | "batch_output";
+            /**
+             * Status
+             * @constant
+             */
+            status: "processed";
         };
         /**
          * @description The process answers.
@@ -805,6 +977,13 @@ export interface components {
             data: components["schemas"]["KeyResource"][];
         };
         /**
+         * @description The purse of a key.
+         */
+        KeyPurseResource: {
+            /** @description Null: it has none, and spends without a limit of its own. */
+            purse: components["schemas"]["PurseResource"] | null;
+        };
+        /**
          * @description A key, without its secret.
          */
         KeyResource: {
@@ -956,7 +1135,10 @@ export interface components {
              * @description The `webhook-id` of every attempt.
              */
             id: string;
-            type: components["schemas"]["EventType"];
+            /**
+             * @description `ark.…`: a callback of Ark's door.
+             */
+            type: components["schemas"]["EventType"] | components["schemas"]["ArkEvent"];
             state: components["schemas"]["MessageState"];
             job_id: string | null;
             /**
@@ -996,6 +1178,36 @@ export interface components {
          * @enum {string}
          */
         MessageState: "pending" | "retrying" | "delivered" | "dead";
+        /**
+         * @description Every model that some account sells.
+         */
+        ModelList: {
+            /**
+             * Object
+             * @constant
+             */
+            object: "list";
+            data: components["schemas"]["ModelResource"][];
+        };
+        /**
+         * @description A model.
+         */
+        ModelResource: {
+            /**
+             * @description As `model` of `/v1/videos` and of a job: seedance-2.5.
+             */
+            id: string;
+            /**
+             * Object
+             * @constant
+             */
+            object: "model";
+            /**
+             * @description The day of the documents that describe it, in Unix seconds.
+             */
+            created: number;
+            owned_by: string;
+        };
         /**
          * @description One model as one gateway, or one account, sells it.
          */
@@ -1155,6 +1367,42 @@ export interface components {
             key: string;
         };
         /**
+         * @description A link that was just made.
+         */
+        NewShare: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * @description It shows approved videos only, else all that are not rejected.
+             */
+            approved_only: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * @description Who made it.
+             */
+            created_by: string | null;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * @description Null: not revoked.
+             */
+            revoked_at: string | null;
+            /**
+             * @description Opens the page. It is shown only now.
+             */
+            url: string;
+        };
+        /**
          * @description The one value that a use of the model takes. Any other value is replaced by it, and `explain` says so.
          */
         Only: {
@@ -1221,6 +1469,39 @@ export interface components {
             inferred: boolean;
         };
         /**
+         * @description When and how fast a campaign submits.
+         */
+        PaceResource: {
+            /**
+             * @description Nothing is submitted before; null: at once.
+             */
+            start_at: string | null;
+            /**
+             * @description As in "22:00-07:00"; null: none.
+             */
+            quiet_hours: string | null;
+            /**
+             * @description Of the quiet hours.
+             */
+            time_zone: string | null;
+            /**
+             * @description Jobs at gateways at once, at most; null: no limit.
+             */
+            max_concurrent: number | null;
+            /**
+             * @description Jobs that count for that now.
+             */
+            in_use: number | null;
+            /**
+             * @description Why nothing is submitted now.
+             */
+            waits_for: ("before_start" | "quiet_hours") | null;
+            /**
+             * @description When that ends.
+             */
+            goes_on_at: string | null;
+        };
+        /**
          * @description Everything that can be known about a campaign before money is spent. Nothing is stored.
          */
         PlanResource: {
@@ -1238,6 +1519,7 @@ export interface components {
              * @description Jobs that the campaign has already; they cost nothing again.
              */
             known: number;
+            edited: components["schemas"]["EditedRows"];
             bad: components["schemas"]["BadCell"][];
             /**
              * @description Rows that make the same request.
@@ -1254,6 +1536,8 @@ export interface components {
             without_price: number;
             /** @description Null: no limit. */
             budget: components["schemas"]["BudgetReach"] | null;
+            /** @description Null: the campaign makes no proofs. */
+            proofs: components["schemas"]["PlannedProofs"] | null;
             finish: components["schemas"]["PlannedFinish"];
             late: components["schemas"]["LateRow"][];
             media: components["schemas"]["PlannedMedia"];
@@ -1316,6 +1600,42 @@ export interface components {
             unusable: number;
         };
         /**
+         * @description The new jobs are proofs, of which finals are made once they are approved. `cost` is that of the proofs.
+         */
+        PlannedProofs: {
+            drafts: number;
+            /**
+             * @description The same in a low resolution; their finals are generated again.
+             */
+            looks: number;
+            /**
+             * @description Nothing is cheaper than the row itself: it is made at once.
+             */
+            as_asked: number;
+            /**
+             * @description If all are approved.
+             */
+            finals: number;
+            finals_costs: components["schemas"]["PlannedCost"][];
+            finals_without_price: number;
+            /**
+             * @description By the budget, after the proofs; null: no limit.
+             */
+            finals_paid_for: number | null;
+        };
+        /**
+         * @description What a key, and those that replace it, may spend. Jobs that may cost more than is left are refused.
+         */
+        PurseResource: {
+            currency: string;
+            amount: number;
+            /**
+             * @description What ended jobs cost, and the most that the others may cost.
+             */
+            used: number;
+            left: number;
+        };
+        /**
          * @description The limits of one account for one model. `concurrent`: generations at once. None: not published.
          */
         RateLimits: {
@@ -1355,6 +1675,19 @@ export interface components {
             replayed: number;
         };
         /**
+         * @description How many requests a batch has, and how many of them have ended.
+         */
+        RequestCounts: {
+            total: number;
+            completed: number;
+            failed: number;
+        };
+        /**
+         * @description What was decided about the version that stands for a row.
+         * @enum {string}
+         */
+        Review: "open" | "approved" | "rejected";
+        /**
          * @description One of the jobs, as it would be stored.
          */
         Sample: {
@@ -1369,6 +1702,44 @@ export interface components {
          * @enum {string}
          */
         Scope: "read" | "enqueue" | "admin" | "metrics";
+        /**
+         * @description The links of a campaign.
+         */
+        ShareList: {
+            data: components["schemas"]["ShareResource"][];
+        };
+        /**
+         * @description A link to a campaign's videos that needs no key.
+         */
+        ShareResource: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * @description It shows approved videos only, else all that are not rejected.
+             */
+            approved_only: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * @description Who made it.
+             */
+            created_by: string | null;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * @description Null: not revoked.
+             */
+            revoked_at: string | null;
+        };
         /**
          * @description A campaign whose rows are all stored.
          */
@@ -1394,6 +1765,7 @@ export interface components {
              * @description The jobs, in the order of the rows.
              */
             ids: string[];
+            edited: components["schemas"]["EditedRows"];
             estimates: components["schemas"]["CurrencyEstimate"][];
             /**
              * @description Jobs without a known price.
@@ -1442,6 +1814,57 @@ export interface components {
             jobs_per_minute: number | null;
             /** @description Null: no limit. */
             budget: components["schemas"]["BudgetResource"] | null;
+        };
+        /**
+         * @description One page of uploaded files, newest first.
+         */
+        UploadPage: {
+            data: components["schemas"]["UploadResource"][];
+            next_cursor: string | null;
+            totals: components["schemas"]["UploadTotals"];
+        };
+        /**
+         * @description An uploaded file of the tenant.
+         */
+        UploadResource: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * @description What a job names: `upload://…`.
+             */
+            url: string;
+            name: string | null;
+            size_bytes: number;
+            format?: string | null;
+            width?: number | null;
+            height?: number | null;
+            seconds?: number | null;
+            fps?: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * @description A job that has not ended needs it.
+             */
+            in_use: boolean;
+            /**
+             * @description When it is deleted if no other job needs it. Null: it has no such time.
+             */
+            expires_at: string | null;
+        };
+        /**
+         * @description How much the tenant has, and may have.
+         */
+        UploadTotals: {
+            files: number;
+            size_bytes: number;
+            max_files: number;
+            max_bytes: number;
         };
         /**
          * @description Why a video failed.
@@ -1559,6 +1982,43 @@ export interface components {
             secrets: string[];
         };
         /**
+         * @description Changes of an account.
+         * @example {
+         *       "max_in_flight": 20
+         *     }
+         */
+        AccountChange: {
+            /**
+             * @description Whose jobs it may serve; `*`: every tenant that no account names. Operators only.
+             */
+            tenants?: string[] | null;
+            /**
+             * @description Jobs at once.
+             */
+            max_in_flight?: number | null;
+            requests_per_minute?: number | null;
+            polls_per_minute?: number | null;
+            callbacks?: boolean | null;
+            default_model?: string | null;
+            user_id?: number | null;
+            /**
+             * @description Operators only.
+             */
+            base_url?: string | null;
+            /**
+             * @description As `[accounts.models]`. Operators only.
+             */
+            models?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description What it pays. Operators only.
+             */
+            rates?: {
+                [key: string]: unknown;
+            }[] | null;
+        };
+        /**
          * @description New terms of a campaign. Fields that are left out stay unchanged.
          * @example {
          *       "budget": "100 CNY"
@@ -1579,6 +2039,23 @@ export interface components {
              * @description Its share of the slots, relative to the tenant's other campaigns; null: unchanged.
              */
             weight?: number | null;
+            /**
+             * @description Submit nothing before, as in "2026-12-04 18:00" or "2026-12-04T18:00+08:00"; "now": at once. Null: at once.
+             */
+            start_at?: string | null;
+            /**
+             * @description Submit nothing in these hours of each day, as in "22:00-07:00"; "none": no quiet hours. Null: no quiet hours.
+             */
+            quiet_hours?: string | null;
+            /**
+             * @description How many of its jobs are at gateways at once, at most. Null: no limit.
+             */
+            max_concurrent?: number | null;
+            /**
+             * @description Of times without an offset and of quiet hours, as in "Asia/Shanghai".
+             * @default UTC
+             */
+            time_zone?: string;
         };
         /**
          * @description The jobs of a campaign, one per item. With a template, a mapping or a key, they may have other members too.
@@ -1685,7 +2162,7 @@ export interface components {
             /**
              * @description The events it receives; empty: all of them.
              */
-            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished")[] | null;
+            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring")[] | null;
             disabled?: boolean | null;
         };
         /**
@@ -1878,6 +2355,18 @@ export interface components {
         };
         JsonValue: unknown;
         /**
+         * @description What a key may spend.
+         * @example {
+         *       "purse": "20 USD"
+         *     }
+         */
+        KeyPurse: {
+            /**
+             * @description An amount and its currency, or "none".
+             */
+            purse: string;
+        };
+        /**
          * @description How to replace a key.
          * @example {}
          * @example {
@@ -1894,6 +2383,122 @@ export interface components {
              * @description Of the new key. Null: it never expires.
              */
             expires_in_seconds?: number | null;
+        };
+        /**
+         * @description An account to add.
+         * @example {
+         *       "api_key": "KEY",
+         *       "gateway": "ark",
+         *       "name": "acme.main",
+         *       "tenants": [
+         *         "acme"
+         *       ]
+         *     }
+         */
+        NewAccount: {
+            /**
+             * @description The access token of the user, for lists at new-api gateways.
+             */
+            user_token?: string | null;
+            /**
+             * @description With which the gateway signs callbacks.
+             */
+            webhook_secret?: string | null;
+            /**
+             * @description Whose jobs it may serve; `*`: every tenant that no account names. Operators only.
+             */
+            tenants?: string[] | null;
+            /**
+             * @description Jobs at once.
+             */
+            max_in_flight?: number | null;
+            requests_per_minute?: number | null;
+            polls_per_minute?: number | null;
+            callbacks?: boolean | null;
+            default_model?: string | null;
+            user_id?: number | null;
+            /**
+             * @description Operators only.
+             */
+            base_url?: string | null;
+            /**
+             * @description As `[accounts.models]`. Operators only.
+             */
+            models?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description What it pays. Operators only.
+             */
+            rates?: {
+                [key: string]: unknown;
+            }[] | null;
+            /**
+             * @description A tenant's admin begins it with the tenant's name and a dot.
+             */
+            name: string;
+            gateway: string;
+            /**
+             * Api Key
+             * Format: password
+             * @description The account's key at the gateway; it is encrypted and never shown.
+             */
+            api_key: string;
+        };
+        /**
+         * @description New secrets of an account. Those that are left out stay.
+         * @example {
+         *       "api_key": "KEY"
+         *     }
+         */
+        NewAccountKey: {
+            /**
+             * @description The access token of the user, for lists at new-api gateways.
+             */
+            user_token?: string | null;
+            /**
+             * @description With which the gateway signs callbacks.
+             */
+            webhook_secret?: string | null;
+            /**
+             * Api Key
+             * Format: password
+             * @description The account's key at the gateway; it is encrypted and never shown.
+             */
+            api_key: string;
+            /**
+             * @description The old key does not work any more: tasks in flight use the new one, too.
+             * @default false
+             */
+            revoked?: boolean;
+            /**
+             * @description It belongs to another project, which does not know uploaded assets.
+             * @default false
+             */
+            other_project?: boolean;
+        };
+        /**
+         * @description A batch to create.
+         * @example {
+         *       "completion_window": "24h",
+         *       "endpoint": "/v1/videos",
+         *       "input_file_id": "file-0198c0de000070008000000000000000"
+         *     }
+         */
+        NewBatch: {
+            input_file_id: string;
+            /**
+             * Endpoint
+             * @constant
+             */
+            endpoint: "/v1/videos";
+            /**
+             * @description Such as 24h or 7d; at most 30d.
+             */
+            completion_window: string;
+            metadata?: {
+                [key: string]: string;
+            } | null;
         };
         /**
          * @description A URL that will receive events.
@@ -1913,7 +2518,14 @@ export interface components {
             /**
              * @description The events it receives; empty or null: all of them.
              */
-            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished")[] | null;
+            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring")[] | null;
+        };
+        /**
+         * @description A file to upload.
+         */
+        NewFileForm: {
+            /** Format: binary */
+            file?: string;
         };
         /**
          * @description A key to create.
@@ -1946,6 +2558,13 @@ export interface components {
              * @description For admins of tenant default: whose jobs the key is for. Null: your own.
              */
             tenant?: string | null;
+        };
+        /**
+         * @description A form with one file.
+         */
+        NewUploadForm: {
+            /** Format: binary */
+            file: string;
         };
         /**
          * @description A new video, as JSON.
@@ -2173,6 +2792,26 @@ export interface components {
              * @default 86400
              */
             overlap_seconds?: number;
+        };
+        /**
+         * @description A link to a campaign's videos that needs no key.
+         * @example {}
+         * @example {
+         *       "approved_only": true,
+         *       "days": 30
+         *     }
+         */
+        ShareBody: {
+            /**
+             * @description How many days it works.
+             * @default 7
+             */
+            days?: number;
+            /**
+             * @description Show approved videos only, not all that are not rejected.
+             * @default false
+             */
+            approved_only?: boolean;
         };
         /**
          * @description A completed video by its id.
@@ -2617,6 +3256,46 @@ export interface operations {
             };
         };
     };
+    keys_purse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The purse. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["KeyPurseResource"];
+                };
+            };
+        };
+    };
+    keys_set_purse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyPurse"];
+            };
+        };
+        responses: {
+            /** @description The purse. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["KeyPurseResource"];
+                };
+            };
+        };
+    };
     keys_revoke: {
         parameters: {
             query?: never;
@@ -2700,6 +3379,20 @@ export interface operations {
                 encoding?: string | null;
                 /** @description Between cells, such as ";" or "tab". Default: it is found out. */
                 delimiter?: string | null;
+                /** @description Make each row as a draft or a small cheap video first; approving it makes the final. The campaign remembers this. */
+                proof?: boolean;
+                /** @description For rows without one, as in "2026-12-04 18:00": a job that has not succeeded by then fails. */
+                deadline?: string | null;
+                /** @description For rows without one: 0 to 9, higher first. */
+                priority?: number | null;
+                /** @description Submit nothing before, as in "2026-12-04 18:00" or "2026-12-04T18:00+08:00"; "now": at once. */
+                start_at?: string | null;
+                /** @description Submit nothing in these hours of each day, as in "22:00-07:00"; "none": no quiet hours. */
+                quiet_hours?: string | null;
+                /** @description How many of its jobs are at gateways at once, at most. */
+                max_concurrent?: number | null;
+                /** @description Of times without an offset and of quiet hours, as in "Asia/Shanghai". */
+                time_zone?: string;
             };
             header?: never;
             path?: never;
@@ -2728,6 +3421,123 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PlanResource"];
                 };
+            };
+        };
+    };
+    campaigns_export: {
+        parameters: {
+            query?: {
+                /** @description The kind of file. */
+                format?: "xlsx" | "csv" | "jsonl";
+                /** @description Only rows in these states. */
+                state?: components["schemas"]["JobState"][] | null;
+                /** @description Only rows with these reviews. */
+                review?: components["schemas"]["Review"][] | null;
+                /** @description Put small pictures into a workbook of up to 2,000 rows. */
+                posters?: boolean;
+                /** @description The language of headings and reasons. */
+                language?: "en" | "zh";
+                /** @description How long the links work. */
+                link_seconds?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sheet. */
+            200: {
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                };
+            };
+        };
+    };
+    campaigns_sheet: {
+        parameters: {
+            query?: {
+                /** @description Only rows in these states. */
+                state?: components["schemas"]["JobState"][] | null;
+                /** @description Only rows with these reviews. */
+                review?: components["schemas"]["Review"][] | null;
+                /** @description The language of headings and reasons. */
+                language?: "en" | "zh";
+                /** @description How long the links work. */
+                link_seconds?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page. */
+            200: {
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    campaigns_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All links, with those that have ended. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["ShareList"];
+                };
+            };
+        };
+    };
+    campaigns_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ShareBody"];
+            };
+        };
+        responses: {
+            /** @description The link. Its URL cannot be read again. */
+            201: {
+                content: {
+                    "application/json": components["schemas"]["NewShare"];
+                };
+            };
+        };
+    };
+    campaigns_revoke_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                share_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link has ended. */
+            204: {
+                content?: never;
             };
         };
     };
@@ -2781,6 +3591,20 @@ export interface operations {
                 encoding?: string | null;
                 /** @description Between cells, such as ";" or "tab". Default: it is found out. */
                 delimiter?: string | null;
+                /** @description Make each row as a draft or a small cheap video first; approving it makes the final. The campaign remembers this. */
+                proof?: boolean;
+                /** @description For rows without one, as in "2026-12-04 18:00": a job that has not succeeded by then fails. */
+                deadline?: string | null;
+                /** @description For rows without one: 0 to 9, higher first. */
+                priority?: number | null;
+                /** @description Submit nothing before, as in "2026-12-04 18:00" or "2026-12-04T18:00+08:00"; "now": at once. */
+                start_at?: string | null;
+                /** @description Submit nothing in these hours of each day, as in "22:00-07:00"; "none": no quiet hours. */
+                quiet_hours?: string | null;
+                /** @description How many of its jobs are at gateways at once, at most. */
+                max_concurrent?: number | null;
+                /** @description Of times without an offset and of quiet hours, as in "Asia/Shanghai". */
+                time_zone?: string;
             };
             header?: never;
             path?: never;
@@ -2994,11 +3818,17 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description The same, for clients that cannot set the header. */
-                after?: number | null;
+                after?: string | null;
+                /** @description Only of this campaign. */
+                campaign?: string | null;
+                /** @description Only jobs that came into one of these. */
+                state?: components["schemas"]["JobState"][] | null;
+                /** @description Only jobs with all of these tags. */
+                tag?: string[] | null;
             };
             header?: {
-                /** @description Continue after the event with this id. */
-                "last-event-id"?: number | null;
+                /** @description Continue after the event with this `id:`: its number, and more if numbers below may still come. */
+                "last-event-id"?: string | null;
             };
             path?: never;
         };
@@ -3009,7 +3839,7 @@ export interface operations {
                 content: {
                     /**
                      * @example id: 7
-                     *     data: {"id": 7, "target": "generating"}
+                     *     data: {"id": 7, "target": "succeeded", "job": {"state": "succeeded", "campaign": "spring", "tags": ["fox"]}}
                      */
                     "text/event-stream": string;
                 };
@@ -3076,11 +3906,229 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Every account, in the order they are tried. */
+            /** @description The accounts, in the order they are tried. */
             200: {
                 content: {
                     "application/json": components["schemas"]["AccountList"];
                 };
+            };
+        };
+    };
+    accounts_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAccount"];
+            };
+        };
+        responses: {
+            /** @description The account takes jobs within seconds. */
+            201: {
+                content: {
+                    "application/json": components["schemas"]["AccountResource"];
+                };
+            };
+        };
+    };
+    accounts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["AccountResource"];
+                };
+            };
+        };
+    };
+    accounts_delete: {
+        parameters: {
+            query?: {
+                /** @description Submit nothing more, and remove it when its last task has ended. */
+                drain?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account is removed, or with `drain` will be. */
+            204: {
+                content?: never;
+            };
+        };
+    };
+    accounts_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountChange"];
+            };
+        };
+        responses: {
+            /** @description The account as it is now. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["AccountResource"];
+                };
+            };
+        };
+    };
+    accounts_rekey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAccountKey"];
+            };
+        };
+        responses: {
+            /** @description New jobs use the new key. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["AccountResource"];
+                };
+            };
+        };
+    };
+    accounts_pause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account takes no new job. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["AccountResource"];
+                };
+            };
+        };
+    };
+    accounts_resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account takes jobs again. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["AccountResource"];
+                };
+            };
+        };
+    };
+    uploads_list: {
+        parameters: {
+            query?: {
+                /** @description Files per page. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of files. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["UploadPage"];
+                };
+            };
+        };
+    };
+    uploads_create: {
+        parameters: {
+            query?: {
+                /** @description The file's name, for people. */
+                name?: string | null;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "image/*": string;
+                "video/*": string;
+                "audio/*": string;
+                "multipart/form-data": components["schemas"]["NewUploadForm"];
+            };
+        };
+        responses: {
+            /** @description The file is stored; jobs may name its `url`. */
+            201: {
+                content: {
+                    "application/json": components["schemas"]["UploadResource"];
+                };
+            };
+        };
+    };
+    uploads_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["UploadResource"];
+                };
+            };
+        };
+    };
+    uploads_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file is deleted. */
+            204: {
+                content?: never;
             };
         };
     };
@@ -3268,6 +4316,216 @@ export interface operations {
                 content: {
                     "video/mp4": string;
                     "image/jpeg": string;
+                };
+            };
+        };
+    };
+    models_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The models. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["ModelList"];
+                };
+            };
+        };
+    };
+    models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The model. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["ModelResource"];
+                };
+            };
+        };
+    };
+    files_list: {
+        parameters: {
+            query?: {
+                /** @description `last_id` of the previous page. */
+                after?: string | null;
+                /** @description Files per page. */
+                limit?: number;
+                /** @description Newest first. */
+                order?: "desc";
+                /** @description Only files with this purpose. */
+                purpose?: string | null;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of files. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["FilePage"];
+                };
+            };
+        };
+    };
+    files_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["NewFileForm"];
+            };
+        };
+        responses: {
+            /** @description The file is stored. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["FileResource"];
+                };
+            };
+        };
+    };
+    files_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["FileResource"];
+                };
+            };
+        };
+    };
+    files_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file is gone. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["DeletedFile"];
+                };
+            };
+        };
+    };
+    files_content: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines. */
+            200: {
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+        };
+    };
+    batches_list: {
+        parameters: {
+            query?: {
+                /** @description `last_id` of the previous page. */
+                after?: string | null;
+                /** @description Batches per page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of batches. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["BatchPage"];
+                };
+            };
+        };
+    };
+    batches_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBatch"];
+            };
+        };
+        responses: {
+            /** @description The batch is stored; its requests become jobs part by part. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["BatchResource"];
+                };
+            };
+        };
+    };
+    batches_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The batch. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["BatchResource"];
+                };
+            };
+        };
+    };
+    batches_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The batch is being cancelled. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["BatchResource"];
                 };
             };
         };

@@ -5,6 +5,8 @@ import { chunksOf, sleep } from "../core/time.ts";
 import { BULK_TIMEOUT_MS, type RequestOptions } from "../core/transport.ts";
 import type { Campaign, CampaignPlan, Decision, JobSpec, StoredCampaign } from "../types.ts";
 import { type WaitOptions, waitFor } from "../core/waiting.ts";
+import type { Jobs } from "./jobs.ts";
+import { Results } from "./results.ts";
 import type { Sheet } from "./sheets.ts";
 
 const POLL_MS = 5_000;
@@ -21,10 +23,11 @@ export type Shaped = { prompt: string } | { template: string } | { map: string[]
 /** One job of a campaign, with where its video is. */
 export type ManifestLine = Record<string, unknown> & { id: string; state: string; video_url?: string | null };
 
-export class Campaigns {
+export class Campaigns extends Results {
   readonly #calls: Calls;
 
-  constructor(calls: Calls) {
+  constructor(calls: Calls, jobs: Jobs) {
+    super(calls, jobs);
     this.#calls = calls;
   }
 

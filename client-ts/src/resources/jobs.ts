@@ -111,7 +111,7 @@ export class Jobs {
 
   /** The events of a job, those so far and those to come, until it ends. Continues after a lost connection. */
   events(id: string, options: StreamOptions = {}): AsyncGenerator<JobEvent> {
-    return follow((lastId, signal) => this.#calls.open("jobs_events", stream(lastId, signal, { job_id: id })), options);
+    return follow((lastId, signal) => this.#calls.open("jobs_events", stream(lastId, signal, { path: { job_id: id } })), options);
   }
 
   /** The events of a job so far. */
@@ -122,19 +122,19 @@ export class Jobs {
   /** The video. `playable`: as every browser plays it; throws DownloadFailed while the copy is being made. */
   video(id: string, options: { playable?: boolean } = {}): StoredFile {
     const { playable = false } = options;
-    return new StoredFile(this.#calls, "jobs_video", id, playable ? { playable: 1 } : {}, (request) =>
+    return new StoredFile(this.#calls, "jobs_video", { job_id: id }, playable ? { playable: 1 } : {}, (request) =>
       this.#statedOf(id, request, playable),
     );
   }
 
   /** The first frame, a JPEG. */
   poster(id: string): StoredFile {
-    return new StoredFile(this.#calls, "jobs_poster", id, {}, async () => ({}));
+    return new StoredFile(this.#calls, "jobs_poster", { job_id: id }, {});
   }
 
   /** The last frame, if the job asked for `return_last_frame`. */
   lastFrame(id: string): StoredFile {
-    return new StoredFile(this.#calls, "jobs_last_frame", id, {}, async () => ({}));
+    return new StoredFile(this.#calls, "jobs_last_frame", { job_id: id }, {});
   }
 
   /** Make a copy of the video that every browser plays, unless it is one itself. */
@@ -160,10 +160,14 @@ export class Jobs {
 }
 
 /** The request of an event stream. */
-export function stream(lastId: string | undefined, signal: AbortSignal | undefined, path?: Record<string, string>) {
+export function stream(
+  lastId: string | undefined,
+  signal: AbortSignal | undefined,
+  more: { path?: Record<string, string>; query?: Record<string, unknown> } = {},
+) {
   return {
     signal,
-    ...(path ? { path } : {}),
+    ...more,
     headers: { accept: "text/event-stream", ...(lastId === undefined ? {} : { "last-event-id": lastId }) },
   };
 }

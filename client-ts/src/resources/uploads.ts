@@ -1,20 +1,11 @@
 import { type FileOptions, fileBody, type Source } from "../core/bodies.ts";
 import type { Calls } from "../core/calls.ts";
 import { BULK_TIMEOUT_MS, type RequestOptions } from "../core/transport.ts";
-import type { JobSpec } from "../types.ts";
+import type { Pages } from "../core/pages.ts";
+import type { JobSpec, Upload } from "../types.ts";
 
 const SINGLE = ["first_frame", "last_frame"] as const;
 const LISTS = ["reference_images", "reference_videos", "reference_audios"] as const;
-
-/** A stored file; a job names it by its `url`. */
-export interface Upload {
-  id: string;
-  /** `upload://…` */
-  url: string;
-  name: string | null;
-  size_bytes: number;
-  [detail: string]: unknown;
-}
 
 /** What a field of media takes: a URL of any kind as text, or a file that is uploaded first. */
 export type Media = string | Blob | URL;
@@ -53,6 +44,21 @@ export class Uploads {
       repeatable: true,
     });
     return JSON.parse(text) as Upload;
+  }
+
+  /** The tenant's files, newest first. */
+  list(options: RequestOptions & { limit?: number } = {}): Pages<Upload> {
+    const { limit, ...rest } = options;
+    return this.#calls.pages("uploads_list", { ...rest, query: { limit } });
+  }
+
+  async get(id: string, options: RequestOptions = {}): Promise<Upload> {
+    return this.#calls.call("uploads_get", { ...options, path: { upload_id: id } });
+  }
+
+  /** Delete a file that no job needs any more. */
+  async delete(id: string, options: RequestOptions = {}): Promise<void> {
+    await this.#calls.call("uploads_delete", { ...options, path: { upload_id: id } });
   }
 }
 

@@ -9,8 +9,8 @@ const SILENCE_MS = 45_000;
 const DEFAULT_RETRY_MS = 2_000;
 
 export interface StreamOptions {
-  /** Start after the event with this id. Default: a job's first event; of all jobs, what happens from now on. */
-  after?: number | undefined;
+  /** Start after the event with this id; of all jobs, after its `position`. Default: a job's first event; of all jobs, what happens from now on. */
+  after?: number | string | undefined;
   /** Ends the stream; the iterator then throws the signal's reason. To end it quietly, leave the loop. */
   signal?: AbortSignal | undefined;
   /** How long the API may be out of reach before the iterator throws. Default: 10 minutes. */
@@ -20,7 +20,11 @@ export interface StreamOptions {
 type Open = (lastId: string | undefined, signal: AbortSignal | undefined) => Promise<{ response: Response; watch: Watch }>;
 
 /** Every event of a stream as parsed JSON, until the API says that there are no more (204). */
-export async function* follow<T>(open: Open, options: StreamOptions): AsyncGenerator<T> {
+export async function* follow<T>(
+  open: Open,
+  options: StreamOptions,
+  made = (data: unknown, _id: string) => data as T,
+): AsyncGenerator<T> {
   const { signal, maxDowntimeMs = 600_000 } = options;
   let lastId = options.after === undefined ? undefined : String(options.after);
   let retryMs = DEFAULT_RETRY_MS;
@@ -39,7 +43,7 @@ export async function* follow<T>(open: Open, options: StreamOptions): AsyncGener
       for await (const message of messagesIn(chunks, (ms) => (retryMs = ms))) {
         attempt = 0;
         if (message.id) lastId = message.id;
-        yield JSON.parse(message.data) as T;
+        yield made(JSON.parse(message.data), lastId ?? "");
       }
     } catch (error) {
       signal?.throwIfAborted();

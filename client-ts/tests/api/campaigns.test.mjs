@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
-import { InvalidRequest, NotFound, sheetOf } from "#client";
+import { ConfigurationError, InvalidRequest, NotFound, sheetOf } from "#client";
 import { bring, collect, FOX, other, reelq, through } from "./api.mjs";
 
 const ROWS = [{ prompt: FOX, duration: 5 }, { prompt: "a lighthouse at dusk", duration: 10 }];
@@ -25,6 +28,31 @@ test("a campaign is planned, run once, paused, waited for and read", async (t) =
   const lines = await collect(reelq.campaigns.manifest("spring", { linkSeconds: 600 }));
   assert.deepEqual(lines.map((line) => [line.id, Boolean(line.video_url)]), [[stored.ids[0], true], [stored.ids[1], false]]);
   assert.ok((await collect(reelq.campaigns.list())).some((campaign) => campaign.name === "spring"));
+});
+
+test("results are exported, downloaded and shared", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "reelq-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const sheet = sheetOf("prompt,sku\na cat,A\na dog,B\n");
+  const stored = await reelq.campaigns.run("results", sheet, { key: "sku" });
+  const video = await bring(stored.ids[0], "succeeded", { bytes: 20_000 });
+  await reelq.campaigns.export("results", { format: "csv" }).save(join(folder, "results.csv"));
+  assert.match(await readFile(join(folder, "results.csv"), "utf8"), /^\ufeff?prompt,sku,/);
+  assert.match(await (await reelq.campaigns.sheet("results").blob()).text(), /<!doctype html>/i);
+  const rows = await reelq.campaigns.results("results");
+  assert.deepEqual(rows.map((row) => [row.columns.sku, row.state]), [["A", "succeeded"], ["B", "queued"]]);
+  const fileName = (row) => `videos/${row.columns.sku}.mp4`;
+  for (const _ of [1, 2]) {
+    const [path] = await reelq.campaigns.download("results", folder, { fileName });
+    assert.deepEqual([path, (await stat(path)).size], [join(folder, "videos", "A.mp4"), video.bytes ?? 20_000]);
+  }
+  await assert.rejects(reelq.campaigns.download("results", folder, { fileName: () => "../a.mp4" }), ConfigurationError);
+  const link = await reelq.campaigns.share("results", { days: 1 });
+  assert.equal((await fetch(link.url)).status, 200);
+  await assert.rejects(other.campaigns.revokeShare("results", link.id), NotFound);
+  await reelq.campaigns.revokeShare("results", link.id);
+  assert.deepEqual((await reelq.campaigns.shares("results")).map((share) => share.revoked_at !== null), [true]);
+  await assert.rejects(other.campaigns.export("results").blob(), NotFound);
 });
 
 test("rows may be a sheet, or columns of your own with a prompt", async () => {

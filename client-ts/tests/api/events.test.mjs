@@ -35,15 +35,21 @@ test("the events of all jobs of the tenant continue too, and a loop may be left"
   const theirs = await other.jobs.create({ prompt: FOX });
   const second = await reelq.jobs.create({ prompt: FOX });
   await reelq.jobs.cancel(second.id);
-  const { client, proxy } = await through(t, (_, count) => (count === 1 ? "refuse" : { cutAfter: 300 }));
-  const seen = [];
+  const { client, proxy } = await through(t, (_, count) => (count === 1 ? "refuse" : { cutAfter: 700 * count }));
+  const [seen, positions] = [[], []];
   for await (const event of client.events({ after })) {
     assert.notEqual(event.job_id, theirs.id);
+    assert.equal(event.job.id, event.job_id);
     seen.push(event.target);
+    positions.push(event.position);
     if (event.target === "cancelled") break;
   }
   assert.deepEqual(seen, ["queued", "cancelled"]);
   assert.ok(proxy.seen.length >= 3);
+  for await (const event of reelq.events({ after: positions[0], state: ["cancelled"] })) {
+    assert.deepEqual([event.job_id, event.target], [second.id, "cancelled"]);
+    break;
+  }
 });
 
 test("a signal ends a stream with its reason", async () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { deflateSync } from "node:zlib";
 import { test } from "node:test";
-import { InvalidRequest } from "#client";
-import { API_URL, FOX, other, reelq } from "./api.mjs";
+import { InvalidRequest, NotFound, NotPossible } from "#client";
+import { API_URL, collect, FOX, other, reelq } from "./api.mjs";
 
 const headers = { authorization: `Bearer ${process.env.REELQ_API_KEY}` };
 const { paths } = await (await fetch(`${API_URL}/openapi.json`, { headers })).json();
@@ -50,6 +50,12 @@ test("a file is uploaded with progress and used in jobs of its tenant alone", { 
   const job = await reelq.jobs.create({ prompt: FOX, first_frame: upload.url });
   assert.equal(job.request.first_frame, upload.url);
   await assert.rejects(other.jobs.create({ prompt: FOX, first_frame: upload.url }), InvalidRequest);
+  assert.equal((await reelq.uploads.get(upload.id)).in_use, true);
+  assert.deepEqual((await collect(reelq.uploads.list({ limit: 1 }))).filter((item) => item.id === upload.id).length, 1);
+  await assert.rejects(other.uploads.get(upload.id), NotFound);
+  await assert.rejects(reelq.uploads.delete(upload.id), NotPossible);
+  await reelq.jobs.cancel(job.id);
+  await reelq.uploads.delete(upload.id);
 });
 
 test("files in a job are uploaded by the way", { skip }, async () => {

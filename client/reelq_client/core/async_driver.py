@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 import httpx
 
 from reelq_client.core.bodies import Body, Progress
-from reelq_client.core.downloads import CUT, Download, passes
+from reelq_client.core.downloads import CUT, TRIES, Download, is_part, passes
 from reelq_client.core.errors import ConnectionFailed, api_error
 from reelq_client.core.event_feed import EventFeed, Subscription
 from reelq_client.core.files import StoredFile
 from reelq_client.core.options import Options
-from reelq_client.core.requests import Answer, Flow, Pause, Request
+from reelq_client.core.requests import Answer, Flow, Pause, Request, Save
 from reelq_client.core.retries import Retries, failure
 from reelq_client.models.base import Page
 
@@ -47,7 +47,7 @@ class AsyncDriver:
                     step = next(flow)
                     continue
                 try:
-                    answer = await self._send(step)
+                    answer = await self._send(step) if isinstance(step, Request) else await self._saved(step)
                 except Exception as exc:  # noqa: BLE001 - the route decides
                     step = flow.throw(exc)
                 else:
@@ -109,6 +109,29 @@ class AsyncDriver:
                     await asyncio.sleep(download.interrupted())
             return await asyncio.to_thread(download.finish)
 
+    async def read(self, stored: StoredFile, begin: int, size: int) -> bytes:
+        """Some bytes of a file."""
+        wanted = {"Range": f"bytes={begin}-{begin + size - 1}"}
+        for left in reversed(range(TRIES)):
+            request = stored.asking(through_api=left < TRIES - 1)
+            try:
+                async with self._open(request, wanted, self.options.timeout(request), follow=True) as response:
+                    content = await response.aread()
+                    if response.status_code in (200, 206):
+                        return content if is_part(response) else content[begin : begin + size]
+                    error = api_error(response.status_code, response.headers, content)
+                    if not left or not passes(error, response.url, self.options.base_url):
+                        raise error
+            except httpx.TransportError as exc:
+                if not left:
+                    raise failure(exc, self.options.base_url) from exc
+            await asyncio.sleep(min(0.5 * 2 ** (TRIES - left), 8.0))
+        raise AssertionError("the last try returns or raises")
+
+    async def _saved(self, step: Save) -> Answer:
+        await self.save(step.file, step.path, None)
+        return Answer(200, {}, b"", self.options.base_url)
+
     async def _receive(self, request: Request, download: Download) -> None:
         async with self._open(request, download.headers(), self.options.timeout(request), follow=True) as response:
             if response.status_code == 416:
@@ -124,6 +147,8 @@ class AsyncDriver:
 
     async def link(self, stored: StoredFile) -> str | None:
         """A link into the bucket; None: the API gives none."""
+        if not stored.in_bucket:
+            return None
         async with self._open(stored.request, {}, self.options.timeout()) as response:
             if response.status_code >= 400:
                 raise api_error(response.status_code, response.headers, await response.aread())
@@ -205,6 +230,14 @@ class AsyncFile:
             DownloadFailed: it does not arrive, or not as it must be.
         """
         return await self._driver.save(self._stored, Path(path), progress)
+
+    async def read(self, begin: int, size: int) -> bytes:
+        """Some bytes of the file: `size` from `begin` on, or fewer at its end.
+
+        Raises:
+            NotPossible: there is no such file, not yet, or no longer.
+        """
+        return await self._driver.read(self._stored, begin, size)
 
     async def link(self) -> str | None:
         """A link that works for an hour without a key; None: the API sends the file itself.

@@ -40,11 +40,14 @@ class Body:
             except OSError as exc:
                 raise ConfigurationError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
         else:
-            guessed = name or str(getattr(source, "name", ""))
+            named = getattr(source, "name", "")
+            guessed = name or (named if isinstance(named, str) else "")
             self.reopens = source.seekable()
             if self.reopens:
                 self._start = source.tell()
                 self.size = source.seek(0, io.SEEK_END) - self._start
+        self.name = Path(guessed).name if guessed and not guessed.startswith("<") else None
+        """The file's name, for people; None: it has none."""
         self.content_type = content_type or mimetypes.guess_type(guessed or "")[0] or "application/octet-stream"
 
     def chunks(self) -> Iterator[bytes]:

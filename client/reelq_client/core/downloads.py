@@ -65,7 +65,7 @@ class Download:
         self._close()
         self._brought = 0
         found = _RANGE.fullmatch(headers.get("content-range", ""))
-        if status == 206:
+        if status == 206 or found is not None:  # some stores answer a range with 200
             if found is None or int(found[1]) != self._have():
                 self.start_over()
                 raise DownloadFailed(f"{self._path.name}: the server sent another range than was asked for")
@@ -143,6 +143,11 @@ class Download:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def is_part(response: httpx.Response) -> bool:
+    """Whether an answer is a part of a file; some stores answer a range with 200."""
+    return response.status_code == 206 or "content-range" in response.headers
 
 
 def passes(error: ApiError, url: httpx.URL, base_url: str) -> bool:

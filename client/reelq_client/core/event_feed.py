@@ -19,9 +19,10 @@ class Subscription(Generic[T]):
     """A stream of events: how to ask for it, how to read an event, and which event is the last one (None: none is)."""
 
     request: Request
-    read: Callable[[str], T]
+    read: Callable[[str, str], T]
+    """Makes an event of its data and its `id:`."""
     is_last: Callable[[T], bool] | None = None
-    after: int | None = None
+    after: int | str | None = None
 
 
 class EventFeed(Generic[T]):
@@ -68,7 +69,7 @@ class EventFeed(Generic[T]):
             found = self._line(line.removesuffix("\r"))
             if found is not None:
                 self._failures = 0
-                event = self._subscription.read(found)
+                event = self._subscription.read(found, self.last_id or "")
                 self.ended = self._subscription.is_last is not None and self._subscription.is_last(event)
                 yield event
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -14,6 +15,9 @@ from pydantic import BaseModel, TypeAdapter
 
 from reelq_client.core.bodies import Body
 from reelq_client.core.errors import ReelqError
+
+if TYPE_CHECKING:
+    from reelq_client.core.files import StoredFile
 
 T = TypeVar("T")
 Value = str | int | float | bool | None
@@ -90,9 +94,17 @@ class Answer:
             raise ReelqError(f"the answer of {self.base_url} is not one of this API: {_first_line(exc)}") from exc
 
 
-Step = Request | Pause
+@dataclass(frozen=True)
+class Save:
+    """Download a file to a path."""
+
+    file: StoredFile
+    path: Path
+
+
+Step = Request | Pause | Save
 Flow = Generator[Step, Answer, T]
-"""What a route does: it yields requests and pauses, receives answers, and returns its result."""
+"""What a route does: it yields requests, pauses and downloads, receives answers, and returns its result."""
 
 
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}

@@ -40,6 +40,21 @@ class CreatedKey(Key):
     key: str
 
 
+class Purse(Model):
+    """What a key may spend. `used`: what ended jobs cost, and the most that the others may cost."""
+
+    currency: str
+    amount: float
+    used: float
+    left: float
+
+
+class KeyPurse(Model):
+    """The purse of a key; None: it spends without a limit of its own."""
+
+    purse: Purse | None
+
+
 class KeyList(Model):
     """Every key of the tenant, oldest first."""
 
@@ -86,9 +101,9 @@ class Account(Model):
     suspended_since: datetime | None
     throttled_until: datetime | None
     error: dict[str, Any] | None
+    models: list[AccountModel]
     tenants: list[str] | None
     kept_in: Open[Literal["configuration", "database"]]
-    models: list[AccountModel]
 
 
 class AccountList(Model):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from reelq_client.models.base import Model
+from reelq_client.models.base import Model, Open
 from reelq_client.models.jobs import Job
 
 
@@ -38,6 +38,18 @@ class CostTotal(Model):
     drift: float
 
 
+class Pace(Model):
+    """When and how fast a campaign submits. `waits_for`: why nothing is submitted now; `goes_on_at`: when that ends."""
+
+    start_at: datetime | None
+    quiet_hours: str | None
+    time_zone: str | None
+    max_concurrent: int | None
+    in_use: int | None
+    waits_for: Open[Literal["before_start", "quiet_hours"]] | None
+    goes_on_at: datetime | None
+
+
 class Campaign(Model):
     """A named set of jobs; `counts` has its jobs by state."""
 
@@ -50,6 +62,8 @@ class Campaign(Model):
     finished: int
     costs: list[CostTotal]
     budget: Budget | None
+    proof: bool
+    pace: Pace
     links: dict[str, str]
 
 
@@ -63,6 +77,15 @@ class CurrencyEstimate(Model):
     by_list_price: int
 
 
+class EditedRows(Model):
+    """Rows that were edited since they were stored, by what a run does with them. `replaced`: the new request replaces
+    the old one; `again`: the new request is made; `paid_for`: the old request stays until a reroll."""
+
+    replaced: list[int]
+    again: list[int]
+    paid_for: list[int]
+
+
 class StoredCampaign(Model):
     """A campaign whose rows are all stored; `ids` are its jobs, in the order of the rows."""
 
@@ -72,6 +95,7 @@ class StoredCampaign(Model):
     known: int
     notes: list[str]
     ids: list[UUID]
+    edited: EditedRows
     estimates: list[CurrencyEstimate]
     without_price: int
 
@@ -131,6 +155,18 @@ class BudgetReach(Model):
     of: int
 
 
+class PlannedProofs(Model):
+    """The new jobs are proofs, of which finals are made once they are approved."""
+
+    drafts: int
+    looks: int
+    as_asked: int
+    finals: int
+    finals_costs: list[PlannedCost]
+    finals_without_price: int
+    finals_paid_for: int | None
+
+
 class PlannedFinish(Model):
     """When everything will be done."""
 
@@ -178,12 +214,14 @@ class Plan(Model):
     good: int
     jobs: int
     known: int
+    edited: EditedRows
     bad: list[BadCell]
     duplicates: list[list[int]]
     cost: PlannedCost
     costs: list[PlannedCost]
     without_price: int
     budget: BudgetReach | None
+    proofs: PlannedProofs | None
     finish: PlannedFinish
     late: list[LateRow]
     media: PlannedMedia

@@ -16,6 +16,7 @@ Operation = Literal["edit", "extend"]
 TaskType = Literal["auto", "reference", "edit", "extend"]
 OutputFormat = Literal["mp4", "mov"]
 Basis = Literal["own", "published", "list"]
+Review = Literal["open", "approved", "rejected"]
 Scope = Literal["read", "enqueue", "admin", "metrics"]
 EventName = Literal["job.succeeded", "job.failed", "job.cancelled", "job.unconfirmed", "campaign.finished"]
 """What an endpoint may subscribe to."""

@@ -1,4 +1,4 @@
-"""Keys, decisions, the tenant, accounts, capabilities, health and the stream of all events."""
+"""Keys, decisions, the tenant, capabilities, health and the stream of all events."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from reelq_client.core.binding import Awaiting, Blocking, call, pages, stream
 from reelq_client.core.event_feed import Subscription
 from reelq_client.core.requests import Flow, Request, given
 from reelq_client.models.access import (
-    AccountList,
     CapabilityList,
     CreatedKey,
     Decision,
     Health,
     Key,
     KeyList,
+    KeyPurse,
+    Purse,
     Readiness,
     Tenant,
 )
 from reelq_client.models.base import Page
-from reelq_client.models.jobs import JobEvent
-from reelq_client.models.words import Scope
+from reelq_client.models.events import Event, read_event
+from reelq_client.models.words import JobState, Scope
+
+_PURSE = "/v1/keys/{key_id}/purse"
 
 
 class KeyRoutes:
@@ -60,6 +63,19 @@ class KeyRoutes:
         """Revoke a key for good."""
         yield Request("keys_revoke", "DELETE", "/v1/keys/{key_id}", at={"key_id": key_id})
 
+    @call
+    def purse(self, key_id: str) -> Flow[Purse | None]:
+        """What a key may spend; None: it has no limit of its own."""
+        answer = yield Request("keys_purse", "GET", _PURSE, at={"key_id": key_id})
+        return answer.read(KeyPurse).purse
+
+    @call
+    def set_purse(self, key_id: str, purse: str) -> Flow[Purse | None]:
+        """Set what a key may spend, such as "20 USD"; "none": no limit of its own."""
+        body = {"purse": purse}
+        answer = yield Request("keys_set_purse", "PUT", _PURSE, at={"key_id": key_id}, json=body, repeatable=True)
+        return answer.read(KeyPurse).purse
+
 
 class DecisionRoutes:
     """Who decided what; they need the scope admin."""
@@ -85,16 +101,6 @@ class TenantRoutes:
         return answer.read(Tenant)
 
 
-class AccountRoutes:
-    """The accounts at gateways."""
-
-    @call
-    def list(self) -> Flow[AccountList]:
-        """Every account, its limits, and whether it takes jobs."""
-        answer = yield Request("accounts_list", "GET", "/v1/accounts")
-        return answer.read(AccountList)
-
-
 class CapabilityRoutes:
     """What gateways can do."""
 
@@ -109,10 +115,19 @@ class EventRoutes:
     """The events of all jobs."""
 
     @stream
-    def stream(self, *, after: int | None = None) -> Subscription[JobEvent]:
-        """The events of all jobs as they happen, without end; with `after`, also those since that event. Lost
-        connections are opened again; no event is missed or repeated."""
-        return Subscription(Request("events_stream", "GET", "/v1/events"), JobEvent.model_validate_json, after=after)
+    def stream(
+        self,
+        *,
+        after: str | int | None = None,
+        campaign: str | None = None,
+        state: JobState | Sequence[JobState] | None = None,
+        tag: str | Sequence[str] | None = None,
+    ) -> Subscription[Event]:
+        """The events of all jobs as they happen, without end, each with its job; with `after`, the `position` of an
+        event, also those since then. `campaign`, `state` (that the job came into) and `tag` (all of them): only those.
+        Lost connections are opened again; no event is missed or repeated."""
+        query = given(campaign=campaign, state=state, tag=tag)
+        return Subscription(Request("events_stream", "GET", "/v1/events", query=query), read_event, after=after)
 
 
 class HealthRoutes:
@@ -162,14 +177,6 @@ class TenantInfo(TenantRoutes, Blocking):
 
 class AsyncTenantInfo(TenantRoutes, Awaiting):
     """The tenant of the key."""
-
-
-class Accounts(AccountRoutes, Blocking):
-    """The accounts at gateways."""
-
-
-class AsyncAccounts(AccountRoutes, Awaiting):
-    """The accounts at gateways."""
 
 
 class CapabilityInfo(CapabilityRoutes, Blocking):

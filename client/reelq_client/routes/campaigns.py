@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
 from reelq_client.core.binding import Awaiting, Blocking, call, pages
-from reelq_client.core.requests import Flow, Pause, Request, given
+from reelq_client.core.requests import Flow, Pause, Request, as_json, given
 from reelq_client.models.access import Decision
 from reelq_client.models.base import Page
 from reelq_client.models.campaigns import (
@@ -18,7 +18,12 @@ from reelq_client.models.campaigns import (
     Plan,
     StoredCampaign,
 )
+from reelq_client.routes.results import ResultRoutes
 from reelq_client.routes.rows import Rows, rows_body
+from reelq_client.routes.ways import RunWays, ways_query
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _ONE = "/v1/campaigns/{name}"
 _LOOK_EVERY_S = 5.0
@@ -26,7 +31,7 @@ _LONG_S = 600.0
 NO_LIMIT = "none"
 
 
-class CampaignRoutes:
+class CampaignRoutes(ResultRoutes):
     """Named sets of jobs."""
 
     @call
@@ -44,6 +49,7 @@ class CampaignRoutes:
         sheet: str | None = None,
         encoding: str | None = None,
         delimiter: str | None = None,
+        **ways: Unpack[RunWays],
     ) -> Flow[Plan]:
         """Check every row, and show what a run would cost and take; nothing is stored. `rows`: mappings, a DataFrame,
         or the path of a sheet. The options are those of docs/campaigns.md."""
@@ -63,7 +69,7 @@ class CampaignRoutes:
             "campaigns_plan",
             "POST",
             "/v1/campaigns/plan",
-            query=query | {"map": map},
+            query=query | {"map": map} | ways_query(ways),
             body=body,
             repeatable=True,
             timeout_s=_LONG_S,
@@ -87,13 +93,20 @@ class CampaignRoutes:
         sheet: str | None = None,
         encoding: str | None = None,
         delimiter: str | None = None,
+        **ways: Unpack[RunWays],
     ) -> Flow[StoredCampaign]:
         """Store one job per row under a name, all or none. The same rows again are the same jobs, so this may be
         repeated. `first`: submit only this number of rows; the rest waits for `resume`."""
         body = yield from rows_body(rows, with_keys=False)
         query = _creating(name, budget, weight, first, paused, key, prompt, template, map, sheet, encoding, delimiter)
         answer = yield Request(
-            "campaigns_create", "POST", "/v1/campaigns", query=query, body=body, repeatable=True, timeout_s=_LONG_S
+            "campaigns_create",
+            "POST",
+            "/v1/campaigns",
+            query=query | ways_query(ways),
+            body=body,
+            repeatable=True,
+            timeout_s=_LONG_S,
         )
         return answer.read(StoredCampaign)
 
@@ -136,11 +149,28 @@ class CampaignRoutes:
             yield Pause(_LOOK_EVERY_S)
 
     @call
-    def update(self, name: str, *, budget: str | None = None, weight: int | None = None) -> Flow[Campaign]:
-        """Change a campaign's budget ("100 CNY"; "none": no limit) and its share of the slots."""
-        body: dict[str, Any] = given(budget=budget, weight=weight)
-        if budget == NO_LIMIT:
-            body["budget"] = None
+    def update(
+        self,
+        name: str,
+        *,
+        budget: str | None = None,
+        weight: int | None = None,
+        start_at: str | datetime | None = None,
+        quiet_hours: str | None = None,
+        max_concurrent: int | Literal["none"] | None = None,
+        time_zone: str | None = None,
+    ) -> Flow[Campaign]:
+        """Change a campaign's budget ("100 CNY"), its share of the slots, when it starts, its quiet hours
+        ("22:00-07:00", of the time zone), and its jobs at once; "none" takes one away."""
+        given_now = given(
+            budget=budget,
+            weight=weight,
+            start_at=start_at,
+            quiet_hours=quiet_hours,
+            max_concurrent=max_concurrent,
+            time_zone=time_zone,
+        )
+        body = {field: None if value == NO_LIMIT else as_json(value) for field, value in given_now.items()}
         answer = yield Request("campaigns_update", "PATCH", _ONE, at={"name": name}, json=body, repeatable=True)
         return answer.read(Campaign)
 

@@ -14,7 +14,7 @@ from typing_extensions import Unpack
 from reelq_client.core.binding import Awaiting, Blocking, call, pages, stored, stream
 from reelq_client.core.errors import ConnectionFailed, Unavailable, WaitTimeout
 from reelq_client.core.event_feed import Subscription
-from reelq_client.core.files import Expected, StoredFile
+from reelq_client.core.files import Expected, StoredFile, unknown
 from reelq_client.core.requests import Flow, Pause, Request, as_json, given
 from reelq_client.models.base import Page
 from reelq_client.models.fields import JobOptions
@@ -259,7 +259,9 @@ class JobRoutes:
         """The events of a job, those so far and those to come, until it is terminal. Lost connections are opened again;
         no event is missed or repeated."""
         request = Request("jobs_events", "GET", f"{_JOB}/events", at=_one(job_id))
-        return Subscription(request, JobEvent.model_validate_json, lambda event: event.target in TERMINAL, after)
+        return Subscription(
+            request, lambda data, _: JobEvent.model_validate_json(data), lambda event: event.target in TERMINAL, after
+        )
 
     @call
     def make_playable(self, job_id: JobId) -> Flow[Job]:
@@ -270,38 +272,38 @@ class JobRoutes:
     @stored
     def video(self, job_id: JobId) -> StoredFile:
         """The video: `.save(path)`, `.link()`."""
-
-        def expected() -> Flow[Expected]:
-            job = yield from get_job(job_id)
-            return Expected(job.size_bytes, job.sha256)
-
-        return StoredFile(Request("jobs_video", "GET", f"{_JOB}/video", at=_one(job_id)), expected)
+        return video_of(job_id)
 
     @stored
     def playable_video(self, job_id: JobId) -> StoredFile:
         """The copy that every browser plays, once `make_playable` has made it."""
         query = {"playable": 1}
-        return StoredFile(Request("jobs_video", "GET", f"{_JOB}/video", at=_one(job_id), query=query), _unknown)
+        return StoredFile(Request("jobs_video", "GET", f"{_JOB}/video", at=_one(job_id), query=query), unknown)
 
     @stored
     def poster(self, job_id: JobId) -> StoredFile:
         """The first frame, a JPEG."""
-        return StoredFile(Request("jobs_poster", "GET", f"{_JOB}/poster", at=_one(job_id)), _unknown)
+        return StoredFile(Request("jobs_poster", "GET", f"{_JOB}/poster", at=_one(job_id)), unknown)
 
     @stored
     def last_frame(self, job_id: JobId) -> StoredFile:
         """The last frame, if the job asked for `return_last_frame`."""
-        return StoredFile(Request("jobs_last_frame", "GET", f"{_JOB}/last-frame", at=_one(job_id)), _unknown)
+        return StoredFile(Request("jobs_last_frame", "GET", f"{_JOB}/last-frame", at=_one(job_id)), unknown)
+
+
+def video_of(job_id: JobId) -> StoredFile:
+    """The video of a job."""
+
+    def expected() -> Flow[Expected]:
+        job = yield from get_job(job_id)
+        return Expected(job.size_bytes, job.sha256)
+
+    return StoredFile(Request("jobs_video", "GET", f"{_JOB}/video", at=_one(job_id)), expected)
 
 
 def _page(query: dict[str, Any]) -> Flow[Page[Job]]:
     answer = yield Request("jobs_list", "GET", "/v1/jobs", query=query)
     return answer.read(Page[Job])
-
-
-def _unknown() -> Flow[Expected]:
-    yield from ()
-    return Expected()
 
 
 class Jobs(JobRoutes, Blocking):

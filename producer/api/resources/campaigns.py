@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import Field
 
 from producer.api.resources.jobs import NOTES, RowCounts
+from producer.api.resources.plans import EditedRows
 from producer.campaigns.status import CampaignStatus
 
 
@@ -100,6 +101,7 @@ class StoredCampaign(RowCounts):
 
     campaign: Annotated[str, Field(description="Its name.")]
     ids: Annotated[list[UUID], Field(description="The jobs, in the order of the rows.")]
+    edited: EditedRows
     estimates: list[CurrencyEstimate]
     without_price: Annotated[int, Field(description="Jobs without a known price.")]
 

@@ -7,12 +7,11 @@ import zipfile
 from collections.abc import Sequence
 from typing import IO
 
-from producer.campaigns.results.download import NotWhole
+from producer.campaigns.results.download import NotWhole, Videos
 from producer.campaigns.results.results import Result
-from storage.bucket.objects import Objects
 
 
-def write_archive(file: IO[bytes], objects: Objects, named: Sequence[tuple[str, Result]]) -> int:
+def write_archive(file: IO[bytes], videos: Videos, named: Sequence[tuple[str, Result]]) -> int:
     """Write the videos, uncompressed, because videos do not shrink; returns their bytes. Memory stays flat.
 
     Raises:
@@ -29,7 +28,7 @@ def write_archive(file: IO[bytes], objects: Objects, named: Sequence[tuple[str, 
             entry.external_attr = 0o644 << 16
             sha256 = hashlib.sha256()
             with archive.open(entry, "w", force_zip64=True) as written:
-                for chunk in objects.chunks(job.object_key or ""):
+                for chunk in videos.chunks(result):
                     written.write(chunk)
                     sha256.update(chunk)
                     total += len(chunk)

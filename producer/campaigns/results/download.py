@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from producer.campaigns.results.results import Result
 from storage.bucket.objects import Objects
@@ -38,6 +39,33 @@ class Downloaded:
     failed: list[tuple[str, str]] = field(default_factory=list)
 
 
+class Videos(Protocol):
+    """Where the videos are. Both raise `StoreUnavailable`."""
+
+    def read(self, result: Result, begin: int, size: int) -> bytes:
+        """Some bytes of a row's video."""
+        ...
+
+    def chunks(self, result: Result) -> Iterator[bytes]:
+        """All of it, piece by piece."""
+        ...
+
+
+class FromBucket:
+    """The videos in the bucket."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def read(self, result: Result, begin: int, size: int) -> bytes:
+        """As `Videos`."""
+        return self._objects.read_range(result.job.object_key or "", begin, size)
+
+    def chunks(self, result: Result) -> Iterator[bytes]:
+        """As `Videos`."""
+        return self._objects.chunks(result.job.object_key or "")
+
+
 class NotWhole(Exception):
     """The bytes are not those that were stored."""
 
@@ -55,7 +83,7 @@ class _Fetched:
 
 
 def download(
-    objects: Objects,
+    videos: Videos,
     named: Sequence[tuple[str, Result]],
     folder: Path,
     *,
@@ -75,7 +103,7 @@ def download(
     for name, _ in named:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(at_once, thread_name_prefix="download") as pool:
-        running = {pool.submit(_one, objects, result, folder / name, fetched): name for name, result in named}
+        running = {pool.submit(_one, videos, result, folder / name, fetched): name for name, result in named}
         try:
             for done, future in enumerate(as_completed(running), 1):
                 try:
@@ -93,10 +121,10 @@ def download(
     return found
 
 
-def _one(objects: Objects, result: Result, target: Path, fetched: _Fetched) -> bool:
+def _one(videos: Videos, result: Result, target: Path, fetched: _Fetched) -> bool:
     """Fetch one video; True: it was there."""
     job = result.job
-    key, size = job.object_key or "", job.size_bytes or 0
+    size = job.size_bytes or 0
     if target.is_file() and target.stat().st_size == size and job.sha256 in (None, _hash(target).hexdigest()):
         return True
     part = target.with_name(f"{target.name[:180]}.{job.id.hex[-8:]}{PART_SUFFIX}")
@@ -107,7 +135,7 @@ def _one(objects: Objects, result: Result, target: Path, fetched: _Fetched) -> b
     with part.open("r+b" if begun else "wb") as file:
         file.seek(begun)
         while begun < size:
-            block = objects.read_range(key, begun, min(BLOCK, size - begun))
+            block = videos.read(result, begun, min(BLOCK, size - begun))
             if not block:
                 break
             file.write(block)

@@ -10,8 +10,9 @@ import typer
 from producer.campaigns.files import check_name
 from producer.campaigns.reading.options import read_options
 from producer.campaigns.templates.document import read_template
-from producer.cli.campaigns.plan_text import plan_lines
+from producer.cli.campaigns.plan_text import document_lines, plan_lines
 from producer.cli.campaigns.planning import Source, make_whole_plan
+from producer.cli.doors.choice import api_client
 from producer.cli.shared.access import accounts_of
 from producer.cli.shared.exit_codes import BAD_INPUT
 from producer.cli.shared.options import AsJson, BudgetText, DataDir, OfTenant
@@ -79,13 +80,36 @@ def plan(
     terms = replace(read_terms(budget), pace=read_pace(start_at, quiet_hours, max_concurrent, zone))
     defaults = read_defaults(priority, deadline, zone)
     options = read_options(encoding, delimiter, sheet, mapped or (), key, read_template(template, prompt))
-    settings = accounts_of(ctx, data_dir).for_tenant(tenant)
-    source = Source(file, options, settings, tenant, name, fetch, write_errors, defaults, proof)
-    made = make_whole_plan(source, terms)
-    if as_json:
-        print_json(made.as_dict())
+    if (reelq := api_client(ctx, data_dir, tenant)) is not None:
+        # Imported here: the client takes long, and a command at the server does without.
+        from producer.cli.campaigns import through_api
+
+        away = through_api.sheet_away(
+            file,
+            options,
+            mapped or (),
+            prompt,
+            template,
+            write_errors,
+            proof=proof,
+            deadline=deadline,
+            priority=priority,
+            start_at=start_at,
+            quiet_hours=quiet_hours,
+            max_concurrent=None if terms.pace.max_concurrent is None else terms.pace.max_concurrent.value,
+            time_zone=zone,
+        )
+        found = through_api.plan_there(reelq, away, name, terms, fetch=fetch)
+        lines = document_lines(found, file.name)
     else:
-        for line in plan_lines(made, file.name):
+        settings = accounts_of(ctx, data_dir).for_tenant(tenant)
+        source = Source(file, options, settings, tenant, name, fetch, write_errors, defaults, proof)
+        made = make_whole_plan(source, terms)
+        found, lines = made.as_dict(), plan_lines(made, file.name)
+    if as_json:
+        print_json(found)
+    else:
+        for line in lines:
             typer.echo(line)
-    if made.checked.bad:
+    if found["bad"]:
         raise typer.Exit(BAD_INPUT)

@@ -18,6 +18,8 @@ from producer.campaigns.templates.document import read_template
 from producer.cli.campaigns.plan_text import edit_lines, plan_lines, proofs_text
 from producer.cli.campaigns.planning import Source, remember_if_possible
 from producer.cli.campaigns.waiting import ON_PURPOSE, held_text, say_failures, see_through
+from producer.cli.campaigns.waiting_words import waiting_text
+from producer.cli.doors.choice import api_client
 from producer.cli.shared.access import accounts_of
 from producer.cli.shared.confirmation import confirm, on_terminal
 from producer.cli.shared.exit_codes import SOME_FAILED
@@ -113,6 +115,36 @@ def run(
     options = read_options(encoding, delimiter, sheet, mapped or (), key, read_template(template, prompt))
     asked = not yes and not as_json and on_terminal()
     fetches = asked if fetch is None else fetch
+    if (reelq := api_client(ctx, data_dir, tenant)) is not None:
+        # Imported here: the client takes long, and a command at the server does without.
+        from producer.cli.campaigns import through_api
+
+        if skip_bad:
+            raise InvalidInput([Problem("--skip-bad", "works only where the server's configuration is")])
+        away = through_api.sheet_away(
+            file,
+            options,
+            mapped or (),
+            prompt,
+            template,
+            write_errors,
+            proof=proof,
+            deadline=deadline,
+            priority=priority,
+            start_at=start_at,
+            quiet_hours=quiet_hours,
+            max_concurrent=None if terms.pace.max_concurrent is None else terms.pace.max_concurrent.value,
+            time_zone=zone,
+        )
+        if asked or fetch or write_errors is not None:
+            plan = through_api.plan_there(reelq, away, name, terms, fetch=fetches)
+            through_api.agree_there(plan, away, name, asked=asked)
+        found, well = through_api.run_there(reelq, away, name, terms, Start(paused, first), wait=wait)
+        if as_json:
+            print_json(found)
+        if not well:
+            raise typer.Exit(SOME_FAILED)
+        return
     settings = accounts_of(ctx, data_dir).for_tenant(tenant)
     source = Source(file, options, settings, tenant, name, fetches, write_errors, defaults, proof)
     remember_if_possible(source)
@@ -127,7 +159,7 @@ def run(
         stored = producer.store(checked.batch(), campaign=name, terms=terms, start=start, progress=_uploading)
         created = sum(item.created for item in stored)
         known = f", {len(stored) - created} known" if created < len(stored) else ""
-        say(f"{name}: {len(stored)} rows, {created} new{known}{_waiting(checked, name, start)}")
+        say(f"{name}: {len(stored)} rows, {created} new{known}{waiting_text(checked.good, name, start)}")
         if source.proof and created:
             say(f"{name}: {proofs_text(checked.jobs)}; `reelq campaign approve {name}` makes the finals")
         if not wait and (held := held_text(producer, name)) is not None:
@@ -192,14 +224,6 @@ def _agreed(
 
 def _bad_rows(checked: Checked) -> InvalidRows:
     return InvalidRows(checked.bad[:_SHOWN_BAD], more=len(checked.bad) > _SHOWN_BAD)
-
-
-def _waiting(checked: Checked, name: str, start: Start) -> str:
-    if start.paused:
-        return f"; paused until `reelq campaign resume {name}`"
-    if start.first_rows is not None and start.first_rows < checked.good:
-        return f"; the rest after the first {start.first_rows} waits for `reelq campaign resume {name}`"
-    return ""
 
 
 def _uploading(done: int, total: int) -> None:

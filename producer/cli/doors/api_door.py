@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -12,13 +11,14 @@ from uuid import UUID
 
 import reelq_client
 from pydantic import TypeAdapter
-from reelq_client import InvalidRequest, NotFound, Reelq
+from reelq_client import Reelq
 from reelq_client.models.base import Model
 from reelq_client.models.campaigns import Campaign
 
 from producer.cli.doors.door import Action, JobDetail, VideoPlace
+from producer.cli.doors.translated import translated
 from producer.cli.shared.access import MOST_ALIKE, the_job
-from producer.errors import CampaignNotFound, JobNotFound, NotPossible
+from producer.intake.pace import PaceTerms
 from producer.intake.terms import Terms
 from producer.operator_actions.waiting import WaitReason
 from seedance.media import MediaKind, media_kind
@@ -52,7 +52,7 @@ class ApiDoor:
         found: list[JobView] = []
         cursor = None
         while len(found) < limit:
-            with _translated():
+            with translated():
                 page = self._reelq.jobs.list(
                     state=None if state is None else state.value,
                     campaign=campaign,
@@ -71,7 +71,7 @@ class ApiDoor:
 
     def detail(self, job_id: UUID) -> JobDetail:
         """As `Door`."""
-        with _translated(job_id):
+        with translated(job_id):
             found = self._reelq.jobs.get(job_id)
             attempts = self._reelq.jobs.attempts(job_id)
             events = self._reelq.jobs.timeline(job_id)
@@ -82,55 +82,64 @@ class ApiDoor:
 
     def unconfirmed(self, campaign: str | None, account: str | None) -> list[UUID]:
         """As `Door`."""
-        with _translated():
+        with translated():
             held = list(self._reelq.jobs.iterate(state="unconfirmed", campaign=campaign))
         return [job.id for job in held if account is None or job.account == account]
 
     def enqueue(self, prompt: str, fields: Mapping[str, Any]) -> JobView:
         """As `Door`."""
-        with _translated():
+        with translated():
             return _view(self._reelq.jobs.create(prompt, **_with_paths(fields)))
 
     def unfinished(self, ids: Sequence[UUID]) -> int:
         """As `Door`."""
-        with _translated():
+        with translated():
             found = [self._reelq.jobs.get(job_id) for job_id in ids]
         return sum(not (job.terminal or job.held) for job in found)
 
     def counts(self, ids: Sequence[UUID]) -> Mapping[JobState, int]:
         """As `Door`."""
-        with _translated():
+        with translated():
             return Counter(JobState(self._reelq.jobs.get(job_id).state) for job_id in ids)
 
     def cancel(self, job_id: UUID, *, discard: bool) -> JobView:
         """As `Door`."""
-        with _translated(job_id):
+        with translated(job_id):
             return _view(self._reelq.jobs.cancel(job_id, discard=discard))
 
     def retry(self, job_id: UUID) -> JobView:
         """As `Door`."""
-        with _translated(job_id):
+        with translated(job_id):
             return _view(self._reelq.jobs.retry(job_id))
+
+    def make_playable(self, job_id: UUID) -> JobView:
+        """As `Door`."""
+        with translated(job_id):
+            return _view(self._reelq.jobs.make_playable(job_id))
+
+    def playable(self, job_id: UUID) -> JobView:
+        """As `Door`."""
+        return self.make_playable(job_id)
 
     def finalize(self, job_id: UUID, wanted: Mapping[str, Any], *, regenerate: bool) -> JobView:
         """As `Door`."""
-        with _translated(job_id):
+        with translated(job_id):
             return _view(self._reelq.jobs.finalize(job_id, regenerate=regenerate, **wanted))
 
     def resolve(self, job_id: UUID, action: Action, task_id: str | None, *, unchecked: bool) -> JobView:
         """As `Door`."""
-        with _translated(job_id):
+        with translated(job_id):
             return _view(self._reelq.jobs.resolve(job_id, action, task_id=task_id, unchecked=unchecked))
 
     def accounts(self) -> list[dict[str, Any]]:
         """As `Door`."""
-        with _translated():
+        with translated():
             found = self._reelq.accounts.list().accounts
         return [_members(item) | {"models": [_members(model) for model in item.models]} for item in found]
 
     def unusable_accounts(self) -> Mapping[str, str]:
         """As `Door`."""
-        with _translated():
+        with translated():
             return self._reelq.accounts.list().unusable
 
     def change_campaign(self, name: str, terms: Terms) -> Mapping[str, Any]:
@@ -138,23 +147,23 @@ class ApiDoor:
         budget = _NO_LIMIT if terms.no_budget else None
         if terms.budget is not None:
             budget = f"{terms.budget.amount} {terms.budget.currency}"
-        with _translated(name):
-            return _status(self._reelq.campaigns.update(name, budget=budget, weight=terms.weight))
+        with translated(name):
+            return _status(self._reelq.campaigns.update(name, budget=budget, weight=terms.weight, **_pace(terms.pace)))
 
     def pause_campaign(self, name: str, *, paused: bool) -> Mapping[str, Any]:
         """As `Door`."""
         decide = self._reelq.campaigns.pause if paused else self._reelq.campaigns.resume
-        with _translated(name):
+        with translated(name):
             return _status(decide(name))
 
     def cancel_campaign(self, name: str, *, discard: bool) -> Mapping[str, int]:
         """As `Door`."""
-        with _translated(name):
+        with translated(name):
             done = self._reelq.campaigns.cancel(name, discard=discard)
         return {"cancelled": done.cancelled, "asked": done.asked, "refused": done.refused}
 
     def _beginning(self, prefix: str) -> list[UUID]:
-        with _translated():
+        with translated():
             return [job.id for job in self._reelq.jobs.list(id_prefix=prefix[:_ID_CHARS], limit=MOST_ALIKE).data]
 
     def _place(self, job: reelq_client.Job) -> VideoPlace | None:
@@ -182,6 +191,19 @@ def _status(campaign: Campaign) -> dict[str, Any]:
     return campaign.model_dump(include=set(Campaign.model_fields) - {"links"})
 
 
+def _pace(pace: PaceTerms) -> Any:
+    """What to set, as the client takes it; "none" takes one away."""
+    found: dict[str, Any] = {}
+    if pace.start_at is not None:
+        found["start_at"] = pace.start_at.value or _NO_LIMIT
+    if pace.max_concurrent is not None:
+        found["max_concurrent"] = pace.max_concurrent.value or _NO_LIMIT
+    if pace.quiet is not None:
+        quiet = pace.quiet.value
+        found |= {"quiet_hours": _NO_LIMIT} if quiet is None else {"quiet_hours": quiet.text, "time_zone": quiet.zone}
+    return found
+
+
 def _wait(code: Any, values: Mapping[str, Any]) -> WaitReason:
     """A reason; instants are text in JSON."""
     instants = {name: datetime.fromisoformat(values[name]) for name in _INSTANTS if isinstance(values.get(name), str)}
@@ -207,24 +229,3 @@ def _path_or_url(value: str) -> str | Path:
     if not path.is_file():
         raise InvalidInput([Problem("", f"{value}: there is no such file")])
     return path
-
-
-@contextmanager
-def _translated(what: UUID | str | None = None) -> Iterator[None]:
-    """Errors of the API as those of the same command at the server."""
-    try:
-        yield
-    except NotFound as exc:
-        if exc.code == "job_not_found":
-            raise JobNotFound(what) from exc
-        if exc.code == "campaign_not_found":
-            raise CampaignNotFound(str(what)) from exc
-        raise
-    except reelq_client.NotPossible as exc:
-        if isinstance(what, UUID):
-            raise NotPossible(what, exc.detail.removeprefix(f"job {what} ")) from exc
-        raise
-    except InvalidRequest as exc:
-        if exc.code == "invalid_request" and exc.errors:
-            raise InvalidInput([Problem(item.field, item.message) for item in exc.errors]) from exc
-        raise

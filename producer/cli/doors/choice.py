@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from producer.cli.doors.door import Door
-from producer.cli.login.stored import Login, stored_login
+from producer.cli.login.stored import api_of
 from producer.cli.shared.data_dir import directory
 from seedance.problems import InvalidInput, Problem
-from storage.settings import STACK_FILE, config_path, data_dir
 from storage.tenants.tenants import DEFAULT_TENANT
 
-URL, KEY = "REELQ_API_URL", "REELQ_API_KEY"
+if TYPE_CHECKING:
+    from reelq_client import Reelq
 
 
-def api_of(given: Path | None, environ: Mapping[str, str] = os.environ) -> Login | None:
-    """The API that commands use; None: the database here. `REELQ_API_URL` decides; else the API of `reelq login` is
-    used where no database is configured and no local stack runs."""
-    if url := environ.get(URL):
-        stored = stored_login(environ)
-        key = environ.get(KEY) or (stored.key if stored is not None and stored.url == url.rstrip("/") else None)
-        return Login(url.rstrip("/"), key)
-    here = (
-        given is not None
-        or "REELQ_DATABASE_URL" in environ
-        or (data_dir(given, environ) / STACK_FILE).exists()
-        or config_path(environ) is not None
-    )
-    return None if here else stored_login(environ)
+def api_client(ctx: typer.Context, given: Path | None, tenant: str | None = None) -> Reelq | None:
+    """A client of the API that commands use, closed with the command; None: they use the database here. `tenant`: that
+    `--tenant` names.
+
+    Raises:
+        InvalidInput: `--tenant` is given although the key decides.
+    """
+    api = api_of(directory(ctx, given))
+    if api is None:
+        return None
+    if tenant not in (None, DEFAULT_TENANT):
+        raise InvalidInput([Problem("--tenant", f"cannot be given for {api.url}: the key decides whose jobs they are")])
+    # Imported here, as below: each way needs what the other does not, and all of it takes long.
+    from reelq_client import Reelq
+
+    return ctx.with_resource(Reelq(api.url, api.key))
 
 
 def open_door(ctx: typer.Context, given: Path | None, tenant: str = DEFAULT_TENANT) -> Door:
@@ -41,17 +42,11 @@ def open_door(ctx: typer.Context, given: Path | None, tenant: str = DEFAULT_TENA
         InvalidInput: the configuration cannot be used, or `--tenant` is given although the key decides.
         DatabaseUnavailable: the database does not answer or is not up to date.
     """
-    api = api_of(directory(ctx, given))
-    if api is None:
-        # Imported here, as below: each way needs what the other does not, and all of it takes long.
+    if (reelq := api_client(ctx, given, tenant)) is None:
         from producer.cli.doors.database_door import DatabaseDoor
         from producer.cli.shared.producers import open_producer
 
         return DatabaseDoor(open_producer(ctx, given, tenant))
-    if tenant != DEFAULT_TENANT:
-        raise InvalidInput([Problem("--tenant", f"cannot be given for {api.url}: the key decides whose jobs they are")])
-    from reelq_client import Reelq
-
     from producer.cli.doors.api_door import ApiDoor
 
-    return ApiDoor(Reelq(api.url, api.key))
+    return ApiDoor(reelq)

@@ -14,6 +14,7 @@ from producer.client import Producer
 from producer.intake.terms import Terms
 from producer.operator_actions import job_actions
 from producer.operator_actions.account_status import account_statuses
+from producer.operator_actions.playable import want_playable
 from producer.operator_actions.waiting import why_it_waits, with_obstacles
 from storage.bucket.keys import bucket_and_name
 from storage.bucket.objects import Objects
@@ -86,6 +87,15 @@ class DatabaseDoor:
     def retry(self, job_id: UUID) -> JobView:
         """As `Door`."""
         return self.producer.retry(job_id)
+
+    def make_playable(self, job_id: UUID) -> JobView:
+        """As `Door`."""
+        return self.producer.make_playable(job_id)
+
+    def playable(self, job_id: UUID) -> JobView:
+        """As `Door`."""
+        with self.producer.database.begin() as conn:
+            return want_playable(conn, self.producer.settings, self.producer.tenant, job_id)
 
     def finalize(self, job_id: UUID, wanted: Mapping[str, Any], *, regenerate: bool) -> JobView:
         """As `Door`."""

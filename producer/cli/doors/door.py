@@ -81,6 +81,14 @@ class Door(Protocol):
         """Enqueue a job again."""
         ...
 
+    def make_playable(self, job_id: UUID) -> JobView:
+        """Make a copy of a job's video that every browser plays, also if that has failed before."""
+        ...
+
+    def playable(self, job_id: UUID) -> JobView:
+        """The same job, while its copy is made."""
+        ...
+
     def finalize(self, job_id: UUID, wanted: Mapping[str, Any], *, regenerate: bool) -> JobView:
         """Make the final of a draft."""
         ...

@@ -11,12 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
+from producer.cli.doors.accounts import open_accounts
 from producer.cli.shared.access import settings_of
 from producer.cli.shared.options import DataDir
 from producer.operator_actions.accounts import checked_secrets
 from seedance.problems import InvalidInput, Problem
 from storage.accounts import changes
-from storage.accounts.live import with_accounts
 from storage.database import connect
 from storage.sealing import new_master_key
 
@@ -84,12 +84,10 @@ def add(
     if tenant:
         given["tenants"] = tenant
     given = {"gateway": gateway} | {field: value for field, value in given.items() if value is not None}
-    settings = settings_of(ctx, data_dir)
-    secrets = {"api_key": _key(name, key_file, key_env), **_secrets(secret_env)}
-    with connect(settings.require_database_url()) as conn:
-        changes.add_account(conn, with_accounts(conn, settings), name, given, secrets)
+    door = open_accounts(ctx, data_dir)
+    simulated = door.add(name, given, {"api_key": _key(name, key_file, key_env), **_secrets(secret_env)})
     typer.echo(f"{name} is added; it takes jobs within seconds")
-    if any(account.name == "simulator" for account in settings.accounts):
+    if simulated:
         typer.echo("the simulator still takes jobs, too; `reelq accounts pause simulator` stops that", err=True)
 
 
@@ -111,9 +109,7 @@ def change(
         given["tenants"] = tenant
     if not given:
         raise InvalidInput([Problem("", "nothing to change; see `reelq accounts set --help`")])
-    settings = settings_of(ctx, data_dir)
-    with connect(settings.require_database_url()) as conn:
-        changes.set_account(conn, with_accounts(conn, settings), name, given, to_shared=to_shared)
+    open_accounts(ctx, data_dir).change(name, given, to_shared=to_shared)
     typer.echo(f"{name} is changed")
 
 
@@ -133,27 +129,21 @@ def rekey(
     data_dir: DataDir = None,
 ) -> None:
     """Give an account a new key. Tasks in flight keep the key that they were submitted with until they end."""
-    settings = settings_of(ctx, data_dir)
+    door = open_accounts(ctx, data_dir)
     secrets = {"api_key": _key(name, key_file, key_env), **_secrets(secret_env)}
-    with connect(settings.require_database_url()) as conn:
-        known = with_accounts(conn, settings)
-        changes.rekey_account(conn, known, name, secrets, revoked=revoked, other_project=other_project)
+    door.rekey(name, secrets, revoked=revoked, other_project=other_project)
     typer.echo(f"{name} has a new key" + ("" if revoked else "; tasks in flight keep the old one until they end"))
 
 
 def pause(ctx: typer.Context, name: Name, data_dir: DataDir = None) -> None:
     """Submit nothing more to an account. Its tasks go on."""
-    settings = settings_of(ctx, data_dir)
-    with connect(settings.require_database_url()) as conn:
-        changes.pause_account(conn, name, changes.tenants_named(conn, settings, name))
+    open_accounts(ctx, data_dir).pause(name)
     typer.echo(f"{name} is paused; `reelq accounts resume {name}` continues")
 
 
 def resume(ctx: typer.Context, name: Name, data_dir: DataDir = None) -> None:
     """Use a paused or suspended account again. Run this after you have corrected its key or its credit."""
-    settings = settings_of(ctx, data_dir)
-    with connect(settings.require_database_url()) as conn:
-        changes.resume_account(conn, name, changes.tenants_named(conn, settings, name))
+    open_accounts(ctx, data_dir).resume(name)
     typer.echo(f"{name} is resumed")
 
 
@@ -167,9 +157,7 @@ def remove(
     data_dir: DataDir = None,
 ) -> None:
     """Remove an account of the database. An account with unfinished jobs is removed only with --drain."""
-    settings = settings_of(ctx, data_dir)
-    with connect(settings.require_database_url()) as conn:
-        gone = changes.remove_account(conn, with_accounts(conn, settings), name, drain=drain, to_shared=to_shared)
+    gone = open_accounts(ctx, data_dir).remove(name, drain=drain, to_shared=to_shared)
     typer.echo(
         f"{name} is removed" if gone else f"{name} takes no new jobs; it is removed when its last task has ended"
     )

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
+from producer.cli.doors.choice import open_door
 from producer.cli.jobs.actions import Ids
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, say
-from producer.cli.shared.producers import job_ids_of, open_producer
 from producer.errors import NotPossible
-from producer.operator_actions.playable import playable_file, want_playable
+from producer.operator_actions.playable import playable_file
 from storage.jobs.records import JobView
 from storage.tenants.tenants import DEFAULT_TENANT
 
@@ -33,14 +33,13 @@ def playable(
     failed before is tried again. Videos that play everywhere need no copy. The originals stay as they are."""
     refused = 0
     shown: list[JobView] = []
-    with open_producer(ctx, data_dir, tenant) as producer:
-        for job_id in job_ids_of(producer, ids):
+    with open_door(ctx, data_dir, tenant) as door:
+        for job_id in door.job_ids(ids):
             try:
-                job = producer.make_playable(job_id)
+                job = door.make_playable(job_id)
                 while wait and playable_file(job) is None:
                     time.sleep(_ASK_EVERY_S)
-                    with producer.database.begin() as conn:
-                        job = want_playable(conn, producer.settings, tenant, job_id)
+                    job = door.playable(job_id)
             except NotPossible as exc:
                 refused += 1
                 say(str(exc))

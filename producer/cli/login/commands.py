@@ -11,8 +11,7 @@ import typer
 from reelq_client import Reelq
 from reelq_client.models.access import Tenant
 
-from producer.cli.doors.choice import KEY, URL, api_of
-from producer.cli.login.stored import Login, forget_login, login_file, store_login
+from producer.cli.login.stored import KEY, URL, Login, api_of, forget_login, login_file, store_login
 from producer.cli.shared.options import AsJson
 from producer.cli.shared.output import print_json, say
 from seedance.problems import InvalidInput, Problem

@@ -11,6 +11,8 @@ from pathlib import Path
 from producer.local.private_file import write_private
 from seedance.problems import InvalidInput, Problem
 
+URL, KEY = "REELQ_API_URL", "REELQ_API_KEY"
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -60,3 +62,24 @@ def forget_login(environ: Mapping[str, str] = os.environ) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def api_of(given: Path | None, environ: Mapping[str, str] = os.environ) -> Login | None:
+    """The API that commands use; None: the database here. `given`: the directory that `--data-dir` names, which wins.
+    Else `REELQ_API_URL` decides; else the API of `reelq login` is used where no database is configured and no local
+    stack runs."""
+    if given is not None:
+        return None
+    # Imported here: every gateway comes with it, which the help of most commands does without.
+    from storage.settings import STACK_FILE, config_path, data_dir
+
+    if url := environ.get(URL):
+        stored = stored_login(environ)
+        key = environ.get(KEY) or (stored.key if stored is not None and stored.url == url.rstrip("/") else None)
+        return Login(url.rstrip("/"), key)
+    here = (
+        "REELQ_DATABASE_URL" in environ
+        or (data_dir(None, environ) / STACK_FILE).exists()
+        or config_path(environ) is not None
+    )
+    return None if here else stored_login(environ)

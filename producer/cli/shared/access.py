@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from uuid import UUID
 
 import typer
 
+from producer.cli.login.stored import api_of
 from producer.cli.shared.data_dir import directory
 from producer.errors import JobNotFound
 from seedance.problems import InvalidInput, Problem
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 MOST_ALIKE = 3
 ONLY_THERE = (
-    "`{command}` works only where the server's configuration is, not through {url}; run it there, or unset "
-    "REELQ_API_URL to use the configuration here"
+    "`{command}` works only where the server's configuration is, not through {url}; run it there, or name the stack "
+    "here with --data-dir"
 )
 
 
@@ -38,8 +38,8 @@ def settings_of(ctx: typer.Context, given: Path | None) -> Settings:
     from storage.settings import load_settings
 
     where = directory(ctx, given)
-    if where is None and (url := os.environ.get("REELQ_API_URL")):
-        raise InvalidInput([Problem("", ONLY_THERE.format(command=ctx.command_path, url=url))])
+    if (api := api_of(where)) is not None:
+        raise InvalidInput([Problem("", ONLY_THERE.format(command=ctx.command_path, url=api.url))])
     ctx.with_resource(acting(user_of("command line")))
     return load_settings(where)
 

@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 
 from reelq_client import ApiError, NotAuthenticated, ReelqError, WaitTimeout
+from reelq_client import NotPossible as ApiNotPossible
 
 from producer.cli.shared.exit_codes import BAD_INPUT, SOME_FAILED
 from producer.errors import CampaignNotFound, JobNotFound, KeyNotFound, NotPossible, ReplayRefused, WebhookNotFound
@@ -39,6 +40,8 @@ def explain(error: BaseException, data_dir: Path | None) -> tuple[str, int]:
             return str(error), SOME_FAILED
         case GatewayError():
             return f"{error.gateway}: {error}", SOME_FAILED
+        case ApiNotPossible():
+            return error.detail, SOME_FAILED
         case ReelqError():
             return _of_api(error), BAD_INPUT
         case OSError():

@@ -3,13 +3,11 @@ imports would make them a tenth slower."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID
 
 import typer
 
-from producer.cli.shared.access import job_id_of, settings_of
+from producer.cli.shared.access import settings_of
 from producer.client import Producer
 from storage.database import DatabaseUnavailable, connect, current_revision, newest_revision
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -29,9 +27,3 @@ def open_producer(ctx: typer.Context, given: Path | None, tenant: str = DEFAULT_
                 f"the schema is {found or 'empty'}, not {newest_revision()}; run `reelq db upgrade`"
             )
     return Producer(settings, tenant=tenant)
-
-
-def job_ids_of(producer: Producer, texts: list[str]) -> Iterator[UUID]:
-    """`job_id_of` for several, each one once."""
-    with producer.database.begin() as conn:
-        return iter(dict.fromkeys([job_id_of(conn, producer.tenant, text) for text in texts]))

@@ -8,15 +8,11 @@ from typing import Annotated
 
 import typer
 
-from producer.cli.shared.access import settings_of
+from producer.cli.doors.keys import open_keys
 from producer.cli.shared.formatting import ago
 from producer.cli.shared.options import AsJson, DataDir
 from producer.cli.shared.output import print_json, print_table, say
-from producer.operator_actions.tenants import create_key, revoke_key, rotate_key
-from storage.database import connect
-from storage.tenants import keys
 from storage.tenants.keys import ApiKey
-from storage.tenants.tenants import DEFAULT_TENANT
 
 Scopes = Annotated[
     list[str] | None,
@@ -42,17 +38,22 @@ ExpiresDays = Annotated[
 def create(
     ctx: typer.Context,
     name: Annotated[str, typer.Option(help="A name for the key, to recognise it.")],
-    tenant: Annotated[str, typer.Option(help="The tenant whose jobs the key is for; created if new.")] = (
-        DEFAULT_TENANT
-    ),
+    tenant: Annotated[
+        str | None,
+        typer.Option(
+            help="The tenant whose jobs the key is for; created if new. Default: `default`, or through the API the "
+            "tenant of its key.",
+            show_default=False,
+        ),
+    ] = None,
     scope: Scopes = None,
     expires_days: ExpiresDays = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """Create a key and print it. It is shown only once: the database has its hash."""
-    with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
-        key, made = create_key(conn, tenant, name, scope or ["enqueue", "read"], _seconds(expires_days))
+    door = open_keys(ctx, data_dir)
+    key, made = door.create(tenant, name, scope or ["enqueue", "read"], _seconds(expires_days))
     _show(key, made, as_json)
 
 
@@ -65,8 +66,7 @@ def rotate(
     data_dir: DataDir = None,
 ) -> None:
     """Create a key in place of another, with its tenant, name and scopes. The old one works until the overlap ends."""
-    with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
-        key, made = rotate_key(conn, key_id, overlap_hours * 3600, expires_in_s=_seconds(expires_days))
+    key, made = open_keys(ctx, data_dir).rotate(key_id, overlap_hours * 3600, _seconds(expires_days))
     _show(key, made, as_json)
 
 
@@ -90,8 +90,7 @@ def list_keys(
     data_dir: DataDir = None,
 ) -> None:
     """List keys, oldest first. Revoked keys are included."""
-    with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
-        found = keys.list_keys(conn, tenant)
+    found = open_keys(ctx, data_dir).list(tenant)
     if as_json:
         print_json(found)
         return
@@ -129,6 +128,4 @@ def revoke(
     data_dir: DataDir = None,
 ) -> None:
     """Revoke a key for good. Servers refuse it within seconds."""
-    with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
-        public = revoke_key(conn, key_id)
-    typer.echo(f"{public} is revoked")
+    typer.echo(f"{open_keys(ctx, data_dir).revoke(key_id)} is revoked")

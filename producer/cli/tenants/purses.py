@@ -6,13 +6,10 @@ from typing import Annotated
 
 import typer
 
-from producer.cli.shared.access import settings_of
+from producer.cli.doors.keys import open_keys
 from producer.cli.shared.options import AsJson, DataDir
 from producer.cli.shared.output import print_json
-from producer.errors import KeyNotFound
-from producer.operator_actions.tenants import set_purse
-from storage.database import connect
-from storage.tenants import keys, purses
+from storage.tenants import keys
 
 
 def purse(
@@ -31,14 +28,12 @@ def purse(
 ) -> None:
     """Show or set what a key may spend. Jobs that cost more than its purse still has are refused."""
     public = keys.key_id(key_id) or key_id
-    with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
-        if keys.tenant_of(conn, public) is None:
-            raise KeyNotFound(public)
-        found = purses.purse_of(conn, public) if amount is None else set_purse(conn, public, amount)
+    found = open_keys(ctx, data_dir).purse(public, amount)
     if as_json:
-        print_json(None if found is None else found.as_dict())
+        print_json(found)
         return
     if found is None:
         typer.echo(f"key {public} has no purse; it spends without a limit of its own")
         return
-    typer.echo(f"key {public}: {found.amount} {found.currency}, used {found.used:.2f}, left {found.left:.2f}")
+    left = f"used {found['used']:.2f}, left {found['left']:.2f}"
+    typer.echo(f"key {public}: {found['amount']:g} {found['currency']}, {left}")

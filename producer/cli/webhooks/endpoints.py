@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from producer.cli.shared.access import settings_of
+from producer.cli.doors.webhooks import WebhooksDoor, open_webhooks
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, print_table, say
 from producer.errors import WebhookNotFound
-from producer.operator_actions import webhooks
 from producer.operator_actions.webhooks import endpoint_document
 from seedance.problems import InvalidInput, Problem
-from storage.database import connect
-from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
-from storage.webhooks.endpoints import Endpoint, list_endpoints
+from storage.webhooks.endpoints import Endpoint
 
 EndpointId = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint's id or its first characters.")]
 Events = Annotated[
@@ -35,9 +33,7 @@ def add(
     data_dir: DataDir = None,
 ) -> None:
     """Add an endpoint: a URL that receives events. Prints the secret that verifies them; it is shown only once."""
-    settings = settings_of(ctx, data_dir)
-    with connect(settings.require_database_url()) as conn:
-        made, secret = webhooks.add_endpoint(conn, settings, tenant, url, event or ())
+    made, secret = open_webhooks(ctx, data_dir, tenant).add(url, event or ())
     _show_secret(made, secret, as_json=as_json)
 
 
@@ -50,10 +46,8 @@ def rotate(
     data_dir: DataDir = None,
 ) -> None:
     """Replace an endpoint's secret and print the new one. It is shown only once."""
-    settings = settings_of(ctx, data_dir)
-    wanted = endpoint_id_of(settings, tenant, endpoint)
-    with connect(settings.require_database_url()) as conn:
-        found, secret = webhooks.rotate_secret(conn, tenant, wanted, overlap * 3600)
+    door = open_webhooks(ctx, data_dir, tenant)
+    found, secret = door.rotate(endpoint_id_of(door, endpoint), overlap * 3600)
     _show_secret(found, secret, as_json=as_json)
 
 
@@ -71,10 +65,9 @@ def remove(
     ctx: typer.Context, endpoint: EndpointId, tenant: OfTenant = DEFAULT_TENANT, data_dir: DataDir = None
 ) -> None:
     """Remove an endpoint. Its pending messages are dropped."""
-    settings = settings_of(ctx, data_dir)
-    wanted = endpoint_id_of(settings, tenant, endpoint)
-    with connect(settings.require_database_url()) as conn:
-        webhooks.remove_endpoint(conn, tenant, wanted)
+    door = open_webhooks(ctx, data_dir, tenant)
+    wanted = endpoint_id_of(door, endpoint)
+    door.remove(wanted)
     typer.echo(f"{wanted} is removed")
 
 
@@ -82,24 +75,23 @@ def enable(
     ctx: typer.Context, endpoint: EndpointId, tenant: OfTenant = DEFAULT_TENANT, data_dir: DataDir = None
 ) -> None:
     """Enable an endpoint again. `reelq webhooks replay` sends the messages that it missed."""
-    _switch(settings_of(ctx, data_dir), tenant, endpoint, disabled=False)
+    _switch(open_webhooks(ctx, data_dir, tenant), endpoint, disabled=False)
 
 
 def disable(
     ctx: typer.Context, endpoint: EndpointId, tenant: OfTenant = DEFAULT_TENANT, data_dir: DataDir = None
 ) -> None:
     """Disable an endpoint. Its pending messages are dropped."""
-    _switch(settings_of(ctx, data_dir), tenant, endpoint, disabled=True)
+    _switch(open_webhooks(ctx, data_dir, tenant), endpoint, disabled=True)
 
 
-def _switch(settings: Settings, tenant: str, text: str, *, disabled: bool) -> None:
-    wanted = endpoint_id_of(settings, tenant, text)
-    with connect(settings.require_database_url()) as conn:
-        webhooks.change_endpoint(conn, tenant, wanted, disabled=disabled)
+def _switch(door: WebhooksDoor, text: str, *, disabled: bool) -> None:
+    wanted = endpoint_id_of(door, text)
+    door.switch(wanted, disabled=disabled)
     typer.echo(f"{wanted} is {'disabled' if disabled else 'enabled'}")
 
 
-def print_endpoints(endpoints: list[Endpoint]) -> None:
+def print_endpoints(endpoints: Sequence[Endpoint]) -> None:
     """A table of endpoints."""
     if not endpoints:
         typer.echo("no endpoints", err=True)
@@ -114,15 +106,14 @@ def _state_of(endpoint: Endpoint) -> str:
     return "active" if endpoint.disabled_at is None else f"disabled ({endpoint.disabled_reason})"
 
 
-def endpoint_id_of(settings: Settings, tenant: str, text: str) -> UUID:
+def endpoint_id_of(door: WebhooksDoor, text: str) -> UUID:
     """The endpoint of an id or of its first characters.
 
     Raises:
         WebhookNotFound: no id begins with them.
         InvalidInput: several do.
     """
-    with connect(settings.require_database_url()) as conn:
-        found = [item.id for item in list_endpoints(conn, tenant) if str(item.id).startswith(text.lower())]
+    found = [item.id for item in door.endpoints() if str(item.id).startswith(text.lower())]
     if not text or not found:
         raise WebhookNotFound("endpoint", text or "without an id")
     if len(found) > 1:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from producer.cli.shared.access import job_id_of, settings_of
+from producer.cli.doors.webhooks import open_webhooks
 from producer.cli.shared.formatting import ago
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json, print_table
 from producer.cli.webhooks import endpoints
 from producer.operator_actions.webhooks import endpoint_document, message_document
 from seedance.problems import InvalidInput, Problem
-from storage.database import connect
-from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
-from storage.webhooks.endpoints import list_endpoints
-from storage.webhooks.messages import MessageFilter, MessageState, MessageView, list_messages, webhook_id
+from storage.webhooks.messages import MessageState, MessageView, webhook_id
 
 
 def list_webhooks(
@@ -33,11 +31,12 @@ def list_webhooks(
     data_dir: DataDir = None,
 ) -> None:
     """List endpoints and messages, newest message first. Messages to the webhook_url of jobs are included."""
-    settings = settings_of(ctx, data_dir)
-    wanted = _filter(settings, tenant, state or [], endpoint, job)
-    with connect(settings.require_database_url()) as conn:
-        found = list_endpoints(conn, tenant)
-        messages = list_messages(conn, wanted, limit=limit)
+    door = open_webhooks(ctx, data_dir, tenant)
+    states = _states(state or [])
+    job_id = None if job is None else door.job_id(job)
+    endpoint_id = None if endpoint is None else endpoints.endpoint_id_of(door, endpoint)
+    found = door.endpoints()
+    messages = door.messages(states, endpoint_id, job_id, limit)
     if as_json:
         print_json(
             {
@@ -50,22 +49,13 @@ def list_webhooks(
     _print_messages(messages)
 
 
-def _filter(settings: Settings, tenant: str, states: list[str], endpoint: str | None, job: str | None) -> MessageFilter:
+def _states(states: list[str]) -> list[MessageState]:
     if strange := [state for state in states if state not in list(MessageState)]:
         raise InvalidInput([Problem("--state", f"{strange[0]!r} is unknown; use one of: {', '.join(MessageState)}")])
-    job_id = None
-    if job is not None:
-        with connect(settings.require_database_url()) as conn:
-            job_id = job_id_of(conn, tenant, job)
-    return MessageFilter(
-        tenant,
-        states=[MessageState(state) for state in states] or None,
-        endpoint_id=None if endpoint is None else endpoints.endpoint_id_of(settings, tenant, endpoint),
-        job_id=job_id,
-    )
+    return [MessageState(state) for state in states]
 
 
-def _print_messages(messages: list[MessageView]) -> None:
+def _print_messages(messages: Sequence[MessageView]) -> None:
     if not messages:
         typer.echo("no messages", err=True)
         return

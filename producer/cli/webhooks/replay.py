@@ -7,14 +7,12 @@ from typing import Annotated
 
 import typer
 
-from producer.cli.shared.access import settings_of
+from producer.cli.doors.webhooks import open_webhooks
 from producer.cli.shared.formatting import plural
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json
 from producer.cli.webhooks import endpoints
-from producer.operator_actions import webhooks
 from seedance.problems import InvalidInput, Problem
-from storage.database import connect
 from storage.tenants.tenants import DEFAULT_TENANT
 
 
@@ -36,14 +34,15 @@ def replay(
     """
     if messages and (dead or since or endpoint):
         raise InvalidInput([Problem("", "give either message ids, or --dead, --since or --endpoint")])
-    settings = settings_of(ctx, data_dir)
-    endpoint_id = None if endpoint is None else endpoints.endpoint_id_of(settings, tenant, endpoint)
-    with connect(settings.require_database_url()) as conn:
-        if messages:
-            number = len([webhooks.replay_one(conn, tenant, text) for text in dict.fromkeys(messages)])
-        else:
-            at = since.astimezone() if since is not None else None
-            number = webhooks.replay_many(conn, tenant, dead=dead, since=at, endpoint_id=endpoint_id)
+    door = open_webhooks(ctx, data_dir, tenant)
+    endpoint_id = None if endpoint is None else endpoints.endpoint_id_of(door, endpoint)
+    if messages:
+        several = list(dict.fromkeys(messages))
+        door.replay(several)
+        number = len(several)
+    else:
+        at = since.astimezone() if since is not None else None
+        number = door.replay_many(dead=dead, since=at, endpoint_id=endpoint_id)
     if as_json:
         print_json({"replayed": number})
     else:

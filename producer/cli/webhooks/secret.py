@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from producer.cli.shared.access import settings_of
+from producer.cli.doors.webhooks import open_webhooks
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json
 from seedance.problems import InvalidInput, Problem
@@ -25,7 +25,7 @@ def secret(
 ) -> None:
     """Print the secrets that verify deliveries to the webhook_url of jobs. There are two while the secret is being
     replaced; the new one comes first. Endpoints have their own secrets."""
-    found = [new_secret()] if new else settings_of(ctx, data_dir).webhook_secrets(tenant)
+    found = [new_secret()] if new else [*open_webhooks(ctx, data_dir, tenant).secrets()]
     if not found:
         advice = "is not set; create a value with `reelq webhooks secret --new`"
         raise InvalidInput([Problem("webhook_secret", advice)])

@@ -7,14 +7,12 @@ from typing import Annotated
 
 import typer
 
-from producer.cli.shared.access import settings_of
+from producer.cli.doors.webhooks import WebhooksDoor, open_webhooks
 from producer.cli.shared.formatting import clean
 from producer.cli.shared.options import AsJson, DataDir, OfTenant
 from producer.cli.shared.output import print_json
 from producer.cli.webhooks import endpoints
 from producer.operator_actions import webhooks
-from storage.database import connect
-from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from storage.webhooks.messages import MessageView
 
@@ -30,12 +28,11 @@ def send_test(
     data_dir: DataDir = None,
 ) -> None:
     """Send a test event once and print the answer. Exit code 1 if the receiver does not accept it."""
-    settings = settings_of(ctx, data_dir)
+    door = open_webhooks(ctx, data_dir, tenant)
     is_url = "://" in target
-    endpoint_id = None if is_url else endpoints.endpoint_id_of(settings, tenant, target)
-    with connect(settings.require_database_url()) as conn:
-        sent = webhooks.send_test(conn, settings, tenant, endpoint_id=endpoint_id, url=target if is_url else None)
-    found = _outcome(settings, tenant, sent)
+    endpoint_id = None if is_url else endpoints.endpoint_id_of(door, target)
+    sent = door.send_test(target if is_url else None, endpoint_id)
+    found = _outcome(door, sent)
     if as_json:
         print_json(webhooks.message_document(found))
     else:
@@ -44,11 +41,10 @@ def send_test(
         raise typer.Exit(1)
 
 
-def _outcome(settings: Settings, tenant: str, sent: str) -> MessageView:
+def _outcome(door: WebhooksDoor, sent: str) -> MessageView:
     give_up = time.monotonic() + TEST_S
     while True:
-        with connect(settings.require_database_url()) as conn:
-            found = webhooks.get_message(conn, tenant, sent)
+        found = door.message(sent)
         if found.due_at is None:
             return found
         if time.monotonic() > give_up:

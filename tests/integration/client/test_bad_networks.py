@@ -26,6 +26,17 @@ DOCUMENT: dict[str, Any] = dict.fromkeys(NULLS) | {
     "polls": 1, "created_at": "2030-01-31T18:00:00Z", "updated_at": "2030-01-31T18:00:00Z", "finals": [], "links": {},
 }  # fmt: skip
 Handle = Callable[["Asked"], None]
+UPLOADED = json.dumps(
+    {
+        "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+        "url": "upload://abc.png",
+        "name": "a.png",
+        "size_bytes": 7,
+        "created_at": "2030-01-31T18:00:00Z",
+        "in_use": False,
+        "expires_at": None,
+    }
+).encode()
 
 
 class Asked:
@@ -342,7 +353,7 @@ def test_an_upload_is_sent_whole_again_and_reports_its_progress(tmp_path: Path, 
     seen_progress: list[tuple[int, int | None]] = []
 
     def handle(asked: Asked) -> None:
-        asked.drop() if asked.number == 1 else asked.answer(200, b'{"url": "upload://abc.png"}')
+        asked.drop() if asked.number == 1 else asked.answer(200, UPLOADED)
 
     with serving(handle) as (url, seen), Reelq(url) as reelq, path.open("rb") as file:
         source: Any = {"path": path, "bytes": CONTENT, "file": file}[form]
@@ -363,11 +374,11 @@ def test_local_files_of_a_job_are_uploaded_first(tmp_path: Path) -> None:
     path.write_bytes(b"picture")
 
     def handle(asked: Asked) -> None:
-        asked.answer(200, b'{"url": "upload://abc.png"}') if asked.path == "/v1/uploads" else asked.job()
+        asked.answer(200, UPLOADED) if asked.path.startswith("/v1/uploads?name=") else asked.job()
 
     with serving(handle) as (url, seen), Reelq(url) as reelq:
         reelq.jobs.create("a fox", first_frame=path, reference_images=[path, "https://a.example/b.png"])
-    assert [asked.path for asked in seen] == ["/v1/uploads", "/v1/uploads", "/v1/jobs"]
+    assert [asked.path.partition("?")[0] for asked in seen] == ["/v1/uploads", "/v1/uploads", "/v1/jobs"]
     sent = json.loads(seen[-1].body)
     assert (sent["first_frame"], sent["reference_images"]) == (
         "upload://abc.png", ["upload://abc.png", "https://a.example/b.png"],

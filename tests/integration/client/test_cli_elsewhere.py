@@ -3,70 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
 from producer import Producer
-from producer.cli import main as cli
-from producer.operator_actions.tenants import create_key
 from storage.jobs.states import JobState
-from storage.settings import Settings
-from tests.integration.api.api_server import ACCOUNTS, bring
-from tests.servers import environ_for
+from tests.integration.api.api_server import bring
+from tests.integration.client.elsewhere import Run, both
 
 S = JobState
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def key(producer: Producer) -> str:
-    with producer.database.begin() as conn:
-        return create_key(conn, "default", "laptop", ["read", "enqueue", "admin"], None)[0]
-
-
-@pytest.fixture
-def run(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
-) -> Run:
-    """Run a command line: `here` with the server's configuration, else with nothing but `environ`."""
-    for name in [name for name in os.environ if name.startswith("REELQ_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.chdir(tmp_path)
-    server = environ_for(settings) | {"REELQ_ACCOUNTS": json.dumps(ACCOUNTS["accounts"])}
-
-    def execute(*arguments: object, here: bool = False, **environ: str) -> tuple[int, str, str]:
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in (server if here else environ).items():
-                patch.setenv(name, value)
-            code = cli.run([str(argument) for argument in arguments])
-        out, err = capsysbinary.readouterr()
-        return code, out.decode(), err.decode()
-
-    return execute
-
-
-@pytest.fixture
-def away(api: httpx.Client, key: str) -> dict[str, str]:
-    return {"REELQ_API_URL": str(api.base_url), "REELQ_API_KEY": key}
-
-
-def _timeless(part: object) -> str:
-    """Output without ages and waits, which differ by the time between two commands."""
-    return re.sub(r"\b\d+(\.\d+)? (s|min)\b|\b\d+(s|m)  +", "T", str(part))
-
-
-def both(run: Run, away: dict[str, str], *arguments: object) -> tuple[int, str]:
-    """What a command that only reads says; the same at the server and elsewhere."""
-    local, remote = run(*arguments, here=True), run(*arguments, **away)
-    assert [_timeless(part) for part in remote] == [_timeless(part) for part in local]
-    return remote[0], remote[1]
 
 
 def test_reading_commands_say_the_same(run: Run, away: dict[str, str], producer: Producer) -> None:
@@ -140,7 +88,16 @@ def test_campaigns_are_controlled(run: Run, away: dict[str, str], producer: Prod
 
 
 def test_other_commands_say_that_they_work_at_the_server_only(run: Run, away: dict[str, str]) -> None:
-    for arguments in (("db", "upgrade"), ("tenants", "list"), ("assets", "list"), ("accounts", "resume", "main")):
+    only_there = (
+        ("db", "upgrade"),
+        ("tenants", "list"),
+        ("assets", "list"),
+        ("models", "list"),
+        ("accounts", "reencrypt"),
+        ("campaign", "status", "spring"),
+        ("campaign", "approve", "spring", "--all"),
+    )
+    for arguments in only_there:
         code, out, err = run(*arguments, **away)
         assert (code, out) == (2, "") and err.count("\n") == 1
         assert f"`reelq {' '.join(arguments[:2])}` works only where the server's configuration is" in err

@@ -13,7 +13,7 @@ README = CLIENT / "README.md"
 _GIVEN = {
     "reelq": 'import { Reelq } from "@reelq/client"; declare const reelq: Reelq;',
     "id": "declare const id: string;",
-    "lastId": "declare const lastId: number;",
+    "lastId": "declare let lastId: string;",
     "signal": "declare const signal: AbortSignal;",
     "handle": 'import type { JobEvent } from "@reelq/client"; declare function handle(event: JobEvent): Promise<void>;',
     "onProgress": "declare function onProgress(bytes: number, total: number | null): void;",

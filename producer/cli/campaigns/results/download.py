@@ -13,14 +13,14 @@ from producer.campaigns.results.archive import write_archive
 from producer.campaigns.results.download import AT_ONCE, Progress, downloadable
 from producer.campaigns.results.download import download as fetch
 from producer.campaigns.results.names import NamePattern, distinct
-from producer.cli.campaigns.results.options import OfReviews, OfStates, results_of, whole_file
-from producer.cli.shared.access import settings_of
+from producer.cli.campaigns.results.options import OfReviews, OfStates, whole_file
+from producer.cli.doors.results import open_results
+from producer.cli.doors.wanted import Wanted
 from producer.cli.shared.exit_codes import SOME_FAILED
 from producer.cli.shared.formatting import plural
 from producer.cli.shared.options import AsJson, CampaignName, DataDir, OfTenant
 from producer.cli.shared.output import print_json, say
 from seedance.problems import InvalidInput, Problem
-from storage.bucket.objects import Objects
 from storage.tenants.tenants import DEFAULT_TENANT
 
 _SHOWN_FAILED = 20
@@ -49,14 +49,14 @@ def download(
 ) -> int:
     """Download the videos of a campaign. Run it again to continue, or to fetch what is new: files that are complete are
     kept, and a row's new version replaces the old file."""
-    settings = settings_of(ctx, data_dir)
-    results = results_of(ctx, settings, tenant, name, states, reviews)
-    names = NamePattern(pattern, results.columns, name)
+    door = open_results(ctx, data_dir, tenant)
+    columns, results = door.results(Wanted(name, states, reviews))
+    names = NamePattern(pattern, columns, name)
     named = distinct([(names.name(result), result) for result in downloadable(results)])
-    objects = Objects(settings)
+    videos = door.videos()
     if folder.suffix.lower() == ".zip":
         with whole_file(folder) as file:
-            size = write_archive(file, objects, named)
+            size = write_archive(file, videos, named)
         if as_json:
             print_json({"campaign": name, "videos": len(named), "bytes": size, "file": str(folder)})
         else:
@@ -66,7 +66,7 @@ def download(
         raise InvalidInput([Problem("DIR", f"{folder} is a file; give a folder")])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        done = fetch(objects, named, folder, at_once=parallel, report=_Reporter())
+        done = fetch(videos, named, folder, at_once=parallel, report=_Reporter())
     except OSError as exc:
         raise InvalidInput([Problem("DIR", f"{folder} cannot be written: {exc.strerror or exc}")]) from exc
     if as_json:

@@ -8,30 +8,16 @@ from typing import Annotated
 
 import typer
 
-from producer.campaigns.results.posters import with_posters, without_posters
-from producer.campaigns.results.tables import as_csv, as_jsonl
-from producer.campaigns.results.workbook import POSTER_PX, write_workbook
-from producer.cli.campaigns.results.options import (
-    Language,
-    LinkHours,
-    OfReviews,
-    OfStates,
-    links_for,
-    results_of,
-    whole_file,
-    words_of,
-)
-from producer.cli.shared.access import settings_of
+from producer.cli.campaigns.results.options import Language, LinkHours, OfReviews, OfStates
+from producer.cli.doors.results import open_results
+from producer.cli.doors.wanted import Wanted
 from producer.cli.shared.formatting import plural
 from producer.cli.shared.options import CampaignName, DataDir, OfTenant
 from producer.cli.shared.output import say
 from seedance.problems import InvalidInput, Problem
-from storage.bucket.objects import Objects
 from storage.tenants.tenants import DEFAULT_TENANT
 
 SUFFIXES = (".xlsx", ".csv", ".jsonl")
-MOST_POSTERS = 2_000
-"""More posters would make a workbook that Excel opens slowly."""
 
 
 def export(
@@ -60,27 +46,11 @@ def export(
         raise InvalidInput(
             [Problem("--to", f"must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, not {to.name!r}")]
         )
-    settings = settings_of(ctx, data_dir)
-    results = results_of(ctx, settings, tenant, name, states, reviews)
-    objects = Objects(settings)
-    links = links_for(objects, link_hours * 3600)
+    door = open_results(ctx, data_dir, tenant)
+    wanted = Wanted(name, states, reviews, link_hours * 3600, language)
     if to is None:
-        for line in as_jsonl(results, links):
+        for line in door.lines(wanted):
             sys.stdout.buffer.write(line)
         return
-    with whole_file(to) as file:
-        if to.suffix.lower() == ".xlsx":
-            if posters is None:
-                posters = results.count() <= MOST_POSTERS
-            illustrated = with_posters(results, objects, POSTER_PX) if posters else without_posters(results)
-            count = write_workbook(file, results.columns, illustrated, words_of(language), links, name)
-        else:
-            count = -1 if to.suffix.lower() == ".csv" else 0  # a CSV has a heading
-            for piece in (
-                as_csv(results, words_of(language), links) if to.suffix.lower() == ".csv" else as_jsonl(results, links)
-            ):
-                file.write(piece)
-                count += 1
-            if to.suffix.lower() == ".csv":
-                count -= 1  # its mark
+    count = door.export(wanted, to, posters)
     say(f"wrote {plural(count, 'row')} of {name} to {to}")

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from producer.campaigns.results.sharing import share_url
-from producer.campaigns.status import campaign_status
-from producer.cli.shared.access import settings_of
-from producer.cli.shared.data_dir import directory
+from producer.cli.doors.results import open_results
 from producer.cli.shared.options import AsJson, CampaignName, DataDir, OfTenant
 from producer.cli.shared.output import print_json, print_table, say
 from seedance.problems import InvalidInput, Problem
-from storage import decisions
 from storage.campaigns import shares
-from storage.campaigns.controls import subject_of
-from storage.database import connect
-from storage.settings import data_dir as data_directory
-from storage.settings import read_stack
 from storage.tenants.tenants import DEFAULT_TENANT
 
 
@@ -37,36 +30,32 @@ def share(
     data_dir: DataDir = None,
 ) -> None:
     """Make a link to a page with a campaign's videos. It needs no key. It can change nothing, and expires."""
-    settings = settings_of(ctx, data_dir)
-    with connect(settings.require_database_url()) as conn:
-        campaign_id = campaign_status(conn, tenant, name).id
-        if listed:
-            found = shares.shares_of(conn, campaign_id)
-        elif revoke is not None:
-            if not shares.revoke_share(conn, campaign_id, revoke):
-                raise InvalidInput([Problem("--revoke", f"{name} has no link {revoke}; `--list` shows them")])
-            decisions.record(conn, tenant, "campaign.share_revoked", subject_of(campaign_id), share=str(revoke))
-        else:
-            made, token = shares.create_share(conn, campaign_id, days, approved_only=approved_only)
-            decisions.record(conn, tenant, "campaign.shared", subject_of(campaign_id), share=str(made.id), days=days)
+    door = open_results(ctx, data_dir, tenant)
     if listed:
+        found = door.shares(name)
         if as_json:
-            print_json(found)
+            print_json([_shown(item) for item in found])
             return
         columns = ("ID", "MADE", "BY", "EXPIRES", "REVOKED", "SHOWS")
         print_table(columns, [_line(item) for item in found])
     elif revoke is not None:
+        if not door.revoke_share(name, revoke):
+            raise InvalidInput([Problem("--revoke", f"{name} has no link {revoke}; `--list` shows them")])
         say(f"the link {revoke} has ended")
     else:
-        base = settings.public_url or read_stack(data_directory(directory(ctx, data_dir))).get("api")
-        url = share_url(base, token)
+        made, url = door.share(name, days, approved_only=approved_only)
         if as_json:
             print_json({"id": made.id, "url": url, "expires_at": made.expires_at})
             return
         typer.echo(url)
-        if base is None:
+        if url.startswith("/"):
             say("add the address of the API before it, or set public_url")
         say(f"it works until {made.expires_at:%Y-%m-%d %H:%M} UTC; end it with --revoke {made.id}")
+
+
+def _shown(item: shares.Share) -> dict[str, object]:
+    hidden = ("campaign_id", "tenant", "campaign")
+    return {name: value for name, value in asdict(item).items() if name not in hidden}
 
 
 def _line(item: shares.Share) -> tuple[object, ...]:

@@ -7,23 +7,12 @@ from typing import Annotated
 
 import typer
 
-from producer.campaigns.results.posters import with_posters
-from producer.campaigns.results.wall import POSTER_PX, as_wall
-from producer.cli.campaigns.results.options import (
-    Language,
-    LinkHours,
-    OfReviews,
-    OfStates,
-    links_for,
-    results_of,
-    whole_file,
-)
-from producer.cli.shared.access import settings_of
+from producer.cli.campaigns.results.options import Language, LinkHours, OfReviews, OfStates
+from producer.cli.doors.results import open_results
+from producer.cli.doors.wanted import Wanted
 from producer.cli.shared.options import CampaignName, DataDir, OfTenant
 from producer.cli.shared.output import say
-from producer.web.language import LANGUAGES, catalogue
 from seedance.problems import InvalidInput, Problem
-from storage.bucket.objects import Objects
 from storage.tenants.tenants import DEFAULT_TENANT
 
 
@@ -42,12 +31,6 @@ def sheet(
     their links work."""
     if to.suffix.lower() not in (".html", ".htm"):
         raise InvalidInput([Problem("--to", f"must end in .html, not {to.name!r}")])
-    settings = settings_of(ctx, data_dir)
-    results = results_of(ctx, settings, tenant, name, states, reviews)
-    objects = Objects(settings)
-    languages = {code: catalogue(code) for code in LANGUAGES}
-    with whole_file(to) as file:
-        illustrated = with_posters(results, objects, POSTER_PX)
-        for piece in as_wall(name, illustrated, languages, links_for(objects, link_hours * 3600), language=language):
-            file.write(piece.encode("utf-8", "replace"))
+    wanted = Wanted(name, states, reviews, link_hours * 3600, language)
+    open_results(ctx, data_dir, tenant).sheet(wanted, to)
     say(f"wrote {to}")

@@ -42,6 +42,8 @@ def written(codec: str, pixels: str, container: str = "mp4", **options: str) -> 
         stream.width, stream.height, stream.pix_fmt = 128, 96, pixels
         for number in range(12):
             frame = av.VideoFrame(128, 96, pixels)
+            for plane in frame.planes:  # a new frame holds what lay in memory; x264 aborts at values beyond 10 bits
+                plane.update(bytes(plane.buffer_size))
             frame.pts = number
             made.mux(stream.encode(frame))
         made.mux(stream.encode(None))

@@ -11,6 +11,7 @@ from producer.campaigns.decisions.choice import EVERY_ROW
 from producer.campaigns.decisions.fields import read_fields
 from producer.campaigns.decisions.verdicts import Verb
 from producer.cli.campaigns.deciding import Command, chosen, required, run_decision
+from producer.cli.campaigns.pace_text import pace_in, pace_lines
 from producer.cli.doors.choice import open_door
 from producer.cli.shared.choices import AllRows, DryRun, Fields, Keys, Operation, Reasons, Reviews, Rows, States
 from producer.cli.shared.confirmation import confirm
@@ -67,9 +68,8 @@ def change(
     budget_now = status["budget"]
     limit = amount(budget_now["amount"], budget_now["currency"]) if budget_now else "none"
     typer.echo(f"{name}: weight {status['weight']}, budget {limit}")
-    now = {label: value for label, value in status.get("pace", {}).items() if value is not None}
-    if now:
-        typer.echo(clean(", ".join(f"{label.replace('_', ' ')} {value}" for label, value in now.items())))
+    for line in pace_lines(pace_in(status["pace"])):
+        typer.echo(clean(line))
 
 
 def pause(

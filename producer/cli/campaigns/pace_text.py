@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from producer.cli.campaigns.plan_text import rows_text
 from producer.cli.shared.formatting import plural
@@ -20,6 +21,20 @@ def hold_text(pace: Pace) -> str | None:
     code, until = pace.hold
     why = "starts" if code == "before_start" else f"has quiet hours ({pace.quiet_hours} {pace.quiet_zone}) and goes on"
     return f"{why} at {moment(until)}"
+
+
+def pace_in(shown: Mapping[str, Any]) -> Pace:
+    """The pace of a campaign from its document."""
+    why, until = shown["waits_for"], shown["goes_on_at"]
+    return Pace(
+        start_at=shown["start_at"],
+        quiet_hours=shown["quiet_hours"],
+        quiet_zone=shown["time_zone"],
+        max_concurrent=shown["max_concurrent"],
+        waits_for_start=why == "before_start",
+        quiet_until=until if why == "quiet_hours" else None,
+        in_use=shown["in_use"],
+    )
 
 
 def pace_lines(pace: Pace) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.batch import BODY
+from producer.api.campaign_rows.forms import Asked, PlanForm
+from producer.api.campaign_rows.uploads import Upload, uploaded
 from producer.api.campaigns import remembered_options
 from producer.api.openapi import problems, rows_body
 from producer.api.request_bodies import MAX_BUDGET_CHARS, CampaignRows
@@ -18,9 +19,8 @@ from producer.campaigns.planning.checking import check_campaign
 from producer.campaigns.planning.plan import make_plan, read_stored
 from producer.client import Producer
 from producer.http.answers import answer
-from producer.http.bodies import RowFormat, row_format, spooled
 from producer.http.service import Service
-from producer.intake.terms import Terms, read_terms
+from producer.intake.terms import read_terms
 
 FETCH_S = 300.0
 """How long one request may fetch media: it keeps a thread."""
@@ -35,7 +35,7 @@ def plan_routes(service: Service) -> APIRouter:
         response_model=PlanResource,
         response_description="The plan. Bad rows are in it; they are no error of the request.",
         responses=problems(413, 415, 422, 429, 503),
-        openapi_extra=rows_body(CampaignRows),
+        openapi_extra=rows_body(CampaignRows, PlanForm),
     )
     async def plan(
         request: Request,
@@ -55,21 +55,18 @@ def plan_routes(service: Service) -> APIRouter:
         """Check every row of a body, and show what a run would cost and take. Nothing is stored or sent."""
         if name is not None:
             check_name(name)
-        terms = read_terms(budget)
-        kind = row_format(request, options)
+        by_query = Asked(name, options, read_terms(budget), fetch=fetch)
         producer = service.producer_for(request)
-        async with spooled(request, service.uploads) as file:
-            return answer(await service.run_batch(lambda: _plan(producer, name, file, kind, terms, fetch=fetch)))
+        async with uploaded(request, service, by_query, PlanForm) as upload:
+            return answer(await service.run_batch(lambda: _plan(producer, upload)))
 
     return router
 
 
-def _plan(
-    producer: Producer, name: str | None, file: BinaryIO, kind: RowFormat, terms: Terms, *, fetch: bool
-) -> dict[str, Any]:
-    settings = producer.settings
-    rows = read_rows(BODY, file, kind.kind, remembered_options(producer, name, kind))
-    checked = check_campaign(producer.with_drafts(rows), settings, None, fetch=fetch, fetch_within_s=FETCH_S)
+def _plan(producer: Producer, upload: Upload) -> dict[str, Any]:
+    settings, asked = producer.settings, upload.asked
+    rows = read_rows(upload.name, upload.file, upload.format.kind, remembered_options(producer, asked))
+    checked = check_campaign(producer.with_drafts(rows), settings, None, fetch=asked.fetch, fetch_within_s=FETCH_S)
     with producer.database.begin() as conn:
-        stored = read_stored(conn, settings, producer.tenant, name, checked)
-    return make_plan(checked, rows.report, settings, name=name, terms=terms, stored=stored).as_dict()
+        stored = read_stored(conn, settings, producer.tenant, asked.name, checked)
+    return make_plan(checked, rows.report, settings, name=asked.name, terms=asked.terms, stored=stored).as_dict()

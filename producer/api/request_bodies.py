@@ -24,6 +24,7 @@ from producer.api.parameters import Instant
 from producer.api.resources.webhooks import EventName
 from producer.campaigns.files import MAX_ROWS
 from producer.intake.job_spec import JobSpec
+from producer.intake.recipients import BY_TENANT, NOBODY
 from producer.intake.terms import Terms, read_terms
 from producer.intake.webhook_urls import MAX_URL_CHARS
 from producer.operator_actions.tenants import MAX_KEY_S
@@ -32,7 +33,9 @@ from producer.operator_actions.webhooks import MAX_OVERLAP_S, OVERLAP_S
 from seedance.request import OutputFormat, Resolution, Tier
 from storage.campaigns.controls import MAX_WEIGHT
 from storage.campaigns.shares import MAX_DAYS
+from storage.mail_addresses import MAX_ADDRESS_CHARS
 from storage.tenants.keys import MAX_NAME_CHARS, Scope
+from storage.webhooks.recipients import MAX_RECIPIENTS
 
 MAX_TASK_ID_CHARS = 200
 MAX_BUDGET_CHARS = 40
@@ -155,7 +158,9 @@ class FinalizeBody(BaseModel):
 class CampaignChange(BaseModel):
     """New terms of a campaign. Fields that are left out stay unchanged."""
 
-    model_config = _with_examples({"budget": "100 CNY"}, {"budget": None}, {"weight": 2})
+    model_config = _with_examples(
+        {"budget": "100 CNY"}, {"budget": None}, {"weight": 2}, {"notify": ["anna@shop.example"]}
+    )
 
     budget: Annotated[
         Annotated[StrictStr, Field(max_length=MAX_BUDGET_CHARS)] | None,
@@ -166,14 +171,25 @@ class CampaignChange(BaseModel):
         Field(description="Its share of the slots, relative to the tenant's other campaigns; null: unchanged."),
     ] = None
 
+    notify: Annotated[
+        list[Annotated[StrictStr, Field(max_length=MAX_ADDRESS_CHARS)]] | None,
+        Field(
+            max_length=MAX_RECIPIENTS,
+            description="Who gets mail about it; empty: nobody; null: those whom the tenant names.",
+        ),
+    ] = None
+
     def terms(self) -> Terms:
         """The same as terms.
 
         Raises:
-            InvalidInput: the budget is not an amount and a currency.
+            InvalidInput: the budget is not an amount and a currency, or `notify` has something that is no address.
         """
         no_limit = "budget" in self.model_fields_set and self.budget is None
-        return read_terms("none" if no_limit else self.budget, self.weight)
+        notify: list[str] | None = None
+        if "notify" in self.model_fields_set:
+            notify = [BY_TENANT] if self.notify is None else self.notify or [NOBODY]
+        return read_terms("none" if no_limit else self.budget, self.weight, notify)
 
 
 class ShareBody(BaseModel):
@@ -181,7 +197,7 @@ class ShareBody(BaseModel):
 
     model_config = _with_examples({}, {"days": 30, "approved_only": True})
 
-    days: Annotated[StrictInt | StrictFloat, Field(gt=0, le=MAX_DAYS, description="How many days it works.")] = 7
+    days: Annotated[StrictFloat, Field(gt=0, le=MAX_DAYS, description="How many days it works.")] = 7
     approved_only: Annotated[
         StrictBool, Field(description="Show approved videos only, not all that are not rejected.")
     ] = False

@@ -17,16 +17,24 @@ class Expected:
     sha256: str | None = None
 
 
+def nothing_known() -> Flow[Expected]:
+    """What is expected of a file of which nothing is known."""
+    yield from ()
+    return Expected()
+
+
 @dataclass(frozen=True)
 class StoredFile:
     """How to ask for a file, and for what it must be."""
 
     request: Request
-    expected: Callable[[], Flow[Expected]]
+    expected: Callable[[], Flow[Expected]] = nothing_known
+    made: bool = False
+    """It is made for each request: there is no link to it in the bucket."""
 
     def asking(self, *, through_api: bool) -> Request:
         """The request; `through_api`: not by a link into the bucket."""
-        if not through_api:
+        if not through_api or self.made:
             return self.request
         query: dict[str, Any] = dict(self.request.query) | {"proxy": 1}
         return Request(self.request.operation, self.request.method, self.request.route, at=self.request.at, query=query)

@@ -50,6 +50,7 @@ class Campaign(Model):
     finished: int
     costs: list[CostTotal]
     budget: Budget | None
+    notify: list[str] | None = None
     links: dict[str, str]
 
 
@@ -63,6 +64,15 @@ class CurrencyEstimate(Model):
     by_list_price: int
 
 
+class BadCell(Model):
+    """What is wrong in one row."""
+
+    row: int
+    column: str
+    key: str | None
+    message: str
+
+
 class StoredCampaign(Model):
     """A campaign whose rows are all stored; `ids` are its jobs, in the order of the rows."""
 
@@ -74,6 +84,7 @@ class StoredCampaign(Model):
     ids: list[UUID]
     estimates: list[CurrencyEstimate]
     without_price: int
+    skipped: list[BadCell] = Field(default_factory=list)
 
 
 class CheckedCampaign(Model):
@@ -85,6 +96,7 @@ class CheckedCampaign(Model):
     notes: list[str]
     estimates: list[CurrencyEstimate]
     without_price: int
+    skipped: list[BadCell] = Field(default_factory=list)
 
 
 class CancelledCampaign(Model):
@@ -100,15 +112,6 @@ class ManifestJob(Job):
     """A job of a campaign's manifest; `link` leads to its video, without a key if it is a link into the bucket."""
 
     link: str | None = Field(default=None, validation_alias="video_url")
-
-
-class BadCell(Model):
-    """What is wrong in one row."""
-
-    row: int
-    column: str
-    key: str | None
-    message: str
 
 
 class PlannedCost(Model):
@@ -170,6 +173,14 @@ class PlannedColumns(Model):
     kept: list[str]
 
 
+class EditedRows(Model):
+    """Rows that were edited since they were stored, by what a run does with them."""
+
+    replaced: list[int]
+    again: list[int]
+    paid_for: list[int]
+
+
 class Plan(Model):
     """Everything that can be known about a campaign before money is spent."""
 
@@ -178,6 +189,7 @@ class Plan(Model):
     good: int
     jobs: int
     known: int
+    edited: EditedRows
     bad: list[BadCell]
     duplicates: list[list[int]]
     cost: PlannedCost

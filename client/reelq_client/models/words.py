@@ -17,9 +17,28 @@ TaskType = Literal["auto", "reference", "edit", "extend"]
 OutputFormat = Literal["mp4", "mov"]
 Basis = Literal["own", "published", "list"]
 Scope = Literal["read", "enqueue", "admin", "metrics"]
-EventName = Literal["job.succeeded", "job.failed", "job.cancelled", "job.unconfirmed", "campaign.finished"]
+EventName = Literal[
+    "job.succeeded",
+    "job.failed",
+    "job.cancelled",
+    "job.unconfirmed",
+    "campaign.finished",
+    "campaign.review_ready",
+    "campaign.budget_80",
+    "campaign.budget_used_up",
+]
 """What an endpoint may subscribe to."""
 EventType = Literal[
-    "job.succeeded", "job.failed", "job.cancelled", "job.unconfirmed", "campaign.finished", "webhook.test"
+    "job.succeeded",
+    "job.failed",
+    "job.cancelled",
+    "job.unconfirmed",
+    "campaign.finished",
+    "campaign.review_ready",
+    "campaign.budget_80",
+    "campaign.budget_used_up",
+    "webhook.test",
 ]
+Review = Literal["open", "approved", "rejected"]
+"""What people decided about a row."""
 MessageState = Literal["pending", "retrying", "delivered", "dead"]

@@ -18,6 +18,7 @@ from reelq_client.models.campaigns import (
     Plan,
     StoredCampaign,
 )
+from reelq_client.routes.campaign_rows import RowRoutes
 from reelq_client.routes.rows import Rows, rows_body
 
 _ONE = "/v1/campaigns/{name}"
@@ -26,7 +27,7 @@ _LONG_S = 600.0
 NO_LIMIT = "none"
 
 
-class CampaignRoutes:
+class CampaignRoutes(RowRoutes):
     """Named sets of jobs."""
 
     @call
@@ -136,9 +137,12 @@ class CampaignRoutes:
             yield Pause(_LOOK_EVERY_S)
 
     @call
-    def update(self, name: str, *, budget: str | None = None, weight: int | None = None) -> Flow[Campaign]:
-        """Change a campaign's budget ("100 CNY"; "none": no limit) and its share of the slots."""
-        body: dict[str, Any] = given(budget=budget, weight=weight)
+    def update(
+        self, name: str, *, budget: str | None = None, weight: int | None = None, notify: Sequence[str] | None = None
+    ) -> Flow[Campaign]:
+        """Change a campaign's budget ("100 CNY"; "none": no limit), its share of the slots, and who gets mail about it
+        (empty: nobody; ["default"]: those whom the tenant names)."""
+        body: dict[str, Any] = given(budget=budget, weight=weight, notify=None if notify is None else list(notify))
         if budget == NO_LIMIT:
             body["budget"] = None
         answer = yield Request("campaigns_update", "PATCH", _ONE, at={"name": name}, json=body, repeatable=True)

@@ -281,27 +281,22 @@ class JobRoutes:
     def playable_video(self, job_id: JobId) -> StoredFile:
         """The copy that every browser plays, once `make_playable` has made it."""
         query = {"playable": 1}
-        return StoredFile(Request("jobs_video", "GET", f"{_JOB}/video", at=_one(job_id), query=query), _unknown)
+        return StoredFile(Request("jobs_video", "GET", f"{_JOB}/video", at=_one(job_id), query=query))
 
     @stored
     def poster(self, job_id: JobId) -> StoredFile:
         """The first frame, a JPEG."""
-        return StoredFile(Request("jobs_poster", "GET", f"{_JOB}/poster", at=_one(job_id)), _unknown)
+        return StoredFile(Request("jobs_poster", "GET", f"{_JOB}/poster", at=_one(job_id)))
 
     @stored
     def last_frame(self, job_id: JobId) -> StoredFile:
         """The last frame, if the job asked for `return_last_frame`."""
-        return StoredFile(Request("jobs_last_frame", "GET", f"{_JOB}/last-frame", at=_one(job_id)), _unknown)
+        return StoredFile(Request("jobs_last_frame", "GET", f"{_JOB}/last-frame", at=_one(job_id)))
 
 
 def _page(query: dict[str, Any]) -> Flow[Page[Job]]:
     answer = yield Request("jobs_list", "GET", "/v1/jobs", query=query)
     return answer.read(Page[Job])
-
-
-def _unknown() -> Flow[Expected]:
-    yield from ()
-    return Expected()
 
 
 class Jobs(JobRoutes, Blocking):

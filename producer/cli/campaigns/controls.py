@@ -15,7 +15,17 @@ from producer.cli.shared.choices import AllRows, DryRun, Fields, Keys, Operation
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.formatting import counts_line
 from producer.cli.shared.money import amount
-from producer.cli.shared.options import AsJson, BudgetText, CampaignName, DataDir, Discard, OfTenant, Weight, Yes
+from producer.cli.shared.options import (
+    AsJson,
+    BudgetText,
+    CampaignName,
+    DataDir,
+    Discard,
+    Notify,
+    OfTenant,
+    Weight,
+    Yes,
+)
 from producer.cli.shared.output import print_json
 from producer.intake.terms import read_terms
 from seedance.problems import InvalidInput, Problem
@@ -28,6 +38,7 @@ def change(
     name: CampaignName,
     budget: BudgetText = None,
     weight: Weight = None,
+    notify: Notify = None,
     fields: Fields = None,
     rows: Rows = None,
     keys: Keys = None,
@@ -41,13 +52,13 @@ def change(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Set a campaign's budget and its share of the slots, or fields of rows that still wait. A row that was submitted
-    keeps its request."""
-    terms = read_terms(budget, weight)
+    """Set a campaign's budget, its share of the slots and who gets mail, or fields of rows that still wait. A row that
+    was submitted keeps its request."""
+    terms = read_terms(budget, weight, notify)
     choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
     if fields or choice is not None:
         if terms:
-            raise InvalidInput([Problem("field", "cannot be set together with a budget or a weight")])
+            raise InvalidInput([Problem("field", "cannot be set together with a budget, a weight or notify")])
         command = Command(ctx, name, tenant, data_dir, as_json, True, dry_run, operation)
         run_decision(command, Verb.SET, required(choice), fields=read_fields(fields or ()))
         return
@@ -58,7 +69,8 @@ def change(
         return
     budget_now = status["budget"]
     limit = amount(budget_now["amount"], budget_now["currency"]) if budget_now else "none"
-    typer.echo(f"{name}: weight {status['weight']}, budget {limit}")
+    mail = "" if notify is None else f", mail to {', '.join(notify)}"
+    typer.echo(f"{name}: weight {status['weight']}, budget {limit}{mail}")
 
 
 def pause(

@@ -22,7 +22,7 @@ from producer.cli.shared.access import accounts_of
 from producer.cli.shared.confirmation import confirm, on_terminal
 from producer.cli.shared.exit_codes import SOME_FAILED
 from producer.cli.shared.formatting import error_line
-from producer.cli.shared.options import AsJson, BudgetText, DataDir, OfTenant, Wait, Weight, Yes
+from producer.cli.shared.options import AsJson, BudgetText, DataDir, Notify, OfTenant, Wait, Weight, Yes
 from producer.cli.shared.output import print_json, say
 from producer.cli.shared.producers import open_producer
 from producer.cli.shared.progress import StandsStill, watch
@@ -64,6 +64,7 @@ def run(
     key: Key = None,
     budget: BudgetText = None,
     weight: Weight = None,
+    notify: Notify = None,
     first: Annotated[
         int | None,
         typer.Option(min=1, help="Submit only this number of rows; the rest waits for `reelq campaign resume`."),
@@ -93,7 +94,7 @@ def run(
     """Enqueue every row of a file, all or none. On a terminal, show the plan first and ask. With --wait, show the
     progress; exit code 1 if some jobs fail, or if nothing goes on before a person acts."""
     check_name(name)
-    terms = read_terms(budget, weight)
+    terms = read_terms(budget, weight, notify)
     options = read_options(encoding, delimiter, sheet, mapped or (), key, read_template(template, prompt))
     asked = not yes and not as_json and on_terminal()
     source = Source(

@@ -19,6 +19,7 @@ from reelq_client.models.campaigns import Campaign
 from producer.cli.doors.door import Action, JobDetail, VideoPlace
 from producer.cli.shared.access import MOST_ALIKE, the_job
 from producer.errors import CampaignNotFound, JobNotFound, NotPossible
+from producer.intake.recipients import BY_TENANT
 from producer.intake.terms import Terms
 from producer.operator_actions.waiting import WaitReason
 from seedance.media import MediaKind, media_kind
@@ -139,7 +140,8 @@ class ApiDoor:
         if terms.budget is not None:
             budget = f"{terms.budget.amount} {terms.budget.currency}"
         with _translated(name):
-            return _status(self._reelq.campaigns.update(name, budget=budget, weight=terms.weight))
+            changed = self._reelq.campaigns.update(name, budget=budget, weight=terms.weight, notify=_notify(terms))
+            return _status(changed)
 
     def pause_campaign(self, name: str, *, paused: bool) -> Mapping[str, Any]:
         """As `Door`."""
@@ -180,6 +182,13 @@ def _members(item: Model, without: str = "") -> dict[str, Any]:
 
 def _status(campaign: Campaign) -> dict[str, Any]:
     return campaign.model_dump(include=set(Campaign.model_fields) - {"links"})
+
+
+def _notify(terms: Terms) -> list[str] | None:
+    """The recipients as the API takes them; None: they stay."""
+    if terms.notify is None:
+        return None
+    return [BY_TENANT] if terms.notify.addresses is None else list(terms.notify.addresses)
 
 
 def _wait(code: Any, values: Mapping[str, Any]) -> WaitReason:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from inspect import getattr_static
 from typing import Any, Literal, get_args, get_origin
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from reelq_client.core.event_feed import Subscription
 from reelq_client.core.files import StoredFile
 from reelq_client.core.requests import Request
-from reelq_client.models import access, campaigns, jobs, problems, webhooks, words
+from reelq_client.models import access, campaign_rows, campaigns, jobs, problems, webhooks, words
 from reelq_client.models.fields import JobFields
 from reelq_client.routes.access import (
     AccountRoutes,
@@ -23,6 +24,7 @@ from reelq_client.routes.access import (
     KeyRoutes,
     TenantRoutes,
 )
+from reelq_client.routes.campaign_rows import EVERY_ROW, Choice
 from reelq_client.routes.campaigns import CampaignRoutes
 from reelq_client.routes.jobs import JobRoutes
 from reelq_client.routes.webhooks import EndpointRoutes, MessageRoutes, WebhookRoutes
@@ -62,6 +64,17 @@ CALLS: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "campaigns_create": (("s", [{"prompt": "a"}]), {"first": 1, "paused": True, "weight": 2, "template": "a: b"}),
     "campaigns_list": ((), {"limit": 5}),
     "campaigns_update": (("s",), {"budget": "none", "weight": 2}),
+    "campaigns_approve": (("s", Choice(rows="2")), {"comment": "a"}),
+    "campaigns_reject": (("s", Choice(keys=["a"])), {"dry_run": True}),
+    "campaigns_reroll": (("s", Choice(ids=[JOB], states=["failed"])), {}),
+    "campaigns_retry": (("s",), {}),
+    "campaigns_set": (("s", EVERY_ROW, {"priority": 9}), {}),
+    "campaigns_rows": (("s",), {"state": ["failed"], "review": ["open"], "key": ["a"], "numbers": "2"}),
+    "campaigns_videos": (("s",), {"file_name": "{key}.mp4", "state": ["succeeded"]}),
+    "campaigns_export": (("s",), {"format": "csv", "language": "zh"}),
+    "campaigns_share": (("s",), {"days": 2.0, "approved_only": True}),
+    "campaigns_row": (("s", JOB), {}),
+    "campaigns_revoke_share": (("s", JOB), {}),
     "campaigns_manifest": (("s",), {"links_for": timedelta(hours=1)}),
     "decisions_list": ((), {"limit": 5}),
     "keys_create": (("backend",), {"expires_in_seconds": 60, "tenant": "acme"}),
@@ -95,7 +108,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 def method_of(operation_id: str) -> Any:
     room = max((name for name in ROOMS if operation_id.startswith(f"{name}_")), key=len, default="")
     assert room, f"{operation_id}: the client has no such routes; add them in client/reelq_client/routes"
-    binding = vars(ROOMS[room]).get(operation_id.removeprefix(f"{room}_"))
+    binding = getattr_static(ROOMS[room], operation_id.removeprefix(f"{room}_"), None)
     assert binding is not None, f"{operation_id}: {ROOMS[room].__name__} has no method of that name"
     return binding._function
 
@@ -138,6 +151,7 @@ NAMED: Mapping[str, type[BaseModel]] = {
     "CampaignResource": campaigns.Campaign,
     "BudgetResource": campaigns.Budget,
     "PlanResource": campaigns.Plan,
+    "ShareResource": campaign_rows.Share,
     "TenantResource": access.Tenant,
     "AccountResource": access.Account,
     "KeyResource": access.Key,
@@ -152,7 +166,7 @@ NAMED: Mapping[str, type[BaseModel]] = {
 
 def models() -> Iterator[tuple[str, type[BaseModel]]]:
     yield from NAMED.items()
-    for module in (access, campaigns, jobs, problems, webhooks):
+    for module in (access, campaign_rows, campaigns, jobs, problems, webhooks):
         for name, found in vars(module).items():
             if isinstance(found, type) and issubclass(found, BaseModel) and found.__module__ == module.__name__:
                 yield name, found

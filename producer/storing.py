@@ -45,6 +45,8 @@ def in_one_transaction(
             rest = iter(enqueue_jobs(conn, [job for job in new if job.id not in earlier]))
             return [Enqueued(job.id, created=True) if job.id in earlier else next(rest) for job in new]
         campaign_id = controls.ensure_campaign(conn, tenant, campaign) if campaign is not None else None
+        if campaign_id is not None and start.proof is not None:
+            start.agree(campaign or "", controls.set_proof(conn, campaign_id, start.proof))
         new[:] = [
             as_new_job(job, tenant, campaign_id, kept_back=kept)
             for job, kept in zip(prepared, start.kept_back(prepared), strict=True)

@@ -29,9 +29,11 @@ def show_alive(path: Path | None) -> None:
 
 def loop_answers(running: Runtime) -> bool:
     """Whether the process's event loop, on which everything runs, takes up work."""
+    question = _nothing()
     try:
-        running.start(_nothing()).result(LOOP_ANSWERS_S)
+        running.start(question).result(LOOP_ANSWERS_S)
     except RuntimeError:  # the loop is closed: the process is about to end
+        question.close()
         return False
     except NotAnswered:
         log.error("alive.loop_stuck seconds=%g", LOOP_ANSWERS_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -27,6 +28,7 @@ from producer.api.resources.campaigns import (
 from producer.api.resources.jobs import as_resource, shortened
 from producer.api.resources.plans import BadCell
 from producer.api.row_options import CampaignOptions
+from producer.api.run_options import RunOptions
 from producer.campaigns.duplicates import notes_on_duplicates
 from producer.campaigns.files import MAX_NAME_CHARS, MAX_ROWS, check_name, read_rows
 from producer.campaigns.planning.checking import Checked, bad_cells, check_campaign
@@ -46,7 +48,8 @@ from producer.http.doors.auth import principal_of
 from producer.http.paging import cursor_id
 from producer.http.service import Service
 from producer.intake.intake import MAX_BAD_ROWS, Batch, prepare
-from producer.intake.start import Start
+from producer.intake.proofs import as_proofs
+from producer.intake.start import Start, same_way
 from producer.intake.terms import check_priced, read_terms
 from seedance.problems import InvalidInput, Problem
 from storage.bucket.requests import MAX_LINK_S
@@ -60,6 +63,8 @@ from storage.mail_addresses import MAX_ADDRESS_CHARS
 from storage.webhooks.recipients import MAX_RECIPIENTS
 
 _PAGE = 500
+FETCH_S = 300.0
+"""How long one request may fetch media: it keeps a thread."""
 
 Name = Annotated[
     str | None,
@@ -108,6 +113,7 @@ def _create_route(router: APIRouter, service: Service) -> None:
     async def create(
         request: Request,
         options: CampaignOptions,
+        run: RunOptions,
         name: Name = None,
         dry_run: Annotated[bool, Query(description="Check every row and estimate the cost; store nothing.")] = False,
         budget: BudgetText = None,
@@ -128,8 +134,8 @@ def _create_route(router: APIRouter, service: Service) -> None:
         of the query parameters."""
         if name is not None:
             check_name(name)
-        terms = read_terms(budget, weight, notify)
-        by_query = Asked(name, options, terms, first, paused, skip_bad, fetch, dry_run)
+        terms = replace(read_terms(budget, weight, notify), pace=run.pace)
+        by_query = Asked(name, options, terms, first, paused, skip_bad, fetch, dry_run, run.defaults, run.proof)
         producer = service.producer_for(request)
         async with uploaded(request, service, by_query, CampaignForm) as upload:
             named = upload.asked.named()
@@ -227,7 +233,8 @@ def _name_route(router: APIRouter, service: Service) -> None:
 
 def _check(producer: Producer, upload: Upload) -> CheckedCampaign:
     asked = upload.asked
-    checked, report = _checked(producer, upload, remembered_options(producer, asked))
+    options, proof = remembered_options(producer, asked), remembered_proof(producer, asked)
+    checked, report = _checked(producer, upload, options, proof=proof)
     estimates, unpriced = _estimated(checked.batch())
     return CheckedCampaign(
         campaign=asked.named(),
@@ -242,14 +249,14 @@ def _check(producer: Producer, upload: Upload) -> CheckedCampaign:
 
 def _store(producer: Producer, upload: Upload) -> StoredCampaign:
     asked = upload.asked
-    name, options = asked.named(), remembered_options(producer, asked)
-    checked, report = _checked(producer, upload, options)
+    name, options, proof = asked.named(), remembered_options(producer, asked), remembered_proof(producer, asked)
+    checked, report = _checked(producer, upload, options, proof=proof)
     if not checked.jobs:
         raise InvalidInput([Problem("", "no row is left to enqueue")], upload.name)
     notes = [*report.notes, *notes_on_duplicates(checked.jobs)]
     file = upload.name if upload.name != BODY else f"{BODY}.{upload.format.kind}"
     sheet = SheetSource(file, report.header, report.sheet)
-    start = Start(asked.paused, asked.first, options.to_remember(), sheet)
+    start = Start(asked.paused, asked.first, options.to_remember(), sheet, proof=proof)
     batch = checked.batch()
     stored = producer.store(batch, campaign=name, terms=asked.terms, start=start)
     estimates, unpriced = _estimated(batch)
@@ -272,7 +279,19 @@ def remembered_options(producer: Producer, asked: Asked) -> ReadingOptions:
         return asked.options.remembering(controls.reading_of(conn, producer.tenant, asked.name))
 
 
-def _checked(producer: Producer, upload: Upload, options: ReadingOptions) -> tuple[Checked, Report]:
+def remembered_proof(producer: Producer, asked: Asked) -> bool:
+    """Whether the rows are made as proofs first; a campaign that makes proofs goes on with them.
+
+    Raises:
+        InvalidInput: proofs are wanted, and the campaign has rows that were made without.
+    """
+    if asked.name is None:
+        return asked.proof
+    with producer.database.begin() as conn:
+        return same_way(asked.name, controls.proof_of(conn, producer.tenant, asked.name), asked.proof)
+
+
+def _checked(producer: Producer, upload: Upload, options: ReadingOptions, *, proof: bool) -> tuple[Checked, Report]:
     """The rows of a body, checked, and how it was read.
 
     Raises:
@@ -280,13 +299,15 @@ def _checked(producer: Producer, upload: Upload, options: ReadingOptions) -> tup
     """
     asked = upload.asked
     rows = read_rows(upload.name, upload.file, upload.format.kind, options)
+    found = producer.with_drafts(asked.defaults.fill(rows))
     if asked.skip_bad or asked.fetch:
-        checked = check_campaign(producer.with_drafts(rows), producer.settings, None, fetch=asked.fetch)
+        checked = check_campaign(found, producer.settings, None, fetch=asked.fetch, fetch_within_s=FETCH_S, proof=proof)
         if checked.bad and not asked.skip_bad:
             raise InvalidRows(checked.bad[:MAX_BAD_ROWS], more=len(checked.bad) > MAX_BAD_ROWS)
     else:  # reading ends after the first bad rows
-        batch = prepare(producer.with_drafts(rows), producer.settings, None)
-        checked = Checked(list(batch.jobs), [], batch.files, len(batch.jobs))
+        batch = prepare(found, producer.settings, None)
+        jobs = as_proofs(batch.jobs, producer.settings, batch.files.facts) if proof else batch.jobs
+        checked = Checked(list(jobs), [], batch.files, len(batch.jobs))
     if asked.terms.budget is not None:
         check_priced(checked.jobs, asked.terms.budget)
     return checked, rows.report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -9,11 +10,12 @@ from starlette.responses import Response
 
 from producer.api.campaign_rows.forms import Asked, PlanForm
 from producer.api.campaign_rows.uploads import Upload, uploaded
-from producer.api.campaigns import remembered_options
+from producer.api.campaigns import FETCH_S, remembered_options, remembered_proof
 from producer.api.openapi import problems, rows_body
 from producer.api.request_bodies import MAX_BUDGET_CHARS, CampaignRows
 from producer.api.resources.plans import PlanResource
 from producer.api.row_options import CampaignOptions
+from producer.api.run_options import RunOptions
 from producer.campaigns.files import MAX_NAME_CHARS, check_name, read_rows
 from producer.campaigns.planning.checking import check_campaign
 from producer.campaigns.planning.plan import make_plan, read_stored
@@ -21,9 +23,6 @@ from producer.client import Producer
 from producer.http.answers import answer
 from producer.http.service import Service
 from producer.intake.terms import read_terms
-
-FETCH_S = 300.0
-"""How long one request may fetch media: it keeps a thread."""
 
 
 def plan_routes(service: Service) -> APIRouter:
@@ -40,6 +39,7 @@ def plan_routes(service: Service) -> APIRouter:
     async def plan(
         request: Request,
         options: CampaignOptions,
+        run: RunOptions,
         name: Annotated[
             str | None,
             Query(
@@ -55,7 +55,14 @@ def plan_routes(service: Service) -> APIRouter:
         """Check every row of a body, and show what a run would cost and take. Nothing is stored or sent."""
         if name is not None:
             check_name(name)
-        by_query = Asked(name, options, read_terms(budget), fetch=fetch)
+        by_query = Asked(
+            name,
+            options,
+            replace(read_terms(budget), pace=run.pace),
+            fetch=fetch,
+            defaults=run.defaults,
+            proof=run.proof,
+        )
         producer = service.producer_for(request)
         async with uploaded(request, service, by_query, PlanForm) as upload:
             return answer(await service.run_batch(lambda: _plan(producer, upload)))
@@ -65,8 +72,11 @@ def plan_routes(service: Service) -> APIRouter:
 
 def _plan(producer: Producer, upload: Upload) -> dict[str, Any]:
     settings, asked = producer.settings, upload.asked
+    proof = remembered_proof(producer, asked)
     rows = read_rows(upload.name, upload.file, upload.format.kind, remembered_options(producer, asked))
-    checked = check_campaign(producer.with_drafts(rows), settings, None, fetch=asked.fetch, fetch_within_s=FETCH_S)
+    found = producer.with_drafts(asked.defaults.fill(rows))
+    checked = check_campaign(found, settings, None, fetch=asked.fetch, fetch_within_s=FETCH_S, proof=proof)
     with producer.database.begin() as conn:
         stored = read_stored(conn, settings, producer.tenant, asked.name, checked)
-    return make_plan(checked, rows.report, settings, name=asked.name, terms=asked.terms, stored=stored).as_dict()
+    plan = make_plan(checked, rows.report, settings, name=asked.name, terms=asked.terms, stored=stored, proof=proof)
+    return plan.as_dict()

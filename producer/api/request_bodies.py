@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -22,8 +23,10 @@ from pydantic_core import PydanticCustomError
 from producer.api.examples import ROWS_EXAMPLE
 from producer.api.parameters import Instant
 from producer.api.resources.webhooks import EventName
+from producer.api.run_options import AT_ONCE, MAX_TIME_CHARS, QUIET_HOURS, START_AT, TIME_ZONE
 from producer.campaigns.files import MAX_ROWS
 from producer.intake.job_spec import JobSpec
+from producer.intake.pace import read_pace
 from producer.intake.recipients import BY_TENANT, NOBODY
 from producer.intake.terms import Terms, read_terms
 from producer.intake.webhook_urls import MAX_URL_CHARS
@@ -31,6 +34,7 @@ from producer.operator_actions.tenants import MAX_KEY_S
 from producer.operator_actions.tenants import OVERLAP_S as KEY_OVERLAP_S
 from producer.operator_actions.webhooks import MAX_OVERLAP_S, OVERLAP_S
 from seedance.request import OutputFormat, Resolution, Tier
+from storage.admission.campaign_pace import MAX_CONCURRENT
 from storage.campaigns.controls import MAX_WEIGHT
 from storage.campaigns.shares import MAX_DAYS
 from storage.mail_addresses import MAX_ADDRESS_CHARS
@@ -155,6 +159,9 @@ class FinalizeBody(BaseModel):
         return self.model_dump(exclude={"regenerate"}, exclude_none=True)
 
 
+_Time = Annotated[StrictStr, Field(max_length=MAX_TIME_CHARS)]
+
+
 class CampaignChange(BaseModel):
     """New terms of a campaign. Fields that are left out stay unchanged."""
 
@@ -170,6 +177,12 @@ class CampaignChange(BaseModel):
         Annotated[StrictInt, Field(ge=1, le=MAX_WEIGHT)] | None,
         Field(description="Its share of the slots, relative to the tenant's other campaigns; null: unchanged."),
     ] = None
+    start_at: Annotated[_Time | None, Field(description=f"{START_AT} Null: at once.")] = None
+    quiet_hours: Annotated[_Time | None, Field(description=f"{QUIET_HOURS} Null: no quiet hours.")] = None
+    max_concurrent: Annotated[
+        Annotated[StrictInt, Field(ge=1, le=MAX_CONCURRENT)] | None, Field(description=f"{AT_ONCE} Null: no limit.")
+    ] = None
+    time_zone: Annotated[_Time, Field(description=TIME_ZONE)] = "UTC"
 
     notify: Annotated[
         list[Annotated[StrictStr, Field(max_length=MAX_ADDRESS_CHARS)]] | None,
@@ -185,11 +198,16 @@ class CampaignChange(BaseModel):
         Raises:
             InvalidInput: the budget is not an amount and a currency, or `notify` has something that is no address.
         """
-        no_limit = "budget" in self.model_fields_set and self.budget is None
+
+        def given(name: str) -> Any:
+            value = getattr(self, name)
+            return "none" if value is None and name in self.model_fields_set else value
+
+        pace = read_pace(given("start_at"), given("quiet_hours"), given("max_concurrent"), self.time_zone)
         notify: list[str] | None = None
         if "notify" in self.model_fields_set:
             notify = [BY_TENANT] if self.notify is None else self.notify or [NOBODY]
-        return read_terms("none" if no_limit else self.budget, self.weight, notify)
+        return replace(read_terms(given("budget"), self.weight, notify), pace=pace)
 
 
 class ShareBody(BaseModel):

@@ -68,7 +68,8 @@ def reasons_of(conn: Connection, campaign_id: UUID, waiting: Mapping[str, int]) 
     for code, rows in waiting.items():
         advice = advice_on(code)
         if advice[LANGUAGES[0]]:
-            found.append(ReasonGroup(code, JobState.QUEUED, rows, meaning_of(code), advice))
+            state = JobState.SUCCEEDED if code == Reason.AWAITING_REVIEW else JobState.QUEUED
+            found.append(ReasonGroup(code, state, rows, meaning_of(code), advice))
     return sorted(found, key=lambda group: -group.rows)
 
 

@@ -14,6 +14,7 @@ from producer.intake.terms import Terms, set_campaign_terms
 from producer.operator_actions import job_actions
 from storage import decisions
 from storage.admission import budgets
+from storage.admission.campaign_pace import FREE, Pace, pace_of
 from storage.campaigns import controls
 from storage.campaigns.completion import complete
 from storage.campaigns.controls import subject_of
@@ -34,7 +35,8 @@ _PAGE = 500
 @dataclass(frozen=True, slots=True)
 class CampaignStatus:
     """A campaign; `counts`: rows in each state; `costs`: sums for each currency; `budget`: its budget, None if it has
-    none. `notify`: who gets mail about it; None: those whom its tenant names."""
+    none; `proof`: its rows are made as proofs first; `pace`: when and how fast it submits;
+    `notify`: who gets mail about it, None: those whom its tenant names."""
 
     id: UUID
     name: str
@@ -44,6 +46,8 @@ class CampaignStatus:
     counts: Mapping[str, int]
     costs: list[dict[str, Any]]
     budget: dict[str, Any] | None
+    proof: bool = False
+    pace: Pace = FREE
     notify: Sequence[str] | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -51,6 +55,7 @@ class CampaignStatus:
         total = sum(self.counts.values())
         finished = sum(self.counts.get(state, 0) for state in TERMINAL)
         return {name: value for name, value in asdict(self).items() if name != "id"} | {
+            "pace": self.pace.as_dict(),
             "total": total,
             "finished": finished,
         }
@@ -94,6 +99,7 @@ def _statuses(conn: Connection, tenant: str, rows: Sequence[Mapping[str, Any]]) 
             costs=[item.as_dict() for item in costs.campaign_costs(conn, tenant, row["name"])],
             budget=known.get(row["name"]),
             notify=recipients_of(conn, tenant, row["id"]),
+            pace=pace_of(conn, row["id"]),
         )
         for row in rows
     ]

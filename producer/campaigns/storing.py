@@ -13,11 +13,13 @@ from typing import Any
 from uuid import UUID
 
 from producer.intake.intake import Prepared, as_new_job
+from producer.intake.job_spec import hash_of
+from producer.operator_actions.finals import LOOK_OF
 from storage.admission.billing import may_be_billed
 from storage.campaigns.changes import change_queued
 from storage.campaigns.rows import PAGE, RowFilter, RowView, find_rows, lock_rows, stream_rows
 from storage.campaigns.sheets import NewRow, SheetSource, add_rows, add_sheet, asked_hashes, keep_edits
-from storage.campaigns.versions import NewVersion, VersionKind, add_versions, rows_of_jobs_in
+from storage.campaigns.versions import NewVersion, VersionKind, add_versions, made_new, rows_of_jobs_in
 from storage.database import Connection
 from storage.jobs import queries
 from storage.jobs.enqueue import enqueue_jobs
@@ -44,7 +46,7 @@ def add_campaign_rows(
     finals = [job_id for job_id, origin in origins.items() if origin in rows_of and job_id not in rows_of]
     add_versions(conn, [NewVersion(rows_of[origins[job_id]], job_id, VersionKind.FINAL) for job_id in finals])
     rows = [
-        NewRow(item.id, row.number, row.label, row.key, row.cells, job.request_hash, item.created)
+        NewRow(item.id, row.number, row.label, row.key, row.cells, job.asked_hash, item.created, _final(job))
         for job, item in zip(jobs, stored, strict=True)
         if origins.get(item.id) not in rows_of and (row := job.row)
     ]
@@ -69,13 +71,16 @@ def _edited(
     if not known:
         return {}
     asked = asked_hashes(conn, campaign_id, list(known))
-    return {row_id: job for row_id, job in known.items() if row_id in asked and asked[row_id] != job.request_hash}
+    return {row_id: job for row_id, job in known.items() if row_id in asked and asked[row_id] != job.asked_hash}
 
 
-def what_an_edit_does(row: RowView, newest: JobView) -> str:
+def what_an_edit_does(row: RowView, newest: JobView, edited: Prepared) -> str:
     """What happens to an edited row now: `replaced`, `again` or `paid_for`."""
     if newest.state is JobState.QUEUED:
-        return REPLACED
+        # A final was approved as what its proof shows; that was paid for, and decides what it can be.
+        return PAID_FOR if newest.draft_of is not None or LOOK_OF in newest.metadata else REPLACED
+    if row.proof and row.state is JobState.SUCCEEDED and _same_proof(newest, edited):
+        return REPLACED  # only its final is another one, and that was not made yet
     lost = row.state in (JobState.FAILED, JobState.CANCELLED)
     return AGAIN if lost and not may_be_billed(newest) else PAID_FOR
 
@@ -86,8 +91,13 @@ def _carry_over(
     lock_rows(conn, campaign_id, list(edited))
     rows = {row.id: row for row in stream_rows(conn, campaign_id, RowFilter(ids=list(edited)))}
     newest = queries.get_jobs(conn, tenant, [row.newest_job_id for row in rows.values()])
-    found = {row_id: what_an_edit_does(row, newest[row.newest_job_id]) for row_id, row in rows.items()}
-    waiting = {rows[row_id].newest_job_id: row_id for row_id, what in found.items() if what == REPLACED}
+    found = {row_id: what_an_edit_does(row, newest[row.newest_job_id], edited[row_id]) for row_id, row in rows.items()}
+    queued = {item.id for item in newest.values() if item.state is JobState.QUEUED}
+    waiting = {
+        job_id: row_id
+        for row_id, what in found.items()
+        if what == REPLACED and (job_id := rows[row_id].newest_job_id) in queued
+    }
     changed = change_queued(
         conn,
         [
@@ -96,6 +106,7 @@ def _carry_over(
         ],
     )
     found |= {row_id: PAID_FOR for job_id, row_id in waiting.items() if job_id not in changed}
+    made_new(conn, [row_id for job_id, row_id in waiting.items() if job_id in changed])
     again = [row_id for row_id, what in found.items() if what == AGAIN]
     made = enqueue_jobs(
         conn,
@@ -113,6 +124,14 @@ def _carry_over(
     add_versions(conn, [NewVersion(row_id, jobs[row_id], VersionKind.EDIT) for row_id in new])
     keep_edits(conn, {row_id: _fields(edited[row_id]) for row_id, what in found.items() if what == PAID_FOR})
     return {row_id: Enqueued(row_id, created=row_id in new, edit=what) for row_id, what in found.items()}
+
+
+def _same_proof(newest: JobView, edited: Prepared) -> bool:
+    return hash_of(newest.request, newest.account_pin) == edited.request_hash and edited.later is not None
+
+
+def _final(job: Prepared) -> Mapping[str, Any] | None:
+    return None if job.later is None else job.later.fields
 
 
 def _fields(job: Prepared) -> dict[str, Any]:
@@ -134,10 +153,10 @@ def edited_rows(jobs: Sequence[Prepared], stored: Sequence[Enqueued]) -> dict[st
 def edits_now(conn: Connection, tenant: str, campaign_id: UUID, known: Mapping[UUID, Prepared]) -> dict[UUID, str]:
     """What storing them again would do with the edited ones of known rows, by row."""
     asked = asked_hashes(conn, campaign_id, list(known))
-    edited = [row_id for row_id, job in known.items() if row_id in asked and asked[row_id] != job.request_hash]
+    edited = [row_id for row_id, job in known.items() if row_id in asked and asked[row_id] != job.asked_hash]
     found: dict[UUID, str] = {}
     for start in range(0, len(edited), PAGE):
         rows = find_rows(conn, campaign_id, RowFilter(ids=edited[start : start + PAGE]))
         newest = queries.get_jobs(conn, tenant, [row.newest_job_id for row in rows])
-        found |= {row.id: what_an_edit_does(row, newest[row.newest_job_id]) for row in rows}
+        found |= {row.id: what_an_edit_does(row, newest[row.newest_job_id], known[row.id]) for row in rows}
     return found

@@ -72,7 +72,7 @@ CAMPAIGN = Group(
         "set": Command(
             "campaigns.controls",
             "change",
-            "Set a campaign's budget, its share of the slots and who gets mail, or fields of rows that still wait.",
+            "Set a campaign's budget, share of the slots, pace and recipients of mail, or fields of waiting rows.",
         ),
         "pause": Command("campaigns.controls", "pause", "Stop submitting jobs of a campaign."),
         "resume": Command(

@@ -75,6 +75,19 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeLater:
+    """The video that is made of a proof once that is approved. `of_draft`: as the final of a draft; else it is
+    generated again. `fields`: of the final, beside those of the proof; `estimate`, `prices`, `priority`: as of
+    a job."""
+
+    of_draft: bool
+    fields: Mapping[str, Any]
+    estimate: Mapping[str, Any] | None
+    prices: Mapping[str, Mapping[str, float]]
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A valid job; its local files are named by content."""
 
@@ -94,11 +107,20 @@ class Prepared:
     """The draft that it is the final of."""
     ark: Mapping[str, Any] | None = None
     """What only Ark's door knows of it."""
+    later: MadeLater | None = None
+    """It is a proof, of which this is made once it is approved; None: it is none."""
 
     @property
     def where(self) -> str:
         """The place that it was written at."""
         return self.row.where
+
+    @property
+    def asked_hash(self) -> str:
+        """What the author asks for: the request, and of a proof also the final."""
+        if self.later is None:
+            return self.request_hash
+        return hash_of({"proof": self.request_hash, "final": self.later.fields}, None)
 
     @property
     def version_of(self) -> UUID | None:
@@ -144,7 +166,7 @@ def check_rows(
     rows: Iterable[Row | InvalidInput], settings: Settings, files: LocalFiles
 ) -> Iterator[Prepared | InvalidInput]:
     """Every row as a job or as its `BadRow`; an `InvalidInput` that is none ended the reading, and comes last."""
-    shared = _Shared()
+    shared = SharedPrices()
     for row in _all(rows):
         if isinstance(row, InvalidInput):
             yield row
@@ -164,7 +186,7 @@ def _all(rows: Iterable[Row | InvalidInput]) -> Iterator[Row | InvalidInput]:
         yield exc
 
 
-class _Shared:
+class SharedPrices:
     """Estimates that rows have in common: a hundred thousand rows have few different ones."""
 
     def __init__(self) -> None:
@@ -195,7 +217,7 @@ def as_prepared(
     settings: Settings,
     row: Row | None = None,
     facts: Mapping[str, MediaFacts] | None = None,
-    shared: _Shared | None = None,
+    shared: SharedPrices | None = None,
 ) -> Prepared:
     """Check a job against the configured accounts; `facts`: facts about its files, by reference; `shared`: between the
     rows of one file.
@@ -211,7 +233,7 @@ def as_prepared(
         raise InvalidInput([Problem("webhook_url", problem)])
     accounts = able(fits(spec, settings, spec.account, facts))
     request = spec.canonical()
-    estimates, prices = (shared or _Shared()).of(accounts, spec, request, facts or {})
+    estimates, prices = (shared or SharedPrices()).of(accounts, spec, request, facts or {})
     return Prepared(
         Row("", {}) if row is None else row.place(),
         spec,

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from producer.intake.pace import UNCHANGED, PaceTerms, set_pace
 from producer.intake.recipients import notify_as_text, read_notify
 from seedance.problems import InvalidInput, Problem, shorten
 from storage import decisions
@@ -36,15 +37,17 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What to set; None leaves it unchanged. `no_budget` removes the budget."""
+    """What to set; None leaves it unchanged. `no_budget` removes the budget. `pace`: of a campaign only."""
 
     budget: Money | None = None
     no_budget: bool = False
     weight: int | None = None
     notify: Notify | None = None
+    pace: PaceTerms = UNCHANGED
 
     def __bool__(self) -> bool:
-        return self.budget is not None or self.no_budget or self.weight is not None or self.notify is not None
+        set_here = self.budget is not None or self.no_budget or self.weight is not None or self.notify is not None
+        return set_here or bool(self.pace)
 
 
 def read_terms(budget: str | None, weight: int | None = None, notify: Sequence[str] | None = None) -> Terms:
@@ -82,12 +85,13 @@ def check_priced(jobs: Iterable[Prepared], budget: Money) -> None:
 
 
 def set_campaign_terms(conn: Connection, tenant: str, campaign_id: UUID, terms: Terms) -> None:
-    """Set a campaign's budget, its weight, and who gets mail about it."""
+    """Set a campaign's budget, weight and pace, and who gets mail about it."""
     decisions.record(conn, tenant, "campaign.terms", subject_of(campaign_id), **terms_as_detail(terms))
     if terms.weight is not None:
         controls.set_weight(conn, campaign_id, terms.weight)
     if terms.notify is not None:
         set_recipients(conn, tenant, campaign_id, terms.notify)
+    set_pace(conn, campaign_id, terms.pace)
     set_budget(conn, tenant, campaign_id, terms)
 
 
@@ -105,4 +109,4 @@ def terms_as_detail(terms: Terms) -> dict[str, object]:
     budget = "none" if terms.no_budget else None if money is None else f"{money.amount} {money.currency}"
     notify = None if terms.notify is None else notify_as_text(terms.notify)
     found = {"budget": budget, "weight": terms.weight, "notify": notify}
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None} | terms.pace.as_detail()

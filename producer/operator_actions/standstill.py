@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from storage.admission import budgets, grants
 from storage.admission.grants import Grant
 from storage.admission.obstacles import Obstacles, able_accounts
+from storage.campaigns.proofs import awaiting_review
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection
 from storage.jobs import queries
@@ -40,6 +42,14 @@ def standstill_of(conn: Connection, settings: Settings, tenant: str, name: str) 
     if campaign["paused_at"] is not None:
         return [Standstill("paused", waiting, _resume(name))]
     return _reasons(conn, settings, tenant, name, groups)
+
+
+def review_of(conn: Connection, tenant: str, name: str, row_ids: Sequence[UUID]) -> list[Standstill]:
+    """How many of these rows of a campaign have a proof that waits for a decision; empty: none."""
+    found = campaign_summaries(conn, tenant, name=name, limit=1)
+    waiting = awaiting_review(conn, found[0]["id"], row_ids) if found else 0
+    advice = f"look at the proofs, then run `reelq campaign approve {name}` or `reelq campaign reject {name}`"
+    return [Standstill(Reason.AWAITING_REVIEW, waiting, advice)] if waiting else []
 
 
 _GOES_ON = ("queued", "submitting", "generating", "transferring")

@@ -14,8 +14,9 @@ from uuid import UUID
 
 from seedance.lanes import lane_of
 from storage import heartbeats
-from storage.admission import budgets, grants, poll_limits
+from storage.admission import budgets, campaign_pace, grants, poll_limits
 from storage.admission.budgets import Shortage
+from storage.admission.campaign_pace import FREE, Pace
 from storage.admission.grants import Hold
 from storage.admission.obstacles import Obstacles, able_accounts
 from storage.campaigns import controls
@@ -34,6 +35,9 @@ Code = Literal[
     "tried_again",
     "paused",
     "kept_back",
+    "before_start",
+    "quiet_hours",
+    "max_concurrent",
     "over_budget",
     "no_price",
     "no_account",
@@ -66,7 +70,8 @@ class WaitReason:
     `account`, `used`, `most`, and `model` likewise. account_missing, account_paused, removing: `account`.
     requests_per_minute and polls_per_minute: `account`, `most`. parts_silent: `parts`. over_budget and no_price:
     `campaign` (None: the tenant's own budget), `amount`, `left`, `currency`; over_budget also `price`, the most that
-    the job may cost at the cheapest account. The others have none.
+    the job may cost at the cheapest account. before_start, quiet_hours: `until`. max_concurrent: `used`, `most`. The
+    others have none.
     """
 
     code: Code
@@ -95,6 +100,7 @@ def why_it_waits(conn: Connection, settings: Settings, job: JobView) -> list[Wai
             missing=job.account_pin is not None and settings.account(job.account_pin) is None,
             silent=silent,
             paused=controls.is_paused(conn, job.id),
+            pace=campaign_pace.pace_of_job(conn, job.id),
             shortages=budgets.shortages(conn, job.id),
         )
     )
@@ -141,13 +147,14 @@ def reasons(
     missing: bool = False,
     silent: Sequence[str] = (),
     paused: bool = False,
+    pace: Pace = FREE,
     shortages: Sequence[Shortage] = (),
     slow_polls: tuple[str, int] | None = None,
 ) -> Iterator[WaitReason]:
     """The reasons, from these facts. `holds`: for each account that can serve the job, why it does not get the job now,
     None if it can; `missing`: the account that it is pinned to is not configured; `silent`: parts of the system without
-    a recent heartbeat; `paused`: its campaign is paused; `shortages`: the budgets that hold it back; `slow_polls`: the
-    account and its limit of queries per minute, if a poll waits for that limit."""
+    a recent heartbeat; `paused`: its campaign is paused; `pace`: how that submits; `shortages`: the budgets that hold
+    it back; `slow_polls`: the account and its limit of queries per minute, if a poll waits for that limit."""
     due_s = (job.due_at - datetime.now(UTC)).total_seconds() if job.due_at else 0.0
     until = {"seconds": max(due_s, 0.0), "reason": job.reason}
     match job.state:
@@ -156,6 +163,10 @@ def reasons(
                 yield WaitReason("paused")
             if job.reason == Reason.KEPT_BACK:
                 yield WaitReason("kept_back")
+            if pace.hold is not None:
+                yield WaitReason("before_start" if pace.waits_for_start else "quiet_hours", {"until": pace.hold[1]})
+            if pace.is_full and job.account is None:
+                yield WaitReason("max_concurrent", {"used": pace.in_use, "most": pace.max_concurrent})
             for shortage in shortages:
                 budget = shortage.budget
                 shown = {"campaign": budget.campaign, "amount": budget.amount, "left": budget.left}

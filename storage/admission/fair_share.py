@@ -19,6 +19,7 @@ from uuid import UUID
 
 from seedance.lanes import model_of
 from storage.admission.budgets import WHOLE_TENANT
+from storage.admission.campaign_pace import GOES_ON, USED, within_limits
 from storage.admission.grants import Grant
 from storage.admission.ledger import Ledger
 from storage.database import Connection
@@ -62,20 +63,20 @@ _LEAPS: LiteralString = f"""
         {_SHARE_ORDER}
     ) n
 )
-SELECT w.campaign, w.pin, w.lane, coalesce(c.weight, 1), r.room IS NOT NULL
+SELECT w.campaign, w.pin, w.lane, coalesce(c.weight, 1), r.room IS NOT NULL, c.max_concurrent
 FROM walk w LEFT JOIN campaigns c ON c.id = w.campaign
 CROSS JOIN LATERAL {room_of("%(tenant)s", "w.campaign")} r
 WHERE w.due_at <= now() AND w.pin IN ('', %(account)s) AND w.lane <> ALL(%(closed)s::text[]) AND c.paused_at IS NULL
-  AND {something_fits("%(tenant)s", "w.campaign")}
+  AND {GOES_ON} AND {something_fits("%(tenant)s", "w.campaign")}
 LIMIT %(limit)s
 """  # noqa: S608 - as above
 # The outer LIMIT ends the recursion: the walk goes no farther than its rows are read.
 _SHARES_AFTER: LiteralString = f"""
-WITH RECURSIVE walk AS ( ({_SHARE}
+WITH RECURSIVE {USED}, walk AS ( ({_SHARE}
     AND ({NO_CAMPAIGN}, coalesce(account_pin, ''::text)) > (%(campaign)s::uuid, %(pin)s::text) {_SHARE_ORDER}) {_LEAPS}
 """
 _SHARES_FROM: LiteralString = f"""
-WITH RECURSIVE walk AS ( ({_SHARE}
+WITH RECURSIVE {USED}, walk AS ( ({_SHARE}
     AND ({NO_CAMPAIGN}, coalesce(account_pin, ''::text)) >= (%(campaign)s::uuid, %(pin)s::text) {_SHARE_ORDER}) {_LEAPS}
 """
 _SERVED: LiteralString = """
@@ -331,14 +332,15 @@ class _Tenant:
         limit = parameters["limit"] + self._lanes.count + 1
         rows = self._conn.execute(sql, {**parameters, "limit": limit}).fetchall()
         shares = [
-            _Share(key, next(iter(weights)), tuple(lanes), next(iter(limited)))
+            _Share(key, next(iter(weights)), tuple(lanes), next(iter(limited)), next(iter(most)))
             for key, found in groupby(rows, lambda row: (row[0], row[1]))
-            for lanes, weights, limited in [zip(*((row[2], row[3], row[4]) for row in found), strict=True)]
+            for lanes, weights, limited, most in [zip(*(row[2:6] for row in found), strict=True)]
         ]
         return shares[:-1] if len(rows) == limit and len(shares) > 1 else shares
 
     def _claim(self, shares: Sequence[_Share], wanted: Sequence[int]) -> tuple[list[int], set[str]]:
         """Claim up to `wanted` jobs from the shares; returns the number from each, and the models that are used up."""
+        wanted = within_limits(self._conn, [(share.key[0], share.most) for share in shares], wanted)
         rows: list[tuple[int, UUID, int, str]] = []
         taken = Counter[str]()
         for limited, lease in ((False, claim_queued), (True, claim_limited)):
@@ -370,12 +372,13 @@ class _Tenant:
 @dataclass(frozen=True, slots=True)
 class _Share:
     """One share. `key`: its campaign (all zeros: none) and pinned account (empty: none); `lanes`: those with due jobs;
-    `limited`: a budget limits it."""
+    `limited`: a budget limits it; `most`: how many of its campaign's jobs may be at gateways at once, None: any."""
 
     key: tuple[UUID, str]
     weight: int
     lanes: tuple[str, ...]
     limited: bool
+    most: int | None
 
     def without(self, models: set[str], lanes: _Lanes) -> _Share:
         """The share without the lanes of these models."""

@@ -43,6 +43,27 @@ def reading_of(conn: Connection, tenant: str, name: str) -> dict[str, Any]:
     return dict(row[0]) if row is not None and row[0] is not None else {}
 
 
+_SET_PROOF: LiteralString = """
+UPDATE campaigns c SET proof = %(proof)s
+WHERE c.id = %(id)s AND (c.proof = %(proof)s OR NOT EXISTS (SELECT FROM jobs j WHERE j.campaign_id = c.id))
+"""
+_PROOF: LiteralString = """
+SELECT c.proof FROM campaigns c
+WHERE c.tenant = %s AND c.name = %s AND EXISTS (SELECT FROM jobs j WHERE j.campaign_id = c.id)
+"""
+
+
+def set_proof(conn: Connection, campaign_id: UUID, proof: bool) -> bool:
+    """Set whether a campaign's rows are made as proofs first; False: it has jobs that are made the other way."""
+    return conn.execute(_SET_PROOF, {"id": campaign_id, "proof": proof}).rowcount == 1
+
+
+def proof_of(conn: Connection, tenant: str, name: str) -> bool | None:
+    """Whether a campaign's rows are made as proofs first; None: it has no jobs yet, or there is no such campaign."""
+    row = conn.execute(_PROOF, [tenant, name]).fetchone()
+    return None if row is None else bool(row[0])
+
+
 def set_weight(conn: Connection, campaign_id: UUID, weight: int) -> None:
     """Set how many jobs a campaign is granted for each job of its tenant's campaigns of weight 1."""
     conn.execute("UPDATE campaigns SET weight = %(weight)s WHERE id = %(id)s", {"id": campaign_id, "weight": weight})

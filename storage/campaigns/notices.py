@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 
 from storage.admission.budgets import WHOLE_TENANT, budgets_of
 from storage.campaigns.completion import complete
+from storage.campaigns.proofs import count_proofs
 from storage.campaigns.rows import count_rows
 from storage.database import Connection
 from storage.jobs.states import TERMINAL, JobState
@@ -118,9 +119,12 @@ def announce_drafts(conn: Connection, campaign: Mapping[str, Any], jobs: int, *,
     """Announce that drafts of a campaign that has just ended, with this number of jobs, wait for a decision; False:
     none does."""
     row = conn.execute(_OPEN_DRAFTS, {"campaign": campaign["id"]}).fetchone()
-    if row is None or row[0] == 0:
+    open_drafts = 0 if row is None else int(row[0])
+    proofs = count_proofs(conn, campaign["id"])
+    waiting = max(open_drafts, 0 if proofs is None else proofs.awaiting_review)
+    if waiting == 0:
         return False
-    more = {"review": {"ready": row[0], "drafts": row[0]}}
+    more = {"review": {"ready": waiting, "drafts": waiting}}
     return _announced(conn, EventType.CAMPAIGN_REVIEW_READY, campaign, f"drafts {jobs}", more, mail=mail)
 
 

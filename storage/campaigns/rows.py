@@ -32,7 +32,8 @@ class RowView:
     `number`: as a spreadsheet counts; `sheet`: the file that it was in last (`sheets.Sheet.number`), 0: none. `label`:
     which of several videos of that row of the sheet. `cells`: in the order of the sheet's columns; the row may have
     fewer. `job_id`: the job that stands for it, `newest_job_id`: its newest version. `reason`: of the job that stands
-    for it. `edited`: the sheet asks for something else than the newest version was made from.
+    for it. `edited`: the sheet asks for something else than the newest version was made from. `proof`: the newest
+    version is a proof; its final is made once it is approved.
     """
 
     id: UUID
@@ -51,6 +52,7 @@ class RowView:
     reviewed_by: str | None
     review_comment: str | None
     edited: bool
+    proof: bool = False
 
     @property
     def place(self) -> Place:
@@ -109,9 +111,9 @@ class RowCounts:
         return {str(state): number for state, number in self.states.items()}
 
 
-_KEPT: LiteralString = "(r.kept_job_id IS NOT NULL AND j.state IN ('failed', 'cancelled'))"
-_STATE: LiteralString = f"CASE WHEN {_KEPT} THEN 'succeeded' ELSE j.state END"
-_ROW_REASON: LiteralString = f"CASE WHEN {_KEPT} THEN 'stored' ELSE {REASON} END"
+KEPT: LiteralString = "(r.kept_job_id IS NOT NULL AND j.state IN ('failed', 'cancelled'))"
+STATE: LiteralString = f"CASE WHEN {KEPT} THEN 'succeeded' ELSE j.state END"
+_ROW_REASON: LiteralString = f"CASE WHEN {KEPT} THEN 'stored' ELSE {REASON} END"
 # The first condition on j lets PostgreSQL read states from an index that begins with the campaign.
 _FROM: LiteralString = """
 FROM campaign_rows r JOIN jobs j ON j.campaign_id = r.campaign_id AND j.id = r.job_id
@@ -126,13 +128,14 @@ _CHOSEN: LiteralString = f"""
             WHERE r.number BETWEEN n.first AND n.last)
     AND NOT EXISTS (SELECT FROM campaign_rows o
                     WHERE o.campaign_id = r.campaign_id AND o.number = r.number AND o.sheet > r.sheet)))
-  AND (%(states)s::text[] IS NULL OR {_STATE} = ANY(%(states)s))
+  AND (%(states)s::text[] IS NULL OR {STATE} = ANY(%(states)s))
   AND (%(reasons)s::text[] IS NULL OR {_ROW_REASON} = ANY(%(reasons)s))
 """  # noqa: S608 - put together from constants
 _VIEW: LiteralString = f"""
 SELECT r.id, r.sheet, r.number, r.label, r.key, r.cells, r.versions, r.review, r.reviewed_at, r.reviewed_by,
-       r.review_comment, r.edit IS NOT NULL AS edited, r.job_id AS newest_job_id,
-       CASE WHEN {_KEPT} THEN r.kept_job_id ELSE r.job_id END AS job_id, {_STATE} AS state, {_ROW_REASON} AS reason
+       r.review_comment, r.edit IS NOT NULL AS edited, r.proof AND r.final IS NOT NULL AS proof,
+       r.job_id AS newest_job_id,
+       CASE WHEN {KEPT} THEN r.kept_job_id ELSE r.job_id END AS job_id, {STATE} AS state, {_ROW_REASON} AS reason
 """
 _PAGE: LiteralString = f"""
 {_VIEW}{_FROM}{_CHOSEN}
@@ -140,7 +143,7 @@ _PAGE: LiteralString = f"""
 ORDER BY r.number, r.id LIMIT %(limit)s
 """
 _COUNTS: LiteralString = f"""
-SELECT {_STATE} AS state, r.review, count(*) {_FROM} GROUP BY 1, 2
+SELECT {STATE} AS state, r.review, count(*) {_FROM} GROUP BY 1, 2
 """
 _COUNT: LiteralString = f"SELECT count(*) {_FROM}{_CHOSEN}"
 _SHEET_ROWS: LiteralString = (
@@ -208,8 +211,16 @@ def edits_of(conn: Connection, row_ids: Sequence[UUID]) -> dict[UUID, dict[str, 
     return dict(conn.execute(_EDITS, {"ids": list(row_ids)}).fetchall())
 
 
+_FINALS: LiteralString = "SELECT id, final FROM campaign_rows WHERE id = ANY(%(ids)s) AND final IS NOT NULL"
+
+
+def finals_of(conn: Connection, row_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """The fields of the finals that are made of the proofs of these rows, for those that have any."""
+    return dict(conn.execute(_FINALS, {"ids": list(row_ids)}).fetchall())
+
+
 _STANDING: LiteralString = f"""
-SELECT r.id, CASE WHEN {_KEPT} THEN r.kept_job_id ELSE r.job_id END
+SELECT r.id, CASE WHEN {KEPT} THEN r.kept_job_id ELSE r.job_id END
 FROM campaign_rows r JOIN jobs j ON j.id = r.job_id WHERE r.id = ANY(%(ids)s) AND j.tenant = %(tenant)s
 """  # noqa: S608 - put together from constants
 

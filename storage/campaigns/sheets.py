@@ -54,6 +54,8 @@ class NewRow:
     """The hash of the request that the sheet asks for."""
     created: bool = True
     """Whether this transaction stored the job: if not, its row may be known, or it may belong to no campaign."""
+    final: Mapping[str, Any] | None = None
+    """The fields of the final that is made of its proof; None: its job is no proof."""
 
 
 _ADD_SHEET: LiteralString = """
@@ -68,15 +70,17 @@ ORDER BY number
 """
 # A known row takes its new place, its cells and its key from the sheet that has just been read.
 _ADD: LiteralString = """
-INSERT INTO campaign_rows (id, campaign_id, sheet, number, label, key, cells, asked_hash, job_id)
-SELECT i.id, %(campaign)s, %(sheet)s, i.number, i.label, i.key, i.cells, i.asked_hash, i.id
+INSERT INTO campaign_rows (id, campaign_id, sheet, number, label, key, cells, asked_hash, job_id, proof, final)
+SELECT i.id, %(campaign)s, %(sheet)s, i.number, i.label, i.key, i.cells, i.asked_hash, i.id, i.proof,
+       nullif(i.final, 'null')
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS i(
-    id uuid, number int, label text, key text, cells jsonb, asked_hash text, created boolean)
+    id uuid, number int, label text, key text, cells jsonb, asked_hash text, created boolean,
+    proof boolean, final jsonb)
 WHERE i.created OR (
     EXISTS (SELECT FROM jobs j WHERE j.id = i.id AND j.campaign_id = %(campaign)s)
     AND NOT EXISTS (SELECT FROM campaign_versions v WHERE v.job_id = i.id))
 ON CONFLICT (id) DO UPDATE SET sheet = excluded.sheet, number = excluded.number, label = excluded.label,
-    key = excluded.key, cells = excluded.cells, asked_hash = excluded.asked_hash,
+    key = excluded.key, cells = excluded.cells, asked_hash = excluded.asked_hash, final = excluded.final,
     edit = CASE WHEN campaign_rows.asked_hash IS NOT DISTINCT FROM excluded.asked_hash THEN campaign_rows.edit END
 """
 
@@ -115,6 +119,8 @@ def _as_json(row: NewRow) -> dict[str, object]:
         "cells": orjson.Fragment(row.cells or b"[]"),
         "asked_hash": row.asked_hash,
         "created": row.created,
+        "proof": row.final is not None,
+        "final": row.final,
     }
 
 

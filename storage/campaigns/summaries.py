@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from storage.database import Connection
 
 _CAMPAIGNS: LiteralString = """
-SELECT c.id, c.name, c.created_at, c.paused_at, c.weight,
+SELECT c.id, c.name, c.created_at, c.paused_at, c.weight, c.proof,
        coalesce((SELECT jsonb_object_agg(s.state, s.number)
                  FROM (SELECT state, count(*) AS number FROM jobs WHERE campaign_id = c.id GROUP BY state) s),
                 '{}'::jsonb) AS counts
@@ -24,7 +24,7 @@ ORDER BY c.id DESC LIMIT %(limit)s
 def campaign_summaries(
     conn: Connection, tenant: str, *, name: str | None = None, before: UUID | None = None, limit: int = 50
 ) -> list[dict[str, Any]]:
-    """A tenant's campaigns (id, name, created_at, paused_at, weight, counts by state), newest first; `before` is the
-    last one of the previous page."""
+    """A tenant's campaigns (id, name, created_at, paused_at, weight, proof, counts by state), newest first; `before` is
+    the last one of the previous page."""
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_CAMPAIGNS, {"tenant": tenant, "name": name, "before": before, "limit": limit}).fetchall()

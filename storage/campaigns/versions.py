@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import LiteralString
 from uuid import UUID
@@ -35,18 +35,20 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """A job that was made for a row, in the same transaction."""
+    """A job that was made for a row, in the same transaction. `new_draft`: it is a draft again, after a final."""
 
     row_id: UUID
     job_id: UUID
     kind: VersionKind
+    new_draft: bool = False
 
 
 # An earlier version that has succeeded stands for the row if the new one fails; a draft does not stand for its final.
+# What is made from the sheet again, or from a new draft, is a proof again if the row has one.
 # The row is open for review again, unless its final is made, which is what was approved.
 _ADD: LiteralString = """
 WITH input AS (
-    SELECT * FROM jsonb_to_recordset(%(items)s::jsonb) AS i(row_id uuid, job_id uuid, kind text)
+    SELECT * FROM jsonb_to_recordset(%(items)s::jsonb) AS i(row_id uuid, job_id uuid, kind text, new_draft boolean)
 ), changed AS (
     UPDATE campaign_rows r SET
         job_id = i.job_id, versions = r.versions + 1,
@@ -57,7 +59,10 @@ WITH input AS (
         reviewed_at = CASE WHEN i.kind = 'final' THEN r.reviewed_at END,
         reviewed_by = CASE WHEN i.kind = 'final' THEN r.reviewed_by END,
         review_comment = CASE WHEN i.kind = 'final' THEN r.review_comment END,
-        edit = CASE WHEN i.kind = 'final' THEN r.edit END
+        edit = CASE WHEN i.kind = 'final' THEN r.edit END,
+        proof = CASE WHEN i.kind = 'final' THEN false
+                     WHEN i.kind = 'edit' OR i.new_draft OR r.edit IS NOT NULL THEN r.final IS NOT NULL
+                     ELSE r.proof END
     FROM input i WHERE r.id = i.row_id
     RETURNING r.id, r.versions, i.job_id, i.kind
 )
@@ -78,8 +83,14 @@ ORDER BY version
 def add_versions(conn: Connection, items: Sequence[NewVersion]) -> None:
     """Make these jobs the newest versions of their rows; at most one for each row."""
     if items:
-        rows = [{"row_id": item.row_id, "job_id": item.job_id, "kind": item.kind} for item in items]
+        rows = [asdict(item) for item in items]
         conn.execute(_ADD, {"items": dumps(rows)})
+
+
+def made_new(conn: Connection, row_ids: Sequence[UUID]) -> None:
+    """Note that the waiting newest versions of these rows ask for what the sheet does now."""
+    if row_ids:
+        conn.execute("UPDATE campaign_rows SET proof = final IS NOT NULL WHERE id = ANY(%s)", [list(row_ids)])
 
 
 def rows_of_jobs_in(conn: Connection, campaign_id: UUID, job_ids: Sequence[UUID]) -> dict[UUID, UUID]:

@@ -14,13 +14,19 @@ from storage.database import Connection
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
 
-# A budget can hold back very many jobs at once: the reason comes from the budget's row, not from each job's row.
+# A budget or a campaign can hold back very many jobs at once: the reason comes from its row, not from each job's row.
 REASON: LiteralString = """CASE WHEN j.state = 'queued' AND j.account IS NULL
              AND j.reason IS DISTINCT FROM 'kept_back' AND EXISTS (
            SELECT FROM budgets b WHERE b.tenant = j.tenant AND b.currency = j.price_currency
              AND j.least_price > b.amount - b.spent - b.reserved
              AND b.campaign_id IN ('00000000-0000-0000-0000-000000000000'::uuid, j.campaign_id))
-       THEN 'over_budget' ELSE j.reason END"""
+       THEN 'over_budget'
+       WHEN j.state = 'queued' AND j.account IS NULL AND j.campaign_id IS NOT NULL
+            AND coalesce(j.reason, '') NOT IN ('kept_back', 'over_budget', 'no_price')
+       THEN coalesce((SELECT CASE WHEN p.start_at > now() THEN 'before_start'
+                                  WHEN now() >= p.quiet_begins_at AND now() < p.quiet_ends_at THEN 'quiet_hours' END
+                      FROM campaigns p WHERE p.id = j.campaign_id), j.reason)
+       ELSE j.reason END"""
 _VIEW: LiteralString = f"""
 SELECT j.id, j.state, c.name AS campaign, j.idempotency_key, j.request, j.priority, j.tags, j.metadata, j.webhook_url,
        j.account, j.account_pin, j.gateway, j.model, j.gateway_task_id, j.attempt, j.polls, j.error, j.usage,

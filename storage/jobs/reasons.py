@@ -31,6 +31,9 @@ class Reason(StrEnum):
     NOT_DELIVERABLE = "not_deliverable", "one account cannot serve it or send its files; it waits for another"
     OVER_BUDGET = "over_budget", "does not fit into what is left of the budget"
     KEPT_BACK = "kept_back", "waits until its campaign is resumed"
+    BEFORE_START = "before_start", "waits for the start of its campaign"
+    QUIET_HOURS = "quiet_hours", "waits for the end of its campaign's quiet hours"
+    AWAITING_REVIEW = "awaiting_review", "its proof waits for a decision"
     NO_PRICE = "no_price", "no price is known in the currency of the budget"
     CHANGED = "changed", "its request was changed while it waited"
 

@@ -6,7 +6,19 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, ForeignKey, Index, Integer, SmallInteger, Text, Uuid, text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -68,6 +80,9 @@ class CampaignRow(SQLModel, table=True):
     review_comment: str | None = Field(default=None, sa_column=Column(Text))
     # The hash of the request that the sheet asked for last; None: an older release, or no sheet, made it.
     asked_hash: str | None = Field(default=None, sa_column=Column(Text))
+    # The newest version is a proof; approving it makes the final, with these fields of a job beside the proof's.
+    proof: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false")))
+    final: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     # What the sheet asks for since the newest version was submitted, as the fields of a job; its next version gets it.
     edit: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
 

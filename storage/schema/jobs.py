@@ -137,6 +137,11 @@ class Job(SQLModel, table=True):
             "draft_ends_at",
             postgresql_where=text("state = 'queued' AND draft_of IS NOT NULL"),
         ),
+        Index(
+            "jobs_drafts_idx",
+            "draft_ends_at",
+            postgresql_where=text("state = 'succeeded' AND draft_of IS NULL AND draft_ends_at IS NOT NULL"),
+        ),
         Index("jobs_draft_of_idx", "draft_of", postgresql_where=text("draft_of IS NOT NULL")),
         Index("jobs_barred_idx", "id", postgresql_where=text("state = 'queued' AND barred_accounts <> '{}'::text[]")),
         Index("jobs_removal_idx", "removal_due_at", postgresql_where=text("removal_due_at IS NOT NULL")),

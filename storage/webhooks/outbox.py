@@ -35,6 +35,7 @@ class EventType(StrEnum):
     CAMPAIGN_REVIEW_READY = "campaign.review_ready"  # the first rows, or drafts, wait for a decision
     CAMPAIGN_BUDGET_80 = "campaign.budget_80"  # 80 % of its budget is spent or reserved
     CAMPAIGN_BUDGET_USED_UP = "campaign.budget_used_up"  # jobs wait that the rest does not pay for
+    CAMPAIGN_DRAFTS_EXPIRING = "campaign.drafts_expiring"  # drafts that wait for a decision end within a day
     TEST = "webhook.test"  # sent on request
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from storage.accounts import changes
-from storage.admission import settlement
+from storage.admission import campaign_pace, settlement
 from storage.database import Connection
 from storage.jobs import claims, transitions
 from storage.jobs.reasons import Reason
@@ -14,12 +14,13 @@ from storage.jobs.records import Move
 from storage.jobs.states import JobState
 from storage.settings import Settings
 from worker.decisions import draft_expired, past_deadline
-from worker.scheduling import expiry_alarms, retention, webhook_maintenance
+from worker.scheduling import draft_notices, expiry_alarms, retention, webhook_maintenance
 from worker.submitting.decisions import UNCONFIRMED_CHECK_S
 
 BATCH = 500
 SETTLE_EVERY_S = 1.0
 BARRED_EVERY_S = 30.0
+QUIET_EVERY_S = 1.0
 MaintenanceTask = Callable[[Connection, Settings], int]
 
 
@@ -95,6 +96,11 @@ def settled_budgets(conn: Connection, settings: Settings) -> int:
     return settlement.settle(conn)
 
 
+def quiet_hours(conn: Connection, settings: Settings) -> int:
+    """Find the next quiet hours of campaigns whose last ones are over."""
+    return campaign_pace.renew_quiet_hours(conn)
+
+
 def every(seconds: float, task: MaintenanceTask) -> MaintenanceTask:
     """A task that need not run at each tick: it runs at the first, then again `seconds` after its last run."""
     next_at = 0.0
@@ -117,7 +123,9 @@ MAINTENANCE: tuple[MaintenanceTask, ...] = (
     dead_drafts,
     every(BARRED_EVERY_S, barred_everywhere),
     every(SETTLE_EVERY_S, settled_budgets),
+    every(QUIET_EVERY_S, quiet_hours),
     every(expiry_alarms.EVERY_S, expiry_alarms.expiring_videos),
+    every(draft_notices.EVERY_S, draft_notices.expiring_drafts),
     every(webhook_maintenance.CAMPAIGNS_EVERY_S, webhook_maintenance.finished_campaigns),
     every(webhook_maintenance.NOTICES_EVERY_S, webhook_maintenance.campaign_notices),
     every(webhook_maintenance.SWEEP_EVERY_S, webhook_maintenance.old_messages),

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from reelq_client.models.base import Model, Open
-from reelq_client.models.campaigns import Budget, BudgetReach, CostTotal, PlannedCost
+from reelq_client.models.campaigns import Budget, BudgetReach, CostTotal, Pace, PlannedCost
 from reelq_client.models.jobs import Job
 from reelq_client.models.words import JobState, Review
 
@@ -86,6 +86,26 @@ class WhoDecided(Model):
     detail: dict[str, Any] | None
 
 
+class ProofCounts(Model):
+    """How far the proofs of a campaign are."""
+
+    rows: int
+    running: int
+    failed: int
+    awaiting_review: int
+    expired: int
+    rejected: int
+    finals: int
+
+
+class EndingDrafts(Model):
+    """Drafts that wait for a decision, and until when a final can be made of them."""
+
+    ends_at: datetime
+    rows: int
+    numbers: list[int]
+
+
 class CampaignOverview(Model):
     """A campaign by its rows."""
 
@@ -97,6 +117,10 @@ class CampaignOverview(Model):
     waiting_for: dict[str, int]
     reasons: list[RowReason]
     decisions: list[WhoDecided]
+    proofs: ProofCounts | None
+    ending_drafts: list[EndingDrafts]
+    proof: bool
+    pace: Pace
     created_at: datetime
     paused_at: datetime | None
     weight: int

@@ -38,6 +38,18 @@ class CostTotal(Model):
     drift: float
 
 
+class Pace(Model):
+    """When and how fast a campaign submits."""
+
+    start_at: datetime | None = None
+    quiet_hours: str | None = None
+    time_zone: str | None = None
+    max_concurrent: int | None = None
+    in_use: int | None = None
+    waits_for: str | None = None
+    goes_on_at: datetime | None = None
+
+
 class Campaign(Model):
     """A named set of jobs; `counts` has its jobs by state."""
 
@@ -51,6 +63,8 @@ class Campaign(Model):
     costs: list[CostTotal]
     budget: Budget | None
     notify: list[str] | None = None
+    proof: bool = False
+    pace: Pace = Pace()
     links: dict[str, str]
 
 

@@ -26,6 +26,7 @@ EventName = Literal[
     "campaign.review_ready",
     "campaign.budget_80",
     "campaign.budget_used_up",
+    "campaign.drafts_expiring",
 ]
 """What an endpoint may subscribe to."""
 EventType = Literal[
@@ -37,6 +38,7 @@ EventType = Literal[
     "campaign.review_ready",
     "campaign.budget_80",
     "campaign.budget_used_up",
+    "campaign.drafts_expiring",
     "webhook.test",
 ]
 Review = Literal["open", "approved", "rejected"]

@@ -7,11 +7,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from producer.api.run_options import AT_ONCE, MAX_TIME_CHARS, QUIET_HOURS, START_AT, TIME_ZONE
 from producer.campaigns.files import MAX_NAME_CHARS, MAX_ROWS, check_name
 from producer.campaigns.reading.options import NO_OPTIONS, ReadingOptions, read_options
 from producer.campaigns.templates.document import parse_template, with_prompt
+from producer.intake.pace import read_pace
+from producer.intake.row_defaults import NO_DEFAULTS, RowDefaults, read_defaults
 from producer.intake.terms import Terms, read_terms
 from seedance.problems import InvalidInput, Problem
+from storage.admission.campaign_pace import MAX_CONCURRENT
 from storage.campaigns.controls import MAX_WEIGHT
 from storage.mail_addresses import MAX_ADDRESS_CHARS
 from storage.webhooks.recipients import MAX_RECIPIENTS
@@ -32,6 +36,8 @@ class Asked:
     skip_bad: bool = False
     fetch: bool = False
     dry_run: bool = False
+    defaults: RowDefaults = NO_DEFAULTS
+    proof: bool = False
 
     def named(self) -> str:
         """The name of the campaign.
@@ -74,6 +80,13 @@ class PlanForm(BaseModel):
     delimiter: Annotated[str | None, Field(max_length=_MAX_TEXT_CHARS, description="Between cells of a text.")] = None
     budget: Annotated[str | None, Field(max_length=40, description='What it may spend, such as "100 CNY".')] = None
     fetch: Annotated[bool, Field(description="Fetch the media that rows name by URL.")] = False
+    proof: Annotated[bool, Field(description="Make each row as a draft or a small cheap video first.")] = False
+    deadline: Annotated[str | None, Field(max_length=MAX_TIME_CHARS, description="For rows without one.")] = None
+    priority: Annotated[int | None, Field(ge=0, le=9, description="For rows without one: 0 to 9.")] = None
+    start_at: Annotated[str | None, Field(max_length=MAX_TIME_CHARS, description=START_AT)] = None
+    quiet_hours: Annotated[str | None, Field(max_length=MAX_TIME_CHARS, description=QUIET_HOURS)] = None
+    max_concurrent: Annotated[int | None, Field(ge=1, le=MAX_CONCURRENT, description=AT_ONCE)] = None
+    time_zone: Annotated[str, Field(max_length=MAX_TIME_CHARS, description=TIME_ZONE)] = "UTC"
 
     def asked(self) -> Asked:
         """The same, understood.
@@ -85,7 +98,15 @@ class PlanForm(BaseModel):
         made = with_prompt(template, self.prompt, "prompt")
         options = read_options(self.encoding, self.delimiter, self.sheet, self.map, self.key, made)
         name = None if self.name is None else check_name(self.name)
-        return Asked(name, options, read_terms(self.budget), fetch=self.fetch)
+        pace = read_pace(self.start_at, self.quiet_hours, self.max_concurrent, self.time_zone)
+        return Asked(
+            name,
+            options,
+            replace(read_terms(self.budget), pace=pace),
+            fetch=self.fetch,
+            defaults=read_defaults(self.priority, self.deadline, self.time_zone),
+            proof=self.proof,
+        )
 
 
 class CampaignForm(PlanForm):
@@ -103,9 +124,10 @@ class CampaignForm(PlanForm):
 
     def asked(self) -> Asked:
         """As of `PlanForm`."""
+        asked = PlanForm.asked(self)
         return replace(
-            PlanForm.asked(self),
-            terms=read_terms(self.budget, self.weight, self.notify),
+            asked,
+            terms=replace(read_terms(self.budget, self.weight, self.notify), pace=asked.terms.pace),
             first=self.first,
             paused=self.paused,
             skip_bad=self.skip_bad,

@@ -14,6 +14,7 @@ from producer.api.resources.campaigns import (
     CampaignResource,
     CancelledCampaign,
     CostTotal,
+    PaceResource,
     campaign_path,
 )
 from producer.api.resources.jobs import JobResource, as_resource, shortened
@@ -21,6 +22,7 @@ from producer.api.resources.plans import BudgetReach, PlannedCost
 from producer.campaigns.decisions.verdicts import Verb
 from producer.campaigns.overview import Overview
 from producer.campaigns.results.results import Result, named_cells
+from storage.campaigns.proofs import EndingDrafts, ProofCounts
 from storage.campaigns.reviews import Review
 from storage.campaigns.versions import Version, VersionKind
 from storage.jobs.records import JobView
@@ -128,6 +130,10 @@ class CampaignOverview:
     waiting_for: Annotated[dict[str, int], Field(description="Rows in the queue, by the reason why they wait.")]
     reasons: Annotated[list[RowReason], Field(description="Rows that need a person or have failed, in groups.")]
     decisions: Annotated[list[WhoDecided], Field(description="Who decided what about it, newest first.")]
+    proofs: Annotated[ProofCounts | None, Field(description="How far its proofs are; null: it has none.")]
+    ending_drafts: Annotated[list[EndingDrafts], Field(description="Drafts that wait, the soonest to end first.")]
+    proof: Annotated[bool, Field(description="Its rows are made as proofs first.")]
+    pace: PaceResource
     created_at: datetime
     paused_at: Annotated[datetime | None, Field(description="Null: not paused.")]
     weight: int

@@ -44,6 +44,21 @@ class CostTotal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaceResource:
+    """When and how fast a campaign submits."""
+
+    start_at: Annotated[datetime | None, Field(description="Nothing is submitted before; null: at once.")]
+    quiet_hours: Annotated[str | None, Field(description='As in "22:00-07:00"; null: none.')]
+    time_zone: Annotated[str | None, Field(description="Of the quiet hours.")]
+    max_concurrent: Annotated[int | None, Field(description="Jobs at gateways at once, at most; null: no limit.")]
+    in_use: Annotated[int | None, Field(description="Jobs that count for that now.")]
+    waits_for: Annotated[
+        Literal["before_start", "quiet_hours"] | None, Field(description="Why nothing is submitted now.")
+    ]
+    goes_on_at: Annotated[datetime | None, Field(description="When that ends.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignResource:
     """A named set of jobs."""
 
@@ -57,6 +72,8 @@ class CampaignResource:
     costs: Annotated[list[CostTotal], Field(description="Estimated and reported, one entry per currency.")]
     budget: Annotated[BudgetResource | None, Field(description="Null: no limit.")]
     notify: Annotated[list[str] | None, Field(description="Who gets mail about it; null: those whom the tenant names.")]
+    proof: Annotated[bool, Field(description="Its rows are made as proofs first.")]
+    pace: PaceResource
     links: Annotated[dict[str, str], Field(description="Paths of the campaign's other routes.")]
 
 

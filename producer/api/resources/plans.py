@@ -42,6 +42,19 @@ class BudgetReach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedProofs:
+    """The new jobs are proofs, of which finals are made once they are approved. `cost` is that of the proofs."""
+
+    drafts: int
+    looks: Annotated[int, Field(description="The same in a low resolution; their finals are generated again.")]
+    as_asked: Annotated[int, Field(description="Nothing is cheaper than the row itself: it is made at once.")]
+    finals: Annotated[int, Field(description="If all are approved.")]
+    finals_costs: list[PlannedCost]
+    finals_without_price: int
+    finals_paid_for: Annotated[int | None, Field(description="By the budget, after the proofs; null: no limit.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedFinish:
     """When everything will be done, from a simulation; null: no account works at the moment."""
 
@@ -110,6 +123,7 @@ class PlanResource:
     costs: Annotated[list[PlannedCost], Field(description="The same for every currency.")]
     without_price: Annotated[int, Field(description="New jobs without a known price.")]
     budget: Annotated[BudgetReach | None, Field(description="Null: no limit.")]
+    proofs: Annotated[PlannedProofs | None, Field(description="Null: the campaign makes no proofs.")]
     finish: PlannedFinish
     late: list[LateRow]
     media: PlannedMedia

@@ -183,7 +183,11 @@ class _Writing:
         ]
         stored = enqueue_jobs(self._conn, new)
         made = [(act, item.id) for act, item in zip(acts, stored, strict=True) if item.created]
-        versions = [NewVersion(act.row.id, job_id, act.kind) for act, job_id in made if act.kind is not None]
+        versions = [
+            NewVersion(act.row.id, job_id, act.kind, act.verdict.new_draft)
+            for act, job_id in made
+            if act.kind is not None
+        ]
         add_versions(self._conn, versions)
         changing = [act for act, item in zip(acts, stored, strict=True) if not item.created]
         return {act.row.id: job_id for act, job_id in made}, changing

@@ -20,7 +20,7 @@ from producer.operator_actions.finals import final_of, with_final_key
 from producer.operator_actions.job_actions import fields_of
 from seedance.problems import InvalidInput
 from storage.admission import budgets
-from storage.campaigns.rows import PAGE, RowFilter, RowView, edits_of, stream_rows
+from storage.campaigns.rows import PAGE, RowFilter, RowView, edits_of, finals_of, stream_rows
 from storage.campaigns.versions import VersionKind
 from storage.database import Connection
 from storage.jobs import drafts, queries
@@ -92,12 +92,15 @@ class _Work:
     terms: Terms
     acts: list[Act] = field(default_factory=list)
     _left: dict[tuple[Why, str], list[RowView]] = field(default_factory=dict)
+    _finals: Mapping[UUID, Mapping[str, Any]] = field(default_factory=dict)
 
     def judge(self, page: Sequence[RowView]) -> None:
         """Judge some rows."""
         ids = {row.job_id for row in page} | {row.newest_job_id for row in page}
         jobs = queries.get_jobs(self.conn, self.tenant, list(ids))
         edits = edits_of(self.conn, [row.id for row in page if row.edited])
+        if self.verb is Verb.APPROVE:
+            self._finals = finals_of(self.conn, [row.id for row in page if row.proof])
         for row in page:
             standing, newest = jobs.get(row.job_id), jobs.get(row.newest_job_id)
             if newest is None:  # retention has just deleted it
@@ -126,8 +129,8 @@ class _Work:
         self, row: RowView, standing: JobView, newest: JobView, verdict: Verdict, edit: Mapping[str, Any] | None
     ) -> Act:
         match self.verb:
-            case Verb.APPROVE if makes_final(standing):
-                return Act(row, standing, verdict, self._final(standing), VersionKind.FINAL)
+            case Verb.APPROVE if makes_final(row, standing):
+                return Act(row, standing, verdict, self._final(row, standing), VersionKind.FINAL)
             case Verb.APPROVE | Verb.REJECT:
                 return Act(row, standing, verdict)
             case Verb.RETRY:
@@ -162,11 +165,17 @@ class _Work:
             return final
         return queries.get_jobs(self.conn, self.tenant, [final.draft_of])[final.draft_of]
 
-    def _final(self, draft: JobView) -> Prepared:
+    def _final(self, row_of: RowView, proof: JobView) -> Prepared:
+        """What is made of a proof, or of a draft that a row asked for itself."""
+
         def find(job_id: UUID, key: str | None) -> drafts.Draft | None:
             return drafts.find_draft(self.conn, self.tenant, job_id, key)
 
-        row = with_final_key(final_of(self.settings, find, draft, {}), draft)
+        given = dict(self._finals.get(row_of.id, {}))
+        if proof.deadline_at is not None and proof.deadline_at > self.terms.now:
+            given["deadline"] = proof.deadline_at
+        is_look = not proof.request.get("draft")
+        row = with_final_key(final_of(self.settings, find, proof, given, regenerate=is_look), proof)
         return as_prepared(parse_job(row.fields), self.settings, row)
 
     def _set(self, job: JobView) -> Prepared:

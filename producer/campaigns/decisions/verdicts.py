@@ -8,7 +8,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from producer.operator_actions.finals import LOOK_OF
 from producer.operator_actions.job_actions import what_cancelling_does
+from seedance.drafts import SET_FOR_FINAL
 from storage.campaigns.reviews import Review
 from storage.campaigns.rows import RowView
 from storage.jobs.reasons import Reason
@@ -58,6 +60,7 @@ class Why(StrEnum):
     INPUT_GONE = "input_gone", "needs a file that is no longer in the bucket; run the sheet again"
     DRAFT_OVER = "draft_over", "has a draft that is too old for a final; a reroll makes a new draft"
     DRAFT_GONE = "draft_gone", "has a draft whose job was deleted; no other draft can be made of it"
+    OF_PROOF = "of_proof", "is a proof, which is small; set the resolution in the sheet and run it again"
     OF_DRAFT = "of_draft", "is a final: its draft decides these fields"
     NOT_SERVED = "not_served", "cannot be served by any configured account"
     CHANGING = "changing", "is changing right now; try again in a moment"
@@ -149,26 +152,31 @@ def verdict_on(verb: Verb, row: RowView, standing: JobView, newest: JobView, ter
         case Verb.SET:
             if newest.state is not S.QUEUED:
                 return Verdict(Why.HAS_ENDED if newest.state in TERMINAL else Why.SUBMITTED)
+            if row.proof and terms.fields.keys() & _OF_THE_FINAL:
+                return Verdict(Why.OF_PROOF)
             of_draft = newest.draft_of is not None and not terms.fields.keys() <= _OF_THE_JOB
             return Verdict(Why.OF_DRAFT) if of_draft else DO
 
 
+_OF_THE_FINAL = frozenset(SET_FOR_FINAL)
 _OF_THE_JOB = frozenset({"priority", "tags", "metadata", "webhook_url", "deadline"})
 
 
-def makes_final(job: JobView) -> bool:
-    """Whether approving the job makes a final of it."""
-    return bool(job.request.get("draft")) and job.draft_of is None
+def makes_final(row: RowView, job: JobView) -> bool:
+    """Whether approving the job that stands for a row makes a final of it: it is a draft, or another proof."""
+    return job.draft_of is None and (row.proof or bool(job.request.get("draft")))
 
 
 def _review(verb: Verb, row: RowView, standing: JobView, terms: Terms) -> Verdict:
     wanted = Review.APPROVED if verb is Verb.APPROVE else Review.REJECTED
     if row.state is not S.SUCCEEDED:
-        if row.review is wanted and standing.draft_of is not None and row.state not in TERMINAL:
+        is_final = standing.draft_of is not None or LOOK_OF in standing.metadata
+        if row.review is wanted and is_final and row.state not in TERMINAL:
             return Verdict(Why.DONE_ALREADY)  # its final is being made
         return Verdict(_live(row) or Why.NO_VIDEO)
-    if verb is Verb.APPROVE and makes_final(standing):
-        if standing.draft_ends_at is None or standing.draft_ends_at <= terms.now:
+    if verb is Verb.APPROVE and makes_final(row, standing):
+        is_draft = bool(standing.request.get("draft"))
+        if is_draft and (standing.draft_ends_at is None or standing.draft_ends_at <= terms.now):
             return Verdict(Why.DRAFT_OVER)
         return DO
     same = row.review is wanted and terms.comment in (None, row.review_comment)

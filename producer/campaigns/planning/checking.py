@@ -11,6 +11,7 @@ from typing import Any
 from producer.errors import BadRow
 from producer.intake.intake import Batch, Prepared, Row, as_prepared, check_rows
 from producer.intake.media_check import MediaFacts
+from producer.intake.proofs import as_proofs
 from producer.intake.remote_media import Progress, fetch_all
 from producer.intake.routing import require_accounts
 from producer.intake.uploads import LocalFiles
@@ -51,9 +52,11 @@ def check_campaign(
     fetch: bool = False,
     fetch_within_s: float | None = None,
     progress: Progress | None = None,
+    proof: bool = False,
 ) -> Checked:
     """Check all rows. `base`: the directory of relative paths; None: local paths are refused. `fetch`: also fetch the
-    files that are named by URL; `fetch_within_s`: how long that may take, None: no limit.
+    files that are named by URL; `fetch_within_s`: how long that may take, None: no limit. `proof`: the jobs are proofs
+    of what the rows ask for.
 
     Raises:
         InvalidInput: no account is configured, or the file as a whole cannot be read.
@@ -74,9 +77,14 @@ def check_campaign(
             else:
                 raise item
     checked = Checked(jobs, bad, files, len(numbers))
+    facts: Mapping[str, MediaFacts] = files.facts
     if fetch:
-        _check_remote(checked, settings, progress, fetch_within_s)
+        facts = _check_remote(checked, settings, progress, fetch_within_s)
     without_bad_rows(checked)
+    if proof:
+        # In place, so that a large file is not in memory twice.
+        for place, job in enumerate(as_proofs(checked.jobs, settings, facts)):
+            checked.jobs[place] = job
     return checked
 
 
@@ -98,7 +106,10 @@ def without_bad_rows(checked: Checked) -> None:
     checked.bad = sorted(by_content.values(), key=lambda row: row.number)
 
 
-def _check_remote(checked: Checked, settings: Settings, progress: Progress | None, within_s: float | None) -> None:
+def _check_remote(
+    checked: Checked, settings: Settings, progress: Progress | None, within_s: float | None
+) -> Mapping[str, MediaFacts]:
+    """Check the files that are named by URL; returns the facts about all files."""
     wanted: dict[str, Modality] = {}
     for job in checked.jobs:
         for _, modality, value in _urls_of(job):
@@ -119,6 +130,7 @@ def _check_remote(checked: Checked, settings: Settings, progress: Progress | Non
         except InvalidInput as exc:
             checked.bad.append(job.row.bad(exc.problems))
     checked.jobs = good
+    return facts
 
 
 def _urls_of(job: Prepared) -> Sequence[tuple[str, Modality, str]]:

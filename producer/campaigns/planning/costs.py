@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
-from producer.intake.intake import Prepared
 from producer.intake.terms import Money
 from storage.admission.budgets import Budget
+
+
+class Priced(Protocol):
+    """A job, or what is made of a proof later."""
+
+    @property
+    def estimate(self) -> Mapping[str, Any] | None: ...
+
+    @property
+    def prices(self) -> Mapping[str, Mapping[str, float]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ class Reach:
         return {name: getattr(self, name) for name in names}
 
 
-def costs_of(jobs: Sequence[Prepared], first: str | None = None) -> tuple[list[Cost], int]:
+def costs_of(jobs: Sequence[Priced], first: str | None = None) -> tuple[list[Cost], int]:
     """The costs by currency, at the first account that can serve each job, and how many jobs have no known price. A job
     with a price in the currency `first` counts in that; it comes first, then the currency with the most jobs."""
     sums: dict[str, list[float]] = {}
@@ -68,9 +77,7 @@ def costs_of(jobs: Sequence[Prepared], first: str | None = None) -> tuple[list[C
     return sorted(costs, key=lambda cost: (cost.currency != first, -cost.jobs)), unpriced
 
 
-def reach_of(
-    jobs: Sequence[Prepared], order: Sequence[int], given: Money | None, stored: Budget | None
-) -> Reach | None:
+def reach_of(jobs: Sequence[Priced], order: Sequence[int], given: Money | None, stored: Budget | None) -> Reach | None:
     """How far a budget reaches: the one `given` now, else the campaign's own; None: there is none.
 
     A job reserves the most that it may cost at its cheapest account; the next ones go on if one does not fit.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -20,6 +20,8 @@ from producer.campaigns.planning.forecast import (
     outlook_without_database,
     read_outlook,
 )
+from producer.campaigns.planning.pacing import pace_now
+from producer.campaigns.planning.proofs import ProofPlan, proofs_of
 from producer.campaigns.reading.report import Report
 from producer.campaigns.storing import AGAIN, NO_EDITS, edits_now
 from producer.intake.intake import Prepared, with_derived_keys
@@ -27,6 +29,7 @@ from producer.intake.terms import Terms
 from seedance.problems import Problem
 from storage.admission import budgets
 from storage.admission.budgets import Budget
+from storage.admission.campaign_pace import FREE, Pace, pace_of
 from storage.campaigns.outlook import known_jobs
 from storage.campaigns.summaries import campaign_summaries
 from storage.database import Connection
@@ -43,6 +46,7 @@ class Stored:
 
     outlook: Outlook
     budget: Budget | None = None
+    pace: Pace = FREE
     known: frozenset[str] = frozenset()
     """Keys of jobs that are stored already: they cost nothing again."""
     edited: Mapping[str, Sequence[int]] = field(default_factory=lambda: NO_EDITS)
@@ -68,6 +72,8 @@ class Plan:
     notes: Sequence[str]
     edited: Mapping[str, Sequence[int]] = field(default_factory=lambda: NO_EDITS)
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    proofs: ProofPlan | None = None
+    """The jobs are proofs; None: the campaign makes none."""
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON."""
@@ -86,6 +92,7 @@ class Plan:
             "costs": [item.as_dict() for item in self.costs],
             "without_price": self.without_price,
             "budget": None if self.reach is None else self.reach.as_dict(),
+            "proofs": None if self.proofs is None else self.proofs.as_dict(),
             "finish": {
                 "p50": finish.instant(finish.p50_s, self.made_at),
                 "p90": finish.instant(finish.p90_s, self.made_at),
@@ -127,7 +134,8 @@ def read_stored(conn: Connection, settings: Settings, tenant: str, name: str | N
     edited = {
         name: sorted({rows[row_id].row.number for row_id, what in edits.items() if what == name}) for name in NO_EDITS
     }
-    return Stored(outlook, budget, frozenset(known.keys() - again), edited)
+    pace = pace_of(conn, found[0]["id"]) if found else FREE
+    return Stored(outlook, budget, pace, frozenset(known.keys() - again), edited)
 
 
 def make_plan(
@@ -138,9 +146,11 @@ def make_plan(
     name: str | None = None,
     terms: Terms | None = None,
     stored: Stored | None = None,
+    proof: bool = False,
 ) -> Plan:
-    """The plan of checked rows; `stored` None: the database was not asked."""
+    """The plan of checked rows; `stored` None: the database was not asked. `proof`: their jobs are proofs."""
     stored = stored or Stored(outlook_without_database(settings))
+    pace = pace_now(terms, stored.pace)
     jobs = [job for job in checked.jobs if job.idempotency_key not in stored.known]
     given = terms.budget if terms is not None else None
     own = None if terms is not None and terms.no_budget else stored.budget
@@ -149,8 +159,11 @@ def make_plan(
     costs, unpriced = costs_of(jobs, reach.currency if reach is not None else None)
     submitted = order if reach is None else reach.paid
     now = datetime.now(UTC)
-    work = [_work(jobs[place], now) for place in submitted]
-    finish = forecast(work, stored.outlook, settings)
+    delay_s = pace.delay_s(now)
+    work = [_work(jobs[place], now, delay_s) for place in submitted]
+    finish = pace.slow(forecast(work, pace.narrow(stored.outlook), settings), delay_s)
+    if proof:
+        finish = replace(finish, assumes=[*finish.assumes, "only the proofs are counted"])
     duplicates = Duplicates()
     for job in checked.jobs:
         duplicates.add(job)
@@ -169,13 +182,14 @@ def make_plan(
         notes=[*report.notes, *_notes_on_keys(checked), *_notes_on_prices(jobs, reach)],
         edited=stored.edited,
         made_at=now,
+        proofs=proofs_of(jobs, reach, given, own) if proof else None,
     )
 
 
-def _work(job: Prepared, now: datetime) -> Work:
+def _work(job: Prepared, now: datetime, delay_s: float) -> Work:
     deadline = job.spec.deadline
     seconds = (deadline - now).total_seconds() if isinstance(deadline, datetime) else deadline
-    return Work(job.request, tuple(job.prices), seconds)
+    return Work(job.request, tuple(job.prices), None if seconds is None else seconds - delay_s)
 
 
 def _late(jobs: Sequence[Prepared], places: Sequence[int], chances: Sequence[float]) -> list[tuple[int, float]]:

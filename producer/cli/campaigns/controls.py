@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -13,7 +14,7 @@ from producer.cli.campaigns.deciding import Command, chosen, required, run_decis
 from producer.cli.doors.choice import open_door
 from producer.cli.shared.choices import AllRows, DryRun, Fields, Keys, Operation, Reasons, Reviews, Rows, States
 from producer.cli.shared.confirmation import confirm
-from producer.cli.shared.formatting import counts_line
+from producer.cli.shared.formatting import clean, counts_line
 from producer.cli.shared.money import amount
 from producer.cli.shared.options import (
     AsJson,
@@ -27,6 +28,8 @@ from producer.cli.shared.options import (
     Yes,
 )
 from producer.cli.shared.output import print_json
+from producer.cli.shared.pace_options import MaxConcurrent, QuietHours, StartAt, TimeZone, zone_or_local
+from producer.intake.pace import read_pace
 from producer.intake.terms import read_terms
 from seedance.problems import InvalidInput, Problem
 from storage.jobs.states import JobState
@@ -39,6 +42,10 @@ def change(
     budget: BudgetText = None,
     weight: Weight = None,
     notify: Notify = None,
+    start_at: StartAt = None,
+    quiet_hours: QuietHours = None,
+    max_concurrent: MaxConcurrent = None,
+    time_zone: TimeZone = None,
     fields: Fields = None,
     rows: Rows = None,
     keys: Keys = None,
@@ -52,13 +59,14 @@ def change(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Set a campaign's budget, its share of the slots and who gets mail, or fields of rows that still wait. A row that
+    """Set a campaign's budget, share of the slots, pace and recipients of mail, or fields of waiting rows. A row that
     was submitted keeps its request."""
-    terms = read_terms(budget, weight, notify)
+    pace = read_pace(start_at, quiet_hours, max_concurrent, zone_or_local(time_zone))
+    terms = replace(read_terms(budget, weight, notify), pace=pace)
     choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
     if fields or choice is not None:
         if terms:
-            raise InvalidInput([Problem("field", "cannot be set together with a budget, a weight or notify")])
+            raise InvalidInput([Problem("field", "cannot be set together with terms of the whole campaign")])
         command = Command(ctx, name, tenant, data_dir, as_json, True, dry_run, operation)
         run_decision(command, Verb.SET, required(choice), fields=read_fields(fields or ()))
         return
@@ -71,6 +79,9 @@ def change(
     limit = amount(budget_now["amount"], budget_now["currency"]) if budget_now else "none"
     mail = "" if notify is None else f", mail to {', '.join(notify)}"
     typer.echo(f"{name}: weight {status['weight']}, budget {limit}{mail}")
+    now = {label: value for label, value in status.get("pace", {}).items() if value is not None}
+    if now:
+        typer.echo(clean(", ".join(f"{label.replace('_', ' ')} {value}" for label, value in now.items())))
 
 
 def pause(

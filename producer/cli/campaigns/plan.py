@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -15,6 +16,16 @@ from producer.cli.shared.access import accounts_of
 from producer.cli.shared.exit_codes import BAD_INPUT
 from producer.cli.shared.options import AsJson, BudgetText, DataDir, OfTenant
 from producer.cli.shared.output import print_json
+from producer.cli.shared.pace_options import (
+    Deadline,
+    MaxConcurrent,
+    Priority,
+    Proof,
+    QuietHours,
+    StartAt,
+    TimeZone,
+    zone_or_local,
+)
 from producer.cli.shared.sheets import (
     CampaignFile,
     Delimiter,
@@ -26,6 +37,8 @@ from producer.cli.shared.sheets import (
     TemplateFile,
     WriteErrors,
 )
+from producer.intake.pace import read_pace
+from producer.intake.row_defaults import read_defaults
 from producer.intake.terms import read_terms
 from storage.tenants.tenants import DEFAULT_TENANT
 
@@ -42,6 +55,13 @@ def plan(
     mapped: Mapped = None,
     key: Key = None,
     budget: BudgetText = None,
+    proof: Proof = False,
+    deadline: Deadline = None,
+    priority: Priority = None,
+    start_at: StartAt = None,
+    quiet_hours: QuietHours = None,
+    max_concurrent: MaxConcurrent = None,
+    time_zone: TimeZone = None,
     fetch: Annotated[bool, typer.Option("--fetch/--no-fetch", help="Fetch the media that rows name by URL.")] = True,
     write_errors: WriteErrors = None,
     sheet: Sheet = None,
@@ -55,9 +75,12 @@ def plan(
     row is bad."""
     if name is not None:
         check_name(name)
-    terms = read_terms(budget)
+    zone = zone_or_local(time_zone)
+    terms = replace(read_terms(budget), pace=read_pace(start_at, quiet_hours, max_concurrent, zone))
+    defaults = read_defaults(priority, deadline, zone)
     options = read_options(encoding, delimiter, sheet, mapped or (), key, read_template(template, prompt))
-    source = Source(file, options, accounts_of(ctx, data_dir).for_tenant(tenant), tenant, name, fetch, write_errors)
+    settings = accounts_of(ctx, data_dir).for_tenant(tenant)
+    source = Source(file, options, settings, tenant, name, fetch, write_errors, defaults, proof)
     made = make_whole_plan(source, terms)
     if as_json:
         print_json(made.as_dict())

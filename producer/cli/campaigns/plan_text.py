@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from producer.campaigns.planning.plan import SAMPLES, Plan
+from producer.campaigns.planning.proofs import ProofPlan
 from producer.cli.shared.formatting import clean, duration, one_line, plural
 from producer.cli.shared.money import amount, span
 from producer.errors import BadRow
+from producer.intake.intake import Prepared
 
 _SHOWN_GROUPS, _SHOWN_ROWS = 40, 12
 _SHOWN_FIELDS = ("tier", "resolution", "ratio", "duration", "first_frame", "last_frame")
@@ -38,8 +40,13 @@ def _lines(plan: Plan, file: str) -> Iterator[str]:
     if plan.known:
         yield f"  known      {plural(plan.known, 'job')} of the campaign already; they cost nothing again"
     yield from edit_lines(plan.edited, plan.name)
-    yield f"  videos     {len(plan.jobs)}"
+    if plan.proofs is None:
+        yield f"  videos     {len(plan.jobs)}"
+    else:
+        yield f"  proofs     {proofs_text(plan.jobs)}"
     yield from _money(plan)
+    if plan.proofs is not None:
+        yield from _finals(plan.proofs)
     yield from _times(plan)
     for job in plan.jobs[:SAMPLES]:
         shown = " · ".join(_value(plan, job.request[name]) for name in _SHOWN_FIELDS if name in job.request)
@@ -116,6 +123,30 @@ def _money(plan: Plan) -> Iterator[str]:
         reach = plan.reach
         left = f", of which {amount(reach.left, reach.currency)} is left," if reach.left < reach.amount else ""
         yield f"  budget     {amount(reach.amount, reach.currency)}{left} pays for {reach.pays_for} of {reach.of}"
+
+
+def _finals(proofs: ProofPlan) -> Iterator[str]:
+    """What the finals cost, apart from the proofs."""
+    for cost in proofs.costs:
+        price = span(cost.low, cost.high, cost.currency or "")
+        yield f"  finals     {price} more if all {proofs.finals} proofs are approved"
+    if proofs.without_price:
+        yield f"  finals     no price is known for {plural(proofs.without_price, 'video')}"
+    if proofs.reach is not None and proofs.finals:
+        yield f"  finals     after the proofs, the budget pays for {proofs.reach.pays_for} of {proofs.finals}"
+    if proofs.looks:
+        yield "  note       the final of a look is generated again and will differ from it; that of a draft will not"
+
+
+def proofs_text(jobs: Sequence[Prepared]) -> str:
+    """How many proofs of each kind jobs are."""
+    drafts = sum(job.later is not None and job.later.of_draft for job in jobs)
+    looks = sum(job.later is not None for job in jobs) - drafts
+    found = [plural(drafts, "draft")] if drafts else []
+    found += [plural(looks, "small look")] if looks else []
+    plain = len(jobs) - drafts - looks
+    found += [f"{plural(plain, 'video')} as asked, because nothing is cheaper"] if plain else []
+    return ", ".join(found) or "none"
 
 
 def _times(plan: Plan) -> Iterator[str]:

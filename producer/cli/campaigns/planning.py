@@ -16,6 +16,8 @@ from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.cli.shared.output import say
 from producer.intake.finals import with_drafts
+from producer.intake.row_defaults import NO_DEFAULTS, RowDefaults
+from producer.intake.start import same_way
 from producer.intake.terms import Terms
 from seedance.problems import InvalidInput
 from storage.campaigns import controls
@@ -26,7 +28,8 @@ from storage.settings import Settings
 
 @dataclass(slots=True)
 class Source:
-    """A campaign file, how to read it, and the campaign that it is for; `name` None: none is named yet."""
+    """A campaign file, how to read it, and the campaign that it is for; `name` None: none is named yet. `defaults`: for
+    rows that leave fields open."""
 
     file: Path
     options: ReadingOptions
@@ -35,6 +38,9 @@ class Source:
     name: str | None
     fetch: bool
     errors_to: Path | None = None
+    defaults: RowDefaults = NO_DEFAULTS
+    proof: bool = False
+    """The jobs are proofs: this was asked for, or the campaign's rows are."""
 
     def check(self) -> tuple[Checked, Report]:
         """Check every row.
@@ -50,9 +56,13 @@ class Source:
             with ExitStack() as opened:  # only rows with draft_of need the database here
                 connection = cache(lambda: opened.enter_context(_current(self.settings)))
                 found = with_drafts(
-                    rows, self.settings, lambda job_id, key: find_draft(connection(), self.tenant, job_id, key)
+                    self.defaults.fill(rows),
+                    self.settings,
+                    lambda job_id, key: find_draft(connection(), self.tenant, job_id, key),
                 )
-                checked = check_campaign(found, self.settings, self.file.parent, fetch=self.fetch, progress=progress)
+                checked = check_campaign(
+                    found, self.settings, self.file.parent, fetch=self.fetch, progress=progress, proof=self.proof
+                )
         except InvalidInput:
             for note in rows.notes:
                 say(note)
@@ -60,9 +70,14 @@ class Source:
         return checked, rows.report
 
     def remember(self, conn: Connection) -> None:
-        """Take over how the campaign's columns were read last; what is given now wins."""
+        """Take over how the campaign's columns were read last, and whether it makes proofs; what is given now wins.
+
+        Raises:
+            InvalidInput: proofs are wanted, and the campaign has rows that were made without.
+        """
         if self.name is not None:
             self.options = self.options.remembering(controls.reading_of(conn, self.tenant, self.name))
+            self.proof = same_way(self.name, controls.proof_of(conn, self.tenant, self.name), self.proof)
 
     def plan(self, conn: Connection | None, checked: Checked, report: Report, terms: Terms) -> Plan:
         """The plan of checked rows; `conn` None: without what the database knows."""
@@ -72,7 +87,7 @@ class Source:
         if self.errors_to is not None and checked.bad:
             write_errors(self.file, self.options, checked.bad, self.errors_to)
             say(f"the bad rows are in {self.errors_to}, each with its reason")
-        return make_plan(checked, report, self.settings, name=self.name, terms=terms, stored=stored)
+        return make_plan(checked, report, self.settings, name=self.name, terms=terms, stored=stored, proof=self.proof)
 
 
 def _fetching(done: int, total: int) -> None:

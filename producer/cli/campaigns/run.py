@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
@@ -16,16 +14,25 @@ from producer.campaigns.reading.options import read_options
 from producer.campaigns.reading.report import Report
 from producer.campaigns.storing import edited_rows
 from producer.campaigns.templates.document import read_template
-from producer.cli.campaigns.plan_text import edit_lines, plan_lines
+from producer.cli.campaigns.plan_text import edit_lines, plan_lines, proofs_text
 from producer.cli.campaigns.planning import Source, remember_if_possible
+from producer.cli.campaigns.waiting import ON_PURPOSE, held_text, say_failures, see_through
 from producer.cli.shared.access import accounts_of
 from producer.cli.shared.confirmation import confirm, on_terminal
 from producer.cli.shared.exit_codes import SOME_FAILED
-from producer.cli.shared.formatting import error_line
 from producer.cli.shared.options import AsJson, BudgetText, DataDir, Notify, OfTenant, Wait, Weight, Yes
 from producer.cli.shared.output import print_json, say
+from producer.cli.shared.pace_options import (
+    Deadline,
+    MaxConcurrent,
+    Priority,
+    Proof,
+    QuietHours,
+    StartAt,
+    TimeZone,
+    zone_or_local,
+)
 from producer.cli.shared.producers import open_producer
-from producer.cli.shared.progress import StandsStill, watch
 from producer.cli.shared.sheets import (
     CampaignFile,
     Delimiter,
@@ -39,19 +46,17 @@ from producer.cli.shared.sheets import (
 )
 from producer.client import Producer
 from producer.errors import InvalidRows
+from producer.intake.pace import read_pace
+from producer.intake.row_defaults import read_defaults
 from producer.intake.start import Start
 from producer.intake.terms import Terms, read_terms
-from producer.operator_actions.standstill import Standstill, standstill_of
 from seedance.problems import InvalidInput, Problem
 from storage.campaigns.sheets import SheetSource
-from storage.jobs import queries
 from storage.jobs.enqueue import REQUEST
-from storage.jobs.reasons import Reason
 from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT
 
 _SHOWN_BAD = 1_000
-_SHOWN_FAILURES = 5
 
 
 def run(
@@ -72,6 +77,13 @@ def run(
     paused: Annotated[
         bool, typer.Option("--paused", help="Enqueue everything; submit nothing before `reelq campaign resume`.")
     ] = False,
+    proof: Proof = False,
+    deadline: Deadline = None,
+    priority: Priority = None,
+    start_at: StartAt = None,
+    quiet_hours: QuietHours = None,
+    max_concurrent: MaxConcurrent = None,
+    time_zone: TimeZone = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Enqueue the good rows although some are bad.")] = False,
     fetch: Annotated[
         bool | None,
@@ -94,18 +106,14 @@ def run(
     """Enqueue every row of a file, all or none. On a terminal, show the plan first and ask. With --wait, show the
     progress; exit code 1 if some jobs fail, or if nothing goes on before a person acts."""
     check_name(name)
-    terms = read_terms(budget, weight, notify)
+    zone = zone_or_local(time_zone)
+    terms = replace(read_terms(budget, weight, notify), pace=read_pace(start_at, quiet_hours, max_concurrent, zone))
+    defaults = read_defaults(priority, deadline, zone)
     options = read_options(encoding, delimiter, sheet, mapped or (), key, read_template(template, prompt))
     asked = not yes and not as_json and on_terminal()
-    source = Source(
-        file,
-        options,
-        accounts_of(ctx, data_dir).for_tenant(tenant),
-        tenant,
-        name,
-        asked if fetch is None else fetch,
-        write_errors,
-    )
+    fetches = asked if fetch is None else fetch
+    settings = accounts_of(ctx, data_dir).for_tenant(tenant)
+    source = Source(file, options, settings, tenant, name, fetches, write_errors, defaults, proof)
     remember_if_possible(source)
     read = source.check()  # before the database is needed: what is wrong with the file is said first
     if read[0].bad and not skip_bad and not asked and write_errors is None:
@@ -113,11 +121,16 @@ def run(
     with open_producer(ctx, data_dir, tenant) as producer:
         checked = _agreed(producer, source, terms, *read, skip_bad=skip_bad, asked=asked)
         report = read[1]
-        start = Start(paused, first, source.options.to_remember(), SheetSource(file.name, report.header, report.sheet))
+        sheet_source = SheetSource(file.name, report.header, report.sheet)
+        start = Start(paused, first, source.options.to_remember(), sheet_source, source.proof)
         stored = producer.store(checked.batch(), campaign=name, terms=terms, start=start, progress=_uploading)
         created = sum(item.created for item in stored)
         known = f", {len(stored) - created} known" if created < len(stored) else ""
         say(f"{name}: {len(stored)} rows, {created} new{known}{_waiting(checked, name, start)}")
+        if source.proof and created:
+            say(f"{name}: {proofs_text(checked.jobs)}; `reelq campaign approve {name}` makes the finals")
+        if not wait and (held := held_text(producer, name)) is not None:
+            say(held)
         if differing := sorted({field for item in stored for field in item.differs} - {REQUEST}):
             say(f"{name}: known jobs keep their own {', '.join(differing)}, which differ from the file's")
         edited = edited_rows(checked.jobs, stored)
@@ -128,14 +141,14 @@ def run(
             result["skipped"] = checked.rows - checked.good
         still: list[dict[str, Any]] = []
         rows = [item.id for item in stored]
-        counts = _see_through(producer, rows, name, still) if wait else producer.counts(producer.standing(rows))
+        counts = see_through(producer, rows, name, still) if wait else producer.counts(producer.standing(rows))
         jobs = producer.standing(rows)  # after a retry, an edit or a final, another job stands for a row
         if wait:
-            _say_failures(producer, jobs)
+            say_failures(producer, jobs)
     if as_json:
         waits = {"standstill": still} if wait else {}
         print_json(result | {"counts": counts, "ids": jobs} | waits)
-    kept_back = sum(why["jobs"] for why in still if why["code"] == Reason.KEPT_BACK)  # on purpose, so no failure
+    kept_back = sum(why["jobs"] for why in still if why["code"] in ON_PURPOSE)
     if wait and counts.get(JobState.SUCCEEDED, 0) < len(set(rows)) - kept_back:
         raise typer.Exit(SOME_FAILED)
 
@@ -186,31 +199,3 @@ def _waiting(checked: Checked, name: str, start: Start) -> str:
 def _uploading(done: int, total: int) -> None:
     if done == total or done % 50 == 0:
         say(f"{done}/{total} local files uploaded")
-
-
-def _see_through(
-    producer: Producer, rows: Sequence[UUID], name: str, still: list[dict[str, Any]]
-) -> Mapping[JobState, int]:
-    """Wait for the rows; `still` gets the reasons if nothing goes on before a person acts."""
-
-    def standstill() -> Sequence[Standstill]:
-        with producer.database.begin() as conn:
-            return standstill_of(conn, producer.settings, producer.tenant, name)
-
-    try:
-        return watch(producer, list(set(rows)), name, standstill=standstill, follow=producer.standing)
-    except StandsStill as exc:
-        for why in exc.why:
-            say(f"{name}: stopped waiting: {why.jobs} jobs wait ({why.code}): {why.advice}")
-        still += [asdict(why) for why in exc.why]
-        return exc.counts
-    except KeyboardInterrupt:
-        say(f"stopped waiting; the jobs continue (`reelq campaign status {name}`)")
-        raise
-
-
-def _say_failures(producer: Producer, jobs: Sequence[UUID]) -> None:
-    with producer.database.begin() as conn:
-        found = queries.unsuccessful_of(conn, producer.tenant, jobs, _SHOWN_FAILURES)
-    for job in found:
-        say(f"  {job.id} {job.state}: {error_line(job.error) or job.reason}")

@@ -8,6 +8,7 @@ import typer
 
 from producer.campaigns.overview import Overview, overview_of
 from producer.campaigns.reasons import ReasonGroup
+from producer.cli.campaigns.pace_text import pace_lines, proof_lines
 from producer.cli.campaigns.plan_text import rows_text
 from producer.cli.shared.access import accounts_of
 from producer.cli.shared.formatting import clean, counts_line, one_line, plural
@@ -57,6 +58,8 @@ def _lines(found: Overview, budget: Budget | None, sums: list[CostSum]) -> Itera
         yield f"  reviews    {', '.join(reviewed)}"
     if budget is not None:
         yield f"  budget     {budget_line(budget)}"
+    yield from pace_lines(found.status.pace)
+    yield from proof_lines(found.proofs, found.ending, found.status.name)
     for item in sums:
         yield f"  cost       {sum_line(item)}"
     for group in found.reasons[:_SHOWN_GROUPS]:

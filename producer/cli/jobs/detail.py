@@ -167,6 +167,15 @@ def wait_line(job: JobView, wait: WaitReason) -> str:
             return f"the campaign is paused; continue it with `reelq campaign resume {job.campaign}`"
         case "kept_back":
             return f"the campaign runs its first rows only; `reelq campaign resume {job.campaign}` submits the rest"
+        case "before_start":
+            when = f"`reelq campaign set {job.campaign} --start-at`"
+            return f"the campaign starts at {_clock(found['until'])}; {when} changes that"
+        case "quiet_hours":
+            when = f"`reelq campaign set {job.campaign} --quiet-hours`"
+            return f"the campaign has quiet hours until {_clock(found['until'])}; {when} changes them"
+        case "max_concurrent":
+            most = f"`reelq campaign set {job.campaign} --max-concurrent`"
+            return f"the campaign runs {found['used']} of at most {found['most']} jobs at once; {most} changes that"
         case "over_budget":
             left = amount(max(found["left"], 0), found["currency"])
             price = amount(found["price"], found["currency"])

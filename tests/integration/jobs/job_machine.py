@@ -158,7 +158,7 @@ class Jobs(RuleBasedStateMachine):
 
     def _claim(self, conn: Any, kind: str, limit: int) -> Iterator[tuple[str, list[Claimed]]]:
         if kind == "submit":
-            for grant in grants(conn, self.settings):
+            for grant in grants(conn, self.runtime.live.refresh(conn)):  # as the dispatcher does
                 account = grant.account
                 found = claim_for(conn, grant, limit, LEASE_S)
                 yield account.name, found
@@ -355,6 +355,8 @@ class Jobs(RuleBasedStateMachine):
         tasks = self.gateway.tasks()
         post = tasks[which % len(tasks)]
         job_id = next(job_id for job_id, prompt in self.prompts.items() if prompt == post.prompt)
+        if self._rows()[job_id]["account"] != post.account:
+            return  # the console of another account
         try:
             if job_actions.adopt(self.database, DEFAULT_TENANT, job_id, post.task_id).state is S.GENERATING:
                 post.known = True

@@ -295,7 +295,7 @@ def test_a_campaign_is_cancelled_and_exported(run: Run, producer: Producer) -> N
     assert [line["id"] for line in lines] == [str(first.id), str(second.id)]
     assert lines[0]["request"]["prompt"] == "猫"
     assert lines[0]["video_url"] is None
-    assert run("campaign", "export", "a", "--out", "a.out.jsonl")[2] == "wrote 2 jobs of a to a.out.jsonl\n"
+    assert run("campaign", "export", "a", "--out", "a.out.jsonl")[2] == "wrote 2 rows of a to a.out.jsonl\n"
     for command in (["export", "nothing"], ["cancel", "nothing", "--yes"]):
         code, out, err = run("campaign", *command)
         assert (code, out) == (2, "")

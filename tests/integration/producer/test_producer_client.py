@@ -231,7 +231,7 @@ def test_a_connection_lost_before_the_commit_is_retried(producer: Producer, monk
             _lose_the_connection(conn)
         return stored
 
-    monkeypatch.setattr("producer.client.enqueue_jobs", once)
+    monkeypatch.setattr("producer.storing.enqueue_jobs", once)
     found = producer.enqueue_many([{"prompt": "a"}, {"prompt": "b", "idempotency_key": "k"}])
     assert (len(found), count(producer), lost) == (2, 2, [True])
 
@@ -252,7 +252,7 @@ def test_an_answer_lost_after_the_commit_stores_nothing_twice(
             _lose_the_connection(conn)
         return stored
 
-    monkeypatch.setattr("producer.client.enqueue_jobs", once)
+    monkeypatch.setattr("producer.storing.enqueue_jobs", once)
     found = producer.enqueue_many([{"prompt": "b", "idempotency_key": "k"}, {"prompt": "a"}, {"prompt": "a"}])
     assert found[0].id == known.id
     assert (len({job.id for job in found}), count(producer)) == (3, 3)

@@ -151,6 +151,7 @@ NAMED: Mapping[str, type[BaseModel]] = {
     "CampaignResource": campaigns.Campaign,
     "BudgetResource": campaigns.Budget,
     "PlanResource": campaigns.Plan,
+    "PaceResource": campaigns.Pace,
     "ShareResource": campaign_rows.Share,
     "TenantResource": access.Tenant,
     "AccountResource": access.Account,

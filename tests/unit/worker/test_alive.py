@@ -52,6 +52,8 @@ def test_a_stuck_loop_does_not_count_as_alive(
         assert not alive.loop_answers(running)
     assert "alive.loop_stuck" in caplog.text
     released.set()
+    monkeypatch.undo()
+    assert alive.loop_answers(running), "it has taken up what waited"
     running.loop.call_soon_threadsafe(running.loop.stop)
     running.thread.join()
     running.loop.close()

@@ -1,0 +1,64 @@
+"""When a campaign goes on, and its proofs, as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from producer.cli.campaigns.plan_text import rows_text
+from producer.cli.shared.formatting import plural
+from storage.admission.campaign_pace import Pace
+from storage.campaigns.proofs import EndingDrafts, ProofCounts
+
+_SHOWN_ENDS, _SHOWN_ROWS = 5, 12
+
+
+def hold_text(pace: Pace) -> str | None:
+    """Why nothing is submitted now, and until when; None: nothing holds it."""
+    if pace.hold is None:
+        return None
+    code, until = pace.hold
+    why = "starts" if code == "before_start" else f"has quiet hours ({pace.quiet_hours} {pace.quiet_zone}) and goes on"
+    return f"{why} at {moment(until)}"
+
+
+def pace_lines(pace: Pace) -> Iterator[str]:
+    """The pace of a campaign in its status."""
+    if (held := hold_text(pace)) is not None:
+        yield f"  waits      {held}"
+    if pace.quiet_hours is not None and pace.quiet_until is None:
+        yield f"  quiet      {pace.quiet_hours} {pace.quiet_zone}: submits nothing in these hours"
+    if pace.max_concurrent is not None:
+        yield f"  at once    {pace.in_use} of at most {plural(pace.max_concurrent, 'job')}"
+
+
+def moment(instant: datetime) -> str:
+    """An instant by this machine's clock, with its offset."""
+    return f"{instant.astimezone():%Y-%m-%d %H:%M %z}"
+
+
+def proof_lines(counts: ProofCounts | None, ending: Sequence[EndingDrafts], name: str) -> Iterator[str]:
+    """The proofs of a campaign in its status."""
+    if counts is None:
+        return
+    said = [
+        f"{number} {text}"
+        for number, text in (
+            (counts.awaiting_review, "wait for review"),
+            (counts.running, "not finished"),
+            (counts.failed, "failed"),
+            (counts.expired, "expired without a decision"),
+            (counts.rejected, "rejected"),
+            (counts.finals, "approved"),
+        )
+        if number
+    ]
+    yield f"  proofs     {plural(counts.rows, 'row')}: {' · '.join(said)}"
+    if counts.expired:
+        yield f"             `reelq campaign reroll {name}` makes expired drafts again, which is billed"
+    for group in ending[:_SHOWN_ENDS]:
+        more = " …" if group.rows > _SHOWN_ROWS else ""
+        shown = rows_text(group.numbers[:_SHOWN_ROWS])
+        yield f"  expires    {shown}{more}: a final can be made until {moment(group.ends_at)}"
+    if len(ending) > _SHOWN_ENDS:
+        yield f"  expires    … and {sum(group.rows for group in ending[_SHOWN_ENDS:])} rows later; --json lists them"

@@ -195,6 +195,18 @@ class EditedRows(Model):
     paid_for: list[int]
 
 
+class PlannedProofs(Model):
+    """The new jobs are proofs, of which finals are made once they are approved."""
+
+    drafts: int
+    looks: int
+    as_asked: int
+    finals: int
+    finals_costs: list[PlannedCost]
+    finals_without_price: int
+    finals_paid_for: int | None
+
+
 class Plan(Model):
     """Everything that can be known about a campaign before money is spent."""
 
@@ -210,6 +222,7 @@ class Plan(Model):
     costs: list[PlannedCost]
     without_price: int
     budget: BudgetReach | None
+    proofs: PlannedProofs | None = None
     finish: PlannedFinish
     late: list[LateRow]
     media: PlannedMedia

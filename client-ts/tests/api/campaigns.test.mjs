@@ -57,13 +57,16 @@ test("results are exported, downloaded and shared", async (t) => {
 
 test("rows are listed, decided about once, and their videos come as a ZIP file", async (t) => {
   const sheet = sheetOf("prompt,sku\na cat,A\na dog,B\na fox,C\n");
-  const stored = await reelq.campaigns.run("rows", sheet, { key: "sku", notify: ["anna@shop.example"] });
-  assert.deepEqual((await reelq.campaigns.get("rows")).notify, ["anna@shop.example"]);
+  const mailed = reelq.campaigns.run("rows", sheet, { key: "sku", notify: ["anna@shop.example"] });
+  await assert.rejects(mailed, (error) => error instanceof InvalidRequest && error.errors[0].field === "notify", "no mail server");
+  const stored = await reelq.campaigns.run("rows", sheet, { key: "sku" });
   assert.deepEqual((await reelq.campaigns.update("rows", { notify: [] })).notify, []);
   await bring(stored.ids[0], "succeeded", { bytes: 20_000 });
   const rows = await collect(reelq.campaigns.rows("rows", { limit: 2 }));
   assert.deepEqual(rows.map((row) => [row.key, row.state]), [["A", "succeeded"], ["B", "queued"], ["C", "queued"]]);
   assert.equal((await reelq.campaigns.row("rows", rows[0].id)).history.length, 1);
+  const zip = new Uint8Array(await (await reelq.campaigns.videos("rows", { file_name: "{sku}.mp4" }).blob()).arrayBuffer());
+  assert.ok(zip.length > 20_000 && Buffer.from(zip).includes("A.mp4"));
   const choice = { keys: ["A"] };
   assert.deepEqual((await reelq.campaigns.approve("rows", choice, { dryRun: true })).done, 0);
   const { client } = await through(t, (_, count) => (count === 1 ? "lose" : undefined));

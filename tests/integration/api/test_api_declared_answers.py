@@ -243,6 +243,7 @@ def _access(api: httpx.Client) -> None:
     assert made["key"].startswith(f"rq_{made['id']}_")
     rotated = api.post(f"/v1/keys/{made['id']}/rotate").json()
     assert api.put(f"/v1/keys/{rotated['id']}/purse", json={"purse": "20 USD"}).json()["purse"]["left"] == 20
+    assert api.get(f"/v1/keys/{rotated['id']}/purse").json()["purse"]["left"] == 20
     assert api.delete(f"/v1/keys/{rotated['id']}").status_code == 204
     assert [key["replaced_by"] for key in api.get("/v1/keys").json()["data"]] == [rotated["id"], None]
     assert api.get("/v1/decisions", params={"limit": 2}).json()["next_cursor"]

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from reelq_client.core.binding import call, pages, stored
+from reelq_client.core.errors import ConfigurationError
 from reelq_client.core.files import StoredFile
 from reelq_client.core.requests import Flow, Request, given
 from reelq_client.models.base import Page
@@ -147,15 +148,23 @@ class RowRoutes:
         dry_run: bool = False,
         operation: str | None = None,
     ) -> Flow[RowDecision]:
-        """Cancel rows that are free to cancel; `discard` also gives up submitted ones, which will be billed."""
-        return _decide("cancel", name, choice, given(discard=discard or None), dry_run, operation)
+        """Cancel rows that are free to cancel; `discard` also gives up submitted ones, which will be billed.
+
+        Raises:
+            ConfigurationError: nothing is chosen, which would be the whole campaign.
+        """
+        return _decide("cancel", name, _chosen(choice), given(discard=discard or None), dry_run, operation)
 
     @call
     def resume_rows(
         self, name: str, choice: Choice, *, dry_run: bool = False, operation: str | None = None
     ) -> Flow[RowDecision]:
-        """Submit rows that were kept back."""
-        return _decide("resume", name, choice, {}, dry_run, operation)
+        """Submit rows that were kept back.
+
+        Raises:
+            ConfigurationError: as of `cancel_rows`.
+        """
+        return _decide("resume", name, _chosen(choice), {}, dry_run, operation)
 
     @stored
     def videos(
@@ -173,6 +182,12 @@ class RowRoutes:
             "campaigns_videos", "GET", f"{_ONE}/videos", at={"name": name}, query=query, timeout_s=_LONG_S
         )
         return StoredFile(request, in_bucket=False)
+
+
+def _chosen(choice: Choice) -> Choice:
+    if not choice.as_json():
+        raise ConfigurationError("choose rows with rows, keys, ids, states, reviews or reasons, or all with EVERY_ROW")
+    return choice
 
 
 def _decide(

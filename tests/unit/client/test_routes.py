@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, TypeAdapter
+from reelq_client.core.errors import ConfigurationError
 from reelq_client.core.event_feed import Subscription
 from reelq_client.core.files import StoredFile
 from reelq_client.core.requests import Request
@@ -197,6 +198,14 @@ def test_every_route_is_reached_as_openapi_describes_it(document: dict[str, Any]
             assert asked.json.keys() <= properties.keys(), operation["operationId"]
         seen.add(operation["operationId"])
     assert set(CALLS) <= seen
+
+
+@pytest.mark.parametrize("method", ["cancel_rows", "resume_rows"])
+def test_a_choice_of_nothing_never_means_the_whole_campaign(method: str) -> None:
+    with pytest.raises(ConfigurationError, match="choose rows"):
+        getattr_static(CampaignRoutes, method)._function(None, "s", Choice())
+    step = next(getattr_static(CampaignRoutes, method)._function(None, "s", EVERY_ROW))
+    assert step.json["all"] is True and step.json["operation"]
 
 
 NAMED: Mapping[str, type[BaseModel]] = {

@@ -15,6 +15,7 @@ from producer.campaigns.files import check_name
 from producer.errors import InvalidRows
 from producer.intake.finals import with_drafts
 from producer.intake.intake import Batch, Row, prepare, with_derived_keys
+from producer.intake.recipients import check_mail
 from producer.intake.shelf import Shelf
 from producer.intake.start import AT_ONCE, Start
 from producer.intake.terms import Terms, check_priced, read_terms
@@ -300,6 +301,7 @@ class Producer:
     ) -> Callable[[Connection], list[T]]:
         """Upload the files of a batch; return what is left to do in one transaction."""
         prepared = with_derived_keys(batch.jobs, check_name(campaign)) if campaign is not None else list(batch.jobs)
+        check_mail(terms.notify, self.settings)
         if terms.budget is not None:
             check_priced(prepared, terms.budget)
         if not prepared:

@@ -31,6 +31,7 @@ export type { Campaigns, ManifestLine, PlanOptions, Row, RunOptions, Shaped } fr
 export type { Accounts } from "./resources/accounts.ts";
 export type { Keys } from "./resources/keys.ts";
 export type { CampaignDownloadOptions, ExportOptions, RowFilter, SheetOptions } from "./resources/results.ts";
+export type { DecideOptions, ReviewOptions, RowChoice, RowListOptions, VideosOptions } from "./resources/rows.ts";
 export type { MessageFilter, Webhooks } from "./resources/webhooks.ts";
 export type { JobInput, Media, UploadOptions, Uploads } from "./resources/uploads.ts";
 export { sheetOf, type Sheet } from "./resources/sheets.ts";

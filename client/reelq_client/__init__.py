@@ -23,12 +23,15 @@ from reelq_client.models.campaigns import Campaign, Plan, StoredCampaign
 from reelq_client.models.fields import JobFields, JobOptions
 from reelq_client.models.jobs import BatchReport, Job, JobError, JobEvent
 from reelq_client.models.webhooks import WebhookEvent
+from reelq_client.routes.campaign_rows import EVERY_ROW, Choice
 
 __all__ = [
+    "EVERY_ROW",
     "ApiError",
     "AsyncReelq",
     "BatchReport",
     "Campaign",
+    "Choice",
     "ConfigurationError",
     "ConnectionFailed",
     "DownloadFailed",

@@ -20,6 +20,9 @@ from producer.api.batches.routes import batch_api_routes
 from producer.api.batches.runner import BatchRunner
 from producer.api.callbacks import callback_routes
 from producer.api.campaign_results import campaign_result_routes
+from producer.api.campaign_rows.deciding import decision_routes
+from producer.api.campaign_rows.pages import row_routes
+from producer.api.campaign_rows.videos import campaign_video_routes
 from producer.api.campaigns import campaign_routes
 from producer.api.information import information_routes
 from producer.api.job_details import job_detail_routes
@@ -132,6 +135,9 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(access_routes(service))  # before campaigns, whose names may contain slashes
     app.include_router(plan_routes(service))
     app.include_router(campaign_result_routes(service))
+    app.include_router(row_routes(service))
+    app.include_router(campaign_video_routes(service))
+    app.include_router(decision_routes(service))
     app.include_router(campaign_routes(service))
     app.include_router(event_routes(service))
     app.include_router(information_routes(service))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from producer.api.openapi import also, file_content, json_body, problems
 from producer.api.request_bodies import ShareBody
@@ -28,6 +26,7 @@ from producer.campaigns.status import campaign_status
 from producer.http import bodies
 from producer.http.answers import answer
 from producer.http.doors.auth import principal_of
+from producer.http.piece_streams import BLOCK, PieceStream
 from producer.http.problems import ApiProblem
 from producer.http.service import Service
 from producer.web.language import LANGUAGES, catalogue
@@ -47,12 +46,13 @@ TYPES: dict[str, str] = {
 }
 MOST_POSTERS = 2_000
 _IN_MEMORY = 8 * 2**20
-_BLOCK = 256 * 1024
 
 Language = Annotated[Literal["en", "zh"], Query(description="The language of headings and reasons.")]
 LinkSeconds = Annotated[int, Query(ge=60, le=MAX_LINK_S, description="How long the links work.")]
 OfStates = Annotated[list[JobState] | None, Query(alias="state", description="Only rows in these states.")]
-OfReviews = Annotated[list[Review] | None, Query(alias="review", description="Only rows with these reviews.")]
+OfReviews = Annotated[
+    list[Review] | None, Query(alias="review", max_length=len(Review), description="Only rows with these reviews.")
+]
 
 
 def campaign_result_routes(service: Service) -> APIRouter:
@@ -97,9 +97,9 @@ def _file_routes(router: APIRouter, service: Service) -> None:
             "Cache-Control": "no-store",
         }
         if form == "csv":
-            return StreamingResponse(_streamed(as_csv(results, words, links)), headers=headers, media_type=TYPES[form])
+            return PieceStream(as_csv(results, words, links), TYPES[form], headers)
         if form == "jsonl":
-            return StreamingResponse(_streamed(as_jsonl(results, links)), headers=headers, media_type=TYPES[form])
+            return PieceStream(as_jsonl(results, links), TYPES[form], headers)
 
         def write() -> SpooledTemporaryFile[bytes]:
             file: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
@@ -114,7 +114,7 @@ def _file_routes(router: APIRouter, service: Service) -> None:
             return file
 
         written = await service.run_batch(write)
-        return StreamingResponse(_streamed(_blocks(written)), headers=headers, media_type=TYPES[form])
+        return PieceStream(_blocks(written), TYPES[form], headers)
 
     @router.get(
         "/v1/campaigns/{name}/sheet",
@@ -140,8 +140,7 @@ def _file_routes(router: APIRouter, service: Service) -> None:
             "Content-Security-Policy": content_security_policy(),
             "Cache-Control": "no-store",
         }
-        body = _streamed(piece.encode("utf-8", "replace") for piece in pieces)
-        return StreamingResponse(body, headers=headers, media_type="text/html")
+        return PieceStream((piece.encode("utf-8", "replace") for piece in pieces), "text/html", headers)
 
 
 def _share_routes(router: APIRouter, service: Service) -> None:
@@ -221,26 +220,5 @@ async def _links(service: Service, request: Request, seconds: int) -> Links:
 
 def _blocks(file: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
     with file:
-        while block := file.read(_BLOCK):
+        while block := file.read(BLOCK):
             yield block
-
-
-async def _streamed(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces, made in a thread, several of them at once."""
-
-    def gather() -> bytes:
-        found = bytearray()
-        for piece in pieces:
-            found += piece
-            if len(found) >= _BLOCK:
-                break
-        return bytes(found)
-
-    try:
-        while block := await asyncio.to_thread(gather):
-            yield block
-    finally:
-        with suppress(ValueError):  # the generator runs: the client left in the middle of a piece
-            close = getattr(pieces, "close", None)
-            if close is not None:
-                close()

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from producer.api.batch import BODY, count_rows, notes_on_known, summary
+from producer.api.campaign_rows.forms import Asked, CampaignForm
+from producer.api.campaign_rows.uploads import Upload, uploaded
 from producer.api.openapi import JsonLines, also, json_body, problems, rows_body
 from producer.api.parameters import Cursor
-from producer.api.request_bodies import MAX_BUDGET_CHARS, CampaignChange, CampaignRows, CancelBody
+from producer.api.request_bodies import MAX_BUDGET_CHARS, CampaignChange, CampaignRows
 from producer.api.resources.campaigns import (
     CampaignPage,
     CampaignResource,
-    CancelledCampaign,
     CheckedCampaign,
     CurrencyEstimate,
     StoredCampaign,
@@ -25,32 +26,33 @@ from producer.api.resources.campaigns import (
     campaign_path,
 )
 from producer.api.resources.jobs import as_resource, shortened
-from producer.api.resources.plans import EditedRows
+from producer.api.resources.plans import BadCell, EditedRows
 from producer.api.row_options import CampaignOptions
-from producer.api.run_options import RunOptions, RunParameters
+from producer.api.run_options import RunOptions
 from producer.campaigns.duplicates import notes_on_duplicates
 from producer.campaigns.files import MAX_NAME_CHARS, MAX_ROWS, check_name, read_rows
+from producer.campaigns.planning.checking import Checked, bad_cells, check_campaign
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.campaigns.status import (
     campaign_page,
     campaign_status,
-    cancel_campaign,
     change_campaign,
     pause_campaign,
 )
 from producer.campaigns.storing import edited_rows
 from producer.client import Producer
+from producer.errors import InvalidRows
 from producer.http import bodies
 from producer.http.answers import answer
-from producer.http.bodies import RowFormat, row_format, spooled
 from producer.http.doors.auth import principal_of
 from producer.http.paging import cursor_id
 from producer.http.service import Service
-from producer.intake.intake import Batch, prepare
+from producer.intake.intake import MAX_BAD_ROWS, Batch, prepare
 from producer.intake.proofs import as_proofs
 from producer.intake.start import Start, same_way
-from producer.intake.terms import Terms, check_priced, read_terms
+from producer.intake.terms import check_priced, read_terms
+from seedance.problems import InvalidInput, Problem
 from storage.bucket.requests import MAX_LINK_S
 from storage.campaigns import controls
 from storage.campaigns.controls import MAX_WEIGHT
@@ -58,13 +60,17 @@ from storage.campaigns.sheets import SheetSource
 from storage.jobs import queries
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+from storage.mail_addresses import MAX_ADDRESS_CHARS
+from storage.webhooks.recipients import MAX_RECIPIENTS
 
 _PAGE = 500
+FETCH_S = 300.0
+"""How long one request may fetch media: it keeps a thread."""
 
 Name = Annotated[
-    str,
+    str | None,
     Query(
-        description="The campaign. Rows added later under the same name join it.",
+        description="The campaign; needed, unless a form names it. Rows added later under the same name join it.",
         json_schema_extra={"minLength": 1, "maxLength": MAX_NAME_CHARS},
     ),
 ]
@@ -76,6 +82,13 @@ Weight = Annotated[
     int | None,
     Query(ge=1, le=MAX_WEIGHT, description="Its share of the slots, relative to the tenant's other campaigns."),
 ]
+Notify = Annotated[
+    list[Annotated[str, Query(max_length=MAX_ADDRESS_CHARS)]] | None,
+    Query(
+        max_length=MAX_RECIPIENTS,
+        description='Who gets mail about the campaign; "none": nobody; "default": those whom the tenant names.',
+    ),
+]
 LinkSeconds = Annotated[int, Query(ge=60, le=MAX_LINK_S, description="How long the links to the videos work.")]
 
 
@@ -84,7 +97,7 @@ def campaign_routes(service: Service) -> APIRouter:
     router = APIRouter(tags=["campaigns"])
     _create_route(router, service)
     _look_routes(router, service)
-    _decide_routes(router, service)
+    _change_routes(router, service)
     _name_route(router, service)
     return router
 
@@ -96,13 +109,13 @@ def _create_route(router: APIRouter, service: Service) -> None:
         response_model=StoredCampaign,
         response_description="Every row is stored.",
         responses=also(200, "A dry run: nothing is stored.", model=CheckedCampaign) | problems(413, 415, 422, 429, 503),
-        openapi_extra=rows_body(CampaignRows),
+        openapi_extra=rows_body(CampaignRows, CampaignForm),
     )
     async def create(
         request: Request,
-        name: Name,
         options: CampaignOptions,
         run: RunOptions,
+        name: Name = None,
         dry_run: Annotated[bool, Query(description="Check every row and estimate the cost; store nothing.")] = False,
         budget: BudgetText = None,
         weight: Weight = None,
@@ -111,20 +124,27 @@ def _create_route(router: APIRouter, service: Service) -> None:
             Query(ge=1, le=MAX_ROWS, description="Submit only this number of rows; the rest waits for a resume."),
         ] = None,
         paused: Annotated[bool, Query(description="Store everything; submit nothing before a resume.")] = False,
+        skip_bad: Annotated[bool, Query(description="Store the good rows although some are bad.")] = False,
+        fetch: Annotated[
+            bool, Query(description="Fetch the media that rows name by URL before anything else.")
+        ] = False,
+        notify: Notify = None,
     ) -> Response:
         """Store one job per row under a name, all or none. Rows without an `idempotency_key` get one, so the same rows
-        again are the same jobs."""
-        check_name(name)
-        terms = replace(read_terms(budget, weight), pace=run.pace)
-        kind = row_format(request, options)
+        again are the same jobs. The sheet is the body, or the part `file` of a form, whose other parts have the names
+        of the query parameters."""
+        if name is not None:
+            check_name(name)
+        terms = replace(read_terms(budget, weight, notify), pace=run.pace)
+        by_query = Asked(name, options, terms, first, paused, skip_bad, fetch, dry_run, run.defaults, run.proof)
         producer = service.producer_for(request)
-        async with spooled(request, service.uploads) as file:
-            if dry_run:
-                return answer(await service.run_batch(lambda: _check(producer, name, file, kind, terms, run)))
-            await service.run_batch(lambda: count_rows(service, request, file, kind))
-            start = Start(paused, first)
-            stored = await service.run_batch(lambda: _store(producer, name, file, kind, terms, start, run))
-        return answer(stored, 202, {"Location": campaign_path(name)})
+        async with uploaded(request, service, by_query, CampaignForm) as upload:
+            named = upload.asked.named()
+            if upload.asked.dry_run:
+                return answer(await service.run_batch(lambda: _check(producer, upload)))
+            await service.run_batch(lambda: count_rows(service, request, upload.file, upload.format))
+            stored = await service.run_batch(lambda: _store(producer, upload))
+        return answer(stored, 202, {"Location": campaign_path(named)})
 
 
 def _look_routes(router: APIRouter, service: Service) -> None:
@@ -171,26 +191,7 @@ def _look_routes(router: APIRouter, service: Service) -> None:
         return JsonLines(_manifest(service, tenant, name, url_of), headers={"Cache-Control": "no-store"})
 
 
-def _decide_routes(router: APIRouter, service: Service) -> None:
-    @router.post(
-        "/v1/campaigns/{name:path}/cancel",
-        response_model=CancelledCampaign,
-        response_description="What happened to the jobs.",
-        responses=problems(404, 413, 415, 422, 503),
-        openapi_extra=json_body(CancelBody, required=False),
-    )
-    async def cancel(request: Request, name: str) -> Response:
-        """Cancel every job of a campaign that is not terminal, each as `POST /v1/jobs/{job_id}/cancel` does."""
-        options = await bodies.json_body(request, CancelBody, empty=True)
-        tenant, database = principal_of(request).tenant, service.producer.database
-        done = await service.run_batch(lambda: cancel_campaign(database, tenant, name, discard=options.discard))
-        status = await service.read(lambda conn: campaign_status(conn, tenant, name))
-        return answer(
-            CancelledCampaign(
-                cancelled=done.cancelled, asked=done.asked, refused=done.refused, campaign=as_campaign(status)
-            )
-        )
-
+def _change_routes(router: APIRouter, service: Service) -> None:
     @router.patch(
         "/v1/campaigns/{name:path}",
         response_model=CampaignResource,
@@ -199,10 +200,11 @@ def _decide_routes(router: APIRouter, service: Service) -> None:
         openapi_extra=json_body(CampaignChange),
     )
     async def change(request: Request, name: str) -> Response:
-        """Change the budget and the weight of a campaign."""
+        """Change the budget and the weight of a campaign, and who gets mail about it."""
         terms = (await bodies.json_body(request, CampaignChange)).terms()
-        tenant = principal_of(request).tenant
-        return answer(as_campaign(await service.read(lambda conn: change_campaign(conn, tenant, name, terms))))
+        tenant, settings = principal_of(request).tenant, service.settings
+        changed = await service.read(lambda conn: change_campaign(conn, settings, tenant, name, terms))
+        return answer(as_campaign(changed))
 
     @router.post(
         "/v1/campaigns/{name:path}/pause",
@@ -214,17 +216,6 @@ def _decide_routes(router: APIRouter, service: Service) -> None:
         """Stop submitting jobs of a campaign. Submitted jobs continue: they are billed in any case."""
         tenant = principal_of(request).tenant
         return answer(as_campaign(await service.read(lambda conn: pause_campaign(conn, tenant, name))))
-
-    @router.post(
-        "/v1/campaigns/{name:path}/resume",
-        response_model=CampaignResource,
-        response_description="The campaign.",
-        responses=problems(404, 422, 503),
-    )
-    async def resume(request: Request, name: str) -> Response:
-        """Continue a paused campaign."""
-        tenant = principal_of(request).tenant
-        return answer(as_campaign(await service.read(lambda conn: pause_campaign(conn, tenant, name, paused=False))))
 
 
 def _name_route(router: APIRouter, service: Service) -> None:
@@ -241,27 +232,34 @@ def _name_route(router: APIRouter, service: Service) -> None:
         return answer(as_campaign(await service.read(lambda conn: campaign_status(conn, tenant, name))))
 
 
-def _check(
-    producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms, run: RunParameters
-) -> CheckedCampaign:
-    options, run = remembered_options(producer, name, kind), remembered_run(producer, name, run)
-    batch, report = _prepared(producer, file, kind, terms, options, run)
-    notes = [*report.notes, *notes_on_duplicates(batch.jobs)]
-    estimates, unpriced = _estimated(batch)
+def _check(producer: Producer, upload: Upload) -> CheckedCampaign:
+    asked = upload.asked
+    options, proof = remembered_options(producer, asked), remembered_proof(producer, asked)
+    checked, report = _checked(producer, upload, options, proof=proof)
+    estimates, unpriced = _estimated(checked.batch())
     return CheckedCampaign(
-        campaign=name, rows=len(batch.jobs), dry_run=True, notes=notes, estimates=estimates, without_price=unpriced
+        campaign=asked.named(),
+        rows=len(checked.jobs),
+        dry_run=True,
+        notes=[*report.notes, *notes_on_duplicates(checked.jobs)],
+        estimates=estimates,
+        without_price=unpriced,
+        skipped=[BadCell(**cell) for cell in bad_cells(checked.bad)],
     )
 
 
-def _store(
-    producer: Producer, name: str, file: BinaryIO, kind: RowFormat, terms: Terms, start: Start, run: RunParameters
-) -> StoredCampaign:
-    options, run = remembered_options(producer, name, kind), remembered_run(producer, name, run)
-    batch, report = _prepared(producer, file, kind, terms, options, run)
-    notes = [*report.notes, *notes_on_duplicates(batch.jobs)]
-    sheet = SheetSource(f"{BODY}.{kind.kind}", report.header, report.sheet)
-    start = replace(start, reading=options.to_remember(), sheet=sheet, proof=run.proof)
-    stored = producer.store(batch, campaign=name, terms=terms, start=start)
+def _store(producer: Producer, upload: Upload) -> StoredCampaign:
+    asked = upload.asked
+    name, options, proof = asked.named(), remembered_options(producer, asked), remembered_proof(producer, asked)
+    checked, report = _checked(producer, upload, options, proof=proof)
+    if not checked.jobs:
+        raise InvalidInput([Problem("", "no row is left to enqueue")], upload.name)
+    notes = [*report.notes, *notes_on_duplicates(checked.jobs)]
+    file = upload.name if upload.name != BODY else f"{BODY}.{upload.format.kind}"
+    sheet = SheetSource(file, report.header, report.sheet)
+    start = Start(asked.paused, asked.first, options.to_remember(), sheet, proof=proof)
+    batch = checked.batch()
+    stored = producer.store(batch, campaign=name, terms=asked.terms, start=start)
     estimates, unpriced = _estimated(batch)
     return StoredCampaign(
         campaign=name,
@@ -271,40 +269,50 @@ def _store(
         edited=EditedRows(**edited_rows(batch.jobs, stored)),
         estimates=estimates,
         without_price=unpriced,
+        skipped=[BadCell(**cell) for cell in bad_cells(checked.bad)],
     )
 
 
-def remembered_options(producer: Producer, name: str | None, kind: RowFormat) -> ReadingOptions:
+def remembered_options(producer: Producer, asked: Asked) -> ReadingOptions:
     """The client's options, with what the campaign remembers about its columns."""
-    if name is None:
-        return kind.options
+    if asked.name is None:
+        return asked.options
     with producer.database.begin() as conn:
-        return kind.options.remembering(controls.reading_of(conn, producer.tenant, name))
+        return asked.options.remembering(controls.reading_of(conn, producer.tenant, asked.name))
 
 
-def remembered_run(producer: Producer, name: str | None, run: RunParameters) -> RunParameters:
-    """The client's parameters; a campaign that makes proofs goes on with them.
+def remembered_proof(producer: Producer, asked: Asked) -> bool:
+    """Whether the rows are made as proofs first; a campaign that makes proofs goes on with them.
 
     Raises:
         InvalidInput: proofs are wanted, and the campaign has rows that were made without.
     """
-    if name is None:
-        return run
+    if asked.name is None:
+        return asked.proof
     with producer.database.begin() as conn:
-        return replace(run, proof=same_way(name, controls.proof_of(conn, producer.tenant, name), run.proof))
+        return same_way(asked.name, controls.proof_of(conn, producer.tenant, asked.name), asked.proof)
 
 
-def _prepared(
-    producer: Producer, file: BinaryIO, kind: RowFormat, terms: Terms, options: ReadingOptions, run: RunParameters
-) -> tuple[Batch, Report]:
-    """The jobs of a body, and how it was read."""
-    rows = read_rows(BODY, file, kind.kind, options)
-    batch = prepare(producer.with_drafts(run.defaults.fill(rows)), producer.settings, None)
-    if run.proof:
-        batch = replace(batch, jobs=list(as_proofs(batch.jobs, producer.settings, batch.files.facts)))
-    if terms.budget is not None:
-        check_priced(batch.jobs, terms.budget)
-    return batch, rows.report
+def _checked(producer: Producer, upload: Upload, options: ReadingOptions, *, proof: bool) -> tuple[Checked, Report]:
+    """The rows of a body, checked, and how it was read.
+
+    Raises:
+        InvalidInput: some rows are bad, and they are not to be skipped; or a budget has no price to count with.
+    """
+    asked = upload.asked
+    rows = read_rows(upload.name, upload.file, upload.format.kind, options)
+    found = producer.with_drafts(asked.defaults.fill(rows))
+    if asked.skip_bad or asked.fetch:
+        checked = check_campaign(found, producer.settings, None, fetch=asked.fetch, fetch_within_s=FETCH_S, proof=proof)
+        if checked.bad and not asked.skip_bad:
+            raise InvalidRows(checked.bad[:MAX_BAD_ROWS], more=len(checked.bad) > MAX_BAD_ROWS)
+    else:  # reading ends after the first bad rows
+        batch = prepare(found, producer.settings, None)
+        jobs = as_proofs(batch.jobs, producer.settings, batch.files.facts) if proof else batch.jobs
+        checked = Checked(list(jobs), [], batch.files, len(batch.jobs))
+    if asked.terms.budget is not None:
+        check_priced(checked.jobs, asked.terms.budget)
+    return checked, rows.report
 
 
 def _estimated(batch: Batch) -> tuple[list[CurrencyEstimate], int]:

@@ -34,7 +34,7 @@ def job_detail_routes(service: Service) -> APIRouter:
         def ask(conn: Connection) -> JobAttempts:
             job = get_job(conn, tenant, wanted)
             made = [AttemptResource.of(row) for row in history.attempts_of(conn, wanted)]
-            waits = [WaitResource(item.code, dict(item.values)) for item in why_it_waits(conn, service.settings, job)]
+            waits = [WaitResource.of(item) for item in why_it_waits(conn, service.settings, job)]
             return JobAttempts(data=made, waits=waits)
 
         return answer(await service.read(ask))

@@ -13,10 +13,13 @@ from starlette.responses import StreamingResponse
 from producer.api.account_bodies import ACCOUNT_BODIES
 from producer.api.batches.resources import BATCH_BODIES
 from producer.api.bounds import OF_MEMBERS, OF_PARAMETERS, bound
+from producer.api.campaign_rows.bodies import ROW_BODIES
+from producer.api.campaign_rows.forms import CampaignForm, PlanForm
 from producer.api.code_samples import add_code_samples
 from producer.api.examples import CSV_EXAMPLE, EVENT_EXAMPLE, JOB_EXAMPLES, LINES_EXAMPLE, PROBLEM_EXAMPLE
 from producer.api.request_bodies import BODIES, FORMS
 from producer.api.videos.request_bodies import VIDEO_BODIES, ImageUrl
+from producer.campaigns.decisions.carry_out import MAX_OPERATION_CHARS
 from producer.http.problem_details import MEDIA_TYPE, ProblemDetails
 from producer.intake.job_spec import MAX_KEY_CHARS, JobSpec
 
@@ -25,6 +28,17 @@ _WORKBOOKS = (
     "application/vnd.ms-excel",
     "application/vnd.oasis.opendocument.spreadsheet",
 )
+_OWN_BODIES: tuple[type[BaseModel], ...] = (
+    *BODIES,
+    *FORMS,
+    *ACCOUNT_BODIES,
+    *ROW_BODIES,
+    CampaignForm,
+    PlanForm,
+    *VIDEO_BODIES,
+    *BATCH_BODIES,
+)
+"""Bodies that routes read themselves."""
 _SCHEMAS = "#/components/schemas/{model}"
 _ERRORS = {
     400: "The request is not valid HTTP or not valid JSON.",
@@ -56,6 +70,13 @@ IDEMPOTENCY_KEY = {
     "required": False,
     "schema": {"type": "string", "maxLength": MAX_KEY_CHARS},
     "description": "The same as `idempotency_key` in the body. The same key with the same request is the same job.",
+}
+OPERATION_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_OPERATION_CHARS},
+    "description": "The same as `operation` in the body: the same key again does nothing, and gets the same answer.",
 }
 IF_NONE_MATCH = {
     "name": "If-None-Match",
@@ -100,7 +121,7 @@ def headers(*parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def json_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
-    """A JSON body that the route reads itself; the model must be one of the `BODIES`."""
+    """A JSON body that the route reads itself; the model must be one of the `_OWN_BODIES`."""
     return _body({"application/json": {"schema": _ref(model)}}, required=required)
 
 
@@ -109,11 +130,13 @@ def job_body() -> dict[str, Any]:
     return _body({"application/json": {"schema": _ref(JobSpec), "examples": JOB_EXAMPLES}})
 
 
-def rows_body(rows: type) -> dict[str, Any]:
-    """A body of many jobs, one per row; `rows` is the type of a JSON array of them, one of the `BODIES`."""
+def rows_body(rows: type, form: type | None = None) -> dict[str, Any]:
+    """A body of many jobs, one per row; `rows` is the type of a JSON array of them, `form` that of a form with a sheet;
+    both are among the bodies that routes read themselves."""
     text = {"type": "string"}
     return _body(
-        {
+        ({} if form is None else {"multipart/form-data": {"schema": _ref(form)}})
+        | {
             "application/json": {"schema": _ref(rows)},
             JsonLines.media_type: {"schema": text, "example": LINES_EXAMPLE},
             "text/csv": {"schema": text, "example": CSV_EXAMPLE},
@@ -154,7 +177,12 @@ def event_stream(example: str = EVENT_EXAMPLE) -> dict[str, Any]:
 
 def file_content(*kinds: str) -> dict[str, Any]:
     """The content of a file of one of these types."""
-    return {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
+
+    def schema(kind: str) -> dict[str, str]:
+        is_text = kind.startswith("text/") or kind == JsonLines.media_type
+        return {"type": "string"} if is_text else {"type": "string", "format": "binary"}
+
+    return {kind: {"schema": schema(kind)} for kind in kinds}
 
 
 def _body(content: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
@@ -214,7 +242,7 @@ def _as_text(responses: Responses) -> dict[str, Any]:
 
 def _read_by_routes() -> dict[str, Any]:
     """The schemas of what FastAPI does not see: bodies, and errors."""
-    models: list[type] = [JobSpec, *BODIES, *FORMS, *ACCOUNT_BODIES, *VIDEO_BODIES, *BATCH_BODIES, ProblemDetails]
+    models: list[type] = [JobSpec, *_OWN_BODIES, ProblemDetails]
     adapters: list[tuple[type, Literal["validation"], TypeAdapter[Any]]] = [
         (model, "validation", TypeAdapter(model)) for model in models
     ]
@@ -225,7 +253,7 @@ def _read_by_routes() -> dict[str, Any]:
     # generate a body that may be anything.
     job |= {"if": {"required": ["draft_of"]}, "else": {"required": job.pop("required")}}
     job["properties"] = {name: _or_null(schema) for name, schema in job["properties"].items()}
-    bodies: list[type] = [*BODIES, *ACCOUNT_BODIES, *VIDEO_BODIES, *BATCH_BODIES, ImageUrl, JobSpec]
+    bodies: list[type] = [*_OWN_BODIES, ImageUrl, JobSpec]
     for body in bodies:
         for name, schema in schemas[body.__name__].get("properties", {}).items():
             bound(schema, OF_MEMBERS.get(name, {}))

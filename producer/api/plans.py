@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.batch import BODY
-from producer.api.campaigns import remembered_options, remembered_run
+from producer.api.campaign_rows.forms import Asked, PlanForm
+from producer.api.campaign_rows.uploads import Upload, uploaded
+from producer.api.campaigns import FETCH_S, remembered_options, remembered_proof
 from producer.api.openapi import problems, rows_body
 from producer.api.request_bodies import MAX_BUDGET_CHARS, CampaignRows
 from producer.api.resources.plans import PlanResource
 from producer.api.row_options import CampaignOptions
-from producer.api.run_options import RunOptions, RunParameters
+from producer.api.run_options import RunOptions
 from producer.campaigns.files import MAX_NAME_CHARS, check_name, read_rows
 from producer.campaigns.planning.checking import check_campaign
 from producer.campaigns.planning.plan import make_plan, read_stored
 from producer.client import Producer
 from producer.http.answers import answer
-from producer.http.bodies import RowFormat, row_format, spooled
 from producer.http.service import Service
-from producer.intake.terms import Terms, read_terms
-
-FETCH_S = 300.0
-"""How long one request may fetch media: it keeps a thread."""
+from producer.intake.terms import read_terms
 
 
 def plan_routes(service: Service) -> APIRouter:
@@ -37,7 +34,7 @@ def plan_routes(service: Service) -> APIRouter:
         response_model=PlanResource,
         response_description="The plan. Bad rows are in it; they are no error of the request.",
         responses=problems(413, 415, 422, 429, 503),
-        openapi_extra=rows_body(CampaignRows),
+        openapi_extra=rows_body(CampaignRows, PlanForm),
     )
     async def plan(
         request: Request,
@@ -58,30 +55,28 @@ def plan_routes(service: Service) -> APIRouter:
         """Check every row of a body, and show what a run would cost and take. Nothing is stored or sent."""
         if name is not None:
             check_name(name)
-        terms = replace(read_terms(budget), pace=run.pace)
-        kind = row_format(request, options)
+        by_query = Asked(
+            name,
+            options,
+            replace(read_terms(budget), pace=run.pace),
+            fetch=fetch,
+            defaults=run.defaults,
+            proof=run.proof,
+        )
         producer = service.producer_for(request)
-        async with spooled(request, service.uploads) as file:
-            return answer(await service.run_batch(lambda: _plan(producer, name, file, kind, terms, run, fetch)))
+        async with uploaded(request, service, by_query, PlanForm) as upload:
+            return answer(await service.run_batch(lambda: _plan(producer, upload)))
 
     return router
 
 
-def _plan(
-    producer: Producer,
-    name: str | None,
-    file: BinaryIO,
-    kind: RowFormat,
-    terms: Terms,
-    run: RunParameters,
-    fetch: bool,
-) -> dict[str, Any]:
-    settings = producer.settings
-    run = remembered_run(producer, name, run)
-    rows = read_rows(BODY, file, kind.kind, remembered_options(producer, name, kind))
-    found = producer.with_drafts(run.defaults.fill(rows))
-    checked = check_campaign(found, settings, None, fetch=fetch, fetch_within_s=FETCH_S, proof=run.proof)
+def _plan(producer: Producer, upload: Upload) -> dict[str, Any]:
+    settings, asked = producer.settings, upload.asked
+    proof = remembered_proof(producer, asked)
+    rows = read_rows(upload.name, upload.file, upload.format.kind, remembered_options(producer, asked))
+    found = producer.with_drafts(asked.defaults.fill(rows))
+    checked = check_campaign(found, settings, None, fetch=asked.fetch, fetch_within_s=FETCH_S, proof=proof)
     with producer.database.begin() as conn:
-        stored = read_stored(conn, settings, producer.tenant, name, checked)
-    plan = make_plan(checked, rows.report, settings, name=name, terms=terms, stored=stored, proof=run.proof)
+        stored = read_stored(conn, settings, producer.tenant, asked.name, checked)
+    plan = make_plan(checked, rows.report, settings, name=asked.name, terms=asked.terms, stored=stored, proof=proof)
     return plan.as_dict()

@@ -27,6 +27,7 @@ from producer.api.run_options import AT_ONCE, MAX_TIME_CHARS, QUIET_HOURS, START
 from producer.campaigns.files import MAX_ROWS
 from producer.intake.job_spec import JobSpec
 from producer.intake.pace import read_pace
+from producer.intake.recipients import BY_TENANT, NOBODY
 from producer.intake.terms import Terms, read_terms
 from producer.intake.webhook_urls import MAX_URL_CHARS
 from producer.operator_actions.tenants import MAX_KEY_S
@@ -36,7 +37,9 @@ from seedance.request import OutputFormat, Resolution, Tier
 from storage.admission.campaign_pace import MAX_CONCURRENT
 from storage.campaigns.controls import MAX_WEIGHT
 from storage.campaigns.shares import MAX_DAYS
+from storage.mail_addresses import MAX_ADDRESS_CHARS
 from storage.tenants.keys import MAX_NAME_CHARS, Scope
+from storage.webhooks.recipients import MAX_RECIPIENTS
 
 MAX_TASK_ID_CHARS = 200
 MAX_BUDGET_CHARS = 40
@@ -162,7 +165,9 @@ _Time = Annotated[StrictStr, Field(max_length=MAX_TIME_CHARS)]
 class CampaignChange(BaseModel):
     """New terms of a campaign. Fields that are left out stay unchanged."""
 
-    model_config = _with_examples({"budget": "100 CNY"}, {"budget": None}, {"weight": 2})
+    model_config = _with_examples(
+        {"budget": "100 CNY"}, {"budget": None}, {"weight": 2}, {"notify": ["anna@shop.example"]}
+    )
 
     budget: Annotated[
         Annotated[StrictStr, Field(max_length=MAX_BUDGET_CHARS)] | None,
@@ -179,11 +184,19 @@ class CampaignChange(BaseModel):
     ] = None
     time_zone: Annotated[_Time, Field(description=TIME_ZONE)] = "UTC"
 
+    notify: Annotated[
+        list[Annotated[StrictStr, Field(max_length=MAX_ADDRESS_CHARS)]] | None,
+        Field(
+            max_length=MAX_RECIPIENTS,
+            description="Who gets mail about it; empty: nobody; null: those whom the tenant names.",
+        ),
+    ] = None
+
     def terms(self) -> Terms:
         """The same as terms.
 
         Raises:
-            InvalidInput: the budget is not an amount and a currency.
+            InvalidInput: the budget is not an amount and a currency, or `notify` has something that is no address.
         """
 
         def given(name: str) -> Any:
@@ -191,7 +204,10 @@ class CampaignChange(BaseModel):
             return "none" if value is None and name in self.model_fields_set else value
 
         pace = read_pace(given("start_at"), given("quiet_hours"), given("max_concurrent"), self.time_zone)
-        return replace(read_terms(given("budget"), self.weight), pace=pace)
+        notify: list[str] | None = None
+        if "notify" in self.model_fields_set:
+            notify = [BY_TENANT] if self.notify is None else self.notify or [NOBODY]
+        return replace(read_terms(given("budget"), self.weight, notify), pace=pace)
 
 
 class ShareBody(BaseModel):

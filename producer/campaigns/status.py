@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from producer.errors import CampaignNotFound, JobNotFound, NotPossible
+from producer.intake.recipients import check_mail
 from producer.intake.terms import Terms, set_campaign_terms
 from producer.operator_actions import job_actions
 from storage import decisions
@@ -25,6 +26,8 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import TERMINAL, JobState
 from storage.reporting import costs
+from storage.settings import Settings
+from storage.webhooks.recipients import recipients_of
 
 _PAGE = 500
 
@@ -32,7 +35,8 @@ _PAGE = 500
 @dataclass(frozen=True, slots=True)
 class CampaignStatus:
     """A campaign; `counts`: rows in each state; `costs`: sums for each currency; `budget`: its budget, None if it has
-    none; `proof`: its rows are made as proofs first; `pace`: when and how fast it submits."""
+    none; `proof`: its rows are made as proofs first; `pace`: when and how fast it submits;
+    `notify`: who gets mail about it, None: those whom its tenant names."""
 
     id: UUID
     name: str
@@ -44,6 +48,7 @@ class CampaignStatus:
     budget: dict[str, Any] | None
     proof: bool = False
     pace: Pace = FREE
+    notify: Sequence[str] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The status as JSON."""
@@ -93,18 +98,21 @@ def _statuses(conn: Connection, tenant: str, rows: Sequence[Mapping[str, Any]]) 
             **{**row, "counts": count_rows(conn, row["id"]).by_state or row["counts"]},
             costs=[item.as_dict() for item in costs.campaign_costs(conn, tenant, row["name"])],
             budget=known.get(row["name"]),
+            notify=recipients_of(conn, tenant, row["id"]),
             pace=pace_of(conn, row["id"]),
         )
         for row in rows
     ]
 
 
-def change_campaign(conn: Connection, tenant: str, name: str, terms: Terms) -> CampaignStatus:
-    """Set the budget and the weight of a campaign; returns its status.
+def change_campaign(conn: Connection, settings: Settings, tenant: str, name: str, terms: Terms) -> CampaignStatus:
+    """Set the budget and the weight of a campaign, and who gets mail about it; returns its status.
 
     Raises:
+        InvalidInput: it names recipients, but no mail can be sent.
         CampaignNotFound: there is no campaign with that name.
     """
+    check_mail(terms.notify, settings)
     set_campaign_terms(conn, tenant, campaign_status(conn, tenant, name).id, terms)
     return campaign_status(conn, tenant, name)
 

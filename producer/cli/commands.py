@@ -72,7 +72,7 @@ CAMPAIGN = Group(
         "set": Command(
             "campaigns.controls",
             "change",
-            "Set a campaign's budget, its share of the slots and when it submits, or fields of rows that still wait.",
+            "Set a campaign's budget, share of the slots, pace and recipients of mail, or fields of waiting rows.",
         ),
         "pause": Command("campaigns.controls", "pause", "Stop submitting jobs of a campaign."),
         "resume": Command(
@@ -144,7 +144,11 @@ TENANTS = Group(
     "List tenants and set their shares, limits and budgets.",
     {
         "list": Command("tenants.tenants", "list_tenants", "List tenants."),
-        "set": Command("tenants.tenants", "set_tenant", "Set a tenant's share of the slots, its limit and its budget."),
+        "set": Command(
+            "tenants.tenants",
+            "set_tenant",
+            "Set a tenant's share of the slots, its limit, its budget, and who gets mail about its campaigns.",
+        ),
     },
 )
 WEBHOOKS = Group(

@@ -13,6 +13,7 @@ from storage.tenants import keys, purses, tenants
 from storage.tenants.keys import MAX_NAME_CHARS, ApiKey, Scope
 from storage.tenants.purses import Purse
 from storage.tenants.tenants import DEFAULT_TENANT, Tenant
+from storage.webhooks.recipients import set_recipients
 
 OVERLAP_S = 86_400.0
 """How long a rotated key works beside the new one, if nothing else is said."""
@@ -63,6 +64,8 @@ def set_terms(conn: Connection, name: str, terms: Terms, jobs_per_minute: int | 
     check_tenant(name)
     tenants.set_tenant(conn, name, weight=terms.weight, jobs_per_minute=jobs_per_minute)
     set_budget(conn, name, None, terms)
+    if terms.notify is not None:
+        set_recipients(conn, name, None, terms.notify)
     detail = {"jobs_per_minute": jobs_per_minute} if jobs_per_minute is not None else {}
     decisions.record(conn, name, "tenant.set", f"tenant:{name}", **terms_as_detail(terms), **detail)
     return tenants.list_tenants(conn, name)[0]

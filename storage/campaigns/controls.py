@@ -69,6 +69,12 @@ def set_weight(conn: Connection, campaign_id: UUID, weight: int) -> None:
     conn.execute("UPDATE campaigns SET weight = %(weight)s WHERE id = %(id)s", {"id": campaign_id, "weight": weight})
 
 
+def find_campaign(conn: Connection, tenant: str, name: str) -> UUID | None:
+    """The id of a tenant's campaign; None: there is none with that name."""
+    row = conn.execute("SELECT id FROM campaigns WHERE tenant = %s AND name = %s", [tenant, name]).fetchone()
+    return None if row is None else cast(UUID, row[0])
+
+
 def is_paused(conn: Connection, job_id: UUID) -> bool:
     """Whether a job belongs to a paused campaign."""
     row = conn.execute(

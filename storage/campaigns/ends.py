@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, LiteralString
-from urllib.parse import quote
+from typing import LiteralString
 from uuid import UUID
 
 from psycopg.rows import dict_row
 
 from storage.campaigns.completion import complete
+from storage.campaigns.notices import announce_drafts, campaign_document
 from storage.campaigns.rows import count_rows
 from storage.database import Connection
 from storage.jobs.states import LIVE
-from storage.reporting.costs import campaign_costs
 from storage.webhooks.outbox import EventType, tell_campaign
 
 
@@ -44,8 +43,9 @@ FROM ended e JOIN campaigns c ON c.id = e.id
 _MARK: LiteralString = "UPDATE campaigns SET settled = true, settled_jobs = %(jobs)s WHERE id = %(id)s"
 
 
-def end_campaigns(conn: Connection, limit: int) -> list[EndedCampaign]:
-    """Mark up to `limit` campaigns whose jobs have all ended, write their messages and give them.
+def end_campaigns(conn: Connection, limit: int, *, mail: bool = False) -> list[EndedCampaign]:
+    """Mark up to `limit` campaigns whose jobs have all ended, write their messages and give them. `mail`: mail can be
+    sent, so recipients get it too.
 
     A campaign that gets more jobs ends again when those have ended. An enqueue that adds no jobs does not end it again.
     """
@@ -58,22 +58,8 @@ def end_campaigns(conn: Connection, limit: int) -> list[EndedCampaign]:
         if jobs != row["settled_jobs"]:
             complete(conn, row["id"])
             counts = count_rows(conn, row["id"]).by_state or row["counts"]
-            data = _document(conn, row, counts)
-            tell_campaign(conn, EventType.CAMPAIGN_FINISHED, row["id"], row["tenant"], str(jobs), data)
+            data = campaign_document(conn, row, counts)
+            tell_campaign(conn, EventType.CAMPAIGN_FINISHED, row["id"], row["tenant"], str(jobs), data, mail=mail)
+            announce_drafts(conn, row, jobs, mail=mail)
             ended.append(EndedCampaign(row["id"], row["tenant"], row["name"], counts))
     return ended
-
-
-def _document(conn: Connection, row: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
-    """The campaign as the API shows it: `counts` are rows."""
-    rows = sum(counts.values())
-    self = f"/v1/campaigns/{quote(row['name'], safe='')}"
-    return {
-        "name": row["name"],
-        "created_at": row["created_at"],
-        "counts": counts,
-        "total": rows,
-        "finished": rows,
-        "costs": [item.as_dict() for item in campaign_costs(conn, row["tenant"], row["name"])],
-        "links": {"self": self, "manifest": f"{self}/manifest"},
-    }

@@ -72,5 +72,5 @@ def announce_expiring_drafts(conn: Connection, limit: int) -> list[ExpiringDraft
             "links": {"self": self},
         }
         event = EventType.CAMPAIGN_DRAFTS_EXPIRING
-        tell_campaign(conn, event, item.campaign_id, item.tenant, item.ends_at.isoformat(), data)
+        tell_campaign(conn, event, item.campaign_id, item.tenant, item.ends_at.isoformat(), data, mail=False)
     return found

@@ -107,6 +107,7 @@ class Job(SQLModel, table=True):
             "least_price",
             postgresql_where=text("state = 'queued' AND reason = 'over_budget'"),
         ),
+        Index("jobs_kept_back_idx", "campaign_id", postgresql_where=text("state = 'queued' AND reason = 'kept_back'")),
         Index(
             "jobs_due_idx",
             "state",

@@ -15,6 +15,10 @@ import uuid_utils.compat
 
 from storage.ark_status import status_sql
 from storage.database import Connection
+from storage.webhooks.recipients import ADDRESSES
+
+MAILTO: LiteralString = "mailto:"
+"""How the URL of a message that is sent as mail begins."""
 
 ARK_PREFIX: LiteralString = "ark."
 """Begins the type of a message that is a callback of Ark's door: then comes the status in Ark's words."""
@@ -28,6 +32,9 @@ class EventType(StrEnum):
     JOB_CANCELLED = "job.cancelled"
     JOB_UNCONFIRMED = "job.unconfirmed"  # held: a person must decide
     CAMPAIGN_FINISHED = "campaign.finished"  # all of its jobs have ended
+    CAMPAIGN_REVIEW_READY = "campaign.review_ready"  # the first rows, or drafts, wait for a decision
+    CAMPAIGN_BUDGET_80 = "campaign.budget_80"  # 80 % of its budget is spent or reserved
+    CAMPAIGN_BUDGET_USED_UP = "campaign.budget_used_up"  # jobs wait that the rest does not pay for
     CAMPAIGN_DRAFTS_EXPIRING = "campaign.drafts_expiring"  # drafts that wait for a decision end within a day
     TEST = "webhook.test"  # sent on request
 
@@ -103,27 +110,39 @@ def tell_held(conn: Connection, documents: Mapping[UUID, Mapping[str, Any]]) -> 
         conn.execute(_TELL_HELD, {"items": text, "type": EventType.JOB_UNCONFIRMED})
 
 
+# Mail goes through the same outbox. One batch at a time for each tenant.
 _TELL_CAMPAIGN: LiteralString = f"""
-INSERT INTO webhook_messages (id, tenant, type, endpoint_id, target, data)
-SELECT md5(concat_ws(':', m.id, m.occasion, m.type, r.endpoint_id))::uuid, m.tenant, m.type, r.endpoint_id, r.target,
-       %(data)s::jsonb
+INSERT INTO webhook_messages (id, tenant, type, endpoint_id, url, target, data)
+SELECT md5(concat_ws(':', m.id, m.occasion, m.type, coalesce(r.endpoint_id::text, r.url)))::uuid, m.tenant, m.type,
+       r.endpoint_id, r.url, r.target, %(data)s::jsonb
 FROM (SELECT %(id)s::uuid AS id, %(tenant)s::text AS tenant, %(type)s::text AS type, %(occasion)s::text AS occasion) m
-CROSS JOIN LATERAL ({_ENDPOINTS}) r
+CROSS JOIN LATERAL (
+    {_ENDPOINTS}
+    UNION ALL
+    SELECT NULL, '{MAILTO}' || a.address, '{MAILTO}' || m.tenant FROM ({ADDRESSES}) a WHERE %(mail)s) r
 ON CONFLICT (id) DO NOTHING
 """  # noqa: S608 - as above
 
 
 def tell_campaign(
-    conn: Connection, event: EventType, campaign_id: UUID, tenant: str, occasion: str, data: Mapping[str, Any]
+    conn: Connection,
+    event: EventType,
+    campaign_id: UUID,
+    tenant: str,
+    occasion: str,
+    data: Mapping[str, Any],
+    *,
+    mail: bool,
 ) -> None:
-    """Write the messages of an event of a campaign: once for each occasion, such as the number of jobs that it ended
-    with."""
+    """Write the messages of an event of a campaign: to every endpoint that wants it and, with `mail`, to everybody who
+    is to get mail about the campaign. One for each `occasion`."""
     parameters = {
         "id": campaign_id,
         "tenant": tenant,
         "type": event,
         "occasion": occasion,
         "data": orjson.dumps(data, default=str).decode(),
+        "mail": mail,
     }
     conn.execute(_TELL_CAMPAIGN, parameters)
 

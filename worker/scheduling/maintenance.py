@@ -127,6 +127,7 @@ MAINTENANCE: tuple[MaintenanceTask, ...] = (
     every(expiry_alarms.EVERY_S, expiry_alarms.expiring_videos),
     every(draft_notices.EVERY_S, draft_notices.expiring_drafts),
     every(webhook_maintenance.CAMPAIGNS_EVERY_S, webhook_maintenance.finished_campaigns),
+    every(webhook_maintenance.NOTICES_EVERY_S, webhook_maintenance.campaign_notices),
     every(webhook_maintenance.SWEEP_EVERY_S, webhook_maintenance.old_messages),
     every(retention.EVERY_S, retention.what_is_long_over),
 )

@@ -1,4 +1,4 @@
-"""Notify: send webhook messages, signed, and record the results.
+"""Notify: send webhook messages, signed, and mail, and record the results.
 
 A batch belongs to one receiver and runs in a thread of its own, so that a receiver that does not answer keeps no Celery
 thread from submits and polls. The claim limits how many batches run at once.
@@ -26,7 +26,7 @@ from storage.own_services import own_services
 from storage.webhooks.delivery import Outgoing, Sent, load_messages, record_sent
 from storage.webhooks.endpoints import change_endpoint
 from storage.webhooks.messages import webhook_id
-from storage.webhooks.outbox import ARK_PREFIX, EventType
+from storage.webhooks.outbox import ARK_PREFIX, MAILTO, EventType
 from storage.webhooks.receivers import note_answer, note_silence
 from storage.webhooks.signing import sign
 from worker.batch import run_batch
@@ -34,6 +34,7 @@ from worker.failpoints import failpoint
 from worker.runtime import Part, Runtime
 from worker.webhooks.decisions import RETRY_FOR_S, Verdict, decide, within_the_day
 from worker.webhooks.look_ups import LookUps
+from worker.webhooks.mail.mailing import Mailing
 from worker.webhooks.sender import Answer, WebhookSender
 
 log = logging.getLogger("reelq.notify")
@@ -126,10 +127,18 @@ class _BatchSender:
             if (verdict := _undeliverable(message)) is not None:
                 return Result(message, verdict)
             try:
-                return await self._post(message)
+                is_mail = (message.url or "").startswith(MAILTO)
+                return await (self._mail(message) if is_mail else self._post(message))
             except Exception as exc:  # counts as an attempt, so that the message does not come back at once for ever
                 log.exception("webhook.not_sent id=%s", webhook_id(message.id))
                 return _decided(message, Answer(None, type(exc).__name__))
+
+    async def _mail(self, message: Outgoing) -> Result:
+        failpoint("notify.before_post")
+        answer = await self._runtime.part(Mailing).send(message)
+        failpoint("notify.after_post")
+        self._unanswered = 0 if answer.status is not None or answer.never else self._unanswered + 1
+        return _decided(message, answer)
 
     async def _post(self, message: Outgoing) -> Result:
         settings = self._runtime.settings

@@ -64,8 +64,11 @@ interface Untyped extends CallOptions {
   repeatable?: boolean;
 }
 
-/** Takes a key, but gets no random one: without a key, the same final of the same draft is the same job. */
-const NOT_AT_RANDOM: Operation = "jobs_finalize";
+/**
+ * Take a key, but get no random one: without a key, the same final of the same draft is the same job, and a whole campaign
+ * is cancelled or resumed, which has no operation to repeat.
+ */
+const NOT_AT_RANDOM: ReadonlySet<string> = new Set(["jobs_finalize", "campaigns_cancel", "campaigns_resume"]);
 /** POSTs that store nothing, or the same when they are sent twice: a campaign's rows have keys of their own. */
 const HARMLESS: ReadonlySet<string> = new Set(["jobs_estimate", "campaigns_plan", "campaigns_create"]);
 
@@ -111,7 +114,7 @@ export class Calls {
     if (given.idempotencyKey !== undefined) {
       if (!keyed) throw new ConfigurationError(`${operation} takes no idempotency key`);
       headers["idempotency-key"] = given.idempotencyKey;
-    } else if (keyed && !inBody && operation !== NOT_AT_RANDOM) {
+    } else if (keyed && !inBody && !NOT_AT_RANDOM.has(operation)) {
       headers["idempotency-key"] = await randomKey();
     }
     const { signal, timeoutMs, maxRetries, redirect } = given;

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: c9b8c94f5db7fc78bd618a4723cd290b6d808af786e0795939e26a1afbf75162
+// Types: 64fe9b5743543f34f14388925b528edf2840edd2adafee2499109a877419a624
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {
@@ -30,14 +30,23 @@ export const ROUTES = {
   campaigns_share: ["POST", "/v1/campaigns/{name}/shares"],
   campaigns_shares: ["GET", "/v1/campaigns/{name}/shares"],
   campaigns_revoke_share: ["DELETE", "/v1/campaigns/{name}/shares/{share_id}"],
+  campaigns_status: ["GET", "/v1/campaigns/{name}/status"],
+  campaigns_rows: ["GET", "/v1/campaigns/{name}/rows"],
+  campaigns_row: ["GET", "/v1/campaigns/{name}/rows/{row_id}"],
+  campaigns_videos: ["GET", "/v1/campaigns/{name}/videos"],
+  campaigns_approve: ["POST", "/v1/campaigns/{name}/approve"],
+  campaigns_reject: ["POST", "/v1/campaigns/{name}/reject"],
+  campaigns_reroll: ["POST", "/v1/campaigns/{name}/reroll"],
+  campaigns_retry: ["POST", "/v1/campaigns/{name}/retry"],
+  campaigns_set: ["POST", "/v1/campaigns/{name}/set"],
+  campaigns_cancel: ["POST", "/v1/campaigns/{name}/cancel"],
+  campaigns_resume: ["POST", "/v1/campaigns/{name}/resume"],
   campaigns_create: ["POST", "/v1/campaigns"],
   campaigns_list: ["GET", "/v1/campaigns"],
   campaigns_manifest: ["GET", "/v1/campaigns/{name}/manifest"],
-  campaigns_cancel: ["POST", "/v1/campaigns/{name}/cancel"],
   campaigns_update: ["PATCH", "/v1/campaigns/{name}"],
   campaigns_get: ["GET", "/v1/campaigns/{name}"],
   campaigns_pause: ["POST", "/v1/campaigns/{name}/pause"],
-  campaigns_resume: ["POST", "/v1/campaigns/{name}/resume"],
   jobs_timeline: ["GET", "/v1/jobs/{job_id}/timeline"],
   jobs_events: ["GET", "/v1/jobs/{job_id}/events"],
   events_stream: ["GET", "/v1/events"],
@@ -96,6 +105,13 @@ export const ROUTES = {
 export const KEYED: ReadonlySet<string> = new Set([
   "jobs_create",
   "jobs_finalize",
+  "campaigns_approve",
+  "campaigns_reject",
+  "campaigns_reroll",
+  "campaigns_retry",
+  "campaigns_set",
+  "campaigns_cancel",
+  "campaigns_resume",
   "videos_create",
   "videos_edit",
   "videos_extend",

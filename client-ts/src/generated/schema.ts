@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: c9b8c94f5db7fc78bd618a4723cd290b6d808af786e0795939e26a1afbf75162
+// Types: 64fe9b5743543f34f14388925b528edf2840edd2adafee2499109a877419a624
 
 export interface components {
     schemas: {
@@ -331,6 +331,91 @@ export interface components {
             error: string;
         };
         /**
+         * @description A campaign by its rows: states, reviews, what it waits for, reasons with advice, money.
+         */
+        CampaignOverview: {
+            /**
+             * @description Its name.
+             */
+            campaign: string;
+            rows: number;
+            /**
+             * @description Rows of sheets; a template may make several videos of one.
+             */
+            sheet_rows: number;
+            /**
+             * @description Rows by state.
+             */
+            states: {
+                [key: string]: number;
+            };
+            /**
+             * @description Rows by review.
+             */
+            reviews: {
+                [key: string]: number;
+            };
+            /**
+             * @description Rows in the queue, by the reason why they wait.
+             */
+            waiting_for: {
+                [key: string]: number;
+            };
+            /**
+             * @description Rows that need a person or have failed, in groups.
+             */
+            reasons: components["schemas"]["RowReason"][];
+            /**
+             * @description Who decided what about it, newest first.
+             */
+            decisions: components["schemas"]["WhoDecided"][];
+            /** @description How far its proofs are; null: it has none. */
+            proofs: components["schemas"]["ProofCounts"] | null;
+            /**
+             * @description Drafts that wait, the soonest to end first.
+             */
+            ending_drafts: components["schemas"]["EndingDrafts"][];
+            /**
+             * @description Its rows are made as proofs first.
+             */
+            proof: boolean;
+            pace: components["schemas"]["PaceResource"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * @description Null: not paused.
+             */
+            paused_at: string | null;
+            weight: number;
+            /**
+             * @description The same as `states`.
+             */
+            counts: {
+                [key: string]: number;
+            };
+            costs: components["schemas"]["CostTotal"][];
+            /** @description Null: no limit. */
+            budget: components["schemas"]["BudgetResource"] | null;
+            /**
+             * @description Who gets mail about it; null: those whom the tenant names.
+             */
+            notify: string[] | null;
+            /**
+             * @description The same as `rows`.
+             */
+            total: number;
+            finished: number;
+            /**
+             * @description Paths of the campaign's other routes.
+             */
+            links: {
+                [key: string]: string;
+            };
+        };
+        /**
          * @description Some campaigns, newest first; `next_cursor` is null on the last page.
          */
         CampaignPage: {
@@ -376,6 +461,10 @@ export interface components {
             /** @description Null: no limit. */
             budget: components["schemas"]["BudgetResource"] | null;
             /**
+             * @description Who gets mail about it; null: those whom the tenant names.
+             */
+            notify: string[] | null;
+            /**
              * @description Its rows are made as proofs first.
              */
             proof: boolean;
@@ -387,6 +476,120 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /**
+         * @description A row of a campaign: one video that it wants, and the job that stands for it now.
+         */
+        CampaignRow: {
+            /**
+             * Id
+             * Format: uuid
+             * @description That of its first job.
+             */
+            id: string;
+            /**
+             * @description As a spreadsheet counts: the header is row 1.
+             */
+            row: number;
+            /**
+             * @description The file that it was in last, 1 for the campaign's first; 0: none.
+             */
+            sheet: number;
+            /**
+             * @description Which of several videos of that row of the sheet; empty: the only one.
+             */
+            variant: string;
+            /**
+             * @description The value in the key column.
+             */
+            key: string | null;
+            /**
+             * @description Every cell of the sheet, by the name of its column.
+             */
+            columns: {
+                [key: string]: unknown;
+            };
+            /** @description That of the job that stands for the row. */
+            state: components["schemas"]["JobState"];
+            reason: string | null;
+            review: components["schemas"]["RowReview"];
+            /**
+             * @description How many jobs were made for it.
+             */
+            versions: number;
+            /**
+             * @description The sheet asks for something else than the newest version.
+             */
+            edited: boolean;
+            /** @description The job that stands for the row. */
+            job: components["schemas"]["JobResource"];
+            /**
+             * @description Paths of its routes.
+             */
+            links: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * @description A row with every job that was made for it.
+         */
+        CampaignRowDetail: {
+            /**
+             * Id
+             * Format: uuid
+             * @description That of its first job.
+             */
+            id: string;
+            /**
+             * @description As a spreadsheet counts: the header is row 1.
+             */
+            row: number;
+            /**
+             * @description The file that it was in last, 1 for the campaign's first; 0: none.
+             */
+            sheet: number;
+            /**
+             * @description Which of several videos of that row of the sheet; empty: the only one.
+             */
+            variant: string;
+            /**
+             * @description The value in the key column.
+             */
+            key: string | null;
+            /**
+             * @description Every cell of the sheet, by the name of its column.
+             */
+            columns: {
+                [key: string]: unknown;
+            };
+            /** @description That of the job that stands for the row. */
+            state: components["schemas"]["JobState"];
+            reason: string | null;
+            review: components["schemas"]["RowReview"];
+            /**
+             * @description How many jobs were made for it.
+             */
+            versions: number;
+            /**
+             * @description The sheet asks for something else than the newest version.
+             */
+            edited: boolean;
+            /** @description The job that stands for the row. */
+            job: components["schemas"]["JobResource"];
+            /**
+             * @description Paths of its routes.
+             */
+            links: {
+                [key: string]: string;
+            };
+            /**
+             * @description All versions, oldest first.
+             */
+            history: components["schemas"]["RowVersion"][];
+        };
+        /**
+         * @description Of the whole campaign: how many jobs were cancelled. Of chosen rows: the decision.
+         */
+        CancelAnswer: components["schemas"]["CancelledCampaign"] | components["schemas"]["RowDecision"];
         /**
          * @description The result of cancelling a campaign.
          */
@@ -481,6 +684,10 @@ export interface components {
              * @description Jobs without a known price.
              */
             without_price: number;
+            /**
+             * @description With `skip_bad`: what is wrong in the rows that were left out.
+             */
+            skipped: components["schemas"]["BadCell"][];
         };
         /**
          * @description A playable copy that is not ready yet.
@@ -650,6 +857,19 @@ export interface components {
             paid_for: number[];
         };
         /**
+         * @description Drafts that wait for a decision and end within one hour, from `ends_at`. `numbers`: of their rows, not all of
+         *     very many.
+         */
+        EndingDrafts: {
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            rows: number;
+            numbers: number[];
+        };
+        /**
          * @description Every endpoint of the tenant, oldest first.
          */
         EndpointList: {
@@ -668,7 +888,7 @@ export interface components {
             /**
              * @description The events it receives; empty: all of them.
              */
-            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring")[];
+            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.review_ready" | "campaign.budget_80" | "campaign.budget_used_up" | "campaign.drafts_expiring")[];
             /**
              * @description Until then messages are signed with the previous secret too; null: not.
              */
@@ -694,7 +914,7 @@ export interface components {
             /**
              * @description The events it receives; empty: all of them.
              */
-            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring")[];
+            events: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.review_ready" | "campaign.budget_80" | "campaign.budget_used_up" | "campaign.drafts_expiring")[];
             /**
              * @description Until then messages are signed with the previous secret too; null: not.
              */
@@ -727,7 +947,7 @@ export interface components {
          * @description The events that are sent to receivers. The names are ours: OpenAI's `video.completed` promises another body.
          * @enum {string}
          */
-        EventType: "job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring" | "webhook.test";
+        EventType: "job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.review_ready" | "campaign.budget_80" | "campaign.budget_used_up" | "campaign.drafts_expiring" | "webhook.test";
         /**
          * @description What is wrong with one field.
          */
@@ -781,6 +1001,17 @@ export interface components {
              * @constant
              */
             status: "processed";
+        };
+        /**
+         * @description What a gateway said about some rows.
+         */
+        GatewayWords: {
+            message: string;
+            /**
+             * @description The gateway's own; empty: none.
+             */
+            code: string;
+            rows: number;
         };
         /**
          * @description The process answers.
@@ -1022,6 +1253,21 @@ export interface components {
         LateRow: {
             row: number;
             chance: number;
+        };
+        /**
+         * @description Rows that take no part in a decision, for one reason.
+         */
+        LeftRows: {
+            code: string;
+            /**
+             * @description Completes a sentence that begins with the row.
+             */
+            message: string;
+            count: number;
+            /**
+             * @description The first 1,000.
+             */
+            rows: components["schemas"]["RowName"][];
         };
         /**
          * @description The limits of a gateway's list of tasks: newest first, pages counted from 1. None: no documented limit.
@@ -1403,6 +1649,24 @@ export interface components {
             url: string;
         };
         /**
+         * @description A row and the job that a decision made for it.
+         */
+        NewVersion: {
+            row: number;
+            key: string | null;
+            /**
+             * Id
+             * Format: uuid
+             * @description The row's.
+             */
+            id: string;
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+        };
+        /**
          * @description The one value that a use of the model takes. Any other value is replaced by it, and `explain` says so.
          */
         Only: {
@@ -1624,6 +1888,20 @@ export interface components {
             finals_paid_for: number | null;
         };
         /**
+         * @description The rows of a campaign that have or had a proof. `running`: the proof is being made or waits; `awaiting_review`:
+         *     it waits for a decision; `expired`: it was a draft, of which no final can be made any more; `finals`: it was
+         *     approved, and another job stands for the row.
+         */
+        ProofCounts: {
+            rows: number;
+            running: number;
+            failed: number;
+            awaiting_review: number;
+            expired: number;
+            rejected: number;
+            finals: number;
+        };
+        /**
          * @description What a key, and those that replace it, may spend. Jobs that may cost more than is left are refused.
          */
         PurseResource: {
@@ -1655,6 +1933,11 @@ export interface components {
             };
         };
         /**
+         * @description A stable code; `line` is its meaning in a few words for people.
+         * @enum {string}
+         */
+        Reason: "enqueued" | "account_missing" | "no_account" | "model_closed" | "asset_processing" | "asset_not_offered" | "not_deliverable" | "over_budget" | "kept_back" | "before_start" | "quiet_hours" | "awaiting_review" | "no_price" | "changed" | "submit" | "accepted" | "not_sent" | "not_tried" | "throttled" | "account_problem" | "model_problem" | "not_served" | "input_not_ready" | "outcome_unknown" | "task_taken" | "submit_lost" | "looking" | "held" | "adopted" | "accepted_late" | "double_charge" | "not_submitted" | "proven_not_submitted" | "resubmitted" | "resubmitted_by_policy" | "never_accepted" | "abandoned" | "generating" | "status_unknown" | "bad_answer" | "gateway_unavailable" | "gateway_error" | "task_unknown" | "result_missing" | "generated" | "cancelling" | "no_fresh_link" | "cancel_too_late" | "download_failed" | "store_unavailable" | "wrong_content" | "url_refused" | "url_not_public" | "video_expiring" | "last_frame_failed" | "last_frame_refused" | "stored" | "approved" | "rejected" | "cancelled" | "cancelled_upstream" | "discarded" | "invalid_request" | "input_gone" | "moderation_blocked" | "asset_failed" | "deadline_exceeded" | "draft_expired" | "generation_timeout" | "generation_failed" | "expired_upstream" | "gateway_lost" | "task_lost" | "video_expired";
+        /**
          * @description A row of a batch that is not stored.
          */
         RefusedRow: {
@@ -1683,10 +1966,159 @@ export interface components {
             failed: number;
         };
         /**
+         * @description Of the whole campaign: the campaign. Of chosen rows: the decision.
+         */
+        ResumeAnswer: components["schemas"]["CampaignResource"] | components["schemas"]["RowDecision"];
+        /**
          * @description What was decided about the version that stands for a row.
          * @enum {string}
          */
         Review: "open" | "approved" | "rejected";
+        /**
+         * @description What a decision does, or did, with the chosen rows.
+         */
+        RowDecision: {
+            campaign: string;
+            verb: components["schemas"]["Verb"];
+            /**
+             * @description Nothing was done.
+             */
+            dry_run: boolean;
+            /**
+             * @description Its id, which timelines name; null: a dry run.
+             */
+            operation: string | null;
+            /**
+             * @description Rows that were chosen.
+             */
+            rows: number;
+            /**
+             * @description Rows that take part.
+             */
+            acts: number;
+            /**
+             * @description Rows with which it was done.
+             */
+            done: number;
+            /**
+             * @description Rows whose gateways are asked to cancel.
+             */
+            asked: number;
+            /**
+             * @description Jobs that it makes, which are billed.
+             */
+            new_jobs: number;
+            /** @description Of the new jobs; null: there are none, or no price. */
+            cost: components["schemas"]["PlannedCost"] | null;
+            /**
+             * @description The same for every currency.
+             */
+            costs: components["schemas"]["PlannedCost"][];
+            /**
+             * @description New jobs without a known price.
+             */
+            without_price: number;
+            /** @description How far it reaches; null: no limit, or no new jobs. */
+            budget: components["schemas"]["BudgetReach"] | null;
+            /**
+             * @description Rows for which there is nothing to do.
+             */
+            idle: components["schemas"]["LeftRows"][];
+            /**
+             * @description Rows for which it cannot be done.
+             */
+            refused: components["schemas"]["LeftRows"][];
+            /**
+             * @description Chosen rows that do not exist.
+             */
+            missing: string[];
+            /**
+             * @description The new jobs.
+             */
+            jobs: components["schemas"]["NewVersion"][];
+        };
+        /**
+         * @description A row, as people and programs name it.
+         */
+        RowName: {
+            row: number;
+            key: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+        };
+        /**
+         * @description Some rows in the order of their sheet; `next_cursor` is null on the last page.
+         */
+        RowPage: {
+            data: components["schemas"]["CampaignRow"][];
+            next_cursor: string | null;
+        };
+        /**
+         * @description Rows that wait or have failed for one reason.
+         */
+        RowReason: {
+            code: string;
+            state: components["schemas"]["JobState"];
+            rows: number;
+            /**
+             * @description By language: en, zh.
+             */
+            meaning: {
+                [key: string]: string;
+            };
+            /**
+             * @description What to do, by language; empty: nothing.
+             */
+            advice: {
+                [key: string]: string;
+            };
+            /**
+             * @description Of a moderation: input or output.
+             */
+            stage: string | null;
+            /**
+             * @description Of a moderation: text, image, video or audio.
+             */
+            modality: string | null;
+            /**
+             * @description The first rows.
+             */
+            numbers: number[];
+            said: components["schemas"]["GatewayWords"][];
+            /**
+             * @description What a new attempt needs; null: the rows wait or were cancelled.
+             */
+            cure: string | null;
+        };
+        /**
+         * @description What was decided about the video of a row.
+         */
+        RowReview: {
+            state: components["schemas"]["Review"];
+            at: string | null;
+            by: string | null;
+            comment: string | null;
+        };
+        /**
+         * @description A job that was made for a row. `job` is null if retention has deleted it.
+         */
+        RowVersion: {
+            /**
+             * @description 1 for the first.
+             */
+            version: number;
+            /** @description Why it was made. */
+            kind: components["schemas"]["VersionKind"];
+            /**
+             * Job Id
+             * Format: uuid
+             */
+            job_id: string;
+            job: components["schemas"]["JobResource"] | null;
+        };
         /**
          * @description One of the jobs, as it would be stored.
          */
@@ -1771,6 +2203,10 @@ export interface components {
              * @description Jobs without a known price.
              */
             without_price: number;
+            /**
+             * @description With `skip_bad`: what is wrong in the rows that were left out.
+             */
+            skipped: components["schemas"]["BadCell"][];
         };
         /**
          * @description A row of a batch that is stored.
@@ -1866,6 +2302,16 @@ export interface components {
             max_files: number;
             max_bytes: number;
         };
+        /**
+         * @description A decision about rows.
+         * @enum {string}
+         */
+        Verb: "approve" | "reject" | "reroll" | "retry" | "cancel" | "resume" | "set";
+        /**
+         * @description Why a job was made for a row.
+         * @enum {string}
+         */
+        VersionKind: "first" | "retry" | "reroll" | "final" | "edit";
         /**
          * @description Why a video failed.
          */
@@ -1982,6 +2428,21 @@ export interface components {
             secrets: string[];
         };
         /**
+         * @description A decision about a campaign as a whole.
+         */
+        WhoDecided: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            what: string;
+            actor: string | null;
+            detail: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
          * @description Changes of an account.
          * @example {
          *       "max_in_flight": 20
@@ -2029,6 +2490,11 @@ export interface components {
          * @example {
          *       "weight": 2
          *     }
+         * @example {
+         *       "notify": [
+         *         "anna@shop.example"
+         *       ]
+         *     }
          */
         CampaignChange: {
             /**
@@ -2056,6 +2522,121 @@ export interface components {
              * @default UTC
              */
             time_zone?: string;
+            /**
+             * @description Who gets mail about it; empty: nobody; null: those whom the tenant names.
+             */
+            notify?: string[] | null;
+        };
+        /**
+         * @description A sheet to enqueue, how to read it, and how the campaign starts.
+         */
+        CampaignForm: {
+            /**
+             * File
+             * Format: binary
+             * @description The sheet. Its name says what it is: .xlsx, .xls, .ods, .csv, .tsv, .jsonl, .yaml, …
+             */
+            file: string;
+            /**
+             * @description The campaign.
+             */
+            name?: string | null;
+            /**
+             * @description A template in YAML, as text or as a file.
+             */
+            template?: string | null;
+            /**
+             * @description A prompt with placeholders for columns.
+             */
+            prompt?: string | null;
+            /**
+             * @description The column that names a row.
+             */
+            key?: string | null;
+            /**
+             * @description Use a column as a field, as in "产品名=prompt". May be repeated.
+             * @default []
+             */
+            map?: string[];
+            /**
+             * @description The sheet of a workbook.
+             */
+            sheet?: string | null;
+            /**
+             * @description The encoding of a text.
+             */
+            encoding?: string | null;
+            /**
+             * @description Between cells of a text.
+             */
+            delimiter?: string | null;
+            /**
+             * @description What it may spend, such as "100 CNY".
+             */
+            budget?: string | null;
+            /**
+             * @description Fetch the media that rows name by URL.
+             * @default false
+             */
+            fetch?: boolean;
+            /**
+             * @description Make each row as a draft or a small cheap video first.
+             * @default false
+             */
+            proof?: boolean;
+            /**
+             * @description For rows without one.
+             */
+            deadline?: string | null;
+            /**
+             * @description For rows without one: 0 to 9.
+             */
+            priority?: number | null;
+            /**
+             * @description Submit nothing before, as in "2026-12-04 18:00" or "2026-12-04T18:00+08:00"; "now": at once.
+             */
+            start_at?: string | null;
+            /**
+             * @description Submit nothing in these hours of each day, as in "22:00-07:00"; "none": no quiet hours.
+             */
+            quiet_hours?: string | null;
+            /**
+             * @description How many of its jobs are at gateways at once, at most.
+             */
+            max_concurrent?: number | null;
+            /**
+             * @description Of times without an offset and of quiet hours, as in "Asia/Shanghai".
+             * @default UTC
+             */
+            time_zone?: string;
+            /**
+             * @description Its share of the slots.
+             */
+            weight?: number | null;
+            /**
+             * @description Submit only this number of rows.
+             */
+            first?: number | null;
+            /**
+             * @description Submit nothing before a resume.
+             * @default false
+             */
+            paused?: boolean;
+            /**
+             * @description Store the good rows although some are bad.
+             * @default false
+             */
+            skip_bad?: boolean;
+            /**
+             * @description Check every row and estimate the cost; store nothing.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * @description Who gets mail about it. May be repeated.
+             * @default []
+             */
+            notify?: string[];
         };
         /**
          * @description The jobs of a campaign, one per item. With a template, a mapping or a key, they may have other members too.
@@ -2083,6 +2664,68 @@ export interface components {
          *     }
          */
         CancelBody: {
+            /**
+             * @description Also give up submitted jobs, which will be billed.
+             * @default false
+             */
+            discard?: boolean;
+        };
+        /**
+         * @description What to cancel. Without a choice, a dry run or an operation: the whole campaign.
+         * @example {}
+         * @example {
+         *       "discard": true
+         *     }
+         * @example {
+         *       "keys": [
+         *         "SKU-7"
+         *       ]
+         *     }
+         */
+        CancelRows: {
+            /**
+             * @description Numbers as a spreadsheet counts, such as "2-10,14".
+             */
+            rows?: string | null;
+            /**
+             * @description Values in the key column.
+             * @default []
+             */
+            keys?: string[];
+            /**
+             * @description Ids of rows.
+             * @default []
+             */
+            ids?: string[];
+            /**
+             * @description Rows in any of these states.
+             * @default []
+             */
+            states?: components["schemas"]["JobState"][];
+            /**
+             * @description Rows with any of these reviews.
+             * @default []
+             */
+            reviews?: components["schemas"]["Review"][];
+            /**
+             * @description Rows with any of these reasons.
+             * @default []
+             */
+            reasons?: components["schemas"]["Reason"][];
+            /**
+             * @description Every row.
+             * @default false
+             */
+            all?: boolean;
+            /**
+             * @description Say what would be done and what it costs; do nothing.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * @description An id of your own, or the header `Idempotency-Key`: the same id again does nothing, and gets the same answer.
+             */
+            operation?: string | null;
             /**
              * @description Also give up submitted jobs, which will be billed.
              * @default false
@@ -2162,7 +2805,7 @@ export interface components {
             /**
              * @description The events it receives; empty: all of them.
              */
-            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring")[] | null;
+            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.review_ready" | "campaign.budget_80" | "campaign.budget_used_up" | "campaign.drafts_expiring")[] | null;
             disabled?: boolean | null;
         };
         /**
@@ -2518,7 +3161,7 @@ export interface components {
             /**
              * @description The events it receives; empty or null: all of them.
              */
-            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.drafts_expiring")[] | null;
+            events?: ("job.succeeded" | "job.failed" | "job.cancelled" | "job.unconfirmed" | "campaign.finished" | "campaign.review_ready" | "campaign.budget_80" | "campaign.budget_used_up" | "campaign.drafts_expiring")[] | null;
         };
         /**
          * @description A file to upload.
@@ -2625,6 +3268,89 @@ export interface components {
             input_reference?: string | null;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * @description A sheet to plan, and how to read it.
+         */
+        PlanForm: {
+            /**
+             * File
+             * Format: binary
+             * @description The sheet. Its name says what it is: .xlsx, .xls, .ods, .csv, .tsv, .jsonl, .yaml, …
+             */
+            file: string;
+            /**
+             * @description The campaign.
+             */
+            name?: string | null;
+            /**
+             * @description A template in YAML, as text or as a file.
+             */
+            template?: string | null;
+            /**
+             * @description A prompt with placeholders for columns.
+             */
+            prompt?: string | null;
+            /**
+             * @description The column that names a row.
+             */
+            key?: string | null;
+            /**
+             * @description Use a column as a field, as in "产品名=prompt". May be repeated.
+             * @default []
+             */
+            map?: string[];
+            /**
+             * @description The sheet of a workbook.
+             */
+            sheet?: string | null;
+            /**
+             * @description The encoding of a text.
+             */
+            encoding?: string | null;
+            /**
+             * @description Between cells of a text.
+             */
+            delimiter?: string | null;
+            /**
+             * @description What it may spend, such as "100 CNY".
+             */
+            budget?: string | null;
+            /**
+             * @description Fetch the media that rows name by URL.
+             * @default false
+             */
+            fetch?: boolean;
+            /**
+             * @description Make each row as a draft or a small cheap video first.
+             * @default false
+             */
+            proof?: boolean;
+            /**
+             * @description For rows without one.
+             */
+            deadline?: string | null;
+            /**
+             * @description For rows without one: 0 to 9.
+             */
+            priority?: number | null;
+            /**
+             * @description Submit nothing before, as in "2026-12-04 18:00" or "2026-12-04T18:00+08:00"; "now": at once.
+             */
+            start_at?: string | null;
+            /**
+             * @description Submit nothing in these hours of each day, as in "22:00-07:00"; "none": no quiet hours.
+             */
+            quiet_hours?: string | null;
+            /**
+             * @description How many of its jobs are at gateways at once, at most.
+             */
+            max_concurrent?: number | null;
+            /**
+             * @description Of times without an offset and of quiet hours, as in "Asia/Shanghai".
+             * @default UTC
+             */
+            time_zone?: string;
         };
         /**
          * @description RFC 9457 problem details; `error` repeats them for OpenAI's clients.
@@ -2780,6 +3506,128 @@ export interface components {
             unchecked?: boolean;
         };
         /**
+         * @description Which rows to approve or reject.
+         * @example {
+         *       "comment": "logo is sharp",
+         *       "rows": "2-10,14"
+         *     }
+         * @example {
+         *       "dry_run": true,
+         *       "states": [
+         *         "succeeded"
+         *       ]
+         *     }
+         */
+        ReviewRows: {
+            /**
+             * @description Numbers as a spreadsheet counts, such as "2-10,14".
+             */
+            rows?: string | null;
+            /**
+             * @description Values in the key column.
+             * @default []
+             */
+            keys?: string[];
+            /**
+             * @description Ids of rows.
+             * @default []
+             */
+            ids?: string[];
+            /**
+             * @description Rows in any of these states.
+             * @default []
+             */
+            states?: components["schemas"]["JobState"][];
+            /**
+             * @description Rows with any of these reviews.
+             * @default []
+             */
+            reviews?: components["schemas"]["Review"][];
+            /**
+             * @description Rows with any of these reasons.
+             * @default []
+             */
+            reasons?: components["schemas"]["Reason"][];
+            /**
+             * @description Every row.
+             * @default false
+             */
+            all?: boolean;
+            /**
+             * @description Say what would be done and what it costs; do nothing.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * @description An id of your own, or the header `Idempotency-Key`: the same id again does nothing, and gets the same answer.
+             */
+            operation?: string | null;
+            /**
+             * @description Kept with the review.
+             */
+            comment?: string | null;
+        };
+        /**
+         * @description Which rows: those that match everything that is given.
+         * @example {
+         *       "rows": "2-10,14"
+         *     }
+         * @example {
+         *       "dry_run": true,
+         *       "states": [
+         *         "failed"
+         *       ]
+         *     }
+         * @example {
+         *       "all": true
+         *     }
+         */
+        RowChoice: {
+            /**
+             * @description Numbers as a spreadsheet counts, such as "2-10,14".
+             */
+            rows?: string | null;
+            /**
+             * @description Values in the key column.
+             * @default []
+             */
+            keys?: string[];
+            /**
+             * @description Ids of rows.
+             * @default []
+             */
+            ids?: string[];
+            /**
+             * @description Rows in any of these states.
+             * @default []
+             */
+            states?: components["schemas"]["JobState"][];
+            /**
+             * @description Rows with any of these reviews.
+             * @default []
+             */
+            reviews?: components["schemas"]["Review"][];
+            /**
+             * @description Rows with any of these reasons.
+             * @default []
+             */
+            reasons?: components["schemas"]["Reason"][];
+            /**
+             * @description Every row.
+             * @default false
+             */
+            all?: boolean;
+            /**
+             * @description Say what would be done and what it costs; do nothing.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * @description An id of your own, or the header `Idempotency-Key`: the same id again does nothing, and gets the same answer.
+             */
+            operation?: string | null;
+        };
+        /**
          * @description How to replace a secret.
          * @example {}
          * @example {
@@ -2792,6 +3640,66 @@ export interface components {
              * @default 86400
              */
             overlap_seconds?: number;
+        };
+        /**
+         * @description What to change in rows that still wait.
+         * @example {
+         *       "all": true,
+         *       "fields": {
+         *         "priority": 9
+         *       }
+         *     }
+         */
+        SetRows: {
+            /**
+             * @description Numbers as a spreadsheet counts, such as "2-10,14".
+             */
+            rows?: string | null;
+            /**
+             * @description Values in the key column.
+             * @default []
+             */
+            keys?: string[];
+            /**
+             * @description Ids of rows.
+             * @default []
+             */
+            ids?: string[];
+            /**
+             * @description Rows in any of these states.
+             * @default []
+             */
+            states?: components["schemas"]["JobState"][];
+            /**
+             * @description Rows with any of these reviews.
+             * @default []
+             */
+            reviews?: components["schemas"]["Review"][];
+            /**
+             * @description Rows with any of these reasons.
+             * @default []
+             */
+            reasons?: components["schemas"]["Reason"][];
+            /**
+             * @description Every row.
+             * @default false
+             */
+            all?: boolean;
+            /**
+             * @description Say what would be done and what it costs; do nothing.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * @description An id of your own, or the header `Idempotency-Key`: the same id again does nothing, and gets the same answer.
+             */
+            operation?: string | null;
+            /**
+             * @description Fields of jobs and their new values; null: as if it was not given.
+             */
+            fields: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
         };
         /**
          * @description A link to a campaign's videos that needs no key.
@@ -3399,6 +4307,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "multipart/form-data": components["schemas"]["PlanForm"];
                 "application/json": components["schemas"]["CampaignRows"];
                 /**
                  * @example {"prompt": "a red fox in the snow", "duration": 5, "idempotency_key": "fox-1"}
@@ -3541,6 +4450,282 @@ export interface operations {
             };
         };
     };
+    campaigns_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The campaign by its rows. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["CampaignOverview"];
+                };
+            };
+        };
+    };
+    campaigns_rows: {
+        parameters: {
+            query?: {
+                /** @description Only rows in these states. */
+                state?: components["schemas"]["JobState"][] | null;
+                /** @description Only rows with these reviews. */
+                review?: components["schemas"]["Review"][] | null;
+                /** @description Only rows with these reasons. */
+                reason?: components["schemas"]["Reason"][] | null;
+                /** @description Only rows with these values in the key column. */
+                key?: string[] | null;
+                /** @description Only rows with these numbers, as a spreadsheet counts: "2-10,14". */
+                numbers?: string | null;
+                /** @description Rows per page. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of rows. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["RowPage"];
+                };
+            };
+        };
+    };
+    campaigns_row: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                row_id: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The row. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["CampaignRowDetail"];
+                };
+            };
+        };
+    };
+    campaigns_videos: {
+        parameters: {
+            query?: {
+                /** @description Only rows in these states. */
+                state?: components["schemas"]["JobState"][] | null;
+                /** @description Only rows with these reviews. */
+                review?: components["schemas"]["Review"][] | null;
+                /** @description Only rows with these reasons. */
+                reason?: components["schemas"]["Reason"][] | null;
+                /** @description Only rows with these values in the key column. */
+                key?: string[] | null;
+                /** @description Only rows with these numbers, as a spreadsheet counts: "2-10,14". */
+                numbers?: string | null;
+                /** @description The name of each file, such as "{sku}_{ratio}.mp4": columns, fields, {row}, {key}, {variant}, {job}; "/" makes folders. */
+                file_name?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ZIP file. */
+            200: {
+                content: {
+                    "application/zip": string;
+                };
+            };
+        };
+    };
+    campaigns_approve: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                name: string;
+            };
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewRows"];
+            };
+        };
+        responses: {
+            /** @description What was done, or would be. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["RowDecision"];
+                };
+            };
+        };
+    };
+    campaigns_reject: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                name: string;
+            };
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewRows"];
+            };
+        };
+        responses: {
+            /** @description What was done, or would be. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["RowDecision"];
+                };
+            };
+        };
+    };
+    campaigns_reroll: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                name: string;
+            };
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RowChoice"];
+            };
+        };
+        responses: {
+            /** @description What was done, or would be. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["RowDecision"];
+                };
+            };
+        };
+    };
+    campaigns_retry: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RowChoice"];
+            };
+        };
+        responses: {
+            /** @description What was done, or would be. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["RowDecision"];
+                };
+            };
+        };
+    };
+    campaigns_set: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                name: string;
+            };
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetRows"];
+            };
+        };
+        responses: {
+            /** @description What was done, or would be. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["RowDecision"];
+                };
+            };
+        };
+    };
+    campaigns_cancel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CancelRows"];
+            };
+        };
+        responses: {
+            /** @description What happened to the jobs. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["CancelAnswer"];
+                };
+            };
+        };
+    };
+    campaigns_resume: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same as `operation` in the body: the same key again does nothing, and gets the same answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                name: string;
+            };
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RowChoice"];
+            };
+        };
+        responses: {
+            /** @description The campaign, or the decision. */
+            200: {
+                content: {
+                    "application/json": components["schemas"]["ResumeAnswer"];
+                };
+            };
+        };
+    };
     campaigns_list: {
         parameters: {
             query?: {
@@ -3564,9 +4749,9 @@ export interface operations {
     };
     campaigns_create: {
         parameters: {
-            query: {
-                /** @description The campaign. Rows added later under the same name join it. */
-                name: string;
+            query?: {
+                /** @description The campaign; needed, unless a form names it. Rows added later under the same name join it. */
+                name?: string | null;
                 /** @description Check every row and estimate the cost; store nothing. */
                 dry_run?: boolean;
                 /** @description What the campaign may spend, such as "100 CNY"; "none": no limit. */
@@ -3577,6 +4762,12 @@ export interface operations {
                 first?: number | null;
                 /** @description Store everything; submit nothing before a resume. */
                 paused?: boolean;
+                /** @description Store the good rows although some are bad. */
+                skip_bad?: boolean;
+                /** @description Fetch the media that rows name by URL before anything else. */
+                fetch?: boolean;
+                /** @description Who gets mail about the campaign; "none": nobody; "default": those whom the tenant names. */
+                notify?: string[] | null;
                 /** @description The column, such as "SKU", that makes an edited row the same one. */
                 key?: string | null;
                 /** @description A prompt with placeholders for columns, such as "{{ product }} on a table". */
@@ -3611,6 +4802,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                "multipart/form-data": components["schemas"]["CampaignForm"];
                 "application/json": components["schemas"]["CampaignRows"];
                 /**
                  * @example {"prompt": "a red fox in the snow", "duration": 5, "idempotency_key": "fox-1"}
@@ -3663,28 +4855,6 @@ export interface operations {
             };
         };
     };
-    campaigns_cancel: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-        };
-        requestBody?: {
-            content: {
-                "application/json": components["schemas"]["CancelBody"];
-            };
-        };
-        responses: {
-            /** @description What happened to the jobs. */
-            200: {
-                content: {
-                    "application/json": components["schemas"]["CancelledCampaign"];
-                };
-            };
-        };
-    };
     campaigns_get: {
         parameters: {
             query?: never;
@@ -3726,24 +4896,6 @@ export interface operations {
         };
     };
     campaigns_pause: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The campaign. */
-            200: {
-                content: {
-                    "application/json": components["schemas"]["CampaignResource"];
-                };
-            };
-        };
-    };
-    campaigns_resume: {
         parameters: {
             query?: never;
             header?: never;

@@ -3,10 +3,10 @@ import { fileBody } from "../core/bodies.ts";
 import type { Pages } from "../core/pages.ts";
 import { chunksOf, sleep } from "../core/time.ts";
 import { BULK_TIMEOUT_MS, type RequestOptions } from "../core/transport.ts";
-import type { Campaign, CampaignPlan, Decision, JobSpec, StoredCampaign } from "../types.ts";
+import type { Campaign, CampaignPlan, CancelledCampaign, Decision, JobSpec, StoredCampaign } from "../types.ts";
 import { type WaitOptions, waitFor } from "../core/waiting.ts";
 import type { Jobs } from "./jobs.ts";
-import { Results } from "./results.ts";
+import { Rows } from "./rows.ts";
 import type { Sheet } from "./sheets.ts";
 
 const POLL_MS = 5_000;
@@ -23,7 +23,7 @@ export type Shaped = { prompt: string } | { template: string } | { map: string[]
 /** One job of a campaign, with where its video is. */
 export type ManifestLine = Record<string, unknown> & { id: string; state: string; video_url?: string | null };
 
-export class Campaigns extends Results {
+export class Campaigns extends Rows {
   readonly #calls: Calls;
 
   constructor(calls: Calls, jobs: Jobs) {
@@ -55,7 +55,7 @@ export class Campaigns extends Results {
     return this.#calls.pages("campaigns_list", { ...rest, query: { limit } });
   }
 
-  /** Set its budget (`"100 CNY"`; null: no limit) and its weight. */
+  /** Set its budget (`"100 CNY"`; null: no limit), weight, pace, and who gets mail (`notify`; null: those whom the tenant names). */
   async update(name: string, change: Arguments<"campaigns_update">["body"], options: RequestOptions = {}): Promise<Campaign> {
     return this.#calls.call("campaigns_update", { ...options, path: { name }, body: change });
   }
@@ -66,13 +66,13 @@ export class Campaigns extends Results {
   }
 
   async resume(name: string, options: RequestOptions = {}): Promise<Campaign> {
-    return this.#calls.call("campaigns_resume", { ...options, path: { name } });
+    return (await this.#calls.call("campaigns_resume", { ...options, path: { name } })) as Campaign;
   }
 
   /** Cancel each of its jobs. Submitted ones only with `discard`: they will be billed. */
-  async cancel(name: string, options: RequestOptions & { discard?: boolean } = {}) {
+  async cancel(name: string, options: RequestOptions & { discard?: boolean } = {}): Promise<CancelledCampaign> {
     const { discard = false, ...rest } = options;
-    return this.#calls.call("campaigns_cancel", { ...rest, path: { name }, body: { discard } });
+    return (await this.#calls.call("campaigns_cancel", { ...rest, path: { name }, body: { discard } })) as CancelledCampaign;
   }
 
   /** Wait until all of its jobs have ended. Jobs that wait for a person keep it open. */

@@ -55,6 +55,34 @@ test("results are exported, downloaded and shared", async (t) => {
   await assert.rejects(other.campaigns.export("results").blob(), NotFound);
 });
 
+test("rows are listed, decided about once, and their videos come as a ZIP file", async (t) => {
+  const sheet = sheetOf("prompt,sku\na cat,A\na dog,B\na fox,C\n");
+  const mailed = reelq.campaigns.run("rows", sheet, { key: "sku", notify: ["anna@shop.example"] });
+  await assert.rejects(mailed, (error) => error instanceof InvalidRequest && error.errors[0].field === "notify", "no mail server");
+  const stored = await reelq.campaigns.run("rows", sheet, { key: "sku" });
+  assert.deepEqual((await reelq.campaigns.update("rows", { notify: [] })).notify, []);
+  await bring(stored.ids[0], "succeeded", { bytes: 20_000 });
+  const rows = await collect(reelq.campaigns.rows("rows", { limit: 2 }));
+  assert.deepEqual(rows.map((row) => [row.key, row.state]), [["A", "succeeded"], ["B", "queued"], ["C", "queued"]]);
+  assert.equal((await reelq.campaigns.row("rows", rows[0].id)).history.length, 1);
+  const zip = new Uint8Array(await (await reelq.campaigns.videos("rows", { file_name: "{sku}.mp4" }).blob()).arrayBuffer());
+  assert.ok(zip.length > 20_000 && Buffer.from(zip).includes("A.mp4"));
+  const choice = { keys: ["A"] };
+  assert.deepEqual((await reelq.campaigns.approve("rows", choice, { dryRun: true })).done, 0);
+  const { client } = await through(t, (_, count) => (count === 1 ? "lose" : undefined));
+  assert.equal((await client.campaigns.approve("rows", choice, { comment: "sharp" })).done, 1);
+  const rerolled = await reelq.campaigns.reroll("rows", choice, { idempotencyKey: "once" });
+  assert.deepEqual((await reelq.campaigns.reroll("rows", choice, { idempotencyKey: "once" })).jobs, rerolled.jobs);
+  assert.equal((await reelq.campaigns.reject("rows", choice)).done + (await reelq.campaigns.retry("rows")).done, 0);
+  assert.equal((await reelq.campaigns.set("rows", { keys: ["B"] }, { priority: 9 })).done, 1);
+  await assert.rejects(reelq.campaigns.cancelRows("rows", {}), TypeError);
+  assert.equal((await reelq.campaigns.cancelRows("rows", { keys: ["B"] })).done, 1);
+  assert.deepEqual((await reelq.campaigns.status("rows")).states.cancelled, 1);
+  assert.equal((await reelq.campaigns.resumeRows("rows", { all: true })).done, 0);
+  await assert.rejects(other.campaigns.approve("rows", choice), NotFound);
+  await assert.rejects(other.campaigns.videos("rows").blob(), NotFound);
+});
+
 test("rows may be a sheet, or columns of your own with a prompt", async () => {
   const sheet = sheetOf("prompt,duration\na cat,5\na dog,7\n");
   assert.deepEqual((await reelq.campaigns.run("pets / and more", sheet).catch((error) => error.code)), "invalid_request");

@@ -28,7 +28,7 @@ class StoredFile:
     """How to ask for a file, and for what it must be."""
 
     request: Request
-    expected: Callable[[], Flow[Expected]]
+    expected: Callable[[], Flow[Expected]] = unknown
     in_bucket: bool = True
     """False: the API makes the file itself, and never gives a link."""
 

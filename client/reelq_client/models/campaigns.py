@@ -62,6 +62,7 @@ class Campaign(Model):
     finished: int
     costs: list[CostTotal]
     budget: Budget | None
+    notify: list[str] | None
     proof: bool
     pace: Pace
     links: dict[str, str]
@@ -86,6 +87,15 @@ class EditedRows(Model):
     paid_for: list[int]
 
 
+class BadCell(Model):
+    """What is wrong in one row."""
+
+    row: int
+    column: str
+    key: str | None
+    message: str
+
+
 class StoredCampaign(Model):
     """A campaign whose rows are all stored; `ids` are its jobs, in the order of the rows."""
 
@@ -98,6 +108,7 @@ class StoredCampaign(Model):
     edited: EditedRows
     estimates: list[CurrencyEstimate]
     without_price: int
+    skipped: list[BadCell] = Field(default_factory=list)
 
 
 class CheckedCampaign(Model):
@@ -109,6 +120,7 @@ class CheckedCampaign(Model):
     notes: list[str]
     estimates: list[CurrencyEstimate]
     without_price: int
+    skipped: list[BadCell] = Field(default_factory=list)
 
 
 class CancelledCampaign(Model):
@@ -124,15 +136,6 @@ class ManifestJob(Job):
     """A job of a campaign's manifest; `link` leads to its video, without a key if it is a link into the bucket."""
 
     link: str | None = Field(default=None, validation_alias="video_url")
-
-
-class BadCell(Model):
-    """What is wrong in one row."""
-
-    row: int
-    column: str
-    key: str | None
-    message: str
 
 
 class PlannedCost(Model):

@@ -17,10 +17,30 @@ TaskType = Literal["auto", "reference", "edit", "extend"]
 OutputFormat = Literal["mp4", "mov"]
 Basis = Literal["own", "published", "list"]
 Review = Literal["open", "approved", "rejected"]
+"""What people decided about a row."""
 Scope = Literal["read", "enqueue", "admin", "metrics"]
-EventName = Literal["job.succeeded", "job.failed", "job.cancelled", "job.unconfirmed", "campaign.finished"]
+EventName = Literal[
+    "job.succeeded",
+    "job.failed",
+    "job.cancelled",
+    "job.unconfirmed",
+    "campaign.finished",
+    "campaign.review_ready",
+    "campaign.budget_80",
+    "campaign.budget_used_up",
+    "campaign.drafts_expiring",
+]
 """What an endpoint may subscribe to."""
 EventType = Literal[
-    "job.succeeded", "job.failed", "job.cancelled", "job.unconfirmed", "campaign.finished", "webhook.test"
+    "job.succeeded",
+    "job.failed",
+    "job.cancelled",
+    "job.unconfirmed",
+    "campaign.finished",
+    "campaign.review_ready",
+    "campaign.budget_80",
+    "campaign.budget_used_up",
+    "campaign.drafts_expiring",
+    "webhook.test",
 ]
 MessageState = Literal["pending", "retrying", "delivered", "dead"]

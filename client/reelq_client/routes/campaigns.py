@@ -18,6 +18,7 @@ from reelq_client.models.campaigns import (
     Plan,
     StoredCampaign,
 )
+from reelq_client.routes.campaign_rows import RowRoutes
 from reelq_client.routes.results import ResultRoutes
 from reelq_client.routes.rows import Rows, rows_body
 from reelq_client.routes.ways import RunWays, ways_query
@@ -31,7 +32,7 @@ _LONG_S = 600.0
 NO_LIMIT = "none"
 
 
-class CampaignRoutes(ResultRoutes):
+class CampaignRoutes(RowRoutes, ResultRoutes):
     """Named sets of jobs."""
 
     @call
@@ -93,17 +94,19 @@ class CampaignRoutes(ResultRoutes):
         sheet: str | None = None,
         encoding: str | None = None,
         delimiter: str | None = None,
+        notify: Sequence[str] = (),
         **ways: Unpack[RunWays],
     ) -> Flow[StoredCampaign]:
         """Store one job per row under a name, all or none. The same rows again are the same jobs, so this may be
-        repeated. `first`: submit only this number of rows; the rest waits for `resume`."""
+        repeated. `first`: submit only this number of rows; the rest waits for `resume`. `notify`: who gets mail about
+        it."""
         body = yield from rows_body(rows, with_keys=False)
         query = _creating(name, budget, weight, first, paused, key, prompt, template, map, sheet, encoding, delimiter)
         answer = yield Request(
             "campaigns_create",
             "POST",
             "/v1/campaigns",
-            query=query | ways_query(ways),
+            query=query | {"notify": [*notify]} | ways_query(ways),
             body=body,
             repeatable=True,
             timeout_s=_LONG_S,
@@ -159,9 +162,11 @@ class CampaignRoutes(ResultRoutes):
         quiet_hours: str | None = None,
         max_concurrent: int | Literal["none"] | None = None,
         time_zone: str | None = None,
+        notify: Sequence[str] | None = None,
     ) -> Flow[Campaign]:
         """Change a campaign's budget ("100 CNY"), its share of the slots, when it starts, its quiet hours
-        ("22:00-07:00", of the time zone), and its jobs at once; "none" takes one away."""
+        ("22:00-07:00", of the time zone), its jobs at once, and who gets mail about it (empty: nobody; ["default"]:
+        those whom the tenant names); "none" takes one away, but not recipients."""
         given_now = given(
             budget=budget,
             weight=weight,
@@ -171,6 +176,8 @@ class CampaignRoutes(ResultRoutes):
             time_zone=time_zone,
         )
         body = {field: None if value == NO_LIMIT else as_json(value) for field, value in given_now.items()}
+        if notify is not None:
+            body["notify"] = list(notify)
         answer = yield Request("campaigns_update", "PATCH", _ONE, at={"name": name}, json=body, repeatable=True)
         return answer.read(Campaign)
 

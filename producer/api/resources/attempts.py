@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import Field
+
+from producer.operator_actions.waiting import WaitReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,12 @@ class WaitResource:
 
     code: str
     values: Annotated[dict[str, Any], Field(description="What belongs to the code, such as `account` and `until`.")]
+
+    @classmethod
+    def of(cls, reason: WaitReason) -> WaitResource:
+        """The reason, with amounts as plain numbers."""
+        values = {name: float(value) if isinstance(value, Decimal) else value for name, value in reason.values.items()}
+        return cls(reason.code, values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import Field
 
 from producer.api.resources.jobs import NOTES, RowCounts
-from producer.api.resources.plans import EditedRows
+from producer.api.resources.plans import BadCell, EditedRows
 from producer.campaigns.status import CampaignStatus
 
 
@@ -71,6 +71,7 @@ class CampaignResource:
     finished: Annotated[int, Field(description="Rows that have succeeded, failed or were cancelled.")]
     costs: Annotated[list[CostTotal], Field(description="Estimated and reported, one entry per currency.")]
     budget: Annotated[BudgetResource | None, Field(description="Null: no limit.")]
+    notify: Annotated[list[str] | None, Field(description="Who gets mail about it; null: those whom the tenant names.")]
     proof: Annotated[bool, Field(description="Its rows are made as proofs first.")]
     pace: PaceResource
     links: Annotated[dict[str, str], Field(description="Paths of the campaign's other routes.")]
@@ -104,6 +105,9 @@ class StoredCampaign(RowCounts):
     edited: EditedRows
     estimates: list[CurrencyEstimate]
     without_price: Annotated[int, Field(description="Jobs without a known price.")]
+    skipped: Annotated[
+        list[BadCell], Field(description="With `skip_bad`: what is wrong in the rows that were left out.")
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +120,9 @@ class CheckedCampaign:
     notes: Annotated[list[str], Field(description=NOTES)]
     estimates: list[CurrencyEstimate]
     without_price: Annotated[int, Field(description="Jobs without a known price.")]
+    skipped: Annotated[
+        list[BadCell], Field(description="With `skip_bad`: what is wrong in the rows that were left out.")
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +147,8 @@ def as_campaign(status: CampaignStatus) -> CampaignResource:
         **status.as_dict(),
         links={
             "self": self,
+            "status": f"{self}/status",
+            "rows": f"{self}/rows",
             "manifest": f"{self}/manifest",
             "cancel": f"{self}/cancel",
             "pause": f"{self}/pause",

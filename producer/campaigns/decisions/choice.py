@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+from uuid import UUID
 
 from seedance.problems import InvalidInput, Problem, shorten
 from storage.campaigns.reviews import Review
@@ -29,6 +30,8 @@ class Choice:
 
 
 EVERY_ROW = Choice(RowFilter())
+LOST = Choice(RowFilter(states=(JobState.FAILED, JobState.CANCELLED)))
+"""What a retry is about if nothing is chosen."""
 
 
 def choose(
@@ -38,20 +41,21 @@ def choose(
     states: Iterable[str] = (),
     reviews: Iterable[str] = (),
     reasons: Iterable[str] = (),
+    ids: Iterable[UUID] = (),
     all_rows: bool = False,
 ) -> Choice | None:
-    """Parse a choice: `rows` such as "2-10,14", as a spreadsheet counts; keys; filters, which rows must all match.
+    """Parse a choice: `rows` such as "2-10,14", as a spreadsheet counts; keys; filters, which rows must all match; ids.
     None: nothing is chosen.
 
     Raises:
         InvalidInput: it cannot be read, or all rows are chosen together with some of them.
     """
-    named, by = list(keys), (list(states), list(reviews), list(reasons))
-    if len(named) > MAX_NAMED or len(by[2]) > MAX_NAMED:
+    named, by, one_by_one = list(keys), (list(states), list(reviews), list(reasons)), list(ids)
+    if max(len(named), len(by[2]), len(one_by_one)) > MAX_NAMED:
         raise InvalidInput([Problem("rows", f"at most {MAX_NAMED:,} can be named at once; use a filter")])
-    if all_rows and (rows is not None or named):
-        raise InvalidInput([Problem("all", "cannot be combined with rows or keys")])
-    if not all_rows and rows is None and not named and not any(by):
+    if all_rows and (rows is not None or named or one_by_one):
+        raise InvalidInput([Problem("all", "cannot be combined with rows, keys or ids")])
+    if not all_rows and rows is None and not named and not one_by_one and not any(by):
         return None
     wanted = RowFilter(
         states=[_one_of("state", text, JobState) for text in by[0]] or None,
@@ -59,8 +63,9 @@ def choose(
         reasons=[_one_of("reason", text, Reason) for text in by[2]] or None,
         numbers=None if rows is None else read_ranges(rows),
         keys=named or None,
+        ids=one_by_one or None,
     )
-    return Choice(wanted, rows is not None or bool(named))
+    return Choice(wanted, rows is not None or bool(named or one_by_one))
 
 
 def read_ranges(text: str) -> Sequence[tuple[int, int]]:

@@ -46,11 +46,13 @@ def decide(
     page: list[RowView] = []
     seen: set[int] = set()
     keys: set[str | None] = set()
+    ids: set[UUID] = set()
     for row in stream_rows(conn, status.id, choice.wanted):
         page.append(row)
         if choice.names_rows:
             seen.add(row.number)
             keys.add(row.key)
+            ids.add(row.id)
         if len(page) == PAGE:
             work.judge(page)
             page = []
@@ -60,12 +62,12 @@ def decide(
     order = sorted(range(len(made)), key=lambda place: -made[place].spec.priority)
     reach = reach_of(made, order, None, own) if made else None
     costs, unpriced = costs_of(made, reach.currency if reach is not None else None)
-    missing = list(_missing(choice.wanted, seen, keys)) if choice.names_rows else []
+    missing = list(_missing(choice.wanted, seen, keys, ids)) if choice.names_rows else []
     return Decision(status.id, campaign, verb, work.acts, work.left(), costs, unpriced, reach, missing)
 
 
-def _missing(wanted: RowFilter, numbers: set[int], keys: set[str | None]) -> Iterator[str]:
-    """Single numbers and keys that no row has. A range may have gaps, but not be empty."""
+def _missing(wanted: RowFilter, numbers: set[int], keys: set[str | None], ids: set[UUID]) -> Iterator[str]:
+    """Single numbers, keys and ids that no row has. A range may have gaps, but not be empty."""
     if wanted.states or wanted.reviews or wanted.reasons:
         return  # rows that do not match the filter are not missing
     found = [
@@ -75,6 +77,7 @@ def _missing(wanted: RowFilter, numbers: set[int], keys: set[str | None]) -> Ite
             if not (first in numbers if first == last else any(first <= number <= last for number in numbers))
         ),
         *(f"key {key}" for key in wanted.keys or () if key not in keys),
+        *(f"id {row_id}" for row_id in wanted.ids or () if row_id not in ids),
     ]
     yield from found[:_SHOWN_MISSING]
 

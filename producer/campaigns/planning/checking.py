@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from producer.errors import BadRow
 from producer.intake.intake import Batch, Prepared, Row, as_prepared, check_rows
@@ -85,6 +86,15 @@ def check_campaign(
         for place, job in enumerate(as_proofs(checked.jobs, settings, facts)):
             checked.jobs[place] = job
     return checked
+
+
+def bad_cells(rows: Iterable[BadRow]) -> list[dict[str, Any]]:
+    """What is wrong in rows, cell by cell, as JSON."""
+    return [
+        {"row": row.number, "column": cell.column, "key": row.key, "message": cell.message}
+        for row in rows
+        for cell in row.cells
+    ]
 
 
 def without_bad_rows(checked: Checked) -> None:

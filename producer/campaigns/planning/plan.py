@@ -10,7 +10,7 @@ from uuid import UUID
 
 from producer.campaigns.duplicates import Duplicates
 from producer.campaigns.files import check_name
-from producer.campaigns.planning.checking import Checked, without_bad_rows
+from producer.campaigns.planning.checking import Checked, bad_cells, without_bad_rows
 from producer.campaigns.planning.costs import Cost, Reach, costs_of, reach_of
 from producer.campaigns.planning.forecast import (
     Forecast,
@@ -86,11 +86,7 @@ class Plan:
             "jobs": len(self.jobs) + self.known,
             "known": self.known,
             "edited": {what: list(rows) for what, rows in self.edited.items()},
-            "bad": [
-                {"row": row.number, "column": cell.column, "key": row.key, "message": cell.message}
-                for row in self.checked.bad
-                for cell in row.cells
-            ],
+            "bad": bad_cells(self.checked.bad),
             "duplicates": [list(rows) for rows in self.duplicates],
             "cost": cost.as_dict(),
             "costs": [item.as_dict() for item in self.costs],

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from producer.campaigns.status import campaign_status
-from storage.campaigns.rows import ALL, RowFilter, RowView, count_chosen, find_rows
+from producer.errors import CampaignNotFound
+from storage.campaigns.completion import complete
+from storage.campaigns.controls import find_campaign
+from storage.campaigns.rows import ALL, Place, RowFilter, RowView, count_chosen, find_rows
 from storage.campaigns.sheets import sheets_of
 from storage.database import Database
 from storage.jobs.history import decisions_of
@@ -57,7 +59,11 @@ class Results:
         self._database, self._tenant, self._wanted = database, tenant, wanted
         self.name = name
         with database.begin() as conn:
-            self._campaign: UUID = campaign_status(conn, tenant, name).id
+            found = find_campaign(conn, tenant, name)
+            if found is None:
+                raise CampaignNotFound(name)
+            complete(conn, found)
+            self._campaign: UUID = found
             sheets = {sheet.number: _numbered(sheet.columns) for sheet in sheets_of(conn, self._campaign)}
         united = list(dict.fromkeys(column for number in sorted(sheets, reverse=True) for column in sheets[number]))
         self.columns = [name for name, _ in united]
@@ -69,25 +75,39 @@ class Results:
         with self._database.begin() as conn:
             return count_chosen(conn, self._campaign, self._wanted)
 
+    def page(self, after: Place | None, limit: int = PAGE) -> tuple[list[Result], Place | None]:
+        """Up to `limit` rows after a place, and the place after which the next page begins; None: this is the last
+        one."""
+        with self._database.begin() as conn:
+            rows = find_rows(conn, self._campaign, self._wanted, after=after, limit=limit + 1)
+            following = rows[limit - 1].place if len(rows) > limit else None
+            ids = [row.job_id for row in rows[:limit]]
+            jobs, decided = get_jobs(conn, self._tenant, ids), decisions_of(conn, ids)
+        found = [
+            Result(row, jobs[row.job_id], self._aligned(row), decided.get(row.job_id, ()))
+            for row in rows[:limit]
+            if row.job_id in jobs  # retention may just have deleted it
+        ]
+        return found, following
+
     def __iter__(self) -> Iterator[Result]:
-        last = None
-        while True:
-            with self._database.begin() as conn:
-                rows = find_rows(conn, self._campaign, self._wanted, after=last, limit=PAGE)
-                jobs = get_jobs(conn, self._tenant, [row.job_id for row in rows])
-                decided = decisions_of(conn, [row.job_id for row in rows])
-            if not rows:
-                return
-            last = rows[-1].place
-            for row in rows:
-                if (job := jobs.get(row.job_id)) is not None:  # retention may just have deleted it
-                    yield Result(row, job, self._aligned(row), decided.get(job.id, ()))
+        found, last = self.page(None)
+        yield from found
+        while last is not None:
+            found, last = self.page(last)
+            yield from found
 
     def _aligned(self, row: RowView) -> list[Any]:
         cells: list[Any] = [None] * len(self.columns)
         for place, cell in zip(self._places.get(row.sheet, ()), row.cells, strict=False):
             cells[place] = cell
         return cells
+
+
+def named_cells(columns: Sequence[str], result: Result) -> dict[str, Any]:
+    """The cells of a row by the names of their columns; one without a name is called `column 3`."""
+    pairs = zip(columns, result.cells, strict=True)
+    return {name or f"column {place}": cell for place, (name, cell) in enumerate(pairs, 1) if name or cell is not None}
 
 
 def _numbered(names: Sequence[str]) -> list[_Column]:

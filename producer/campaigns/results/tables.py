@@ -12,7 +12,7 @@ import orjson
 
 from producer.campaigns.reading.formulas import harmless
 from producer.campaigns.results.columns import BESIDE, TIMES, Links, Words, name_of, utc, values_of
-from producer.campaigns.results.results import Result, Results
+from producer.campaigns.results.results import Result, Results, named_cells
 from storage.jobs.records import JobView
 
 _JOB_FIELDS: Final = tuple(field.name for field in fields(JobView))
@@ -52,17 +52,13 @@ def _object(result: Result, columns: list[str], links: Links) -> dict[str, Any]:
         "sheet": row.sheet,
         "variant": row.label,
         "key": row.key,
-        "columns": {name or f"column {place}": cell for place, (name, cell) in enumerate(_pairs(columns, result), 1)},
+        "columns": named_cells(columns, result),
         "versions": row.versions,
         "review": review,
         "decisions": list(result.decisions),
         "video_url": links.video(result) if result.has_video else None,
         "poster_url": links.poster(result) if result.has_poster else None,
     }
-
-
-def _pairs(columns: list[str], result: Result) -> Iterator[tuple[str, Any]]:
-    return ((name, cell) for name, cell in zip(columns, result.cells, strict=True) if name or cell is not None)
 
 
 def _harmless(cell: Any) -> str:

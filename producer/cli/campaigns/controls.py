@@ -17,7 +17,17 @@ from producer.cli.shared.choices import AllRows, DryRun, Fields, Keys, Operation
 from producer.cli.shared.confirmation import confirm
 from producer.cli.shared.formatting import clean, counts_line
 from producer.cli.shared.money import amount
-from producer.cli.shared.options import AsJson, BudgetText, CampaignName, DataDir, Discard, OfTenant, Weight, Yes
+from producer.cli.shared.options import (
+    AsJson,
+    BudgetText,
+    CampaignName,
+    DataDir,
+    Discard,
+    Notify,
+    OfTenant,
+    Weight,
+    Yes,
+)
 from producer.cli.shared.output import print_json
 from producer.cli.shared.pace_options import MaxConcurrent, QuietHours, StartAt, TimeZone, zone_or_local
 from producer.intake.pace import read_pace
@@ -32,6 +42,7 @@ def change(
     name: CampaignName,
     budget: BudgetText = None,
     weight: Weight = None,
+    notify: Notify = None,
     start_at: StartAt = None,
     quiet_hours: QuietHours = None,
     max_concurrent: MaxConcurrent = None,
@@ -49,10 +60,10 @@ def change(
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Set a campaign's budget, its share of the slots and when it submits, or fields of rows that still wait. A row
-    that was submitted keeps its request."""
+    """Set a campaign's budget, share of the slots, pace and recipients of mail, or fields of waiting rows. A row that
+    was submitted keeps its request."""
     pace = read_pace(start_at, quiet_hours, max_concurrent, zone_or_local(time_zone))
-    terms = replace(read_terms(budget, weight), pace=pace)
+    terms = replace(read_terms(budget, weight, notify), pace=pace)
     choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
     if fields or choice is not None:
         if terms:
@@ -67,7 +78,8 @@ def change(
         return
     budget_now = status["budget"]
     limit = amount(budget_now["amount"], budget_now["currency"]) if budget_now else "none"
-    typer.echo(f"{name}: weight {status['weight']}, budget {limit}")
+    mail = "" if notify is None else f", mail to {', '.join(notify)}"
+    typer.echo(f"{name}: weight {status['weight']}, budget {limit}{mail}")
     for line in pace_lines(pace_in(status["pace"])):
         typer.echo(clean(line))
 

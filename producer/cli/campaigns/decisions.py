@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from producer.campaigns.decisions.choice import Choice
+from producer.campaigns.decisions.choice import LOST
 from producer.campaigns.decisions.verdicts import Verb
 from producer.cli.campaigns.deciding import Command, chosen, required, run_decision
 from producer.cli.shared.choices import AllRows, Comment, DryRun, Keys, Operation, Reasons, Reviews, Rows, States
 from producer.cli.shared.options import AsJson, CampaignName, DataDir, OfTenant, Yes
-from storage.campaigns.rows import RowFilter
-from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT
-
-_LOST = RowFilter(states=(JobState.FAILED, JobState.CANCELLED))
 
 
 def approve(
@@ -105,4 +101,4 @@ def retry(
     left out."""
     choice = chosen(rows, keys, states, reviews, reasons, all_rows=all_rows)
     command = Command(ctx, name, tenant, data_dir, as_json, yes, dry_run, operation)
-    run_decision(command, Verb.RETRY, choice or Choice(_LOST))
+    run_decision(command, Verb.RETRY, choice or LOST)

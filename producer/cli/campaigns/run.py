@@ -24,7 +24,7 @@ from producer.cli.shared.access import accounts_of
 from producer.cli.shared.confirmation import confirm, on_terminal
 from producer.cli.shared.exit_codes import SOME_FAILED
 from producer.cli.shared.formatting import clean
-from producer.cli.shared.options import AsJson, BudgetText, DataDir, OfTenant, Wait, Weight, Yes
+from producer.cli.shared.options import AsJson, BudgetText, DataDir, Notify, OfTenant, Wait, Weight, Yes
 from producer.cli.shared.output import print_json, say
 from producer.cli.shared.pace_options import (
     Deadline,
@@ -73,6 +73,7 @@ def run(
     key: Key = None,
     budget: BudgetText = None,
     weight: Weight = None,
+    notify: Notify = None,
     first: Annotated[
         int | None,
         typer.Option(min=1, help="Submit only this number of rows; the rest waits for `reelq campaign resume`."),
@@ -110,7 +111,7 @@ def run(
     progress; exit code 1 if some jobs fail, or if nothing goes on before a person acts."""
     check_name(name)
     zone = zone_or_local(time_zone)
-    terms = replace(read_terms(budget, weight), pace=read_pace(start_at, quiet_hours, max_concurrent, zone))
+    terms = replace(read_terms(budget, weight, notify), pace=read_pace(start_at, quiet_hours, max_concurrent, zone))
     defaults = read_defaults(priority, deadline, zone)
     options = read_options(encoding, delimiter, sheet, mapped or (), key, read_template(template, prompt))
     asked = not yes and not as_json and on_terminal()

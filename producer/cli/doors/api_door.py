@@ -19,6 +19,7 @@ from producer.cli.doors.door import Action, JobDetail, VideoPlace
 from producer.cli.doors.translated import translated
 from producer.cli.shared.access import MOST_ALIKE, the_job
 from producer.intake.pace import PaceTerms
+from producer.intake.recipients import BY_TENANT
 from producer.intake.terms import Terms
 from producer.operator_actions.waiting import WaitReason
 from seedance.media import MediaKind, media_kind
@@ -147,8 +148,10 @@ class ApiDoor:
         budget = _NO_LIMIT if terms.no_budget else None
         if terms.budget is not None:
             budget = f"{terms.budget.amount} {terms.budget.currency}"
+        pace, notify = _pace(terms.pace), _notify(terms)
         with translated(name):
-            return _status(self._reelq.campaigns.update(name, budget=budget, weight=terms.weight, **_pace(terms.pace)))
+            changed = self._reelq.campaigns.update(name, budget=budget, weight=terms.weight, notify=notify, **pace)
+            return _status(changed)
 
     def pause_campaign(self, name: str, *, paused: bool) -> Mapping[str, Any]:
         """As `Door`."""
@@ -202,6 +205,13 @@ def _pace(pace: PaceTerms) -> Any:
         quiet = pace.quiet.value
         found |= {"quiet_hours": _NO_LIMIT} if quiet is None else {"quiet_hours": quiet.text, "time_zone": quiet.zone}
     return found
+
+
+def _notify(terms: Terms) -> list[str] | None:
+    """The recipients as the API takes them; None: they stay."""
+    if terms.notify is None:
+        return None
+    return [BY_TENANT] if terms.notify.addresses is None else list(terms.notify.addresses)
 
 
 def _wait(code: Any, values: Mapping[str, Any]) -> WaitReason:

@@ -128,7 +128,7 @@ class DatabaseDoor:
     def change_campaign(self, name: str, terms: Terms) -> Mapping[str, Any]:
         """As `Door`."""
         with self.producer.database.begin() as conn:
-            return change_campaign(conn, self.producer.tenant, name, terms).as_dict()
+            return change_campaign(conn, self.producer.settings, self.producer.tenant, name, terms).as_dict()
 
     def pause_campaign(self, name: str, *, paused: bool) -> Mapping[str, Any]:
         """As `Door`."""

@@ -15,6 +15,15 @@ Discard = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 OfTenant = Annotated[str, typer.Option("--tenant", help="The tenant; `reelq tenants list` shows them.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until every job finishes or needs a decision.")]
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--notify",
+        metavar="ADDRESS",
+        help='Who gets mail about it; repeat for more. "none": nobody; "default": those whom the tenant names.',
+        show_default=False,
+    ),
+]
 BudgetText = Annotated[
     str | None,
     typer.Option("--budget", metavar="AMOUNT", help='Such as "100 CNY"; "none": no limit.', show_default=False),

@@ -9,8 +9,9 @@ import typer
 
 from producer.cli.shared.access import settings_of
 from producer.cli.shared.money import budget_line
-from producer.cli.shared.options import AsJson, BudgetText, DataDir, Weight
+from producer.cli.shared.options import AsJson, BudgetText, DataDir, Notify, Weight
 from producer.cli.shared.output import print_json, print_table
+from producer.intake.recipients import check_mail
 from producer.intake.terms import read_terms
 from producer.operator_actions.tenants import set_terms
 from storage.admission import budgets
@@ -40,12 +41,14 @@ def set_tenant(
         int | None,
         typer.Option(min=0, max=1_000_000, help="Jobs it may enqueue; 0: no limit.", show_default=False),
     ] = None,
+    notify: Notify = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Set a tenant's share of the slots, its limit and its budget."""
-    terms = read_terms(budget, weight)
-    with connect(settings_of(ctx, data_dir).require_database_url()) as conn:
+    """Set a tenant's share of the slots, its limit, its budget, and who gets mail about its campaigns."""
+    terms, settings = read_terms(budget, weight, notify), settings_of(ctx, data_dir)
+    check_mail(terms.notify, settings)
+    with connect(settings.require_database_url()) as conn:
         tenant = set_terms(conn, name, terms, jobs_per_minute)
         found = _budget(conn, tenant)
     if as_json:

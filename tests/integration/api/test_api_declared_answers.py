@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 from collections.abc import Iterator
@@ -83,6 +84,7 @@ def test_every_declared_answer_occurs_and_matches_its_declaration(
         _jobs(api, producer, configured, tmp_path)
         _batches(api)
         _campaigns(api)
+        _rows(api, producer, configured, tmp_path)
         _information(api, configured)
         _access(api)
         _accounts(api)
@@ -201,6 +203,28 @@ def _uploads(api: httpx.Client) -> None:
     assert api.delete(made.headers["location"]).status_code == 204
 
 
+def _rows(api: httpx.Client, producer: Producer, configured: Settings, tmp_path: Path) -> None:
+    sheet = {"file": ("lamps.csv", "SKU,prompt\nA,a\nB,b\n")}
+    path = api.post("/v1/campaigns", files=sheet, data={"name": "lamps"}).headers["location"]
+    [one, two] = api.get(f"{path}/rows").json()["data"]
+    (tmp_path / "video").write_bytes(b"video")
+    Objects(configured).put_file(tmp_path / "video", "videos/lamp.mp4", "video/mp4")
+    facts = {"object_key": "videos/lamp.mp4", "size_bytes": 5, "sha256": hashlib.sha256(b"video").hexdigest()}
+    bring(producer, one["job"]["id"], S.SUCCEEDED, **facts)
+    assert api.get(f"{path}/status").json()["rows"] == 2
+    assert api.get(f"{path}/rows/{one['id']}").json()["history"]
+    assert api.get(f"{path}/videos").status_code == 200
+    for verb, body in (("approve", {}), ("reject", {}), ("set", {"fields": {"priority": 9}}), ("reroll", {})):
+        assert api.post(f"{path}/{verb}", json={"ids": [one["id"], two["id"]]} | body).json()["done"] == 1
+    assert api.post(f"{path}/cancel", json={"rows": "3"}).json()["done"] == 1
+    assert api.post(f"{path}/retry").json()["new_jobs"] == 1
+    for results in ("export", "sheet"):
+        assert api.get(f"{path}/{results}").status_code == 200
+    share = api.post(f"{path}/shares").json()
+    assert api.get(f"{path}/shares").json()["data"]
+    assert api.delete(f"{path}/shares/{share['id']}").status_code == 204
+
+
 def _information(api: httpx.Client, configured: Settings) -> None:
     assert api.post("/v1/estimate", json=FOX).json()["estimate"]["currency"]
     for name in ("capabilities", "tenant"):
@@ -219,6 +243,7 @@ def _access(api: httpx.Client) -> None:
     assert made["key"].startswith(f"rq_{made['id']}_")
     rotated = api.post(f"/v1/keys/{made['id']}/rotate").json()
     assert api.put(f"/v1/keys/{rotated['id']}/purse", json={"purse": "20 USD"}).json()["purse"]["left"] == 20
+    assert api.get(f"/v1/keys/{rotated['id']}/purse").json()["purse"]["left"] == 20
     assert api.delete(f"/v1/keys/{rotated['id']}").status_code == 204
     assert [key["replaced_by"] for key in api.get("/v1/keys").json()["data"]] == [rotated["id"], None]
     assert api.get("/v1/decisions", params={"limit": 2}).json()["next_cursor"]

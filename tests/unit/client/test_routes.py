@@ -6,15 +6,28 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 from fnmatch import fnmatch
+from inspect import getattr_static
 from typing import Any, Literal, get_args, get_origin
 from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, TypeAdapter
+from reelq_client.core.errors import ConfigurationError
 from reelq_client.core.event_feed import Subscription
 from reelq_client.core.files import StoredFile
 from reelq_client.core.requests import Request
-from reelq_client.models import access, campaigns, events, jobs, problems, results, uploads, webhooks, words
+from reelq_client.models import (
+    access,
+    campaign_rows,
+    campaigns,
+    events,
+    jobs,
+    problems,
+    results,
+    uploads,
+    webhooks,
+    words,
+)
 from reelq_client.models.fields import JobFields
 from reelq_client.routes.access import (
     CapabilityRoutes,
@@ -25,6 +38,7 @@ from reelq_client.routes.access import (
     TenantRoutes,
 )
 from reelq_client.routes.accounts import AccountRoutes
+from reelq_client.routes.campaign_rows import EVERY_ROW, Choice
 from reelq_client.routes.campaigns import CampaignRoutes
 from reelq_client.routes.jobs import JobRoutes
 from reelq_client.routes.uploads import UploadRoutes
@@ -77,13 +91,29 @@ CALLS: Mapping[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
             "template": "a: b",
             "quiet_hours": "22:00-07:00",
             "max_concurrent": 2,
+            "notify": ["a@shop.example"],
         },
     ),
     "campaigns_list": ((), {"limit": 5}),
     "campaigns_update": (
         ("s",),
-        {"budget": "none", "weight": 2, "start_at": WHEN, "max_concurrent": "none", "time_zone": "UTC"},
+        {
+            "budget": "none",
+            "weight": 2,
+            "start_at": WHEN,
+            "max_concurrent": "none",
+            "time_zone": "UTC",
+            "notify": ["a@shop.example"],
+        },
     ),
+    "campaigns_approve": (("s", Choice(rows="2")), {"comment": "a"}),
+    "campaigns_reject": (("s", Choice(keys=["a"])), {"dry_run": True}),
+    "campaigns_reroll": (("s", Choice(ids=[JOB], states=["failed"])), {}),
+    "campaigns_retry": (("s",), {}),
+    "campaigns_set": (("s", EVERY_ROW, {"priority": 9}), {}),
+    "campaigns_rows": (("s",), {"state": ["failed"], "review": ["open"], "key": ["a"], "numbers": "2"}),
+    "campaigns_videos": (("s",), {"file_name": "{key}.mp4", "state": ["succeeded"]}),
+    "campaigns_row": (("s", JOB), {}),
     "campaigns_manifest": (("s",), {"links_for": timedelta(hours=1)}),
     "decisions_list": ((), {"limit": 5}),
     "keys_create": (("backend",), {"expires_in_seconds": 60, "tenant": "acme"}),
@@ -132,7 +162,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 def method_of(operation_id: str) -> Any:
     room = max((name for name in ROOMS if operation_id.startswith(f"{name}_")), key=len, default="")
     assert room, f"{operation_id}: the client has no such routes; add them in client/reelq_client/routes"
-    binding = getattr(ROOMS[room], operation_id.removeprefix(f"{room}_"), None)
+    binding = getattr_static(ROOMS[room], operation_id.removeprefix(f"{room}_"), None)
     assert binding is not None, f"{operation_id}: {ROOMS[room].__name__} has no method of that name"
     return binding._function
 
@@ -170,6 +200,14 @@ def test_every_route_is_reached_as_openapi_describes_it(document: dict[str, Any]
     assert set(CALLS) <= seen
 
 
+@pytest.mark.parametrize("method", ["cancel_rows", "resume_rows"])
+def test_a_choice_of_nothing_never_means_the_whole_campaign(method: str) -> None:
+    with pytest.raises(ConfigurationError, match="choose rows"):
+        getattr_static(CampaignRoutes, method)._function(None, "s", Choice())
+    step = next(getattr_static(CampaignRoutes, method)._function(None, "s", EVERY_ROW))
+    assert step.json["all"] is True and step.json["operation"]
+
+
 NAMED: Mapping[str, type[BaseModel]] = {
     "JobResource": jobs.Job,
     "ProblemDetails": problems.Problem,
@@ -195,7 +233,7 @@ NAMED: Mapping[str, type[BaseModel]] = {
 
 def models() -> Iterator[tuple[str, type[BaseModel]]]:
     yield from NAMED.items()
-    for module in (access, campaigns, jobs, problems, results, uploads, webhooks):
+    for module in (access, campaign_rows, campaigns, jobs, problems, results, uploads, webhooks):
         for name, found in vars(module).items():
             if isinstance(found, type) and issubclass(found, BaseModel) and found.__module__ == module.__name__:
                 yield name, found

@@ -35,7 +35,7 @@ def a_message(age_s: int = 0) -> tuple[bytes, dict[str, str]]:
 
 def test_the_events_are_those_there_are() -> None:
     table = GUIDE.partition("## Events")[2].partition("The names are ours")[0]
-    assert re.findall(r"^\| `([a-z_.]+)`", table, re.MULTILINE) == list(EventType)
+    assert re.findall(r"^\| `([a-z0-9_.]+)`", table, re.MULTILINE) == list(EventType)
 
 
 def test_the_python_example_verifies() -> None:

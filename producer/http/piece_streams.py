@@ -1,0 +1,59 @@
+"""Answers that are made piece by piece, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
+
+from starlette.responses import StreamingResponse
+from starlette.types import Send
+
+from producer.campaigns.results.download import NotWhole
+from storage.bucket.requests import StoreUnavailable
+from storage.database import DatabaseUnavailable
+
+log = logging.getLogger("reelq.api")
+
+BLOCK = 256 * 1024
+
+
+class PieceStream(StreamingResponse):
+    """The pieces as they are made. If the database or the store fails in the middle, the connection is closed, so that
+    the client notices."""
+
+    def __init__(self, pieces: Iterator[bytes], media_type: str, headers: Mapping[str, str]) -> None:
+        super().__init__(_in_blocks(pieces), headers=headers, media_type=media_type)
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the answer."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            async for block in self.body_iterator:
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+        except (StoreUnavailable, DatabaseUnavailable, NotWhole) as exc:
+            log.warning("stream.broken type=%s error=%s", self.media_type, exc)
+            return
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _in_blocks(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces, several of them at once."""
+
+    def gather() -> bytes:
+        found = bytearray()
+        for piece in pieces:
+            found += piece
+            if len(found) >= BLOCK:
+                break
+        return bytes(found)
+
+    try:
+        while block := await asyncio.to_thread(gather):
+            yield block
+    finally:
+        with suppress(ValueError):  # the generator runs: the client left in the middle of a piece
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                close()

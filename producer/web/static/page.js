@@ -65,6 +65,7 @@ let asking = false;
 let again = false;
 
 async function refresh() {
+  if (main().querySelector("[data-own]")) return; // a program fills it: what the server sends would replace that
   if (asking) {
     again = true;
     return;

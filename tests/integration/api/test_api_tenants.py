@@ -33,6 +33,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "cancel": {"discard": True},
     "purse": {"purse": "1 USD"},
     "rekey": {"api_key": "k"},
+    "approve": {"all": True},
+    "reject": {"all": True},
+    "reroll": {"all": True},
+    "set": {"all": True, "fields": {"priority": 9}},
 }
 EVERY_STATE = (S.QUEUED, S.SUBMITTING, S.UNCONFIRMED, S.GENERATING, S.TRANSFERRING, S.SUCCEEDED, S.FAILED)
 

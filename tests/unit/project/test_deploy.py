@@ -118,11 +118,13 @@ def test_nothing_is_published_beyond_this_host(compose: dict[str, Any]) -> None:
 
 def test_the_image_copies_what_there_is() -> None:
     dockerfile = DOCKERFILE.read_text(encoding="utf-8")
+    let_through = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert not re.search(r"bench|demo", dockerfile)
     assert "COPY simulator" not in dockerfile.partition("FROM build-media AS build-simulator")[0]
     for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE):
         for source in sources.split():
             assert (ROOT / source).exists(), source
+            assert f"!{Path(source).parts[0]}" in let_through or f"!{source.rpartition('/')[0]}" in let_through, source
 
 
 def test_the_images_locks_have_the_versions_that_were_tested() -> None:

@@ -20,6 +20,7 @@ from producer.local.servers.valkey import Valkey
 from producer.local.state import load_state
 from storage.settings import Settings
 from tests.databases import Databases
+from tests.ports import RESERVATIONS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -74,7 +75,9 @@ class TestServers:
 @contextmanager
 def run_servers(directory: Path, *, durable: bool = False) -> Iterator[TestServers]:
     """Run the servers in a directory; they stop with the context or with this process."""
-    servers = local_servers(directory, load_state(directory), durable=durable)
+    state = load_state(directory)
+    state.reservations = RESERVATIONS
+    servers = local_servers(directory, state, durable=durable)
     assert servers.postgres is not None
     assert servers.valkey is not None
     assert servers.s3 is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import redis
 
 from producer.local.servers import wheels
+from tests.ports import reserve_valkey_port
 from tests.waiting import wait_for
 
 
@@ -35,7 +35,7 @@ class Server:
 @contextmanager
 def valkey(directory: Path, *options: str, config: str | None = None) -> Iterator[Server]:
     """Run a server. `config`: the lines of its configuration file, which a Sentinel writes to."""
-    port = _free_port()
+    port = reserve_valkey_port()
     arguments = [str(wheels.valkey_server())]
     if config is not None:
         file = directory / f"{port}.conf"
@@ -51,14 +51,6 @@ def valkey(directory: Path, *options: str, config: str | None = None) -> Iterato
     finally:
         process.kill()
         process.wait(30)
-
-
-def _free_port() -> int:
-    """Below the ports that the system gives to clients, and so that a cluster's second port, 10,000 higher, exists."""
-    while True:
-        port = random.randint(20_000, 32_000)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 def _listens(port: int) -> bool:

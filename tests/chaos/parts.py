@@ -21,7 +21,7 @@ import httpx
 
 from producer.client import Producer
 from producer.local.http import get
-from producer.local.ports import HOST, free_port
+from producer.local.ports import HOST
 from producer.local.processes import commands
 from producer.local.processes.spec import ChildSpec
 from producer.local.servers.servers import spawn, stop, wait_ready
@@ -35,6 +35,7 @@ from storage.jobs.states import TERMINAL, JobState
 from storage.settings import Settings
 from storage.tenants.tenants import DEFAULT_TENANT
 from tests.chaos.promises import Verdict, judge
+from tests.ports import reserve_port
 from tests.servers import TestServers, environ_for, settings_for
 from tests.waiting import PATIENCE_S, wait_for
 from worker import failpoints
@@ -333,7 +334,7 @@ def running_parts(servers: TestServers, directory: Path, **changes: Any) -> Iter
         try:
             urls = {}
             for name, size in sizes.items():
-                port = free_port()
+                port = reserve_port()
                 options = ("--video-bytes", str(size), "--median-seconds", "0.5", "--seed", "7")
                 spec = simulator_spec(f"simulator-{name}", directory, port, *options)
                 started.append((spec, spawn(spec)))

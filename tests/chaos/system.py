@@ -16,7 +16,7 @@ from uuid import UUID
 import httpx
 import redis
 
-from producer.local.ports import HOST, free_port
+from producer.local.ports import HOST
 from producer.local.processes.spec import ChildSpec
 from producer.local.servers.servers import Servers, local_servers, wait_ready
 from producer.local.state import load_state
@@ -28,6 +28,7 @@ from tests.chaos.leaks import leaks_in_logs, leaks_in_rows, secrets_of
 from tests.chaos.partition import Partition
 from tests.chaos.parts import LARGE_BYTES, SCHEDULER, SUBMIT_POLL, TRANSFER, Parts, account_at, simulator_spec
 from tests.chaos.promises import Verdict
+from tests.ports import reserve_port
 
 SIZES = {"small": 70_000, "large": LARGE_BYTES}
 WORKERS = (f"{SUBMIT_POLL}-1", f"{SUBMIT_POLL}-2", f"{TRANSFER}-1", f"{TRANSFER}-2")
@@ -150,8 +151,8 @@ def running_system(
     assert servers.valkey is not None
     assert servers.s3 is not None
     servers.prepare("reelq")
-    ports = {name: free_port() for name in SIZES}
-    proxy_port = free_port()
+    ports = {name: reserve_port() for name in SIZES}
+    proxy_port = reserve_port()
     mode = directory / "store.fault"
     here = partition.here if partition is not None else HOST
     gateways = partition.gateways if partition is not None else HOST
@@ -219,7 +220,7 @@ def _settings_of_other_host(system: System, here: str) -> Settings:
         url = str(getattr(parts.settings, field_name))
         before, _, after = url.rpartition(f"{HOST}:")
         target = after.partition("/")[0]
-        port = free_port()
+        port = reserve_port()
         changes[field_name] = f"{before}{here}:{port}" + after[len(target) :]
         none = system.proxy_mode.with_name("never")
         parts.run(proxy_spec(parts.directory, f"forward-{field_name}", f"{here}:{port}", f"{HOST}:{target}", none))

@@ -27,6 +27,7 @@ from producer.local.servers import identity, wheels
 from producer.local.servers.postgres import Postgres
 from producer.local.servers.servers import local_servers, running, spawn, stop, wait_ready
 from producer.local.state import load_state
+from tests.ports import reserve_port
 from tests.servers import Bucket, TestServers
 from tests.waiting import PATIENCE_S
 
@@ -78,7 +79,7 @@ def test_data_and_credentials_survive_a_restart(tmp_path: Path) -> None:
 
 def _postgres(directory: Path) -> Postgres:
     directory.mkdir(parents=True, exist_ok=True)
-    return Postgres(directory, free_port(), secrets.token_hex(8), directory / "postgres.log", durable=False)
+    return Postgres(directory, reserve_port(), secrets.token_hex(8), directory / "postgres.log", durable=False)
 
 
 def _answers(server: Postgres) -> None:
@@ -157,7 +158,7 @@ def test_an_ordinary_user_runs_postgres(code_for_all: Path, uid: int) -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="reelq-test-") as home:
         os.chown(home, uid, uid)
         with subprocess.Popen(
-            [python, "-c", _AS_ANOTHER, home, str(free_port())],
+            [python, "-c", _AS_ANOTHER, home, str(reserve_port())],
             user=uid,
             group=uid,
             extra_groups=[],
@@ -251,7 +252,7 @@ def test_a_child_that_ignores_its_signal_is_killed(tmp_path: Path) -> None:
 def test_a_port_in_use_is_not_chosen(servers: TestServers) -> None:
     assert not is_free(servers.postgres.port)
     assert free_port([servers.postgres.port]) != servers.postgres.port
-    free = free_port()
+    free = reserve_port()
     assert free_port([free]) == free
     assert free_port([free], taken=[free]) != free
 

@@ -25,6 +25,7 @@ from storage.database import Database, DatabaseUnavailable, Limits, connect, cur
 from storage.settings import Settings
 from tests.certificates import make_certificates
 from tests.integration.api.api_server import with_account
+from tests.ports import reserve_port
 from tests.servers import TestServers
 from tests.tcp_door import door
 from tests.transaction_pooler import transaction_pooler
@@ -58,9 +59,7 @@ def fake_pooler(url: str, _directory: Path) -> Iterator[str]:
 def pgbouncer(url: str, directory: Path) -> Iterator[str]:
     assert PGBOUNCER is not None
     parts = urlsplit(url)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = reserve_port()
     ini = directory / "pgbouncer.ini"
     ini.write_text(
         f"[databases]\n* = host={parts.hostname} port={parts.port} user={parts.username} password={parts.password}\n"

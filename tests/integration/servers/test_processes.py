@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from storage.database import Database
 from storage.heartbeats import fresh_components
 from storage.settings import Settings
 from tests.integration.api.api_server import with_account
+from tests.ports import reserve_port
 from tests.servers import environ_for
 from tests.tcp_door import Door, door
 from tests.valkey import Server, valkey
@@ -89,7 +89,7 @@ class Running:
 
 @pytest.fixture
 def running(settings: Settings, tmp_path: Path, closed_port: int) -> Iterator[Running]:
-    flower_port = free_port()
+    flower_port = reserve_port()
     argvs = {
         "scheduler": commands.SCHEDULER,
         "worker": commands.WORKER_SUBMIT_POLL,
@@ -123,13 +123,6 @@ def running(settings: Settings, tmp_path: Path, closed_port: int) -> Iterator[Ru
 
 def alive_at(path: Path) -> dict[str, str]:
     return {"REELQ_ALIVE_FILE": str(path)}
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def answers(port: int) -> bool:

@@ -21,6 +21,7 @@ from storage.tenants import keys, tenants
 from tests.certificates import make_certificates
 from tests.integration.api.api_server import serving
 from tests.integration.api.doors.nginx import nginx
+from tests.ports import reserve_port
 from tests.waiting import PATIENCE_S, wait_for
 
 DOCS = Path(__file__).parents[4] / "docs" / "proxies.md"
@@ -50,13 +51,6 @@ PROXIES = {
     "squid": {"Via": "1.1 squid"},
     "RFC 7239": {"Forwarded": "for=198.51.100.7"},
 }
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 def port_of(client: httpx.Client) -> int:
@@ -138,7 +132,7 @@ def test_a_usual_nginx_does_not_open_the_api(api: httpx.Client, directory: Path)
         "the client's Host": f"{here} {modern} proxy_set_header Host $http_host;",
         "HTTP/1.0 and the client's Host": f"{here} proxy_set_header Host $http_host;",
     }
-    ports = {name: free_port() for name in blocks}
+    ports = {name: reserve_port() for name in blocks}
     servers = "".join(
         f"server {{ listen 127.0.0.1:{ports[name]}; location / {{ {block} }} }}\n" for name, block in blocks.items()
     )
@@ -157,7 +151,7 @@ def test_a_usual_nginx_does_not_open_the_api(api: httpx.Client, directory: Path)
 
 def test_an_nginx_of_our_own_user_does_not_open_the_api(api: httpx.Client, directory: Path) -> None:
     """As in a container in which everything runs as root."""
-    port, block = free_port(), f"proxy_pass http://127.0.0.1:{port_of(api)};"
+    port, block = reserve_port(), f"proxy_pass http://127.0.0.1:{port_of(api)};"
     (directory / "own").mkdir()
     with nginx(directory / "own", f"server {{ listen 127.0.0.1:{port}; location / {{ {block} }} }}", user="root"):
         assert httpx.get(f"http://127.0.0.1:{port}/v1/jobs", timeout=PATIENCE_S).status_code == 401
@@ -166,7 +160,7 @@ def test_an_nginx_of_our_own_user_does_not_open_the_api(api: httpx.Client, direc
 def test_the_documented_nginx_block_works(configured: Settings, directory: Path) -> None:
     settings = {"api_key": KEY, "public_url": "https://reelq.example.com", "trusted_proxies": ["127.0.0.1", "::1"]}
     [block] = re.findall(r"```nginx\n(server \{.*?)```", DOCS.read_text(), re.DOTALL)
-    made, port = make_certificates(directory), free_port()
+    made, port = make_certificates(directory), reserve_port()
     with serving(Settings.model_validate(configured.model_dump() | settings)) as api:
         for old, new in (
             ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),

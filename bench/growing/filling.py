@@ -137,7 +137,7 @@ def fill(db: Database, sizes: Sizes) -> None:
 def settle_statistics(conn: Connection) -> None:
     """Vacuum and analyse, as autovacuum does. The connection must not be in a transaction."""
     for table in _TABLES:
-        conn.execute(f"VACUUM (ANALYZE) {table}")  # type: ignore[arg-type] # one of our own names
+        conn.execute(f"VACUUM (ANALYZE) {table}")
 
 
 def settings_of(sizes: Sizes) -> Settings:

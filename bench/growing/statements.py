@@ -9,7 +9,6 @@ from uuid import UUID
 
 from celery import Celery
 
-from seedance.link_expiry import URGENT_SHARE
 from storage.admission.grants import grants
 from storage.campaigns.rows import count_rows
 from storage.campaigns.summaries import campaign_summaries
@@ -62,11 +61,15 @@ def _campaign(conn: Connection, name: str) -> UUID:
 def _ticks(db: Database, settings: Settings) -> list[Statement]:
     dispatcher = Dispatcher(Celery(), settings, db)
     tick = (
-        *((lambda conn, duty=duty: duty(conn, settings)) for duty in maintenance.MAINTENANCE),
+        *(_with(duty, settings)[0] for duty in maintenance.MAINTENANCE),
         lambda conn: list(dispatcher.claim_work(conn, MAX_WAITING)),
         lambda conn: list(dispatcher.claim_submits(conn, MAX_WAITING)),
     )
     return [Statement("tick", "tick", tick)]
+
+
+def _with(duty: maintenance.MaintenanceTask, settings: Settings) -> tuple[Callable[[Connection], object]]:
+    return (lambda conn: duty(conn, settings),)
 
 
 def _claims(settings: Settings) -> list[Statement]:
@@ -83,7 +86,7 @@ def _claims(settings: Settings) -> list[Statement]:
         ("submits, healthy, cannot serve a share", lambda conn: submits(conn, half_open=False, served=False)),
         ("polls", lambda conn: claims.claim_polls(conn, MAX_POLLS_A_TICK, LEASE_S)),
         ("copies", lambda conn: claims.claim_transfers(conn, MAX_TRANSFERS_A_TICK, LEASE_S)),
-        ("urgent copies", lambda conn: claims.claim_transfers(conn, TRANSFER_BATCH, LEASE_S, URGENT_SHARE)),
+        ("urgent copies", lambda conn: claims.claim_transfers(conn, TRANSFER_BATCH, LEASE_S, urgent=True)),
         ("unconfirmed", lambda conn: claims.claim_unconfirmed(conn, MAX_UNCONFIRMED_A_TICK, LEASE_S)),
         ("looks at reported tasks", lambda conn: callbacks.claim_looks(conn, MAX_UNCONFIRMED_A_TICK, LEASE_S)),
         ("playable copies", lambda conn: claim_copies(conn, settings.playable_copies_at_once, LEASE_S)),
@@ -108,10 +111,7 @@ def _duties(settings: Settings) -> list[Statement]:
         webhook_maintenance.old_messages,
         retention.what_is_long_over,
     )
-    return [
-        Statement("duty", duty.__name__.replace("_", " "), (lambda conn, duty=duty: duty(conn, settings),))
-        for duty in duties
-    ]
+    return [Statement("duty", duty.__name__.replace("_", " "), _with(duty, settings)) for duty in duties]
 
 
 def _pages(settings: Settings, big: UUID, small: UUID) -> list[Statement]:

@@ -12,7 +12,6 @@ from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
-from seedance.link_expiry import URGENT_SHARE
 from storage.accounts.live import LiveSettings
 from storage.admission import poll_limits
 from storage.admission.grants import grants
@@ -124,7 +123,7 @@ class Dispatcher:
         """Claim everything except submits; `free`: how many more batches each queue can take."""
         lease_s = self._settings.lease_seconds
         if free["transfer"]:
-            urgent = claims.claim_transfers(conn, TRANSFER_BATCH, lease_s, URGENT_SHARE)
+            urgent = claims.claim_transfers(conn, TRANSFER_BATCH, lease_s, urgent=True)
             limit = transfers_to_claim(free["transfer"])
             others = claims.claim_transfers(conn, limit, lease_s) if limit else []
             yield from _transfers(urgent)

@@ -298,7 +298,7 @@ def upgrade(url: str) -> None:
 
 def _build_ahead(conninfo: str, target: DatabaseUrl) -> None:
     """Build the indexes of later migrations while everything runs."""
-    from storage.migrations.large_indexes import build_ahead
+    from storage.large_indexes import build_ahead
 
     with (
         psycopg.connect(conninfo, prepare_threshold=None) as held,

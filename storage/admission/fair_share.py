@@ -21,9 +21,9 @@ from storage.admission.budgets import WHOLE_TENANT
 from storage.admission.campaign_pace import within_limits
 from storage.admission.grants import Grant
 from storage.admission.ledger import Ledger
+from storage.admission.queued_claims import Which, claim_limited, claim_queued
 from storage.admission.share_walks import next_priority, shares_to_serve, tenants_to_serve
 from storage.database import Connection
-from storage.jobs.queued_claims import Which, claim_limited, claim_queued
 from storage.leases import Claimed
 
 _SERVED: LiteralString = """

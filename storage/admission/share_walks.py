@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any, LiteralString
 
 from storage.admission.campaign_pace import GOES_ON, USED
+from storage.admission.queued_claims import Which
 from storage.database import Connection
+from storage.jobs.claims import ROUTE, TRIED
 from storage.jobs.prices import NO_CAMPAIGN, room_of, something_fits
-from storage.jobs.queued_claims import ROUTE, TRIED, Which
 
 _PIN: LiteralString = "coalesce(account_pin, ''::text)"
 # One query for each priority, not one for all: with the priority as a constant the walk leaps in the index.
@@ -22,8 +23,9 @@ _QUEUED: dict[Which, LiteralString] = {
     Which.FRESH: "FROM jobs WHERE state = 'queued'",
     Which.TRIED: f"FROM jobs WHERE state = 'queued' AND {TRIED}",
 }
-_ORDER: LiteralString = f"ORDER BY priority DESC, tenant, {NO_CAMPAIGN}, {_PIN}, lane, {ROUTE}, due_at, id LIMIT 1"
-_PLACE: LiteralString = f"{NO_CAMPAIGN} AS campaign, {_PIN} AS pin, lane, {ROUTE} AS route"
+ORDER: LiteralString = f"ORDER BY priority DESC, tenant, {NO_CAMPAIGN}, {_PIN}, lane, {ROUTE}, due_at, id LIMIT 1"
+PLACE: LiteralString = f"{NO_CAMPAIGN} AS campaign, {_PIN} AS pin, lane, {ROUTE} AS route"
+KEY: LiteralString = f"tenant, {NO_CAMPAIGN}, {_PIN}, lane, {ROUTE}"
 _CAN_SERVE: LiteralString = f"""due_at <= now() AND {_PIN} IN ('', %(account)s) AND lane <> ALL(%(closed)s::text[])
     AND %(gateway)s = ANY(gateways) AND %(account)s <> ALL(barred_accounts)"""
 _MAY_SERVE: LiteralString = """(%(served)s::text[] IS NULL OR tenant = ANY(%(served)s::text[]))
@@ -37,17 +39,17 @@ def _next_priority(which: Which) -> LiteralString:
 
 def _tenants(which: Which) -> LiteralString:
     step: LiteralString = f"""
-        SELECT tenant, {_PLACE}, {_MAY_SERVE} AND {_CAN_SERVE} AS found, {_MAY_SERVE} AS allowed
+        SELECT tenant, {PLACE}, {_MAY_SERVE} AND {_CAN_SERVE} AS found, {_MAY_SERVE} AS allowed
         {_QUEUED[which]} AND priority = %(priority)s"""
     return f"""
 WITH RECURSIVE walk AS (
-    ({step} {_ORDER})
+    ({step} {ORDER})
     UNION ALL
     SELECT n.* FROM walk w CROSS JOIN LATERAL ({step}
-        AND (tenant, {NO_CAMPAIGN}, {_PIN}, lane, {ROUTE})
+        AND ({KEY})
             > (w.tenant, CASE WHEN w.found OR NOT w.allowed THEN {_BEHIND_ALL} ELSE w.campaign END, w.pin, w.lane,
                w.route)
-        {_ORDER}) n
+        {ORDER}) n
 )
 SELECT w.tenant, t.served_at IS NOT NULL, t.served_at, coalesce(n.weight, 1), coalesce(t.taken, 0), t.campaign, t.pin,
        coalesce(t.share_taken, 0)
@@ -61,15 +63,15 @@ WHERE w.found AND coalesce(b.held_until <= now(), true)
 
 def _shares(which: Which, begin: LiteralString) -> LiteralString:
     step: LiteralString = f"""
-        SELECT {_PLACE}, {_CAN_SERVE} AS found {_QUEUED[which]} AND priority = %(priority)s AND tenant = %(tenant)s"""
+        SELECT {PLACE}, {_CAN_SERVE} AS found {_QUEUED[which]} AND priority = %(priority)s AND tenant = %(tenant)s"""
     # The outer LIMIT ends the recursion: the walk goes no farther than its rows are read.
     return f"""
 WITH RECURSIVE {USED}, walk AS (
-    ({step} AND ({NO_CAMPAIGN}, {_PIN}) {begin} (%(campaign)s::uuid, %(pin)s::text) {_ORDER})
+    ({step} AND ({NO_CAMPAIGN}, {_PIN}) {begin} (%(campaign)s::uuid, %(pin)s::text) {ORDER})
     UNION ALL
     SELECT n.* FROM walk w CROSS JOIN LATERAL ({step}
         AND ({NO_CAMPAIGN}, {_PIN}, lane, {ROUTE}) > (w.campaign, w.pin, w.lane, w.route)
-        {_ORDER}) n
+        {ORDER}) n
 )
 SELECT w.campaign, w.pin, w.lane, w.route, coalesce(c.weight, 1), r.room IS NOT NULL, c.max_concurrent
 FROM walk w LEFT JOIN campaigns c ON c.id = w.campaign

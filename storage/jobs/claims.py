@@ -53,7 +53,12 @@ def release(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> None:
         conn.execute(_RELEASE, {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed]})
 
 
-# --- queued jobs; `queued_claims` claims them ---
+# --- queued jobs; `storage.admission.queued_claims` claims them ---
+
+ROUTE: LiteralString = "hash_array_extended(gateways, hash_array_extended(barred_accounts, 0))"
+"""Jobs of one route can be served by the same gateways, except at the same accounts."""
+TRIED: LiteralString = """reason IN ('account_problem', 'input_not_ready', 'model_problem', 'not_sent', 'not_served',
+    'throttled')"""  # a literal, so that PostgreSQL sees that `jobs_tried_idx` has all such jobs
 
 # Back to their old place: the oldest still come first, and of finals those whose draft dies first.
 _PUT_BACK: LiteralString = """
@@ -136,7 +141,7 @@ FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
 """
 
 
-_HOST: LiteralString = "split_part(video_url, '/', 3)"  # the index `jobs_transferring_idx` begins with it
+HOST: LiteralString = "split_part(video_url, '/', 3)"  # the index `jobs_transferring_idx` begins with it
 URGENT_AT: LiteralString = "((generated_at AT TIME ZONE 'UTC') + (video_expires_at - generated_at) * 0.75::float8)"
 """When no more than `URGENT_SHARE` of a URL's life is left, in UTC: the index `jobs_urgent_idx` needs a value that
 depends on no setting."""
@@ -149,16 +154,16 @@ _URGENT: LiteralString = f"AND {URGENT_AT} < (now() AT TIME ZONE 'UTC') ORDER BY
 def _claim_transfers(whose: LiteralString) -> LiteralString:
     return f"""
 WITH RECURSIVE hosts AS (
-    (SELECT {_HOST} AS host FROM jobs WHERE state = 'transferring' ORDER BY {_HOST} LIMIT 1)
+    (SELECT {HOST} AS host FROM jobs WHERE state = 'transferring' ORDER BY {HOST} LIMIT 1)
     UNION ALL
     SELECT n.host FROM hosts h CROSS JOIN LATERAL (
-        SELECT {_HOST} AS host FROM jobs WHERE state = 'transferring' AND {_HOST} > h.host ORDER BY {_HOST} LIMIT 1) n
+        SELECT {HOST} AS host FROM jobs WHERE state = 'transferring' AND {HOST} > h.host ORDER BY {HOST} LIMIT 1) n
 ), due AS (
     SELECT d.id, d.video_expires_at,
            row_number() OVER (PARTITION BY h.host ORDER BY d.video_expires_at, d.due_at) AS turn
     FROM hosts h CROSS JOIN LATERAL (
         SELECT id, video_expires_at, due_at FROM jobs
-        WHERE state = 'transferring' AND {_HOST} = h.host AND due_at <= now() {whose} LIMIT %(limit)s) d
+        WHERE state = 'transferring' AND {HOST} = h.host AND due_at <= now() {whose} LIMIT %(limit)s) d
 ), chosen AS (
     SELECT * FROM due ORDER BY turn, video_expires_at LIMIT %(limit)s
 ), locked AS (

@@ -30,10 +30,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from storage.jobs.claims import URGENT_AT
+from storage.jobs.claims import ROUTE, TRIED, URGENT_AT
 from storage.jobs.expiry_alarms import NEXT_ALARM_AT, OPEN_ALARM
 from storage.jobs.prices import NO_CAMPAIGN
-from storage.jobs.queued_claims import ROUTE, TRIED
 from storage.jobs.states import TERMINAL, JobState
 from storage.schema.tenants import NOW
 
@@ -117,10 +116,10 @@ class Job(SQLModel, table=True):
         ),
         Index("jobs_kept_back_idx", "campaign_id", postgresql_where=text("state = 'queued' AND reason = 'kept_back'")),
         Index(
-            "jobs_due_idx",
+            "jobs_due_at_idx",
             "state",
             "due_at",
-            postgresql_where=text("state IN ('submitting', 'unconfirmed', 'generating')"),
+            postgresql_where=text("state IN ('submitting', 'unconfirmed', 'generating', 'transferring')"),
         ),
         # The source host first: claims alternate between hosts; of each host the URL that expires first comes first.
         Index(
@@ -136,6 +135,11 @@ class Job(SQLModel, table=True):
             text("split_part(video_url, '/'::text, 3)"),
             text(URGENT_AT),
             postgresql_where=text("state = 'transferring'"),
+        ),
+        Index(
+            "jobs_alarmed_idx",
+            "expiry_alarm",
+            postgresql_where=text("state = 'transferring' AND expiry_alarm > 0"),
         ),
         Index("jobs_alarms_idx", text(NEXT_ALARM_AT), postgresql_where=text(OPEN_ALARM)),
         Index("jobs_assigned_idx", "account", "state", "lane", postgresql_where=text(ASSIGNED)),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from storage.admission.circuit_breaker import WHOLE_ACCOUNT
 from storage.admission.fair_share import FairShare
 from storage.admission.grants import Grant
+from storage.admission.queued_claims import Which
 from storage.database import Connection
-from storage.jobs.queued_claims import Which
 from storage.leases import Claimed
 
 SUBMIT_BATCH = 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from storage.migrations.large_indexes import create_statements
+from storage.large_indexes import create_statements
 
 revision = "0035"
 down_revision = "0030"
@@ -23,11 +23,22 @@ def upgrade() -> None:
     for statement in create_statements(revision):
         op.execute(statement)
     op.drop_index("jobs_shares_idx", "jobs")  # `jobs_routes_idx` begins with the same columns
+    op.drop_index("jobs_due_idx", "jobs")
 
 
 def downgrade() -> None:
     op.execute(_SHARES)
-    for name in ("jobs_routes_idx", "jobs_tried_idx", "jobs_urgent_idx", "jobs_alarms_idx"):
+    op.execute(
+        "CREATE INDEX jobs_due_idx ON jobs (state, due_at) WHERE state IN ('submitting', 'unconfirmed', 'generating')"
+    )
+    for name in (
+        "jobs_routes_idx",
+        "jobs_tried_idx",
+        "jobs_urgent_idx",
+        "jobs_alarms_idx",
+        "jobs_alarmed_idx",
+        "jobs_due_at_idx",
+    ):
         op.drop_index(name, "jobs")
     for name in ("pending", "delivered", "dead"):
         op.drop_index(f"webhook_messages_{name}_idx", "webhook_messages")

@@ -57,6 +57,13 @@ LARGE_INDEXES = (
            WHERE state IN ('transferring', 'generating') AND generated_at IS NOT NULL AND object_key IS NULL
              AND expiry_alarm < 90""",
     ),
+    LargeIndex("0035", "jobs_alarmed_idx", "jobs", "(expiry_alarm) WHERE state = 'transferring' AND expiry_alarm > 0"),
+    LargeIndex(
+        "0035",
+        "jobs_due_at_idx",
+        "jobs",
+        "(state, due_at) WHERE state IN ('submitting', 'unconfirmed', 'generating', 'transferring')",
+    ),
     LargeIndex("0035", "webhook_messages_pending_idx", "webhook_messages", "(due_at) WHERE due_at IS NOT NULL"),
     LargeIndex(
         "0035", "webhook_messages_delivered_idx", "webhook_messages", "(delivered_at) WHERE delivered_at IS NOT NULL"

@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 from storage.database import Connection
+from storage.jobs.claims import ROUTE, TRIED
 from storage.jobs.prices import FITS_AT_ACCOUNT, NO_CAMPAIGN, NOT_SET_ASIDE, room_of
 
 LOOKED_AT = 500
@@ -26,10 +27,6 @@ class Which(Enum):
     TRIED = "tried"
 
 
-ROUTE: LiteralString = "hash_array_extended(gateways, hash_array_extended(barred_accounts, 0))"
-"""Jobs of one route can be served by the same gateways, except at the same accounts."""
-TRIED: LiteralString = """reason IN ('account_problem', 'input_not_ready', 'model_problem', 'not_sent', 'not_served',
-    'throttled')"""  # a literal, so that PostgreSQL sees that `jobs_tried_idx` has all such jobs
 OF_KIND: dict[Which, LiteralString] = {
     Which.ANY: "cancel_request IS NULL",
     Which.FRESH: f"cancel_request IS NULL AND (reason IS NULL OR NOT {TRIED})",

@@ -106,7 +106,7 @@ def _file_routes(router: APIRouter, service: Service) -> None:
             with_pictures = posters and results.count() <= MOST_POSTERS
             rows = with_posters(results, service.objects, POSTER_PX) if with_pictures else without_posters(results)
             try:
-                write_workbook(file, results.columns, rows, words, links, name)
+                write_workbook(file, results.columns, results.layout, rows, words, links, name)
                 file.seek(0)
             except BaseException:
                 file.close()

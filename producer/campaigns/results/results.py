@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from producer.campaigns.reading.formats import column_format
+from producer.campaigns.results.layout import Layout
 from producer.errors import CampaignNotFound
 from storage.campaigns.completion import complete
 from storage.campaigns.controls import find_campaign
@@ -48,7 +50,7 @@ class Results:
     """The results of a campaign; iterate them as often as needed, each time they are read again, page by page.
 
     `columns`: the sheet's own columns, "" for one without a name. Where several files were run under one name, those of
-    the newest come first, then those that only older ones have.
+    the newest come first, then those that only older ones have. `layout`: how they look.
     """
 
     def __init__(self, database: Database, tenant: str, name: str, wanted: RowFilter = ALL) -> None:
@@ -64,11 +66,20 @@ class Results:
                 raise CampaignNotFound(name)
             complete(conn, found)
             self._campaign: UUID = found
-            sheets = {sheet.number: _numbered(sheet.columns) for sheet in sheets_of(conn, self._campaign)}
+            found_sheets = sheets_of(conn, self._campaign)
+        sheets = {sheet.number: _numbered(sheet.columns) for sheet in found_sheets}
         united = list(dict.fromkeys(column for number in sorted(sheets, reverse=True) for column in sheets[number]))
         self.columns = [name for name, _ in united]
         places = {column: place for place, column in enumerate(united)}
         self._places = {number: [places[column] for column in columns] for number, columns in sheets.items()}
+        self.layout = Layout(
+            len(self.columns),
+            {
+                sheet.number: list(zip(self._places[sheet.number], map(column_format, sheet.formats), strict=False))
+                for sheet in found_sheets
+                if sheet.formats is not None
+            },
+        )
 
     def count(self) -> int:
         """How many rows there are now."""

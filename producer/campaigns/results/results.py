@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -102,11 +103,16 @@ class Results:
         return found, following
 
     def __iter__(self) -> Iterator[Result]:
-        found, last = self.page(None)
-        yield from found
-        while last is not None:
-            found, last = self.page(last)
-            yield from found
+        # The database reads the next page while this one is used.
+        with ThreadPoolExecutor(1, thread_name_prefix="results") as pool:
+            ahead = pool.submit(self.page, None)
+            while True:
+                found, last = ahead.result()
+                if last is None:
+                    yield from found
+                    return
+                ahead = pool.submit(self.page, last)
+                yield from found
 
     def _aligned(self, row: RowView) -> list[Any]:
         cells: list[Any] = [None] * len(self.columns)

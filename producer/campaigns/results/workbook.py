@@ -53,17 +53,21 @@ def write_workbook(
     texts: nothing in a cell is ever a formula."""
     import xlsxwriter  # slow to import, and only this needs it
 
+    from producer.campaigns.results.quick_sheet import QuickSheet
+
     options = {"constant_memory": True, "strings_to_urls": False, "strings_to_formulas": False, "remove_timezone": True}
     book = xlsxwriter.Workbook(file, options)
     try:
-        return _Writer(book, columns, layout, words, links, title).write(results)
+        return _Writer(book, book.add_worksheet(_sheet_name(title), QuickSheet), columns, layout, words, links).write(
+            results
+        )
     finally:
         book.close()
 
 
 class _Writer:
-    def __init__(self, book: Any, columns: list[str], layout: Layout, words: Words, links: Links, title: str) -> None:
-        self._book, self._sheet = book, book.add_worksheet(_sheet_name(title))
+    def __init__(self, book: Any, sheet: Any, columns: list[str], layout: Layout, words: Words, links: Links) -> None:
+        self._book, self._sheet = book, sheet
         self._columns, self._layout, self._words, self._links = columns, layout, words, links
         self._number_formats: dict[NumberFormat, Any] = {}
         self._date_codes: set[NumberFormat | None] = set()

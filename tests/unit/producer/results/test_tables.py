@@ -174,3 +174,15 @@ def test_the_columns_of_results_are_not_read_back() -> None:
     [row] = list(found)
     assert isinstance(row, Row)
     assert set(row.fields) | set(row.fields.get("metadata", {})) <= {"prompt", "metadata", "SKU", "价格", "备注"}
+
+
+@pytest.mark.parametrize(
+    "text", ["<r><t>x</t></r>", "a & b < c > d", " spaces ", "_x0041_", "tab\tline\nend", "\x01 control", "汉字 🎬"]
+)
+def test_every_text_comes_back_from_a_workbook_as_it_is(text: str) -> None:
+    out = io.BytesIO()
+    write_workbook(out, ["prompt"], Layout(1, {}), [(result([text]), None)], catalogue("en"), LINKS, "x")
+    assert opened(io.BytesIO(out.getvalue()))["A1"].value == "prompt"
+    [row] = read_rows("out", io.BytesIO(out.getvalue()), "xlsx", ReadingOptions())
+    assert isinstance(row, Row)
+    assert row.fields["prompt"] == text

@@ -207,13 +207,13 @@ async def _links(service: Service, request: Request, seconds: int) -> Links:
     """Links to the bucket where this client can reach it, else through this API, where they need the client's key."""
     if await service.reach.links_work(request):
         return Links(
-            lambda result: service.objects.link(result.job.object_key or "", seconds),
-            lambda result: service.objects.link(result.job.poster_key or "", seconds),
+            lambda result: service.objects.link(result.shown.object_key or "", seconds),
+            lambda result: service.objects.link(result.shown.poster_key or "", seconds),
         )
     base = (service.settings.public_url or str(request.base_url)).rstrip("/")
 
     def below(what: str, result: Result) -> str:
-        return f"{base}/v1/jobs/{result.job.id}/{what}?proxy=1"
+        return f"{base}/v1/jobs/{result.shown.id}/{what}?proxy=1"
 
     return Links(lambda result: below("video", result), lambda result: below("poster", result))
 

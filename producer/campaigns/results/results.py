@@ -35,16 +35,24 @@ class Result:
     cells: Sequence[Any]
     decisions: Sequence[Mapping[str, Any]] = ()
     """Who decided what about the job, oldest first."""
+    earlier: JobView | None = None
+    """An earlier version, whose video is shown until the new one is there; None: there is none."""
+
+    @property
+    def shown(self) -> JobView:
+        """The job whose files are those of the row now."""
+        return self.earlier or self.job
 
     @property
     def has_video(self) -> bool:
         """Whether its video is in the bucket."""
-        return self.job.object_key is not None and self.row.state is JobState.SUCCEEDED and self.job.deleted_at is None
+        shown = self.shown
+        return shown.object_key is not None and shown.state is JobState.SUCCEEDED and shown.deleted_at is None
 
     @property
     def has_poster(self) -> bool:
         """Whether the first frame of its video is in the bucket."""
-        return self.has_video and self.job.poster_key is not None
+        return self.has_video and self.shown.poster_key is not None
 
 
 class Results:
@@ -94,9 +102,17 @@ class Results:
             rows = find_rows(conn, self._campaign, self._wanted, after=after, limit=limit + 1)
             following = rows[limit - 1].place if len(rows) > limit else None
             ids = [row.job_id for row in rows[:limit]]
+            earlier = {row.id: row.video_job_id for row in rows[:limit] if row.video_job_id not in (None, row.job_id)}
+            ids += [job_id for job_id in earlier.values() if job_id is not None]
             jobs, decided = get_jobs(conn, self._tenant, ids), decisions_of(conn, ids)
         found = [
-            Result(row, jobs[row.job_id], self._aligned(row), decided.get(row.job_id, ()))
+            Result(
+                row,
+                jobs[row.job_id],
+                self._aligned(row),
+                decided.get(row.job_id, ()),
+                jobs.get(earlier[row.id]) if row.id in earlier else None,
+            )
             for row in rows[:limit]
             if row.job_id in jobs  # retention may just have deleted it
         ]

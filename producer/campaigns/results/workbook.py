@@ -109,7 +109,7 @@ class _Writer:
                         "y_offset": 4,
                         "object_position": 1,
                     }
-                    sheet.insert_image(count, place, f"{result.job.id}.jpg", picture)
+                    sheet.insert_image(count, place, f"{result.shown.id}.jpg", picture)
                 else:
                     self._write(count, place, column, values[column], result)
         sheet.autofilter(0, 0, count, own + len(BESIDE) - 1)

@@ -116,6 +116,6 @@ class ResultsHere:
 
     def _links(self, wanted: Wanted) -> Links:
         return Links(
-            lambda result: self._objects.link(result.job.object_key or "", wanted.link_s),
-            lambda result: self._objects.link(result.job.poster_key or "", wanted.link_s),
+            lambda result: self._objects.link(result.shown.object_key or "", wanted.link_s),
+            lambda result: self._objects.link(result.shown.poster_key or "", wanted.link_s),
         )

@@ -114,7 +114,7 @@ def _file_routes(router: APIRouter, service: Service) -> None:
             return file
 
         written = await service.run_batch(write)
-        return PieceStream(_blocks(written), TYPES[form], headers)
+        return PieceStream(_Blocks(written), TYPES[form], headers)
 
     @router.get(
         "/v1/campaigns/{name}/sheet",
@@ -218,7 +218,21 @@ async def _links(service: Service, request: Request, seconds: int) -> Links:
     return Links(lambda result: below("video", result), lambda result: below("poster", result))
 
 
-def _blocks(file: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
-    with file:
-        while block := file.read(BLOCK):
-            yield block
+class _Blocks:
+    """The content of a file that is closed with it, also if it was never read."""
+
+    def __init__(self, file: SpooledTemporaryFile[bytes]) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._file.closed and (block := self._file.read(BLOCK)):
+            return block
+        self.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

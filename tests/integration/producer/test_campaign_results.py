@@ -104,6 +104,10 @@ def test_the_sheet_comes_back_with_its_results(campaign: Producer, run: Run) -> 
     assert "'=1+1" in text
     assert run("campaign", "run", "back.csv", "--name", "lamps", "--yes", "--json")[1]
     assert len(exported(run)) == 3, "its own columns are not read back: the same rows are the same jobs"
+    assert run("campaign", "export", "lamps", "--to", "back.jsonl")[0] == 0
+    code, _, err = run("campaign", "run", "back.jsonl", "--name", "lamps", "--yes", "--json")
+    assert (code, len(exported(run)), len(jobs_of(campaign))) == (0, 3, 3), err
+    assert [item["row"] for item in exported(run)] == [2, 3, 4]
     assert [item["columns"]["SKU"] for item in exported(run, "--state", "failed")] == ["0014"]
     code, _, err = run("campaign", "export", "lamps", "--to", "back.pdf")
     assert (code, err) == (2, "--to: must end in .xlsx, .csv or .jsonl, not 'back.pdf'\n")

@@ -90,6 +90,10 @@ client-ts: $(STAMP) $(CLIENT_TS) ## install, build and test the TypeScript clien
 client-ts-types: $(STAMP) $(CLIENT_TS) ## generate the types of the TypeScript client from the API
 	@$(BIN)/python -m tests.openapi_document | npm run --silent --prefix client-ts generate
 
+.PHONY: docs
+docs: $(STAMP) ## make docs/configuration.md from the settings
+	@$(BIN)/python -m tools.configuration
+
 .PHONY: format
 format: $(STAMP) ## rewrite the code in the project's format
 	@$(BIN)/ruff format -q .

@@ -94,6 +94,18 @@ client-ts-types: $(STAMP) $(CLIENT_TS) ## generate the types of the TypeScript c
 docs: $(STAMP) ## make docs/configuration.md from the settings
 	@$(BIN)/python -m tools.configuration
 
+CHART_VENV := deploy/helm/.venv
+CHART_STAMP := $(CHART_VENV)/.installed
+
+$(CHART_STAMP): deploy/helm/requirements.lock
+	@$(PYTHON) -m venv $(CHART_VENV)
+	@$(CHART_VENV)/bin/pip install -q --disable-pip-version-check --require-hashes -r deploy/helm/requirements.lock
+	@touch $(CHART_STAMP)
+
+.PHONY: chart
+chart: $(CHART_STAMP) ## lint the Helm chart, render deploy/helm/rendered, check it against Kubernetes' schemas (fetches 100 MB once)
+	@$(CHART_VENV)/bin/python -m tools.chart
+
 .PHONY: format
 format: $(STAMP) ## rewrite the code in the project's format
 	@$(BIN)/ruff format -q .
@@ -103,5 +115,6 @@ format: $(STAMP) ## rewrite the code in the project's format
 lock: $(STAMP) ## update the lock files from the ranges in pyproject.toml (needs uv)
 	@uv pip compile -q pyproject.toml --all-extras --no-emit-package reelq-simulator --no-emit-package reelq-client $(LOCK) -o requirements.lock
 	@uv pip compile -q pyproject.toml --no-emit-package reelq-client $(LOCK) -c requirements.lock -o deploy/docker/requirements.lock
+	@uv pip compile -q deploy/helm/requirements.in --python-version 3.11 $(LOCK) -o deploy/helm/requirements.lock
 	@$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['media'], sep='\n')" \
 	  | uv pip compile -q - $(LOCK) -c requirements.lock -o deploy/docker/media.lock

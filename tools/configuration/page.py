@@ -83,6 +83,26 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def unlisted() -> list[str]:
+    """The keys of which since.toml does not say which release brought them."""
+    tables = {"": Settings, "allowed_networks.": AllowedNetworks, "accounts.": Account, "accounts.rates.": Rate}
+    names = [prefix + key.name for prefix, model in tables.items() for key in keys_of(model)]
+    return [name for name in names if name not in _since()]
+
+
+def list_under(release: str) -> None:
+    """Write into since.toml that this release brought every key that is not listed.
+
+    Raises:
+        ValueError: since.toml has this release.
+    """
+    if release in tomllib.loads(SINCE.read_text(encoding="utf-8")):
+        raise ValueError(f"{SINCE.name} has {release} already; add the keys there by hand: {', '.join(unlisted())}")
+    lines = "".join(f'  "{name}",\n' for name in unlisted())
+    with SINCE.open("a", encoding="utf-8") as file:
+        file.write(f'"{release}" = [\n{lines}]\n')
+
+
 def _text(name: str) -> str:
     return Path(__file__).with_name(f"{name}.md").read_text(encoding="utf-8")
 

@@ -21,7 +21,7 @@ from storage.settings import Settings
 from tools.chart import files
 
 ROOT = Path(__file__).parents[3]
-PYTHON = files.HELM / ".venv" / "bin" / "python"
+PYTHON = ROOT / ".venv-chart" / "bin" / "python"
 SAMPLES = files.samples()
 
 

@@ -108,7 +108,7 @@ class Stack:
         servers = self._servers(settings, state)
         plan = self._plan(settings, servers, state, config)
         state.save()
-        await asyncio.to_thread(servers.prepare, plan.settings.s3_bucket)
+        await asyncio.to_thread(servers.prepare, *plan.settings.buckets)
         specs = servers.specs()
         await self._children.start(*specs)
         await self._ready_servers([spec.name for spec in specs])

@@ -24,7 +24,8 @@ SELECT expiry_alarm, count(*), extract(epoch FROM min(video_expires_at) - now())
 FROM jobs WHERE state = 'transferring' GROUP BY expiry_alarm
 """
 _SEEN: LiteralString = """
-SELECT component, extract(epoch FROM now() - max(seen_at))::float8 FROM heartbeats GROUP BY component
+SELECT component, extract(epoch FROM now() - max(seen_at))::float8 FROM heartbeats
+WHERE component <> 'probe' GROUP BY component
 """
 _DOUBLE_CHARGES: LiteralString = """
 SELECT a.account, count(*) FROM attempts a JOIN jobs j ON j.id = a.job_id

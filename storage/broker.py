@@ -122,12 +122,8 @@ def check(connection: redis.Redis, target: BrokerUrl) -> BrokerFacts:
             pipe.execute_command(name, *(word.replace("{db}", str(target.db)) for word in rest))
         pinged, info, *answers = pipe.execute(raise_on_error=False)
     except (RedisError, OSError) as exc:
-        if isinstance(exc, redis.TimeoutError) and target.tls is not None and _accepts(target):
-            raise BrokerUnavailable(
-                f"broker at {target.where} accepts connections, but does not begin TLS; "
-                "if it speaks none at this port, use redis:// in broker_url",
-                code="broker_tls",
-            ) from exc
+        if isinstance(exc, redis.TimeoutError) and _accepts(target):
+            raise _silent(target) from exc
         raise _explained(exc, target) from exc
     if isinstance(pinged, Exception):
         raise _explained(pinged, target) from pinged
@@ -147,6 +143,15 @@ def check(connection: redis.Redis, target: BrokerUrl) -> BrokerFacts:
         if isinstance(answer, Exception):
             raise _explained(answer, target, " ".join(command[:2]))
     return _facts(name, facts)
+
+
+def _silent(target: BrokerUrl) -> BrokerUnavailable:
+    where = f"broker at {target.where} accepts connections, but does not"
+    if target.tls is not None:
+        hint = "if it speaks no TLS at this port, use redis:// in broker_url"
+        return BrokerUnavailable(f"{where} begin TLS; {hint}", code="broker_tls")
+    hint = "restart it if it hangs, or correct broker_url if it is no Redis or Valkey"
+    return BrokerUnavailable(f"{where} answer; {hint}", code="broker_silent")
 
 
 def _accepts(target: BrokerUrl) -> bool:
@@ -188,7 +193,7 @@ def _of_cluster(answer: object) -> bool:
 
 
 def _explained(exc: Exception, target: BrokerUrl, command: str = "") -> BrokerUnavailable:
-    text = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__)
+    text = next((line.strip() for line in str(exc).splitlines() if line.strip()), type(exc).__name__).rstrip(".")
     for secret in (target.password, target.sentinel_password):
         text = text.replace(secret, "***") if secret else text
     where = f"broker at {target.where}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -21,7 +22,8 @@ from storage.bucket.refusals import RIGHTS, SKEW_S, fault_of, skew_of
 from storage.bucket.requests import Part, StoreUnavailable
 from storage.settings import Settings
 
-LIMIT_S = 30.0
+ANSWER_S, LIMIT_S, CLEAN_UP_S = 8.0, 18.0, 3.0
+"""For the first small object, for everything, and for deleting what was stored."""
 LINK_S = 300.0
 _TYPE = "video/mp4"
 _EXTRAS = {
@@ -80,7 +82,7 @@ class _Proof:
     async def run(self) -> Proof:
         await asyncio.to_thread(self._objects.get_ready)
         try:
-            await self._put()
+            await self._put_first()
             await self._put_parts()
             await self._open_link(self._small, b"small")
             await self._open_link(self._large, None)
@@ -88,7 +90,9 @@ class _Proof:
             where = f"bucket {self._objects.bucket} at {self._objects.traits.place.base}"
             return Proof(False, f"{where}: {exc}", exc.code)
         finally:
-            await self._delete()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLEAN_UP_S):
+                    await self._delete()
         self._compare_region()
         said = "; ".join([self._summary(), *(text for _, text in self._notes)])
         return Proof(True, said, self._notes[0][0] if self._notes else None)
@@ -113,6 +117,16 @@ class _Proof:
             f"{place.bucket} is usable: one PUT, two parts and links work; region {place.region}, {style} addressing, "
             f"checksum {checksum}, {self._objects.outbound.describe(place.base)}"
         )
+
+    async def _put_first(self) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._put()
+        except TimeoutError:
+            raise _Failed(
+                f"did not store a few bytes within {ANSWER_S:g} s; look at its load and at the network between",
+                "store_slow",
+            ) from None
 
     async def _put(self) -> None:
         body = b"small"

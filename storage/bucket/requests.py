@@ -141,8 +141,8 @@ class Requests:
         except (BotoCoreError, RuntimeError) as exc:  # RuntimeError: refreshed credentials are already expired
             raise self._unavailable(str(exc).splitlines()[0]) from exc
 
-    def _unavailable(self, why: str) -> StoreUnavailable:
-        return StoreUnavailable(f"bucket {self.bucket} at {self.where}: {why}")
+    def _unavailable(self, why: str, code: str | None = None) -> StoreUnavailable:
+        return StoreUnavailable(f"bucket {self.bucket} at {self.where}: {why}", code)
 
     @property
     def where(self) -> str:
@@ -294,7 +294,8 @@ class Requests:
                 if credentials is None:
                     raise self._unavailable(
                         "no credentials were found; set s3_access_key_id and s3_secret_access_key, or configure boto3 "
-                        "(environment, profile, instance role)"
+                        "(environment, profile, instance role)",
+                        code="store_key",
                     )
                 frozen = credentials.get_frozen_credentials()
                 self._frozen = (time.monotonic() + CREDENTIALS_S, frozen)

@@ -36,7 +36,7 @@ from storage.settings import STACK_FILE, Settings, config_path, load_settings, r
 from storage.settings import data_dir as default_dir
 
 FRESH_S = 60.0
-LIMIT_S = 40.0
+LIMIT_S = 25.0
 _LIMITS = Limits(lock_s=3.0, statement_s=5.0)
 _MARKS = {
     Level.BAD: ("BAD  ", "bold red"),

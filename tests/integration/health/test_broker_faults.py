@@ -34,6 +34,13 @@ def test_a_broker_that_is_down(closed_port: int) -> None:
     assert_found(found, "broker_down", "check REELQ_BROKER_URL", str(closed_port))
 
 
+def test_a_broker_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "PROBE_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        found = diagnose(at(f"redis://127.0.0.1:{mute.getsockname()[1]}/0"), "broker")
+    assert_found(found, "broker_silent", "restart it if it hangs")
+
+
 def test_a_wrong_password_and_a_missing_right(tmp_path: Path) -> None:
     with valkey(tmp_path) as server:
         server.do("ACL", "SETUSER", "reader", "on", ">secret-word", "~*", "&*", "+@read", "+@connection", "+info")

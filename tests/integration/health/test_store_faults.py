@@ -79,14 +79,19 @@ def test_a_store_that_works_but_needs_a_look(settings: Settings, s3: Bucket, mon
 
 
 def test_a_store_that_hangs(settings: Settings, s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_proof, "LIMIT_S", 1.0)
+    for name, limit_s in (("ANSWER_S", 0.5), ("LIMIT_S", 3.0), ("CLEAN_UP_S", 0.5)):
+        monkeypatch.setattr(store_proof, name, limit_s)
 
     async def wait(_request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(30)
         return web.Response()
 
-    rule: Rule = lambda request: wait(request) if what(request) == "begin" else None  # noqa: E731
-    assert_found(found_with(settings, s3, rule), "store_slow", "took more than 1 s")
+    def hang(*kinds: str) -> Rule:
+        return lambda request: wait(request) if what(request) in kinds else None
+
+    found = found_with(settings, s3, hang("put", "delete"))
+    assert_found(found, "store_slow", "did not store a few bytes within 0.5 s")
+    assert_found(found_with(settings, s3, hang("begin", "delete")), "store_slow", "took more than 3 s")
 
 
 class _Other(Door):

@@ -22,6 +22,8 @@ class LocksHeld(DatabaseUnavailable):
     """A statement waited too long for a lock that another session holds. Nothing was changed; try the transaction
     again."""
 
+    code = "database_slow"
+
 
 class Unanswered(psycopg.OperationalError):
     """The server did not answer within its own time limit: the connection is dead."""
@@ -68,13 +70,13 @@ def _known(exc: BaseException) -> tuple[str | None, str]:
                 "; it is overloaded, or waits for a lock or for a synchronous replica: look at pg_stat_activity"
             )
     # A connection that is refused has no SQLSTATE, only the server's words.
-    if re.search(r"too many (clients|connections)|remaining connection slots", text):
+    if re.search(r"too many (clients|connections)|remaining connection slots|no more connections allowed", text):
         return "database_connections", (
             "; raise max_connections (or the limit of the role or database), or put a pooler in front of it"
         )
     if re.search(r"password authentication failed|no password supplied|role \".*\" does not exist", text):
         return "database_password", "; correct the user or password of database_url"
-    if re.search(r"SSL|certificate|no pg_hba.conf entry", text):
+    if re.search(r"does not support SSL|certificate|no pg_hba.conf entry", text):
         return "database_tls", "; correct sslmode and sslrootcert in database_url, or pg_hba.conf of the server"
     return None, ""
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from producer.health.accounts import count_unusable
+from producer.health.accounts import some_shared_stopped
 from producer.health.findings import Finding, Level, bad, warn
 from producer.health.servers import check_broker, check_database
-from producer.health.work import check_parts, check_urgent
+from producer.health.work import check_links, check_parts
 from storage import broker
 from storage.accounts.live import LiveSettings
 from storage.bucket.objects import Objects
@@ -30,6 +30,8 @@ FRESH_S = 15.0
 WRITE_EVERY_S = 5.0
 STORE_EVERY_S, STORE_WRITE_EVERY_S = 10.0, 60.0
 """How long a good result of the store holds. A write costs more than a read, and may leave a version of the probe."""
+WORK_EVERY_S = 10.0
+"""How long the state of links and accounts holds: reading it costs more than the rest."""
 INTAKE = frozenset({"database"})
 """The parts without which no job can be taken; the others only delay it."""
 
@@ -65,6 +67,8 @@ class Readiness:
         self._broker_url = settings.require_broker()
         self._broker = broker.client(self._broker_url, CHECK_TIMEOUT_S)
         self._database_turn, self._store_turn = _Turn(WRITE_EVERY_S), _Turn(STORE_WRITE_EVERY_S)
+        self._work_turn = _Turn(WORK_EVERY_S)
+        self._work: list[Finding] = []
         self._checks: Mapping[str, _Check] = {
             "database": _Check("database", lambda: asyncio.to_thread(self._check_database)),
             "broker": _Check("broker", lambda: asyncio.to_thread(self._check_broker)),
@@ -77,9 +81,9 @@ class Readiness:
         answer = Answer()
         for found in await asyncio.gather(*(check.findings() for check in self._checks.values())):
             for finding in found:
-                if finding.level is Level.BAD and finding.code not in _WARNED:
+                if finding.level is Level.BAD:
                     answer.missing[finding.part] = finding.message
-                elif finding.level in (Level.BAD, Level.WARN) and finding.code is not None:
+                elif finding.level is Level.WARN and finding.code is not None:
                     answer.warnings[finding.code] = finding.message
         return answer
 
@@ -87,15 +91,14 @@ class Readiness:
         with self._database_turn.taken() as write, self._database.begin() as conn:
             found = list(check_database(conn, write=write))
             found += check_parts(conn, FRESH_S)
-            found += check_urgent(conn)
-            found += self._count_accounts(conn)
-        return [_without_names(finding) for finding in found]
+            with self._work_turn.taken() as due:
+                if due:
+                    self._work = [*check_links(conn), *self._check_accounts(conn)]
+        return [_for_everyone(finding) for finding in (*found, *self._work)]
 
-    def _count_accounts(self, conn: Connection) -> Iterable[Finding]:
-        stopped, every = count_unusable(conn, self._live.refresh(conn))
-        if stopped:
-            text = f"{stopped} of {every} accounts cannot take jobs at the moment; run `reelq doctor`"
-            yield warn("accounts", text, "accounts_stopped")
+    def _check_accounts(self, conn: Connection) -> Iterable[Finding]:
+        if some_shared_stopped(conn, self._live.refresh(conn)):
+            yield warn("accounts", "some accounts cannot take jobs at the moment", "accounts_stopped")
 
     def _check_broker(self) -> list[Finding]:
         return list(check_broker(self._broker, self._broker_url))
@@ -111,14 +114,16 @@ class Readiness:
         await asyncio.to_thread(self._database.close)
 
 
-_WARNED = frozenset({"links_end"})
-"""Bad for jobs that run, but no reason to turn new ones away."""
+_IN_PUBLIC = {
+    "versions_differ": "several versions of reelq run; `reelq doctor` names them",
+    "links_end": "links of finished videos end before they are copied; see `reelq doctor`",
+}
 
 
-def _without_names(finding: Finding) -> Finding:
-    if finding.code == "versions_differ":
-        return warn(finding.part, "several versions of reelq run; `reelq doctor` shows which", finding.code)
-    return finding
+def _for_everyone(finding: Finding) -> Finding:
+    """The finding without hosts and numbers of jobs: `/readyz` needs no key."""
+    text = _IN_PUBLIC.get(finding.code or "")
+    return finding if text is None else warn(finding.part, text, finding.code or "")
 
 
 class _Turn:

@@ -14,6 +14,8 @@ from seedance.client import GatewayClient, base_url_of
 from seedance.errors import AccountProblem, GatewayError, NotSent, Throttled, Unavailable
 from seedance.network.outbound import Outbound
 from seedance.problems import InvalidInput
+from storage.admission.circuit_breaker import WHOLE_ACCOUNT, breakers
+from storage.admission.grants import code_of
 from storage.database import Connection
 from storage.settings import Settings
 
@@ -61,12 +63,15 @@ def _state(
     yield Finding(f"account {status['name']}", level, f"{what} is {state}{when}{why}; {advice}{resume}", code)
 
 
-def count_unusable(conn: Connection, settings: Settings) -> tuple[int, int]:
-    """How many accounts cannot take jobs at the moment, and how many there are: without names, for everyone to see."""
-    states = [status["state"] for status in account_statuses(conn, settings)]
-    unusable = len(settings.book.unusable)
-    stopped = sum(1 for state in states if state in _STATES)
-    return stopped + unusable, len(states) + unusable
+def some_shared_stopped(conn: Connection, settings: Settings) -> bool:
+    """Whether an account that serves every tenant cannot take jobs at the moment. Cheap: it counts no slots."""
+    stopped = {
+        breaker.account
+        for breaker in breakers(conn).values()
+        if breaker.model == WHOLE_ACCOUNT and code_of(breaker) in _STATES
+    }
+    stopped |= settings.book.paused
+    return any(account.shared and account.name in stopped for account in settings.accounts)
 
 
 def check_gateways(settings: Settings, accounts: Iterable[Account]) -> list[Finding]:

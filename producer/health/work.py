@@ -55,8 +55,8 @@ def _versions(found: Iterable[Instance]) -> Iterator[Finding]:
         yield warn("versions", text, "versions_differ")
 
 
-def check_urgent(conn: Connection) -> Iterator[Finding]:
-    """Whether finished videos are about to be lost, and whether webhooks are delivered."""
+def check_links(conn: Connection) -> Iterator[Finding]:
+    """Whether finished videos are about to be lost."""
     count, least_s = ending_links(conn, SOON_S)
     if count:
         text = (
@@ -65,6 +65,10 @@ def check_urgent(conn: Connection) -> Iterator[Finding]:
             "workers"
         )
         yield bad("links", text, "links_end")
+
+
+def check_webhooks(conn: Connection) -> Iterator[Finding]:
+    """Whether webhooks are delivered."""
     waiting_s = oldest_waiting_s(conn)
     if waiting_s is not None and waiting_s > STUCK_S:
         text = (

@@ -23,7 +23,7 @@ from producer.health.servers import check_broker, check_database
 from producer.health.store_proof import prove_store
 from producer.health.surroundings import check_disk, check_public_url, check_variables
 from producer.health.together import Check, run_together
-from producer.health.work import check_parts, check_urgent
+from producer.health.work import check_links, check_parts, check_webhooks
 from producer.intake.estimates import example_of
 from seedance.account import Account
 from seedance.client import base_url_of
@@ -130,6 +130,8 @@ def _configured(settings: Settings, *, gateways: bool) -> Iterator[Finding]:
     for account in settings.accounts:
         try:
             account.key()
+            account.user()
+            account.callback_secret()
         except InvalidInput as exc:
             yield bad(f"account {account.name}", str(exc), "account_without_key")
         else:
@@ -155,7 +157,8 @@ def _database(settings: Settings, *, gateways: bool) -> Iterator[Finding]:
         limit(conn, _LIMITS)
         yield from check_database(conn)
         yield from check_parts(conn, FRESH_S)
-        yield from check_urgent(conn)
+        yield from check_links(conn)
+        yield from check_webhooks(conn)
         found = with_accounts(conn, settings)
         yield from check_any(found.accounts)
         yield from check_states(conn, found)

@@ -71,7 +71,7 @@ def instances(conn: Connection, fresh_s: float) -> list[Instance]:
 
 
 _PROBE: LiteralString = """
-INSERT INTO heartbeats (component, instance) VALUES ('probe', 'write')
+INSERT INTO heartbeats (component, instance) VALUES ('probe', 'write:0')
 ON CONFLICT (component, instance) DO UPDATE SET seen_at = now()
 """
 

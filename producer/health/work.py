@@ -41,14 +41,19 @@ def _names(found: Iterable[Instance]) -> str:
     return ", ".join(f"{one.instance} ({one.version or 'an older version'})" for one in found)
 
 
-def _versions(found: Iterable[Instance]) -> Iterator[Finding]:
+def versions_of(found: Iterable[Instance]) -> dict[str, list[str]]:
+    """The processes by their version of reelq, this program among them; a release from before 0033 is "an older
+    version"."""
     versions: dict[str, set[str]] = {own_version(): {"this program"}}
     for one in found:
-        versions.setdefault(one.version, set()).add(f"{one.component} {one.instance}")
+        versions.setdefault(one.version or "an older version", set()).add(f"{one.component} {one.instance}")
+    return {version: sorted(who) for version, who in sorted(versions.items())}
+
+
+def _versions(found: Iterable[Instance]) -> Iterator[Finding]:
+    versions = versions_of(found)
     if len(versions) > 1:
-        said = "; ".join(
-            f"{version or 'an older version'}: {', '.join(sorted(who))}" for version, who in sorted(versions.items())
-        )
+        said = "; ".join(f"{version}: {', '.join(who)}" for version, who in versions.items())
         text = (
             f"{len(versions)} versions of reelq run ({said}); finish the upgrade, or stop what is left of the old one"
         )

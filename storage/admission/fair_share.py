@@ -56,6 +56,8 @@ class FairShare:
         Tenants take turns. Within a tenant the highest priority comes first, within that its campaigns take turns, and
         within a campaign the oldest job comes first. `model`: take only jobs for this model.
         """
+        if limit <= 0:
+            return []
         fixed = {
             "account": self._grant.account.name,
             "gateway": self._grant.account.gateway,

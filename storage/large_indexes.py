@@ -7,6 +7,7 @@ itself, while everything runs. Their migration then finds them built; on a new d
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -98,6 +99,15 @@ def build_ahead(held: psycopg.Connection, own: psycopg.Connection, current: str 
     # For the same reason `held` runs statements without parameters only: a portal would keep its snapshot.
     while held.execute(f"SELECT pg_try_advisory_xact_lock({_LOCK})").fetchone() != (True,):
         time.sleep(_LOOK_S)
+    # A build is no transaction that could set its own limit, and sessions may be shared.
+    own.execute("SET statement_timeout = 0")
+    try:
+        _build(held, own, ahead)
+    finally:
+        own.execute("RESET statement_timeout")
+
+
+def _build(held: psycopg.Connection, own: psycopg.Connection, ahead: Sequence[LargeIndex]) -> None:
     for index in ahead:
         row = held.execute(sql.SQL(_FOUND).format(index.name, index.table)).fetchone()
         if row is None or row[1]:

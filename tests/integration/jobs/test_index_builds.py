@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from urllib.parse import urlsplit
 
 import psycopg
+from psycopg import sql
 
 from storage.database import upgrade
 from storage.large_indexes import LARGE_INDEXES
@@ -64,3 +66,19 @@ def test_two_upgrades_at_once_and_a_writer_do_not_stop_each_other(empty_postgres
                    FULL JOIN (SELECT tenant, count(*) AS n FROM jobs GROUP BY 1) j USING (tenant)
                    WHERE k.n IS DISTINCT FROM j.n"""
         assert conn.execute(wrong).fetchall() == []
+
+
+def test_a_build_may_take_longer_than_the_server_allows_a_statement(empty_postgres_url: str) -> None:
+    migrate(empty_postgres_url, "0033")
+    name = sql.Identifier(urlsplit(empty_postgres_url).path.lstrip("/"))
+    with psycopg.connect(empty_postgres_url, autocommit=True) as conn:
+        conn.execute(_JOBS)
+        conn.execute(sql.SQL("ALTER DATABASE {} SET statement_timeout = '1 s'").format(name))
+    with psycopg.connect(empty_postgres_url) as writer:
+        writer.execute("UPDATE jobs SET reason = 'throttled'")  # builds wait until this ends
+        timer = threading.Timer(1.5, writer.commit)
+        timer.start()
+        upgrade(empty_postgres_url)
+        timer.join()
+    with psycopg.connect(empty_postgres_url) as conn:
+        assert {index.name for index in LARGE_INDEXES} <= {row[0] for row in conn.execute(_VALID)}

@@ -90,7 +90,7 @@ def test_a_workbook_comes_back_with_its_values_formats_and_widths(tmp_path: Path
     write(path := tmp_path / "a.xlsx")
     ours = exported(path)
     assert looks(ours, 2, len(HEADER)) == looks(openpyxl.load_workbook(path).active, 2, len(HEADER))
-    assert ours.column_dimensions["C"].width == pytest.approx(31, abs=0.8)
+    assert ours.column_dimensions["C"].width == pytest.approx(31, abs=0.1)
     assert ours.freeze_panes == "A2"
 
 

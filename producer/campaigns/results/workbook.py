@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import IO, Any, Final
 
-from producer.campaigns.reading.formats import NumberFormat
 from producer.campaigns.reading.formulas import harmless
+from producer.campaigns.reading.looks.formats import NumberFormat
 from producer.campaigns.results.columns import BESIDE, TIMES, Links, Words, name_of, values_of
 from producer.campaigns.results.layout import Layout
 from producer.campaigns.results.own_values import dated, moment_of, shows_dates

@@ -434,29 +434,3 @@ def test_killed_in_the_middle_and_run_again_every_row_is_there_once(
 
 def _killed(*_: Any) -> None:
     raise SystemError("killed here")
-
-
-@pytest.mark.parametrize("column", ["idempotency_key", "own"])
-def test_the_same_sheet_after_a_row_was_set_changes_and_pays_for_nothing(
-    run: Run, world: World, gateway: DoubtfulGateway, column: str
-) -> None:
-    def sheet(second: str) -> None:
-        Path("keyed.csv").write_text(f"{column},prompt\nK-1,a red lamp\nK-2,{second}\n", encoding="utf-8")
-
-    again, paid = ("keyed.csv", "--name", NAME), gateway.generations().total()
-    sheet("a blue lamp")
-    assert run("run", *again)[0] == 0
-    assert run("set", NAME, "--rows", "2", "--field", "duration=5")[1]["done"] == 1
-    code, known, err = run("run", *again)
-    assert (code, known["created"]) == (0, 0), err
-    assert len(found(world)) == 2
-    go(world, gateway)
-    assert [row.state for row in found(world)] == ["succeeded"] * 2
-    assert run("run", *again)[1]["created"] == 0
-    assert gateway.generations().total() == paid + 2
-    sheet("a green lamp")
-    code, done, err = run("run", *again)
-    if column == "own":
-        assert (code, done["created"]) == (0, 1), "an edited row without a key is a new one"
-    else:
-        assert code == 2 and "K-2" in err, "a key with another request"

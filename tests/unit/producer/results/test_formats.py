@@ -13,7 +13,7 @@ import pytest
 import xlsxwriter
 
 from producer.campaigns.files import read_campaign
-from producer.campaigns.reading.formats import MAX_CHANGES, SheetFormats, column_format, format_as_shown
+from producer.campaigns.reading.looks.formats import MAX_CHANGES, SheetFormats, column_format, format_as_shown
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.results.columns import Links
 from producer.campaigns.results.layout import Layout

@@ -7,7 +7,7 @@ from alembic import op
 from storage.large_indexes import create_statements
 
 revision = "0035"
-down_revision = "0031"
+down_revision = "0033"
 branch_labels = None
 depends_on = None
 

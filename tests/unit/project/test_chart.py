@@ -184,7 +184,7 @@ def test_replicas_follow_lateness_and_the_nearest_links_death() -> None:
         ("reelq-worker-transfer", "lateness"),
         ("reelq-worker-transfer", "link-life"),
     }
-    source = (ROOT / "producer" / "api" / "metrics.py").read_text(encoding="utf-8")
+    source = (ROOT / "producer" / "api" / "monitoring" / "metrics.py").read_text(encoding="utf-8")
     for query in queries.values():
         for metric in re.findall(r"reelq_\w+", query):
             assert f'"{metric}"' in source

@@ -20,24 +20,24 @@ from producer.api.batches.file_routes import file_routes
 from producer.api.batches.routes import batch_api_routes
 from producer.api.batches.runner import BatchRunner
 from producer.api.callbacks import callback_routes
-from producer.api.campaign_results import campaign_result_routes
 from producer.api.campaign_rows.deciding import decision_routes
 from producer.api.campaign_rows.pages import row_routes
 from producer.api.campaign_rows.videos import campaign_video_routes
-from producer.api.campaigns import campaign_routes
-from producer.api.heartbeat import Heartbeat
+from producer.api.campaigns.plans import plan_routes
+from producer.api.campaigns.results import campaign_result_routes
+from producer.api.campaigns.routes import campaign_routes
 from producer.api.information import information_routes
-from producer.api.job_details import job_detail_routes
-from producer.api.job_files import job_file_routes
-from producer.api.jobs import job_routes
+from producer.api.jobs.details import job_detail_routes
+from producer.api.jobs.files import job_file_routes
+from producer.api.jobs.routes import job_routes
+from producer.api.jobs.streams import event_routes
 from producer.api.mcp.mounting import McpDoor
-from producer.api.metrics import metrics_routes
 from producer.api.models import model_routes
+from producer.api.monitoring.heartbeat import Heartbeat
+from producer.api.monitoring.metrics import metrics_routes
+from producer.api.monitoring.readiness import Purpose, Readiness
 from producer.api.operation_ids import operation_id
-from producer.api.plans import plan_routes
-from producer.api.readiness import Purpose, Readiness
 from producer.api.resources.information import HealthReport, ReadinessReport
-from producer.api.streams import event_routes
 from producer.api.uploads import upload_routes
 from producer.api.videos.routes import video_routes
 from producer.api.webhooks import webhook_routes

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from producer import Producer
-from producer.api import readiness
+from producer.api.monitoring import readiness
 from producer.health.work import PARTS
 from storage import revisions
 from storage.admission.circuit_breaker import Cause

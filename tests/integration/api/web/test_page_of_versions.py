@@ -6,7 +6,7 @@ from storage.database import connect
 from storage.heartbeats import beat, own_version
 from storage.settings import Settings
 from tests.integration.api.api_server import serving
-from tests.integration.api.test_page import make_key
+from tests.integration.api.web.test_page import make_key
 
 
 def test_the_operator_sees_that_several_releases_run(configured: Settings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from seedance.problems import similar
-from storage.secret_settings import SUFFIX
+from storage.configuration.secrets import SUFFIX
 from storage.settings import NOT_SETTINGS, PREFIX, Settings
 
 

@@ -66,6 +66,8 @@ class NewJob:
     replaceable: bool = False
     """Its key names a row of a campaign: the earlier job with another request may be changed; see
     `producer.campaigns.storing`."""
+    asked_hash: str | None = None
+    """The hash of what the sheet of its campaign asks for; None: it comes from no sheet."""
     ark: Mapping[str, Any] | None = None
     """What only Ark's door knows of it; see `storage.ark.tasks`. None: it came through another door."""
     lane: str = field(init=False)

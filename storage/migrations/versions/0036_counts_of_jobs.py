@@ -9,6 +9,7 @@ revision = "0036"
 down_revision = "0035"
 branch_labels = None
 depends_on = None
+oldest_program = "0033"
 
 # Of a row `r`.
 _GROUP = """r.tenant, coalesce(r.campaign_id, '00000000-0000-0000-0000-000000000000'::uuid), r.state,

@@ -135,6 +135,9 @@ def test_every_part_that_goes_on_is_probed_and_ends_in_order(sample: Path) -> No
             assert spec["terminationGracePeriodSeconds"] >= grace + 30
         if "ports" in container:
             assert container["lifecycle"]["preStop"]
+            assert "readyz" not in str(container["livenessProbe"]), "a restart brings no server back"
+        if container["name"] == "api":
+            assert container["readinessProbe"]["httpGet"]["path"] == "/readyz?for=intake"
         if "exec" in container["livenessProbe"]:
             assert "REELQ_ALIVE_FILE" in {variable["name"] for variable in container["env"]}
 

@@ -58,8 +58,8 @@ from producer.http.sharing.request_rates import RequestRates
 from producer.web.routes import page_routes
 from producer.web.site import Site
 from storage import heartbeats
+from storage.addresses.own import is_loopback
 from storage.database import Database
-from storage.own_addresses import is_loopback
 from storage.settings import Settings, load_settings
 
 DESCRIPTION = (

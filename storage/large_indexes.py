@@ -15,8 +15,11 @@ import psycopg
 from psycopg import sql
 
 NO_CAMPAIGN: LiteralString = "coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"
+_TRIED: LiteralString = """reason IN ('account_problem', 'input_not_ready', 'model_problem', 'not_sent', 'not_served',
+    'throttled')"""
 _SHARE: LiteralString = f"""(priority DESC, tenant, {NO_CAMPAIGN}, coalesce(account_pin, ''::text), lane,
-    hash_array_extended(gateways, hash_array_extended(barred_accounts, 0)), due_at, id)"""
+    hash_array_extended(gateways, hash_array_extended(barred_accounts, coalesce({_TRIED}, false)::int::bigint)),
+    due_at, id)"""
 _LOCK = 0x7265656C7169  # any number, the same in every process
 _LOOK_S = 0.2
 
@@ -37,8 +40,7 @@ LARGE_INDEXES = (
         "0035",
         "jobs_tried_idx",
         "jobs",
-        f"""{_SHARE} WHERE state = 'queued' AND reason IN ('account_problem', 'input_not_ready', 'model_problem',
-            'not_sent', 'not_served', 'throttled')""",
+        f"{_SHARE} WHERE state = 'queued' AND {_TRIED}",
     ),
     LargeIndex(
         "0035",

@@ -55,11 +55,17 @@ def release(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> None:
 
 # --- queued jobs; `storage.admission.queued_claims` claims them ---
 
-ROUTE: LiteralString = "hash_array_extended(gateways, hash_array_extended(barred_accounts, 0))"
-"""Jobs of one route can be served by the same gateways, except at the same accounts."""
-TRIED: LiteralString = """reason IN ('account_problem', 'input_not_ready', 'model_problem', 'not_sent', 'not_served',
-    'throttled')"""  # a literal, so that PostgreSQL sees that `jobs_tried_idx` has all such jobs
-
+TRIED: LiteralString = (
+    "reason = ANY (ARRAY['account_problem'::text, 'input_not_ready'::text, 'model_problem'::text, "
+    "'not_sent'::text, 'not_served'::text, 'throttled'::text])"
+)
+"""A condition on a queued job: it was tried before and came back; see `TRIED_BEFORE`. A literal, so that PostgreSQL
+sees that `jobs_tried_idx` has all such jobs, and as PostgreSQL prints it, which a test compares."""
+ROUTE: LiteralString = (
+    f"hash_array_extended(gateways, hash_array_extended(barred_accounts, coalesce({TRIED}, false)::int::bigint))"
+)
+"""Jobs of one route can be served by the same gateways, except at the same accounts, and were all tried before or all
+not."""
 # Back to their old place: the oldest still come first, and of finals those whose draft dies first.
 _PUT_BACK: LiteralString = """
 UPDATE jobs SET account = NULL, due_at = least(created_at, draft_ends_at - interval '30 days') WHERE id = ANY(%(ids)s)

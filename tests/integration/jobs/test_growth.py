@@ -66,11 +66,13 @@ def grant_of(gateway: str, *tenants: str) -> Grant:
     return Grant(account, 2, serves=Serves(only=frozenset(tenants)))
 
 
-def claim(gateway: str, which: Which = Which.ANY, wanted: int = 2) -> Callable[[Connection], object]:
+def claim(
+    gateway: str, which: Which = Which.ANY, wanted: int = 2, tenants: tuple[str, ...] = ("t0", "t7", "t9")
+) -> Callable[[Connection], object]:
     """A claim for three tenants, one of which has 3,000 jobs in one campaign that only `ark` can serve."""
 
     def run(conn: Connection) -> None:
-        found = FairShare(conn, grant_of(gateway, "t0", "t7", "t9"), LEASE_S).claim(2, which=which)
+        found = FairShare(conn, grant_of(gateway, *tenants), LEASE_S).claim(2, which=which)
         assert len(found) == wanted
 
     return run
@@ -86,6 +88,10 @@ DUTIES: dict[str, tuple[Callable[[Connection], object], int]] = {
     "a claim of an account that can serve nothing": (claim("fal", wanted=0), A_CLAIM),
     "a claim of what came back before": (claim("uniall", Which.TRIED), A_CLAIM),
     "a claim of what did not": (claim("uniall", Which.FRESH), A_CLAIM),
+    "a claim of what did not come back where all of a share did": (
+        claim("uniall", Which.FRESH, wanted=0, tenants=("t0", "t7")),
+        A_CLAIM,
+    ),
     "urgent copies when none is urgent": (lambda conn: claims.claim_transfers(conn, 20, LEASE_S, urgent=True), 20),
     "alarms when none is due": (lambda conn: raise_expiry_alarms(conn, 500), 20),
     "webhook messages when none is due": (lambda conn: claim_messages(conn, 16, 64, 20, LEASE_S), 20),

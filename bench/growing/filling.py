@@ -15,6 +15,8 @@ from storage.database import Connection, Database
 from storage.settings import Settings
 
 GATEWAYS = ("anyfast", "uniall", "12ai", "evolink", "ark")
+DUE_POLLS = 400
+"""The same at every size; all other polls are due much later, so that a kept database stays as it is."""
 HALF_OPEN = 10
 """How many accounts have a half-open breaker of their own; as many have one of a model."""
 _CHUNK = 50_000
@@ -75,7 +77,7 @@ _GENERATING: LiteralString = f"""{_NUMBERED}, jobs_ AS (
     INSERT INTO jobs (id, tenant, campaign_id, request, request_hash, gateways, lane, state, due_at, account, gateway,
                       model, attempt, gateway_task_id, submitted_at, reason)
     SELECT uuidv7(), 't' || n %% %(tenants)s, ids[place + 1], %(request)s, 'h', %(gateways)s, %(lane)s, 'generating',
-           now() + make_interval(secs => n %% 600 - 5), 'a' || n %% %(accounts)s, 'anyfast', 'seedance', 1,
+           now() + make_interval(days => CASE WHEN n <= {DUE_POLLS} THEN 0 ELSE 30 END), 'a' || n %% %(accounts)s, 'anyfast', 'seedance', 1,
            'task-' || n, now() - interval '1 minute', 'submitted'
     FROM n, c
     RETURNING id, account, gateway_task_id
@@ -95,7 +97,7 @@ FROM n, c
 _RECEIVERS: LiteralString = """
 INSERT INTO webhook_messages (id, tenant, type, url, target, due_at, attempts)
 SELECT gen_random_uuid(), 't' || n %% %(tenants)s, 'job.succeeded', 'https://r' || n || '.example/',
-       'r' || n || '.example', now() + interval '1 hour', 1
+       'r' || n || '.example', now() + interval '30 days', 1
 FROM generate_series(%(first)s::bigint, %(last)s::bigint) n
 """
 _BREAKERS: LiteralString = """

@@ -12,6 +12,7 @@ import storage.schema.campaigns
 import storage.schema.decisions
 import storage.schema.heartbeats
 import storage.schema.jobs
+import storage.schema.journal
 import storage.schema.notices
 import storage.schema.playable_copies
 import storage.schema.quotes

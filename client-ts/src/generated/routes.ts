@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 64fe9b5743543f34f14388925b528edf2840edd2adafee2499109a877419a624
+// Types: 19a046ca4ccada28704441dc89b1ebc5d7f964fa2357c6efd4cd1c02b3dd9265
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {

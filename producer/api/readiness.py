@@ -15,6 +15,7 @@ from storage.bucket.requests import StoreUnavailable
 from storage.database import Database, DatabaseUnavailable, current_revision, newest_revision
 from storage.database_errors import first_line
 from storage.heartbeats import fresh_components
+from storage.journal.state import read_state
 from storage.settings import Settings
 
 log = logging.getLogger("reelq.api")
@@ -60,9 +61,15 @@ class Readiness:
                 if found != newest:
                     return {"database": f"the schema is {found or 'empty'}, not {newest}; run `reelq db upgrade`"}
                 fresh = fresh_components(conn, FRESH_S)
+                journal = read_state(conn)
         except DatabaseUnavailable as exc:
             return {"database": str(exc)}
-        return {name: f"not seen in the last {FRESH_S:g} s" for name in MOVERS if name not in fresh}
+        missing = {name: f"not seen in the last {FRESH_S:g} s" for name in MOVERS if name not in fresh}
+        if journal.hold is not None:
+            missing["journal"] = f"nothing is submitted: {journal.hold['message']}"
+        elif journal.problem is not None and "scheduler" not in fresh:
+            missing["journal"] = journal.problem["message"]
+        return missing
 
     def _check_broker(self) -> Missing:
         try:

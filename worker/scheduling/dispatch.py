@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,8 +67,9 @@ class Dispatcher:
     def _settings(self) -> Settings:
         return self.live.current
 
-    def run(self) -> int:
-        """Claim and publish once; returns the number of jobs sent.
+    def run(self, may_submit: Callable[[Connection], bool] = lambda _: True) -> int:
+        """Claim and publish once; returns the number of jobs sent. `may_submit` decides in the transaction of the
+        claim whether queued jobs are claimed at all.
 
         Submits are claimed in their own transaction: they wait for locks, and polls and copies must not.
 
@@ -78,7 +79,11 @@ class Dispatcher:
         """
         free = self._room()
         sent = 0
-        for claim in (self._claim, self._claim_submits):
+
+        def submits(conn: Connection, free: dict[str, int]) -> Iterator[Batch]:
+            return self._claim_submits(conn, free) if may_submit(conn) else iter(())
+
+        for claim in (self._claim, submits):
             try:
                 with self._database.begin() as conn:
                     batches = list(claim(conn, free))

@@ -25,6 +25,7 @@ from storage import broker, heartbeats
 from storage.accounts.live import with_accounts
 from storage.broker import BrokerUnavailable
 from storage.database import DatabaseUnavailable, connect, current_revision, newest_revision
+from storage.journal.state import read_state
 from storage.settings import STACK_FILE, Settings, config_path, load_settings, read_stack
 from storage.settings import data_dir as default_dir
 
@@ -84,6 +85,7 @@ def examine(data_dir: Path | None) -> Iterator[Finding]:
     if works["database"]:
         yield from _stored_accounts(settings)
         yield from _heartbeats(settings)
+        yield from _journal(settings)
 
 
 def _source(data_dir: Path | None) -> str:
@@ -169,6 +171,22 @@ def _broker(settings: Settings) -> tuple[bool, str]:
     finally:
         client.close()
     return True, f"answers, {found}" if found else "answers"
+
+
+def _journal(settings: Settings) -> Iterator[Finding]:
+    """The record in the bucket that a restored database is compared with."""
+    with connect(settings.require_database_url()) as conn:
+        found = read_state(conn)
+    if found.hold is not None:
+        yield "journal", False, f"nothing is submitted: {found.hold['message']}"
+    elif found.problem is not None:  # a missing right is a choice, like that to delete
+        yield "journal", found.problem["code"] == "not_listed", found.problem["message"]
+    elif found.behind:
+        behind = "submits are not written down before they are made, so a restore would repeat them"
+        yield "journal", False, f"{behind}: {found.behind_error}"
+    else:
+        agrees = "not compared yet" if found.through is None else f"agrees until {found.through:%Y-%m-%d %H:%M:%S} UTC"
+        yield "journal", True, f"in {found.place}, {agrees}" if found.place else agrees
 
 
 def _heartbeats(settings: Settings) -> Iterator[Finding]:

@@ -19,7 +19,8 @@ from producer.local.processes.children import Children
 from producer.local.stack import READY_POLL_S, UpOptions, has_store
 from producer.local.state import LocalState, load_state
 from seedance.problems import InvalidInput, Problem
-from storage.database import DatabaseUnavailable, connect, current_revision, newest_revision
+from storage.database import DatabaseUnavailable, connect
+from storage.revisions import check_schema
 from storage.settings import Settings, config_path, load_settings
 
 ROLES = ("submit", "poll", "notify", "transfer")
@@ -113,11 +114,6 @@ class Workers:
 def _check_schema(settings: Settings) -> None:
     try:
         with connect(settings.require_database_url()) as conn:
-            found = current_revision(conn)
+            check_schema(conn)
     except DatabaseUnavailable as exc:
         raise StackError(f"database_url: {exc}") from exc
-    if found != newest_revision():
-        raise StackError(
-            f"database_url: the schema is {found or 'empty'}, not {newest_revision()}; run `reelq db upgrade` on one "
-            "machine, and the same release on all"
-        )

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 19a046ca4ccada28704441dc89b1ebc5d7f964fa2357c6efd4cd1c02b3dd9265
+// Types: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {

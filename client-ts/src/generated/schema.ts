@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 19a046ca4ccada28704441dc89b1ebc5d7f964fa2357c6efd4cd1c02b3dd9265
+// Types: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
 
 export interface components {
     schemas: {
@@ -1931,6 +1931,16 @@ export interface components {
             missing: {
                 [key: string]: string;
             };
+            /**
+             * @description What a person should look at although jobs run, by its row in docs/doctor.md.
+             */
+            warnings: {
+                [key: string]: string;
+            };
+            /**
+             * @description The version of reelq that answers.
+             */
+            version: string;
         };
         /**
          * @description A stable code; `line` is its meaning in a few words for people.
@@ -5966,13 +5976,19 @@ export interface operations {
     };
     health_ready: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description `jobs`: 503 unless jobs can run. `intake`: 503 only if jobs cannot be taken and stored, for a load balancer:
+                 *     while the broker, the bucket or a worker is down, the API still takes jobs, which run later.
+                 */
+                for?: "jobs" | "intake";
+            };
             header?: never;
             path?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Jobs can run. */
+            /** @description Ready. */
             200: {
                 content: {
                     "application/json": components["schemas"]["ReadinessReport"];

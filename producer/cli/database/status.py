@@ -15,8 +15,9 @@ from producer.cli.shared.options import AsJson, DataDir, Yes
 from producer.cli.shared.output import print_json
 from producer.operator_actions.journal import JournalView, Lost, confirm_journal, journal_view
 from storage.bucket.objects import Objects
-from storage.database import connect, current_revision
+from storage.database import connect
 from storage.journal.comparison import place_of
+from storage.revisions import current_revision
 
 
 def status(ctx: typer.Context, as_json: AsJson = False, data_dir: DataDir = None) -> None:

@@ -38,5 +38,5 @@ def test_workers_join_a_system_elsewhere_and_leave_it(settings: Settings, tmp_pa
     with connect(settings.require_database_url()) as conn:
         assert {row[0] for row in conn.execute("SELECT component FROM heartbeats")} == set(ROLES)
         conn.execute("UPDATE alembic_version SET version_num = '0001'")
-    with pytest.raises(StackError, match="run `reelq db upgrade` on one machine"):
+    with pytest.raises(StackError, match="run `reelq db upgrade`"):
         asyncio.run(run())

@@ -1,0 +1,137 @@
+"""Jobs as tasks of Ark's API: the document, and lists by Ark's filters.
+
+Source: byteplus-python-sdk-v2, types/content_generation/content_generation_task.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from seedance.models.ark_ids import ark_id
+from seedance.tokens import FRAMES_PER_SECOND
+from storage.ark.status import ArkStatus, ark_status, status_sql
+from storage.database import Connection
+from storage.jobs.records import JobView
+
+Link = Callable[[UUID, str, str], str]
+"""Makes a URL from a job's id, what the file is (video, last-frame), and its key."""
+LINK_S = 86_400.0
+"""How long links live: as long as Ark's."""
+LISTED_DAYS = 7
+"""Ark lists tasks for this long. Ours can be read for as long as they are kept."""
+_USAGE = ("completion_tokens", "total_tokens", "tool_usage")
+_FACTS: LiteralString = "SELECT id, ark FROM jobs WHERE id = ANY(%(ids)s) AND ark IS NOT NULL"
+_LISTED: LiteralString = f"""
+SELECT id, count(*) OVER () FROM jobs
+WHERE tenant = %(tenant)s AND deleted_at IS NULL AND created_at > now() - make_interval(days => %(days)s)
+  AND id >= %(first)s
+  AND (%(ids)s::uuid[] IS NULL OR id = ANY(%(ids)s))
+  AND (%(status)s::text IS NULL OR {status_sql("state", "reason")} = %(status)s)
+  AND (%(model)s::text IS NULL OR ark ->> 'model' = %(model)s OR (ark IS NULL
+       AND coalesce(request ->> 'model', '') = %(neutral)s AND coalesce(request ->> 'tier', 'standard') = %(tier)s))
+ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s
+"""  # noqa: S608 - put together from constants
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which tasks to list; None: any. `model`: Ark's name; `neutral` and `tier` are those of a job that means it."""
+
+    tenant: str
+    status: ArkStatus | None = None
+    ids: Sequence[UUID] | None = None
+    model: str | None = None
+    neutral: str = ""
+    tier: str = "standard"
+
+
+def facts_of(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """What only Ark's door knows of these jobs; jobs of other doors are missing."""
+    return dict(conn.execute(_FACTS, {"ids": list(ids)}).fetchall())
+
+
+def list_tasks(conn: Connection, wanted: TaskFilter, *, offset: int, limit: int) -> tuple[list[UUID], int]:
+    """A page of the tasks of the last days, newest first, and how many there are in total."""
+    parameters = {
+        "tenant": wanted.tenant,
+        "status": wanted.status,
+        "ids": None if wanted.ids is None else list(wanted.ids),
+        "model": wanted.model,
+        "neutral": wanted.neutral,
+        "tier": wanted.tier,
+        "days": LISTED_DAYS,
+        "first": _first_id(conn),
+    }
+    rows = conn.execute(_LISTED, parameters | {"offset": offset, "limit": limit}).fetchall()
+    if rows or not offset:
+        return [row[0] for row in rows], rows[0][1] if rows else 0
+    first = conn.execute(_LISTED, parameters | {"offset": 0, "limit": 1}).fetchone()  # beyond the last page
+    return [], 0 if first is None else first[1]
+
+
+def _first_id(conn: Connection) -> UUID:
+    """The smallest id of a job of the last days: ids begin with their time, in milliseconds (UUIDv7)."""
+    row = conn.execute(
+        "SELECT (extract(epoch FROM now() - make_interval(days => %s)) * 1000)::bigint", [LISTED_DAYS]
+    ).fetchone()
+    return UUID(int=(0 if row is None else int(row[0])) << 80)
+
+
+def ark_document(job: JobView, facts: Mapping[str, Any], link: Link, status: ArkStatus | None = None) -> dict[str, Any]:
+    """A job as Ark shows a task. `link`: makes the URL of a stored file. `status`: an earlier one, for its
+    callback; None: the present one."""
+    now = ark_status(job.state, job.reason) if status is None else status
+    request = job.request
+    shown: dict[str, Any] = {
+        "id": str(job.id),
+        "model": facts.get("model") or ark_id(request, job.model if job.gateway == "ark" else None),
+        "status": now,
+        "error": _error(job) if now in ("failed", "expired") else None,
+        "created_at": _unix(job.created_at),
+        "updated_at": _unix(job.updated_at),
+        "service_tier": "default",
+        "priority": job.priority,
+        "generate_audio": request.get("audio", True),
+        "draft": bool(request.get("draft")),
+    }
+    if job.draft_of is not None:
+        shown["draft_task_id"] = str(job.draft_of)
+    shown |= {name: facts[name] for name in ("execution_expires_after", "safety_identifier") if name in facts}
+    if now == "succeeded":
+        shown |= _result(job, link)
+    return shown
+
+
+def _result(job: JobView, link: Link) -> dict[str, Any]:
+    request, made = job.request, job.video_format or {}
+    files = {"video_url": ("video", job.object_key), "last_frame_url": ("last-frame", job.last_frame_key)}
+    usage = {name: value for name, value in (job.usage or {}).items() if name in _USAGE}
+    duration = request.get("duration")
+    if not isinstance(duration, int) or duration < 0:
+        duration = round(made["seconds"]) if isinstance(made.get("seconds"), int | float) else None
+    found = {
+        "content": {name: link(job.id, what, key) for name, (what, key) in files.items() if key is not None},
+        "usage": usage or None,
+        "seed": job.seed if job.seed is not None else request.get("seed"),
+        "resolution": request.get("resolution"),
+        "ratio": request.get("ratio"),
+        "duration": duration,
+        "framespersecond": FRAMES_PER_SECOND,
+        "output_format": request.get("output_format"),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _error(job: JobView) -> dict[str, str]:
+    """The gateway's own code where there is one, as clients of Ark know it; else ours."""
+    error = job.error or {}
+    code = error.get("gateway_code") or error.get("code") or "failed"
+    return {"code": str(code), "message": str(error.get("message", "failed"))}
+
+
+def _unix(at: datetime) -> int:
+    return int(at.timestamp())

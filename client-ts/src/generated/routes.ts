@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+// Types: 0c2c791812a4779ae619975be4cff3ee553383670b1eb221b94cd25430c5f181
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {

@@ -118,18 +118,23 @@ class Readiness:
 
 _IN_PUBLIC = {
     "versions_differ": "several versions of reelq run; `reelq doctor` names them",
-    "journal_held": "nothing is submitted until a person decides; see `reelq db status`",
-    "journal_not_read": "the journal in the bucket cannot be read; see `reelq doctor`",
     "journal_not_listed": "the journal in the bucket cannot be listed; see `reelq doctor`",
     "journal_behind": "submits cannot be written into the journal; see `reelq doctor`",
     "links_end": "links of finished videos end before they are copied; see `reelq doctor`",
+}
+
+_STOPPED_IN_PUBLIC = {
+    "journal_held": "nothing is submitted until a person decides; see `reelq db status`",
+    "journal_not_read": "the journal in the bucket cannot be read; see `reelq doctor`",
 }
 
 
 def _for_everyone(finding: Finding) -> Finding:
     """The finding without hosts and numbers of jobs: `/readyz` needs no key."""
     text = _IN_PUBLIC.get(finding.code or "")
-    return finding if text is None else replace(finding, message=text)
+    if finding.code in _STOPPED_IN_PUBLIC:
+        return replace(finding, message=_STOPPED_IN_PUBLIC[finding.code])
+    return finding if text is None else warn(finding.part, text, finding.code or "")
 
 
 class _Turn:

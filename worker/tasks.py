@@ -7,6 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
+from worker.journal_sweep import sweep_journal
 from worker.playable.copies import start_copy
 from worker.polling.look_back import look_back_batch
 from worker.polling.poll import poll_batch
@@ -52,10 +53,12 @@ def playable(account: str, items: Items) -> None:
 
 @shared_task(name="worker.sweep")
 def sweep() -> None:
-    """Abort uploads that no worker continues, and remove the files of jobs that were cancelled or deleted."""
+    """Abort uploads that no worker continues, and remove the files of jobs that were cancelled or deleted, and old
+    segments of the journal."""
     runtime = current()
     sweep_uploads(runtime.database.begin, runtime.objects)
     sweep_removals(runtime.database.begin, runtime.objects)
+    sweep_journal(runtime.database.begin, runtime.objects)
     sweep_inputs(runtime.database.begin, runtime.objects, runtime.settings.keep_uploads_days or None)
 
 

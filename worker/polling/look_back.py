@@ -20,8 +20,10 @@ from storage.jobs import attempts, callbacks, late
 from storage.jobs.callbacks import Reported
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome
+from storage.journal import rows
 from worker.batch import run_batch
 from worker.clients import clients_of
+from worker.journal import Journal
 from worker.runtime import Runtime
 
 log = logging.getLogger("reelq.look_back")
@@ -93,6 +95,9 @@ def _write(runtime: Runtime, looked: Sequence[LookedBack]) -> None:
             conn,
             [(i.reported, SUBMITTING_S if i.reported.job_id in submitting else _again_in_s(i)) for i in looked],
         )
+        lineage, answered = rows.answered(conn, [(item.job_id, item.number) for item in first])
+    if lineage is not None:
+        runtime.part(Journal).note(lineage, answered)
 
 
 def _again_in_s(item: LookedBack) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +66,9 @@ class Dispatcher:
     def _settings(self) -> Settings:
         return self.live.current
 
-    def run(self) -> int:
-        """Claim and publish once; returns the number of jobs sent.
+    def run(self, may_submit: Callable[[Connection], bool] = lambda _: True) -> int:
+        """Claim and publish once; returns the number of jobs sent. `may_submit` decides in the transaction of the
+        claim whether queued jobs are claimed at all.
 
         Submits are claimed in their own transaction: they wait for locks, and polls and copies must not.
 
@@ -77,7 +78,11 @@ class Dispatcher:
         """
         free = self._room()
         sent = 0
-        for claim in (self.claim_work, self.claim_submits):
+
+        def submits(conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
+            return self.claim_submits(conn, free) if may_submit(conn) else iter(())
+
+        for claim in (self.claim_work, submits):
             try:
                 with self._database.begin() as conn:
                     batches = list(claim(conn, free))

@@ -20,9 +20,11 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import fitting, load_work
+from storage.journal import rows
 from worker.batch import run_batch
 from worker.decisions import NO_ACCOUNT, Decision
 from worker.failpoints import failpoint
+from worker.journal import Journal
 from worker.polling.pacing import PollPacing
 from worker.polling.plan import PollPlan
 from worker.runtime import Runtime, boottime_s
@@ -127,7 +129,10 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
         moves = [_outcome_move(item, decisions[item.ready.work.id]) for item in posted]
         moved = attempts.finish_attempts(conn, [_attempt_outcome(item) for item in posted], moves)
         settle_acceptances(conn, _to_settle(posted, {item.id for item in moved}))
+        lineage, answered = rows.answered(conn, [(item.ready.work.id, item.ready.attempt) for item in posted])
         failpoint("submit.before_commit")
+    if lineage is not None:
+        runtime.part(Journal).note(lineage, answered)
     failpoint("submit.after_outcome")
 
 

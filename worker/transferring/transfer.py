@@ -16,8 +16,10 @@ from storage.jobs.provenance import Provenance, provenance_of
 from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
+from storage.journal import rows
 from worker.batch import run_batch
 from worker.failpoints import failpoint
+from worker.journal import Journal
 from worker.runtime import Runtime
 from worker.transferring.capacity import NoRoom, Places
 from worker.transferring.companions import Complete
@@ -136,6 +138,10 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
         written = moved | transitions.postpone(conn, later)
         if runtime.settings.playable_copies == "always":
             want_copies(conn, list(moved & not_playable))
+        ended = [move.id for move in moves if move.id in moved and move.target is JobState.SUCCEEDED]
+        lineage, kept = rows.kept(conn, ended)
+    if lineage is not None:
+        runtime.part(Journal).note(lineage, kept)
     failpoint("transfer.after_row")
     # A job that another process moved may have been given up or deleted while we wrote its files.
     ours = [item.video.work.id for item in copied]

@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 050d037f8e6b538c836bb3bdfe1ac12535f59f534690762f0f5d4e1f24d7ea29
+// Types: 0c2c791812a4779ae619975be4cff3ee553383670b1eb221b94cd25430c5f181
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {

@@ -178,7 +178,7 @@ class _Deciding:
                     service.count_jobs(request, made)
             done = carry_out(producer, name, verb, choice, terms, operation)
             document: dict[str, Any] = dict(done.document)
-            return as_decision(document, dry_run=False)
+            return as_decision(document, dry_run=False, repeated=done.known)
 
         return answer(await service.run_batch(work))
 

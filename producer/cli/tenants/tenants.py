@@ -63,7 +63,7 @@ def _budget(conn: Connection, tenant: Tenant) -> Budget | None:
 
 
 def _budget_text(budget: Budget | None) -> str:
-    return "none" if budget is None else budget_line(budget)
+    return "none" if budget is None else budget_line(budget.as_dict())
 
 
 def _document(tenant: Tenant, budget: Budget | None) -> dict[str, object]:

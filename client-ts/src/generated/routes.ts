@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 64fe9b5743543f34f14388925b528edf2840edd2adafee2499109a877419a624
+// Types: 3dd4d984922defde37f0be27aa342e5561dbb2a45cdb43884a8cb836f2a1811a
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {
@@ -52,7 +52,11 @@ export const ROUTES = {
   events_stream: ["GET", "/v1/events"],
   jobs_estimate: ["POST", "/v1/estimate"],
   capabilities_list: ["GET", "/v1/capabilities"],
+  capabilities_models: ["GET", "/v1/catalog"],
+  jobs_explain: ["POST", "/v1/explain"],
   tenant_get: ["GET", "/v1/tenant"],
+  assets_list: ["GET", "/v1/assets"],
+  assets_upload: ["POST", "/v1/assets"],
   accounts_list: ["GET", "/v1/accounts"],
   accounts_create: ["POST", "/v1/accounts"],
   accounts_get: ["GET", "/v1/accounts/{name}"],

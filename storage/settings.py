@@ -21,14 +21,14 @@ from seedance.account import Account
 from seedance.gateways.checks import is_public
 from seedance.problems import InvalidInput, Problem
 from seedance.request import problems_of
-from storage.access_settings import AccessSettings
-from storage.account_book import AccountSettings
-from storage.account_models import with_models_file
 from storage.broker_url import BrokerUrl, parse_broker_url
-from storage.mail_settings import MailSettings
-from storage.network_settings import NetworkSettings
-from storage.secret_settings import SecretSettings, with_secret_files
-from storage.store_settings import StoreSettings
+from storage.configuration.access import AccessSettings
+from storage.configuration.account_book import AccountSettings
+from storage.configuration.account_models import with_models_file
+from storage.configuration.mail import MailSettings
+from storage.configuration.network import NetworkSettings
+from storage.configuration.secrets import SecretSettings, with_secret_files
+from storage.configuration.store import StoreSettings
 from storage.webhooks.signing import secret_bytes, tenant_secret
 
 DEFAULT_DATA_DIR = ".reelq"

@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 from seedance.account import Account
 from seedance.lanes import LANES, lanes_of, limits_apart, model_of
-from storage.account_book import Serves
 from storage.admission import circuit_breaker, model_limits
 from storage.admission.accounts import lock_accounts
 from storage.admission.circuit_breaker import WHOLE_ACCOUNT, Breaker, Cause
 from storage.admission.model_limits import ModelLimit
 from storage.admission.slot_limits import SlotLimit
 from storage.admission.usage import Usage, slots_in_use, started_last_minute, started_last_minute_of, total
+from storage.configuration.account_book import Serves
 from storage.database import Connection
 from storage.settings import Settings
 

@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 from pydantic import BaseModel, ConfigDict, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
 from seedance.account import Account
-from storage.account_models import with_default_model
+from storage.configuration.account_models import with_default_model
 from storage.sealing import Sealer, master_key_bytes
 
 

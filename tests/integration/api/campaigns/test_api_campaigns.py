@@ -21,7 +21,7 @@ S = JobState
 NDJSON = {"Content-Type": "application/x-ndjson"}
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 XLS, ODS = "application/vnd.ms-excel", "application/vnd.oasis.opendocument.spreadsheet"
-SHEETS = Path(__file__).parents[2] / "unit/producer/reading/sheets"
+SHEETS = Path(__file__).parents[3] / "unit/producer/reading/sheets"
 CSV = {"Content-Type": "text/csv; charset=utf-8"}
 
 

@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openpyxl
@@ -114,7 +115,7 @@ def test_bad_rows_are_skipped_and_written_as_at_the_server(run: Run, away: Away,
     bad = tmp_path / "bad.csv"
     bad.write_text("SKU,prompt,duration\nb1,a lamp,5\nb2,a lamp,99\nb3,,5\n", encoding="utf-8")
     errors = tmp_path / "errors.csv"
-    said = []
+    said: list[Any] = []
     for name, how in (("bad-1", {"here": True}), ("bad-2", away)):
         run_bad = ("campaign", "run", bad, "--name", name, "--key", "SKU", "--write-errors", errors)
         refused = run(*run_bad, **how)
@@ -135,7 +136,7 @@ def test_a_run_says_what_waits_as_at_the_server(
     other = tmp_path / "other.csv"
     other.write_text("SKU,prompt,ratio,priority\n0012,a red lamp,16:9,3\n0099,a new lamp,1:1,\n", encoding="utf-8")
     later = ("--start-at", "2090-01-01 10:00", "--time-zone", "UTC")
-    said = []
+    said: list[Any] = []
     for name, how in (("later-1", {"here": True}), ("later-2", away)):
         runs = [
             run("campaign", "run", sheet, "--name", name, "--key", "SKU", "--proof", "--first", "1", *later, **how),

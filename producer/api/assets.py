@@ -75,7 +75,7 @@ def asset_routes(service: Service) -> APIRouter:
     @router.post(
         "/v1/assets",
         response_model=AssetUpload,
-        response_description="What became of the file.",
+        response_description="The result.",
         responses=problems(409, 413, 415, 422, 503),
         openapi_extra=form_or_bytes_body(NewUploadForm, "image/*", "video/*", "audio/*"),
     )

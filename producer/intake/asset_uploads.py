@@ -30,7 +30,7 @@ PAUSE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LocalAsset:
-    """A local file that can become an asset. `name`: what the gateway is told; `sha256`: of the content."""
+    """A local file that can become an asset. `name`: as the gateway sees it; `sha256`: of the content."""
 
     path: Path
     modality: Modality

@@ -1,4 +1,4 @@
-"""Assets of accounts, by whoever manages these."""
+"""Assets of the accounts that an admin manages."""
 
 from __future__ import annotations
 

@@ -5388,7 +5388,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What became of the file. */
+            /** @description The result. */
             200: {
                 content: {
                     "application/json": components["schemas"]["AssetUpload"];

@@ -19,8 +19,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 
 from seedance.account import Account
 from seedance.gateways.checks import is_public
-from seedance.problems import InvalidInput, Problem
-from seedance.request import problems_of
+from seedance.problems import InvalidInput, Problem, similar
+from seedance.request import UNKNOWN_FIELD, problems_of
 from storage.broker_url import BrokerUrl, parse_broker_url
 from storage.configuration.access import AccessSettings
 from storage.configuration.account_book import AccountSettings
@@ -34,8 +34,12 @@ from storage.webhooks.signing import secret_bytes, tenant_secret
 DEFAULT_DATA_DIR = ".reelq"
 STACK_FILE = "stack.json"
 API_KEY_FILE = "api_key"
-_PREFIX = "REELQ_"
-_NOT_SETTINGS = frozenset({"REELQ_CONFIG", "REELQ_DATA_DIR"})
+PREFIX = "REELQ_"
+NOT_SETTINGS = frozenset({
+    "REELQ_CONFIG", "REELQ_DATA_DIR", "REELQ_API_URL", "REELQ_LOGIN_FILE",
+    "REELQ_FAILPOINTS", "REELQ_FAILPOINTS_ALLOWED", "REELQ_FAILPOINTS_ONCE",
+})  # fmt: skip
+"""Variables of ours that are no settings."""
 
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 
@@ -44,10 +48,11 @@ class Settings(AccountSettings, AccessSettings, StoreSettings, NetworkSettings, 
     """Every setting. Times are in seconds; `None` means "not configured"."""
 
     database_url: str | None = None
-    """All parameters of libpq are kept."""
+    """PostgreSQL 15 or newer: `postgresql://user@host:5432/database`. All parameters of libpq are kept."""
     database_prepared_statements: Literal["auto", "off"] = "auto"
     """`auto`: use prepared statements on direct connections, not through a pooler. `off`: never."""
     broker_url: str | None = None
+    """Redis or Valkey: `redis://`, `rediss://` (TLS), or several Sentinels with commas between."""
     broker_sentinel_master: str | None = None
     """The name of the master; required if `broker_url` names Sentinels."""
 
@@ -70,16 +75,25 @@ class Settings(AccountSettings, AccessSettings, StoreSettings, NetworkSettings, 
     """How many are made at once in the whole system; each takes one core, at the lowest priority."""
 
     unconfirmed_policy: Literal["hold", "resubmit"] = "hold"
+    """What happens to a job whose POST had no clear answer and whose task is not found. `hold`: it waits for a person
+    (`reelq jobs resolve`). `resubmit`: it is submitted again, which in rare cases is paid for twice."""
     unconfirmed_grace_seconds: Seconds = 3600.0
+    """How long to look for the task of a POST without a clear answer before `unconfirmed_policy` decides."""
     lease_seconds: Annotated[float, Field(ge=1, le=86400)] = 90.0
+    """How long a worker may work on a job before another one takes it up; the delay after a crash."""
     submit_timeout_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 60.0
+    """How long to wait for the answer to a POST; without one it is unknown whether the gateway accepted the job."""
     poll_min_seconds: Annotated[float, Field(ge=0.05, le=3600)] = 2.0
+    """The shortest time between two polls of a task."""
     poll_max_seconds: Annotated[float, Field(ge=0.05, le=86400)] = 60.0
+    """The longest time between two polls of a task."""
     query_timeout_seconds: Annotated[float, Field(ge=0.1, le=600)] = 20.0
+    """How long to wait for the answer to a poll."""
     generation_timeout_seconds: Seconds = 259200.0
     """Give up a task that has not ended after this long, even without a deadline; it may still be billed. Ark itself
     ends a task after `execution_expires_after`, at most 72 h."""
     tick_seconds: Annotated[float, Field(ge=0.05, le=10)] = 0.25
+    """How often the scheduler looks for due jobs."""
 
     keep_uploads_days: Annotated[float, Field(ge=0, le=36500)] = 30.0
     """Delete an uploaded file this long after it was uploaded last, and after the last job that needed it ended. A job
@@ -253,7 +267,7 @@ def _number(value: object) -> float | None:
 def _required(value: str | None, key: str) -> str:
     if not value:
         raise InvalidInput(
-            [Problem(key, f"is not set; start `reelq up`, or set it in reelq.toml or as {_PREFIX}{key.upper()}")]
+            [Problem(key, f"is not set; start `reelq up`, or set it in reelq.toml or as {PREFIX}{key.upper()}")]
         )
     return value
 
@@ -298,7 +312,7 @@ def load_settings(directory: Path | None = None, environ: Mapping[str, str] = os
         where = ""
         if path is not None and not any(_root(problem) in from_environ for problem in problems):
             where = str(path)
-        raise InvalidInput([_named(problem, from_environ) for problem in problems], where) from exc
+        raise InvalidInput([_named(_with_hint(problem), from_environ) for problem in problems], where) from exc
     settings.outbound(environ)  # a missing file or a wrong proxy is found at the start
     return settings
 
@@ -325,10 +339,10 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _read_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, value in with_secret_files(environ, Settings.model_fields, _PREFIX).items():
-        if not name.startswith(_PREFIX) or name in _NOT_SETTINGS:
+    for name, value in with_secret_files(environ, Settings.model_fields, PREFIX).items():
+        if not name.startswith(PREFIX) or name in NOT_SETTINGS:
             continue
-        key = name.removeprefix(_PREFIX).lower()
+        key = name.removeprefix(PREFIX).lower()
         if key not in Settings.model_fields:
             continue  # other variables may have this prefix, such as an account's api_key_env
         if key == "accounts":
@@ -379,9 +393,19 @@ def _root(problem: Problem) -> str:
     return problem.field.split("[")[0].split(".")[0]
 
 
+def _with_hint(problem: Problem) -> Problem:
+    """The problem; of an unknown key, with the key that was probably meant."""
+    if problem.message != UNKNOWN_FIELD:
+        return problem
+    key = problem.field.rpartition(".")[2]
+    known = Account.model_fields if _root(problem) == "accounts" else Settings.model_fields
+    meant = similar(key, known)
+    return Problem(problem.field, f"{problem.message}; did you mean {meant}?" if meant else problem.message)
+
+
 def _named(problem: Problem, from_environ: Mapping[str, Any]) -> Problem:
     """The problem, with the name under which the caller set the value."""
     root = _root(problem)
     if root in from_environ:
-        return Problem(_PREFIX + root.upper() + problem.field.removeprefix(root), problem.message)
+        return Problem(PREFIX + root.upper() + problem.field.removeprefix(root), problem.message)
     return problem

@@ -138,15 +138,16 @@ class _State:
         self._learn = learn
         self._used = slots_in_use(conn, settings.unconfirmed_grace_seconds, names)
         self._limits = model_limits.model_limits(conn, names)
-        paced = any(account.requests_per_minute is not None for account in settings.accounts)
-        self._started = started_last_minute(conn) if paced else {}
+        asked = [account for account in settings.accounts if names is None or account.name in names]
+        paced = [account.name for account in asked if account.requests_per_minute is not None]
+        self._started = started_last_minute(conn, paced)
         apart = {
-            model
-            for account in settings.accounts
+            (account.name, model)
+            for account in asked
             for model, limits in limits_apart(account.dialect).items()
             if limits.requests_per_minute is not None
         }
-        self._started_of = started_last_minute_of(conn, apart)
+        self._started_of = started_last_minute_of(conn, {name for name, _ in apart}, {model for _, model in apart})
         self._lanes = lanes_of(name for account in settings.accounts for name in account.dialect.catalog.models)
 
     def all(self) -> dict[str, Grant]:

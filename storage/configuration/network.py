@@ -32,7 +32,9 @@ class AllowedNetworks(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     downloads: Networks = ()
+    """For videos that gateways offer, and files that jobs name."""
     webhooks: Networks = ()
+    """For deliveries of webhooks."""
 
 
 class NetworkSettings(BaseModel):

@@ -15,8 +15,9 @@ class StoreSettings(BaseModel):
     """The part of `Settings` that says where files are stored, and how."""
 
     s3_endpoint_url: str | None = None
-    """None: that of AWS."""
+    """The URL of the store. None: that of AWS."""
     s3_bucket: BucketName = "reelq"
+    """The bucket for videos, uploads and what lies beside them."""
     s3_tenant_buckets: dict[str, BucketName] = Field(default_factory=dict)
     """Buckets of tenants that do not share `s3_bucket`, by the tenant's name; in the same store, for the same key. As a
     variable: `acme=acme-videos&other=other-videos`, or JSON."""
@@ -24,8 +25,8 @@ class StoreSettings(BaseModel):
     """The URL at which clients reach the store, for links. None: the same as ours; a name or address that is not
     public is not handed out, and the API streams instead."""
     s3_region: str | None = None
-    """None: what the endpoint's name says, or boto3's usual sources, or us-east-1. If the store names another one, that
-    one is used."""
+    """The region of the bucket. None: what the endpoint's name says, or boto3's usual sources, or us-east-1. If the
+    store names another one, that one is used."""
     s3_addressing_style: Literal["auto", "path", "virtual"] = "auto"
     """`virtual`: the bucket's name stands in the host. `auto`: as the endpoint's name suggests or the store demands."""
     s3_checksum: Literal["auto", "crc32", "sha256", "md5", "none"] = "auto"
@@ -47,8 +48,9 @@ class StoreSettings(BaseModel):
     """Store with each object a file name for people: campaign and key, or the beginning of the prompt. `attachment`:
     browsers save it instead of playing it. `none`: no name."""
     s3_access_key_id: str | None = None
-    """None: boto3's usual sources (environment, profile, instance role)."""
+    """The access key. None: boto3's usual sources (environment, profile, instance role)."""
     s3_secret_access_key: SecretStr | None = None
+    """The secret of that access key."""
 
     @field_validator("s3_endpoint_url", "s3_public_endpoint_url", mode="after")
     @classmethod
@@ -92,3 +94,8 @@ class StoreSettings(BaseModel):
         if self.s3_kms_key_id is not None and self.s3_encryption not in ("aws:kms", "aws:kms:dsse"):
             raise ValueError('s3_kms_key_id needs s3_encryption = "aws:kms"')
         return self
+
+    @property
+    def buckets(self) -> tuple[str, ...]:
+        """The shared bucket, then those of tenants."""
+        return (self.s3_bucket, *sorted(set(self.s3_tenant_buckets.values()) - {self.s3_bucket}))

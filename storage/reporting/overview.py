@@ -14,14 +14,11 @@ from storage.database import Connection
 from storage.jobs import queries
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+from storage.reporting.job_counts import counts_of_campaigns, counts_of_tenant
 
 SOON_S = 7200.0
 """A video whose URL expires within this time is urgent."""
 
-_COUNTS: LiteralString = "SELECT state, count(*) FROM jobs WHERE tenant = %(tenant)s GROUP BY state"
-_CAMPAIGN_COUNTS: LiteralString = """
-SELECT campaign_id, state, count(*) FROM jobs WHERE campaign_id = ANY(%(ids)s) GROUP BY 1, 2
-"""
 _HELD: LiteralString = """
 SELECT id FROM jobs WHERE tenant = %(tenant)s AND state = 'unconfirmed' ORDER BY id LIMIT %(limit)s
 """
@@ -30,6 +27,10 @@ SELECT id FROM jobs
 WHERE tenant = %(tenant)s AND state = 'transferring'
   AND (expiry_alarm > 0 OR video_expires_at < now() + make_interval(secs => %(soon_s)s))
 ORDER BY video_expires_at LIMIT %(limit)s
+"""
+_ENDING: LiteralString = """
+SELECT count(*), coalesce(extract(epoch FROM min(video_expires_at) - now())::float8, 0) FROM jobs
+WHERE state = 'transferring' AND video_expires_at < now() + make_interval(secs => %(soon_s)s)
 """
 _FINISHED: LiteralString = """
 SELECT floor(extract(epoch FROM finished_at) / %(step_s)s)::bigint, state, count(*) FROM jobs
@@ -76,15 +77,13 @@ class Rate:
 
 def counts(conn: Connection, tenant: str) -> dict[JobState, int]:
     """How many jobs of a tenant are in each state; states without jobs are left out."""
-    return {JobState(state): number for state, number in conn.execute(_COUNTS, {"tenant": tenant})}
+    return {JobState(state): number for state, number in counts_of_tenant(conn, tenant).items()}
 
 
 def campaign_counts(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[JobState, int]]:
     """The same for each campaign; campaigns without jobs are left out."""
-    found: dict[UUID, dict[JobState, int]] = {}
-    for campaign, state, number in conn.execute(_CAMPAIGN_COUNTS, {"ids": list(ids)}):
-        found.setdefault(campaign, {})[JobState(state)] = number
-    return found
+    found = counts_of_campaigns(conn, ids)
+    return {campaign: {JobState(state): number for state, number in of.items()} for campaign, of in found.items()}
 
 
 def held(conn: Connection, tenant: str, limit: int) -> list[JobView]:
@@ -95,6 +94,13 @@ def held(conn: Connection, tenant: str, limit: int) -> list[JobView]:
 def expiring(conn: Connection, tenant: str, limit: int) -> list[JobView]:
     """Videos not yet copied that raised an alarm or expire soon, most urgent first."""
     return _views(conn, tenant, _EXPIRING, {"tenant": tenant, "soon_s": SOON_S, "limit": limit})
+
+
+def ending_links(conn: Connection, soon_s: float) -> tuple[int, float]:
+    """How many videos of all tenants are not copied yet and lose their link within `soon_s`, and the seconds until the
+    first does (0 if there is none)."""
+    row = conn.execute(_ENDING, {"soon_s": soon_s}).fetchone()
+    return (0, 0.0) if row is None else (row[0], row[1])
 
 
 def _views(conn: Connection, tenant: str, sql: LiteralString, parameters: Mapping[str, object]) -> list[JobView]:

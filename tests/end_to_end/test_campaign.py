@@ -21,7 +21,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("campaign")) as running:
+    with running_stack(tmp_path_factory.mktemp("campaign"), flower=True) as running:
         running.set_timing(median_s=1.0)
         yield running
 

@@ -10,7 +10,6 @@ from storage.settings import Settings
 
 log = logging.getLogger("reelq.alarms")
 
-LEVELS = (50, 75, 90)
 SERIOUS = 90
 EVERY_S = 5.0
 BATCH = 500
@@ -18,7 +17,7 @@ BATCH = 500
 
 def expiring_videos(conn: Connection, settings: Settings) -> int:
     """Raise the alarms that are due; returns their number."""
-    alarms = raise_expiry_alarms(conn, LEVELS, BATCH)
+    alarms = raise_expiry_alarms(conn, BATCH)
     for alarm in alarms:
         log.log(
             logging.ERROR if alarm.percent >= SERIOUS else logging.WARNING,

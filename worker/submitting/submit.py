@@ -19,7 +19,7 @@ from storage.jobs.late import settle_acceptances
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move, Work
 from storage.jobs.states import JobState
-from storage.jobs.work import load_work
+from storage.jobs.work import fitting, load_work
 from worker.batch import run_batch
 from worker.decisions import NO_ACCOUNT, Decision
 from worker.failpoints import failpoint
@@ -38,6 +38,8 @@ from worker.submitting.inputs import NotDeliverable, inlined
 log = logging.getLogger("reelq.submit")
 
 ACCOUNT_MISSING_S = 30.0
+MAX_REQUEST_BYTES = 64 * 1024 * 1024
+"""How much of requests a worker holds for one message. Fifty requests with files of 8 MiB each are 400 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Posted:
 def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
     """Submit the jobs of a claimed batch whose leases this worker still holds."""
     with runtime.database.begin() as conn:
+        claimed, later = fitting(conn, claimed, MAX_REQUEST_BYTES)
+        claims.release(conn, later)
         held = load_work(conn, JobState.QUEUED, claimed)
         client = _client(runtime, conn, account, held)
         if client is None:

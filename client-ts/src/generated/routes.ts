@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 3dd4d984922defde37f0be27aa342e5561dbb2a45cdb43884a8cb836f2a1811a
+// Types: 704fd16aaba1a416b36e15e0a3c1ca3bd382957380d2206e080b46c3f4ebb2c7
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {

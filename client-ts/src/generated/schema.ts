@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 3dd4d984922defde37f0be27aa342e5561dbb2a45cdb43884a8cb836f2a1811a
+// Types: 704fd16aaba1a416b36e15e0a3c1ca3bd382957380d2206e080b46c3f4ebb2c7
 
 export interface components {
     schemas: {
@@ -2094,6 +2094,16 @@ export interface components {
             missing: {
                 [key: string]: string;
             };
+            /**
+             * @description What a person should look at although jobs run, by its row in docs/doctor.md.
+             */
+            warnings: {
+                [key: string]: string;
+            };
+            /**
+             * @description The version of reelq that answers.
+             */
+            version: string;
         };
         /**
          * @description A stable code; `line` is its meaning in a few words for people.
@@ -2152,7 +2162,7 @@ export interface components {
              */
             operation: string | null;
             /**
-             * @description The operation was carried out before: nothing was done now, the rest is its first answer.
+             * @description The operation was carried out before: nothing was done now, the rest is its first answer. A dry run with the id of an operation asks for that.
              */
             repeated: boolean;
             /**
@@ -6312,13 +6322,19 @@ export interface operations {
     };
     health_ready: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description `jobs`: 503 unless jobs can run. `intake`: 503 only if jobs cannot be taken and stored, for a load balancer:
+                 *     while the broker, the bucket or a worker is down, the API still takes jobs, which run later.
+                 */
+                for?: "jobs" | "intake";
+            };
             header?: never;
             path?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Jobs can run. */
+            /** @description Ready. */
             200: {
                 content: {
                     "application/json": components["schemas"]["ReadinessReport"];

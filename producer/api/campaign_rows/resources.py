@@ -190,7 +190,10 @@ class RowDecision:
     operation: Annotated[str | None, Field(description="Its id, which timelines name; null: a dry run.")]
     repeated: Annotated[
         bool,
-        Field(description="The operation was carried out before: nothing was done now, the rest is its first answer."),
+        Field(
+            description="The operation was carried out before: nothing was done now, the rest is its first answer. A "
+            "dry run with the id of an operation asks for that."
+        ),
     ]
     rows: Annotated[int, Field(description="Rows that were chosen.")]
     acts: Annotated[int, Field(description="Rows that take part.")]

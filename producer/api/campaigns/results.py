@@ -106,7 +106,7 @@ def _file_routes(router: APIRouter, service: Service) -> None:
             with_pictures = posters and results.count() <= MOST_POSTERS
             rows = with_posters(results, service.objects, POSTER_PX) if with_pictures else without_posters(results)
             try:
-                write_workbook(file, results.columns, rows, words, links, name)
+                write_workbook(file, results.columns, results.layout, rows, words, links, name)
                 file.seek(0)
             except BaseException:
                 file.close()
@@ -114,7 +114,7 @@ def _file_routes(router: APIRouter, service: Service) -> None:
             return file
 
         written = await service.run_batch(write)
-        return PieceStream(_blocks(written), TYPES[form], headers)
+        return PieceStream(_Blocks(written), TYPES[form], headers)
 
     @router.get(
         "/v1/campaigns/{name}/sheet",
@@ -207,18 +207,32 @@ async def _links(service: Service, request: Request, seconds: int) -> Links:
     """Links to the bucket where this client can reach it, else through this API, where they need the client's key."""
     if await service.reach.links_work(request):
         return Links(
-            lambda result: service.objects.link(result.job.object_key or "", seconds),
-            lambda result: service.objects.link(result.job.poster_key or "", seconds),
+            lambda result: service.objects.link(result.shown.object_key or "", seconds),
+            lambda result: service.objects.link(result.shown.poster_key or "", seconds),
         )
     base = (service.settings.public_url or str(request.base_url)).rstrip("/")
 
     def below(what: str, result: Result) -> str:
-        return f"{base}/v1/jobs/{result.job.id}/{what}?proxy=1"
+        return f"{base}/v1/jobs/{result.shown.id}/{what}?proxy=1"
 
     return Links(lambda result: below("video", result), lambda result: below("poster", result))
 
 
-def _blocks(file: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
-    with file:
-        while block := file.read(BLOCK):
-            yield block
+class _Blocks:
+    """The content of a file that is closed with it, also if it was never read."""
+
+    def __init__(self, file: SpooledTemporaryFile[bytes]) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self._file.closed and (block := self._file.read(BLOCK)):
+            return block
+        self.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

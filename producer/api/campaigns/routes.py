@@ -42,6 +42,7 @@ from producer.campaigns.status import (
     change_campaign,
     pause_campaign,
 )
+from producer.campaigns.storing import source_of
 from producer.client import Producer
 from producer.errors import InvalidRows
 from producer.http import bodies
@@ -57,7 +58,6 @@ from seedance.problems import InvalidInput, Problem
 from storage.bucket.requests import MAX_LINK_S
 from storage.campaigns import controls
 from storage.campaigns.controls import MAX_WEIGHT
-from storage.campaigns.sheets import SheetSource
 from storage.jobs import queries
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
@@ -257,7 +257,7 @@ def _store(producer: Producer, upload: Upload) -> StoredCampaign:
         raise InvalidInput([Problem("", "no row is left to enqueue")], upload.name)
     notes = [*report.notes, *notes_on_duplicates(checked.jobs)]
     file = upload.name if upload.name != BODY else f"{BODY}.{upload.format.kind}"
-    sheet = SheetSource(file, report.header, report.sheet)
+    sheet = source_of(file, report)
     start = Start(asked.paused, asked.first, options.to_remember(), sheet, proof=proof)
     batch = checked.batch()
     stored = producer.store(batch, campaign=name, terms=asked.terms, start=start)

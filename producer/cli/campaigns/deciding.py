@@ -61,6 +61,11 @@ def run_decision(
     """Show what will be done with rows of a campaign, ask where a person sits and `asks` says so, and do it."""
     terms = Terms(datetime.now(UTC), comment, discard, fields or {})
     door = open_rows(ctx, how.data_dir, how.tenant)
+    if how.operation is not None and not how.dry_run:
+        before = door.carried_out(name, verb, choice, terms, how.operation)
+        if before is not None:
+            _show_again(name, verb, how, before)
+            return
     preview = door.preview(name, verb, choice, terms)
     decision, acts = preview.shown, bool(preview.acting)
     if not how.as_json:
@@ -85,6 +90,15 @@ def run_decision(
         document |= {left: decision[left] for left in ("rows", "idle", "missing")}
         document["refused"] = [*decision["refused"], *(document["refused"] if acts else ())]
     _end(how, document, bool(document["refused"] or document["missing"]))
+
+
+def _show_again(name: str, verb: Verb, how: DecisionOptions, before: Mapping[str, Any]) -> None:
+    """The answer to a repeated operation: that of the first time."""
+    if not how.as_json:
+        say(_said(name, verb, before, known=True))
+        for item in before.get("refused", ()):
+            say(clean(f"  cannot     {plural(item['count'], 'row')}: {item['message']}"))
+    _end(how, before, bool(before.get("refused") or before.get("missing")))
 
 
 def _end(how: DecisionOptions, document: Mapping[str, Any], refused: bool) -> None:
@@ -134,8 +148,8 @@ def _question(decision: Mapping[str, Any]) -> str:
 
 
 def _said(name: str, verb: Verb, done: Mapping[str, Any], *, known: bool) -> str:
-    operation = done["operation"]
+    operation, what = done["operation"], f"{plural(done['done'], 'row')} {_DONE[verb]}"
     if known:
-        return clean(f"{name}: operation {operation} was carried out before; nothing was done now")
+        return clean(f"{name}: operation {operation} was carried out before ({what}); nothing was done now")
     asked = f"; {done['asked']} of them are being cancelled by their gateways" if done["asked"] else ""
-    return clean(f"{name}: {plural(done['done'], 'row')} {_DONE[verb]}{asked} (operation {operation})")
+    return clean(f"{name}: {what}{asked} (operation {operation})")

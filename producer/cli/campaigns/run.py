@@ -12,6 +12,7 @@ from producer.campaigns.files import check_name
 from producer.campaigns.planning.checking import Checked
 from producer.campaigns.reading.report import Report
 from producer.campaigns.run_report import run_report
+from producer.campaigns.storing import source_of
 from producer.cli.campaigns.plan_text import plan_lines
 from producer.cli.campaigns.planning import Source, remember_if_possible
 from producer.cli.campaigns.rows_here import RowsHere
@@ -32,7 +33,6 @@ from producer.errors import InvalidRows
 from producer.intake.start import Start
 from producer.intake.terms import Terms, read_terms
 from seedance.problems import InvalidInput, Problem
-from storage.campaigns.sheets import SheetSource
 from storage.tenants.tenants import DEFAULT_TENANT
 
 _SHOWN_BAD = 1_000
@@ -115,7 +115,7 @@ def _store(
 ) -> tuple[dict[str, Any], bool]:
     """Enqueue rows, and with `wait` see them through; returns the result as JSON, and whether all is well."""
     name = str(source.name)
-    sheet = SheetSource(source.file.name, report.header, report.sheet)
+    sheet = source_of(source.file.name, report)
     how = replace(start, reading=source.options.to_remember(), sheet=sheet, proof=source.proof)
     batch = checked.batch()
     stored = producer.store(batch, campaign=name, terms=terms, start=how, progress=_uploading)

@@ -21,6 +21,12 @@ class RowsDoor(Protocol):
         """The campaign by its rows, as JSON (`Overview.as_dict`)."""
         ...
 
+    def carried_out(
+        self, name: str, verb: Verb, choice: Choice, terms: Terms, operation: str
+    ) -> Mapping[str, Any] | None:
+        """What an operation did when it was carried out, as JSON; None: it was not."""
+        ...
+
     def preview(self, name: str, verb: Verb, choice: Choice, terms: Terms) -> Preview:
         """What a decision would do now."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from producer.campaigns.decisions.carry_out import carry_out, preview
+from producer.campaigns.decisions.carry_out import carried_out, carry_out, preview
 from producer.campaigns.decisions.choice import Choice
 from producer.campaigns.decisions.verdicts import Terms, Verb
 from producer.campaigns.overview import overview_of
@@ -23,6 +23,13 @@ class RowsHere:
         """As `RowsDoor`."""
         with self._producer.database.begin() as conn:
             return overview_of(conn, self._producer.settings, self._producer.tenant, name).as_dict()
+
+    def carried_out(
+        self, name: str, verb: Verb, choice: Choice, terms: Terms, operation: str
+    ) -> Mapping[str, Any] | None:
+        """As `RowsDoor`."""
+        before = carried_out(self._producer, name, verb, operation)
+        return None if before is None else before.document
 
     def preview(self, name: str, verb: Verb, choice: Choice, terms: Terms) -> Preview:
         """As `RowsDoor`."""

@@ -32,6 +32,14 @@ class RowsThere:
             found = self._campaigns.status(name)
         return found.model_dump(include=set(CampaignOverview.model_fields) - {"links"})
 
+    def carried_out(
+        self, name: str, verb: Verb, choice: Choice, terms: Terms, operation: str
+    ) -> Mapping[str, Any] | None:
+        """As `RowsDoor`."""
+        with translated(name):
+            decided = self._decide(verb, terms)(name, _wanted(choice), dry_run=True, operation=operation)
+        return _document(decided) if decided.repeated else None
+
     def preview(self, name: str, verb: Verb, choice: Choice, terms: Terms) -> Preview:
         """As `RowsDoor`.
 

@@ -87,6 +87,12 @@ def text_of(message: EmailMessage, kind: str = "plain") -> str:
             "[reelq] spring: the budget is used up",
             ["9 rows wait", "reelq campaign set spring --budget"],
         ),
+        (
+            EventType.CAMPAIGN_DRAFTS_EXPIRING,
+            {"drafts": 3, "first_ends_at": "2026-11-29T08:05:00+08:00", "rows": [2, 3, 9]},
+            "[reelq] spring: 3 drafts expire from 2026-11-29 00:05 UTC on",
+            ["3 drafts of the campaign spring wait", "reelq campaign approve spring --state succeeded"],
+        ),
     ],
 )
 def test_a_letter_says_what_happened_and_what_to_do(

@@ -66,8 +66,10 @@ class NewJob:
     replaceable: bool = False
     """Its key names a row of a campaign: the earlier job with another request may be changed; see
     `producer.campaigns.storing`."""
+    asked_hash: str | None = None
+    """The hash of what the sheet of its campaign asks for; None: it comes from no sheet."""
     ark: Mapping[str, Any] | None = None
-    """What only Ark's door knows of it; see `storage.ark.tasks`. None: it came through another door."""
+    """What only Ark's door knows of it; see `storage.ark_tasks`. None: it came through another door."""
     lane: str = field(init=False)
     """Decides which of a gateway's models serves it; see `seedance.lanes`."""
     least_price: float = field(init=False)

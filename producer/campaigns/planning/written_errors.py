@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from producer.campaigns.files import open_table
-from producer.campaigns.reading.encodings import encoding_of
+from producer.campaigns.reading.encodings.detection import encoding_of
 from producer.campaigns.reading.json_objects import parse_object
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from producer.campaigns.reading.encodings import Encoding
+from producer.campaigns.reading.encodings.detection import Encoding
 from producer.campaigns.reading.table import whole_file
 
 MAX_LINE_CHARS = 8 * 2**20

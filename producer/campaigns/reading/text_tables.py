@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from producer.campaigns.reading.encodings import Encoding, encoding_of
+from producer.campaigns.reading.encodings.detection import Encoding, encoding_of
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.table import Table, TableRow, clean_name, table_of, whole_file

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 MOST_FILES = 25
 MOST_LINES = 450
-FOLDERS = ("seedance", "storage", "producer", "worker", "client", "simulator", "bench", "tests")
+FOLDERS = ("seedance", "storage", "producer", "worker", "client", "simulator", "bench", "tools", "tests")
 # Alembic reads one folder, and its files are numbered.
 MIGRATIONS = ROOT / "storage/migrations/versions"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from producer.campaigns.reading.encodings import encoding_of
+from producer.campaigns.reading.encodings.detection import encoding_of
 from producer.campaigns.reading.json_objects import parse_object
 from producer.campaigns.reading.objects.rows import object_row
 from producer.campaigns.reading.options import ReadingOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from producer.campaigns.reading.encodings import encoding_of
+from producer.campaigns.reading.encodings.detection import encoding_of
 from producer.campaigns.reading.objects.rows import object_row
 from producer.campaigns.reading.objects.yaml_text import MAX_YAML_CHARS, parse_yaml_items
 from producer.campaigns.reading.options import ReadingOptions

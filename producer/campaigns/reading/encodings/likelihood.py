@@ -11,7 +11,7 @@ import unicodedata
 from functools import cache
 from typing import Final
 
-from producer.campaigns.reading.hanzi import SIMPLIFIED, TRADITIONAL
+from producer.campaigns.reading.encodings.hanzi import SIMPLIFIED, TRADITIONAL
 
 # (rank, bits): up to this rank a character costs these bits: -log2 of the mean frequency of a character of the tier.
 _TIERS: Final = ((200, 8.6), (500, 10.4), (1000, 11.8), (len(SIMPLIFIED), 13.8))

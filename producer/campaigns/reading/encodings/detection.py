@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from producer.campaigns.reading.likelihood import bits_of, count_hanzi
+from producer.campaigns.reading.encodings.likelihood import bits_of, count_hanzi
 from seedance.problems import InvalidInput, Problem, shorten
 
 _BLOCK = 2**20

@@ -15,6 +15,7 @@ from producer.api import openapi
 from producer.api.access import access_routes
 from producer.api.accounts import account_routes
 from producer.api.ark.routes import ark_routes
+from producer.api.assets import asset_routes
 from producer.api.batch import batch_routes
 from producer.api.batches.file_routes import file_routes
 from producer.api.batches.routes import batch_api_routes
@@ -149,6 +150,7 @@ def create_app(settings: Settings | None = None, host: str = "127.0.0.1") -> Fas
     app.include_router(campaign_routes(service))
     app.include_router(event_routes(service))
     app.include_router(information_routes(service))
+    app.include_router(asset_routes(service))
     app.include_router(account_routes(service))
     app.include_router(upload_routes(service))
     app.include_router(video_routes(service))

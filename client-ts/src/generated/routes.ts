@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 0c2c791812a4779ae619975be4cff3ee553383670b1eb221b94cd25430c5f181
+// Types: 704fd16aaba1a416b36e15e0a3c1ca3bd382957380d2206e080b46c3f4ebb2c7
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {
@@ -52,7 +52,11 @@ export const ROUTES = {
   events_stream: ["GET", "/v1/events"],
   jobs_estimate: ["POST", "/v1/estimate"],
   capabilities_list: ["GET", "/v1/capabilities"],
+  capabilities_models: ["GET", "/v1/catalog"],
+  jobs_explain: ["POST", "/v1/explain"],
   tenant_get: ["GET", "/v1/tenant"],
+  assets_list: ["GET", "/v1/assets"],
+  assets_upload: ["POST", "/v1/assets"],
   accounts_list: ["GET", "/v1/accounts"],
   accounts_create: ["POST", "/v1/accounts"],
   accounts_get: ["GET", "/v1/accounts/{name}"],

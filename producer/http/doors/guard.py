@@ -35,7 +35,7 @@ from storage.tenants import keys
 OPEN = ("/healthz", "/readyz", "/login", "/logout", "/preferences")
 OPEN_BELOW = ("/callbacks/", "/static/", "/share/")
 METRICS = "/metrics"
-STORES_NOTHING = ("/v1/estimate", "/mcp")
+STORES_NOTHING = ("/v1/estimate", "/v1/explain", "/mcp")
 """Paths whose POST is a question; the tools of `/mcp` check their own scopes."""
 MAX_HEADERS = 100
 MAX_REQUESTS = 3_000

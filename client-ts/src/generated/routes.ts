@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 704fd16aaba1a416b36e15e0a3c1ca3bd382957380d2206e080b46c3f4ebb2c7
+// Types: 0bd104351d4cf5ec4050622732e5c936b51e2df8d94c6e03dbd524a11c21bf30
 
 /** Method and path of every route, by its operation id. */
 export const ROUTES = {

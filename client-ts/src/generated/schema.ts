@@ -1,5 +1,5 @@
 // Generated from /openapi.json by `make client-ts-types`; do not edit.
-// Types: 704fd16aaba1a416b36e15e0a3c1ca3bd382957380d2206e080b46c3f4ebb2c7
+// Types: 0bd104351d4cf5ec4050622732e5c936b51e2df8d94c6e03dbd524a11c21bf30
 
 export interface components {
     schemas: {
@@ -2109,7 +2109,7 @@ export interface components {
          * @description A stable code; `line` is its meaning in a few words for people.
          * @enum {string}
          */
-        Reason: "enqueued" | "account_missing" | "no_account" | "model_closed" | "asset_processing" | "asset_not_offered" | "not_deliverable" | "over_budget" | "kept_back" | "before_start" | "quiet_hours" | "awaiting_review" | "no_price" | "changed" | "submit" | "accepted" | "not_sent" | "not_tried" | "throttled" | "account_problem" | "model_problem" | "not_served" | "input_not_ready" | "outcome_unknown" | "task_taken" | "submit_lost" | "looking" | "held" | "adopted" | "accepted_late" | "double_charge" | "not_submitted" | "proven_not_submitted" | "resubmitted" | "resubmitted_by_policy" | "never_accepted" | "abandoned" | "generating" | "status_unknown" | "bad_answer" | "gateway_unavailable" | "gateway_error" | "task_unknown" | "result_missing" | "generated" | "cancelling" | "no_fresh_link" | "cancel_too_late" | "download_failed" | "store_unavailable" | "wrong_content" | "url_refused" | "url_not_public" | "video_expiring" | "last_frame_failed" | "last_frame_refused" | "stored" | "approved" | "rejected" | "cancelled" | "cancelled_upstream" | "discarded" | "invalid_request" | "input_gone" | "moderation_blocked" | "asset_failed" | "deadline_exceeded" | "draft_expired" | "generation_timeout" | "generation_failed" | "expired_upstream" | "gateway_lost" | "task_lost" | "video_expired";
+        Reason: "enqueued" | "account_missing" | "no_account" | "model_closed" | "asset_processing" | "asset_not_offered" | "not_deliverable" | "over_budget" | "kept_back" | "before_start" | "quiet_hours" | "awaiting_review" | "no_price" | "changed" | "submit" | "accepted" | "not_sent" | "not_tried" | "throttled" | "account_problem" | "model_problem" | "not_served" | "input_not_ready" | "outcome_unknown" | "task_taken" | "sent_before_restore" | "submit_lost" | "looking" | "held" | "adopted" | "accepted_late" | "double_charge" | "not_submitted" | "proven_not_submitted" | "resubmitted" | "resubmitted_by_policy" | "never_accepted" | "abandoned" | "generating" | "status_unknown" | "bad_answer" | "gateway_unavailable" | "gateway_error" | "task_unknown" | "result_missing" | "generated" | "cancelling" | "no_fresh_link" | "cancel_too_late" | "download_failed" | "store_unavailable" | "wrong_content" | "url_refused" | "url_not_public" | "video_expiring" | "last_frame_failed" | "last_frame_refused" | "stored" | "found_stored" | "approved" | "rejected" | "cancelled" | "cancelled_upstream" | "discarded" | "invalid_request" | "input_gone" | "moderation_blocked" | "asset_failed" | "deadline_exceeded" | "draft_expired" | "generation_timeout" | "generation_failed" | "expired_upstream" | "gateway_lost" | "task_lost" | "video_expired";
         /**
          * @description A row of a batch that is not stored.
          */

@@ -25,6 +25,7 @@ from storage.access_settings import AccessSettings
 from storage.account_book import AccountSettings
 from storage.account_models import with_models_file
 from storage.broker_url import BrokerUrl, parse_broker_url
+from storage.log_settings import LogSettings
 from storage.mail_settings import MailSettings
 from storage.network_settings import NetworkSettings
 from storage.secret_settings import SecretSettings, with_secret_files
@@ -40,7 +41,9 @@ _NOT_SETTINGS = frozenset({"REELQ_CONFIG", "REELQ_DATA_DIR"})
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 
 
-class Settings(AccountSettings, AccessSettings, StoreSettings, NetworkSettings, MailSettings, SecretSettings):
+class Settings(
+    AccountSettings, AccessSettings, StoreSettings, NetworkSettings, MailSettings, LogSettings, SecretSettings
+):
     """Every setting. Times are in seconds; `None` means "not configured"."""
 
     database_url: str | None = None

@@ -25,6 +25,7 @@ from storage.bucket.requests import StoreUnavailable
 from storage.database import DatabaseUnavailable
 from storage.jobs import playable_copies
 from storage.jobs.playable_copies import WantedCopy, is_playable
+from storage.logs.context import bound
 from worker.failpoints import failpoint
 from worker.playable.maker import LIMIT_S, make
 from worker.retry import PLAYABLE
@@ -86,14 +87,19 @@ def make_copies(runtime: Runtime, claimed: Sequence[tuple[UUID, int]]) -> None:
             wanted = playable_copies.load_copy(conn, job_id, claim)
         if wanted is None:
             continue
-        failpoint("playable.after_load")
-        try:
-            outcome = runtime.start(_leased(runtime, wanted)).result()
-        except CancelledError:  # the process stops, or the lease has passed to another worker
-            with suppress(DatabaseUnavailable), runtime.database.begin() as conn:
-                playable_copies.release_copies(conn, [(job_id, claim)])
-            continue
-        _record(runtime, wanted, outcome)
+        with bound(**wanted.story):
+            _make_one(runtime, wanted)
+
+
+def _make_one(runtime: Runtime, wanted: WantedCopy) -> None:
+    failpoint("playable.after_load")
+    try:
+        outcome = runtime.start(_leased(runtime, wanted)).result()
+    except CancelledError:  # the process stops, or the lease has passed to another worker
+        with suppress(DatabaseUnavailable), runtime.database.begin() as conn:
+            playable_copies.release_copies(conn, [(wanted.job_id, wanted.claim)])
+        return
+    _record(runtime, wanted, outcome)
 
 
 async def _leased(runtime: Runtime, wanted: WantedCopy) -> Made | Failed:

@@ -20,6 +20,7 @@ from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
+from storage.logs.context import about, bind
 from worker.batch import run_batch
 from worker.decisions import NO_ACCOUNT, Decision
 from worker.failpoints import failpoint
@@ -91,6 +92,7 @@ def _still_granted(runtime: Runtime, conn: Connection, client: GatewayClient, he
 
 
 async def _post(runtime: Runtime, client: GatewayClient, ready: Ready, files: InputFiles) -> Posted:
+    bind(**ready.work.story | {"attempt": ready.attempt})
     result: Submitted | GatewayError
     try:
         async with inlined(runtime, client, ready.request, partial(files.key, ready.work.id)) as request:
@@ -161,5 +163,5 @@ def _to_settle(posted: Sequence[Posted], moved: Collection[UUID]) -> list[UUID]:
 
 def _give_back(work: Work) -> Move:
     error = Problem("account", f"{work.account} is not in this worker's configuration; add it there")
-    log.error("submit.account_missing job_id=%s %s", work.id, error)
+    log.error("submit.account_missing job_id=%s %s", work.id, error, extra=about(work.story))
     return Decision(JobState.QUEUED, Reason.ACCOUNT_MISSING, ACCOUNT_MISSING_S, NO_ACCOUNT).move(work)

@@ -16,6 +16,7 @@ from storage.jobs.provenance import Provenance, provenance_of
 from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
+from storage.logs.context import about
 from worker.batch import run_batch
 from worker.failpoints import failpoint
 from worker.runtime import Runtime
@@ -123,7 +124,8 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
         life_s = account.dialect.video_life_s if account is not None else FALLBACK_LIFE_S
         decision = decide_transfer(item.outcome, work, life_s)
         if not isinstance(item.outcome, Complete | NoRoom):
-            log.warning("transfer.setback job_id=%s reason=%s %s", work.id, decision.reason, redact(str(item.outcome)))
+            said = (work.id, decision.reason, redact(str(item.outcome)))
+            log.warning("transfer.setback job_id=%s reason=%s %s", *said, extra=about(work.story))
         if decision.target is JobState.TRANSFERRING and "object_key" not in decision.patch:
             later.append(decision.postponement(work))
             continue

@@ -22,6 +22,7 @@ from storage.ark_tasks import LINK_S, ark_document, facts_of
 from storage.jobs import queries
 from storage.jobs.document import job_document
 from storage.jobs.records import JobView
+from storage.logs.context import about, bind
 from storage.own_services import own_services
 from storage.webhooks.delivery import Outgoing, Sent, load_messages, record_sent
 from storage.webhooks.endpoints import change_endpoint
@@ -119,6 +120,7 @@ class _BatchSender:
         """Whether the receiver answered any POST; None: nothing was sent."""
 
     async def send(self, message: Outgoing) -> Result:
+        bind(**{"tenant": message.tenant} | (message.story or {}))
         async with self._slots:
             if self._runtime.stopping.is_set() or time.monotonic() > self._start_until:
                 return Result(message, Verdict(due_in_s=0.0))
@@ -262,7 +264,7 @@ def _log(result: Result) -> None:
         return
     log.log(
         logging.INFO if verdict.delivered else logging.WARNING,
-        "webhook.%s id=%s type=%s job_id=%s attempt=%d status=%s took_s=%.2f error=%s",
+        "webhook.%s id=%s type=%s job_id=%s try=%d status=%s took_s=%.2f error=%s",
         "delivered" if verdict.delivered else "dead" if verdict.dead else "failed",
         webhook_id(message.id),
         message.type,
@@ -271,4 +273,5 @@ def _log(result: Result) -> None:
         None if answer is None else answer.status,
         0.0 if answer is None else answer.took_s,
         verdict.error,
+        extra=about({"tenant": message.tenant} | (message.story or {})),
     )

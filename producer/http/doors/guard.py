@@ -28,6 +28,7 @@ from producer.http.sharing.sender import sent_by
 from seedance.problems import InvalidInput, Problem
 from storage.actors import acting
 from storage.database import DatabaseUnavailable, connect
+from storage.logs.context import bound
 from storage.own_addresses import is_loopback
 from storage.settings import Settings
 from storage.tenants import keys
@@ -88,7 +89,8 @@ class Guard:
         if principal is None:
             await self._app(scope, receive, send)
             return
-        with acting(principal.actor), sent_by(principal.tenant):
+        who = bound(tenant=principal.tenant, key_id=principal.key_id)
+        with acting(principal.actor), sent_by(principal.tenant), who:
             try:
                 if principal.key_id is not None:
                     self._rates.count(principal.tenant)

@@ -6,8 +6,7 @@ from celery import Celery
 
 from worker import broker, quiet_kombu
 from worker.environment import ignore_others
-
-QUEUES = ("submit", "poll", "transfer", "notify")
+from worker.watching import exposure as _exposure  # noqa: F401 - it connects to a signal
 
 ignore_others()
 broker.register()

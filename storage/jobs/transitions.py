@@ -14,7 +14,7 @@ from storage.jobs.records import Move, Moved, Postponement
 from storage.jobs.states import JobState
 from storage.jobs.story import story
 from storage.jsonb import dumps
-from storage.logs.context import about
+from storage.logs.context import about, current_celery_task
 from storage.webhooks.outbox import TELL_MOVED
 
 log = logging.getLogger("reelq.jobs")
@@ -59,8 +59,9 @@ WITH input AS (
     RETURNING j.id, l.source, i.target, j.claim, j.attempt, i.reason, i.detail, i.actor, j.tenant, j.webhook_url,
               j.ark, j.campaign_id, j.account, j.gateway_task_id
 ), logged AS (
-    INSERT INTO job_events (job_id, source, target, reason, detail, actor)
-    SELECT id, source, target, reason, detail, actor FROM moved WHERE source <> target OR detail IS NOT NULL
+    INSERT INTO job_events (job_id, source, target, reason, detail, actor, celery_task)
+    SELECT id, source, target, reason, detail, actor, %(celery_task)s::uuid FROM moved
+    WHERE source <> target OR detail IS NOT NULL
 ), notified AS ({TELL_MOVED})
 SELECT id, source, target, claim, attempt, reason, tenant,
        (SELECT name FROM campaigns c WHERE c.id = moved.campaign_id), account, gateway_task_id
@@ -77,7 +78,7 @@ def move(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
         return []
     done = []
     for job_id, source, target, claim, attempt, reason, tenant, campaign, account, task_id in conn.execute(
-        _MOVE, {"moves": dumps([item.as_row() for item in moves])}
+        _MOVE, {"moves": dumps([item.as_row() for item in moves]), "celery_task": current_celery_task()}
     ):
         done.append(Moved(job_id, JobState(source), JobState(target), claim, attempt, reason))
         if source != target:

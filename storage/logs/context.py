@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from uuid import UUID
 
 JOB = "reelq_job"
 _NOTHING: Mapping[str, Any] = {}
@@ -33,6 +34,14 @@ def bound(**fields: Any) -> Iterator[None]:
         yield
     finally:
         _fields.reset(token)
+
+
+def current_celery_task() -> UUID | None:
+    """The Celery task that does the work of this context; None outside of one."""
+    try:
+        return UUID(_fields.get()["celery_task"])
+    except (KeyError, ValueError):
+        return None
 
 
 def about(job: Mapping[str, Any]) -> dict[str, Any]:

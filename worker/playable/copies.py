@@ -34,6 +34,7 @@ from worker.transferring.mp4 import NotAVideo, format_of_stored
 from worker.transferring.removals import remove_unwanted
 from worker.transferring.resources import CopyResources
 from worker.transferring.upload import store_video
+from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.playable")
 
@@ -197,12 +198,14 @@ def _record(runtime: Runtime, wanted: WantedCopy, outcome: Made | Failed) -> Non
     if isinstance(outcome, Made):
         with runtime.database.begin() as conn:
             done = playable_copies.finish_copy(conn, job_id, claim, key=outcome.key, video_format=outcome.video_format)
+        current_tally().good("made")
         log.info("playable.made job_id=%s key=%s", job_id, outcome.key)
         if not done:  # its files may have been deleted while the copy was being made
             remove_unwanted(runtime.database.begin, runtime.objects, [job_id])
         return
     reason = redact(outcome.reason)
     log.warning("playable.not_made job_id=%s tries=%d %s", job_id, wanted.tries, reason)
+    current_tally().bad(job_id, reason)
     tries = wanted.tries + outcome.counts
     with runtime.database.begin() as conn:
         if outcome.lasting or tries >= MAX_TRIES:

@@ -25,6 +25,7 @@ from worker.polling.decisions import decide_poll, decide_without_account
 from worker.polling.plan import PollPlan
 from worker.polling.task_list import TaskList
 from worker.runtime import Runtime
+from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.poll")
 
@@ -92,6 +93,7 @@ async def _query(client: GatewayClient, work: Work, task_list: TaskList) -> Poll
 
 
 def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) -> None:
+    tally = current_tally()
     moves: list[Move] = []
     later: list[Postponement] = []
     for item in polled:
@@ -102,8 +104,11 @@ def _write(runtime: Runtime, client: GatewayClient, polled: Sequence[Polled]) ->
         if work.cancel_request is not None:
             decision = decide_cancel(item.result, item.cancelled, work, decision)
         if isinstance(item.result, GatewayError):
+            tally.bad(work.id, item.result.code)
             said = (work.id, item.result.code, item.result.message)
             log.warning("poll.setback job_id=%s code=%s %s", *said, extra=about(work.story))
+        else:
+            tally.good("unfinished" if decision.target is JobState.GENERATING else "finished")
         if decision.target is JobState.GENERATING and decision.detail is None:
             later.append(decision.postponement(work, polls=1))
             continue

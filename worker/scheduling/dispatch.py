@@ -35,6 +35,7 @@ from worker.scheduling.batches import (
     room,
     transfers_to_claim,
 )
+from worker.watching.words import described
 from worker.webhooks import deliver
 
 log = logging.getLogger("reelq.dispatch")
@@ -179,6 +180,7 @@ class Dispatcher:
         self._app.send_task(
             f"worker.{batch.task}",
             args=[batch.account, [[str(item.id), item.claim] for item in batch.claimed]],
+            argsrepr=described(batch.account, [item.id for item in batch.claimed]),
             producer=self.open_producer(),
             # Without a declaration Celery sends to the default exchange, straight into the list of that name: an
             # emptied broker can lose no binding.

@@ -35,6 +35,7 @@ from worker.submitting.earlier import accepted_before, check_once_more
 from worker.submitting.elsewhere import elsewhere
 from worker.submitting.input_files import InputFiles, input_files
 from worker.submitting.inputs import NotDeliverable, inlined
+from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.submit")
 
@@ -127,6 +128,12 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
         settle_acceptances(conn, _to_settle(posted, {item.id for item in moved}))
         failpoint("submit.before_commit")
     failpoint("submit.after_outcome")
+    tally = current_tally()
+    for item in posted:
+        if isinstance(item.result, Submitted):
+            tally.good("accepted")
+        else:
+            tally.bad(item.ready.work.id, item.result.code)
 
 
 def _decide(runtime: Runtime, posted: Posted, pacing: PollPacing) -> Decision:

@@ -29,6 +29,7 @@ from worker.transferring.own_origin import OwnOrigin
 from worker.transferring.removals import remove_unwanted
 from worker.transferring.resources import CopyResources
 from worker.transferring.video import Video
+from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.transfer")
 
@@ -116,6 +117,7 @@ async def _copy(runtime: Runtime, video: Video, places: Places) -> Copied:
 
 
 def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
+    tally = current_tally()
     moves: list[Move] = []
     later: list[Postponement] = []
     for item in copied:
@@ -123,7 +125,10 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
         account = runtime.settings.account(work.account)
         life_s = account.dialect.video_life_s if account is not None else FALLBACK_LIFE_S
         decision = decide_transfer(item.outcome, work, life_s)
-        if not isinstance(item.outcome, Complete | NoRoom):
+        if isinstance(item.outcome, Complete | NoRoom):
+            tally.good("stored" if isinstance(item.outcome, Complete) else "postponed")
+        else:
+            tally.bad(work.id, decision.reason)
             said = (work.id, decision.reason, redact(str(item.outcome)))
             log.warning("transfer.setback job_id=%s reason=%s %s", *said, extra=about(work.story))
         if decision.target is JobState.TRANSFERRING and "object_key" not in decision.patch:

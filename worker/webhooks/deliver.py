@@ -33,6 +33,7 @@ from storage.webhooks.signing import sign
 from worker.batch import run_batch
 from worker.failpoints import failpoint
 from worker.runtime import Part, Runtime
+from worker.watching.tally import current_tally
 from worker.webhooks.decisions import RETRY_FOR_S, Verdict, decide, within_the_day
 from worker.webhooks.look_ups import LookUps
 from worker.webhooks.mail.mailing import Mailing
@@ -222,8 +223,15 @@ def _absolute(data: Mapping[str, Any], public_url: str | None) -> Mapping[str, A
 
 
 def _record(runtime: Runtime, results: Sequence[Result]) -> None:
+    tally = current_tally()
     for result in results:
         _log(result)
+        if result.verdict.delivered:
+            tally.good("delivered")
+        elif result.answer is None and not result.verdict.dead:
+            tally.good("postponed")
+        else:
+            tally.bad(webhook_id(result.message.id), result.verdict.error or "not delivered")
     with runtime.database.begin() as conn:
         record_sent(conn, [_as_sent(result) for result in results])
         for result in results:

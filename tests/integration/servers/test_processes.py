@@ -93,7 +93,7 @@ def running(settings: Settings, tmp_path: Path, closed_port: int) -> Iterator[Ru
     argvs = {
         "scheduler": commands.SCHEDULER,
         "worker": commands.WORKER_SUBMIT_POLL,
-        "flower": commands.flower("127.0.0.1", flower_port),
+        "flower": commands.flower("127.0.0.1", flower_port, str(tmp_path / "flower" / "tasks")),
     }
     with ExitStack() as stack:
         server = stack.enter_context(valkey(tmp_path))

@@ -53,6 +53,11 @@ class Batch:
     """For people who watch the queues; a message may hold jobs of several accounts."""
     claimed: Sequence[Claimed]
 
+    @property
+    def what(self) -> str:
+        """What the ids are."""
+        return "message" if self.task == "notify" else "job"
+
 
 class Dispatcher:
     """Sends due jobs. Connects to the broker on first use, and again after a failure."""
@@ -180,7 +185,7 @@ class Dispatcher:
         self._app.send_task(
             f"worker.{batch.task}",
             args=[batch.account, [[str(item.id), item.claim] for item in batch.claimed]],
-            argsrepr=described(batch.account, [item.id for item in batch.claimed]),
+            argsrepr=described(batch.account, [item.id for item in batch.claimed], batch.what),
             producer=self.open_producer(),
             # Without a declaration Celery sends to the default exchange, straight into the list of that name: an
             # emptied broker can lose no binding.

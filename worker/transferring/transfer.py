@@ -13,6 +13,7 @@ from storage.database import DatabaseUnavailable
 from storage.jobs import transitions
 from storage.jobs.playable_copies import is_playable, want_copies
 from storage.jobs.provenance import Provenance, provenance_of
+from storage.jobs.reasons import Reason
 from storage.jobs.records import Move, Postponement, Work
 from storage.jobs.states import JobState
 from storage.jobs.work import load_work
@@ -131,7 +132,9 @@ def _write(runtime: Runtime, copied: Sequence[Copied]) -> None:
             tally.bad(work.id, decision.reason)
             said = (work.id, decision.reason, redact(str(item.outcome)))
             log.warning("transfer.setback job_id=%s reason=%s %s", *said, extra=about(work.story))
-        if decision.target is JobState.TRANSFERRING and "object_key" not in decision.patch:
+        # The first time that the store refuses, its own words go into the timeline.
+        tells = decision.reason is Reason.STORE_UNAVAILABLE and decision.patch["setbacks"] == 1
+        if decision.target is JobState.TRANSFERRING and "object_key" not in decision.patch and not tells:
             later.append(decision.postponement(work))
             continue
         moves.append(decision.move(work))

@@ -22,12 +22,12 @@ from seedance.problems import InvalidInput
 from storage.logs.setup import set_up_logging
 from storage.settings import Settings, load_settings
 from worker.app import app
-from worker.watching.exposure import check_exposure
-from worker.watching.pages import EveryQueue, GuardedMetrics, TaskWithJobs
+from worker.exposure import check_exposure
+from worker.watching.pages import EveryQueue, GuardedMetrics, TaskWithJobs, shown_task
 
 log = logging.getLogger("reelq.flower")
 
-COLUMNS = "name,state,args,result,exception,received,runtime,worker,uuid"
+COLUMNS = "name,state,args,result,received,runtime,worker,uuid"
 MAX_TASKS = 20_000
 """About two kilobytes each, in memory and in the file."""
 SAVE_EVERY_MS = 60_000
@@ -59,6 +59,7 @@ def _read_options(arguments: list[str]) -> None:
     """Our defaults, then the environment, then the command line, as Flower reads them."""
     options.read_only = True
     options.tasks_columns = COLUMNS
+    options.format_task = shown_task
     options.max_tasks = MAX_TASKS
     options.state_save_interval = SAVE_EVERY_MS
     options.logging = None

@@ -19,6 +19,15 @@ _MESSAGES = "worker.notify"
 _BEFORE = b'<dl class="detail-list">'
 
 
+def shown_task(task: Any) -> Any:
+    """A copy of a task as people read it: one result, whether it succeeded or failed, and no empty values of Python."""
+    task.result = task.result if task.result not in (None, "None") else task.exception or ""
+    task.args = "" if task.args == "()" else task.args
+    task.kwargs = "" if task.kwargs == "{}" else task.kwargs
+    task.exception = None
+    return task
+
+
 class TaskWithJobs(TaskView):
     """Flower's page of one task, with links to its jobs."""
 

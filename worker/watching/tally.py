@@ -14,8 +14,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from uuid import UUID
 
+from storage.logs.privacy import clean
+
 MAX_FAILURES = 5
 """Failures that a result names, each with its job."""
+
+MAX_CHARS = 200
+"""Of the reason of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Tally:
         with self._lock:
             self._failed += 1
             if len(self._failures) < MAX_FAILURES:
-                self._failures.append(f"{item} {why}")
+                self._failures.append(f"{item} {clean(why)[:MAX_CHARS]}")
 
     def hold(self) -> None:
         """Work goes on in the background; `release` must follow."""

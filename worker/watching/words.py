@@ -9,8 +9,8 @@ NAMED = 20
 """Ids that are named; with all of a large batch, a message would be twice as long."""
 
 
-def described(account: str, ids: Sequence[UUID]) -> str:
-    """Such as `evolink, 2 items: 0190…, 0190…`. `account` is the first argument of our tasks."""
+def described(account: str, ids: Sequence[UUID], what: str = "job") -> str:
+    """Such as `evolink, 2 jobs: 0190…, 0190…`. `account` is the first argument of our tasks."""
     named = ", ".join(str(one) for one in ids[:NAMED])
     rest = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
-    return f"{account}, {len(ids)} item{'' if len(ids) == 1 else 's'}: {named}{rest}"
+    return f"{account}, {len(ids)} {what}{'' if len(ids) == 1 else 's'}: {named}{rest}"

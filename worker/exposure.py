@@ -45,7 +45,11 @@ def check_exposure(options: Any) -> None:
         sys.exit(f"reelq: {refused}")
 
 
-@signals.import_modules.connect
+def install() -> None:
+    """Also check when Celery's own command starts Flower."""
+    signals.import_modules.connect(_check_celerys_command)
+
+
 def _check_celerys_command(**_: Any) -> None:
     """`celery -A worker flower` has read its options when it imports the tasks."""
     if "flower" in sys.argv[1:] and os.path.basename(sys.argv[0]) in ("celery", "__main__.py"):

@@ -46,15 +46,20 @@ class Account(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+    """Its name in jobs, lists and metrics. Tasks in flight keep it: do not give it to another account."""
     gateway: Annotated[str, AfterValidator(_check_gateway)]
+    """The gateway whose API it speaks; docs/gateways.md lists them."""
     base_url: Annotated[str, AfterValidator(_check_base_url)] | None = None
-    """None: the gateway's default."""
+    """The address of its API. None: the gateway's default."""
     api_key: SecretStr | None = None
+    """The key itself. Better: `api_key_env`, so that the file holds no secret."""
     api_key_env: str | None = None
+    """The environment variable that holds the key; its name with `_FILE` may name a file instead."""
     user_token: SecretStr | None = None
     """The access token of the account's user at a new-api gateway (from its dashboard, personal settings). The gateway
     lists the user's tasks with it. None: no lists are requested."""
     user_token_env: str | None = None
+    """The environment variable that holds the user's access token."""
     user_id: Annotated[int, Field(ge=1)] | None = None
     """The number of that user."""
     max_in_flight: Annotated[int, Field(ge=1, le=MAX_IN_FLIGHT)] = 10
@@ -64,10 +69,12 @@ class Account(BaseModel):
     polls_per_minute: Annotated[int, Field(ge=1, le=MAX_PER_MINUTE)] | None = None
     """Task queries in any 60 s; due polls beyond that wait. None: no limit of ours."""
     callbacks: bool = False
+    """Ask the gateway to call `public_url` when a task ends, where it can; its tasks are then polled rarely."""
     webhook_secret: SecretStr | None = None
     """The secret with which the gateway signs callbacks (openrouter, kie). None: the token in each callback URL, which
     is unguessable, suffices."""
     webhook_secret_env: str | None = None
+    """The environment variable that holds this secret."""
     webhook_keys_url: Annotated[str, AfterValidator(_check_base_url)] | None = None
     """Where the keys are that verify callbacks (fal). None: the gateway's own address if `base_url` is the gateway's
     own too, else callbacks are not verified."""

@@ -34,12 +34,15 @@ class Rate(ListPrice):
     """What an account pays. Every condition that is given must hold; `None` and empty match anything."""
 
     gateway: str
+    """That of the account, which is also the default."""
     models: tuple[str, ...] = ()
+    """Only for these models, by the gateway's own names."""
     audio: bool | None = None
     """True also matches requests that leave the sound to the gateway, whose default is on."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Gateway options that the request must set to exactly these values."""
     per: Literal["million_tokens", "second", "call"]
+    """What the price is for; `second` counts seconds of output."""
 
     def fits(self, dialect: Dialect, request: GenerationRequest) -> bool:
         """Whether the conditions that only an account's prices have hold for a request."""

@@ -279,6 +279,7 @@ def upgrade(url: str) -> None:
         use_native_hstore=False,
     )
     with translated(target.where):
+        _build_ahead(conninfo, target)
         try:
             with engine.begin() as conn:
                 driver = conn.connection.driver_connection
@@ -293,6 +294,19 @@ def upgrade(url: str) -> None:
                 command.upgrade(config, "head")
         except DBAPIError as exc:
             raise exc.orig or exc from exc
+
+
+def _build_ahead(conninfo: str, target: DatabaseUrl) -> None:
+    """Build the indexes of later migrations while everything runs."""
+    from storage.large_indexes import build_ahead
+
+    with (
+        psycopg.connect(conninfo, prepare_threshold=None) as held,
+        psycopg.connect(conninfo, prepare_threshold=None, autocommit=True) as own,
+    ):
+        held.isolation_level = psycopg.IsolationLevel.READ_COMMITTED  # another keeps a snapshot, which builds wait for
+        held.execute(sql.SQL(Limits(idle_s=0, statement_s=0).statements) + _search_path(target), prepare=False)
+        build_ahead(held, own, current_revision(held))
 
 
 def _check_fit(conn: Connection, target: DatabaseUrl) -> None:

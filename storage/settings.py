@@ -21,15 +21,14 @@ from seedance.account import Account
 from seedance.gateways.checks import is_public
 from seedance.problems import InvalidInput, Problem
 from seedance.request import problems_of
-from storage.access_settings import AccessSettings
-from storage.account_book import AccountSettings
-from storage.account_models import with_models_file
 from storage.broker_url import BrokerUrl, parse_broker_url
-from storage.log_settings import LogSettings
-from storage.mail_settings import MailSettings
-from storage.network_settings import NetworkSettings
-from storage.secret_settings import SecretSettings, with_secret_files
-from storage.store_settings import StoreSettings
+from storage.configuration.access import AccessSettings
+from storage.configuration.account_book import AccountSettings
+from storage.configuration.account_models import with_models_file
+from storage.configuration.mail import MailSettings
+from storage.configuration.network import NetworkSettings
+from storage.configuration.secrets import SecretSettings, with_secret_files
+from storage.configuration.store import StoreSettings
 from storage.webhooks.signing import secret_bytes, tenant_secret
 
 DEFAULT_DATA_DIR = ".reelq"
@@ -41,16 +40,15 @@ _NOT_SETTINGS = frozenset({"REELQ_CONFIG", "REELQ_DATA_DIR"})
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 
 
-class Settings(
-    AccountSettings, AccessSettings, StoreSettings, NetworkSettings, MailSettings, LogSettings, SecretSettings
-):
+class Settings(AccountSettings, AccessSettings, StoreSettings, NetworkSettings, MailSettings, SecretSettings):
     """Every setting. Times are in seconds; `None` means "not configured"."""
 
     database_url: str | None = None
-    """All parameters of libpq are kept."""
+    """PostgreSQL 15 or newer: `postgresql://user@host:5432/database`. All parameters of libpq are kept."""
     database_prepared_statements: Literal["auto", "off"] = "auto"
     """`auto`: use prepared statements on direct connections, not through a pooler. `off`: never."""
     broker_url: str | None = None
+    """Redis or Valkey: `redis://`, `rediss://` (TLS), or several Sentinels with commas between."""
     broker_sentinel_master: str | None = None
     """The name of the master; required if `broker_url` names Sentinels."""
 
@@ -73,16 +71,25 @@ class Settings(
     """How many are made at once in the whole system; each takes one core, at the lowest priority."""
 
     unconfirmed_policy: Literal["hold", "resubmit"] = "hold"
+    """What happens to a job whose POST had no clear answer and whose task is not found. `hold`: it waits for a person
+    (`reelq jobs resolve`). `resubmit`: it is submitted again, which in rare cases is paid for twice."""
     unconfirmed_grace_seconds: Seconds = 3600.0
+    """How long to look for the task of a POST without a clear answer before `unconfirmed_policy` decides."""
     lease_seconds: Annotated[float, Field(ge=1, le=86400)] = 90.0
+    """How long a worker may work on a job before another one takes it up; the delay after a crash."""
     submit_timeout_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 60.0
+    """How long to wait for the answer to a POST; without one it is unknown whether the gateway accepted the job."""
     poll_min_seconds: Annotated[float, Field(ge=0.05, le=3600)] = 2.0
+    """The shortest time between two polls of a task."""
     poll_max_seconds: Annotated[float, Field(ge=0.05, le=86400)] = 60.0
+    """The longest time between two polls of a task."""
     query_timeout_seconds: Annotated[float, Field(ge=0.1, le=600)] = 20.0
+    """How long to wait for the answer to a poll."""
     generation_timeout_seconds: Seconds = 259200.0
     """Give up a task that has not ended after this long, even without a deadline; it may still be billed. Ark itself
     ends a task after `execution_expires_after`, at most 72 h."""
     tick_seconds: Annotated[float, Field(ge=0.05, le=10)] = 0.25
+    """How often the scheduler looks for due jobs."""
 
     keep_uploads_days: Annotated[float, Field(ge=0, le=36500)] = 30.0
     """Delete an uploaded file this long after it was uploaded last, and after the last job that needed it ended. A job

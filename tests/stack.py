@@ -157,15 +157,19 @@ class Stack:
 
 @contextmanager
 def running_stack(
-    directory: Path, settings: Mapping[str, str] | None = None, simulator: str | None = None
+    directory: Path,
+    settings: Mapping[str, str] | None = None,
+    simulator: str | None = None,
+    *,
+    flower: bool = False,
 ) -> Iterator[Stack]:
-    """Start `reelq up`, wait until jobs can run, and stop it at the end."""
+    """Start `reelq up`, wait until jobs can run, and stop it at the end. Flower takes a second of CPU to start."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("REELQ_")}
     environ = kept | QUICK | dict(settings or {})
     log = directory / "up.log"
     with log.open("wb") as output:
         supervisor = subprocess.Popen(
-            [*REELQ, "up", "--data-dir", str(directory)],
+            [*REELQ, "up", "--data-dir", str(directory), *([] if flower else ["--no-flower"])],
             env=environ,
             cwd=directory,
             stdout=output,

@@ -1,10 +1,12 @@
-"""A file whose time shows that a process works: health checks of containers look at it, because starting Python for
-each check costs a second of CPU."""
+"""Signs that a process works: a file's time, for health checks of containers, because starting Python for each check
+costs a second of CPU; and a message to systemd, where that has started the process."""
 
 from __future__ import annotations
 
 import logging
 import os
+import socket
+from collections.abc import Mapping
 from concurrent.futures import TimeoutError as NotAnswered
 from pathlib import Path
 
@@ -17,7 +19,8 @@ LOOP_ANSWERS_S = 5.0
 
 
 def show_alive(path: Path | None) -> None:
-    """Renew the time of the file; None: no file is configured. If it cannot be written, that is logged."""
+    """Tell systemd, and renew the time of the file; None: no file is configured. What fails is logged."""
+    ping_watchdog()
     if path is None:
         return
     try:
@@ -25,6 +28,23 @@ def show_alive(path: Path | None) -> None:
         os.utime(path)
     except OSError as exc:
         log.warning("alive.not_written path=%s error=%s", path, exc)
+
+
+def ping_watchdog(environ: Mapping[str, str] = os.environ) -> None:
+    """Tell systemd that this process works: a unit with `WatchdogSec=` is restarted if that does not come in time.
+
+    Source: sd_notify(3)
+    """
+    address = environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    name = f"\0{address[1:]}" if address.startswith("@") else address
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            sender.sendto(b"WATCHDOG=1", name)
+    except OSError as exc:
+        log.warning("alive.not_sent socket=%s error=%s", address, exc)
 
 
 def loop_answers(running: Runtime) -> bool:

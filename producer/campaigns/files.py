@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from producer.campaigns.keys import with_unique_keys
+from producer.campaigns.reading.objects.exported import exported_table
 from producer.campaigns.reading.objects.json_array import read_json_array
 from producer.campaigns.reading.objects.jsonl import read_jsonl
 from producer.campaigns.reading.objects.yaml_file import read_yaml
@@ -153,6 +154,11 @@ def _rows(name: str, file: BinaryIO, kind: str, options: ReadingOptions, report:
         what = {"zip": "a ZIP archive or a workbook", "ole": "an Excel workbook", "pdf": "a PDF"}.get(found, "XML")
         raise whole_file(name, f"is {what}, not text; a workbook's name must end in .xlsx, .xls or .ods")
     if kind == "jsonl":
+        exported = exported_table(name, file, options, report)
+        if exported is not None:
+            yield from job_rows(exported, options)
+            return
+        file.seek(0)
         yield from read_jsonl(name, file, options, report)
         return
     if kind == "json":

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from producer.campaigns.reading.report import Report
 from producer.intake.intake import Prepared, as_new_job
 from producer.intake.job_spec import hash_of
 from producer.operator_actions.finals import LOOK_OF
@@ -29,6 +30,11 @@ from storage.jobs.states import JobState
 REPLACED, AGAIN, PAID_FOR = "replaced", "again", "paid_for"
 NO_EDITS: Mapping[str, Sequence[int]] = {REPLACED: (), AGAIN: (), PAID_FOR: ()}
 _DETAIL = {"what": "edit"}
+
+
+def source_of(file: str, report: Report) -> SheetSource:
+    """A file that has been read, as the source of its rows."""
+    return SheetSource(file, report.header, report.sheet, [column.as_json() for column in report.formats])
 
 
 def add_campaign_rows(

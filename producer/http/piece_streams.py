@@ -25,16 +25,22 @@ class PieceStream(StreamingResponse):
 
     def __init__(self, pieces: Iterator[bytes], media_type: str, headers: Mapping[str, str]) -> None:
         super().__init__(_in_blocks(pieces), headers=headers, media_type=media_type)
+        self._pieces = pieces
 
     async def stream_response(self, send: Send) -> None:
         """Send the answer."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             async for block in self.body_iterator:
                 await send({"type": "http.response.body", "body": block, "more_body": True})
         except (StoreUnavailable, DatabaseUnavailable, NotWhole) as exc:
             log.warning("stream.broken type=%s error=%s", self.media_type, exc)
             return
+        finally:  # here, and not where blocks are made: a client may leave before the first one
+            with suppress(ValueError):  # the generator runs: the client left in the middle of a piece
+                close = getattr(self._pieces, "close", None)
+                if close is not None:
+                    close()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -49,11 +55,5 @@ async def _in_blocks(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
                 break
         return bytes(found)
 
-    try:
-        while block := await asyncio.to_thread(gather):
-            yield block
-    finally:
-        with suppress(ValueError):  # the generator runs: the client left in the middle of a piece
-            close = getattr(pieces, "close", None)
-            if close is not None:
-                close()
+    while block := await asyncio.to_thread(gather):
+        yield block

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 
 from producer.campaigns.results.posters import without_posters
 from producer.campaigns.results.sharing import PATH, file_key, links_below, shared
 from producer.campaigns.results.wall import as_wall, content_security_policy
 from producer.errors import CampaignNotFound
 from producer.http.object_streams import StoredFile
+from producer.http.piece_streams import PieceStream
 from producer.http.problems import ApiProblem
 from producer.web.language import LANGUAGES, catalogue, choose
 from producer.web.site import Site
@@ -44,10 +43,6 @@ def shared_routes(site: Site) -> APIRouter:
             share.campaign, without_posters(results), languages, links_below(request.url.path), language=language
         )
 
-        async def body() -> AsyncIterator[str]:
-            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-                yield piece
-
         headers = {
             "Content-Security-Policy": content_security_policy(),
             "X-Content-Type-Options": "nosniff",
@@ -55,7 +50,7 @@ def shared_routes(site: Site) -> APIRouter:
             "X-Robots-Tag": "noindex",
             "Cache-Control": "private, no-store",
         }
-        return StreamingResponse(body(), headers=headers, media_type="text/html")
+        return PieceStream((piece.encode("utf-8", "replace") for piece in pieces), "text/html", headers)
 
     @router.get(PATH + "{token}/{row_id}/{what}")
     async def file(request: Request, token: str, row_id: UUID, what: str) -> Response:

@@ -95,15 +95,21 @@ class ListPrice(_Part):
     currency: Annotated[str, Field(min_length=1, max_length=16)]
     """For example CNY, USD or credits."""
     price: Annotated[Decimal, Field(ge=0)]
+    """The price of one unit of `per`."""
     per: Literal["million_tokens", "second", "call"] = "million_tokens"
     """`second` counts seconds of output."""
     resolutions: tuple[Resolution, ...] = ()
+    """Only for these."""
     video_input: bool | None = None
+    """True: only with a video among the inputs; False: only without one."""
     from_day: date | None = Field(default=None, alias="from")
+    """The first day on which it holds. None: it has always held."""
     until: date | None = None
+    """The last day on which it holds. None: no end is known."""
     inferred: bool = False
     """It is not published; a comment beside it says what it is inferred from."""
     as_of: date
+    """The day on which it was looked up."""
 
     def holds(self, resolution: Resolution, day: date, *, video_input: bool) -> bool:
         """Whether it applies to such a video on a day."""

@@ -22,6 +22,9 @@ from simulator.media.looks import Look, config_box, sample
 
 MAX_SECONDS = 30
 RATE_HZ = 48_000
+_TONE_HZ = 220
+_WAVE = RATE_HZ // math.gcd(RATE_HZ, _TONE_HZ)
+"""After so many samples the tone repeats."""
 _X264 = (
     f"keyint={FPS}:min-keyint={FPS}:scenecut=0:bframes=0:"
     "annexb=0:repeat-headers=0:threads=1:log-level=none:stitchable=1"
@@ -112,7 +115,7 @@ def _encode(look: Look, width: int, height: int, frames: Iterable[av.VideoFrame]
 
 
 def _pcm_tone() -> AudioTrack:
-    wave = (round(1600 * math.sin(2 * math.pi * 220 * n / RATE_HZ)) for n in range(RATE_HZ))
+    wave = (round(1600 * math.sin(2 * math.pi * _TONE_HZ * n / RATE_HZ)) for n in range(RATE_HZ))
     second = b"".join(value.to_bytes(2, "little", signed=True) for value in wave)
     return AudioTrack(RATE_HZ, b"", [second * MAX_SECONDS])
 
@@ -124,11 +127,12 @@ def _tone() -> AudioTrack:
     context.bit_rate = 32_000
     context.flags |= Flags.global_header
     packets = []
+    # Computed once: half a minute of samples would take a process 0.3 s of CPU.
+    wave = array.array("f", (0.05 * math.sin(2 * math.pi * _TONE_HZ * n / RATE_HZ) for n in range(_WAVE + AAC_FRAME)))
     for number in range(MAX_SECONDS * RATE_HZ // AAC_FRAME + 1):
         frame = av.AudioFrame("fltp", "mono", AAC_FRAME)
         start = number * AAC_FRAME
-        wave = (0.05 * math.sin(2 * math.pi * 220 * (start + n) / RATE_HZ) for n in range(AAC_FRAME))
-        frame.planes[0].update(array.array("f", wave).tobytes())
+        frame.planes[0].update(wave[start % _WAVE : start % _WAVE + AAC_FRAME].tobytes())
         frame.pts, frame.sample_rate, frame.time_base = start, RATE_HZ, Fraction(1, RATE_HZ)
         packets += context.encode(frame)
     packets += context.encode(None)

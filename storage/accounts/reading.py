@@ -10,9 +10,9 @@ from pydantic import SecretStr, ValidationError
 from seedance.account import Account
 from seedance.problems import InvalidInput, Problem
 from seedance.request import problems_of
-from storage.account_book import AccountBook
-from storage.account_models import with_models_file
 from storage.accounts.keys import opened, stored_keys
+from storage.configuration.account_book import AccountBook
+from storage.configuration.account_models import with_models_file
 from storage.database import Connection
 from storage.sealing import CannotOpen
 from storage.settings import Settings

@@ -112,14 +112,16 @@ _EXTEND: LiteralString = """
 UPDATE circuit_breakers SET open_until = greatest(open_until, now() + make_interval(secs => %(seconds)s))
 WHERE account = %(account)s AND model = %(model)s
 """
-# Any acceptance closes the breaker of an account; only an acceptance of the same model closes that of a model.
+# Any acceptance closes the breaker of an account; only an acceptance of the same model closes that of a model. Not
+# EXISTS: PostgreSQL would join, and read all attempts as long as most of them were accepted.
 _CLOSE: LiteralString = """
 DELETE FROM circuit_breakers b
 WHERE b.account = ANY(%(accounts)s) AND (%(model)s::text IS NULL OR b.model = %(model)s) AND b.open_until <= now()
-  AND EXISTS (
-    SELECT FROM attempts a
+  AND (
+    SELECT true FROM attempts a
     WHERE a.account = b.account AND (b.model = '' OR a.model_key = b.model) AND a.outcome = 'accepted'
-      AND a.started_at > b.open_until)
+      AND a.started_at > b.open_until
+    ORDER BY a.account, a.started_at LIMIT 1)
 RETURNING b.account, b.model
 """
 _RECOVER: LiteralString = "DELETE FROM circuit_breakers WHERE account = %(account)s AND model = %(model)s"

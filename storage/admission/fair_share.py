@@ -1,9 +1,8 @@
 """Fair share: deal slots to tenants in turn, and within a tenant to its campaigns, each by its weight.
 
 A share is one campaign of a tenant and one pinned account; jobs without a campaign, and jobs without a pin, are shares
-too. A priority counts within its tenant only, because every tenant chooses its own. The index `jobs_shares_idx` keeps
-the queued jobs of a share together, so finding the next share is one leap in it, however many jobs wait. A share of
-weight 3 gets three jobs in its turn; a turn that a claim interrupts continues in the next claim.
+too. A priority counts within its tenant only, because every tenant chooses its own. `share_walks` finds the shares. A
+share of weight 3 gets three jobs in its turn; a turn that a claim interrupts continues in the next claim.
 """
 
 from __future__ import annotations
@@ -19,66 +18,14 @@ from uuid import UUID
 
 from seedance.lanes import model_of
 from storage.admission.budgets import WHOLE_TENANT
-from storage.admission.campaign_pace import GOES_ON, USED, within_limits
+from storage.admission.campaign_pace import within_limits
 from storage.admission.grants import Grant
 from storage.admission.ledger import Ledger
+from storage.admission.queued_claims import Which, claim_limited, claim_queued
+from storage.admission.share_walks import next_priority, shares_to_serve, tenants_to_serve
 from storage.database import Connection
-from storage.jobs.claims import claim_limited, claim_queued
-from storage.jobs.prices import NO_CAMPAIGN, room_of, something_fits
 from storage.leases import Claimed
 
-# One query for each priority, not one for all: with the priority as a constant the walk leaps in the index.
-_NEXT_PRIORITY: LiteralString = """
-SELECT priority FROM jobs WHERE state = 'queued' AND priority < %(below)s ORDER BY priority DESC LIMIT 1
-"""
-_TENANTS: LiteralString = """
-WITH RECURSIVE walk AS (
-    (SELECT tenant FROM jobs WHERE state = 'queued' AND priority = %(priority)s ORDER BY tenant LIMIT 1)
-    UNION ALL
-    SELECT n.tenant FROM walk w CROSS JOIN LATERAL (
-        SELECT tenant FROM jobs WHERE state = 'queued' AND priority = %(priority)s AND tenant > w.tenant
-        ORDER BY tenant LIMIT 1) n
-)
-SELECT w.tenant, t.served_at IS NOT NULL, t.served_at, coalesce(n.weight, 1), coalesce(t.taken, 0), t.campaign, t.pin,
-       coalesce(t.share_taken, 0)
-FROM walk w
-LEFT JOIN account_turns t ON t.account = %(account)s AND t.tenant = w.tenant
-LEFT JOIN tenants n ON n.name = w.tenant
-LEFT JOIN budgets b ON b.tenant = w.tenant AND b.campaign_id = %(whole)s
-WHERE coalesce(b.held_until <= now(), true)
-  AND (%(served)s::text[] IS NULL OR w.tenant = ANY(%(served)s::text[])) AND w.tenant <> ALL(%(not_served)s::text[])
-"""
-_SHARE: LiteralString = f"""
-SELECT {NO_CAMPAIGN} AS campaign, coalesce(account_pin, ''::text) AS pin, lane, due_at
-FROM jobs WHERE state = 'queued' AND priority = %(priority)s AND tenant = %(tenant)s
-"""  # noqa: S608 - put together from constants
-_SHARE_ORDER: LiteralString = f"""
-ORDER BY priority DESC, tenant, {NO_CAMPAIGN}, coalesce(account_pin, ''::text), lane, due_at, id LIMIT 1
-"""
-# The lanes of a share are adjacent in the index: a lane that cannot be served costs one leap.
-_LEAPS: LiteralString = f"""
-    UNION ALL
-    SELECT n.* FROM walk w CROSS JOIN LATERAL (
-        {_SHARE} AND ({NO_CAMPAIGN}, coalesce(account_pin, ''::text), lane) > (w.campaign, w.pin, w.lane)
-        {_SHARE_ORDER}
-    ) n
-)
-SELECT w.campaign, w.pin, w.lane, coalesce(c.weight, 1), r.room IS NOT NULL, c.max_concurrent
-FROM walk w LEFT JOIN campaigns c ON c.id = w.campaign
-CROSS JOIN LATERAL {room_of("%(tenant)s", "w.campaign")} r
-WHERE w.due_at <= now() AND w.pin IN ('', %(account)s) AND w.lane <> ALL(%(closed)s::text[]) AND c.paused_at IS NULL
-  AND {GOES_ON} AND {something_fits("%(tenant)s", "w.campaign")}
-LIMIT %(limit)s
-"""  # noqa: S608 - as above
-# The outer LIMIT ends the recursion: the walk goes no farther than its rows are read.
-_SHARES_AFTER: LiteralString = f"""
-WITH RECURSIVE {USED}, walk AS ( ({_SHARE}
-    AND ({NO_CAMPAIGN}, coalesce(account_pin, ''::text)) > (%(campaign)s::uuid, %(pin)s::text) {_SHARE_ORDER}) {_LEAPS}
-"""
-_SHARES_FROM: LiteralString = f"""
-WITH RECURSIVE {USED}, walk AS ( ({_SHARE}
-    AND ({NO_CAMPAIGN}, coalesce(account_pin, ''::text)) >= (%(campaign)s::uuid, %(pin)s::text) {_SHARE_ORDER}) {_LEAPS}
-"""
 _SERVED: LiteralString = """
 INSERT INTO account_turns AS t (account, tenant, campaign, pin, taken, share_taken, served_at)
 VALUES (%(account)s, %(tenant)s, %(campaign)s, %(pin)s, %(taken)s, %(share_taken)s,
@@ -103,47 +50,37 @@ class FairShare:
         self.most = dict(grant.most)
         """By model: how many more may be leased, if that is limited."""
 
-    def claim(
-        self,
-        limit: int,
-        *,
-        besides: Sequence[str] = (),
-        only: Sequence[str] | None = None,
-        model: str | None = None,
-    ) -> list[Claimed]:
+    def claim(self, limit: int, *, which: Which = Which.ANY, model: str | None = None) -> list[Claimed]:
         """Lease up to `limit` jobs that the account can serve, and record the account.
 
         Tenants take turns. Within a tenant the highest priority comes first, within that its campaigns take turns, and
-        within a campaign the oldest job comes first. `besides`: leave jobs that are queued for these reasons; `only`:
-        take only jobs that are queued for these reasons, None: for any. `model`: take only jobs for this model.
+        within a campaign the oldest job comes first. `model`: take only jobs for this model.
         """
         fixed = {
             "account": self._grant.account.name,
             "gateway": self._grant.account.gateway,
             "lease_s": self._lease_s,
-            "besides": list(besides),
-            "only": only and list(only),
             "whole": WHOLE_TENANT,
             "served": None if self._grant.serves.only is None else sorted(self._grant.serves.only),
             "not_served": sorted(self._grant.serves.besides),
         }
         lanes = _Lanes(self._grant, self.most, model)
         tenants = [
-            _Tenant(self._conn, self._ledger, lanes, fixed, name, priorities, *turn)
-            for name, priorities, turn in self._in_turn(fixed)
+            _Tenant(self._conn, self._ledger, lanes, which, fixed, name, priorities, *turn)
+            for name, priorities, turn in self._in_turn(which, {**fixed, "closed": lanes.closed()})
         ]
         _serve_all(tenants, limit)
         return [item for tenant in tenants for item in tenant.claimed]
 
-    def _in_turn(self, fixed: Mapping[str, Any]) -> list[tuple[str, list[int], tuple[Any, ...]]]:
-        """The tenants with queued jobs, the one whose turn is next first, with the priorities of these jobs and where
-        their last turn ended."""
+    def _in_turn(self, which: Which, fixed: Mapping[str, Any]) -> list[tuple[str, list[int], tuple[Any, ...]]]:
+        """The tenants with queued jobs that can be served, the one whose turn is next first, with the priorities of
+        these jobs and where their last turn ended."""
         found: dict[str, tuple[Any, ...]] = {}
         priorities: dict[str, list[int]] = {}
         below = 10
-        while row := self._conn.execute(_NEXT_PRIORITY, {"below": below}).fetchone():
-            below = row[0]
-            for name, *turn in self._conn.execute(_TENANTS, {**fixed, "priority": below}).fetchall():
+        while (priority := next_priority(self._conn, which, below)) is not None:
+            below = priority
+            for name, *turn in tenants_to_serve(self._conn, which, {**fixed, "priority": below}):
                 found[name] = tuple(turn)
                 priorities.setdefault(name, []).append(below)
         order = sorted(found, key=lambda name: (found[name][0], found[name][1] or _NEVER, name))
@@ -244,6 +181,7 @@ class _Tenant:
         conn: Connection,
         ledger: Ledger,
         lanes: _Lanes,
+        which: Which,
         parameters: Mapping[str, Any],
         name: str,
         priorities: list[int],
@@ -262,6 +200,7 @@ class _Tenant:
         self._conn = conn
         self._ledger = ledger
         self._lanes = lanes
+        self._which = which
         self._priorities = priorities
         """Those that may still have jobs, the highest first."""
         self._at = {**parameters, "tenant": name}
@@ -298,9 +237,9 @@ class _Tenant:
             again = [
                 index
                 for index in dealt.order()
-                if full[index] or used_up & set(map(self._lanes.model_of, ring[index].lanes))
+                if full[index] or used_up & {self._lanes.model_of(lane) for lane, _ in ring[index].places}
             ]
-            ring = [share for index in again if (share := ring[index].without(used_up, self._lanes)).lanes]
+            ring = [share for index in again if (share := ring[index].without(used_up, self._lanes)).places]
         return slots - left
 
     def record(self) -> None:
@@ -320,21 +259,21 @@ class _Tenant:
         closed = {"closed": self._lanes.closed()}
         if self._served is not None:
             after = {**self._at, **closed, "campaign": self._served[0], "pin": self._served[1], "limit": limit}
-            shares = self._read(_SHARES_FROM if self._share_taken else _SHARES_AFTER, after)
+            shares = self._read(after, after=not self._share_taken)
         if len(shares) < limit:
             known = {share.key for share in shares}
             at = {**self._at, **closed, "campaign": WHOLE_TENANT, "pin": "", "limit": limit}
-            shares += [share for share in self._read(_SHARES_FROM, at) if share.key not in known]
+            shares += [share for share in self._read(at, after=False) if share.key not in known]
         return shares[:limit]
 
-    def _read(self, sql: LiteralString, parameters: Mapping[str, Any]) -> list[_Share]:
+    def _read(self, parameters: Mapping[str, Any], *, after: bool) -> list[_Share]:
         """Complete shares only: a last share that the limit cuts off would look complete."""
         limit = parameters["limit"] + self._lanes.count + 1
-        rows = self._conn.execute(sql, {**parameters, "limit": limit}).fetchall()
+        rows = shares_to_serve(self._conn, self._which, {**parameters, "limit": limit}, after=after)
         shares = [
-            _Share(key, next(iter(weights)), tuple(lanes), next(iter(limited)), next(iter(most)))
-            for key, found in groupby(rows, lambda row: (row[0], row[1]))
-            for lanes, weights, limited, most in [zip(*(row[2:6] for row in found), strict=True)]
+            _Share(key, found[0][4], tuple((row[2], row[3]) for row in found), found[0][5], found[0][6])
+            for key, group in groupby(rows, lambda row: (row[0], row[1]))
+            for found in [list(group)]
         ]
         return shares[:-1] if len(rows) == limit and len(shares) > 1 else shares
 
@@ -345,15 +284,15 @@ class _Tenant:
         taken = Counter[str]()
         for limited, lease in ((False, claim_queued), (True, claim_limited)):
             asked = [
-                (turn, *share.key, lane, count, model, self._lanes.most(model, sum(wanted)) - taken[model])
+                (turn, *share.key, lane, route, count, model, self._lanes.most(model, sum(wanted)) - taken[model])
                 for turn, (share, count) in enumerate(zip(shares, wanted, strict=True))
                 if share.limited is limited
-                for lane in share.lanes
+                for lane, route in share.places
                 for model in [self._lanes.model_of(lane)]
             ]
-            names = ("turns", "campaigns", "pins", "lanes", "counts", "models", "most")
+            names = ("turns", "campaigns", "pins", "lanes", "routes", "counts", "models", "most")
             columns = zip(*asked, strict=True) if asked else [()] * len(names)
-            found = lease(self._conn, {**self._at, **dict(zip(names, map(list, columns), strict=True))})
+            found = lease(self._conn, self._which, {**self._at, **dict(zip(names, map(list, columns), strict=True))})
             taken.update(row[3] for row in found)
             rows += found
         rows.sort()
@@ -371,15 +310,16 @@ class _Tenant:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """One share. `key`: its campaign (all zeros: none) and pinned account (empty: none); `lanes`: those with due jobs;
-    `limited`: a budget limits it; `most`: how many of its campaign's jobs may be at gateways at once, None: any."""
+    """One share. `key`: its campaign (all zeros: none) and pinned account (empty: none); `places`: its lanes and routes
+    with due jobs; `limited`: a budget limits it; `most`: how many of its campaign's jobs may be at gateways at once,
+    None: any."""
 
     key: tuple[UUID, str]
     weight: int
-    lanes: tuple[str, ...]
+    places: tuple[tuple[str, int], ...]
     limited: bool
     most: int | None
 
     def without(self, models: set[str], lanes: _Lanes) -> _Share:
         """The share without the lanes of these models."""
-        return replace(self, lanes=tuple(lane for lane in self.lanes if lanes.model_of(lane) not in models))
+        return replace(self, places=tuple(place for place in self.places if lanes.model_of(place[0]) not in models))

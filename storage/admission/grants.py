@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 from seedance.account import Account
 from seedance.lanes import LANES, lanes_of, limits_apart, model_of
-from storage.account_book import Serves
 from storage.admission import circuit_breaker, model_limits
 from storage.admission.accounts import lock_accounts
 from storage.admission.circuit_breaker import WHOLE_ACCOUNT, Breaker, Cause
 from storage.admission.model_limits import ModelLimit
 from storage.admission.slot_limits import SlotLimit
 from storage.admission.usage import Usage, slots_in_use, started_last_minute, started_last_minute_of, total
+from storage.configuration.account_book import Serves
 from storage.database import Connection
 from storage.settings import Settings
 
@@ -138,15 +138,16 @@ class _State:
         self._learn = learn
         self._used = slots_in_use(conn, settings.unconfirmed_grace_seconds, names)
         self._limits = model_limits.model_limits(conn, names)
-        paced = any(account.requests_per_minute is not None for account in settings.accounts)
-        self._started = started_last_minute(conn) if paced else {}
+        asked = [account for account in settings.accounts if names is None or account.name in names]
+        paced = [account.name for account in asked if account.requests_per_minute is not None]
+        self._started = started_last_minute(conn, paced)
         apart = {
-            model
-            for account in settings.accounts
+            (account.name, model)
+            for account in asked
             for model, limits in limits_apart(account.dialect).items()
             if limits.requests_per_minute is not None
         }
-        self._started_of = started_last_minute_of(conn, apart)
+        self._started_of = started_last_minute_of(conn, {name for name, _ in apart}, {model for _, model in apart})
         self._lanes = lanes_of(name for account in settings.accounts for name in account.dialect.catalog.models)
 
     def all(self) -> dict[str, Grant]:

@@ -39,13 +39,19 @@ FROM (
 ) parts
 GROUP BY account, lane
 """
+# Account by account: the index begins with the account, and PostgreSQL before 18 skips no first column.
 _STARTED: LiteralString = """
-SELECT account, count(*) FROM attempts WHERE started_at > now() - interval '60 s' GROUP BY account
+SELECT n.name, a.number FROM unnest(%(names)s::text[]) AS n(name) CROSS JOIN LATERAL (
+    SELECT count(*) AS number FROM attempts
+    WHERE account = n.name AND started_at > now() - interval '60 s') a
+WHERE a.number > 0
 """
 
 _STARTED_OF: LiteralString = """
-SELECT account, model_key, count(*) FROM attempts
-WHERE started_at > now() - interval '60 s' AND model_key = ANY(%(models)s) GROUP BY account, model_key
+SELECT n.name, a.model_key, a.number FROM unnest(%(names)s::text[]) AS n(name) CROSS JOIN LATERAL (
+    SELECT model_key, count(*) AS number FROM attempts
+    WHERE account = n.name AND started_at > now() - interval '60 s' AND model_key = ANY(%(models)s::text[])
+    GROUP BY model_key) a
 """
 
 
@@ -100,14 +106,16 @@ def total(by_lane: dict[str, Usage]) -> Usage:
     return sum(by_lane.values(), Usage())
 
 
-def started_last_minute(conn: Connection) -> dict[str, int]:
-    """POSTs begun per account in the last 60 s."""
-    return dict(conn.execute(_STARTED).fetchall())
+def started_last_minute(conn: Connection, names: Collection[str]) -> dict[str, int]:
+    """POSTs begun by each of these accounts in the last 60 s; those without any are missing."""
+    return dict(conn.execute(_STARTED, {"names": list(names)}).fetchall()) if names else {}
 
 
-def started_last_minute_of(conn: Connection, models: Collection[str]) -> dict[tuple[str, str], int]:
-    """POSTs begun per account and model in the last 60 s, for these models."""
-    if not models:
+def started_last_minute_of(
+    conn: Connection, names: Collection[str], models: Collection[str]
+) -> dict[tuple[str, str], int]:
+    """POSTs begun by each of these accounts in the last 60 s, for each of these models."""
+    if not names or not models:
         return {}
-    rows = conn.execute(_STARTED_OF, {"models": list(models)}).fetchall()
+    rows = conn.execute(_STARTED_OF, {"names": list(names), "models": list(models)}).fetchall()
     return {(account, model): count for account, model, count in rows}

@@ -30,6 +30,15 @@ def make_session(settings: Settings, outbound: Outbound) -> Any:
         proxies = {"http": outbound.proxies.http, "https": outbound.proxies.https}
         found = {scheme: proxy.full_url for scheme, proxy in proxies.items() if proxy is not None}
         core.set_default_client_config(Config(proxies=found))
+    if outbound.authorities.sources:
+        create = core.create_client
+
+        def create_trusting(*args: Any, **options: Any) -> Any:
+            client: Any = create(*args, **options)
+            client._endpoint.http_session = _trusting(outbound, client.meta.config.proxies or {})
+            return client
+
+        core.create_client = create_trusting  # type: ignore[method-assign]  # boto3 makes its own clients with it, too
     secret = settings.s3_secret_access_key
     return boto3.session.Session(
         aws_access_key_id=settings.s3_access_key_id,
@@ -45,7 +54,7 @@ def make_client(session: Any, place: Place, outbound: Outbound) -> S3Client:
 
     proxy = outbound.proxies.of(place.base)
     proxies = {} if proxy is None else {place.base.partition(":")[0]: proxy.full_url}
-    client: S3Client = session.client(
+    return session.client(  # type: ignore[no-any-return]
         "s3",
         endpoint_url=place.endpoint,
         region_name=place.region,
@@ -61,10 +70,6 @@ def make_client(session: Any, place: Place, outbound: Outbound) -> S3Client:
             proxies=proxies,
         ),
     )
-    if outbound.authorities.sources:
-        endpoint: Any = client._endpoint  # type: ignore[attr-defined]
-        endpoint.http_session = _trusting(outbound, proxies)
-    return client
 
 
 def _trusting(outbound: Outbound, proxies: dict[str, str]) -> Any:

@@ -230,7 +230,8 @@ class Objects(Requests):
         """The bytes of an object, in pieces of `size`.
 
         Raises:
-            StoreUnavailable: the object does not exist or cannot be read.
+            ObjectMissing: the object does not exist.
+            StoreUnavailable: it cannot be read.
         """
         store, name = self._located(key), bucket_and_name(key)[1]
         with self._translated():
@@ -240,7 +241,8 @@ class Objects(Requests):
         """`size` bytes of an object from an offset on, fewer at its end; at least one byte must exist there.
 
         Raises:
-            StoreUnavailable: the object does not exist or cannot be read.
+            ObjectMissing: the object does not exist.
+            StoreUnavailable: it cannot be read.
         """
         store, name = self._located(key), bucket_and_name(key)[1]
         with self._translated():

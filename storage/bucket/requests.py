@@ -26,11 +26,16 @@ from storage.settings import Settings
 MAX_LINK_S = 7 * 86400  # SigV4's own limit for presigned URLs
 UNSIGNED = "UNSIGNED-PAYLOAD"
 CREDENTIALS_S = 10.0
+_NO_OBJECT = frozenset({"NoSuchKey", "404"})
 NO_BYTES = hashlib.sha256().hexdigest()
 
 
 class StoreUnavailable(Exception):
     """The object store does not respond, or refuses the request. The text is one line, without keys."""
+
+
+class ObjectMissing(StoreUnavailable):
+    """The store says that it has no object under the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,8 @@ class Requests:
             yield
         except ClientError as exc:
             error = exc.response.get("Error", {})
-            raise self._unavailable(f"{error.get('Code')}: {error.get('Message')}") from exc
+            unavailable = self._unavailable(f"{error.get('Code')}: {error.get('Message')}")
+            raise ObjectMissing(str(unavailable)) if error.get("Code") in _NO_OBJECT else unavailable from exc
         except (BotoCoreError, RuntimeError) as exc:  # RuntimeError: refreshed credentials are already expired
             raise self._unavailable(str(exc).splitlines()[0]) from exc
 

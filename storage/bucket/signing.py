@@ -53,24 +53,34 @@ def sign(
 
 def presign(credentials: Any, region: str, url: str, seconds: int, now: datetime | None = None) -> str:
     """A URL without a query, signed: anyone can GET it for `seconds`. Its path is already percent-encoded."""
-    parts = urlsplit(url)
     at = f"{now or datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    query, scope, key = _of_links(
+        credentials.access_key, credentials.secret_key, credentials.token, region, at, seconds
+    )
+    scheme, _, rest = url.partition("://")
+    netloc, _, path = rest.partition("/")
+    canonical = f"GET\n/{path}\n{query}\nhost:{_host(scheme, netloc)}\n\nhost\nUNSIGNED-PAYLOAD"
+    text = f"{_ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    return f"{url}?{query}&X-Amz-Signature={hmac.digest(key, text.encode(), 'sha256').hex()}"
+
+
+@lru_cache(maxsize=64)
+def _of_links(
+    access_key: str, secret: str, token: str | None, region: str, at: str, seconds: int
+) -> tuple[str, str, bytes]:
+    """What all links of one second share, and an export has 200,000: the query, the scope and the signing key."""
     scope = f"{at[:8]}/{region}/s3/aws4_request"
     signed = {
         "X-Amz-Algorithm": _ALGORITHM,
-        "X-Amz-Credential": f"{credentials.access_key}/{scope}",
+        "X-Amz-Credential": f"{access_key}/{scope}",
         "X-Amz-Date": at,
         "X-Amz-Expires": str(seconds),
         "X-Amz-SignedHeaders": "host",
     }
-    if credentials.token:
-        signed["X-Amz-Security-Token"] = credentials.token
+    if token:
+        signed["X-Amz-Security-Token"] = token
     query = "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in sorted(signed.items()))
-    host = _host(parts.scheme, parts.netloc)
-    canonical = f"GET\n{parts.path or '/'}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
-    text = f"{_ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    signature = hmac.digest(_signing_key(credentials.secret_key, at[:8], region), text.encode(), "sha256").hex()
-    return f"{url}?{query}&X-Amz-Signature={signature}"
+    return query, scope, _signing_key(secret, at[:8], region)
 
 
 def _host(scheme: str, netloc: str) -> str:

@@ -57,9 +57,10 @@ SELECT n.campaign_id, n.tenant, n.name, u.ends_at, u.rows, u.numbers FROM noted 
 """
 
 
-def announce_expiring_drafts(conn: Connection, limit: int) -> list[ExpiringDrafts]:
+def announce_expiring_drafts(conn: Connection, limit: int, *, mail: bool = False) -> list[ExpiringDrafts]:
     """Write the messages of up to `limit` campaigns with drafts that end within a day and wait for a decision, and give
-    what was announced. Two schedulers announce the same drafts once."""
+    what was announced. Two schedulers announce the same drafts once. `mail`: mail can be sent, so recipients get it
+    too."""
     with conn.cursor(row_factory=class_row(ExpiringDrafts)) as cursor:
         found = cursor.execute(_NOTE, {"notice_s": NOTICE_S, "limit": limit}).fetchall()
     for item in found:
@@ -69,8 +70,8 @@ def announce_expiring_drafts(conn: Connection, limit: int) -> list[ExpiringDraft
             "drafts": item.rows,
             "first_ends_at": item.ends_at,
             "rows": item.numbers,
-            "links": {"self": self},
+            "links": {"self": self, "page": f"/campaigns/{quote(item.name, safe='')}"},
         }
         event = EventType.CAMPAIGN_DRAFTS_EXPIRING
-        tell_campaign(conn, event, item.campaign_id, item.tenant, item.ends_at.isoformat(), data, mail=False)
+        tell_campaign(conn, event, item.campaign_id, item.tenant, item.ends_at.isoformat(), data, mail=mail)
     return found

@@ -16,8 +16,7 @@ from psycopg.rows import dict_row
 
 from storage.admission.budgets import WHOLE_TENANT, budgets_of
 from storage.campaigns.completion import complete
-from storage.campaigns.proofs import count_proofs
-from storage.campaigns.rows import count_rows
+from storage.campaigns.rows import KEPT, count_rows
 from storage.database import Connection
 from storage.jobs.states import TERMINAL, JobState
 from storage.reporting.costs import campaign_costs
@@ -54,12 +53,14 @@ WHERE NOT c.settled
                   WHERE campaign_id = c.id AND state = 'queued' AND reason IS DISTINCT FROM 'kept_back')
 ORDER BY c.id LIMIT %(limit)s FOR UPDATE OF c SKIP LOCKED
 """
-# Drafts that have ended well and of which nobody has decided yet.
-_OPEN_DRAFTS: LiteralString = """
+# Proofs, and drafts that rows asked for themselves, that ended well, are not decided, and can still be made final.
+_OPEN_DRAFTS: LiteralString = f"""
 SELECT count(*) FROM campaign_rows r JOIN jobs j ON j.id = r.job_id
-WHERE r.campaign_id = %(campaign)s AND r.review = 'open' AND j.state = 'succeeded' AND j.draft_of IS NULL
-  AND j.request -> 'draft' = 'true'::jsonb
-"""
+JOIN jobs s ON s.id = CASE WHEN {KEPT} THEN r.kept_job_id ELSE r.job_id END
+WHERE r.campaign_id = %(campaign)s AND r.review = 'open' AND s.state = 'succeeded'
+  AND coalesce(s.draft_ends_at > now(), true)
+  AND ((r.proof AND r.final IS NOT NULL) OR (s.draft_of IS NULL AND s.request -> 'draft' = 'true'::jsonb))
+"""  # noqa: S608 - put together from constants
 # The occasion is the budget itself: a larger one can be used up again.
 _OF_BUDGET: LiteralString = "trim_scale(b.amount) || ' ' || b.currency"
 _NEARLY: LiteralString = f"""
@@ -116,12 +117,10 @@ def announce(conn: Connection, limit: int, *, mail: bool) -> list[Notice]:
 
 
 def announce_drafts(conn: Connection, campaign: Mapping[str, Any], jobs: int, *, mail: bool) -> bool:
-    """Announce that drafts of a campaign that has just ended, with this number of jobs, wait for a decision; False:
-    none does."""
+    """Announce that drafts and other proofs of a campaign that has just ended, with this number of jobs, wait for a
+    decision; False: none does."""
     row = conn.execute(_OPEN_DRAFTS, {"campaign": campaign["id"]}).fetchone()
-    open_drafts = 0 if row is None else int(row[0])
-    proofs = count_proofs(conn, campaign["id"])
-    waiting = max(open_drafts, 0 if proofs is None else proofs.awaiting_review)
+    waiting = 0 if row is None else int(row[0])
     if waiting == 0:
         return False
     more = {"review": {"ready": waiting, "drafts": waiting}}

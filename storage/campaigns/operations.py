@@ -41,9 +41,15 @@ def begin(conn: Connection, tenant: str, operation: str, campaign_id: UUID, verb
     values = {"tenant": tenant, "id": operation, "campaign": campaign_id, "verb": verb, "actor": current_actor()}
     if conn.execute(_BEGIN, values).fetchone() is not None:
         return None
-    row = conn.execute(_FIND, values).fetchone()
-    assert row is not None  # noqa: S101 - the conflict has just shown it
-    return Known(row[0], row[1], row[2])
+    known = find(conn, tenant, operation)
+    assert known is not None  # noqa: S101 - the conflict has just shown it
+    return known
+
+
+def find(conn: Connection, tenant: str, operation: str) -> Known | None:
+    """The operation with an id; None: none was carried out."""
+    row = conn.execute(_FIND, {"tenant": tenant, "id": operation}).fetchone()
+    return None if row is None else Known(row[0], row[1], row[2])
 
 
 def end(conn: Connection, tenant: str, operation: str, result: Mapping[str, Any]) -> None:

@@ -13,7 +13,9 @@ _KNOWN: LiteralString = """
 SELECT idempotency_key, id, request_hash FROM jobs
 WHERE tenant = %(tenant)s AND idempotency_key = ANY(%(keys)s)
 """
-_WAITING: LiteralString = "SELECT count(*) FROM jobs WHERE state = 'queued' AND coalesce(reason, '') <> 'kept_back'"
+_WAITING: LiteralString = """
+SELECT coalesce(sum(jobs), 0)::bigint FROM job_counts WHERE state = 'queued' AND reason <> 'kept_back'
+"""
 
 
 def known_jobs(conn: Connection, tenant: str, keys: Sequence[str]) -> dict[str, tuple[UUID, str]]:

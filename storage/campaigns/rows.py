@@ -33,7 +33,8 @@ class RowView:
     which of several videos of that row of the sheet. `cells`: in the order of the sheet's columns; the row may have
     fewer. `job_id`: the job that stands for it, `newest_job_id`: its newest version. `reason`: of the job that stands
     for it. `edited`: the sheet asks for something else than the newest version was made from. `proof`: the newest
-    version is a proof; its final is made once it is approved.
+    version is a proof; its final is made once it is approved. `video_job_id`: the version whose video is shown: an
+    earlier one as long as the newest has not succeeded; None: as `job_id`.
     """
 
     id: UUID
@@ -53,6 +54,7 @@ class RowView:
     review_comment: str | None
     edited: bool
     proof: bool = False
+    video_job_id: UUID | None = None
 
     @property
     def place(self) -> Place:
@@ -136,7 +138,8 @@ _VIEW: LiteralString = f"""
 SELECT r.id, r.sheet, r.number, r.label, r.key, r.cells, r.versions, r.review, r.reviewed_at, r.reviewed_by,
        r.review_comment, r.edit IS NOT NULL AS edited, r.proof AND r.final IS NOT NULL AS proof,
        r.job_id AS newest_job_id,
-       CASE WHEN {KEPT} THEN r.kept_job_id ELSE r.job_id END AS job_id, {STATE} AS state, {_ROW_REASON} AS reason
+       CASE WHEN {KEPT} THEN r.kept_job_id ELSE r.job_id END AS job_id, {STATE} AS state, {_ROW_REASON} AS reason,
+       CASE WHEN j.state <> 'succeeded' THEN r.kept_job_id END AS video_job_id
 """
 _PAGE: LiteralString = f"""
 {_VIEW}{_FROM}{_CHOSEN}

@@ -21,21 +21,24 @@ _CHUNK = 5_000
 @dataclass(frozen=True, slots=True)
 class SheetSource:
     """A file that rows come from. `sheet`: of a workbook; None: it has none. `columns`: the names of all columns in
-    their order, "" for one without a name."""
+    their order, "" for one without a name; `formats`: how they look, as JSON objects; empty: not known."""
 
     file: str
     columns: Sequence[str]
     sheet: str | None = None
+    formats: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A file as it was read. `number`: 1 for the first file of the campaign; rows name it as `sheet`."""
+    """A file as it was read. `number`: 1 for the first file of the campaign; rows name it as `sheet`. `formats`: as in
+    `SheetSource`; None: not known."""
 
     number: int
     file: str
     sheet: str | None
     columns: list[str]
+    formats: list[dict[str, Any]] | None
     read_at: datetime
     actor: str | None
 
@@ -59,14 +62,15 @@ class NewRow:
 
 
 _ADD_SHEET: LiteralString = """
-INSERT INTO campaign_sheets (campaign_id, number, file, sheet, columns, actor)
-SELECT %(campaign)s, coalesce(max(number), 0) + 1, %(file)s, %(sheet)s, %(columns)s::jsonb, %(actor)s
+INSERT INTO campaign_sheets (campaign_id, number, file, sheet, columns, formats, actor)
+SELECT %(campaign)s, coalesce(max(number), 0) + 1, %(file)s, %(sheet)s, %(columns)s::jsonb, %(formats)s::jsonb,
+       %(actor)s
 FROM campaign_sheets WHERE campaign_id = %(campaign)s
 RETURNING number
 """
 _SHEETS: LiteralString = """
-SELECT number, file, sheet, columns, read_at, actor FROM campaign_sheets WHERE campaign_id = %(campaign)s
-ORDER BY number
+SELECT number, file, sheet, columns, formats, read_at, actor FROM campaign_sheets
+WHERE campaign_id = %(campaign)s ORDER BY number
 """
 # A known row takes its new place, its cells and its key from the sheet that has just been read.
 _ADD: LiteralString = """
@@ -87,7 +91,13 @@ ON CONFLICT (id) DO UPDATE SET sheet = excluded.sheet, number = excluded.number,
 
 def add_sheet(conn: Connection, campaign_id: UUID, source: SheetSource) -> int:
     """Note that a file was read for a campaign; returns its number. The caller holds the campaign's row."""
-    values = {"file": source.file, "sheet": source.sheet, "columns": dumps(list(source.columns))}
+    formats = dumps(list(source.formats)) if source.formats else None
+    values = {
+        "file": source.file,
+        "sheet": source.sheet,
+        "columns": dumps(list(source.columns)),
+        "formats": formats,
+    }
     row = conn.execute(_ADD_SHEET, {"campaign": campaign_id, "actor": current_actor(), **values}).fetchone()
     assert row is not None  # noqa: S101 - INSERT … RETURNING gives the row
     return int(row[0])

@@ -12,7 +12,8 @@ from storage.database import Connection
 _CAMPAIGNS: LiteralString = """
 SELECT c.id, c.name, c.created_at, c.paused_at, c.weight, c.proof,
        coalesce((SELECT jsonb_object_agg(s.state, s.number)
-                 FROM (SELECT state, count(*) AS number FROM jobs WHERE campaign_id = c.id GROUP BY state) s),
+                 FROM (SELECT state, sum(jobs)::bigint AS number FROM job_counts
+                       WHERE tenant = c.tenant AND campaign_id = c.id GROUP BY state HAVING sum(jobs) <> 0) s),
                 '{}'::jsonb) AS counts
 FROM campaigns c
 WHERE c.tenant = %(tenant)s AND (%(name)s::text IS NULL OR c.name = %(name)s)

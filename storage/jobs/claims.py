@@ -9,15 +9,12 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from storage.database import Connection
-from storage.jobs.prices import FITS_AT_ACCOUNT, NO_CAMPAIGN, NOT_SET_ASIDE, room_of
 from storage.jobs.reasons import Reason
 from storage.jobs.states import JobState
 from storage.jsonb import dumps
 from storage.leases import Claimed
 
 T = TypeVar("T")
-LOOKED_AT = 500
-"""How many jobs of a share with a budget are examined at most to find some that fit."""
 
 
 def _rows(kind: type[T], conn: Connection, sql: LiteralString, parameters: Mapping[str, Any]) -> list[T]:
@@ -56,59 +53,13 @@ def release(conn: Connection, claimed: Sequence[tuple[UUID, int]]) -> None:
         conn.execute(_RELEASE, {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed]})
 
 
-# --- queued jobs, claimed for an account ---
+# --- queued jobs; `storage.admission.queued_claims` claims them ---
 
-_ASKED: LiteralString = """unnest(%(turns)s::int[], %(campaigns)s::uuid[], %(pins)s::text[], %(lanes)s::text[],
-    %(counts)s::int[], %(models)s::text[], %(most)s::int[]) AS s(turn, campaign, pin, lane, wanted, model, most)"""
-_OF_SHARE: LiteralString = f"""priority = %(priority)s AND tenant = %(tenant)s AND {NO_CAMPAIGN} = s.campaign
-    AND coalesce(account_pin, ''::text) = s.pin AND lane = s.lane AND due_at <= now()
-    AND %(gateway)s = ANY(gateways) AND %(account)s <> ALL(barred_accounts) AND cancel_request IS NULL
-    AND (reason IS NULL OR reason <> ALL(%(besides)s::text[]))
-    AND (%(only)s::text[] IS NULL OR reason = ANY(%(only)s::text[]))"""
-# Each share yields its oldest jobs, from all its lanes together, and no model gets more jobs than it has slots.
-_DEALT: LiteralString = """
-dealt AS (
-    SELECT *, row_number() OVER (PARTITION BY turn ORDER BY due_at, id) AS place FROM due
-), fitting AS (
-    SELECT id, turn, model, most, row_number() OVER (PARTITION BY model ORDER BY place, turn) AS nth
-    FROM dealt WHERE place <= wanted
-)
-UPDATE jobs j SET claim = j.claim + 1, account = %(account)s, due_at = now() + make_interval(secs => %(lease_s)s)
-FROM fitting f WHERE j.id = f.id AND f.nth <= f.most RETURNING f.turn, j.id, j.claim, f.model
-"""
-# CTEs, not sub-selects: PostgreSQL may run a LIMITed sub-select again inside a nested loop and claim more than asked.
-_CLAIM_QUEUED: LiteralString = f"""
-WITH due AS (
-    SELECT s.turn, s.wanted, s.model, s.most, d.id, d.due_at FROM {_ASKED} CROSS JOIN LATERAL (
-        SELECT id, due_at FROM jobs WHERE state = 'queued' AND {_OF_SHARE}
-        ORDER BY due_at, id LIMIT s.wanted FOR UPDATE SKIP LOCKED) d
-), {_DEALT}"""  # noqa: S608 - put together from constants
-# With a budget, take the oldest jobs that fit among the first ones; if too few do, look through the cheapest. No other
-# scheduler claims at the same time: the budgets are locked.
-_CLAIM_LIMITED: LiteralString = f"""
-WITH shares AS (
-    SELECT s.*, r.currency, r.room FROM {_ASKED} CROSS JOIN LATERAL {room_of("%(tenant)s", "s.campaign")} r
-), found AS (
-    SELECT s.turn, s.wanted, s.model, s.most, d.id, d.due_at FROM shares s CROSS JOIN LATERAL (
-        WITH oldest AS (
-            SELECT id, due_at FROM (
-                SELECT id, due_at, prices FROM jobs WHERE state = 'queued' AND {_OF_SHARE}
-                ORDER BY due_at, id LIMIT {LOOKED_AT}) looked
-            WHERE {FITS_AT_ACCOUNT} ORDER BY due_at, id LIMIT s.wanted
-        )
-        SELECT * FROM oldest
-        UNION ALL
-        (SELECT id, due_at FROM (
-            SELECT * FROM jobs
-            WHERE state = 'queued' AND {NOT_SET_ASIDE} AND tenant = %(tenant)s AND {NO_CAMPAIGN} = s.campaign
-              AND price_currency = s.currency AND least_price <= s.room
-            ORDER BY least_price LIMIT {LOOKED_AT}) looked
-        WHERE (SELECT count(*) FROM oldest) < s.wanted AND id NOT IN (SELECT id FROM oldest) AND {_OF_SHARE}
-          AND {FITS_AT_ACCOUNT} ORDER BY due_at, id LIMIT s.wanted)) d
-), due AS MATERIALIZED (
-    SELECT f.* FROM found f JOIN jobs j ON j.id = f.id WHERE j.state = 'queued' AND j.due_at <= now()
-    FOR UPDATE OF j SKIP LOCKED
-), {_DEALT}"""  # noqa: S608 - as above
+ROUTE: LiteralString = "hash_array_extended(gateways, hash_array_extended(barred_accounts, 0))"
+"""Jobs of one route can be served by the same gateways, except at the same accounts."""
+TRIED: LiteralString = """reason IN ('account_problem', 'input_not_ready', 'model_problem', 'not_sent', 'not_served',
+    'throttled')"""  # a literal, so that PostgreSQL sees that `jobs_tried_idx` has all such jobs
+
 # Back to their old place: the oldest still come first, and of finals those whose draft dies first.
 _PUT_BACK: LiteralString = """
 UPDATE jobs SET account = NULL, due_at = least(created_at, draft_ends_at - interval '30 days') WHERE id = ANY(%(ids)s)
@@ -138,20 +89,6 @@ _WAKE_JOBS: LiteralString = """
 UPDATE jobs SET due_at = least(now(), draft_ends_at - interval '30 days'), reason = NULL
 WHERE id = ANY(%(ids)s) AND state = 'queued' AND reason = %(reason)s AND account IS NULL RETURNING id
 """
-
-
-def claim_queued(conn: Connection, parameters: Mapping[str, Any]) -> list[tuple[int, UUID, int, str]]:
-    """Lease queued jobs of one tenant and priority for an account, share by share: (turn, id, claim, model).
-
-    `turns`, `campaigns`, `pins`, `lanes`, `counts`, `models` and `most` are columns of one list: how many jobs to take
-    from each lane of a share, its model, and how many more that model takes. See `storage.admission.fair_share`.
-    """
-    return conn.execute(_CLAIM_QUEUED, parameters).fetchall() if parameters["turns"] else []
-
-
-def claim_limited(conn: Connection, parameters: Mapping[str, Any]) -> list[tuple[int, UUID, int, str]]:
-    """The same for shares with a budget: only jobs that fit into the rest of it. The caller has locked the budgets."""
-    return conn.execute(_CLAIM_LIMITED, parameters).fetchall() if parameters["turns"] else []
 
 
 def put_back_claimed(conn: Connection, ids: Sequence[UUID]) -> None:
@@ -204,23 +141,29 @@ FROM due WHERE j.id = due.id RETURNING j.id, j.claim, j.account
 """
 
 
-_HOST: LiteralString = "split_part(video_url, '/', 3)"  # the index `jobs_transferring_idx` begins with it
+HOST: LiteralString = "split_part(video_url, '/', 3)"  # the index `jobs_transferring_idx` begins with it
+URGENT_AT: LiteralString = "((generated_at AT TIME ZONE 'UTC') + (video_expires_at - generated_at) * 0.75::float8)"
+"""When no more than `URGENT_SHARE` of a URL's life is left, in UTC: the index `jobs_urgent_idx` needs a value that
+depends on no setting."""
+_EVERY: LiteralString = "ORDER BY video_expires_at, due_at"
+_URGENT: LiteralString = f"AND {URGENT_AT} < (now() AT TIME ZONE 'UTC') ORDER BY {URGENT_AT}, due_at"
+
+
 # Source hosts alternate, so that a stalled host does not delay the videos of the others; of each host the video whose
 # link expires first comes first. A loose index scan finds the hosts.
-_CLAIM_TRANSFERS: LiteralString = f"""
+def _claim_transfers(whose: LiteralString) -> LiteralString:
+    return f"""
 WITH RECURSIVE hosts AS (
-    (SELECT {_HOST} AS host FROM jobs WHERE state = 'transferring' ORDER BY {_HOST} LIMIT 1)
+    (SELECT {HOST} AS host FROM jobs WHERE state = 'transferring' ORDER BY {HOST} LIMIT 1)
     UNION ALL
     SELECT n.host FROM hosts h CROSS JOIN LATERAL (
-        SELECT {_HOST} AS host FROM jobs WHERE state = 'transferring' AND {_HOST} > h.host ORDER BY {_HOST} LIMIT 1) n
+        SELECT {HOST} AS host FROM jobs WHERE state = 'transferring' AND {HOST} > h.host ORDER BY {HOST} LIMIT 1) n
 ), due AS (
     SELECT d.id, d.video_expires_at,
            row_number() OVER (PARTITION BY h.host ORDER BY d.video_expires_at, d.due_at) AS turn
     FROM hosts h CROSS JOIN LATERAL (
         SELECT id, video_expires_at, due_at FROM jobs
-        WHERE state = 'transferring' AND {_HOST} = h.host AND due_at <= now()
-          AND (%(share)s::float8 IS NULL OR video_expires_at - now() < (video_expires_at - generated_at) * %(share)s)
-        ORDER BY video_expires_at, due_at LIMIT %(limit)s) d
+        WHERE state = 'transferring' AND {HOST} = h.host AND due_at <= now() {whose} LIMIT %(limit)s) d
 ), chosen AS (
     SELECT * FROM due ORDER BY turn, video_expires_at LIMIT %(limit)s
 ), locked AS (
@@ -232,6 +175,9 @@ WITH RECURSIVE hosts AS (
 )
 SELECT id, claim, account FROM leased JOIN chosen USING (id) ORDER BY turn, video_expires_at
 """  # noqa: S608 - put together from constants
+
+
+_CLAIM_TRANSFERS, _CLAIM_URGENT = _claim_transfers(_EVERY), _claim_transfers(_URGENT)
 
 
 def claim_polls(
@@ -248,12 +194,14 @@ def claim_unconfirmed(conn: Connection, limit: int, lease_s: float) -> list[Clai
     return _rows(Claimed, conn, _CLAIM_UNCONFIRMED, {"limit": limit, "lease_s": lease_s})
 
 
-def claim_transfers(conn: Connection, limit: int, lease_s: float, share: float | None = None) -> list[Claimed]:
+def claim_transfers(conn: Connection, limit: int, lease_s: float, *, urgent: bool = False) -> list[Claimed]:
     """Lease videos to copy: source hosts alternate, and of each host the video whose URL expires first comes first.
 
-    `share`: only those with less than this share of their URL's life left; None: all.
+    `urgent`: only those with less than `URGENT_SHARE` of their URL's life left; of each host the one that has been
+    urgent longest comes first.
     """
-    return _rows(Claimed, conn, _CLAIM_TRANSFERS, {"limit": limit, "lease_s": lease_s, "share": share})
+    sql = _CLAIM_URGENT if urgent else _CLAIM_TRANSFERS
+    return _rows(Claimed, conn, sql, {"limit": limit, "lease_s": lease_s})
 
 
 _DUE: LiteralString = """

@@ -120,3 +120,14 @@ OBSTACLES = frozenset(
 )
 """Reasons of queued jobs that wait for people: they end when the configuration, a key or a budget is changed, or the
 campaign is resumed."""
+
+
+TRIED_BEFORE = (
+    Reason.ACCOUNT_PROBLEM,
+    Reason.INPUT_NOT_READY,
+    Reason.MODEL_PROBLEM,
+    Reason.NOT_SENT,
+    Reason.NOT_SERVED,
+    Reason.THROTTLED,
+)
+"""Reasons of queued jobs that were tried before and came back to the queue. An index keeps these jobs apart."""

@@ -12,8 +12,18 @@ from storage.database import Connection
 from storage.jobs.records import Work
 from storage.jobs.states import JobState
 
-_WORK: LiteralString = """
-SELECT j.id, j.claim, j.attempt, j.refusals, j.setbacks, j.polls, j.reason, j.account, j.request,
+# Files inside a request (data URIs, up to 8 MiB each) are only needed to submit it. What is left of one names its type
+# and is a valid data URI still, so the same rules read the request.
+_SHORT: LiteralString = """CASE WHEN jsonb_typeof({value}) = 'string' AND starts_with({value} #>> '{{}}', 'data:')
+    THEN to_jsonb(split_part(left({value} #>> '{{}}', 200), ',', 1) || ',' || repeat('A', 32)) ELSE {value} END"""
+_OF_ITEM, _OF_FIELD = _SHORT.format(value="item"), _SHORT.format(value="f.value")
+_WITHOUT_FILES: LiteralString = f"""CASE WHEN pg_column_size(j.request) < 4096 THEN j.request ELSE (
+    SELECT jsonb_object_agg(f.key, CASE WHEN jsonb_typeof(f.value) = 'array'
+        THEN (SELECT coalesce(jsonb_agg({_OF_ITEM}), '[]') FROM jsonb_array_elements(f.value) AS a(item))
+        ELSE {_OF_FIELD} END)
+    FROM jsonb_each(j.request) AS f) END"""  # noqa: S608 - put together from constants
+_SELECT: LiteralString = """
+SELECT j.id, j.claim, j.attempt, j.refusals, j.setbacks, j.polls, j.reason, j.account, {request} AS request,
        j.gateway_task_id, j.video_url, j.last_frame_url, j.created_at, j.gateways, j.account_pin, j.barred_accounts,
        extract(epoch FROM now() - j.submitted_at)::float8 AS submitted_age_s,
        extract(epoch FROM now() - j.generated_at)::float8 AS generated_age_s,
@@ -28,10 +38,31 @@ SELECT j.id, j.claim, j.attempt, j.refusals, j.setbacks, j.polls, j.reason, j.ac
 FROM jobs j JOIN unnest(%(ids)s::uuid[], %(claims)s::bigint[]) AS i(id, claim) ON j.id = i.id AND j.claim = i.claim
 WHERE j.state = %(state)s AND j.account IS NOT NULL AND j.due_at > now()
 """
+_WORK, _WORK_WITHOUT_FILES = _SELECT.format(request="j.request"), _SELECT.format(request=_WITHOUT_FILES)
+_SIZES: LiteralString = """
+SELECT i.id, i.claim, sum(pg_column_size(j.request)) OVER (ORDER BY i.place)
+FROM unnest(%(ids)s::uuid[], %(claims)s::bigint[]) WITH ORDINALITY AS i(id, claim, place) JOIN jobs j ON j.id = i.id
+ORDER BY i.place
+"""
 
 
 def load_work(conn: Connection, state: JobState, claimed: Sequence[tuple[UUID, int]]) -> list[Work]:
-    """The jobs of a batch whose leases this worker still holds and that are in the batch's state."""
+    """The jobs of a batch whose leases this worker still holds and that are in the batch's state.
+
+    Only a queued job has the files of its request; of the others each data URI is replaced with a short one.
+    """
     parameters = {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed], "state": state}
     with conn.cursor(row_factory=dict_row) as cursor:
-        return [Work(state=state, **row) for row in cursor.execute(_WORK, parameters)]
+        sql = _WORK if state is JobState.QUEUED else _WORK_WITHOUT_FILES
+        return [Work(state=state, **row) for row in cursor.execute(sql, parameters)]
+
+
+def fitting(
+    conn: Connection, claimed: Sequence[tuple[UUID, int]], most_bytes: int
+) -> tuple[list[tuple[UUID, int]], list[tuple[UUID, int]]]:
+    """Split a batch: the first jobs whose requests together take up to `most_bytes` in the database, at least one; and
+    the rest."""
+    parameters = {"ids": [i for i, _ in claimed], "claims": [c for _, c in claimed]}
+    rows = conn.execute(_SIZES, parameters).fetchall()
+    count = max(1, sum(row[2] <= most_bytes for row in rows))
+    return [(row[0], row[1]) for row in rows[:count]], [(row[0], row[1]) for row in rows[count:]]

@@ -1,28 +1,55 @@
-"""The state of the whole system in numbers, for `/metrics`: read-only, a few grouped counts."""
+"""The state of the whole system in numbers, for `/metrics`: read-only, from kept counts and by index."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import LiteralString
 
 from storage.admission.circuit_breaker import breakers
 from storage.admission.grants import code_of
+from storage.admission.share_walks import KEY, ORDER, PLACE
 from storage.admission.usage import slots_in_use, total
 from storage.database import Connection
+from storage.jobs.claims import HOST
+from storage.reporting.job_counts import all_counts
 from storage.webhooks.messages import message_counts
 
-_JOBS: LiteralString = "SELECT state, count(*) FROM jobs GROUP BY state"
-_WAITING: LiteralString = """
-SELECT state, coalesce(reason, 'enqueued'), count(*) FROM jobs WHERE due_at IS NOT NULL GROUP BY 1, 2
+# The first job of each state by index. Queued jobs are walked from share to share: the first of each is the oldest. A
+# final comes before its time, so of it the time of its enqueue counts.
+_LATE: LiteralString = f"""
+WITH RECURSIVE places AS (
+    SELECT p.priority, f.* FROM generate_series(0, 9) AS p(priority) CROSS JOIN LATERAL (
+        SELECT {PLACE}, tenant, due_at, created_at FROM jobs WHERE state = 'queued' AND priority = p.priority
+        {ORDER}) f
+    UNION ALL
+    SELECT w.priority, n.* FROM places w CROSS JOIN LATERAL (
+        SELECT {PLACE}, tenant, due_at, created_at FROM jobs WHERE state = 'queued' AND priority = w.priority
+          AND ({KEY}) > (w.tenant, w.campaign, w.pin, w.lane, w.route)
+        {ORDER}) n
+), first AS (
+    SELECT 'queued' AS state, min(greatest(due_at, created_at)) AS at FROM places WHERE due_at <= now()
+    UNION ALL
+    SELECT s.state, (SELECT min(due_at) FROM jobs j WHERE j.state = s.state AND j.due_at <= now()
+                     AND j.state IN ('submitting', 'unconfirmed', 'generating', 'transferring'))
+    FROM unnest(ARRAY['submitting', 'unconfirmed', 'generating', 'transferring']) AS s(state)
+)
+SELECT state, extract(epoch FROM now() - at)::float8 FROM first WHERE at IS NOT NULL
+"""  # noqa: S608 - put together from constants
+_ALARMED: LiteralString = """
+SELECT expiry_alarm, count(*) FROM jobs WHERE state = 'transferring' AND expiry_alarm > 0 GROUP BY expiry_alarm
 """
-_LATE: LiteralString = """
-SELECT state, extract(epoch FROM now() - min(greatest(due_at, created_at)))::float8
-FROM jobs WHERE due_at <= now() GROUP BY state
-"""
-_VIDEOS: LiteralString = """
-SELECT expiry_alarm, count(*), extract(epoch FROM min(video_expires_at) - now())::float8
-FROM jobs WHERE state = 'transferring' GROUP BY expiry_alarm
-"""
+_FIRST_EXPIRY: LiteralString = f"""
+WITH RECURSIVE hosts AS (
+    (SELECT {HOST} AS host, video_expires_at AS ends_at FROM jobs WHERE state = 'transferring'
+     ORDER BY {HOST}, video_expires_at LIMIT 1)
+    UNION ALL
+    SELECT n.* FROM hosts h CROSS JOIN LATERAL (
+        SELECT {HOST}, video_expires_at FROM jobs WHERE state = 'transferring' AND {HOST} > h.host
+        ORDER BY {HOST}, video_expires_at LIMIT 1) n
+)
+SELECT extract(epoch FROM min(ends_at) - now())::float8 FROM hosts
+"""  # noqa: S608 - as above
 _SEEN: LiteralString = """
 SELECT component, extract(epoch FROM now() - max(seen_at))::float8 FROM heartbeats GROUP BY component
 """
@@ -61,14 +88,21 @@ class Gauges:
 
 def read_gauges(conn: Connection, grace_s: float) -> Gauges:
     """Read all gauges. `grace_s`: see `slots_in_use`."""
-    videos = conn.execute(_VIDEOS).fetchall()
+    counts = all_counts(conn)
+    jobs = Counter[str]()
+    for (state, _), number in counts.items():
+        jobs[state] += number
+    alarmed: dict[int, int] = dict(conn.execute(_ALARMED).fetchall())
+    if quiet := jobs["transferring"] - sum(alarmed.values()):
+        alarmed[0] = quiet
+    first = conn.execute(_FIRST_EXPIRY).fetchone()
     webhooks, webhook_age_s = message_counts(conn)
     return Gauges(
-        jobs=dict(conn.execute(_JOBS).fetchall()),
-        waiting={(state, reason): number for state, reason, number in conn.execute(_WAITING)},
+        jobs={state: number for state, number in jobs.items() if number},
+        waiting={(state, reason): number for (state, reason), number in counts.items() if reason},
         late_s=dict(conn.execute(_LATE).fetchall()),
-        expiring={level: number for level, number, _ in videos},
-        least_life_s=min((left for _, _, left in videos if left is not None), default=None),
+        expiring=alarmed,
+        least_life_s=None if first is None else first[0],
         in_flight={name: total(lanes).in_flight for name, lanes in slots_in_use(conn, grace_s).items()},
         paused={(item.account, item.model, code_of(item)): 1 for item in breakers(conn).values()},
         double_charges=dict(conn.execute(_DOUBLE_CHARGES).fetchall()),

@@ -14,14 +14,11 @@ from storage.database import Connection
 from storage.jobs import queries
 from storage.jobs.records import JobView
 from storage.jobs.states import JobState
+from storage.reporting.job_counts import counts_of_campaigns, counts_of_tenant
 
 SOON_S = 7200.0
 """A video whose URL expires within this time is urgent."""
 
-_COUNTS: LiteralString = "SELECT state, count(*) FROM jobs WHERE tenant = %(tenant)s GROUP BY state"
-_CAMPAIGN_COUNTS: LiteralString = """
-SELECT campaign_id, state, count(*) FROM jobs WHERE campaign_id = ANY(%(ids)s) GROUP BY 1, 2
-"""
 _HELD: LiteralString = """
 SELECT id FROM jobs WHERE tenant = %(tenant)s AND state = 'unconfirmed' ORDER BY id LIMIT %(limit)s
 """
@@ -76,15 +73,13 @@ class Rate:
 
 def counts(conn: Connection, tenant: str) -> dict[JobState, int]:
     """How many jobs of a tenant are in each state; states without jobs are left out."""
-    return {JobState(state): number for state, number in conn.execute(_COUNTS, {"tenant": tenant})}
+    return {JobState(state): number for state, number in counts_of_tenant(conn, tenant).items()}
 
 
 def campaign_counts(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[JobState, int]]:
     """The same for each campaign; campaigns without jobs are left out."""
-    found: dict[UUID, dict[JobState, int]] = {}
-    for campaign, state, number in conn.execute(_CAMPAIGN_COUNTS, {"ids": list(ids)}):
-        found.setdefault(campaign, {})[JobState(state)] = number
-    return found
+    found = counts_of_campaigns(conn, ids)
+    return {campaign: {JobState(state): number for state, number in of.items()} for campaign, of in found.items()}
 
 
 def held(conn: Connection, tenant: str, limit: int) -> list[JobView]:

@@ -11,6 +11,7 @@ import storage.schema.campaign_shares
 import storage.schema.campaigns
 import storage.schema.decisions
 import storage.schema.heartbeats
+import storage.schema.job_counts
 import storage.schema.jobs
 import storage.schema.notices
 import storage.schema.playable_copies

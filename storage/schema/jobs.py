@@ -30,6 +30,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+from storage.jobs.claims import ROUTE, TRIED, URGENT_AT
+from storage.jobs.expiry_alarms import NEXT_ALARM_AT, OPEN_ALARM
+from storage.jobs.prices import NO_CAMPAIGN
 from storage.jobs.states import TERMINAL, JobState
 from storage.schema.tenants import NOW
 
@@ -45,6 +48,18 @@ _TERMINAL = [state.value for state in JobState if state in TERMINAL]
 
 
 IN_FLIGHT = ("submitting", "unconfirmed", "generating")
+
+
+_SHARE: tuple[Any, ...] = (
+    desc("priority"),
+    "tenant",
+    text(NO_CAMPAIGN),
+    text("coalesce(account_pin, ''::text)"),
+    "lane",
+    text(ROUTE),
+    "due_at",
+    "id",
+)
 
 
 # Jobs that occupy a slot of their account, or are about to.
@@ -78,18 +93,10 @@ class Job(SQLModel, table=True):
             f"state NOT IN {IN_FLIGHT} OR (account IS NOT NULL AND attempt > 0)", name="jobs_account_check"
         ),
         UniqueConstraint("tenant", "idempotency_key", name="jobs_tenant_idempotency_key_key"),
-        # A share is a campaign of a tenant, divided by pinned account: admission skips from share to share.
-        Index(
-            "jobs_shares_idx",
-            desc("priority"),
-            "tenant",
-            text("coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"),
-            text("coalesce(account_pin, ''::text)"),
-            "lane",
-            "due_at",
-            "id",
-            postgresql_where=text("state = 'queued'"),
-        ),
+        # A share is a campaign of a tenant, divided by pinned account: admission skips from share to share, and within
+        # a share over the lanes and routes that an account cannot serve. Jobs that were tried before are found apart.
+        Index("jobs_routes_idx", *_SHARE, postgresql_where=text("state = 'queued'")),
+        Index("jobs_tried_idx", *_SHARE, postgresql_where=text(f"state = 'queued' AND {TRIED}")),
         # Jobs that fit into the rest of a budget, and jobs that were set aside because they do not.
         Index(
             "jobs_prices_idx",
@@ -109,10 +116,10 @@ class Job(SQLModel, table=True):
         ),
         Index("jobs_kept_back_idx", "campaign_id", postgresql_where=text("state = 'queued' AND reason = 'kept_back'")),
         Index(
-            "jobs_due_idx",
+            "jobs_due_at_idx",
             "state",
             "due_at",
-            postgresql_where=text("state IN ('submitting', 'unconfirmed', 'generating')"),
+            postgresql_where=text("state IN ('submitting', 'unconfirmed', 'generating', 'transferring')"),
         ),
         # The source host first: claims alternate between hosts; of each host the URL that expires first comes first.
         Index(
@@ -122,6 +129,19 @@ class Job(SQLModel, table=True):
             "due_at",
             postgresql_where=text("state = 'transferring'"),
         ),
+        # The same, by when a quarter of the URL's life is left; and when the next alarm about a video is due.
+        Index(
+            "jobs_urgent_idx",
+            text("split_part(video_url, '/'::text, 3)"),
+            text(URGENT_AT),
+            postgresql_where=text("state = 'transferring'"),
+        ),
+        Index(
+            "jobs_alarmed_idx",
+            "expiry_alarm",
+            postgresql_where=text("state = 'transferring' AND expiry_alarm > 0"),
+        ),
+        Index("jobs_alarms_idx", text(NEXT_ALARM_AT), postgresql_where=text(OPEN_ALARM)),
         Index("jobs_assigned_idx", "account", "state", "lane", postgresql_where=text(ASSIGNED)),
         Index(
             "jobs_deadline_idx", "deadline_at", postgresql_where=text("deadline_at IS NOT NULL AND due_at IS NOT NULL")

@@ -68,6 +68,10 @@ class WebhookMessage(SQLModel, table=True):
         CheckConstraint("NOT leased OR due_at IS NOT NULL", name="webhook_messages_lease_check"),
         # The claim skips from receiver to receiver.
         Index("webhook_messages_due_idx", "tenant", "target", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        # Which are due, and which ended long ago.
+        Index("webhook_messages_pending_idx", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index("webhook_messages_delivered_idx", "delivered_at", postgresql_where=text("delivered_at IS NOT NULL")),
+        Index("webhook_messages_dead_idx", "dead_at", postgresql_where=text("dead_at IS NOT NULL")),
         Index("webhook_messages_leased_idx", "tenant", "target", postgresql_where=text("leased")),
         Index("webhook_messages_created_idx", "tenant", "created_at", "id"),
         Index("webhook_messages_job_idx", "job_id", postgresql_where=text("job_id IS NOT NULL")),

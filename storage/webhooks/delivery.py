@@ -17,13 +17,20 @@ from storage.leases import Claimed
 SUSPECTS = 20
 """Receivers with a batch under way that did not answer lately, of all tenants together."""
 
+DUE_AT_MOST = 2_000
+"""With no more due messages than this, their receivers are found from them; else the walk goes over all receivers."""
+
 # One batch per receiver at a time, so that a slow receiver takes one place only. Tenants take turns, whoever has the
 # fewest places first, and a tenant gets another one while it has fewer than are free: alone it gets half of them, and
 # whoever comes next finds a free one. The receivers of a tenant come in random order, those that did not answer
-# lately last: sorted by age, they would always come first. The walk leaps from receiver to receiver in the index.
-_CLAIM: LiteralString = """
-WITH RECURSIVE walk AS (
-    (SELECT tenant, target FROM webhook_messages WHERE due_at IS NOT NULL ORDER BY tenant, target LIMIT 1)
+# lately last: sorted by age, they would always come first. The walk leaps from receiver to receiver in the index, and
+# is needed only while many messages are due: one receiver could have all of the oldest.
+_CLAIM: LiteralString = f"""
+WITH RECURSIVE oldest AS MATERIALIZED (
+    SELECT tenant, target FROM webhook_messages WHERE due_at <= now() ORDER BY due_at LIMIT {DUE_AT_MOST} + 1
+), walk AS (
+    (SELECT tenant, target FROM webhook_messages
+     WHERE due_at IS NOT NULL AND (SELECT count(*) FROM oldest) > {DUE_AT_MOST} ORDER BY tenant, target LIMIT 1)
     UNION ALL
     SELECT n.tenant, n.target FROM walk w CROSS JOIN LATERAL (
         SELECT tenant, target FROM webhook_messages
@@ -34,7 +41,7 @@ WITH RECURSIVE walk AS (
     LEFT JOIN webhook_receivers r ON r.tenant = m.tenant AND r.target = m.target
 ), due_receivers AS MATERIALIZED (
     SELECT w.tenant, w.target, r.failures IS NOT NULL AS suspect, coalesce(r.failures > 1, false) AS probe
-    FROM walk w CROSS JOIN LATERAL (
+    FROM (SELECT tenant, target FROM walk UNION SELECT tenant, target FROM oldest) w CROSS JOIN LATERAL (
         SELECT due_at FROM webhook_messages
         WHERE tenant = w.tenant AND target = w.target AND due_at IS NOT NULL ORDER BY due_at LIMIT 1) m
     LEFT JOIN webhook_receivers r ON r.tenant = w.tenant AND r.target = w.target
@@ -65,7 +72,7 @@ WITH RECURSIVE walk AS (
 )
 UPDATE webhook_messages m SET leased = true, claim = m.claim + 1, due_at = now() + make_interval(secs => %(lease_s)s)
 FROM due WHERE m.id = due.id RETURNING m.id, m.claim, m.tenant || ' ' || m.target AS account
-"""
+"""  # noqa: S608 - put together from constants
 
 
 def claim_messages(conn: Connection, room: int, receivers: int, batch: int, lease_s: float) -> list[Claimed]:
@@ -188,15 +195,17 @@ def record_sent(conn: Connection, sent: Sequence[Sent]) -> None:
 
 
 _SWEEP: LiteralString = """
-DELETE FROM webhook_messages WHERE id IN (
-    SELECT id FROM webhook_messages
-    WHERE delivered_at < now() - make_interval(days => %(delivered_days)s)
-       OR dead_at < now() - make_interval(days => %(dead_days)s)
-    LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+DELETE FROM webhook_messages WHERE id = ANY(ARRAY(
+    (SELECT id FROM webhook_messages WHERE delivered_at < now() - make_interval(days => %(delivered_days)s)
+     ORDER BY delivered_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+    || ARRAY(
+    (SELECT id FROM webhook_messages WHERE dead_at < now() - make_interval(days => %(dead_days)s)
+     ORDER BY dead_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)))
 """
 
 
 def sweep_messages(conn: Connection, delivered_days: int, dead_days: int, limit: int) -> int:
-    """Delete up to `limit` messages that were delivered or given up that many days ago; gives how many were deleted."""
+    """Delete messages that were delivered or given up that many days ago, the oldest first, up to `limit` of each kind;
+    gives how many were deleted."""
     parameters = {"delivered_days": delivered_days, "dead_days": dead_days, "limit": limit}
     return conn.execute(_SWEEP, parameters).rowcount

@@ -21,7 +21,7 @@ from seedance.errors import redact
 from storage.bucket.connection import PIECE_BYTES
 from storage.bucket.keys import playable_key
 from storage.bucket.object_headers import readable_name
-from storage.bucket.requests import StoreUnavailable
+from storage.bucket.requests import ObjectMissing, StoreUnavailable
 from storage.database import DatabaseUnavailable
 from storage.jobs import playable_copies
 from storage.jobs.playable_copies import WantedCopy, is_playable
@@ -152,6 +152,8 @@ async def _make(runtime: Runtime, wanted: WantedCopy) -> Made | Failed:
                 if (reason := await make(source, target)) is not None:
                     return Failed(reason)
                 return Made(await _store(runtime, wanted, target), found)
+        except ObjectMissing as exc:  # deleted in the bucket: it may be put back, but not often
+            return Failed(str(exc))
         except StoreUnavailable as exc:
             return Failed(str(exc), counts=False)
         except NotAVideo as exc:

@@ -5,20 +5,11 @@ from __future__ import annotations
 from storage.admission.circuit_breaker import WHOLE_ACCOUNT
 from storage.admission.fair_share import FairShare
 from storage.admission.grants import Grant
+from storage.admission.queued_claims import Which
 from storage.database import Connection
-from storage.jobs.reasons import Reason
 from storage.leases import Claimed
 
 SUBMIT_BATCH = 50
-TRIED_BEFORE = (
-    Reason.ACCOUNT_PROBLEM,
-    Reason.MODEL_PROBLEM,
-    Reason.NOT_SENT,
-    Reason.NOT_SERVED,
-    Reason.INPUT_NOT_READY,
-    Reason.THROTTLED,
-)
-"""Reasons of jobs that were tried before and came back to the queue."""
 
 
 def claim_for(conn: Connection, grant: Grant, limit: int, lease_s: float) -> list[Claimed]:
@@ -30,11 +21,11 @@ def claim_for(conn: Connection, grant: Grant, limit: int, lease_s: float) -> lis
     share = FairShare(conn, grant, lease_s)
     limit = min(limit, grant.slots)
     if WHOLE_ACCOUNT in grant.half_open:
-        claimed = share.claim(1, only=TRIED_BEFORE) if limit > 1 else []
-        claimed += share.claim(limit - len(claimed), besides=TRIED_BEFORE)
+        claimed = share.claim(1, which=Which.TRIED) if limit > 1 else []
+        claimed += share.claim(limit - len(claimed), which=Which.FRESH)
         return claimed + share.claim(limit - len(claimed))
     claimed = []
     for model in sorted(grant.half_open):
         if share.most.get(model, 0) > 1 and len(claimed) < limit:
-            claimed += share.claim(1, only=TRIED_BEFORE, model=model)
+            claimed += share.claim(1, which=Which.TRIED, model=model)
     return claimed + share.claim(limit - len(claimed))

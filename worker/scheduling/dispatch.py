@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
-from seedance.link_expiry import URGENT_SHARE
 from storage.accounts.live import LiveSettings
 from storage.admission import poll_limits
 from storage.admission.grants import grants
@@ -84,7 +83,7 @@ class Dispatcher:
         """
         free = self._room()
         sent = 0
-        for claim in (self._claim, self._claim_submits):
+        for claim in (self.claim_work, self.claim_submits):
             try:
                 with self._database.begin() as conn:
                     batches = list(claim(conn, free))
@@ -126,10 +125,11 @@ class Dispatcher:
             raise BrokerError(str(exc)) from exc
         return room({queue: int(length) for queue, length in zip(MAX_WAITING, lengths, strict=True)})
 
-    def _claim(self, conn: Connection, free: dict[str, int]) -> Iterator[Batch]:
+    def claim_work(self, conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
+        """Claim everything except submits; `free`: how many more batches each queue can take."""
         lease_s = self._settings.lease_seconds
         if free["transfer"]:
-            urgent = claims.claim_transfers(conn, TRANSFER_BATCH, lease_s, URGENT_SHARE)
+            urgent = claims.claim_transfers(conn, TRANSFER_BATCH, lease_s, urgent=True)
             limit = transfers_to_claim(free["transfer"])
             others = claims.claim_transfers(conn, limit, lease_s) if limit else []
             yield from _transfers(urgent)
@@ -147,7 +147,8 @@ class Dispatcher:
             deliveries = claim_messages(conn, free["notify"], deliver.RECEIVERS, deliver.BATCH, lease_s)
             yield from _batches("notify", "notify", deliveries, deliver.BATCH)
 
-    def _claim_submits(self, conn: Connection, free: dict[str, int]) -> Iterator[Batch]:
+    def claim_submits(self, conn: Connection, free: Mapping[str, int]) -> Iterator[Batch]:
+        """Claim submits, account by account."""
         lease_s = self._settings.lease_seconds
         # Count jobs, not messages: many accounts with a slot or two free make small messages, and the accounts that
         # come first in the configuration must not use up the room of the others.

@@ -16,7 +16,7 @@ _AT_ONCE = 100
 
 def expiring_drafts(conn: Connection, settings: Settings) -> int:
     """Announce drafts that end within a day and wait for a decision."""
-    found = announce_expiring_drafts(conn, _AT_ONCE)
+    found = announce_expiring_drafts(conn, _AT_ONCE, mail=settings.smtp_url is not None)
     for item in found:
         log.warning(
             "campaign.drafts_expiring campaign_id=%s drafts=%d first_ends_at=%s",

@@ -12,6 +12,7 @@ from storage.jobs import claims, transitions
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move
 from storage.jobs.states import JobState
+from storage.reporting import job_counts
 from storage.settings import Settings
 from worker.decisions import draft_expired, past_deadline
 from worker.scheduling import draft_notices, expiry_alarms, retention, webhook_maintenance
@@ -21,6 +22,7 @@ BATCH = 500
 SETTLE_EVERY_S = 1.0
 BARRED_EVERY_S = 30.0
 QUIET_EVERY_S = 1.0
+COUNTS_EVERY_S = 1.0
 MaintenanceTask = Callable[[Connection, Settings], int]
 
 
@@ -101,6 +103,11 @@ def quiet_hours(conn: Connection, settings: Settings) -> int:
     return campaign_pace.renew_quiet_hours(conn)
 
 
+def merged_counts(conn: Connection, settings: Settings) -> int:
+    """Merge the newest changes of the kept counts of jobs."""
+    return job_counts.merge_counts(conn)
+
+
 def every(seconds: float, task: MaintenanceTask) -> MaintenanceTask:
     """A task that need not run at each tick: it runs at the first, then again `seconds` after its last run."""
     next_at = 0.0
@@ -124,6 +131,7 @@ MAINTENANCE: tuple[MaintenanceTask, ...] = (
     every(BARRED_EVERY_S, barred_everywhere),
     every(SETTLE_EVERY_S, settled_budgets),
     every(QUIET_EVERY_S, quiet_hours),
+    every(COUNTS_EVERY_S, merged_counts),
     every(expiry_alarms.EVERY_S, expiry_alarms.expiring_videos),
     every(draft_notices.EVERY_S, draft_notices.expiring_drafts),
     every(webhook_maintenance.CAMPAIGNS_EVERY_S, webhook_maintenance.finished_campaigns),

@@ -16,8 +16,9 @@ log = logging.getLogger("reelq.webhooks")
 CAMPAIGNS_EVERY_S = 2.0
 NOTICES_EVERY_S = 5.0
 CAMPAIGNS = 100
-SWEEP_EVERY_S = 600.0
-SWEEP = 5_000
+SWEEP_EVERY_S = 5.0
+SWEEP = 2_000
+"""Of each kind in one transaction of the scheduler: with `SWEEP_EVERY_S`, 34 million delivered messages a day."""
 DELIVERED_DAYS, DEAD_DAYS = 7, 30
 
 

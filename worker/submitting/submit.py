@@ -19,8 +19,7 @@ from storage.jobs.late import settle_acceptances
 from storage.jobs.reasons import Reason
 from storage.jobs.records import AttemptOutcome, Move, Work
 from storage.jobs.states import JobState
-from storage.jobs.work import load_work
-from storage.logs.context import about, bind
+from storage.jobs.work import fitting, load_work
 from worker.batch import run_batch
 from worker.decisions import NO_ACCOUNT, Decision
 from worker.failpoints import failpoint
@@ -35,11 +34,12 @@ from worker.submitting.earlier import accepted_before, check_once_more
 from worker.submitting.elsewhere import elsewhere
 from worker.submitting.input_files import InputFiles, input_files
 from worker.submitting.inputs import NotDeliverable, inlined
-from worker.watching.tally import current_tally
 
 log = logging.getLogger("reelq.submit")
 
 ACCOUNT_MISSING_S = 30.0
+MAX_REQUEST_BYTES = 64 * 1024 * 1024
+"""How much of requests a worker holds for one message. Fifty requests with files of 8 MiB each are 400 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class Posted:
 def submit_batch(runtime: Runtime, account: str, claimed: Sequence[tuple[UUID, int]]) -> None:
     """Submit the jobs of a claimed batch whose leases this worker still holds."""
     with runtime.database.begin() as conn:
+        claimed, later = fitting(conn, claimed, MAX_REQUEST_BYTES)
+        claims.release(conn, later)
         held = load_work(conn, JobState.QUEUED, claimed)
         client = _client(runtime, conn, account, held)
         if client is None:
@@ -93,7 +95,6 @@ def _still_granted(runtime: Runtime, conn: Connection, client: GatewayClient, he
 
 
 async def _post(runtime: Runtime, client: GatewayClient, ready: Ready, files: InputFiles) -> Posted:
-    bind(**ready.work.story | {"attempt": ready.attempt})
     result: Submitted | GatewayError
     try:
         async with inlined(runtime, client, ready.request, partial(files.key, ready.work.id)) as request:
@@ -128,12 +129,6 @@ def _write(runtime: Runtime, client: GatewayClient, posted: Sequence[Posted]) ->
         settle_acceptances(conn, _to_settle(posted, {item.id for item in moved}))
         failpoint("submit.before_commit")
     failpoint("submit.after_outcome")
-    tally = current_tally()
-    for item in posted:
-        if isinstance(item.result, Submitted):
-            tally.good("accepted")
-        else:
-            tally.bad(item.ready.work.id, item.result.code)
 
 
 def _decide(runtime: Runtime, posted: Posted, pacing: PollPacing) -> Decision:
@@ -170,5 +165,5 @@ def _to_settle(posted: Sequence[Posted], moved: Collection[UUID]) -> list[UUID]:
 
 def _give_back(work: Work) -> Move:
     error = Problem("account", f"{work.account} is not in this worker's configuration; add it there")
-    log.error("submit.account_missing job_id=%s %s", work.id, error, extra=about(work.story))
+    log.error("submit.account_missing job_id=%s %s", work.id, error)
     return Decision(JobState.QUEUED, Reason.ACCOUNT_MISSING, ACCOUNT_MISSING_S, NO_ACCOUNT).move(work)

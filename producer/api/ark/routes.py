@@ -13,7 +13,7 @@ from producer.api.ark.answered import note_known, note_same_connection, remember
 from producer.api.ark.bodies import ark_body
 from producer.api.ark.listing import read_query
 from producer.api.ark.making import AskedTask, make
-from producer.api.jobs import with_key
+from producer.api.jobs.routes import with_key
 from producer.errors import JobNotFound, NotPossible
 from producer.http import ark_errors
 from producer.http.answers import answer

@@ -78,7 +78,7 @@ def _named(
     """
     results = Results(service.producer.database, tenant, name, wanted)
     try:
-        names = NamePattern(pattern, results.columns, name)
+        names = NamePattern(pattern, results.columns, name, results)
     except InvalidInput as exc:
         raise InvalidInput([Problem("file_name", problem.message) for problem in exc.problems]) from None
     found: list[tuple[str, Result]] = []
@@ -96,5 +96,5 @@ def _named(
 
 def _small(result: Result) -> Result:
     """The result without what its file does not need: thousands wait in memory until they are sent."""
-    job = replace(result.job, request={}, metadata={}, error=None, estimate=None, tags=[])
-    return replace(result, row=replace(result.row, cells=[]), job=job, cells=())
+    job = replace(result.shown, request={}, metadata={}, error=None, estimate=None, tags=[])
+    return replace(result, row=replace(result.row, cells=[]), job=job, cells=(), earlier=None)

@@ -10,8 +10,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from producer.api.job_files import file_answers, job_file
-from producer.api.jobs import with_key
+from producer.api.jobs.files import file_answers, job_file
+from producer.api.jobs.routes import with_key
 from producer.api.openapi import IDEMPOTENCY_KEY, form_or_json_body, headers, problems
 from producer.api.videos.fields import from_form
 from producer.api.videos.making import Asked, Kind, as_video_id, get_video, make, no_video

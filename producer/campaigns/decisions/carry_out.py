@@ -100,6 +100,19 @@ def carry_out(
         return done
 
 
+def carried_out(decider: Decides, campaign: str, verb: Verb, operation: str) -> Done | None:
+    """What an operation did when it was carried out; None: it was not.
+
+    Raises:
+        CampaignNotFound: the tenant has no such campaign.
+        InvalidInput: the operation was something else, or its id is not valid.
+    """
+    with decider.database.begin() as conn:
+        campaign_id = campaign_status(conn, decider.tenant, campaign).id
+        known = operations.find(conn, decider.tenant, _checked(operation))
+    return None if known is None else _as_before(known, operation, campaign_id, verb)
+
+
 def _checked(operation: str | None) -> str:
     if operation is None:
         return str(uuid4())

@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from producer.campaigns.reading.archives import Archive, local
+from producer.campaigns.reading.formats import NumberFormat, SheetFormats, format_as_shown
 from producer.campaigns.reading.table import (
     MAX_CELL_CHARS,
     MAX_COLUMNS,
@@ -42,6 +43,7 @@ class Ods:
         """The visible sheets and their positions, in order."""
         self.hidden: dict[str, int] = {}
         self.hidden_rows = 0
+        self.formats = SheetFormats()
         self._refuse_encrypted()
         self._read_sheets()
 
@@ -52,6 +54,7 @@ class Ods:
             InvalidInput: while iterating: the sheet is damaged, too wide, or has merged cells.
         """
         parser = _ContentParser(self._archive.name, (self.sheets | self.hidden)[sheet])
+        self.formats = parser.formats
         for _ in self._archive.parse(_CONTENT, parser.start, parser.end, parser.text):
             for number, times, cells in parser.take_rows():
                 for more in range(times):
@@ -105,6 +108,8 @@ class _ContentParser:
         self._paragraphs: list[list[str]] = []
         self._chars = self._aside = self._in_paragraph = 0
         self.hidden_rows = 0
+        self.formats = SheetFormats()
+        self._below_header = False
 
     def take_rows(self) -> list[tuple[int, int, list[Cell]]]:
         """The rows since the last call: the number of the first, how many equal rows follow, and their cells."""
@@ -168,12 +173,16 @@ class _ContentParser:
                 message = f"has a value in column {last}; at most {MAX_COLUMNS:,} columns can be read"
                 raise InvalidInput([Problem("", message)], f"{self._name} row {self._number}")
             self._cells |= dict.fromkeys(range(self._index, self._index + times), cell)
+            if self._below_header:
+                for index in range(self._index, self._index + times):
+                    self.formats.note(index, self._number, self._format(cell))
         self._index += times
 
     def _end_row(self) -> None:
         if self._cells:
             cells = [self._cells.get(index) for index in range(max(self._cells) + 1)]
             self._rows.append((self._number, self._times, cells))
+            self._below_header = True
             self.hidden_rows += self._hidden * self._times
         self._number += self._times
 
@@ -181,6 +190,22 @@ class _ContentParser:
         if _count(given, "number-columns-spanned") > 1 or _count(given, "number-rows-spanned") > 1:
             place = f"{letter_of(self._index)}{self._number}"
             raise merged(self._name, f"from {place}")
+
+    def _format(self, cell: Cell) -> NumberFormat | None:
+        """The format of the cell that ends here: that of its kind, as far as its text shows it. Their styles are in
+        parts that need not come before it."""
+        match cell:
+            case bool() | str():
+                return None
+            case datetime():
+                return "yyyy-mm-dd hh:mm:ss"
+            case date():
+                return "yyyy-mm-dd"
+            case timedelta():
+                return "[h]:mm:ss"
+            case time():
+                return "hh:mm:ss" if cell.second else "hh:mm"
+        return format_as_shown("".join(self._paragraphs[0])) if len(self._paragraphs) == 1 else None
 
     def _cell(self, text: str) -> Cell:
         kind = local(self._given, "value-type")

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from producer.campaigns.reading.formats import ColumnFormat
+
 
 @dataclass(slots=True)
 class Report:
@@ -15,7 +17,7 @@ class Report:
     `sheet`: the sheet that was read in a workbook. `used`: the columns that are fields, the key, or named by the
     template; `kept`: all others, which are stored with the job. Both are names as the author wrote them.
     `empty`: in how many rows a name that the template uses has no value. `header`: the names of all columns in the
-    order of the file, "" for one without a name.
+    order of the file, "" for one without a name. `formats`: how they look; empty: not known.
     """
 
     notes: list[str] = field(default_factory=list)
@@ -25,6 +27,7 @@ class Report:
     kept: list[str] = field(default_factory=list)
     empty: Counter[str] = field(default_factory=Counter)
     header: list[str] = field(default_factory=list)
+    formats: list[ColumnFormat] = field(default_factory=list)
 
     def column(self, name: str, *, used: bool) -> None:
         """Note a column; one that is seen again keeps its place."""

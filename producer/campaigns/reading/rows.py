@@ -42,7 +42,7 @@ def job_rows(table: Table, options: ReadingOptions) -> Iterator[Row | InvalidInp
     Raises:
         InvalidInput: the columns cannot be matched to fields, or none of them is the prompt.
     """
-    table = without_apostrophes(table)
+    formatted, table = table, without_apostrophes(table)
     columns = match_columns(table, options)
     header = [as_text(name) for name in table.columns]
     if options.template is None or "prompt" not in options.template.fills:
@@ -69,6 +69,8 @@ def job_rows(table: Table, options: ReadingOptions) -> Iterator[Row | InvalidInp
             yield Row(where, fields, called, row.number, key, entity, values, cells=cells)
         except InvalidInput as exc:
             yield BadRow(exc.problems, where, row.number, key)
+    if (source := formatted.formats) is not None:
+        table.report.formats = source.of_columns(own)
     for name, count in table.report.empty.items():
         table.report.notes.append(f"{table.name}: {name} is empty in {count} rows, and the template uses it")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
+from producer.campaigns.reading.formats import SheetFormats
 from producer.campaigns.reading.report import Report
 from seedance.problems import InvalidInput, Problem
 
@@ -40,7 +41,8 @@ class Table:
 
     `name` is used in the names of rows ("jobs.csv row 3"); `report` says how the file was read;
     `decimal_comma`: semicolons separate cells, because numbers contain commas; `delimited`: it is a text file, in which
-    a cell that contains the delimiter must be quoted.
+    a cell that contains the delimiter must be quoted; `formats`: how its columns look, known when all rows have been
+    read; None: it is no workbook.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Table:
     report: Report = field(default_factory=Report)
     decimal_comma: bool = False
     delimited: bool = False
+    formats: SheetFormats | None = None
 
     def where(self, number: int) -> str:
         """The name of a row in messages."""

@@ -7,6 +7,7 @@ from typing import BinaryIO, Final, Protocol
 
 from producer.campaigns.reading import ods, xlsx
 from producer.campaigns.reading.archives import Archive
+from producer.campaigns.reading.formats import SheetFormats
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.report import Report
 from producer.campaigns.reading.table import Table, TableRow, table_of, whole_file
@@ -18,9 +19,10 @@ _SHOWN = 10
 
 
 class Workbook(Protocol):
-    """The interface of every kind of workbook; `hidden_rows` is known when all rows have been read."""
+    """The interface of every kind of workbook; `hidden_rows` and `formats` are known when all rows have been read."""
 
     hidden_rows: int
+    formats: SheetFormats
 
     @property
     def sheets(self) -> Mapping[str, object]: ...
@@ -62,12 +64,13 @@ def open_workbook_table(name: str, file: BinaryIO, options: ReadingOptions, repo
         report.notes.append(f"{name}: read the sheet {sheet}")
     table = table_of(name, workbook.rows(sheet), report)
     if table is not None:
-        table.rows = _noting_hidden_rows(table, table.rows, workbook)
+        table.rows = _noting_the_end(table, table.rows, workbook)
     return table
 
 
-def _noting_hidden_rows(table: Table, rows: Iterator[TableRow], workbook: Workbook) -> Iterator[TableRow]:
+def _noting_the_end(table: Table, rows: Iterator[TableRow], workbook: Workbook) -> Iterator[TableRow]:
     yield from rows
+    table.formats = workbook.formats
     if workbook.hidden_rows:
         table.report.notes.append(f"{table.name}: hidden or filtered rows are also read: {workbook.hidden_rows}")
 

@@ -11,6 +11,7 @@ from xlrd.biffh import error_text_from_code
 from xlrd.sheet import Sheet
 
 from producer.campaigns.reading.compound import has_endless_chain
+from producer.campaigns.reading.formats import NumberFormat, SheetFormats
 from producer.campaigns.reading.table import (
     MAX_CELL_CHARS,
     Cell,
@@ -55,6 +56,7 @@ class Xls:
         """The visible sheets and their positions, in order."""
         self.hidden = {sheet: index for index, sheet in enumerate(names) if not visible[index]}
         self.hidden_rows = 0
+        self.formats = SheetFormats()
 
     def rows(self, sheet: str) -> Iterator[TableRow]:
         """The rows of a sheet that are not blank.
@@ -66,11 +68,21 @@ class Xls:
         for top, bottom, left, right in found.merged_cells:
             raise merged(self._name, f"{letter_of(left)}{top + 1}:{letter_of(right - 1)}{bottom}")
         hidden = {number for number, info in found.rowinfo_map.items() if info.hidden}
+        below_header, self.formats = False, SheetFormats()
         for number in range(found.nrows):
             cells = [self._cell(found, number, index) for index in range(found.row_len(number))]
             if not all(map(is_empty, cells)):
                 self.hidden_rows += number in hidden
+                if below_header:
+                    for index, cell in enumerate(cells):
+                        if not is_empty(cell):
+                            self.formats.note(index, number + 1, self._format(found, number, index))
+                below_header = True
                 yield TableRow(number + 1, cells)
+
+    def _format(self, sheet: Sheet, row: int, index: int) -> NumberFormat | None:
+        found = self._book.format_map.get(self._book.xf_list[sheet.cell_xf_index(row, index)].format_key)
+        return None if found is None else str(found.format_str)
 
     def _cell(self, sheet: Sheet, row: int, index: int) -> Cell:
         value = sheet.cell_value(row, index)

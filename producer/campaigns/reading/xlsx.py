@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from producer.campaigns.reading.archives import Archive, local
+from producer.campaigns.reading.formats import NumberFormat, SheetFormats
 from producer.campaigns.reading.table import (
     MAX_CELL_CHARS,
     MAX_COLUMNS,
@@ -46,7 +47,9 @@ class Xlsx:
         self._from_1904 = self._stale = False
         self._read_workbook()
         self._strings: list[str] | None = None
-        self._dates = self._read_styles()
+        self._codes = self._read_styles()
+        self._dates = [date_kind(*_number_and_code(code)) for code in self._codes]
+        self.formats = SheetFormats()
 
     def rows(self, sheet: str) -> Iterator[TableRow]:
         """The rows of a sheet that are not blank.
@@ -59,6 +62,7 @@ class Xlsx:
         if self._strings is None:
             self._strings = self._read_strings()
         parser = _SheetParser(self._archive.name, self._strings, self._dates, self._from_1904, self._stale)
+        parser.codes, self.formats = self._codes, parser.formats
         for _ in self._archive.parse(member, parser.start, parser.end, parser.text):
             yield from parser.take_rows()
         self.hidden_rows = parser.hidden_rows
@@ -94,8 +98,8 @@ class Xlsx:
         self._archive.parse_all("xl/_rels/workbook.xml.rels", start)
         return found
 
-    def _read_styles(self) -> list[DateKind | None]:
-        """The kind of date that each cell style shows."""
+    def _read_styles(self) -> list[NumberFormat]:
+        """The number format of each cell style."""
         formats: dict[int, str] = {}
         styles: list[int] = []
         within = ""
@@ -111,7 +115,7 @@ class Xlsx:
 
         if "xl/styles.xml" in self._archive:
             self._archive.parse_all("xl/styles.xml", start)
-        return [date_kind(number, formats.get(number)) for number in styles]
+        return [formats.get(number, number) for number in styles]
 
     def _read_strings(self) -> list[str]:
         """The shared texts of cells; pieces in different fonts are joined, readings (ruby) are left out."""
@@ -169,6 +173,10 @@ class _SheetParser:
         self._chars = 0
         self._taking = self._ruby = self._formula = self._value = False
         self.hidden_rows = 0
+        self.codes: list[NumberFormat] = []
+        self.formats = SheetFormats()
+        self._below_header = False
+        self._styles: dict[int, str | None] = {}
 
     def take_rows(self) -> list[TableRow]:
         """The rows since the last call."""
@@ -190,6 +198,8 @@ class _SheetParser:
             self._taking = self._value = True
         elif name == "rPh":
             self._ruby = True
+        elif name == "col":
+            self._note_width(given)
         elif name == "t":
             self._taking = self._value = not self._ruby or self._value
             self._taking = not self._ruby
@@ -215,10 +225,24 @@ class _SheetParser:
                 message = f"has a value in column {last}; at most {MAX_COLUMNS:,} columns can be read"
                 raise InvalidInput([Problem("", message)], f"{self._name} row {self._number}")
             self._cells[self._index] = cell
+            if self._below_header and self._styles.get(self._index) != (style := self._attributes.get("s")):
+                self._styles[self._index] = style
+                self.formats.note(self._index, self._number, self._code(style))
         elif name == "row" and self._cells:
+            self._below_header = True
             self.hidden_rows += self._hidden
             cells = [self._cells.get(index) for index in range(max(self._cells) + 1)]
             self._rows.append(TableRow(self._number, cells))
+
+    def _code(self, style: str | None) -> NumberFormat | None:
+        number = _int(style)
+        return self.codes[number] if number < len(self.codes) else None
+
+    def _note_width(self, given: dict[str, str]) -> None:
+        first, last = _int(given.get("min")), min(_int(given.get("max")), MAX_COLUMNS)
+        width = given.get("width", "")
+        if given.get("customWidth") in {"1", "true"} and first > 0 and re.fullmatch(r"\d{1,3}(\.\d{1,20})?", width):
+            self.formats.set_width(first - 1, last - 1, round(float(width), 2))
 
     def _cell(self, raw: str) -> Cell:
         if self._formula and (not self._value or (self._stale and raw in {"", "0"})):
@@ -258,6 +282,10 @@ def _index_of(letters: str) -> int:
     for letter in letters:
         index = index * 26 + ord(letter) - 64
     return index - 1
+
+
+def _number_and_code(code: NumberFormat) -> tuple[int, str | None]:
+    return (code, None) if isinstance(code, int) else (0, code)
 
 
 def _int(text: str | None, otherwise: int = 0) -> int:

@@ -64,7 +64,7 @@ class _Pieces:
 def _add(archive: zipfile.ZipFile, videos: Videos, named: Sequence[tuple[str, Result]]) -> Generator[int]:
     """Add the videos; gives the size of each chunk once it is written."""
     for name, result in named:
-        job = result.job
+        job = result.shown
         moment = (job.finished_at or job.created_at).timetuple()[:6]
         entry = zipfile.ZipInfo(name, (max(moment[0], 1980), *moment[1:]))
         entry.file_size = job.size_bytes or 0

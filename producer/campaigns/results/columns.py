@@ -53,7 +53,11 @@ def values_of(result: Result, words: Words, links: Links) -> dict[str, Any]:
     return {
         "state": words.word("state", row.state),
         "reason": words.word("reason", row.reason) if failed else None,
-        "advice": _advice(result, words.language) if failed else None,
+        "advice": words.word("wall", "coming")
+        if result.earlier and result.has_video
+        else _advice(result, words.language)
+        if failed
+        else None,
         "gateway": gateways_words(job.error) if row.state is JobState.FAILED else None,
         "cost": cost.get("amount"),
         "currency": cost.get("currency"),

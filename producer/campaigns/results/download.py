@@ -59,11 +59,11 @@ class FromBucket:
 
     def read(self, result: Result, begin: int, size: int) -> bytes:
         """As `Videos`."""
-        return self._objects.read_range(result.job.object_key or "", begin, size)
+        return self._objects.read_range(result.shown.object_key or "", begin, size)
 
     def chunks(self, result: Result) -> Iterator[bytes]:
         """As `Videos`."""
-        return self._objects.chunks(result.job.object_key or "")
+        return self._objects.chunks(result.shown.object_key or "")
 
 
 class NotWhole(Exception):
@@ -123,7 +123,7 @@ def download(
 
 def _one(videos: Videos, result: Result, target: Path, fetched: _Fetched) -> bool:
     """Fetch one video; True: it was there."""
-    job = result.job
+    job = result.shown
     size = job.size_bytes or 0
     if target.is_file() and target.stat().st_size == size and job.sha256 in (None, _hash(target).hexdigest()):
         return True

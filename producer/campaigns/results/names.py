@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -25,8 +25,11 @@ OWN: Final = ("row", "key", "variant", "version", "state", "review", "job", "cam
 class NamePattern:
     """A pattern for the columns of one campaign."""
 
-    def __init__(self, pattern: str | None, columns: Sequence[str], campaign: str) -> None:
-        """`pattern`: None: the key of the row, else its number, and its variant.
+    def __init__(
+        self, pattern: str | None, columns: Sequence[str], campaign: str, results: Iterable[Result] = ()
+    ) -> None:
+        """`pattern`: None: the key of the row, else its number, and its variant. `results`: all rows. The
+        names of a matrix are in their metadata; they are read only for a placeholder that is nothing else.
 
         Raises:
             InvalidInput: a placeholder is no column, field or other known name; or the pattern leads out of the folder.
@@ -37,7 +40,7 @@ class NamePattern:
         if not parts or pattern == "" or ".." in parts or parts[0] == "/" or (pattern or "").endswith("/"):
             raise _refused(f"must be a name of files below the folder, such as {{key}}.mp4, not {pattern!r}")
         for place in _PLACE.findall(pattern or ""):
-            if not self._is_known(place):
+            if not self._is_known(place) and not _is_in_metadata(place, results):
                 known = ", ".join(dict.fromkeys([*(column for column in columns if column), *OWN, "ratio", "duration"]))
                 raise _refused(f"{{{place}}} is no column of the sheet and no field; there are {known}, …")
         if "{" in _PLACE.sub("", pattern or "") or "}" in _PLACE.sub("", pattern or ""):
@@ -49,7 +52,7 @@ class NamePattern:
 
     def name(self, result: Result) -> str:
         """The name of a row's video, with folders separated by `/`, and the suffix of the video itself."""
-        suffix = PurePosixPath(result.job.object_key or "").suffix or ".mp4"
+        suffix = PurePosixPath(result.shown.object_key or "").suffix or ".mp4"
         if self._pattern is None:
             base = "_".join(part for part in (result.row.key or f"row-{result.row.number}", result.row.label) if part)
             return _clean(base) + suffix
@@ -57,7 +60,7 @@ class NamePattern:
         *folders, last = filled
         if last.lower().endswith(_SUFFIXES):
             last = last[: last.rindex(".")]
-        return "/".join([*(part for part in folders if part), f"{last or result.job.id}{suffix}"])
+        return "/".join([*(part for part in folders if part), f"{last or result.shown.id}{suffix}"])
 
     def _value(self, place: str, result: Result) -> str:
         key = folded(place)
@@ -66,7 +69,18 @@ class NamePattern:
         if key in OWN:
             return _text(_own(result, self._campaign)[key])
         field = field_of(place)
-        return "" if field is None else _text(result.job.request.get(field))
+        return _text(_in_metadata(place, result) if field is None else result.shown.request.get(field))
+
+
+def _is_in_metadata(place: str, results: Iterable[Result]) -> bool:
+    return bool(folded(place)) and any(_in_metadata(place, result) is not None for result in results)
+
+
+def _in_metadata(place: str, result: Result) -> Any:
+    """The value of a matrix, or of a column kept in the metadata, for this row; None: nothing for a name."""
+    key = folded(place)
+    found = next((value for name, value in result.shown.metadata.items() if folded(name) == key), None)
+    return found if isinstance(found, str | int | float) else None
 
 
 def _own(result: Result, campaign: str) -> Mapping[str, Any]:
@@ -78,7 +92,7 @@ def _own(result: Result, campaign: str) -> Mapping[str, Any]:
         "version": row.versions,
         "state": row.state,
         "review": row.review,
-        "job": result.job.id,
+        "job": result.shown.id,
         "campaign": campaign,
     }
 
@@ -121,7 +135,7 @@ def distinct(names: Sequence[tuple[str, Result]]) -> list[tuple[str, Result]]:
             label = _cut(_clean(result.row.label), MAX_BYTES // 2)
             shared, name = name, _longer(name, f"_row-{result.row.number}{f'_{label}' if label else ''}")
             if name.casefold() in used:
-                name = _longer(shared, f"_{result.job.id}")
+                name = _longer(shared, f"_{result.shown.id}")
             used.add(name.casefold())
         found.append((name, result))
     return found

@@ -34,7 +34,7 @@ def with_posters(results: Iterable[Result], objects: Objects, width: int) -> Ite
     ahead: deque[tuple[Result, Future[Poster | None]]] = deque()
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="posters") as pool:
         for result in results:
-            key = result.job.poster_key if result.has_poster else None
+            key = result.shown.poster_key if result.has_poster else None
             ahead.append((result, pool.submit(_fetch, objects, key, width)))
             if len(ahead) > 2 * AT_ONCE:
                 first, found = ahead.popleft()

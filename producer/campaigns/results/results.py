@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from producer.campaigns.reading.formats import column_format
+from producer.campaigns.results.layout import Layout
 from producer.errors import CampaignNotFound
 from storage.campaigns.completion import complete
 from storage.campaigns.controls import find_campaign
@@ -32,23 +35,31 @@ class Result:
     cells: Sequence[Any]
     decisions: Sequence[Mapping[str, Any]] = ()
     """Who decided what about the job, oldest first."""
+    earlier: JobView | None = None
+    """An earlier version, whose video is shown until the new one is there; None: there is none."""
+
+    @property
+    def shown(self) -> JobView:
+        """The job whose files are those of the row now."""
+        return self.earlier or self.job
 
     @property
     def has_video(self) -> bool:
         """Whether its video is in the bucket."""
-        return self.job.object_key is not None and self.row.state is JobState.SUCCEEDED and self.job.deleted_at is None
+        shown = self.shown
+        return shown.object_key is not None and shown.state is JobState.SUCCEEDED and shown.deleted_at is None
 
     @property
     def has_poster(self) -> bool:
         """Whether the first frame of its video is in the bucket."""
-        return self.has_video and self.job.poster_key is not None
+        return self.has_video and self.shown.poster_key is not None
 
 
 class Results:
     """The results of a campaign; iterate them as often as needed, each time they are read again, page by page.
 
     `columns`: the sheet's own columns, "" for one without a name. Where several files were run under one name, those of
-    the newest come first, then those that only older ones have.
+    the newest come first, then those that only older ones have. `layout`: how they look.
     """
 
     def __init__(self, database: Database, tenant: str, name: str, wanted: RowFilter = ALL) -> None:
@@ -64,11 +75,20 @@ class Results:
                 raise CampaignNotFound(name)
             complete(conn, found)
             self._campaign: UUID = found
-            sheets = {sheet.number: _numbered(sheet.columns) for sheet in sheets_of(conn, self._campaign)}
+            found_sheets = sheets_of(conn, self._campaign)
+        sheets = {sheet.number: _numbered(sheet.columns) for sheet in found_sheets}
         united = list(dict.fromkeys(column for number in sorted(sheets, reverse=True) for column in sheets[number]))
         self.columns = [name for name, _ in united]
         places = {column: place for place, column in enumerate(united)}
         self._places = {number: [places[column] for column in columns] for number, columns in sheets.items()}
+        self.layout = Layout(
+            len(self.columns),
+            {
+                sheet.number: list(zip(self._places[sheet.number], map(column_format, sheet.formats), strict=False))
+                for sheet in found_sheets
+                if sheet.formats is not None
+            },
+        )
 
     def count(self) -> int:
         """How many rows there are now."""
@@ -82,20 +102,33 @@ class Results:
             rows = find_rows(conn, self._campaign, self._wanted, after=after, limit=limit + 1)
             following = rows[limit - 1].place if len(rows) > limit else None
             ids = [row.job_id for row in rows[:limit]]
+            earlier = {row.id: row.video_job_id for row in rows[:limit] if row.video_job_id not in (None, row.job_id)}
+            ids += [job_id for job_id in earlier.values() if job_id is not None]
             jobs, decided = get_jobs(conn, self._tenant, ids), decisions_of(conn, ids)
         found = [
-            Result(row, jobs[row.job_id], self._aligned(row), decided.get(row.job_id, ()))
+            Result(
+                row,
+                jobs[row.job_id],
+                self._aligned(row),
+                decided.get(row.job_id, ()),
+                jobs.get(earlier[row.id]) if row.id in earlier else None,
+            )
             for row in rows[:limit]
             if row.job_id in jobs  # retention may just have deleted it
         ]
         return found, following
 
     def __iter__(self) -> Iterator[Result]:
-        found, last = self.page(None)
-        yield from found
-        while last is not None:
-            found, last = self.page(last)
-            yield from found
+        # The database reads the next page while this one is used.
+        with ThreadPoolExecutor(1, thread_name_prefix="results") as pool:
+            ahead = pool.submit(self.page, None)
+            while True:
+                found, last = ahead.result()
+                if last is None:
+                    yield from found
+                    return
+                ahead = pool.submit(self.page, last)
+                yield from found
 
     def _aligned(self, row: RowView) -> list[Any]:
         cells: list[Any] = [None] * len(self.columns)

@@ -34,4 +34,4 @@ def links_below(path: str) -> Links:
 
 def file_key(result: Result, what: str) -> str | None:
     """The key of a file of a shared row: its `video`, or a copy that every browser plays, or its `poster`."""
-    return result.job.poster_key if what == "poster" else result.job.playable_key or result.job.object_key
+    return result.shown.poster_key if what == "poster" else result.shown.playable_key or result.shown.object_key

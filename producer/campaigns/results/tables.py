@@ -16,6 +16,9 @@ from producer.campaigns.results.results import Result, Results, named_cells
 from storage.jobs.records import JobView
 
 _JOB_FIELDS: Final = tuple(field.name for field in fields(JobView))
+_FILE_FIELDS: Final = frozenset(
+    ("object_key", "playable_key", "poster_key", "last_frame_key", "size_bytes", "sha256", "video_format", "deleted_at")
+)
 
 
 def as_csv(results: Results, words: Words, links: Links) -> Iterator[bytes]:
@@ -32,7 +35,8 @@ def as_csv(results: Results, words: Words, links: Links) -> Iterator[bytes]:
 
 def as_jsonl(results: Results, links: Links) -> Iterator[bytes]:
     """One object a row: the job's own fields, and `row`, `sheet`, `variant`, `key`, `columns` (all cells by name),
-    `versions`, `review`, `decisions`, `video_url` and `poster_url`."""
+    `versions`, `review`, `decisions`, `video_url` and `poster_url`. While a new version is being made, the
+    files are those of the earlier job `video_job_id`."""
     for result in results:
         yield orjson.dumps(_object(result, results.columns, links), option=orjson.OPT_APPEND_NEWLINE, default=str)
 
@@ -45,7 +49,7 @@ def _object(result: Result, columns: list[str], links: Links) -> dict[str, Any]:
         "by": row.reviewed_by,
         "comment": row.review_comment,
     }
-    return {name: getattr(job, name) for name in _JOB_FIELDS} | {
+    return {name: getattr(job if name not in _FILE_FIELDS else result.shown, name) for name in _JOB_FIELDS} | {
         "state": row.state,
         "reason": row.reason,
         "row": row.number,
@@ -56,6 +60,7 @@ def _object(result: Result, columns: list[str], links: Links) -> dict[str, Any]:
         "versions": row.versions,
         "review": review,
         "decisions": list(result.decisions),
+        "video_job_id": result.shown.id if result.has_video else None,
         "video_url": links.video(result) if result.has_video else None,
         "poster_url": links.poster(result) if result.has_poster else None,
     }

@@ -97,7 +97,7 @@ def _option(languages: Languages, group: str, code: object, value: str | None = 
 
 
 def _card(result: Result, poster: Poster | None, languages: Languages, links: Links) -> str:
-    row, request = result.row, result.job.request
+    row, request = result.row, result.shown.request
     whole = str(request.get("prompt") or "")
     prompt = escape(whole[:_PROMPT_CHARS])
     title = " · ".join(part for part in (row.key or f"#{row.number}", row.label) if part)
@@ -121,6 +121,8 @@ def _card(result: Result, poster: Poster | None, languages: Languages, links: Li
 
 
 def _problem(result: Result, languages: Languages) -> str:
+    if result.earlier is not None and result.has_video:
+        return f'<p class="problem" {_both(languages, "wall", "coming")}></p>'
     if result.row.state in (JobState.SUCCEEDED, JobState.GENERATING, JobState.SUBMITTING, JobState.TRANSFERRING):
         return f'<p class="prompt">{escape(result.row.review_comment)}</p>' if result.row.review_comment else ""
     said = gateways_words(result.job.error) if result.row.state is JobState.FAILED else None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, time
+from datetime import datetime
 from typing import IO, Any, Final
 
+from producer.campaigns.reading.formats import NumberFormat
 from producer.campaigns.reading.formulas import harmless
 from producer.campaigns.results.columns import BESIDE, TIMES, Links, Words, name_of, values_of
+from producer.campaigns.results.layout import Layout
+from producer.campaigns.results.own_values import dated, moment_of, shows_dates
 from producer.campaigns.results.posters import Poster
 from producer.campaigns.results.results import Result
 from storage.jobs.states import JobState
@@ -19,10 +21,9 @@ MAX_LINKS: Final = 60_000
 """Excel opens at most 65,530 links in a sheet; later ones are text."""
 _MAX_CELL: Final = 32_767
 _MAX_URL: Final = 2_079
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)?")
-_DAY_CHARS: Final = len("2026-11-28")
-_FIRST_YEAR: Final = 1901
-"""Excel counts the days of 1900 wrongly."""
+_MAX_NUMBER: Final = 1e15
+"""Excel keeps fifteen digits."""
+_OWN_WIDTH: Final = 18.0
 _WIDTHS: Final[Mapping[str, int]] = {
     "state": 12,
     "reason": 34,
@@ -42,26 +43,34 @@ _OPEN: Final = {"en": "open", "zh": "打开"}
 def write_workbook(
     file: IO[bytes],
     columns: list[str],
+    layout: Layout,
     results: Iterable[tuple[Result, Poster | None]],
     words: Words,
     links: Links,
     title: str,
 ) -> int:
-    """Write the workbook; returns the number of rows. Texts stay texts: nothing in a cell is ever a formula."""
+    """Write the workbook; returns the number of rows. Numbers, dates and columns look as in the sheet. Texts stay
+    texts: nothing in a cell is ever a formula."""
     import xlsxwriter  # slow to import, and only this needs it
+
+    from producer.campaigns.results.quick_sheet import QuickSheet
 
     options = {"constant_memory": True, "strings_to_urls": False, "strings_to_formulas": False, "remove_timezone": True}
     book = xlsxwriter.Workbook(file, options)
     try:
-        return _Writer(book, columns, words, links, title).write(results)
+        return _Writer(book, book.add_worksheet(_sheet_name(title), QuickSheet), columns, layout, words, links).write(
+            results
+        )
     finally:
         book.close()
 
 
 class _Writer:
-    def __init__(self, book: Any, columns: list[str], words: Words, links: Links, title: str) -> None:
-        self._sheet = book.add_worksheet(_sheet_name(title))
-        self._columns, self._words, self._links = columns, words, links
+    def __init__(self, book: Any, sheet: Any, columns: list[str], layout: Layout, words: Words, links: Links) -> None:
+        self._book, self._sheet = book, sheet
+        self._columns, self._layout, self._words, self._links = columns, layout, words, links
+        self._number_formats: dict[NumberFormat, Any] = {}
+        self._date_codes: set[NumberFormat | None] = set()
         self._bold = book.add_format({"bold": True, "bg_color": "#E9EEF6", "valign": "top"})
         self._own = book.add_format({"bold": True, "valign": "top"})
         self._wrap = book.add_format({"text_wrap": True, "valign": "top"})
@@ -75,7 +84,8 @@ class _Writer:
     def write(self, results: Iterable[tuple[Result, Poster | None]]) -> int:
         sheet, own = self._sheet, len(self._columns)
         sheet.freeze_panes(1, 0)
-        sheet.set_column(0, max(own - 1, 0), 18)
+        for place, width in enumerate(self._layout.widths):
+            sheet.set_column(place, place, _OWN_WIDTH if width is None else width)
         for place, column in enumerate(BESIDE, own):
             sheet.set_column(place, place, _WIDTHS.get(column, 12))
         for place, name in enumerate(self._columns):
@@ -86,8 +96,10 @@ class _Writer:
         for count, (result, poster) in enumerate(results, 1):
             if poster is not None:
                 sheet.set_row_pixels(count, poster.height + 8)
+            formats = self._layout.formats(result.row.sheet, result.row.number)
             for place, cell in enumerate(result.cells):
-                self._write_own(count, place, cell)
+                code = None if formats is None else formats[place]
+                self._write_own(count, place, cell, code, known=formats is not None)
             values = values_of(result, self._words, self._links)
             for place, column in enumerate(BESIDE, own):
                 if column == "poster" and poster is not None:
@@ -97,7 +109,7 @@ class _Writer:
                         "y_offset": 4,
                         "object_position": 1,
                     }
-                    sheet.insert_image(count, place, f"{result.job.id}.jpg", picture)
+                    sheet.insert_image(count, place, f"{result.shown.id}.jpg", picture)
                 else:
                     self._write(count, place, column, values[column], result)
         sheet.autofilter(0, 0, count, own + len(BESIDE) - 1)
@@ -124,35 +136,36 @@ class _Writer:
         else:
             self._sheet.write_url(row, place, url, self._link, _OPEN.get(self._words.language, _OPEN["en"]))
 
-    def _write_own(self, row: int, place: int, cell: Any) -> None:
-        """A cell of the sheet itself, so that reading the workbook gives it back."""
+    def _write_own(self, row: int, place: int, cell: Any, code: NumberFormat | None, *, known: bool) -> None:
+        """A cell of the sheet itself, so that reading the workbook gives it back. `known`: whether it is known how the
+        cell looked; if not, a text that is a date becomes one."""
         sheet = self._sheet
+        number = self._number_format(code) if code is not None else None
         match cell:
             case None | "":
                 return
             case bool():
-                sheet.write_boolean(row, place, cell)
-            case int() | float() if abs(cell) < 1e15:
-                sheet.write_number(row, place, cell)
-            case str() if (moment := _moment(cell)) is not None:
-                sheet.write_datetime(row, place, moment, self._day if len(cell) == _DAY_CHARS else self._time)
-            case str() if cell.startswith("'"):
-                sheet.write_string(row, place, harmless(cell)[:_MAX_CELL])
+                sheet.write_boolean(row, place, cell, number)
+            case int() | float() if abs(cell) < _MAX_NUMBER:
+                sheet.write_number(row, place, cell, number)
+            case str():
+                moment = dated(cell) if code in self._date_codes else None if known else moment_of(cell)
+                if moment is not None:
+                    usual = self._time if isinstance(moment, datetime) else self._day
+                    sheet.write_datetime(row, place, moment, number or usual)
+                else:
+                    sheet.write_string(row, place, (harmless(cell) if cell[0] == "'" else cell)[:_MAX_CELL], number)
             case _:
                 sheet.write_string(row, place, str(cell)[:_MAX_CELL])
 
-
-def _moment(text: str) -> datetime | None:
-    """The date, or the date and time, that a cell of the sheet was before it was stored; None: it was another text.
-    Only what reads as the same text again counts."""
-    if not _DATE.fullmatch(text):
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    at_midnight = len(text) > _DAY_CHARS and found.time() == time()
-    return None if at_midnight or found.year < _FIRST_YEAR else found
+    def _number_format(self, code: NumberFormat) -> Any:
+        """The workbook's own format for cells of the sheet."""
+        found = self._number_formats.get(code)
+        if found is None:
+            found = self._number_formats[code] = self._book.add_format({"num_format": code})
+            if shows_dates(code):
+                self._date_codes.add(code)
+        return found
 
 
 def _sheet_name(title: str) -> str:

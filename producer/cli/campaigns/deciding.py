@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from producer.campaigns.decisions.carry_out import carry_out, preview
+from producer.campaigns.decisions.carry_out import carried_out, carry_out, preview
 from producer.campaigns.decisions.choice import Choice, choose
 from producer.campaigns.decisions.decide import only
 from producer.campaigns.decisions.decision import Decision, Done, Left
@@ -94,6 +94,11 @@ def run_decision(
     """Show what will be done, ask where a person sits and `asks` says so, and do it."""
     terms = Terms(datetime.now(UTC), comment, discard, fields or {})
     with open_producer(command.ctx, command.data_dir, command.tenant) as producer:
+        if command.operation is not None and not command.dry_run:
+            before = carried_out(producer, command.name, verb, command.operation)
+            if before is not None:
+                _show_again(command, verb, before)
+                return
         decision = preview(producer, command.name, verb, choice, terms)
         if not command.as_json:
             for line in decision_lines(decision):
@@ -119,6 +124,16 @@ def run_decision(
         document["missing"] = shown["missing"]
         document["refused"] = [*shown["refused"], *(document["refused"] if decision.acts else ())]
     _end(command, document, bool(document["refused"] or document["missing"]))
+
+
+def _show_again(command: Command, verb: Verb, before: Done) -> None:
+    """The answer to a repeated operation: that of the first time."""
+    document = before.document
+    if not command.as_json:
+        say(_said(command.name, verb, before))
+        for item in document.get("refused", ()):
+            say(clean(f"  cannot     {plural(item['count'], 'row')}: {item['message']}"))
+    _end(command, document, bool(document.get("refused") or document.get("missing")))
 
 
 def _end(command: Command, document: Mapping[str, Any], refused: bool) -> None:
@@ -168,6 +183,7 @@ def _question(decision: Decision) -> str:
 
 def _said(name: str, verb: Verb, done: Done) -> str:
     if done.known:
-        return clean(f"{name}: operation {done.operation} was carried out before; nothing was done now")
+        what = f"{plural(done.done, 'row')} {_DONE[verb]}"
+        return clean(f"{name}: operation {done.operation} was carried out before ({what}); nothing was done now")
     asked = f"; {done.asked} of them are being cancelled by their gateways" if done.asked else ""
     return clean(f"{name}: {plural(done.done, 'row')} {_DONE[verb]}{asked} (operation {done.operation})")

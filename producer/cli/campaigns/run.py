@@ -13,7 +13,7 @@ from producer.campaigns.left_behind import as_dicts, left_behind_lines, left_beh
 from producer.campaigns.planning.checking import Checked
 from producer.campaigns.reading.options import read_options
 from producer.campaigns.reading.report import Report
-from producer.campaigns.storing import edited_rows
+from producer.campaigns.storing import edited_rows, source_of
 from producer.campaigns.templates.document import read_template
 from producer.cli.campaigns.plan_text import edit_lines, plan_lines, proofs_text
 from producer.cli.campaigns.planning import Source, remember_if_possible
@@ -55,7 +55,6 @@ from producer.intake.row_defaults import read_defaults
 from producer.intake.start import Start
 from producer.intake.terms import Terms, read_terms
 from seedance.problems import InvalidInput, Problem
-from storage.campaigns.sheets import SheetSource
 from storage.jobs.enqueue import REQUEST
 from storage.jobs.states import JobState
 from storage.tenants.tenants import DEFAULT_TENANT
@@ -155,7 +154,7 @@ def run(
     with open_producer(ctx, data_dir, tenant) as producer:
         checked = _agreed(producer, source, terms, *read, skip_bad=skip_bad, asked=asked)
         report = read[1]
-        sheet_source = SheetSource(file.name, report.header, report.sheet)
+        sheet_source = source_of(file.name, report)
         start = Start(paused, first, source.options.to_remember(), sheet_source, source.proof)
         stored = producer.store(checked.batch(), campaign=name, terms=terms, start=start, progress=_uploading)
         created = sum(item.created for item in stored)

@@ -61,7 +61,7 @@ class ResultsHere:
                 if posters is None:
                     posters = results.count() <= MOST_POSTERS
                 rows = with_posters(results, self._objects, POSTER_PX) if posters else without_posters(results)
-                return write_workbook(file, results.columns, rows, words, links, wanted.name)
+                return write_workbook(file, results.columns, results.layout, rows, words, links, wanted.name)
             count = -2 if kind == ".csv" else 0  # a CSV has a mark and a heading
             for piece in as_csv(results, words, links) if kind == ".csv" else as_jsonl(results, links):
                 file.write(piece)
@@ -116,6 +116,6 @@ class ResultsHere:
 
     def _links(self, wanted: Wanted) -> Links:
         return Links(
-            lambda result: self._objects.link(result.job.object_key or "", wanted.link_s),
-            lambda result: self._objects.link(result.job.poster_key or "", wanted.link_s),
+            lambda result: self._objects.link(result.shown.object_key or "", wanted.link_s),
+            lambda result: self._objects.link(result.shown.poster_key or "", wanted.link_s),
         )

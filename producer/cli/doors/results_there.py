@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -109,13 +110,13 @@ class _FromApi:
     def read(self, result: Result, begin: int, size: int) -> bytes:
         """As `Videos`."""
         try:
-            return self._reelq.jobs.video(result.job.id).read(begin, size)
+            return self._reelq.jobs.video(result.shown.id).read(begin, size)
         except reelq_client.ReelqError as exc:
             raise StoreUnavailable(str(exc)) from exc
 
     def chunks(self, result: Result) -> Iterator[bytes]:
         """As `Videos`."""
-        size = result.job.size_bytes or 0
+        size = result.shown.size_bytes or 0
         for begin in range(0, size, BLOCK):
             yield self.read(result, begin, min(BLOCK, size - begin))
 
@@ -164,7 +165,10 @@ def _result(row: ResultRow, columns: Sequence[str]) -> Result:
         review_comment=review.comment,
         edited=False,
     )
-    return Result(view, _JOB.validate_python(json.loads(row.model_dump_json())), cells)
+    job = _JOB.validate_python(json.loads(row.model_dump_json()))
+    shown = getattr(row, "video_job_id", None)  # a server of an older release does not name it
+    earlier = None if shown in (None, str(row.id)) else replace(job, id=UUID(shown), state=JobState.SUCCEEDED)
+    return Result(view, job, cells, earlier=earlier)
 
 
 def _share(item: Any, campaign: str) -> Share:

@@ -20,23 +20,34 @@ Key = tuple[str, str, int]
 
 
 class Declarations:
-    """What an OpenAPI document declares. Building it takes half a second."""
+    """What an OpenAPI document declares. A validator is built when its answer is seen: all of them take two seconds."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
-        components = {"schemas": {name: _closed(item) for name, item in document["components"]["schemas"].items()}}
-        self.answers: dict[Key, dict[str, Draft202012Validator | None]] = {}
-        for key, content in answers_of(document):
-            self.answers[key] = {
-                kind: Draft202012Validator(item["schema"] | {"components": components}, validate_formats=True)
-                if kind in (JSON, PROBLEM)
-                else None
-                for kind, item in content.items()
-            }
-        problem = {"$ref": "#/components/schemas/ProblemDetails", "components": components}
-        self.problem = Draft202012Validator(problem, validate_formats=True)
+        self._components = {
+            "schemas": {name: _closed(item) for name, item in document["components"]["schemas"].items()}
+        }
+        self.answers: dict[Key, Mapping[str, Any]] = dict(answers_of(document))
+        """By type of the content."""
+        self._validators: dict[tuple[Key, str], Draft202012Validator] = {}
         # The longest first: a campaign's name may contain slashes.
         paths = sorted({path for _, path, _ in self.answers}, key=lambda path: len(re.sub(r"{\w+}", "", path)))
         self._paths = [(path, re.compile(_pattern(path))) for path in reversed(paths)]
+
+    def validator(self, key: Key, kind: str) -> Draft202012Validator | None:
+        """For an answer that is declared. None: content of this type has no schema."""
+        if kind not in (JSON, PROBLEM):
+            return None
+        return self._validator((key, kind), self.answers[key][kind]["schema"])
+
+    def problem(self) -> Draft202012Validator:
+        """For a problem that any route may answer."""
+        return self._validator((("", "", 0), PROBLEM), {"$ref": "#/components/schemas/ProblemDetails"})
+
+    def _validator(self, at: tuple[Key, str], schema: Mapping[str, Any]) -> Draft202012Validator:
+        if at not in self._validators:
+            whole = {**schema, "components": self._components}
+            self._validators[at] = Draft202012Validator(whole, validate_formats=True)
+        return self._validators[at]
 
     def path_of(self, request: httpx.Request) -> str | None:
         """The declared path of a request; None: no path matches."""
@@ -61,7 +72,7 @@ class DeclaredAnswers:
         kind = response.headers.get("content-type", "").partition(";")[0]
         key = (method, path or "", status)
         if kind == PROBLEM and (status in ANYWHERE or key not in self.declared):
-            _validate(self._declarations.problem, response)
+            _validate(self._declarations.problem(), response)
             assert status in ANYWHERE or path is None, f"not declared: {_shown(response)}"
             return
         if path is None:
@@ -69,8 +80,8 @@ class DeclaredAnswers:
         assert key in self.declared, f"not declared: {_shown(response)}"
         content = self.declared[key]
         assert kind in content if kind else not content, f"another type: {_shown(response)}"
-        if (schema := content.get(kind)) is not None:
-            _validate(schema, response)
+        if kind and (validator := self._declarations.validator(key, kind)) is not None:
+            _validate(validator, response)
         self.seen.add(key)
 
 
@@ -91,8 +102,8 @@ def _pattern(template: str) -> str:
     return re.sub(r"\\{(\w+)\\}", lambda found: ".+" if found[1] == "name" else "[^/]+", re.escape(template))
 
 
-def _validate(schema: Draft202012Validator, response: httpx.Response) -> None:
-    wrong = [str(error) for error in schema.iter_errors(_sound(json.loads(response.read())))]
+def _validate(validator: Draft202012Validator, response: httpx.Response) -> None:
+    wrong = [str(error) for error in validator.iter_errors(_sound(json.loads(response.read())))]
     assert not wrong, f"{_shown(response)}: {wrong}"
 
 

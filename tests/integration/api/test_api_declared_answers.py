@@ -28,8 +28,8 @@ from storage.settings import Settings
 from tests.claiming import close_account
 from tests.integration.api.api_server import bring, serving_declared, with_account
 from tests.integration.api.declared_answers import JSON, PROBLEM, answers_of
+from tests.integration.api.openai_videos.video_calls import complete
 from tests.integration.api.test_api_callbacks import an_unconfirmed_job
-from tests.integration.api.test_openai_videos import complete
 from tests.integration.webhooks.test_delivery import deliver
 from tests.media_files import clip, picture
 from tests.waiting import PATIENCE_S, wait_for

@@ -137,7 +137,7 @@ def test_many_streams_read_the_log_once(api: httpx.Client, producer: Producer, m
         reads.append(log)
         return read_page(conn, log, tenants)
 
-    monkeypatch.setattr("producer.api.streams.read_page", counted)
+    monkeypatch.setattr("producer.api.jobs.streams.read_page", counted)
     with ExitStack() as stack:
         following = [Following(stack, api) for _ in range(12)]
         one(producer, "first")

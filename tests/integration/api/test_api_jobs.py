@@ -355,7 +355,7 @@ def test_the_stream_of_all_events_continues_after_a_cut(api: httpx.Client, produ
 
 
 def test_silent_streams_send_heartbeats(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producer.api.streams.HEARTBEAT_S", 0.2)
+    monkeypatch.setattr("producer.api.jobs.streams.HEARTBEAT_S", 0.2)
     with api.stream("GET", "/v1/events") as answer:
         lines = (line for line in answer.iter_lines() if line)
         assert [next(lines) for _ in range(3)] == ["retry: 2000", ": heartbeat", ": heartbeat"]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -23,58 +21,25 @@ from producer.errors import NotPossible
 from producer.operator_actions import job_actions
 from seedance.gateways.base import TaskStatus
 from storage.accounts import changes
-from storage.admission.grants import grants
-from storage.database import Connection
-from storage.jobs import callbacks, claims, transitions
+from storage.jobs import callbacks, transitions
 from storage.jobs.enqueue import enqueue_jobs, new_job_id
 from storage.jobs.reasons import Reason
 from storage.jobs.records import Move, NewJob, Work
 from storage.jobs.states import TERMINAL, JobState
 from storage.jobs.work import load_work
-from storage.leases import Claimed
 from storage.tenants.tenants import DEFAULT_TENANT
+from tests.integration.jobs.job_messages import BATCHES, KINDS, Delivery, Message, claimed_of, prompts_of
 from tests.integration.jobs.job_story import Story, read_story
+from tests.integration.jobs.kept_counts import MISCOUNTED
 from tests.integration.submitting.held_gateway import ANSWERS, LISTS, Call, HeldGateway, HeldRuntime, Post
 from tests.waiting import PATIENCE_S, wait_for
 from worker.polling.evidence import MAX_DOUBTFUL
-from worker.polling.look_back import look_back_batch
-from worker.polling.poll import poll_batch
-from worker.polling.reconcile import reconcile_batch
-from worker.scheduling.admission import claim_for
 from worker.scheduling.maintenance import MAINTENANCE
-from worker.submitting.submit import submit_batch
 
 S = JobState
-KINDS = ("submit", "poll", "transfer", "reconcile", "look_back")
-BATCHES = {
-    "submit": submit_batch,
-    "poll": poll_batch,
-    "reconcile": reconcile_batch,
-    "look_back": look_back_batch,
-}
-LEASE_S = 60.0
 GRACE_S = 3600.0
 ANY = st.integers(0, 1_000)
 MAX_JOBS = 5
-
-
-@dataclass
-class Message:
-    kind: str
-    account: str
-    claimed: list[Claimed]
-
-
-@dataclass
-class Delivery:
-    """A batch that a worker is processing: its calls wait for answers."""
-
-    work: Future[None]
-    calls: list[Call]
-
-
-def _prompts(calls: list[Call]) -> set[str]:
-    return {call.post.prompt for call in calls if call.post is not None}
 
 
 class Jobs(RuleBasedStateMachine):
@@ -143,7 +108,7 @@ class Jobs(RuleBasedStateMachine):
                 maintain(conn, self.settings)
         with self.database.begin() as conn:
             for kind in KINDS:
-                for account, claimed in self._claim(conn, kind, limit):
+                for account, claimed in claimed_of(conn, self.runtime, kind, limit):
                     self.messages.append(Message(kind, account, claimed))
 
     @rule(limit=st.integers(1, 3), once=st.booleans())
@@ -155,25 +120,6 @@ class Jobs(RuleBasedStateMachine):
         self.tick(limit)
         for message in self.messages[before:]:
             self._deliver(message, once)
-
-    def _claim(self, conn: Any, kind: str, limit: int) -> Iterator[tuple[str, list[Claimed]]]:
-        if kind == "submit":
-            for grant in grants(conn, self.runtime.live.refresh(conn)):  # as the dispatcher does
-                account = grant.account
-                found = claim_for(conn, grant, limit, LEASE_S)
-                yield account.name, found
-            return
-        by_kind: dict[str, Callable[[Connection, int, float], list[Claimed]]]
-        by_kind = {
-            "poll": claims.claim_polls,
-            "transfer": claims.claim_transfers,
-            "reconcile": claims.claim_unconfirmed,
-            "look_back": callbacks.claim_looks,
-        }
-        by_account: dict[str, list[Claimed]] = defaultdict(list)
-        for item in by_kind[kind](conn, limit, LEASE_S):
-            by_account[item.account].append(item)
-        yield from by_account.items()
 
     @precondition(lambda self: self.messages)
     @rule(which=ANY, once=st.booleans())
@@ -200,7 +146,7 @@ class Jobs(RuleBasedStateMachine):
                 return [call for call in new if call.post is not None and call.post.prompt in prompts]
             return [call for call in new if call.post is None]
 
-        self._until(lambda: work.done() or (bool(calls()) and self._begun(claimed) <= _prompts(calls())))
+        self._until(lambda: work.done() or (bool(calls()) and self._begun(claimed) <= prompts_of(calls())))
         if not work.done():
             # All calls of a batch begin in the same iteration of the loop.
             self.runtime.start(asyncio.sleep(0)).result(PATIENCE_S)
@@ -389,6 +335,11 @@ class Jobs(RuleBasedStateMachine):
     @invariant()
     def nothing_was_paid_twice(self) -> None:
         assert not self.faults
+
+    @invariant()
+    def kept_counts_are_exact(self) -> None:
+        with self.database.begin() as conn:
+            assert conn.execute(MISCOUNTED).fetchall() == []
 
     @invariant()
     def rows_tell_one_story(self) -> None:

@@ -4,143 +4,42 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
 
-from seedance.account import Account
 from storage.admission import budgets
-from storage.admission.fair_share import FairShare
-from storage.admission.grants import Grant
 from storage.admission.settlement import settle
 from storage.campaigns import controls
 from storage.campaigns.controls import set_weight
 from storage.database import Connection, Database, connect
-from storage.jobs import claims, queries, transitions
-from storage.jobs.attempts import begin_attempts, finish_attempts
-from storage.jobs.enqueue import enqueue_jobs, new_job_id
+from storage.jobs import claims, transitions
+from storage.jobs.attempts import finish_attempts
 from storage.jobs.reasons import Reason
-from storage.jobs.records import AttemptOutcome, Correlation, Move, NewJob
-from storage.jobs.states import JobState
+from storage.jobs.records import AttemptOutcome, Move
 from storage.tenants import tenants
 from storage.tenants.tenants import DEFAULT_TENANT
-from tests.claiming import claim_submits
-
-S = JobState
-LEASE_S = 60.0
-ACCOUNTS = ("main", "other", *(f"account-{number}" for number in range(4)))
-NO_ACCOUNT = {"account": None, "gateway": None, "model": None}
-
-
-def enqueue(
-    conn: Connection,
-    count: int,
-    campaign: UUID | None = None,
-    *,
-    cost: float | None = 1.0,
-    currency: str = "CNY",
-    tenant: str = DEFAULT_TENANT,
-    prices: Mapping[str, Mapping[str, float]] | None = None,
-) -> list[UUID]:
-    """Jobs that cost the same at every account, or according to `prices`."""
-    if prices is None:
-        prices = dict.fromkeys(ACCOUNTS, {} if cost is None else {currency: cost})
-    new = [
-        NewJob(new_job_id(), {"prompt": "a"}, "h", ["anyfast"], tenant, campaign, prices=prices) for _ in range(count)
-    ]
-    return [item.id for item in enqueue_jobs(conn, new)]
-
-
-def claim(conn: Connection, limit: int = 100, account: str = "main") -> list[UUID]:
-    return [item.id for item in claim_submits(conn, account, "anyfast", limit, LEASE_S)]
-
-
-def begin(conn: Connection, ids: Sequence[UUID], account: str = "main") -> None:
-    """Commit the attempts of claimed jobs."""
-    patch = {"account": account, "gateway": "anyfast", "model": "seedance"}
-    moves = [Move(i, (S.QUEUED,), S.SUBMITTING, Reason.SUBMIT, due_in_s=60.0, patch=patch) for i in ids]
-    assert len(begin_attempts(conn, moves, {i: Correlation() for i in ids})) == len(ids)
-
-
-def answer(conn: Connection, ids: Sequence[UUID], outcome: Reason, target: JobState, **patch: object) -> None:
-    """Write the outcomes of the newest attempts of jobs that are submitting or unconfirmed."""
-    numbers = {row[0]: row[1] for row in conn.execute("SELECT id, attempt FROM jobs WHERE id = ANY(%s)", [list(ids)])}
-    outcomes, moves = [], []
-    for i in ids:
-        task = f"task-{i}-{numbers[i]}" if outcome is Reason.ACCEPTED else None
-        outcomes.append(AttemptOutcome(i, numbers[i], outcome, gateway_task_id=task))
-        own = {**patch, "gateway_task_id": task} if task else {**patch}
-        moves.append(Move(i, (S.SUBMITTING, S.UNCONFIRMED), target, outcome, due_in_s=60.0, patch=own))
-    assert len(finish_attempts(conn, outcomes, moves)) == len(ids)
-
-
-def accept(conn: Connection, ids: Sequence[UUID]) -> None:
-    answer(conn, ids, Reason.ACCEPTED, S.GENERATING)
-
-
-def lose(conn: Connection, ids: Sequence[UUID]) -> None:
-    answer(conn, ids, Reason.OUTCOME_UNKNOWN, S.UNCONFIRMED)
-
-
-def refuse(conn: Connection, ids: Sequence[UUID]) -> None:
-    answer(conn, ids, Reason.THROTTLED, S.QUEUED, **NO_ACCOUNT)
-    conn.execute("UPDATE jobs SET due_at = now() WHERE id = ANY(%s)", [list(ids)])
-
-
-def resubmit(conn: Connection, ids: Sequence[UUID]) -> None:
-    moves = [Move(i, (S.UNCONFIRMED,), S.QUEUED, Reason.RESUBMITTED, patch=NO_ACCOUNT) for i in ids]
-    assert len(transitions.move(conn, moves)) == len(ids)
-
-
-def end(conn: Connection, ids: Sequence[UUID], state: JobState, reason: Reason, **patch: object) -> None:
-    """Let jobs end, from any state."""
-    sources = tuple(
-        JobState(row[0]) for row in conn.execute("SELECT DISTINCT state FROM jobs WHERE id = ANY(%s)", [ids])
-    )
-    if state is S.FAILED:
-        patch |= {"error": {"code": reason, "message": "no"}}
-    assert len(transitions.move(conn, [Move(i, sources, state, reason, patch=patch) for i in ids])) == len(ids)
-
-
-def store(conn: Connection, ids: Sequence[UUID], cost: float | None, currency: str = "CNY") -> None:
-    """Let generating jobs succeed; `cost` is the cost that the gateway reported."""
-    paid = None if cost is None else {"amount": cost, "currency": currency}
-    patch = {"video_url": "http://a", "cost": paid}
-    transitions.move(
-        conn, [Move(i, (S.GENERATING,), S.TRANSFERRING, Reason.GENERATED, due_in_s=60.0, patch=patch) for i in ids]
-    )
-    end(conn, ids, S.SUCCEEDED, Reason.STORED, object_key="a.mp4", sha256="0", size_bytes=1)
-
-
-def succeed(conn: Connection, ids: Sequence[UUID], cost: float | None, currency: str = "CNY") -> None:
-    begin(conn, ids)
-    accept(conn, ids)
-    store(conn, ids, cost, currency)
-
-
-def of(conn: Connection, campaign: UUID | None = None) -> budgets.Budget:
-    [found] = budgets.budgets_of(conn, DEFAULT_TENANT, None if campaign is None else [campaign])
-    return found
-
-
-def sums(conn: Connection, campaign: UUID | None = None) -> tuple[float, float]:
-    """The amounts spent and reserved."""
-    found = of(conn, campaign)
-    return float(found.spent), float(found.reserved)
-
-
-def a_campaign(conn: Connection, name: str, budget: str | None = None, tenant: str = DEFAULT_TENANT) -> UUID:
-    campaign = controls.ensure_campaign(conn, tenant, name)
-    if budget is not None:
-        budgets.set_budget(conn, tenant, campaign, Decimal(budget), "CNY")
-    return campaign
-
-
-def reasons(conn: Connection, ids: Sequence[UUID]) -> list[str | None]:
-    found = queries.get_jobs(conn, DEFAULT_TENANT, ids)
-    return [found[i].reason for i in ids]
+from tests.integration.jobs.budget_calls import (
+    NO_ACCOUNT,
+    S,
+    a_campaign,
+    accept,
+    answer,
+    begin,
+    claim,
+    end,
+    enqueue,
+    lose,
+    of,
+    reasons,
+    refuse,
+    resubmit,
+    store,
+    succeed,
+    sums,
+    touched,
+)
 
 
 def test_a_budget_is_reserved_then_settled_and_jobs_that_fit_continue(postgres_url: str) -> None:
@@ -264,16 +163,6 @@ def rows_touched(url: str) -> int:
         return touched(conn)
 
 
-def touched(conn: Connection) -> int:
-    """How many rows of `jobs` this transaction has read and written."""
-    row = conn.execute(
-        """SELECT seq_tup_read + idx_tup_fetch + n_tup_ins + n_tup_upd FROM pg_stat_xact_user_tables
-           WHERE relname = 'jobs'"""
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def test_attempts_that_may_have_been_billed_count_as_spent(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         spring = a_campaign(conn, "spring", "100")
@@ -347,88 +236,6 @@ def test_a_refused_attempt_releases_its_reservation(postgres_url: str) -> None:
             assert sums(conn, spring) == (0, 0)
 
 
-def test_the_price_of_the_account_that_is_used_is_reserved(postgres_url: str) -> None:
-    with connect(postgres_url) as conn:
-        spring = a_campaign(conn, "spring", "14")
-        ids = enqueue(conn, 3, spring, prices={"main": {"CNY": 3.0}, "other": {"CNY": 5.0}})
-        assert claim(conn, 1) == ids[:1]
-        begin(conn, ids[:1])
-        refuse(conn, ids[:1])  # for example, for its key: the other account takes it over
-        settle(conn)
-        conn.execute("UPDATE jobs SET due_at = created_at")
-        assert claim(conn, 1, "other") == ids[:1]
-        assert sums(conn, spring) == (0, 5)
-        begin(conn, ids[:1], "other")
-        accept(conn, ids[:1])
-        assert claim(conn, 1, "other") == ids[1:2]
-        assert sums(conn, spring) == (0, 10)
-        claims.release(conn, [(ids[1], 1)])  # it never began, and it goes to the other account
-        assert claim(conn, 1) == ids[1:2]
-        assert sums(conn, spring) == (0, 8), "its reservation follows it"
-        store(conn, ids[:1], None)
-        settle(conn)
-        assert sums(conn, spring) == (5, 3)
-
-
-def test_a_job_too_expensive_at_one_account_is_left_to_another(postgres_url: str) -> None:
-    with connect(postgres_url) as conn:
-        spring = a_campaign(conn, "spring", "4")
-        both = enqueue(conn, 2, spring, prices={"main": {"CNY": 5.0}, "other": {"CNY": 3.0}})
-        cheap = enqueue(conn, 1, spring)
-        assert claim(conn) == cheap, "although two that are too expensive here are in front"
-        assert reasons(conn, both) == [None, None]
-        assert claim(conn, 100, "other") == both[:1]
-        assert sums(conn, spring) == (0, 4)
-
-
-def test_a_price_counts_in_the_currency_of_its_account(postgres_url: str) -> None:
-    with connect(postgres_url) as conn:
-        spring = a_campaign(conn, "spring", "4")
-        ids = enqueue(conn, 2, spring, prices={"main": {"credits": 0.5}, "other": {"CNY": 3.0}})
-        assert claim(conn) == []
-        assert claim(conn, 100, "other") == ids[:1]
-        assert reasons(conn, ids[1:]) == ["over_budget"], "although its first price is in another currency"
-        before = touched(conn)
-        assert claim(conn) == claim(conn, 100, "other") == []
-        assert touched(conn) - before < 40
-        [short] = budgets.shortages(conn, ids[1])
-        assert short.price == 3
-
-
-@pytest.mark.parametrize("of_tenant", [False, True], ids=["of the campaign", "of the tenant"])
-def test_jobs_that_were_set_aside_fit_a_budget_in_another_currency(postgres_url: str, of_tenant: bool) -> None:
-    with connect(postgres_url) as conn:
-        spring = a_campaign(conn, "spring")
-        scope = None if of_tenant else spring
-        budgets.set_budget(conn, DEFAULT_TENANT, scope, Decimal(4), "CNY")
-        cheap = enqueue(conn, 1, spring, prices={"main": {"CNY": 1.0, "USD": 0.2}})
-        dear = enqueue(conn, 2, spring, prices={"main": {"CNY": 9.0, "USD": 2.0}})
-        only_cny = enqueue(conn, 1, spring, prices={"main": {"CNY": 9.0}})
-        assert claim(conn) == cheap
-        assert conn.execute("SELECT count(*) FROM jobs WHERE reason = 'over_budget'").fetchone() == (3,)
-        budgets.set_budget(conn, DEFAULT_TENANT, scope, Decimal("2.5"), "USD")
-        assert claim(conn) == dear[:1], "one fits"
-        assert reasons(conn, only_cny) == ["no_price"]
-        settle(conn)
-        assert claim(conn) == [], "the other one is too expensive in dollars"
-        budgets.set_budget(conn, DEFAULT_TENANT, scope, Decimal(5), "USD")
-        assert claim(conn) == dear[1:]
-
-
-def test_an_account_that_was_added_later_has_its_own_price(postgres_url: str) -> None:
-    price = {"price": 7, "per": "call", "currency": "CNY", "as_of": "2026-11-01"}
-    added = Account.model_validate({"name": "added", "gateway": "anyfast", "api_key": "sk-1", "rates": [price]})
-    with connect(postgres_url) as conn:
-        spring = a_campaign(conn, "spring", "9")
-        ids = enqueue(conn, 3, spring, cost=4.0)
-        assert [job.id for job in FairShare(conn, Grant(added, 1), LEASE_S).claim(1)] == ids[:1]
-        assert sums(conn, spring) == (0, 7)
-        budgets.set_budget(conn, DEFAULT_TENANT, spring, Decimal(12), "CNY")
-        for _ in range(3):  # it finds one after the other too expensive here
-            assert FairShare(conn, Grant(added, 1), LEASE_S).claim(1) == []
-        assert claim(conn) == ids[1:2], "but not at another account"
-
-
 def test_a_tenants_budget_covers_all_its_campaigns_and_no_other_tenant(postgres_url: str) -> None:
     with connect(postgres_url) as conn:
         budgets.set_budget(conn, DEFAULT_TENANT, None, Decimal(4), "CNY")
@@ -443,54 +250,6 @@ def test_a_tenants_budget_covers_all_its_campaigns_and_no_other_tenant(postgres_
         budgets.set_budget(conn, DEFAULT_TENANT, None, None)
         rest = set(claim(conn)) | taken
         assert set(own[5:]) <= rest and len(rest & set(own[:5])) == 1, "spring's own budget is for one"
-
-
-def test_a_job_without_a_price_does_not_block_others(postgres_url: str) -> None:
-    with connect(postgres_url) as conn:
-        budgets.set_budget(conn, DEFAULT_TENANT, None, Decimal(4), "CNY")
-        dear = enqueue(conn, 1, cost=None) + enqueue(conn, 1, currency="USD")
-        fine = enqueue(conn, 2)
-        taken = claim(conn)
-        assert set(taken) | set(claim(conn)) == set(fine)
-        assert reasons(conn, dear) == ["no_price"] * 2
-        assert [short.price for short in budgets.shortages(conn, dear[0])] == [None]
-        budgets.set_budget(conn, DEFAULT_TENANT, None, None)
-        assert claim(conn) == dear
-
-
-def test_a_job_of_an_older_release_has_one_price_for_all_accounts(postgres_url: str) -> None:
-    with connect(postgres_url) as conn:
-        spring = a_campaign(conn, "spring", "3")
-        estimate = {"low": 1, "high": 2.0, "currency": "CNY"}
-        new = [NewJob(new_job_id(), {"prompt": "a"}, "h", ["anyfast"], campaign_id=spring, estimate=estimate)] * 1
-        new += [NewJob(new_job_id(), {"prompt": "a"}, "h", ["anyfast"], campaign_id=spring, estimate=estimate)]
-        ids = [item.id for item in enqueue_jobs(conn, new)]
-        assert claim(conn) == ids[:1]
-        assert claim(conn) == []
-        assert reasons(conn, ids[1:]) == ["over_budget"]
-        budgets.set_budget(conn, DEFAULT_TENANT, spring, Decimal(4), "CNY")
-        conn.execute("UPDATE jobs SET due_at = now() WHERE reason = 'over_budget'")  # half a minute later
-        settle(conn)
-        assert claim(conn) == ids[1:]
-
-
-def test_a_budget_set_later_counts_earlier_costs_of_its_campaign(postgres_url: str) -> None:
-    with connect(postgres_url) as conn:
-        spring = a_campaign(conn, "spring")
-        ids = enqueue(conn, 8, spring)
-        assert claim(conn, 5) == ids[:5]
-        succeed(conn, ids[:1], 0.25)
-        begin(conn, ids[1:3])
-        lose(conn, ids[1:3])
-        end(conn, ids[1:2], S.FAILED, Reason.ABANDONED)
-        resubmit(conn, ids[2:3])
-        a_campaign(conn, "spring", "6")
-        # One is billed, one perhaps, and perhaps the first attempt of one that waits; two are claimed.
-        assert sums(conn, spring) == (1.25, 3)
-        assert len(claim(conn)) == 1
-        succeed(conn, ids[3:5], 0.5)
-        settle(conn)
-        assert sums(conn, spring) == (2.25, 2)
 
 
 def test_a_cheap_job_runs_while_an_expensive_one_waits(postgres_url: str) -> None:

@@ -24,7 +24,7 @@ def test_an_urgent_video_is_not_delayed_by_many_of_another_tenant(postgres_url: 
     with connect(postgres_url) as conn:
         conn.execute(_TRANSFERRING, {"tenant": "a", "minutes": 600})
         conn.execute(_TRANSFERRING, {"tenant": "b", "minutes": 5})
-        assert [item.id for item in claims.claim_transfers(conn, 20, LEASE_S, 0.25)] == [urgent.id]
+        assert [item.id for item in claims.claim_transfers(conn, 20, LEASE_S, urgent=True)] == [urgent.id]
         assert len(claims.claim_transfers(conn, 20, LEASE_S)) == 20
 
 

@@ -15,7 +15,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from storage.settings import Settings
 from tests.conftest import THOROUGH
-from tests.integration.jobs.job_machine import GRACE_S, LEASE_S, Jobs
+from tests.integration.jobs.job_machine import GRACE_S, Jobs
+from tests.integration.jobs.job_messages import LEASE_S
 from tests.integration.submitting.held_gateway import HeldRuntime
 
 # The test takes half a minute on an idle machine, and several times longer on a busy one.

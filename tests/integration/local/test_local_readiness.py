@@ -13,8 +13,8 @@ import httpx
 import psycopg
 import pytest
 
-from producer.api import readiness
 from producer.api.app import create_app
+from producer.api.monitoring import readiness
 from producer.local.stack import Stack, UpOptions
 from producer.local.stack_file import StackFile
 from storage.database import connect, newest_revision

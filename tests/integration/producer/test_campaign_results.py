@@ -104,6 +104,10 @@ def test_the_sheet_comes_back_with_its_results(campaign: Producer, run: Run) -> 
     assert "'=1+1" in text
     assert run("campaign", "run", "back.csv", "--name", "lamps", "--yes", "--json")[1]
     assert len(exported(run)) == 3, "its own columns are not read back: the same rows are the same jobs"
+    assert run("campaign", "export", "lamps", "--to", "back.jsonl")[0] == 0
+    code, _, err = run("campaign", "run", "back.jsonl", "--name", "lamps", "--yes", "--json")
+    assert (code, len(exported(run)), len(jobs_of(campaign))) == (0, 3, 3), err
+    assert [item["row"] for item in exported(run)] == [2, 3, 4]
     assert [item["columns"]["SKU"] for item in exported(run, "--state", "failed")] == ["0014"]
     code, _, err = run("campaign", "export", "lamps", "--to", "back.pdf")
     assert (code, err) == (2, "--to: must end in .xlsx, .csv or .jsonl, not 'back.pdf'\n")
@@ -143,6 +147,40 @@ def test_a_download_goes_on_where_it_ended_and_replaces_what_is_not_the_video(ca
     before = Path("all.zip").read_bytes()
     assert run("campaign", "download", "lamps", "all.zip")[0] != 0
     assert Path("all.zip").read_bytes() == before, "a whole archive is not replaced by a broken one"
+
+
+def test_a_reroll_that_waits_leaves_the_earlier_video_in_every_result(campaign: Producer, run: Run) -> None:
+    first = jobs_of(campaign)[0]
+    again = ("campaign", "reroll", "lamps", "--rows", "2", "--operation", "once")
+    code, out, err = run(*again, "--yes")
+    assert code == 0, err
+    code, out, err = run(*again, "--yes")
+    assert code == 0, err
+    assert "operation once was carried out before (1 row enqueued again with another seed); nothing was done now" in err
+    assert "new video" not in out + err, "what a second operation would do is not asked"
+    code, out, err = run(*again, "--json")
+    assert (code, json.loads(out)["done"], len(jobs_of(campaign))) == (0, 1, 4)
+
+    row = next(item for item in exported(run) if item["row"] == 2)
+    assert (row["state"], row["versions"], row["video_job_id"]) == ("queued", 2, str(first.id))
+    assert row["id"] != str(first.id)
+    assert httpx.get(row["video_url"]).content == VIDEO + b"\0"
+    assert run("campaign", "download", "lamps", "videos", "--name", "{sku}_{ratio}.mp4")[0] == 0
+    assert Path("videos/0012_16-9.mp4").read_bytes() == VIDEO + b"\0"
+    assert run("campaign", "export", "lamps", "--to", "back.xlsx")[0] == 0
+    sheet: Any = openpyxl.load_workbook("back.xlsx").active
+    cells = {sheet.cell(1, place).value: sheet.cell(2, place).value for place in range(1, sheet.max_column + 1)}
+    assert (cells["reelq state"], cells["reelq video link"]) == ("queued", "open")
+    assert cells["reelq advice"].startswith("A new version is being made.")
+    assert len(sheet._images) == 2
+    assert run("campaign", "sheet", "lamps", "--to", "wall.html")[0] == 0
+    page = Path("wall.html").read_text("utf-8")
+    assert (page.count("data:image/jpeg;base64,"), page.count("A new version is being made.")) == (2, 1)
+
+    new = next(job for job in jobs_of(campaign) if str(job.id) == row["id"])
+    bring(campaign, str(new.id), JobState.SUCCEEDED, object_key=f"videos/{new.id}.mp4", size_bytes=5)
+    row = next(item for item in exported(run) if item["row"] == 2)
+    assert (row["state"], row["video_job_id"], row["size_bytes"]) == ("succeeded", str(new.id), 5)
 
 
 def test_a_shared_wall_needs_no_key_and_shows_no_more_than_it_should(

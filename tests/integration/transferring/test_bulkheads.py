@@ -69,7 +69,7 @@ def workers(runtime: Runtime) -> Iterator[None]:
         while not done.is_set():
             if messages.empty():
                 with connect(runtime.settings.require_database_url()) as conn:
-                    urgent = claims.claim_transfers(conn, TRANSFER_BATCH, runtime.settings.lease_seconds, 0.25)
+                    urgent = claims.claim_transfers(conn, TRANSFER_BATCH, runtime.settings.lease_seconds, urgent=True)
                     others = claims.claim_transfers(conn, 6 * TRANSFER_BATCH, runtime.settings.lease_seconds)
                 for message in [*mixed_messages(urgent, TRANSFER_BATCH), *mixed_messages(others, TRANSFER_BATCH)]:
                     messages.put(message)

@@ -22,9 +22,11 @@ from producer.cli.setup.store_proof import prove_store
 from storage.bucket.objects import PART_BYTES, Objects
 from storage.bucket.requests import StoreUnavailable
 from storage.settings import Settings
+from tests.certificates import make_certificates
 from tests.ruled_store import Rule, names_lead_here, refusal, ruled
 from tests.servers import Bucket
 from tests.store_door import what
+from tests.tcp_door import door
 from tests.transfers import Files, a_video, generated, running_runtime, transfer
 
 SMALL = a_video()
@@ -231,7 +233,8 @@ def test_links_are_signed_for_the_address_that_clients_reach(
 def test_credentials_of_a_web_identity_are_refreshed(
     settings: Settings, s3: Bucket, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a pod of Kubernetes: a token in a file, exchanged for keys that live for minutes."""
+    """As in a pod of Kubernetes: a token in a file, exchanged for keys that live for minutes, by a service whose
+    certificate an authority of one's own signed."""
     exchanged: list[str] = []
     token, live = tmp_path / "token", ["none"]
     token.write_text("first")
@@ -255,12 +258,16 @@ def test_credentials_of_a_web_identity_are_refreshed(
         given = request.headers.get("X-Amz-Security-Token") or request.rel_url.query.get("X-Amz-Security-Token")
         return None if given == live[0] else refusal(400, "ExpiredToken", "The provided token has expired.")
 
-    none = {"s3_access_key_id": None, "s3_secret_access_key": None}
-    with ruled(s3, rule, settings, **none) as (_, ours):
+    made = make_certificates(tmp_path)
+    none = {"s3_access_key_id": None, "s3_secret_access_key": None, "ca_file": str(made.authority)}
+    with (
+        ruled(s3, rule, settings, **none) as (_, ours),
+        door(("127.0.0.1", urlsplit(ours.s3_endpoint_url or "").port or 0), tls=made.server()) as way,
+    ):
         for name, value in {
             "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/reelq",
             "AWS_WEB_IDENTITY_TOKEN_FILE": str(token),
-            "AWS_ENDPOINT_URL_STS": f"{ours.s3_endpoint_url}/sts",
+            "AWS_ENDPOINT_URL_STS": f"https://localhost:{way.port}/sts",
             "AWS_CONFIG_FILE": str(tmp_path / "none"),
             "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
         }.items():

@@ -187,6 +187,19 @@ def test_a_file_that_cannot_be_decoded_is_given_up_and_can_be_wanted_again(
     assert copy(runtime, again=[job_id]) == 1
 
 
+def test_a_video_that_is_no_longer_in_the_bucket_is_given_up(runtime: Runtime, base: str) -> None:
+    job_id = generated(runtime.settings, f"{base}/mov")
+    key = transfer(runtime, job_id)["object_key"]
+    runtime.objects._s3.delete_object(Bucket=runtime.objects.bucket, Key=key)
+    wanted(runtime, job_id)
+    for _ in range(copies.MAX_TRIES):
+        make_due(runtime)
+        assert copy(runtime) == 1
+    assert "NoSuchKey" in str(error_of(runtime, job_id))
+    make_due(runtime)
+    assert copy(runtime) == 0
+
+
 def test_an_encoder_that_hangs_is_killed(runtime: Runtime, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maker, "LIMIT_S", 0.05)
     monkeypatch.setattr(copies, "MAX_TRIES", 1)

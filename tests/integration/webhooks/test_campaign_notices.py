@@ -26,6 +26,7 @@ from tests.integration.webhooks.test_delivery import deliver, make_due, stored
 from tests.integration.webhooks.test_outbox import endpoint, messages
 from tests.mail_server import MailServer, mail_server
 from worker.runtime import Runtime
+from worker.scheduling.draft_notices import expiring_drafts
 from worker.scheduling.webhook_maintenance import campaign_notices, finished_campaigns
 
 ANNA, BEN = "anna@shop.example", "ben@shop.example"
@@ -138,6 +139,36 @@ def test_drafts_that_wait_for_a_decision_are_announced_when_they_have_ended(runt
     duties(runtime)
     found = stored(runtime)
     assert kinds(found) == {READY: 1, EventType.CAMPAIGN_FINISHED: 2}
+
+
+def test_drafts_and_looks_are_counted_once_each_and_only_as_long_as_they_can_be_made_final(runtime: Runtime) -> None:
+    with runtime.database.begin() as conn:
+        endpoint(conn)
+        drafts, looks = fill(conn, submitted=4, kept=0, draft=True), fill(conn, submitted=3, kept=0)
+        put(conn, drafts + looks, "succeeded")
+        conn.execute("UPDATE jobs SET draft_ends_at = now() - interval '1 h' WHERE id = %s", [drafts[0]])
+        conn.execute("UPDATE campaign_rows SET review = 'approved' WHERE id = ANY(%s)", [[drafts[1], looks[0]]])
+        conn.execute(
+            "UPDATE campaign_rows SET proof = true, final = %s WHERE id = ANY(%s)", ["{}", [*drafts[2:], *looks]]
+        )
+    duties(runtime)
+    with runtime.database.begin() as conn:
+        found = conn.execute("SELECT data -> 'review' FROM webhook_messages WHERE type = %s", [READY]).fetchall()
+    assert found == [({"ready": 4, "drafts": 4},)], "two drafts and two looks"
+
+
+def test_drafts_that_expire_are_announced_by_mail_too(runtime: Runtime, server: MailServer) -> None:
+    with runtime.database.begin() as conn:
+        for tenant, address in (("default", ANNA), ("shop", BEN)):
+            set_recipients(conn, tenant, None, Notify((address,)))
+            put(conn, fill(conn, tenant, kept=0, tenant=tenant, draft=True), "succeeded")
+        conn.execute("UPDATE jobs SET draft_ends_at = now() + interval '3 h' WHERE tenant = 'default'")
+        conn.execute("UPDATE jobs SET draft_ends_at = now() + interval '3 d' WHERE tenant = 'shop'")
+        assert expiring_drafts(conn, runtime.settings) == 1
+    deliver(runtime)
+    [mail] = server.to(ANNA)
+    assert mail.message["Subject"].startswith("[reelq] default: 2 drafts expire from ")
+    assert server.to(BEN) == []
 
 
 def test_a_budget_is_announced_at_eighty_percent_and_when_it_is_used_up(runtime: Runtime) -> None:

@@ -11,7 +11,7 @@ import pytest
 from producer.http.doors import peers
 from producer.http.doors.local_programs import forwarding_header
 from producer.http.doors.peers import Peer, owner
-from storage.access_settings import AccessSettings
+from storage.configuration.access import AccessSettings
 
 pytestmark = pytest.mark.skipif(sys.byteorder != "little", reason="the lines are those of a little-endian machine")
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[3]
 
@@ -18,3 +22,23 @@ def test_every_file_and_module_that_a_target_names_exists() -> None:
     missing = [path for path in files if not (ROOT / path).exists()]
     missing += [path for path in modules if not ((ROOT / path).is_dir() or (ROOT / f"{path}.py").is_file())]
     assert missing == []
+
+
+@pytest.mark.parametrize(("lint", "tests", "status"), [(0, 0, 0), (1, 0, 2), (0, 1, 2), (1, 5, 2)])
+def test_make_test_fails_if_lint_or_the_tests_fail_and_shows_both(
+    tmp_path: Path, lint: int, tests: int, status: int
+) -> None:
+    for name, code in (("ruff", 0), ("mypy", lint), ("pytest", tests)):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\necho {name} says {code}\nexit {code}\n")
+        program.chmod(0o755)
+    stamp = tmp_path / "installed"  # newer than the lock file: nothing is installed
+    stamp.touch()
+    command = ["make", "test", f"BIN={tmp_path}", f"STAMP={stamp}", f"VENV={tmp_path}"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert f"pytest says {tests}" in done.stdout
+    assert ("make lint failed:" in done.stdout.splitlines()) == bool(lint)
+    if lint:
+        assert "mypy says 1" in done.stdout.rpartition("make lint failed:")[2], "the fault stands at the end"

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 PAGES = [
     *sorted(path for path in ROOT.glob("*.md")),
     *sorted(path for path in (ROOT / "docs").rglob("*.md")),
-    ROOT / "deploy" / "README.md",
+    *sorted((ROOT / "deploy").glob("**/README.md")),
 ]
 # A decision and the changelog name what was there at the time.
 OF_TODAY = [page for page in PAGES if page.parent.name != "decisions" and page.name != "CHANGELOG.md"]

@@ -11,8 +11,8 @@ from producer.intake.quotes import estimates
 from producer.intake.routing import fits
 from seedance.account import Account
 from seedance.problems import InvalidInput
-from storage.account_book import AccountBook
 from storage.admission.obstacles import Obstacles, able_accounts
+from storage.configuration.account_book import AccountBook
 from storage.settings import Settings
 
 

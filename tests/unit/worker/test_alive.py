@@ -1,10 +1,11 @@
-"""The file that health checks look at."""
+"""The file that health checks look at, and the message that systemd waits for."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -57,3 +58,20 @@ def test_a_stuck_loop_does_not_count_as_alive(
     running.loop.call_soon_threadsafe(running.loop.stop)
     running.thread.join()
     running.loop.close()
+
+
+@pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
+def test_systemd_is_told(tmp_path: Path, abstract: bool) -> None:
+    address = f"@reelq-{os.getpid()}" if abstract else str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(f"\0{address[1:]}" if abstract else address)
+        systemd.settimeout(10)
+        alive.ping_watchdog({"NOTIFY_SOCKET": address})
+        assert systemd.recv(100) == b"WATCHDOG=1"
+
+
+def test_a_service_manager_that_is_gone_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    alive.ping_watchdog({})
+    assert not caplog.records
+    alive.ping_watchdog({"NOTIFY_SOCKET": str(tmp_path / "nothing")})
+    assert "alive.not_sent" in caplog.text

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from storage.configuration.mail import MailSettings, SmtpServer, parse_smtp_url
 from storage.mail_addresses import address_problem
-from storage.mail_settings import MailSettings, SmtpServer, parse_smtp_url
 from storage.webhooks.outbox import EventType
 from tests.certificates import Certificates, make_certificates
 from tests.mail_server import MailServer, mail_server
@@ -86,6 +86,12 @@ def text_of(message: EmailMessage, kind: str = "plain") -> str:
             {"budget": BUDGET, "counts": {"queued": 9}},
             "[reelq] spring: the budget is used up",
             ["9 rows wait", "reelq campaign set spring --budget"],
+        ),
+        (
+            EventType.CAMPAIGN_DRAFTS_EXPIRING,
+            {"drafts": 3, "first_ends_at": "2026-11-29T08:05:00+08:00", "rows": [2, 3, 9]},
+            "[reelq] spring: 3 drafts expire from 2026-11-29 00:05 UTC on",
+            ["3 drafts of the campaign spring wait", "reelq campaign approve spring --state succeeded"],
         ),
     ],
 )

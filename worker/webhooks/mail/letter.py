@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import tomllib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -24,6 +24,7 @@ _SHORT: Mapping[str, str] = {
     EventType.CAMPAIGN_REVIEW_READY: "review_ready",
     EventType.CAMPAIGN_BUDGET_80: "budget_80",
     EventType.CAMPAIGN_BUDGET_USED_UP: "budget_used_up",
+    EventType.CAMPAIGN_DRAFTS_EXPIRING: "drafts_expiring",
 }
 
 
@@ -81,6 +82,8 @@ def _paragraphs(
             lead, command = "drafts", f"reelq campaign approve {name} --state succeeded"
         case "review_ready":
             lead, command = "first_rows", f"reelq campaign resume {name}"
+        case "drafts_expiring":
+            command = f"reelq campaign approve {name} --state succeeded"
         case "budget_used_up":
             command = f'reelq campaign set {name} --budget "… {values["currency"]}"'
     found: list[_Paragraph] = [(texts["lead"][lead].format_map(values), command, "code" if command else "")]
@@ -106,24 +109,29 @@ def _as_html(text: str, below: str, kind: str) -> str:
 
 
 def _values(data: Mapping[str, Any], texts: Mapping[str, Any]) -> dict[str, Any]:
-    counts: Mapping[str, int] = data["counts"]
+    counts: Mapping[str, int] = data.get("counts") or {}
     budget: Mapping[str, Any] = data.get("budget") or {"amount": 0.0, "spent": 0.0, "reserved": 0.0, "currency": ""}
     review: Mapping[str, int] = data.get("review") or {}
     used, amount = budget["spent"] + budget["reserved"], budget["amount"]
     states = [texts["state"][state].format(n=counts[state]) for state in JobState if counts.get(state)]
     return {
         "name": _one_line(data["name"]),
-        "total": data["total"],
+        "total": data.get("total", 0),
         "succeeded": counts.get(JobState.SUCCEEDED, 0),
         "queued": counts.get(JobState.QUEUED, 0),
         "states": ", ".join(states),
         "ready": review.get("ready", 0),
-        "drafts": review.get("drafts", 0),
+        "drafts": review.get("drafts", data.get("drafts", 0)),
+        "ends_at": _moment(data.get("first_ends_at")),
         "used": f"{used:,.2f}",
         "amount": f"{amount:,.2f}",
         "currency": _one_line(budget["currency"]),
         "percent": round(100 * used / amount) if amount else 100,
     }
+
+
+def _moment(text: str | None) -> str:
+    return "" if text is None else f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _one_line(text: str) -> str:

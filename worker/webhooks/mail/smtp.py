@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 
 from seedance.errors import redact
-from storage.mail_settings import SmtpServer, Starttls
+from storage.configuration.mail import SmtpServer, Starttls
 from worker.webhooks.sender import Answer
 
 MAX_ERROR_CHARS = 300

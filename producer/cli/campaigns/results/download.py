@@ -51,7 +51,7 @@ def download(
     kept, and a row's new version replaces the old file."""
     door = open_results(ctx, data_dir, tenant)
     columns, results = door.results(Wanted(name, states, reviews))
-    names = NamePattern(pattern, columns, name)
+    names = NamePattern(pattern, columns, name, results)
     named = distinct([(names.name(result), result) for result in downloadable(results)])
     videos = door.videos()
     if folder.suffix.lower() == ".zip":

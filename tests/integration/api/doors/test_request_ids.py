@@ -36,7 +36,7 @@ def test_every_answer_has_the_id_of_its_request(configured: Settings, monkeypatc
         assert first != second
         with api.stream("GET", "/v1/events", headers=given) as stream:
             assert stream.headers["x-request-id"] == given["X-Request-Id"]
-        monkeypatch.setattr("producer.api.jobs.as_job_id", lambda _text: 1 / 0)
+        monkeypatch.setattr("producer.api.jobs.routes.as_job_id", lambda _text: 1 / 0)
         failed = api.get("/v1/jobs/x", headers=given)
         assert failed.status_code == 500
         assert failed.json()["request_id"] == failed.headers["x-request-id"] == given["X-Request-Id"]

@@ -21,6 +21,7 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from producer.api import batch
+from producer.api.mcp.tools import make_server
 from producer.client import Producer
 from producer.operator_actions.tenants import set_purse
 from storage.admission.settlement import settle
@@ -118,6 +119,29 @@ def test_an_agent_quotes_enqueues_and_looks(door: Keys) -> None:
             assert "There is no such quote" in await refused(agent, "enqueue", quote_id="quote_x")
 
     asyncio.run(use())
+
+
+def test_the_package_is_loaded_by_the_first_call_only(door: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def fails(*_: Any) -> Any:
+        made.append(1)
+        if len(made) == 1:
+            raise RuntimeError("no memory")
+        return make_server(*_)
+
+    monkeypatch.setattr("producer.api.mcp.tools.make_server", fails)
+    assert door.http.get("/healthz").status_code == 200
+    assert made == []
+    first = door.http.post("/mcp", json={}, headers={"Authorization": f"Bearer {door.shop}"})
+    assert first.status_code == 500
+
+    async def use() -> None:
+        async with door.agent(door.shop) as agent, door.agent(door.beta) as other:
+            assert (await call(agent, "list_jobs"))["jobs"] == (await call(other, "list_jobs"))["jobs"] == []
+
+    asyncio.run(use())
+    assert len(made) == 2, "the first call that failed, and one server for all others"
 
 
 def test_tenants_and_scopes_hold(door: Keys) -> None:

@@ -24,6 +24,7 @@ def result(cells: Sequence[Any], state: JobState = JobState.SUCCEEDED, **given: 
         "state": state,
         "request": {"prompt": "a boat"},
         "object_key": "videos/x.mp4",
+        "metadata": {},
         "created_at": MOMENT,
         "finished_at": MOMENT,
     }

@@ -31,6 +31,14 @@ def test_columns_fields_and_the_row_fill_a_pattern() -> None:
     assert named(None, number=3) == "row-3.mp4"
 
 
+def test_a_template_s_matrix_fills_a_pattern() -> None:
+    rows = [result([None] * 3, metadata={}), result(["1", None, None], metadata={"Background": "white", "variant": 2})]
+    names = NamePattern("{sku}_{background}_{version}", COLUMNS, "spring", rows)
+    assert [names.name(row) for row in rows] == ["__1.mp4", "1_white_1.mp4"]
+    with pytest.raises(InvalidInput, match=r"\{foreground\} is no column"):
+        NamePattern("{foreground}", COLUMNS, "spring", rows)
+
+
 def test_the_suffix_is_that_of_the_video() -> None:
     assert named("{sku}.mp4", "a", object_key="videos/x.mov") == "a.mov"
     assert named("{sku}.final.mp4", "a.b") == "a.b.final.mp4"

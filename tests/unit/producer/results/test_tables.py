@@ -14,6 +14,7 @@ from producer.campaigns.files import read_rows
 from producer.campaigns.reading.options import ReadingOptions
 from producer.campaigns.reading.words import RESULT_COLUMNS, field_of
 from producer.campaigns.results.columns import BESIDE, Links
+from producer.campaigns.results.layout import Layout
 from producer.campaigns.results.posters import smaller
 from producer.campaigns.results.tables import as_csv, as_jsonl
 from producer.campaigns.results.workbook import write_workbook
@@ -64,7 +65,7 @@ def test_no_text_is_a_formula(cell: str) -> None:
     text = b"".join(as_csv(given, catalogue("en"), LINKS)).decode("utf-8-sig")
     assert list(csv.reader(io.StringIO(text, newline="")))[1][0] == f"'{cell}"
     out = io.BytesIO()
-    write_workbook(out, ["x"], [(result([cell]), None)], catalogue("en"), LINKS, "a/b:c")
+    write_workbook(out, ["x"], Layout(1, {}), [(result([cell]), None)], catalogue("en"), LINKS, "a/b:c")
     read = opened(out)["A2"]
     assert (read.data_type, read.value) == ("s", cell)
 
@@ -83,7 +84,18 @@ def test_a_workbook_has_types_links_and_pictures() -> None:
     assert poster is not None
     assert poster.width <= 160
     rows = list(results())
-    assert write_workbook(out, COLUMNS, [(rows[0], poster), (rows[1], None)], catalogue("en"), LINKS, "春季 [1]") == 2
+    assert (
+        write_workbook(
+            out,
+            COLUMNS,
+            Layout(len(COLUMNS), {}),
+            [(rows[0], poster), (rows[1], None)],
+            catalogue("en"),
+            LINKS,
+            "春季 [1]",
+        )
+        == 2
+    )
     sheet = opened(out)
     places = {cell.value: cell.column for cell in sheet[1]}
     assert [cell.value for cell in sheet[2][:5]] == ["a lamp", "0012", 12.5, None, "=1+1"]
@@ -116,7 +128,9 @@ def test_an_export_reads_as_the_same_rows(suffix: str) -> None:
     if suffix == "csv":
         file.writelines(as_csv(cast("Any", Given(columns, rows)), catalogue("en"), LINKS))
     else:
-        write_workbook(file, columns, [(row, None) for row in rows], catalogue("en"), LINKS, "x")
+        write_workbook(
+            file, columns, Layout(len(columns), {}), [(row, None) for row in rows], catalogue("en"), LINKS, "x"
+        )
     read = read_rows("out", io.BytesIO(file.getvalue()), suffix, ReadingOptions())
     again = [row.fields if isinstance(row, Row) else row for row in read]
     wanted = [{"prompt": text, "metadata": {"=name": "-x", "note": text}} for text in WRITTEN]
@@ -126,7 +140,7 @@ def test_an_export_reads_as_the_same_rows(suffix: str) -> None:
 @pytest.mark.parametrize("title", ["\N{GRINNING FACE}" * 31, "History", "'", "a/b", "x" * 99])
 def test_every_campaign_has_a_name_that_a_sheet_can_have(title: str) -> None:
     out = io.BytesIO()
-    write_workbook(out, ["x"], [(result(["1"]), None)], catalogue("en"), LINKS, title)
+    write_workbook(out, ["x"], Layout(1, {}), [(result(["1"]), None)], catalogue("en"), LINKS, title)
     name = opened(out).title
     assert 0 < len(name.encode("utf-16-le")) <= 62
     assert name.lower() != "history", "Excel calls the file damaged"
@@ -135,7 +149,7 @@ def test_every_campaign_has_a_name_that_a_sheet_can_have(title: str) -> None:
 def test_dates_of_the_sheet_are_dates_in_a_workbook() -> None:
     out = io.BytesIO()
     days = ["2026-11-28", "2026-11-28 09:30:00", "2026-02-30", "1900-01-01", "2026-11-28 00:00:00"]
-    write_workbook(out, ["x"], [(result([day]), None) for day in days], catalogue("en"), LINKS, "x")
+    write_workbook(out, ["x"], Layout(1, {}), [(result([day]), None) for day in days], catalogue("en"), LINKS, "x")
     assert [cell.is_date for cell in opened(out)["A"][1:]] == [True, True, False, False, False]
 
 
@@ -160,3 +174,15 @@ def test_the_columns_of_results_are_not_read_back() -> None:
     [row] = list(found)
     assert isinstance(row, Row)
     assert set(row.fields) | set(row.fields.get("metadata", {})) <= {"prompt", "metadata", "SKU", "价格", "备注"}
+
+
+@pytest.mark.parametrize(
+    "text", ["<r><t>x</t></r>", "a & b < c > d", " spaces ", "_x0041_", "tab\tline\nend", "\x01 control", "汉字 🎬"]
+)
+def test_every_text_comes_back_from_a_workbook_as_it_is(text: str) -> None:
+    out = io.BytesIO()
+    write_workbook(out, ["prompt"], Layout(1, {}), [(result([text]), None)], catalogue("en"), LINKS, "x")
+    assert opened(io.BytesIO(out.getvalue()))["A1"].value == "prompt"
+    [row] = read_rows("out", io.BytesIO(out.getvalue()), "xlsx", ReadingOptions())
+    assert isinstance(row, Row)
+    assert row.fields["prompt"] == text

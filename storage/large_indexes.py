@@ -1,0 +1,109 @@
+"""Indexes on tables that may be large, built before the migration that counts on them, so that writers need not wait.
+
+A migration runs in one transaction, and `CREATE INDEX CONCURRENTLY` cannot. So an upgrade builds these first, each by
+itself, while everything runs. Their migration then finds them built; on a new database it creates them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+
+NO_CAMPAIGN: LiteralString = "coalesce(campaign_id, '00000000-0000-0000-0000-000000000000'::uuid)"
+_SHARE: LiteralString = f"""(priority DESC, tenant, {NO_CAMPAIGN}, coalesce(account_pin, ''::text), lane,
+    hash_array_extended(gateways, hash_array_extended(barred_accounts, 0)), due_at, id)"""
+_LOCK = 0x7265656C7169  # any number, the same in every process
+_LOOK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class LargeIndex:
+    """An index and the migration that needs it. `keys`: what follows the table in `CREATE INDEX`."""
+
+    revision: str
+    name: LiteralString
+    table: LiteralString
+    keys: LiteralString
+
+
+LARGE_INDEXES = (
+    LargeIndex("0035", "jobs_routes_idx", "jobs", f"{_SHARE} WHERE state = 'queued'"),
+    LargeIndex(
+        "0035",
+        "jobs_tried_idx",
+        "jobs",
+        f"""{_SHARE} WHERE state = 'queued' AND reason IN ('account_problem', 'input_not_ready', 'model_problem',
+            'not_sent', 'not_served', 'throttled')""",
+    ),
+    LargeIndex(
+        "0035",
+        "jobs_urgent_idx",
+        "jobs",
+        """(split_part(video_url, '/', 3),
+            ((generated_at AT TIME ZONE 'UTC') + (video_expires_at - generated_at) * 0.75::float8))
+           WHERE state = 'transferring'""",
+    ),
+    LargeIndex(
+        "0035",
+        "jobs_alarms_idx",
+        "jobs",
+        """(((generated_at AT TIME ZONE 'UTC') + (video_expires_at - generated_at)
+             * CASE WHEN expiry_alarm < 50 THEN 0.5::float8 WHEN expiry_alarm < 75 THEN 0.75::float8
+                    ELSE 0.9::float8 END))
+           WHERE state IN ('transferring', 'generating') AND generated_at IS NOT NULL AND object_key IS NULL
+             AND expiry_alarm < 90""",
+    ),
+    LargeIndex("0035", "jobs_alarmed_idx", "jobs", "(expiry_alarm) WHERE state = 'transferring' AND expiry_alarm > 0"),
+    LargeIndex(
+        "0035",
+        "jobs_due_at_idx",
+        "jobs",
+        "(state, due_at) WHERE state IN ('submitting', 'unconfirmed', 'generating', 'transferring')",
+    ),
+    LargeIndex("0035", "webhook_messages_pending_idx", "webhook_messages", "(due_at) WHERE due_at IS NOT NULL"),
+    LargeIndex(
+        "0035", "webhook_messages_delivered_idx", "webhook_messages", "(delivered_at) WHERE delivered_at IS NOT NULL"
+    ),
+    LargeIndex("0035", "webhook_messages_dead_idx", "webhook_messages", "(dead_at) WHERE dead_at IS NOT NULL"),
+)
+
+_FOUND = """SELECT quote_ident(n.nspname), x.indisvalid FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
+LEFT JOIN (pg_index x JOIN pg_class i ON i.oid = x.indexrelid) ON x.indrelid = t.oid AND i.relname = {}
+WHERE t.oid = to_regclass({})"""
+
+
+def create_statements(revision: str) -> list[str]:
+    """For a migration: create its indexes, unless they are built."""
+    return [
+        f"CREATE INDEX IF NOT EXISTS {index.name} ON {index.table} {index.keys}"
+        for index in LARGE_INDEXES
+        if index.revision == revision
+    ]
+
+
+def build_ahead(held: psycopg.Connection, own: psycopg.Connection, current: str | None) -> None:
+    """Build the indexes of migrations that are ahead, one process at a time. Nothing is built on a new database.
+
+    `held`: a connection in a transaction, which holds the lock; `own`: another one, in no transaction, that builds.
+    `current`: the schema's revision.
+    """
+    ahead = [index for index in LARGE_INDEXES if current is not None and index.revision > current]
+    if not ahead:
+        return
+    # The builds wait for every transaction with a snapshot: a process that waited in the database would stop them.
+    # For the same reason `held` runs statements without parameters only: a portal would keep its snapshot.
+    while held.execute(f"SELECT pg_try_advisory_xact_lock({_LOCK})").fetchone() != (True,):
+        time.sleep(_LOOK_S)
+    for index in ahead:
+        row = held.execute(sql.SQL(_FOUND).format(index.name, index.table)).fetchone()
+        if row is None or row[1]:
+            continue
+        names = {"name": sql.SQL(index.name), "schema": sql.SQL(row[0]), "table": sql.SQL(index.table)}
+        if row[1] is False:  # its build was interrupted
+            own.execute(sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {schema}.{name}").format(**names))
+        build = sql.SQL("CREATE INDEX CONCURRENTLY {name} ON {schema}.{table} ").format(**names)
+        own.execute(build + sql.SQL(index.keys))

@@ -1,0 +1,68 @@
+"""Kept counts of jobs by tenant, campaign, state and reason: exact at every moment, however many jobs there are.
+
+Each change of `jobs` adds rows to `job_counts` in its own transaction and updates none, so counting makes no
+transaction wait for another. The scheduler merges the rows of each group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import LiteralString
+from uuid import UUID
+
+from storage.database import Connection
+
+AT_ONCE = 20_000
+
+# A group may have several merged rows when two schedulers merge at once; the next merge takes them together.
+_MERGE: LiteralString = """
+WITH new AS MATERIALIZED (
+    SELECT id, tenant, campaign_id, state, reason FROM job_counts WHERE NOT merged ORDER BY id LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+), old AS MATERIALIZED (
+    SELECT c.id FROM (SELECT DISTINCT tenant, campaign_id, state, reason FROM new) g
+    JOIN job_counts c USING (tenant, campaign_id, state, reason) WHERE c.merged FOR UPDATE OF c SKIP LOCKED
+), gone AS (
+    DELETE FROM job_counts WHERE id IN (SELECT id FROM new UNION ALL SELECT id FROM old)
+    RETURNING tenant, campaign_id, state, reason, jobs
+), kept AS (
+    INSERT INTO job_counts (tenant, campaign_id, state, reason, jobs, merged)
+    SELECT tenant, campaign_id, state, reason, sum(jobs), true FROM gone
+    GROUP BY 1, 2, 3, 4 HAVING sum(jobs) <> 0
+)
+SELECT count(*) FROM new
+"""
+_ALL: LiteralString = "SELECT state, reason, sum(jobs)::bigint FROM job_counts GROUP BY 1, 2 HAVING sum(jobs) <> 0"
+_OF_TENANT: LiteralString = """
+SELECT state, sum(jobs)::bigint FROM job_counts WHERE tenant = %(tenant)s GROUP BY state HAVING sum(jobs) <> 0
+"""
+# With their tenants, which lead to the rows by index.
+_OF_CAMPAIGNS: LiteralString = """
+SELECT c.id, n.state, sum(n.jobs)::bigint FROM campaigns c
+JOIN job_counts n ON n.tenant = c.tenant AND n.campaign_id = c.id
+WHERE c.id = ANY(%(ids)s) GROUP BY 1, 2 HAVING sum(n.jobs) <> 0
+"""
+
+
+def merge_counts(conn: Connection) -> int:
+    """Merge the newest changes, a limited number at a time; returns how many."""
+    row = conn.execute(_MERGE, {"limit": AT_ONCE}).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def all_counts(conn: Connection) -> dict[tuple[str, str], int]:
+    """How many jobs of all tenants there are, by state and reason; the reason of jobs that have ended is empty."""
+    return {(state, reason): number for state, reason, number in conn.execute(_ALL)}
+
+
+def counts_of_tenant(conn: Connection, tenant: str) -> dict[str, int]:
+    """How many jobs of a tenant are in each state; states without jobs are missing."""
+    return dict(conn.execute(_OF_TENANT, {"tenant": tenant}).fetchall())
+
+
+def counts_of_campaigns(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+    """The same for each of these campaigns; campaigns without jobs are missing."""
+    found: dict[UUID, dict[str, int]] = {}
+    for campaign, state, number in conn.execute(_OF_CAMPAIGNS, {"ids": list(ids)}):
+        found.setdefault(campaign, {})[state] = number
+    return found

@@ -1,0 +1,124 @@
+"""What runs by itself reads a few rows, however many there are. The rows are counted, not the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from bench.growing.filling import fill, settings_of, settle_statistics
+from bench.growing.sizes import Sizes
+from seedance.account import Account
+from storage.admission import circuit_breaker, usage
+from storage.admission.fair_share import FairShare
+from storage.admission.grants import Grant
+from storage.admission.queued_claims import Which
+from storage.configuration.account_book import Serves
+from storage.database import Connection, Database
+from storage.jobs import claims
+from storage.jobs.expiry_alarms import raise_expiry_alarms
+from storage.reporting import job_counts, overview
+from storage.reporting.gauges import read_gauges
+from storage.webhooks.delivery import claim_messages, sweep_messages
+from tests.servers import TestServers
+from worker.scheduling import maintenance
+
+SIZES = Sizes(ended=2_000, queued=12_000, generating=500, transferring=3_000, receivers=2_100)
+LEASE_S = 90.0
+A_CLAIM = 300
+"""Rows that a claim may read: one of each of 200 tenants, and a few of each share of those that it serves."""
+_READ = """SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
+           WHERE relname IN ('jobs', 'attempts', 'webhook_messages')"""
+
+
+@pytest.fixture(scope="module")
+def filled(servers: TestServers) -> Iterator[Database]:
+    """A database with the rows of a busy system; each test rolls back."""
+    with servers.databases.database(migrated=True) as url:
+        db = Database(url, name="growth", size=1)
+        fill(db, SIZES)
+        with psycopg.connect(url, autocommit=True) as conn:
+            settle_statistics(conn)
+        yield db
+        db.close()
+
+
+def rows_read(db: Database, run: Callable[[Connection], object]) -> int:
+    """How many rows of the large tables `run` reads."""
+    with db.begin() as conn:
+        before = _read_so_far(conn)
+        run(conn)
+        count = _read_so_far(conn) - before
+        conn.execute("ROLLBACK")
+    return count
+
+
+def _read_so_far(conn: Connection) -> int:
+    return sum(int(row[1]) for row in conn.execute(_READ))
+
+
+def grant_of(gateway: str, *tenants: str) -> Grant:
+    """A grant of two slots for an account that serves these tenants."""
+    account = Account.model_validate(
+        {"name": "a1", "gateway": gateway, "base_url": "https://g.example", "api_key": "k"}
+    )
+    return Grant(account, 2, serves=Serves(only=frozenset(tenants)))
+
+
+def claim(gateway: str, which: Which = Which.ANY, wanted: int = 2) -> Callable[[Connection], object]:
+    """A claim for three tenants, one of which has 3,000 jobs in one campaign that only `ark` can serve."""
+
+    def run(conn: Connection) -> None:
+        found = FairShare(conn, grant_of(gateway, "t0", "t7", "t9"), LEASE_S).claim(2, which=which)
+        assert len(found) == wanted
+
+    return run
+
+
+def _nothing_waits(conn: Connection) -> None:
+    conn.execute("UPDATE jobs SET reason = NULL WHERE reason = 'throttled' AND tenant IN ('t0', 't7')")
+
+
+DUTIES: dict[str, tuple[Callable[[Connection], object], int]] = {
+    "a claim": (claim("ark"), A_CLAIM),
+    "a claim beside a share that the account cannot serve": (claim("uniall"), A_CLAIM),
+    "a claim of an account that can serve nothing": (claim("fal", wanted=0), A_CLAIM),
+    "a claim of what came back before": (claim("uniall", Which.TRIED), A_CLAIM),
+    "a claim of what did not": (claim("uniall", Which.FRESH), A_CLAIM),
+    "urgent copies when none is urgent": (lambda conn: claims.claim_transfers(conn, 20, LEASE_S, urgent=True), 20),
+    "alarms when none is due": (lambda conn: raise_expiry_alarms(conn, 500), 20),
+    "webhook messages when none is due": (lambda conn: claim_messages(conn, 16, 64, 20, LEASE_S), 20),
+    "old webhook messages": (lambda conn: sweep_messages(conn, 30, 30, 2_000), 20),
+    "breakers that may close": (lambda conn: circuit_breaker.close_recovered(conn, [f"a{n}" for n in range(50)]), 80),
+    "all counts of jobs": (job_counts.all_counts, 0),
+    "counts of a tenant": (lambda conn: overview.counts(conn, "t0"), 0),
+    "metrics": (lambda conn: read_gauges(conn, 60.0), 6_000),
+    "deadlines": (lambda conn: maintenance.deadlines(conn, settings_of(SIZES)), 20),
+    "lost submits": (lambda conn: maintenance.lost_submits(conn, settings_of(SIZES)), 20),
+}
+
+
+@pytest.mark.parametrize("what", DUTIES)
+def test_it_reads_a_few_rows_of_20_000(filled: Database, what: str) -> None:
+    run, most = DUTIES[what]
+    read = rows_read(filled, run)
+    assert read <= most
+
+
+def test_a_claim_of_what_came_back_reads_nothing_when_nothing_did(filled: Database) -> None:
+    with filled.begin() as conn:
+        _nothing_waits(conn)
+        before = _read_so_far(conn)
+        claim("uniall", Which.TRIED, wanted=0)(conn)
+        assert _read_so_far(conn) - before <= 20
+        conn.execute("ROLLBACK")
+
+
+def test_posts_of_the_last_minute_are_found_for_each_account_by_index(filled: Database) -> None:
+    """Also by PostgreSQL before 18, which cannot skip over the first column of an index."""
+    with filled.begin() as conn:
+        plan = conn.execute("EXPLAIN " + usage._STARTED, {"names": ["a1", "a2"]}).fetchall()
+        conn.execute("ROLLBACK")
+    text = "\n".join(row[0] for row in plan)
+    assert "attempts_account_started_idx" in text and "account = n.name" in text

@@ -1,0 +1,49 @@
+"""A JSONL export is read as the sheet that it came from."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from producer.campaigns.results.columns import Links
+from producer.campaigns.results.tables import as_jsonl
+from tests.unit.producer.reading.reads import error_of, rows_of
+from tests.unit.producer.results.samples import Given, result
+
+COLUMNS = ["SKU", "提示词", "时长", "参考图", "备注"]
+
+
+def exported(path: Path, *rows: Any, columns: list[str] = COLUMNS) -> Path:
+    out = io.BytesIO()
+    links = Links(lambda _: "https://s/v.mp4", lambda _: "https://s/p.jpg")
+    out.writelines(as_jsonl(cast("Any", Given(columns, rows)), links))
+    path.write_bytes(out.getvalue())
+    return path
+
+
+def test_the_rows_of_an_export_are_those_of_its_sheet(tmp_path: Path) -> None:
+    first = ["0012", "一盏红灯", 5, ["https://a/1.png", "https://a/2.png"], "=1+1"]
+    rows = [result(first, number=2, label=label) for label in ("16:9", "9:16")]
+    path = exported(tmp_path / "out.jsonl", *rows, result(["0013", "一盏蓝灯", "6 秒", None, None], number=7))
+    found, notes = rows_of(path)
+    assert found == [
+        (2, {"prompt": "一盏红灯", "duration": 5, "reference_images": ["https://a/1.png", "https://a/2.png"],
+             "metadata": {"SKU": "0012", "备注": "=1+1"}}),
+        (7, {"prompt": "一盏蓝灯", "duration": 6, "metadata": {"SKU": "0013"}}),
+    ]  # fmt: skip
+    assert notes[0] == "is an export of a campaign; read the columns of its sheet"
+
+
+def test_an_export_of_jobs_that_came_from_no_file_is_refused(tmp_path: Path) -> None:
+    path = exported(tmp_path / "out.jsonl", result([], number=3), columns=[])
+    assert "row 3 did not come from a file" in error_of(path)
+
+
+@pytest.mark.parametrize("line", ['{"prompt": "a lamp"}', '{"prompt": "a lamp", "tags": ["row", "sheet"]}'])
+def test_a_job_is_read_as_a_job(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "jobs.jsonl"
+    path.write_text(f"{line}\n\n{line}\n", "utf-8")
+    assert [number for number, _ in rows_of(path)[0]] == [1, 3]

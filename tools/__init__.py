@@ -1,0 +1,1 @@
+"""What the project is released and documented with; no part of any wheel."""
